@@ -1,0 +1,65 @@
+# The project's commands. Each sets up what it needs: Python 3.10 or newer and make are enough.
+#   make demo    the main job: serve a small energy meter, read it over TCP and RTU
+#   make test    lint, then every test
+#   make lint    ruff, mypy --strict, pyright
+#   make tox     the tests of each package with that package's own dependencies alone
+#   make bench   the benchmarks; their table is in benchmarks/README.md
+# Another interpreter: make PYTHON=/path/to/python3.13 test (after `make clean`).
+
+# python3 if it is new enough, else the newest that has a name of its own.
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python3.10
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
+PYTHON ?= $(or $(shell for python in $(CANDIDATES); do \
+	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done),python3)
+
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+# pyright would ask PyPI at each run whether there is a newer pyright.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help demo test lint format tox bench coverage clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(READY)
+	$(PY) examples/demo.py
+
+# pytest comes last: what make prints ends with its summary.
+test: lint
+	$(PY) -m pytest
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m pyright --pythonpath $(PY)
+
+format: $(READY)
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+tox: $(READY)
+	$(PY) -m tox run
+
+bench: $(READY)
+	$(PY) benchmarks/run.py
+
+coverage: $(READY)
+	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage report
+
+clean:
+	rm -rf $(VENV) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+# The stamp is written last, so a setup that was interrupted starts again.
+$(READY): requirements-dev.txt requirements-test.txt $(wildcard packages/*/pyproject.toml)
+	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+		echo "modwire needs Python 3.10 or newer; $(PYTHON) is" \
+			"$$($(PYTHON) --version 2>&1 || true)." \
+			"Name another one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,405 @@
+"""`ClientProtocol`: the whole client but for the I/O. Every decision about time is taken here.
+
+An exchange goes through these stages:
+
+    start() -> queued -> data_to_send() -> open -> receive_data() -> done
+                                            |  handle_timeout() -> queued again (retry), or done
+                                            +- cancel(), connection_lost() -> done
+
+On TCP, transaction ids tell the replies apart, so up to `max_in_flight` exchanges are open. An id
+whose reply is overdue is not used again until the reply has come. Elsewhere one exchange is open
+at a time, and a unit that owes a reply is not asked again until it came or its time is over: a
+late reply is never taken for that of a later request.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .errors import (
+    ConnectionLostError,
+    ExceptionResponseError,
+    FrameError,
+    InvalidResponseError,
+    ModbusError,
+    ResponseTimeoutError,
+)
+from .framing.ascii import AsciiFraming
+from .framing.base import Frame, Framing
+from .messages.base import MAX_PDU, Response
+from .messages.diagnostics import DiagnosticsRequest, DiagnosticsSubFunction
+from .options import ClientOptions, Quirks, check_timeout, check_unit
+
+if TYPE_CHECKING:
+    from .messages.base import AnyRequest, Request
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+_MOST_OVERDUE = 4096  # transaction ids that are kept from being used again
+
+
+class Exchange(Generic[ResponseT]):
+    """One request on its way to its response.
+
+    `done` turns True once, and then `result()` gives the response or raises. `deadline` is when
+    the current attempt ends, in the caller's time; `sent` how often the request was sent.
+    """
+
+    __slots__ = (
+        "_error",
+        "_response",
+        "attempts_left",
+        "cancelled",
+        "deadline",
+        "done",
+        "echo_due",
+        "is_answered",
+        "mismatch",
+        "pdu",
+        "request",
+        "sent",
+        "timeout",
+        "transaction",
+        "unit",
+    )
+
+    def __init__(
+        self,
+        request: Request[ResponseT],
+        unit: int,
+        pdu: bytes,
+        timeout: float,
+        attempts: int,
+        is_answered: bool,
+    ) -> None:
+        self.request = request
+        self.unit = unit
+        self.pdu = pdu
+        self.timeout = timeout
+        self.attempts_left = attempts
+        self.is_answered = is_answered
+        self.transaction = 0
+        self.sent = 0
+        self.deadline = 0.0
+        self.done = False
+        self.cancelled = False
+        self.echo_due = False
+        self.mismatch: InvalidResponseError | None = None
+        self._response: ResponseT | None = None
+        self._error: BaseException | None = None
+
+    def result(self) -> ResponseT:
+        """The response.
+
+        None for what is never answered: a broadcast, and diagnostics that force listen-only mode.
+        Raises an `ExceptionResponseError` for an exception response, `ResponseTimeoutError`,
+        `InvalidResponseError` for an answer that does not fit, `ConnectionLostError`, and
+        RuntimeError before it is done.
+        """
+        if self._error is not None:
+            raise self._error
+        if not self.done:
+            raise RuntimeError("the exchange is not done; wait until exchange.done is True")
+        return self._response  # type: ignore[return-value]
+
+    def finish(self, response: ResponseT | None, error: BaseException | None = None) -> None:
+        """Note the outcome; the first one counts."""
+        if not self.done:
+            self._response = response
+            self._error = error
+            self.done = True
+
+
+class ClientProtocol:
+    """A client on one link, without the link.
+
+    After each of `start`, `receive_data`, `handle_timeout` and `cancel`, send what `data_to_send`
+    gives, and come back at `deadline()` at the latest. `skipped` counts well-formed replies that
+    answered nothing, `frame_errors` the bytes that were no frame. When `broken` is True the
+    stream cannot be followed any further: close the link, open it anew and call `reset()`.
+    """
+
+    def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
+        self.options = options if options is not None else ClientOptions()
+        silence = self.options.silence + self.options.tolerance
+        self.framing = framing(self.options.decoder, is_server=False, silence=silence)
+        self.skipped = 0
+        self.frame_errors = 0
+        self.broken = False
+        self._has_transactions = framing.has_transactions
+        self._most_open = self.options.max_in_flight if framing.has_transactions else 1
+        self._queue: deque[Exchange[Response]] = deque()
+        self._open: dict[int, Exchange[Response]] = {}
+        self._transaction = 0
+        self._overdue: dict[int, None] = {}
+        # unit -> (replies it owes, when they are no longer waited for)
+        self._owed: dict[int, tuple[int, float]] = {}
+        self._line_silence = self.options.silence if framing.needs_silence else 0.0
+        self._quiet_from = float("-inf")  # when the line may be used: silence since the last byte
+
+    def start(
+        self,
+        request: Request[ResponseT],
+        unit: int | None = None,
+        *,
+        now: float,
+        timeout: float | None = None,
+    ) -> Exchange[ResponseT]:
+        """Queue `request` for `unit` (0..255); `timeout` in seconds, from when it is sent.
+
+        Unit 0 is a broadcast on a serial line, so only a write may go there. Raises ValueError
+        for arguments outside these ranges and for a request that cannot be encoded.
+        """
+        options = self.options
+        unit = options.unit if unit is None else check_unit(unit)
+        timeout = options.response_timeout if timeout is None else check_timeout(timeout)
+        is_answered = request.expects_response
+        if not unit and self.framing.is_serial:
+            if not request.is_write:
+                raise ValueError(f"a broadcast (unit 0) must be a write, got {request!r}")
+            is_answered = False
+        pdu = request.encode()
+        if not 1 <= len(pdu) <= MAX_PDU:
+            raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
+        attempts = options.retries
+        if attempts and (not is_answered or (request.is_write and not options.retry_writes)):
+            attempts = 0
+        exchange = Exchange(request, unit, pdu, timeout, attempts, is_answered)
+        self._queue.append(exchange)  # type: ignore[arg-type]
+        return exchange
+
+    def data_to_send(self, now: float) -> bytes:
+        """The bytes to send now; b"" when there is nothing to send or the line must stay quiet."""
+        queue = self._queue
+        if not queue:
+            return b""
+        if not self._has_transactions:
+            return self._send_next(now)
+        data = b""
+        while queue and len(self._open) < self._most_open:
+            exchange = queue.popleft()
+            exchange.transaction = self._next_transaction()
+            data += self._send(exchange, now)
+        return data
+
+    def _next_transaction(self) -> int:
+        transaction = self._transaction + 1 & 0xFFFF
+        while transaction in self._overdue or transaction in self._open:
+            transaction = transaction + 1 & 0xFFFF
+        self._transaction = transaction
+        return transaction
+
+    def _send_next(self, now: float) -> bytes:
+        """One frame on a line without transaction ids, when its turn has come."""
+        if self._open or now < self._quiet_from:
+            return b""
+        for exchange in self._queue:
+            if exchange.sent or now >= self._free_at(exchange.unit):
+                self._queue.remove(exchange)
+                data = self._send(exchange, now)
+                self._quiet_from = now + self._line_silence
+                exchange.echo_due = self.options.suppress_echo
+                self.framing.expect(exchange.pdu[0], exchange.request.expected_length())
+                return data
+        return b""
+
+    def _free_at(self, unit: int) -> float:
+        """When `unit` may be asked: the end of the window in which its late reply may come."""
+        owed = self._owed.get(unit)
+        return owed[1] if owed else float("-inf")
+
+    def _send(self, exchange: Exchange[Response], now: float) -> bytes:
+        exchange.sent += 1
+        if exchange.is_answered:
+            exchange.deadline = now + exchange.timeout
+        else:
+            exchange.deadline = now + self.options.turnaround
+        self._open[exchange.transaction] = exchange
+        return self.framing.wrap(exchange.unit, exchange.transaction, exchange.pdu)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that came at `now`; they finish exchanges, or are skipped and counted."""
+        self._quiet_from = now + self._line_silence
+        self.framing.receive_data(data, now)
+        self._take_all(now)
+
+    def receive_datagram(self, data: bytes, now: float) -> None:
+        """Take one datagram: what is no whole frame at its end is dropped."""
+        self.framing.receive_data(data, now)
+        self.framing.end_datagram()
+        self._take_all(now)
+        self.broken = False
+
+    def _take_all(self, now: float) -> None:
+        while (frame := self.framing.next_frame()) is not None:
+            self._take(frame, now)
+
+    def _take(self, frame: Frame | FrameError, now: float) -> None:
+        if type(frame) is not Frame:
+            self._take_other(frame, now)
+            return
+        exchange = self._open.get(frame.transaction)
+        if exchange is None and Quirks.zero_transaction_id in self.options.quirks:
+            exchange = self._only_open(frame)
+        if exchange is None or not exchange.is_answered:
+            self._skip(frame)
+            return
+        if exchange.unit != frame.unit and Quirks.any_unit not in self.options.quirks:
+            self._skip(frame)
+            return
+        if exchange.echo_due and frame.pdu == exchange.pdu:
+            exchange.echo_due = False
+            return
+        try:
+            response = self._decode(exchange, frame.pdu)
+        except InvalidResponseError as error:
+            if not self._has_transactions:
+                exchange.mismatch = error
+                self._skip(frame)
+                return
+            self._close(exchange)
+            exchange.finish(None, error)
+        except Exception as error:  # an exception response, or a fault of a custom class
+            self._close(exchange)
+            exchange.finish(None, error)
+        else:
+            self._close(exchange)
+            exchange.finish(response)
+
+    def _decode(self, exchange: Exchange[Response], pdu: bytes) -> Response:
+        request = exchange.request
+        if Quirks.trailing_bytes in self.options.quirks:
+            length = self.options.decoder.response_length(pdu, 0)
+            if 0 < length < len(pdu):
+                pdu = pdu[:length]
+        response = request.decode_response(pdu)
+        if isinstance(request, DiagnosticsRequest):
+            follow_delimiter(self.framing, request)
+        return response
+
+    def _close(self, exchange: Exchange[Response]) -> None:
+        """An exchange has its reply. Each further attempt may bring one more: it is owed."""
+        del self._open[exchange.transaction]
+        if exchange.sent > 1 and not self._has_transactions:
+            self._owe(exchange.unit, exchange.sent - 1, exchange.deadline)
+
+    def _owe(self, unit: int, replies: int, now: float) -> None:
+        window = self.options.late_reply_window
+        if window is None:
+            window = self.options.response_timeout
+        self._owed[unit] = (replies, now + window)
+
+    def _skip(self, frame: Frame) -> None:
+        self.skipped += 1
+        self._overdue.pop(frame.transaction, None)
+        owed = self._owed.pop(frame.unit, None)
+        if owed and owed[0] > 1:
+            self._owed[frame.unit] = (owed[0] - 1, owed[1])
+
+    def _only_open(self, frame: Frame) -> Exchange[Response] | None:
+        if frame.transaction or len(self._open) != 1:
+            return None
+        return next(iter(self._open.values()))
+
+    def _take_other(self, frame: Frame | FrameError, now: float) -> None:
+        if not isinstance(frame, FrameError):
+            self.skipped += 1
+            return
+        self.frame_errors += 1
+        if frame.fatal:
+            self._fail_all(frame)
+            self.broken = True
+
+    def receive_eof(self, now: float) -> None:
+        """The other side closed the link: what is open fails with `ConnectionLostError`."""
+        self.connection_lost(ConnectionLostError("the server closed the connection"))
+
+    def connection_lost(self, error: ModbusError) -> None:
+        """The link is gone: everything queued or open fails with `error`."""
+        self._fail_all(error)
+        self.reset()
+
+    def _fail_all(self, error: ModbusError) -> None:
+        for exchange in (*self._open.values(), *self._queue):
+            exchange.finish(None, error)
+        self._open.clear()
+        self._queue.clear()
+
+    def reset(self) -> None:
+        """Begin on a link that was opened anew; on a serial line, late replies may still come."""
+        self.framing.reset()
+        self.broken = False
+        self._overdue.clear()
+        if not self.framing.is_serial:
+            self._owed.clear()
+
+    def deadline(self) -> float | None:
+        """When to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
+        times = [exchange.deadline for exchange in self._open.values()]
+        if self._open and (silence := self.framing.deadline()) is not None:
+            times.append(silence)
+        if self._queue and not self._has_transactions and not self._open:
+            turn = min(
+                self._quiet_from if exchange.sent else self._free_at(exchange.unit)
+                for exchange in self._queue
+            )
+            times.append(max(turn, self._quiet_from))
+        return min(times) if times else None
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at `now`: silence ends frames, attempts end, broadcasts are done."""
+        self.framing.handle_timeout(now)
+        self._take_all(now)
+        for exchange in [each for each in self._open.values() if each.deadline <= now]:
+            del self._open[exchange.transaction]
+            if not exchange.is_answered:
+                exchange.finish(None)
+                continue
+            if self._has_transactions:
+                self._note_overdue(exchange.transaction)
+            if exchange.attempts_left and not exchange.cancelled:
+                exchange.attempts_left -= 1
+                self._queue.appendleft(exchange)
+                continue
+            if not self._has_transactions:
+                self._owe(exchange.unit, exchange.sent, now)
+            exchange.finish(None, exchange.mismatch or _timeout_error(exchange))
+
+    def _note_overdue(self, transaction: int) -> None:
+        if len(self._overdue) >= _MOST_OVERDUE:
+            del self._overdue[next(iter(self._overdue))]
+        self._overdue[transaction] = None
+
+    def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
+        """The caller gave up. A reply that still comes is dropped; no other exchange notices.
+
+        On a line without transaction ids the line stays taken until the reply has come or its
+        time is over, for the unit may be sending it.
+        """
+        if exchange.done:
+            return
+        exchange.finish(None, ModbusError("the exchange was cancelled"))
+        exchange.cancelled = True
+        if self._open.get(exchange.transaction) is not exchange:
+            self._queue.remove(exchange)  # type: ignore[arg-type]
+        elif self._has_transactions:
+            del self._open[exchange.transaction]
+            self._note_overdue(exchange.transaction)
+
+
+def _timeout_error(exchange: Exchange[Response]) -> ResponseTimeoutError:
+    attempts = f" in {exchange.sent} attempts" if exchange.sent > 1 else ""
+    return ResponseTimeoutError(
+        f"unit {exchange.unit} did not answer {exchange.request!r} "
+        f"within {exchange.timeout:g} s{attempts}"
+    )
+
+
+def follow_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
+    """After function 8, sub-function 3, ASCII frames end with the character it set (6.8)."""
+    if (
+        isinstance(framing, AsciiFraming)
+        and request.sub_function == DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER
+    ):
+        framing.delimiter = bytes((request.data[0] >> 8,))

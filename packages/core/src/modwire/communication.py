@@ -1,0 +1,292 @@
+"""What a serial device knows of its own communication: functions 8, 11 and 12 (6.8 to 6.10).
+
+`Communication` is the base of `Unit` that keeps the counters, the event log, listen-only mode and
+the diagnostic register; `BusStatistics` counts what all units on one line have in common.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from .block import check_value
+from .errors import IllegalFunctionError
+
+_LOG_SIZE = 64  # events, section 6.10
+
+# Events of the log (section 6.10).
+_RECEIVED = 0x80
+_RECEIVED_WITH_ERROR = 0x82
+_OVERRUN = 0x10
+_BROADCAST = 0x40
+_SENT = 0x40
+_IN_LISTEN_ONLY = 0x20
+_ENTERED_LISTEN_ONLY = 0x04
+_RESTARTED = 0x00
+_SENT_EXCEPTION = {1: 0x01, 2: 0x01, 3: 0x01, 4: 0x02, 5: 0x04, 6: 0x04, 7: 0x08}
+_GOOD_EXCHANGE = bytes((_RECEIVED, _SENT))
+
+_SERVER_DEVICE_BUSY = 6
+_NEGATIVE_ACKNOWLEDGE = 7
+
+_PLUS_WORDS = 54
+_PLUS_GET = 3
+_PLUS_CLEAR = 4
+
+
+class BusStatistics:
+    """What every unit on a line sees: `messages` counts the good frames, whoever they are for.
+
+    The server protocol adds one for each, before the frame is executed; `line` wide errors go to
+    `Units.communication_error`.
+    """
+
+    __slots__ = ("messages",)
+
+    def __init__(self) -> None:
+        self.messages = 0
+
+
+class Communication:
+    """Counters, event log, listen-only mode and diagnostic register of one unit.
+
+    All counters have 16 bits and wrap around to 0 after 65535: a client is told to compare the
+    event counter before and after a series of messages (section 6.9), which needs differences
+    modulo 65536 and would never see a change in a counter that stays at its end.
+
+    The counters include the message that is being answered. Those that a message clears are 0
+    after it: it is not counted itself.
+    """
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.overrun_flag = False
+        self.ascii_delimiter = 0x0A
+        self._diagnostic_register = 0
+        self._plus_statistics = (0,) * _PLUS_WORDS
+        self._listen_only = False
+        self._log: deque[int] = deque(maxlen=_LOG_SIZE)
+        self._buses: list[BusStatistics] = []
+        self._bus_base = 0
+        # What a diagnostic asked for that comes after its answer: "restart", "clear" or nothing.
+        self._restart_due = self._clear_due = self._clear_log_due = False
+        # Requests that were answered with success and without a broadcast, and not yet entered
+        # in the counters and the log: one addition is all that a plain read costs.
+        self._good_exchanges = 0
+        self._reset_counters()
+
+    def _reset_counters(self) -> None:
+        self._settle()
+        self._events = 0
+        self._communication_errors = 0
+        self._exceptions = 0
+        self._server_messages = 0
+        self._no_responses = 0
+        self._naks = 0
+        self._busies = 0
+        self._overruns = 0
+        self._bus_base = sum([bus.messages for bus in self._buses])
+
+    def _settle(self) -> None:
+        """Enter the exchanges that were only counted."""
+        count = self._good_exchanges
+        if count:
+            self._good_exchanges = 0
+            self._server_messages += count
+            self._events += count
+            self._log.extendleft(_GOOD_EXCHANGE * min(count, _LOG_SIZE >> 1))
+
+    # What the owner sets, and may read.
+
+    @property
+    def diagnostic_register(self) -> int:
+        """The 16 bits that sub-function 2 reads; what they mean is the device's own business."""
+        return self._diagnostic_register
+
+    @diagnostic_register.setter
+    def diagnostic_register(self, value: int) -> None:
+        if not 0 <= value <= 0xFFFF:
+            raise ValueError(f"diagnostic_register must be 0..65535, got {value}")
+        self._diagnostic_register = value
+
+    @property
+    def modbus_plus_statistics(self) -> tuple[int, ...]:
+        """The 54 words of sub-function 21, which only Modbus Plus devices had."""
+        return self._plus_statistics
+
+    @modbus_plus_statistics.setter
+    def modbus_plus_statistics(self, words: Sequence[int]) -> None:
+        if len(words) != _PLUS_WORDS:
+            raise ValueError(f"modbus_plus_statistics must be {_PLUS_WORDS} words, got {len(words)}")
+        for index, word in enumerate(words):
+            check_value(word, index)
+        self._plus_statistics = tuple(words)
+
+    @property
+    def listen_only(self) -> bool:
+        """Whether the unit is in listen-only mode; setting it is what sub-function 4 does."""
+        return self._listen_only
+
+    @listen_only.setter
+    def listen_only(self, value: bool) -> None:
+        self._settle()
+        if value and not self._listen_only:
+            self._log.appendleft(_ENTERED_LISTEN_ONLY)
+        self._listen_only = value
+
+    # The counters, each with the sub-function that reads it.
+
+    @property
+    def bus_message_count(self) -> int:
+        """11: good frames on the line, whoever they were for.
+
+        Outside of a `Units` no line is known, and it counts the unit's own messages.
+        """
+        if not self._buses:
+            return self.server_message_count
+        return (sum([bus.messages for bus in self._buses]) - self._bus_base) & 0xFFFF
+
+    @property
+    def message_count(self) -> int:
+        """The message count of function 12, which is `bus_message_count` by definition."""
+        return self.bus_message_count
+
+    @property
+    def communication_error_count(self) -> int:
+        """12: frames on the line that were damaged: CRC or LRC, parity, overrun, too short."""
+        return self._communication_errors & 0xFFFF
+
+    @property
+    def exception_count(self) -> int:
+        """13: exception responses, and those that a broadcast would have caused."""
+        return self._exceptions & 0xFFFF
+
+    @property
+    def server_message_count(self) -> int:
+        """14: messages addressed to the unit, and broadcasts."""
+        return (self._server_messages + self._good_exchanges) & 0xFFFF
+
+    @property
+    def no_response_count(self) -> int:
+        """15: messages that were not answered: broadcasts, and all in listen-only mode."""
+        return self._no_responses & 0xFFFF
+
+    @property
+    def nak_count(self) -> int:
+        """16: answers with exception 07, negative acknowledge."""
+        return self._naks & 0xFFFF
+
+    @property
+    def busy_count(self) -> int:
+        """17: answers with exception 06, server device busy."""
+        return self._busies & 0xFFFF
+
+    @property
+    def overrun_count(self) -> int:
+        """18: frames that were lost to a character overrun."""
+        return self._overruns & 0xFFFF
+
+    @property
+    def event_counter(self) -> int:
+        """Function 11: messages completed with success, but for functions 11 and 12 themselves."""
+        return (self._events + self._good_exchanges) & 0xFFFF
+
+    @property
+    def event_log(self) -> bytes:
+        """Function 12: 0 to 64 events, the newest first."""
+        self._settle()
+        return bytes(self._log)
+
+    @property
+    def comm_status(self) -> int:
+        """Functions 11 and 12: FFFF while the owner says that a program command runs (`busy`)."""
+        return 0xFFFF if self.busy else 0
+
+    # What happens on the line.
+
+    def attach(self, bus: BusStatistics) -> None:
+        """Count the frames of this line too; `Units` does it."""
+        if bus not in self._buses:
+            # What was counted before stays: the base is chosen so that the sum does not jump.
+            count = self.bus_message_count
+            self._buses.append(bus)
+            self._bus_base = sum([each.messages for each in self._buses]) - count
+
+    def communication_error(self, *, overrun: bool = False) -> None:
+        """Count a damaged frame and log it; `overrun` if characters came too fast to be kept."""
+        self._settle()
+        self._communication_errors += 1
+        event = _RECEIVED_WITH_ERROR
+        if overrun:
+            self._overruns += 1
+            self.overrun_flag = True
+            event |= _OVERRUN
+        self._log.appendleft(event | self._mode)
+
+    @property
+    def _mode(self) -> int:
+        return _IN_LISTEN_ONLY if self._listen_only else 0
+
+    def _message_received(self, broadcast: bool) -> None:
+        self._settle()
+        self._server_messages += 1
+        self._log.appendleft(_RECEIVED | self._mode | (_BROADCAST if broadcast else 0))
+
+    def _message_done(self, *, success: bool, answered: bool) -> None:
+        if success:
+            self._events += 1
+        if not answered:
+            self._no_responses += 1
+        self._log.appendleft(_SENT | self._mode)
+        self._do_what_is_due()
+
+    def _message_refused(self, code: int, *, answered: bool) -> None:
+        self._exceptions += 1
+        event = _SENT | self._mode
+        if not answered:
+            self._no_responses += 1
+        else:
+            # "exception sent": what a broadcast would have caused is not sent
+            event |= _SENT_EXCEPTION.get(code, 0)
+            self._naks += code == _NEGATIVE_ACKNOWLEDGE
+            self._busies += code == _SERVER_DEVICE_BUSY
+        self._log.appendleft(event)
+        self._do_what_is_due()
+
+    # Function 8.
+
+    def diagnose(self, sub_function: int, data: tuple[int, ...]) -> tuple[int, ...] | None:
+        """What function 8 does and answers (section 6.8): the data words; None for no answer.
+
+        `data` are the words of the request, already checked by the message. Restarting and
+        clearing the counters come after the answer, when the request that asked for it is done.
+        Raises `IllegalFunctionError` for a sub-function that is not known; a subclass may know
+        more. 21 is the Modbus Plus one of older documents: 3 gets the statistics, 4 clears them.
+        """
+        counter = _COUNTERS.get(sub_function)
+        if counter is not None:
+            return (int(counter.__get__(self)),)
+        if sub_function == 0:
+            return data
+        if sub_function == 1:
+            self._restart_due = True
+            self._clear_log_due = data == (0xFF00,)
+            return None if self._listen_only else data
+        if sub_function == 3:
+            self.ascii_delimiter = data[0] >> 8
+            return data
+        if sub_function == 4:
+            self.listen_only = True
+            return None
+        if sub_function == 10:
+            self._clear_due = True
+            return data
+        if sub_function == 20:
+            self.clear_overruns()
+            return data
+        if sub_function == 21 and data == (_PLUS_GET,):
+            return data + self._plus_statistics
+        if sub_function == 21 and data == (_PLUS_CLEAR,):
+            self._plus_statistics = (0,) * _PLUS_WORDS
+            return data
+        raise IllegalFunctionError(detail=f"diagnostics has no sub-function {sub_function}")

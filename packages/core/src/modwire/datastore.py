@@ -1,0 +1,402 @@
+"""Where a server keeps its coils and registers: blocks of addresses, and `Datastore`, four of them.
+
+Clients reach a block through the messages, which use its byte forms (`read_registers` and its
+kin) and honour its rules; the owner reaches it as `block[address]`, past all rules.
+Addresses are those on the wire, from 0; `reference` translates the 40001 notation.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+from .bits import unpack_bits
+from .block import Block, MissingTable, check_value, pack_words, unpack_words
+from .errors import IllegalDataAddressError, ServerDeviceFailureError
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    # Called with the address and the new values, registers as integers and coils as booleans.
+    OnWrite: TypeAlias = Callable[[int, Sequence[int]], object]
+    ReadOnly: TypeAlias = "bool | Iterable[int | range]"
+    Allowed: TypeAlias = "Mapping[int | range, Container[int] | Callable[[int], bool]]"
+
+__all__ = [
+    "Block",
+    "Datastore",
+    "MemoryBlock",
+    "Reference",
+    "SequentialBlock",
+    "SparseBlock",
+    "reference",
+]
+
+_ADDRESSES = 0x10000
+_BIT_TO_ASCII = b"0" + b"1" * 255
+_ASCII_TO_BIT = bytes(byte == 0x31 for byte in range(256))
+
+
+class MemoryBlock(Block):
+    """What `SequentialBlock` and `SparseBlock` share: rules for clients, access for the owner.
+
+    - `on_write(address, values)` is called after a client's write, with the new values in place,
+      so that it can act on them and set others by `block[...] = ...`. If it raises, the values of
+      the written range are put back; an `ExceptionResponseError` is the answer, anything else
+      answers 04. Registers come as integers, coils as booleans.
+    - `read_only` is True, or addresses and ranges of them; a write to one is refused with 02, as
+      to an address that is not there for writing.
+    - `allowed` maps addresses and ranges to the values they take: a container such as
+      `range(0, 101)`, or a function from value to bool. Another value is refused with 04,
+      because 03 never means that a value is out of the application's range (section 7).
+
+    All of a write is done or nothing. The owner's `block[address]`, `block[address] = value` and,
+    with step 1, `block[first:stop]` take and give integers and know no rules; they raise
+    IndexError for an address that is not there. Iteration goes over the addresses.
+    """
+
+    on_write: OnWrite | None
+
+    def __init__(
+        self, on_write: OnWrite | None, read_only: ReadOnly, allowed: Allowed | None
+    ) -> None:
+        self.on_write = on_write
+        if isinstance(read_only, bool):
+            read_only = (range(_ADDRESSES),) if read_only else ()
+        self._read_only = tuple(_as_range("read_only", each) for each in read_only)
+        self._allowed = tuple(
+            (_as_range("allowed", each), values if callable(values) else values.__contains__)
+            for each, values in (allowed or {}).items()
+        )
+        self._has_rules = bool(self._read_only or self._allowed)
+
+    def _load(self, address: int, count: int) -> bytes:
+        """The values as big-endian bytes; raises `IllegalDataAddressError`."""
+        raise NotImplementedError
+
+    def _store(self, address: int, data: bytes) -> None:
+        """Put big-endian values where `_load` has found some."""
+        raise NotImplementedError
+
+    def _commit(self, address: int, data: bytes, values: Sequence[int] | None = None) -> None:
+        """A client's write: all rules, then store; `values` is what `on_write` shall see."""
+        old = self._load(address, len(data) >> 1)
+        if self._has_rules:
+            self._check_rules(address, data)
+        self._store(address, data)
+        if self.on_write is not None:
+            try:
+                self.on_write(address, unpack_words(data) if values is None else values)
+            except BaseException:
+                self._store(address, old)
+                raise
+
+    def _check_rules(self, address: int, data: bytes) -> None:
+        stop = address + (len(data) >> 1)
+        self._check_read_only(address, stop)
+        for addresses, allows in self._allowed:
+            for at in range(max(address, addresses.start), min(stop, addresses.stop)):
+                word = (at - address) << 1
+                value = int.from_bytes(data[word : word + 2], "big")
+                if not allows(value):
+                    raise ServerDeviceFailureError(
+                        detail=f"value {value} is not allowed at address {at}"
+                    )
+
+    def _check_read_only(self, address: int, stop: int) -> None:
+        for addresses in self._read_only:
+            first = max(address, addresses.start)
+            if first < min(stop, addresses.stop):
+                raise IllegalDataAddressError(detail=f"address {first} is read-only")
+
+    def read(self, address: int, count: int) -> Sequence[int]:
+        return unpack_words(self._load(address, count))
+
+    # This and the byte forms go by _load and _commit, never by each other: an override of one
+    # that calls super() would come back to itself.
+    def write(self, address: int, values: Sequence[int]) -> None:
+        self._commit(address, pack_words(values, address), tuple(values))
+
+    def check(self, address: int, count: int) -> None:
+        self._load(address, count)
+
+    def check_write(self, address: int, count: int) -> None:
+        self.check(address, count)
+        self._check_read_only(address, address + count)
+
+    def read_registers(self, address: int, count: int) -> bytes:
+        return self._load(address, count)
+
+    def write_registers(self, address: int, data: bytes) -> None:
+        self._commit(address, data)
+
+    def read_bits(self, address: int, count: int) -> bytes:
+        # Last value first, as int() reads digits: the low bytes, then the high ones where there
+        # are any (registers read as coils), both OR'ed as big integers.
+        words = self._load(address, count)
+        digits, high = words[::-2], words[-2::-2]
+        if high.count(0) != count:
+            either = int.from_bytes(high, "big") | int.from_bytes(digits, "big")
+            digits = either.to_bytes(count, "big")
+        return int(digits.translate(_BIT_TO_ASCII), 2).to_bytes((count + 7) >> 3, "little")
+
+    def write_bits(self, address: int, count: int, data: bytes) -> None:
+        # One more bit on top keeps the leading zeros; the slice drops it again with "0b".
+        digits = bin(int.from_bytes(data, "little") | 1 << (len(data) << 3))[: -count - 1 : -1]
+        words = bytearray(count << 1)
+        words[1::2] = digits.encode().translate(_ASCII_TO_BIT)
+        values = unpack_bits(data, count) if self.on_write is not None else None
+        self._commit(address, bytes(words), values)
+
+    @overload
+    def __getitem__(self, addresses: int) -> int: ...
+    @overload
+    def __getitem__(self, addresses: slice) -> tuple[int, ...]: ...
+    def __getitem__(self, addresses: int | slice) -> int | tuple[int, ...]:
+        address, count = _span(addresses)
+        try:
+            values = unpack_words(self._load(address, count))
+        except IllegalDataAddressError as error:
+            raise IndexError(error.detail) from None
+        return values if isinstance(addresses, slice) else values[0]
+
+    @overload
+    def __setitem__(self, addresses: int, values: int) -> None: ...
+    @overload
+    def __setitem__(self, addresses: slice, values: Iterable[int]) -> None: ...
+    def __setitem__(self, addresses: int | slice, values: int | Iterable[int]) -> None:
+        address, count = _span(addresses)
+        data = pack_words((values,) if isinstance(values, int) else values, address)
+        if len(data) != count << 1:
+            raise ValueError(f"values must be {count} for {addresses}, got {len(data) >> 1}")
+        self._make_room(address, count)
+        self._store(address, data)
+
+    def _make_room(self, address: int, count: int) -> None:
+        """Let `_store` work on these addresses, or raise IndexError."""
+        try:
+            self._load(address, count)
+        except IllegalDataAddressError as error:
+            raise IndexError(error.detail) from None
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[int]:
+        raise NotImplementedError
+
+    def __contains__(self, address: object) -> bool:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self)} addresses>"
+
+
+def _as_range(name: str, addresses: int | range) -> range:
+    """`addresses` as a range with step 1 within 0..65536."""
+    if isinstance(addresses, int):
+        addresses = range(addresses, addresses + 1)
+    if not isinstance(addresses, range) or addresses.step != 1:
+        raise ValueError(f"{name} must have addresses or ranges with step 1, got {addresses!r}")
+    if not 0 <= addresses.start <= addresses.stop <= _ADDRESSES:
+        raise ValueError(f"{name} must be in 0..65535, got {addresses!r}")
+    return addresses
+
+
+def _span(addresses: int | slice) -> tuple[int, int]:
+    """The first address and how many."""
+    if not isinstance(addresses, slice):
+        return addresses, 1
+    start, stop = addresses.start, addresses.stop
+    if addresses.step not in (None, 1) or start is None or stop is None or start > stop:
+        raise IndexError(f"a slice must be [first address:stop], got {addresses}")
+    return start, stop - start
+
+
+class SequentialBlock(MemoryBlock):
+    """`values` at consecutive addresses from `start` on; see `MemoryBlock` for the rules.
+
+    Values are integers 0..65535 or booleans; `start + len(values)` is at most 65536. Raises
+    ValueError for anything else.
+    """
+
+    plain_reads = True
+
+    def __init__(
+        self,
+        start: int,
+        values: Iterable[int],
+        *,
+        on_write: OnWrite | None = None,
+        read_only: ReadOnly = False,
+        allowed: Allowed | None = None,
+    ) -> None:
+        super().__init__(on_write, read_only, allowed)
+        if not 0 <= start < _ADDRESSES:
+            raise ValueError(f"start must be 0..65535, got {start}")
+        # Big-endian, as on the wire: an answer is one slice, a write one slice assignment.
+        # A memoryview makes bytes of a slice in one step, a bytearray in two.
+        self._words = memoryview(bytearray(pack_words(values, start)))
+        size = len(self._words) >> 1
+        if not 1 <= size <= _ADDRESSES - start:
+            raise ValueError(
+                f"values must have 1..{_ADDRESSES - start} entries from address {start} on, "
+                f"got {size}"
+            )
+        self._start = start
+        self._stop = start + size
+
+    @property
+    def start(self) -> int:
+        """The first address."""
+        return self._start
+
+    def read_registers(self, address: int, count: int) -> bytes:
+        stop = address + count
+        if address < self._start or stop > self._stop:
+            first = address if not self._start <= address < self._stop else self._stop
+            raise IllegalDataAddressError(
+                detail=f"address {first} is not in {self._start}..{self._stop - 1}"
+            )
+        start = self._start
+        return self._words[(address - start) << 1 : (stop - start) << 1].tobytes()
+
+    _load = read_registers
+
+    def _store(self, address: int, data: bytes) -> None:
+        at = (address - self._start) << 1
+        self._words[at : at + len(data)] = data
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._start, self._stop))
+
+    def __contains__(self, address: object) -> bool:
+        return address in range(self._start, self._stop)
+
+    # A memoryview can be neither copied nor pickled.
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_words": bytearray(self._words)}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._words = memoryview(self._words)
+
+
+class SparseBlock(MemoryBlock):
+    """Values at any addresses, `{address: value}`; see `MemoryBlock` for the rules.
+
+    A request that touches an address that is not there is refused as a whole. The owner adds
+    addresses by `block[address] = value` and takes them away by `del block[address]`. Raises
+    ValueError for an address or a value that is not 0..65535.
+    """
+
+    plain_reads = True
+
+    def __init__(
+        self,
+        values: Mapping[int, int],
+        *,
+        on_write: OnWrite | None = None,
+        read_only: ReadOnly = False,
+        allowed: Allowed | None = None,
+    ) -> None:
+        super().__init__(on_write, read_only, allowed)
+        for address, value in values.items():
+            if not 0 <= address < _ADDRESSES:
+                raise ValueError(f"addresses must be 0..65535, got {address}")
+            check_value(value, address)
+        self._values = dict(values)
+
+    def _load(self, address: int, count: int) -> bytes:
+        values = self._values
+        try:
+            found = [values[at] for at in range(address, address + count)]
+        except KeyError as error:
+            raise IllegalDataAddressError(
+                detail=f"address {error.args[0]} is not in the block"
+            ) from None
+        return struct.pack(f">{count}H", *found)
+
+    def _store(self, address: int, data: bytes) -> None:
+        self._values.update(enumerate(unpack_words(data), address))
+
+    def _make_room(self, address: int, count: int) -> None:
+        if not 0 <= address <= _ADDRESSES - count:
+            raise IndexError(f"addresses must be 0..65535, got {address} + {count}")
+
+    def __delitem__(self, address: int) -> None:
+        try:
+            del self._values[address]
+        except KeyError:
+            raise IndexError(f"address {address} is not in the block") from None
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._values))
+
+    def __contains__(self, address: object) -> bool:
+        return address in self._values
+
+
+class Datastore:
+    """The four tables of a device (section 4.3); each a block, or None: no address exists.
+
+    The same block may stand for several tables, and in several units: a coil is then ON where
+    the register is not 0, and writing a coil makes the register 1 or 0.
+    """
+
+    def __init__(
+        self,
+        coils: Block | None = None,
+        discrete_inputs: Block | None = None,
+        holding_registers: Block | None = None,
+        input_registers: Block | None = None,
+    ) -> None:
+        self.coils = _table("coils", coils)
+        self.discrete_inputs = _table("discrete_inputs", discrete_inputs)
+        self.holding_registers = _table("holding_registers", holding_registers)
+        self.input_registers = _table("input_registers", input_registers)
+
+
+def _table(name: str, block: Block | None) -> Block:
+    if block is None:
+        return MissingTable(name)
+    if not isinstance(block, Block):
+        raise TypeError(f"{name} must be a block or None, got {type(block).__name__}")
+    return block
+
+
+class Reference(NamedTuple):
+    """A place in a `Datastore`: the name of the table and the address on the wire."""
+
+    table: str
+    address: int
+
+
+_TABLES = {"0": "coils", "1": "discrete_inputs", "3": "input_registers", "4": "holding_registers"}
+
+
+def reference(number: int | str) -> Reference:
+    """The place that 40001 notation names: `reference(40001)` is `("holding_registers", 0)`.
+
+    The first digit is the table (0 coils, 1 discrete inputs, 3 input registers, 4 holding
+    registers), the other four or five the address counted from 1: 00001..49999 and
+    000001..465536. An integer has lost its leading zeros: up to 99999 it has five digits, so a
+    coil from 10000 on is written as a string, "010000". Raises ValueError.
+    """
+    digits = f"{number:05}" if isinstance(number, int) else number
+    if len(digits) in (5, 6) and digits.isascii() and digits.isdigit():
+        table = _TABLES.get(digits[0])
+        address = int(digits[1:]) - 1
+        if table is not None and 0 <= address < _ADDRESSES:
+            return Reference(table, address)
+    raise ValueError(
+        "reference must be 0, 1, 3 or 4 and 0001..9999 or 00001..65536, such as 40001 or "
+        f"400001, got {number!r}"
+    )

@@ -1,0 +1,201 @@
+"""The error tree: everything modwire raises on purpose is a `ModbusError`.
+
+Client calls raise these; blocks and units raise the `ExceptionResponseError` family to answer a
+request with that exception code (MODBUS Application Protocol V1.1b3, section 7).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .messages.base import AnyRequest
+
+__all__ = [
+    "AcknowledgeError",
+    "ConnectionLostError",
+    "ExceptionCode",
+    "ExceptionResponseError",
+    "FrameError",
+    "GatewayPathUnavailableError",
+    "GatewayTargetFailedError",
+    "IllegalDataAddressError",
+    "IllegalDataValueError",
+    "IllegalFunctionError",
+    "InvalidRequestError",
+    "InvalidResponseError",
+    "MemoryParityError",
+    "ModbusError",
+    "NegativeAcknowledgeError",
+    "ResponseTimeoutError",
+    "ServerDeviceBusyError",
+    "ServerDeviceFailureError",
+]
+
+
+class ExceptionCode(IntEnum):
+    """The exception codes of section 7, and 7 from the older documents, which is still met."""
+
+    ILLEGAL_FUNCTION = 1
+    ILLEGAL_DATA_ADDRESS = 2
+    ILLEGAL_DATA_VALUE = 3
+    SERVER_DEVICE_FAILURE = 4
+    ACKNOWLEDGE = 5
+    SERVER_DEVICE_BUSY = 6
+    NEGATIVE_ACKNOWLEDGE = 7
+    MEMORY_PARITY_ERROR = 8
+    GATEWAY_PATH_UNAVAILABLE = 10
+    GATEWAY_TARGET_FAILED = 11
+
+
+class ModbusError(Exception):
+    """The root of every error that modwire raises on purpose."""
+
+
+class FrameError(ModbusError):
+    """Bytes that are no frame: a wrong checksum, an impossible length, noise.
+
+    A framing hands these out in the stream of frames; `fatal` says that the stream cannot be
+    followed any further (TCP only) and the connection has to be closed.
+    """
+
+    def __init__(self, message: str, *, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.fatal = fatal
+
+
+class InvalidRequestError(ModbusError, ValueError):
+    """A received request that breaks the specification; `exception_code` is the answer to give."""
+
+    def __init__(
+        self,
+        message: str,
+        function_code: int,
+        exception_code: int = ExceptionCode.ILLEGAL_DATA_VALUE,
+    ) -> None:
+        super().__init__(message)
+        self.function_code = function_code
+        self.exception_code = exception_code
+
+
+class InvalidResponseError(ModbusError):
+    """An answer that does not fit its request: function code, length, count or echo."""
+
+
+class ResponseTimeoutError(ModbusError, TimeoutError):
+    """No answer came within the response timeout, in any of the attempts."""
+
+
+class ConnectionLostError(ModbusError, ConnectionError):
+    """The link could not be opened, or went away while an answer was awaited."""
+
+
+class ExceptionResponseError(ModbusError):
+    """The server answered with an exception response; also raised by units to answer with one.
+
+    `code` is the exception code on the wire, `request` the request it answers (None when a block
+    or unit raises it), `detail` what a unit has to say for its log.
+    """
+
+    default_code: ClassVar[int] = ExceptionCode.SERVER_DEVICE_FAILURE
+
+    def __init__(
+        self, request: AnyRequest | None = None, code: int | None = None, detail: str = ""
+    ) -> None:
+        self.request = request
+        self.code = self.default_code if code is None else code
+        self.detail = detail
+        super().__init__(request, code, detail)
+
+    def __str__(self) -> str:
+        try:
+            name = ExceptionCode(self.code).name.lower().replace("_", " ")
+        except ValueError:
+            name = "unknown exception code"
+        text = f"exception {self.code:02X} ({name})"
+        if self.request is not None:
+            text += f" in answer to {self.request!r}"
+        return f"{text}: {self.detail}" if self.detail else text
+
+    @classmethod
+    def for_code(cls, request: AnyRequest | None, code: int) -> ExceptionResponseError:
+        """The error of the right subclass for `code`; the base class for an unknown code."""
+        return _BY_CODE.get(code, cls)(request, code)
+
+
+class IllegalFunctionError(ExceptionResponseError):
+    """Exception code 01: the server does not know the function, or this client may not use it."""
+
+    default_code = ExceptionCode.ILLEGAL_FUNCTION
+
+
+class IllegalDataAddressError(ExceptionResponseError):
+    """Exception code 02: an address, or address + quantity, that the server does not have."""
+
+    default_code = ExceptionCode.ILLEGAL_DATA_ADDRESS
+
+
+class IllegalDataValueError(ExceptionResponseError):
+    """Exception code 03: a fault in the structure of the request, such as its length."""
+
+    default_code = ExceptionCode.ILLEGAL_DATA_VALUE
+
+
+class ServerDeviceFailureError(ExceptionResponseError):
+    """Exception code 04: the server failed while it did what was asked."""
+
+    default_code = ExceptionCode.SERVER_DEVICE_FAILURE
+
+
+class AcknowledgeError(ExceptionResponseError):
+    """Exception code 05: accepted, but it takes long; ask again later whether it is done."""
+
+    default_code = ExceptionCode.ACKNOWLEDGE
+
+
+class ServerDeviceBusyError(ExceptionResponseError):
+    """Exception code 06: busy with a long command; send the request again later."""
+
+    default_code = ExceptionCode.SERVER_DEVICE_BUSY
+
+
+class NegativeAcknowledgeError(ExceptionResponseError):
+    """Exception code 07: the program function cannot be performed (older documents)."""
+
+    default_code = ExceptionCode.NEGATIVE_ACKNOWLEDGE
+
+
+class MemoryParityError(ExceptionResponseError):
+    """Exception code 08: the extended file area failed its parity check."""
+
+    default_code = ExceptionCode.MEMORY_PARITY_ERROR
+
+
+class GatewayPathUnavailableError(ExceptionResponseError):
+    """Exception code 0A: the gateway has no path to the unit."""
+
+    default_code = ExceptionCode.GATEWAY_PATH_UNAVAILABLE
+
+
+class GatewayTargetFailedError(ExceptionResponseError):
+    """Exception code 0B: the unit behind the gateway did not answer."""
+
+    default_code = ExceptionCode.GATEWAY_TARGET_FAILED
+
+
+_BY_CODE: dict[int, type[ExceptionResponseError]] = {
+    subclass.default_code: subclass
+    for subclass in (
+        IllegalFunctionError,
+        IllegalDataAddressError,
+        IllegalDataValueError,
+        ServerDeviceFailureError,
+        AcknowledgeError,
+        ServerDeviceBusyError,
+        NegativeAcknowledgeError,
+        MemoryParityError,
+        GatewayPathUnavailableError,
+        GatewayTargetFailedError,
+    )
+}

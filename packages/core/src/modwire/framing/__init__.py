@@ -1,0 +1,22 @@
+"""The four framings: how a PDU travels over TCP, RTU, ASCII and Binary links."""
+
+from .ascii import AsciiFraming
+from .base import Frame, Framing, OverheardFrame
+from .binary import BinaryFraming
+from .rtu import RtuFraming
+from .tcp import TcpFraming
+
+FRAMINGS: dict[str, type[Framing]] = {
+    framing.name: framing for framing in (TcpFraming, RtuFraming, AsciiFraming, BinaryFraming)
+}
+
+__all__ = [
+    "FRAMINGS",
+    "AsciiFraming",
+    "BinaryFraming",
+    "Frame",
+    "Framing",
+    "OverheardFrame",
+    "RtuFraming",
+    "TcpFraming",
+]

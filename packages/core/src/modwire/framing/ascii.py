@@ -1,0 +1,75 @@
+"""ASCII: `:`, then unit, PDU and LRC as two hexadecimal digits a byte, CR LF (Serial Line, 2.5.2).
+
+Upper case is sent, lower case taken too. A `:` drops what was being collected, and so does a
+pause of more than a second between two characters. What lies between frames is nobody's.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as HexError
+from binascii import hexlify, unhexlify
+
+from ..checksums import lrc
+from ..errors import FrameError
+from .base import Frame, Framing
+
+MAX_CHARACTERS = 513
+PAUSE = 1.0  # seconds between two characters of a frame
+
+
+class AsciiFraming(Framing):
+    """Frames in hexadecimal: 9 to 513 characters.
+
+    `delimiter` is the last character of a frame, LF until diagnostics sub-function 3 sets another.
+    """
+
+    name = "ascii"
+    max_adu = MAX_CHARACTERS
+    delimiter = b"\n"
+    _heard = 0.0
+
+    def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        body = bytes((unit,)) + pdu
+        return b":%b%02X\r%b" % (hexlify(body).upper(), lrc(body), self.delimiter)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        if self._buffer:
+            if now - self._heard > PAUSE:
+                self._buffer = b""
+                self._refuse("stopped for more than a second")
+            data = self._buffer + data
+        self._heard = now
+        ending = b"\r" + self.delimiter
+        start = data.find(b":")
+        while start >= 0:
+            limit = start + MAX_CHARACTERS
+            end = data.find(ending, start + 1, limit)
+            restart = data.find(b":", start + 1, limit if end < 0 else end)
+            if restart >= 0:
+                self._refuse("was broken off by a new ':'")
+                start = restart
+            elif end >= 0:
+                self._take(data[start + 1 : end])
+                start = data.find(b":", end)
+            elif len(data) >= limit:
+                self._refuse(f"must end within {MAX_CHARACTERS} characters")
+                start = data.find(b":", limit)
+            else:
+                break
+        self._buffer = data[start:] if start >= 0 else b""
+
+    def _take(self, digits: bytes) -> None:
+        try:
+            body = unhexlify(digits)
+        except HexError:
+            self._refuse(f"must have pairs of hexadecimal digits, got {digits[:16]!r}")
+            return
+        if not 3 <= len(body) <= 255:
+            self._refuse(f"must have 3..255 bytes, got {len(body)}")
+        elif lrc(body):
+            self._refuse(f"has LRC {body[-1]:02X}, {lrc(body[:-1]):02X} was due")
+        else:
+            self._frames.append(Frame(body[0], 0, body[1:-1]))
+
+    def _refuse(self, what: str) -> None:
+        self._frames.append(FrameError(f"an ASCII frame {what}"))

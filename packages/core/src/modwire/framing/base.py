@@ -1,0 +1,103 @@
+"""What the four framings share: `Frame`, the base class `Framing`, and how bytes become frames.
+
+A framing is fed with `receive_data` and asked with `next_frame`. It takes whole frames off the
+bytes at once and keeps the rest, at most one ADU; it never raises on what it is fed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from ..errors import FrameError
+from ..messages.base import MAX_PDU
+
+if TYPE_CHECKING:
+    from ..messages.decoder import Decoder
+
+
+class Frame(NamedTuple):
+    """One ADU without its envelope: the unit id, the transaction id (0 but on TCP), the PDU."""
+
+    unit: int
+    transaction: int
+    pdu: bytes
+
+
+class OverheardFrame(Frame):
+    """A frame on a shared serial line that cannot be meant for this side.
+
+    It has the shape of a response only where a server listens, or of a request only where a
+    client does.
+    """
+
+    __slots__ = ()
+
+
+class Framing:
+    """The base of the framings; `decoder` knows the lengths of PDUs, `is_server` which side hears.
+
+    `silence` is how many seconds of quiet end an RTU frame; the other framings do without.
+    `has_transactions` tells whether frames carry transaction ids, `is_serial` whether unit 0 is a
+    broadcast, as on a serial line, and requests wait for each other; `needs_silence` whether the line
+    must be quiet before a frame.
+    """
+
+    name: ClassVar[str]
+    max_adu: ClassVar[int]
+    has_transactions: ClassVar[bool] = False
+    is_serial: ClassVar[bool] = True
+    needs_silence: ClassVar[bool] = False
+
+    def __init__(self, decoder: Decoder, *, is_server: bool, silence: float = 0.05) -> None:
+        self.decoder = decoder
+        self.is_server = is_server
+        self.silence = silence
+        self._frames: deque[Frame | FrameError] = deque()
+        self._buffer = b""
+        self._expected = (0, 0)
+
+    def encode(self, frame: Frame) -> bytes:
+        """The ADU of `frame`. Raises ValueError for a PDU that is not 1 to 253 bytes long."""
+        if not 1 <= len(frame.pdu) <= MAX_PDU:
+            raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(frame.pdu)}")
+        return self.wrap(*frame)
+
+    def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        """`encode` without the check and the `Frame`: the hot paths of client and server."""
+        raise NotImplementedError
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that arrived at `now` (seconds, monotonic)."""
+        raise NotImplementedError
+
+    def expect(self, function_code: int, length: int) -> None:
+        """Tell the length of the response PDU that is awaited, where its class has no rule."""
+        self._expected = (function_code, length)
+
+    def next_frame(self) -> Frame | FrameError | None:
+        """The next frame, or the error in its place; None when more bytes are needed."""
+        return self._frames.popleft() if self._frames else None
+
+    def deadline(self) -> float | None:
+        """When silence will end what is in the buffer; None where no silence is waited for."""
+        return None
+
+    def handle_timeout(self, now: float) -> None:
+        """Look at the silence again; to be called at `deadline()`."""
+
+    def end_datagram(self) -> None:
+        """What was fed is one datagram: drop what is no whole frame at its end."""
+        self.handle_timeout(float("inf"))
+        self._buffer = b""
+
+    def reset(self) -> None:
+        """Forget everything received: the link was opened anew."""
+        self._frames.clear()
+        self._buffer = b""
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes of an unfinished frame are kept; never more than two ADUs."""
+        return len(self._buffer)
+

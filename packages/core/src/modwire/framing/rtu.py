@@ -1,0 +1,129 @@
+"""RTU: unit, PDU, CRC-16 low byte first, ended by 3.5 characters of silence (Serial Line, 2.5.1).
+
+Operating systems deliver bytes late and in lumps, so silence alone finds no frame. A frame ends
+where the length rule of its function code says so and the CRC agrees; both kinds of PDU are
+tried, for a server on a shared bus hears the others' responses as well as their requests.
+Silence ends what has no length of its own (function 8, functions nobody registered) and drops
+what was cut off. After bytes that fit nothing, the next byte is tried as the first one of a frame.
+
+How one position is judged depends on the bytes behind it alone, never on how they were cut into
+pieces.
+"""
+
+from __future__ import annotations
+
+from ..checksums import crc16
+from ..errors import FrameError
+from ..messages.base import ENDS_BY_SILENCE
+from .base import Frame, Framing, OverheardFrame
+
+MIN_ADU, MAX_ADU = 4, 256
+_WAIT, _BAD = 0, -1
+
+
+class RtuFraming(Framing):
+    """Frames on a serial line: 4 to 256 bytes."""
+
+    name = "rtu"
+    max_adu = MAX_ADU
+    needs_silence = True
+    _heard = 0.0
+    _noise = 0  # bytes dropped since the last frame
+
+    def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        body = bytes((unit,)) + pdu
+        return body + crc16(body).to_bytes(2, "little")
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        if self._buffer:
+            if now - self._heard > self.silence:
+                self._take(self._buffer, True)
+            data = self._buffer + data
+        self._heard = now
+        self._take(data, False)
+
+    def deadline(self) -> float | None:
+        return self._heard + self.silence if self._buffer or self._noise else None
+
+    def handle_timeout(self, now: float) -> None:
+        if (self._buffer or self._noise) and now - self._heard >= self.silence:
+            self._take(self._buffer, True)
+
+    def _take(self, data: bytes, silent: bool) -> None:
+        """Take the frames off `data` and keep the rest; nothing is left if the line is silent."""
+        at = 0
+        size = len(data)
+        decoder = self.decoder
+        is_server = self.is_server
+        own_length = decoder.request_length if is_server else decoder.response_length
+        while size - at >= MIN_ADU:
+            length = own_length(data, at + 1)
+            end = at + length + 3
+            if length > 0 and end <= size and end - at <= MAX_ADU:
+                # On a bus a short response may stand where a longer request would fit.
+                shorter = 0 < decoder.response_length(data, at + 1) < length if is_server else False
+                body = data[at:end]
+                if not shorter and not crc16(body):
+                    if self._noise:
+                        self._report_noise()
+                    self._frames.append(tuple.__new__(Frame, (body[0], 0, body[1:-2])))
+                    at = end
+                    continue
+            found = self._judge(data, at, silent)
+            if found == _WAIT:
+                break
+            if found == _BAD:
+                self._noise += 1
+                at += 1
+            else:
+                at = found
+        if silent:
+            self._noise += size - at
+            at = size
+            if self._noise:
+                self._report_noise()
+        self._buffer = data[at:]
+
+    def _judge(self, data: bytes, at: int, silent: bool) -> int:
+        """Take the frame at `at` and tell where it ends; or `_WAIT`, or `_BAD`."""
+        decoder = self.decoder
+        request = decoder.request_length(data, at + 1)
+        response = decoder.response_length(data, at + 1)
+        own, other = (request, response) if self.is_server else (response, request)
+        if own == ENDS_BY_SILENCE and data[at + 1] == self._expected[0]:
+            own = self._expected[1]
+        waiting = False
+        for length in sorted((own, other)) if self.is_server else (own, other):
+            if length <= 0 or length + 3 > MAX_ADU:
+                waiting = waiting or length == 0 or (length == own == ENDS_BY_SILENCE)
+                continue
+            end = at + length + 3
+            if end > len(data):
+                waiting = True
+                if not (self.is_server or silent):
+                    break
+                continue
+            body = data[at:end]
+            if not crc16(body):
+                self._append(body, Frame if length == own else OverheardFrame)
+                return end
+        if silent:
+            body = data[at:]
+            if len(body) <= MAX_ADU and not crc16(body):
+                self._append(body, Frame)
+                return len(data)
+            return _BAD
+        return _WAIT if waiting and len(data) - at <= MAX_ADU else _BAD
+
+    def _append(self, body: bytes, kind: type[Frame]) -> None:
+        if self._noise:
+            self._report_noise()
+        self._frames.append(kind(body[0], 0, body[1:-2]))
+
+    def _report_noise(self) -> None:
+        self._frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
+        self._noise = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self._noise = 0

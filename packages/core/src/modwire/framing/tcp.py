@@ -1,0 +1,71 @@
+"""MBAP: transaction id, protocol id 0, length, unit, PDU (Messaging on TCP/IP V1.0b, 3.1.3).
+
+The stream cannot be followed past a wrong protocol id or length, so either is a fatal
+`FrameError` and the connection has to be closed.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ..errors import FrameError
+from .base import Frame, Framing
+
+_HEADER = Struct(">HHHB")
+_PREFIX = Struct(">HHH")
+
+
+class TcpFraming(Framing):
+    """Frames on TCP (and in UDP datagrams): 8 to 260 bytes with a transaction id."""
+
+    name = "tcp"
+    max_adu = 260
+    has_transactions = True
+    is_serial = False
+    _broken = False
+
+    def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        if self._broken:
+            return
+        if self._buffer:
+            data = self._buffer + data
+        at = 0
+        size = len(data)
+        append = self._frames.append
+        unpack = _HEADER.unpack_from
+        while size - at >= 8:
+            transaction, protocol, length, unit = unpack(data, at)
+            end = at + 6 + length
+            if protocol or not 2 <= length <= 254:
+                break
+            if end > size:
+                break
+            append(tuple.__new__(Frame, (unit, transaction, data[at + 7 : end])))
+            at = end
+        self._buffer = data[at:]
+        if size - at >= 6:
+            self._check_header()
+
+    def _check_header(self) -> None:
+        """Give up as soon as the header of an unfinished frame is wrong."""
+        _, protocol, length = _PREFIX.unpack_from(self._buffer)
+        if protocol:
+            error = f"MBAP protocol id must be 0, got {protocol}"
+        elif not 2 <= length <= 254:
+            error = f"MBAP length must be 2..254, got {length}"
+        else:
+            return
+        self._frames.append(FrameError(error, fatal=True))
+        self._broken = True
+        self._buffer = b""
+
+    def end_datagram(self) -> None:
+        super().end_datagram()
+        self._broken = False
+
+    def reset(self) -> None:
+        super().reset()
+        self._broken = False

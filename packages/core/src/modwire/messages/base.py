@@ -1,0 +1,276 @@
+"""What every message is: small, immutable, equal by value, its whole PDU in `encode` and `decode`.
+
+A request knows its own answer: `decode_response` checks function code, length, count and echo.
+It also knows what a server does with it: `execute`. The families of the specification are in the
+modules beside this one; a custom function is one subclass of `Request` and one of `Response`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
+
+from ..errors import (
+    ExceptionCode,
+    ExceptionResponseError,
+    InvalidRequestError,
+    InvalidResponseError,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, TypeAlias
+
+    from ..unit import Unit
+
+MAX_PDU = 253  # bytes, section 4.1
+
+# Slots are written once, in the constructor, past the guard in Message.__setattr__.
+set_field = object.__setattr__
+
+
+class Message:
+    """A PDU: function code and data.
+
+    `__match_args__` names the constructor's arguments; equality, hash, repr, pickling and
+    `match` statements all go by it.
+    """
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    function_code: ClassVar[int]
+
+    def encode(self) -> bytes:
+        """The whole PDU, function code first; at most 253 bytes."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode()")
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        """The message in a whole PDU, function code included.
+
+        Raises `InvalidRequestError` (for a request) or `InvalidResponseError` (for a response).
+        """
+        raise NotImplementedError(f"{cls.__name__} must define decode()")
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in self.__match_args__])
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Message):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        arguments = zip(self.__match_args__, self._values(), strict=True)
+        inside = ", ".join(f"{name}={value!r}" for name, value in arguments)
+        return f"{type(self).__name__}({inside})"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
+        return type(self), self._values()
+
+
+# The length of a PDU whose function code is at buffer[at]: 0 while more bytes are needed to tell,
+# ENDS_BY_SILENCE where the PDU does not say, more than a PDU can have for what cannot be one.
+# RTU needs it, the other framings carry a length.
+LengthRule = Callable[[bytes, int], int]
+ENDS_BY_SILENCE = -1
+NO_PDU = 0x10000
+
+
+def fixed_length(size: int) -> LengthRule:
+    """The rule of a PDU that always has `size` bytes."""
+
+    def rule(buffer: bytes, at: int) -> int:
+        return size
+
+    return rule
+
+
+def counted_length(count_at: int, count_size: int = 1) -> LengthRule:
+    """The rule of a PDU that ends with what a count of `count_size` bytes at `count_at` counts."""
+    data_at = count_at + count_size
+
+    def rule(buffer: bytes, at: int) -> int:
+        if len(buffer) < at + data_at:
+            return 0
+        return data_at + int.from_bytes(buffer[at + count_at : at + data_at], "big")
+
+    return rule
+
+
+def ends_by_silence(buffer: bytes, at: int) -> int:
+    """The rule of a PDU without a length of its own."""
+    return ENDS_BY_SILENCE
+
+
+class Response(Message):
+    """The base of every response."""
+
+    __slots__ = ()
+    length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
+
+
+ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
+
+
+class Request(Message, Generic[ResponseT_co]):
+    """The base of every request.
+
+    A subclass sets `function_code`, `response_type`, and, for RTU, `length_rule` (the response
+    class has its own); `sub_code` where one function code is shared and the byte behind it tells
+    the requests apart; `is_write` where it changes the server, so that it may be broadcast and is
+    not repeated unless the caller says so.
+    """
+
+    __slots__ = ()
+    sub_code: ClassVar[int | None] = None
+    is_write: ClassVar[bool] = False
+    expects_response: ClassVar[bool] = True
+    length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
+    response_type: ClassVar[type[Response]]
+
+    def execute(self, unit: Unit) -> ResponseT_co | None:
+        """Do what the request asks of `unit`; None where the specification wants no answer.
+
+        Raises `ExceptionResponseError`, which the unit turns into an exception response.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define execute()")
+
+    def decode_response(self, pdu: bytes) -> ResponseT_co:
+        """The answer to this request in `pdu`.
+
+        Raises an `ExceptionResponseError` for an exception response, and `InvalidResponseError`
+        for anything that cannot be the answer: function code, length, count or echo.
+        """
+        if pdu[0] != self.function_code:
+            raise self.refusal(pdu)
+        response = self.response_type.decode(pdu)
+        self.check_response(response)  # type: ignore[arg-type]
+        return response  # type: ignore[return-value]
+
+    def expected_length(self) -> int:
+        """How long the response PDU will be, where only the request tells; else 0."""
+        return 0
+
+    def check_response(self, response: ResponseT_co) -> None:  # type: ignore[misc]
+        """Raise `InvalidResponseError` if a well-formed response does not answer this request."""
+
+    def refusal(self, pdu: bytes) -> ExceptionResponseError | InvalidResponseError:
+        """The error to raise for a PDU with another function code than the request's."""
+        code = pdu[0]
+        if code != self.function_code | 0x80:
+            return InvalidResponseError(
+                f"answer has function code {code}, the request had {self.function_code}"
+            )
+        if len(pdu) != 2:
+            return InvalidResponseError(
+                f"exception response must be 2 bytes, got {len(pdu)}: {pdu.hex(' ')}"
+            )
+        return ExceptionResponseError.for_code(self, pdu[1])
+
+
+if TYPE_CHECKING:
+    AnyRequest: TypeAlias = Request[Response]
+
+
+class ExceptionResponse(Response):
+    """The response that refuses a request: function code + 0x80 and an exception code (section 7).
+
+    `function_code` is that of the refused request, without the high bit. `cause` is the error
+    behind it, for logs; it does not count in comparisons.
+    """
+
+    __slots__ = ("cause", "exception_code", "function_code")
+    __match_args__ = ("function_code", "exception_code")
+    length_rule = staticmethod(fixed_length(2))
+    function_code: int  # type: ignore[misc]
+    exception_code: int
+    cause: BaseException | None
+
+    def __init__(
+        self, function_code: int, exception_code: int, cause: BaseException | None = None
+    ) -> None:
+        if not 0 <= function_code <= 127:
+            raise ValueError(f"function code must be 0..127, got {function_code}")
+        if not 0 <= exception_code <= 255:
+            raise ValueError(f"exception code must be 0..255, got {exception_code}")
+        set_field(self, "function_code", function_code)
+        set_field(self, "exception_code", exception_code)
+        set_field(self, "cause", cause)
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code | 0x80, self.exception_code))
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if len(pdu) != 2 or pdu[0] < 0x80:
+            raise InvalidResponseError(
+                f"exception response must be 2 bytes with a function code from 80 on, "
+                f"got {pdu.hex(' ')}"
+            )
+        return cls(pdu[0] & 0x7F, pdu[1])
+
+
+class RawResponse(Response):
+    """A PDU taken as it is: the answer to a `RawRequest`, or to a function nobody registered."""
+
+    __slots__ = ("data", "function_code")
+    __match_args__ = ("function_code", "data")
+    function_code: int  # type: ignore[misc]
+    data: bytes
+
+    def __init__(self, function_code: int, data: bytes = b"") -> None:
+        set_field(self, "function_code", function_code)
+        set_field(self, "data", bytes(data))
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code,)) + self.data
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if not pdu:
+            raise InvalidResponseError("a PDU must have a function code, got 0 bytes")
+        return cls(pdu[0], pdu[1:])
+
+
+class RawRequest(Request[RawResponse]):
+    """Any function code with any data, valid or not, for test benches.
+
+    `function_code` is 0..255, `data` at most 252 bytes. Every answer but an exception response to
+    this function code is taken.
+    """
+
+    __slots__ = ("data", "function_code")
+    __match_args__ = ("function_code", "data")
+    is_write = True  # unknown, so it is neither repeated nor kept from being broadcast
+    response_type = RawResponse
+    function_code: int  # type: ignore[misc]
+    data: bytes
+
+    def __init__(self, function_code: int, data: bytes = b"") -> None:
+        if not 0 <= function_code <= 255:
+            raise ValueError(f"function code must be 0..255, got {function_code}")
+        if len(data) > MAX_PDU - 1:
+            raise ValueError(f"data must be at most {MAX_PDU - 1} bytes, got {len(data)}")
+        set_field(self, "function_code", function_code)
+        set_field(self, "data", bytes(data))
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code,)) + self.data
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if not pdu:
+            raise InvalidRequestError("a PDU must have a function code, got 0 bytes", 0)
+        return cls(pdu[0], pdu[1:])
+
+    def execute(self, unit: Unit) -> RawResponse | None:
+        raise ExceptionResponseError.for_code(self, ExceptionCode.ILLEGAL_FUNCTION)

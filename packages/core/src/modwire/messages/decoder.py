@@ -1,0 +1,194 @@
+"""`Decoder`: which class decodes which function code, and how long an RTU frame of it is.
+
+Every protocol object has a decoder of its own, so a custom function is registered for one client
+or server and nothing global changes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
+from .base import (
+    ENDS_BY_SILENCE,
+    NO_PDU,
+    ExceptionResponse,
+    LengthRule,
+    RawResponse,
+    Request,
+    Response,
+)
+from .bit_access import (
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    WriteMultipleCoilsRequest,
+    WriteSingleCoilRequest,
+)
+from .diagnostics import (
+    DiagnosticsRequest,
+    GetCommEventCounterRequest,
+    GetCommEventLogRequest,
+    ReadExceptionStatusRequest,
+    ReportServerIdRequest,
+)
+from .encapsulated import CanopenGeneralReferenceRequest, ReadDeviceIdentificationRequest
+from .file_access import ReadFileRecordRequest, WriteFileRecordRequest
+from .register_access import (
+    MaskWriteRegisterRequest,
+    ReadFifoQueueRequest,
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    ReadWriteMultipleRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
+
+if TYPE_CHECKING:
+    from .base import AnyRequest
+
+REQUESTS: tuple[type[AnyRequest], ...] = (
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    WriteSingleCoilRequest,
+    WriteSingleRegisterRequest,
+    ReadExceptionStatusRequest,
+    DiagnosticsRequest,
+    GetCommEventCounterRequest,
+    GetCommEventLogRequest,
+    WriteMultipleCoilsRequest,
+    WriteMultipleRegistersRequest,
+    ReportServerIdRequest,
+    ReadFileRecordRequest,
+    WriteFileRecordRequest,
+    MaskWriteRegisterRequest,
+    ReadWriteMultipleRegistersRequest,
+    ReadFifoQueueRequest,
+    CanopenGeneralReferenceRequest,
+    ReadDeviceIdentificationRequest,
+)
+_STANDARD = {request: True for request in REQUESTS}
+
+RequestClassT = TypeVar("RequestClassT", bound="type[AnyRequest]")
+
+
+class Decoder:
+    """The functions that one client or server knows: those of the specification, and yours.
+
+    `standard_reads` says that functions 1 to 4 are still those of the specification, which a
+    server answers on a shorter path.
+    """
+
+    def __init__(self) -> None:
+        self.standard_reads = True
+        self._by_code: dict[int, type[AnyRequest]] = {}
+        self._by_sub_code: dict[tuple[int, int], type[AnyRequest]] = {}
+        self._codes_with_sub_codes: set[int] = set()
+        for request_class in REQUESTS:
+            self._add(request_class)
+
+    def register(self, request_class: RequestClassT) -> RequestClassT:
+        """Let this decoder know a custom function, or replace one; also a class decorator.
+
+        Raises TypeError for a class without a response type or a function code of 1..127.
+        """
+        for name in ("function_code", "response_type"):
+            if not hasattr(request_class, name):
+                raise TypeError(f"{request_class.__name__} must set {name} to be registered")
+        if not 1 <= request_class.function_code <= 127:
+            raise TypeError(
+                f"{request_class.__name__}.function_code must be 1..127, "
+                f"got {request_class.function_code}"
+            )
+        if request_class.function_code <= 4 and request_class not in _STANDARD:
+            self.standard_reads = False
+        self._add(request_class)
+        return request_class
+
+    def _add(self, request_class: type[AnyRequest]) -> None:
+        code = request_class.function_code
+        if request_class.sub_code is None:
+            self._by_code[code] = request_class
+            self._codes_with_sub_codes.discard(code)
+        else:
+            self._by_sub_code[code, request_class.sub_code] = request_class
+            self._by_code.pop(code, None)
+            self._codes_with_sub_codes.add(code)
+
+    def decode_request(self, pdu: bytes) -> AnyRequest:
+        """The request in `pdu`.
+
+        Raises `InvalidRequestError`; its `exception_code` is 01 for a function that is not known.
+        """
+        if not pdu:
+            raise InvalidRequestError("a PDU must have a function code, got 0 bytes", 0)
+        request_class = self._by_code.get(pdu[0])
+        if request_class is None:
+            request_class = self._of_sub_code(pdu)
+        return request_class.decode(pdu)
+
+    def _of_sub_code(self, pdu: bytes) -> type[AnyRequest]:
+        code = pdu[0]
+        if code not in self._codes_with_sub_codes:
+            raise InvalidRequestError(
+                f"function code {code} is not known", code, ExceptionCode.ILLEGAL_FUNCTION
+            )
+        if len(pdu) < 2:
+            raise InvalidRequestError(f"function {code} must have a sub-code, got 1 byte", code)
+        try:
+            return self._by_sub_code[code, pdu[1]]
+        except KeyError:
+            raise InvalidRequestError(
+                f"function {code} with sub-code {pdu[1]} is not known",
+                code,
+                ExceptionCode.ILLEGAL_FUNCTION,
+            ) from None
+
+    def decode_response(self, pdu: bytes) -> Response:
+        """The response in `pdu`, as far as it can be told without its request.
+
+        A function that is not known gives a `RawResponse`. Raises `InvalidResponseError`.
+        """
+        if not pdu:
+            raise InvalidResponseError("a PDU must have a function code, got 0 bytes")
+        if pdu[0] & 0x80:
+            return ExceptionResponse.decode(pdu)
+        request_class = self._find(pdu, 0)
+        if request_class is None:
+            return RawResponse.decode(pdu)
+        return request_class.response_type.decode(pdu)
+
+    def _find(self, buffer: bytes, at: int) -> type[AnyRequest] | None:
+        request_class = self._by_code.get(buffer[at])
+        if request_class is None and len(buffer) > at + 1:
+            request_class = self._by_sub_code.get((buffer[at], buffer[at + 1]))
+        return request_class
+
+    def request_length(self, buffer: bytes, at: int) -> int:
+        """How long the request PDU at buffer[at] is: see `LengthRule`.
+
+        ENDS_BY_SILENCE for functions that are not known.
+        """
+        if not 0 < buffer[at] < 0x80:
+            return NO_PDU
+        request_class = self._find(buffer, at)
+        return ENDS_BY_SILENCE if request_class is None else request_class.length_rule(buffer, at)
+
+    def response_length(self, buffer: bytes, at: int) -> int:
+        """How long the response PDU at buffer[at] is: see `LengthRule`."""
+        if buffer[at] & 0x80:
+            return 2
+        if not buffer[at]:
+            return NO_PDU
+        request_class = self._find(buffer, at)
+        if request_class is None:
+            return ENDS_BY_SILENCE
+        return request_class.response_type.length_rule(buffer, at)
+
+
+_default = Decoder()
+decode_request = _default.decode_request
+decode_response = _default.decode_response
+
+__all__ = ["REQUESTS", "Decoder", "LengthRule", "Request", "decode_request", "decode_response"]

@@ -1,0 +1,317 @@
+"""Functions 7, 11, 12 and 17: what a device tells of itself (sections 6.7, 6.9, 6.10, 6.13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from struct import Struct
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import InvalidRequestError, InvalidResponseError
+from .base import Request, Response, counted_length, fixed_length, set_field
+from .checks import check_word, wrong_request, wrong_response
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..unit import Unit
+
+MAX_EVENTS = 64
+MAX_SERVER_ID_DATA = 251  # bytes: id, run indicator and additional data
+
+_TWO_WORDS = Struct(">BHH")
+_EVENT_LOG = Struct(">BBHHH")
+
+ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
+
+
+class BareRequest(Request[ResponseT_co]):
+    """What the requests of functions 7, 11, 12 and 17 share: the function code is all they have."""
+
+    __slots__ = ()
+    length_rule = staticmethod(fixed_length(1))
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code,))
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if len(pdu) != 1:
+            raise wrong_request(cls, pdu, "1")
+        return cls()
+
+
+class ReadExceptionStatusResponse(Response):
+    """The answer to function 7: eight device specific outputs, the first one in bit 0."""
+
+    __slots__ = ("status",)
+    __match_args__ = ("status",)
+    function_code = 7
+    length_rule = staticmethod(fixed_length(2))
+    status: int
+
+    def __init__(self, status: int) -> None:
+        _check_byte(self.function_code, "status", status)
+        set_field(self, "status", status)
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code, self.status))
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if len(pdu) != 2:
+            raise wrong_response(cls, pdu, "2")
+        return cls(pdu[1])
+
+
+class ReadExceptionStatusRequest(BareRequest[ReadExceptionStatusResponse]):
+    """Function 7: read the eight exception status outputs (section 6.7)."""
+
+    __slots__ = ()
+    function_code = 7
+    response_type = ReadExceptionStatusResponse
+
+    def execute(self, unit: Unit) -> ReadExceptionStatusResponse:
+        return ReadExceptionStatusResponse(unit.exception_status)
+
+
+class GetCommEventCounterResponse(Response):
+    """The answer to function 11: the status word and the count of successful completions.
+
+    `status` is FFFF while the server still works on a program command, else 0000.
+    """
+
+    __slots__ = ("event_count", "status")
+    __match_args__ = ("status", "event_count")
+    function_code = 11
+    length_rule = staticmethod(fixed_length(5))
+    status: int
+    event_count: int
+
+    def __init__(self, status: int, event_count: int) -> None:
+        check_word(self.function_code, "status", status)
+        check_word(self.function_code, "event count", event_count)
+        set_field(self, "status", status)
+        set_field(self, "event_count", event_count)
+
+    def encode(self) -> bytes:
+        return _TWO_WORDS.pack(self.function_code, self.status, self.event_count)
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if len(pdu) != 5:
+            raise wrong_response(cls, pdu, "5")
+        _, status, event_count = _TWO_WORDS.unpack(pdu)
+        return cls(status, event_count)
+
+
+class GetCommEventCounterRequest(BareRequest[GetCommEventCounterResponse]):
+    """Function 11: read the status word and the event counter (section 6.9)."""
+
+    __slots__ = ()
+    function_code = 11
+    response_type = GetCommEventCounterResponse
+
+    def execute(self, unit: Unit) -> GetCommEventCounterResponse:
+        return GetCommEventCounterResponse(unit.comm_status, unit.event_counter)
+
+
+class GetCommEventLogResponse(Response):
+    """The answer to function 12: status, event and message count, and 0 to 64 events.
+
+    `events` has one byte for each, the newest first; section 6.10 tells the bits.
+    """
+
+    __slots__ = ("event_count", "events", "message_count", "status")
+    __match_args__ = ("status", "event_count", "message_count", "events")
+    function_code = 12
+    length_rule = staticmethod(counted_length(1))
+    status: int
+    event_count: int
+    message_count: int
+    events: bytes
+
+    def __init__(
+        self, status: int, event_count: int, message_count: int, events: bytes | Sequence[int] = b""
+    ) -> None:
+        code = self.function_code
+        check_word(code, "status", status)
+        check_word(code, "event count", event_count)
+        check_word(code, "message count", message_count)
+        if len(events) > MAX_EVENTS:
+            raise InvalidRequestError(
+                f"count must be 0..{MAX_EVENTS} events, got {len(events)}", code
+            )
+        for index, event in enumerate(events):
+            _check_byte(code, f"event {index}", event)
+        set_field(self, "status", status)
+        set_field(self, "event_count", event_count)
+        set_field(self, "message_count", message_count)
+        set_field(self, "events", bytes(events))
+
+    def encode(self) -> bytes:
+        events = self.events
+        header = _EVENT_LOG.pack(
+            self.function_code,
+            6 + len(events),
+            self.status,
+            self.event_count,
+            self.message_count,
+        )
+        return header + events
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        size = len(pdu) - 2
+        if not 6 <= size <= 6 + MAX_EVENTS or pdu[1] != size:
+            raise wrong_response(cls, pdu, "2 + byte count (6..70)")
+        _, _, status, event_count, message_count = _EVENT_LOG.unpack_from(pdu)
+        return cls(status, event_count, message_count, pdu[8:])
+
+
+class GetCommEventLogRequest(BareRequest[GetCommEventLogResponse]):
+    """Function 12: read the counters of functions 11 and 8/11, and the event log (section 6.10)."""
+
+    __slots__ = ()
+    function_code = 12
+    response_type = GetCommEventLogResponse
+
+    def execute(self, unit: Unit) -> GetCommEventLogResponse:
+        return GetCommEventLogResponse(
+            unit.comm_status, unit.event_counter, unit.message_count, unit.event_log
+        )
+
+
+class ReportServerIdResponse(Response):
+    """The answer to function 17: an id, whether the server runs, and additional data.
+
+    How long the id is differs from device to device and is not on the wire. `id_length` says it;
+    without it, the id is at least one byte and ends before the first 00 or FF behind that, which
+    is the run indicator. All three together are 1 to 251 bytes, `data`, by which responses are
+    compared. `run_indicator` is None where the data ends with the id.
+    """
+
+    __slots__ = ("data", "id_length")
+    __match_args__ = ("server_id", "run_indicator", "additional_data")
+    function_code = 17
+    length_rule = staticmethod(counted_length(1))
+    data: bytes
+    id_length: int
+
+    def __init__(
+        self, server_id: bytes, run_indicator: bool | None = True, additional_data: bytes = b""
+    ) -> None:
+        if run_indicator is None:
+            if additional_data:
+                raise ValueError("additional data needs a run indicator before it")
+            indicator = b""
+        else:
+            indicator = b"\xff" if run_indicator else b"\x00"
+        data = bytes(server_id) + indicator + bytes(additional_data)
+        if not 1 <= len(data) <= MAX_SERVER_ID_DATA:
+            raise ValueError(
+                f"server id, run indicator and additional data must be 1..{MAX_SERVER_ID_DATA} "
+                f"bytes, got {len(data)}"
+            )
+        set_field(self, "data", data)
+        set_field(self, "id_length", len(server_id))
+
+    @classmethod
+    def from_data(cls, data: bytes, id_length: int | None = None) -> Self:
+        """The response with `data` of 1 to 251 bytes, the id in the first `id_length` of them."""
+        if id_length is None:
+            ends = [end for end in (data.find(b"\x00", 1), data.find(b"\xff", 1)) if end > 0]
+            id_length = min(ends, default=len(data))
+        elif len(data) < id_length:
+            raise InvalidResponseError(
+                f"server id must be {id_length} bytes, got {len(data)}: {data[:16].hex(' ')}"
+            )
+        response = cls.__new__(cls)
+        set_field(response, "data", data)
+        set_field(response, "id_length", id_length)
+        return response
+
+    @property
+    def server_id(self) -> bytes:
+        """The id, device specific."""
+        return self.data[: self.id_length]
+
+    @property
+    def run_indicator(self) -> bool | None:
+        """True for ON (FF, or whatever else is not 00), False for OFF; None if there is none."""
+        if len(self.data) == self.id_length:
+            return None
+        return self.data[self.id_length] != 0
+
+    @property
+    def additional_data(self) -> bytes:
+        """What follows the run indicator, device specific."""
+        return self.data[self.id_length + 1 :]
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code, len(self.data))) + self.data
+
+    @classmethod
+    def decode(cls, pdu: bytes, id_length: int | None = None) -> Self:
+        size = len(pdu) - 2
+        if not 1 <= size <= MAX_SERVER_ID_DATA or pdu[1] != size:
+            raise wrong_response(cls, pdu, "2 + byte count (1..251)")
+        return cls.from_data(pdu[2:], id_length)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ReportServerIdResponse):
+            return NotImplemented
+        return self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.data))
+
+    def __reduce__(  # type: ignore[override]
+        self,
+    ) -> tuple[Callable[[bytes, int], Self], tuple[bytes, int]]:
+        # A run indicator other than 00 and FF would be lost in the constructor.
+        return type(self).from_data, (self.data, self.id_length)
+
+
+class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
+    """Function 17: read the server's id and whether it runs (section 6.13).
+
+    `id_length`, 0 to 251 bytes, tells how much of the answer is the id; without it, see
+    `ReportServerIdResponse`. It is not sent and does not count in comparisons.
+    """
+
+    __slots__ = ("id_length",)
+    __match_args__ = ("id_length",)
+    function_code = 17
+    response_type = ReportServerIdResponse
+    id_length: int | None
+
+    def __init__(self, id_length: int | None = None) -> None:
+        if id_length is not None and not 0 <= id_length <= MAX_SERVER_ID_DATA:
+            raise ValueError(
+                f"id length must be 0..{MAX_SERVER_ID_DATA} bytes or None, got {id_length}"
+            )
+        set_field(self, "id_length", id_length)
+
+    def decode_response(self, pdu: bytes) -> ReportServerIdResponse:
+        if pdu[0] != self.function_code:
+            raise self.refusal(pdu)
+        return ReportServerIdResponse.decode(pdu, self.id_length)
+
+    def execute(self, unit: Unit) -> ReportServerIdResponse:
+        return ReportServerIdResponse(unit.server_id, unit.run_indicator, unit.additional_id_data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ReportServerIdRequest) or NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+def _check_byte(function_code: int, name: str, value: int) -> None:
+    try:
+        if value >> 8:
+            raise InvalidRequestError(f"{name} must be 0..255, got {value}", function_code)
+    except TypeError:
+        raise InvalidRequestError(
+            f"{name} must be an integer 0..255, got {value!r}", function_code
+        ) from None

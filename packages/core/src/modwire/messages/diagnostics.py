@@ -1,0 +1,258 @@
+"""Function 8: tests and counters of a serial line (section 6.8).
+
+The counters, the event log and the listen-only mode behind it are the unit's. The functions that
+read the same from elsewhere, 7, 11, 12 and 17, are in `device_status`, and importable from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
+from .base import ENDS_BY_SILENCE, LengthRule, Request, Response, set_field
+from .checks import check_echo, check_word, wrong_request, wrong_response
+from .device_status import (
+    GetCommEventCounterRequest,
+    GetCommEventCounterResponse,
+    GetCommEventLogRequest,
+    GetCommEventLogResponse,
+    ReadExceptionStatusRequest,
+    ReadExceptionStatusResponse,
+    ReportServerIdRequest,
+    ReportServerIdResponse,
+)
+from .register_access import pack_registers, unpack_registers
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..unit import Unit
+
+__all__ = [
+    "DiagnosticsRequest",
+    "DiagnosticsResponse",
+    "DiagnosticsSubFunction",
+    "GetCommEventCounterRequest",
+    "GetCommEventCounterResponse",
+    "GetCommEventLogRequest",
+    "GetCommEventLogResponse",
+    "ModbusPlusOperation",
+    "ReadExceptionStatusRequest",
+    "ReadExceptionStatusResponse",
+    "ReportServerIdRequest",
+    "ReportServerIdResponse",
+]
+
+MAX_DIAGNOSTIC_WORDS = 125
+
+
+class DiagnosticsSubFunction(IntEnum):
+    """The sub-functions of function 8 (section 6.8.1).
+
+    `GET_CLEAR_MODBUS_PLUS`, of the Modicon documents, is reserved in the specification.
+    """
+
+    RETURN_QUERY_DATA = 0
+    RESTART_COMMUNICATIONS_OPTION = 1
+    RETURN_DIAGNOSTIC_REGISTER = 2
+    CHANGE_ASCII_INPUT_DELIMITER = 3
+    FORCE_LISTEN_ONLY_MODE = 4
+    CLEAR_COUNTERS_AND_DIAGNOSTIC_REGISTER = 10
+    RETURN_BUS_MESSAGE_COUNT = 11
+    RETURN_BUS_COMMUNICATION_ERROR_COUNT = 12
+    RETURN_BUS_EXCEPTION_ERROR_COUNT = 13
+    RETURN_SERVER_MESSAGE_COUNT = 14
+    RETURN_SERVER_NO_RESPONSE_COUNT = 15
+    RETURN_SERVER_NAK_COUNT = 16
+    RETURN_SERVER_BUSY_COUNT = 17
+    RETURN_BUS_CHARACTER_OVERRUN_COUNT = 18
+    CLEAR_OVERRUN_COUNTER_AND_FLAG = 20
+    GET_CLEAR_MODBUS_PLUS = 21
+
+
+class ModbusPlusOperation(IntEnum):
+    """The data word of sub-function 21."""
+
+    GET_STATISTICS = 3
+    CLEAR_STATISTICS = 4
+
+
+_SUB_FUNCTIONS = {sub.value: sub for sub in DiagnosticsSubFunction}
+_WRITES = frozenset(
+    (
+        DiagnosticsSubFunction.RESTART_COMMUNICATIONS_OPTION,
+        DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER,
+        DiagnosticsSubFunction.FORCE_LISTEN_ONLY_MODE,
+        DiagnosticsSubFunction.CLEAR_COUNTERS_AND_DIAGNOSTIC_REGISTER,
+        DiagnosticsSubFunction.CLEAR_OVERRUN_COUNTER_AND_FLAG,
+    )
+)
+_ECHOED = _WRITES | {DiagnosticsSubFunction.RETURN_QUERY_DATA}
+_ALLOWED_WORDS = {
+    DiagnosticsSubFunction.RESTART_COMMUNICATIONS_OPTION: ((0x0000, 0xFF00), "0000 or FF00"),
+    DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER: (
+        range(0, 0x10000, 0x100),
+        "a character in the high byte and 00 in the low byte",
+    ),
+    DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS: (
+        (ModbusPlusOperation.GET_STATISTICS, ModbusPlusOperation.CLEAR_STATISTICS),
+        "0003 (get statistics) or 0004 (clear statistics)",
+    ),
+}
+_ZERO = ((0x0000,), "0000")
+
+
+def _one_word_length(*unbounded: int) -> LengthRule:
+    """The rule of function 8: one data word, but any number of them for sub-functions `unbounded`.
+
+    Nothing in the PDU says how many there are.
+    """
+
+    def rule(buffer: bytes, at: int) -> int:
+        if len(buffer) < at + 3:
+            return 0
+        return ENDS_BY_SILENCE if buffer[at + 1] << 8 | buffer[at + 2] in unbounded else 5
+
+    return rule
+
+
+class DiagnosticsResponse(Response):
+    """The answer to function 8: the sub-function and its data words, 0..65535 each.
+
+    There is one word, but 1 to 125 for sub-functions 0 and 21.
+    """
+
+    __slots__ = ("data", "sub_function")
+    __match_args__ = ("sub_function", "data")
+    function_code = 8
+    length_rule = staticmethod(_one_word_length(0, 21))
+    sub_function: DiagnosticsSubFunction
+    data: tuple[int, ...]
+
+    def __init__(self, sub_function: int, data: int | Sequence[int]) -> None:
+        known = _sub_function(self.function_code, sub_function)
+        words = _words(self.function_code, data)
+        if len(words) > 1 and known not in (
+            DiagnosticsSubFunction.RETURN_QUERY_DATA,
+            DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS,
+        ):
+            raise InvalidRequestError(
+                f"count must be 1 data word for sub-function {known}, got {len(words)}",
+                self.function_code,
+            )
+        set_field(self, "sub_function", known)
+        set_field(self, "data", words)
+
+    def encode(self) -> bytes:
+        return _encoded(self.function_code, self.sub_function, self.data)
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if len(pdu) < 5 or not len(pdu) & 1:
+            raise wrong_response(cls, pdu, "3 + 2 for each of 1..125 data words")
+        try:
+            return cls(pdu[1] << 8 | pdu[2], unpack_registers(pdu[3:253]))
+        except InvalidRequestError as error:
+            raise InvalidResponseError(str(error)) from None
+
+
+class DiagnosticsRequest(Request[DiagnosticsResponse]):
+    """Function 8: tests and counters of a serial line (section 6.8).
+
+    `data` is one word, or a sequence of 1 to 125 words for sub-function 0. Allowed is 0, but
+    0 or FF00 (clear the event log too) for sub-function 1, the character in the high byte for 3,
+    anything for 0, and a `ModbusPlusOperation` for 21. Sub-function 4 is never answered.
+    """
+
+    __slots__ = ("data", "sub_function")
+    __match_args__ = ("sub_function", "data")
+    function_code = 8
+    length_rule = staticmethod(_one_word_length(0))
+    response_type = DiagnosticsResponse
+    sub_function: DiagnosticsSubFunction
+    data: tuple[int, ...]
+
+    def __init__(self, sub_function: int, data: int | Sequence[int] = 0) -> None:
+        code = self.function_code
+        known = _sub_function(code, sub_function)
+        words = _words(code, data)
+        if known is not DiagnosticsSubFunction.RETURN_QUERY_DATA:
+            allowed, text = _ALLOWED_WORDS.get(known, _ZERO)
+            if len(words) != 1 or words[0] not in allowed:
+                got = " ".join([f"{word:04X}" for word in words])
+                raise InvalidRequestError(
+                    f"data of sub-function {known} must be {text}, got {got}", code
+                )
+        set_field(self, "sub_function", known)
+        set_field(self, "data", words)
+
+    @property
+    def is_write(self) -> bool:  # type: ignore[override]
+        """Whether the sub-function changes the server: 1, 3, 4, 10, 20, and 21 when it clears."""
+        return self.sub_function in _WRITES or self._clears_statistics
+
+    @property
+    def expects_response(self) -> bool:  # type: ignore[override]
+        """False for sub-function 4 only: a server answers nothing once it only listens."""
+        return self.sub_function is not DiagnosticsSubFunction.FORCE_LISTEN_ONLY_MODE
+
+    @property
+    def _clears_statistics(self) -> bool:
+        return (
+            self.sub_function is DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS
+            and self.data[0] == ModbusPlusOperation.CLEAR_STATISTICS
+        )
+
+    def expected_length(self) -> int:
+        echoed = self.sub_function in _ECHOED or self._clears_statistics
+        return 3 + 2 * len(self.data) if echoed else 0
+
+    def encode(self) -> bytes:
+        return _encoded(self.function_code, self.sub_function, self.data)
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if len(pdu) < 3:
+            raise wrong_request(cls, pdu, "3 + 2 for each data word")
+        sub_function = _sub_function(cls.function_code, pdu[1] << 8 | pdu[2])
+        if len(pdu) < 5 or not len(pdu) & 1 or len(pdu) > 253:
+            raise wrong_request(cls, pdu, "3 + 2 for each of 1..125 data words")
+        return cls(sub_function, unpack_registers(pdu[3:]))
+
+    def check_response(self, response: DiagnosticsResponse) -> None:
+        check_echo("sub-function", response.sub_function, self.sub_function)
+        if self.sub_function in _ECHOED or self._clears_statistics:
+            check_echo("data", response.data, self.data)
+
+    def execute(self, unit: Unit) -> DiagnosticsResponse | None:
+        words = unit.diagnose(self.sub_function, self.data)
+        return None if words is None else DiagnosticsResponse(self.sub_function, words)
+
+
+def _sub_function(function_code: int, sub_function: int) -> DiagnosticsSubFunction:
+    known = _SUB_FUNCTIONS.get(sub_function)
+    if known is None:
+        raise InvalidRequestError(
+            f"sub-function must be 0..4, 10..18, 20 or 21, got {sub_function}",
+            function_code,
+            ExceptionCode.ILLEGAL_FUNCTION,
+        )
+    return known
+
+
+def _words(function_code: int, data: int | Sequence[int]) -> tuple[int, ...]:
+    words = tuple(data) if isinstance(data, Sequence) else (data,)
+    if not 1 <= len(words) <= MAX_DIAGNOSTIC_WORDS:
+        raise InvalidRequestError(
+            f"count must be 1..{MAX_DIAGNOSTIC_WORDS} data words, got {len(words)}", function_code
+        )
+    for index, word in enumerate(words):
+        check_word(function_code, f"data word {index}", word)
+    return words
+
+
+def _encoded(function_code: int, sub_function: int, words: tuple[int, ...]) -> bytes:
+    data = pack_registers(function_code, words, MAX_DIAGNOSTIC_WORDS)
+    return bytes((function_code, sub_function >> 8, sub_function & 0xFF)) + data

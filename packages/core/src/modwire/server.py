@@ -1,0 +1,255 @@
+"""`ServerProtocol`: the whole server side of one connection or line, but for the I/O.
+
+Bytes go in with `receive_data`; `answer_all(units)` executes what is complete and gives the bytes
+to send. It stops in front of a request to a unit that blocks: that one is taken with `next_call`,
+executed wherever waiting is allowed, and answered with `answer`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .client import follow_delimiter
+from .errors import ExceptionCode, FrameError, InvalidRequestError
+from .framing.base import Frame, Framing
+from .messages.base import MAX_PDU, ExceptionResponse, RawRequest
+from .messages.diagnostics import DiagnosticsRequest
+from .options import ServerOptions
+
+if TYPE_CHECKING:
+    from .messages.base import AnyRequest, Response
+    from .unit import Unit, Units
+
+
+class Call(NamedTuple):
+    """A request that waits for its answer.
+
+    One that breaks the specification comes as a `RawRequest`, with the error in `refusal`; its
+    answer is the exception that the error names.
+    """
+
+    unit: int
+    transaction: int
+    request: AnyRequest
+    broadcast: bool = False
+    refusal: InvalidRequestError | None = None
+
+
+class ServerProtocol:
+    """A server on one connection or line, without the link.
+
+    `peer` and `role` are handed to the hooks of the options. `closed` turns True when the
+    connection has to be closed: after a fatal frame error, or when it was idle too long.
+    `frame_errors` counts what was no frame.
+    """
+
+    def __init__(
+        self,
+        framing: type[Framing],
+        options: ServerOptions | None = None,
+        *,
+        peer: object = None,
+        role: str | None = None,
+    ) -> None:
+        self.options = options if options is not None else ServerOptions()
+        silence = self.options.silence + self.options.tolerance
+        self.framing = framing(self.options.decoder, is_server=True, silence=silence)
+        self.peer = peer
+        self.role = role
+        self.closed = False
+        self.frame_errors = 0
+        self._is_serial = framing.is_serial
+        self._may_shorten = (
+            self.options.authorize is None
+            and self.options.on_call is None
+            and not self.options.suppress_echo
+            and self.options.decoder.standard_reads
+        )
+        self._heard = float("-inf")
+        self._waiting: Frame | None = None
+        self._errors_to_tell = 0
+        self._overheard_to_tell = 0
+        self._echo = b""
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that came at `now` (seconds, monotonic)."""
+        self._heard = now
+        self.framing.receive_data(data, now)
+
+    def receive_datagram(self, data: bytes, now: float) -> None:
+        """Take one datagram: what is no whole frame at its end is dropped."""
+        self._heard = now
+        self.framing.receive_data(data, now)
+        self.framing.end_datagram()
+
+    def connected(self, now: float) -> None:
+        """The connection was accepted: the idle timeout counts from here."""
+        self._heard = now
+
+    def deadline(self) -> float | None:
+        """When to call `handle_timeout`; None if only bytes matter."""
+        silence = self.framing.deadline()
+        idle = self.options.idle_timeout
+        if idle is None:
+            return silence
+        end = self._heard + idle
+        return end if silence is None else min(silence, end)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what is due at `now`: silence ends a frame, or the connection was idle too long."""
+        self.framing.handle_timeout(now)
+        idle = self.options.idle_timeout
+        if idle is not None and now - self._heard >= idle:
+            self.closed = True
+
+    def send_at(self) -> float:
+        """When an answer may be sent: on a serial line after 3.5 characters of silence."""
+        return self._heard + (self.options.silence if self.framing.needs_silence else 0.0)
+
+    def _next_frame(self) -> Frame | None:
+        """The next frame that may be a request; what is none is counted."""
+        if self._waiting is not None:
+            frame, self._waiting = self._waiting, None
+            return frame
+        while (found := self.framing.next_frame()) is not None:
+            if type(found) is Frame:
+                if self._echo and self._is_echo(found):
+                    continue
+                return found
+            if isinstance(found, FrameError):
+                self.frame_errors += 1
+                self._errors_to_tell += 1
+                self.closed = self.closed or found.fatal
+            else:
+                self._overheard_to_tell += 1
+        return None
+
+    def _is_echo(self, frame: Frame) -> bool:
+        echo, self._echo = self._echo, b""
+        return frame.pdu == echo[1:] and frame.unit == echo[0]
+
+    def _tell(self, units: Units) -> None:
+        """Pass to the units' counters what was heard on the line beside requests."""
+        units.bus.messages += self._overheard_to_tell
+        self._overheard_to_tell = 0
+        while self._errors_to_tell:
+            self._errors_to_tell -= 1
+            units.communication_error()
+
+    def next_call(self) -> Call | None:
+        """The next request that waits for its answer."""
+        frame = self._next_frame()
+        return None if frame is None else self._call(frame)
+
+    def _call(self, frame: Frame) -> Call:
+        unit, transaction, pdu = frame
+        broadcast = self._is_serial and not unit
+        try:
+            request = self.options.decoder.decode_request(pdu)
+        except InvalidRequestError as error:
+            return Call(unit, transaction, RawRequest(pdu[0], pdu[1:]), broadcast, error)
+        return Call(unit, transaction, request, broadcast)
+
+    def answer(self, call: Call, response: Response | None) -> bytes:
+        """The bytes that answer `call`; b"" where the specification wants silence."""
+        if isinstance(call.request, DiagnosticsRequest) and call.refusal is None:
+            if not isinstance(response, ExceptionResponse):
+                follow_delimiter(self.framing, call.request)
+        if response is None or call.broadcast:
+            return b""
+        pdu = self._encode(call, response)
+        return self._reply(call.unit, call.transaction, pdu)
+
+    def _encode(self, call: Call, response: Response) -> bytes:
+        """The PDU of `response`; exception 04 if it is none, which only a custom class can do."""
+        try:
+            pdu = response.encode()
+            if not 1 <= len(pdu) <= MAX_PDU:
+                raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}: {response!r}")
+            return pdu
+        except Exception as error:
+            self._report(call.request, error)
+            code = call.request.function_code & 0x7F
+            return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE).encode()
+
+    def _reply(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        if self.options.suppress_echo:
+            self._echo = bytes((unit,)) + pdu
+        return self.framing.wrap(unit, transaction, pdu)
+
+    def _report(self, request: AnyRequest, error: BaseException) -> None:
+        if self.options.on_error is not None:
+            self.options.on_error(self.peer, request, error)
+
+    def find(self, unit: int, units: Units) -> Unit | None:
+        """The unit that answers for `unit` on this link."""
+        return units.get(unit) if self._is_serial else units.for_tcp(unit)
+
+    def execute(self, call: Call, units: Units) -> Response | None:
+        """What `units` answer to `call`; may run in another thread than the protocol's.
+
+        None for a broadcast, and for a unit that is not there or says nothing.
+        """
+        units.bus.messages += 1
+        if call.broadcast:
+            for unit in units:
+                self._execute_on(unit, call)
+            return None
+        found = self.find(call.unit, units)
+        return None if found is None else self._execute_on(found, call)
+
+    def _execute_on(self, unit: Unit, call: Call) -> Response | None:
+        options = self.options
+        request = call.request
+        refusal = call.refusal
+        if refusal is None and options.authorize is not None:
+            if not options.authorize(self.peer, self.role, call.unit, request):
+                refusal = InvalidRequestError(
+                    f"{self.peer} with role {self.role} may not do {request!r}",
+                    request.function_code,
+                    ExceptionCode.ILLEGAL_FUNCTION,
+                )
+        response: Response | None
+        if refusal is None:
+            response = unit.execute(request, broadcast=call.broadcast)
+        else:
+            response = unit.refuse(refusal, broadcast=call.broadcast)
+        if isinstance(response, ExceptionResponse) and response.is_unexpected:
+            self._report(request, response.cause)
+        if options.on_call is not None:
+            options.on_call(self.peer, request, response)
+        return response
+
+    def answer_all(self, units: Units) -> bytes:
+        """Execute what waits on units in memory; all the bytes to send, in order.
+
+        Stops in front of a request to a unit that blocks; `next_call` gives that one. A broadcast
+        goes to all units, so it waits for `next_call` if one of them blocks.
+        """
+        answers = []
+        next_frame = self._next_frame
+        wrap = self.framing.wrap
+        bus = units.bus
+        find = units.get if self._is_serial else units.for_tcp
+        while (frame := next_frame()) is not None:
+            unit_id, transaction, pdu = frame
+            unit = find(unit_id)
+            if self._is_serial and not unit_id:
+                if units.blocking:
+                    self._waiting = frame
+                    break
+            elif unit is None:
+                bus.messages += 1
+                continue
+            elif unit.blocking:
+                self._waiting = frame
+                break
+            elif self._may_shorten and (read := unit.answer_read(pdu)) is not None:
+                bus.messages += 1
+                answers.append(wrap(unit_id, transaction, read))
+                continue
+            call = self._call(frame)
+            answers.append(self.answer(call, self.execute(call, units)))
+        if self._errors_to_tell or self._overheard_to_tell:
+            self._tell(units)
+        return b"".join(answers)

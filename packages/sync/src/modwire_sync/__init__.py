@@ -1,0 +1,1 @@
+"""Modbus for blocking code: clients and servers on sockets and serial ports."""

@@ -1,0 +1,519 @@
+"""The calls: what a program reads and writes, without ever seeing a message."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import pytest
+
+from modwire.calls import AsyncCalls, BlockingCalls
+from modwire.errors import InvalidResponseError
+from modwire.messages.base import Request, Response
+from modwire.messages.bit_access import (
+    ReadCoilsRequest,
+    ReadCoilsResponse,
+    ReadDiscreteInputsRequest,
+    ReadDiscreteInputsResponse,
+    WriteMultipleCoilsRequest,
+    WriteMultipleCoilsResponse,
+    WriteSingleCoilRequest,
+    WriteSingleCoilResponse,
+)
+from modwire.messages.device_status import (
+    GetCommEventCounterRequest,
+    GetCommEventCounterResponse,
+    GetCommEventLogRequest,
+    GetCommEventLogResponse,
+    ReadExceptionStatusRequest,
+    ReadExceptionStatusResponse,
+    ReportServerIdRequest,
+    ReportServerIdResponse,
+)
+from modwire.messages.diagnostics import (
+    DiagnosticsRequest,
+    DiagnosticsResponse,
+    DiagnosticsSubFunction,
+)
+from modwire.messages.encapsulated import (
+    CanopenGeneralReferenceRequest,
+    CanopenGeneralReferenceResponse,
+    ReadDeviceIdCode,
+    ReadDeviceIdentificationRequest,
+    ReadDeviceIdentificationResponse,
+)
+from modwire.messages.file_access import (
+    FileRecord,
+    FileRecordData,
+    ReadFileRecordRequest,
+    ReadFileRecordResponse,
+    WriteFileRecordRequest,
+    WriteFileRecordResponse,
+)
+from modwire.messages.register_access import (
+    MaskWriteRegisterRequest,
+    MaskWriteRegisterResponse,
+    ReadFifoQueueRequest,
+    ReadFifoQueueResponse,
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    ReadInputRegistersRequest,
+    ReadInputRegistersResponse,
+    ReadWriteMultipleRegistersRequest,
+    ReadWriteMultipleRegistersResponse,
+    WriteMultipleRegistersRequest,
+    WriteMultipleRegistersResponse,
+    WriteSingleRegisterRequest,
+    WriteSingleRegisterResponse,
+)
+
+if TYPE_CHECKING:
+    from modwire.messages.base import AnyRequest
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+
+class Asked(NamedTuple):
+    """What a call was given."""
+
+    request: AnyRequest
+    unit: int | None
+    timeout: float | None
+
+
+class Line:
+    """A device that answers with the responses it was made with, and remembers what was asked."""
+
+    def __init__(self, responses: Sequence[Response | None]) -> None:
+        self.asked: list[Asked] = []
+        self.responses: Iterator[Response | None] = iter(responses)
+
+    def answer(
+        self, request: Request[ResponseT], unit: int | None, timeout: float | None
+    ) -> ResponseT:
+        self.asked.append(Asked(request, unit, timeout))
+        response = next(self.responses)
+        # The round trip over the wire proves that the response can be an answer to the request.
+        return None if response is None else request.decode_response(response.encode())  # type: ignore[return-value]
+
+
+class Blocking(BlockingCalls):
+    """A blocking client of a `Line`."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+
+    def call(
+        self,
+        request: Request[ResponseT],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT:
+        return self.line.answer(request, unit, timeout)
+
+
+class Async(AsyncCalls):
+    """An async client of a `Line`, which never has to wait."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+
+    async def call(
+        self,
+        request: Request[ResponseT],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT:
+        return self.line.answer(request, unit, timeout)
+
+
+def run(coroutine: Coroutine[Any, Any, object]) -> object:
+    """What a coroutine returns that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("the coroutine waits for something")
+
+
+def ask_blocking(line: Line, name: str, *arguments: object, **options: object) -> object:
+    return getattr(Blocking(line), name)(*arguments, **options)
+
+
+def ask_async(line: Line, name: str, *arguments: object, **options: object) -> object:
+    return run(getattr(Async(line), name)(*arguments, **options))
+
+
+Ask = Callable[..., object]
+both = pytest.mark.parametrize("ask", [ask_blocking, ask_async])
+
+
+class Case(NamedTuple):
+    """A call, the request it has to make, the answer, and the value it has to give."""
+
+    name: str
+    arguments: tuple[object, ...]
+    request: AnyRequest
+    response: Response | None
+    value: object
+
+
+def diagnostics(
+    name: str,
+    sub_function: int,
+    sent: int | Sequence[int] = 0,
+    got: int | Sequence[int] | None = 0,
+    value: object = None,
+    arguments: tuple[object, ...] = (),
+) -> Case:
+    request = DiagnosticsRequest(sub_function, sent)
+    response = None if got is None else DiagnosticsResponse(sub_function, got)
+    return Case(name, arguments, request, response, value)
+
+
+event_counter = GetCommEventCounterResponse(0xFFFF, 264)
+event_log = GetCommEventLogResponse(0, 264, 289, b"\x20\x00")
+server_id = ReportServerIdResponse(b"meter", True, b"\x01")
+
+CASES = [
+    Case(
+        "read_coils",
+        (19, 3),
+        ReadCoilsRequest(19, 3),
+        ReadCoilsResponse([True, False, True]),
+        [True, False, True],
+    ),
+    Case("read_coils", (19,), ReadCoilsRequest(19, 1), ReadCoilsResponse([True]), [True]),
+    Case(
+        "read_discrete_inputs",
+        (196, 2),
+        ReadDiscreteInputsRequest(196, 2),
+        ReadDiscreteInputsResponse([False, True]),
+        [False, True],
+    ),
+    Case(
+        "read_holding_registers",
+        (107, 2),
+        ReadHoldingRegistersRequest(107, 2),
+        ReadHoldingRegistersResponse([555, 0]),
+        [555, 0],
+    ),
+    Case(
+        "read_holding_registers",
+        (107,),
+        ReadHoldingRegistersRequest(107, 1),
+        ReadHoldingRegistersResponse([555]),
+        [555],
+    ),
+    Case(
+        "read_input_registers",
+        (8, 2),
+        ReadInputRegistersRequest(8, 2),
+        ReadInputRegistersResponse([10, 65535]),
+        [10, 65535],
+    ),
+    Case(
+        "write_coil",
+        (172, True),
+        WriteSingleCoilRequest(172, True),
+        WriteSingleCoilResponse(172, True),
+        None,
+    ),
+    Case(
+        "write_register",
+        (1, 3),
+        WriteSingleRegisterRequest(1, 3),
+        WriteSingleRegisterResponse(1, 3),
+        None,
+    ),
+    Case(
+        "write_coils",
+        (19, [True, False]),
+        WriteMultipleCoilsRequest(19, [True, False]),
+        WriteMultipleCoilsResponse(19, 2),
+        None,
+    ),
+    Case(
+        "write_registers",
+        (1, [10, 258]),
+        WriteMultipleRegistersRequest(1, [10, 258]),
+        WriteMultipleRegistersResponse(1, 2),
+        None,
+    ),
+    Case(
+        "mask_write_register",
+        (4, 0xF2, 0x25),
+        MaskWriteRegisterRequest(4, 0xF2, 0x25),
+        MaskWriteRegisterResponse(4, 0xF2, 0x25),
+        None,
+    ),
+    Case(
+        "read_write_registers",
+        (3, 2, 14, [255, 256, 257]),
+        ReadWriteMultipleRegistersRequest(3, 2, 14, [255, 256, 257]),
+        ReadWriteMultipleRegistersResponse([254, 2765]),
+        [254, 2765],
+    ),
+    Case(
+        "read_fifo_queue",
+        (1246,),
+        ReadFifoQueueRequest(1246),
+        ReadFifoQueueResponse([440, 4740]),
+        [440, 4740],
+    ),
+    Case(
+        "read_file_record",
+        (4, 1, 2),
+        ReadFileRecordRequest([FileRecord(4, 1, 2)]),
+        ReadFileRecordResponse([[3582, 32]]),
+        [3582, 32],
+    ),
+    Case(
+        "read_file_records",
+        ([(4, 1, 2), FileRecord(3, 9, 1)],),
+        ReadFileRecordRequest([FileRecord(4, 1, 2), FileRecord(3, 9, 1)]),
+        ReadFileRecordResponse([[3582, 32], [13261]]),
+        [[3582, 32], [13261]],
+    ),
+    Case(
+        "write_file_record",
+        (4, 7, [1711, 1214]),
+        WriteFileRecordRequest([FileRecordData(4, 7, [1711, 1214])]),
+        WriteFileRecordResponse([FileRecordData(4, 7, [1711, 1214])]),
+        None,
+    ),
+    Case(
+        "write_file_records",
+        ([(4, 7, [1711]), FileRecordData(5, 0, [1])],),
+        WriteFileRecordRequest([FileRecordData(4, 7, [1711]), FileRecordData(5, 0, [1])]),
+        WriteFileRecordResponse([FileRecordData(4, 7, [1711]), FileRecordData(5, 0, [1])]),
+        None,
+    ),
+    Case(
+        "read_device_identification",
+        (),
+        ReadDeviceIdentificationRequest(ReadDeviceIdCode.BASIC, 0),
+        ReadDeviceIdentificationResponse(1, 1, False, 0, {0: b"Vendor", 1: b"P1", 2: b"V2.11"}),
+        {0: b"Vendor", 1: b"P1", 2: b"V2.11"},
+    ),
+    Case(
+        "read_device_identification",
+        (ReadDeviceIdCode.SPECIFIC, 129),
+        ReadDeviceIdentificationRequest(4, 129),
+        ReadDeviceIdentificationResponse(4, 0x83, True, 130, {129: b"\x00\xff"}),
+        {129: b"\x00\xff"},
+    ),
+    Case(
+        "canopen_general_reference",
+        (b"\x01\x02",),
+        CanopenGeneralReferenceRequest(b"\x01\x02"),
+        CanopenGeneralReferenceResponse(b"\x05"),
+        b"\x05",
+    ),
+    Case(
+        "read_exception_status",
+        (),
+        ReadExceptionStatusRequest(),
+        ReadExceptionStatusResponse(0x6D),
+        0x6D,
+    ),
+    Case("get_comm_event_counter", (), GetCommEventCounterRequest(), event_counter, event_counter),
+    Case("get_comm_event_log", (), GetCommEventLogRequest(), event_log, event_log),
+    Case("report_server_id", (), ReportServerIdRequest(), server_id, server_id),
+    Case("report_server_id", (5,), ReportServerIdRequest(5), server_id, server_id),
+    diagnostics("return_query_data", 0, 0xA537, 0xA537, [0xA537], (0xA537,)),
+    diagnostics("return_query_data", 0, (1, 2, 3), (1, 2, 3), [1, 2, 3], ([1, 2, 3],)),
+    diagnostics("restart_communications", 1),
+    diagnostics("restart_communications", 1, 0xFF00, 0xFF00, None, (True,)),
+    diagnostics("return_diagnostic_register", 2, got=0x8001, value=0x8001),
+    diagnostics("change_ascii_input_delimiter", 3, 0x2100, 0x2100, None, ("!",)),
+    diagnostics("force_listen_only_mode", 4, got=None),
+    diagnostics("clear_counters", 10),
+    diagnostics("return_bus_message_count", 11, got=111, value=111),
+    diagnostics("return_bus_communication_error_count", 12, got=112, value=112),
+    diagnostics("return_bus_exception_error_count", 13, got=113, value=113),
+    diagnostics("return_server_message_count", 14, got=114, value=114),
+    diagnostics("return_server_no_response_count", 15, got=115, value=115),
+    diagnostics("return_server_nak_count", 16, got=116, value=116),
+    diagnostics("return_server_busy_count", 17, got=117, value=117),
+    diagnostics("return_bus_character_overrun_count", 18, got=118, value=118),
+    diagnostics("clear_overrun_counter", 20),
+    diagnostics("get_modbus_plus_statistics", 21, 3, (3, 2, 77), [3, 2, 77]),
+    diagnostics("clear_modbus_plus_statistics", 21, 4, 4),
+]
+FUNCTIONS = sorted(
+    name for name in dir(BlockingCalls) if not name.startswith("_") and name != "call"
+)
+
+
+@both
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}{len(case.arguments)}")
+def test_a_call_sends_its_function_and_gives_the_plain_value(ask: Ask, case: Case) -> None:
+    line = Line([case.response])
+
+    value = ask(line, case.name, *case.arguments, unit=17, timeout=0.25)
+
+    assert line.asked == [(case.request, 17, 0.25)]
+    assert type(line.asked[0].request) is type(case.request)
+    assert value == case.value
+    assert type(value) is type(case.value)
+
+
+@both
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}{len(case.arguments)}")
+def test_unit_and_timeout_are_left_to_the_client(ask: Ask, case: Case) -> None:
+    line = Line([case.response])
+
+    ask(line, case.name, *case.arguments)
+
+    assert line.asked == [(case.request, None, None)]
+
+
+def test_every_method_is_tried() -> None:
+    assert {case.name for case in CASES} == set(FUNCTIONS)
+
+
+def test_every_diagnostics_sub_function_has_a_call() -> None:
+    tried = {
+        case.request.sub_function for case in CASES if isinstance(case.request, DiagnosticsRequest)
+    }
+
+    assert tried == set(DiagnosticsSubFunction)
+
+
+def test_moving_to_async_adds_await_and_nothing_else() -> None:
+    """A program moves between the packages by changing an import and adding `await`."""
+    others = [name for name in dir(AsyncCalls) if not name.startswith("_") and name != "call"]
+    assert others == FUNCTIONS
+    for name in [*FUNCTIONS, "call"]:
+        blocking, asynchronous = getattr(BlockingCalls, name), getattr(AsyncCalls, name)
+        assert inspect.iscoroutinefunction(asynchronous), name
+        assert not inspect.iscoroutinefunction(blocking), name
+        assert inspect.signature(blocking) == inspect.signature(asynchronous), name
+        assert inspect.getdoc(blocking) == inspect.getdoc(asynchronous), name
+    assert inspect.getdoc(BlockingCalls) == inspect.getdoc(AsyncCalls)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_method_names_its_function_and_takes_unit_and_timeout(name: str) -> None:
+    method = getattr(BlockingCalls, name)
+    assert (inspect.getdoc(method) or "").startswith("Function ")
+    parameters = inspect.signature(method).parameters
+    for option in ("unit", "timeout"):
+        assert parameters[option].kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameters[option].default is None
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("write_coil", (172, True)),
+        ("write_register", (1, 3)),
+        ("write_coils", (19, [True])),
+        ("write_registers", (1, [10])),
+        ("mask_write_register", (4, 1, 2)),
+        ("write_file_record", (4, 7, [1])),
+        ("restart_communications", ()),
+        ("clear_counters", ()),
+    ],
+)
+def test_a_write_can_be_broadcast(ask: Ask, name: str, arguments: tuple[object, ...]) -> None:
+    assert ask(Line([None]), name, *arguments, unit=0) is None
+
+
+@both
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("read_holding_registers", (0, 126), r"count must be 1..125 registers, got 126"),
+        ("write_register", (0, 65536), r"value must be 0..65535, got 65536"),
+        ("change_ascii_input_delimiter", ("ab",), "delimiter must be one ASCII character"),
+        ("change_ascii_input_delimiter", ("é",), "delimiter must be one ASCII character, got 'é'"),
+        ("read_device_identification", (5,), "1..4"),
+    ],
+)
+def test_a_wrong_argument_is_refused_before_anything_is_sent(
+    ask: Ask, name: str, arguments: tuple[object, ...], message: str
+) -> None:
+    line = Line([])
+
+    with pytest.raises(ValueError, match=message):
+        ask(line, name, *arguments)
+
+    assert line.asked == []
+
+
+def part(
+    more_follows: bool, next_object_id: int, objects: dict[int, bytes]
+) -> ReadDeviceIdentificationResponse:
+    return ReadDeviceIdentificationResponse(3, 3, more_follows, next_object_id, objects)
+
+
+@both
+def test_an_identification_in_several_answers_comes_whole(ask: Ask) -> None:
+    line = Line(
+        [
+            part(True, 2, {0: b"A" * 100, 1: b"B" * 100}),
+            part(True, 129, {2: b"C" * 100, 128: b"D" * 100}),
+            part(False, 0, {129: b"E" * 200}),
+        ]
+    )
+
+    objects = ask(line, "read_device_identification", 3, unit=9, timeout=0.5)
+
+    expected = {0: b"A" * 100, 1: b"B" * 100, 2: b"C" * 100, 128: b"D" * 100, 129: b"E" * 200}
+    assert objects == expected
+    assert line.asked == [
+        (ReadDeviceIdentificationRequest(3, start), 9, 0.5) for start in (0, 2, 129)
+    ]
+
+
+@both
+def test_a_stream_that_starts_again_at_0_for_an_unknown_object_is_followed(ask: Ask) -> None:
+    line = Line([part(True, 1, {0: b"A"}), part(False, 0, {1: b"B"})])
+
+    assert ask(line, "read_device_identification", 3, 85) == {0: b"A", 1: b"B"}
+
+
+@both
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [part(True, 0, {0: b"A"})],
+        [part(True, 1, {0: b"A", 1: b"B"})],
+        [part(True, 2, {0: b"A"}), part(True, 2, {})],
+        [part(True, 2, {0: b"A"}), part(True, 1, {0: b"A"})],
+    ],
+)
+def test_a_device_that_goes_round_in_a_circle_does_not_keep_the_caller(
+    ask: Ask, parts: list[Response]
+) -> None:
+    with pytest.raises(InvalidResponseError, match="next object id must be above"):
+        ask(Line(parts), "read_device_identification", 3)
+
+
+@both
+def test_an_identification_ends_after_256_answers_at_most(ask: Ask) -> None:
+    line = Line([part(True, start, {}) for start in range(1, 256)] + [part(True, 0, {})])
+
+    with pytest.raises(InvalidResponseError, match="must be above 255"):
+        ask(line, "read_device_identification", 3)
+
+    assert len(line.asked) == 256
+
+
+def test_a_subclass_without_call_is_told_what_to_write() -> None:
+    class Half(BlockingCalls):
+        pass
+
+    class HalfAsync(AsyncCalls):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Half must define call\(request, \*, unit="):
+        Half().read_coils(0)
+    with pytest.raises(NotImplementedError, match=r"HalfAsync must define call\(request, \*, un"):
+        run(HalfAsync().read_coils(0))

@@ -1,0 +1,142 @@
+"""Core stays pure: who embeds or vendors it must find no clock, no I/O and no dependency in it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).parents[2] / "packages" / "core" / "src" / "modwire"
+SOURCES = sorted(CORE.rglob("*.py"))
+
+# Modules that compute and nothing else.
+PURE = {
+    "__future__",
+    "abc",
+    "array",
+    "binascii",
+    "bisect",
+    "collections",
+    "collections.abc",
+    "difflib",
+    "enum",
+    "functools",
+    "heapq",
+    "ipaddress",
+    "itertools",
+    "math",
+    "operator",
+    "re",
+    "struct",
+    "types",
+    "typing",
+    "urllib.parse",
+}
+# Only the checkers read these.
+FOR_CHECKERS = PURE | {"typing_extensions"}
+FORBIDDEN_CALLS = {"__import__", "breakpoint", "compile", "eval", "exec", "input", "open", "print"}
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def imports(
+    node: ast.AST, for_checkers: bool = False
+) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import below `node`, and whether it stands under `if TYPE_CHECKING`."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield node, for_checkers
+    elif isinstance(node, ast.If) and is_type_checking(node):
+        for child in node.body:
+            yield from imports(child, True)
+        for child in node.orelse:
+            yield from imports(child, for_checkers)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from imports(child, for_checkers)
+
+
+def problems(source: str, depth: int) -> list[str]:
+    """What is not pure in `source`, a module `depth` packages deep."""
+    tree = ast.parse(source)
+    found: list[str] = []
+    for node, for_checkers in imports(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            if node.level > depth:
+                found.append(f"line {node.lineno}: a relative import leaves the package")
+            continue
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            names = [alias.name for alias in node.names]
+        allowed = FOR_CHECKERS if for_checkers else PURE
+        found += [f"line {node.lineno}: imports {name}" for name in names if name not in allowed]
+    for call in ast.walk(tree):
+        if (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id in FORBIDDEN_CALLS
+        ):
+            found.append(f"line {call.lineno}: calls {call.func.id}()")
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(CORE)) for path in SOURCES])
+def test_core_needs_no_clock_no_io_and_no_dependency(path: Path) -> None:
+    depth = len(path.relative_to(CORE).parts)
+    assert problems(path.read_text(encoding="utf-8"), depth) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time",
+        "import os.path",
+        "from socket import socket",
+        "import modwire",
+        "from modwire.errors import ModbusError",
+        "import collections, threading",
+        "def late():\n    import asyncio",
+        "from typing_extensions import Self",
+        "if TYPE_CHECKING:\n    import random",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    import select",
+        "from .. import other",
+        "print(1)",
+    ],
+)
+def test_the_check_itself_sees_what_it_looks_for(source: str) -> None:
+    assert len(problems(source, depth=1)) == 1
+
+
+def test_importing_core_loads_nothing_that_waits_or_is_slow_to_load() -> None:
+    """An embedder pays for core alone: neither threads, sockets nor dataclasses come with it."""
+    script = (
+        "import sys; before = set(sys.modules); import modwire; print(*set(sys.modules) - before)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.split())
+    assert "modwire" in loaded
+    assert not loaded & {
+        "asyncio",
+        "dataclasses",
+        "inspect",
+        "logging",
+        "random",
+        "select",
+        "selectors",
+        "socket",
+        "ssl",
+        "subprocess",
+        "threading",
+    }
