@@ -7,7 +7,6 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pytest
-
 from modwire.calls import AsyncCalls, BlockingCalls
 from modwire.errors import InvalidResponseError
 from modwire.messages.base import Request, Response
@@ -296,14 +295,16 @@ CASES = [
         "read_device_identification",
         (),
         ReadDeviceIdentificationRequest(ReadDeviceIdCode.BASIC, 0),
-        ReadDeviceIdentificationResponse(1, 1, False, 0, {0: b"Vendor", 1: b"P1", 2: b"V2.11"}),
+        ReadDeviceIdentificationResponse(
+            1, 1, False, 0, [(0, b"Vendor"), (1, b"P1"), (2, b"V2.11")]
+        ),
         {0: b"Vendor", 1: b"P1", 2: b"V2.11"},
     ),
     Case(
         "read_device_identification",
         (ReadDeviceIdCode.SPECIFIC, 129),
         ReadDeviceIdentificationRequest(4, 129),
-        ReadDeviceIdentificationResponse(4, 0x83, True, 130, {129: b"\x00\xff"}),
+        ReadDeviceIdentificationResponse(4, 0x83, True, 130, [(129, b"\x00\xff")]),
         {129: b"\x00\xff"},
     ),
     Case(
@@ -450,7 +451,7 @@ def test_a_wrong_argument_is_refused_before_anything_is_sent(
 def part(
     more_follows: bool, next_object_id: int, objects: dict[int, bytes]
 ) -> ReadDeviceIdentificationResponse:
-    return ReadDeviceIdentificationResponse(3, 3, more_follows, next_object_id, objects)
+    return ReadDeviceIdentificationResponse(3, 3, more_follows, next_object_id, objects.items())
 
 
 @both

@@ -27,7 +27,7 @@ for framing in core.TcpFraming, core.RtuFraming, core.AsciiFraming, core.BinaryF
     for message, is_server in (request, True), (response, False):
         decoder = Decoder()
         receiver = framing(decoder, is_server=is_server)
-        receiver.receive_data(framing.encode(core.Frame(17, 0, message.encode())), 0.0)
+        receiver.receive_data(receiver.encode(core.Frame(17, 0, message.encode())), 0.0)
         frame = receiver.next_frame()
         assert isinstance(frame, core.Frame), frame
         assert frame.unit == 17

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing_extensions import assert_type
-
 from modwire.calls import AsyncCalls, BlockingCalls
 from modwire.messages.bit_access import ReadCoilsRequest, ReadCoilsResponse
 from modwire.messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
@@ -17,6 +15,7 @@ from modwire.messages.register_access import (
     WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
 )
+from typing_extensions import assert_type
 
 
 def a_blocking_call_gives_the_response_of_its_request(client: BlockingCalls) -> None:
@@ -27,9 +26,7 @@ def a_blocking_call_gives_the_response_of_its_request(client: BlockingCalls) -> 
         ReadWriteMultipleRegistersResponse,
     )
     assert_type(client.call(DiagnosticsRequest(2)), DiagnosticsResponse)
-    assert_type(
-        client.call(ReadDeviceIdentificationRequest(1)), ReadDeviceIdentificationResponse
-    )
+    assert_type(client.call(ReadDeviceIdentificationRequest(1)), ReadDeviceIdentificationResponse)
     assert_type(client.read_coils(0, 3), list[bool])
     assert_type(client.read_device_identification(), dict[int, bytes])
 

@@ -35,6 +35,20 @@ def crc16(data: bytes | bytearray) -> int:
     return crc
 
 
+def checked_prefix(data: bytes | bytearray, at: int, least: int, most: int) -> int:
+    """Where the shortest run from `at` on ends that closes with its own CRC; 0 if there is none.
+
+    The run has `least` to `most` bytes; over bytes and their CRC the CRC is 0.
+    """
+    crc = 0xFFFF
+    table = _TABLE
+    for end, byte in enumerate(data[at : at + most], at + 1):
+        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
+        if not crc and end - at >= least:
+            return end
+    return 0
+
+
 def _fold(data: bytes | bytearray) -> int:
     """CRC-16 by folding. The number behind each fold is how many bits are left after it."""
     size = len(data)

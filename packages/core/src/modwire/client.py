@@ -156,8 +156,8 @@ class ClientProtocol:
         timeout = options.response_timeout if timeout is None else check_timeout(timeout)
         is_answered = request.expects_response
         if not unit and self.framing.is_serial:
-            if not request.is_write:
-                raise ValueError(f"a broadcast (unit 0) must be a write, got {request!r}")
+            if not request.may_be_broadcast:
+                raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
             is_answered = False
         pdu = request.encode()
         if not 1 <= len(pdu) <= MAX_PDU:

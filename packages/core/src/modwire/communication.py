@@ -7,7 +7,7 @@ the diagnostic register; `BusStatistics` counts what all units on one line have 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .block import check_value
 from .errors import IllegalFunctionError
@@ -37,7 +37,7 @@ _PLUS_CLEAR = 4
 class BusStatistics:
     """What every unit on a line sees: `messages` counts the good frames, whoever they are for.
 
-    The server protocol adds one for each, before the frame is executed; `line` wide errors go to
+    The server protocol adds one for each, before the frame is executed; damaged frames go to
     `Units.communication_error`.
     """
 
@@ -45,6 +45,31 @@ class BusStatistics:
 
     def __init__(self) -> None:
         self.messages = 0
+
+
+class _Counters:
+    """The counters that clearing sets to 0, unbounded: they are cut to 16 bits when read."""
+
+    __slots__ = (
+        "busies",
+        "communication_errors",
+        "events",
+        "exceptions",
+        "naks",
+        "no_responses",
+        "overruns",
+        "server_messages",
+    )
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.communication_errors = 0
+        self.exceptions = 0
+        self.server_messages = 0
+        self.no_responses = 0
+        self.naks = 0
+        self.busies = 0
+        self.overruns = 0
 
 
 class Communication:
@@ -68,23 +93,16 @@ class Communication:
         self._log: deque[int] = deque(maxlen=_LOG_SIZE)
         self._buses: list[BusStatistics] = []
         self._bus_base = 0
-        # What a diagnostic asked for that comes after its answer: "restart", "clear" or nothing.
-        self._restart_due = self._clear_due = self._clear_log_due = False
+        # What a diagnostic asked for that comes after its answer.
+        self._due: Callable[[], None] | None = None
         # Requests that were answered with success and without a broadcast, and not yet entered
         # in the counters and the log: one addition is all that a plain read costs.
         self._good_exchanges = 0
-        self._reset_counters()
+        self._counters = _Counters()
 
     def _reset_counters(self) -> None:
         self._settle()
-        self._events = 0
-        self._communication_errors = 0
-        self._exceptions = 0
-        self._server_messages = 0
-        self._no_responses = 0
-        self._naks = 0
-        self._busies = 0
-        self._overruns = 0
+        self._counters = _Counters()
         self._bus_base = sum([bus.messages for bus in self._buses])
 
     def _settle(self) -> None:
@@ -92,8 +110,8 @@ class Communication:
         count = self._good_exchanges
         if count:
             self._good_exchanges = 0
-            self._server_messages += count
-            self._events += count
+            self._counters.server_messages += count
+            self._counters.events += count
             self._log.extendleft(_GOOD_EXCHANGE * min(count, _LOG_SIZE >> 1))
 
     # What the owner sets, and may read.
@@ -117,7 +135,9 @@ class Communication:
     @modbus_plus_statistics.setter
     def modbus_plus_statistics(self, words: Sequence[int]) -> None:
         if len(words) != _PLUS_WORDS:
-            raise ValueError(f"modbus_plus_statistics must be {_PLUS_WORDS} words, got {len(words)}")
+            raise ValueError(
+                f"modbus_plus_statistics must be {_PLUS_WORDS} words, got {len(words)}"
+            )
         for index, word in enumerate(words):
             check_value(word, index)
         self._plus_statistics = tuple(words)
@@ -154,42 +174,42 @@ class Communication:
     @property
     def communication_error_count(self) -> int:
         """12: frames on the line that were damaged: CRC or LRC, parity, overrun, too short."""
-        return self._communication_errors & 0xFFFF
+        return self._counters.communication_errors & 0xFFFF
 
     @property
     def exception_count(self) -> int:
         """13: exception responses, and those that a broadcast would have caused."""
-        return self._exceptions & 0xFFFF
+        return self._counters.exceptions & 0xFFFF
 
     @property
     def server_message_count(self) -> int:
         """14: messages addressed to the unit, and broadcasts."""
-        return (self._server_messages + self._good_exchanges) & 0xFFFF
+        return (self._counters.server_messages + self._good_exchanges) & 0xFFFF
 
     @property
     def no_response_count(self) -> int:
         """15: messages that were not answered: broadcasts, and all in listen-only mode."""
-        return self._no_responses & 0xFFFF
+        return self._counters.no_responses & 0xFFFF
 
     @property
     def nak_count(self) -> int:
         """16: answers with exception 07, negative acknowledge."""
-        return self._naks & 0xFFFF
+        return self._counters.naks & 0xFFFF
 
     @property
     def busy_count(self) -> int:
         """17: answers with exception 06, server device busy."""
-        return self._busies & 0xFFFF
+        return self._counters.busies & 0xFFFF
 
     @property
     def overrun_count(self) -> int:
         """18: frames that were lost to a character overrun."""
-        return self._overruns & 0xFFFF
+        return self._counters.overruns & 0xFFFF
 
     @property
     def event_counter(self) -> int:
         """Function 11: messages completed with success, but for functions 11 and 12 themselves."""
-        return (self._events + self._good_exchanges) & 0xFFFF
+        return (self._counters.events + self._good_exchanges) & 0xFFFF
 
     @property
     def event_log(self) -> bytes:
@@ -215,10 +235,10 @@ class Communication:
     def communication_error(self, *, overrun: bool = False) -> None:
         """Count a damaged frame and log it; `overrun` if characters came too fast to be kept."""
         self._settle()
-        self._communication_errors += 1
+        self._counters.communication_errors += 1
         event = _RECEIVED_WITH_ERROR
         if overrun:
-            self._overruns += 1
+            self._counters.overruns += 1
             self.overrun_flag = True
             event |= _OVERRUN
         self._log.appendleft(event | self._mode)
@@ -227,31 +247,60 @@ class Communication:
     def _mode(self) -> int:
         return _IN_LISTEN_ONLY if self._listen_only else 0
 
+    def restart(self, *, clear_log: bool = False) -> None:
+        """Leave listen-only mode and clear the counters, and the log if asked to (FC8, 1)."""
+        self._reset_counters()
+        self.overrun_flag = False
+        self._listen_only = False
+        if clear_log:
+            self._log.clear()
+        self._log.appendleft(_RESTARTED)
+
+    def _restart_and_clear_log(self) -> None:
+        self.restart(clear_log=True)
+
+    def clear_counters(self) -> None:
+        """Clear all counters, the overrun flag and the diagnostic register (FC8, 10)."""
+        self._reset_counters()
+        self.overrun_flag = False
+        self._diagnostic_register = 0
+
+    def clear_overruns(self) -> None:
+        """Clear the overrun counter and flag (FC8, 20)."""
+        self._counters.overruns = 0
+        self.overrun_flag = False
+
     def _message_received(self, broadcast: bool) -> None:
         self._settle()
-        self._server_messages += 1
+        self._counters.server_messages += 1
         self._log.appendleft(_RECEIVED | self._mode | (_BROADCAST if broadcast else 0))
 
     def _message_done(self, *, success: bool, answered: bool) -> None:
         if success:
-            self._events += 1
+            self._counters.events += 1
         if not answered:
-            self._no_responses += 1
+            self._counters.no_responses += 1
         self._log.appendleft(_SENT | self._mode)
         self._do_what_is_due()
 
     def _message_refused(self, code: int, *, answered: bool) -> None:
-        self._exceptions += 1
+        self._counters.exceptions += 1
         event = _SENT | self._mode
         if not answered:
-            self._no_responses += 1
+            self._counters.no_responses += 1
         else:
             # "exception sent": what a broadcast would have caused is not sent
             event |= _SENT_EXCEPTION.get(code, 0)
-            self._naks += code == _NEGATIVE_ACKNOWLEDGE
-            self._busies += code == _SERVER_DEVICE_BUSY
+            self._counters.naks += code == _NEGATIVE_ACKNOWLEDGE
+            self._counters.busies += code == _SERVER_DEVICE_BUSY
         self._log.appendleft(event)
         self._do_what_is_due()
+
+    def _do_what_is_due(self) -> None:
+        due = self._due
+        if due is not None:
+            self._due = None
+            due()
 
     # Function 8.
 
@@ -263,14 +312,13 @@ class Communication:
         Raises `IllegalFunctionError` for a sub-function that is not known; a subclass may know
         more. 21 is the Modbus Plus one of older documents: 3 gets the statistics, 4 clears them.
         """
-        counter = _COUNTERS.get(sub_function)
-        if counter is not None:
-            return (int(counter.__get__(self)),)
+        read = _READINGS.get(sub_function)
+        if read is not None:
+            return (read(self),)
         if sub_function == 0:
             return data
         if sub_function == 1:
-            self._restart_due = True
-            self._clear_log_due = data == (0xFF00,)
+            self._due = self._restart_and_clear_log if data == (0xFF00,) else self.restart
             return None if self._listen_only else data
         if sub_function == 3:
             self.ascii_delimiter = data[0] >> 8
@@ -279,7 +327,7 @@ class Communication:
             self.listen_only = True
             return None
         if sub_function == 10:
-            self._clear_due = True
+            self._due = self.clear_counters
             return data
         if sub_function == 20:
             self.clear_overruns()
@@ -290,3 +338,16 @@ class Communication:
             self._plus_statistics = (0,) * _PLUS_WORDS
             return data
         raise IllegalFunctionError(detail=f"diagnostics has no sub-function {sub_function}")
+
+
+_READINGS: dict[int, Callable[[Communication], int]] = {
+    2: lambda unit: unit.diagnostic_register,
+    11: lambda unit: unit.bus_message_count,
+    12: lambda unit: unit.communication_error_count,
+    13: lambda unit: unit.exception_count,
+    14: lambda unit: unit.server_message_count,
+    15: lambda unit: unit.no_response_count,
+    16: lambda unit: unit.nak_count,
+    17: lambda unit: unit.busy_count,
+    18: lambda unit: unit.overrun_count,
+}

@@ -247,11 +247,6 @@ class SequentialBlock(MemoryBlock):
         self._start = start
         self._stop = start + size
 
-    @property
-    def start(self) -> int:
-        """The first address."""
-        return self._start
-
     def read_registers(self, address: int, count: int) -> bytes:
         stop = address + count
         if address < self._start or stop > self._stop:

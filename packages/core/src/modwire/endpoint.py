@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeAlias
+    from typing import TypeAlias
 
 Transport: TypeAlias = Literal["tcp", "udp", "tls", "unix", "serial"]
 FramingName: TypeAlias = Literal["tcp", "rtu", "ascii", "binary"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .client import follow_delimiter
-from .errors import ExceptionCode, FrameError, InvalidRequestError
+from .errors import ExceptionCode, FrameError, InvalidRequestError, ModbusError
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, ExceptionResponse, RawRequest
 from .messages.diagnostics import DiagnosticsRequest
@@ -112,16 +112,14 @@ class ServerProtocol:
             frame, self._waiting = self._waiting, None
             return frame
         while (found := self.framing.next_frame()) is not None:
-            if type(found) is Frame:
-                if self._echo and self._is_echo(found):
-                    continue
-                return found
             if isinstance(found, FrameError):
                 self.frame_errors += 1
                 self._errors_to_tell += 1
                 self.closed = self.closed or found.fatal
-            else:
-                self._overheard_to_tell += 1
+            elif type(found) is not Frame or found.pdu[0] & 0x80:
+                self._overheard_to_tell += 1  # a response, which nobody answers
+            elif not self._echo or not self._is_echo(found):
+                return found
         return None
 
     def _is_echo(self, frame: Frame) -> bool:
@@ -214,8 +212,9 @@ class ServerProtocol:
             response = unit.execute(request, broadcast=call.broadcast)
         else:
             response = unit.refuse(refusal, broadcast=call.broadcast)
-        if isinstance(response, ExceptionResponse) and response.is_unexpected:
-            self._report(request, response.cause)
+        if isinstance(response, ExceptionResponse) and response.cause is not None:
+            if not isinstance(response.cause, ModbusError):
+                self._report(request, response.cause)
         if options.on_call is not None:
             options.on_call(self.peer, request, response)
         return response

@@ -12,7 +12,7 @@ pieces.
 
 from __future__ import annotations
 
-from ..checksums import crc16
+from ..checksums import checked_prefix, crc16
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE
 from .base import Frame, Framing, OverheardFrame
@@ -107,13 +107,19 @@ class RtuFraming(Framing):
             if not crc16(body):
                 self._append(body, Frame if length == own else OverheardFrame)
                 return end
-        if silent:
-            body = data[at:]
-            if len(body) <= MAX_ADU and not crc16(body):
-                self._append(body, Frame)
-                return len(data)
-            return _BAD
-        return _WAIT if waiting and len(data) - at <= MAX_ADU else _BAD
+        if waiting and not silent and len(data) - at <= MAX_ADU:
+            return _WAIT
+        if silent and len(data) - at <= MAX_ADU and not crc16(data[at:]):
+            self._append(data[at:], Frame)
+            return len(data)
+        if ENDS_BY_SILENCE in (request, response):
+            # Several such frames without a silence between them that could be seen. None is
+            # taken for a request: among so many lengths a right CRC may be chance.
+            end = checked_prefix(data, at, MIN_ADU, MAX_ADU)
+            if end:
+                self._append(data[at:end], OverheardFrame)
+                return end
+        return _BAD
 
     def _append(self, body: bytes, kind: type[Frame]) -> None:
         if self._noise:

@@ -12,7 +12,6 @@ from ..errors import FrameError
 from .base import Frame, Framing
 
 _HEADER = Struct(">HHHB")
-_PREFIX = Struct(">HHH")
 
 
 class TcpFraming(Framing):
@@ -46,12 +45,13 @@ class TcpFraming(Framing):
             append(tuple.__new__(Frame, (unit, transaction, data[at + 7 : end])))
             at = end
         self._buffer = data[at:]
-        if size - at >= 6:
+        if size - at >= 4:
             self._check_header()
 
     def _check_header(self) -> None:
         """Give up as soon as the header of an unfinished frame is wrong."""
-        _, protocol, length = _PREFIX.unpack_from(self._buffer)
+        protocol = int.from_bytes(self._buffer[2:4], "big")
+        length = int.from_bytes(self._buffer[4:6], "big") if len(self._buffer) >= 6 else 2
         if protocol:
             error = f"MBAP protocol id must be 0, got {protocol}"
         elif not 2 <= length <= 254:

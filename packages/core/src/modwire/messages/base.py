@@ -156,6 +156,11 @@ class Request(Message, Generic[ResponseT_co]):
         self.check_response(response)  # type: ignore[arg-type]
         return response  # type: ignore[return-value]
 
+    @property
+    def may_be_broadcast(self) -> bool:
+        """Whether it makes sense without a response: it writes and asks for nothing back."""
+        return self.is_write
+
     def expected_length(self) -> int:
         """How long the response PDU will be, where only the request tells; else 0."""
         return 0

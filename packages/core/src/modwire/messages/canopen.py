@@ -53,6 +53,10 @@ class CanopenGeneralReferenceRequest(Request[CanopenGeneralReferenceResponse]):
     def __init__(self, data: bytes) -> None:
         set_field(self, "data", _mei_data(self.function_code, data))
 
+    @property
+    def may_be_broadcast(self) -> bool:
+        return False
+
     def encode(self) -> bytes:
         return bytes((self.function_code, CANOPEN_GENERAL_REFERENCE)) + self.data
 

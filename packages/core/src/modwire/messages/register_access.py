@@ -443,6 +443,10 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
         set_field(self, "data", data)
 
     @property
+    def may_be_broadcast(self) -> bool:
+        return False
+
+    @property
     def values(self) -> tuple[int, ...]:
         """The values to write, 0..65535 each."""
         return unpack_registers(self.data)

@@ -1,0 +1,197 @@
+"""Interleaved rounds: every candidate is timed briefly in each round, in rotating order.
+
+What is reported is the median of the ratios within single rounds, so that a machine that is busy
+for a second slows down both sides of the ratio.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+from collections.abc import Callable, Sequence
+from time import perf_counter, process_time
+from typing import NamedTuple
+
+FLOOR, OURS = "floor", "modwire"
+
+# One sample: seconds for each operation.
+Sample = Callable[[], float]
+# Does an operation as many times as it is told.
+Loop = Callable[[int], object]
+
+
+class Row(NamedTuple):
+    """One line of the table. `target` is the limit of ours / floor, None where there is none."""
+
+    family: str
+    name: str
+    unit: str  # "µs" or "1/s" or "ms" or "MB"
+    values: dict[str, float]  # candidate -> median in `unit`
+    ratio: float  # modwire's, median of the rounds
+    quartiles: tuple[float, float]
+    target: float | None
+    at_most: bool  # whether the target is a ceiling
+    peers: dict[str, float]  # peer -> its ratio
+
+    @property
+    def holds(self) -> bool:
+        """Whether the target is met, as far as there is one."""
+        if self.target is None:
+            return True
+        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+
+class Settings(NamedTuple):
+    """How long to measure: `sample` is the length of one sample in seconds."""
+
+    rounds: int
+    sample: float
+
+
+FULL = Settings(rounds=101, sample=0.004)
+QUICK = Settings(rounds=3, sample=0.0005)
+
+
+def cpu_sample(loop: Loop, seconds: float) -> Sample:
+    """A sample of `loop` in processor time, of about `seconds`.
+
+    Processor time, because other processes on the machine should not count.
+    """
+    count = 1
+    while True:
+        started = process_time()
+        loop(count)
+        took = process_time() - started
+        if took >= seconds / 4:
+            break
+        count *= 2
+    count = max(1, int(count * seconds / took))
+
+    def sample() -> float:
+        started = process_time()
+        loop(count)
+        return (process_time() - started) / count
+
+    return sample
+
+
+def wall_sample(loop: Loop, count: int) -> Sample:
+    """A sample of `count` operations in wall-clock time: for whatever waits for a peer."""
+
+    def sample() -> float:
+        started = perf_counter()
+        loop(count)
+        return (perf_counter() - started) / count
+
+    return sample
+
+
+def measure(samples: dict[str, Sample], rounds: int) -> dict[str, list[float]]:
+    """The times of every candidate, one for each round."""
+    names = list(samples)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    was_enabled = gc.isenabled()
+    for turn in range(rounds):
+        # Whoever makes garbage in a sample would pay for that of the others.
+        gc.collect()
+        gc.disable()
+        at = turn % len(names)
+        for name in names[at:] + names[:at]:
+            times[name].append(samples[name]())
+        if was_enabled:
+            gc.enable()
+    return times
+
+
+def ratios(times: Sequence[float], floor: Sequence[float]) -> list[float]:
+    """The ratio of each round."""
+    return [each / base for each, base in zip(times, floor, strict=True)]
+
+
+def _quartiles(values: Sequence[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
+    return first, third
+
+
+def time_row(
+    family: str,
+    name: str,
+    samples: dict[str, Sample],
+    rounds: int,
+    target: float | None = None,
+    ours: str = OURS,
+) -> Row:
+    """Times in µs against the floor's: the lower the ratio, the better."""
+    times = measure(samples, rounds)
+    against = {each: ratios(times[each], times[FLOOR]) for each in times if each != FLOOR}
+    return Row(
+        family,
+        name,
+        "µs",
+        {each: statistics.median(times[each]) * 1e6 for each in times},
+        statistics.median(against[ours]),
+        _quartiles(against[ours]),
+        target,
+        True,
+        {each: statistics.median(against[each]) for each in against if each != ours},
+    )
+
+
+def rate_row(
+    family: str, name: str, samples: dict[str, Sample], rounds: int, target: float | None = None
+) -> Row:
+    """Operations a second against the floor's: the higher the ratio, the better."""
+    times = measure(samples, rounds)
+    against = {
+        each: [1 / ratio for ratio in ratios(times[each], times[FLOOR])]
+        for each in times
+        if each != FLOOR
+    }
+    return Row(
+        family,
+        name,
+        "1/s",
+        {each: 1 / statistics.median(times[each]) for each in times},
+        statistics.median(against[OURS]),
+        _quartiles(against[OURS]),
+        target,
+        False,
+        {each: statistics.median(against[each]) for each in against if each != OURS},
+    )
+
+
+def pin_to_one_core() -> None:
+    """Stay on one processor, where the system can be told so; child processes inherit it."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The rows as the table of README.md."""
+    peers = list(dict.fromkeys(peer for row in rows for peer in row.peers))
+    lines = [
+        "| | floor | modwire | ratio (quartiles) | target | " + "".join(f"{p} | " for p in peers),
+        "|---|---:|---:|---:|---:|" + "---:|" * len(peers),
+    ]
+    for row in rows:
+        ours = OURS if OURS in row.values else next(n for n in row.values if n != FLOOR)
+        target = "" if row.target is None else f"{'≤' if row.at_most else '≥'} {row.target:g}"
+        cells = [
+            row.name,
+            _value(row.values.get(FLOOR), row.unit),
+            _value(row.values[ours], row.unit),
+            f"{row.ratio:.2f} ({row.quartiles[0]:.2f}..{row.quartiles[1]:.2f})",
+            target if row.holds else f"{target} **missed**",
+            *(f"{row.peers[peer]:.2f}" if peer in row.peers else "" for peer in peers),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _value(value: float | None, unit: str) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f} {unit}" if unit == "1/s" else f"{value:.3g} {unit}"

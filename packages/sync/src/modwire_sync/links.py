@@ -1,0 +1,134 @@
+"""Links: an open socket that bytes are sent on and received from, with a time limit.
+
+The client in `client.py` holds one at a time. A link decides nothing and is not thread-safe: one
+thread at a time sends and one receives; `interrupt` may be called from any.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from struct import Struct
+
+_CHUNK = 4096  # bytes per receive: 16 answers of the largest size
+_TIMEVAL = Struct("@ll")
+_LEAST = 0.00001  # seconds; 0 would mean for ever
+
+
+class Link:
+    """What the client needs of an open link.
+
+    OSError from any method means that the link is lost.
+    """
+
+    is_datagram = False
+
+    def send(self, data: bytes) -> float:
+        """Send all of `data`; the seconds that the line is still busy with it after `send` began.
+
+        0.0 where bytes need no time worth counting.
+        """
+        raise NotImplementedError
+
+    def receive(self, seconds: float) -> bytes | None:
+        """The bytes that come within `seconds`, None if none do, b"" at the end of the stream."""
+        raise NotImplementedError
+
+    def receive_now(self) -> bytes | None:
+        """The bytes that are there already; None and b"" as for `receive`."""
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        """Make a `receive` that waits in another thread return soon. The link is of no more use."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the link; to be called once, when nobody receives."""
+        raise NotImplementedError
+
+
+class SocketLink(Link):
+    """A connected stream or datagram socket, which the link owns from here on.
+
+    `send_timeout` is in seconds. Where the socket allows it, the kernel keeps the time
+    (SO_RCVTIMEO): an exchange is then two system calls, where `settimeout` needs four.
+    """
+
+    def __init__(self, sock: socket.socket, send_timeout: float) -> None:
+        self._sock = sock
+        self.is_datagram = sock.type == socket.SOCK_DGRAM
+        self._recv = sock.recv
+        self._send = sock.send
+        self._send_timeout = send_timeout
+        self._least = self._most = 0.0
+        sock.settimeout(None)
+        self._kernel_waits = _kernel_can_wait(sock)
+        if self._kernel_waits:
+            try:
+                _set_timeout(sock, socket.SO_SNDTIMEO, send_timeout)
+                self._set_timeout(send_timeout)
+            except OSError:  # a C library whose timeval is not two longs
+                self._kernel_waits = False
+
+    def send(self, data: bytes) -> float:
+        if not self._kernel_waits:
+            self._set_timeout(self._send_timeout)
+        try:
+            sent = self._send(data)
+            while sent < len(data):
+                data = data[sent:]
+                sent = self._send(data)
+        except (BlockingIOError, TimeoutError):
+            raise OSError(f"could not send within {self._send_timeout:g} s") from None
+        return 0.0
+
+    def receive(self, seconds: float) -> bytes | None:
+        if not self._least <= seconds <= self._most:
+            self._set_timeout(seconds)
+        try:
+            return self._recv(_CHUNK)
+        except (BlockingIOError, TimeoutError):
+            return None
+
+    def receive_now(self) -> bytes | None:
+        if not self._kernel_waits:
+            self._least = self._most = 0.0
+            self._sock.settimeout(0.0)
+        try:
+            return self._recv(_CHUNK, socket.MSG_DONTWAIT if self._kernel_waits else 0)
+        except BlockingIOError:
+            return None
+
+    def _set_timeout(self, seconds: float) -> None:
+        # Setting it costs as much as receiving, so one that is 1 % off will do; where it ends the
+        # waiting too soon, the client waits again.
+        self._least = seconds * 0.99 - 0.0005
+        self._most = seconds * 1.01 + 0.0005
+        seconds = max(seconds, _LEAST)
+        if self._kernel_waits:
+            _set_timeout(self._sock, socket.SO_RCVTIMEO, seconds)
+        else:
+            self._sock.settimeout(seconds)
+
+    def interrupt(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the other side was faster
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _kernel_can_wait(sock: socket.socket) -> bool:
+    """Whether SO_RCVTIMEO makes `sock.recv` return in time.
+
+    Not on Windows, nor for subclasses (TLS), nor for sockets that gevent or eventlet has patched
+    in, which never block in the kernel.
+    """
+    return os.name == "posix" and type(sock) is socket.socket and os.get_blocking(sock.fileno())
+
+
+def _set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
+    whole = int(seconds)
+    sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, int((seconds - whole) * 1e6)))

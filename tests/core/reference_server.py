@@ -1,0 +1,61 @@
+"""The device that the corpus of malformed messages was made for, behind any framing."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from modwire import (
+    FRAMINGS,
+    Identity,
+    SequentialBlock,
+    ServerOptions,
+    ServerProtocol,
+    Unit,
+    Units,
+)
+
+
+def reference_unit() -> Unit:
+    """The tables, files, queue and identity that `context` in malformed.json describes."""
+    return Unit(
+        coils=SequentialBlock(0, [i % 3 == 0 for i in range(2048)]),
+        discrete_inputs=SequentialBlock(0, [i % 5 == 0 for i in range(2048)]),
+        holding_registers=SequentialBlock(0, list(range(2048))),
+        input_registers=SequentialBlock(0, [0x1000 + i for i in range(2048)]),
+        files={1: SequentialBlock(0, [0] * 10000), 4: SequentialBlock(0, [0] * 10000)},
+        fifo_queues={0x04DE: deque([440, 4740])},
+        identity=Identity({0: "modwire", 1: "reference", 2: "1.0"}),
+    )
+
+
+class Wire:
+    """A server protocol with its units and its clock."""
+
+    def __init__(
+        self, framing: str = "rtu", units: Units | None = None, **options: object
+    ) -> None:
+        self.units = units if units is not None else Units({1: reference_unit()})
+        self.framing = FRAMINGS[framing]
+        self.options = ServerOptions(**options)  # type: ignore[arg-type]
+        self.now = 10.0
+        self.connect()
+
+    @property
+    def unit(self) -> Unit:
+        return self.units[1]
+
+    def connect(self) -> None:
+        self.protocol = ServerProtocol(self.framing, self.options)
+        self.protocol.connected(self.now)
+
+    def hear(self, data: bytes | str, *, after: float = 0.0) -> bytes:
+        """What is answered to bytes that come `after` seconds of silence."""
+        self.now += after
+        self.protocol.receive_data(bytes.fromhex(data) if isinstance(data, str) else data, self.now)
+        return self.protocol.answer_all(self.units)
+
+    def quiet(self, seconds: float = 0.01) -> bytes:
+        """What is answered after a silence."""
+        self.now += seconds
+        self.protocol.handle_timeout(self.now)
+        return self.protocol.answer_all(self.units)

@@ -1,0 +1,756 @@
+"""Each limit of `limits.json` at min - 1, min, max and max + 1: built, decoded, with its code.
+
+A limit that is off by one either refuses what the specification allows, or sends what a strict
+peer answers with an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from modwire.errors import InvalidRequestError, InvalidResponseError
+from modwire.messages import Message, Request, decode_request, decode_response
+from modwire.messages.base import ExceptionResponse, RawRequest
+from modwire.messages.bit_access import (
+    ReadCoilsRequest,
+    ReadCoilsResponse,
+    ReadDiscreteInputsRequest,
+    ReadDiscreteInputsResponse,
+    WriteMultipleCoilsRequest,
+    WriteMultipleCoilsResponse,
+    WriteSingleCoilRequest,
+    WriteSingleCoilResponse,
+)
+from modwire.messages.diagnostics import (
+    DiagnosticsRequest,
+    DiagnosticsResponse,
+    DiagnosticsSubFunction,
+    GetCommEventCounterRequest,
+    GetCommEventCounterResponse,
+    GetCommEventLogRequest,
+    GetCommEventLogResponse,
+    ReadExceptionStatusRequest,
+    ReadExceptionStatusResponse,
+    ReportServerIdRequest,
+    ReportServerIdResponse,
+)
+from modwire.messages.encapsulated import (
+    CanopenGeneralReferenceRequest,
+    CanopenGeneralReferenceResponse,
+    ReadDeviceIdentificationRequest,
+    ReadDeviceIdentificationResponse,
+)
+from modwire.messages.file_access import (
+    ReadFileRecordRequest,
+    ReadFileRecordResponse,
+    WriteFileRecordRequest,
+    WriteFileRecordResponse,
+)
+from modwire.messages.register_access import (
+    MaskWriteRegisterRequest,
+    MaskWriteRegisterResponse,
+    ReadFifoQueueRequest,
+    ReadFifoQueueResponse,
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    ReadInputRegistersRequest,
+    ReadInputRegistersResponse,
+    ReadWriteMultipleRegistersRequest,
+    ReadWriteMultipleRegistersResponse,
+    WriteMultipleRegistersRequest,
+    WriteMultipleRegistersResponse,
+    WriteSingleRegisterRequest,
+    WriteSingleRegisterResponse,
+)
+
+from .messages_vectors import Entry, load
+
+LIMITS: dict[tuple[int, int | None], Entry] = {
+    (entry["fc"], entry.get("mei")): entry for entry in load("limits.json")["functions"]
+}
+FUNCTION, ADDRESS, VALUE = 1, 2, 3
+
+
+def word(value: int) -> bytes:
+    return value.to_bytes(2, "big")
+
+
+def refused(pdu: bytes) -> int:
+    """The exception code that a server answers `pdu` with."""
+    with pytest.raises(InvalidRequestError) as caught:
+        decode_request(pdu)
+    assert caught.value.function_code == pdu[0]
+    return int(caught.value.exception_code)
+
+
+# Lengths of whole PDUs: the smallest and the largest message of each function.
+
+_122_VALUES = [(4, 0, [0] * 122)]
+SMALLEST_AND_LARGEST: dict[tuple[int, int | None], tuple[Message, Message, Message, Message]] = {
+    (1, None): (
+        ReadCoilsRequest(0, 1),
+        ReadCoilsRequest(0, 2000),
+        ReadCoilsResponse([True] * 8),
+        ReadCoilsResponse([True] * 2000),
+    ),
+    (2, None): (
+        ReadDiscreteInputsRequest(0, 1),
+        ReadDiscreteInputsRequest(0, 2000),
+        ReadDiscreteInputsResponse([True] * 8),
+        ReadDiscreteInputsResponse([True] * 2000),
+    ),
+    (3, None): (
+        ReadHoldingRegistersRequest(0, 1),
+        ReadHoldingRegistersRequest(0, 125),
+        ReadHoldingRegistersResponse([1]),
+        ReadHoldingRegistersResponse([1] * 125),
+    ),
+    (4, None): (
+        ReadInputRegistersRequest(0, 1),
+        ReadInputRegistersRequest(0, 125),
+        ReadInputRegistersResponse([1]),
+        ReadInputRegistersResponse([1] * 125),
+    ),
+    (5, None): (
+        WriteSingleCoilRequest(0, False),
+        WriteSingleCoilRequest(65535, True),
+        WriteSingleCoilResponse(0, False),
+        WriteSingleCoilResponse(65535, True),
+    ),
+    (6, None): (
+        WriteSingleRegisterRequest(0, 0),
+        WriteSingleRegisterRequest(65535, 65535),
+        WriteSingleRegisterResponse(0, 0),
+        WriteSingleRegisterResponse(65535, 65535),
+    ),
+    (7, None): (
+        ReadExceptionStatusRequest(),
+        ReadExceptionStatusRequest(),
+        ReadExceptionStatusResponse(0),
+        ReadExceptionStatusResponse(255),
+    ),
+    (8, None): (
+        DiagnosticsRequest(0, 0),
+        DiagnosticsRequest(0, [65535] * 125),
+        DiagnosticsResponse(0, 0),
+        DiagnosticsResponse(0, [65535] * 125),
+    ),
+    (11, None): (
+        GetCommEventCounterRequest(),
+        GetCommEventCounterRequest(),
+        GetCommEventCounterResponse(0, 0),
+        GetCommEventCounterResponse(65535, 65535),
+    ),
+    (12, None): (
+        GetCommEventLogRequest(),
+        GetCommEventLogRequest(),
+        GetCommEventLogResponse(0, 0, 0),
+        GetCommEventLogResponse(65535, 65535, 65535, bytes(64)),
+    ),
+    (15, None): (
+        WriteMultipleCoilsRequest(0, [True]),
+        WriteMultipleCoilsRequest(0, [True] * 1968),
+        WriteMultipleCoilsResponse(0, 1),
+        WriteMultipleCoilsResponse(0, 1968),
+    ),
+    (16, None): (
+        WriteMultipleRegistersRequest(0, [1]),
+        WriteMultipleRegistersRequest(0, [1] * 123),
+        WriteMultipleRegistersResponse(0, 1),
+        WriteMultipleRegistersResponse(0, 123),
+    ),
+    (17, None): (
+        ReportServerIdRequest(),
+        ReportServerIdRequest(),
+        ReportServerIdResponse(b"\x01", None),
+        ReportServerIdResponse(b"\x01", True, bytes(249)),
+    ),
+    (20, None): (
+        ReadFileRecordRequest([(1, 0, 1)]),
+        ReadFileRecordRequest([(1, 0, 1)] * 35),
+        ReadFileRecordResponse([[1]]),
+        ReadFileRecordResponse.from_data([bytes(248)]),
+    ),
+    (21, None): (
+        WriteFileRecordRequest([(1, 0, [1])]),
+        WriteFileRecordRequest(_122_VALUES),
+        WriteFileRecordResponse([(1, 0, [1])]),
+        WriteFileRecordResponse(_122_VALUES),
+    ),
+    (22, None): (
+        MaskWriteRegisterRequest(0, 0, 0),
+        MaskWriteRegisterRequest(65535, 65535, 65535),
+        MaskWriteRegisterResponse(0, 0, 0),
+        MaskWriteRegisterResponse(65535, 65535, 65535),
+    ),
+    (23, None): (
+        ReadWriteMultipleRegistersRequest(0, 1, 0, [1]),
+        ReadWriteMultipleRegistersRequest(0, 125, 0, [1] * 121),
+        ReadWriteMultipleRegistersResponse([1]),
+        ReadWriteMultipleRegistersResponse([1] * 125),
+    ),
+    (24, None): (
+        ReadFifoQueueRequest(0),
+        ReadFifoQueueRequest(65535),
+        ReadFifoQueueResponse([]),
+        ReadFifoQueueResponse([1] * 31),
+    ),
+    (43, 13): (
+        CanopenGeneralReferenceRequest(b""),
+        CanopenGeneralReferenceRequest(bytes(251)),
+        CanopenGeneralReferenceResponse(b""),
+        CanopenGeneralReferenceResponse(bytes(251)),
+    ),
+    (43, 14): (
+        ReadDeviceIdentificationRequest(1, 0),
+        ReadDeviceIdentificationRequest(4, 255),
+        ReadDeviceIdentificationResponse(1, 1, False, 0, []),
+        ReadDeviceIdentificationResponse(4, 0x81, False, 0, [(0, bytes(244))]),
+    ),
+}
+# limits.json has min 3 for a function 8 request, yet says that there are 1 to 125 words.
+# The largest file response is 253 by the table; its groups are of even length, so 252.
+CORRECTED = {((8, None), "request", "min"): 5, ((20, None), "response", "max"): 252}
+
+
+def length_limit(key: tuple[int, int | None], direction: str, bound: str) -> int:
+    limit = LIMITS[key][direction]["pdu_len"]
+    return CORRECTED.get((key, direction, bound), limit.get("exact") or limit.get(bound))
+
+
+def test_every_function_has_its_smallest_and_largest_message() -> None:
+    assert set(SMALLEST_AND_LARGEST) == set(LIMITS)
+
+
+@pytest.mark.parametrize("key", SMALLEST_AND_LARGEST, ids=str)
+def test_pdu_lengths_of_requests(key: tuple[int, int | None]) -> None:
+    smallest, largest, _, _ = (message.encode() for message in SMALLEST_AND_LARGEST[key])
+    assert len(smallest) == length_limit(key, "request", "min")
+    assert len(largest) == length_limit(key, "request", "max")
+    assert decode_request(smallest).encode() == smallest
+    assert decode_request(largest).encode() == largest
+    if len(smallest) > 1:
+        assert refused(smallest[:-1]) == VALUE
+    assert refused(largest + b"\x00") == VALUE
+
+
+@pytest.mark.parametrize("key", SMALLEST_AND_LARGEST, ids=str)
+def test_pdu_lengths_of_responses(key: tuple[int, int | None]) -> None:
+    _, _, smallest, largest = (message.encode() for message in SMALLEST_AND_LARGEST[key])
+    assert len(smallest) == length_limit(key, "response", "min")
+    assert len(largest) == length_limit(key, "response", "max")
+    assert decode_response(smallest).encode() == smallest
+    assert decode_response(largest).encode() == largest
+    response_class = type(SMALLEST_AND_LARGEST[key][2])
+    with pytest.raises(InvalidResponseError):
+        response_class.decode(smallest[:-1])
+    with pytest.raises(InvalidResponseError):
+        response_class.decode(largest + b"\x00")
+
+
+BYTE_COUNTED = [
+    (key, direction)
+    for key in LIMITS
+    for direction in ("request", "response")
+    if "byte_count_range" in LIMITS[key][direction] and key != (24, None)
+]
+
+
+@pytest.mark.parametrize(("key", "direction"), BYTE_COUNTED, ids=str)
+def test_byte_counts(key: tuple[int, int | None], direction: str) -> None:
+    """The byte count at its ends is taken, and one more or less than the bytes refused."""
+    least, most = LIMITS[key][direction]["byte_count_range"]
+    at = {15: 5, 16: 5, 23: 9}.get(key[0], 1) if direction == "request" else 1
+    messages = SMALLEST_AND_LARGEST[key]
+    pair = messages[:2] if direction == "request" else messages[2:]
+    for message, limit in zip(pair, (least, most), strict=True):
+        pdu = bytearray(message.encode())
+        # See CORRECTED: an odd number of bytes cannot be.
+        assert pdu[at] == (limit if (key, limit) != ((20, None), 251) else 250)
+        for wrong in (pdu[at] - 1, pdu[at] + 1, 0, 255):
+            if wrong == pdu[at]:
+                continue
+            changed = bytes(pdu[:at]) + bytes((wrong,)) + bytes(pdu[at + 1 :])
+            if direction == "request":
+                assert refused(changed) == VALUE
+            else:
+                with pytest.raises(InvalidResponseError):
+                    decode_response(changed)
+
+
+# Quantities.
+
+Build = Callable[[int], Message]
+Wire = Callable[[int], bytes]
+
+
+def limit_of(code: int, name: str = "quantity") -> tuple[int, int]:
+    limit = LIMITS[code, None][name]
+    return limit["min"], limit["max"]
+
+
+def bits_on_wire(count: int) -> bytes:
+    size = (count + 7) // 8
+    return b"\x0f\x00\x00" + word(count) + bytes((size & 0xFF,)) + bytes(size)
+
+
+def registers_on_wire(count: int) -> bytes:
+    return b"\x10\x00\x00" + word(count) + bytes((2 * count & 0xFF,)) + bytes(2 * count)
+
+
+def read_write_on_wire(read_count: int, write_count: int) -> bytes:
+    size = 2 * write_count
+    return (
+        b"\x17\x00\x00" + word(read_count) + b"\x00\x00" + word(write_count) + bytes((size & 0xFF,))
+    ) + bytes(size)
+
+
+QUANTITIES: list[tuple[str, tuple[int, int], Build, Wire]] = [
+    ("1", limit_of(1), lambda n: ReadCoilsRequest(0, n), lambda n: b"\x01\x00\x00" + word(n)),
+    (
+        "2",
+        limit_of(2),
+        lambda n: ReadDiscreteInputsRequest(0, n),
+        lambda n: b"\x02\x00\x00" + word(n),
+    ),
+    (
+        "3",
+        limit_of(3),
+        lambda n: ReadHoldingRegistersRequest(0, n),
+        lambda n: b"\x03\x00\x00" + word(n),
+    ),
+    (
+        "4",
+        limit_of(4),
+        lambda n: ReadInputRegistersRequest(0, n),
+        lambda n: b"\x04\x00\x00" + word(n),
+    ),
+    ("15", limit_of(15), lambda n: WriteMultipleCoilsRequest(0, [True] * n), bits_on_wire),
+    ("16", limit_of(16), lambda n: WriteMultipleRegistersRequest(0, [0] * n), registers_on_wire),
+    (
+        "23 read",
+        limit_of(23, "read_quantity"),
+        lambda n: ReadWriteMultipleRegistersRequest(0, n, 0, [0]),
+        lambda n: read_write_on_wire(n, 1),
+    ),
+    (
+        "23 write",
+        limit_of(23, "write_quantity"),
+        lambda n: ReadWriteMultipleRegistersRequest(0, 1, 0, [0] * n),
+        lambda n: read_write_on_wire(1, n),
+    ),
+    (
+        "20 groups",
+        limit_of(20, "groups"),
+        lambda n: ReadFileRecordRequest([(1, 0, 1)] * n),
+        lambda n: bytes((20, 7 * n)) + n * b"\x06\x00\x01\x00\x00\x00\x01",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("limit", "build", "wire"),
+    [each[1:] for each in QUANTITIES],
+    ids=[each[0] for each in QUANTITIES],
+)
+def test_quantities(limit: tuple[int, int], build: Build, wire: Wire) -> None:
+    least, most = limit
+    for good in (least, most):
+        assert decode_request(wire(good)).encode() == wire(good)
+        assert len(build(good).encode()) == len(wire(good))
+    for bad in (least - 1, most + 1):
+        with pytest.raises(ValueError, match=rf"must be {least}\.\.{most} .*got {bad}"):
+            build(bad)
+        assert refused(wire(bad)) == VALUE
+
+
+RESPONSE_QUANTITIES: list[tuple[str, int, int, Build]] = [
+    ("1", 1, 2000, lambda n: ReadCoilsResponse([True] * n)),
+    ("2", 1, 2000, lambda n: ReadDiscreteInputsResponse([True] * n)),
+    ("3", 1, 125, lambda n: ReadHoldingRegistersResponse([0] * n)),
+    ("4", 1, 125, lambda n: ReadInputRegistersResponse([0] * n)),
+    ("8", 1, 125, lambda n: DiagnosticsResponse(0, [0] * n)),
+    ("12", 0, 64, lambda n: GetCommEventLogResponse(0, 0, 0, [0] * n)),
+    ("15", 1, 1968, lambda n: WriteMultipleCoilsResponse(0, n)),
+    ("16", 1, 123, lambda n: WriteMultipleRegistersResponse(0, n)),
+    ("17", 1, 251, lambda n: ReportServerIdResponse(bytes(n), None)),
+    ("21", 9, 251, lambda n: WriteFileRecordResponse([(1, 0, [0] * ((n - 7) // 2))])),
+    ("23", 1, 125, lambda n: ReadWriteMultipleRegistersResponse([0] * n)),
+    ("24", 0, 31, lambda n: ReadFifoQueueResponse([0] * n)),
+    ("43/13", 0, 251, lambda n: CanopenGeneralReferenceResponse(bytes(n))),
+    (
+        "43/14",
+        0,
+        244,
+        lambda n: ReadDeviceIdentificationResponse(1, 1, False, 0, [(0, bytes(n))]),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "build"),
+    [each[1:] for each in RESPONSE_QUANTITIES],
+    ids=[each[0] for each in RESPONSE_QUANTITIES],
+)
+def test_quantities_of_responses(least: int, most: int, build: Build) -> None:
+    """A server that is given too much to say finds out before it is on the wire."""
+    for good in (least, most):
+        pdu = build(good).encode()
+        assert type(build(good)).decode(pdu).encode() == pdu
+    # File records come in twos.
+    step = 2 if least == 9 else 1
+    for bad in (least - step, most + step):
+        if bad >= 0:
+            with pytest.raises(ValueError, match=r"must be"):
+                build(bad)
+
+
+def test_the_fifo_count_on_the_wire() -> None:
+    least, most = limit_of(24, "fifo_count")
+    for count in (least, most):
+        pdu = b"\x18" + word(2 + 2 * count) + word(count) + bytes(2 * count)
+        assert decode_response(pdu).encode() == pdu
+    for count, size in ((most + 1, most + 1), (least, 1), (1, 0)):
+        with pytest.raises(InvalidResponseError, match=r"0\.\.31"):
+            decode_response(b"\x18" + word(2 + 2 * count) + word(count) + bytes(2 * size))
+
+
+# Addresses and values.
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 15, 16])
+def test_addresses_end_at_65536(code: int) -> None:
+    count = 8
+    data = {15: b"\x01\xff", 16: b"\x10" + bytes(16)}.get(code, b"")
+    good = bytes((code,)) + word(0x10000 - count) + word(count) + data
+    assert decode_request(good).encode() == good
+    bad = bytes((code,)) + word(0x10000 - count + 1) + word(count) + data
+    assert refused(bad) == ADDRESS
+
+
+@pytest.mark.parametrize(("read", "write"), [(0xFFFF, 0xFFFE), (0xFFFE, 0xFFFF)])
+def test_both_ranges_of_function_23_end_at_65536(read: int, write: int) -> None:
+    def wire(read_address: int, write_address: int) -> bytes:
+        return (
+            b"\x17"
+            + word(read_address)
+            + word(2)
+            + word(write_address)
+            + word(2)
+            + b"\x04"
+            + bytes(4)
+        )
+
+    decode_request(wire(0xFFFE, 0xFFFE))
+    assert refused(wire(read, write)) == ADDRESS
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda n: ReadCoilsRequest(n),
+        lambda n: ReadDiscreteInputsRequest(n),
+        lambda n: ReadHoldingRegistersRequest(n),
+        lambda n: ReadInputRegistersRequest(n),
+        lambda n: WriteSingleCoilRequest(n, True),
+        lambda n: WriteSingleRegisterRequest(n, 1),
+        lambda n: WriteSingleRegisterRequest(1, n),
+        lambda n: WriteMultipleCoilsRequest(n, [True]),
+        lambda n: WriteMultipleRegistersRequest(n, [1]),
+        lambda n: WriteMultipleRegistersRequest(0, [1, n]),
+        lambda n: MaskWriteRegisterRequest(n),
+        lambda n: MaskWriteRegisterRequest(0, n, 0),
+        lambda n: MaskWriteRegisterRequest(0, 0, n),
+        lambda n: ReadWriteMultipleRegistersRequest(n, 1, 0, [1]),
+        lambda n: ReadWriteMultipleRegistersRequest(0, 1, n, [1]),
+        lambda n: ReadWriteMultipleRegistersRequest(0, 1, 0, [n]),
+        lambda n: ReadFifoQueueRequest(n),
+        lambda n: DiagnosticsRequest(0, n),
+        lambda n: DiagnosticsRequest(0, [n]),
+        lambda n: WriteFileRecordRequest([(1, 0, [n])]),
+        lambda n: ReadHoldingRegistersResponse([n]),
+        lambda n: WriteSingleRegisterResponse(n, 0),
+        lambda n: ReadFifoQueueResponse([n]),
+        lambda n: ReadFileRecordResponse([[n]]),
+        lambda n: GetCommEventCounterResponse(n, 0),
+        lambda n: GetCommEventCounterResponse(0, n),
+        lambda n: GetCommEventLogResponse(n, 0, 0),
+        lambda n: GetCommEventLogResponse(0, n, 0),
+        lambda n: GetCommEventLogResponse(0, 0, n),
+        lambda n: DiagnosticsResponse(11, n),
+    ],
+)
+def test_words_are_0_to_65535(build: Build) -> None:
+    for good in (0, 65535):
+        build(good).encode()
+    for bad in (-1, 65536, 1.0, "1", None):
+        with pytest.raises(ValueError, match=r"must be|address \+ count"):
+            build(bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda n: ReadExceptionStatusResponse(n),
+        lambda n: GetCommEventLogResponse(0, 0, 0, [n]),
+        lambda n: ReadDeviceIdentificationRequest(1, n),
+        lambda n: ReadDeviceIdentificationResponse(1, 1, True, n, []),
+        lambda n: ReadDeviceIdentificationResponse(1, 1, False, 0, [(n, b"")]),
+        lambda n: ExceptionResponse(3, n),
+        lambda n: RawRequest(n),
+    ],
+)
+def test_bytes_are_0_to_255(build: Build) -> None:
+    for good in (0, 255):
+        build(good).encode()
+    for bad in (-1, 256):
+        with pytest.raises(ValueError, match=rf"must be (an integer )?0\.\.255.*got {bad}"):
+            build(bad)
+
+
+@pytest.mark.parametrize("value", [0x0001, 0x00FF, 0xFEFF, 0xFF01, 0xFFFF])
+def test_a_coil_is_0000_or_ff00(value: int) -> None:
+    assert refused(b"\x05\x00\x01" + word(value)) == VALUE
+    with pytest.raises(InvalidResponseError, match="0000 or FF00"):
+        decode_response(b"\x05\x00\x01" + word(value))
+
+
+# File records.
+
+
+def read_group(file: int = 1, record: int = 0, count: int = 1, reference_type: int = 6) -> bytes:
+    return bytes((reference_type,)) + word(file) + word(record) + word(count)
+
+
+def read_file(*groups: bytes) -> bytes:
+    data = b"".join(groups)
+    return bytes((20, len(data))) + data
+
+
+def write_file(*groups: bytes) -> bytes:
+    data = b"".join(groups)
+    return bytes((21, len(data))) + data
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [
+        ((0, 0, 1), ADDRESS),
+        ((1, 0, 1), 0),
+        ((65535, 0, 1), 0),
+        ((1, 9999, 1), 0),
+        ((1, 10000, 1), ADDRESS),
+        ((1, 65535, 1), ADDRESS),
+        ((1, 9998, 2), 0),
+        ((1, 9999, 2), ADDRESS),
+        ((1, 9889, 111), 0),
+        ((1, 9890, 111), ADDRESS),
+        ((1, 0, 0), ADDRESS),
+    ],
+)
+def test_files_and_records(place: tuple[int, int, int], code: int) -> None:
+    file, record, count = place
+    values = bytes(2 * count)
+    pdus = (
+        read_file(read_group(*place)),
+        write_file(read_group(*place) + values, read_group() + b"12"),
+    )
+    builds: tuple[Callable[[], Request[Any]], ...] = (
+        lambda: ReadFileRecordRequest([place]),
+        lambda: WriteFileRecordRequest([(file, record, [0] * count), (1, 0, [0x3132])]),
+    )
+    for pdu, build in zip(pdus, builds, strict=True):
+        if not code:
+            assert build().encode() == decode_request(pdu).encode() == pdu
+            continue
+        assert refused(pdu) == code
+        with pytest.raises(InvalidRequestError) as caught:
+            build()
+        assert caught.value.exception_code == code
+
+
+def test_files_end_at_65535() -> None:
+    with pytest.raises(ValueError, match=r"file must be 1\.\.65535, got 65536"):
+        ReadFileRecordRequest([(65536, 0, 1)])
+    with pytest.raises(ValueError, match=r"record must be 0\.\.9999, got -1"):
+        ReadFileRecordRequest([(1, -1, 1)])
+    with pytest.raises(ValueError, match="must be integers"):
+        ReadFileRecordRequest([(1.0, 0, 1)])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"must be \(file, record, count\)"):
+        ReadFileRecordRequest([(1, 0)])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"must be \(file, record, values\)"):
+        WriteFileRecordRequest([(1, 0, 5)])  # type: ignore[list-item]
+
+
+def test_the_answer_to_a_file_read_must_fit() -> None:
+    """121 registers is what the specification's table has room for, 124 what a PDU has."""
+    assert ReadFileRecordRequest([(1, 0, 121)]).encode() == read_file(read_group(count=121))
+    with pytest.raises(ValueError, match="data length must be at most 245 bytes .* got 246"):
+        ReadFileRecordRequest([(1, 0, 122)])
+    with pytest.raises(ValueError, match=r"data length must be 4\.\.245 bytes .* got 246"):
+        ReadFileRecordResponse([[0] * 122])
+    decode_request(read_file(read_group(count=124)))
+    assert refused(read_file(read_group(count=125))) == VALUE
+    decode_request(read_file(read_group(count=60), read_group(count=63)))
+    assert refused(read_file(read_group(count=60), read_group(count=64))) == VALUE
+
+
+def test_the_data_of_a_file_write_must_fit() -> None:
+    assert len(WriteFileRecordRequest([(1, 0, [0] * 122)]).encode()) == 253
+    for records in ([], [(1, 0, [0] * 123)], [(1, 0, [0] * 60), (2, 0, [0] * 59)]):
+        with pytest.raises(ValueError, match="must be"):
+            WriteFileRecordRequest(records)
+
+
+# Function 8.
+
+
+@pytest.mark.parametrize("sub_function", [*range(5, 10), 19, *range(22, 30), 0xFFFF])
+def test_reserved_sub_functions(sub_function: int) -> None:
+    assert refused(b"\x08" + word(sub_function) + bytes(2)) == FUNCTION
+    with pytest.raises(ValueError, match=rf"0\.\.4, 10\.\.18, 20 or 21, got {sub_function}"):
+        DiagnosticsRequest(sub_function)
+    with pytest.raises(InvalidResponseError):
+        decode_response(b"\x08" + word(sub_function) + bytes(2))
+
+
+def test_sub_functions_are_those_of_the_list() -> None:
+    listed = {each["sub"] for each in LIMITS[8, None]["subfunctions"]}
+    assert set(DiagnosticsSubFunction) == listed | {21}
+
+
+@pytest.mark.parametrize("sub_function", DiagnosticsSubFunction)
+def test_data_of_sub_functions(sub_function: DiagnosticsSubFunction) -> None:
+    allowed: Any = {1: (0, 0xFF00), 3: range(0, 0x10000, 256), 21: (3, 4), 0: range(0x10000)}.get(
+        sub_function, (0,)
+    )
+    for value in (0, 1, 2, 3, 4, 5, 0x00FF, 0x0100, 0x2100, 0x2121, 0xFEFF, 0xFF00, 0xFF01, 0xFFFF):
+        pdu = b"\x08" + word(sub_function) + word(value)
+        if value in allowed:
+            assert decode_request(pdu).encode() == pdu
+        else:
+            assert refused(pdu) == VALUE
+            with pytest.raises(ValueError, match="data of sub-function"):
+                DiagnosticsRequest(sub_function, value)
+
+
+@pytest.mark.parametrize("sub_function", DiagnosticsSubFunction)
+def test_numbers_of_data_words(sub_function: DiagnosticsSubFunction) -> None:
+    start = b"\x08" + word(sub_function)
+    good = {1: b"\x00\x00", 21: b"\x00\x03"}.get(sub_function, b"\x00\x00")
+    assert refused(start) == VALUE
+    assert refused(start + good[:1]) == VALUE
+    assert refused(start + good + b"\x00") == VALUE
+    if sub_function:
+        assert refused(start + good + good) == VALUE
+        assert refused(start + good * 125) == VALUE
+    else:
+        decode_request(start + good + good)
+        decode_request(start + good * 125)
+    with pytest.raises(ValueError, match=r"count must be 1\.\.125 data words, got 0"):
+        DiagnosticsRequest(sub_function, [])
+    with pytest.raises(ValueError, match="must be"):
+        DiagnosticsRequest(sub_function, [0] * 126)
+
+
+# Device identification.
+
+
+@pytest.mark.parametrize(("read_code", "good"), [(0, False), (1, True), (4, True), (5, False)])
+def test_read_device_id_codes(read_code: int, good: bool) -> None:
+    pdu = bytes((43, 14, read_code, 0))
+    if good:
+        assert decode_request(pdu).encode() == pdu
+        return
+    assert refused(pdu) == VALUE
+    with pytest.raises(ValueError, match=rf"1\.\.4, got {read_code}"):
+        ReadDeviceIdentificationRequest(read_code)
+    with pytest.raises(InvalidResponseError, match=rf"1\.\.4, got {read_code}"):
+        decode_response(bytes((43, 14, read_code, 1, 0, 0, 0)))
+
+
+@pytest.mark.parametrize("mei_type", [0, 12, 15, 255])
+def test_other_mei_types(mei_type: int) -> None:
+    assert refused(bytes((43, mei_type, 1, 0))) == FUNCTION
+
+
+def test_conformity_levels_that_exist() -> None:
+    allowed = {int(level, 16) for level in LIMITS[43, 14]["conformity"]}
+    for level in range(256):
+        if level in allowed:
+            ReadDeviceIdentificationResponse(1, level, False, 0, [])
+        else:
+            with pytest.raises(ValueError, match=r"01\.\.03 or 81\.\.83"):
+                ReadDeviceIdentificationResponse(1, level, False, 0, [])
+
+
+def test_objects_must_fit_a_pdu() -> None:
+    assert LIMITS[43, 14]["response"]["object_length"] == {"min": 0, "max": 244}
+    full = ReadDeviceIdentificationResponse(1, 1, False, 0, [(0, bytes(120)), (1, bytes(122))])
+    assert len(full.encode()) == 253
+    with pytest.raises(ValueError, match="at most 246 bytes .* got 247"):
+        ReadDeviceIdentificationResponse(1, 1, False, 0, [(0, bytes(120)), (1, bytes(123))])
+    with pytest.raises(ValueError, match="0 when nothing follows"):
+        ReadDeviceIdentificationResponse(1, 1, False, 3, [])
+
+
+def test_the_id_length_is_checked() -> None:
+    for bad in (-1, 252):
+        with pytest.raises(ValueError, match=r"0\.\.251 bytes or None"):
+            ReportServerIdRequest(bad)
+    with pytest.raises(ValueError, match="needs a run indicator"):
+        ReportServerIdResponse(b"\x01", None, b"more")
+
+
+# Two rules broken at once: the state diagrams say which is told.
+
+
+@pytest.mark.parametrize(
+    ("pdu", "code"),
+    [
+        pytest.param("01 ffff 0000", VALUE, id="quantity before address, coils"),
+        pytest.param("03 ea60 0000", VALUE, id="quantity before address, registers"),
+        pytest.param("04 ffff 007e", VALUE, id="quantity before address, input registers"),
+        pytest.param("0f ffff 000a 01 00", VALUE, id="byte count before address, coils"),
+        pytest.param("10 ffff 0002 02 0000", VALUE, id="byte count before address, registers"),
+        pytest.param("17 ffff 0002 0000 0001 01 00", VALUE, id="byte count before read address"),
+        pytest.param("17 ffff 0002 0000 0000 00", VALUE, id="write quantity before read address"),
+        pytest.param("17 0000 0000 ffff 0001 02 0000", VALUE, id="read quantity"),
+        pytest.param("17 0000 0000 ffff 0002 04 00000000", VALUE, id="quantity before address, 23"),
+        pytest.param("14 08 05 0000 0000 0001 00", VALUE, id="byte count before reference type"),
+        pytest.param(
+            "14 07 05 0000 2710 00ff", ADDRESS, id="reference type before the answer's size"
+        ),
+        pytest.param("14 07 06 0001 270f 007e", ADDRESS, id="record before the answer's size"),
+        pytest.param("15 09 05 0000 0000 0002 0000", VALUE, id="groups before reference type"),
+        pytest.param("08 0013 12", FUNCTION, id="sub-function before its data"),
+        pytest.param("08 0001 1234 00", VALUE, id="length and data of a sub-function"),
+        pytest.param("2b 0f 09", FUNCTION, id="MEI type before the rest"),
+        pytest.param("41", FUNCTION, id="function before everything"),
+    ],
+)
+def test_order_of_checks(pdu: str, code: int) -> None:
+    assert refused(bytes.fromhex(pdu)) == code
+
+
+@pytest.mark.parametrize(
+    ("request_class", "arguments", "error"),
+    [
+        (ReadHoldingRegistersRequest, (0, 126), "count must be 1..125 registers, got 126"),
+        (ReadCoilsRequest, (65535, 2), "address + count must be at most 65536, got 65535 + 2"),
+        (ReadFileRecordRequest, ([],), "count must be 1..35 groups of file records, got 0"),
+        (DiagnosticsRequest, (1, 5), "data of sub-function 1 must be 0000 or FF00, got 0005"),
+        (DiagnosticsRequest, (99,), "sub-function must be 0..4, 10..18, 20 or 21, got 99"),
+        (CanopenGeneralReferenceRequest, (bytes(252),), "data must be 0..251 bytes, got 252"),
+        (ReadDeviceIdentificationRequest, (5,), "read device id code must be 1..4, got 5"),
+    ],
+)
+def test_errors_say_what_was_wrong_and_what_is_allowed(
+    request_class: Callable[..., object], arguments: tuple[object, ...], error: str
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        request_class(*arguments)
+    assert str(caught.value) == error
