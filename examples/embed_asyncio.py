@@ -1,63 +1,58 @@
-"""The core in asyncio: a server, and a client that has every method by writing `call`."""
+"""The core in asyncio: a server, and a client for many tasks that gets all methods by `call`."""
 
 import asyncio
 from typing import Any, TypeVar
 
 import modwire
-from modwire import ModbusError, Request, Response
 
-ResponseT = TypeVar("ResponseT", bound=Response)
+T = TypeVar("T", bound=modwire.Response)
+OPTIONS = modwire.ClientOptions(max_in_flight=4, response_timeout=0.2)
 METER = modwire.Unit(holding_registers=modwire.SequentialBlock(0, range(2300, 2310)))
 
 
 class Client(modwire.AsyncCalls, asyncio.Protocol):
-    """Any number of tasks may share it; four of their requests are under way at once."""
-
-    def __init__(self) -> None:
-        options = modwire.ClientOptions(max_in_flight=4, response_timeout=0.2)
-        self.protocol = modwire.ClientProtocol(modwire.TcpFraming, options)
-        self.waiting: dict[modwire.Exchange[Any], asyncio.Future[None]] = {}
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
         self.loop = asyncio.get_running_loop()
+        self.protocol = modwire.ClientProtocol(modwire.TcpFraming, OPTIONS)
+        self.waiting: dict[modwire.Exchange[Any], asyncio.Future[None]] = {}
+        self.timer: asyncio.Handle = self.loop.call_soon(self.work)
 
     async def call(
-        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
-    ) -> ResponseT:
+        self, request: modwire.Request[T], *, unit: int | None = None, timeout: float | None = None
+    ) -> T:
         if self.transport.is_closing():
             raise modwire.ConnectionLostError("the connection is closed")
         exchange = self.protocol.start(request, unit, now=self.loop.time(), timeout=timeout)
-        self.waiting[exchange] = answered = self.loop.create_future()
+        self.waiting[exchange] = done = self.loop.create_future()
         self.work()
         try:
-            await answered
-        finally:  # the task may have been cancelled: that must not hold up the others
+            await done
+        finally:  # if this task was cancelled, the others' requests go on
             del self.waiting[exchange]
             self.protocol.cancel(exchange, self.loop.time())
             self.work()
         return exchange.result()
 
     def work(self) -> None:
-        """Send what may be sent, wake whoever has a result, and come back at the deadline."""
+        """Send what may be sent, wake whose exchange is done, and come back at the deadline."""
         self.timer.cancel()
         self.protocol.handle_timeout(self.loop.time())
         self.transport.write(self.protocol.data_to_send(self.loop.time()))
-        for exchange, answered in self.waiting.items():
-            if exchange.done and not answered.done():
-                answered.set_result(None)
+        for exchange, done in self.waiting.items():
+            if exchange.done and not done.done():
+                done.set_result(None)
         if self.protocol.broken:
             self.transport.abort()
         if (deadline := self.protocol.deadline()) is not None:
             self.timer = self.loop.call_at(deadline, self.work)
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport = transport
-        self.timer: asyncio.Handle = self.loop.call_soon(self.work)
 
     def data_received(self, data: bytes) -> None:
         self.protocol.receive_data(data, self.loop.time())
         self.work()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.protocol.connection_lost(modwire.ConnectionLostError(f"closed: {error}"))
+        self.protocol.connection_lost(modwire.ConnectionLostError(error or "it was closed"))
         self.work()
 
 
@@ -73,12 +68,14 @@ async def main() -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     address = server.sockets[0].getsockname()
     _, client = await asyncio.get_running_loop().create_connection(Client, *address)
-    await client.write_register(0, 50)
     read = client.read_holding_registers
-    client.loop.call_later(0.5, client.transport.close)
     calls = [read(0), read(1, 3), read(9, 2), read(0, unit=9), read(0, unit=9, timeout=5)]
-    for result in await asyncio.gather(*calls, return_exceptions=True):
+    client.loop.call_later(0.5, client.transport.close)
+    for result in await asyncio.gather(
+        client.write_register(0, 50), *calls, return_exceptions=True
+    ):
         print(f"{type(result).__name__}: {result}")
+    server.close()
 
 
 if __name__ == "__main__":

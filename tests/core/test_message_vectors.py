@@ -1,4 +1,4 @@
-"""The corpus: every good message decodes to what it says and encodes back, every bad one is refused.
+"""The corpus: good messages decode to what they say and encode back, bad ones are refused.
 
 The framings of the same entries are tested beside the framings.
 """

@@ -13,7 +13,7 @@ from .client import follow_delimiter
 from .errors import ExceptionCode, FrameError, InvalidRequestError, ModbusError
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, ExceptionResponse, RawRequest
-from .messages.diagnostics import DiagnosticsRequest
+from .messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
 from .options import ServerOptions
 
 if TYPE_CHECKING:
@@ -150,9 +150,10 @@ class ServerProtocol:
 
     def answer(self, call: Call, response: Response | None) -> bytes:
         """The bytes that answer `call`; b"" where the specification wants silence."""
-        if isinstance(call.request, DiagnosticsRequest) and call.refusal is None:
-            if not isinstance(response, ExceptionResponse):
-                follow_delimiter(self.framing, call.request)
+        if isinstance(call.request, DiagnosticsRequest) and (
+            call.broadcast or isinstance(response, DiagnosticsResponse)
+        ):
+            follow_delimiter(self.framing, call.request)
         if response is None or call.broadcast:
             return b""
         pdu = self._encode(call, response)

@@ -30,7 +30,7 @@ __all__ = ["BusStatistics", "Unit", "Units"]
 
 _DIAGNOSTICS = 8
 _RESTART_COMMUNICATIONS = 1
-_NOT_COUNTED_AS_EVENTS = (11, 12)  # they ask for the event counter themselves
+_GET_COMM_EVENT_COUNTER = 11  # is no event itself, section 6.9
 _MAX_ID_BYTES = 250  # of function 17: server id and additional data beside the run indicator
 _MAX_RECORDS = 10000  # of a file, section 6.14
 
@@ -146,7 +146,7 @@ class Unit(Datastore, Communication):
             self._message_refused(response.exception_code, answered=not broadcast)
         else:
             self._message_done(
-                success=code not in _NOT_COUNTED_AS_EVENTS, answered=answer is not None
+                success=code != _GET_COMM_EVENT_COUNTER, answered=answer is not None
             )
         return answer
 

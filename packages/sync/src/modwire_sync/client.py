@@ -118,29 +118,38 @@ class Client(BlockingCalls):
         Raises an `ExceptionResponseError` where the device refuses, `ResponseTimeoutError`,
         `InvalidResponseError`, or `ConnectionLostError`.
         """
+        protocol = self._protocol
         is_repeated = False
-        while True:
-            with self._lock:
-                now = monotonic()
-                history = self._history
-                if self._link is not None and history.needs_look(now) and not self._has_reader:
-                    self._take_arrived(now)
-                link = self._link
-                if link is not None:
-                    exchange = self._protocol.start(request, unit, now=now, timeout=timeout)
-                    try:
+        exchange: Exchange[ResponseT] | None = None
+        try:
+            while True:
+                with self._lock:
+                    now = monotonic()
+                    if self._history.needs_look(now):
+                        self._take_arrived(now)
+                    link = self._link
+                    history = self._history
+                    if link is not None:
+                        exchange = protocol.start(request, unit, now=now, timeout=timeout)
                         self._send(now)
-                    except BaseException:
-                        self._drop(ConnectionLostError(f"{self.name}: a call was broken off"))
+                        has_turn = self._reader is None
+                        if has_turn:
+                            self._reader = exchange
+                            seconds = self._seconds_left(now)
+                if link is None or exchange is None:
+                    self._open(timeout)
+                    continue
+                if has_turn:
+                    self._receive(exchange, link, seconds)
+                else:
+                    self._sleep(exchange)
+                try:
+                    return exchange.result()
+                except ConnectionLostError:
+                    if is_repeated or not history.may_repeat(request):
                         raise
-            if link is None:
-                self._open(timeout)
-                continue
-            if not exchange.done:
-                self._wait(exchange)
-            try:
-                return exchange.result()
-            except ConnectionLostError:
-                if is_repeated or self._link is link or not history.may_repeat(request):
-                    raise
-                is_repeated = True
+                    is_repeated = True
+        except BaseException as error:
+            if exchange is None or not exchange.done:
+                self._give_up(exchange, error)
+            raise

@@ -250,7 +250,7 @@ class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
 
     def execute(self, unit: Unit) -> WriteFileRecordResponse:
         for _, file, record, values in _groups(self.data):
-            unit.check_file(file, record, len(values) >> 1)
+            unit.check_file(file, record, len(values) >> 1, write=True)
         for _, file, record, values in _groups(self.data):
             unit.write_file(file, record, values)
         response = WriteFileRecordResponse.__new__(WriteFileRecordResponse)

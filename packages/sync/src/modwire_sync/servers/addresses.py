@@ -1,0 +1,181 @@
+"""Where servers listen and whom they let in: opening and binding sockets, peers, networks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+    from typing import TypeAlias
+
+# A host and a port, or the path of a Unix socket.
+Address: TypeAlias = "tuple[str, int] | str"
+Network: TypeAlias = "str | IPv4Network | IPv6Network"
+
+_MAPPED = "::ffff:"  # how a dual-stack socket writes IPv4 addresses
+
+
+def bind(address: Address, kind: socket.SocketKind, *, reuse_port: bool) -> list[socket.socket]:
+    """Sockets bound to `address`, not blocking: one for each address that its host name has.
+
+    The host "" is every address of this machine: one IPv6 socket that takes IPv4 too, or an IPv4
+    one where there is no IPv6. "::" is IPv6 alone and "0.0.0.0" IPv4 alone. With port 0 all
+    sockets get the port that the system chose for the first. Raises OSError.
+    """
+    if isinstance(address, str):
+        return [_bind_path(address, kind)]
+    host, port = address
+    if not host:
+        if socket.has_dualstack_ipv6():
+            return [_bind_one(socket.AF_INET6, ("::", port), kind, reuse_port, dual_stack=True)]
+        host = "0.0.0.0"
+    found = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, where in dict.fromkeys((each[0], each[4]) for each in found):
+            if bound:
+                where = (where[0], bound[0].getsockname()[1], *where[2:])
+            try:
+                bound.append(_bind_one(family, where, kind, reuse_port))
+            except OSError as error:
+                # A name may have an address of a family that is switched off: localhost does.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+    except BaseException:
+        for each in bound:
+            each.close()
+        raise
+    if not bound and missing is not None:
+        raise missing
+    return bound
+
+
+def _bind_one(
+    family: int,
+    address: tuple[object, ...],
+    kind: socket.SocketKind,
+    reuse_port: bool,
+    *,
+    dual_stack: bool = False,
+) -> socket.socket:
+    bound = socket.socket(family, kind)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let another program take the port away.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        elif kind == socket.SOCK_STREAM:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            if not hasattr(socket, "SO_REUSEPORT"):
+                raise ValueError("reuse_port is not available on this system")
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
+        bound.setblocking(False)
+        bound.bind(address)
+    except BaseException as error:
+        bound.close()
+        if isinstance(error, OSError) and error.errno is not None:
+            message = f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
+            raise type(error)(error.errno, message) from None
+        raise
+    return bound
+
+
+def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
+    if not hasattr(socket, "AF_UNIX"):
+        raise ValueError(f"Unix sockets are not available on this system, got {path!r}")
+    remove_stale(path)
+    bound = socket.socket(socket.AF_UNIX, kind)
+    try:
+        bound.setblocking(False)
+        bound.bind(path)
+    except OSError as error:
+        bound.close()
+        if error.errno is None:  # a path that is too long
+            raise OSError(errno.ENAMETOOLONG, f"cannot listen on {path}: {error}") from None
+        raise type(error)(error.errno, f"cannot listen on {path}: {error.strerror}") from None
+    return bound
+
+
+def remove_stale(path: str) -> None:
+    """Remove the file of a socket on which nobody listens any longer; leave all others alone."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+    except (OSError, ValueError):
+        return
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.setblocking(False)
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except OSError:
+        pass  # somebody is there, but busy; binding will say so
+    finally:
+        probe.close()
+
+
+def identify(path: str) -> tuple[int, int] | None:
+    """What tells the file at `path` from one that comes after it under the same name."""
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def address_of(bound: socket.socket) -> Address:
+    """Where a socket is bound: a host and a port, or a path."""
+    name = bound.getsockname()
+    return (name[0], name[1]) if isinstance(name, tuple) else os.fsdecode(name)
+
+
+def peer_of(address: object) -> object:
+    """What hooks see of a peer: `(host, port)`, or "" for one on a Unix socket.
+
+    An IPv4 address that came through a dual-stack socket is written as IPv4.
+    """
+    if not isinstance(address, tuple):
+        return ""
+    host: str
+    host, port = address[:2]
+    if host.startswith(_MAPPED) and "." in host:
+        host = host[len(_MAPPED) :]
+    return host, port
+
+
+class Allowed:
+    """The networks that peers may come from: "192.168.0.0/16", "::1", or `ipaddress` objects.
+
+    Raises ValueError for what is no network, which a network with host bits set is not either.
+    """
+
+    def __init__(self, networks: Iterable[Network]) -> None:
+        if isinstance(networks, str):
+            raise ValueError(f"allow must be a list of networks, got {networks!r}")
+        from ipaddress import ip_address, ip_network
+
+        allowed = [ip_network(each) for each in networks]
+
+        # Peers are few and come again; the bound keeps forged datagrams from filling memory.
+        @lru_cache(maxsize=1024)
+        def allows(host: str) -> bool:
+            address = ip_address(host)
+            return any([address in network for network in allowed])
+
+        self._allows = allows
+
+    def __contains__(self, peer: object) -> bool:
+        # Who may use a Unix socket is decided by the permissions of its file.
+        return self._allows(peer[0]) if isinstance(peer, tuple) else True

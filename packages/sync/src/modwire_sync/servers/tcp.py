@@ -1,0 +1,262 @@
+"""`TcpServer`: thousands of connections in one thread."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable
+from functools import partial
+from heapq import heapify, heappop, heappush
+from itertools import count
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from modwire import ServerProtocol, TcpFraming
+
+from .addresses import Address, Allowed, Network, address_of, bind, identify, peer_of
+from .base import Server, describe, logger, server_options
+from .connection import Connection
+
+if TYPE_CHECKING:
+    from modwire import Call, Framing, ServerOptions, Units
+    from modwire.options import Authorize, OnCall
+
+    from .workers import Done
+
+_NEVER = float("inf")
+_ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
+_ACCEPT_PAUSE = 0.25  # seconds, when the system is out of file descriptors or memory
+# Networks deliver the bytes of a frame when they like: what is silence on a line says nothing
+# there. Only frames without a length of their own wait for it.
+_STREAM_TOLERANCE = 0.05
+
+
+class TcpServer(Server):
+    """Answers for `units` on TCP or on a Unix socket, in one thread.
+
+    `address` is `(host, port)`, or the path of a Unix socket. The host "" is all IPv4 and IPv6
+    addresses of this machine, "0.0.0.0" and "::" those of one kind; a name is every address that
+    it has. Port 0 lets the system choose one: see `address`. The sockets listen as soon as the
+    server is made, which raises OSError if it cannot be.
+
+    - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream.
+    - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
+      TCP/IP V1.0b, section 4.2.1.2); where all wait for their units, the new one is closed.
+    - `idle_timeout`: seconds without a byte after which a connection is closed.
+    - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
+      Who may use a Unix socket is decided by the permissions of its directory.
+    - `authorize` and `on_call`: see `ServerOptions`. All four of these win over `options`. Where
+      an `authorize` fails the request gets exception 04; a failure of `on_call` is only logged.
+      Hooks are called in the server's thread, or for units that block in one of the workers.
+    - `backlog`: how many connections the system keeps until they are accepted; `reuse_port`
+      lets several processes listen at one port, where the system can.
+    - `workers`: how many calls to units that block are executed at once; others wait.
+
+    `with` starts serving in a thread and shuts down at the end; see `serve_forever`, `start` and
+    `shutdown`. Hooks see a peer as `(host, port)`, or "" on a Unix socket.
+
+    An overridden `wrap_socket` puts another layer around every accepted socket.
+    """
+
+    def __init__(
+        self,
+        units: Units,
+        address: Address = ("127.0.0.1", 502),
+        *,
+        framing: type[Framing] = TcpFraming,
+        max_connections: int = 1000,
+        idle_timeout: float | None = None,
+        allow: Iterable[Network] | None = None,
+        authorize: Authorize | None = None,
+        on_call: OnCall | None = None,
+        options: ServerOptions | None = None,
+        backlog: int = 512,
+        reuse_port: bool = False,
+        workers: int = 8,
+    ) -> None:
+        if max_connections < 1:
+            raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+        merged = server_options(
+            options,
+            idle_timeout=idle_timeout,
+            authorize=authorize,
+            on_call=on_call,
+            tolerance=_STREAM_TOLERANCE,
+        )
+        allowed = None if allow is None else Allowed(allow)
+        super().__init__(units, framing, merged, workers=workers)
+        self._allowed = allowed
+        self._max_connections = max_connections
+        self._connections: dict[int, Connection] = {}
+        self._agenda: list[tuple[float, int, Connection]] = []
+        self._numbers = count()
+        self._accept_again: float | None = None
+        # Whether there is anything to be done at a time and not at an event.
+        self.has_deadlines = merged.idle_timeout is not None or framing.needs_silence
+        self._listeners: list[socket.socket] = []
+        try:
+            self._listeners = bind(address, socket.SOCK_STREAM, reuse_port=reuse_port)
+            for listener in self._listeners:
+                listener.listen(backlog)
+        except BaseException:
+            self._close()
+            raise
+        self._address = address_of(self._listeners[0])
+        self._file = identify(self._address) if isinstance(self._address, str) else None
+
+    @property
+    def address(self) -> Address:
+        """Where it listens: the host and the real port, or the path."""
+        return self._address
+
+    def wrap_socket(self, accepted: socket.socket) -> socket.socket:
+        """The socket to use for an accepted one, which does not block; to be overridden.
+
+        May raise OSError, which closes the accepted socket.
+        """
+        return accepted
+
+    # Accepting.
+
+    def _open(self) -> None:
+        self._accept()
+
+    def _accept(self) -> None:
+        self._accept_again = None
+        for listener in self._listeners:
+            self._watch(listener.fileno(), partial(self._on_acceptable, listener))
+
+    def _pause_accepting(self, until: float | None) -> None:
+        self._accept_again = until
+        for listener in self._listeners:
+            self._unwatch(listener.fileno())
+
+    def _on_acceptable(self, listener: socket.socket, mask: int, now: float) -> None:
+        for _ in range(_ACCEPTS_PER_EVENT):
+            try:
+                accepted, address = listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # Out of file descriptors or memory: the listener stays ready, so trying on would
+                # be a spin; some connection may end meanwhile.
+                logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
+                self._pause_accepting(now + _ACCEPT_PAUSE)
+                return
+            self._admit(accepted, peer_of(address), now)
+
+    def _admit(self, accepted: socket.socket, peer: object, now: float) -> None:
+        if self._allowed is not None and peer not in self._allowed:
+            logger.warning("%s is not allowed to connect", describe(peer))
+            accepted.close()
+            return
+        if len(self._connections) >= self._max_connections and not self._make_room():
+            logger.warning("%s is turned away: all connections are busy", describe(peer))
+            accepted.close()
+            return
+        try:
+            accepted.setblocking(False)
+            if peer:
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            accepted = self.wrap_socket(accepted)
+        except OSError as error:
+            logger.debug("%s was lost before it was served: %s", describe(peer), error)
+            accepted.close()
+            return
+        protocol = ServerProtocol(self.framing, self.options, peer=peer)
+        connection = Connection(self, accepted, protocol, now)
+        self._connections[connection.fd] = connection
+        self._watch(connection.fd, connection.on_ready)
+        if self.has_deadlines:
+            self.schedule(connection)
+        logger.debug("%s is open", connection)
+
+    def _make_room(self) -> bool:
+        idle = [each for each in self._connections.values() if each.call is None]
+        if not idle:
+            return False
+        min(idle, key=lambda each: each.heard).close("it was idle longest, room is needed")
+        return True
+
+    # What connections call.
+
+    def now(self) -> float:
+        """The time, in seconds."""
+        return monotonic()
+
+    def submit(self, protocol: ServerProtocol, call: Call, done: Done) -> None:
+        """Execute a call in another thread."""
+        self._workers.submit(protocol, call, self.units, done)
+
+    def watch_for(self, fd: int, mask: int) -> None:
+        """Watch a connection's socket for something else."""
+        self._poller.modify(fd, mask)
+
+    def forget(self, connection: Connection) -> None:
+        """Know a connection no longer, before its socket is closed."""
+        self._unwatch(connection.fd)
+        del self._connections[connection.fd]
+
+    def schedule(self, connection: Connection) -> None:
+        """Look at a connection when its protocol wants it; at most one entry of each is in use."""
+        deadline = connection.protocol.deadline()
+        if deadline is not None and deadline < connection.due:
+            connection.due = deadline
+            heappush(self._agenda, (deadline, next(self._numbers), connection))
+            # Entries that are no longer in use must not outnumber the others.
+            if len(self._agenda) > 64 + 2 * len(self._connections):
+                self._agenda = [
+                    (each.due, next(self._numbers), each)
+                    for each in self._connections.values()
+                    if each.due != _NEVER
+                ]
+                heapify(self._agenda)
+
+    # What is due.
+
+    def _deadline(self) -> float | None:
+        deadline = self._agenda[0][0] if self._agenda else None
+        again = self._accept_again
+        if again is None or deadline is None:
+            return deadline if again is None else again
+        return min(deadline, again)
+
+    def _handle_deadline(self, now: float) -> None:
+        if self._accept_again is not None and now >= self._accept_again:
+            self._accept()
+        while self._agenda and self._agenda[0][0] <= now:
+            due, _, connection = heappop(self._agenda)
+            if connection.is_open and due == connection.due:
+                connection.due = _NEVER
+                connection.handle_deadline(now)
+
+    # The end.
+
+    def _stop_taking(self) -> None:
+        self._close_listeners()
+        for connection in list(self._connections.values()):
+            connection.close_when_done("the server shuts down")
+
+    def _is_idle(self) -> bool:
+        return not self._connections
+
+    def _close_listeners(self) -> None:
+        self._pause_accepting(None)
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+        # Not the file of a server that has taken the path over meanwhile.
+        if self._file is not None and isinstance(self._address, str):
+            if identify(self._address) == self._file:
+                os.unlink(self._address)
+            self._file = None
+
+    def _close_links(self) -> None:
+        self._close_listeners()
+        for connection in list(self._connections.values()):
+            connection.close("the server is closed")
+
+    def __str__(self) -> str:
+        where = self._address if isinstance(self._address, str) else describe(self._address)
+        return f"{type(self).__name__} on {where}"
