@@ -64,144 +64,147 @@ def unpack_bits(data: bytes, count: int) -> list[bool]:
 # --- the floors on TCP
 
 
-def tcp_read(transaction: int, code: int, most: int, count: int) -> bytes:
-    if not 1 <= count <= most or ADDRESS + count > 0x10000:
+def tcp_encode_read(transaction: int, unit: int, code: int, most: int, at: int, count: int) -> bytes:
+    if not 1 <= count <= most or at + count > 0x10000:
         raise ValueError
-    return _TCP_READ.pack(transaction, 0, 6, UNIT, code, ADDRESS, count)
+    return _TCP_READ.pack(transaction, 0, 6, unit, code, at, count)
 
 
-def tcp_values(reply: bytes, transaction: int, code: int, size: int) -> None:
+def tcp_check_values(reply: bytes, transaction: int, unit: int, code: int, size: int) -> None:
     """Check the reply to a read that has `size` bytes of values."""
     if len(reply) != size + 9:
         raise NotAnAnswerError
-    if _TCP_ANSWER.unpack_from(reply) != (transaction, 0, size + 3, UNIT, code, size):
+    if _TCP_ANSWER.unpack_from(reply) != (transaction, 0, size + 3, unit, code, size):
+        raise NotAnAnswerError
+
+
+def tcp_encode_write(
+    transaction: int, unit: int, code: int, most: int, at: int, count: int, data: bytes
+) -> bytes:
+    if not 1 <= count <= most or at + count > 0x10000:
+        raise ValueError
+    size = len(data)
+    return _TCP_WRITE.pack(transaction, 0, size + 7, unit, code, at, count, size) + data
+
+
+def tcp_check_echo(
+    reply: bytes, transaction: int, unit: int, code: int, at: int, count: int
+) -> None:
+    if len(reply) != 12:
+        raise NotAnAnswerError
+    if _TCP_READ.unpack(reply) != (transaction, 0, 6, unit, code, at, count):
         raise NotAnAnswerError
 
 
 def tcp_read_registers(transaction: int, reply: bytes, count: int) -> tuple[bytes, list[int]]:
-    request = tcp_read(transaction, 3, 125, count)
-    tcp_values(reply, transaction, 3, count << 1)
+    request = tcp_encode_read(transaction, UNIT, 3, 125, ADDRESS, count)
+    tcp_check_values(reply, transaction, UNIT, 3, count << 1)
     return request, list(_WORDS[count].unpack_from(reply, 9))
 
 
 def tcp_read_coils(transaction: int, reply: bytes, count: int) -> tuple[bytes, list[bool]]:
-    request = tcp_read(transaction, 1, 2000, count)
-    tcp_values(reply, transaction, 1, (count + 7) >> 3)
+    request = tcp_encode_read(transaction, UNIT, 1, 2000, ADDRESS, count)
+    tcp_check_values(reply, transaction, UNIT, 1, (count + 7) >> 3)
     return request, unpack_bits(reply[9:], count)
-
-
-def tcp_write(transaction: int, code: int, count: int, data: bytes) -> bytes:
-    size = len(data)
-    return _TCP_WRITE.pack(transaction, 0, size + 7, UNIT, code, ADDRESS, count, size) + data
-
-
-def tcp_echo(reply: bytes, transaction: int, code: int, count: int) -> None:
-    if len(reply) != 12:
-        raise NotAnAnswerError
-    if _TCP_READ.unpack(reply) != (transaction, 0, 6, UNIT, code, ADDRESS, count):
-        raise NotAnAnswerError
 
 
 def tcp_write_registers(transaction: int, reply: bytes, values: list[int]) -> bytes:
     count = len(values)
-    if not 1 <= count <= 123 or ADDRESS + count > 0x10000:
-        raise ValueError
-    request = tcp_write(transaction, 16, count, _WORDS[count].pack(*values))
-    tcp_echo(reply, transaction, 16, count)
+    data = _WORDS[count].pack(*values)
+    request = tcp_encode_write(transaction, UNIT, 16, 123, ADDRESS, count, data)
+    tcp_check_echo(reply, transaction, UNIT, 16, ADDRESS, count)
     return request
 
 
 def tcp_write_coils(transaction: int, reply: bytes, values: list[bool]) -> bytes:
     count = len(values)
-    if not 1 <= count <= 1968 or ADDRESS + count > 0x10000:
-        raise ValueError
-    request = tcp_write(transaction, 15, count, pack_bits(values))
-    tcp_echo(reply, transaction, 15, count)
+    data = pack_bits(values)
+    request = tcp_encode_write(transaction, UNIT, 15, 1968, ADDRESS, count, data)
+    tcp_check_echo(reply, transaction, UNIT, 15, ADDRESS, count)
     return request
 
 
 # --- the floors on RTU
 
 
-def rtu_read(code: int, most: int, count: int) -> bytes:
-    if not 1 <= count <= most or ADDRESS + count > 0x10000:
+def rtu_encode_read(unit: int, code: int, most: int, at: int, count: int) -> bytes:
+    if not 1 <= count <= most or at + count > 0x10000:
         raise ValueError
-    body = _RTU_READ.pack(UNIT, code, ADDRESS, count)
+    body = _RTU_READ.pack(unit, code, at, count)
     return body + floor_crc(body).to_bytes(2, "little")
 
 
-def rtu_values(reply: bytes, code: int, size: int) -> None:
-    if len(reply) != size + 5 or reply[0] != UNIT or reply[1] != code or reply[2] != size:
+def rtu_check_values(reply: bytes, unit: int, code: int, size: int) -> None:
+    if len(reply) != size + 5 or reply[0] != unit or reply[1] != code or reply[2] != size:
         raise NotAnAnswerError
     if floor_crc(reply):  # of a frame with its own CRC: 0
         raise NotAnAnswerError
 
 
-def rtu_read_registers(transaction: int, reply: bytes, count: int) -> tuple[bytes, list[int]]:
-    request = rtu_read(3, 125, count)
-    rtu_values(reply, 3, count << 1)
-    return request, list(_WORDS[count].unpack_from(reply, 3))
-
-
-def rtu_read_coils(transaction: int, reply: bytes, count: int) -> tuple[bytes, list[bool]]:
-    request = rtu_read(1, 2000, count)
-    size = (count + 7) >> 3
-    rtu_values(reply, 1, size)
-    return request, unpack_bits(reply[3:-2], count)
-
-
-def rtu_write(code: int, count: int, data: bytes) -> bytes:
-    body = _RTU_WRITE.pack(UNIT, code, ADDRESS, count, len(data)) + data
+def rtu_encode_write(
+    unit: int, code: int, most: int, at: int, count: int, data: bytes
+) -> bytes:
+    if not 1 <= count <= most or at + count > 0x10000:
+        raise ValueError
+    body = _RTU_WRITE.pack(unit, code, at, count, len(data)) + data
     return body + floor_crc(body).to_bytes(2, "little")
 
 
-def rtu_echo(reply: bytes, code: int, count: int) -> None:
-    if len(reply) != 8 or _RTU_READ.unpack_from(reply) != (UNIT, code, ADDRESS, count):
+def rtu_check_echo(reply: bytes, unit: int, code: int, at: int, count: int) -> None:
+    if len(reply) != 8 or _RTU_READ.unpack_from(reply) != (unit, code, at, count):
         raise NotAnAnswerError
     if floor_crc(reply):
         raise NotAnAnswerError
 
 
+def rtu_read_registers(transaction: int, reply: bytes, count: int) -> tuple[bytes, list[int]]:
+    request = rtu_encode_read(UNIT, 3, 125, ADDRESS, count)
+    rtu_check_values(reply, UNIT, 3, count << 1)
+    return request, list(_WORDS[count].unpack_from(reply, 3))
+
+
+def rtu_read_coils(transaction: int, reply: bytes, count: int) -> tuple[bytes, list[bool]]:
+    request = rtu_encode_read(UNIT, 1, 2000, ADDRESS, count)
+    rtu_check_values(reply, UNIT, 1, (count + 7) >> 3)
+    return request, unpack_bits(reply[3:-2], count)
+
+
 def rtu_write_registers(transaction: int, reply: bytes, values: list[int]) -> bytes:
     count = len(values)
-    if not 1 <= count <= 123 or ADDRESS + count > 0x10000:
-        raise ValueError
-    request = rtu_write(16, count, _WORDS[count].pack(*values))
-    rtu_echo(reply, 16, count)
+    request = rtu_encode_write(UNIT, 16, 123, ADDRESS, count, _WORDS[count].pack(*values))
+    rtu_check_echo(reply, UNIT, 16, ADDRESS, count)
     return request
 
 
 def rtu_write_coils(transaction: int, reply: bytes, values: list[bool]) -> bytes:
     count = len(values)
-    if not 1 <= count <= 1968 or ADDRESS + count > 0x10000:
-        raise ValueError
-    request = rtu_write(15, count, pack_bits(values))
-    rtu_echo(reply, 15, count)
+    request = rtu_encode_write(UNIT, 15, 1968, ADDRESS, count, pack_bits(values))
+    rtu_check_echo(reply, UNIT, 15, ADDRESS, count)
     return request
 
 
-# --- modwire
+# --- modwire: its messages and framings, without `ClientProtocol`
 
 
 def read_registers(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[int]]:
     request = ReadHoldingRegistersRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    return data, list(request.decode_response(_pdu(framing)).registers)
+    return data, list(request.decode_response(matching_pdu(framing)).registers)
 
 
 def read_coils(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[bool]]:
     request = ReadCoilsRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    return data, list(request.decode_response(_pdu(framing)).bits)
+    return data, list(request.decode_response(matching_pdu(framing)).bits)
 
 
 def write_registers(framing: Framing, reply: bytes, values: list[int]) -> bytes:
     request = WriteMultipleRegistersRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    request.decode_response(_pdu(framing))
+    request.decode_response(matching_pdu(framing))
     return data
 
 
@@ -209,11 +212,12 @@ def write_coils(framing: Framing, reply: bytes, values: list[bool]) -> bytes:
     request = WriteMultipleCoilsRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    request.decode_response(_pdu(framing))
+    request.decode_response(matching_pdu(framing))
     return data
 
 
-def _pdu(framing: Framing) -> bytes:
+def matching_pdu(framing: Framing) -> bytes:
+    """The PDU of the next frame, if it is for this exchange."""
     frame = framing.next_frame()
     if type(frame) is not Frame:
         raise NotAnAnswerError

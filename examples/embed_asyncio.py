@@ -1,4 +1,4 @@
-"""The core in asyncio: a server, and a client for many tasks that gets all methods by `call`."""
+"""The core in asyncio: a server, and a client that gets every method by writing `call`."""
 
 import asyncio
 from typing import Any, TypeVar
@@ -11,9 +11,10 @@ METER = modwire.Unit(holding_registers=modwire.SequentialBlock(0, range(2300, 23
 
 
 class Client(modwire.AsyncCalls, asyncio.Protocol):
+    """One connection that tasks may share: four of their requests are under way at once."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport = transport
-        self.loop = asyncio.get_running_loop()
+        self.transport, self.loop = transport, asyncio.get_running_loop()
         self.protocol = modwire.ClientProtocol(modwire.TcpFraming, OPTIONS)
         self.waiting: dict[modwire.Exchange[Any], asyncio.Future[None]] = {}
         self.timer: asyncio.Handle = self.loop.call_soon(self.work)
@@ -51,8 +52,8 @@ class Client(modwire.AsyncCalls, asyncio.Protocol):
         self.protocol.receive_data(data, self.loop.time())
         self.work()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self.protocol.connection_lost(modwire.ConnectionLostError(error or "it was closed"))
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.protocol.connection_lost(modwire.ConnectionLostError(exc or "it was closed"))
         self.work()
 
 
@@ -65,17 +66,14 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main() -> None:
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    address = server.sockets[0].getsockname()
-    _, client = await asyncio.get_running_loop().create_connection(Client, *address)
-    read = client.read_holding_registers
-    calls = [read(0), read(1, 3), read(9, 2), read(0, unit=9), read(0, unit=9, timeout=5)]
-    client.loop.call_later(0.5, client.transport.close)
-    for result in await asyncio.gather(
-        client.write_register(0, 50), *calls, return_exceptions=True
-    ):
-        print(f"{type(result).__name__}: {result}")
-    server.close()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        address = server.sockets[0].getsockname()
+        _, client = await asyncio.get_running_loop().create_connection(Client, *address)
+        write, read = client.write_register, client.read_holding_registers
+        calls = [write(0, 50), read(0), read(9, 2), read(0, unit=9), read(0, unit=9, timeout=5)]
+        client.loop.call_later(0.5, client.transport.close)
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            print(f"{type(result).__name__}: {result}")
 
 
 if __name__ == "__main__":

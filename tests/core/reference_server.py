@@ -31,9 +31,7 @@ def reference_unit() -> Unit:
 class Wire:
     """A server protocol with its units and its clock."""
 
-    def __init__(
-        self, framing: str = "rtu", units: Units | None = None, **options: object
-    ) -> None:
+    def __init__(self, framing: str = "rtu", units: Units | None = None, **options: object) -> None:
         self.units = units if units is not None else Units({1: reference_unit()})
         self.framing = FRAMINGS[framing]
         self.options = ServerOptions(**options)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pytest
+
 from modwire.calls import AsyncCalls, BlockingCalls
 from modwire.errors import InvalidResponseError
 from modwire.messages.base import Request, Response

@@ -99,7 +99,9 @@ def test_an_exception_response_raises_its_own_error() -> None:
     exchange = line.start()
     line.send()
     line.hear(tcp(1, "8302"))
-    with pytest.raises(IllegalDataAddressError, match="exception 02 .*ReadHoldingRegisters") as caught:
+    with pytest.raises(
+        IllegalDataAddressError, match="exception 02 .*ReadHoldingRegisters"
+    ) as caught:
         exchange.result()
     assert caught.value.request is READ
 

@@ -11,6 +11,7 @@ from ipaddress import IPv6Address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from modwire.endpoint import Endpoint, FramingName, Transport
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,18 @@ def streams(draw: st.DrawFn, name: str) -> bytes:
     """Frames, noise, frames with a fault, and the bytes that mean something to the framing."""
     framing = FRAMINGS[name](DECODER, is_server=True)
     special = st.binary(max_size=6) | st.sampled_from(
-        [b":", b"\r\n", b"{", b"}", b"{{", b"}}", b"\x00\x00", b"\x01\x03", b"\x01\x10", b"\x00" * 9]
+        [
+            b":",
+            b"\r\n",
+            b"{",
+            b"}",
+            b"{{",
+            b"}}",
+            b"\x00\x00",
+            b"\x01\x03",
+            b"\x01\x10",
+            b"\x00" * 9,
+        ]
     )
     standard = st.sampled_from(
         [
@@ -68,7 +81,7 @@ def check_cuts(name: str, is_server: bool, stream: bytes, cuts: list[int]) -> No
     whole = feed(fresh(), [stream])
     assert feed(fresh(), [stream[i : i + 1] for i in range(len(stream))]) == whole
     edges = sorted({0, len(stream), *(cut % (len(stream) + 1) for cut in cuts)})
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(edges)]
     assert feed(fresh(), pieces) == whole
 
 

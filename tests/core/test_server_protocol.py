@@ -96,9 +96,7 @@ def test_a_blocking_unit_waits_for_its_caller_and_so_do_those_behind_it() -> Non
     slow = reference_unit()
     slow.blocking = True
     wire = Wire("tcp", units=Units({1: reference_unit(), 2: slow}))
-    answers = wire.hear(
-        tcp(1, "0300050001") + tcp(2, "0300060001", unit=2) + tcp(3, "0300070001")
-    )
+    answers = wire.hear(tcp(1, "0300050001") + tcp(2, "0300060001", unit=2) + tcp(3, "0300070001"))
     assert answers == tcp(1, "03020005")
     call = wire.protocol.next_call()
     assert call is not None and call.request == ReadHoldingRegistersRequest(6, 1)
@@ -274,7 +272,9 @@ def test_a_replaced_read_is_the_one_that_answers() -> None:
         __slots__ = ()
 
         def execute(self, unit: Unit) -> ReadHoldingRegistersResponse:
-            return ReadHoldingRegistersResponse([2 * each for each in super().execute(unit).registers])
+            return ReadHoldingRegistersResponse(
+                [2 * each for each in super().execute(unit).registers]
+            )
 
     decoder = Decoder()
     decoder.register(Doubled)

@@ -333,7 +333,7 @@ class TestEventLog:
 
 
 class TestEventCounter:
-    def test_it_counts_successes_but_not_exceptions_or_its_own_readers(self) -> None:
+    def test_it_counts_successes_but_not_exceptions_or_its_own_reader(self) -> None:
         unit = device()
         ask(unit, "03 0000 0001")
         unit.execute(READ)
@@ -341,10 +341,10 @@ class TestEventCounter:
         unit.execute(READ, broadcast=True)  # not executed
         unit.execute(BAD_READ)
         ask(unit, "0c")
-        assert ask(unit, "0b") == "0b 00 00 00 03"
-        assert ask(unit, "0b") == "0b 00 00 00 03"
-        ask(unit, "08 0000 a537")
         assert ask(unit, "0b") == "0b 00 00 00 04"
+        assert ask(unit, "0b") == "0b 00 00 00 04"
+        ask(unit, "08 0000 a537")
+        assert ask(unit, "0b") == "0b 00 00 00 05"
 
     def test_the_status_says_that_a_program_command_runs(self) -> None:
         unit = device()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import assert_type
+
 from modwire.calls import AsyncCalls, BlockingCalls
 from modwire.messages.bit_access import ReadCoilsRequest, ReadCoilsResponse
 from modwire.messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
@@ -15,7 +17,6 @@ from modwire.messages.register_access import (
     WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
 )
-from typing_extensions import assert_type
 
 
 def a_blocking_call_gives_the_response_of_its_request(client: BlockingCalls) -> None:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import (
     ConnectionLostError,
-    ExceptionResponseError,
     FrameError,
     InvalidResponseError,
     ModbusError,
@@ -32,7 +31,7 @@ from .messages.diagnostics import DiagnosticsRequest, DiagnosticsSubFunction
 from .options import ClientOptions, Quirks, check_timeout, check_unit
 
 if TYPE_CHECKING:
-    from .messages.base import AnyRequest, Request
+    from .messages.base import Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -218,6 +217,17 @@ class ClientProtocol:
         self._open[exchange.transaction] = exchange
         return self.framing.wrap(exchange.unit, exchange.transaction, exchange.pdu)
 
+    def data_sent(self, now: float) -> None:
+        """What `data_to_send` gave has left the line only at `now`, or will have by then.
+
+        To be called where bytes take time, on serial lines: the time for the answer, the
+        turnaround and the silence count from then.
+        """
+        for exchange in self._open.values():
+            wait = exchange.timeout if exchange.is_answered else self.options.turnaround
+            exchange.deadline = now + wait
+        self._quiet_from = now + self._line_silence
+
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that came at `now`; they finish exchanges, or are skipped and counted."""
         self._quiet_from = now + self._line_silence
@@ -260,7 +270,7 @@ class ClientProtocol:
                 return
             self._close(exchange)
             exchange.finish(None, error)
-        except Exception as error:  # an exception response, or a fault of a custom class
+        except Exception as error:  # noqa: BLE001 - an exception response, or a custom class
             self._close(exchange)
             exchange.finish(None, error)
         else:

@@ -18,6 +18,7 @@ from .options import ServerOptions
 
 if TYPE_CHECKING:
     from .messages.base import AnyRequest, Response
+    from .options import Authorize
     from .unit import Unit, Units
 
 
@@ -134,6 +135,11 @@ class ServerProtocol:
             self._errors_to_tell -= 1
             units.communication_error()
 
+    @property
+    def has_call(self) -> bool:
+        """Whether `answer_all` has stopped in front of a request, which `next_call` gives."""
+        return self._waiting is not None
+
     def next_call(self) -> Call | None:
         """The next request that waits for its answer."""
         frame = self._next_frame()
@@ -166,7 +172,7 @@ class ServerProtocol:
             if not 1 <= len(pdu) <= MAX_PDU:
                 raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}: {response!r}")
             return pdu
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
             self._report(call.request, error)
             code = call.request.function_code & 0x7F
             return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE).encode()
@@ -183,6 +189,13 @@ class ServerProtocol:
     def find(self, unit: int, units: Units) -> Unit | None:
         """The unit that answers for `unit` on this link."""
         return units.get(unit) if self._is_serial else units.for_tcp(unit)
+
+    def blocks(self, call: Call, units: Units) -> bool:
+        """Whether `execute` may have to wait for something."""
+        if call.broadcast:
+            return units.blocking
+        unit = self.find(call.unit, units)
+        return unit is not None and unit.blocking
 
     def execute(self, call: Call, units: Units) -> Response | None:
         """What `units` answer to `call`; may run in another thread than the protocol's.
@@ -202,12 +215,7 @@ class ServerProtocol:
         request = call.request
         refusal = call.refusal
         if refusal is None and options.authorize is not None:
-            if not options.authorize(self.peer, self.role, call.unit, request):
-                refusal = InvalidRequestError(
-                    f"{self.peer} with role {self.role} may not do {request!r}",
-                    request.function_code,
-                    ExceptionCode.ILLEGAL_FUNCTION,
-                )
+            refusal = self._forbid(call, options.authorize)
         response: Response | None
         if refusal is None:
             response = unit.execute(request, broadcast=call.broadcast)
@@ -217,8 +225,25 @@ class ServerProtocol:
             if not isinstance(response.cause, ModbusError):
                 self._report(request, response.cause)
         if options.on_call is not None:
-            options.on_call(self.peer, request, response)
+            try:
+                options.on_call(self.peer, request, response)
+            except Exception as error:  # noqa: BLE001 - what is done has to be answered
+                self._report(request, error)
         return response
+
+    def _forbid(self, call: Call, authorize: Authorize) -> InvalidRequestError | None:
+        """The refusal of what `authorize` does not allow; 04 if it cannot tell."""
+        request = call.request
+        code = ExceptionCode.ILLEGAL_FUNCTION
+        try:
+            if authorize(self.peer, self.role, call.unit, request):
+                return None
+        except Exception as error:  # noqa: BLE001 - a fault must neither allow nor end anything
+            self._report(request, error)
+            code = ExceptionCode.SERVER_DEVICE_FAILURE
+        return InvalidRequestError(
+            f"{self.peer} with role {self.role} may not do {request!r}", request.function_code, code
+        )
 
     def answer_all(self, units: Units) -> bytes:
         """Execute what waits on units in memory; all the bytes to send, in order.
@@ -226,7 +251,7 @@ class ServerProtocol:
         Stops in front of a request to a unit that blocks; `next_call` gives that one. A broadcast
         goes to all units, so it waits for `next_call` if one of them blocks.
         """
-        answers = []
+        answers: list[bytes] = []
         next_frame = self._next_frame
         wrap = self.framing.wrap
         bus = units.bus

@@ -145,9 +145,7 @@ class Unit(Datastore, Communication):
         if isinstance(response, ExceptionResponse):
             self._message_refused(response.exception_code, answered=not broadcast)
         else:
-            self._message_done(
-                success=code != _GET_COMM_EVENT_COUNTER, answered=answer is not None
-            )
+            self._message_done(success=code != _GET_COMM_EVENT_COUNTER, answered=answer is not None)
         return answer
 
     def refuse(

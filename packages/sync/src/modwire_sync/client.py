@@ -19,19 +19,25 @@ from modwire.messages.base import Response
 
 if TYPE_CHECKING:
     from _thread import LockType
+    from collections.abc import Callable
     from logging import Logger
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing import Any
+
+    from typing_extensions import Self, TypeAlias
 
     from modwire.framing import Framing
-    from modwire.messages.base import AnyRequest, Request
+    from modwire.messages.base import Request
     from modwire.options import ClientOptions
 
     from .links import Link
 
+    AnyExchange: TypeAlias = Exchange[Any]
+
 ResponseT = TypeVar("ResponseT", bound=Response)
 
+_LONGEST_WAIT = 3600.0  # seconds, for system calls know no greater ones; then it waits again
 _DEBUG = 10  # logging.DEBUG; logging is imported when the first link is opened
 
 
@@ -54,13 +60,18 @@ class Client(BlockingCalls):
         self._looks_always = not framing.has_transactions
         self._backoff = Backoff()
         self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
-        self._attempts = 0
-        self._open_error: ConnectionLostError | None = None
+        self._attempts = 0  # to open a link
+        self._open_error: OSError | None = None
+        self._log: Logger | None = None
+        self._wire: Logger | None = None
+        self._is_enabled: Callable[[int], bool] = _never
         self._lock = allocate_lock()  # guards all below, and the protocol
         self._link: Link | None = None
         self._history = LinkHistory(self._backoff, looks_always=False)
-        self._has_reader = False
-        self._waiting: dict[Exchange[Response], LockType] = {}
+        self._is_traced = False
+        self._reader: object = None  # the exchange whose caller has the turn
+        self._waiting: dict[AnyExchange, LockType] = {}  # in the order they came
+        self._doomed: list[Link] = []  # lost while somebody received on them; he closes them
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; OSError if that fails."""
@@ -120,36 +131,266 @@ class Client(BlockingCalls):
         """
         protocol = self._protocol
         is_repeated = False
-        exchange: Exchange[ResponseT] | None = None
-        try:
-            while True:
+        while True:
+            if self._link is None:
+                self._open(timeout)
+            exchange: Exchange[ResponseT] | None = None
+            try:
                 with self._lock:
                     now = monotonic()
                     if self._history.needs_look(now):
                         self._take_arrived(now)
                     link = self._link
+                    if link is None:
+                        continue
                     history = self._history
-                    if link is not None:
-                        exchange = protocol.start(request, unit, now=now, timeout=timeout)
-                        self._send(now)
-                        has_turn = self._reader is None
-                        if has_turn:
-                            self._reader = exchange
-                            seconds = self._seconds_left(now)
-                if link is None or exchange is None:
-                    self._open(timeout)
-                    continue
+                    exchange = protocol.start(request, unit, now=now, timeout=timeout)
+                    self._send(now)
+                    has_turn = self._reader is None
+                    if has_turn:
+                        self._reader = exchange
+                        seconds = self._seconds_left(now)
                 if has_turn:
                     self._receive(exchange, link, seconds)
                 else:
                     self._sleep(exchange)
-                try:
-                    return exchange.result()
-                except ConnectionLostError:
-                    if is_repeated or not history.may_repeat(request):
-                        raise
-                    is_repeated = True
-        except BaseException as error:
-            if exchange is None or not exchange.done:
-                self._give_up(exchange, error)
-            raise
+            except BaseException as error:
+                if exchange is not None or not isinstance(error, Exception):
+                    self._break_off(exchange)
+                raise
+            try:
+                return exchange.result()
+            except ConnectionLostError:
+                if is_repeated or not history.may_repeat(request):
+                    raise
+                is_repeated = True
+
+    def _open(self, timeout: float | None) -> None:
+        """Open the link for everybody who waits for it; all of them share a failure."""
+        attempts = self._attempts
+        with self._opening:
+            if self._link is not None:
+                return
+            if self._attempts != attempts:
+                raise self._no_link(str(self._open_error))
+            pause = self._backoff.wait(monotonic())
+            if pause > (self.options.response_timeout if timeout is None else timeout):
+                raise self._no_link(f"{self._open_error}; the next try is in {pause:.1f} s")
+            if pause:
+                sleep(pause)
+            self._find_logs()
+            try:
+                link = self._open_link()
+            except OSError as error:
+                self._attempts += 1
+                self._open_error = error
+                self._backoff.failed(monotonic())
+                self._note("%s: cannot be opened: %s", self.name, error)
+                raise self._no_link(str(error)) from error
+            with self._lock:
+                self._protocol.reset()
+                self._history = LinkHistory(self._backoff, looks_always=self._looks_always)
+                self._link = link
+        self._note("%s: opened", self.name)
+
+    def _no_link(self, reason: str) -> ConnectionLostError:
+        return ConnectionLostError(f"{self.name}: cannot be opened: {reason}")
+
+    def _find_logs(self) -> None:
+        if self._log is None:
+            from logging import getLogger  # takes longer to import than all of modwire
+
+            self._log = getLogger("modwire.client")
+            self._wire = getLogger("modwire.wire")
+            self._is_enabled = self._wire.isEnabledFor
+
+    def _note(self, message: str, *values: object) -> None:
+        if self._log is not None:
+            self._log.info(message, *values)
+
+    # From here on, the caller holds the lock, except in _receive, _sleep, _cancel and _break_off.
+
+    def _send(self, now: float) -> bool:
+        """Send what the protocol wants sent; whether there was anything."""
+        link = self._link
+        data = self._protocol.data_to_send(now)
+        if not data or link is None:
+            return False
+        self._is_traced = self._is_enabled(_DEBUG)
+        if self._is_traced and self._wire is not None:
+            self._wire.debug("%s: sent %s", self.name, data.hex(" "))
+        self._history.sent = now
+        try:
+            busy = link.send(data)
+        except OSError as error:
+            self._lose(error, now)
+        else:
+            if busy:
+                self._protocol.data_sent(now + busy)
+        return True
+
+    def _seconds_left(self, now: float) -> float:
+        """How long may be waited for bytes until something is due."""
+        deadline = self._protocol.deadline()
+        if deadline is None:
+            return _LONGEST_WAIT
+        return min(max(deadline - now, 0.0), _LONGEST_WAIT)
+
+    def _take_arrived(self, now: float) -> None:
+        """Take what came while nobody was receiving."""
+        while self._reader is None and self._link is not None:
+            try:
+                data = self._link.receive_now()
+            except OSError as error:
+                self._lose(error, now)
+                return
+            if data is None:
+                return
+            self._take(self._link, data, now)
+
+    def _take(self, link: Link, data: bytes, now: float) -> None:
+        """Hand what was received to the protocol."""
+        protocol = self._protocol
+        if not data and not link.is_datagram:
+            self._history.lost(now)
+            protocol.receive_eof(now)
+            self._drop(ConnectionLostError(f"{self.name}: the server closed the connection"))
+            return
+        self._history.heard = now
+        if self._is_traced and self._wire is not None:
+            self._wire.debug("%s: received %s", self.name, data.hex(" "))
+        if link.is_datagram:
+            protocol.receive_datagram(data, now)
+        else:
+            protocol.receive_data(data, now)
+        if protocol.broken:
+            self._drop(ConnectionLostError(f"{self.name}: what the server sends is no Modbus"))
+
+    def _lose(self, error: OSError, now: float) -> None:
+        self._history.lost(now)
+        lost = ConnectionLostError(f"{self.name}: the link was lost: {error}")
+        lost.__cause__ = error
+        self._drop(lost)
+
+    def _drop(self, error: ModbusError) -> None:
+        """Part with the link; all open calls fail with `error`."""
+        link, self._link = self._link, None
+        self._protocol.connection_lost(error)
+        self._wake_all()
+        if link is None:
+            return
+        if self._reader is None:
+            link.close()
+        else:
+            self._doomed.append(link)
+            link.interrupt()
+        self._note("%s", error)
+
+    def _receive(self, exchange: Exchange[ResponseT], link: Link, seconds: float) -> None:
+        """Receive for all who wait, until `exchange` is done; then pass the turn on."""
+        protocol = self._protocol
+        lock = self._lock
+        while True:
+            error: OSError | None = None
+            try:
+                data = link.receive(seconds)
+            except OSError as caught:
+                data, error = None, caught
+            except BaseException:
+                self._cancel(exchange)
+                raise
+            with lock:
+                if link is self._link:
+                    now = monotonic()
+                    if data is not None:
+                        self._take(link, data, now)
+                    elif error is not None:
+                        self._lose(error, now)
+                    if exchange.done and not self._waiting:
+                        self._pass_turn()
+                        return
+                    self._do_what_is_due(now)
+                    self._wake_done()
+                    seconds = self._seconds_left(now)
+                if exchange.done:
+                    self._pass_turn()
+                    return
+
+    def _sleep(self, exchange: Exchange[ResponseT]) -> None:
+        """Wait until `exchange` is done, or receive for all once the turn is free."""
+        while True:
+            with self._lock:
+                self._waiting.pop(exchange, None)
+                now = monotonic()
+                if self._do_what_is_due(now):
+                    # Who receives does not know of the deadlines of what was sent just now.
+                    self._wake_all()
+                self._wake_done()
+                if exchange.done:
+                    if self._reader is None:
+                        self._pass_turn()
+                    return
+                seconds = self._seconds_left(now)
+                link = self._link
+                if self._reader is None and link is not None:
+                    self._reader = exchange
+                    break
+                alarm = allocate_lock()
+                alarm.acquire()
+                self._waiting[exchange] = alarm
+            try:
+                alarm.acquire(True, seconds)
+            except BaseException:
+                self._cancel(exchange)
+                raise
+        self._receive(exchange, link, seconds)
+
+    def _do_what_is_due(self, now: float) -> bool:
+        """Let the protocol notice the time, and send what may be sent; whether anything was."""
+        deadline = self._protocol.deadline()
+        if deadline is not None and deadline <= now:
+            self._protocol.handle_timeout(now)
+        return self._send(now)
+
+    def _wake_done(self) -> None:
+        for exchange in [each for each in self._waiting if each.done]:
+            self._waiting.pop(exchange).release()
+
+    def _wake_all(self) -> None:
+        for alarm in self._waiting.values():
+            alarm.release()
+        self._waiting.clear()
+
+    def _pass_turn(self) -> None:
+        """Nobody receives now: wake the one who has waited longest, to take the turn."""
+        self._reader = None
+        while self._doomed:
+            self._doomed.pop().close()
+        if self._waiting:
+            self._waiting.pop(next(iter(self._waiting))).release()
+
+    def _cancel(self, exchange: Exchange[ResponseT]) -> None:
+        """The caller was interrupted while it waited, so the others can go on."""
+        with self._lock:
+            now = monotonic()
+            self._waiting.pop(exchange, None)
+            self._protocol.cancel(exchange, now)
+            exchange.cancelled = True  # also if it was done just before: for _break_off
+            self._send(now)
+            if self._reader is exchange:
+                self._pass_turn()
+            self._wake_all()
+
+    def _break_off(self, exchange: Exchange[ResponseT] | None) -> None:
+        """A call ends by an error of its own; unless it only waited, the state is anyone's guess."""
+        if exchange is not None and exchange.cancelled:
+            return
+        with self._lock:
+            self._waiting.pop(exchange, None)
+            if self._reader is exchange:
+                self._pass_turn()
+            self._drop(ConnectionLostError(f"{self.name}: a call was interrupted half-way"))
+
+
+def _never(level: int) -> bool:
+    return False

@@ -7,6 +7,7 @@ bytes at once and keeps the rest, at most one ADU; it never raises on what it is
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from ..errors import FrameError
@@ -24,6 +25,10 @@ class Frame(NamedTuple):
     pdu: bytes
 
 
+# Frame(...) without the function that NamedTuple puts in front: framings make one per message.
+new_frame: Callable[[type[Frame], tuple[int, int, bytes]], Frame] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
 class OverheardFrame(Frame):
     """A frame on a shared serial line that cannot be meant for this side.
 
@@ -39,8 +44,8 @@ class Framing:
 
     `silence` is how many seconds of quiet end an RTU frame; the other framings do without.
     `has_transactions` tells whether frames carry transaction ids, `is_serial` whether unit 0 is a
-    broadcast, as on a serial line, and requests wait for each other; `needs_silence` whether the line
-    must be quiet before a frame.
+    broadcast, as on a serial line, and requests wait for each other; `needs_silence` whether the
+    line must be quiet before a frame.
     """
 
     name: ClassVar[str]
@@ -100,4 +105,3 @@ class Framing:
     def buffered(self) -> int:
         """How many bytes of an unfinished frame are kept; never more than two ADUs."""
         return len(self._buffer)
-

@@ -15,7 +15,7 @@ from __future__ import annotations
 from ..checksums import checked_prefix, crc16
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE
-from .base import Frame, Framing, OverheardFrame
+from .base import Frame, Framing, OverheardFrame, new_frame
 
 MIN_ADU, MAX_ADU = 4, 256
 _WAIT, _BAD = 0, -1
@@ -66,7 +66,7 @@ class RtuFraming(Framing):
                 if not shorter and not crc16(body):
                     if self._noise:
                         self._report_noise()
-                    self._frames.append(tuple.__new__(Frame, (body[0], 0, body[1:-2])))
+                    self._frames.append(new_frame(Frame, (body[0], 0, body[1:-2])))
                     at = end
                     continue
             found = self._judge(data, at, silent)

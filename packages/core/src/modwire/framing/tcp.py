@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 
 from ..errors import FrameError
-from .base import Frame, Framing
+from .base import Frame, Framing, new_frame
 
 _HEADER = Struct(">HHHB")
 
@@ -42,7 +42,7 @@ class TcpFraming(Framing):
                 break
             if end > size:
                 break
-            append(tuple.__new__(Frame, (unit, transaction, data[at + 7 : end])))
+            append(new_frame(Frame, (unit, transaction, data[at + 7 : end])))
             at = end
         self._buffer = data[at:]
         if size - at >= 4:

@@ -1,4 +1,4 @@
-"""Every message of the MODBUS Application Protocol V1.1b3, a class for each request and response."""
+"""Every message of the MODBUS Application Protocol V1.1b3: a class per request and response."""
 
 from .base import (
     ExceptionResponse,

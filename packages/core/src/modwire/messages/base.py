@@ -7,8 +7,7 @@ modules beside this one; a custom function is one subclass of `Request` and one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, Protocol, TypeVar
 
 from ..errors import (
     ExceptionCode,
@@ -18,7 +17,9 @@ from ..errors import (
 )
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, TypeAlias
+    from typing import TypeAlias
+
+    from typing_extensions import Self
 
     from ..unit import Unit
 
@@ -37,7 +38,7 @@ class Message:
 
     __slots__ = ()
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    function_code: ClassVar[int]
+    function_code: int  # a class attribute, but of the raw messages
 
     def encode(self) -> bytes:
         """The whole PDU, function code first; at most 253 bytes."""
@@ -77,12 +78,18 @@ class Message:
         return type(self), self._values()
 
 
-# The length of a PDU whose function code is at buffer[at]: 0 while more bytes are needed to tell,
-# ENDS_BY_SILENCE where the PDU does not say, more than a PDU can have for what cannot be one.
-# RTU needs it, the other framings carry a length.
-LengthRule = Callable[[bytes, int], int]
 ENDS_BY_SILENCE = -1
 NO_PDU = 0x10000
+
+
+class LengthRule(Protocol):
+    """The length of a PDU whose function code is at `buffer[at]`.
+
+    0 while more bytes are needed to tell, ENDS_BY_SILENCE where the PDU does not say, NO_PDU for
+    what cannot be one. RTU needs it; the other framings carry a length.
+    """
+
+    def __call__(self, buffer: bytes, at: int, /) -> int: ...
 
 
 def fixed_length(size: int) -> LengthRule:
@@ -196,7 +203,7 @@ class ExceptionResponse(Response):
     __slots__ = ("cause", "exception_code", "function_code")
     __match_args__ = ("function_code", "exception_code")
     length_rule = staticmethod(fixed_length(2))
-    function_code: int  # type: ignore[misc]
+    function_code: int
     exception_code: int
     cause: BaseException | None
 
@@ -229,7 +236,7 @@ class RawResponse(Response):
 
     __slots__ = ("data", "function_code")
     __match_args__ = ("function_code", "data")
-    function_code: int  # type: ignore[misc]
+    function_code: int
     data: bytes
 
     def __init__(self, function_code: int, data: bytes = b"") -> None:
@@ -257,7 +264,7 @@ class RawRequest(Request[RawResponse]):
     __match_args__ = ("function_code", "data")
     is_write = True  # unknown, so it is neither repeated nor kept from being broadcast
     response_type = RawResponse
-    function_code: int  # type: ignore[misc]
+    function_code: int
     data: bytes
 
     def __init__(self, function_code: int, data: bytes = b"") -> None:

@@ -68,7 +68,7 @@ REQUESTS: tuple[type[AnyRequest], ...] = (
     CanopenGeneralReferenceRequest,
     ReadDeviceIdentificationRequest,
 )
-_STANDARD = {request: True for request in REQUESTS}
+_STANDARD = frozenset(REQUESTS)
 
 RequestClassT = TypeVar("RequestClassT", bound="type[AnyRequest]")
 
@@ -160,6 +160,7 @@ class Decoder:
         return request_class.response_type.decode(pdu)
 
     def _find(self, buffer: bytes, at: int) -> type[AnyRequest] | None:
+        """The class for the function code at `buffer[at]` and the sub-code behind it."""
         request_class = self._by_code.get(buffer[at])
         if request_class is None and len(buffer) > at + 1:
             request_class = self._by_sub_code.get((buffer[at], buffer[at + 1]))
@@ -170,21 +171,26 @@ class Decoder:
 
         ENDS_BY_SILENCE for functions that are not known.
         """
-        if not 0 < buffer[at] < 0x80:
-            return NO_PDU
+        code = buffer[at]
         request_class = self._find(buffer, at)
-        return ENDS_BY_SILENCE if request_class is None else request_class.length_rule(buffer, at)
+        if request_class is not None:
+            return request_class.length_rule(buffer, at)
+        return self._length_of_unknown(code, buffer, at) if 0 < code < 0x80 else NO_PDU
 
     def response_length(self, buffer: bytes, at: int) -> int:
         """How long the response PDU at buffer[at] is: see `LengthRule`."""
-        if buffer[at] & 0x80:
+        code = buffer[at]
+        if code & 0x80:
             return 2
-        if not buffer[at]:
-            return NO_PDU
         request_class = self._find(buffer, at)
-        if request_class is None:
-            return ENDS_BY_SILENCE
-        return request_class.response_type.length_rule(buffer, at)
+        if request_class is not None:
+            return request_class.response_type.length_rule(buffer, at)
+        return self._length_of_unknown(code, buffer, at) if code else NO_PDU
+
+    def _length_of_unknown(self, code: int, buffer: bytes, at: int) -> int:
+        if code in self._codes_with_sub_codes and len(buffer) == at + 1:
+            return 0
+        return ENDS_BY_SILENCE
 
 
 _default = Decoder()

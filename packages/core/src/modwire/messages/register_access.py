@@ -77,9 +77,7 @@ class ReadRegistersResponse(Response):
     data: bytes
 
     def __init__(self, registers: Sequence[int]) -> None:
-        set_field(
-            self, "data", pack_registers(self.function_code, registers, MAX_READ_REGISTERS)
-        )
+        set_field(self, "data", pack_registers(self.function_code, registers, MAX_READ_REGISTERS))
 
     @classmethod
     def from_data(cls, data: bytes) -> Self:
@@ -129,7 +127,7 @@ ReadT_co = TypeVar("ReadT_co", bound=ReadRegistersResponse, covariant=True)
 
 
 class ReadRegistersRequest(Request[ReadT_co]):
-    """What the requests of functions 3 and 4 share: `count` (1..125) registers from `address` on."""
+    """What functions 3 and 4 share: read `count` (1..125) registers from `address` on."""
 
     __slots__ = ("address", "count")
     __match_args__ = ("address", "count")
@@ -468,8 +466,8 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
         size = len(pdu) - 10
         if size < 0:
             raise wrong_request(cls, pdu, "10 + byte count")
-        code, read_address, read_count, write_address, count, byte_count = (
-            _READ_WRITE.unpack_from(pdu)
+        code, read_address, read_count, write_address, count, byte_count = _READ_WRITE.unpack_from(
+            pdu
         )
         check_byte_count(cls, count, MAX_READ_WRITE_REGISTERS, byte_count, size)
         check_span(code, read_address, read_count, MAX_READ_REGISTERS, "registers to read")

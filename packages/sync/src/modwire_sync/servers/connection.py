@@ -121,13 +121,10 @@ class Connection:
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due at `now`: silence ends a frame, or it was idle too long."""
-        if self.call is not None:
-            # It waits for its unit, not for its peer.
-            self.protocol.connected(now)
-            self._server.schedule(self)
-            return
-        self.protocol.handle_timeout(now)
-        self.answer()
+        # While it waits for its unit nothing is due; the answer will schedule it again.
+        if self.call is None:
+            self.protocol.handle_timeout(now)
+            self.answer()
 
     def _submit(self) -> None:
         call = self.protocol.next_call()

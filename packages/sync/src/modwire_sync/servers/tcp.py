@@ -225,10 +225,15 @@ class TcpServer(Server):
     def _handle_deadline(self, now: float) -> None:
         if self._accept_again is not None and now >= self._accept_again:
             self._accept()
+        due = []
         while self._agenda and self._agenda[0][0] <= now:
-            due, _, connection = heappop(self._agenda)
-            if connection.is_open and due == connection.due:
+            when, _, connection = heappop(self._agenda)
+            if connection.is_open and when == connection.due:
                 connection.due = _NEVER
+                due.append(connection)
+        # Only now, for each may be scheduled again for a time that has come.
+        for connection in due:
+            if connection.is_open:
                 connection.handle_deadline(now)
 
     # The end.
