@@ -109,7 +109,8 @@ def ratios(times: Sequence[float], floor: Sequence[float]) -> list[float]:
     return [each / base for each, base in zip(times, floor, strict=True)]
 
 
-def _quartiles(values: Sequence[float]) -> tuple[float, float]:
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """The first and the third quartile."""
     if len(values) < 2:
         return values[0], values[0]
     first, _, third = statistics.quantiles(values, n=4, method="inclusive")
@@ -133,7 +134,7 @@ def time_row(
         "µs",
         {each: statistics.median(times[each]) * 1e6 for each in times},
         statistics.median(against[ours]),
-        _quartiles(against[ours]),
+        quartiles(against[ours]),
         target,
         True,
         {each: statistics.median(against[each]) for each in against if each != ours},
@@ -156,7 +157,7 @@ def rate_row(
         "1/s",
         {each: 1 / statistics.median(times[each]) for each in times},
         statistics.median(against[OURS]),
-        _quartiles(against[OURS]),
+        quartiles(against[OURS]),
         target,
         False,
         {each: statistics.median(against[each]) for each in against if each != OURS},

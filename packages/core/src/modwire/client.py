@@ -126,6 +126,10 @@ class ClientProtocol:
         self.skipped = 0
         self.frame_errors = 0
         self.broken = False
+        quirks = self.options.quirks
+        self._takes_zero = Quirks.zero_transaction_id in quirks
+        self._takes_any_unit = Quirks.any_unit in quirks
+        self._takes_trailing_bytes = Quirks.trailing_bytes in quirks
         self._has_transactions = framing.has_transactions
         self._most_open = self.options.max_in_flight if framing.has_transactions else 1
         self._queue: deque[Exchange[Response]] = deque()
@@ -250,12 +254,13 @@ class ClientProtocol:
             self._take_other(frame, now)
             return
         exchange = self._open.get(frame.transaction)
-        if exchange is None and Quirks.zero_transaction_id in self.options.quirks:
+        if exchange is None and self._takes_zero:
             exchange = self._only_open(frame)
-        if exchange is None or not exchange.is_answered:
-            self._skip(frame)
-            return
-        if exchange.unit != frame.unit and Quirks.any_unit not in self.options.quirks:
+        if (
+            exchange is None
+            or not exchange.is_answered
+            or (exchange.unit != frame.unit and not self._takes_any_unit)
+        ):
             self._skip(frame)
             return
         if exchange.echo_due and frame.pdu == exchange.pdu:
@@ -279,7 +284,7 @@ class ClientProtocol:
 
     def _decode(self, exchange: Exchange[Response], pdu: bytes) -> Response:
         request = exchange.request
-        if Quirks.trailing_bytes in self.options.quirks:
+        if self._takes_trailing_bytes:
             length = self.options.decoder.response_length(pdu, 0)
             if 0 < length < len(pdu):
                 pdu = pdu[:length]

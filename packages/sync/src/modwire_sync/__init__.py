@@ -1,1 +1,17 @@
 """Modbus for blocking code: clients and servers on sockets and serial ports."""
+
+from .client import Client
+from .connect import connect
+from .network import TcpClient, UdpClient, UnixClient
+from .remote import RemoteUnit
+from .serial_client import SerialClient
+
+__all__ = [
+    "Client",
+    "RemoteUnit",
+    "SerialClient",
+    "TcpClient",
+    "UdpClient",
+    "UnixClient",
+    "connect",
+]

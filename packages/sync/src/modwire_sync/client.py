@@ -17,6 +17,8 @@ from modwire.client import ClientProtocol, Exchange
 from modwire.errors import ConnectionLostError, ModbusError
 from modwire.messages.base import Response
 
+from .links import LONGEST_WAIT, Link
+
 if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable
@@ -31,13 +33,10 @@ if TYPE_CHECKING:
     from modwire.messages.base import Request
     from modwire.options import ClientOptions
 
-    from .links import Link
-
     AnyExchange: TypeAlias = Exchange[Any]
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
-_LONGEST_WAIT = 3600.0  # seconds, for system calls know no greater ones; then it waits again
 _DEBUG = 10  # logging.DEBUG; logging is imported when the first link is opened
 
 
@@ -69,6 +68,7 @@ class Client(BlockingCalls):
         self._link: Link | None = None
         self._history = LinkHistory(self._backoff, looks_always=False)
         self._is_traced = False
+        self._receive_bytes: Callable[[bytes, float], None] = self._protocol.receive_data
         self._reader: object = None  # the exchange whose caller has the turn
         self._waiting: dict[AnyExchange, LockType] = {}  # in the order they came
         self._doomed: list[Link] = []  # lost while somebody received on them; he closes them
@@ -146,7 +146,7 @@ class Client(BlockingCalls):
                     history = self._history
                     exchange = protocol.start(request, unit, now=now, timeout=timeout)
                     self._send(now)
-                    has_turn = self._reader is None
+                    has_turn = self._reader is None and not exchange.done
                     if has_turn:
                         self._reader = exchange
                         seconds = self._seconds_left(now)
@@ -191,6 +191,10 @@ class Client(BlockingCalls):
                 self._protocol.reset()
                 self._history = LinkHistory(self._backoff, looks_always=self._looks_always)
                 self._link = link
+                if link.is_datagram:
+                    self._receive_bytes = self._protocol.receive_datagram
+                else:
+                    self._receive_bytes = self._protocol.receive_data
         self._note("%s: opened", self.name)
 
     def _no_link(self, reason: str) -> ConnectionLostError:
@@ -232,9 +236,7 @@ class Client(BlockingCalls):
     def _seconds_left(self, now: float) -> float:
         """How long may be waited for bytes until something is due."""
         deadline = self._protocol.deadline()
-        if deadline is None:
-            return _LONGEST_WAIT
-        return min(max(deadline - now, 0.0), _LONGEST_WAIT)
+        return LONGEST_WAIT if deadline is None else deadline - now
 
     def _take_arrived(self, now: float) -> None:
         """Take what came while nobody was receiving."""
@@ -259,10 +261,7 @@ class Client(BlockingCalls):
         self._history.heard = now
         if self._is_traced and self._wire is not None:
             self._wire.debug("%s: received %s", self.name, data.hex(" "))
-        if link.is_datagram:
-            protocol.receive_datagram(data, now)
-        else:
-            protocol.receive_data(data, now)
+        self._receive_bytes(data, now)
         if protocol.broken:
             self._drop(ConnectionLostError(f"{self.name}: what the server sends is no Modbus"))
 
@@ -307,7 +306,7 @@ class Client(BlockingCalls):
                     elif error is not None:
                         self._lose(error, now)
                     if exchange.done and not self._waiting:
-                        self._pass_turn()
+                        self._pass_turn()  # the common case, and nothing else can be due
                         return
                     self._do_what_is_due(now)
                     self._wake_done()
@@ -339,7 +338,7 @@ class Client(BlockingCalls):
                 alarm.acquire()
                 self._waiting[exchange] = alarm
             try:
-                alarm.acquire(True, seconds)
+                alarm.acquire(True, min(max(seconds, 0.0), LONGEST_WAIT))
             except BaseException:
                 self._cancel(exchange)
                 raise
@@ -382,11 +381,12 @@ class Client(BlockingCalls):
             self._wake_all()
 
     def _break_off(self, exchange: Exchange[ResponseT] | None) -> None:
-        """A call ends by an error of its own; unless it only waited, the state is anyone's guess."""
+        """A call was interrupted; unless it only waited then, the state is anyone's guess."""
         if exchange is not None and exchange.cancelled:
             return
         with self._lock:
-            self._waiting.pop(exchange, None)
+            if exchange is not None:
+                self._waiting.pop(exchange, None)
             if self._reader is exchange:
                 self._pass_turn()
             self._drop(ConnectionLostError(f"{self.name}: a call was interrupted half-way"))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from struct import Struct
 
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 _TIMEVAL = Struct("@ll")
 _LEAST = 0.00001  # seconds; 0 would mean for ever
+LONGEST_WAIT = 3600.0  # seconds, for system calls know no very great ones; the client goes on
 
 
 class Link:
@@ -31,7 +33,10 @@ class Link:
         raise NotImplementedError
 
     def receive(self, seconds: float) -> bytes | None:
-        """The bytes that come within `seconds`, None if none do, b"" at the end of the stream."""
+        """The bytes that come within `seconds`, None if none do, b"" at the end of the stream.
+
+        It may give up a little early, or at `LONGEST_WAIT`; with 0 or less, at once or soon.
+        """
         raise NotImplementedError
 
     def receive_now(self) -> bytes | None:
@@ -65,7 +70,7 @@ class SocketLink(Link):
         self._kernel_waits = _kernel_can_wait(sock)
         if self._kernel_waits:
             try:
-                _set_timeout(sock, socket.SO_SNDTIMEO, send_timeout)
+                _set_timeout(sock, socket.SO_SNDTIMEO, min(send_timeout, LONGEST_WAIT))
                 self._set_timeout(send_timeout)
             except OSError:  # a C library whose timeval is not two longs
                 self._kernel_waits = False
@@ -100,21 +105,20 @@ class SocketLink(Link):
             return None
 
     def _set_timeout(self, seconds: float) -> None:
+        """Set the timeout, and `_least` to `_most`, the times for which it need not be set."""
         # Setting it costs as much as receiving, so one that is 1 % off will do; where it ends the
         # waiting too soon, the client waits again.
         self._least = seconds * 0.99 - 0.0005
         self._most = seconds * 1.01 + 0.0005
-        seconds = max(seconds, _LEAST)
+        seconds = min(max(seconds, _LEAST), LONGEST_WAIT)
         if self._kernel_waits:
             _set_timeout(self._sock, socket.SO_RCVTIMEO, seconds)
         else:
             self._sock.settimeout(seconds)
 
     def interrupt(self) -> None:
-        try:
+        with suppress(OSError):  # the other side was faster
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other side was faster
 
     def close(self) -> None:
         self._sock.close()

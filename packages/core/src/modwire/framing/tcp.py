@@ -38,12 +38,13 @@ class TcpFraming(Framing):
         while size - at >= 8:
             transaction, protocol, length, unit = unpack(data, at)
             end = at + 6 + length
-            if protocol or not 2 <= length <= 254:
-                break
-            if end > size:
+            if protocol or not 2 <= length <= 254 or end > size:
                 break
             append(new_frame(Frame, (unit, transaction, data[at + 7 : end])))
             at = end
+        if at == size:
+            self._buffer = b""
+            return
         self._buffer = data[at:]
         if size - at >= 4:
             self._check_header()

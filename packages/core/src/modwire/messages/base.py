@@ -142,7 +142,7 @@ class Request(Message, Generic[ResponseT_co]):
     is_write: ClassVar[bool] = False
     expects_response: ClassVar[bool] = True
     length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
-    response_type: ClassVar[type[Response]]
+    response_type: type[ResponseT_co]
 
     def execute(self, unit: Unit) -> ResponseT_co | None:
         """Do what the request asks of `unit`; None where the specification wants no answer.
@@ -160,8 +160,8 @@ class Request(Message, Generic[ResponseT_co]):
         if pdu[0] != self.function_code:
             raise self.refusal(pdu)
         response = self.response_type.decode(pdu)
-        self.check_response(response)  # type: ignore[arg-type]
-        return response  # type: ignore[return-value]
+        self.check_response(response)
+        return response
 
     @property
     def may_be_broadcast(self) -> bool:

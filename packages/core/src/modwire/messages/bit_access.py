@@ -135,7 +135,7 @@ class ReadBitsRequest(Request[ReadT_co]):
                 f"answer must have byte count {size} for {self.count} bits and "
                 f"{size + 2} bytes in all, got {len(pdu)}: {pdu[:16].hex(' ')}"
             )
-        return self.response_type.from_data(pdu[2:], self.count)  # type: ignore[attr-defined, no-any-return]
+        return self.response_type.from_data(pdu[2:], self.count)
 
 
 class ReadCoilsRequest(ReadBitsRequest[ReadCoilsResponse]):

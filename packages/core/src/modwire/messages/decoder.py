@@ -157,7 +157,7 @@ class Decoder:
         request_class = self._find(pdu, 0)
         if request_class is None:
             return RawResponse.decode(pdu)
-        return request_class.response_type.decode(pdu)
+        return _response_type(request_class).decode(pdu)
 
     def _find(self, buffer: bytes, at: int) -> type[AnyRequest] | None:
         """The class for the function code at `buffer[at]` and the sub-code behind it."""
@@ -184,13 +184,17 @@ class Decoder:
             return 2
         request_class = self._find(buffer, at)
         if request_class is not None:
-            return request_class.response_type.length_rule(buffer, at)
+            return _response_type(request_class).length_rule(buffer, at)
         return self._length_of_unknown(code, buffer, at) if code else NO_PDU
 
     def _length_of_unknown(self, code: int, buffer: bytes, at: int) -> int:
         if code in self._codes_with_sub_codes and len(buffer) == at + 1:
             return 0
         return ENDS_BY_SILENCE
+
+
+def _response_type(request_class: type[AnyRequest]) -> type[Response]:
+    return request_class.response_type  # pyright: ignore[reportGeneralTypeIssues]
 
 
 _default = Decoder()

@@ -1,0 +1,85 @@
+"""Run the benchmarks and print their table: `make bench`.
+
+    python benchmarks/run.py                 all of them, some minutes
+    python benchmarks/run.py codec stream    some families
+    python benchmarks/run.py --quick         a look whether they run; the numbers mean nothing
+    python benchmarks/run.py --readme        also put the table into benchmarks/README.md
+
+The exit code is 0 whether or not targets are met: a busy machine is no fault of the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import re
+from pathlib import Path
+
+import client
+import codec
+import crc
+import import_cost
+import messages
+import server
+import stream
+from rounds import FULL, QUICK, Row, markdown, pin_to_one_core
+
+FAMILIES = {
+    "codec": codec.run,
+    "stream": stream.run,
+    "client": client.run,
+    "server": server.run,
+    "import": import_cost.run,
+    "crc": crc.run,
+    "messages": messages.run,
+}
+README = Path(__file__).parent / "README.md"
+_TABLES = re.compile(r"(<!-- tables: run.py --readme -->\n).*(<!-- end of tables -->)", re.DOTALL)
+
+
+def tables(rows: list[Row]) -> str:
+    """A table for each family, with the interpreter they were measured on."""
+    families = list(dict.fromkeys(row.family for row in rows))
+    parts = [
+        f"### {family}\n\n{markdown([row for row in rows if row.family == family])}\n"
+        for family in families
+    ]
+    version = f"{platform.python_implementation()} {platform.python_version()}"
+    return "\n".join([f"Measured on {version}, {platform.system()}.\n", *parts])
+
+
+def write_readme(text: str) -> None:
+    """Put the tables between the two marks in README.md."""
+    page = README.read_text(encoding="utf-8")
+    README.write_text(_TABLES.sub(lambda m: f"{m[1]}\n{text}\n{m[2]}", page), encoding="utf-8")
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(description="Run the benchmarks of modwire.")
+    parser.add_argument("families", nargs="*", metavar="family", help=", ".join(FAMILIES))
+    parser.add_argument("--quick", action="store_true", help="a few rounds only")
+    parser.add_argument("--readme", action="store_true", help="write the tables to README.md")
+    options = parser.parse_args()
+    unknown = set(options.families) - set(FAMILIES)
+    if unknown:
+        parser.error(f"families must be of {', '.join(FAMILIES)}, got {', '.join(sorted(unknown))}")
+    if options.readme and (options.quick or options.families):
+        parser.error("--readme must stand alone: the page has all families, measured in full")
+    settings = QUICK if options.quick else FULL
+    pin_to_one_core()
+    rows: list[Row] = []
+    for name in options.families or FAMILIES:
+        print(f"measuring {name} ...", flush=True)
+        rows += FAMILIES[name](settings)
+    print()
+    text = tables(rows)
+    print(text)
+    missed = [row.name for row in rows if not row.holds]
+    print(f"targets missed: {', '.join(missed) or 'none'}")
+    if options.readme:
+        write_readme(text)
+
+
+if __name__ == "__main__":
+    main()

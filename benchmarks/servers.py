@@ -1,0 +1,155 @@
+"""The servers of the benchmarks, each in a process of its own: `python servers.py KIND`.
+
+A server prints its port and serves until its standard input is closed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+UNIT, ADDRESS, COUNT = 1, 0, 10
+REQUEST = bytes.fromhex("000100000006 01 03 0000 000A")
+VALUES = [value * 521 & 0xFFFF for value in range(1, COUNT + 1)]
+ANSWER = bytes.fromhex("000100000017 01 03 14") + b"".join(v.to_bytes(2, "big") for v in VALUES)
+
+# What a server calls with its port once it listens.
+Tell = Callable[[int], None]
+
+
+def _listen() -> socket.socket:
+    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    listener.setblocking(False)
+    return listener
+
+
+def serve_raw(tell: Tell, copy_transaction: bool) -> None:
+    """An epoll loop that answers each 12 bytes with the same 29: the least a server can do.
+
+    With `copy_transaction`, the first two bytes are those of the request, as a client expects.
+    """
+    listener = _listen()
+    poll = select.epoll()
+    poll.register(listener, select.EPOLLIN)
+    links: dict[int, socket.socket] = {}
+    tell(listener.getsockname()[1])
+    size = len(REQUEST)
+    while True:
+        for number, _ in poll.poll():
+            link = links.get(number)
+            if link is None:
+                link, _ = listener.accept()
+                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                links[link.fileno()] = link
+                poll.register(link, select.EPOLLIN)
+                continue
+            data = link.recv(4096)
+            if not data:
+                poll.unregister(link)
+                del links[number]
+                link.close()
+            elif copy_transaction:
+                link.send(data[:2] + ANSWER[2:])
+            else:
+                link.send(ANSWER * (len(data) // size))
+
+
+def serve_modwire(tell: Tell) -> None:
+    """modwire_sync's `TcpServer` with ten holding registers."""
+    from modwire import SequentialBlock, Unit, Units
+    from modwire_sync import TcpServer
+
+    units = Units.single(Unit(holding_registers=SequentialBlock(ADDRESS, VALUES)))
+    with TcpServer(units, ("127.0.0.1", 0)) as server:
+        tell(server.address[1])
+        server.serve_forever()
+
+
+def serve_pymodbustcp(tell: Tell) -> None:
+    """pyModbusTCP: a thread for each connection."""
+    from pyModbusTCP.server import DataBank, ModbusServer
+
+    bank = DataBank(h_regs_size=COUNT)
+    bank.set_holding_registers(ADDRESS, VALUES)
+    port = _free_port()
+    server = ModbusServer("127.0.0.1", port, no_block=True, data_bank=bank)
+    server.start()
+    tell(port)
+    threading.Event().wait()
+
+
+def serve_pymodbus(tell: Tell) -> None:
+    """pymodbus: asyncio."""
+    import asyncio
+
+    from pymodbus.server import ModbusTcpServer
+    from pymodbus.simulator import DataType, SimData, SimDevice
+
+    async def serve() -> None:
+        port = _free_port()
+        device = SimDevice(UNIT, simdata=[SimData(ADDRESS, values=VALUES, datatype=DataType.UINT16)])
+        server = ModbusTcpServer(device, address=("127.0.0.1", port))
+        await server.serve_forever(background=True)
+        tell(port)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+def _free_port() -> int:
+    """For servers that do not tell which port they were given."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+KINDS: dict[str, Callable[[Tell], None]] = {
+    "raw": lambda tell: serve_raw(tell, False),
+    "canned": lambda tell: serve_raw(tell, True),
+    "modwire": serve_modwire,
+    "pyModbusTCP": serve_pymodbustcp,
+    "pymodbus": serve_pymodbus,
+}
+
+
+@contextmanager
+def running(kind: str) -> Iterator[int]:
+    """The port of a server of this kind, in a process that ends with the block."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the {kind} server did not start")
+        yield int(line)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _end_with_parent() -> None:
+    """End when the parent does, however it ends."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def main(kind: str) -> None:
+    """Serve until standard input is closed."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    def tell(port: int) -> None:
+        print(port, flush=True)
+
+    KINDS[kind](tell)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
