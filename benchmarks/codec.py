@@ -13,6 +13,8 @@ from struct import Struct, unpack
 from typing import NamedTuple
 
 from crc import fastest as floor_crc
+from rounds import FLOOR, OURS, Loop, Row, Settings, cpu_sample, time_row
+
 from modwire.client import ClientProtocol
 from modwire.framing import Frame, Framing, RtuFraming, TcpFraming
 from modwire.messages.bit_access import (
@@ -28,7 +30,6 @@ from modwire.messages.register_access import (
     WriteMultipleRegistersRequest,
     WriteMultipleRegistersResponse,
 )
-from rounds import FLOOR, OURS, Loop, Row, Settings, cpu_sample, time_row
 
 UNIT, ADDRESS = 17, 100
 THROUGH_PROTOCOL = "ClientProtocol"
@@ -190,21 +191,39 @@ def read_registers(framing: Framing, reply: bytes, count: int) -> tuple[bytes, l
     request = ReadHoldingRegistersRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    return data, list(request.decode_response(matching_pdu(framing)).registers)
+    frame = framing.next_frame()
+    if type(frame) is not Frame:
+        raise NotAnAnswerError
+    unit, transaction, pdu = frame
+    if unit != UNIT or transaction != framing.has_transactions:
+        raise NotAnAnswerError
+    return data, list(request.decode_response(pdu).registers)
 
 
 def read_coils(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[bool]]:
     request = ReadCoilsRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    return data, list(request.decode_response(matching_pdu(framing)).bits)
+    frame = framing.next_frame()
+    if type(frame) is not Frame:
+        raise NotAnAnswerError
+    unit, transaction, pdu = frame
+    if unit != UNIT or transaction != framing.has_transactions:
+        raise NotAnAnswerError
+    return data, list(request.decode_response(pdu).bits)
 
 
 def write_registers(framing: Framing, reply: bytes, values: list[int]) -> bytes:
     request = WriteMultipleRegistersRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    request.decode_response(matching_pdu(framing))
+    frame = framing.next_frame()
+    if type(frame) is not Frame:
+        raise NotAnAnswerError
+    unit, transaction, pdu = frame
+    if unit != UNIT or transaction != framing.has_transactions:
+        raise NotAnAnswerError
+    request.decode_response(pdu)
     return data
 
 
@@ -212,19 +231,14 @@ def write_coils(framing: Framing, reply: bytes, values: list[bool]) -> bytes:
     request = WriteMultipleCoilsRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
     framing.receive_data(reply, 0.0)
-    request.decode_response(matching_pdu(framing))
-    return data
-
-
-def matching_pdu(framing: Framing) -> bytes:
-    """The PDU of the next frame, if it is for this exchange."""
     frame = framing.next_frame()
     if type(frame) is not Frame:
         raise NotAnAnswerError
     unit, transaction, pdu = frame
     if unit != UNIT or transaction != framing.has_transactions:
         raise NotAnAnswerError
-    return pdu
+    request.decode_response(pdu)
+    return data
 
 
 class Case(NamedTuple):

@@ -7,8 +7,9 @@ from functools import reduce
 from operator import getitem, xor
 from struct import Struct
 
-from modwire.checksums import crc16
 from rounds import FLOOR, OURS, Loop, Row, Settings, cpu_sample, time_row
+
+from modwire.checksums import crc16
 
 SIZES = (6, 25, 64, 253)
 

@@ -6,8 +6,7 @@ from modwire_sync import TcpClient
 with TcpClient("127.0.0.1", 5020, unit=1) as meter:
     print(meter.read_input_registers(0, 3))
     meter.write_register(0, 30)
-    meter.write_coil(1, True)
-    print(meter.read_holding_registers(0), meter.read_coils(0, 2))
+    print(meter.read_holding_registers(0, 2))
     try:
         meter.read_holding_registers(100)
     except IllegalDataAddressError as error:

@@ -52,20 +52,22 @@ from modwire.messages.file_access import (
     WriteFileRecordResponse,
 )
 from modwire.messages.register_access import (
-    MaskWriteRegisterRequest,
-    MaskWriteRegisterResponse,
-    ReadFifoQueueRequest,
-    ReadFifoQueueResponse,
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
     ReadInputRegistersRequest,
     ReadInputRegistersResponse,
-    ReadWriteMultipleRegistersRequest,
-    ReadWriteMultipleRegistersResponse,
     WriteMultipleRegistersRequest,
     WriteMultipleRegistersResponse,
     WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
+)
+from modwire.messages.register_operations import (
+    MaskWriteRegisterRequest,
+    MaskWriteRegisterResponse,
+    ReadFifoQueueRequest,
+    ReadFifoQueueResponse,
+    ReadWriteMultipleRegistersRequest,
+    ReadWriteMultipleRegistersResponse,
 )
 
 AnyRequest = Request[Any]

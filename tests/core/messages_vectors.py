@@ -43,20 +43,22 @@ from modwire.messages.file_access import (
     WriteFileRecordResponse,
 )
 from modwire.messages.register_access import (
-    MaskWriteRegisterRequest,
-    MaskWriteRegisterResponse,
-    ReadFifoQueueRequest,
-    ReadFifoQueueResponse,
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
     ReadInputRegistersRequest,
     ReadInputRegistersResponse,
-    ReadWriteMultipleRegistersRequest,
-    ReadWriteMultipleRegistersResponse,
     WriteMultipleRegistersRequest,
     WriteMultipleRegistersResponse,
     WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
+)
+from modwire.messages.register_operations import (
+    MaskWriteRegisterRequest,
+    MaskWriteRegisterResponse,
+    ReadFifoQueueRequest,
+    ReadFifoQueueResponse,
+    ReadWriteMultipleRegistersRequest,
+    ReadWriteMultipleRegistersResponse,
 )
 
 VECTORS = Path(__file__).parents[1] / "vectors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from modwire.checksums import crc16
-from modwire.client import ClientProtocol, Exchange
+from modwire.client import ClientProtocol
 from modwire.errors import (
     ConnectionLostError,
     FrameError,
@@ -15,15 +15,18 @@ from modwire.errors import (
     ModbusError,
     ResponseTimeoutError,
 )
+from modwire.exchange import Exchange
 from modwire.framing import AsciiFraming, BinaryFraming, Frame, RtuFraming, TcpFraming
 from modwire.messages import Decoder, RawRequest, Response
 from modwire.messages.canopen import CanopenGeneralReferenceRequest
 from modwire.messages.diagnostics import DiagnosticsRequest
 from modwire.messages.register_access import (
     ReadHoldingRegistersRequest,
-    ReadWriteMultipleRegistersRequest,
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
+)
+from modwire.messages.register_operations import (
+    ReadWriteMultipleRegistersRequest,
 )
 from modwire.options import ClientOptions, Quirks, silent_interval
 

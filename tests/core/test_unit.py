@@ -22,13 +22,15 @@ from modwire.messages.base import ExceptionResponse, RawRequest, Request, Respon
 from modwire.messages.bit_access import ReadCoilsRequest, WriteSingleCoilRequest
 from modwire.messages.decoder import Decoder
 from modwire.messages.register_access import (
-    ReadFifoQueueRequest,
-    ReadFifoQueueResponse,
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
     ReadInputRegistersRequest,
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
+)
+from modwire.messages.register_operations import (
+    ReadFifoQueueRequest,
+    ReadFifoQueueResponse,
 )
 from modwire.unit import Unit, Units
 

@@ -12,10 +12,12 @@ from modwire.messages.encapsulated import (
     ReadDeviceIdentificationResponse,
 )
 from modwire.messages.register_access import (
-    ReadWriteMultipleRegistersRequest,
-    ReadWriteMultipleRegistersResponse,
     WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
+)
+from modwire.messages.register_operations import (
+    ReadWriteMultipleRegistersRequest,
+    ReadWriteMultipleRegistersResponse,
 )
 
 

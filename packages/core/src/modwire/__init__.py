@@ -6,7 +6,7 @@
 from .bits import pack_bits, unpack_bits
 from .calls import AsyncCalls, BlockingCalls
 from .checksums import crc16, lrc
-from .client import ClientProtocol, Exchange
+from .client import ClientProtocol
 from .datastore import Block, Datastore, SequentialBlock, SparseBlock, reference
 from .endpoint import Endpoint
 from .errors import (

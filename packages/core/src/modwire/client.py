@@ -15,19 +15,19 @@ late reply is never taken for that of a later request.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import (
     ConnectionLostError,
     FrameError,
     InvalidResponseError,
     ModbusError,
-    ResponseTimeoutError,
 )
-from .framing.ascii import AsciiFraming
+from .exchange import Exchange
+from .framing.ascii import follow_delimiter
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, Response
-from .messages.diagnostics import DiagnosticsRequest, DiagnosticsSubFunction
+from .messages.diagnostics import DiagnosticsRequest
 from .options import ClientOptions, Quirks, check_timeout, check_unit
 
 if TYPE_CHECKING:
@@ -36,78 +36,6 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 _MOST_OVERDUE = 4096  # transaction ids that are kept from being used again
-
-
-class Exchange(Generic[ResponseT]):
-    """One request on its way to its response.
-
-    `done` turns True once, and then `result()` gives the response or raises. `deadline` is when
-    the current attempt ends, in the caller's time; `sent` how often the request was sent.
-    """
-
-    __slots__ = (
-        "_error",
-        "_response",
-        "attempts_left",
-        "cancelled",
-        "deadline",
-        "done",
-        "echo_due",
-        "is_answered",
-        "mismatch",
-        "pdu",
-        "request",
-        "sent",
-        "timeout",
-        "transaction",
-        "unit",
-    )
-
-    def __init__(
-        self,
-        request: Request[ResponseT],
-        unit: int,
-        pdu: bytes,
-        timeout: float,
-        attempts: int,
-        is_answered: bool,
-    ) -> None:
-        self.request = request
-        self.unit = unit
-        self.pdu = pdu
-        self.timeout = timeout
-        self.attempts_left = attempts
-        self.is_answered = is_answered
-        self.transaction = 0
-        self.sent = 0
-        self.deadline = 0.0
-        self.done = False
-        self.cancelled = False
-        self.echo_due = False
-        self.mismatch: InvalidResponseError | None = None
-        self._response: ResponseT | None = None
-        self._error: BaseException | None = None
-
-    def result(self) -> ResponseT:
-        """The response.
-
-        None for what is never answered: a broadcast, and diagnostics that force listen-only mode.
-        Raises an `ExceptionResponseError` for an exception response, `ResponseTimeoutError`,
-        `InvalidResponseError` for an answer that does not fit, `ConnectionLostError`, and
-        RuntimeError before it is done.
-        """
-        if self._error is not None:
-            raise self._error
-        if not self.done:
-            raise RuntimeError("the exchange is not done; wait until exchange.done is True")
-        return self._response  # type: ignore[return-value]
-
-    def finish(self, response: ResponseT | None, error: BaseException | None = None) -> None:
-        """Note the outcome; the first one counts."""
-        if not self.done:
-            self._response = response
-            self._error = error
-            self.done = True
 
 
 class ClientProtocol:
@@ -379,7 +307,7 @@ class ClientProtocol:
                 continue
             if not self._has_transactions:
                 self._owe(exchange.unit, exchange.sent, now)
-            exchange.finish(None, exchange.mismatch or _timeout_error(exchange))
+            exchange.finish(None, exchange.timeout_error())
 
     def _note_overdue(self, transaction: int) -> None:
         if len(self._overdue) >= _MOST_OVERDUE:
@@ -401,20 +329,3 @@ class ClientProtocol:
         elif self._has_transactions:
             del self._open[exchange.transaction]
             self._note_overdue(exchange.transaction)
-
-
-def _timeout_error(exchange: Exchange[Response]) -> ResponseTimeoutError:
-    attempts = f" in {exchange.sent} attempts" if exchange.sent > 1 else ""
-    return ResponseTimeoutError(
-        f"unit {exchange.unit} did not answer {exchange.request!r} "
-        f"within {exchange.timeout:g} s{attempts}"
-    )
-
-
-def follow_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
-    """After function 8, sub-function 3, ASCII frames end with the character it set (6.8)."""
-    if (
-        isinstance(framing, AsciiFraming)
-        and request.sub_function == DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER
-    ):
-        framing.delimiter = bytes((request.data[0] >> 8,))

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from .client import follow_delimiter
 from .errors import ExceptionCode, FrameError, InvalidRequestError, ModbusError
+from .framing.ascii import follow_delimiter
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, ExceptionResponse, RawRequest
 from .messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse

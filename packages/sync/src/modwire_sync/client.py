@@ -59,7 +59,7 @@ class Client(BlockingCalls):
         self._looks_always = not framing.has_transactions
         self._backoff = Backoff()
         self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
-        self._attempts = 0  # to open a link
+        self._failures = 0  # to open a link, since ever
         self._open_error: OSError | None = None
         self._log: Logger | None = None
         self._wire: Logger | None = None
@@ -135,6 +135,7 @@ class Client(BlockingCalls):
             if self._link is None:
                 self._open(timeout)
             exchange: Exchange[ResponseT] | None = None
+            seconds = 0.0
             try:
                 with self._lock:
                     now = monotonic()
@@ -167,11 +168,11 @@ class Client(BlockingCalls):
 
     def _open(self, timeout: float | None) -> None:
         """Open the link for everybody who waits for it; all of them share a failure."""
-        attempts = self._attempts
+        failures = self._failures
         with self._opening:
             if self._link is not None:
                 return
-            if self._attempts != attempts:
+            if self._failures != failures:
                 raise self._no_link(str(self._open_error))
             pause = self._backoff.wait(monotonic())
             if pause > (self.options.response_timeout if timeout is None else timeout):
@@ -182,7 +183,7 @@ class Client(BlockingCalls):
             try:
                 link = self._open_link()
             except OSError as error:
-                self._attempts += 1
+                self._failures += 1
                 self._open_error = error
                 self._backoff.failed(monotonic())
                 self._note("%s: cannot be opened: %s", self.name, error)
@@ -287,8 +288,6 @@ class Client(BlockingCalls):
 
     def _receive(self, exchange: Exchange[ResponseT], link: Link, seconds: float) -> None:
         """Receive for all who wait, until `exchange` is done; then pass the turn on."""
-        protocol = self._protocol
-        lock = self._lock
         while True:
             error: OSError | None = None
             try:
@@ -298,7 +297,7 @@ class Client(BlockingCalls):
             except BaseException:
                 self._cancel(exchange)
                 raise
-            with lock:
+            with self._lock:
                 if link is self._link:
                     now = monotonic()
                     if data is not None:

@@ -98,9 +98,7 @@ class TcpClient(SocketClient):
         self._keepalive = keepalive
 
     def _open_socket(self) -> socket.socket:
-        sock = socket.create_connection(
-            self._address, self._connect_timeout, self._source_address
-        )
+        sock = socket.create_connection(self._address, self._connect_timeout, self._source_address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keepalive:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -108,7 +106,7 @@ class TcpClient(SocketClient):
 
 
 class UnixClient(SocketClient):
-    """A client over a Unix stream socket at `path`; the other arguments are those of `TcpClient`."""
+    """A client over a Unix stream socket at `path`; the rest is as for `TcpClient`."""
 
     def __init__(
         self,

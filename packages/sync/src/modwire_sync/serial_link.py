@@ -28,9 +28,9 @@ def open_port(
     stopbits: int,
     rs485: RS485Settings | bool | None,
     exclusive: bool,
-) -> serial.SerialBase:
+) -> serial.Serial:
     """The open port; raises OSError, and ValueError for what the driver does not know."""
-    opened = serial.serial_for_url(
+    opened: serial.Serial = serial.serial_for_url(
         port,
         baudrate=baudrate,
         bytesize=bytesize,
@@ -52,7 +52,7 @@ def open_port(
 class SerialLink(Link):
     """An open port of pyserial, which the link owns; `character_time` is in seconds."""
 
-    def __init__(self, port: serial.SerialBase, character_time: float) -> None:
+    def __init__(self, port: serial.Serial, character_time: float) -> None:
         self._port = port
         self._character_time = character_time
         self._descriptor = _descriptor(port)
@@ -94,7 +94,7 @@ class SerialLink(Link):
         self._port.close()
 
 
-def _descriptor(port: serial.SerialBase) -> int | None:
+def _descriptor(port: serial.Serial) -> int | None:
     """What `select` takes, if it can wait for this port."""
     if os.name != "posix":
         return None

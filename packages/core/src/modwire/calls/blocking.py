@@ -18,13 +18,15 @@ from ..messages.file_access import (
     WriteFileRecordRequest,
 )
 from ..messages.register_access import (
-    MaskWriteRegisterRequest,
-    ReadFifoQueueRequest,
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
-    ReadWriteMultipleRegistersRequest,
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
+)
+from ..messages.register_operations import (
+    MaskWriteRegisterRequest,
+    ReadFifoQueueRequest,
+    ReadWriteMultipleRegistersRequest,
 )
 from .blocking_diagnostics import BlockingDiagnostics
 from .steps import IdentificationReading

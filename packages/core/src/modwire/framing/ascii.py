@@ -11,6 +11,7 @@ from binascii import hexlify, unhexlify
 
 from ..checksums import lrc
 from ..errors import FrameError
+from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsSubFunction
 from .base import Frame, Framing
 
 MAX_CHARACTERS = 513
@@ -73,3 +74,12 @@ class AsciiFraming(Framing):
 
     def _refuse(self, what: str) -> None:
         self._frames.append(FrameError(f"an ASCII frame {what}"))
+
+
+def follow_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
+    """After function 8, sub-function 3, ASCII frames end with the character it set (6.8)."""
+    if (
+        isinstance(framing, AsciiFraming)
+        and request.sub_function == DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER
+    ):
+        framing.delimiter = bytes((request.data[0] >> 8,))

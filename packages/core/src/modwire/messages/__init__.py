@@ -57,20 +57,22 @@ from .file_access import (
     WriteFileRecordResponse,
 )
 from .register_access import (
-    MaskWriteRegisterRequest,
-    MaskWriteRegisterResponse,
-    ReadFifoQueueRequest,
-    ReadFifoQueueResponse,
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
     ReadInputRegistersRequest,
     ReadInputRegistersResponse,
-    ReadWriteMultipleRegistersRequest,
-    ReadWriteMultipleRegistersResponse,
     WriteMultipleRegistersRequest,
     WriteMultipleRegistersResponse,
     WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
+)
+from .register_operations import (
+    MaskWriteRegisterRequest,
+    MaskWriteRegisterResponse,
+    ReadFifoQueueRequest,
+    ReadFifoQueueResponse,
+    ReadWriteMultipleRegistersRequest,
+    ReadWriteMultipleRegistersResponse,
 )
 
 __all__ = [

@@ -34,13 +34,15 @@ from .diagnostics import (
 from .encapsulated import CanopenGeneralReferenceRequest, ReadDeviceIdentificationRequest
 from .file_access import ReadFileRecordRequest, WriteFileRecordRequest
 from .register_access import (
-    MaskWriteRegisterRequest,
-    ReadFifoQueueRequest,
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
-    ReadWriteMultipleRegistersRequest,
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
+)
+from .register_operations import (
+    MaskWriteRegisterRequest,
+    ReadFifoQueueRequest,
+    ReadWriteMultipleRegistersRequest,
 )
 
 if TYPE_CHECKING:

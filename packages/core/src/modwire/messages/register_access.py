@@ -1,4 +1,4 @@
-"""Functions 3, 4, 6, 16, 22, 23 and 24: registers (sections 6.3, 6.4, 6.6, 6.12, 6.16 to 6.18).
+"""Functions 3, 4, 6 and 16: registers that are read and written (sections 6.3, 6.4, 6.6, 6.12).
 
 Messages keep register values as the big-endian bytes of the wire (`data`) and unpack them when
 `registers` or `values` is asked for: a server passes them on without looking.
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import IllegalDataValueError, InvalidRequestError, InvalidResponseError
+from ..errors import InvalidRequestError, InvalidResponseError
 from .base import (
     Message,
     Request,
@@ -37,14 +37,9 @@ if TYPE_CHECKING:
 
 MAX_READ_REGISTERS = 125
 MAX_WRITE_REGISTERS = 123
-MAX_READ_WRITE_REGISTERS = 121  # what function 23 may write
-MAX_FIFO_COUNT = 31
 
-_ONE_WORD = Struct(">BH")
 _TWO_WORDS = Struct(">BHH")
-_THREE_WORDS = Struct(">BHHH")
 _WRITE_MULTIPLE = Struct(">BHHB")
-_READ_WRITE = Struct(">BHHHHB")
 _REGISTERS = tuple(Struct(f">{count}H") for count in range(MAX_READ_REGISTERS + 1))
 
 
@@ -114,13 +109,6 @@ class ReadInputRegistersResponse(ReadRegistersResponse):
 
     __slots__ = ()
     function_code = 4
-
-
-class ReadWriteMultipleRegistersResponse(ReadRegistersResponse):
-    """The answer to function 23: what was read after the write."""
-
-    __slots__ = ()
-    function_code = 23
 
 
 ReadT_co = TypeVar("ReadT_co", bound=ReadRegistersResponse, covariant=True)
@@ -355,221 +343,3 @@ def check_byte_count(
             f"got {byte_count} with {size} bytes of data",
             code,
         )
-
-
-class MaskWriteRegisterResponse(Response):
-    """The answer to function 22: the request's echo."""
-
-    __slots__ = ("address", "and_mask", "or_mask")
-    __match_args__ = ("address", "and_mask", "or_mask")
-    function_code = 22
-    length_rule = staticmethod(fixed_length(7))
-    address: int
-    and_mask: int
-    or_mask: int
-
-    def __init__(self, address: int, and_mask: int = 0xFFFF, or_mask: int = 0) -> None:
-        check_address(self.function_code, address)
-        check_word(self.function_code, "AND mask", and_mask)
-        check_word(self.function_code, "OR mask", or_mask)
-        set_field(self, "address", address)
-        set_field(self, "and_mask", and_mask)
-        set_field(self, "or_mask", or_mask)
-
-    def encode(self) -> bytes:
-        return _THREE_WORDS.pack(self.function_code, self.address, self.and_mask, self.or_mask)
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        if len(pdu) != 7:
-            raise wrong_response(cls, pdu, "7")
-        _, address, and_mask, or_mask = _THREE_WORDS.unpack(pdu)
-        return cls(address, and_mask, or_mask)
-
-
-class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
-    """Function 22: a holding register becomes (current AND and) OR (or AND NOT and) (6.16)."""
-
-    __slots__ = ("address", "and_mask", "or_mask")
-    __match_args__ = ("address", "and_mask", "or_mask")
-    function_code = 22
-    is_write = True
-    length_rule = staticmethod(fixed_length(7))
-    response_type = MaskWriteRegisterResponse
-    address: int
-    and_mask: int
-    or_mask: int
-
-    def __init__(self, address: int, and_mask: int = 0xFFFF, or_mask: int = 0) -> None:
-        check_address(self.function_code, address)
-        check_word(self.function_code, "AND mask", and_mask)
-        check_word(self.function_code, "OR mask", or_mask)
-        set_field(self, "address", address)
-        set_field(self, "and_mask", and_mask)
-        set_field(self, "or_mask", or_mask)
-
-    def encode(self) -> bytes:
-        return _THREE_WORDS.pack(self.function_code, self.address, self.and_mask, self.or_mask)
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        if len(pdu) != 7:
-            raise wrong_request(cls, pdu, "7")
-        _, address, and_mask, or_mask = _THREE_WORDS.unpack(pdu)
-        return cls(address, and_mask, or_mask)
-
-    def check_response(self, response: MaskWriteRegisterResponse) -> None:
-        check_echo("address", response.address, self.address)
-        check_echo("AND mask", response.and_mask, self.and_mask)
-        check_echo("OR mask", response.or_mask, self.or_mask)
-
-    def execute(self, unit: Unit) -> MaskWriteRegisterResponse:
-        unit.holding_registers.mask_write(self.address, self.and_mask, self.or_mask)
-        return MaskWriteRegisterResponse(self.address, self.and_mask, self.or_mask)
-
-
-class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersResponse]):
-    """Function 23: write 1 to 121 `values`, then read `read_count` (1..125) registers (6.17)."""
-
-    __slots__ = ("data", "read_address", "read_count", "write_address")
-    __match_args__ = ("read_address", "read_count", "write_address", "values")
-    function_code = 23
-    is_write = True
-    length_rule = staticmethod(counted_length(9))
-    response_type = ReadWriteMultipleRegistersResponse
-    read_address: int
-    read_count: int
-    write_address: int
-    data: bytes
-
-    def __init__(
-        self, read_address: int, read_count: int, write_address: int, values: Sequence[int]
-    ) -> None:
-        code = self.function_code
-        data = pack_registers(code, values, MAX_READ_WRITE_REGISTERS)
-        check_span(code, read_address, read_count, MAX_READ_REGISTERS, "registers to read")
-        check_span(code, write_address, len(values), MAX_READ_WRITE_REGISTERS, "registers")
-        set_field(self, "read_address", read_address)
-        set_field(self, "read_count", read_count)
-        set_field(self, "write_address", write_address)
-        set_field(self, "data", data)
-
-    @property
-    def may_be_broadcast(self) -> bool:
-        return False
-
-    @property
-    def values(self) -> tuple[int, ...]:
-        """The values to write, 0..65535 each."""
-        return unpack_registers(self.data)
-
-    def encode(self) -> bytes:
-        size = len(self.data)
-        header = _READ_WRITE.pack(
-            self.function_code,
-            self.read_address,
-            self.read_count,
-            self.write_address,
-            size >> 1,
-            size,
-        )
-        return header + self.data
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        size = len(pdu) - 10
-        if size < 0:
-            raise wrong_request(cls, pdu, "10 + byte count")
-        code, read_address, read_count, write_address, count, byte_count = _READ_WRITE.unpack_from(
-            pdu
-        )
-        check_byte_count(cls, count, MAX_READ_WRITE_REGISTERS, byte_count, size)
-        check_span(code, read_address, read_count, MAX_READ_REGISTERS, "registers to read")
-        check_span(code, write_address, count, MAX_READ_WRITE_REGISTERS, "registers")
-        request = cls.__new__(cls)
-        set_field(request, "read_address", read_address)
-        set_field(request, "read_count", read_count)
-        set_field(request, "write_address", write_address)
-        set_field(request, "data", pdu[10:])
-        return request
-
-    def check_response(self, response: ReadWriteMultipleRegistersResponse) -> None:
-        check_count(response, self.read_count)
-
-    def execute(self, unit: Unit) -> ReadWriteMultipleRegistersResponse:
-        return ReadWriteMultipleRegistersResponse.from_data(
-            unit.holding_registers.write_read_registers(
-                self.write_address, self.data, self.read_address, self.read_count
-            )
-        )
-
-
-class ReadFifoQueueResponse(Response):
-    """The answer to function 24: 0 to 31 registers of a FIFO queue."""
-
-    __slots__ = ("data",)
-    __match_args__ = ("registers",)
-    function_code = 24
-    length_rule = staticmethod(counted_length(1, 2))
-    data: bytes
-
-    def __init__(self, registers: Sequence[int]) -> None:
-        set_field(
-            self, "data", pack_registers(self.function_code, registers, MAX_FIFO_COUNT, least=0)
-        )
-
-    @property
-    def registers(self) -> tuple[int, ...]:
-        """The queue, oldest value first, without taking anything out."""
-        return unpack_registers(self.data)
-
-    def encode(self) -> bytes:
-        size = len(self.data)
-        return _TWO_WORDS.pack(self.function_code, size + 2, size >> 1) + self.data
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        size = len(pdu) - 5
-        if size < 0:
-            raise wrong_response(cls, pdu, "5 + 2 for each register")
-        _, byte_count, count = _TWO_WORDS.unpack_from(pdu)
-        if count > MAX_FIFO_COUNT or byte_count != size + 2 or count << 1 != size:
-            raise InvalidResponseError(
-                f"FIFO byte count must be 2 + 2 for each of 0..{MAX_FIFO_COUNT} registers, got "
-                f"byte count {byte_count} and FIFO count {count} with {size} bytes of values"
-            )
-        response = cls.__new__(cls)
-        set_field(response, "data", pdu[5:])
-        return response
-
-
-class ReadFifoQueueRequest(Request[ReadFifoQueueResponse]):
-    """Function 24: read the FIFO queue whose pointer is at `address` (section 6.18)."""
-
-    __slots__ = ("address",)
-    __match_args__ = ("address",)
-    function_code = 24
-    length_rule = staticmethod(fixed_length(3))
-    response_type = ReadFifoQueueResponse
-    address: int
-
-    def __init__(self, address: int) -> None:
-        check_address(self.function_code, address)
-        set_field(self, "address", address)
-
-    def encode(self) -> bytes:
-        return _ONE_WORD.pack(self.function_code, self.address)
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        if len(pdu) != 3:
-            raise wrong_request(cls, pdu, "3")
-        return cls(_ONE_WORD.unpack(pdu)[1])
-
-    def execute(self, unit: Unit) -> ReadFifoQueueResponse:
-        registers = unit.read_fifo_queue(self.address)
-        if len(registers) > MAX_FIFO_COUNT:
-            raise IllegalDataValueError(
-                self, detail=f"the queue holds {len(registers)} registers, at most 31 can be read"
-            )
-        return ReadFifoQueueResponse(registers)

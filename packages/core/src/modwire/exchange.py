@@ -1,0 +1,94 @@
+"""`Exchange`: one request of a client on its way to its response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from .errors import InvalidResponseError, ResponseTimeoutError
+from .messages.base import Response
+
+if TYPE_CHECKING:
+    from .messages.base import Request
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+
+class Exchange(Generic[ResponseT]):
+    """One request on its way to its response.
+
+    `done` turns True once, and then `result()` gives the response or raises. `deadline` is when
+    the current attempt ends, in the caller's time; `sent` how often the request was sent.
+    """
+
+    __slots__ = (
+        "_error",
+        "_response",
+        "attempts_left",
+        "cancelled",
+        "deadline",
+        "done",
+        "echo_due",
+        "is_answered",
+        "mismatch",
+        "pdu",
+        "request",
+        "sent",
+        "timeout",
+        "transaction",
+        "unit",
+    )
+
+    def __init__(
+        self,
+        request: Request[ResponseT],
+        unit: int,
+        pdu: bytes,
+        timeout: float,
+        attempts: int,
+        is_answered: bool,
+    ) -> None:
+        self.request = request
+        self.unit = unit
+        self.pdu = pdu
+        self.timeout = timeout
+        self.attempts_left = attempts
+        self.is_answered = is_answered
+        self.transaction = 0
+        self.sent = 0
+        self.deadline = 0.0
+        self.done = False
+        self.cancelled = False
+        self.echo_due = False
+        self.mismatch: InvalidResponseError | None = None
+        self._response: ResponseT | None = None
+        self._error: BaseException | None = None
+
+    def result(self) -> ResponseT:
+        """The response.
+
+        None for what is never answered: a broadcast, and diagnostics that force listen-only mode.
+        Raises an `ExceptionResponseError` for an exception response, `ResponseTimeoutError`,
+        `InvalidResponseError` for an answer that does not fit, `ConnectionLostError`, and
+        RuntimeError before it is done.
+        """
+        if self._error is not None:
+            raise self._error
+        if not self.done:
+            raise RuntimeError("the exchange is not done; wait until exchange.done is True")
+        return self._response  # type: ignore[return-value]
+
+    def finish(self, response: ResponseT | None, error: BaseException | None = None) -> None:
+        """Note the outcome; the first one counts."""
+        if not self.done:
+            self._response = response
+            self._error = error
+            self.done = True
+
+    def timeout_error(self) -> ResponseTimeoutError | InvalidResponseError:
+        """Why the exchange ends when its time is over: nothing came, or nothing that fits."""
+        if self.mismatch is not None:
+            return self.mismatch
+        attempts = f" in {self.sent} attempts" if self.sent > 1 else ""
+        return ResponseTimeoutError(
+            f"unit {self.unit} did not answer {self.request!r} within {self.timeout:g} s{attempts}"
+        )

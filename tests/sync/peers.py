@@ -1,0 +1,208 @@
+"""Peers that do what a script says: a socket or a pseudo-terminal with a thread behind it.
+
+A script is a function of one `Peer`; what it raises fails the test. Nothing here knows how to
+answer by itself, so that tests can have every fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+from modwire.checksums import crc16
+
+PATIENCE = 10.0  # seconds until a test that waits for the other side fails
+
+
+class Peer:
+    """The far end of one link; `receive` gives what came, `send` sends."""
+
+    def receive(self) -> bytes:
+        raise NotImplementedError
+
+    def send(self, *pieces: bytes) -> None:
+        raise NotImplementedError
+
+    def request(self, size: int = 12) -> bytes:
+        """The next `size` bytes: one request of function 1 to 6 is 12 on TCP, 8 on RTU."""
+        data = b""
+        while len(data) < size:
+            piece = self.receive()
+            assert piece, f"the client closed the link after {data.hex(' ')!r}"
+            data += piece
+        return data
+
+
+class SocketPeer(Peer):
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.address: object = None
+        sock.settimeout(PATIENCE)
+
+    def receive(self) -> bytes:
+        data, self.address = self.socket.recvfrom(2048)
+        return data
+
+    def send(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            if self.socket.type == socket.SOCK_DGRAM:
+                self.socket.sendto(piece, self.address)  # type: ignore[arg-type]
+            else:
+                self.socket.sendall(piece)
+
+    def reset(self) -> None:
+        """End the connection with RST instead of FIN."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.socket.close()
+
+
+class PtyPeer(Peer):
+    """The far end of a serial line; `path` is the device that the client opens."""
+
+    def __init__(self) -> None:
+        self.fd, self._near = os.openpty()
+        tty.setraw(self._near)
+        self.path = os.ttyname(self._near)
+
+    def receive(self) -> bytes:
+        ready, _, _ = select.select([self.fd], [], [], PATIENCE)
+        assert ready, "the client sent nothing"
+        return os.read(self.fd, 2048)
+
+    def send(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            os.write(self.fd, piece)
+
+    def close(self) -> None:
+        for fd in (self.fd, self._near):
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+    def unplug(self) -> None:
+        os.close(self.fd)
+
+
+Script = Callable[[SocketPeer], None]
+
+
+class Background:
+    """A thread whose exceptions come out at the end of the `with` block."""
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self._run = run
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._catch, daemon=True)
+
+    def _catch(self) -> None:
+        try:
+            self._run()
+        except BaseException as error:  # noqa: BLE001 - raised again in join
+            self._error = error
+
+    def join(self) -> None:
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive(), "the thread is still waiting"
+        if self._error is not None:
+            raise self._error
+
+    def __enter__(self) -> Background:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.join()
+
+
+@contextlib.contextmanager
+def tcp_server(*scripts: Script, host: str = "127.0.0.1") -> Iterator[int]:
+    """The port of a server that plays one script per connection, one connection at a time."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listener:
+        with Background(lambda: _serve(listener, scripts)):
+            yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def unix_server(path: str, *scripts: Script) -> Iterator[None]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        with Background(lambda: _serve(listener, scripts)):
+            yield
+
+
+def _serve(listener: socket.socket, scripts: tuple[Script, ...]) -> None:
+    listener.settimeout(PATIENCE)
+    for script in scripts:
+        connection, _ = listener.accept()
+        with connection:
+            script(SocketPeer(connection))
+
+
+@contextlib.contextmanager
+def udp_server(script: Script, host: str = "127.0.0.1") -> Iterator[int]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.bind((host, 0))
+        with Background(lambda: script(SocketPeer(sock))):
+            yield sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serial_line(script: Callable[[PtyPeer], None]) -> Iterator[str]:
+    """The path of a serial port with the script at its other end."""
+    peer = PtyPeer()
+    try:
+        with Background(lambda: script(peer)):
+            yield peer.path
+    finally:
+        peer.close()
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def mbap(request: bytes, pdu: bytes, *, transaction: int | None = None) -> bytes:
+    """The TCP frame that answers the frame `request` with `pdu`."""
+    head = request[:2] if transaction is None else transaction.to_bytes(2, "big")
+    return head + b"\0\0" + (len(pdu) + 1).to_bytes(2, "big") + request[6:7] + pdu
+
+
+def rtu(unit: int, pdu: bytes) -> bytes:
+    body = bytes((unit,)) + pdu
+    return body + crc16(body).to_bytes(2, "little")
+
+
+def registers(*values: int, function_code: int = 3) -> bytes:
+    """The PDU that answers a read with these registers."""
+    data = b"".join(value.to_bytes(2, "big") for value in values)
+    return bytes((function_code, len(data))) + data
+
+
+def answer_reads(peer: Peer) -> None:
+    """Answer every read of one register with its address, until the client closes the link."""
+    while data := peer.receive():
+        for at in range(0, len(data), 12):
+            request = data[at : at + 12]
+            peer.send(mbap(request, registers(int.from_bytes(request[8:10], "big"))))
+
+
+def answer_one_read(peer: Peer) -> None:
+    request = peer.request()
+    peer.send(mbap(request, registers(int.from_bytes(request[8:10], "big"))))

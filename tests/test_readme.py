@@ -1,0 +1,225 @@
+"""The README is true: its snippets run, its commands exist, its tables name what there is."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+from typing import NamedTuple
+
+import pytest
+
+import modwire
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = ROOT / "examples"
+
+
+class Snippet(NamedTuple):
+    """A fenced block, and the `text` block behind it, which shows what it prints."""
+
+    language: str
+    code: str
+    output: str
+
+
+def snippets() -> list[Snippet]:
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    outputs = [code if language == "text" else "" for language, code in blocks[1:]]
+    return [
+        Snippet(language, code, output)
+        for (language, code), output in zip(blocks, [*outputs, ""], strict=True)
+    ]
+
+
+def snippet(part: str, language: str = "python") -> Snippet:
+    """The one snippet of `language` that has `part` in it."""
+    (found,) = [each for each in snippets() if each.language == language and part in each.code]
+    return found
+
+
+def run(script: Path, cwd: Path) -> str:
+    result = subprocess.run(
+        [sys.executable, str(script)], cwd=cwd, capture_output=True, text=True, timeout=30
+    )
+    assert (result.stderr, result.returncode) == ("", 0)
+    return result.stdout
+
+
+# The parts that mark each Python snippet; what is new in the README needs a test here.
+PYTHON = {
+    "the server": "serve_forever()",
+    "the client": "with TcpClient(",
+    "the endpoint": "connect(",
+    "the core alone": "ClientProtocol(RtuFraming)",
+    "the vendored core": "firmware_tool.modbus",
+}
+
+
+def test_every_snippet_is_tested() -> None:
+    assert sorted(snippet(part) for part in PYTHON.values()) == sorted(
+        each for each in snippets() if each.language == "python"
+    )
+    assert {each.language for each in snippets()} == {"python", "sh", "text"}
+
+
+@pytest.mark.parametrize("part", [PYTHON["the endpoint"], PYTHON["the core alone"]])
+def test_a_snippet_prints_what_the_readme_shows(part: str, tmp_path: Path) -> None:
+    script = tmp_path / "snippet.py"
+    script.write_text(snippet(part).code, encoding="utf-8")
+    assert run(script, tmp_path) == snippet(part).output
+
+
+def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) -> None:
+    """The first thing anyone tries."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for name in ("server", "client"):
+        code = snippet(PYTHON[f"the {name}"]).code
+        assert "5020" in code
+        (tmp_path / f"{name}.py").write_text(code.replace("5020", str(port)), encoding="utf-8")
+    server = subprocess.Popen([sys.executable, str(tmp_path / "server.py")], cwd=tmp_path)
+    try:
+        give_up = monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert monotonic() < give_up, "the server does not listen"
+                assert server.poll() is None, "the server has ended"
+                sleep(0.05)
+        output = run(tmp_path / "client.py", tmp_path)
+    finally:
+        server.kill()
+        server.wait()
+    assert output == snippet(PYTHON["the client"]).output
+
+
+@pytest.mark.parametrize("name", ["server", "client"])
+def test_the_ten_lines_are_those_of_the_examples(name: str) -> None:
+    code = snippet(PYTHON[f"the {name}"]).code
+    example = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    assert example.partition('"""\n\n')[2] == code
+    assert len([line for line in code.splitlines() if line]) <= 10
+
+
+def test_the_core_works_as_the_vendoring_section_says(tmp_path: Path) -> None:
+    (tmp_path / "packages").symlink_to(ROOT / "packages", target_is_directory=True)
+    (tmp_path / "firmware_tool").mkdir()
+    command = snippet("cp -r", "sh").code.split()
+    assert command[:2] == ["cp", "-r"]
+    shutil.copytree(tmp_path / command[2], tmp_path / command[3])
+    script = tmp_path / "use_it.py"
+    code = snippet(PYTHON["the vendored core"]).code
+    check = "import sys; assert 'modwire' not in sys.modules\n"
+    script.write_text(code + check, encoding="utf-8")
+    assert run(script, tmp_path) == snippet(PYTHON["the vendored core"]).output
+
+
+def test_the_commands_exist(require_peer: Callable[[str, bool, str], None]) -> None:
+    require_peer("make", shutil.which("make") is not None, "apt-get install make")
+    for each in snippets():
+        for line in each.code.splitlines() if each.language == "sh" else ():
+            program, *arguments = line.split()
+            if program == "make":
+                subprocess.run(
+                    ["make", "-n", *arguments], cwd=ROOT, check=True, capture_output=True
+                )
+            elif line.startswith("python -m pip install "):
+                for package in arguments[3:]:
+                    assert (ROOT / package / "pyproject.toml").is_file(), package
+            else:
+                assert program == "cp", f"no test knows {line!r}"  # the vendoring test does it
+
+
+def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    shown = next(each.code for each in snippets() if each.language == "text")
+    if sys.platform == "win32":
+        pytest.skip("what is shown includes RTU, which the demo leaves out on Windows")
+    printed = run(EXAMPLES / "demo.py", tmp_path).splitlines()
+    assert "RTU request" in shown
+    for line in shown.splitlines():
+        assert line in printed
+
+
+def test_the_links_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", README)
+    assert targets
+    for target in targets:
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+# The tables.
+
+
+def cells(heading: str) -> list[list[str]]:
+    """The rows of the table whose first header cell is `heading`."""
+    lines = README.splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith(f"| {heading} |")) + 2
+    rows: list[list[str]] = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split(" | ")])
+    return rows
+
+
+def names(text: str) -> list[str]:
+    return re.findall(r"`(\w+)`", text)
+
+
+def test_the_table_of_functions_has_every_method_of_a_client() -> None:
+    listed = [name for row in cells("code") for name in names(row[1])]
+    methods = [name for name in dir(modwire.BlockingCalls) if not name.startswith("_")]
+    assert sorted([*listed, "call"]) == sorted(methods)
+
+
+def test_the_table_of_functions_has_every_function_code() -> None:
+    listed = {code for row in cells("code") for code in re.split(r", ", row[0])}
+    known = {
+        f"{request.function_code}"
+        if request.sub_code is None
+        else f"{request.function_code}/{request.sub_code}"
+        for request in modwire.REQUESTS
+    }
+    assert listed == known
+
+
+def test_the_table_of_options_has_every_option_with_its_default() -> None:
+    parameters = inspect.signature(modwire.ClientOptions).parameters
+    rows = {row[0].strip("`"): row[1].strip("`") for row in cells("option")}
+    assert rows.keys() == parameters.keys()
+    for name, shown in rows.items():
+        default = parameters[name].default
+        if name == "decoder":
+            assert shown == "Decoder()"
+        elif name == "quirks":
+            assert shown == f"Quirks.{default.name or 'none'}"
+            assert all(quirk.name in README for quirk in modwire.Quirks)
+        else:
+            assert shown == repr(default), name
+    for name in inspect.signature(modwire.ServerOptions).parameters:
+        assert f"`{name}" in README, name
+
+
+def test_the_table_of_errors_has_every_error() -> None:
+    listed = {row[0].strip("`") for row in cells("error")}
+    raised = {name for name in modwire.__all__ if name.endswith("Error")} - {"ModbusError"}
+    assert listed == raised
+
+
+def test_every_public_name_in_the_readme_exists() -> None:
+    import modwire_sync
+
+    sources = modwire, modwire_sync
+    for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)) - {"TimeoutError"}:
+        known = any(hasattr(source, name) for source in sources)
+        assert known or name in ("ConnectionError", "ValueError"), name
