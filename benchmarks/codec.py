@@ -65,7 +65,9 @@ def unpack_bits(data: bytes, count: int) -> list[bool]:
 # --- the floors on TCP
 
 
-def tcp_encode_read(transaction: int, unit: int, code: int, most: int, at: int, count: int) -> bytes:
+def tcp_encode_read(
+    transaction: int, unit: int, code: int, most: int, at: int, count: int
+) -> bytes:
     if not 1 <= count <= most or at + count > 0x10000:
         raise ValueError
     return _TCP_READ.pack(transaction, 0, 6, unit, code, at, count)
@@ -142,9 +144,7 @@ def rtu_check_values(reply: bytes, unit: int, code: int, size: int) -> None:
         raise NotAnAnswerError
 
 
-def rtu_encode_write(
-    unit: int, code: int, most: int, at: int, count: int, data: bytes
-) -> bytes:
+def rtu_encode_write(unit: int, code: int, most: int, at: int, count: int, data: bytes) -> bytes:
     if not 1 <= count <= most or at + count > 0x10000:
         raise ValueError
     body = _RTU_WRITE.pack(unit, code, at, count, len(data)) + data

@@ -27,7 +27,7 @@ for _ in range({copies}):
 print((perf_counter() - started) * 1e3)
 """
 
-DATACLASS = '''
+DATACLASS = """
 from dataclasses import dataclass
 
 def define():
@@ -45,9 +45,9 @@ def define():
         data: bytes
 
     return ReadCoilsRequest, ReadCoilsResponse
-'''
+"""
 
-SLOTS = '''
+SLOTS = """
 from modwire.messages.base import Message, set_field
 
 def define():
@@ -69,9 +69,9 @@ def define():
             set_field(self, "data", data)
 
     return ReadCoilsRequest, ReadCoilsResponse
-'''
+"""
 
-TUPLES = '''
+TUPLES = """
 from operator import itemgetter
 
 class Message(tuple):
@@ -110,7 +110,7 @@ def define():
             return new(cls, (count, data))
 
     return ReadCoilsRequest, ReadCoilsResponse
-'''
+"""
 
 WAYS = {"frozen dataclass": DATACLASS, OURS: SLOTS, "tuple": TUPLES}
 DATA = bytes(250)

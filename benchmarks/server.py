@@ -64,6 +64,10 @@ def _pipelined(port: int, stack: ExitStack) -> Loop:
     link = _connect(port, stack)
     requests = REQUEST * PIPELINED
     size = len(ANSWER) * PIPELINED
+    link.settimeout(3.0)
+    link.sendall(requests)
+    _take(link, size)
+    link.settimeout(None)
 
     def loop(count: int) -> None:
         for _ in repeat(None, count // PIPELINED):
@@ -105,9 +109,12 @@ def run(settings: Settings) -> list[Row]:
             count = at_once * max(1, int(settings.sample * 5 * rate / at_once))
             # Connections are closed before the next case opens its own.
             with ExitStack() as links:
-                samples = {
-                    each: wall_sample(load(port, links), count) for each, port in ports.items()
-                }
+                samples = {}
+                for each, port in ports.items():
+                    try:
+                        samples[each] = wall_sample(load(port, links), count)
+                    except TimeoutError:
+                        print(f"server: {each} does not answer all of {name}, so it is left out")
                 rows.append(
                     rate_row("server", f"FC3 of 10, {name}", samples, settings.rounds, target)
                 )

@@ -126,7 +126,9 @@ _REQUEST = ReadHoldingRegistersRequest(100, 10).encode()
 CASES = (
     Case("responses of 10 registers, TCP", 2.5, TcpFraming, False, _ANSWER, TcpFloor),
     Case("requests, TCP", 2.5, TcpFraming, True, _REQUEST, TcpFloor),
-    Case("responses of 10 registers, RTU", 2.0, RtuFraming, False, _ANSWER, lambda: RtuFloor(False)),
+    Case(
+        "responses of 10 registers, RTU", 2.0, RtuFraming, False, _ANSWER, lambda: RtuFloor(False)
+    ),
     # No target: a server on a bus also has to rule out that another unit answers.
     Case("requests, RTU", None, RtuFraming, True, _REQUEST, lambda: RtuFloor(True)),
 )

@@ -8,12 +8,17 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from modwire import AsyncCalls, ConnectionLostError, ReadHoldingRegistersRequest
+from modwire import AsyncCalls, ConnectionLostError
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
@@ -119,59 +124,68 @@ def test_the_asyncio_client_is_short_and_has_every_method() -> None:
         assert getattr(client, name) is getattr(AsyncCalls, name)
 
 
-async def connect_asyncio_client(handler: object) -> tuple[asyncio.Server, AsyncCalls]:
-    server = await asyncio.start_server(handler, "127.0.0.1", 0)  # type: ignore[arg-type]
-    client_class = load("embed_asyncio").Client
-    address = server.sockets[0].getsockname()
-    _, client = await asyncio.get_running_loop().create_connection(client_class, *address)
-    return server, client
+@asynccontextmanager
+async def asyncio_client(handler: Handler) -> AsyncIterator[Any]:
+    """The example's client, connected to a server that handles the connection with `handler`."""
+    ended = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handler(reader, writer)
+            await reader.read()  # until the client has gone
+        finally:
+            writer.close()
+            ended.set()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        address = server.sockets[0].getsockname()
+        loop = asyncio.get_running_loop()
+        _, client = await loop.create_connection(load("embed_asyncio").Client, *address)
+        yield client
+        client.transport.close()
+        await ended.wait()
+
+
+def answer(request: bytes) -> bytes:
+    """The answer to a read of one register: its own address."""
+    return request[:4] + b"\x00\x05" + request[6:8] + b"\x02" + request[8:10]
 
 
 def test_tasks_that_share_the_asyncio_client_get_their_own_answers() -> None:
-    """Answers that come in another order must not change hands; four requests come at once."""
+    """Four requests come at once, and answers in another order do not change hands."""
 
     async def last_one_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = [await reader.readexactly(12) for _ in range(4)]
-        for request in reversed(requests):
-            writer.write(request[:4] + b"\x00\x05" + request[6:8] + b"\x02" + request[8:10])
-        assert await reader.read() == b""
-        writer.close()
+        writer.writelines(answer(request) for request in reversed(requests))
 
     async def scenario() -> list[list[int]]:
-        server, client = await connect_asyncio_client(last_one_first)
-        calls = [client.read_holding_registers(address, timeout=10) for address in range(4)]
-        answers = await asyncio.gather(*calls)
-        client.transport.close()  # type: ignore[attr-defined]
-        async with server:
+        async with asyncio_client(last_one_first) as client:
+            calls = [client.read_holding_registers(address, timeout=10) for address in range(4)]
+            answers: list[list[int]] = await asyncio.gather(*calls)
             return answers
 
     assert asyncio.run(scenario()) == [[0], [1], [2], [3]]
 
 
 def test_a_cancelled_task_takes_nothing_from_the_others() -> None:
-    """Four slots taken by cancelled calls are free again, and late answers go to nobody."""
+    """What four cancelled calls took is free again at once, and late answers go to nobody."""
 
-    async def first_four_last(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def wait_for_five(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = [await reader.readexactly(12) for _ in range(5)]
-        for request in requests:
-            writer.write(request[:4] + b"\x00\x05" + request[6:8] + b"\x02" + request[8:10])
-        assert await reader.read() == b""
-        writer.close()
+        writer.writelines(answer(request) for request in requests)
 
     async def scenario() -> list[int]:
-        server, client = await connect_asyncio_client(first_four_last)
-        tasks = [
-            asyncio.create_task(client.read_holding_registers(address, timeout=10))
-            for address in range(5)
-        ]
-        await asyncio.sleep(0)
-        for task in tasks[:4]:
-            task.cancel()
-        answer = await tasks[4]
-        assert all(task.cancelled() for task in tasks[:4])
-        client.transport.close()  # type: ignore[attr-defined]
-        async with server:
-            return answer
+        async with asyncio_client(wait_for_five) as client:
+            tasks = [
+                asyncio.create_task(client.read_holding_registers(address, timeout=10))
+                for address in range(5)
+            ]
+            await asyncio.sleep(0)
+            for task in tasks[:4]:
+                task.cancel()
+            found: list[int] = await tasks[4]
+            assert all(task.cancelled() for task in tasks[:4])
+            return found
 
     assert asyncio.run(scenario()) == [4]
 
@@ -182,12 +196,10 @@ def test_a_call_on_a_lost_asyncio_connection_fails_at_once() -> None:
         writer.close()
 
     async def scenario() -> None:
-        server, client = await connect_asyncio_client(hang_up)
-        for _ in range(2):  # the first is under way when the link goes, the second comes after
-            with pytest.raises(ConnectionLostError):
-                await client.call(ReadHoldingRegistersRequest(0), timeout=10)
-        async with server:
-            pass
+        async with asyncio_client(hang_up) as client:
+            for _ in range(2):  # the first is under way when the link goes, the second is late
+                with pytest.raises(ConnectionLostError):
+                    await client.read_holding_registers(0, timeout=10)
 
     asyncio.run(scenario())
 

@@ -203,7 +203,7 @@ def test_the_table_of_options_has_every_option_with_its_default() -> None:
             assert shown == "Decoder()"
         elif name == "quirks":
             assert shown == f"Quirks.{default.name or 'none'}"
-            assert all(quirk.name in README for quirk in modwire.Quirks)
+            assert all(str(quirk.name) in README for quirk in modwire.Quirks)
         else:
             assert shown == repr(default), name
     for name in inspect.signature(modwire.ServerOptions).parameters:

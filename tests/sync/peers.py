@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import socket
+import sys
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -129,9 +132,29 @@ class Background:
 def tcp_server(*scripts: Script, host: str = "127.0.0.1") -> Iterator[int]:
     """The port of a server that plays one script per connection, one connection at a time."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, 0), family=family) as listener:
-        with Background(lambda: _serve(listener, scripts)):
+    with (
+        socket.create_server((host, 0), family=family) as listener,
+        Background(lambda: _serve(listener, scripts)),
+    ):
+        yield listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def tcp_service(script: Script) -> Iterator[int]:
+    """The port of a server that plays the script for each connection, one after the other."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = False
+
+        def serve() -> None:
+            while not over:
+                connection, _ = listener.accept()
+                with connection, contextlib.suppress(ConnectionError):
+                    script(SocketPeer(connection))
+
+        with Background(serve):
             yield listener.getsockname()[1]
+            over = True
+            socket.create_connection(listener.getsockname()).close()
 
 
 @contextlib.contextmanager
@@ -169,6 +192,39 @@ def serial_line(script: Callable[[PtyPeer], None]) -> Iterator[str]:
             yield peer.path
     finally:
         peer.close()
+
+
+def wait_until_receiving(thread: int, function: str = "receive") -> None:
+    """Return when the thread with this ident waits in a link for bytes, or in `function`."""
+    end = time.monotonic() + PATIENCE
+    while sys._current_frames()[thread].f_code.co_name != function:
+        assert time.monotonic() < end, "the thread does not receive"
+
+
+@contextlib.contextmanager
+def keyboard_interrupt() -> Iterator[Callable[[], None]]:
+    """A function that another thread calls: KeyboardInterrupt is raised once in the main thread.
+
+    A signal that comes just before a system call starts does not end it, hence the repetition.
+    """
+    raised = threading.Event()
+
+    def handler(number: int, frame: object) -> None:
+        if not raised.is_set():
+            raised.set()
+            raise KeyboardInterrupt
+
+    def interrupt() -> None:
+        end = time.monotonic() + PATIENCE
+        while not raised.wait(0.01):
+            assert time.monotonic() < end, "the main thread cannot be interrupted"
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def free_port() -> int:

@@ -29,6 +29,7 @@ from .errors import (
     ServerDeviceBusyError,
     ServerDeviceFailureError,
 )
+from .exchange import Exchange
 from .framing import FRAMINGS, AsciiFraming, BinaryFraming, Frame, Framing, RtuFraming, TcpFraming
 from .messages import (
     REQUESTS,

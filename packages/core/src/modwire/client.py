@@ -59,6 +59,7 @@ class ClientProtocol:
         self._takes_any_unit = Quirks.any_unit in quirks
         self._takes_trailing_bytes = Quirks.trailing_bytes in quirks
         self._has_transactions = framing.has_transactions
+        self._is_serial = framing.is_serial
         self._most_open = self.options.max_in_flight if framing.has_transactions else 1
         self._queue: deque[Exchange[Response]] = deque()
         self._open: dict[int, Exchange[Response]] = {}
@@ -86,7 +87,7 @@ class ClientProtocol:
         unit = options.unit if unit is None else check_unit(unit)
         timeout = options.response_timeout if timeout is None else check_timeout(timeout)
         is_answered = request.expects_response
-        if not unit and self.framing.is_serial:
+        if not unit and self._is_serial:
             if not request.may_be_broadcast:
                 raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
             is_answered = False
@@ -110,16 +111,12 @@ class ClientProtocol:
         data = b""
         while queue and len(self._open) < self._most_open:
             exchange = queue.popleft()
-            exchange.transaction = self._next_transaction()
+            transaction = self._transaction + 1 & 0xFFFF
+            while transaction in self._overdue or transaction in self._open:
+                transaction = transaction + 1 & 0xFFFF
+            self._transaction = exchange.transaction = transaction
             data += self._send(exchange, now)
         return data
-
-    def _next_transaction(self) -> int:
-        transaction = self._transaction + 1 & 0xFFFF
-        while transaction in self._overdue or transaction in self._open:
-            transaction = transaction + 1 & 0xFFFF
-        self._transaction = transaction
-        return transaction
 
     def _send_next(self, now: float) -> bytes:
         """One frame on a line without transaction ids, when its turn has come."""
@@ -163,19 +160,27 @@ class ClientProtocol:
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that came at `now`; they finish exchanges, or are skipped and counted."""
         self._quiet_from = now + self._line_silence
-        self.framing.receive_data(data, now)
-        self._take_all(now)
+        framing = self.framing
+        if len(self._open) == 1:
+            (exchange,) = self._open.values()
+            pdu = framing.sole_pdu(data, exchange.unit, exchange.transaction)
+            if pdu is not None and exchange.is_answered:
+                self._take_answer(exchange, pdu)
+                return
+        framing.receive_data(data, now)
+        frames = framing.frames
+        while frames:
+            self._take(frames.popleft(), now)
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Take one datagram: what is no whole frame at its end is dropped."""
         self.framing.receive_data(data, now)
         self.framing.end_datagram()
-        self._take_all(now)
-        self.broken = False
-
-    def _take_all(self, now: float) -> None:
         while (frame := self.framing.next_frame()) is not None:
-            self._take(frame, now)
+            if isinstance(frame, FrameError):  # the next datagram begins anew, fatal or not
+                self.frame_errors += 1
+            else:
+                self._take(frame, now)
 
     def _take(self, frame: Frame | FrameError, now: float) -> None:
         if type(frame) is not Frame:
@@ -193,14 +198,19 @@ class ClientProtocol:
             return
         if exchange.echo_due and frame.pdu == exchange.pdu:
             exchange.echo_due = False
-            return
+        elif not self._take_answer(exchange, frame.pdu):
+            self._skip(frame)
+
+    def _take_answer(self, exchange: Exchange[Response], pdu: bytes) -> bool:
+        """End `exchange` with the answer in `pdu`; False if the right one may still come."""
         try:
-            response = self._decode(exchange, frame.pdu)
+            if self._takes_trailing_bytes:
+                pdu = self._without_trailing_bytes(pdu)
+            response = exchange.request.decode_response(pdu)
         except InvalidResponseError as error:
             if not self._has_transactions:
                 exchange.mismatch = error
-                self._skip(frame)
-                return
+                return False
             self._close(exchange)
             exchange.finish(None, error)
         except Exception as error:  # noqa: BLE001 - an exception response, or a custom class
@@ -209,17 +219,13 @@ class ClientProtocol:
         else:
             self._close(exchange)
             exchange.finish(response)
+            if isinstance(exchange.request, DiagnosticsRequest):
+                follow_delimiter(self.framing, exchange.request)
+        return True
 
-    def _decode(self, exchange: Exchange[Response], pdu: bytes) -> Response:
-        request = exchange.request
-        if self._takes_trailing_bytes:
-            length = self.options.decoder.response_length(pdu, 0)
-            if 0 < length < len(pdu):
-                pdu = pdu[:length]
-        response = request.decode_response(pdu)
-        if isinstance(request, DiagnosticsRequest):
-            follow_delimiter(self.framing, request)
-        return response
+    def _without_trailing_bytes(self, pdu: bytes) -> bytes:
+        length = self.options.decoder.response_length(pdu, 0)
+        return pdu[:length] if length > 0 else pdu
 
     def _close(self, exchange: Exchange[Response]) -> None:
         """An exchange has its reply. Each further attempt may bring one more: it is owed."""
@@ -274,15 +280,17 @@ class ClientProtocol:
         self.framing.reset()
         self.broken = False
         self._overdue.clear()
-        if not self.framing.is_serial:
+        if not self._is_serial:
             self._owed.clear()
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
         times = [exchange.deadline for exchange in self._open.values()]
-        if self._open and (silence := self.framing.deadline()) is not None:
+        if self._has_transactions:
+            return min(times) if times else None
+        if times and (silence := self.framing.deadline()) is not None:
             times.append(silence)
-        if self._queue and not self._has_transactions and not self._open:
+        elif self._queue and not times:
             turn = min(
                 self._quiet_from if exchange.sent else self._free_at(exchange.unit)
                 for exchange in self._queue
@@ -293,7 +301,8 @@ class ClientProtocol:
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`: silence ends frames, attempts end, broadcasts are done."""
         self.framing.handle_timeout(now)
-        self._take_all(now)
+        while (frame := self.framing.next_frame()) is not None:
+            self._take(frame, now)
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
             del self._open[exchange.transaction]
             if not exchange.is_answered:

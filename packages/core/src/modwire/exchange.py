@@ -20,23 +20,16 @@ class Exchange(Generic[ResponseT]):
     the current attempt ends, in the caller's time; `sent` how often the request was sent.
     """
 
-    __slots__ = (
-        "_error",
-        "_response",
-        "attempts_left",
-        "cancelled",
-        "deadline",
-        "done",
-        "echo_due",
-        "is_answered",
-        "mismatch",
-        "pdu",
-        "request",
-        "sent",
-        "timeout",
-        "transaction",
-        "unit",
-    )
+    # Defaults of the class, so that making an exchange sets only what differs.
+    transaction = 0
+    sent = 0
+    deadline = 0.0
+    done = False
+    cancelled = False
+    echo_due = False
+    mismatch: InvalidResponseError | None = None
+    _response: ResponseT | None = None
+    _error: BaseException | None = None
 
     def __init__(
         self,
@@ -53,15 +46,6 @@ class Exchange(Generic[ResponseT]):
         self.timeout = timeout
         self.attempts_left = attempts
         self.is_answered = is_answered
-        self.transaction = 0
-        self.sent = 0
-        self.deadline = 0.0
-        self.done = False
-        self.cancelled = False
-        self.echo_due = False
-        self.mismatch: InvalidResponseError | None = None
-        self._response: ResponseT | None = None
-        self._error: BaseException | None = None
 
     def result(self) -> ResponseT:
         """The response.

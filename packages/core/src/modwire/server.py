@@ -69,6 +69,7 @@ class ServerProtocol:
         self._heard = float("-inf")
         self._waiting: Frame | None = None
         self._errors_to_tell = 0
+        self._has_overrun = False
         self._overheard_to_tell = 0
         self._echo = b""
 
@@ -82,6 +83,10 @@ class ServerProtocol:
         self._heard = now
         self.framing.receive_data(data, now)
         self.framing.end_datagram()
+
+    def overrun(self) -> None:
+        """Characters were lost: the next damaged frame counts as a character overrun."""
+        self._has_overrun = True
 
     def connected(self, now: float) -> None:
         """The connection was accepted: the idle timeout counts from here."""
@@ -133,7 +138,8 @@ class ServerProtocol:
         self._overheard_to_tell = 0
         while self._errors_to_tell:
             self._errors_to_tell -= 1
-            units.communication_error()
+            units.communication_error(overrun=self._has_overrun)
+            self._has_overrun = False
 
     @property
     def has_call(self) -> bool:

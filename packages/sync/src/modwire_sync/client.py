@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from modwire.backoff import Backoff, LinkHistory
 from modwire.calls import BlockingCalls
-from modwire.client import ClientProtocol, Exchange
+from modwire.client import ClientProtocol
 from modwire.errors import ConnectionLostError, ModbusError
+from modwire.exchange import Exchange
 from modwire.messages.base import Response
 
 from .links import LONGEST_WAIT, Link
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
+_MOST_READS = 64  # of what has arrived before a call, lest a server that floods us holds it up
 _DEBUG = 10  # logging.DEBUG; logging is imported when the first link is opened
 
 
@@ -59,7 +61,7 @@ class Client(BlockingCalls):
         self._looks_always = not framing.has_transactions
         self._backoff = Backoff()
         self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
-        self._failures = 0  # to open a link, since ever
+        self._failures: int = 0  # to open a link, since ever
         self._open_error: OSError | None = None
         self._log: Logger | None = None
         self._wire: Logger | None = None
@@ -241,7 +243,9 @@ class Client(BlockingCalls):
 
     def _take_arrived(self, now: float) -> None:
         """Take what came while nobody was receiving."""
-        while self._reader is None and self._link is not None:
+        for _ in range(_MOST_READS):
+            if self._reader is not None or self._link is None:
+                return
             try:
                 data = self._link.receive_now()
             except OSError as error:

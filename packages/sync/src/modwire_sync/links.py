@@ -56,7 +56,8 @@ class SocketLink(Link):
     """A connected stream or datagram socket, which the link owns from here on.
 
     `send_timeout` is in seconds. Where the socket allows it, the kernel keeps the time
-    (SO_RCVTIMEO): an exchange is then two system calls, where `settimeout` needs four.
+    (SO_RCVTIMEO): an exchange is then two system calls, where `settimeout` needs four. A signal
+    whose handler returns starts the waiting anew.
     """
 
     def __init__(self, sock: socket.socket, send_timeout: float) -> None:

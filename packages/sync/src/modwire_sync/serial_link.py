@@ -29,7 +29,13 @@ def open_port(
     rs485: RS485Settings | bool | None,
     exclusive: bool,
 ) -> serial.Serial:
-    """The open port; raises OSError, and ValueError for what the driver does not know."""
+    """The open port; raises OSError, and ValueError for what the driver does not know.
+
+    A pseudo-terminal has neither parity nor 7 bits. glibc refuses to set what has no effect, so
+    from its second opening on it would be refused.
+    """
+    if os.path.realpath(port).startswith("/dev/pts/"):
+        bytesize, parity = 8, "N"
     opened: serial.Serial = serial.serial_for_url(
         port,
         baudrate=baudrate,

@@ -70,10 +70,10 @@ class AsciiFraming(Framing):
         elif lrc(body):
             self._refuse(f"has LRC {body[-1]:02X}, {lrc(body[:-1]):02X} was due")
         else:
-            self._frames.append(Frame(body[0], 0, body[1:-1]))
+            self.frames.append(Frame(body[0], 0, body[1:-1]))
 
     def _refuse(self, what: str) -> None:
-        self._frames.append(FrameError(f"an ASCII frame {what}"))
+        self.frames.append(FrameError(f"an ASCII frame {what}"))
 
 
 def follow_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:

@@ -42,7 +42,8 @@ class OverheardFrame(Frame):
 class Framing:
     """The base of the framings; `decoder` knows the lengths of PDUs, `is_server` which side hears.
 
-    `silence` is how many seconds of quiet end an RTU frame; the other framings do without.
+    `frames` holds what was found and not asked for yet. `silence` is how many seconds of quiet end
+    an RTU frame; the other framings do without.
     `has_transactions` tells whether frames carry transaction ids, `is_serial` whether unit 0 is a
     broadcast, as on a serial line, and requests wait for each other; `needs_silence` whether the
     line must be quiet before a frame.
@@ -58,7 +59,7 @@ class Framing:
         self.decoder = decoder
         self.is_server = is_server
         self.silence = silence
-        self._frames: deque[Frame | FrameError] = deque()
+        self.frames: deque[Frame | FrameError] = deque()
         self._buffer = b""
         self._expected = (0, 0)
 
@@ -80,9 +81,16 @@ class Framing:
         """Tell the length of the response PDU that is awaited, where its class has no rule."""
         self._expected = (function_code, length)
 
+    def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
+        """The PDU in `data`, if that is one whole frame of this unit and transaction.
+
+        None, and nothing done, in every other case: `receive_data` knows them all.
+        """
+        return None
+
     def next_frame(self) -> Frame | FrameError | None:
         """The next frame, or the error in its place; None when more bytes are needed."""
-        return self._frames.popleft() if self._frames else None
+        return self.frames.popleft() if self.frames else None
 
     def deadline(self) -> float | None:
         """When silence will end what is in the buffer; None where no silence is waited for."""
@@ -98,7 +106,7 @@ class Framing:
 
     def reset(self) -> None:
         """Forget everything received: the link was opened anew."""
-        self._frames.clear()
+        self.frames.clear()
         self._buffer = b""
 
     @property

@@ -56,7 +56,7 @@ class BinaryFraming(Framing):
             at = stop + 1
             is_end = data[stop] == 0x7D
             if is_end and 4 <= len(body) <= MAX_BODY and not crc16(body):
-                self._frames.append(Frame(body[0], 0, body[1:-2]))
+                self.frames.append(Frame(body[0], 0, body[1:-2]))
                 return at
             if at == len(data):
                 return -1
@@ -72,7 +72,7 @@ class BinaryFraming(Framing):
         return at
 
     def _refuse(self, what: str) -> None:
-        self._frames.append(FrameError(f"a binary frame {what}"))
+        self.frames.append(FrameError(f"a binary frame {what}"))
 
 
 def _next_brace(data: bytes, at: int, limit: int) -> int:

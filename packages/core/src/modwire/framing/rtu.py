@@ -66,7 +66,7 @@ class RtuFraming(Framing):
                 if not shorter and not crc16(body):
                     if self._noise:
                         self._report_noise()
-                    self._frames.append(new_frame(Frame, (body[0], 0, body[1:-2])))
+                    self.frames.append(new_frame(Frame, (body[0], 0, body[1:-2])))
                     at = end
                     continue
             found = self._judge(data, at, silent)
@@ -124,10 +124,10 @@ class RtuFraming(Framing):
     def _append(self, body: bytes, kind: type[Frame]) -> None:
         if self._noise:
             self._report_noise()
-        self._frames.append(kind(body[0], 0, body[1:-2]))
+        self.frames.append(kind(body[0], 0, body[1:-2]))
 
     def _report_noise(self) -> None:
-        self._frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
+        self.frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
         self._noise = 0
 
     def reset(self) -> None:

@@ -26,6 +26,17 @@ class TcpFraming(Framing):
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
+    def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
+        size = len(data)
+        if (
+            8 <= size <= 260
+            and not self._buffer
+            and _HEADER.unpack_from(data) == (transaction, 0, size - 6, unit)
+            and not self._broken
+        ):
+            return data[7:]
+        return None
+
     def receive_data(self, data: bytes, now: float) -> None:
         if self._broken:
             return
@@ -33,7 +44,7 @@ class TcpFraming(Framing):
             data = self._buffer + data
         at = 0
         size = len(data)
-        append = self._frames.append
+        append = self.frames.append
         unpack = _HEADER.unpack_from
         while size - at >= 8:
             transaction, protocol, length, unit = unpack(data, at)
@@ -59,7 +70,7 @@ class TcpFraming(Framing):
             error = f"MBAP length must be 2..254, got {length}"
         else:
             return
-        self._frames.append(FrameError(error, fatal=True))
+        self.frames.append(FrameError(error, fatal=True))
         self._broken = True
         self._buffer = b""
 

@@ -1,5 +1,7 @@
 """The blocking servers: one thread each, on sockets and serial ports."""
 
+from .line import SerialServer
 from .tcp import TcpServer
+from .udp import UdpServer
 
-__all__ = ["TcpServer"]
+__all__ = ["SerialServer", "TcpServer", "UdpServer"]

@@ -9,15 +9,26 @@ import stat
 import sys
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
     from typing import TypeAlias
 
-# A host and a port, or the path of a Unix socket.
+# Where to listen: a host and a port, or the path of a Unix socket.
 Address: TypeAlias = "tuple[str, int] | str"
 Network: TypeAlias = "str | IPv4Network | IPv6Network"
+
+
+class HostPort(NamedTuple):
+    """An IP address and a port: a tuple that prints as "192.0.2.1:502" or "[2001:db8::1]:502"."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
 
 _MAPPED = "::ffff:"  # how a dual-stack socket writes IPv4 addresses
 
@@ -135,24 +146,21 @@ def identify(path: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def address_of(bound: socket.socket) -> Address:
+def address_of(bound: socket.socket) -> HostPort | str:
     """Where a socket is bound: a host and a port, or a path."""
-    name = bound.getsockname()
-    return (name[0], name[1]) if isinstance(name, tuple) else os.fsdecode(name)
+    name: tuple[str, int] | str | bytes = bound.getsockname()
+    return HostPort(*name[:2]) if isinstance(name, tuple) else os.fsdecode(name)
 
 
-def peer_of(address: object) -> object:
-    """What hooks see of a peer: `(host, port)`, or "" for one on a Unix socket.
+def peer_of(address: tuple[str, int]) -> HostPort:
+    """What hooks see of a peer that an IP socket gives.
 
     An IPv4 address that came through a dual-stack socket is written as IPv4.
     """
-    if not isinstance(address, tuple):
-        return ""
-    host: str
     host, port = address[:2]
     if host.startswith(_MAPPED) and "." in host:
         host = host[len(_MAPPED) :]
-    return host, port
+    return HostPort(host, port)
 
 
 class Allowed:
@@ -172,10 +180,10 @@ class Allowed:
         @lru_cache(maxsize=1024)
         def allows(host: str) -> bool:
             address = ip_address(host)
-            return any([address in network for network in allowed])
+            return any(address in network for network in allowed)
 
         self._allows = allows
 
-    def __contains__(self, peer: object) -> bool:
-        # Who may use a Unix socket is decided by the permissions of its file.
-        return self._allows(peer[0]) if isinstance(peer, tuple) else True
+    def allows(self, peer: HostPort) -> bool:
+        """Whether `peer` may come in."""
+        return self._allows(peer.host)

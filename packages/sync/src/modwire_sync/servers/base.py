@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ServerOptions
+from modwire import ExceptionCode, InvalidRequestError, ServerOptions
 
 from .poller import READ, Waker, new_poller
 from .workers import Workers
@@ -16,10 +16,11 @@ from .workers import Workers
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from modwire import Framing, Units
+    from typing_extensions import Self
+
+    from modwire import Call, Framing, Units
     from modwire.messages.base import AnyRequest
     from modwire.options import Authorize, OnCall
-    from typing_extensions import Self
 
 logger = logging.getLogger("modwire.server")
 wire = logging.getLogger("modwire.wire")
@@ -45,6 +46,8 @@ class Server:
         *,
         workers: int,
     ) -> None:
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
         self.units = units
         self.framing = framing
         self.options = options
@@ -227,22 +230,27 @@ class Server:
 def server_options(
     options: ServerOptions | None,
     *,
+    authorize: Authorize | None,
+    on_call: OnCall | None,
     idle_timeout: float | None = None,
-    authorize: Authorize | None = None,
-    on_call: OnCall | None = None,
+    is_connected: bool = False,
+    suppress_echo: bool = False,
     silence: float = 0.0,
     tolerance: float = 0.0,
 ) -> ServerOptions:
     """`options` with what a server's own arguments add to it.
 
     An argument that is None leaves the option as it is; `silence` and `tolerance` are what the
-    link needs at least. Errors of units are logged, then told to the `on_error` of the options.
+    link needs at least. Only connections can be idle too long. Errors of units are logged, then
+    told to the `on_error` of the options.
     """
     base = ServerOptions() if options is None else options
+    if idle_timeout is None and is_connected:
+        idle_timeout = base.idle_timeout
     told = base.on_error
 
     def on_error(peer: object, request: AnyRequest, error: BaseException) -> None:
-        logger.error("%r from %s failed", request, describe(peer), exc_info=error)
+        logger.error("%r from %s failed", request, peer, exc_info=error)
         if told is not None:
             try:
                 told(peer, request, error)
@@ -250,20 +258,22 @@ def server_options(
                 logger.exception("on_error failed")
 
     return ServerOptions(
-        idle_timeout=base.idle_timeout if idle_timeout is None else idle_timeout,
+        idle_timeout=idle_timeout,
         authorize=base.authorize if authorize is None else authorize,
         on_call=base.on_call if on_call is None else on_call,
         on_error=on_error,
         silence=max(base.silence, silence),
         tolerance=max(base.tolerance, tolerance),
-        suppress_echo=base.suppress_echo,
+        suppress_echo=base.suppress_echo or suppress_echo,
         decoder=base.decoder,
     )
 
 
-def describe(peer: object) -> str:
-    """A peer as logs show it."""
-    if isinstance(peer, tuple):
-        host, port = peer
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(peer) or "a local peer"
+def busy(call: Call) -> Call:
+    """`call`, to be answered with exception 06: the server has enough to do."""
+    error = InvalidRequestError(
+        "too many calls to units that block are open",
+        call.request.function_code,
+        ExceptionCode.SERVER_DEVICE_BUSY,
+    )
+    return call._replace(refusal=error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol
 
-from .base import describe, logger, wire
+from .base import logger, wire
 from .poller import GONE, READ, WRITE
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Connection:
             return
         self.heard = now
         if self._server.tells_bytes:
-            wire.debug("%s sent %s", describe(self.peer), data.hex(" "))
+            wire.debug("%s sent %s", self.peer, data.hex(" "))
         self.protocol.receive_data(data, now)
         self.answer()
 
@@ -100,7 +101,7 @@ class Connection:
         if not self.closing:
             try:
                 answers = protocol.answer_all(server.units)
-            except Exception:
+            except Exception:  # noqa: BLE001 - a bug in a unit or hook must not end the server
                 logger.exception("%s ends: an error that is no peer's", self)
                 self.close("an error in this server")
                 return
@@ -143,14 +144,14 @@ class Connection:
             logger.error("%s ends: an error that is no peer's", self, exc_info=error)
             self.close("an error in this server")
             return
-        self.heard = self._server.now()
+        self.heard = monotonic()
         self.protocol.connected(self.heard)
         self.answer(self.protocol.answer(call, response))
         self._watch()
 
     def _send_now(self, data: bytes) -> None:
         if self._server.tells_bytes:
-            wire.debug("%s gets %s", describe(self.peer), data.hex(" "))
+            wire.debug("%s gets %s", self.peer, data.hex(" "))
         if self._unsent:
             self._unsent = bytes(self._unsent) + data
             return
@@ -185,10 +186,9 @@ class Connection:
         """Watch the socket for what this connection waits for."""
         if not self.is_open:
             return
+        wanted = 0 if self.call is not None or self.closing else READ
         if self._unsent:
             wanted = WRITE
-        else:
-            wanted = 0 if self.call is not None or self.closing else READ
         if wanted != self._watched:
             self._watched = wanted
             self._server.watch_for(self.fd, wanted)
@@ -210,4 +210,4 @@ class Connection:
             logger.debug("%s closed: %s", self, reason)
 
     def __str__(self) -> str:
-        return f"connection of {describe(self.peer)}"
+        return f"connection of {self.peer}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 import selectors
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _from_selectors(events: int) -> int:
 def new_poller() -> Poller:
     """The fastest poller that this system has."""
     epoll = getattr(select, "epoll", None)
-    return SelectorPoller() if epoll is None else epoll()  # type: ignore[no-any-return]
+    return SelectorPoller() if epoll is None else epoll()
 
 
 class Waker:
@@ -103,17 +104,14 @@ class Waker:
 
     def wake(self) -> None:
         """Make `fileno()` readable."""
-        try:
+        # Full, so it is readable already; or closed, so nobody waits any longer.
+        with suppress(OSError):
             self._theirs.send(b"\0")
-        except OSError:
-            pass  # full, so it is readable already; or closed, so nobody waits any longer
 
     def clear(self) -> None:
         """Take what `wake` has sent."""
-        try:
+        with suppress(OSError):
             self._ours.recv(4096)
-        except OSError:
-            pass
 
     def close(self) -> None:
         """Close both ends; waking does nothing from now on."""

@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol, TcpFraming
 
-from .addresses import Address, Allowed, Network, address_of, bind, identify, peer_of
-from .base import Server, describe, logger, server_options
+from .addresses import Address, Allowed, HostPort, Network, address_of, bind, identify, peer_of
+from .base import Server, logger, server_options
 from .connection import Connection
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class TcpServer(Server):
     - `workers`: how many calls to units that block are executed at once; others wait.
 
     `with` starts serving in a thread and shuts down at the end; see `serve_forever`, `start` and
-    `shutdown`. Hooks see a peer as `(host, port)`, or "" on a Unix socket.
+    `shutdown`. Hooks see a peer as `(host, port)`, or the path of the Unix socket.
 
     An overridden `wrap_socket` puts another layer around every accepted socket.
     """
@@ -78,6 +77,7 @@ class TcpServer(Server):
             raise ValueError(f"max_connections must be at least 1, got {max_connections}")
         merged = server_options(
             options,
+            is_connected=True,
             idle_timeout=idle_timeout,
             authorize=authorize,
             on_call=on_call,
@@ -94,18 +94,20 @@ class TcpServer(Server):
         # Whether there is anything to be done at a time and not at an event.
         self.has_deadlines = merged.idle_timeout is not None or framing.needs_silence
         self._listeners: list[socket.socket] = []
+        self._file: tuple[int, int] | None = None
         try:
             self._listeners = bind(address, socket.SOCK_STREAM, reuse_port=reuse_port)
+            self._address = address_of(self._listeners[0])
+            if isinstance(self._address, str):
+                self._file = identify(self._address)
             for listener in self._listeners:
                 listener.listen(backlog)
         except BaseException:
             self._close()
             raise
-        self._address = address_of(self._listeners[0])
-        self._file = identify(self._address) if isinstance(self._address, str) else None
 
     @property
-    def address(self) -> Address:
+    def address(self) -> HostPort | str:
         """Where it listens: the host and the real port, or the path."""
         return self._address
 
@@ -143,25 +145,27 @@ class TcpServer(Server):
                 logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
                 self._pause_accepting(now + _ACCEPT_PAUSE)
                 return
-            self._admit(accepted, peer_of(address), now)
+            self._admit(accepted, address, now)
 
-    def _admit(self, accepted: socket.socket, peer: object, now: float) -> None:
-        if self._allowed is not None and peer not in self._allowed:
-            logger.warning("%s is not allowed to connect", describe(peer))
+    def _admit(self, accepted: socket.socket, address: tuple[str, int], now: float) -> None:
+        peer = self._address if isinstance(self._address, str) else peer_of(address)
+        # Who may use a Unix socket is decided by the permissions of its directory.
+        if isinstance(peer, HostPort) and not self._allows(peer):
+            logger.warning("%s is not allowed to connect", peer)
             accepted.close()
             return
         if len(self._connections) >= self._max_connections and not self._make_room():
-            logger.warning("%s is turned away: all connections are busy", describe(peer))
+            logger.warning("%s is turned away: all connections are busy", peer)
             accepted.close()
             return
         try:
             accepted.setblocking(False)
-            if peer:
+            if isinstance(peer, HostPort):
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             accepted = self.wrap_socket(accepted)
         except OSError as error:
-            logger.debug("%s was lost before it was served: %s", describe(peer), error)
+            logger.debug("%s was lost before it was served: %s", peer, error)
             accepted.close()
             return
         protocol = ServerProtocol(self.framing, self.options, peer=peer)
@@ -172,6 +176,9 @@ class TcpServer(Server):
             self.schedule(connection)
         logger.debug("%s is open", connection)
 
+    def _allows(self, peer: HostPort) -> bool:
+        return self._allowed is None or self._allowed.allows(peer)
+
     def _make_room(self) -> bool:
         idle = [each for each in self._connections.values() if each.call is None]
         if not idle:
@@ -180,10 +187,6 @@ class TcpServer(Server):
         return True
 
     # What connections call.
-
-    def now(self) -> float:
-        """The time, in seconds."""
-        return monotonic()
 
     def submit(self, protocol: ServerProtocol, call: Call, done: Done) -> None:
         """Execute a call in another thread."""
@@ -225,7 +228,7 @@ class TcpServer(Server):
     def _handle_deadline(self, now: float) -> None:
         if self._accept_again is not None and now >= self._accept_again:
             self._accept()
-        due = []
+        due: list[Connection] = []
         while self._agenda and self._agenda[0][0] <= now:
             when, _, connection = heappop(self._agenda)
             if connection.is_open and when == connection.due:
@@ -263,5 +266,4 @@ class TcpServer(Server):
             connection.close("the server is closed")
 
     def __str__(self) -> str:
-        where = self._address if isinstance(self._address, str) else describe(self._address)
-        return f"{type(self).__name__} on {where}"
+        return f"{type(self).__name__} on {self._address}"

@@ -23,8 +23,6 @@ class Workers:
     """
 
     def __init__(self, count: int, wake: Callable[[], None]) -> None:
-        if count < 1:
-            raise ValueError(f"workers must be at least 1, got {count}")
         self._count = count
         self._wake = wake
         self._pool: ThreadPoolExecutor | None = None

@@ -1,0 +1,316 @@
+"""Our clients read and write a server of pymodbus 3.16, on every link that both know.
+
+Where pymodbus answers something else than the specification says, the test is named `..._limit`
+and its docstring says what; what is asserted is what our client owes its user then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from modwire_sync import Client, SerialClient, TcpClient, UdpClient
+
+from modwire import (
+    FRAMINGS,
+    ClientOptions,
+    IllegalDataAddressError,
+    IllegalDataValueError,
+    IllegalFunctionError,
+    InvalidResponseError,
+    RawRequest,
+    ResponseTimeoutError,
+    ServerDeviceFailureError,
+)
+
+from .peers import PymodbusServer
+from .pty_pair import PtyPair
+
+LINKS = ["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp", "rtu+udp", "ascii+udp"]
+SHORT = 0.3  # seconds to wait for an answer that will not come
+
+Make = Callable[[ClientOptions], Client]
+
+
+@pytest.fixture(scope="module", params=LINKS)
+def link(request: pytest.FixtureRequest, pymodbus: None) -> Iterator[tuple[str, Make]]:
+    """The name of a link to a running server, and what makes a client for it."""
+    name: str = request.param
+    framing, _, transport = name.rpartition("+")
+    with ExitStack() as stack:
+        if name in ("rtu", "ascii"):
+            cable = stack.enter_context(PtyPair())
+            stack.enter_context(PymodbusServer("serial", name, cable.left))
+            yield (
+                name,
+                lambda options: SerialClient(
+                    cable.right,
+                    framing=FRAMINGS[name],
+                    baudrate=115200,
+                    bytesize=8,  # a pseudo-terminal knows nothing else, and no parity
+                    parity="N",
+                    options=options,
+                ),
+            )
+            return
+        server = stack.enter_context(PymodbusServer(transport, framing or "socket"))
+        kind = TcpClient if transport == "tcp" else UdpClient
+        yield (
+            name,
+            lambda options: kind(
+                "127.0.0.1",
+                int(server.port),
+                framing=FRAMINGS[framing or "tcp"],
+                options=options,
+            ),
+        )
+
+
+@pytest.fixture
+def client(link: tuple[str, Make]) -> Iterator[Client]:
+    """A client that waits long for what a busy machine may answer late."""
+    _, make = link
+    options = ClientOptions(response_timeout=10.0, late_reply_window=0.05, tolerance=0.05)
+    with make(options) as opened:
+        yield opened
+
+
+@pytest.fixture
+def hasty(link: tuple[str, Make]) -> Iterator[Client]:
+    """A client that soon gives up, and for reads tries again."""
+    _, make = link
+    options = ClientOptions(
+        response_timeout=SHORT, retries=5, late_reply_window=0.05, tolerance=0.05
+    )
+    with make(options) as opened:
+        yield opened
+
+
+# Functions 1 to 6, 15, 16, 22 and 23.
+
+
+def test_bits(client: Client) -> None:
+    assert client.read_coils(600, 19) == [index % 3 == 0 for index in range(600, 619)]
+    assert client.read_discrete_inputs(600, 19) == [index % 5 == 0 for index in range(600, 619)]
+    assert client.read_discrete_inputs(0, 2000) == [index % 5 == 0 for index in range(2000)]
+    client.write_coil(101, True)
+    client.write_coil(102, False)
+    assert client.read_coils(101, 2) == [True, False]
+    values = [index % 7 == 0 for index in range(1968)]
+    client.write_coils(16, values)
+    assert client.read_coils(16, 1968) == values
+
+
+def test_registers(client: Client) -> None:
+    assert client.read_holding_registers(1900, 125) == list(range(1900, 2025))
+    assert client.read_input_registers(1900, 125) == list(range(0x1000 + 1900, 0x1000 + 2025))
+    client.write_register(10, 0xBEEF)
+    assert client.read_holding_registers(10) == [0xBEEF]
+    values = list(range(50000, 50123))
+    client.write_registers(20, values)
+    assert client.read_holding_registers(20, 123) == values
+
+
+def test_mask_write_register(client: Client) -> None:
+    client.write_register(300, 0x0012)
+    client.mask_write_register(300, 0x00F2, 0x0025)
+    assert client.read_holding_registers(300) == [0x0017]
+
+
+def test_read_write_registers(client: Client) -> None:
+    client.write_registers(400, [1, 2, 3, 4])
+    assert client.read_write_registers(400, 4, 401, [7, 8]) == [1, 7, 8, 4]
+    values = list(range(40000, 40121))
+    assert client.read_write_registers(400, 125, 404, values) == [1, 7, 8, 4, *values]
+
+
+def test_broadcast_reaches_all_units(link: tuple[str, Make], client: Client) -> None:
+    name, _ = link
+    if name in ("tcp", "udp"):
+        # Unit 0 is the server itself there, which answers; pymodbus takes it for a broadcast.
+        with pytest.raises(ResponseTimeoutError):
+            client.write_register(500, 4711, unit=0, timeout=SHORT)
+    else:
+        client.write_register(500, 4711, unit=0)
+    assert client.read_holding_registers(500, unit=1) == [4711]
+    assert client.read_holding_registers(500, unit=2) == [4711]
+
+
+# Functions 7, 8, 11, 12 and 17.
+
+
+def test_exception_status(client: Client) -> None:
+    assert 0 <= client.read_exception_status() <= 255
+
+
+def test_query_data(client: Client) -> None:
+    assert client.return_query_data(0xA537) == [0xA537]
+
+
+def test_query_data_of_many_words_limit(link: tuple[str, Make], hasty: Client) -> None:
+    """pymodbus takes every RTU frame of function 8 for 8 bytes long, and drops a longer one."""
+    name, _ = link
+    if name.startswith("rtu"):
+        with pytest.raises(ResponseTimeoutError):
+            hasty.call(RawRequest(8, bytes.fromhex("0000 0001 0002 0003")))
+    else:
+        assert hasty.return_query_data([1, 2, 3]) == [1, 2, 3]
+    assert hasty.read_holding_registers(11) == [11]
+
+
+def test_restart_communications(client: Client) -> None:
+    client.restart_communications()
+    client.restart_communications(clear_log=True)
+
+
+def test_diagnostic_register(client: Client) -> None:
+    assert client.return_diagnostic_register() == 0
+
+
+def test_ascii_input_delimiter(client: Client) -> None:
+    client.change_ascii_input_delimiter("\n")
+    assert client.read_holding_registers(0) == [0]
+
+
+def test_counters(client: Client) -> None:
+    client.clear_counters()
+    readings = [
+        client.return_bus_message_count(),
+        client.return_bus_communication_error_count(),
+        client.return_bus_exception_error_count(),
+        client.return_server_message_count(),
+        client.return_server_no_response_count(),
+        client.return_server_nak_count(),
+        client.return_server_busy_count(),
+        client.return_bus_character_overrun_count(),
+    ]
+    assert readings == [0] * 8, "pymodbus counts nothing"
+    client.clear_overrun_counter()
+
+
+def test_modbus_plus_statistics(client: Client) -> None:
+    """Documents of Modicon give the statistics 54 words; pymodbus sends 55."""
+    assert client.get_modbus_plus_statistics() == [3] + [0] * 55
+    client.clear_modbus_plus_statistics()
+
+
+def test_comm_event_counter_and_log(client: Client) -> None:
+    counter = client.get_comm_event_counter()
+    assert (counter.status, counter.event_count) == (0, 0)
+    log = client.get_comm_event_log()
+    assert (log.status, log.event_count, log.message_count) == (0, 0, 0)
+    assert log.events == b""
+
+
+def test_listen_only_mode_limit(link: tuple[str, Make], client: Client) -> None:
+    """pymodbus answers this one, which the specification forbids, and goes on answering."""
+    client.force_listen_only_mode()
+    assert client.read_holding_registers(11, 3) == [11, 12, 13]
+    assert client.read_holding_registers(11, 3) == [11, 12, 13]
+    client.restart_communications()
+
+
+def test_report_server_id(client: Client) -> None:
+    name = b"Pump Works-PW-7-3.16"
+    answer = client.report_server_id(len(name))
+    assert (answer.server_id, answer.run_indicator, answer.additional_data) == (name, True, b"")
+    assert client.report_server_id() == answer
+
+
+# Functions 20, 21, 24 and 43/14.
+
+
+def test_read_file_record(client: Client) -> None:
+    """pymodbus has no files: every record is these ten registers."""
+    record = [0x5345, 0x5256, 0x4552, 0x2044, 0x554D, 0x4D59, 0x2052, 0x4543, 0x4F52, 0x442E]
+    assert client.read_file_record(4, 1, 10) == record
+    assert client.read_file_records([(4, 1, 10), (3, 9, 10)]) == [record, record]
+
+
+def test_read_file_record_of_another_length_limit(client: Client) -> None:
+    """pymodbus answers ten registers whatever was asked: no user must get them for four."""
+    with pytest.raises(InvalidResponseError, match="asked for"):
+        client.read_file_record(4, 1, 4, timeout=SHORT)
+    assert client.read_holding_registers(11) == [11]
+
+
+def test_write_file_record(client: Client) -> None:
+    client.write_file_record(4, 7, [0x06AF, 0x04BE, 0x100D])
+    client.write_file_records([(4, 7, [1]), (5, 9999, [2])])
+
+
+def test_read_fifo_queue(client: Client) -> None:
+    """pymodbus has no queues: each has these four registers."""
+    assert client.read_fifo_queue(0x04DE) == [0, 1, 2, 3]
+
+
+def test_read_device_identification(client: Client) -> None:
+    basic = {0: b"Pump Works", 1: b"PW-7", 2: b"3.16"}
+    regular = {3: b"https://pump.example", 4: b"Pump", 5: b"Seven", 6: b"Well"}
+    assert client.read_device_identification(1) == basic
+    assert client.read_device_identification(2) == basic | regular
+    assert client.read_device_identification(4, 1) == {1: b"PW-7"}
+
+
+def test_canopen_general_reference_limit(link: tuple[str, Make], hasty: Client) -> None:
+    """pymodbus does not know it: 01, but on RTU, where it cannot tell its length, silence."""
+    name, _ = link
+    expected = ResponseTimeoutError if name.startswith("rtu") else IllegalFunctionError
+    with pytest.raises(expected):
+        hasty.canopen_general_reference(b"\x01\x02")
+    assert hasty.read_holding_registers(11) == [11]
+
+
+# Exceptions.
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.read_coils(2040, 100),
+        lambda client: client.read_discrete_inputs(2040, 100),
+        lambda client: client.read_holding_registers(2040, 100),
+        lambda client: client.read_input_registers(2040, 100),
+        lambda client: client.write_coil(5000, True),
+        lambda client: client.write_register(5000, 1),
+        lambda client: client.write_coils(2040, [True] * 100),
+        lambda client: client.write_registers(2040, [1] * 100),
+        lambda client: client.mask_write_register(5000, 1, 2),
+        lambda client: client.read_write_registers(0, 1, 5000, [1]),
+        lambda client: client.read_write_registers(5000, 1, 0, [0]),
+        lambda client: client.read_device_identification(4, 0x50),
+    ],
+    ids=["1", "2", "3", "4", "5", "6", "15", "16", "22", "23 write", "23 read", "43-14"],
+)
+def test_illegal_data_address(client: Client, ask: Callable[[Client], object]) -> None:
+    with pytest.raises(IllegalDataAddressError):
+        ask(client)
+
+
+def test_illegal_data_value(client: Client) -> None:
+    with pytest.raises(IllegalDataValueError):
+        client.call(RawRequest(16, bytes.fromhex("0000 0002 03 010203")))
+    with pytest.raises(IllegalDataValueError):
+        client.call(RawRequest(43, bytes.fromhex("0e 09 00")))
+
+
+def test_missing_unit_limit(client: Client) -> None:
+    """pymodbus answers 04 for a unit that it is not, where a serial device must stay silent."""
+    with pytest.raises(ServerDeviceFailureError):
+        client.read_coils(0, unit=9)
+
+
+@pytest.mark.parametrize("function_code", [9, 65, 100])
+def test_unknown_function_limit(
+    link: tuple[str, Make], hasty: Client, function_code: int
+) -> None:
+    """pymodbus refuses function 0 instead of the one asked; on RTU it is silent.
+
+    There it drops the next request too, so that a read that is not retried would fail.
+    """
+    name, _ = link
+    expected = ResponseTimeoutError if name.startswith("rtu") else InvalidResponseError
+    with pytest.raises(expected):
+        hasty.call(RawRequest(function_code, b""))
+    assert hasty.read_holding_registers(11) == [11]

@@ -1,0 +1,69 @@
+"""The benchmarks run: `make bench` must not fail on whoever wants to check a claim of speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
+
+# A family and what its rows are called.
+ROWS = {
+    "codec": [
+        f"{message}, {framing}"
+        for framing in ("TCP", "RTU")
+        for message in (
+            "FC3, 10 registers",
+            "FC3, 125 registers",
+            "FC16, 123 registers",
+            "FC1, 2000 coils",
+            "FC15, 1968 coils",
+        )
+    ],
+    "stream": [
+        "4 KiB of responses of 10 registers, TCP",
+        "4 KiB of requests, TCP",
+        "4 KiB of responses of 10 registers, RTU",
+        "4 KiB of requests, RTU",
+    ],
+    "client": ["FC3 of 10, one connection"],
+    "server": [
+        "FC3 of 10, 1 connection",
+        "FC3 of 10, 50 connections",
+        "FC3 of 10, 1 connection, 16 pipelined",
+    ],
+    "import": [
+        "`import modwire_sync`, time over a bare interpreter",
+        "`import modwire_sync`, memory over a bare interpreter",
+    ],
+    "crc": [f"CRC-16 of {size} bytes" for size in (6, 25, 64, 253)],
+    "messages": ["construct request and response", "define 40 classes"],
+}
+LINUX_ONLY = {"server", "client", "import"}  # epoll, /proc
+
+
+@pytest.mark.parametrize("family", ROWS)
+def test_each_family_runs_and_prints_every_row(family: str) -> None:
+    """A row that went missing would be a claim that nobody measures any more."""
+    if family in LINUX_ONLY and not sys.platform.startswith("linux"):
+        pytest.skip(f"{family} is measured on Linux only")
+    done = subprocess.run(
+        [sys.executable, str(RUN), family, "--quick"],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    missing = [row for row in ROWS[family] if f"| {row}" not in done.stdout]
+    assert not missing, done.stdout
+
+
+def test_the_page_has_a_table_of_every_family() -> None:
+    """README.md is where the claims of speed are looked up."""
+    page = (RUN.parent / "README.md").read_text(encoding="utf-8")
+    missing = [row for rows in ROWS.values() for row in rows if f"| {row}" not in page]
+    assert not missing
