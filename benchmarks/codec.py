@@ -184,18 +184,14 @@ def rtu_write_coils(transaction: int, reply: bytes, values: list[bool]) -> bytes
     return request
 
 
-# --- modwire: its messages and framings, without `ClientProtocol`
+# --- modwire: its messages and framings, as `ClientProtocol` uses them for a whole reply
 
 
 def read_registers(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[int]]:
     request = ReadHoldingRegistersRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
-    framing.receive_data(reply, 0.0)
-    frame = framing.next_frame()
-    if type(frame) is not Frame:
-        raise NotAnAnswerError
-    unit, transaction, pdu = frame
-    if unit != UNIT or transaction != framing.has_transactions:
+    pdu = framing.sole_pdu(reply, UNIT, 1)
+    if pdu is None:
         raise NotAnAnswerError
     return data, list(request.decode_response(pdu).registers)
 
@@ -203,12 +199,8 @@ def read_registers(framing: Framing, reply: bytes, count: int) -> tuple[bytes, l
 def read_coils(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[bool]]:
     request = ReadCoilsRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
-    framing.receive_data(reply, 0.0)
-    frame = framing.next_frame()
-    if type(frame) is not Frame:
-        raise NotAnAnswerError
-    unit, transaction, pdu = frame
-    if unit != UNIT or transaction != framing.has_transactions:
+    pdu = framing.sole_pdu(reply, UNIT, 1)
+    if pdu is None:
         raise NotAnAnswerError
     return data, list(request.decode_response(pdu).bits)
 
@@ -216,12 +208,8 @@ def read_coils(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[
 def write_registers(framing: Framing, reply: bytes, values: list[int]) -> bytes:
     request = WriteMultipleRegistersRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
-    framing.receive_data(reply, 0.0)
-    frame = framing.next_frame()
-    if type(frame) is not Frame:
-        raise NotAnAnswerError
-    unit, transaction, pdu = frame
-    if unit != UNIT or transaction != framing.has_transactions:
+    pdu = framing.sole_pdu(reply, UNIT, 1)
+    if pdu is None:
         raise NotAnAnswerError
     request.decode_response(pdu)
     return data
@@ -230,12 +218,8 @@ def write_registers(framing: Framing, reply: bytes, values: list[int]) -> bytes:
 def write_coils(framing: Framing, reply: bytes, values: list[bool]) -> bytes:
     request = WriteMultipleCoilsRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
-    framing.receive_data(reply, 0.0)
-    frame = framing.next_frame()
-    if type(frame) is not Frame:
-        raise NotAnAnswerError
-    unit, transaction, pdu = frame
-    if unit != UNIT or transaction != framing.has_transactions:
+    pdu = framing.sole_pdu(reply, UNIT, 1)
+    if pdu is None:
         raise NotAnAnswerError
     request.decode_response(pdu)
     return data

@@ -130,7 +130,7 @@ CASES = (
         "responses of 10 registers, RTU", 2.0, RtuFraming, False, _ANSWER, lambda: RtuFloor(False)
     ),
     # No target: a server on a bus also has to rule out that another unit answers.
-    Case("requests, RTU", None, RtuFraming, True, _REQUEST, lambda: RtuFloor(True)),
+    Case("requests, RTU", 2.0, RtuFraming, True, _REQUEST, lambda: RtuFloor(True)),
 )
 
 

@@ -134,7 +134,9 @@ class Write(NamedTuple):
 
 
 LIMIT = SETTINGS["Power limit"]
-WRITES = [
+
+# What is written over each link: TCP, RTU.
+WRITES: list[list[Write]] = [
     [
         Write(6, "Demand period", 30, lambda client: client.write_register(0, 30)),
         Write(5, "Relay 1", 1, lambda client: client.write_coil(0, True)),
@@ -251,7 +253,7 @@ def explain_exchange(link: str, request: bytes, response: bytes) -> None:
         (2, "quantity", f"{number(request, start + 3)} registers"),
     ]
     answered = [
-        (1, "function", "4, as asked; 84 would be an exception response"),
+        (1, "function", "4, as asked; 84 would be an exception"),
         (1, "byte count", f"{response[start + 1]}, two for each register"),
     ]
     for index, point in enumerate(POINTS[:3]):
@@ -266,7 +268,7 @@ def wrap(link: str, adu: bytes, pdu: list[tuple[int, str, str]]) -> list[tuple[i
     if link == "TCP":
         transaction, length = number(adu, 0), number(adu, 4)
         return [
-            (2, "transaction id", f"{transaction}, chosen by the client, repeated in the answer"),
+            (2, "transaction id", f"{transaction}, which request and response share"),
             (2, "protocol id", "0, Modbus"),
             (2, "length", f"{length} bytes follow"),
             (1, "unit id", f"{adu[6]}"),
@@ -277,7 +279,7 @@ def wrap(link: str, adu: bytes, pdu: list[tuple[int, str, str]]) -> list[tuple[i
     return [
         (1, "unit id", f"{adu[0]}"),
         *pdu,
-        (2, "CRC-16", f"{crc:04X}, low byte first, over all before it: {verdict}"),
+        (2, "CRC-16", f"{crc:04X}, low byte first: {verdict}"),
     ]
 
 
@@ -300,14 +302,14 @@ def main() -> int:
     units = Units({UNIT: make_meter()})
     with ExitStack() as stack:
         server = stack.enter_context(TcpServer(units, ("127.0.0.1", 0)))
-        host, port = server.address
-        clients: dict[str, BlockingCalls] = {"TCP": stack.enter_context(TcpClient(host, port))}
+        clients: dict[str, BlockingCalls] = {}
+        clients["TCP"] = stack.enter_context(TcpClient(*server.address, unit=UNIT))
         print(f"A small energy meter, unit {UNIT}, answers")
-        print(f"  over TCP  at {host}:{port}")
+        print("  over TCP  at {}:{}".format(*server.address))
         if hasattr(os, "openpty"):
             one_end, other_end = stack.enter_context(serial_line())
             stack.enter_context(SerialServer(units, one_end))
-            clients["RTU"] = stack.enter_context(SerialClient(other_end))
+            clients["RTU"] = stack.enter_context(SerialClient(other_end, unit=UNIT))
             print(f"  over RTU  at {other_end}, joined to {one_end}")
         else:
             print("  (and not over RTU: this system has no pseudo-terminals)")

@@ -84,13 +84,13 @@ class RawClient:
 
     def receive(self, size: int) -> bytes:
         """Exactly `size` bytes, or fewer where the stream ends."""
-        data = b""
+        data = bytearray()
         while len(data) < size:
             piece = self.socket.recv(size - len(data))
             if not piece:
                 break
             data += piece
-        return data
+        return bytes(data)
 
     def ask(self, request: bytes, answer: bytes) -> None:
         """Send `request` and expect `answer`."""
@@ -165,4 +165,3 @@ def line() -> Iterator[Line]:
         yield made
     finally:
         made.close()
-

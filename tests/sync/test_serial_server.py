@@ -1,5 +1,7 @@
 """`SerialServer` on a pseudo-terminal: one device of several on a line."""
 
+# ruff: noqa: SIM117 - a server, and in it those who talk to it
+
 from __future__ import annotations
 
 import logging
@@ -16,13 +18,14 @@ from modwire import (
     Decoder,
     Framing,
     RtuFraming,
+    ServerOptions,
     TcpFraming,
     Units,
     silent_interval,
 )
 from modwire_sync.servers import SerialServer
 from modwire_sync.servers import line as line_module
-from server_peers import PATIENCE, Line, gated_units, line, memory_unit, rtu
+from server_peers import PATIENCE, Line, gated_units, line, memory_unit, rtu, wait_until
 
 READ = rtu("0300050001")
 READ_ANSWER = rtu("03020005")
@@ -41,9 +44,7 @@ def test_requests_are_answered_in_every_framing(wire: Line, framing: type[Framin
     with SerialServer(units, wire.port, framing=framing) as server:
         assert server.address == wire.port
         for _ in range(3):
-            wire.ask(
-                wrap(1, 0, bytes.fromhex("0300050001")), wrap(1, 0, bytes.fromhex("03020005"))
-            )
+            wire.ask(wrap(1, 0, bytes.fromhex("0300050001")), wrap(1, 0, bytes.fromhex("03020005")))
 
 
 def test_ports_that_cannot_be_polled_are_read_in_a_thread(
@@ -56,7 +57,8 @@ def test_ports_that_cannot_be_polled_are_read_in_a_thread(
 
 
 def test_byte_by_byte_and_what_ends_by_silence(wire: Line) -> None:
-    with SerialServer(Units({1: memory_unit()}), wire.port, baudrate=115200):
+    options = ServerOptions(tolerance=0.5)  # this machine may be busy with other things
+    with SerialServer(Units({1: memory_unit()}), wire.port, options=options):
         for byte in READ:
             wire.send(bytes((byte,)))
         assert wire.receive(len(READ_ANSWER)) == READ_ANSWER
@@ -133,30 +135,27 @@ def test_a_broadcast_waits_for_units_that_block_and_reaches_all(wire: Line) -> N
         gate.wait_entered()
         wire.send(rtu("0600050777", unit=0))
         gate.opened.set()
-        end = time.monotonic() + PATIENCE
-        while not written:
-            assert time.monotonic() < end
-            time.sleep(0.001)
+        wait_until(lambda: bool(written))
         wire.ask(READ, rtu("03020777"))
     assert written == [0x777]
 
 
 def test_a_port_that_vanishes_ends_serve_forever_with_a_clear_error(wire: Line) -> None:
     server = SerialServer(Units({1: memory_unit()}), wire.port)
-    caught: list[BaseException] = []
+    caught: list[ConnectionLostError] = []
 
     def serve() -> None:
         try:
             server.serve_forever()
-        except BaseException as error:
+        except ConnectionLostError as error:
             caught.append(error)
 
     serving = threading.Thread(target=serve)
     serving.start()
+    wait_until(lambda: server._port is not None)  # opening drops what came before
     wire.ask(READ, READ_ANSWER)
     wire.hang_up()
     serving.join(PATIENCE)
-    assert isinstance(caught[0], ConnectionLostError)
     assert wire.port in str(caught[0])
     server.shutdown()
 

@@ -163,9 +163,12 @@ def test_junk_that_keeps_coming_does_not_keep_the_call_alive() -> None:
             while True:
                 peer.send(stale)
 
-    with tcp_server(script) as port, TcpClient(HOST, port) as client:
-        with pytest.raises(ResponseTimeoutError):
-            client.read_holding_registers(0, timeout=SHORT)
+    with (
+        tcp_server(script) as port,
+        TcpClient(HOST, port) as client,
+        pytest.raises(ResponseTimeoutError),
+    ):
+        client.read_holding_registers(0, timeout=SHORT)
 
 
 def test_reads_are_tried_again_writes_are_not() -> None:

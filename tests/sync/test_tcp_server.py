@@ -1,5 +1,7 @@
 """`TcpServer`: what a client on a socket gets, whoever else is connected."""
 
+# ruff: noqa: SIM117 - a server, and in it those who talk to it
+
 from __future__ import annotations
 
 import errno
@@ -423,9 +425,7 @@ def test_a_server_that_never_served_lets_go_of_its_port() -> None:
 
 
 def test_shutdown_from_a_hook_does_not_hang() -> None:
-    server = TcpServer(
-        Units.single(memory_unit()), LOOPBACK, on_call=lambda *_: server.shutdown()
-    )
+    server = TcpServer(Units.single(memory_unit()), LOOPBACK, on_call=lambda *_: server.shutdown())
     serving = threading.Thread(target=server.serve_forever)
     serving.start()
     with RawClient(server.address) as client:
@@ -445,7 +445,7 @@ def test_shutdown_lets_calls_end_and_sends_their_answers() -> None:
         stopping = threading.Thread(target=server.shutdown, args=(PATIENCE,))
         stopping.start()
         assert idle.is_closed(), "who has nothing to wait for is let go at once"
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             RawClient(server.address)
         assert stopping.is_alive()
         gate.opened.set()

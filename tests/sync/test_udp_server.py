@@ -1,5 +1,7 @@
 """`UdpServer`: an answer for each request, to whoever asked."""
 
+# ruff: noqa: SIM117 - a server, and in it those who talk to it
+
 from __future__ import annotations
 
 import socket

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from struct import unpack
 
 _ASCII_TO_BIT = bytes(byte == 0x31 for byte in range(256))
-_BIT_TO_ASCII = b"0" + b"1" * 255
+# What is neither 0 nor 1 becomes a digit that int() refuses.
+_BIT_TO_ASCII = b"01" + b"x" * 254
 
 
 def pack_bits(bits: Iterable[bool]) -> bytes:
@@ -19,15 +20,10 @@ def pack_bits(bits: Iterable[bool]) -> bytes:
     Raises ValueError for anything that is not True, False, 0 or 1.
     """
     try:
-        each = bytes(bits)
+        digits = bytes(bits)[::-1].translate(_BIT_TO_ASCII)
+        return int(digits or b"0", 2).to_bytes((len(digits) + 7) >> 3, "little")
     except (TypeError, ValueError):
         raise ValueError("bits must be True or False (or 1 or 0)") from None
-    if not each:
-        return b""
-    if max(each) > 1:
-        raise ValueError(f"bits must be True or False (or 1 or 0), got {max(each)}")
-    value = int(each[::-1].translate(_BIT_TO_ASCII), 2)
-    return value.to_bytes((len(each) + 7) >> 3, "little")
 
 
 def unpack_bits(data: bytes, count: int) -> tuple[bool, ...]:

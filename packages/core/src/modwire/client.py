@@ -164,7 +164,7 @@ class ClientProtocol:
         if len(self._open) == 1:
             (exchange,) = self._open.values()
             pdu = framing.sole_pdu(data, exchange.unit, exchange.transaction)
-            if pdu is not None and exchange.is_answered:
+            if pdu is not None and exchange.is_answered and not exchange.echo_due:
                 self._take_answer(exchange, pdu)
                 return
         framing.receive_data(data, now)

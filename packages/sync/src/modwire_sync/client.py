@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
     from types import TracebackType
+    from typing import Any, TypeAlias
 
-    from typing import Any
-
-    from typing_extensions import Self, TypeAlias
+    from typing_extensions import Self
 
     from modwire.framing import Framing
     from modwire.messages.base import Request
@@ -95,7 +94,7 @@ class Client(BlockingCalls):
             self._open(None)
 
     def close(self) -> None:
-        """Close the link; calls that wait raise `ConnectionLostError`, a later one opens it anew."""
+        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
         with self._lock:
             if self._link is not None:
                 self._drop(ConnectionLostError(f"{self.name}: the client was closed"))

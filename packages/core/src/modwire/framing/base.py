@@ -42,11 +42,12 @@ class OverheardFrame(Frame):
 class Framing:
     """The base of the framings; `decoder` knows the lengths of PDUs, `is_server` which side hears.
 
-    `frames` holds what was found and not asked for yet. `silence` is how many seconds of quiet end
-    an RTU frame; the other framings do without.
-    `has_transactions` tells whether frames carry transaction ids, `is_serial` whether unit 0 is a
-    broadcast, as on a serial line, and requests wait for each other; `needs_silence` whether the
-    line must be quiet before a frame.
+    - `frames` holds what was found and not asked for yet.
+    - `broken` says that the stream cannot be followed any further: nothing is found until `reset`.
+    - `silence` is how many seconds of quiet end an RTU frame; the other framings do without.
+    - `has_transactions` tells whether frames carry transaction ids.
+    - `is_serial` tells whether unit 0 is a broadcast, and requests wait for each other.
+    - `needs_silence` tells whether the line must be quiet before a frame.
     """
 
     name: ClassVar[str]
@@ -60,6 +61,7 @@ class Framing:
         self.is_server = is_server
         self.silence = silence
         self.frames: deque[Frame | FrameError] = deque()
+        self.broken = False
         self._buffer = b""
         self._expected = (0, 0)
 
@@ -107,6 +109,7 @@ class Framing:
     def reset(self) -> None:
         """Forget everything received: the link was opened anew."""
         self.frames.clear()
+        self.broken = False
         self._buffer = b""
 
     @property

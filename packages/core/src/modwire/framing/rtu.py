@@ -12,10 +12,15 @@ pieces.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..checksums import checked_prefix, crc16
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE
 from .base import Frame, Framing, OverheardFrame, new_frame
+
+if TYPE_CHECKING:
+    from ..messages.decoder import Decoder
 
 MIN_ADU, MAX_ADU = 4, 256
 _WAIT, _BAD = 0, -1
@@ -30,9 +35,26 @@ class RtuFraming(Framing):
     _heard = 0.0
     _noise = 0  # bytes dropped since the last frame
 
+    def __init__(self, decoder: Decoder, *, is_server: bool, silence: float = 0.05) -> None:
+        super().__init__(decoder, is_server=is_server, silence=silence)
+        rules = decoder.response_rules, decoder.request_rules
+        self._own_rules, self._other_rules = rules[::-1] if is_server else rules
+
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         body = bytes((unit,)) + pdu
         return body + crc16(body).to_bytes(2, "little")
+
+    def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
+        size = len(data)
+        if (
+            MIN_ADU <= size <= MAX_ADU
+            and data[0] == unit
+            and self._own_rules[data[1]](data, 1) == size - 3
+            and not (self._buffer or self._noise)
+            and not crc16(data)
+        ):
+            return data[1:-2]
+        return None
 
     def receive_data(self, data: bytes, now: float) -> None:
         if self._buffer:
@@ -53,17 +75,19 @@ class RtuFraming(Framing):
         """Take the frames off `data` and keep the rest; nothing is left if the line is silent."""
         at = 0
         size = len(data)
-        decoder = self.decoder
-        is_server = self.is_server
-        own_length = decoder.request_length if is_server else decoder.response_length
+        own, other = self._own_rules, self._other_rules
         while size - at >= MIN_ADU:
-            length = own_length(data, at + 1)
+            code = data[at + 1]
+            length = own[code](data, at + 1)
             end = at + length + 3
-            if length > 0 and end <= size and end - at <= MAX_ADU:
-                # On a bus a short response may stand where a longer request would fit.
-                shorter = 0 < decoder.response_length(data, at + 1) < length if is_server else False
+            if length > 0 and end <= size and length <= MAX_ADU - 3:
                 body = data[at:end]
-                if not shorter and not crc16(body):
+                # On a bus a short response may stand where a longer request would fit.
+                if not crc16(body) and not (
+                    self.is_server
+                    and 0 < (short := other[code](data, at + 1)) < length
+                    and not crc16(data[at : at + short + 3])
+                ):
                     if self._noise:
                         self._report_noise()
                     self.frames.append(new_frame(Frame, (body[0], 0, body[1:-2])))

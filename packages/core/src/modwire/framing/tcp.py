@@ -21,7 +21,6 @@ class TcpFraming(Framing):
     max_adu = 260
     has_transactions = True
     is_serial = False
-    _broken = False
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
@@ -32,13 +31,13 @@ class TcpFraming(Framing):
             8 <= size <= 260
             and not self._buffer
             and _HEADER.unpack_from(data) == (transaction, 0, size - 6, unit)
-            and not self._broken
+            and not self.broken
         ):
             return data[7:]
         return None
 
     def receive_data(self, data: bytes, now: float) -> None:
-        if self._broken:
+        if self.broken:
             return
         if self._buffer:
             data = self._buffer + data
@@ -71,13 +70,9 @@ class TcpFraming(Framing):
         else:
             return
         self.frames.append(FrameError(error, fatal=True))
-        self._broken = True
+        self.broken = True
         self._buffer = b""
 
     def end_datagram(self) -> None:
         super().end_datagram()
-        self._broken = False
-
-    def reset(self) -> None:
-        super().reset()
-        self._broken = False
+        self.broken = False

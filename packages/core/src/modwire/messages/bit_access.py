@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..bits import pack_bits, unpack_bits
 from ..errors import InvalidRequestError, InvalidResponseError
-from .base import Request, Response, counted_length, fixed_length, set_field
+from .base import (
+    Request,
+    Response,
+    counted_length,
+    fixed_length,
+    new_message,
+    set_field,
+    slot_setter,
+)
 from .checks import (
     check_address,
     check_echo,
@@ -53,7 +61,7 @@ class ReadBitsResponse(Response):
 
     __slots__ = ("count", "data")
     __match_args__ = ("bits",)
-    length_rule = staticmethod(counted_length(1))
+    length_rule = staticmethod(counted_length(1, least=1))
     count: int
     data: bytes
 
@@ -64,9 +72,9 @@ class ReadBitsResponse(Response):
     @classmethod
     def from_data(cls, data: bytes, count: int) -> Self:
         """The response with `count` bits packed in `data`; the caller vouches for both."""
-        response = cls.__new__(cls)
-        set_field(response, "data", data)
-        set_field(response, "count", count)
+        response = new_message(cls)
+        _set_data(response, data)
+        _set_count(response, count)
         return response
 
     @property
@@ -83,6 +91,10 @@ class ReadBitsResponse(Response):
         if not 1 <= size <= 250 or pdu[1] != size:
             raise wrong_response(cls, pdu, "2 + byte count (1..250)")
         return cls.from_data(pdu[2:], size << 3)
+
+
+_set_data = slot_setter(ReadBitsResponse, "data")
+_set_count = slot_setter(ReadBitsResponse, "count")
 
 
 class ReadCoilsResponse(ReadBitsResponse):
@@ -112,9 +124,14 @@ class ReadBitsRequest(Request[ReadT_co]):
     count: int
 
     def __init__(self, address: int, count: int = 1) -> None:
-        check_span(self.function_code, address, count, MAX_READ_BITS, "bits")
-        set_field(self, "address", address)
-        set_field(self, "count", count)
+        if (
+            type(address) is not int
+            or type(count) is not int
+            or not (1 <= count <= MAX_READ_BITS and 0 <= address <= 0x10000 - count)
+        ):
+            check_span(self.function_code, address, count, MAX_READ_BITS, "bits")
+        _set_read_address(self, address)
+        _set_read_count(self, count)
 
     def encode(self) -> bytes:
         return _TWO_WORDS.pack(self.function_code, self.address, self.count)
@@ -136,6 +153,10 @@ class ReadBitsRequest(Request[ReadT_co]):
                 f"{size + 2} bytes in all, got {len(pdu)}: {pdu[:16].hex(' ')}"
             )
         return self.response_type.from_data(pdu[2:], self.count)
+
+
+_set_read_address = slot_setter(ReadBitsRequest, "address")
+_set_read_count = slot_setter(ReadBitsRequest, "count")
 
 
 class ReadCoilsRequest(ReadBitsRequest[ReadCoilsResponse]):
@@ -312,6 +333,15 @@ class WriteMultipleCoilsRequest(Request[WriteMultipleCoilsResponse]):
         set_field(request, "data", pdu[6:])
         return request
 
+    def decode_response(self, pdu: bytes) -> WriteMultipleCoilsResponse:
+        address, count = self.address, self.count
+        if pdu != _TWO_WORDS.pack(15, address, count):
+            return super().decode_response(pdu)  # which tells what is wrong
+        response = new_message(WriteMultipleCoilsResponse)
+        _set_written_address(response, address)
+        _set_written_count(response, count)
+        return response
+
     def check_response(self, response: WriteMultipleCoilsResponse) -> None:
         check_echo("address", response.address, self.address)
         check_echo("count", response.count, self.count)
@@ -319,3 +349,7 @@ class WriteMultipleCoilsRequest(Request[WriteMultipleCoilsResponse]):
     def execute(self, unit: Unit) -> WriteMultipleCoilsResponse:
         unit.coils.write_bits(self.address, self.count, self.data)
         return WriteMultipleCoilsResponse(self.address, self.count)
+
+
+_set_written_address = slot_setter(WriteMultipleCoilsResponse, "address")
+_set_written_count = slot_setter(WriteMultipleCoilsResponse, "count")

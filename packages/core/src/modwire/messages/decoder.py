@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
 from .base import (
     ENDS_BY_SILENCE,
-    NO_PDU,
     ExceptionResponse,
     LengthRule,
     RawResponse,
     Request,
     Response,
+    ends_by_silence,
+    fixed_length,
+    no_pdu,
 )
 from .bit_access import (
     ReadCoilsRequest,
@@ -87,6 +89,10 @@ class Decoder:
         self._by_code: dict[int, type[AnyRequest]] = {}
         self._by_sub_code: dict[tuple[int, int], type[AnyRequest]] = {}
         self._codes_with_sub_codes: set[int] = set()
+        # By function code: how long a request and a response is. RTU looks here once a frame.
+        unknown: list[LengthRule] = [no_pdu, *[ends_by_silence] * 0x7F]
+        self.request_rules: list[LengthRule] = unknown + [no_pdu] * 0x80
+        self.response_rules: list[LengthRule] = unknown + [fixed_length(2)] * 0x80
         for request_class in REQUESTS:
             self._add(request_class)
 
@@ -113,10 +119,14 @@ class Decoder:
         if request_class.sub_code is None:
             self._by_code[code] = request_class
             self._codes_with_sub_codes.discard(code)
+            self.request_rules[code] = request_class.length_rule
+            self.response_rules[code] = _response_type(request_class).length_rule
         else:
             self._by_sub_code[code, request_class.sub_code] = request_class
             self._by_code.pop(code, None)
             self._codes_with_sub_codes.add(code)
+            self.request_rules[code] = self._request_with_sub_code
+            self.response_rules[code] = self._response_with_sub_code
 
     def decode_request(self, pdu: bytes) -> AnyRequest:
         """The request in `pdu`.
@@ -173,26 +183,23 @@ class Decoder:
 
         ENDS_BY_SILENCE for functions that are not known.
         """
-        code = buffer[at]
-        request_class = self._find(buffer, at)
-        if request_class is not None:
-            return request_class.length_rule(buffer, at)
-        return self._length_of_unknown(code, buffer, at) if 0 < code < 0x80 else NO_PDU
+        return self.request_rules[buffer[at]](buffer, at)
 
     def response_length(self, buffer: bytes, at: int) -> int:
         """How long the response PDU at buffer[at] is: see `LengthRule`."""
-        code = buffer[at]
-        if code & 0x80:
-            return 2
-        request_class = self._find(buffer, at)
-        if request_class is not None:
-            return _response_type(request_class).length_rule(buffer, at)
-        return self._length_of_unknown(code, buffer, at) if code else NO_PDU
+        return self.response_rules[buffer[at]](buffer, at)
 
-    def _length_of_unknown(self, code: int, buffer: bytes, at: int) -> int:
-        if code in self._codes_with_sub_codes and len(buffer) == at + 1:
+    def _request_with_sub_code(self, buffer: bytes, at: int) -> int:
+        if len(buffer) == at + 1:
             return 0
-        return ENDS_BY_SILENCE
+        found = self._by_sub_code.get((buffer[at], buffer[at + 1]))
+        return ENDS_BY_SILENCE if found is None else found.length_rule(buffer, at)
+
+    def _response_with_sub_code(self, buffer: bytes, at: int) -> int:
+        if len(buffer) == at + 1:
+            return 0
+        found = self._by_sub_code.get((buffer[at], buffer[at + 1]))
+        return ENDS_BY_SILENCE if found is None else _response_type(found).length_rule(buffer, at)
 
 
 def _response_type(request_class: type[AnyRequest]) -> type[Response]:

@@ -18,7 +18,9 @@ from .base import (
     Response,
     counted_length,
     fixed_length,
+    new_message,
     set_field,
+    slot_setter,
 )
 from .checks import (
     check_address,
@@ -41,6 +43,7 @@ MAX_WRITE_REGISTERS = 123
 _TWO_WORDS = Struct(">BHH")
 _WRITE_MULTIPLE = Struct(">BHHB")
 _REGISTERS = tuple(Struct(f">{count}H") for count in range(MAX_READ_REGISTERS + 1))
+_PACK = tuple(registers.pack for registers in _REGISTERS)
 
 
 def pack_registers(function_code: int, values: Sequence[int], most: int, least: int = 1) -> bytes:
@@ -68,7 +71,7 @@ class ReadRegistersResponse(Response):
 
     __slots__ = ("data",)
     __match_args__ = ("registers",)
-    length_rule = staticmethod(counted_length(1))
+    length_rule = staticmethod(counted_length(1, least=2))
     data: bytes
 
     def __init__(self, registers: Sequence[int]) -> None:
@@ -77,8 +80,8 @@ class ReadRegistersResponse(Response):
     @classmethod
     def from_data(cls, data: bytes) -> Self:
         """The response with `data`, 2 to 250 bytes, big-endian; the caller vouches for it."""
-        response = cls.__new__(cls)
-        set_field(response, "data", data)
+        response = new_message(cls)
+        _set_data(response, data)
         return response
 
     @property
@@ -95,6 +98,9 @@ class ReadRegistersResponse(Response):
         if not 2 <= size <= 250 or size & 1 or pdu[1] != size:
             raise wrong_response(cls, pdu, "2 + byte count (2..250, even)")
         return cls.from_data(pdu[2:])
+
+
+_set_data = slot_setter(ReadRegistersResponse, "data")
 
 
 class ReadHoldingRegistersResponse(ReadRegistersResponse):
@@ -131,8 +137,8 @@ class ReadRegistersRequest(Request[ReadT_co]):
             or not (1 <= count <= MAX_READ_REGISTERS and 0 <= address <= 0x10000 - count)
         ):
             check_span(self.function_code, address, count, MAX_READ_REGISTERS, "registers")
-        set_field(self, "address", address)
-        set_field(self, "count", count)
+        _set_address(self, address)
+        _set_count(self, count)
 
     def encode(self) -> bytes:
         return _TWO_WORDS.pack(self.function_code, self.address, self.count)
@@ -148,12 +154,16 @@ class ReadRegistersRequest(Request[ReadT_co]):
         size = self.count << 1
         if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
             return super().decode_response(pdu)  # which tells what is wrong
-        response = self.response_type.__new__(self.response_type)
-        set_field(response, "data", pdu[2:])
+        response = new_message(self.response_type)
+        _set_data(response, pdu[2:])
         return response
 
     def check_response(self, response: ReadRegistersResponse) -> None:
         check_count(response, self.count)
+
+
+_set_address = slot_setter(ReadRegistersRequest, "address")
+_set_count = slot_setter(ReadRegistersRequest, "count")
 
 
 def check_count(response: ReadRegistersResponse, count: int) -> None:
@@ -293,10 +303,17 @@ class WriteMultipleRegistersRequest(Request[WriteMultipleRegistersResponse]):
     data: bytes
 
     def __init__(self, address: int, values: Sequence[int]) -> None:
-        data = pack_registers(self.function_code, values, MAX_WRITE_REGISTERS)
-        check_span(self.function_code, address, len(values), MAX_WRITE_REGISTERS, "registers")
-        set_field(self, "address", address)
-        set_field(self, "data", data)
+        count = len(values)
+        if type(address) is not int or not (
+            1 <= count <= MAX_WRITE_REGISTERS and 0 <= address <= 0x10000 - count
+        ):
+            check_span(16, address, count, MAX_WRITE_REGISTERS, "registers")
+        try:
+            data = _PACK[count](*values)
+        except struct.error:
+            data = pack_registers(16, values, MAX_WRITE_REGISTERS)  # tells which one is wrong
+        _set_write_address(self, address)
+        _set_write_data(self, data)
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -321,6 +338,15 @@ class WriteMultipleRegistersRequest(Request[WriteMultipleRegistersResponse]):
         set_field(request, "data", pdu[6:])
         return request
 
+    def decode_response(self, pdu: bytes) -> WriteMultipleRegistersResponse:
+        address, count = self.address, len(self.data) >> 1
+        if pdu != _TWO_WORDS.pack(16, address, count):
+            return super().decode_response(pdu)  # which tells what is wrong
+        response = new_message(WriteMultipleRegistersResponse)
+        _set_written_address(response, address)
+        _set_written_count(response, count)
+        return response
+
     def check_response(self, response: WriteMultipleRegistersResponse) -> None:
         check_echo("address", response.address, self.address)
         check_echo("count", response.count, len(self.data) >> 1)
@@ -343,3 +369,9 @@ def check_byte_count(
             f"got {byte_count} with {size} bytes of data",
             code,
         )
+
+
+_set_write_address = slot_setter(WriteMultipleRegistersRequest, "address")
+_set_write_data = slot_setter(WriteMultipleRegistersRequest, "data")
+_set_written_address = slot_setter(WriteMultipleRegistersResponse, "address")
+_set_written_count = slot_setter(WriteMultipleRegistersResponse, "count")

@@ -81,10 +81,21 @@ class Connection:
             self.close("the peer has closed it")
             return
         self.heard = now
-        if self._server.tells_bytes:
+        server = self._server
+        if server.tells_bytes:
             wire.debug("%s sent %s", self.peer, data.hex(" "))
-        self.protocol.receive_data(data, now)
-        self.answer()
+        protocol = self.protocol
+        protocol.receive_data(data, now)
+        try:
+            answers = protocol.answer_all(server.units)
+        except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
+            self._fail(error)
+            return
+        if answers:
+            self._send_now(answers)
+        # The most frequent case has nothing more to do.
+        if server.has_deadlines or protocol.closed or protocol.has_call:
+            self._go_on()
 
     def _is_to_be_read(self, mask: int) -> bool:
         if mask & WRITE:
@@ -94,38 +105,40 @@ class Connection:
             self.close("the peer is gone")
         return self.is_open and bool(self._watched & READ) and bool(mask & (READ | GONE))
 
-    def answer(self, first: bytes = b"") -> None:
-        """Answer all requests that were received, behind the bytes of `first`."""
-        protocol = self.protocol
-        server = self._server
+    def _answer(self) -> None:
+        """Answer all requests that were received, unless this connection is to be closed."""
         if not self.closing:
             try:
-                answers = protocol.answer_all(server.units)
-            except Exception:  # noqa: BLE001 - a bug in a unit or hook must not end the server
-                logger.exception("%s ends: an error that is no peer's", self)
-                self.close("an error in this server")
+                answers = self.protocol.answer_all(self._server.units)
+            except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
+                self._fail(error)
                 return
-            if first:
-                answers = first + answers
-            if protocol.has_call:
-                self._submit()
-            if protocol.closed:
-                self.closing = True
-        else:
-            answers = first
-        if answers:
-            self._send_now(answers)
-        if self.closing:
-            self.close_when_done("it was idle or sent no Modbus frames")
-        elif server.has_deadlines:
-            server.schedule(self)
+            if answers:
+                self._send_now(answers)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """See to what answering has left: a call to a unit that blocks, a deadline, the end."""
+        if not self.closing and self.protocol.has_call:
+            self._submit()
+        if self.protocol.closed or self.closing:
+            self.close_when_done("it sent what is no Modbus frame")
+        if self._server.has_deadlines and self.is_open:
+            self._server.schedule(self)
+
+    def _fail(self, error: BaseException) -> None:
+        logger.error("%s ends: an error that is no peer's", self, exc_info=error)
+        self.close("an error in this server")
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due at `now`: silence ends a frame, or it was idle too long."""
         # While it waits for its unit nothing is due; the answer will schedule it again.
         if self.call is None:
             self.protocol.handle_timeout(now)
-            self.answer()
+            if self.protocol.closed:
+                self.close("it was idle too long")
+            else:
+                self._answer()
 
     def _submit(self) -> None:
         call = self.protocol.next_call()
@@ -141,12 +154,14 @@ class Connection:
         if not self.is_open:
             return
         if error is not None:
-            logger.error("%s ends: an error that is no peer's", self, exc_info=error)
-            self.close("an error in this server")
+            self._fail(error)
             return
         self.heard = monotonic()
         self.protocol.connected(self.heard)
-        self.answer(self.protocol.answer(call, response))
+        answer = self.protocol.answer(call, response)
+        if answer:
+            self._send_now(answer)
+        self._answer()
         self._watch()
 
     def _send_now(self, data: bytes) -> None:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 _NEVER = float("inf")
 _ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
 _ACCEPT_PAUSE = 0.25  # seconds, when the system is out of file descriptors or memory
-# Networks deliver the bytes of a frame when they like: what is silence on a line says nothing
-# there. Only frames without a length of their own wait for it.
-_STREAM_TOLERANCE = 0.05
+# A lost packet comes again after 0.2 s or more, so a shorter silence says nothing on a network.
+# Only serial frames without a length of their own (function 8) have to wait for it.
+_STREAM_TOLERANCE = 0.5
 
 
 class TcpServer(Server):
@@ -38,7 +38,8 @@ class TcpServer(Server):
     it has. Port 0 lets the system choose one: see `address`. The sockets listen as soon as the
     server is made, which raises OSError if it cannot be.
 
-    - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream.
+    - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
+      ends an RTU frame after half a second, whatever the `options` say.
     - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
       TCP/IP V1.0b, section 4.2.1.2); where all wait for their units, the new one is closed.
     - `idle_timeout`: seconds without a byte after which a connection is closed.

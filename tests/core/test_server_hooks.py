@@ -1,0 +1,105 @@
+"""What hooks and units do to a server: their faults, their waiting, and lost characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modwire import (
+    Decoder,
+    Framing,
+    RtuFraming,
+    SequentialBlock,
+    ServerOptions,
+    ServerProtocol,
+    TcpFraming,
+    Unit,
+    Units,
+)
+
+if TYPE_CHECKING:
+    from modwire import Response
+    from modwire.messages.base import AnyRequest
+
+WRITE = bytes.fromhex("0600050777")
+
+
+def frame(framing: type[Framing], pdu: bytes = WRITE, unit: int = 1) -> bytes:
+    return framing(Decoder(), is_server=True).wrap(unit, 0, pdu)
+
+
+def registers(*, blocking: bool = False) -> Unit:
+    return Unit(holding_registers=SequentialBlock(0, [0] * 10), blocking=blocking)
+
+
+def test_a_failing_on_call_costs_no_answer_and_is_reported() -> None:
+    def on_call(peer: object, request: AnyRequest, response: Response | None) -> None:
+        raise ZeroDivisionError
+
+    reported: list[BaseException] = []
+    options = ServerOptions(on_call=on_call, on_error=lambda *details: reported.append(details[2]))
+    protocol = ServerProtocol(TcpFraming, options)
+    protocol.receive_data(frame(TcpFraming) * 2, 0.0)
+    assert protocol.answer_all(Units.single(registers())) == frame(TcpFraming) * 2
+    assert [type(error) for error in reported] == [ZeroDivisionError] * 2
+
+
+def test_a_failing_authorize_allows_nothing_and_answers_04() -> None:
+    def authorize(peer: object, role: str | None, unit: int, request: AnyRequest) -> bool:
+        raise ZeroDivisionError
+
+    reported: list[BaseException] = []
+    options = ServerOptions(
+        authorize=authorize, on_error=lambda *details: reported.append(details[2])
+    )
+    protocol = ServerProtocol(TcpFraming, options)
+    unit = registers()
+    protocol.receive_data(frame(TcpFraming), 0.0)
+    refused = frame(TcpFraming, bytes.fromhex("8604"))
+    assert protocol.answer_all(Units.single(unit)) == refused
+    assert unit.holding_registers.read(5, 1) == (0,)
+    assert [type(error) for error in reported] == [ZeroDivisionError]
+
+
+def test_answering_stops_in_front_of_a_unit_that_blocks() -> None:
+    units = Units({1: registers(), 2: registers(blocking=True)})
+    protocol = ServerProtocol(TcpFraming)
+    ours, slow = frame(TcpFraming), frame(TcpFraming, unit=2)
+    protocol.receive_data(ours + slow + ours, 0.0)
+    assert protocol.answer_all(units) == ours
+    assert protocol.has_call
+    call = protocol.next_call()
+    assert call is not None
+    assert protocol.blocks(call, units)
+    assert not protocol.blocks(call._replace(unit=1), units)
+    assert not protocol.blocks(call._replace(unit=9), units)
+    assert not protocol.has_call
+    assert protocol.answer(call, protocol.execute(call, units)) == slow
+    assert protocol.answer_all(units) == ours
+
+
+def test_a_broadcast_blocks_where_any_unit_does() -> None:
+    units = Units({1: registers(), 2: registers(blocking=True)})
+    protocol = ServerProtocol(RtuFraming)
+    protocol.receive_data(frame(RtuFraming, unit=0), 0.0)
+    assert protocol.answer_all(units) == b""
+    call = protocol.next_call()
+    assert call is not None
+    assert call.broadcast
+    assert protocol.blocks(call, units)
+    assert protocol.answer(call, protocol.execute(call, units)) == b""
+    assert [unit.holding_registers.read(5, 1) for unit in units] == [(0x777,)] * 2
+
+
+def test_lost_characters_are_counted_with_the_frame_that_they_damaged() -> None:
+    unit = registers()
+    units = Units({1: unit})
+    protocol = ServerProtocol(RtuFraming)
+    protocol.overrun()
+    protocol.receive_data(frame(RtuFraming), 0.0)
+    assert protocol.answer_all(units) == frame(RtuFraming)
+    for now in (1.0, 2.0):
+        protocol.receive_data(frame(RtuFraming)[:-2], now)
+        protocol.handle_timeout(now + 1)
+        assert protocol.answer_all(units) == b""
+    assert (unit.communication_error_count, unit.overrun_count) == (2, 1)
+    assert unit.overrun_flag

@@ -1,0 +1,109 @@
+"""What our servers serve to the peers, and on which links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from modwire_sync.servers.line import SerialServer
+from modwire_sync.servers.tcp import TcpServer
+from modwire_sync.servers.udp import UdpServer
+from reference_server import reference_unit
+
+from modwire import (
+    FRAMINGS,
+    ExceptionResponse,
+    ExceptionResponseError,
+    Identity,
+    Response,
+    SequentialBlock,
+    Unit,
+    Units,
+)
+
+from .pty_pair import PtyPair
+
+if TYPE_CHECKING:
+    from modwire.messages.base import AnyRequest
+
+EXCEPTION_CODES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
+BUSY_REGISTER = 2046  # writing to these two registers is refused with 06 and with 07
+NAK_REGISTER = 2047
+EXTENDED = {
+    0: b"Pump Works",
+    1: b"PW-7",
+    2: b"3.16",
+    3: b"https://pump.example",
+    4: b"Pump",
+    5: b"Seven",
+    6: b"Well",
+    0x80: b"x" * 200,
+    0x81: b"y" * 100,
+}
+
+
+class RefusingUnit(Unit):
+    """Answers everything with one exception code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
+
+    def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        return ExceptionResponse(request.function_code, self.code)
+
+
+def refusing_id(code: int) -> int:
+    """The id of the unit that refuses everything with `code`."""
+    return 100 + code
+
+
+def device() -> Unit:
+    """The reference unit with something to tell in all of its other functions."""
+
+    def refuse_some(address: int, values: Sequence[int]) -> None:
+        written = range(address, address + len(values))
+        for register, code in ((BUSY_REGISTER, 6), (NAK_REGISTER, 7)):
+            if register in written:
+                raise ExceptionResponseError.for_code(None, code)
+
+    unit = reference_unit()
+    unit.holding_registers = SequentialBlock(0, range(2048), on_write=refuse_some)
+    unit.identity = Identity(EXTENDED)
+    unit.server_id = b"\x2a"
+    unit.additional_id_data = b"Seven"
+    unit.exception_status = 0x6D
+    unit.diagnostic_register = 0x8234
+    unit.modbus_plus_statistics = range(1000, 1054)
+    return unit
+
+
+def devices() -> Units:
+    """The unit under test as 1, a plain one as 2, and those that refuse everything."""
+    units: dict[int, Unit] = {1: device(), 2: reference_unit()}
+    units |= {refusing_id(code): RefusingUnit(code) for code in EXCEPTION_CODES}
+    return Units(units)
+
+
+@contextmanager
+def serving(units: Units, link: str) -> Iterator[str | int]:
+    """A server of ours on a link such as "udp", "ascii" or "rtu+tcp": the port that peers open."""
+    framing, _, transport = link.rpartition("+")
+    if link in ("rtu", "ascii"):
+        with (
+            PtyPair() as cable,
+            SerialServer(
+                units,
+                cable.left,
+                framing=FRAMINGS[link],
+                baudrate=115200,
+                bytesize=8,  # a pseudo-terminal knows nothing else, and no parity
+                parity="N",
+            ),
+        ):
+            yield cable.right
+        return
+    kind = TcpServer if transport == "tcp" else UdpServer
+    with kind(units, ("127.0.0.1", 0), framing=FRAMINGS[framing or "tcp"]) as server:
+        yield server.address[1]
