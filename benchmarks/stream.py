@@ -129,7 +129,7 @@ CASES = (
     Case(
         "responses of 10 registers, RTU", 2.0, RtuFraming, False, _ANSWER, lambda: RtuFloor(False)
     ),
-    # No target: a server on a bus also has to rule out that another unit answers.
+    # A server on a bus also has to rule out that another unit answers.
     Case("requests, RTU", 2.0, RtuFraming, True, _REQUEST, lambda: RtuFloor(True)),
 )
 

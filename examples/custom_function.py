@@ -1,4 +1,4 @@
-"""A function of one's own, 65, over TCP and over RTU frames: python examples/custom_function.py
+"""A function of one's own, 65, in every framing: python examples/custom_function.py
 
 It is one request class and one response class, registered on the decoder that the server and the
 client are given. Nothing global changes: a server without it goes on answering exception 01.
@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 
 from modwire import (
+    FRAMINGS,
     ClientOptions,
     Decoder,
     IllegalFunctionError,
@@ -17,9 +18,7 @@ from modwire import (
     InvalidResponseError,
     Request,
     Response,
-    RtuFraming,
     ServerOptions,
-    TcpFraming,
     Unit,
     Units,
     fixed_length,
@@ -89,7 +88,7 @@ def main() -> None:
     units = Units({1: Meter()})
     knowing = ServerOptions(decoder=decoder)
 
-    for framing in (TcpFraming, RtuFraming):
+    for framing in FRAMINGS.values():
         with TcpServer(units, ("127.0.0.1", 0), framing=framing, options=knowing) as server:
             options = ClientOptions(decoder=decoder)
             with TcpClient(*server.address, framing=framing, options=options) as client:

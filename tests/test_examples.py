@@ -100,10 +100,12 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
     ]
 
 
-def test_a_function_of_ones_own_works_over_tcp_and_rtu() -> None:
+def test_a_function_of_ones_own_works_in_every_framing() -> None:
     assert run(EXAMPLES / "custom_function.py") == [
         "tcp: 5120 W, 95 minutes ago",
         "rtu: 5120 W, 95 minutes ago",
+        "ascii: 5120 W, 95 minutes ago",
+        "binary: 5120 W, 95 minutes ago",
         "a server without it: exception 01 (illegal function) in answer to "
         "ReadPeakRequest(phase=2)",
     ]

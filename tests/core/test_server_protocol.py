@@ -258,6 +258,39 @@ def test_a_custom_response_that_no_frame_can_hold_is_exception_04() -> None:
     assert "must be 1..253 bytes, got 301" in str(errors[0])
 
 
+def test_a_custom_function_that_fails_on_what_it_gets_is_exception_04() -> None:
+    class Brittle(ReverseRequest):
+        @classmethod
+        def decode(cls, pdu: bytes) -> ReverseRequest:
+            raise KeyError("not what I expected")
+
+    errors: list[BaseException] = []
+    decoder = Decoder()
+    decoder.register(Brittle)
+    wire = Wire("tcp", decoder=decoder, on_error=lambda *details: errors.append(details[-1]))
+    assert wire.hear(tcp(1, "41") + tcp(2, "0300050001")) == tcp(1, "c104") + tcp(2, "03020005")
+    assert "not what I expected" in str(errors[0])
+
+
+@pytest.mark.parametrize("error", [IndexError, ZeroDivisionError])
+def test_a_custom_length_rule_that_raises_leaves_the_line_alone(error: type[Exception]) -> None:
+    def rule(buffer: bytes, at: int) -> int:
+        if len(buffer) < at + 4:
+            raise error
+        return 4
+
+    class Brittle(ReverseRequest):
+        length_rule = staticmethod(rule)
+
+    decoder = Decoder()
+    decoder.register(Brittle)
+    wire = Wire("rtu", decoder=decoder)
+    adu = wire.framing(decoder, is_server=True).wrap(1, 0, b"\x41abc")
+    answer = b"".join(wire.hear(adu[i : i + 1]) for i in range(len(adu)))
+    due = wire.framing(decoder, is_server=True).wrap(1, 0, b"\x41cba")
+    assert (answer or wire.quiet()) == due
+
+
 @pytest.mark.parametrize("code", [0, 128, 255])
 def test_a_custom_function_needs_a_function_code_of_its_own(code: int) -> None:
     class Wrong(ReverseRequest):

@@ -6,11 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from modwire_sync.servers.line import SerialServer
-from modwire_sync.servers.tcp import TcpServer
-from modwire_sync.servers.udp import UdpServer
-from reference_server import reference_unit
-
 from modwire import (
     FRAMINGS,
     ExceptionResponse,
@@ -21,6 +16,8 @@ from modwire import (
     Unit,
     Units,
 )
+from modwire_sync import SerialServer, TcpServer, UdpServer
+from reference_server import reference_unit
 
 from .pty_pair import PtyPair
 

@@ -6,6 +6,7 @@ import os
 import select
 import threading
 import tty
+from contextlib import suppress
 from types import TracebackType
 
 _CHUNK = 4096
@@ -41,10 +42,8 @@ class PtyPair:
                 return
             for end in ready:
                 data = os.read(end, _CHUNK)
-                try:
+                with suppress(BlockingIOError):
                     os.write(other[end], data)
-                except BlockingIOError:
-                    pass
 
     def close(self) -> None:
         """Unplug the cable, and wait until the thread has ended."""

@@ -51,9 +51,9 @@ class Mbpoll:
         """Once, with addresses as on the wire; values to write come after "--"."""
         at = arguments.index("--") if "--" in arguments else len(arguments)
         options, values = arguments[:at], arguments[at:]
+        common = ("-a", str(unit), "-0", "-1", "-o", "5")
         return subprocess.run(
-            ["mbpoll", *self._link, "-a", str(unit), "-0", "-1", "-o", "5", *options]
-            + [self._place, *values],
+            ["mbpoll", *self._link, *common, *options, self._place, *values],
             capture_output=True,
             text=True,
             errors="replace",

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from modwire_sync import Client, SerialClient, TcpClient, UdpClient
 
 from modwire import (
     FRAMINGS,
@@ -23,12 +22,13 @@ from modwire import (
     ResponseTimeoutError,
     ServerDeviceFailureError,
 )
+from modwire_sync import Client, SerialClient, TcpClient, UdpClient
 
 from .peers import PymodbusServer
 from .pty_pair import PtyPair
 
-LINKS = ["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp", "rtu+udp", "ascii+udp"]
-SHORT = 0.3  # seconds to wait for an answer that will not come
+LINKS = ["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp"]
+SHORT = 0.2  # seconds to wait for an answer that will not come
 
 Make = Callable[[ClientOptions], Client]
 
@@ -169,8 +169,24 @@ def test_diagnostic_register(client: Client) -> None:
 
 
 def test_ascii_input_delimiter(client: Client) -> None:
+    """A device obeys on any link, also where no frame ends with a delimiter."""
     client.change_ascii_input_delimiter("\n")
-    assert client.read_holding_registers(0) == [0]
+    assert client.read_holding_registers(11) == [11]
+
+
+@pytest.mark.xfail(
+    raises=ResponseTimeoutError,
+    reason="our client does not take the answer with the new delimiter, which our server sends too",
+)
+def test_ascii_input_delimiter_is_changed(pymodbus: None) -> None:
+    """The answer to this request comes with the new delimiter already."""
+    with (
+        PymodbusServer("tcp", "ascii") as server,
+        TcpClient("127.0.0.1", int(server.port), framing=FRAMINGS["ascii"]) as client,
+    ):
+        for delimiter in (";", "\n"):
+            client.change_ascii_input_delimiter(delimiter)
+            assert client.read_holding_registers(11) == [11]
 
 
 def test_counters(client: Client) -> None:
@@ -301,10 +317,7 @@ def test_missing_unit_limit(client: Client) -> None:
         client.read_coils(0, unit=9)
 
 
-@pytest.mark.parametrize("function_code", [9, 65, 100])
-def test_unknown_function_limit(
-    link: tuple[str, Make], hasty: Client, function_code: int
-) -> None:
+def test_unknown_function_limit(link: tuple[str, Make], hasty: Client) -> None:
     """pymodbus refuses function 0 instead of the one asked; on RTU it is silent.
 
     There it drops the next request too, so that a read that is not retried would fail.
@@ -312,5 +325,5 @@ def test_unknown_function_limit(
     name, _ = link
     expected = ResponseTimeoutError if name.startswith("rtu") else InvalidResponseError
     with pytest.raises(expected):
-        hasty.call(RawRequest(function_code, b""))
+        hasty.call(RawRequest(65, b""))
     assert hasty.read_holding_registers(11) == [11]

@@ -224,13 +224,19 @@ def test_without_file_descriptors_the_server_pauses_and_goes_on(
         return accept(listener)
 
     with TcpServer(Units.single(memory_unit()), LOOPBACK) as server:
-        with RawClient(server.address) as early:
-            early.ask(READ, READ_ANSWER)
-            monkeypatch.setattr(socket.socket, "accept", fails)
-            with RawClient(server.address) as late:
-                late.send(READ)
-                early.ask(READ, READ_ANSWER)
-                assert late.receive(len(READ_ANSWER)) == READ_ANSWER
+        clients = [RawClient(server.address) for _ in range(failures + 1)]
+        for client in clients:
+            client.ask(READ, READ_ANSWER)
+        monkeypatch.setattr(socket.socket, "accept", fails)
+        with RawClient(server.address) as late:
+            late.send(READ)
+            clients[-1].ask(READ, READ_ANSWER)
+            assert late.receive(len(READ_ANSWER)) == READ_ANSWER
+            clients[-1].ask(READ, READ_ANSWER)
+        for client in clients[:-1]:
+            assert client.is_closed(), "the one that is idle longest makes room"
+        for client in clients:
+            client.close()
     assert len(attempts) == failures
     assert attempts[-1] - attempts[0] >= 0.2, "it tried without a pause"
     assert caplog.text.count("Too many open files") == failures

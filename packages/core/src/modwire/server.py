@@ -158,6 +158,15 @@ class ServerProtocol:
             request = self.options.decoder.decode_request(pdu)
         except InvalidRequestError as error:
             return Call(unit, transaction, RawRequest(pdu[0], pdu[1:]), broadcast, error)
+        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
+            raw = RawRequest(pdu[0], pdu[1:])
+            self._report(raw, error)
+            refusal = InvalidRequestError(
+                f"the request could not be decoded: {error!r}",
+                pdu[0],
+                ExceptionCode.SERVER_DEVICE_FAILURE,
+            )
+            return Call(unit, transaction, raw, broadcast, refusal)
         return Call(unit, transaction, request, broadcast)
 
     def answer(self, call: Call, response: Response | None) -> bytes:

@@ -5,13 +5,17 @@ from .connect import connect
 from .network import TcpClient, UdpClient, UnixClient
 from .remote import RemoteUnit
 from .serial_client import SerialClient
+from .servers import SerialServer, TcpServer, UdpServer
 
 __all__ = [
     "Client",
     "RemoteUnit",
     "SerialClient",
+    "SerialServer",
     "TcpClient",
+    "TcpServer",
     "UdpClient",
+    "UdpServer",
     "UnixClient",
     "connect",
 ]

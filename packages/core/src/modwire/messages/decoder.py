@@ -73,6 +73,7 @@ REQUESTS: tuple[type[AnyRequest], ...] = (
     ReadDeviceIdentificationRequest,
 )
 _STANDARD = frozenset(REQUESTS)
+_PACKAGE = __name__.rpartition(".")[0]
 
 RequestClassT = TypeVar("RequestClassT", bound="type[AnyRequest]")
 
@@ -119,8 +120,8 @@ class Decoder:
         if request_class.sub_code is None:
             self._by_code[code] = request_class
             self._codes_with_sub_codes.discard(code)
-            self.request_rules[code] = request_class.length_rule
-            self.response_rules[code] = _response_type(request_class).length_rule
+            self.request_rules[code] = _guarded(request_class.length_rule)
+            self.response_rules[code] = _guarded(_response_type(request_class).length_rule)
         else:
             self._by_sub_code[code, request_class.sub_code] = request_class
             self._by_code.pop(code, None)
@@ -193,13 +194,31 @@ class Decoder:
         if len(buffer) == at + 1:
             return 0
         found = self._by_sub_code.get((buffer[at], buffer[at + 1]))
-        return ENDS_BY_SILENCE if found is None else found.length_rule(buffer, at)
+        return ENDS_BY_SILENCE if found is None else _guarded(found.length_rule)(buffer, at)
 
     def _response_with_sub_code(self, buffer: bytes, at: int) -> int:
         if len(buffer) == at + 1:
             return 0
         found = self._by_sub_code.get((buffer[at], buffer[at + 1]))
-        return ENDS_BY_SILENCE if found is None else _response_type(found).length_rule(buffer, at)
+        if found is None:
+            return ENDS_BY_SILENCE
+        return _guarded(_response_type(found).length_rule)(buffer, at)
+
+
+def _guarded(rule: LengthRule) -> LengthRule:
+    """A custom rule that cannot break the framing; those of this package look before they read."""
+    if rule.__module__.startswith(_PACKAGE):
+        return rule
+
+    def guarded(buffer: bytes, at: int) -> int:
+        try:
+            return rule(buffer, at)
+        except IndexError:
+            return 0  # it looked at bytes that have not come yet
+        except Exception:  # noqa: BLE001 - bytes off the wire must not raise
+            return ENDS_BY_SILENCE
+
+    return guarded
 
 
 def _response_type(request_class: type[AnyRequest]) -> type[Response]:

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ExceptionCode, InvalidRequestError, ServerOptions
+from modwire import ExceptionCode, InvalidRequestError, ServerOptions, Units
 
 from .poller import READ, Waker, new_poller
 from .workers import Workers
 
 if TYPE_CHECKING:
+    from logging import Logger
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from modwire import Call, Framing, Units
+    from modwire import Call, Framing
     from modwire.messages.base import AnyRequest
     from modwire.options import Authorize, OnCall
 
-logger = logging.getLogger("modwire.server")
-wire = logging.getLogger("modwire.wire")
-
+DEBUG = 10  # logging.DEBUG
 _MAX_EVENTS = 256
 # How much longer than the grace time `shutdown` waits for a thread that hangs in a unit or hook.
 _PATIENCE = 1.0
@@ -46,8 +44,17 @@ class Server:
         *,
         workers: int,
     ) -> None:
+        if not isinstance(units, Units):
+            raise TypeError(
+                f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
+            )
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
+        # A third of what importing the servers would cost.
+        from logging import getLogger
+
+        self.logger: Logger = getLogger("modwire.server")
+        self.wire: Logger = getLogger("modwire.wire")
         self.units = units
         self.framing = framing
         self.options = options
@@ -97,8 +104,8 @@ class Server:
         """End the serving and close everything; from any thread, hook or signal handler.
 
         No new request is taken. Calls that are being executed may end, and their answers are
-        sent, for at most `grace` seconds. Waits until all is closed, except in the thread that
-        serves: there it only asks for it. May be called again, to cut the grace short.
+        sent, for at most `grace` seconds. Waits until all is closed, except in the threads that
+        serve: there it only asks for it. May be called again, to cut the grace short.
         """
         if not grace >= 0:
             raise ValueError(f"grace must be at least 0 seconds, got {grace}")
@@ -110,10 +117,10 @@ class Server:
             return
         self._stop_at = monotonic() + grace
         self._waker.wake()
-        if self._serving_thread == threading.get_ident():
+        if self._serving_thread == threading.get_ident() or self._workers.run_here():
             return
         if not self._finished.wait(grace + _PATIENCE):
-            logger.warning("%s still hangs in a unit or a hook after shutdown", self)
+            self.logger.warning("%s still hangs in a unit or a hook after shutdown", self)
 
     def __enter__(self) -> Self:
         """Start serving in a thread; leaving the `with` block shuts the server down.
@@ -146,16 +153,16 @@ class Server:
             self._serve()
         except BaseException as error:  # noqa: BLE001 - serve_forever raises it
             self._failure = error
-            logger.error("%s has stopped: %s", self, error)
+            self.logger.error("%s has stopped: %s", self, error)
 
     def _serve(self) -> None:
         self._serving_thread = threading.get_ident()
-        logger.info("%s serves", self)
+        self.logger.info("%s serves", self)
         try:
             self._run()
         finally:
             self._close()
-            logger.info("%s is closed", self)
+            self.logger.info("%s is closed", self)
 
     def _close(self) -> None:
         self._close_links()
@@ -181,7 +188,7 @@ class Server:
                 deadline = self._stop_at if deadline is None else min(deadline, self._stop_at)
             timeout = None if deadline is None else max(0.0, deadline - monotonic())
             events = poll(timeout, _MAX_EVENTS)
-            self.tells_bytes = wire.isEnabledFor(logging.DEBUG)
+            self.tells_bytes = self.wire.isEnabledFor(DEBUG)
             now = monotonic()
             for fd, mask in events:
                 handler = handlers.get(fd)
@@ -245,6 +252,9 @@ def server_options(
     told to the `on_error` of the options.
     """
     base = ServerOptions() if options is None else options
+    from logging import getLogger
+
+    logger = getLogger("modwire.server")
     if idle_timeout is None and is_connected:
         idle_timeout = base.idle_timeout
     told = base.on_error

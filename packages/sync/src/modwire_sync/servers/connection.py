@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol
 
-from .base import logger, wire
 from .poller import GONE, READ, WRITE
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class Connection:
         self.heard = now
         server = self._server
         if server.tells_bytes:
-            wire.debug("%s sent %s", self.peer, data.hex(" "))
+            self._server.wire.debug("%s sent %s", self.peer, data.hex(" "))
         protocol = self.protocol
         protocol.receive_data(data, now)
         try:
@@ -127,7 +126,7 @@ class Connection:
             self._server.schedule(self)
 
     def _fail(self, error: BaseException) -> None:
-        logger.error("%s ends: an error that is no peer's", self, exc_info=error)
+        self._server.logger.error("%s ends: an error that is no peer's", self, exc_info=error)
         self.close("an error in this server")
 
     def handle_deadline(self, now: float) -> None:
@@ -166,7 +165,7 @@ class Connection:
 
     def _send_now(self, data: bytes) -> None:
         if self._server.tells_bytes:
-            wire.debug("%s gets %s", self.peer, data.hex(" "))
+            self._server.wire.debug("%s gets %s", self.peer, data.hex(" "))
         if self._unsent:
             self._unsent = bytes(self._unsent) + data
             return
@@ -222,7 +221,7 @@ class Connection:
             self.is_open = False
             self._server.forget(self)
             self._socket.close()
-            logger.debug("%s closed: %s", self, reason)
+            self._server.logger.debug("%s closed: %s", self, reason)
 
     def __str__(self) -> str:
         return f"connection of {self.peer}"

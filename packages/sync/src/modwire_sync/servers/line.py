@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 import threading
@@ -20,7 +19,7 @@ from modwire import (
     silent_interval,
 )
 
-from .base import Server, busy, logger, server_options, wire
+from .base import DEBUG, Server, busy, server_options
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -183,7 +182,7 @@ class SerialServer(Server):
 
     def _receive(self, data: bytes, now: float) -> None:
         if self.tells_bytes:
-            wire.debug("%s brought %s", self._address, data.hex(" "))
+            self.wire.debug("%s brought %s", self._address, data.hex(" "))
         self._protocol.receive_data(data, now)
         self._take()
         self._send_if_silent(now)
@@ -212,8 +211,8 @@ class SerialServer(Server):
                     self._is_given_up = True
                     self._answers += self._answer_beside(newer)
                 protocol.answer_all(self.units)  # only damaged frames are left, to be counted
-        except Exception:  # noqa: BLE001 - a bug in a unit or hook must not end the server
-            logger.exception("%s dropped a request: an error that is no peer's", self)
+        except Exception:
+            self.logger.exception("%s dropped a request: an error that is no peer's", self)
 
     def _answer_beside(self, call: Call) -> bytes:
         """Execute what was heard while another call is out; what to send."""
@@ -229,16 +228,16 @@ class SerialServer(Server):
         self, call: Call, response: Response | None, error: BaseException | None
     ) -> None:
         if error is not None:
-            logger.error("%s failed at %r", self, call.request, exc_info=error)
+            self.logger.error("%s failed at %r", self, call.request, exc_info=error)
 
     def _on_response(
         self, call: Call, response: Response | None, error: BaseException | None
     ) -> None:
         self._call = None
         if error is not None:
-            logger.error("%s failed at %r", self, call.request, exc_info=error)
+            self.logger.error("%s failed at %r", self, call.request, exc_info=error)
         elif self._is_given_up:
-            logger.warning("%s: %r took longer than the client waits", self, call.request)
+            self.logger.warning("%s: %r took longer than the client waits", self, call.request)
         else:
             self._answers += self._protocol.answer(call, response)
             self._are_late = bool(self._answers)
@@ -247,7 +246,7 @@ class SerialServer(Server):
 
     def _drop_late(self) -> None:
         """Another request came before the answer of a unit that blocks could be sent."""
-        logger.warning("%s: an answer came later than the client waits", self)
+        self.logger.warning("%s: an answer came later than the client waits", self)
         self._answers = b""
         self._are_late = False
 
@@ -257,14 +256,14 @@ class SerialServer(Server):
         if not self._answers or now < self._protocol.send_at() or self._port is None:
             return
         answers, self._answers, self._are_late = self._answers, b"", False
-        if wire.isEnabledFor(logging.DEBUG):
-            wire.debug("%s gets %s", self._address, answers.hex(" "))
+        if self.wire.isEnabledFor(DEBUG):
+            self.wire.debug("%s gets %s", self._address, answers.hex(" "))
         from serial import SerialTimeoutException
 
         try:
             self._port.write(answers)
         except SerialTimeoutException:
-            logger.error("%s takes no more bytes: an answer is lost", self._address)
+            self.logger.error("%s takes no more bytes: an answer is lost", self._address)
             self._port.reset_output_buffer()
         except OSError as error:
             raise self._lost(error) from error
@@ -305,7 +304,7 @@ class SerialServer(Server):
                 self._reader.join(2 * _READ_TIMEOUT)
             port.flush()
         except Exception as error:  # noqa: BLE001 - it may be gone, and drivers raise what they like
-            logger.debug("%s: %s", self, error)
+            self.logger.debug("%s: %s", self, error)
         port.close()
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from modwire import ServerProtocol, TcpFraming
 
 from .addresses import Address, Allowed, HostPort, Network, address_of, bind, identify, peer_of
-from .base import Server, logger, server_options
+from .base import Server, server_options
 from .connection import Connection
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class TcpServer(Server):
     - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
       ends an RTU frame after half a second, whatever the `options` say.
     - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
-      TCP/IP V1.0b, section 4.2.1.2); where all wait for their units, the new one is closed.
+      TCP/IP V1.0b, section 4.2.1.2); where all wait for their units, the new one is closed. So
+      it is where the process may open no more files.
     - `idle_timeout`: seconds without a byte after which a connection is closed.
     - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
       Who may use a Unix socket is decided by the permissions of its directory.
@@ -142,9 +144,11 @@ class TcpServer(Server):
                 return
             except OSError as error:
                 # Out of file descriptors or memory: the listener stays ready, so trying on would
-                # be a spin; some connection may end meanwhile.
-                logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
+                # be a spin.
+                self.logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
                 self._pause_accepting(now + _ACCEPT_PAUSE)
+                if error.errno == errno.EMFILE:
+                    self._make_room()
                 return
             self._admit(accepted, address, now)
 
@@ -152,11 +156,11 @@ class TcpServer(Server):
         peer = self._address if isinstance(self._address, str) else peer_of(address)
         # Who may use a Unix socket is decided by the permissions of its directory.
         if isinstance(peer, HostPort) and not self._allows(peer):
-            logger.warning("%s is not allowed to connect", peer)
+            self.logger.warning("%s is not allowed to connect", peer)
             accepted.close()
             return
         if len(self._connections) >= self._max_connections and not self._make_room():
-            logger.warning("%s is turned away: all connections are busy", peer)
+            self.logger.warning("%s is turned away: all connections are busy", peer)
             accepted.close()
             return
         try:
@@ -165,8 +169,8 @@ class TcpServer(Server):
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             accepted = self.wrap_socket(accepted)
-        except OSError as error:
-            logger.debug("%s was lost before it was served: %s", peer, error)
+        except Exception as error:  # noqa: BLE001 - what a subclass does must not end the server
+            self.logger.warning("%s was lost before it was served: %r", peer, error)
             accepted.close()
             return
         protocol = ServerProtocol(self.framing, self.options, peer=peer)
@@ -175,7 +179,7 @@ class TcpServer(Server):
         self._watch(connection.fd, connection.on_ready)
         if self.has_deadlines:
             self.schedule(connection)
-        logger.debug("%s is open", connection)
+        self.logger.debug("%s is open", connection)
 
     def _allows(self, peer: HostPort) -> bool:
         return self._allowed is None or self._allowed.allows(peer)

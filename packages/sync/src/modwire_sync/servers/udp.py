@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 from collections.abc import Iterable
 from functools import partial
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from modwire import ServerProtocol, TcpFraming
 
 from .addresses import Allowed, HostPort, Network, address_of, bind, peer_of
-from .base import Server, busy, logger, server_options, wire
+from .base import DEBUG, Server, busy, server_options
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, Units
@@ -83,11 +82,11 @@ class UdpServer(Server):
                 return
             except OSError as error:
                 # Windows tells here that an earlier answer found nobody.
-                logger.debug("%s: %s", self, error)
+                self.logger.debug("%s: %s", self, error)
                 return
             peer = peer_of(address)
             if self._allowed is not None and not self._allowed.allows(peer):
-                logger.warning("%s is not allowed to ask", peer)
+                self.logger.warning("%s is not allowed to ask", peer)
                 continue
             self._take(link, address, peer, bytes(memoryview(self._buffer)[:size]), now)
 
@@ -95,7 +94,7 @@ class UdpServer(Server):
         self, link: socket.socket, address: tuple[str, int], peer: HostPort, data: bytes, now: float
     ) -> None:
         if self.tells_bytes:
-            wire.debug("%s sent %s", peer, data.hex(" "))
+            self.wire.debug("%s sent %s", peer, data.hex(" "))
         protocol = self._protocol
         protocol.peer = peer
         protocol.receive_datagram(data, now)
@@ -117,8 +116,8 @@ class UdpServer(Server):
     ) -> None:
         try:
             response = protocol.execute(call, self.units)
-        except Exception:  # noqa: BLE001 - a bug in a unit or hook must not end the server
-            logger.exception("%s dropped %r: an error that is no peer's", self, call.request)
+        except Exception:
+            self.logger.exception("%s dropped %r: an error that is no peer's", self, call.request)
             return
         self._send(protocol, link, address, call, response)
 
@@ -134,7 +133,7 @@ class UdpServer(Server):
         if error is None:
             self._send(protocol, link, address, call, response)
         else:
-            logger.error(
+            self.logger.error(
                 "%s dropped %r: an error that is no peer's", self, call.request, exc_info=error
             )
 
@@ -149,13 +148,13 @@ class UdpServer(Server):
         data = protocol.answer(call, response)
         if not data:
             return
-        if wire.isEnabledFor(logging.DEBUG):
-            wire.debug("%s gets %s", protocol.peer, data.hex(" "))
+        if self.wire.isEnabledFor(DEBUG):
+            self.wire.debug("%s gets %s", protocol.peer, data.hex(" "))
         try:
             link.sendto(data, address)
         except OSError as error:
             # A full buffer, or no way to the peer: a datagram may be lost anywhere.
-            logger.debug("an answer to %s is lost: %s", protocol.peer, error)
+            self.logger.debug("an answer to %s is lost: %s", protocol.peer, error)
 
     def _stop_taking(self) -> None:
         for each in self._sockets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Workers:
         self._wake = wake
         self._pool: ThreadPoolExecutor | None = None
         self._results: deque[tuple[Done, Call, Response | None, BaseException | None]] = deque()
+        self._threads: set[int] = set()
         self.outstanding = 0
 
     def submit(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
@@ -40,6 +42,7 @@ class Workers:
         self._pool.submit(self._execute, protocol, call, units, done)
 
     def _execute(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
+        self._threads.add(get_ident())
         response: Response | None = None
         failure: BaseException | None = None
         try:
@@ -48,6 +51,10 @@ class Workers:
             failure = error
         self._results.append((done, call, response, failure))
         self._wake()
+
+    def run_here(self) -> bool:
+        """Whether the caller is in one of the threads."""
+        return get_ident() in self._threads
 
     def deliver(self) -> None:
         """Call `done` for every call that has ended."""
