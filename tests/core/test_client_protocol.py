@@ -537,12 +537,13 @@ def test_a_raw_request_takes_what_comes() -> None:
         exchange.result()
 
 
-def test_ascii_frames_follow_the_delimiter_that_was_set() -> None:
+@pytest.mark.parametrize("ending", [b"\r\n", b"\r$"])
+def test_ascii_frames_follow_the_delimiter_that_was_set(ending: bytes) -> None:
     line = Line(AsciiFraming)
     exchange = line.start(DiagnosticsRequest(3, ord("$") << 8))
     adu = line.send()
     assert adu.endswith(b"\r\n")
-    line.hear(adu)
+    line.hear(adu[:-2] + ending)
     exchange.result()
     line.start()
     line.now += 1

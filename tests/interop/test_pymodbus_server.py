@@ -174,10 +174,6 @@ def test_ascii_input_delimiter(client: Client) -> None:
     assert client.read_holding_registers(11) == [11]
 
 
-@pytest.mark.xfail(
-    raises=ResponseTimeoutError,
-    reason="our client does not take the answer with the new delimiter, which our server sends too",
-)
 def test_ascii_input_delimiter_is_changed(pymodbus: None) -> None:
     """The answer to this request comes with the new delimiter already."""
     with (

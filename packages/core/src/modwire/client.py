@@ -24,7 +24,7 @@ from .errors import (
     ModbusError,
 )
 from .exchange import Exchange
-from .framing.ascii import follow_delimiter
+from .framing.ascii import expect_delimiter, follow_delimiter
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, Response
 from .messages.diagnostics import DiagnosticsRequest
@@ -109,10 +109,11 @@ class ClientProtocol:
         if not self._has_transactions:
             return self._send_next(now)
         data = b""
-        while queue and len(self._open) < self._most_open:
+        opened = self._open
+        while queue and len(opened) < self._most_open:
             exchange = queue.popleft()
             transaction = self._transaction + 1 & 0xFFFF
-            while transaction in self._overdue or transaction in self._open:
+            while transaction in opened or transaction in self._overdue:
                 transaction = transaction + 1 & 0xFFFF
             self._transaction = exchange.transaction = transaction
             data += self._send(exchange, now)
@@ -129,6 +130,8 @@ class ClientProtocol:
                 self._quiet_from = now + self._line_silence
                 exchange.echo_due = self.options.suppress_echo
                 self.framing.expect(exchange.pdu[0], exchange.request.expected_length())
+                if isinstance(exchange.request, DiagnosticsRequest):
+                    expect_delimiter(self.framing, exchange.request)
                 return data
         return b""
 
@@ -285,6 +288,9 @@ class ClientProtocol:
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
+        if self._has_transactions and len(self._open) == 1:
+            (exchange,) = self._open.values()
+            return exchange.deadline
         times = [exchange.deadline for exchange in self._open.values()]
         if self._has_transactions:
             return min(times) if times else None

@@ -113,8 +113,8 @@ class ServerOptions(LineOptions):
     `idle_timeout`: seconds without a byte after which a connection is closed, None for never.
     `authorize(peer, role, unit, request)` decides whether a request is executed; refused ones get
     exception 01. `on_call(peer, request, response)` sees every call; the response is None where
-    nothing is answered. `on_error(peer, request, error)` sees what units raised unexpectedly,
-    which the client only sees as exception 04.
+    nothing is answered. `on_error(peer, request, error)` sees what units and hooks raised
+    unexpectedly, which the client only sees as exception 04.
     """
 
     def __init__(

@@ -267,29 +267,47 @@ class ServerProtocol:
         goes to all units, so it waits for `next_call` if one of them blocks.
         """
         answers: list[bytes] = []
-        next_frame = self._next_frame
-        wrap = self.framing.wrap
-        bus = units.bus
         find = units.get if self._is_serial else units.for_tcp
-        while (frame := next_frame()) is not None:
-            unit_id, transaction, pdu = frame
-            unit = find(unit_id)
-            if self._is_serial and not unit_id:
+        while True:
+            if self._may_shorten and self._waiting is None:
+                self._answer_reads(units, answers)
+            frame = self._next_frame()
+            if frame is None:
+                break
+            unit = find(frame.unit)
+            if self._is_serial and not frame.unit:
                 if units.blocking:
                     self._waiting = frame
                     break
             elif unit is None:
-                bus.messages += 1
+                units.bus.messages += 1
                 continue
             elif unit.blocking:
                 self._waiting = frame
                 break
-            elif self._may_shorten and (read := unit.answer_read(pdu)) is not None:
-                bus.messages += 1
-                answers.append(wrap(unit_id, transaction, read))
-                continue
             call = self._call(frame)
             answers.append(self.answer(call, self.execute(call, units)))
         if self._errors_to_tell or self._overheard_to_tell:
             self._tell(units)
-        return b"".join(answers)
+        return answers[0] if len(answers) == 1 else b"".join(answers)
+
+    def _answer_reads(self, units: Units, answers: list[bytes]) -> None:
+        """The short path: answer reads of units in memory as long as they come."""
+        frames = self.framing.frames
+        wrap = self.framing.wrap
+        get = units.get
+        count = len(answers)
+        while frames:
+            frame = frames[0]
+            if type(frame) is not Frame:
+                break
+            unit_id, transaction, pdu = frame
+            unit = get(unit_id)
+            if unit is None or unit.blocking or (not unit_id and self._is_serial):
+                break
+            answer = unit.answer_read(pdu)
+            if answer is None:
+                break
+            frames.popleft()
+            answers.append(wrap(unit_id, transaction, answer))
+        units.bus.messages += len(answers) - count

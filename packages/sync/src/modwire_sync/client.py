@@ -256,17 +256,16 @@ class Client(BlockingCalls):
 
     def _take(self, link: Link, data: bytes, now: float) -> None:
         """Hand what was received to the protocol."""
-        protocol = self._protocol
         if not data and not link.is_datagram:
             self._history.lost(now)
-            protocol.receive_eof(now)
+            self._protocol.receive_eof(now)
             self._drop(ConnectionLostError(f"{self.name}: the server closed the connection"))
             return
         self._history.heard = now
         if self._is_traced and self._wire is not None:
             self._wire.debug("%s: received %s", self.name, data.hex(" "))
         self._receive_bytes(data, now)
-        if protocol.broken:
+        if self._protocol.broken:
             self._drop(ConnectionLostError(f"{self.name}: what the server sends is no Modbus"))
 
     def _lose(self, error: OSError, now: float) -> None:
@@ -307,8 +306,8 @@ class Client(BlockingCalls):
                         self._take(link, data, now)
                     elif error is not None:
                         self._lose(error, now)
-                    if exchange.done and not self._waiting:
-                        self._pass_turn()  # the common case, and nothing else can be due
+                    if exchange.done and not self._waiting and not self._doomed:
+                        self._reader = None  # the common case: nobody to wake, nothing due
                         return
                     self._do_what_is_due(now)
                     self._wake_done()

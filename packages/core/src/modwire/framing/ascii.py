@@ -22,11 +22,13 @@ class AsciiFraming(Framing):
     """Frames in hexadecimal: 9 to 513 characters.
 
     `delimiter` is the last character of a frame, LF until diagnostics sub-function 3 sets another.
+    `next_delimiter` is taken as well, for nothing says which of the two ends the answer to that.
     """
 
     name = "ascii"
     max_adu = MAX_CHARACTERS
     delimiter = b"\n"
+    next_delimiter = b"\n"
     _heard = 0.0
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
@@ -40,11 +42,10 @@ class AsciiFraming(Framing):
                 self._refuse("stopped for more than a second")
             data = self._buffer + data
         self._heard = now
-        ending = b"\r" + self.delimiter
         start = data.find(b":")
         while start >= 0:
             limit = start + MAX_CHARACTERS
-            end = data.find(ending, start + 1, limit)
+            end = self._find_end(data, start + 1, limit)
             restart = data.find(b":", start + 1, limit if end < 0 else end)
             if restart >= 0:
                 self._refuse("was broken off by a new ':'")
@@ -58,6 +59,13 @@ class AsciiFraming(Framing):
             else:
                 break
         self._buffer = data[start:] if start >= 0 else b""
+
+    def _find_end(self, data: bytes, at: int, limit: int) -> int:
+        end = data.find(b"\r" + self.delimiter, at, limit)
+        if self.next_delimiter != self.delimiter:
+            other = data.find(b"\r" + self.next_delimiter, at, limit if end < 0 else end)
+            return other if other >= 0 else end
+        return end
 
     def _take(self, digits: bytes) -> None:
         try:
@@ -76,10 +84,17 @@ class AsciiFraming(Framing):
         self.frames.append(FrameError(f"an ASCII frame {what}"))
 
 
+def expect_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
+    """Before function 8, sub-function 3 is sent: the answer may end with the new character."""
+    if isinstance(framing, AsciiFraming) and _sets_delimiter(request):
+        framing.next_delimiter = bytes((request.data[0] >> 8,))
+
+
 def follow_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
     """After function 8, sub-function 3, ASCII frames end with the character it set (6.8)."""
-    if (
-        isinstance(framing, AsciiFraming)
-        and request.sub_function == DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER
-    ):
-        framing.delimiter = bytes((request.data[0] >> 8,))
+    if isinstance(framing, AsciiFraming) and _sets_delimiter(request):
+        framing.delimiter = framing.next_delimiter = bytes((request.data[0] >> 8,))
+
+
+def _sets_delimiter(request: DiagnosticsRequest) -> bool:
+    return request.sub_function == DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER
