@@ -63,6 +63,7 @@ class ClientProtocol:
         self._most_open = self.options.max_in_flight if framing.has_transactions else 1
         self._queue: deque[Exchange[Response]] = deque()
         self._open: dict[int, Exchange[Response]] = {}
+        self._ready: dict[int, bytes] = {}  # transaction id -> ADU that is open and not sent yet
         self._transaction = 0
         self._overdue: dict[int, None] = {}
         # unit -> (replies it owes, when they are no longer waited for)
@@ -98,25 +99,34 @@ class ClientProtocol:
         if attempts and (not is_answered or (request.is_write and not options.retry_writes)):
             attempts = 0
         exchange = Exchange(request, unit, pdu, timeout, attempts, is_answered)
-        self._queue.append(exchange)  # type: ignore[arg-type]
+        if self._queue or len(self._open) >= self._most_open or not self._has_transactions:
+            self._queue.append(exchange)  # type: ignore[arg-type]
+        else:
+            self._open_exchange(exchange, now)  # type: ignore[arg-type]
         return exchange
+
+    def _open_exchange(self, exchange: Exchange[Response], now: float) -> None:
+        """Give an exchange its transaction id; its time runs from here."""
+        opened = self._open
+        transaction = self._transaction + 1 & 0xFFFF
+        while transaction in opened or transaction in self._overdue:
+            transaction = transaction + 1 & 0xFFFF
+        self._transaction = exchange.transaction = transaction
+        self._ready[transaction] = self._send(exchange, now)
 
     def data_to_send(self, now: float) -> bytes:
         """The bytes to send now; b"" when there is nothing to send or the line must stay quiet."""
         queue = self._queue
-        if not queue:
+        if queue:
+            if not self._has_transactions:
+                return self._send_next(now)
+            while queue and len(self._open) < self._most_open:
+                self._open_exchange(queue.popleft(), now)
+        ready = self._ready
+        if not ready:
             return b""
-        if not self._has_transactions:
-            return self._send_next(now)
-        data = b""
-        opened = self._open
-        while queue and len(opened) < self._most_open:
-            exchange = queue.popleft()
-            transaction = self._transaction + 1 & 0xFFFF
-            while transaction in opened or transaction in self._overdue:
-                transaction = transaction + 1 & 0xFFFF
-            self._transaction = exchange.transaction = transaction
-            data += self._send(exchange, now)
+        data = ready.popitem()[1] if len(ready) == 1 else b"".join(ready.values())
+        ready.clear()
         return data
 
     def _send_next(self, now: float) -> bytes:
@@ -164,12 +174,17 @@ class ClientProtocol:
         """Take bytes that came at `now`; they finish exchanges, or are skipped and counted."""
         self._quiet_from = now + self._line_silence
         framing = self.framing
-        if len(self._open) == 1:
+        if len(self._open) == 1 and self._has_transactions and not self._takes_trailing_bytes:
+            # Nearly always one whole reply comes, and it is the right one.
             (exchange,) = self._open.values()
             pdu = framing.sole_pdu(data, exchange.unit, exchange.transaction)
-            if pdu is not None and exchange.is_answered and not exchange.echo_due:
-                self._take_answer(exchange, pdu)
-                return
+            if pdu is not None and exchange.is_answered:
+                try:
+                    exchange.finish(exchange.request.decode_response(pdu))
+                    self._open.clear()
+                    return
+                except Exception:  # noqa: BLE001 - what is wrong is found again below
+                    pass
         framing.receive_data(data, now)
         frames = framing.frames
         while frames:
@@ -276,6 +291,7 @@ class ClientProtocol:
         for exchange in (*self._open.values(), *self._queue):
             exchange.finish(None, error)
         self._open.clear()
+        self._ready.clear()
         self._queue.clear()
 
     def reset(self) -> None:
@@ -343,4 +359,5 @@ class ClientProtocol:
             self._queue.remove(exchange)  # type: ignore[arg-type]
         elif self._has_transactions:
             del self._open[exchange.transaction]
-            self._note_overdue(exchange.transaction)
+            if self._ready.pop(exchange.transaction, None) is None:
+                self._note_overdue(exchange.transaction)

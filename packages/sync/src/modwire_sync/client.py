@@ -147,7 +147,9 @@ class Client(BlockingCalls):
                         continue
                     history = self._history
                     exchange = protocol.start(request, unit, now=now, timeout=timeout)
-                    self._send(now)
+                    data = protocol.data_to_send(now)
+                    if data:
+                        self._transmit(link, data, now)
                     has_turn = self._reader is None and not exchange.done
                     if has_turn:
                         self._reader = exchange
@@ -222,6 +224,10 @@ class Client(BlockingCalls):
         data = self._protocol.data_to_send(now)
         if not data or link is None:
             return False
+        self._transmit(link, data, now)
+        return True
+
+    def _transmit(self, link: Link, data: bytes, now: float) -> None:
         self._is_traced = self._is_enabled(_DEBUG)
         if self._is_traced and self._wire is not None:
             self._wire.debug("%s: sent %s", self.name, data.hex(" "))
@@ -233,7 +239,6 @@ class Client(BlockingCalls):
         else:
             if busy:
                 self._protocol.data_sent(now + busy)
-        return True
 
     def _seconds_left(self, now: float) -> float:
         """How long may be waited for bytes until something is due."""
