@@ -10,6 +10,10 @@ On TCP, transaction ids tell the replies apart, so up to `max_in_flight` exchang
 whose reply is overdue is not used again until the reply has come. Elsewhere one exchange is open
 at a time, and a unit that owes a reply is not asked again until it came or its time is over: a
 late reply is never taken for that of a later request.
+
+On a link with transaction ids, a caller that finds nothing else going on may take a shorter way:
+`start_alone` and `finish_alone`. Whenever something else happens than the one right reply, that
+becomes an ordinary open exchange, which `adopt` gives to its caller.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from .errors import (
     InvalidResponseError,
     ModbusError,
 )
-from .exchange import Exchange
+from .exchange import Alone, Exchange
 from .framing.ascii import expect_delimiter, follow_delimiter
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, Response
@@ -31,7 +35,7 @@ from .messages.diagnostics import DiagnosticsRequest
 from .options import ClientOptions, Quirks, check_timeout, check_unit
 
 if TYPE_CHECKING:
-    from .messages.base import Request
+    from .messages.base import AnyRequest, Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -60,9 +64,14 @@ class ClientProtocol:
         self._takes_trailing_bytes = Quirks.trailing_bytes in quirks
         self._has_transactions = framing.has_transactions
         self._is_serial = framing.is_serial
+        self._default_unit = self.options.unit
+        self._default_timeout = self.options.response_timeout
         self._most_open = self.options.max_in_flight if framing.has_transactions else 1
         self._queue: deque[Exchange[Response]] = deque()
         self._open: dict[int, Exchange[Response]] = {}
+        self._alone: Alone | None = None
+        self._adopted: dict[int, Exchange[Response]] = {}  # that their callers have not asked for
+        self._may_be_alone = framing.has_transactions and quirks is Quirks.none
         self._ready: dict[int, bytes] = {}  # transaction id -> ADU that is open and not sent yet
         self._transaction = 0
         self._overdue: dict[int, None] = {}
@@ -99,11 +108,83 @@ class ClientProtocol:
         if attempts and (not is_answered or (request.is_write and not options.retry_writes)):
             attempts = 0
         exchange = Exchange(request, unit, pdu, timeout, attempts, is_answered)
+        self._end_alone()
         if self._queue or len(self._open) >= self._most_open or not self._has_transactions:
             self._queue.append(exchange)  # type: ignore[arg-type]
         else:
             self._open_exchange(exchange, now)  # type: ignore[arg-type]
         return exchange
+
+    def start_alone(
+        self, request: AnyRequest, unit: int | None, timeout: float | None, now: float
+    ) -> Alone | None:
+        """`start` and `data_to_send` for a request that goes alone; None if it has to take those.
+
+        Send its `adu`, and hand what comes to `finish_alone`. Raises ValueError like `start`.
+        """
+        transaction = self._transaction + 1 & 0xFFFF
+        if (
+            self._open
+            or self._queue
+            or self._alone is not None
+            or transaction in self._overdue
+            or not self._may_be_alone
+            or not request.expects_response
+        ):
+            return None
+        if unit is None:
+            unit = self._default_unit
+        else:
+            check_unit(unit)
+        if timeout is None:
+            timeout = self._default_timeout
+        else:
+            check_timeout(timeout)
+        pdu = request.encode()
+        if not 1 <= len(pdu) <= MAX_PDU:
+            return None  # start() says what is wrong
+        self._transaction = transaction
+        adu = self.framing.wrap(unit, transaction, pdu)
+        self._alone = alone = Alone(request, unit, transaction, timeout, now, adu)
+        return alone
+
+    def finish_alone(
+        self, alone: Alone, request: Request[ResponseT], data: bytes
+    ) -> ResponseT | None:
+        """The response to `request`, if it is still alone and `data` is its one right reply.
+
+        None in every other case, and nothing is done: `adopt` it, and let `receive_data` see.
+        """
+        if self._alone is not alone:
+            return None
+        pdu = self.framing.sole_pdu(data, alone.unit, alone.transaction)
+        if pdu is None:
+            return None
+        try:
+            response = request.decode_response(pdu)
+        except Exception:  # noqa: BLE001 - what it is comes out on the ordinary way
+            return None
+        self._alone = None
+        return response
+
+    def adopt(self, alone: Alone, request: Request[ResponseT]) -> Exchange[ResponseT]:
+        """The exchange of the request that was started alone, and is not any more."""
+        self._end_alone()
+        return self._adopted.pop(alone.transaction)  # type: ignore[return-value]
+
+    def _end_alone(self) -> None:
+        """Something else happens than the one right reply: make an ordinary exchange of it."""
+        if self._alone is None:
+            return
+        alone, self._alone = self._alone, None
+        request, timeout = alone.request, alone.timeout
+        exchange = Exchange(request, alone.unit, request.encode(), timeout, 0, True)
+        if not request.is_write or self.options.retry_writes:
+            exchange.attempts_left = self.options.retries
+        exchange.transaction = alone.transaction
+        exchange.sent = 1
+        exchange.deadline = alone.started + timeout
+        self._open[alone.transaction] = self._adopted[alone.transaction] = exchange
 
     def _open_exchange(self, exchange: Exchange[Response], now: float) -> None:
         """Give an exchange its transaction id; its time runs from here."""
@@ -173,6 +254,7 @@ class ClientProtocol:
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that came at `now`; they finish exchanges, or are skipped and counted."""
         self._quiet_from = now + self._line_silence
+        self._end_alone()
         framing = self.framing
         if len(self._open) == 1 and self._has_transactions and not self._takes_trailing_bytes:
             # Nearly always one whole reply comes, and it is the right one.
@@ -192,6 +274,7 @@ class ClientProtocol:
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Take one datagram: what is no whole frame at its end is dropped."""
+        self._end_alone()
         self.framing.receive_data(data, now)
         self.framing.end_datagram()
         while (frame := self.framing.next_frame()) is not None:
@@ -288,6 +371,7 @@ class ClientProtocol:
         self.reset()
 
     def _fail_all(self, error: ModbusError) -> None:
+        self._end_alone()
         for exchange in (*self._open.values(), *self._queue):
             exchange.finish(None, error)
         self._open.clear()
@@ -304,6 +388,7 @@ class ClientProtocol:
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
+        self._end_alone()
         if self._has_transactions and len(self._open) == 1:
             (exchange,) = self._open.values()
             return exchange.deadline
@@ -322,6 +407,7 @@ class ClientProtocol:
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`: silence ends frames, attempts end, broadcasts are done."""
+        self._end_alone()
         self.framing.handle_timeout(now)
         while (frame := self.framing.next_frame()) is not None:
             self._take(frame, now)

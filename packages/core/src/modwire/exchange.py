@@ -1,4 +1,4 @@
-"""`Exchange`: one request of a client on its way to its response."""
+"""`Exchange`: one request of a client on its way to its response; `Alone`: the short way."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .errors import InvalidResponseError, ResponseTimeoutError
 from .messages.base import Response
 
 if TYPE_CHECKING:
-    from .messages.base import Request
+    from .messages.base import AnyRequest, Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -76,3 +76,25 @@ class Exchange(Generic[ResponseT]):
         return ResponseTimeoutError(
             f"unit {self.unit} did not answer {self.request!r} within {self.timeout:g} s{attempts}"
         )
+
+
+class Alone:
+    """A request that is the only one on its link; see `ClientProtocol.start_alone`."""
+
+    __slots__ = ("adu", "request", "started", "timeout", "transaction", "unit")
+
+    def __init__(
+        self,
+        request: AnyRequest,
+        unit: int,
+        transaction: int,
+        timeout: float,
+        started: float,
+        adu: bytes,
+    ) -> None:
+        self.request = request
+        self.unit = unit
+        self.transaction = transaction
+        self.timeout = timeout
+        self.started = started
+        self.adu = adu

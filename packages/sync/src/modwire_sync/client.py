@@ -15,7 +15,7 @@ from modwire.backoff import Backoff, LinkHistory
 from modwire.calls import BlockingCalls
 from modwire.client import ClientProtocol
 from modwire.errors import ConnectionLostError, ModbusError
-from modwire.exchange import Exchange
+from modwire.exchange import Alone, Exchange
 from modwire.messages.base import Response
 
 from .links import LONGEST_WAIT, Link
@@ -130,8 +130,69 @@ class Client(BlockingCalls):
         Raises an `ExceptionResponseError` where the device refuses, `ResponseTimeoutError`,
         `InvalidResponseError`, or `ConnectionLostError`.
         """
+        # The way of a caller who finds nobody else here. Whatever is out of the ordinary, from a
+        # second caller to half an answer, goes on as an exchange like any other.
         protocol = self._protocol
-        is_repeated = False
+        alone: Alone | None = None
+        data: bytes | None = None
+        error: OSError | None = None
+        is_waiting = False
+        try:
+            with self._lock:
+                link = self._link
+                now = monotonic()
+                history = self._history
+                if (
+                    link is not None
+                    and self._reader is None
+                    and not self._waiting
+                    and not history.needs_look(now)
+                ):
+                    alone = protocol.start_alone(request, unit, timeout, now)
+                    if alone is not None:
+                        self._reader = alone
+                        self._transmit(link, alone.adu, now)
+            if alone is not None and link is not None:
+                is_waiting = True
+                data = link.receive(alone.timeout)
+        except BaseException as caught:
+            if not is_waiting or not isinstance(caught, OSError):
+                if alone is not None:
+                    self._give_up(alone, is_waiting)
+                raise
+            error = caught
+        if alone is None or link is None:
+            return self._share(request, unit, timeout)
+        with self._lock:
+            if data and link is self._link and not self._is_traced:
+                response = protocol.finish_alone(alone, request, data)
+                if response is not None:
+                    history.heard = monotonic()
+                    self._reader = None
+                    if self._waiting or self._doomed:
+                        self._pass_turn()
+                    return response
+            exchange = protocol.adopt(alone, request)
+            self._reader = exchange
+            seconds = self._received(exchange, link, data, error)
+        if seconds is not None:
+            self._receive(exchange, link, seconds)
+        try:
+            return exchange.result()
+        except ConnectionLostError:
+            if not history.may_repeat(request):
+                raise
+        return self._share(request, unit, timeout, is_repeated=True)
+
+    def _share(
+        self,
+        request: Request[ResponseT],
+        unit: int | None,
+        timeout: float | None,
+        is_repeated: bool = False,
+    ) -> ResponseT:
+        """A call on a link that may be closed, or in use by others."""
+        protocol = self._protocol
         while True:
             if self._link is None:
                 self._open(timeout)
@@ -147,9 +208,7 @@ class Client(BlockingCalls):
                         continue
                     history = self._history
                     exchange = protocol.start(request, unit, now=now, timeout=timeout)
-                    data = protocol.data_to_send(now)
-                    if data:
-                        self._transmit(link, data, now)
+                    self._send(now)
                     has_turn = self._reader is None and not exchange.done
                     if has_turn:
                         self._reader = exchange
@@ -293,33 +352,37 @@ class Client(BlockingCalls):
             link.interrupt()
         self._note("%s", error)
 
-    def _receive(self, exchange: Exchange[ResponseT], link: Link, seconds: float) -> None:
+    def _receive(self, exchange: AnyExchange, link: Link, seconds: float | None) -> None:
         """Receive for all who wait, until `exchange` is done; then pass the turn on."""
-        while True:
+        while seconds is not None:
+            data: bytes | None = None
             error: OSError | None = None
             try:
                 data = link.receive(seconds)
             except OSError as caught:
-                data, error = None, caught
+                error = caught
             except BaseException:
                 self._cancel(exchange)
                 raise
             with self._lock:
-                if link is self._link:
-                    now = monotonic()
-                    if data is not None:
-                        self._take(link, data, now)
-                    elif error is not None:
-                        self._lose(error, now)
-                    if exchange.done and not self._waiting and not self._doomed:
-                        self._reader = None  # the common case: nobody to wake, nothing due
-                        return
-                    self._do_what_is_due(now)
-                    self._wake_done()
-                    seconds = self._seconds_left(now)
-                if exchange.done:
-                    self._pass_turn()
-                    return
+                seconds = self._received(exchange, link, data, error)
+
+    def _received(
+        self, exchange: AnyExchange, link: Link, data: bytes | None, error: OSError | None
+    ) -> float | None:
+        """Take what a `receive` brought; how long to wait next, None if `exchange` is done."""
+        now = monotonic()
+        if link is self._link:
+            if data is not None:
+                self._take(link, data, now)
+            elif error is not None:
+                self._lose(error, now)
+            self._do_what_is_due(now)
+            self._wake_done()
+        if exchange.done:
+            self._pass_turn()
+            return None
+        return self._seconds_left(now)
 
     def _sleep(self, exchange: Exchange[ResponseT]) -> None:
         """Wait until `exchange` is done, or receive for all once the turn is free."""
@@ -385,6 +448,16 @@ class Client(BlockingCalls):
             if self._reader is exchange:
                 self._pass_turn()
             self._wake_all()
+
+    def _give_up(self, alone: Alone, was_waiting: bool) -> None:
+        """A caller who was alone was interrupted."""
+        with self._lock:
+            exchange = self._protocol.adopt(alone, alone.request)
+            self._reader = exchange
+        if was_waiting:
+            self._cancel(exchange)
+        else:
+            self._break_off(exchange)
 
     def _break_off(self, exchange: Exchange[ResponseT] | None) -> None:
         """A call was interrupted; unless it only waited then, the state is anyone's guess."""
