@@ -133,6 +133,8 @@ class Client(BlockingCalls):
         # The way of a caller who finds nobody else here. Whatever is out of the ordinary, from a
         # second caller to half an answer, goes on as an exchange like any other.
         protocol = self._protocol
+        link: Link | None = None
+        history = self._history
         alone: Alone | None = None
         data: bytes | None = None
         error: OSError | None = None
