@@ -74,6 +74,21 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert got == answers
 
 
+@pytest.mark.parametrize("framing", ["tcp", "rtu", "ascii", "binary"])
+@pytest.mark.parametrize(
+    "pdu", ["0300050002", "0100050009", "0600050007", "03ffff0002", "41", "0800000001"]
+)
+def test_respond_is_receiving_and_answering_in_one(framing: str, pdu: str) -> None:
+    one, other = Wire(framing), Wire(framing)
+    for unit in (1, 2, 0, 255):
+        adu = one.framing(Decoder(), is_server=False).wrap(unit, 7, bytes.fromhex(pdu))
+        for data in (adu, adu + adu, adu[:5], adu[5:]):
+            due = other.hear(data)
+            assert one.protocol.respond(data, one.now, one.units) == due
+    assert one.units.bus.messages == other.units.bus.messages
+    assert one.unit.event_counter == other.unit.event_counter
+
+
 def test_a_unit_that_is_not_there_is_silent() -> None:
     wire = Wire("tcp", units=Units({1: reference_unit(), 2: reference_unit()}))
     for unit in (0, 3, 255):

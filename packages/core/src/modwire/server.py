@@ -291,6 +291,24 @@ class ServerProtocol:
             self._tell(units)
         return answers[0] if len(answers) == 1 else b"".join(answers)
 
+    def respond(self, data: bytes, now: float, units: Units) -> bytes:
+        """`receive_data` and `answer_all` in one, for bytes whose answers are sent at once."""
+        self._heard = now
+        framing = self.framing
+        if self._may_shorten and self._waiting is None and not framing.frames:
+            # What a client that waits for each answer sends: one request and nothing else.
+            frame = framing.sole_frame(data)
+            if frame is not None:
+                unit_id, transaction, pdu = frame
+                unit = units.get(unit_id)
+                if unit is not None and not unit.blocking:
+                    answer = unit.answer_read(pdu)
+                    if answer is not None:
+                        units.bus.messages += 1
+                        return framing.wrap(unit_id, transaction, answer)
+        framing.receive_data(data, now)
+        return self.answer_all(units)
+
     def _answer_reads(self, units: Units, answers: list[bytes]) -> None:
         """The short path: answer reads of units in memory as long as they come."""
         frames = self.framing.frames

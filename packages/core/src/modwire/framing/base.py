@@ -90,6 +90,13 @@ class Framing:
         """
         return None
 
+    def sole_frame(self, data: bytes) -> tuple[int, int, bytes] | None:
+        """The fields of the `Frame` in `data`, if that is one whole frame and nothing else.
+
+        None, and nothing done, in every other case, as for `sole_pdu`.
+        """
+        return None
+
     def next_frame(self) -> Frame | FrameError | None:
         """The next frame, or the error in its place; None when more bytes are needed."""
         return self.frames.popleft() if self.frames else None

@@ -36,6 +36,15 @@ class TcpFraming(Framing):
             return data[7:]
         return None
 
+    def sole_frame(self, data: bytes) -> tuple[int, int, bytes] | None:
+        size = len(data)
+        if not 8 <= size <= 260 or self._buffer or self.broken:
+            return None
+        transaction, protocol, length, unit = _HEADER.unpack_from(data)
+        if protocol or length != size - 6:
+            return None
+        return unit, transaction, data[7:]
+
     def receive_data(self, data: bytes, now: float) -> None:
         if self.broken:
             return

@@ -84,9 +84,8 @@ class Connection:
         if server.tells_bytes:
             self._server.wire.debug("%s sent %s", self.peer, data.hex(" "))
         protocol = self.protocol
-        protocol.receive_data(data, now)
         try:
-            answers = protocol.answer_all(server.units)
+            answers = protocol.respond(data, now, server.units)
         except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
             self._fail(error)
             return
