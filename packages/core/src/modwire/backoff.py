@@ -84,6 +84,10 @@ class LinkHistory:
         """
         return now - self.heard > self._quiet
 
+    def closed(self) -> None:
+        """The link was closed on purpose: nothing that was open on it is repeated."""
+        self.sent = _NEVER
+
     def may_repeat(self, request: AnyRequest) -> bool:
         """Whether `request`, which was open when the link was lost, may be sent on a new one.
 

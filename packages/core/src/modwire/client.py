@@ -52,6 +52,7 @@ class ClientProtocol:
     """
 
     def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
+        Framing.check_class(framing)
         self.options = options if options is not None else ClientOptions()
         silence = self.options.silence + self.options.tolerance
         self.framing = framing(self.options.decoder, is_server=False, silence=silence)
@@ -102,6 +103,8 @@ class ClientProtocol:
                 raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
             is_answered = False
         pdu = request.encode()
+        if not isinstance(pdu, bytes):
+            raise TypeError(f"encode() must give bytes, got {pdu!r} of {request!r}")
         if not 1 <= len(pdu) <= MAX_PDU:
             raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
         attempts = options.retries
@@ -141,7 +144,7 @@ class ClientProtocol:
         else:
             check_timeout(timeout)
         pdu = request.encode()
-        if not 1 <= len(pdu) <= MAX_PDU:
+        if not isinstance(pdu, bytes) or not 1 <= len(pdu) <= MAX_PDU:
             return None  # start() says what is wrong
         self._transaction = transaction
         adu = self.framing.wrap(unit, transaction, pdu)

@@ -232,16 +232,16 @@ class Communication:
             self._buses.append(bus)
             self._bus_base = sum([each.messages for each in self._buses]) - count
 
-    def communication_error(self, *, overrun: bool = False) -> None:
-        """Count a damaged frame and log it; `overrun` if characters came too fast to be kept."""
+    def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
+        """Count and log `count` damaged frames; `overrun` if one of them lost characters."""
         self._settle()
-        self._counters.communication_errors += 1
+        self._counters.communication_errors += count
         event = _RECEIVED_WITH_ERROR
         if overrun:
             self._counters.overruns += 1
             self.overrun_flag = True
             event |= _OVERRUN
-        self._log.appendleft(event | self._mode)
+        self._log.extendleft([event | self._mode] * min(count, _LOG_SIZE))
 
     @property
     def _mode(self) -> int:

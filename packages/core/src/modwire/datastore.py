@@ -65,6 +65,11 @@ class MemoryBlock(Block):
         if isinstance(read_only, bool):
             read_only = (range(_ADDRESSES),) if read_only else ()
         self._read_only = tuple(_as_range("read_only", each) for each in read_only)
+        if allowed is not None and not isinstance(allowed, Mapping):
+            raise TypeError(
+                "allowed must map addresses to the values they take, such as "
+                f"{{range(0, 10): range(0, 101)}}, got {allowed!r}"
+            )
         self._allowed = tuple(
             (_as_range("allowed", each), values if callable(values) else values.__contains__)
             for each, values in (allowed or {}).items()

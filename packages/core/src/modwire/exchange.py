@@ -56,7 +56,10 @@ class Exchange(Generic[ResponseT]):
         RuntimeError before it is done.
         """
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                del self  # or the error, its traceback and this frame would keep each other
         if not self.done:
             raise RuntimeError("the exchange is not done; wait until exchange.done is True")
         return self._response  # type: ignore[return-value]
@@ -65,7 +68,8 @@ class Exchange(Generic[ResponseT]):
         """Note the outcome; the first one counts."""
         if not self.done:
             self._response = response
-            self._error = error
+            # The frames of the decoding hold this exchange; who asks for the result has his own.
+            self._error = error if error is None else error.with_traceback(None)
             self.done = True
 
     def timeout_error(self) -> ResponseTimeoutError | InvalidResponseError:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     OnCall = Callable[[object, AnyRequest, "Response | None"], None]
     OnError = Callable[[object, AnyRequest, BaseException], None]
 
+LONGEST = 1e9  # seconds, some thirty years: what is longer is a mistake
 MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 
 
@@ -91,10 +92,12 @@ class ClientOptions(LineOptions):
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )
-        if not 1 <= max_in_flight <= MAX_IN_FLIGHT:
-            raise ValueError(f"max_in_flight must be 1..{MAX_IN_FLIGHT}, got {max_in_flight}")
-        if retries < 0:
-            raise ValueError(f"retries must be at least 0, got {retries}")
+        if not isinstance(max_in_flight, int) or not 1 <= max_in_flight <= MAX_IN_FLIGHT:
+            raise ValueError(f"max_in_flight must be 1..{MAX_IN_FLIGHT}, got {max_in_flight!r}")
+        if not isinstance(retries, int) or retries < 0:
+            raise ValueError(f"retries must be a whole number, at least 0, got {retries!r}")
+        if not isinstance(quirks, Quirks):
+            raise ValueError(f"quirks must be a member of Quirks, got {quirks!r}")
         self.unit = check_unit(unit)
         self.response_timeout = check_timeout(response_timeout)
         self.retries = retries
@@ -132,8 +135,10 @@ class ServerOptions(LineOptions):
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )
-        if idle_timeout is not None and not idle_timeout > 0:
-            raise ValueError(f"idle_timeout must be greater than 0 seconds, got {idle_timeout}")
+        if idle_timeout is not None and (
+            not isinstance(idle_timeout, (int, float)) or not idle_timeout > 0
+        ):
+            raise ValueError(f"idle_timeout must be greater than 0 seconds, got {idle_timeout!r}")
         self.idle_timeout = idle_timeout
         self.authorize = authorize
         self.on_call = on_call
@@ -141,20 +146,20 @@ class ServerOptions(LineOptions):
 
 
 def _seconds(name: str, value: float) -> float:
-    if not 0 <= value < float("inf"):
-        raise ValueError(f"{name} must be at least 0 seconds, got {value}")
+    if not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
+        raise ValueError(f"{name} must be at least 0 seconds, at most 1e9, got {value!r}")
     return value
 
 
 def check_timeout(timeout: float) -> float:
     """`timeout`, if it is a time to wait: more than 0 seconds, and not for ever."""
-    if not 0 < timeout < float("inf"):
-        raise ValueError(f"timeout must be greater than 0 seconds and finite, got {timeout}")
+    if not isinstance(timeout, (int, float)) or not 0 < timeout <= LONGEST:
+        raise ValueError(f"timeout must be greater than 0 seconds, at most 1e9, got {timeout!r}")
     return timeout
 
 
 def check_unit(unit: int) -> int:
     """`unit`, if it is a unit id: 0..255."""
-    if not 0 <= unit <= 255 or unit != int(unit):
-        raise ValueError(f"unit must be 0..255, got {unit}")
+    if not isinstance(unit, int) or not 0 <= unit <= 255:
+        raise ValueError(f"unit must be 0..255, got {unit!r}")
     return unit

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from .errors import ExceptionCode, FrameError, InvalidRequestError, ModbusError
 from .framing.ascii import follow_delimiter
 from .framing.base import Frame, Framing
-from .messages.base import MAX_PDU, ExceptionResponse, RawRequest
+from .messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
 from .messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
 from .options import ServerOptions
 
 if TYPE_CHECKING:
-    from .messages.base import AnyRequest, Response
+    from .messages.base import AnyRequest
     from .options import Authorize
     from .unit import Unit, Units
 
@@ -52,6 +52,7 @@ class ServerProtocol:
         peer: object = None,
         role: str | None = None,
     ) -> None:
+        Framing.check_class(framing)
         self.options = options if options is not None else ServerOptions()
         silence = self.options.silence + self.options.tolerance
         self.framing = framing(self.options.decoder, is_server=True, silence=silence)
@@ -72,6 +73,7 @@ class ServerProtocol:
         self._has_overrun = False
         self._overheard_to_tell = 0
         self._echo = b""
+        self._follows_delimiter = True
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that came at `now` (seconds, monotonic)."""
@@ -81,6 +83,7 @@ class ServerProtocol:
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Take one datagram: what is no whole frame at its end is dropped."""
         self._heard = now
+        self._follows_delimiter = False  # each datagram may be another peer's
         self.framing.receive_data(data, now)
         self.framing.end_datagram()
 
@@ -136,9 +139,9 @@ class ServerProtocol:
         """Pass to the units' counters what was heard on the line beside requests."""
         units.bus.messages += self._overheard_to_tell
         self._overheard_to_tell = 0
-        while self._errors_to_tell:
-            self._errors_to_tell -= 1
-            units.communication_error(overrun=self._has_overrun)
+        if self._errors_to_tell:
+            units.communication_error(self._errors_to_tell, overrun=self._has_overrun)
+            self._errors_to_tell = 0
             self._has_overrun = False
 
     @property
@@ -171,8 +174,10 @@ class ServerProtocol:
 
     def answer(self, call: Call, response: Response | None) -> bytes:
         """The bytes that answer `call`; b"" where the specification wants silence."""
-        if isinstance(call.request, DiagnosticsRequest) and (
-            call.broadcast or isinstance(response, DiagnosticsResponse)
+        if (
+            self._follows_delimiter
+            and isinstance(call.request, DiagnosticsRequest)
+            and (call.broadcast or isinstance(response, DiagnosticsResponse))
         ):
             follow_delimiter(self.framing, call.request)
         if response is None or call.broadcast:
@@ -184,6 +189,8 @@ class ServerProtocol:
         """The PDU of `response`; exception 04 if it is none, which only a custom class can do."""
         try:
             pdu = response.encode()
+            if not isinstance(pdu, bytes):
+                raise TypeError(f"encode() must give bytes, got {pdu!r} of {response!r}")
             if not 1 <= len(pdu) <= MAX_PDU:
                 raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}: {response!r}")
             return pdu
@@ -232,10 +239,16 @@ class ServerProtocol:
         if refusal is None and options.authorize is not None:
             refusal = self._forbid(call, options.authorize)
         response: Response | None
-        if refusal is None:
-            response = unit.execute(request, broadcast=call.broadcast)
-        else:
-            response = unit.refuse(refusal, broadcast=call.broadcast)
+        try:
+            if refusal is None:
+                response = unit.execute(request, broadcast=call.broadcast)
+                if response is not None and not isinstance(response, Response):
+                    raise TypeError(f"execute() must give a response or None, got {response!r}")
+            else:
+                response = unit.refuse(refusal, broadcast=call.broadcast)
+        except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
+            code = request.function_code & 0x7F
+            response = ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE, error)
         if isinstance(response, ExceptionResponse) and response.cause is not None:
             if not isinstance(response.cause, ModbusError):
                 self._report(request, response.cause)

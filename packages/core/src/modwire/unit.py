@@ -57,7 +57,8 @@ class Unit(Datastore, Communication):
     - `exception_status` is the eight coils of function 7.
     - `blocking=True` tells an adapter that `execute` may wait for something, such as a database.
 
-    All of these are attributes too. Subclass `Unit` and override `execute` to see every request.
+    All of these are attributes too. Subclass `Unit` and override
+    `execute(self, request, *, broadcast=False)` to see every request.
     """
 
     # Whether `answer` may serve plain reads itself: not past an override of execute.
@@ -284,6 +285,8 @@ class Units:
     """
 
     def __init__(self, units: Mapping[int, Unit]) -> None:
+        if not isinstance(units, Mapping):
+            raise TypeError(f"units must map unit ids to units, such as {{1: unit}}, got {units!r}")
         self.bus = BusStatistics()
         self._units: dict[int, Unit] = {}
         for unit_id, unit in units.items():
@@ -316,16 +319,16 @@ class Units:
         """Whether any unit says that it blocks."""
         return any(unit.blocking for unit in self)
 
-    def communication_error(self, *, overrun: bool = False) -> None:
-        """Tell all units of a damaged frame on the line (CRC, LRC, parity, overrun, too short)."""
+    def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
+        """Tell all units of damaged frames on the line (CRC, LRC, parity, overrun, too short)."""
         for unit in self:
-            unit.communication_error(overrun=overrun)
+            unit.communication_error(count, overrun=overrun)
 
     def __getitem__(self, unit_id: int) -> Unit:
         return self._units[unit_id]
 
     def __setitem__(self, unit_id: int, unit: Unit) -> None:
-        if not 0 <= unit_id <= 255:
+        if not isinstance(unit_id, int) or not 0 <= unit_id <= 255:
             raise ValueError(f"unit id must be 0..255, got {unit_id}")
         if not isinstance(unit, Unit):
             raise TypeError(f"unit {unit_id} must be a Unit, got {type(unit).__name__}")

@@ -61,7 +61,7 @@ class Client(BlockingCalls):
         self._backoff = Backoff()
         self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
         self._failures: int = 0  # to open a link, since ever
-        self._open_error: OSError | None = None
+        self._open_error: Exception | None = None
         self._log: Logger | None = None
         self._wire: Logger | None = None
         self._is_enabled: Callable[[int], bool] = _never
@@ -97,6 +97,7 @@ class Client(BlockingCalls):
         """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
         with self._lock:
             if self._link is not None:
+                self._history.closed()
                 self._drop(ConnectionLostError(f"{self.name}: the client was closed"))
 
     def __enter__(self) -> Self:
@@ -184,6 +185,8 @@ class Client(BlockingCalls):
         except ConnectionLostError:
             if not history.may_repeat(request):
                 raise
+        finally:
+            del exchange  # or an error, its traceback and this frame would keep each other
         return self._share(request, unit, timeout, is_repeated=True)
 
     def _share(
@@ -229,6 +232,8 @@ class Client(BlockingCalls):
                 if is_repeated or not history.may_repeat(request):
                     raise
                 is_repeated = True
+            finally:
+                del exchange
 
     def _open(self, timeout: float | None) -> None:
         """Open the link for everybody who waits for it; all of them share a failure."""
@@ -246,7 +251,7 @@ class Client(BlockingCalls):
             self._find_logs()
             try:
                 link = self._open_link()
-            except OSError as error:
+            except (OSError, ValueError, OverflowError) as error:  # a host name may be no name
                 self._failures += 1
                 self._open_error = error
                 self._backoff.failed(monotonic())
@@ -454,6 +459,7 @@ class Client(BlockingCalls):
     def _give_up(self, alone: Alone, was_waiting: bool) -> None:
         """A caller who was alone was interrupted."""
         with self._lock:
+            self._reader = None
             exchange = self._protocol.adopt(alone, alone.request)
             self._reader = exchange
         if was_waiting:

@@ -65,6 +65,12 @@ class Framing:
         self._buffer = b""
         self._expected = (0, 0)
 
+    @staticmethod
+    def check_class(framing: type[Framing]) -> None:
+        """Raise TypeError for what is no framing class, such as its name."""
+        if not isinstance(framing, type) or not issubclass(framing, Framing):
+            raise TypeError(f"framing must be a class such as RtuFraming, got {framing!r}")
+
     def encode(self, frame: Frame) -> bytes:
         """The ADU of `frame`. Raises ValueError for a PDU that is not 1 to 253 bytes long."""
         if not 1 <= len(frame.pdu) <= MAX_PDU:

@@ -16,7 +16,7 @@ from ..checksums import crc16
 from ..errors import FrameError
 from .base import Frame, Framing
 
-_START, _END = b"{", b"}"
+_END = 0x7D
 MAX_BODY = 256  # unit, PDU and CRC, before doubling
 
 
@@ -25,54 +25,77 @@ class BinaryFraming(Framing):
 
     name = "binary"
     max_adu = 2 * MAX_BODY + 2
+    _body: bytearray | None = None  # of an unfinished frame, each pair one byte already
+    _held = 0  # a brace at the end of what came, whose twin may follow
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         body = bytes((unit,)) + pdu
         body += crc16(body).to_bytes(2, "little")
-        return _START + body.replace(b"{", b"{{").replace(b"}", b"}}") + _END
+        return b"{" + body.replace(b"{", b"{{").replace(b"}", b"}}") + b"}"
 
     def receive_data(self, data: bytes, now: float) -> None:
-        data = self._buffer + data
-        start = data.find(_START)
-        while start >= 0:
-            end = self._frame_end(data, start + 1)
-            if end < 0:
-                break
-            start = data.find(_START, end)
-        self._buffer = data[start:] if start >= 0 else b""
+        at = 0
+        size = len(data)
+        while at < size:
+            body = self._body
+            if body is None:
+                at = data.find(b"{", at) + 1
+                if not at:
+                    return
+                self._body = bytearray()
+            elif self._held:
+                at += self._end_or_pair(body, data[at])
+            else:
+                stop = _next_brace(data, at, at + MAX_BODY + 1)
+                end = min(size, at + MAX_BODY + 1) if stop < 0 else stop
+                body += data[at:end]
+                at = end
+                if len(body) > MAX_BODY:
+                    self._refuse(f"is longer than {MAX_BODY} bytes")
+                elif stop >= 0:
+                    at += 1
+                    self._take_brace(body, data[stop])
 
-    def _frame_end(self, data: bytes, at: int) -> int:
-        """Where to go on behind the frame, good or bad, whose body begins at `at`; -1 to wait."""
-        body = b""
-        while len(body) <= MAX_BODY:
-            stop = _next_brace(data, at, at + MAX_BODY + 1)
-            if stop < 0:
-                body += data[at : at + MAX_BODY + 1]
-                at += MAX_BODY + 1
-                if len(body) <= MAX_BODY:
-                    return -1
-                break
-            body += data[at:stop]
-            at = stop + 1
-            is_end = data[stop] == 0x7D
-            if is_end and 4 <= len(body) <= MAX_BODY and not crc16(body):
-                self.frames.append(Frame(body[0], 0, body[1:-2]))
-                return at
-            if at == len(data):
-                return -1
-            if data[at] != data[stop]:
-                if not is_end:
-                    self._refuse("was broken off by a new '{'")
-                    return stop
-                self._refuse(f"of {len(body)} bytes has a wrong CRC")
-                return at
-            body += data[stop:at]
-            at += 1
-        self._refuse(f"is longer than {MAX_BODY} bytes")
-        return at
+    def _take_brace(self, body: bytearray, brace: int) -> None:
+        """A brace came: the end of a good frame, or what the next byte will tell."""
+        if brace == _END and len(body) >= 4 and not crc16(body):
+            self.frames.append(Frame(body[0], 0, bytes(body[1:-2])))
+            self._body = None
+        else:
+            self._held = brace
+
+    def _end_or_pair(self, body: bytearray, byte: int) -> int:
+        """The byte behind a brace came; 1 if it is its twin, and taken with it."""
+        brace, self._held = self._held, 0
+        if byte == brace:
+            body.append(brace)
+            if len(body) > MAX_BODY:
+                self._refuse(f"is longer than {MAX_BODY} bytes")
+            return 1
+        if brace == _END:
+            self._refuse(f"of {len(body)} bytes has a wrong CRC")
+        else:
+            self._refuse("was broken off by a new '{'")
+            self._body = bytearray()
+        return 0
 
     def _refuse(self, what: str) -> None:
         self.frames.append(FrameError(f"a binary frame {what}"))
+        self._body = None
+
+    def end_datagram(self) -> None:
+        super().end_datagram()
+        self._body = None
+        self._held = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self._body = None
+        self._held = 0
+
+    @property
+    def buffered(self) -> int:
+        return 0 if self._body is None else len(self._body) + 1
 
 
 def _next_brace(data: bytes, at: int, limit: int) -> int:

@@ -136,7 +136,7 @@ class RtuFraming(Framing):
         if silent and len(data) - at <= MAX_ADU and not crc16(data[at:]):
             self._append(data[at:], Frame)
             return len(data)
-        if ENDS_BY_SILENCE in (request, response):
+        if ENDS_BY_SILENCE in (request, response) and not self._noise:
             # Several such frames without a silence between them that could be seen. None is
             # taken for a request: among so many lengths a right CRC may be chance.
             end = checked_prefix(data, at, MIN_ADU, MAX_ADU)

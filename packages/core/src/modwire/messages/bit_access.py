@@ -22,6 +22,7 @@ from .base import (
     slot_setter,
 )
 from .checks import (
+    as_sequence,
     check_address,
     check_echo,
     check_span,
@@ -44,6 +45,7 @@ _WRITE_MULTIPLE = Struct(">BHHB")
 
 
 def _packed(function_code: int, bits: Sequence[bool], most: int) -> bytes:
+    bits = as_sequence(function_code, bits, "bits")
     if not 1 <= len(bits) <= most:
         raise InvalidRequestError(f"count must be 1..{most} bits, got {len(bits)}", function_code)
     try:
@@ -130,6 +132,7 @@ class ReadBitsRequest(Request[ReadT_co]):
             or not (1 <= count <= MAX_READ_BITS and 0 <= address <= 0x10000 - count)
         ):
             check_span(self.function_code, address, count, MAX_READ_BITS, "bits")
+            address, count = int(address), int(count)
         _set_read_address(self, address)
         _set_read_count(self, count)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .base import Message
 
 MessageT = TypeVar("MessageT")
+ValueT = TypeVar("ValueT")
 
 
 def check_span(function_code: int, address: int, count: int, most: int, what: str) -> None:
@@ -43,6 +44,22 @@ def check_word(function_code: int, name: str, value: int) -> None:
     except TypeError:
         raise InvalidRequestError(
             f"{name} must be an integer 0..65535, got {value!r}", function_code
+        ) from None
+
+
+def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequence[ValueT]:
+    """`values` as a sequence; refuses text and bytes, whose items are not what was meant."""
+    if isinstance(values, (str, bytes, bytearray, memoryview, set, frozenset, dict)):
+        raise InvalidRequestError(
+            f"{what} must be a list of values, got {type(values).__name__} "
+            f"(struct.unpack makes values of packed bytes)",
+            function_code,
+        )
+    try:
+        return values if isinstance(values, (list, tuple)) else tuple(values)
+    except TypeError:
+        raise InvalidRequestError(
+            f"{what} must be a list of values, got {values!r}", function_code
         ) from None
 
 

@@ -23,6 +23,7 @@ from .base import (
     slot_setter,
 )
 from .checks import (
+    as_sequence,
     check_address,
     check_echo,
     check_span,
@@ -48,6 +49,7 @@ _PACK = tuple(registers.pack for registers in _REGISTERS)
 
 def pack_registers(function_code: int, values: Sequence[int], most: int, least: int = 1) -> bytes:
     """`values` as big-endian bytes; raises InvalidRequestError for a wrong number or value."""
+    values = as_sequence(function_code, values, "registers")
     if not least <= len(values) <= most:
         raise InvalidRequestError(
             f"count must be {least}..{most} registers, got {len(values)}", function_code
@@ -137,6 +139,7 @@ class ReadRegistersRequest(Request[ReadT_co]):
             or not (1 <= count <= MAX_READ_REGISTERS and 0 <= address <= 0x10000 - count)
         ):
             check_span(self.function_code, address, count, MAX_READ_REGISTERS, "registers")
+            address, count = int(address), int(count)
         _set_address(self, address)
         _set_count(self, count)
 
@@ -303,6 +306,8 @@ class WriteMultipleRegistersRequest(Request[WriteMultipleRegistersResponse]):
     data: bytes
 
     def __init__(self, address: int, values: Sequence[int]) -> None:
+        if type(values) is not list and type(values) is not tuple:
+            values = as_sequence(16, values, "registers")
         count = len(values)
         if type(address) is not int or not (
             1 <= count <= MAX_WRITE_REGISTERS and 0 <= address <= 0x10000 - count

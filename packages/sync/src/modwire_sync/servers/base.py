@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ExceptionCode, InvalidRequestError, ServerOptions, Units
+from modwire import ExceptionCode, Framing, InvalidRequestError, ServerOptions, Units
 
 from .poller import READ, Waker, new_poller
 from .workers import Workers
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from modwire import Call, Framing
+    from modwire import Call
     from modwire.messages.base import AnyRequest
     from modwire.options import Authorize, OnCall
 
 DEBUG = 10  # logging.DEBUG
 _MAX_EVENTS = 256
 # How much longer than the grace time `shutdown` waits for a thread that hangs in a unit or hook.
+_LONGEST_POLL = 3600.0  # seconds
 _PATIENCE = 1.0
 
 
@@ -55,6 +56,7 @@ class Server:
 
         self.logger: Logger = getLogger("modwire.server")
         self.wire: Logger = getLogger("modwire.wire")
+        Framing.check_class(framing)
         self.units = units
         self.framing = framing
         self.options = options
@@ -119,7 +121,7 @@ class Server:
         self._waker.wake()
         if self._serving_thread == threading.get_ident() or self._workers.run_here():
             return
-        if not self._finished.wait(grace + _PATIENCE):
+        if not self._finished.wait(min(grace + _PATIENCE, threading.TIMEOUT_MAX)):
             self.logger.warning("%s still hangs in a unit or a hook after shutdown", self)
 
     def __enter__(self) -> Self:
@@ -127,7 +129,8 @@ class Server:
 
         `serve_forever()` in the block waits there for the end.
         """
-        return self if self._thread is not None else self.start()
+        is_serving = self._thread is not None and self._thread.is_alive()
+        return self if is_serving else self.start()
 
     def __exit__(
         self,
@@ -186,7 +189,9 @@ class Server:
                 if self._is_idle() or monotonic() >= self._stop_at:
                     return
                 deadline = self._stop_at if deadline is None else min(deadline, self._stop_at)
-            timeout = None if deadline is None else max(0.0, deadline - monotonic())
+            timeout = None
+            if deadline is not None:  # epoll knows no very great times; the loop comes round again
+                timeout = min(max(0.0, deadline - monotonic()), _LONGEST_POLL)
             events = poll(timeout, _MAX_EVENTS)
             self.tells_bytes = self.wire.isEnabledFor(DEBUG)
             now = monotonic()

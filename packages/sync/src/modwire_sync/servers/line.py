@@ -32,6 +32,7 @@ _CHUNK = 4096
 # Seconds by which an operating system or a USB adapter may tear a frame apart.
 _TOLERANCE = 0.02
 _READ_TIMEOUT = 0.5  # seconds, where a thread has to read
+_MOST_UNSENT = 1024  # bytes; more answers than one client that waits for them can want
 _MAX_BROADCASTS = 16  # that wait for units which block
 _LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
 _OVERRUNS = (7, 10)  # its hardware and its buffer overruns
@@ -200,7 +201,9 @@ class SerialServer(Server):
                 answers = protocol.answer_all(self.units)
                 if self._are_late and (answers or protocol.has_call):
                     self._drop_late()
-                self._answers += answers
+                # The newest ones: who asks again before he was answered has given up.
+                if answers:
+                    self._answers = answers if len(answers) <= _MOST_UNSENT else b""
                 call = protocol.next_call() if protocol.has_call else None
                 if call is not None:
                     self._call = call
@@ -209,7 +212,7 @@ class SerialServer(Server):
             if self._call is not None:
                 while (newer := protocol.next_call()) is not None:
                     self._is_given_up = True
-                    self._answers += self._answer_beside(newer)
+                    self._answers = self._answer_beside(newer) or self._answers
                 protocol.answer_all(self.units)  # only damaged frames are left, to be counted
         except Exception:
             self.logger.exception("%s dropped a request: an error that is no peer's", self)
@@ -239,7 +242,7 @@ class SerialServer(Server):
         elif self._is_given_up:
             self.logger.warning("%s: %r took longer than the client waits", self, call.request)
         else:
-            self._answers += self._protocol.answer(call, response)
+            self._answers = self._protocol.answer(call, response)
             self._are_late = bool(self._answers)
         self._take()
         self._send_if_silent(monotonic())

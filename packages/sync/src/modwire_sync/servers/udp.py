@@ -48,6 +48,8 @@ class UdpServer(Server):
     ) -> None:
         if max_calls < 1:
             raise ValueError(f"max_calls must be at least 1, got {max_calls}")
+        if isinstance(address, str):
+            raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
         merged = server_options(options, authorize=authorize, on_call=on_call)
         allowed = None if allow is None else Allowed(allow)
         super().__init__(units, framing, merged, workers=workers)
