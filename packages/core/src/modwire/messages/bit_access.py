@@ -22,6 +22,7 @@ from .base import (
     slot_setter,
 )
 from .checks import (
+    LISTS,
     as_sequence,
     check_address,
     check_echo,
@@ -45,7 +46,8 @@ _WRITE_MULTIPLE = Struct(">BHHB")
 
 
 def _packed(function_code: int, bits: Sequence[bool], most: int) -> bytes:
-    bits = as_sequence(function_code, bits, "bits")
+    if bits.__class__ not in LISTS:
+        bits = as_sequence(function_code, bits, "bits")
     if not 1 <= len(bits) <= most:
         raise InvalidRequestError(f"count must be 1..{most} bits, got {len(bits)}", function_code)
     try:

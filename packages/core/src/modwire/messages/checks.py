@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 MessageT = TypeVar("MessageT")
 ValueT = TypeVar("ValueT")
 
+# What most callers pass is taken without a look.
+LISTS = (list, tuple)
+_NO_LISTS = (str, bytes, bytearray, memoryview, set, frozenset, dict)
+
 
 def check_span(function_code: int, address: int, count: int, most: int, what: str) -> None:
     """Check a quantity (exception 03), then that address + quantity stays in 65536 (02)."""
@@ -49,14 +53,14 @@ def check_word(function_code: int, name: str, value: int) -> None:
 
 def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequence[ValueT]:
     """`values` as a sequence; refuses text and bytes, whose items are not what was meant."""
-    if isinstance(values, (str, bytes, bytearray, memoryview, set, frozenset, dict)):
+    if issubclass(values.__class__, _NO_LISTS):
         raise InvalidRequestError(
-            f"{what} must be a list of values, got {type(values).__name__} "
+            f"{what} must be a list of values, got {values.__class__.__name__} "
             f"(struct.unpack makes values of packed bytes)",
             function_code,
         )
     try:
-        return values if isinstance(values, (list, tuple)) else tuple(values)
+        return tuple(values)
     except TypeError:
         raise InvalidRequestError(
             f"{what} must be a list of values, got {values!r}", function_code

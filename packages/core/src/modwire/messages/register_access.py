@@ -23,6 +23,7 @@ from .base import (
     slot_setter,
 )
 from .checks import (
+    LISTS,
     as_sequence,
     check_address,
     check_echo,
@@ -49,7 +50,8 @@ _PACK = tuple(registers.pack for registers in _REGISTERS)
 
 def pack_registers(function_code: int, values: Sequence[int], most: int, least: int = 1) -> bytes:
     """`values` as big-endian bytes; raises InvalidRequestError for a wrong number or value."""
-    values = as_sequence(function_code, values, "registers")
+    if values.__class__ not in LISTS:
+        values = as_sequence(function_code, values, "registers")
     if not least <= len(values) <= most:
         raise InvalidRequestError(
             f"count must be {least}..{most} registers, got {len(values)}", function_code
@@ -306,7 +308,7 @@ class WriteMultipleRegistersRequest(Request[WriteMultipleRegistersResponse]):
     data: bytes
 
     def __init__(self, address: int, values: Sequence[int]) -> None:
-        if type(values) is not list and type(values) is not tuple:
+        if values.__class__ not in LISTS:
             values = as_sequence(16, values, "registers")
         count = len(values)
         if type(address) is not int or not (

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 DEBUG = 10  # logging.DEBUG
 _MAX_EVENTS = 256
+_LONGEST_POLL = 3600.0  # seconds; epoll knows no very great times
 # How much longer than the grace time `shutdown` waits for a thread that hangs in a unit or hook.
-_LONGEST_POLL = 3600.0  # seconds
 _PATIENCE = 1.0
 
 
@@ -190,7 +190,7 @@ class Server:
                     return
                 deadline = self._stop_at if deadline is None else min(deadline, self._stop_at)
             timeout = None
-            if deadline is not None:  # epoll knows no very great times; the loop comes round again
+            if deadline is not None:
                 timeout = min(max(0.0, deadline - monotonic()), _LONGEST_POLL)
             events = poll(timeout, _MAX_EVENTS)
             self.tells_bytes = self.wire.isEnabledFor(DEBUG)
