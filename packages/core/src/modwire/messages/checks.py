@@ -53,9 +53,10 @@ def check_word(function_code: int, name: str, value: int) -> None:
 
 def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequence[ValueT]:
     """`values` as a sequence; refuses text and bytes, whose items are not what was meant."""
-    if issubclass(values.__class__, _NO_LISTS):
+    kind = type(values).__name__
+    if isinstance(values, _NO_LISTS):
         raise InvalidRequestError(
-            f"{what} must be a list of values, got {values.__class__.__name__} "
+            f"{what} must be a list of values, got {kind} "
             f"(struct.unpack makes values of packed bytes)",
             function_code,
         )
