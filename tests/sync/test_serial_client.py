@@ -334,7 +334,7 @@ def test_a_port_that_select_cannot_wait_for(monkeypatch: pytest.MonkeyPatch) -> 
         peer.send(rtu(1, registers(5)))
         peer.request(8)
 
-    monkeypatch.setattr(modwire_sync.serial_link, "_descriptor", lambda port: None)
+    monkeypatch.setattr(modwire_sync.serial_link, "descriptor", lambda port: None)
     with serial_line(script) as path, SerialClient(path) as client:
         assert client.read_holding_registers(0) == [5]
         with pytest.raises(ResponseTimeoutError):

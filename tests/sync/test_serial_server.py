@@ -23,6 +23,7 @@ from modwire import (
     Units,
     silent_interval,
 )
+from modwire_sync import serial_link as serial_link_module
 from modwire_sync.servers import SerialServer
 from modwire_sync.servers import line as line_module
 from server_peers import PATIENCE, Line, gated_units, line, memory_unit, rtu, wait_until
@@ -50,7 +51,7 @@ def test_requests_are_answered_in_every_framing(wire: Line, framing: type[Framin
 def test_ports_that_cannot_be_polled_are_read_in_a_thread(
     wire: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(line_module, "descriptor", lambda port: None)
+    monkeypatch.setattr(serial_link_module, "descriptor", lambda port: None)
     with SerialServer(Units({1: memory_unit()}), wire.port):
         for _ in range(3):
             wire.ask(READ, READ_ANSWER)
@@ -165,7 +166,7 @@ def test_after_start_serve_forever_tells_what_ended_the_serving(
     wire: Line, polled: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     if not polled:
-        monkeypatch.setattr(line_module, "descriptor", lambda port: None)
+        monkeypatch.setattr(serial_link_module, "descriptor", lambda port: None)
     with SerialServer(Units({1: memory_unit()}), wire.port) as server:
         wire.ask(READ, READ_ANSWER)
         wire.hang_up()

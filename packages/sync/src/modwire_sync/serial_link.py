@@ -61,7 +61,7 @@ class SerialLink(Link):
     def __init__(self, port: serial.Serial, character_time: float) -> None:
         self._port = port
         self._character_time = character_time
-        self._descriptor = _descriptor(port)
+        self._descriptor = descriptor(port)
         self._wake_end, self._wake = os.pipe()
 
     def send(self, data: bytes) -> float:
@@ -100,12 +100,12 @@ class SerialLink(Link):
         self._port.close()
 
 
-def _descriptor(port: serial.Serial) -> int | None:
-    """What `select` takes, if it can wait for this port."""
+def descriptor(port: serial.Serial) -> int | None:
+    """What `select` and `poll` take for this port; None if they cannot wait for it."""
     if os.name != "posix":
         return None
     try:
-        descriptor: int = port.fileno()
+        number: int = port.fileno()
     except (AttributeError, io.UnsupportedOperation):
         return None
-    return descriptor
+    return number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import threading
@@ -119,7 +118,7 @@ class SerialServer(Server):
         return self._address
 
     def _open(self) -> None:
-        from ..serial_link import open_port
+        from ..serial_link import descriptor, open_port
 
         port = self._port = open_port(
             self._address,
@@ -312,17 +311,6 @@ class SerialServer(Server):
 
     def __str__(self) -> str:
         return f"{type(self).__name__} on {self._address}"
-
-
-def descriptor(port: Serial) -> int | None:
-    """What can be polled for this port; None if nothing can."""
-    if os.name != "posix":
-        return None
-    try:
-        number: int = port.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        return None
-    return number
 
 
 def count_overruns(fd: int) -> int | None:
