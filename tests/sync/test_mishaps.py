@@ -84,6 +84,12 @@ def test_a_wrong_argument_costs_that_call_only(
     assert client.read_coils(0, timeout=1.0) == [False]
 
 
+@pytest.mark.parametrize("argument", [{"unit": 300}, {"timeout": 0}])
+def test_a_wrong_argument_is_told_before_a_link_is_opened(argument: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        TcpClient("127.0.0.1", 1).read_coils(0, **argument)  # type: ignore[arg-type]
+
+
 def test_an_error_keeps_nothing_alive(client: TcpClient) -> None:
     class Local:
         pass

@@ -17,6 +17,7 @@ from modwire.client import ClientProtocol
 from modwire.errors import ConnectionLostError, ModbusError
 from modwire.exchange import Alone, Exchange
 from modwire.messages.base import Response
+from modwire.options import check_timeout, check_unit
 
 from .links import LONGEST_WAIT, Link
 
@@ -198,6 +199,10 @@ class Client(BlockingCalls):
     ) -> ResponseT:
         """A call on a link that may be closed, or in use by others."""
         protocol = self._protocol
+        if unit is not None:  # a mistake is told before a link is opened for it
+            check_unit(unit)
+        if timeout is not None:
+            check_timeout(timeout)
         while True:
             if self._link is None:
                 self._open(timeout)
