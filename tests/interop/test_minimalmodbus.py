@@ -23,7 +23,7 @@ if HAS_MINIMALMODBUS:
     )
 
 # It reads as many bytes as a good answer has, so an exception takes all of its timeout, seconds.
-SHORT = 0.15
+SHORT = 0.75
 
 
 @pytest.fixture(scope="module", params=["rtu", "ascii"])
