@@ -61,13 +61,15 @@ class LinkHistory:
     is sent, or it would pass for the answer.
     """
 
-    __slots__ = ("_backoff", "_quiet", "heard", "sent")
+    __slots__ = ("_backoff", "_quiet", "heard", "is_closed", "sent", "was_interrupted")
 
     def __init__(self, backoff: Backoff, *, looks_always: bool) -> None:
         self._backoff = backoff
         self._quiet = _NEVER if looks_always else _IDLE
         self.sent = _NEVER
         self.heard = _NEVER
+        self.is_closed = False
+        self.was_interrupted = False
 
     def lost(self, now: float) -> None:
         """The link went away at `now`; if it never brought a byte, that is a failure to open it."""
@@ -86,12 +88,19 @@ class LinkHistory:
 
     def closed(self) -> None:
         """The link was closed on purpose: nothing that was open on it is repeated."""
-        self.sent = _NEVER
+        self.is_closed = True
+
+    def interrupted(self) -> None:
+        """This side left something half-way; the link was good until then."""
+        self.was_interrupted = True
 
     def may_repeat(self, request: AnyRequest) -> bool:
         """Whether `request`, which was open when the link was lost, may be sent on a new one.
 
-        It may, once, if it changes nothing, and if a link that had worked brought nothing any
-        more after the last sending: most likely the server had closed it already.
+        It may, once, if it changes nothing, and if the link was given up by this side, or had
+        worked and brought nothing any more after the last sending: most likely the server had
+        closed it already.
         """
-        return not request.is_write and self.sent > self.heard > _NEVER
+        if request.is_write or self.is_closed:
+            return False
+        return self.was_interrupted or self.sent > self.heard > _NEVER

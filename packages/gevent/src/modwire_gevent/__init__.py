@@ -1,0 +1,1 @@
+"""Modbus for gevent: clients and servers on sockets and serial ports."""

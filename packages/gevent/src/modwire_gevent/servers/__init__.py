@@ -1,0 +1,1 @@
+"""The gevent servers: a greenlet for each connection, line or socket."""

@@ -1,0 +1,1 @@
+"""Modbus for trio: clients and servers on sockets, streams and serial ports."""

@@ -1,0 +1,1 @@
+"""The trio servers: async functions that serve until they are cancelled."""
