@@ -48,13 +48,16 @@ def test_close_ends_a_read_that_waits_and_opens_nothing(client: TcpClient) -> No
     client.read_coils(0)
     outcome: list[BaseException] = []
     is_sent = threading.Event()
-    send = client._transmit
+    link = client._link
+    assert link is not None
+    send = link.send
 
-    def transmit(*arguments: object) -> None:
-        send(*arguments)  # type: ignore[arg-type]
+    def send_and_tell(data: bytes) -> float:
+        busy = send(data)
         is_sent.set()
+        return busy
 
-    client._transmit = transmit  # type: ignore[method-assign]
+    link.send = send_and_tell  # type: ignore[method-assign]
 
     def read() -> None:
         try:

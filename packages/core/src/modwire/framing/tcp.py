@@ -27,13 +27,11 @@ class TcpFraming(Framing):
 
     def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
         size = len(data)
-        if (
-            8 <= size <= 260
-            and not self._buffer
-            and _HEADER.unpack_from(data) == (transaction, 0, size - 6, unit)
-            and not self.broken
-        ):
-            return data[7:]
+        if 8 <= size <= 260 and not self._buffer and not self.broken:
+            got, protocol, length, asked = _HEADER.unpack_from(data)
+            # One by one is faster than two tuples.
+            if got == transaction and length == size - 6 and asked == unit and not protocol:
+                return data[7:]
         return None
 
     def sole_frame(self, data: bytes) -> tuple[int, int, bytes] | None:
