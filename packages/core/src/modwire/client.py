@@ -30,6 +30,7 @@ from .errors import (
 from .exchange import Alone, Exchange
 from .framing.ascii import expect_delimiter, follow_delimiter
 from .framing.base import Frame, Framing
+from .late_replies import LateReplies
 from .messages.base import MAX_PDU, Response
 from .messages.diagnostics import DiagnosticsRequest
 from .options import ClientOptions, Quirks, check_timeout, check_unit
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from .messages.base import AnyRequest, Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
-
-_MOST_OVERDUE = 4096  # transaction ids that are kept from being used again
 
 
 class ClientProtocol:
@@ -75,9 +74,8 @@ class ClientProtocol:
         self._may_be_alone = framing.has_transactions and quirks is Quirks.none
         self._ready: dict[int, bytes] = {}  # transaction id -> ADU that is open and not sent yet
         self._transaction = 0
-        self._overdue: dict[int, None] = {}
-        # unit -> (replies it owes, when they are no longer waited for)
-        self._owed: dict[int, tuple[int, float]] = {}
+        window = self.options.late_reply_window
+        self._late = LateReplies(self.options.response_timeout if window is None else window)
         self._line_silence = self.options.silence if framing.needs_silence else 0.0
         self._quiet_from = float("-inf")  # when the line may be used: silence since the last byte
 
@@ -130,7 +128,7 @@ class ClientProtocol:
             self._open
             or self._queue
             or self._alone is not None
-            or transaction in self._overdue
+            or transaction in self._late.transactions
             or not self._may_be_alone
             or not request.expects_response
         ):
@@ -193,7 +191,7 @@ class ClientProtocol:
         """Give an exchange its transaction id; its time runs from here."""
         opened = self._open
         transaction = self._transaction + 1 & 0xFFFF
-        while transaction in opened or transaction in self._overdue:
+        while transaction in opened or transaction in self._late.transactions:
             transaction = transaction + 1 & 0xFFFF
         self._transaction = exchange.transaction = transaction
         self._ready[transaction] = self._send(exchange, now)
@@ -218,7 +216,7 @@ class ClientProtocol:
         if self._open or now < self._quiet_from:
             return b""
         for exchange in self._queue:
-            if exchange.sent or now >= self._free_at(exchange.unit):
+            if exchange.sent or now >= self._late.free_at(exchange.unit):
                 self._queue.remove(exchange)
                 data = self._send(exchange, now)
                 self._quiet_from = now + self._line_silence
@@ -228,11 +226,6 @@ class ClientProtocol:
                     expect_delimiter(self.framing, exchange.request)
                 return data
         return b""
-
-    def _free_at(self, unit: int) -> float:
-        """When `unit` may be asked: the end of the window in which its late reply may come."""
-        owed = self._owed.get(unit)
-        return owed[1] if owed else float("-inf")
 
     def _send(self, exchange: Exchange[Response], now: float) -> bytes:
         exchange.sent += 1
@@ -335,20 +328,11 @@ class ClientProtocol:
         """An exchange has its reply. Each further attempt may bring one more: it is owed."""
         del self._open[exchange.transaction]
         if exchange.sent > 1 and not self._has_transactions:
-            self._owe(exchange.unit, exchange.sent - 1, exchange.deadline)
-
-    def _owe(self, unit: int, replies: int, now: float) -> None:
-        window = self.options.late_reply_window
-        if window is None:
-            window = self.options.response_timeout
-        self._owed[unit] = (replies, now + window)
+            self._late.note_unit(exchange.unit, exchange.sent - 1, exchange.deadline)
 
     def _skip(self, frame: Frame) -> None:
         self.skipped += 1
-        self._overdue.pop(frame.transaction, None)
-        owed = self._owed.pop(frame.unit, None)
-        if owed and owed[0] > 1:
-            self._owed[frame.unit] = (owed[0] - 1, owed[1])
+        self._late.came(frame)
 
     def _only_open(self, frame: Frame) -> Exchange[Response] | None:
         if frame.transaction or len(self._open) != 1:
@@ -385,9 +369,7 @@ class ClientProtocol:
         """Begin on a link that was opened anew; on a serial line, late replies may still come."""
         self.framing.reset()
         self.broken = False
-        self._overdue.clear()
-        if not self._is_serial:
-            self._owed.clear()
+        self._late.reset(is_serial=self._is_serial)
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
@@ -402,7 +384,7 @@ class ClientProtocol:
             times.append(silence)
         elif self._queue and not times:
             turn = min(
-                self._quiet_from if exchange.sent else self._free_at(exchange.unit)
+                self._quiet_from if exchange.sent else self._late.free_at(exchange.unit)
                 for exchange in self._queue
             )
             times.append(max(turn, self._quiet_from))
@@ -420,19 +402,14 @@ class ClientProtocol:
                 exchange.finish(None)
                 continue
             if self._has_transactions:
-                self._note_overdue(exchange.transaction)
+                self._late.note_transaction(exchange.transaction)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1
                 self._queue.appendleft(exchange)
                 continue
             if not self._has_transactions:
-                self._owe(exchange.unit, exchange.sent, now)
+                self._late.note_unit(exchange.unit, exchange.sent, now)
             exchange.finish(None, exchange.timeout_error())
-
-    def _note_overdue(self, transaction: int) -> None:
-        if len(self._overdue) >= _MOST_OVERDUE:
-            del self._overdue[next(iter(self._overdue))]
-        self._overdue[transaction] = None
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
         """The caller gave up. A reply that still comes is dropped; no other exchange notices.
@@ -449,4 +426,4 @@ class ClientProtocol:
         elif self._has_transactions:
             del self._open[exchange.transaction]
             if self._ready.pop(exchange.transaction, None) is None:
-                self._note_overdue(exchange.transaction)
+                self._late.note_transaction(exchange.transaction)
