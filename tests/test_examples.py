@@ -6,8 +6,6 @@ import asyncio
 import importlib.util
 import os
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 import pytest
 
 from modwire import AsyncCalls, ConnectionLostError
+from programs import run
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -47,18 +46,6 @@ DEMO_RTU_REQUEST = "01 04 00 00 00 03 b0 0b"
 DEMO_RTU_RESPONSE_PDU = "04 06 09 00 09 07 08 f9"
 
 
-def run(*arguments: object, expected: int = 0) -> list[str]:
-    """The lines that a Python process printed; anything on its standard error is a failure."""
-    result = subprocess.run(
-        [sys.executable, "-X", "dev", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    assert (result.stderr, result.returncode) == ("", expected)
-    return result.stdout.splitlines()
-
-
 def load(name: str) -> ModuleType:
     """An example as a module."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
@@ -70,10 +57,9 @@ def load(name: str) -> ModuleType:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    tested = {"client", "custom_function", "demo", "embed_asyncio", "embed_selectors", "server"}
-    assert {
-        path.stem for path in EXAMPLES.glob("*.py")
-    } == tested  # the first and last: test_readme
+    """Those of the packages, which are in folders, by test_package_examples.py."""
+    tested = {"demo", "embed_asyncio", "embed_selectors"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
 def test_the_core_serves_and_asks_in_a_selectors_loop() -> None:
@@ -97,17 +83,6 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
         "ResponseTimeoutError: unit 9 did not answer "
         "ReadHoldingRegistersRequest(address=0, count=1) within 0.2 s",
         "ConnectionLostError: it was closed",
-    ]
-
-
-def test_a_function_of_ones_own_works_in_every_framing() -> None:
-    assert run(EXAMPLES / "custom_function.py") == [
-        "tcp: 5120 W, 95 minutes ago",
-        "rtu: 5120 W, 95 minutes ago",
-        "ascii: 5120 W, 95 minutes ago",
-        "binary: 5120 W, 95 minutes ago",
-        "a server without it: exception 01 (illegal function) in answer to "
-        "ReadPeakRequest(phase=2)",
     ]
 
 

@@ -6,17 +6,16 @@ import builtins
 import inspect
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic, sleep
 from typing import NamedTuple
 
 import pytest
 
 import modwire
+from programs import changed, free_port, run, serving
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -46,12 +45,8 @@ def snippet(part: str, language: str = "python") -> Snippet:
     return found
 
 
-def run(script: Path, cwd: Path) -> str:
-    result = subprocess.run(
-        [sys.executable, str(script)], cwd=cwd, capture_output=True, text=True, timeout=30
-    )
-    assert (result.stderr, result.returncode) == ("", 0)
-    return result.stdout
+def printed(script: Path, cwd: Path) -> str:
+    return "".join(f"{line}\n" for line in run(script, cwd=cwd, strict=False))
 
 
 # The parts that mark each Python snippet; what is new in the README needs a test here.
@@ -79,32 +74,20 @@ def test_every_snippet_is_tested() -> None:
 def test_a_snippet_prints_what_the_readme_shows(part: str, tmp_path: Path) -> None:
     script = tmp_path / "snippet.py"
     script.write_text(snippet(part).code, encoding="utf-8")
-    assert run(script, tmp_path) == snippet(part).output
+    assert printed(script, tmp_path) == snippet(part).output
 
 
 def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) -> None:
     """The first thing anyone tries."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    for name in ("server", "client"):
-        code = snippet(PYTHON[f"the {name}"]).code
-        assert "5020" in code
-        (tmp_path / f"{name}.py").write_text(code.replace("5020", str(port)), encoding="utf-8")
-    server = subprocess.Popen([sys.executable, str(tmp_path / "server.py")], cwd=tmp_path)
-    try:
-        give_up = monotonic() + 20
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert monotonic() < give_up, "the server does not listen"
-                assert server.poll() is None, "the server has ended"
-                sleep(0.05)
-        output = run(tmp_path / "client.py", tmp_path)
-    finally:
-        server.kill()
-        server.wait()
+    port = free_port()
+    scripts = {
+        name: changed(
+            snippet(PYTHON[f"the {name}"]).code, {"5020": str(port)}, tmp_path / f"{name}.py"
+        )
+        for name in ("server", "client")
+    }
+    with serving(scripts["server"], port):
+        output = printed(scripts["client"], tmp_path)
     assert output == snippet(PYTHON["the client"]).output
 
 
@@ -130,7 +113,7 @@ with gateway, TcpClient(*gateway.address, unit=17) as client:
 """,
         encoding="utf-8",
     )
-    assert run(script, tmp_path) == "no path\n"
+    assert printed(script, tmp_path) == "no path\n"
 
 
 def test_the_reference_is_what_the_readme_says() -> None:
@@ -141,7 +124,7 @@ def test_the_reference_is_what_the_readme_says() -> None:
 @pytest.mark.parametrize("name", ["server", "client"])
 def test_the_ten_lines_are_those_of_the_examples(name: str) -> None:
     code = snippet(PYTHON[f"the {name}"]).code
-    example = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    example = (EXAMPLES / "sync" / f"{name}.py").read_text(encoding="utf-8")
     assert example.partition('"""\n\n')[2] == code
     assert len([line for line in code.splitlines() if line]) <= 10
 
@@ -156,7 +139,7 @@ def test_the_core_works_as_the_vendoring_section_says(tmp_path: Path) -> None:
     code = snippet(PYTHON["the vendored core"]).code
     check = "import sys; assert 'modwire' not in sys.modules\n"
     script.write_text(code + check, encoding="utf-8")
-    assert run(script, tmp_path) == snippet(PYTHON["the vendored core"]).output
+    assert printed(script, tmp_path) == snippet(PYTHON["the vendored core"]).output
 
 
 def test_the_commands_exist(require_peer: Callable[[str, bool, str], None]) -> None:
@@ -180,10 +163,10 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     shown = next(each.code for each in snippets() if each.language == "text")
     if sys.platform == "win32":
         pytest.skip("what is shown includes RTU, which the demo leaves out on Windows")
-    printed = run(EXAMPLES / "demo.py", tmp_path).splitlines()
+    lines = run(EXAMPLES / "demo.py", cwd=tmp_path)
     assert "RTU request" in shown
     for line in shown.splitlines():
-        assert line in printed
+        assert line in lines
 
 
 def test_the_links_lead_somewhere() -> None:

@@ -1,4 +1,4 @@
-"""A function of one's own, 65, in every framing: python examples/custom_function.py
+"""A function of one's own, 65, in every framing: python examples/gevent/custom_function.py
 
 It is one request class and one response class, registered on the decoder that the server and the
 client are given. Nothing global changes: a server without it goes on answering exception 01.
@@ -23,7 +23,7 @@ from modwire import (
     Units,
     fixed_length,
 )
-from modwire_sync import TcpClient, TcpServer
+from modwire_gevent import TcpClient, TcpServer
 
 
 @dataclass(frozen=True)

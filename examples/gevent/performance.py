@@ -1,0 +1,63 @@
+"""How fast a server answers: python examples/gevent/performance.py [HOST PORT]
+
+Reads ten registers over and over, first alone, then from 16 greenlets that share one connection.
+Without arguments it asks a server of its own, which costs half of the machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from contextlib import ExitStack
+from time import perf_counter
+
+from gevent.pool import Pool
+
+from modwire import SequentialBlock, Unit, Units
+from modwire_gevent import TcpClient, TcpServer
+
+CALLS = 2000
+CALLERS = 16
+
+
+def read(client: TcpClient, calls: int, times: list[float]) -> None:
+    """Add the seconds that each of the calls took to `times`."""
+    for _ in range(calls):
+        started = perf_counter()
+        client.read_holding_registers(0, 10)
+        times.append(perf_counter() - started)
+
+
+def report(name: str, times: list[float], seconds: float) -> None:
+    median, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    print(
+        f"{name}: {len(times) / seconds:,.0f} requests per second, "
+        f"median {median * 1e3:.2f} ms, 99 % within {p99 * 1e3:.2f} ms"
+    )
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        if len(sys.argv) == 3:
+            host, port = sys.argv[1], int(sys.argv[2])
+        else:
+            units = Units.single(Unit(holding_registers=SequentialBlock(0, range(10))))
+            host, port = stack.enter_context(TcpServer(units, ("127.0.0.1", 0))).address
+
+        client = stack.enter_context(TcpClient(host, port, max_in_flight=CALLERS))
+        times: list[float] = []
+        started = perf_counter()
+        read(client, CALLS, times)
+        report("1 caller", times, perf_counter() - started)
+
+        times = []
+        started = perf_counter()
+        pool = Pool(CALLERS)
+        for _ in range(CALLERS):
+            pool.spawn(read, client, CALLS // CALLERS, times)
+        pool.join()
+        report(f"{CALLERS} callers", times, perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()

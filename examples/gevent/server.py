@@ -1,0 +1,12 @@
+"""A meter as a TCP server, until Ctrl+C. Run it, then examples/gevent/client.py."""
+
+from modwire import SequentialBlock, Unit, Units
+from modwire_gevent import TcpServer
+
+meter = Unit(
+    coils=SequentialBlock(0, [False, False]),
+    holding_registers=SequentialBlock(0, [15, 40]),
+    input_registers=SequentialBlock(0, [2304, 2311, 2297], read_only=True),
+)
+server = TcpServer(Units({1: meter}), ("127.0.0.1", 5020))
+server.serve_forever()

@@ -1,0 +1,29 @@
+"""A server whose values change while it serves: python examples/gevent/updating_server.py
+
+Until Ctrl+C, three voltages wander by a tenth of a volt, ten times a second.
+"""
+
+from __future__ import annotations
+
+import random
+
+from gevent import sleep
+
+from modwire import SequentialBlock, Unit, Units
+from modwire_gevent import TcpServer
+
+PERIOD = 0.1  # seconds
+
+voltages = SequentialBlock(0, [2304, 2311, 2297], read_only=True)
+
+
+def wander() -> None:
+    """What your program does with its sensors; no client reads while it runs."""
+    voltages[0:3] = [value + random.randint(-1, 1) for value in voltages[0:3]]
+
+
+if __name__ == "__main__":
+    with TcpServer(Units({1: Unit(input_registers=voltages)}), ("127.0.0.1", 5020)):
+        while True:
+            wander()
+            sleep(PERIOD)

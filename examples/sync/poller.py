@@ -1,0 +1,46 @@
+"""Polls a meter once a second and hands each reading to an endpoint of yours.
+
+Run examples/sync/server.py first, then: python examples/sync/poller.py [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import count
+from time import monotonic, sleep
+
+from modwire import ModbusError
+from modwire_sync import TcpClient
+
+PERIOD = 1.0  # seconds
+
+
+class Printer:
+    """An endpoint: put your database, your message queue or your file in its place."""
+
+    def write(self, voltages: Sequence[float]) -> None:
+        print(*(f"{voltage:.1f} V" for voltage in voltages), flush=True)
+
+    def failed(self, error: ModbusError) -> None:
+        print(f"no reading: {error}", flush=True)
+
+
+def poll(client: TcpClient, endpoint: Printer, rounds: int | None) -> None:
+    """Read in step with the clock, however long a reading takes; for ever if `rounds` is None."""
+    due = monotonic()
+    for _ in count() if rounds is None else range(rounds):
+        try:
+            registers = client.read_input_registers(0, 3)
+        except ModbusError as error:  # the next round connects anew
+            endpoint.failed(error)
+        else:
+            endpoint.write([register / 10 for register in registers])
+        due = max(due + PERIOD, monotonic())
+        sleep(max(0.0, due - monotonic()))
+
+
+if __name__ == "__main__":
+    with closing(TcpClient("127.0.0.1", 5020)) as client:  # connects in the first round
+        poll(client, Printer(), int(sys.argv[1]) if sys.argv[1:] else None)

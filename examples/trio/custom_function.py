@@ -1,0 +1,115 @@
+"""A function of one's own, 65, in every framing: python examples/trio/custom_function.py
+
+It is one request class and one response class, registered on the decoder that the server and the
+client are given. Nothing global changes: a server without it goes on answering exception 01.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from modwire import (
+    FRAMINGS,
+    ClientOptions,
+    Decoder,
+    IllegalFunctionError,
+    InvalidRequestError,
+    InvalidResponseError,
+    Request,
+    Response,
+    ServerOptions,
+    Unit,
+    Units,
+    fixed_length,
+)
+from modwire_trio import TcpClient, serve_tcp
+
+
+@dataclass(frozen=True)
+class ReadPeakResponse(Response):
+    """The highest power on a phase, in watts, and how many minutes ago that was."""
+
+    watts: int
+    minutes: int
+
+    function_code = 65
+    length_rule = staticmethod(fixed_length(7))  # of the PDU; RTU finds the end of a frame by it
+
+    def encode(self) -> bytes:
+        return struct.pack(">BIH", self.function_code, self.watts, self.minutes)
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> ReadPeakResponse:
+        if len(pdu) != 7:
+            raise InvalidResponseError(f"ReadPeakResponse must be 7 bytes, got {len(pdu)}")
+        return cls(*struct.unpack(">IH", pdu[1:]))
+
+
+@dataclass(frozen=True)
+class ReadPeakRequest(Request[ReadPeakResponse]):
+    """Asks for the highest power on a phase, 1 to 3."""
+
+    phase: int
+
+    function_code = 65
+    response_type = ReadPeakResponse
+    length_rule = staticmethod(fixed_length(2))
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.phase <= 3:
+            # A server that decodes it answers exception 03; a client sees a ValueError.
+            raise InvalidRequestError(f"phase must be 1..3, got {self.phase}", self.function_code)
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code, self.phase))
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> ReadPeakRequest:
+        if len(pdu) != 2:
+            raise InvalidRequestError(f"ReadPeakRequest must be 2 bytes, got {len(pdu)}", 65)
+        return cls(pdu[1])
+
+    def execute(self, unit: Unit) -> ReadPeakResponse:
+        if not isinstance(unit, Meter):
+            raise IllegalFunctionError(detail="only a meter knows its peaks")
+        return unit.peaks[self.phase - 1]
+
+
+class Meter(Unit):
+    """A unit that the function finds its answers in."""
+
+    peaks = (ReadPeakResponse(3480, 12), ReadPeakResponse(5120, 95), ReadPeakResponse(4075, 3))
+
+
+async def main() -> None:
+    decoder = Decoder()
+    decoder.register(ReadPeakRequest)
+    units = Units({1: Meter()})
+    knowing = ServerOptions(decoder=decoder)
+
+    for framing in FRAMINGS.values():
+        async with trio.open_nursery() as nursery:
+            serve = partial(serve_tcp, units, 0, framing=framing, options=knowing)
+            host, port = await nursery.start(serve)
+            options = ClientOptions(decoder=decoder)
+            async with TcpClient(host, port, framing=framing, options=options) as client:
+                peak = await client.call(ReadPeakRequest(2))
+                print(f"{framing.name}: {peak.watts} W, {peak.minutes} minutes ago")
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        host, port = await nursery.start(serve_tcp, units, 0)
+        async with TcpClient(host, port) as client:
+            try:
+                await client.call(ReadPeakRequest(2))
+            except IllegalFunctionError as error:
+                print(f"a server without it: {error}")
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(main)

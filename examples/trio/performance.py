@@ -1,0 +1,62 @@
+"""How fast a server answers: python examples/trio/performance.py [HOST PORT]
+
+Reads ten registers over and over, first alone, then from 16 tasks that share one connection.
+Without arguments it asks a server of its own, which costs half of the machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from time import perf_counter
+
+import trio
+
+from modwire import SequentialBlock, Unit, Units
+from modwire_trio import TcpClient, serve_tcp
+
+CALLS = 2000
+CALLERS = 16
+
+
+async def read(client: TcpClient, calls: int, times: list[float]) -> None:
+    """Add the seconds that each of the calls took to `times`."""
+    for _ in range(calls):
+        started = perf_counter()
+        await client.read_holding_registers(0, 10)
+        times.append(perf_counter() - started)
+
+
+def report(name: str, times: list[float], seconds: float) -> None:
+    median, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
+    print(
+        f"{name}: {len(times) / seconds:,.0f} requests per second, "
+        f"median {median * 1e3:.2f} ms, 99 % within {p99 * 1e3:.2f} ms"
+    )
+
+
+async def main() -> None:
+    async with trio.open_nursery() as nursery:
+        if len(sys.argv) == 3:
+            host, port = sys.argv[1], int(sys.argv[2])
+        else:
+            units = Units.single(Unit(holding_registers=SequentialBlock(0, range(10))))
+            host, port = await nursery.start(serve_tcp, units, 0)
+
+        async with TcpClient(host, port, max_in_flight=CALLERS) as client:
+            times: list[float] = []
+            started = perf_counter()
+            await read(client, CALLS, times)
+            report("1 caller", times, perf_counter() - started)
+
+            times = []
+            started = perf_counter()
+            async with trio.open_nursery() as callers:
+                for _ in range(CALLERS):
+                    callers.start_soon(read, client, CALLS // CALLERS, times)
+            report(f"{CALLERS} callers", times, perf_counter() - started)
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    trio.run(main)

@@ -1,0 +1,51 @@
+"""Polls a meter once a second and hands each reading to an endpoint of yours.
+
+Run examples/trio/server.py first, then: python examples/trio/poller.py [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import aclosing
+from itertools import count
+
+import trio
+
+from modwire import ModbusError
+from modwire_trio import TcpClient
+
+PERIOD = 1.0  # seconds
+
+
+class Printer:
+    """An endpoint: put your database, your message queue or your file in its place."""
+
+    async def write(self, voltages: Sequence[float]) -> None:
+        print(*(f"{voltage:.1f} V" for voltage in voltages), flush=True)
+
+    async def failed(self, error: ModbusError) -> None:
+        print(f"no reading: {error}", flush=True)
+
+
+async def poll(client: TcpClient, endpoint: Printer, rounds: int | None) -> None:
+    """Read in step with the clock, however long a reading takes; for ever if `rounds` is None."""
+    due = trio.current_time()
+    for _ in count() if rounds is None else range(rounds):
+        try:
+            registers = await client.read_input_registers(0, 3)
+        except ModbusError as error:  # the next round connects anew
+            await endpoint.failed(error)
+        else:
+            await endpoint.write([register / 10 for register in registers])
+        due = max(due + PERIOD, trio.current_time())
+        await trio.sleep_until(due)
+
+
+async def main() -> None:
+    async with aclosing(TcpClient("127.0.0.1", 5020)) as client:  # connects in the first round
+        await poll(client, Printer(), int(sys.argv[1]) if sys.argv[1:] else None)
+
+
+if __name__ == "__main__":
+    trio.run(main)

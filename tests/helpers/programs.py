@@ -1,0 +1,74 @@
+"""Programs run as a user would run them: examples and the snippets of the README."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+PATIENCE = 20.0  # seconds until a program that does not get there is an error
+
+
+def run(
+    *arguments: object, expected: int = 0, cwd: Path | None = None, strict: bool = True
+) -> list[str]:
+    """The lines that a Python process printed; anything on its standard error is a failure.
+
+    Unless it is `strict`, what it leaves open at its end is none.
+    """
+    mode = ["-X", "dev"] if strict else []
+    result = subprocess.run(
+        [sys.executable, *mode, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=3 * PATIENCE,
+        cwd=cwd,
+    )
+    assert (result.stderr, result.returncode) == ("", expected)
+    return result.stdout.splitlines()
+
+
+def changed(source: str, changes: dict[str, str], path: Path) -> Path:
+    """`path`, with `source` written to it; every change must have something to change."""
+    for old, new in changes.items():
+        assert old in source, f"{old!r} is not in {path.name}"
+        source = source.replace(old, new)
+    path.write_text(source, encoding="utf-8")
+    return path
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def serving(script: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """A program that listens at `port`, while the block runs; its output is a pipe."""
+    server = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        give_up = monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert monotonic() < give_up, "the server does not listen"
+                assert server.poll() is None, "the server has ended"
+                sleep(0.05)  # from outside, there is no other way to know
+        yield server
+    finally:
+        server.kill()
+        server.communicate()
