@@ -119,7 +119,7 @@ def test_silence_ends_frames_without_disturbing_the_idle_timeout() -> None:
     with server, RawClient(server.address) as client:
         for _ in range(2):
             client.ask(rtu("080000a537"), rtu("080000a537"))
-        assert len(server._agenda) <= 64 + 2
+        assert len(server._connections._agenda) <= 64 + 2
 
 
 def test_only_allowed_networks_get_in(caplog: pytest.LogCaptureFixture) -> None:
@@ -143,6 +143,24 @@ def test_a_dual_stack_server_knows_ipv4_networks() -> None:
 def test_what_is_no_network_is_refused_at_once(allow: list[str]) -> None:
     with pytest.raises(ValueError, match="10|localhost"):
         TcpServer(Units.single(memory_unit()), LOOPBACK, allow=allow)
+
+
+@pytest.mark.parametrize("kind", [TcpServer, UdpServer])
+@pytest.mark.parametrize("port", [-1, 65536, 1 << 40])
+def test_what_is_no_port_is_refused_with_what_is_allowed(
+    kind: type[TcpServer] | type[UdpServer], port: int
+) -> None:
+    with pytest.raises(ValueError, match=rf"port must be 0\.\.65535, got {port}"):
+        kind(Units.single(memory_unit()), ("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("kind", [TcpServer, UdpServer])
+@pytest.mark.parametrize("address", [502, None, ("127.0.0.1",), ("127.0.0.1", "502"), (502, "x")])
+def test_what_is_no_address_is_refused_with_what_is_allowed(
+    kind: type[TcpServer] | type[UdpServer], address: object
+) -> None:
+    with pytest.raises(ValueError, match=r"address must be \(host, port\)"):
+        kind(Units.single(memory_unit()), address)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("name", "value"), [("max_connections", 0), ("workers", 0)])
@@ -173,7 +191,7 @@ def test_a_peer_that_never_reads_costs_little_and_stalls_nobody() -> None:
     with TcpServer(Units.single(memory_unit()), LOOPBACK) as server:
         with RawClient(server.address) as greedy, RawClient(server.address) as other:
             sent = fill(greedy)
-            connection = max(server._connections.values(), key=lambda each: len(each._unsent))
+            connection = max(server._connections._all.values(), key=lambda each: len(each._unsent))
             assert 0 < len(connection._unsent) <= 90_000
             for _ in range(10):
                 other.ask(READ, READ_ANSWER)

@@ -170,6 +170,42 @@ def test_a_unit_with_a_bug_answers_04_and_its_error_is_logged(
     assert "a bug of the user's" in caplog.text
 
 
+@pytest.mark.parametrize("ending", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("place", ["unit", "on_call"])
+def test_what_ends_a_program_ends_no_server_from_a_worker(
+    ending: type[BaseException], place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Quitter(SequentialBlock):
+        def read(self, address: int, count: int) -> list[int]:
+            raise ending("from a worker")
+
+    def on_call(peer: object, request: AnyRequest, response: Response | None) -> None:
+        if response is not None and response.encode() == bytes.fromhex("03020000"):
+            raise ending("from a worker")
+
+    block = (Quitter if place == "unit" else SequentialBlock)(0, [0] * 10)
+    units = Units({1: memory_unit(), 2: Unit(holding_registers=block, blocking=True)})
+    with TcpServer(units, LOOPBACK, on_call=on_call) as server:
+        with RawClient(server.address) as client:
+            for _ in range(3):
+                client.ask(tcp("0300050001", unit=2), tcp("8304", unit=2))
+                client.ask(READ, READ_ANSWER)
+    assert "from a worker" in caplog.text
+
+
+def test_an_async_unit_is_refused_with_a_reason(caplog: pytest.LogCaptureFixture) -> None:
+    class Waiting(Unit):
+        async def execute(  # type: ignore[override]
+            self, request: AnyRequest, *, broadcast: bool = False
+        ) -> Response | None:
+            return None
+
+    with TcpServer(Units.single(Waiting()), LOOPBACK) as server:
+        with RawClient(server.address) as client:
+            client.ask(READ, tcp("8304"))
+    assert "only async servers can await it" in caplog.text
+
+
 def test_hooks_see_peer_request_and_response_and_their_bugs_harm_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NoReturn
 
+from .endpoint_text import IN_PATHS, UNRESERVED, is_number, one_of, quoted, unquoted
+from .framing.base import Framing
+
 if TYPE_CHECKING:
     from typing import TypeAlias
 
@@ -36,10 +39,6 @@ _BAUDRATE = 19200
 _PARITIES: dict[str, Parity] = {"N": "N", "E": "E", "O": "O"}
 _LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
 _OPTIONS = (*_LINE_OPTIONS, "unit", "timeout", "retries")
-
-_HEX = frozenset("0123456789abcdefABCDEF")
-_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
-_IN_PATHS = _UNRESERVED + b"/:@"
 
 # Slots are written once, in the constructor, past the guard in __setattr__.
 _set = object.__setattr__
@@ -176,10 +175,10 @@ class Endpoint:
 
     def __str__(self) -> str:
         if self.path:
-            place = _quoted(self.path, _IN_PATHS)
+            place = quoted(self.path, IN_PATHS)
         elif ":" in self.host:
             address, percent, zone = self.host.partition("%")
-            place = f"[{address}%25{_quoted(zone, _UNRESERVED)}]" if percent else f"[{address}]"
+            place = f"[{address}%25{quoted(zone, UNRESERVED)}]" if percent else f"[{address}]"
             place += f":{self.port}"
         else:
             place = f"{self.host}:{self.port}"
@@ -225,6 +224,31 @@ class Endpoint:
         raise AttributeError(f"Endpoint is immutable, {name!r} cannot be deleted")
 
 
+def network_name(transport: str, framing: type[Framing], host: str, port: int) -> str:
+    """How errors and logs name a peer on a network, such as "rtu+tcp://192.0.2.1:502".
+
+    Raises ValueError for a host that is no text and for an impossible port, TypeError for what is
+    no framing class.
+    """
+    if not isinstance(host, str):
+        raise ValueError(f"host must be a name or an address, got {host!r}")
+    _checked_number("port", port, 1, 65535)
+    place = f"[{host}]" if ":" in host else host
+    return f"{_scheme(transport, framing)}://{place}:{port}"
+
+
+def path_name(transport: str, framing: type[Framing], path: str) -> str:
+    """The same for a peer at a path, such as "unix:///run/modwire.sock"."""
+    if not isinstance(path, str):
+        raise ValueError(f"path must be text, got {path!r}")
+    return f"{_scheme(transport, framing)}://{path}"
+
+
+def _scheme(transport: str, framing: type[Framing]) -> str:
+    Framing.check_class(framing)
+    return transport if framing.name == "tcp" else f"{framing.name}+{transport}"
+
+
 def _parse(text: str) -> Endpoint:
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -232,7 +256,7 @@ def _parse(text: str) -> Endpoint:
             "must start with a scheme, such as tcp://192.0.2.1:502 or rtu:///dev/ttyUSB0"
         )
     if scheme.lower() not in _SCHEMES:
-        raise ValueError(f"scheme must be {_one_of(_SCHEMES, scheme.lower(), scheme)}")
+        raise ValueError(f"scheme must be {one_of(_SCHEMES, scheme.lower(), scheme)}")
     if "#" in rest:
         raise ValueError("'#' must be written %23, an endpoint has no fragment")
     transport, framing = _SCHEMES[scheme.lower()]
@@ -248,7 +272,7 @@ def _parse(text: str) -> Endpoint:
         framing,
         host=host,
         port=port,
-        path=_unquoted(place) if has_path else "",
+        path=unquoted(place) if has_path else "",
         baudrate=_integer(options, "baudrate"),
         bytesize=_integer(options, "bytesize"),
         parity=None if parity is None else _PARITIES[parity.upper()],
@@ -264,12 +288,12 @@ def _parse_options(query: str) -> dict[str, str]:
     for item in query.split("&") if query else ():
         name, equals, value = item.partition("=")
         if name not in _OPTIONS:
-            raise ValueError(f"option must be {_one_of(_OPTIONS, name, name)}")
+            raise ValueError(f"option must be {one_of(_OPTIONS, name, name)}")
         if not equals or not value:
             raise ValueError(f"option {name} must have a value, as in {name}=...")
         if name in options:
             raise ValueError(f"option {name} must be given once")
-        options[name] = _unquoted(value)
+        options[name] = unquoted(value)
     return options
 
 
@@ -287,7 +311,7 @@ def _parse_address(place: str) -> tuple[str, int | None]:
         if ":" not in host:
             raise ValueError(f"host in brackets must be an IPv6 address, got {host!r}")
         if percent:
-            host += "%" + (_unquoted(zone[2:]) if zone[:2] == "25" and zone[2:] else zone)
+            host += "%" + (unquoted(zone[2:]) if zone[:2] == "25" and zone[2:] else zone)
         if colon_port and colon_port[0] != ":":
             raise ValueError(f"port must follow ']' and ':', got {colon_port!r}")
         colon, port = colon_port[:1], colon_port[1:]
@@ -299,20 +323,15 @@ def _parse_address(place: str) -> tuple[str, int | None]:
         host, colon, port = address.partition(":")
     if not colon:
         return host, None
-    if not _is_number(port):
+    if not is_number(port):
         raise ValueError(f"port must be 0..65535, got {port!r}")
     return host, int(port)
-
-
-def _is_number(text: str) -> bool:
-    # int() would take signs, spaces, underscores and thousands of digits too.
-    return len(text) <= 9 and text.isascii() and text.isdigit()
 
 
 def _integer(options: dict[str, str], name: str) -> int | None:
     if name not in options:
         return None
-    if not _is_number(options[name]):
+    if not is_number(options[name]):
         raise ValueError(f"{name} must be a whole number, got {options[name]!r}")
     return int(options[name])
 
@@ -371,28 +390,3 @@ def _checked_path(transport: str, path: str) -> str:
         return path.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise ValueError(f"path must be text or os.fsdecode() bytes, got {path!r}") from None
-
-
-def _quoted(text: str, plain: bytes) -> str:
-    raw = text.encode("utf-8", "surrogateescape")
-    return "".join(chr(byte) if byte in plain else f"%{byte:02X}" for byte in raw)
-
-
-def _unquoted(text: str) -> str:
-    first, *others = text.split("%")
-    raw = first.encode("utf-8", "surrogateescape")
-    for other in others:
-        digits = other[:2]
-        if len(digits) < 2 or not _HEX.issuperset(digits):
-            raise ValueError(f"'%' must be followed by two hexadecimal digits, got '%{digits}'")
-        raw += bytes.fromhex(digits) + other[2:].encode("utf-8", "surrogateescape")
-    return raw.decode("utf-8", "surrogateescape")
-
-
-def _one_of(names: Iterable[str], name: str, given: str) -> str:
-    from difflib import get_close_matches  # only an error needs it
-
-    allowed = list(names)
-    close = get_close_matches(name, allowed, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"one of {', '.join(allowed)}; got {given!r}{hint}"

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Flag, auto
-from typing import TYPE_CHECKING
+from types import CodeType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .messages.decoder import Decoder
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from .messages.base import AnyRequest, Response
 
     Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
     OnCall = Callable[[object, AnyRequest, "Response | None"], None]
     OnError = Callable[[object, AnyRequest, BaseException], None]
 
+HookT = TypeVar("HookT")
+
 LONGEST = 1e9  # seconds, some thirty years: what is longer is a mistake
 MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
+
+_CO_COROUTINE = 0x80  # of the flags of a code object: it is that of an `async def`
+
+STREAM_CLIENT_TOLERANCE = 0.05
+"""Seconds by which a network may tear a serial frame apart, for a client that waits for it."""
+STREAM_SERVER_TOLERANCE = 0.5
+"""The same for a server on a stream, which has one client and so loses nothing by waiting."""
 
 
 class Quirks(Flag):
@@ -43,7 +55,8 @@ class LineOptions:
 
     `silence` is how long the line must be quiet before a frame is sent on it, and how long it is
     quiet when a frame has ended; `tolerance` is added to the latter, for operating systems and
-    USB adapters deliver the bytes of one frame in lumps. `suppress_echo` drops what the adapter
+    USB adapters deliver the bytes of one frame in lumps. Clients over a network raise it to
+    0.05, servers raise both to what their link needs. `suppress_echo` drops what the adapter
     hears of its own sending. `decoder` knows the custom functions.
     """
 
@@ -59,6 +72,14 @@ class LineOptions:
         self.tolerance = _seconds("tolerance", tolerance)
         self.suppress_echo = suppress_echo
         self.decoder = decoder if decoder is not None else Decoder()
+
+    def replace(self, **changes: object) -> Self:
+        """A copy with other values for what `changes` names; raises as the constructor does.
+
+        A subclass whose constructor takes other arguments has to override it.
+        """
+        arguments: dict[str, Any] = {**vars(self), **changes}
+        return type(self)(**arguments)
 
 
 class ClientOptions(LineOptions):
@@ -140,9 +161,93 @@ class ServerOptions(LineOptions):
         ):
             raise ValueError(f"idle_timeout must be greater than 0 seconds, got {idle_timeout!r}")
         self.idle_timeout = idle_timeout
-        self.authorize = authorize
-        self.on_call = on_call
-        self.on_error = on_error
+        self.authorize = _hook("authorize(peer, role, unit, request)", authorize)
+        self.on_call = _hook("on_call(peer, request, response)", on_call)
+        self.on_error = _hook("on_error(peer, request, error)", on_error)
+
+
+def network_client_options(
+    *,
+    unit: int,
+    timeout: float,
+    retries: int,
+    max_in_flight: int,
+    options: ClientOptions | None,
+) -> ClientOptions:
+    """What a client over a network goes by: its own arguments, or `options` in their place.
+
+    Networks deliver a serial frame in pieces: the tolerance is at least that of a network, with
+    `options` too. Raises ValueError where `options` stands beside an argument that it has.
+    """
+    if options is None:
+        # Nobody else is on the link, so it needs no silence in front of a frame.
+        return ClientOptions(
+            unit=unit,
+            response_timeout=timeout,
+            retries=retries,
+            max_in_flight=max_in_flight,
+            silence=0.0,
+            tolerance=STREAM_CLIENT_TOLERANCE,
+        )
+    if (unit, timeout, retries, max_in_flight) != (1, 1.0, 0, 1):
+        raise ValueError(
+            "unit, timeout, retries and max_in_flight must be left out beside options, "
+            "which have them"
+        )
+    return options.replace(tolerance=max(options.tolerance, STREAM_CLIENT_TOLERANCE))
+
+
+def merged_server_options(
+    options: ServerOptions | None,
+    *,
+    authorize: Authorize | None,
+    on_call: OnCall | None,
+    on_error: OnError,
+    idle_timeout: float | None = None,
+    is_connected: bool = False,
+    suppress_echo: bool = False,
+    silence: float = 0.0,
+    tolerance: float = 0.0,
+) -> ServerOptions:
+    """`options` with what a server's own arguments add to it.
+
+    An argument that is None leaves the option as it is; `silence` and `tolerance` are what the
+    link needs at least. Only connections, `is_connected`, can be idle too long. `on_error` is the
+    adapter's and does not raise: it is told what units and hooks raised, before the `on_error` of
+    the options is, and then what that one raised itself.
+    """
+    base = ServerOptions() if options is None else options
+    if idle_timeout is None and is_connected:
+        idle_timeout = base.idle_timeout
+    told = base.on_error
+
+    def tell_both(peer: object, request: AnyRequest, error: BaseException) -> None:
+        on_error(peer, request, error)
+        if told is not None:
+            try:
+                told(peer, request, error)
+            except Exception as failure:  # noqa: BLE001 - a hook of the user's
+                on_error(peer, request, failure)
+
+    return base.replace(
+        idle_timeout=idle_timeout,
+        authorize=base.authorize if authorize is None else authorize,
+        on_call=base.on_call if on_call is None else on_call,
+        on_error=tell_both,
+        silence=max(base.silence, silence),
+        tolerance=max(base.tolerance, tolerance),
+        suppress_echo=base.suppress_echo or suppress_echo,
+    )
+
+
+def _hook(usage: str, hook: HookT) -> HookT:
+    if hook is not None and not callable(hook):
+        raise TypeError(f"{usage} must be a function or None, got {hook!r}")
+    code = getattr(hook, "__code__", None)
+    if isinstance(code, CodeType) and code.co_flags & _CO_COROUTINE:
+        # Nobody would await it; and what it returns is true, which would authorize all.
+        raise TypeError(f"{usage} must not be a coroutine function, got {hook!r}")
+    return hook
 
 
 def _seconds(name: str, value: float) -> float:

@@ -7,9 +7,11 @@ executed wherever waiting is allowed, and answered with `answer`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from .errors import ExceptionCode, FrameError, InvalidRequestError, ModbusError
+from .errors import ExceptionCode, FrameError, InvalidRequestError
+from .execution import Call, Executor, busy_call
 from .framing.ascii import follow_delimiter
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
@@ -17,26 +19,38 @@ from .messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
 from .options import ServerOptions
 
 if TYPE_CHECKING:
-    from .messages.base import AnyRequest
-    from .options import Authorize
-    from .unit import Unit, Units
+    from .unit import Units
+
+__all__ = ["Call", "ServerProtocol", "busy_call", "idlest"]
 
 
-class Call(NamedTuple):
-    """A request that waits for its answer.
+class Connected(Protocol):
+    """What `idlest` has to know of a connection."""
 
-    One that breaks the specification comes as a `RawRequest`, with the error in `refusal`; its
-    answer is the exception that the error names.
+    @property
+    def heard(self) -> float:
+        """When bytes last came from the peer (seconds, monotonic)."""
+        raise NotImplementedError
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call of the peer is being executed."""
+        raise NotImplementedError
+
+
+ConnectedT = TypeVar("ConnectedT", bound=Connected)
+
+
+def idlest(connections: Iterable[ConnectedT]) -> ConnectedT | None:
+    """The connection to close where room is needed: the one that was idle longest.
+
+    None where all are busy (MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2).
     """
-
-    unit: int
-    transaction: int
-    request: AnyRequest
-    broadcast: bool = False
-    refusal: InvalidRequestError | None = None
+    idle = [each for each in connections if not each.is_busy]
+    return min(idle, key=lambda each: each.heard) if idle else None
 
 
-class ServerProtocol:
+class ServerProtocol(Executor):
     """A server on one connection or line, without the link.
 
     `peer` and `role` are handed to the hooks of the options. `closed` turns True when the
@@ -53,14 +67,12 @@ class ServerProtocol:
         role: str | None = None,
     ) -> None:
         Framing.check_class(framing)
-        self.options = options if options is not None else ServerOptions()
+        options = options if options is not None else ServerOptions()
+        super().__init__(options, is_serial=framing.is_serial, peer=peer, role=role)
         silence = self.options.silence + self.options.tolerance
         self.framing = framing(self.options.decoder, is_server=True, silence=silence)
-        self.peer = peer
-        self.role = role
         self.closed = False
         self.frame_errors = 0
-        self._is_serial = framing.is_serial
         self._may_shorten = (
             self.options.authorize is None
             and self.options.on_call is None
@@ -203,75 +215,6 @@ class ServerProtocol:
         if self.options.suppress_echo:
             self._echo = bytes((unit,)) + pdu
         return self.framing.wrap(unit, transaction, pdu)
-
-    def _report(self, request: AnyRequest, error: BaseException) -> None:
-        if self.options.on_error is not None:
-            self.options.on_error(self.peer, request, error)
-
-    def find(self, unit: int, units: Units) -> Unit | None:
-        """The unit that answers for `unit` on this link."""
-        return units.get(unit) if self._is_serial else units.for_tcp(unit)
-
-    def blocks(self, call: Call, units: Units) -> bool:
-        """Whether `execute` may have to wait for something."""
-        if call.broadcast:
-            return units.blocking
-        unit = self.find(call.unit, units)
-        return unit is not None and unit.blocking
-
-    def execute(self, call: Call, units: Units) -> Response | None:
-        """What `units` answer to `call`; may run in another thread than the protocol's.
-
-        None for a broadcast, and for a unit that is not there or says nothing.
-        """
-        units.bus.messages += 1
-        if call.broadcast:
-            for unit in units:
-                self._execute_on(unit, call)
-            return None
-        found = self.find(call.unit, units)
-        return None if found is None else self._execute_on(found, call)
-
-    def _execute_on(self, unit: Unit, call: Call) -> Response | None:
-        options = self.options
-        request = call.request
-        refusal = call.refusal
-        if refusal is None and options.authorize is not None:
-            refusal = self._forbid(call, options.authorize)
-        response: Response | None
-        try:
-            if refusal is None:
-                response = unit.execute(request, broadcast=call.broadcast)
-                if response is not None and not isinstance(response, Response):
-                    raise TypeError(f"execute() must give a response or None, got {response!r}")
-            else:
-                response = unit.refuse(refusal, broadcast=call.broadcast)
-        except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
-            code = request.function_code & 0x7F
-            response = ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE, error)
-        if isinstance(response, ExceptionResponse) and response.cause is not None:
-            if not isinstance(response.cause, ModbusError):
-                self._report(request, response.cause)
-        if options.on_call is not None:
-            try:
-                options.on_call(self.peer, request, response)
-            except Exception as error:  # noqa: BLE001 - what is done has to be answered
-                self._report(request, error)
-        return response
-
-    def _forbid(self, call: Call, authorize: Authorize) -> InvalidRequestError | None:
-        """The refusal of what `authorize` does not allow; 04 if it cannot tell."""
-        request = call.request
-        code = ExceptionCode.ILLEGAL_FUNCTION
-        try:
-            if authorize(self.peer, self.role, call.unit, request):
-                return None
-        except Exception as error:  # noqa: BLE001 - a fault must neither allow nor end anything
-            self._report(request, error)
-            code = ExceptionCode.SERVER_DEVICE_FAILURE
-        return InvalidRequestError(
-            f"{self.peer} with role {self.role} may not do {request!r}", request.function_code, code
-        )
 
     def answer_all(self, units: Units) -> bytes:
         """Execute what waits on units in memory; all the bytes to send, in order.

@@ -34,6 +34,8 @@ _GET_COMM_EVENT_COUNTER = 11  # is no event itself, section 6.9
 _MAX_ID_BYTES = 250  # of function 17: server id and additional data beside the run indicator
 _MAX_RECORDS = 10000  # of a file, section 6.14
 
+_CO_COROUTINE = 0x80  # of the flags of a code object: it is that of an `async def`
+
 _READ_REQUEST = Struct(">BHH")
 _MAX_READ_BITS = 2000
 _MAX_READ_REGISTERS = 125
@@ -58,8 +60,11 @@ class Unit(Datastore, Communication):
     - `blocking=True` tells an adapter that `execute` may wait for something, such as a database.
 
     All of these are attributes too. Subclass `Unit` and override
-    `execute(self, request, *, broadcast=False)` to see every request.
+    `execute(self, request, *, broadcast=False)` to see every request. Where that is an
+    `async def`, `is_async` is True and the unit blocks: only async servers can serve it.
     """
+
+    is_async: ClassVar[bool] = False
 
     # Whether `answer` may serve plain reads itself: not past an override of execute.
     _execute_is_ours: ClassVar[bool] = True
@@ -103,11 +108,13 @@ class Unit(Datastore, Communication):
         self.run_indicator = run_indicator
         self.additional_id_data = additional_id_data
         self.exception_status = exception_status
-        self.blocking = blocking
+        self.blocking = blocking or self.is_async
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._execute_is_ours = cls.execute is Unit.execute
+        code = getattr(cls.execute, "__code__", None)
+        cls.is_async = code is not None and bool(code.co_flags & _CO_COROUTINE)
 
     @property
     def exception_status(self) -> int:

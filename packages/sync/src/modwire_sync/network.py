@@ -5,18 +5,18 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from modwire.endpoint import network_name, path_name
 from modwire.framing.tcp import TcpFraming
-from modwire.options import ClientOptions, check_timeout
+from modwire.options import check_timeout, network_client_options
 
 from .client import Client
 from .links import SocketLink
 
 if TYPE_CHECKING:
     from modwire.framing import Framing
+    from modwire.options import ClientOptions
 
     from .links import Link
-
-_DEFAULTS = (1, 1.0, 0, 1)  # unit, timeout, retries, max_in_flight
 
 
 class SocketClient(Client):
@@ -32,21 +32,13 @@ class SocketClient(Client):
         max_in_flight: int,
         options: ClientOptions | None,
     ) -> None:
-        if options is None:
-            # Networks deliver a serial frame in pieces, and need no silence in front of it.
-            options = ClientOptions(
-                unit=unit,
-                response_timeout=timeout,
-                retries=retries,
-                max_in_flight=max_in_flight,
-                silence=0.0,
-                tolerance=0.05,
-            )
-        elif (unit, timeout, retries, max_in_flight) != _DEFAULTS:
-            raise ValueError(
-                "unit, timeout, retries and max_in_flight must be left out beside options, "
-                "which have them"
-            )
+        options = network_client_options(
+            unit=unit,
+            timeout=timeout,
+            retries=retries,
+            max_in_flight=max_in_flight,
+            options=options,
+        )
         super().__init__(name, framing, options)
 
     def _open_socket(self) -> socket.socket:
@@ -120,7 +112,7 @@ class UnixClient(SocketClient):
         options: ClientOptions | None = None,
         connect_timeout: float = 3.0,
     ) -> None:
-        name = f"{scheme('unix', framing)}://{path}"
+        name = path_name("unix", framing, path)
         super().__init__(name, framing, unit, timeout, retries, max_in_flight, options)
         self._path = path
         self._connect_timeout = check_timeout(connect_timeout)
@@ -174,16 +166,3 @@ class UdpClient(SocketClient):
             sock.close()
             raise
         return sock
-
-
-def scheme(transport: str, framing: type[Framing]) -> str:
-    """How an endpoint would name the transport with this framing."""
-    return transport if framing is TcpFraming else f"{framing.name}+{transport}"
-
-
-def network_name(transport: str, framing: type[Framing], host: str, port: int) -> str:
-    """How errors and logs name the peer; raises ValueError for an impossible port."""
-    if not 1 <= port <= 65535:
-        raise ValueError(f"port must be 1..65535, got {port}")
-    place = f"[{host}]" if ":" in host else host
-    return f"{scheme(transport, framing)}://{place}:{port}"

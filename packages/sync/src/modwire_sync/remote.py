@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modwire.errors import (
-    ConnectionLostError,
-    ExceptionCode,
-    ExceptionResponseError,
-    ModbusError,
-)
-from modwire.messages.base import ExceptionResponse
+from modwire.errors import ModbusError
+from modwire.remote import failed_answer
 from modwire.unit import Unit
 
 if TYPE_CHECKING:
@@ -43,18 +38,8 @@ class RemoteUnit(Unit):
         """
         if broadcast and not request.is_write:
             return None
-        code: int
-        cause: ModbusError
         try:
             response = self.client.call(request, unit=self.unit, timeout=self.timeout)
-        except ExceptionResponseError as error:
-            code, cause = error.code, error
-        except ConnectionLostError as error:
-            code, cause = ExceptionCode.GATEWAY_PATH_UNAVAILABLE, error
         except ModbusError as error:
-            code, cause = ExceptionCode.GATEWAY_TARGET_FAILED, error
-        else:
-            return None if broadcast else response
-        if broadcast:
-            return None
-        return ExceptionResponse(request.function_code & 0x7F, code, cause)
+            return failed_answer(request, error, broadcast=broadcast)
+        return None if broadcast else response

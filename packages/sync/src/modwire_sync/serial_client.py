@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modwire.framing.ascii import AsciiFraming
 from modwire.framing.rtu import RtuFraming
-from modwire.options import ClientOptions, silent_interval
+from modwire.lines import SerialSettings
 
 from .client import Client
 
@@ -14,11 +13,9 @@ if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
 
     from modwire.framing import Framing
+    from modwire.options import ClientOptions
 
     from .links import Link
-
-_TOLERANCE = 0.02  # seconds by which an operating system or a USB adapter may tear a frame apart
-_MAX_ADU = 256
 
 
 class SerialClient(Client):
@@ -55,50 +52,25 @@ class SerialClient(Client):
         rs485: RS485Settings | bool | None = None,
         exclusive: bool = True,
     ) -> None:
-        if framing.has_transactions:
-            raise ValueError(f"framing must be one for serial lines, got {framing.__name__}")
-        if parity not in ("N", "E", "O"):
-            raise ValueError(f"parity must be N, E or O, got {parity!r}")
-        self._baudrate = baudrate
-        self._parity = parity
-        self._bytesize = bytesize or (7 if framing is AsciiFraming else 8)
-        self._stopbits = stopbits or (2 if parity == "N" else 1)
-        if self._bytesize not in (7, 8) or self._stopbits not in (1, 2):
-            raise ValueError(
-                f"bytesize must be 7 or 8 and stopbits 1 or 2, got {bytesize} and {stopbits}"
-            )
+        settings = SerialSettings(
+            framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
+        )
+        options = settings.client_options(
+            unit=unit,
+            timeout=timeout,
+            retries=retries,
+            suppress_echo=suppress_echo,
+            options=options,
+        )
+        self._settings = settings
         self._port = port
         self._rs485 = rs485
         self._exclusive = exclusive
-        silence = silent_interval(baudrate)
-        bits = 1 + self._bytesize + (parity != "N") + self._stopbits
-        self._character_time = bits / baudrate
-        if options is None:
-            options = ClientOptions(
-                unit=unit,
-                response_timeout=timeout or 1.0 + _MAX_ADU * self._character_time,
-                retries=retries,
-                suppress_echo=suppress_echo,
-                silence=silence,
-                tolerance=_TOLERANCE,
-            )
-        elif (unit, timeout, retries, suppress_echo) != (1, None, 0, False):
-            raise ValueError(
-                "unit, timeout, retries and suppress_echo must be left out beside options, "
-                "which have them"
-            )
         super().__init__(f"{framing.name}://{port}", framing, options)
 
     def _open_link(self) -> Link:
         from .serial_link import SerialLink, open_port
 
-        port = open_port(
-            self._port,
-            baudrate=self._baudrate,
-            bytesize=self._bytesize,
-            parity=self._parity,
-            stopbits=self._stopbits,
-            rs485=self._rs485,
-            exclusive=self._exclusive,
-        )
-        return SerialLink(port, self._character_time)
+        settings = self._settings
+        port = open_port(self._port, settings, rs485=self._rs485, exclusive=self._exclusive)
+        return SerialLink(port, settings.character_time)

@@ -15,33 +15,23 @@ from .links import LONGEST_WAIT, Link
 if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
 
+    from modwire.lines import SerialSettings
+
 _CHUNK = 4096
 _WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
 
 
 def open_port(
     port: str,
+    settings: SerialSettings,
     *,
-    baudrate: int,
-    bytesize: int,
-    parity: str,
-    stopbits: int,
     rs485: RS485Settings | bool | None,
     exclusive: bool,
 ) -> serial.Serial:
-    """The open port; raises OSError, and ValueError for what the driver does not know.
-
-    A pseudo-terminal has neither parity nor 7 bits. glibc refuses to set what has no effect, so
-    from its second opening on it would be refused.
-    """
-    if os.path.realpath(port).startswith("/dev/pts/"):
-        bytesize, parity = 8, "N"
+    """The open port; raises OSError, and ValueError for what the driver does not know."""
     opened: serial.Serial = serial.serial_for_url(
         port,
-        baudrate=baudrate,
-        bytesize=bytesize,
-        parity=parity,
-        stopbits=stopbits,
+        **settings.port_arguments(os.path.realpath(port)),
         timeout=0,
         write_timeout=_WRITE_TIMEOUT,
         exclusive=True if exclusive else None,

@@ -1,4 +1,4 @@
-"""Where servers listen and whom they let in: opening and binding sockets, peers, networks."""
+"""Where servers listen: opening and binding sockets."""
 
 from __future__ import annotations
 
@@ -7,30 +7,15 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from modwire.networks import HostPort, check_port
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network, IPv6Network
     from typing import TypeAlias
 
 # Where to listen: a host and a port, or the path of a Unix socket.
 Address: TypeAlias = "tuple[str, int] | str"
-Network: TypeAlias = "str | IPv4Network | IPv6Network"
-
-
-class HostPort(NamedTuple):
-    """An IP address and a port: a tuple that prints as "192.0.2.1:502" or "[2001:db8::1]:502"."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-_MAPPED = "::ffff:"  # how a dual-stack socket writes IPv4 addresses
 
 
 def bind(address: Address, kind: socket.SocketKind, *, reuse_port: bool) -> list[socket.socket]:
@@ -38,11 +23,12 @@ def bind(address: Address, kind: socket.SocketKind, *, reuse_port: bool) -> list
 
     The host "" is every address of this machine: one IPv6 socket that takes IPv4 too, or an IPv4
     one where there is no IPv6. "::" is IPv6 alone and "0.0.0.0" IPv4 alone. With port 0 all
-    sockets get the port that the system chose for the first. Raises OSError.
+    sockets get the port that the system chose for the first. Raises OSError, and ValueError for
+    what is no address.
     """
     if isinstance(address, str):
         return [_bind_path(address, kind)]
-    host, port = address
+    host, port = _host_and_port(address, kind)
     if not host:
         if socket.has_dualstack_ipv6():
             return [_bind_one(socket.AF_INET6, ("::", port), kind, reuse_port, dual_stack=True)]
@@ -68,6 +54,15 @@ def bind(address: Address, kind: socket.SocketKind, *, reuse_port: bool) -> list
     if not bound and missing is not None:
         raise missing
     return bound
+
+
+def _host_and_port(address: object, kind: socket.SocketKind) -> tuple[str, int]:
+    match address:
+        case (str() as host, int() as port):
+            return host, check_port(port)
+        case _:
+            or_path = " or the path of a Unix socket" if kind == socket.SOCK_STREAM else ""
+            raise ValueError(f"address must be (host, port){or_path}, got {address!r}")
 
 
 def _bind_one(
@@ -150,40 +145,3 @@ def address_of(bound: socket.socket) -> HostPort | str:
     """Where a socket is bound: a host and a port, or a path."""
     name: tuple[str, int] | str | bytes = bound.getsockname()
     return HostPort(*name[:2]) if isinstance(name, tuple) else os.fsdecode(name)
-
-
-def peer_of(address: tuple[str, int]) -> HostPort:
-    """What hooks see of a peer that an IP socket gives.
-
-    An IPv4 address that came through a dual-stack socket is written as IPv4.
-    """
-    host, port = address[:2]
-    if host.startswith(_MAPPED) and "." in host:
-        host = host[len(_MAPPED) :]
-    return HostPort(host, port)
-
-
-class Allowed:
-    """The networks that peers may come from: "192.168.0.0/16", "::1", or `ipaddress` objects.
-
-    Raises ValueError for what is no network, which a network with host bits set is not either.
-    """
-
-    def __init__(self, networks: Iterable[Network]) -> None:
-        if isinstance(networks, str):
-            raise ValueError(f"allow must be a list of networks, got {networks!r}")
-        from ipaddress import ip_address, ip_network
-
-        allowed = [ip_network(each) for each in networks]
-
-        # Peers are few and come again; the bound keeps forged datagrams from filling memory.
-        @lru_cache(maxsize=1024)
-        def allows(host: str) -> bool:
-            address = ip_address(host)
-            return any(address in network for network in allowed)
-
-        self._allows = allows
-
-    def allows(self, peer: HostPort) -> bool:
-        """Whether `peer` may come in."""
-        return self._allows(peer.host)

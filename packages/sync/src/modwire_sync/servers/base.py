@@ -1,30 +1,23 @@
-"""`Server`: what the three servers share, which is their life cycle, their hooks and their loop."""
+"""`Server`: what the three servers share, which is their life cycle."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ExceptionCode, Framing, InvalidRequestError, ServerOptions, Units
+from modwire import Framing, Units
 
-from .poller import READ, Waker, new_poller
-from .workers import Workers
+from .loop import Loop
 
 if TYPE_CHECKING:
-    from logging import Logger
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from modwire import Call
+    from modwire import ServerOptions
     from modwire.messages.base import AnyRequest
-    from modwire.options import Authorize, OnCall
 
-DEBUG = 10  # logging.DEBUG
-_MAX_EVENTS = 256
-_LONGEST_POLL = 3600.0  # seconds; epoll knows no very great times
 # How much longer than the grace time `shutdown` waits for a thread that hangs in a unit or hook.
 _PATIENCE = 1.0
 
@@ -51,21 +44,12 @@ class Server:
             )
         if workers < 1:
             raise ValueError(f"workers must be at least 1, got {workers}")
-        # A third of what importing the servers would cost.
-        from logging import getLogger
-
-        self.logger: Logger = getLogger("modwire.server")
-        self.wire: Logger = getLogger("modwire.wire")
         Framing.check_class(framing)
         self.units = units
         self.framing = framing
         self.options = options
-        self._waker = Waker()
-        self._workers = Workers(workers, self._waker.wake)
-        self._poller = new_poller()
-        self._handlers: dict[int, Callable[[int, float], None]] = {}
-        self._watch(self._waker.fileno(), self._on_wake)
-        self.tells_bytes = False
+        self._loop = Loop(workers)
+        self._logger = self._loop.logger
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._serving_thread: int | None = None
@@ -118,11 +102,11 @@ class Server:
             self._close()
             return
         self._stop_at = monotonic() + grace
-        self._waker.wake()
-        if self._serving_thread == threading.get_ident() or self._workers.run_here():
+        self._loop.wake()
+        if self._serving_thread == threading.get_ident() or self._loop.workers.run_here():
             return
         if not self._finished.wait(min(grace + _PATIENCE, threading.TIMEOUT_MAX)):
-            self.logger.warning("%s still hangs in a unit or a hook after shutdown", self)
+            self._logger.warning("%s still hangs in a unit or a hook after shutdown", self)
 
     def __enter__(self) -> Self:
         """Start serving in a thread; leaving the `with` block shuts the server down.
@@ -156,29 +140,23 @@ class Server:
             self._serve()
         except BaseException as error:  # noqa: BLE001 - serve_forever raises it
             self._failure = error
-            self.logger.error("%s has stopped: %s", self, error)
+            self._logger.error("%s has stopped: %s", self, error)
 
     def _serve(self) -> None:
         self._serving_thread = threading.get_ident()
-        self.logger.info("%s serves", self)
+        self._logger.info("%s serves", self)
         try:
             self._run()
         finally:
             self._close()
-            self.logger.info("%s is closed", self)
+            self._logger.info("%s is closed", self)
 
     def _close(self) -> None:
         self._close_links()
-        self._workers.close()
-        self._poller.close()
-        self._waker.close()
+        self._loop.close()
         self._finished.set()
 
-    # The loop.
-
     def _run(self) -> None:
-        poll = self._poller.poll
-        handlers = self._handlers
         stopping = False
         while True:
             deadline = self._deadline()
@@ -189,30 +167,9 @@ class Server:
                 if self._is_idle() or monotonic() >= self._stop_at:
                     return
                 deadline = self._stop_at if deadline is None else min(deadline, self._stop_at)
-            timeout = None
-            if deadline is not None:
-                timeout = min(max(0.0, deadline - monotonic()), _LONGEST_POLL)
-            events = poll(timeout, _MAX_EVENTS)
-            self.tells_bytes = self.wire.isEnabledFor(DEBUG)
-            now = monotonic()
-            for fd, mask in events:
-                handler = handlers.get(fd)
-                if handler is not None:  # else it was closed while this batch was worked on
-                    handler(mask, now)
+            now = self._loop.run_once(deadline)
             if deadline is not None and now >= deadline:
                 self._handle_deadline(now)
-
-    def _watch(self, fd: int, handler: Callable[[int, float], None]) -> None:
-        self._handlers[fd] = handler
-        self._poller.register(fd, READ)
-
-    def _unwatch(self, fd: int) -> None:
-        if self._handlers.pop(fd, None) is not None:
-            self._poller.unregister(fd)
-
-    def _on_wake(self, mask: int, now: float) -> None:
-        self._waker.clear()
-        self._workers.deliver()
 
     # What the servers are made of.
 
@@ -239,56 +196,9 @@ class Server:
         """Do what is due at `now`."""
 
 
-def server_options(
-    options: ServerOptions | None,
-    *,
-    authorize: Authorize | None,
-    on_call: OnCall | None,
-    idle_timeout: float | None = None,
-    is_connected: bool = False,
-    suppress_echo: bool = False,
-    silence: float = 0.0,
-    tolerance: float = 0.0,
-) -> ServerOptions:
-    """`options` with what a server's own arguments add to it.
-
-    An argument that is None leaves the option as it is; `silence` and `tolerance` are what the
-    link needs at least. Only connections can be idle too long. Errors of units are logged, then
-    told to the `on_error` of the options.
-    """
-    base = ServerOptions() if options is None else options
+def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+    """Log what a unit or a hook raised: the adapter's part of `merged_server_options`."""
+    # Looked up here, for importing it costs, and most servers never need it.
     from logging import getLogger
 
-    logger = getLogger("modwire.server")
-    if idle_timeout is None and is_connected:
-        idle_timeout = base.idle_timeout
-    told = base.on_error
-
-    def on_error(peer: object, request: AnyRequest, error: BaseException) -> None:
-        logger.error("%r from %s failed", request, peer, exc_info=error)
-        if told is not None:
-            try:
-                told(peer, request, error)
-            except Exception:
-                logger.exception("on_error failed")
-
-    return ServerOptions(
-        idle_timeout=idle_timeout,
-        authorize=base.authorize if authorize is None else authorize,
-        on_call=base.on_call if on_call is None else on_call,
-        on_error=on_error,
-        silence=max(base.silence, silence),
-        tolerance=max(base.tolerance, tolerance),
-        suppress_echo=base.suppress_echo or suppress_echo,
-        decoder=base.decoder,
-    )
-
-
-def busy(call: Call) -> Call:
-    """`call`, to be answered with exception 06: the server has enough to do."""
-    error = InvalidRequestError(
-        "too many calls to units that block are open",
-        call.request.function_code,
-        ExceptionCode.SERVER_DEVICE_BUSY,
-    )
-    return call._replace(refusal=error)
+    getLogger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from modwire import Call, Response
 
-    from .tcp import TcpServer
+    from .connections import Connections
 
 # All requests of one piece are answered before the next is read, so its size bounds what a peer
 # that never reads can make the server keep: 340 answers of 260 bytes, 90 kB.
@@ -26,13 +26,14 @@ class Connection:
     """A peer's requests come in and their answers go out, in order.
 
     Reading pauses while a call to a unit that blocks is out, and while answers are unsent.
-    `heard` is when bytes last came, `due` when the server will look at it.
+    `heard` is when bytes last came, `due` when its `handle_deadline` will be called.
     """
 
     __slots__ = (
+        "_all",
+        "_loop",
         "_receive",
         "_send",
-        "_server",
         "_socket",
         "_unsent",
         "_watched",
@@ -47,7 +48,11 @@ class Connection:
     )
 
     def __init__(
-        self, server: TcpServer, accepted: socket.socket, protocol: ServerProtocol, now: float
+        self,
+        connections: Connections,
+        accepted: socket.socket,
+        protocol: ServerProtocol,
+        now: float,
     ) -> None:
         self.protocol = protocol
         self.peer = protocol.peer
@@ -57,13 +62,19 @@ class Connection:
         self.due = _NEVER
         self.is_open = True
         self.closing = False
-        self._server = server
+        self._all = connections
+        self._loop = connections.loop
         self._socket = accepted
         self._receive = accepted.recv
         self._send = accepted.send
         self._unsent: bytes | memoryview = b""
         self._watched = READ
         protocol.connected(now)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call of the peer is being executed."""
+        return self.call is not None
 
     def on_ready(self, mask: int, now: float) -> None:
         """Read, execute and answer; to be called when the socket is ready."""
@@ -80,19 +91,19 @@ class Connection:
             self.close("the peer has closed it")
             return
         self.heard = now
-        server = self._server
-        if server.tells_bytes:
-            self._server.wire.debug("%s sent %s", self.peer, data.hex(" "))
+        if self._loop.tells_bytes:
+            self._loop.wire.debug("%s sent %s", self.peer, data.hex(" "))
         protocol = self.protocol
+        connections = self._all
         try:
-            answers = protocol.respond(data, now, server.units)
+            answers = protocol.respond(data, now, connections.units)
         except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
             self._fail(error)
             return
         if answers:
             self._send_now(answers)
         # The most frequent case has nothing more to do.
-        if server.has_deadlines or protocol.closed or protocol.has_call:
+        if connections.has_deadlines or protocol.closed or protocol.has_call:
             self._go_on()
 
     def _is_to_be_read(self, mask: int) -> bool:
@@ -107,7 +118,7 @@ class Connection:
         """Answer all requests that were received, unless this connection is to be closed."""
         if not self.closing:
             try:
-                answers = self.protocol.answer_all(self._server.units)
+                answers = self.protocol.answer_all(self._all.units)
             except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
                 self._fail(error)
                 return
@@ -121,11 +132,11 @@ class Connection:
             self._submit()
         if self.protocol.closed or self.closing:
             self.close_when_done("it sent what is no Modbus frame")
-        if self._server.has_deadlines and self.is_open:
-            self._server.schedule(self)
+        if self._all.has_deadlines and self.is_open:
+            self._all.schedule(self)
 
     def _fail(self, error: BaseException) -> None:
-        self._server.logger.error("%s ends: an error that is no peer's", self, exc_info=error)
+        self._loop.logger.error("%s ends: an error that is no peer's", self, exc_info=error)
         self.close("an error in this server")
 
     def handle_deadline(self, now: float) -> None:
@@ -143,16 +154,11 @@ class Connection:
         if call is not None:
             self.call = call
             self._watch()
-            self._server.submit(self.protocol, call, self._on_response)
+            self._loop.submit(self.protocol, call, self._all.units, self._on_response)
 
-    def _on_response(
-        self, call: Call, response: Response | None, error: BaseException | None
-    ) -> None:
+    def _on_response(self, call: Call, response: Response | None) -> None:
         self.call = None
         if not self.is_open:
-            return
-        if error is not None:
-            self._fail(error)
             return
         self.heard = monotonic()
         self.protocol.connected(self.heard)
@@ -163,8 +169,8 @@ class Connection:
         self._watch()
 
     def _send_now(self, data: bytes) -> None:
-        if self._server.tells_bytes:
-            self._server.wire.debug("%s gets %s", self.peer, data.hex(" "))
+        if self._loop.tells_bytes:
+            self._loop.wire.debug("%s gets %s", self.peer, data.hex(" "))
         if self._unsent:
             self._unsent = bytes(self._unsent) + data
             return
@@ -204,7 +210,7 @@ class Connection:
             wanted = WRITE
         if wanted != self._watched:
             self._watched = wanted
-            self._server.watch_for(self.fd, wanted)
+            self._loop.watch_for(self.fd, wanted)
 
     def close_when_done(self, reason: str) -> None:
         """Take no more requests; close when the answers to those being executed are sent."""
@@ -218,9 +224,9 @@ class Connection:
         """Close it at once."""
         if self.is_open:
             self.is_open = False
-            self._server.forget(self)
+            self._all.forget(self)
             self._socket.close()
-            self._server.logger.debug("%s closed: %s", self, reason)
+            self._loop.logger.debug("%s closed: %s", self, reason)
 
     def __str__(self) -> str:
         return f"connection of {self.peer}"

@@ -10,15 +10,14 @@ from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import (
-    AsciiFraming,
-    ConnectionLostError,
-    RtuFraming,
-    ServerProtocol,
-    silent_interval,
-)
+from modwire import ConnectionLostError, RtuFraming
+from modwire.line_server import LineServer
+from modwire.lines import SERIAL_TOLERANCE, SerialSettings
+from modwire.options import merged_server_options
 
-from .base import DEBUG, Server, busy, server_options
+from .base import Server, log_error
+from .loop import DEBUG
+from .poller import Waker
 
 if TYPE_CHECKING:
     from serial import Serial
@@ -28,11 +27,7 @@ if TYPE_CHECKING:
     from modwire.options import Authorize, OnCall
 
 _CHUNK = 4096
-# Seconds by which an operating system or a USB adapter may tear a frame apart.
-_TOLERANCE = 0.02
 _READ_TIMEOUT = 0.5  # seconds, where a thread has to read
-_MOST_UNSENT = 1024  # bytes; more answers than one client that waits for them can want
-_MAX_BROADCASTS = 16  # that wait for units which block
 _LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
 _OVERRUNS = (7, 10)  # its hardware and its buffer overruns
 
@@ -53,7 +48,9 @@ class SerialServer(Server):
     An answer is sent after 3.5 characters of silence. A unit that blocks is waited for in another
     thread while the line is listened to. If another request is heard meanwhile, the client has
     given up: the answer is dropped, for it would collide on the line. Such a request to a unit
-    that blocks gets exception 06, server device busy.
+    that blocks gets exception 06, server device busy. `workers` is how many threads execute
+    such requests and broadcasts; with more than one, a broadcast does not wait for what was
+    asked before it.
 
     When the port goes away, `serve_forever` raises `ConnectionLostError`.
     """
@@ -76,41 +73,31 @@ class SerialServer(Server):
         exclusive: bool = True,
         workers: int = 1,
     ) -> None:
-        if framing.has_transactions:
-            raise ValueError(f"framing must be one for serial lines, got {framing.__name__}")
-        if parity not in ("N", "E", "O"):
-            raise ValueError(f"parity must be N, E or O, got {parity!r}")
-        self._bytesize = bytesize or (7 if framing is AsciiFraming else 8)
-        self._stopbits = stopbits or (2 if parity == "N" else 1)
-        if self._bytesize not in (7, 8) or self._stopbits not in (1, 2):
-            raise ValueError(
-                f"bytesize must be 7 or 8 and stopbits 1 or 2, got {bytesize} and {stopbits}"
-            )
-        merged = server_options(
+        settings = SerialSettings(
+            framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
+        )
+        merged = merged_server_options(
             options,
             authorize=authorize,
             on_call=on_call,
+            on_error=log_error,
             suppress_echo=suppress_echo,
-            silence=silent_interval(baudrate),
-            tolerance=_TOLERANCE,
+            silence=settings.silence,
+            tolerance=SERIAL_TOLERANCE,
         )
         super().__init__(units, framing, merged, workers=workers)
         self._address = port
-        self._baudrate = baudrate
-        self._parity = parity
+        self._settings = settings
         self._rs485 = rs485
         self._exclusive = exclusive
-        self._protocol = ServerProtocol(framing, merged, peer=port)
+        self._line = LineServer(framing, merged, units, peer=port, on_drop=self._log_drop)
         self._port: Serial | None = None
         self._fd: int | None = None
         self._reader: threading.Thread | None = None
         self._received: deque[tuple[bytes | Exception, float]] = deque()
+        self._reader_waker: Waker | None = None
         self._takes = True
         self._overruns = 0
-        self._call: Call | None = None
-        self._is_given_up = False
-        self._answers = b""
-        self._are_late = False
 
     @property
     def address(self) -> str:
@@ -121,22 +108,18 @@ class SerialServer(Server):
         from ..serial_link import descriptor, open_port
 
         port = self._port = open_port(
-            self._address,
-            baudrate=self._baudrate,
-            bytesize=self._bytesize,
-            parity=self._parity,
-            stopbits=self._stopbits,
-            rs485=self._rs485,
-            exclusive=self._exclusive,
+            self._address, self._settings, rs485=self._rs485, exclusive=self._exclusive
         )
         self._fd = descriptor(port)
         if self._fd is not None:
             self._overruns = count_overruns(self._fd) or 0
-            self._watch(self._fd, self._on_readable)
+            self._loop.watch(self._fd, self._on_readable)
             return
         port.timeout = _READ_TIMEOUT
+        waker = self._reader_waker = Waker()
+        self._loop.watch(waker.fileno(), self._on_received)
         self._reader = threading.Thread(
-            target=self._read, args=(port,), name="modwire-reader", daemon=True
+            target=self._read, args=(port, waker), name="modwire-reader", daemon=True
         )
         self._reader.start()
 
@@ -156,10 +139,10 @@ class SerialServer(Server):
         overruns = count_overruns(self._fd)
         if overruns is not None and overruns != self._overruns:
             self._overruns = overruns
-            self._protocol.overrun()
+            self._line.overrun()
         self._receive(data, now)
 
-    def _read(self, port: Serial) -> None:
+    def _read(self, port: Serial, waker: Waker) -> None:
         """Read in a thread, where a port cannot be polled: on Windows, and behind some URLs."""
         try:
             while self._takes:
@@ -167,13 +150,14 @@ class SerialServer(Server):
                 if data:
                     data += port.read(port.in_waiting)
                     self._received.append((data, monotonic()))
-                    self._waker.wake()
+                    waker.wake()
         except Exception as error:  # noqa: BLE001 - told to the server's thread; pyserial raises many
             self._received.append((error, monotonic()))
-            self._waker.wake()
+            waker.wake()
 
-    def _on_wake(self, mask: int, now: float) -> None:
-        super()._on_wake(mask, now)
+    def _on_received(self, mask: int, now: float) -> None:
+        if self._reader_waker is not None:
+            self._reader_waker.clear()
         while self._received and self._takes:
             data, when = self._received.popleft()
             if isinstance(data, Exception):
@@ -181,116 +165,63 @@ class SerialServer(Server):
             self._receive(data, when)
 
     def _receive(self, data: bytes, now: float) -> None:
-        if self.tells_bytes:
-            self.wire.debug("%s brought %s", self._address, data.hex(" "))
-        self._protocol.receive_data(data, now)
-        self._take()
-        self._send_if_silent(now)
+        if self._loop.tells_bytes:
+            self._loop.wire.debug("%s brought %s", self._address, data.hex(" "))
+        self._line.receive_data(data, now)
+        self._go_on(now)
 
     def _lost(self, reason: object) -> ConnectionLostError:
         return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
 
-    # Executing.
+    # Executing and answering.
 
-    def _take(self) -> None:
-        """Execute the requests that were heard."""
-        protocol = self._protocol
-        try:
-            if self._call is None:
-                answers = protocol.answer_all(self.units)
-                if self._are_late and (answers or protocol.has_call):
-                    self._drop_late()
-                # The newest ones: who asks again before he was answered has given up.
-                if answers:
-                    self._answers = answers if len(answers) <= _MOST_UNSENT else b""
-                call = protocol.next_call() if protocol.has_call else None
-                if call is not None:
-                    self._call = call
-                    self._is_given_up = False
-                    self._workers.submit(protocol, call, self.units, self._on_response)
-            if self._call is not None:
-                while (newer := protocol.next_call()) is not None:
-                    self._is_given_up = True
-                    self._answers = self._answer_beside(newer) or self._answers
-                protocol.answer_all(self.units)  # only damaged frames are left, to be counted
-        except Exception:
-            self.logger.exception("%s dropped a request: an error that is no peer's", self)
+    def _go_on(self, now: float) -> None:
+        """Do what the line asks for: calls to be executed, an answer to be sent."""
+        while (call := self._line.next_call()) is not None:
+            self._loop.submit(self._line.protocol, call, self.units, self._on_response)
+        answer = self._line.data_to_send(now)
+        if answer:
+            self._send(answer)
 
-    def _answer_beside(self, call: Call) -> bytes:
-        """Execute what was heard while another call is out; what to send."""
-        if self._protocol.blocks(call, self.units):
-            if call.broadcast:
-                if self._workers.outstanding < _MAX_BROADCASTS:
-                    self._workers.submit(self._protocol, call, self.units, self._on_broadcast)
-                return b""
-            call = busy(call)
-        return self._protocol.answer(call, self._protocol.execute(call, self.units))
+    def _on_response(self, call: Call, response: Response | None) -> None:
+        now = monotonic()
+        self._line.finish(call, response, now)
+        self._go_on(now)
 
-    def _on_broadcast(
-        self, call: Call, response: Response | None, error: BaseException | None
-    ) -> None:
-        if error is not None:
-            self.logger.error("%s failed at %r", self, call.request, exc_info=error)
-
-    def _on_response(
-        self, call: Call, response: Response | None, error: BaseException | None
-    ) -> None:
-        self._call = None
-        if error is not None:
-            self.logger.error("%s failed at %r", self, call.request, exc_info=error)
-        elif self._is_given_up:
-            self.logger.warning("%s: %r took longer than the client waits", self, call.request)
-        else:
-            self._answers = self._protocol.answer(call, response)
-            self._are_late = bool(self._answers)
-        self._take()
-        self._send_if_silent(monotonic())
-
-    def _drop_late(self) -> None:
-        """Another request came before the answer of a unit that blocks could be sent."""
-        self.logger.warning("%s: an answer came later than the client waits", self)
-        self._answers = b""
-        self._are_late = False
-
-    # Answering.
-
-    def _send_if_silent(self, now: float) -> None:
-        if not self._answers or now < self._protocol.send_at() or self._port is None:
+    def _send(self, answer: bytes) -> None:
+        if self._port is None:
             return
-        answers, self._answers, self._are_late = self._answers, b"", False
-        if self.wire.isEnabledFor(DEBUG):
-            self.wire.debug("%s gets %s", self._address, answers.hex(" "))
+        if self._loop.wire.isEnabledFor(DEBUG):
+            self._loop.wire.debug("%s gets %s", self._address, answer.hex(" "))
         from serial import SerialTimeoutException
 
         try:
-            self._port.write(answers)
+            self._port.write(answer)
         except SerialTimeoutException:
-            self.logger.error("%s takes no more bytes: an answer is lost", self._address)
+            self._logger.error("%s takes no more bytes: an answer is lost", self._address)
             self._port.reset_output_buffer()
         except OSError as error:
             raise self._lost(error) from error
 
+    def _log_drop(self, text: str) -> None:
+        self._logger.warning("%s: %s", self, text)
+
     def _deadline(self) -> float | None:
-        deadline = self._protocol.deadline()
-        if not self._answers:
-            return deadline
-        send_at = self._protocol.send_at()
-        return send_at if deadline is None else min(deadline, send_at)
+        return self._line.deadline()
 
     def _handle_deadline(self, now: float) -> None:
-        self._protocol.handle_timeout(now)
-        self._take()
-        self._send_if_silent(now)
+        self._line.handle_timeout(now)
+        self._go_on(now)
 
     # The end.
 
     def _stop_taking(self) -> None:
         self._takes = False
         if self._fd is not None:
-            self._unwatch(self._fd)
+            self._loop.unwatch(self._fd)
 
     def _is_idle(self) -> bool:
-        return self._call is None and not self._answers
+        return self._line.is_idle
 
     def _close_links(self) -> None:
         self._takes = False
@@ -298,15 +229,18 @@ class SerialServer(Server):
         if port is None:
             return
         if self._fd is not None:
-            self._unwatch(self._fd)
+            self._loop.unwatch(self._fd)
         try:
             if self._reader is not None:
                 if hasattr(port, "cancel_read"):
                     port.cancel_read()
                 self._reader.join(2 * _READ_TIMEOUT)
+            if self._reader_waker is not None:
+                self._loop.unwatch(self._reader_waker.fileno())
+                self._reader_waker.close()
             port.flush()
         except Exception as error:  # noqa: BLE001 - it may be gone, and drivers raise what they like
-            self.logger.debug("%s: %s", self, error)
+            self._logger.debug("%s: %s", self, error)
         port.close()
 
     def __str__(self) -> str:

@@ -7,28 +7,23 @@ import os
 import socket
 from collections.abc import Iterable
 from functools import partial
-from heapq import heapify, heappop, heappush
-from itertools import count
 from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol, TcpFraming
+from modwire.networks import Allowed, HostPort, Network, peer_of
+from modwire.options import STREAM_SERVER_TOLERANCE, merged_server_options
 
-from .addresses import Address, Allowed, HostPort, Network, address_of, bind, identify, peer_of
-from .base import Server, server_options
+from .addresses import Address, address_of, bind, identify
+from .base import Server, log_error
 from .connection import Connection
+from .connections import Connections
 
 if TYPE_CHECKING:
-    from modwire import Call, Framing, ServerOptions, Units
+    from modwire import Framing, ServerOptions, Units
     from modwire.options import Authorize, OnCall
 
-    from .workers import Done
-
-_NEVER = float("inf")
 _ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
 _ACCEPT_PAUSE = 0.25  # seconds, when the system is out of file descriptors or memory
-# A lost packet comes again after 0.2 s or more, so a shorter silence says nothing on a network.
-# Only serial frames without a length of their own (function 8) have to wait for it.
-_STREAM_TOLERANCE = 0.5
 
 
 class TcpServer(Server):
@@ -78,24 +73,25 @@ class TcpServer(Server):
     ) -> None:
         if max_connections < 1:
             raise ValueError(f"max_connections must be at least 1, got {max_connections}")
-        merged = server_options(
+        merged = merged_server_options(
             options,
             is_connected=True,
             idle_timeout=idle_timeout,
             authorize=authorize,
             on_call=on_call,
-            tolerance=_STREAM_TOLERANCE,
+            on_error=log_error,
+            tolerance=STREAM_SERVER_TOLERANCE,
         )
         allowed = None if allow is None else Allowed(allow)
         super().__init__(units, framing, merged, workers=workers)
         self._allowed = allowed
-        self._max_connections = max_connections
-        self._connections: dict[int, Connection] = {}
-        self._agenda: list[tuple[float, int, Connection]] = []
-        self._numbers = count()
+        self._connections = Connections(
+            self._loop,
+            units,
+            max_connections=max_connections,
+            has_deadlines=merged.idle_timeout is not None or framing.needs_silence,
+        )
         self._accept_again: float | None = None
-        # Whether there is anything to be done at a time and not at an event.
-        self.has_deadlines = merged.idle_timeout is not None or framing.needs_silence
         self._listeners: list[socket.socket] = []
         self._file: tuple[int, int] | None = None
         try:
@@ -129,12 +125,12 @@ class TcpServer(Server):
     def _accept(self) -> None:
         self._accept_again = None
         for listener in self._listeners:
-            self._watch(listener.fileno(), partial(self._on_acceptable, listener))
+            self._loop.watch(listener.fileno(), partial(self._on_acceptable, listener))
 
     def _pause_accepting(self, until: float | None) -> None:
         self._accept_again = until
         for listener in self._listeners:
-            self._unwatch(listener.fileno())
+            self._loop.unwatch(listener.fileno())
 
     def _on_acceptable(self, listener: socket.socket, mask: int, now: float) -> None:
         for _ in range(_ACCEPTS_PER_EVENT):
@@ -145,10 +141,10 @@ class TcpServer(Server):
             except OSError as error:
                 # Out of file descriptors or memory: the listener stays ready, so trying on would
                 # be a spin.
-                self.logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
+                self._logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
                 self._pause_accepting(now + _ACCEPT_PAUSE)
                 if error.errno == errno.EMFILE:
-                    self._make_room()
+                    self._connections.make_room()
                 return
             self._admit(accepted, address, now)
 
@@ -156,11 +152,11 @@ class TcpServer(Server):
         peer = self._address if isinstance(self._address, str) else peer_of(address)
         # Who may use a Unix socket is decided by the permissions of its directory.
         if isinstance(peer, HostPort) and not self._allows(peer):
-            self.logger.warning("%s is not allowed to connect", peer)
+            self._logger.warning("%s is not allowed to connect", peer)
             accepted.close()
             return
-        if len(self._connections) >= self._max_connections and not self._make_room():
-            self.logger.warning("%s is turned away: all connections are busy", peer)
+        if not self._connections.has_room():
+            self._logger.warning("%s is turned away: all connections are busy", peer)
             accepted.close()
             return
         try:
@@ -170,61 +166,21 @@ class TcpServer(Server):
                 accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             accepted = self.wrap_socket(accepted)
         except Exception as error:  # noqa: BLE001 - what a subclass does must not end the server
-            self.logger.warning("%s was lost before it was served: %r", peer, error)
+            self._logger.warning("%s was lost before it was served: %r", peer, error)
             accepted.close()
             return
         protocol = ServerProtocol(self.framing, self.options, peer=peer)
-        connection = Connection(self, accepted, protocol, now)
-        self._connections[connection.fd] = connection
-        self._watch(connection.fd, connection.on_ready)
-        if self.has_deadlines:
-            self.schedule(connection)
-        self.logger.debug("%s is open", connection)
+        connection = Connection(self._connections, accepted, protocol, now)
+        self._connections.add(connection)
+        self._logger.debug("%s is open", connection)
 
     def _allows(self, peer: HostPort) -> bool:
         return self._allowed is None or self._allowed.allows(peer)
 
-    def _make_room(self) -> bool:
-        idle = [each for each in self._connections.values() if each.call is None]
-        if not idle:
-            return False
-        min(idle, key=lambda each: each.heard).close("it was idle longest, room is needed")
-        return True
-
-    # What connections call.
-
-    def submit(self, protocol: ServerProtocol, call: Call, done: Done) -> None:
-        """Execute a call in another thread."""
-        self._workers.submit(protocol, call, self.units, done)
-
-    def watch_for(self, fd: int, mask: int) -> None:
-        """Watch a connection's socket for something else."""
-        self._poller.modify(fd, mask)
-
-    def forget(self, connection: Connection) -> None:
-        """Know a connection no longer, before its socket is closed."""
-        self._unwatch(connection.fd)
-        del self._connections[connection.fd]
-
-    def schedule(self, connection: Connection) -> None:
-        """Look at a connection when its protocol wants it; at most one entry of each is in use."""
-        deadline = connection.protocol.deadline()
-        if deadline is not None and deadline < connection.due:
-            connection.due = deadline
-            heappush(self._agenda, (deadline, next(self._numbers), connection))
-            # Entries that are no longer in use must not outnumber the others.
-            if len(self._agenda) > 64 + 2 * len(self._connections):
-                self._agenda = [
-                    (each.due, next(self._numbers), each)
-                    for each in self._connections.values()
-                    if each.due != _NEVER
-                ]
-                heapify(self._agenda)
-
     # What is due.
 
     def _deadline(self) -> float | None:
-        deadline = self._agenda[0][0] if self._agenda else None
+        deadline = self._connections.deadline()
         again = self._accept_again
         if again is None or deadline is None:
             return deadline if again is None else again
@@ -233,23 +189,13 @@ class TcpServer(Server):
     def _handle_deadline(self, now: float) -> None:
         if self._accept_again is not None and now >= self._accept_again:
             self._accept()
-        due: list[Connection] = []
-        while self._agenda and self._agenda[0][0] <= now:
-            when, _, connection = heappop(self._agenda)
-            if connection.is_open and when == connection.due:
-                connection.due = _NEVER
-                due.append(connection)
-        # Only now, for each may be scheduled again for a time that has come.
-        for connection in due:
-            if connection.is_open:
-                connection.handle_deadline(now)
+        self._connections.handle_deadline(now)
 
     # The end.
 
     def _stop_taking(self) -> None:
         self._close_listeners()
-        for connection in list(self._connections.values()):
-            connection.close_when_done("the server shuts down")
+        self._connections.close_when_done()
 
     def _is_idle(self) -> bool:
         return not self._connections
@@ -267,8 +213,7 @@ class TcpServer(Server):
 
     def _close_links(self) -> None:
         self._close_listeners()
-        for connection in list(self._connections.values()):
-            connection.close("the server is closed")
+        self._connections.close()
 
     def __str__(self) -> str:
         return f"{type(self).__name__} on {self._address}"

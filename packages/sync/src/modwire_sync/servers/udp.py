@@ -8,9 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol, TcpFraming
+from modwire.networks import Allowed, HostPort, Network, peer_of
+from modwire.options import merged_server_options
+from modwire.server import busy_call
 
-from .addresses import Allowed, HostPort, Network, address_of, bind, peer_of
-from .base import DEBUG, Server, busy, server_options
+from .addresses import address_of, bind
+from .base import Server, log_error
+from .loop import DEBUG
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, Units
@@ -50,7 +54,9 @@ class UdpServer(Server):
             raise ValueError(f"max_calls must be at least 1, got {max_calls}")
         if isinstance(address, str):
             raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
-        merged = server_options(options, authorize=authorize, on_call=on_call)
+        merged = merged_server_options(
+            options, authorize=authorize, on_call=on_call, on_error=log_error
+        )
         allowed = None if allow is None else Allowed(allow)
         super().__init__(units, framing, merged, workers=workers)
         self._allowed = allowed
@@ -74,7 +80,7 @@ class UdpServer(Server):
 
     def _open(self) -> None:
         for each in self._sockets:
-            self._watch(each.fileno(), partial(self._on_readable, each))
+            self._loop.watch(each.fileno(), partial(self._on_readable, each))
 
     def _on_readable(self, link: socket.socket, mask: int, now: float) -> None:
         for _ in range(_DATAGRAMS_PER_EVENT):
@@ -84,32 +90,32 @@ class UdpServer(Server):
                 return
             except OSError as error:
                 # Windows tells here that an earlier answer found nobody.
-                self.logger.debug("%s: %s", self, error)
+                self._logger.debug("%s: %s", self, error)
                 return
             peer = peer_of(address)
             if self._allowed is not None and not self._allowed.allows(peer):
-                self.logger.warning("%s is not allowed to ask", peer)
+                self._logger.warning("%s is not allowed to ask", peer)
                 continue
             self._take(link, address, peer, bytes(memoryview(self._buffer)[:size]), now)
 
     def _take(
         self, link: socket.socket, address: tuple[str, int], peer: HostPort, data: bytes, now: float
     ) -> None:
-        if self.tells_bytes:
-            self.wire.debug("%s sent %s", peer, data.hex(" "))
+        if self._loop.tells_bytes:
+            self._loop.wire.debug("%s sent %s", peer, data.hex(" "))
         protocol = self._protocol
         protocol.peer = peer
         protocol.receive_datagram(data, now)
         while (call := protocol.next_call()) is not None:
             blocks = protocol.blocks(call, self.units)
-            if blocks and self._workers.outstanding < self._max_calls:
+            if blocks and self._loop.workers.outstanding < self._max_calls:
                 # The answer may come when the shared protocol serves another peer.
                 own = ServerProtocol(self.framing, self.options, peer=peer)
-                done = partial(self._on_response, own, link, address)
-                self._workers.submit(own, call, self.units, done)
+                done = partial(self._send, own, link, address)
+                self._loop.submit(own, call, self.units, done)
                 continue
             if blocks:
-                call = busy(call)
+                call = busy_call(call)
             self._answer(protocol, link, address, call)
         protocol.answer_all(self.units)  # nothing is left but damaged frames to be counted
 
@@ -119,25 +125,9 @@ class UdpServer(Server):
         try:
             response = protocol.execute(call, self.units)
         except Exception:
-            self.logger.exception("%s dropped %r: an error that is no peer's", self, call.request)
+            self._logger.exception("%s dropped %r: an error that is no peer's", self, call.request)
             return
         self._send(protocol, link, address, call, response)
-
-    def _on_response(
-        self,
-        protocol: ServerProtocol,
-        link: socket.socket,
-        address: tuple[str, int],
-        call: Call,
-        response: Response | None,
-        error: BaseException | None,
-    ) -> None:
-        if error is None:
-            self._send(protocol, link, address, call, response)
-        else:
-            self.logger.error(
-                "%s dropped %r: an error that is no peer's", self, call.request, exc_info=error
-            )
 
     def _send(
         self,
@@ -150,24 +140,24 @@ class UdpServer(Server):
         data = protocol.answer(call, response)
         if not data:
             return
-        if self.wire.isEnabledFor(DEBUG):
-            self.wire.debug("%s gets %s", protocol.peer, data.hex(" "))
+        if self._loop.wire.isEnabledFor(DEBUG):
+            self._loop.wire.debug("%s gets %s", protocol.peer, data.hex(" "))
         try:
             link.sendto(data, address)
         except OSError as error:
             # A full buffer, or no way to the peer: a datagram may be lost anywhere.
-            self.logger.debug("an answer to %s is lost: %s", protocol.peer, error)
+            self._logger.debug("an answer to %s is lost: %s", protocol.peer, error)
 
     def _stop_taking(self) -> None:
         for each in self._sockets:
-            self._unwatch(each.fileno())
+            self._loop.unwatch(each.fileno())
 
     def _is_idle(self) -> bool:
-        return not self._workers.outstanding
+        return not self._loop.workers.outstanding
 
     def _close_links(self) -> None:
         for each in self._sockets:
-            self._unwatch(each.fileno())
+            self._loop.unwatch(each.fileno())
             each.close()
         self._sockets = []
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from modwire import Call, Response, ServerProtocol, Units
 
-    Done: TypeAlias = Callable[[Call, Response | None, BaseException | None], None]
+    Done: TypeAlias = Callable[[Call, Response | None], None]
 
 
 class Workers:
@@ -27,12 +27,12 @@ class Workers:
         self._count = count
         self._wake = wake
         self._pool: ThreadPoolExecutor | None = None
-        self._results: deque[tuple[Done, Call, Response | None, BaseException | None]] = deque()
+        self._results: deque[tuple[Done, Call, Response | None]] = deque()
         self._threads: set[int] = set()
         self.outstanding = 0
 
     def submit(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
-        """Execute `call` in a thread; `done(call, response, error)` comes out of `deliver`."""
+        """Execute `call` in a thread; `done(call, response)` comes out of `deliver`."""
         if self._pool is None:
             # Costs more to import than the rest of the package, and most servers never block.
             from concurrent.futures import ThreadPoolExecutor
@@ -44,13 +44,13 @@ class Workers:
     def _execute(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
         self._threads.add(get_ident())
         response: Response | None = None
-        failure: BaseException | None = None
         try:
             response = protocol.execute(call, units)
-        except BaseException as error:  # noqa: BLE001 - it is told to the server's thread
-            failure = error
-        self._results.append((done, call, response, failure))
-        self._wake()
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: this thread is no program
+            response = protocol.failed(call, error)
+        finally:
+            self._results.append((done, call, response))
+            self._wake()
 
     def run_here(self) -> bool:
         """Whether the caller is in one of the threads."""
@@ -59,9 +59,9 @@ class Workers:
     def deliver(self) -> None:
         """Call `done` for every call that has ended."""
         while self._results:
-            done, call, response, failure = self._results.popleft()
+            done, call, response = self._results.popleft()
             self.outstanding -= 1
-            done(call, response, failure)
+            done(call, response)
 
     def close(self) -> None:
         """Drop the calls that no thread has begun; those that run are left to themselves."""

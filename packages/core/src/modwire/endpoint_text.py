@@ -1,0 +1,44 @@
+"""The small change of endpoints: percent-encoding, numbers, and hints at what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+IN_PATHS = UNRESERVED + b"/:@"
+
+_HEX = frozenset("0123456789abcdefABCDEF")
+
+
+def quoted(text: str, plain: bytes) -> str:
+    """`text` with every byte percent-encoded that is not in `plain` (RFC 3986, section 2.1)."""
+    raw = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if byte in plain else f"%{byte:02X}" for byte in raw)
+
+
+def unquoted(text: str) -> str:
+    """The inverse of `quoted`; raises ValueError for a '%' without its two digits."""
+    first, *others = text.split("%")
+    raw = first.encode("utf-8", "surrogateescape")
+    for other in others:
+        digits = other[:2]
+        if len(digits) < 2 or not _HEX.issuperset(digits):
+            raise ValueError(f"'%' must be followed by two hexadecimal digits, got '%{digits}'")
+        raw += bytes.fromhex(digits) + other[2:].encode("utf-8", "surrogateescape")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` is a whole number of up to nine digits."""
+    # int() would take signs, spaces, underscores and thousands of digits too.
+    return len(text) <= 9 and text.isascii() and text.isdigit()
+
+
+def one_of(names: Iterable[str], name: str, given: str) -> str:
+    """What an error says about `given`: the names that are allowed, and the one nearest `name`."""
+    from difflib import get_close_matches  # only an error needs it
+
+    allowed = list(names)
+    close = get_close_matches(name, allowed, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"one of {', '.join(allowed)}; got {given!r}{hint}"

@@ -1,0 +1,198 @@
+"""What is done with a request that came in: `Call`, and the hooks and units that answer it.
+
+`ServerProtocol` is an `Executor`; adapters reach both through it. What `execute` and
+`execute_async` decide is decided in the helpers below them, once for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from .errors import ExceptionCode, InvalidRequestError, ModbusError
+from .messages.base import ExceptionResponse, Response
+
+if TYPE_CHECKING:
+    from typing import TypeAlias, TypeGuard
+
+    from .messages.base import AnyRequest
+    from .options import Authorize, ServerOptions
+    from .unit import Unit, Units
+
+    # Runs a function that may wait, such as `trio.to_thread.run_sync`.
+    InThread: TypeAlias = "Callable[[Callable[[], Response | None]], Awaitable[Response | None]]"
+
+
+class Call(NamedTuple):
+    """A request that waits for its answer.
+
+    One that breaks the specification comes as a `RawRequest`, with the error in `refusal`; its
+    answer is the exception that the error names.
+    """
+
+    unit: int
+    transaction: int
+    request: AnyRequest
+    broadcast: bool = False
+    refusal: InvalidRequestError | None = None
+
+
+def busy_call(call: Call) -> Call:
+    """`call`, to be answered with exception 06: the server has enough to do."""
+    error = InvalidRequestError(
+        "too many calls to units that block are open",
+        call.request.function_code,
+        ExceptionCode.SERVER_DEVICE_BUSY,
+    )
+    return call._replace(refusal=error)
+
+
+class Executor:
+    """Executes calls on units, with the hooks of the options; see `ServerProtocol`."""
+
+    def __init__(
+        self, options: ServerOptions, *, is_serial: bool, peer: object, role: str | None
+    ) -> None:
+        self.options = options
+        self.peer = peer
+        self.role = role
+        self._is_serial = is_serial
+
+    def find(self, unit: int, units: Units) -> Unit | None:
+        """The unit that answers for `unit` on this link."""
+        return units.get(unit) if self._is_serial else units.for_tcp(unit)
+
+    def blocks(self, call: Call, units: Units) -> bool:
+        """Whether `execute` may have to wait for something."""
+        if call.broadcast:
+            return units.blocking
+        unit = self.find(call.unit, units)
+        return unit is not None and unit.blocking
+
+    def execute(self, call: Call, units: Units) -> Response | None:
+        """What `units` answer to `call`; may run in another thread than the protocol's.
+
+        None for a broadcast, and for a unit that is not there or says nothing. What ends a
+        program (KeyboardInterrupt, SystemExit) goes through; `failed` is what answers then.
+        """
+        units.bus.messages += 1
+        if call.broadcast:
+            for unit in units:
+                self._execute_on(unit, call)
+            return None
+        found = self.find(call.unit, units)
+        return None if found is None else self._execute_on(found, call)
+
+    async def execute_async(self, call: Call, units: Units, in_thread: InThread) -> Response | None:
+        """What `execute` gives, for an event loop: it waits without stalling others.
+
+        A unit whose `execute` is a coroutine function is awaited. Another that blocks runs as
+        `await in_thread(function)`, in which KeyboardInterrupt and SystemExit count as failures,
+        as they are none of the loop's. Units in memory, and hooks, run at once.
+        """
+        units.bus.messages += 1
+        if call.broadcast:
+            for unit in units:
+                await self._execute_on_async(unit, call, in_thread)
+            return None
+        found = self.find(call.unit, units)
+        return None if found is None else await self._execute_on_async(found, call, in_thread)
+
+    def failed(self, call: Call, error: BaseException) -> Response | None:
+        """What answers a call whose execution raised `error`: 04, which `on_error` is told of."""
+        self._report(call.request, error)
+        return None if call.broadcast else _failure(call, error)
+
+    def _execute_on(self, unit: Unit, call: Call) -> Response | None:
+        refusal = self._refusal(call)
+        response: Response | None
+        try:
+            if refusal is not None:
+                response = unit.refuse(refusal, broadcast=call.broadcast)
+            elif unit.is_async:
+                raise TypeError(f"execute() of {unit!r} is async: only async servers can await it")
+            else:
+                response = _checked(unit.execute(call.request, broadcast=call.broadcast))
+        except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
+            response = _failure(call, error)
+        return self._told(call, response)
+
+    async def _execute_on_async(
+        self, unit: Unit, call: Call, in_thread: InThread
+    ) -> Response | None:
+        refusal = self._refusal(call)
+        response: Response | None
+        try:
+            if refusal is not None:
+                response = unit.refuse(refusal, broadcast=call.broadcast)
+            elif unit.blocking and not unit.is_async:
+                function = partial(_execute_in_thread, unit, call)
+                response = _checked(await in_thread(function))
+            else:
+                answer: object = unit.execute(call.request, broadcast=call.broadcast)
+                if _is_awaitable(answer):
+                    answer = await answer
+                response = _checked(answer)
+        except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
+            response = _failure(call, error)
+        return self._told(call, response)
+
+    def _refusal(self, call: Call) -> InvalidRequestError | None:
+        """Why the request is not to be executed, or None."""
+        if call.refusal is not None or self.options.authorize is None:
+            return call.refusal
+        return self._forbid(call, self.options.authorize)
+
+    def _forbid(self, call: Call, authorize: Authorize) -> InvalidRequestError | None:
+        """The refusal of what `authorize` does not allow; 04 if it cannot tell."""
+        request = call.request
+        code = ExceptionCode.ILLEGAL_FUNCTION
+        try:
+            if authorize(self.peer, self.role, call.unit, request):
+                return None
+        except Exception as error:  # noqa: BLE001 - a fault must neither allow nor end anything
+            self._report(request, error)
+            code = ExceptionCode.SERVER_DEVICE_FAILURE
+        return InvalidRequestError(
+            f"{self.peer} with role {self.role} may not do {request!r}", request.function_code, code
+        )
+
+    def _told(self, call: Call, response: Response | None) -> Response | None:
+        """`response`, after the hooks have been told of it."""
+        request = call.request
+        if isinstance(response, ExceptionResponse) and response.cause is not None:
+            if not isinstance(response.cause, ModbusError):
+                self._report(request, response.cause)
+        if self.options.on_call is not None:
+            try:
+                self.options.on_call(self.peer, request, response)
+            except Exception as error:  # noqa: BLE001 - what is done has to be answered
+                self._report(request, error)
+        return response
+
+    def _report(self, request: AnyRequest, error: BaseException) -> None:
+        if self.options.on_error is not None:
+            self.options.on_error(self.peer, request, error)
+
+
+def _is_awaitable(answer: object) -> TypeGuard[Awaitable[object]]:
+    return isinstance(answer, Awaitable)
+
+
+def _checked(response: object) -> Response | None:
+    if response is not None and not isinstance(response, Response):
+        raise TypeError(f"execute() must give a response or None, got {response!r}")
+    return response
+
+
+def _failure(call: Call, error: BaseException) -> ExceptionResponse:
+    code = call.request.function_code & 0x7F
+    return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE, error)
+
+
+def _execute_in_thread(unit: Unit, call: Call) -> Response | None:
+    try:
+        return unit.execute(call.request, broadcast=call.broadcast)
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise RuntimeError(f"execute() of {unit!r} raised {error!r}") from error
