@@ -123,8 +123,13 @@ def test_the_arguments_of_a_client_arrive_in_its_options() -> None:
 
 def test_options_take_the_place_of_arguments_and_not_both() -> None:
     settings = SerialSettings(RtuFraming)
-    options = ClientOptions(unit=3)
-    assert settings.client_options(**DEFAULTS | {"options": options}) is options
+    options = ClientOptions(unit=3, silence=0.0, retries=2)
+    taken = settings.client_options(**DEFAULTS | {"options": options})
+    assert (taken.unit, taken.retries) == (3, 2)
+    assert (taken.silence, taken.tolerance) == (settings.silence, SERIAL_TOLERANCE)
+    patient = ClientOptions(silence=0.5, tolerance=0.25)
+    taken = settings.client_options(**DEFAULTS | {"options": patient})
+    assert (taken.silence, taken.tolerance) == (0.5, 0.25)
     for argument in ({"unit": 2}, {"timeout": 2.0}, {"retries": 1}, {"suppress_echo": True}):
         with pytest.raises(ValueError, match="must be left out beside options, which have them"):
             settings.client_options(**DEFAULTS | argument | {"options": options})

@@ -109,7 +109,8 @@ class SerialSettings:
     ) -> ClientOptions:
         """What a client on this line goes by: its own arguments, or `options` in their place.
 
-        Where `timeout` is None, an answer has 1 second and the time that 256 characters take.
+        Where `timeout` is None, an answer has 1 second and the time that 256 characters take. The
+        silence and the tolerance of `options` are raised to what the line needs.
         Raises ValueError where `options` stands beside an argument that it has.
         """
         if options is None:
@@ -128,7 +129,10 @@ class SerialSettings:
                 "unit, timeout, retries and suppress_echo must be left out beside options, "
                 "which have them"
             )
-        return options
+        return options.replace(
+            silence=max(options.silence, self.silence),
+            tolerance=max(options.tolerance, SERIAL_TOLERANCE),
+        )
 
     def __repr__(self) -> str:
         return (

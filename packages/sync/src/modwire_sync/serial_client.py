@@ -32,7 +32,7 @@ class SerialClient(Client):
     - `rs485` switches the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
     - `exclusive` keeps other programs from opening the port.
     - `options` replaces `unit`, `timeout`, `retries` and `suppress_echo`, and has the rest; its
-      `silence` should be `silent_interval(baudrate)` and its `tolerance` about 0.02.
+      `silence` and `tolerance` are raised to what the line needs.
     """
 
     def __init__(
