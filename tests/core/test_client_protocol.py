@@ -585,3 +585,21 @@ def test_wrong_arguments_of_a_call_are_refused_before_anything_is_sent() -> None
     with pytest.raises(ValueError, match="timeout must be greater than 0"):
         line.start(timeout=0)
     assert line.send() == b""
+
+
+def test_each_datagram_has_one_frame() -> None:
+    """Requests that time out together are sent again each on its own; a device reads one."""
+    client = ClientProtocol(TcpFraming, ClientOptions(max_in_flight=4, retries=1))
+    client.is_datagram = True
+    exchanges = [client.start(ReadHoldingRegistersRequest(at), now=0.0) for at in range(3)]
+
+    def sent(now: float) -> list[bytes]:
+        return list(iter(lambda: client.data_to_send(now), b""))
+
+    first = sent(0.0)
+    assert [len(each) for each in first] == [12] * 3
+    client.handle_timeout(1.0)
+    again = sent(1.0)
+    assert [len(each) for each in again] == [12] * 3
+    assert sorted(each[7:] for each in again) == sorted(each[7:] for each in first)
+    assert not any(exchange.done for exchange in exchanges)

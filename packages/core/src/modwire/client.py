@@ -46,7 +46,8 @@ class ClientProtocol:
 
     After each of `start`, `receive_data`, `handle_timeout` and `cancel`, send what `data_to_send`
     gives, and come back at `deadline()` at the latest. `skipped` counts well-formed replies that
-    answered nothing, `frame_errors` the bytes that were no frame. When `broken` is True the
+    answered nothing, `frame_errors` the bytes that were no frame. Set `is_datagram` where a frame
+    has to go in a datagram of its own. When `broken` is True the
     stream cannot be followed any further: close the link, open it anew and call `reset()`.
     """
 
@@ -58,6 +59,7 @@ class ClientProtocol:
         self.skipped = 0
         self.frame_errors = 0
         self.broken = False
+        self.is_datagram = False
         quirks = self.options.quirks
         self._takes_zero = Quirks.zero_transaction_id in quirks
         self._takes_any_unit = Quirks.any_unit in quirks
@@ -197,7 +199,10 @@ class ClientProtocol:
         self._ready[transaction] = self._send(exchange, now)
 
     def data_to_send(self, now: float) -> bytes:
-        """The bytes to send now; b"" when there is nothing to send or the line must stay quiet."""
+        """The bytes to send now; b"" when there is nothing to send or the line must stay quiet.
+
+        Where `is_datagram`, one frame at a time: ask again until it gives b"".
+        """
         queue = self._queue
         if queue:
             if not self._has_transactions:
@@ -207,7 +212,11 @@ class ClientProtocol:
         ready = self._ready
         if not ready:
             return b""
-        data = ready.popitem()[1] if len(ready) == 1 else b"".join(ready.values())
+        if len(ready) == 1:
+            return ready.popitem()[1]
+        if self.is_datagram:
+            return ready.pop(next(iter(ready)))
+        data = b"".join(ready.values())
         ready.clear()
         return data
 

@@ -89,7 +89,8 @@ class Executor:
 
         A unit whose `execute` is a coroutine function is awaited. Another that blocks runs as
         `await in_thread(function)`, in which KeyboardInterrupt and SystemExit count as failures,
-        as they are none of the loop's. Units in memory, and hooks, run at once.
+        as they are none of the loop's. Units in memory, those that cooperate, and hooks, run at
+        once.
         """
         units.bus.messages += 1
         if call.broadcast:
@@ -126,7 +127,7 @@ class Executor:
         try:
             if refusal is not None:
                 response = unit.refuse(refusal, broadcast=call.broadcast)
-            elif unit.blocking and not unit.is_async:
+            elif unit.blocking and not (unit.is_async or unit.cooperative):
                 function = partial(_execute_in_thread, unit, call)
                 response = _checked(await in_thread(function))
             else:

@@ -42,7 +42,6 @@ class ClientSession:
         self._looks_always = not framing.has_transactions
         self._backoff = Backoff()
         self.history = LinkHistory(self._backoff, looks_always=False)
-        self._is_datagram = False
 
     # The link.
 
@@ -70,7 +69,7 @@ class ClientSession:
         """A new link is open."""
         self.protocol.reset()
         self.history = LinkHistory(self._backoff, looks_always=self._looks_always)
-        self._is_datagram = is_datagram
+        self.protocol.is_datagram = is_datagram
         self.is_open = True
 
     def lost(self, reason: object, now: float) -> None:
@@ -116,7 +115,10 @@ class ClientSession:
         return self.protocol.start(request, unit, now=now, timeout=timeout)
 
     def data_to_send(self, now: float) -> bytes:
-        """The bytes to send now, all of them before any others; b"" for none."""
+        """The bytes to send now, all of them before any others; b"" for none.
+
+        On datagram links they are one datagram, and there may be more: ask until it gives b"".
+        """
         data = self.protocol.data_to_send(now)
         if data:
             self.history.sent = now
@@ -133,7 +135,7 @@ class ClientSession:
     def receive(self, data: bytes, now: float) -> None:
         """Take what the link brought; b"" is the end of a stream. `is_open` may turn False."""
         protocol = self.protocol
-        if self._is_datagram:
+        if protocol.is_datagram:
             self.history.heard = now
             protocol.receive_datagram(data, now)
         elif data:

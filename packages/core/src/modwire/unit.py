@@ -65,6 +65,8 @@ class Unit(Datastore, Communication):
     """
 
     is_async: ClassVar[bool] = False
+    cooperative: ClassVar[bool] = False
+    """True in a class whose `execute` lets others run by itself while it waits, as gevent does."""
 
     # Whether `answer` may serve plain reads itself: not past an override of execute.
     _execute_is_ours: ClassVar[bool] = True

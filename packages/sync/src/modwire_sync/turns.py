@@ -68,22 +68,21 @@ class TurnTaking:
 
     def _send(self, now: float) -> bool:
         """Send what the protocol wants sent; whether there was anything."""
-        link = self._link
-        data = self._session.data_to_send(now)
-        if not data or link is None:
-            return False
-        self._is_traced = self._is_enabled(DEBUG)
-        if self._is_traced:
-            self._trace("sent", data)
-        try:
-            busy = link.send(data)
-        except OSError as error:
-            self._session.lost(error, now)
-            self._part()
-        else:
-            if busy:
-                self._protocol.data_sent(now + busy)
-        return True
+        any_sent = False
+        while self._link is not None and (data := self._session.data_to_send(now)):
+            any_sent = True
+            self._is_traced = self._is_enabled(DEBUG)
+            if self._is_traced:
+                self._trace("sent", data)
+            try:
+                busy = self._link.send(data)
+            except OSError as error:
+                self._session.lost(error, now)
+                self._part()
+            else:
+                if busy:
+                    self._protocol.data_sent(now + busy)
+        return any_sent
 
     def _trace(self, what: str, data: bytes) -> None:
         if self._wire is not None:

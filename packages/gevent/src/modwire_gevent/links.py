@@ -1,0 +1,243 @@
+"""Links: an open socket that bytes are sent on and received from, without ever blocking the hub.
+
+The client in `client.py` holds one at a time. A link decides nothing. Of its methods only `wait`
+lets other greenlets run, and one greenlet at a time is in it.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Protocol
+
+from gevent.hub import Waiter
+from gevent.monkey import get_original
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent.hub import Hub
+    from gevent.socket import socket as GreenSocket  # noqa: N812
+
+    class Watcher(Protocol):
+        """What is common to gevent's watchers, which have no public name."""
+
+        def start(self, callback: Callable[..., object], *args: object) -> None: ...
+        def stop(self) -> None: ...
+        def close(self) -> None: ...
+
+
+_CHUNK = 4096  # bytes per receive: 16 answers of the largest size
+_READ, _WRITE = 1, 2  # events of the loop's io watchers
+LONGEST_WAIT = 3600.0  # seconds, for event loops know no very great ones; the client goes on
+_NEVER = float("inf")
+
+
+class Link:
+    """What the client needs of an open link.
+
+    OSError from any method but `wait` means that the link is lost. What comes out of `wait` was
+    thrown into the greenlet by somebody else, and is none of the link's business.
+    """
+
+    is_datagram = False
+    is_sending = False  # whether a part of what was sent still waits for room; `flush` goes on
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+
+    def send(self, data: bytes, now: float) -> float:
+        """Send `data`, while not `is_sending`; the seconds that the line is busy with it.
+
+        0.0 where bytes need no time worth counting. `is_sending` may be True afterwards.
+        """
+        raise NotImplementedError
+
+    def flush(self, now: float) -> None:
+        """Send more of what is left; OSError if it takes too long."""
+        raise NotImplementedError
+
+    def withdraw(self, adu: bytes) -> bool:
+        """Send no more of `adu`: False if that is too late, for a part of it has been sent."""
+        raise NotImplementedError
+
+    def wait(self, until: float) -> bool:
+        """Let others run until there are bytes, which gives True, or another reason to wake up.
+
+        The others are: `until` (of `time.monotonic`) has come, or nearly, or `LONGEST_WAIT` is
+        over; `wake` was called; there is room for what is left to send; the link was closed.
+        """
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Let the greenlet that is in `wait`, if any, return soon."""
+        raise NotImplementedError
+
+    def receive(self) -> bytes | None:
+        """The bytes that `wait` saw, None if there are none after all, b"" at the stream's end."""
+        raise NotImplementedError
+
+    def receive_now(self) -> bytes | None:
+        """The bytes that are there without a `wait`; None and b"" as for `receive`."""
+        return self.receive()
+
+    def close(self) -> None:
+        """Close the link, once; who waits returns."""
+        raise NotImplementedError
+
+
+class DescriptorLink(Link):
+    """A descriptor that does not block, with the functions that `read` and `write` it.
+
+    `write` may take a part of the bytes; the rest goes out while somebody waits, within
+    `send_timeout` seconds. `character_time`, in seconds, is what the line needs for one byte.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        descriptor: int,
+        read: Callable[[int], bytes],
+        write: Callable[[bytes], int],
+        send_timeout: float,
+        character_time: float = 0.0,
+    ) -> None:
+        super().__init__(hub)
+        self._descriptor = descriptor
+        self._read = read
+        self._write = write
+        self._send_timeout = send_timeout
+        self._character_time = character_time
+        self._readable = hub.loop.io(descriptor, _READ)
+        self._writable: Watcher | None = None
+        self._waiter: Waiter[bool] | None = None
+        self._timer: Watcher | None = None
+        self._rings_at = _NEVER
+        self._batch = b""  # what is being sent, and how much of it is
+        self._sent = 0
+        self._send_until = 0.0
+
+    def send(self, data: bytes, now: float) -> float:
+        try:
+            sent = self._write(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data) and not self.is_datagram:  # a datagram without room is a lost one
+            self._batch = data
+            self._sent = sent
+            self._send_until = now + self._send_timeout
+            self.is_sending = True
+        return len(data) * self._character_time
+
+    def flush(self, now: float) -> None:
+        with suppress(BlockingIOError):
+            self._sent += self._write(self._batch[self._sent :])
+        self._end_batch()
+        if self.is_sending and now >= self._send_until:
+            raise OSError(f"could not send within {self._send_timeout:g} s")
+
+    def withdraw(self, adu: bytes) -> bool:
+        start = self._batch.find(adu)
+        end = start + len(adu)
+        if start < 0 or end <= self._sent:
+            return True
+        if start < self._sent:
+            return False
+        self._batch = self._batch[:start] + self._batch[end:]
+        self._end_batch()
+        return True
+
+    def _end_batch(self) -> None:
+        if self._sent == len(self._batch):
+            self._batch = b""
+            self.is_sending = False
+
+    def wait(self, until: float) -> bool:
+        # A late switch of a waiter that nobody waits on any more does nothing.
+        waiter: Waiter[bool] = Waiter(self.hub)
+        writable: Watcher | None = None
+        if self.is_sending:
+            until = min(until, self._send_until)
+            writable = self._watch_room(waiter)
+        if until < self._rings_at:
+            self._set_timer(until)
+        self._waiter = waiter
+        self._readable.start(waiter.switch, True)
+        try:
+            return waiter.get()
+        finally:
+            self._waiter = None
+            self._readable.stop()
+            if writable is not None:
+                writable.stop()
+
+    def _watch_room(self, waiter: Waiter[bool]) -> Watcher:
+        if self._writable is not None:
+            self._writable.close()
+        watcher = self._writable = self.hub.loop.io(self._descriptor, _WRITE)
+        watcher.start(waiter.switch, False)
+        return watcher
+
+    def _set_timer(self, until: float) -> None:
+        """Ring at `until`.
+
+        The timer is not stopped when the answer has come: for the next call, which may wait
+        longer, it rings too early at most once, and most calls need not set it.
+        """
+        if self._timer is not None:
+            self._timer.close()
+        now = monotonic()
+        self._rings_at = until = min(until, now + LONGEST_WAIT)
+        loop = self.hub.loop
+        # libuv warns of what is less than a millisecond.
+        seconds = max(until - now, loop.approx_timer_resolution)
+        timer = self._timer = loop.timer(seconds, ref=False)
+        timer.start(self._ring, update=True)
+
+    def _ring(self) -> None:
+        self._rings_at = _NEVER
+        if self._waiter is not None:
+            self._waiter.switch(False)
+
+    def wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self.hub.loop.run_callback(waiter.switch, False)
+
+    def receive(self) -> bytes | None:
+        try:
+            return self._read(_CHUNK)
+        except BlockingIOError:
+            return None
+
+    def close(self) -> None:
+        self._readable.close()
+        for watcher in (self._writable, self._timer):
+            if watcher is not None:
+                watcher.close()
+        self._close()
+        self.wake()
+
+    def _close(self) -> None:
+        """Close the descriptor."""
+        raise NotImplementedError
+
+
+class SocketLink(DescriptorLink):
+    """A connected stream or datagram socket, which the link takes over; times are in seconds.
+
+    It is made an ordinary socket again, which does not block: what gevent's sockets would do for
+    each call, `wait` does once for a request and its answer.
+    """
+
+    def __init__(self, hub: Hub, sock: GreenSocket, send_timeout: float) -> None:
+        family, kind, protocol = sock.family, sock.type, sock.proto
+        plain: type[socket.socket] = get_original("socket", "socket")
+        self._sock = plain(family, kind, protocol, fileno=sock.detach())
+        self._sock.setblocking(False)
+        self.is_datagram = kind == socket.SOCK_DGRAM
+        super().__init__(hub, self._sock.fileno(), self._sock.recv, self._sock.send, send_timeout)
+
+    def _close(self) -> None:
+        self._sock.close()

@@ -1,0 +1,169 @@
+"""Clients over a network: TCP, UDP and Unix sockets, each with any framing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gevent import get_hub, socket
+
+from modwire.endpoint import network_name, path_name
+from modwire.framing.tcp import TcpFraming
+from modwire.options import check_timeout, network_client_options
+
+from .client import Client
+from .links import SocketLink
+
+if TYPE_CHECKING:
+    from modwire.framing import Framing
+    from modwire.options import ClientOptions
+
+    from .links import Link
+
+
+class SocketClient(Client):
+    """What the clients on sockets share: their options, and the link around the socket."""
+
+    def __init__(
+        self,
+        name: str,
+        framing: type[Framing],
+        unit: int,
+        timeout: float,
+        retries: int,
+        max_in_flight: int,
+        options: ClientOptions | None,
+    ) -> None:
+        options = network_client_options(
+            unit=unit,
+            timeout=timeout,
+            retries=retries,
+            max_in_flight=max_in_flight,
+            options=options,
+        )
+        super().__init__(name, framing, options)
+
+    def _open_socket(self) -> socket.socket:
+        """A connected socket of gevent's, stream or datagram; OSError if that fails."""
+        raise NotImplementedError(f"{type(self).__name__} must define _open_socket()")
+
+    def _open_link(self) -> Link:
+        sock = self._open_socket()
+        try:
+            return SocketLink(get_hub(), sock, self.options.response_timeout)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class TcpClient(SocketClient):
+    """A client over TCP; MBAP frames, or those of another framing, as serial gateways have them.
+
+    - `host` is a name, an IPv4 or an IPv6 address; of a name every address is tried in turn, for
+      `connect_timeout` seconds each. `source_address` is the (host, port) to connect from.
+    - `unit` is asked where a call names none; on TCP itself, 255 and 0 stand for the server.
+    - `timeout` is how many seconds an answer may take, `retries` how often a read is sent again.
+    - `max_in_flight`, 1..16, is how many requests may be under way at once when greenlets share
+      the client; many servers take only one.
+    - `keepalive` lets the operating system probe a silent connection.
+    - `options` replaces `unit`, `timeout`, `retries` and `max_in_flight`, and has the rest.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = 502,
+        *,
+        framing: type[Framing] = TcpFraming,
+        unit: int = 1,
+        timeout: float = 1.0,
+        retries: int = 0,
+        max_in_flight: int = 1,
+        options: ClientOptions | None = None,
+        connect_timeout: float = 3.0,
+        source_address: tuple[str, int] | None = None,
+        keepalive: bool = True,
+    ) -> None:
+        name = network_name("tcp", framing, host, port)
+        super().__init__(name, framing, unit, timeout, retries, max_in_flight, options)
+        self._address = (host, port)
+        self._connect_timeout = check_timeout(connect_timeout)
+        self._source_address = source_address
+        self._keepalive = keepalive
+
+    def _open_socket(self) -> socket.socket:
+        sock = socket.create_connection(self._address, self._connect_timeout, self._source_address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._keepalive:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return sock
+
+
+class UnixClient(SocketClient):
+    """A client over a Unix stream socket at `path`; the rest is as for `TcpClient`."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        framing: type[Framing] = TcpFraming,
+        unit: int = 1,
+        timeout: float = 1.0,
+        retries: int = 0,
+        max_in_flight: int = 1,
+        options: ClientOptions | None = None,
+        connect_timeout: float = 3.0,
+    ) -> None:
+        name = path_name("unix", framing, path)
+        super().__init__(name, framing, unit, timeout, retries, max_in_flight, options)
+        self._path = path
+        self._connect_timeout = check_timeout(connect_timeout)
+
+    def _open_socket(self) -> socket.socket:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.settimeout(self._connect_timeout)
+            sock.connect(self._path)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+class UdpClient(SocketClient):
+    """A client over UDP, one frame in a datagram; the arguments are those of `TcpClient`.
+
+    Datagrams get lost: give it `retries`. It hears the one address it sends to; of a name's
+    addresses that is the first.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = 502,
+        *,
+        framing: type[Framing] = TcpFraming,
+        unit: int = 1,
+        timeout: float = 1.0,
+        retries: int = 0,
+        max_in_flight: int = 1,
+        options: ClientOptions | None = None,
+        source_address: tuple[str, int] | None = None,
+    ) -> None:
+        name = network_name("udp", framing, host, port)
+        super().__init__(name, framing, unit, timeout, retries, max_in_flight, options)
+        self._address = (host, port)
+        self._source_address = source_address
+
+    def _open_socket(self) -> socket.socket:
+        found = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
+        sock = socket.socket(family, kind, protocol)
+        try:
+            if self._source_address is not None:
+                sock.bind(self._source_address)
+            # Only the server's datagrams are heard then, and its refusals become errors.
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock

@@ -1,0 +1,212 @@
+"""A serial port as a link. Imported, with pyserial, when the first port is opened."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import deque
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import serial
+import serial.rs485
+from gevent import get_hub
+from gevent.event import Event
+
+from .links import LONGEST_WAIT, DescriptorLink, Link
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent.event import AsyncResult
+    from gevent.hub import Hub
+    from serial.rs485 import RS485Settings
+
+    from modwire.lines import SerialSettings
+
+_WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
+
+
+def open_link(
+    port: str,
+    settings: SerialSettings,
+    *,
+    rs485: RS485Settings | bool | None,
+    exclusive: bool,
+) -> Link:
+    """The link on a port that is opened now; raises OSError, and ValueError as the driver does."""
+    hub = get_hub()
+    open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
+    # What stands behind a URL may take its time, such as that of a connection.
+    opened = _open_in_thread(hub, open_it) if "://" in port else open_it()
+    character_time = settings.character_time
+    number = descriptor(opened)
+    if number is None:
+        return PortLink(hub, opened, character_time)
+    return SerialLink(hub, opened, number, character_time)
+
+
+def open_port(
+    port: str,
+    settings: SerialSettings,
+    *,
+    rs485: RS485Settings | bool | None,
+    exclusive: bool,
+) -> serial.Serial:
+    """The open port; raises OSError, and ValueError for what the driver does not know."""
+    opened: serial.Serial = serial.serial_for_url(
+        port,
+        **settings.port_arguments(os.path.realpath(port)),
+        timeout=0,
+        exclusive=True if exclusive else None,
+    )
+    if rs485:
+        try:
+            opened.rs485_mode = serial.rs485.RS485Settings() if rs485 is True else rs485
+        except BaseException:
+            opened.close()
+            raise
+    return opened
+
+
+def _open_in_thread(hub: Hub, open_it: Callable[[], serial.Serial]) -> serial.Serial:
+    errors: list[Exception] = []  # what comes out of a thread the hub would print
+
+    def run() -> serial.Serial | None:
+        try:
+            return open_it()
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+            return None
+
+    result = hub.threadpool.spawn(run)
+    try:
+        opened = result.get()
+    except BaseException:
+        result.rawlink(_close)  # nobody wants the port any more
+        raise
+    if opened is None:
+        raise errors.pop()
+    return opened
+
+
+def _close(result: AsyncResult[serial.Serial | None]) -> None:
+    if result.value is not None:
+        result.value.close()
+
+
+class SerialLink(DescriptorLink):
+    """An open port of pyserial, which the link owns, and whose `number` the hub can wait for."""
+
+    def __init__(self, hub: Hub, port: serial.Serial, number: int, character_time: float) -> None:
+        os.set_blocking(number, False)
+        self._port = port
+        super().__init__(
+            hub,
+            number,
+            partial(os.read, number),
+            partial(os.write, number),
+            _WRITE_TIMEOUT,
+            character_time,
+        )
+
+    def receive_now(self) -> bytes | None:
+        return self.receive() or None  # pyserial sets terminals so that b"" may mean no bytes yet
+
+    def _close(self) -> None:
+        self._port.close()
+
+
+class PortLink(Link):
+    """A port where nothing can be waited for but a read: on Windows, and some of pyserial's URLs.
+
+    A thread of the hub's pool reads. If its caller is interrupted, the reading goes on, and the
+    next caller has what it brings.
+    """
+
+    def __init__(self, hub: Hub, port: serial.Serial, character_time: float) -> None:
+        super().__init__(hub)
+        self._port = port
+        self._character_time = character_time
+        # Elsewhere than on Windows, 0 would mean that nothing may be written.
+        port.write_timeout = 0 if os.name == "nt" else None
+        self._alarm = Event()
+        # The thread says itself what it has read and that it has ended: the hub, which does not
+        # run between two calls, would be late with it.
+        self._arrived: deque[bytes | OSError] = deque()
+        self._is_reading = False
+
+    def send(self, data: bytes, now: float) -> float:
+        self._port.write(data)
+        return len(data) * self._character_time
+
+    def withdraw(self, adu: bytes) -> bool:
+        return True
+
+    def wait(self, until: float) -> bool:
+        self._alarm.clear()
+        if not self._arrived:
+            least = self.hub.loop.approx_timer_resolution
+            seconds = min(max(until - monotonic(), least), LONGEST_WAIT)
+            if not self._is_reading:
+                self._is_reading = True
+                try:
+                    self.hub.threadpool.spawn(self._read, seconds).rawlink(self._ring)
+                except BaseException:
+                    self._is_reading = False
+                    raise
+            self._alarm.wait(seconds)
+        return bool(self._arrived)
+
+    def _ring(self, result: object) -> None:
+        self._alarm.set()
+
+    def _read(self, seconds: float) -> None:
+        """What the thread does."""
+        port = self._port
+        try:
+            port.timeout = seconds  # a system call, which fails if the line is gone
+            data: bytes = port.read(1)
+            if data:
+                self._arrived.append(data + port.read(port.in_waiting))
+        except OSError as error:
+            self._arrived.append(error)
+        except Exception as error:  # noqa: BLE001 - what drivers raise when the port is closed
+            self._arrived.append(OSError(f"cannot read: {error}"))
+        finally:
+            self._is_reading = False
+
+    def wake(self) -> None:
+        self._alarm.set()
+
+    def receive(self) -> bytes | None:
+        if not self._arrived:
+            return None
+        data = self._arrived.popleft()
+        if isinstance(data, OSError):
+            raise data
+        return data
+
+    def receive_now(self) -> bytes | None:
+        if self._arrived or self._is_reading:
+            return self.receive()
+        data: bytes = self._port.read(self._port.in_waiting)
+        return data or None
+
+    def close(self) -> None:
+        self._alarm.set()
+        if self._is_reading and hasattr(self._port, "cancel_read"):
+            self._port.cancel_read()
+        self._port.close()
+
+
+def descriptor(port: serial.Serial) -> int | None:
+    """What the hub can wait for with this port; None if there is no such thing."""
+    if os.name != "posix":
+        return None
+    try:
+        number: int = port.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return None
+    return number
