@@ -13,7 +13,7 @@ from itertools import repeat
 
 from import_cost import installed
 from rounds import FLOOR, OURS, Loop, Row, Settings, rate_row, wall_sample
-from servers import ADDRESS, ANSWER, COUNT, REQUEST, UNIT, VALUES, running
+from servers import ADDRESS, ANSWER, COUNT, REQUEST, UNIT, check_values, running
 
 TARGET = 0.75
 CALLS_PER_SECOND = 15_000  # about; only how long a sample takes depends on it
@@ -52,7 +52,7 @@ def _modwire(port: int, stack: ExitStack) -> Loop:
     from modwire_sync import TcpClient
 
     client = stack.enter_context(TcpClient("127.0.0.1", port))
-    _check(client.read_holding_registers(ADDRESS, COUNT))
+    check_values(client.read_holding_registers(ADDRESS, COUNT))
 
     def loop(count: int) -> None:
         for _ in repeat(None, count):
@@ -67,7 +67,7 @@ def _pymodbus(port: int, stack: ExitStack) -> Loop:
     client = ModbusTcpClient("127.0.0.1", port=port)
     client.connect()
     stack.callback(client.close)
-    _check(client.read_holding_registers(ADDRESS, count=COUNT, device_id=UNIT).registers)
+    check_values(client.read_holding_registers(ADDRESS, count=COUNT, device_id=UNIT).registers)
 
     def loop(count: int) -> None:
         for _ in repeat(None, count):
@@ -81,18 +81,13 @@ def _pymodbustcp(port: int, stack: ExitStack) -> Loop:
 
     client = ModbusClient("127.0.0.1", port, unit_id=UNIT, auto_open=True)
     stack.callback(client.close)
-    _check(client.read_holding_registers(ADDRESS, COUNT))
+    check_values(client.read_holding_registers(ADDRESS, COUNT))
 
     def loop(count: int) -> None:
         for _ in repeat(None, count):
             client.read_holding_registers(ADDRESS, COUNT)
 
     return loop
-
-
-def _check(values: object) -> None:
-    if values != VALUES:
-        raise RuntimeError(f"the client read {values}, not {VALUES}")
 
 
 CLIENTS: dict[str, tuple[str, Callable[[int, ExitStack], Loop]]] = {

@@ -18,6 +18,7 @@ from pathlib import Path
 import client
 import codec
 import crc
+import event_loops
 import import_cost
 import messages
 import server
@@ -29,6 +30,8 @@ FAMILIES = {
     "stream": stream.run,
     "client": client.run,
     "server": server.run,
+    "trio": event_loops.run_trio,
+    "gevent": event_loops.run_gevent,
     "import": import_cost.run,
     "crc": crc.run,
     "messages": messages.run,

@@ -13,14 +13,29 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modwire import Units
 
 UNIT, ADDRESS, COUNT = 1, 0, 10
 REQUEST = bytes.fromhex("000100000006 01 03 0000 000A")
 VALUES = [value * 521 & 0xFFFF for value in range(1, COUNT + 1)]
 ANSWER = bytes.fromhex("000100000017 01 03 14") + b"".join(v.to_bytes(2, "big") for v in VALUES)
 
+# As 16 callers send it, who know their answers by the transaction id.
+PIPELINED = 16
+REQUESTS = [number.to_bytes(2, "big") + REQUEST[2:] for number in range(PIPELINED)]
+
 # What a server calls with its port once it listens.
 Tell = Callable[[int], None]
+
+
+def check_values(values: object) -> None:
+    """Raise unless `values` are what every server here has."""
+    if values != VALUES:
+        raise RuntimeError(f"the client read {values}, not {VALUES}")
 
 
 def _listen() -> socket.socket:
@@ -33,6 +48,7 @@ def serve_raw(tell: Tell, copy_transaction: bool) -> None:
     """An epoll loop that answers each 12 bytes with the same 29: the least a server can do.
 
     With `copy_transaction`, the first two bytes are those of the request, as a client expects.
+    The loads never send more requests at once than a recv() takes.
     """
     listener = _listen()
     poll = select.epoll()
@@ -54,21 +70,84 @@ def serve_raw(tell: Tell, copy_transaction: bool) -> None:
                 poll.unregister(link)
                 del links[number]
                 link.close()
-            elif copy_transaction:
+            elif not copy_transaction:
+                link.send(ANSWER * (len(data) // size))
+            elif len(data) == size:
                 link.send(data[:2] + ANSWER[2:])
             else:
-                link.send(ANSWER * (len(data) // size))
+                starts = range(0, len(data), size)
+                link.send(b"".join([data[at : at + 2] + ANSWER[2:] for at in starts]))
+
+
+def serve_raw_trio(tell: Tell) -> None:
+    """The least on trio: a task for each connection, which answers without looking."""
+    import trio
+
+    async def answer(stream: trio.SocketStream) -> None:
+        async for data in stream:
+            await stream.send_all(ANSWER * (len(data) // len(REQUEST)))
+
+    async def serve() -> None:
+        async with trio.open_nursery() as nursery:
+            listeners = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
+            tell(listeners[0].socket.getsockname()[1])
+
+    trio.run(serve)
+
+
+def serve_raw_gevent(tell: Tell) -> None:
+    """The least on gevent: a greenlet for each connection, which answers without looking."""
+    from gevent import socket as gevent_socket
+    from gevent.server import StreamServer
+
+    def answer(link: gevent_socket.socket, peer: object) -> None:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while data := link.recv(4096):
+            link.sendall(ANSWER * (len(data) // len(REQUEST)))
+
+    server = StreamServer(("127.0.0.1", 0), answer)
+    server.start()
+    tell(server.server_port)
+    server.serve_forever()
+
+
+def _units() -> Units:
+    from modwire import SequentialBlock, Unit, Units
+
+    return Units.single(Unit(holding_registers=SequentialBlock(ADDRESS, VALUES)))
 
 
 def serve_modwire(tell: Tell) -> None:
     """modwire_sync's `TcpServer` with ten holding registers."""
-    from modwire import SequentialBlock, Unit, Units
     from modwire_sync import TcpServer
 
-    units = Units.single(Unit(holding_registers=SequentialBlock(ADDRESS, VALUES)))
-    with TcpServer(units, ("127.0.0.1", 0)) as server:
+    with TcpServer(_units(), ("127.0.0.1", 0)) as server:
         tell(server.address[1])
         server.serve_forever()
+
+
+def serve_modwire_trio(tell: Tell) -> None:
+    """modwire_trio's `serve_tcp` with ten holding registers."""
+    import trio
+
+    from modwire_trio import serve_tcp
+
+    async def serve() -> None:
+        async with trio.open_nursery() as nursery:
+            address = await nursery.start(partial(serve_tcp, _units(), 0, host="127.0.0.1"))
+            tell(address[1])
+
+    trio.run(serve)
+
+
+def serve_modwire_gevent(tell: Tell) -> None:
+    """modwire_gevent's `TcpServer` with ten holding registers."""
+    from modwire_gevent import TcpServer
+
+    server = TcpServer(_units(), ("127.0.0.1", 0))
+    server.start()
+    tell(server.address[1])
+    server.serve_forever()
 
 
 def serve_pymodbustcp(tell: Tell) -> None:
@@ -114,15 +193,36 @@ def _free_port() -> int:
 KINDS: dict[str, Callable[[Tell], None]] = {
     "raw": lambda tell: serve_raw(tell, False),
     "canned": lambda tell: serve_raw(tell, True),
+    "raw-trio": serve_raw_trio,
+    "raw-gevent": serve_raw_gevent,
     "modwire": serve_modwire,
+    "modwire-trio": serve_modwire_trio,
+    "modwire-gevent": serve_modwire_gevent,
     "pyModbusTCP": serve_pymodbustcp,
     "pymodbus": serve_pymodbus,
 }
 
 
+def allow_open_files(count: int) -> bool:
+    """Let this process and its children open as many files, if the system allows it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft == unlimited or soft >= count:
+        return True
+    if hard != unlimited and hard < count:
+        return False
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    return True
+
+
 @contextmanager
-def running(kind: str) -> Iterator[int]:
-    """The port of a server of this kind, in a process that ends with the block."""
+def running(kind: str, processors: set[int] | None = None) -> Iterator[int]:
+    """The port of a server of this kind, in a process that ends with the block.
+
+    It runs on `processors`, if it has but one thread, or on those of this process.
+    """
     process = subprocess.Popen(
         [sys.executable, __file__, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -131,6 +231,8 @@ def running(kind: str) -> Iterator[int]:
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"the {kind} server did not start")
+        if processors:
+            os.sched_setaffinity(process.pid, processors)
         yield int(line)
     finally:
         process.kill()

@@ -10,6 +10,12 @@ import pytest
 
 RUN = Path(__file__).parents[1] / "benchmarks" / "run.py"
 
+LOADS = (
+    "1 connection",
+    "50 connections",
+    "1,000 connections",
+    "1 connection, 16 pipelined",
+)
 # A family and what its rows are called.
 ROWS = {
     "codec": [
@@ -30,11 +36,16 @@ ROWS = {
         "4 KiB of requests, RTU",
     ],
     "client": ["FC3 of 10, one connection"],
-    "server": [
-        "FC3 of 10, 1 connection",
-        "FC3 of 10, 50 connections",
-        "FC3 of 10, 1 connection, 16 pipelined",
-    ],
+    "server": [f"FC3 of 10, {load} |" for load in LOADS],
+    **{
+        family: [
+            f"{family} client: FC3 of 10, 1 caller |",
+            f"{family} client: FC3 of 10, 16 callers on one connection |",
+            f"{family} client: FC3 of 10, 16 callers, server on another processor |",
+            *(f"{family} server: FC3 of 10, {load} |" for load in LOADS),
+        ]
+        for family in ("trio", "gevent")
+    },
     "import": [
         "`import modwire_sync`, time over a bare interpreter",
         "`import modwire_sync`, memory over a bare interpreter",
@@ -42,7 +53,7 @@ ROWS = {
     "crc": [f"CRC-16 of {size} bytes" for size in (6, 25, 64, 253)],
     "messages": ["construct request and response", "define 40 classes"],
 }
-LINUX_ONLY = {"server", "client", "import"}  # epoll, /proc
+LINUX_ONLY = {"server", "client", "trio", "gevent", "import"}  # epoll, /proc
 
 
 @pytest.mark.parametrize("family", ROWS)
@@ -58,7 +69,12 @@ def test_each_family_runs_and_prints_every_row(family: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    missing = [row for row in ROWS[family] if f"| {row}" not in done.stdout]
+    rows = ROWS[family]
+    if "too few files may be open" in done.stdout:
+        rows = [row for row in rows if "1,000 connections" not in row]
+    if "there is no second processor" in done.stdout:
+        rows = [row for row in rows if "another processor" not in row]
+    missing = [row for row in rows if f"| {row}" not in done.stdout]
     assert not missing, done.stdout
 
 

@@ -228,6 +228,8 @@ class ServerProtocol(Executor):
             if self._may_shorten and self._waiting is None:
                 self._answer_reads(units, answers)
             frame = self._next_frame()
+            if self._errors_to_tell or self._overheard_to_tell:
+                self._tell(units)
             if frame is None:
                 break
             unit = find(frame.unit)
@@ -243,8 +245,6 @@ class ServerProtocol(Executor):
                 break
             call = self._call(frame)
             answers.append(self.answer(call, self.execute(call, units)))
-        if self._errors_to_tell or self._overheard_to_tell:
-            self._tell(units)
         return answers[0] if len(answers) == 1 else b"".join(answers)
 
     def respond(self, data: bytes, now: float, units: Units) -> bytes:
@@ -262,6 +262,14 @@ class ServerProtocol(Executor):
                     if answer is not None:
                         units.bus.messages += 1
                         return framing.wrap(unit_id, transaction, answer)
+            # What a client that pipelines sends: several of the same.
+            answers, count, size = framing.answer_run(data, units.find_reads)
+            if count:
+                units.bus.messages += count
+                if size == len(data):
+                    return answers
+                framing.receive_data(data[size:], now)
+                return answers + self.answer_all(units)
         framing.receive_data(data, now)
         return self.answer_all(units)
 

@@ -6,7 +6,7 @@ keep the counters and the log, map errors to exception responses, and never rais
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, ClassVar
 
@@ -309,6 +309,11 @@ class Units:
     def get(self, unit_id: int) -> Unit | None:
         """The unit with this id, or None."""
         return self._units.get(unit_id)
+
+    def find_reads(self, unit_id: int) -> Callable[[bytes], bytes | None] | None:
+        """`Unit.answer_read` of the unit with this id, or None where it is not there or blocks."""
+        unit = self._units.get(unit_id)
+        return None if unit is None or unit.blocking else unit.answer_read
 
     def for_tcp(self, unit_id: int) -> Unit | None:
         """The unit that a TCP request with this id means, or None.

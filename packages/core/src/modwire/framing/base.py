@@ -103,6 +103,17 @@ class Framing:
         """
         return None
 
+    def answer_run(
+        self, data: bytes, find: Callable[[int], Callable[[bytes], bytes | None] | None]
+    ) -> tuple[bytes, int, int]:
+        """Answer the whole frames that `data` begins with, as long as there is an answer.
+
+        `find` gives what answers the PDUs for a unit, or None; the answer may be None too. The
+        result is the bytes to send, how many frames they answer, and how many bytes these are:
+        the rest of `data` is for `receive_data`.
+        """
+        return b"", 0, 0
+
     def next_frame(self) -> Frame | FrameError | None:
         """The next frame, or the error in its place; None when more bytes are needed."""
         return self.frames.popleft() if self.frames else None

@@ -1,0 +1,84 @@
+"""The families trio and gevent: clients and servers against the least on the same backend.
+
+Clients talk to the server of canned bytes that blocking ones talk to; servers get the load that
+blocking ones get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import asyncio_client
+import server
+from import_cost import installed
+from rounds import FLOOR, OURS, Row, Sample, Settings, rate_row, spare_processors
+from servers import PIPELINED, running
+
+ONE, SHARED = 0.70, 0.50  # of the floor's rate, by 1 caller and by 16
+TIMES_PYMODBUS = 5.0  # its asyncio client's rate by 16 callers
+# of the raw server's rate, and times pymodbus's server's
+LOADS = server.cases(one=0.70, fifty=0.70, thousand=0.70, pipelined=0.40, pymodbus=2.0)
+CALLS_PER_SECOND = 15_000  # about; only how long a sample takes depends on it
+
+# The samples for a port, a number of callers, and a number of calls.
+Samples = Callable[[int, int, int], dict[str, Sample]]
+
+
+def run_trio(settings: Settings) -> list[Row]:
+    """Rows of trio's clients and servers."""
+    if not _is_installed("trio", "modwire_trio"):
+        return []
+    import trio_client
+
+    return [*_clients("trio", trio_client.samples, settings), *_servers("trio", settings)]
+
+
+def run_gevent(settings: Settings) -> list[Row]:
+    """Rows of gevent's clients and servers."""
+    if not _is_installed("gevent", "modwire_gevent"):
+        return []
+    import gevent_client
+
+    return [*_clients("gevent", gevent_client.samples, settings), *_servers("gevent", settings)]
+
+
+def _is_installed(*modules: str) -> bool:
+    missing = [module for module in modules if not installed(module)]
+    if missing:
+        print(f"{modules[0]}: {' and '.join(missing)} not installed, so the family is left out")
+    return not missing
+
+
+def _clients(family: str, samples: Samples, settings: Settings) -> list[Row]:
+    calls = int(settings.sample * 5 * CALLS_PER_SECOND)
+
+    def row(name: str, port: int, callers: int, target: float, times_pymodbus: float | None) -> Row:
+        count = callers * max(4, calls // callers)
+        ours = samples(port, callers, count)
+        peers = asyncio_client.samples(port, callers, count)
+        least = None if times_pymodbus is None else ("pymodbus", times_pymodbus)
+        title = f"{family} client: FC3 of 10, {name}"
+        return rate_row(family, title, {**ours, **peers}, settings.rounds, target, least)
+
+    shared = (PIPELINED, SHARED, TIMES_PYMODBUS)
+    with running("canned") as port:
+        rows = [
+            row("1 caller", port, 1, ONE, None),
+            row("16 callers on one connection", port, *shared),
+        ]
+    if not spare_processors:
+        print(
+            f"{family}: there is no second processor, so the row with the server on it is left out"
+        )
+        return rows
+    with running("canned", spare_processors) as port:
+        return [*rows, row("16 callers, server on another processor", port, *shared)]
+
+
+def _servers(family: str, settings: Settings) -> list[Row]:
+    servers = {
+        FLOOR: (f"raw-{family}", family),
+        OURS: (f"modwire-{family}", f"modwire_{family}"),
+        "pymodbus": ("pymodbus", "pymodbus"),
+    }
+    return server.compare(family, f"{family} server: FC3 of 10", servers, LOADS, settings)
