@@ -1,8 +1,8 @@
 """The main job, run by `make demo`: a small energy meter, read and written over TCP and over RTU.
 
 One unit is served on a loopback port and on a pseudo-terminal pair, which stands for a serial
-line. Everything that is read is compared with what was put in: the exit code is 1 if any of it
-differs.
+line; then it is served and read again through trio and through gevent. Everything that is read
+is compared with what was put in: the exit code is 1 if any of it differs.
 """
 
 from __future__ import annotations
@@ -10,118 +10,26 @@ from __future__ import annotations
 import logging
 import os
 import select
-import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import NamedTuple
 
-from modwire import BlockingCalls, Identity, SequentialBlock, Unit, Units, crc16
+import trio
+from meter import POINTS, REQUESTS, SETTINGS, Reading, make_meter, understand
+
+import modwire_gevent
+import modwire_trio
+from modwire import BlockingCalls, Units, crc16
 from modwire_sync import SerialClient, SerialServer, TcpClient, TcpServer
 
 UNIT = 1
-FORMATS = {"u16": ">H", "i16": ">h", "u32": ">I", "f32": ">f"}
-
-
-class Point(NamedTuple):
-    """A value of the meter: where it is, and how registers stand for it."""
-
-    name: str
-    table: str  # coil, discrete, input or holding
-    address: int
-    kind: str  # bit, or one of FORMATS
-    decimals: int  # the registers hold value * 10 ** decimals; a float holds the value itself
-    unit: str
-    value: float
-
-    @property
-    def size(self) -> int:
-        """How many registers it takes."""
-        return struct.calcsize(FORMATS[self.kind]) // 2
-
-    def to_registers(self, value: float) -> tuple[int, ...]:
-        """The registers for `value`, the high word first."""
-        number = value if self.kind == "f32" else round(value * 10**self.decimals)
-        return struct.unpack(f">{self.size}H", struct.pack(FORMATS[self.kind], number))
-
-    def from_registers(self, registers: list[int]) -> float:
-        """The value that `registers` stand for."""
-        data = struct.pack(f">{self.size}H", *registers)
-        number: float = struct.unpack(FORMATS[self.kind], data)[0]
-        return number if self.kind == "f32" else number / 10**self.decimals
-
-    def text(self, value: float) -> str:
-        """The value as the table shows it."""
-        return ("off", "on")[bool(value)] if self.kind == "bit" else f"{value:.{self.decimals}f}"
-
-
-POINTS = [
-    Point("Voltage L1", "input", 0, "u16", 1, "V", 230.4),
-    Point("Voltage L2", "input", 1, "u16", 1, "V", 231.1),
-    Point("Voltage L3", "input", 2, "u16", 1, "V", 229.7),
-    Point("Current L1", "input", 3, "u16", 2, "A", 4.82),
-    Point("Current L2", "input", 4, "u16", 2, "A", 5.17),
-    Point("Current L3", "input", 5, "u16", 2, "A", 4.55),
-    Point("Frequency", "input", 6, "u16", 2, "Hz", 49.98),
-    Point("Power factor", "input", 7, "i16", 3, "", -0.962),
-    Point("Active power", "input", 8, "f32", 2, "W", 3218.25),
-    Point("Energy", "input", 10, "u32", 3, "kWh", 18462.903),
-    Point("Phase missing", "discrete", 0, "bit", 0, "", 0),
-    Point("Cover closed", "discrete", 1, "bit", 0, "", 1),
-    Point("Demand period", "holding", 0, "u16", 0, "min", 15),
-    Point("CT ratio", "holding", 1, "u16", 0, "", 40),
-    Point("Power limit", "holding", 2, "f32", 1, "W", 5000.0),
-    Point("Relay 1", "coil", 0, "bit", 0, "", 0),
-    Point("Relay 2", "coil", 1, "bit", 0, "", 0),
-]
-SETTINGS = {point.name: point for point in POINTS if point.table in ("holding", "coil")}
-
-
-def make_meter() -> Unit:
-    """The meter with the values of POINTS in its four tables."""
-    return Unit(
-        coils=make_block("coil"),
-        discrete_inputs=make_block("discrete"),
-        holding_registers=make_block("holding"),
-        input_registers=make_block("input"),
-        identity=Identity({0: "modwire", 1: "DEMO-3", 2: "1.0", 4: "Small energy meter"}),
-    )
-
-
-def make_block(table: str) -> SequentialBlock:
-    values: list[int] = []
-    for point in POINTS:
-        if point.table == table:
-            bits = (int(point.value),)
-            values += bits if point.kind == "bit" else point.to_registers(point.value)
-    return SequentialBlock(0, values)
-
-
-class Reading(NamedTuple):
-    """What one link gave for a point: the registers, or the bit, and what it stands for."""
-
-    raw: str
-    value: float
 
 
 def read_meter(client: BlockingCalls) -> dict[str, Reading]:
-    """All points over one link, with one request for each table."""
-    bits = {"coil": client.read_coils(0, 2), "discrete": client.read_discrete_inputs(0, 2)}
-    words = {
-        "input": client.read_input_registers(0, 12),
-        "holding": client.read_holding_registers(0, 4),
-    }
-    readings: dict[str, Reading] = {}
-    for point in POINTS:
-        if point.kind == "bit":
-            bit = bits[point.table][point.address]
-            readings[point.name] = Reading(str(int(bit)), bit)
-        else:
-            registers = words[point.table][point.address : point.address + point.size]
-            raw = " ".join(f"{register:04X}" for register in registers)
-            readings[point.name] = Reading(raw, point.from_registers(registers))
-    return readings
+    """All points over one link."""
+    return understand({table: client.call(request) for table, request in REQUESTS.items()})
 
 
 class Write(NamedTuple):
@@ -219,6 +127,46 @@ def trace(client: BlockingCalls) -> tuple[bytes, bytes]:
     return wire.sent, wire.received
 
 
+# The other packages: each serves the meter and reads it, over TCP and, where there is a line, RTU.
+
+Line = tuple[str, str] | None
+
+
+def through_trio(units: Units, line: Line) -> dict[str, dict[str, Reading]]:
+    """What modwire_trio reads from its own servers, by link."""
+    found: dict[str, dict[str, Reading]] = {}
+
+    async def read(link: str, client: modwire_trio.Client) -> None:
+        async with client:
+            found[link] = understand({key: await client.call(REQUESTS[key]) for key in REQUESTS})
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            host, port = await nursery.start(modwire_trio.serve_tcp, units, 0)
+            await read("TCP", modwire_trio.TcpClient(host, port, unit=UNIT))
+            if line is not None:
+                await nursery.start(modwire_trio.serve_serial, units, line[0])
+                await read("RTU", modwire_trio.SerialClient(line[1], unit=UNIT))
+            nursery.cancel_scope.cancel()
+
+    trio.run(main)
+    return found
+
+
+def through_gevent(units: Units, line: Line) -> dict[str, dict[str, Reading]]:
+    """What modwire_gevent reads from its own servers, by link."""
+    found: dict[str, dict[str, Reading]] = {}
+    with ExitStack() as stack:
+        server = stack.enter_context(modwire_gevent.TcpServer(units, ("127.0.0.1", 0)))
+        client = stack.enter_context(modwire_gevent.TcpClient(*server.address, unit=UNIT))
+        found["TCP"] = read_meter(client)
+        if line is not None:
+            stack.enter_context(modwire_gevent.SerialServer(units, line[0]))
+            serial = stack.enter_context(modwire_gevent.SerialClient(line[1], unit=UNIT))
+            found["RTU"] = read_meter(serial)
+    return found
+
+
 # What is printed.
 
 
@@ -287,27 +235,33 @@ def number(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 2], "big")
 
 
-def main() -> int:
-    """Serve the meter, read it, write it, print it; 1 if anything read is not what it should be."""
-    expected = {point.name: point.value for point in POINTS}
-    wrong: list[str] = []
+class Comparison:
+    """What was put in and written, and what was read that differs from it."""
 
-    def compare(link: str, client: BlockingCalls) -> dict[str, Reading]:
-        readings = read_meter(client)
+    def __init__(self) -> None:
+        self.expected = {point.name: point.value for point in POINTS}
+        self.wrong: list[str] = []
+        self.count = 0
+
+    def compare(self, link: str, readings: dict[str, Reading]) -> None:
+        self.count += len(readings)
         for name, reading in readings.items():
-            if reading.value != expected[name]:
-                wrong.append(f"{name} over {link} is {reading.value}, not {expected[name]}")
-        return readings
+            if reading.value != self.expected[name]:
+                self.wrong.append(
+                    f"{name} over {link} is {reading.value}, not {self.expected[name]}"
+                )
 
-    units = Units({UNIT: make_meter()})
+
+def demonstrate(units: Units, line: Line, meter: Comparison) -> None:
+    """Serve the meter, read it, write it, print it, with modwire_sync."""
     with ExitStack() as stack:
         server = stack.enter_context(TcpServer(units, ("127.0.0.1", 0)))
         clients: dict[str, BlockingCalls] = {}
         clients["TCP"] = stack.enter_context(TcpClient(*server.address, unit=UNIT))
         print(f"A small energy meter, unit {UNIT}, answers")
         print("  over TCP  at {}:{}".format(*server.address))
-        if hasattr(os, "openpty"):
-            one_end, other_end = stack.enter_context(serial_line())
+        if line is not None:
+            one_end, other_end = line
             stack.enter_context(SerialServer(units, one_end))
             clients["RTU"] = stack.enter_context(SerialClient(other_end, unit=UNIT))
             print(f"  over RTU  at {other_end}, joined to {one_end}")
@@ -318,32 +272,45 @@ def main() -> int:
         for object_id, text in clients["TCP"].read_device_identification(2).items():
             print(f"  object {object_id}  {text.decode()}")
 
-        for link, client in clients.items():
-            compare(link, client)
         print("\nWritten")
         for link, writes in zip(clients, WRITES, strict=False):
             for write in writes:
                 point = SETTINGS[write.name]
                 write.send(clients[link])
-                before, after = point.text(expected[point.name]), point.text(write.value)
-                expected[point.name] = write.value
+                before = point.text(meter.expected[point.name])
+                meter.expected[point.name] = write.value
                 print(
                     f"  over {link}, function {write.function:>2}  {point.name:<13}  "
-                    f"{before} -> {after} {point.unit}".rstrip()
+                    f"{before} -> {point.text(write.value)} {point.unit}".rstrip()
                 )
 
         print("\nRead, each over every link\n")
-        print_table({link: compare(link, client) for link, client in clients.items()})
+        readings = {link: read_meter(client) for link, client in clients.items()}
+        print_table(readings)
+        for link in clients:
+            meter.compare(link, readings[link])
 
         print("\nThe bytes that read the three voltages (function 4)")
         for link, client in clients.items():
             explain_exchange(link, *trace(client))
 
-    count = len(POINTS) * len(clients)
-    if wrong:
-        print("\nWRONG:", *wrong, sep="\n  ")
+
+def main() -> int:
+    """The whole demonstration; 1 if anything read is not what it should be."""
+    meter = Comparison()
+    units = Units({UNIT: make_meter()})
+    with serial_line() if hasattr(os, "openpty") else nullcontext() as line:
+        demonstrate(units, line, meter)
+        print("\nServed and read again")
+        for name, through in (("trio", through_trio), ("gevent", through_gevent)):
+            found = through(units, line)
+            for link, readings in found.items():
+                meter.compare(f"{link} with {name}", readings)
+            print(f"  through modwire_{name}, over {' and '.join(found)}")
+    if meter.wrong:
+        print("\nWRONG:", *meter.wrong, sep="\n  ")
         return 1
-    print(f"\nAll {count} values are what was put in or written.")
+    print(f"\nAll {meter.count} values are what was put in or written.")
     return 0
 
 

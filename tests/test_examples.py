@@ -58,7 +58,7 @@ def load(name: str) -> ModuleType:
 
 def test_every_example_is_run_by_a_test() -> None:
     """Those of the packages, which are in folders, by test_package_examples.py."""
-    tested = {"demo", "embed_asyncio", "embed_selectors"}
+    tested = {"demo", "embed_asyncio", "embed_selectors", "meter"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -206,7 +206,7 @@ def test_the_demo_reads_what_was_put_in_over_both_links() -> None:
     assert table.keys() == METER.keys()
     for name, text in METER.items():
         assert table[name].count(text) == 2, name
-    assert lines[-1] == "All 34 values are what was put in or written."
+    assert lines[-1] == "All 102 values are what was put in or written."
     assert max(map(len, lines)) < 80
 
 
@@ -245,4 +245,4 @@ def test_the_demo_does_without_pseudo_terminals() -> None:
     )
     lines = run("-c", script, EXAMPLES)
     assert "  (and not over RTU: this system has no pseudo-terminals)" in lines
-    assert lines[-1] == "All 17 values are what was put in or written."
+    assert lines[-1] == "All 51 values are what was put in or written."

@@ -54,8 +54,10 @@ PYTHON = {
     "the server": "serve_forever()",
     "the client": "meter.write_register(",
     "the endpoint": "connect(",
-    "serving": "with TcpServer(",
+    "serving": "except ServerDeviceFailureError",
     "the gateway": "RemoteUnit(",
+    "trio": "trio.run(main)",
+    "gevent": "from modwire_gevent import",
     "the core alone": "ClientProtocol(RtuFraming)",
     "the vendored core": "firmware_tool.modbus",
 }
@@ -69,7 +71,8 @@ def test_every_snippet_is_tested() -> None:
 
 
 @pytest.mark.parametrize(
-    "part", [PYTHON["the endpoint"], PYTHON["serving"], PYTHON["the core alone"]]
+    "part",
+    [PYTHON[each] for each in ("the endpoint", "serving", "trio", "gevent", "the core alone")],
 )
 def test_a_snippet_prints_what_the_readme_shows(part: str, tmp_path: Path) -> None:
     script = tmp_path / "snippet.py"
@@ -239,9 +242,11 @@ def test_the_table_of_errors_has_every_error() -> None:
 
 
 def test_every_public_name_in_the_readme_exists() -> None:
+    import modwire_gevent
     import modwire_sync
+    import modwire_trio
 
-    sources = modwire, modwire_sync
+    sources = modwire, modwire_sync, modwire_trio, modwire_gevent
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):
         known = any(hasattr(source, name) for source in sources)
         assert known or hasattr(builtins, name), name

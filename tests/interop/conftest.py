@@ -1,4 +1,7 @@
-"""The peers that are Python packages: a test names the fixture, and is skipped if it is missing."""
+"""What the tests here name: the package that is tried, and peers that are Python packages.
+
+Where a peer is missing, the test is skipped.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .adapters import ADAPTERS, Adapter
 from .peers import HAS_MINIMALMODBUS, HAS_PYMODBUS
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
+
+
+@pytest.fixture(scope="module", params=ADAPTERS, ids=repr)
+def adapter(request: pytest.FixtureRequest) -> Adapter:
+    """Each of our packages."""
+    found: Adapter = request.param
+    return found
 
 
 @pytest.fixture(scope="session")

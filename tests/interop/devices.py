@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from modwire import (
-    FRAMINGS,
+    ClientOptions,
     ExceptionResponse,
     ExceptionResponseError,
     Identity,
@@ -16,13 +17,20 @@ from modwire import (
     Unit,
     Units,
 )
-from modwire_sync import SerialServer, TcpServer, UdpServer
 from reference_server import reference_unit
 
+from .adapters import Adapter, Link, Remote
 from .pty_pair import PtyPair
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
+
+# Those between our own clients and servers; pymodbus has no Unix sockets.
+LINKS = ["tcp", "udp", "unix", "rtu", "ascii", "rtu+tcp"]
+QUIET = 0.1  # seconds to wait for an answer that will not come
+PATIENCE = 10.0  # seconds that a busy machine may take
+# Our own servers answer at once, and nothing late comes from them.
+OPTIONS = ClientOptions(response_timeout=PATIENCE, late_reply_window=0.05, turnaround=0.05)
 
 EXCEPTION_CODES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
 BUSY_REGISTER = 2046  # writing to these two registers is refused with 06 and with 07
@@ -84,23 +92,18 @@ def devices() -> Units:
 
 
 @contextmanager
-def serving(units: Units, link: str) -> Iterator[str | int]:
-    """A server of ours on a link such as "udp", "ascii" or "rtu+tcp": the port that peers open."""
-    framing, _, transport = link.rpartition("+")
-    if link in ("rtu", "ascii"):
-        with (
-            PtyPair() as cable,
-            SerialServer(
-                units,
-                cable.left,
-                framing=FRAMINGS[link],
-                baudrate=115200,
-                bytesize=8,  # a pseudo-terminal knows nothing else, and no parity
-                parity="N",
-            ),
-        ):
+def serving(
+    adapter: Adapter, units: Units, link: str, *, remotes: tuple[Remote, ...] = ()
+) -> Iterator[int | str]:
+    """A server of `adapter` on a link such as "udp" or "rtu+tcp": the port that peers open."""
+    transport = Link.named(link).transport
+    with ExitStack() as stack:
+        if transport == "serial":
+            cable = stack.enter_context(PtyPair())
+            stack.enter_context(adapter.serving(units, link, cable.left, remotes=remotes))
             yield cable.right
-        return
-    kind = TcpServer if transport == "tcp" else UdpServer
-    with kind(units, ("127.0.0.1", 0), framing=FRAMINGS[framing or "tcp"]) as server:
-        yield server.address[1]
+            return
+        path = ""
+        if transport == "unix":
+            path = f"{stack.enter_context(TemporaryDirectory())}/modbus"
+        yield stack.enter_context(adapter.serving(units, link, path, remotes=remotes))

@@ -1,4 +1,4 @@
-"""mbpoll, which is libmodbus in a command, reads and writes our TCP and our RTU server."""
+"""mbpoll, which is libmodbus in a command, reads and writes our TCP and our RTU servers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from modwire import Units
 
+from .adapters import Adapter
 from .devices import BUSY_REGISTER, EXCEPTION_CODES, devices, refusing_id, serving
 
 if TYPE_CHECKING:
@@ -74,10 +75,12 @@ class Mbpoll:
 
 
 @pytest.fixture(scope="module", params=["tcp", "rtu"])
-def mbpoll(request: pytest.FixtureRequest, require_peer: RequirePeer) -> Iterator[Mbpoll]:
+def mbpoll(
+    request: pytest.FixtureRequest, adapter: Adapter, require_peer: RequirePeer
+) -> Iterator[Mbpoll]:
     require_peer("mbpoll", shutil.which("mbpoll") is not None, "apt-get install mbpoll")
     units = devices()
-    with serving(units, request.param) as port:
+    with serving(adapter, units, request.param) as port:
         yield Mbpoll(units, request.param, port)
 
 

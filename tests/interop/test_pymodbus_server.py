@@ -7,12 +7,12 @@ and its docstring says what; what is asserted is what our client owes its user t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 
 from modwire import (
-    FRAMINGS,
     ClientOptions,
     IllegalDataAddressError,
     IllegalDataValueError,
@@ -22,49 +22,38 @@ from modwire import (
     ResponseTimeoutError,
     ServerDeviceFailureError,
 )
-from modwire_sync import Client, SerialClient, TcpClient, UdpClient
 
+from .adapters import Adapter, Link, once
 from .peers import PymodbusServer
 from .pty_pair import PtyPair
 
-LINKS = ["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp"]
-SHORT = 0.2  # seconds to wait for an answer that will not come
+if TYPE_CHECKING:
+    from modwire_sync import Client
 
-Make = Callable[[ClientOptions], Client]
+LINKS = ["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp"]
+SHORT = 0.2  # seconds to wait for an answer that our client does not take
+QUIET = 0.1  # seconds to wait for an answer that will not come
+
+Make = Callable[[ClientOptions], "AbstractContextManager[Client]"]
 
 
 @pytest.fixture(scope="module", params=LINKS)
-def link(request: pytest.FixtureRequest, pymodbus: None) -> Iterator[tuple[str, Make]]:
+def link(
+    request: pytest.FixtureRequest, adapter: Adapter, pymodbus: None
+) -> Iterator[tuple[str, Make]]:
     """The name of a link to a running server, and what makes a client for it."""
     name: str = request.param
-    framing, _, transport = name.rpartition("+")
+    framing, transport = Link.named(name)
+    port: int | str
     with ExitStack() as stack:
-        if name in ("rtu", "ascii"):
+        if transport == "serial":
             cable = stack.enter_context(PtyPair())
-            stack.enter_context(PymodbusServer("serial", name, cable.left))
-            yield (
-                name,
-                lambda options: SerialClient(
-                    cable.right,
-                    framing=FRAMINGS[name],
-                    baudrate=115200,
-                    bytesize=8,  # a pseudo-terminal knows nothing else, and no parity
-                    parity="N",
-                    options=options,
-                ),
-            )
-            return
-        server = stack.enter_context(PymodbusServer(transport, framing or "socket"))
-        kind = TcpClient if transport == "tcp" else UdpClient
-        yield (
-            name,
-            lambda options: kind(
-                "127.0.0.1",
-                int(server.port),
-                framing=FRAMINGS[framing or "tcp"],
-                options=options,
-            ),
-        )
+            stack.enter_context(PymodbusServer(transport, name, cable.left))
+            port = cable.right
+        else:
+            framer = "socket" if framing.has_transactions else framing.name
+            port = int(stack.enter_context(PymodbusServer(transport, framer)).port)
+        yield name, lambda options: adapter.client(name, port, options)
 
 
 @pytest.fixture
@@ -130,7 +119,7 @@ def test_broadcast_reaches_all_units(link: tuple[str, Make], client: Client) -> 
     if name in ("tcp", "udp"):
         # Unit 0 is the server itself there, which answers; pymodbus takes it for a broadcast.
         with pytest.raises(ResponseTimeoutError):
-            client.write_register(500, 4711, unit=0, timeout=SHORT)
+            client.write_register(500, 4711, unit=0, timeout=QUIET)
     else:
         client.write_register(500, 4711, unit=0)
     assert client.read_holding_registers(500, unit=1) == [4711]
@@ -148,6 +137,7 @@ def test_query_data(client: Client) -> None:
     assert client.return_query_data(0xA537) == [0xA537]
 
 
+@once
 def test_query_data_of_many_words_limit(link: tuple[str, Make], hasty: Client) -> None:
     """pymodbus takes every RTU frame of function 8 for 8 bytes long, and drops a longer one."""
     name, _ = link
@@ -174,11 +164,11 @@ def test_ascii_input_delimiter(client: Client) -> None:
     assert client.read_holding_registers(11) == [11]
 
 
-def test_ascii_input_delimiter_is_changed(pymodbus: None) -> None:
+def test_ascii_input_delimiter_is_changed(adapter: Adapter, pymodbus: None) -> None:
     """The answer to this request comes with the new delimiter already."""
     with (
         PymodbusServer("tcp", "ascii") as server,
-        TcpClient("127.0.0.1", int(server.port), framing=FRAMINGS["ascii"]) as client,
+        adapter.client("ascii+tcp", int(server.port), ClientOptions()) as client,
     ):
         for delimiter in (";", "\n"):
             client.change_ascii_input_delimiter(delimiter)
@@ -215,6 +205,7 @@ def test_comm_event_counter_and_log(client: Client) -> None:
     assert log.events == b""
 
 
+@once
 def test_listen_only_mode_limit(link: tuple[str, Make], client: Client) -> None:
     """pymodbus answers this one, which the specification forbids, and goes on answering."""
     client.force_listen_only_mode()
@@ -240,6 +231,7 @@ def test_read_file_record(client: Client) -> None:
     assert client.read_file_records([(4, 1, 10), (3, 9, 10)]) == [record, record]
 
 
+@once
 def test_read_file_record_of_another_length_limit(client: Client) -> None:
     """pymodbus answers ten registers whatever was asked: no user must get them for four."""
     with pytest.raises(InvalidResponseError, match="asked for"):
@@ -265,6 +257,7 @@ def test_read_device_identification(client: Client) -> None:
     assert client.read_device_identification(4, 1) == {1: b"PW-7"}
 
 
+@once
 def test_canopen_general_reference_limit(link: tuple[str, Make], hasty: Client) -> None:
     """pymodbus does not know it: 01, but on RTU, where it cannot tell its length, silence."""
     name, _ = link
@@ -319,7 +312,10 @@ def test_unknown_function_limit(link: tuple[str, Make], hasty: Client) -> None:
     There it drops the next request too, so that a read that is not retried would fail.
     """
     name, _ = link
-    expected = ResponseTimeoutError if name.startswith("rtu") else InvalidResponseError
-    with pytest.raises(expected):
-        hasty.call(RawRequest(65, b""))
+    if name.startswith("rtu"):
+        with pytest.raises(ResponseTimeoutError):
+            hasty.call(RawRequest(65, b""), timeout=QUIET)
+    else:
+        with pytest.raises(InvalidResponseError):
+            hasty.call(RawRequest(65, b""))
     assert hasty.read_holding_registers(11) == [11]

@@ -1,1 +1,8 @@
 """The trio servers: async functions that serve until they are cancelled."""
+
+from .serial import serve_serial
+from .stream import serve_stream
+from .tcp import serve_tcp, serve_unix
+from .udp import serve_udp
+
+__all__ = ["serve_serial", "serve_stream", "serve_tcp", "serve_udp", "serve_unix"]

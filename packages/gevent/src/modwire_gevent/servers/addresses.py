@@ -1,0 +1,171 @@
+"""Where servers listen: opening and binding sockets, which are ordinary ones that do not block."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+from gevent.monkey import get_original
+from gevent.socket import getaddrinfo
+
+from modwire.networks import HostPort, check_port
+
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+# Where to listen: a host and a port, or the path of a Unix socket.
+Address: TypeAlias = "tuple[str, int] | str"
+
+# Waiting is done by the servers, for all kinds of descriptors alike.
+PlainSocket: type[socket.socket] = get_original("socket", "socket")
+
+
+def bind(address: Address, kind: socket.SocketKind, *, reuse_port: bool) -> list[socket.socket]:
+    """Sockets bound to `address`, not blocking: one for each address that its host name has.
+
+    The host "" is every address of this machine: one IPv6 socket that takes IPv4 too, or an IPv4
+    one where there is no IPv6. "::" is IPv6 alone and "0.0.0.0" IPv4 alone. With port 0 all
+    sockets get the port that the system chose for the first. Raises OSError, and ValueError for
+    what is no address.
+    """
+    if isinstance(address, str):
+        return [_bind_path(address, kind)]
+    host, port = _host_and_port(address, kind)
+    if not host:
+        if socket.has_dualstack_ipv6():
+            return [_bind_one(socket.AF_INET6, ("::", port), kind, reuse_port, dual_stack=True)]
+        host = "0.0.0.0"
+    found = _look_up(host, port, kind)
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, where in dict.fromkeys((each[0], each[4]) for each in found):
+            if bound:
+                where = (where[0], bound[0].getsockname()[1], *where[2:])
+            try:
+                bound.append(_bind_one(family, where, kind, reuse_port))
+            except OSError as error:
+                # A name may have an address of a family that is switched off: localhost does.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+    except BaseException:
+        for each in bound:
+            each.close()
+        raise
+    if not bound and missing is not None:
+        raise missing
+    return bound
+
+
+def _look_up(host: str, port: int, kind: socket.SocketKind) -> list[tuple[Any, ...]]:
+    look_up = get_original("socket", "getaddrinfo")
+    try:  # an address needs no thread of the hub's
+        return list(look_up(host, port, type=kind, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST))
+    except socket.gaierror:
+        return list(getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE))
+
+
+def _host_and_port(address: object, kind: socket.SocketKind) -> tuple[str, int]:
+    match address:
+        case (str() as host, int() as port):
+            return host, check_port(port)
+        case _:
+            or_path = " or the path of a Unix socket" if kind == socket.SOCK_STREAM else ""
+            raise ValueError(f"address must be (host, port){or_path}, got {address!r}")
+
+
+def _bind_one(
+    family: int,
+    address: tuple[object, ...],
+    kind: socket.SocketKind,
+    reuse_port: bool,
+    *,
+    dual_stack: bool = False,
+) -> socket.socket:
+    bound = PlainSocket(family, kind)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let another program take the port away.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        elif kind == socket.SOCK_STREAM:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            if not hasattr(socket, "SO_REUSEPORT"):
+                raise ValueError("reuse_port is not available on this system")
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
+        bound.setblocking(False)
+        bound.bind(address)
+    except BaseException as error:
+        bound.close()
+        if isinstance(error, OSError) and error.errno is not None:
+            message = f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
+            raise type(error)(error.errno, message) from None
+        raise
+    return bound
+
+
+def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
+    if not hasattr(socket, "AF_UNIX"):
+        raise ValueError(f"Unix sockets are not available on this system, got {path!r}")
+    remove_stale(path)
+    bound = PlainSocket(socket.AF_UNIX, kind)
+    try:
+        bound.setblocking(False)
+        bound.bind(path)
+    except OSError as error:
+        bound.close()
+        if error.errno is None:  # a path that is too long
+            raise OSError(errno.ENAMETOOLONG, f"cannot listen on {path}: {error}") from None
+        raise type(error)(error.errno, f"cannot listen on {path}: {error.strerror}") from None
+    return bound
+
+
+def remove_stale(path: str) -> None:
+    """Remove the file of a socket on which nobody listens any longer; leave all others alone."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+    except (OSError, ValueError):
+        return
+    probe = PlainSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.setblocking(False)
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except OSError:
+        pass  # somebody is there, but busy; binding will say so
+    finally:
+        probe.close()
+
+
+def identify(path: str) -> tuple[int, int] | None:
+    """What tells the file at `path` from one that comes after it under the same name."""
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def accept(listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
+    """The next connection, as a socket that does not block; raises as `socket.accept` does."""
+    accepted, address = listener.accept()
+    if type(accepted) is not PlainSocket:  # as it is when the standard library is patched
+        family, kind, protocol = accepted.family, accepted.type, accepted.proto
+        accepted = PlainSocket(family, kind, protocol, fileno=accepted.detach())
+    accepted.setblocking(False)
+    return accepted, address
+
+
+def address_of(bound: socket.socket) -> HostPort | str:
+    """Where a socket is bound: a host and a port, or a path."""
+    name: tuple[str, int] | str | bytes = bound.getsockname()
+    return HostPort(*name[:2]) if isinstance(name, tuple) else os.fsdecode(name)

@@ -1,0 +1,269 @@
+"""`Server`: what the three servers share, which is their life cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, TypeAlias
+
+import gevent
+from gevent import Greenlet, GreenletExit, get_hub, getcurrent
+from gevent.event import Event
+
+from modwire import Framing, Units
+
+from .workers import Workers
+
+if TYPE_CHECKING:
+    from logging import Logger
+    from types import TracebackType
+
+    from gevent.hub import Hub
+    from typing_extensions import Self
+
+    from modwire import ServerOptions
+    from modwire.messages.base import AnyRequest
+
+    AnyGreenlet: TypeAlias = Greenlet[..., None]
+
+DEBUG = 10  # logging.DEBUG
+# How much longer than the grace time greenlets get to end when they are killed.
+_PATIENCE = 1.0
+_LONGEST_WAIT = 1e6  # seconds, for event loops know no very great ones
+_GRACE = 5.0  # seconds
+_POLL = 0.01  # seconds
+
+
+class Server:
+    """The base of `TcpServer`, `UdpServer` and `SerialServer`; not to be used itself.
+
+    Everything is done by greenlets of the hub that `start` or `serve_forever` is called in. Only
+    units that block are executed in `workers` threads, and those whose attribute `cooperative` is
+    true, such as `RemoteUnit`, in a greenlet. A server serves once: when it was shut down, make a
+    new one.
+    """
+
+    def __init__(
+        self,
+        units: Units,
+        framing: type[Framing],
+        options: ServerOptions,
+        *,
+        workers: int,
+    ) -> None:
+        if not isinstance(units, Units):
+            raise TypeError(
+                f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
+            )
+        if workers < 1:
+            raise ValueError(f"workers must be at least 1, got {workers}")
+        Framing.check_class(framing)
+        # Costs to import, and those who only use clients need it less soon.
+        from logging import getLogger
+
+        self.units = units
+        self.framing = framing
+        self.options = options
+        self._logger: Logger = getLogger("modwire.server")
+        self._wire: Logger = getLogger("modwire.wire")
+        self._workers = Workers(workers)
+        self._hub: Hub | None = None  # of the thread that serves
+        self._greenlets: set[AnyGreenlet] = set()
+        self._lasting: set[AnyGreenlet] = set()
+        self._has_begun = False
+        self._stopper: Greenlet[..., None] | None = None
+        self._stop_at = 0.0
+        self._changed = Event()  # something that the stopper waits for
+        self._finished = Event()
+        self._failure: BaseException | None = None
+
+    # The life cycle.
+
+    def start(self) -> Self:
+        """Serve in greenlets, and return this server."""
+        if self._has_begun:
+            raise RuntimeError(f"{self} serves already, or was shut down: make a new one")
+        self._has_begun = True
+        self._hub = get_hub()
+        try:
+            self._open()
+        except BaseException:
+            self._close()
+            self._finished.set()
+            raise
+        if self._finished.is_set():  # shut down while it was opened
+            self._close()
+        self._logger.info("%s serves", self)
+        return self
+
+    def serve_forever(self) -> None:
+        """Serve until `shutdown`; after `start`, wait until the serving has ended.
+
+        Raises what ended the serving, such as `ConnectionLostError` when a serial port is gone.
+        When anything else is raised here, KeyboardInterrupt included, the server is closed.
+        """
+        if self._hub is None:
+            self.start()
+        try:
+            self._wait_finished(None)
+        except BaseException:
+            self.shutdown(0)
+            raise
+        if self._failure is not None:
+            raise self._failure
+
+    def shutdown(self, grace: float = _GRACE) -> None:
+        """End the serving and close everything; from any greenlet, thread, hook or signal handler.
+
+        No new request is taken. Calls that are being executed may end, and their answers are
+        sent, for at most `grace` seconds; then their greenlets are killed. Waits until all is
+        closed, except in the greenlets and threads that serve, and in the hub: there it only asks
+        for it. May be called again, to cut the grace short.
+        """
+        if not grace >= 0:
+            raise ValueError(f"grace must be at least 0 seconds, got {grace}")
+        if not self._has_begun:
+            self._has_begun = True
+            self._close()
+            self._finished.set()
+            return
+        hub = self._hub
+        if self._finished.is_set() or hub is None:
+            return
+        self._stop_at = monotonic() + grace
+        if self._workers.run_here():
+            hub.loop.run_callback_threadsafe(self._begin_stop)
+            return
+        if get_hub() is hub:
+            self._begin_stop()
+            current = getcurrent()
+            if current is hub or current in self._greenlets:
+                return
+        else:
+            hub.loop.run_callback_threadsafe(self._begin_stop)
+        if not self._wait_finished(min(grace + 2 * _PATIENCE, _LONGEST_WAIT)):
+            self._logger.warning("%s still hangs in a unit or a hook after shutdown", self)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """What gevent's servers call `shutdown`; `timeout` is its grace, None for 5 seconds."""
+        self.shutdown(_GRACE if timeout is None else timeout)
+
+    def __enter__(self) -> Self:
+        """Start serving; leaving the `with` block shuts the server down.
+
+        `serve_forever()` in the block waits there for the end.
+        """
+        is_serving = self._hub is not None and not self._finished.is_set()
+        return self if is_serving else self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    # The end.
+
+    def _begin_stop(self) -> None:
+        if self._stopper is None:
+            self._stopper = gevent.spawn(self._stop)
+        self._changed.set()
+
+    def _stop(self) -> None:
+        try:
+            self._stop_taking()
+            while self._greenlets and (left := self._stop_at - monotonic()) > 0:
+                self._changed.clear()
+                self._changed.wait(min(left, _LONGEST_WAIT))
+            self._close_links()
+            left_over = list(self._greenlets)
+            gevent.killall(left_over, block=False)
+            gevent.joinall(left_over, timeout=_PATIENCE)
+        finally:
+            self._close()
+            self._finished.set()
+            self._logger.info("%s is closed", self)
+
+    def _wait_finished(self, seconds: float | None) -> bool:
+        """Wait until all is closed, `seconds` at most; whether it is."""
+        if get_hub() is self._hub:
+            return self._finished.wait(seconds)
+        # An event of gevent's is for one hub at a time.
+        end = None if seconds is None else monotonic() + seconds
+        while not self._finished.is_set() and (end is None or monotonic() < end):
+            gevent.sleep(_POLL)
+        return self._finished.is_set()
+
+    def _close(self) -> None:
+        self._close_links()
+        self._workers.close()
+
+    def _fail(self, error: BaseException) -> None:
+        """End the serving: nothing is left to be served."""
+        if self._failure is None and self._stopper is None:
+            self._failure = error
+            self._logger.error("%s has stopped: %s", self, error)
+        self._stop_at = monotonic()
+        self._begin_stop()
+
+    # What the servers are made of.
+
+    def _spawn(self, function: Callable[..., None], *arguments: object) -> AnyGreenlet:
+        """Run `function` in a greenlet, which the end of the serving waits for."""
+        greenlet: AnyGreenlet = Greenlet(function, *arguments)
+        self._greenlets.add(greenlet)
+        greenlet.rawlink(self._on_end)
+        greenlet.start()
+        return greenlet
+
+    def _spawn_lasting(self, function: Callable[..., None], *arguments: object) -> AnyGreenlet:
+        """The same for a function without which the server is none: its failure ends the serving.
+
+        It may only return, or be killed, after `_stop_taking`.
+        """
+        greenlet = self._spawn(self._run_lasting, function, *arguments)
+        self._lasting.add(greenlet)
+        return greenlet
+
+    def _run_lasting(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            function(*arguments)
+        except (KeyboardInterrupt, SystemExit):
+            raise  # ends the program
+        except GreenletExit:
+            return  # after `_stop_taking`, or by mistake, which `_on_end` notices
+        except BaseException as error:  # noqa: BLE001 - such as a gevent.Timeout of others
+            self._fail(error)
+
+    def _on_end(self, greenlet: AnyGreenlet) -> None:
+        self._greenlets.discard(greenlet)
+        if self._stopper is not None:
+            self._changed.set()
+        elif greenlet in self._lasting:
+            # In a greenlet, for it logs, which may wait.
+            error = RuntimeError(f"{self}: the greenlet that serves was killed")
+            gevent.spawn(self._fail, error)
+
+    def _open(self) -> None:
+        """Open what the constructor has not opened yet, and spawn what serves."""
+        raise NotImplementedError
+
+    def _close_links(self) -> None:
+        """Close all sockets or the port, whatever state they are in; may be called again."""
+        raise NotImplementedError
+
+    def _stop_taking(self) -> None:
+        """Take no request any more; what is being executed goes on.
+
+        When all greenlets have ended, nothing is left to be done.
+        """
+        raise NotImplementedError
+
+
+def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+    """Log what a unit or a hook raised: the adapter's part of `merged_server_options`."""
+    from logging import getLogger
+
+    getLogger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)

@@ -1,0 +1,138 @@
+"""Where servers listen: opening and binding sockets."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import sys
+
+import trio
+
+from modwire.networks import HostPort, check_port
+
+
+async def bind(
+    host: str, port: int, kind: socket.SocketKind, *, reuse_port: bool
+) -> list[socket.socket]:
+    """Sockets bound to an address, not blocking: one for each address that its host name has.
+
+    The host "" is every address of this machine: one IPv6 socket that takes IPv4 too, or an IPv4
+    one where there is no IPv6. "::" is IPv6 alone and "0.0.0.0" IPv4 alone. With port 0 all
+    sockets get the port that the system chose for the first. Raises OSError, and ValueError for
+    what is no address.
+    """
+    if not isinstance(host, str):
+        raise ValueError(f"host must be a name or an IP address, got {host!r}")
+    check_port(port)
+    if not host:
+        if socket.has_dualstack_ipv6():
+            return [_bind_one(socket.AF_INET6, ("::", port), kind, reuse_port, dual_stack=True)]
+        host = "0.0.0.0"
+    found = await trio.socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    try:
+        for family, where in dict.fromkeys((each[0], each[4]) for each in found):
+            if bound:
+                where = (where[0], bound[0].getsockname()[1], *where[2:])
+            try:
+                bound.append(_bind_one(family, where, kind, reuse_port))
+            except OSError as error:
+                # A name may have an address of a family that is switched off: localhost does.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                missing = error
+    except BaseException:
+        for each in bound:
+            each.close()
+        raise
+    if not bound and missing is not None:
+        raise missing
+    return bound
+
+
+def _bind_one(
+    family: int,
+    address: tuple[object, ...],
+    kind: socket.SocketKind,
+    reuse_port: bool,
+    *,
+    dual_stack: bool = False,
+) -> socket.socket:
+    bound = socket.socket(family, kind)
+    try:
+        if sys.platform == "win32":
+            # There SO_REUSEADDR would let another program take the port away.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        elif kind == socket.SOCK_STREAM:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            if not hasattr(socket, "SO_REUSEPORT"):
+                raise ValueError("reuse_port is not available on this system")
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual_stack)
+        bound.setblocking(False)
+        bound.bind(address)
+    except BaseException as error:
+        bound.close()
+        if isinstance(error, OSError) and error.errno is not None:
+            message = f"cannot listen on {address[0]} port {address[1]}: {error.strerror}"
+            raise type(error)(error.errno, message) from None
+        raise
+    return bound
+
+
+def bind_path(path: str) -> socket.socket:
+    """A stream socket bound to a path, not blocking, in place of one that nobody listens on.
+
+    Raises OSError, and ValueError where there are no Unix sockets.
+    """
+    if not hasattr(socket, "AF_UNIX"):
+        raise ValueError(f"Unix sockets are not available on this system, got {path!r}")
+    remove_stale(path)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.setblocking(False)
+        bound.bind(path)
+    except OSError as error:
+        bound.close()
+        if error.errno is None:  # a path that is too long
+            raise OSError(errno.ENAMETOOLONG, f"cannot listen on {path}: {error}") from None
+        raise type(error)(error.errno, f"cannot listen on {path}: {error.strerror}") from None
+    return bound
+
+
+def remove_stale(path: str) -> None:
+    """Remove the file of a socket on which nobody listens any longer; leave all others alone."""
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return
+    except (OSError, ValueError):
+        return
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    probe.setblocking(False)
+    try:
+        probe.connect(path)
+    except ConnectionRefusedError:
+        os.unlink(path)
+    except OSError:
+        pass  # somebody is there, but busy; binding will say so
+    finally:
+        probe.close()
+
+
+def identify(path: str) -> tuple[int, int] | None:
+    """What tells the file at `path` from one that comes after it under the same name."""
+    try:
+        found = os.lstat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def address_of(bound: socket.socket) -> HostPort:
+    """Where an IP socket is bound: the host and the real port."""
+    return HostPort(*bound.getsockname()[:2])

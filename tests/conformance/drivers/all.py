@@ -1,0 +1,10 @@
+"""The drivers that the suite runs; a new adapter is one line here beside its file."""
+
+from __future__ import annotations
+
+from .base import Driver
+from .gevent import GeventDriver
+from .sync import SyncDriver
+from .trio import TrioDriver, TrioMemoryDriver
+
+DRIVERS: list[Driver] = [SyncDriver(), GeventDriver(), TrioDriver(), TrioMemoryDriver()]

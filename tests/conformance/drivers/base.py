@@ -1,0 +1,152 @@
+"""What a driver is: the one file that an adapter adds to be held to all scenarios.
+
+The scenarios and the interpreter are written once, as coroutines. A driver runs them on its own
+backend: on one that blocks, `run` drives the coroutine to its end and nothing ever suspends it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar
+
+from modwire import Framing, Units
+from modwire.calls import AsyncCalls, BlockingCalls
+
+from .far_ends import DatagramListener, End, Listener, PtyListener, SocketListener, dial
+
+PATIENCE = 10.0  # seconds until something that does not happen fails a test
+
+# Everything a scenario may ask of a driver; each driver says which of it its backend lacks.
+CAPABILITIES = {
+    "cancel": "a call can be given up by its caller",
+    "reopen": "a client opens its link itself, so it can open it anew",
+    "tcp": "clients and servers have a TCP address",
+    "udp": "clients and servers on UDP",
+    "unix": "clients and servers on Unix sockets",
+    "serial": "clients and servers on serial ports",
+    "threads": "units that block run in threads (which no virtual clock waits for)",
+}
+
+
+class Task:
+    """A function that runs beside the script."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+    @property
+    def is_done(self) -> bool:
+        raise NotImplementedError
+
+    async def wait(self) -> None:
+        """Wait until it is done, for `PATIENCE` seconds at most."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Make its caller give up; needs "cancel"."""
+        raise NotImplementedError
+
+
+class Serving:
+    """A server that runs. `stop` is a function for `start`."""
+
+    def __init__(self, address: Any, stop: Callable[[], Any]) -> None:
+        self.address = address
+        self.stop = stop
+
+
+class Driver:
+    """One backend: how to run things beside each other, and where clients and servers are made."""
+
+    name: ClassVar[str]
+    adapter: ClassVar[str]
+    """The package that is driven; several drivers of one share the scenarios among them."""
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    leaves_time: ClassVar[bool] = False
+    """Whether scenarios in which time passes are left to another driver of the same adapter."""
+
+    def plays(self, needs: frozenset[str], passes_time: bool) -> bool:
+        """Whether a scenario with these needs is one for this driver."""
+        return not needs & self.lacks and not (self.leaves_time and passes_time and not needs)
+
+    # Running.
+
+    def run(self, play: Callable[[], Awaitable[None]]) -> None:
+        """Run a script to its end; what it raises comes out as it is."""
+        raise NotImplementedError
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        raise NotImplementedError
+
+    async def settle(self) -> None:
+        """Return when all that was started waits for something, or is done."""
+        raise NotImplementedError
+
+    async def readable(self, descriptor: int, seconds: float) -> bool:
+        """Whether a descriptor turns readable within `seconds`."""
+        raise NotImplementedError
+
+    def start(self, function: Callable[[], Any]) -> Task:
+        """Run `function`, as `call`, `close` and `Serving.stop` give one, beside the script."""
+        raise NotImplementedError
+
+    async def finish(self, function: Callable[[], Any]) -> Any:
+        """What `function` gives, once it is done."""
+        task = self.start(function)
+        await task.wait()
+        if task.error is not None:
+            raise task.error
+        return task.value
+
+    # Clients. The functions that these give are for `start`.
+
+    def listen(self, link: str, directory: str) -> Listener:
+        """The place where scripted peers wait for a client; `directory` is for files."""
+        if link == "udp":
+            return DatagramListener(self)
+        if link == "serial":
+            return PtyListener(self)
+        return SocketListener(self, f"{directory}/peer" if link == "unix" else None)
+
+    def client(
+        self, link: str, listener: Listener, framing: type[Framing], arguments: Mapping[str, Any]
+    ) -> Any:
+        """A client for the peer at `listener`."""
+        raise NotImplementedError
+
+    def call(
+        self, client: Any, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Callable[[], Any]:
+        return lambda: getattr(client, method)(*args, **kwargs)
+
+    def connect(self, client: Any) -> Callable[[], Any]:
+        return client.connect  # type: ignore[no-any-return]
+
+    def close(self, client: Any) -> Callable[[], Any]:
+        return client.close  # type: ignore[no-any-return]
+
+    def remote_unit(self, client: Any, unit: int) -> Any:
+        """A device behind `client`, as a unit."""
+        raise NotImplementedError
+
+    # Servers.
+
+    async def serve(
+        self, link: str, units: Units, address: Any, grace: float, arguments: Mapping[str, Any]
+    ) -> Serving:
+        """Start a server at `address`: None for TCP and UDP, else a path.
+
+        `arguments` have the names that the sync package gives them.
+        """
+        raise NotImplementedError
+
+    async def dial(self, link: str, address: Any) -> End:
+        """A raw connection to a server."""
+        return dial(self, link, address)
+
+
+def calls_of(kind: type[BlockingCalls] | type[AsyncCalls]) -> list[str]:
+    """The names of the calls that every client has."""
+    return [name for name in dir(kind) if re.match(r"[a-z]", name)]

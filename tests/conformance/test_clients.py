@@ -1,0 +1,48 @@
+"""Every client does what the scenarios say; a failure names the step at which it did not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modwire.calls import BlockingCalls
+
+from .drivers.all import DRIVERS
+from .drivers.base import Driver, calls_of
+from .players import check_scenarios, plays
+from .scenarios import (
+    client_answers,
+    client_cancellation,
+    client_functions,
+    client_lines,
+    client_links,
+    client_other_links,
+    client_timeouts,
+)
+from .scenarios.client_steps import ClientScenario, play_client
+
+SCENARIOS = [
+    *client_functions.scenarios(),
+    *client_answers.scenarios(),
+    *client_timeouts.scenarios(),
+    *client_lines.scenarios(),
+    *client_links.scenarios(),
+    *client_other_links.scenarios(),
+    *client_cancellation.scenarios(),
+]
+
+
+@pytest.mark.parametrize(("driver", "scenario"), plays(DRIVERS, SCENARIOS))
+def test_client(driver: Driver, scenario: ClientScenario, tmp_path: Path) -> None:
+    driver.run(lambda: play_client(driver, scenario, str(tmp_path)))
+
+
+def test_every_call_is_in_a_scenario() -> None:
+    called = {function.method for function in client_functions.FUNCTIONS}
+    # Has no answer, so it is in a script of its own.
+    assert called | {"force_listen_only_mode"} == set(calls_of(BlockingCalls))
+
+
+def test_every_client_plays_every_scenario_that_it_can() -> None:
+    check_scenarios(DRIVERS, SCENARIOS)

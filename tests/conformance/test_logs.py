@@ -1,0 +1,79 @@
+"""The bytes on the wire are logged in the same words by every adapter."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from .drivers.all import DRIVERS
+from .drivers.base import Driver
+from .scenarios.client_answers import answer, asked, read
+from .scenarios.client_steps import ClientScenario, Expect, Result, Send, play_client
+from .scenarios.server_functions import READ, READ_ANSWER, ask, one_device
+from .scenarios.server_steps import Connect, ServerScenario, play_server
+
+CLIENT = ClientScenario(
+    "a read in two pieces, and two at once",
+    [
+        read("a", 5),
+        Expect(asked(5)),
+        Send(answer(5), size=6),
+        Result("a", [5]),
+        read("b", 6),
+        read("c", 7),
+        Expect(asked(6, 2) + asked(7, 3)),
+        Send(answer(6, 2), answer(7, 3)),
+        Result("b", [6]),
+        Result("c", [7]),
+    ],
+    arguments={"max_in_flight": 2},
+)
+SERVER = ServerScenario("a read", [Connect("a"), *ask(READ, READ_ANSWER)], one_device)
+
+both_ways = pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged of bytes, without the name of the peer, which has a port of its own."""
+    records = [each for each in caplog.records if each.name == "modwire.wire"]
+    assert all(each.levelno == logging.DEBUG for each in records)
+    return [str(each.msg) % ("PEER", *_rest(each)) for each in records]
+
+
+def _rest(record: logging.LogRecord) -> tuple[object, ...]:
+    assert isinstance(record.args, tuple)
+    return record.args[1:]
+
+
+@both_ways
+def test_client(driver: Driver, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="modwire.wire"):
+        driver.run(lambda: play_client(driver, CLIENT, str(tmp_path)))
+    assert _told(caplog) == [
+        f"PEER: sent {asked(5).hex(' ')}",
+        f"PEER: received {answer(5)[:6].hex(' ')}",
+        f"PEER: received {answer(5)[6:].hex(' ')}",
+        f"PEER: sent {asked(6, 2).hex(' ')}",
+        f"PEER: sent {asked(7, 3).hex(' ')}",
+        f"PEER: received {(answer(6, 2) + answer(7, 3)).hex(' ')}",
+    ]
+
+
+@both_ways
+def test_server(driver: Driver, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="modwire.wire"):
+        driver.run(lambda: play_server(driver, SERVER, str(tmp_path)))
+    request, response = SERVER.steps[1].data, SERVER.steps[2].data  # type: ignore[attr-defined]
+    assert _told(caplog) == [f"PEER sent {request.hex(' ')}", f"PEER gets {response.hex(' ')}"]
+
+
+@both_ways
+def test_nothing_is_logged_of_bytes_unless_asked_for(
+    driver: Driver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="modwire"):
+        driver.run(lambda: play_client(driver, CLIENT, str(tmp_path)))
+        driver.run(lambda: play_server(driver, SERVER, str(tmp_path)))
+    assert not _told(caplog)

@@ -1,0 +1,28 @@
+"""Every server does what the scenarios say; a failure names the step at which it did not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .drivers.all import DRIVERS
+from .drivers.base import Driver
+from .players import check_scenarios, plays
+from .scenarios import server_functions, server_limits, server_lines
+from .scenarios.server_steps import ServerScenario, play_server
+
+SCENARIOS = [
+    *server_functions.scenarios(),
+    *server_limits.scenarios(),
+    *server_lines.scenarios(),
+]
+
+
+@pytest.mark.parametrize(("driver", "scenario"), plays(DRIVERS, SCENARIOS))
+def test_server(driver: Driver, scenario: ServerScenario, tmp_path: Path) -> None:
+    driver.run(lambda: play_server(driver, scenario, str(tmp_path)))
+
+
+def test_every_server_plays_every_scenario_that_it_can() -> None:
+    check_scenarios(DRIVERS, SCENARIOS)

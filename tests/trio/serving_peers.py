@@ -1,0 +1,185 @@
+"""What stands at the far end of the trio servers in these tests, and units that are awaited."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import trio
+import trio.testing
+
+from modwire import Response, Unit, Units
+from modwire.messages.register_access import ReadHoldingRegistersResponse
+from modwire_trio import AsyncUnit
+from server_peers import PATIENCE, memory_unit, tcp
+
+if TYPE_CHECKING:
+    from modwire.messages.base import AnyRequest
+
+SLOW_READ = tcp("0300000001", unit=2)
+SLOW_ANSWER = tcp("03024711", unit=2)
+
+
+def play(main: Callable[[], Awaitable[None]]) -> None:
+    """Run `main` with a clock that jumps to the next deadline when all tasks wait."""
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+class Waiting(AsyncUnit):
+    """A unit that answers 4711h when `opened` is set; `entered` is set when it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.opened = trio.Event()
+        self.entered = trio.Event()
+        self.asked = 0
+
+    async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        self.asked += 1
+        self.entered.set()
+        await self.opened.wait()
+        return ReadHoldingRegistersResponse([0x4711])
+
+
+def waiting_units() -> tuple[Units, Waiting]:
+    """Unit 1 in memory, and unit 2 that is awaited."""
+    unit = Waiting()
+    return Units({1: memory_unit(), 2: unit}), unit
+
+
+def single() -> Units:
+    """Every unit id is one unit in memory."""
+    return Units.single(memory_unit())
+
+
+class End:
+    """The far end of a stream, with a bound on every wait."""
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        self.stream = stream
+
+    async def send(self, data: bytes) -> None:
+        with trio.fail_after(PATIENCE):
+            await self.stream.send_all(data)
+
+    async def receive(self, size: int) -> bytes:
+        """Exactly `size` bytes, or fewer where the stream ends."""
+        data = bytearray()
+        with trio.fail_after(PATIENCE):
+            while len(data) < size:
+                piece = await self.stream.receive_some(size - len(data))
+                if not piece:
+                    break
+                data += piece
+        return bytes(data)
+
+    async def ask(self, request: bytes, answer: bytes) -> None:
+        """Send `request` and expect `answer`."""
+        await self.send(request)
+        received = await self.receive(len(answer))
+        assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
+
+    async def is_closed(self) -> bool:
+        """Whether the server closes the connection; waits for it, and takes no other bytes."""
+        with trio.fail_after(PATIENCE):
+            try:
+                return await self.stream.receive_some(1) == b""
+            except trio.BrokenResourceError:
+                return True
+
+    async def aclose(self) -> None:
+        await self.stream.aclose()
+
+
+@asynccontextmanager
+async def dialled(address: tuple[str, int] | str, source: str | None = None) -> AsyncIterator[End]:
+    """A connection to a server, from the address `source`."""
+    stream: trio.SocketStream
+    if isinstance(address, str):
+        stream = await trio.open_unix_socket(address)
+    else:
+        stream = await trio.open_tcp_stream(*address, local_address=source)
+    async with stream:
+        yield End(stream)
+
+
+class Served:
+    """A server that runs; `stop` cancels it and waits for its end."""
+
+    def __init__(self) -> None:
+        self.address: Any = None
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+        self.error: BaseException | None = None
+
+    async def run(
+        self, serve: Callable[..., Awaitable[None]], *, task_status: trio.TaskStatus[Any]
+    ) -> None:
+        try:
+            with self.scope:
+                await serve(task_status=task_status)
+        except BaseException as error:
+            if isinstance(error, trio.Cancelled):
+                raise
+            self.error = error
+        finally:
+            self.ended.set()
+
+    async def stop(self) -> None:
+        self.scope.cancel()
+        await self.over()
+
+    async def over(self) -> None:
+        """Wait for its end; raise what it raised."""
+        with trio.fail_after(PATIENCE):
+            await self.ended.wait()
+        if self.error is not None:
+            raise self.error
+
+
+@asynccontextmanager
+async def served(
+    serve: Callable[..., Awaitable[None]], *args: object, **kwargs: object
+) -> AsyncIterator[Served]:
+    """A server while the block lasts; `address` is what it told that it had started with."""
+    failure: BaseException | None = None
+    async with trio.open_nursery() as nursery:
+        server = Served()
+        server.address = await nursery.start(server.run, partial(serve, *args, **kwargs))
+        try:
+            yield server
+        except BaseException as error:  # noqa: BLE001 - raised below, without a group around it
+            failure = error
+            failure.__cause__ = failure.__cause__ or server.error
+        if failure is None and not server.ended.is_set():
+            await server.stop()
+        nursery.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def in_thread(function: Callable[[], Any]) -> Any:
+    """What `function`, which waits, gives; for at most `PATIENCE` seconds."""
+    with trio.fail_after(PATIENCE):
+        return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait until something is so that no event tells."""
+    with trio.fail_after(PATIENCE):
+        while not holds():  # noqa: ASYNC110 - as it says
+            await trio.sleep(0.001)
+
+
+class OddUnits(Units):
+    """Units of somebody's own, whose looking up fails."""
+
+    def get(self, unit_id: int) -> Unit | None:
+        if unit_id == 13:
+            raise RuntimeError("no luck")
+        return super().get(unit_id)
+
+    def for_tcp(self, unit_id: int) -> Unit | None:
+        return self.get(unit_id)

@@ -1,0 +1,410 @@
+"""The clients on sockets: how links are opened, lost and opened anew; `connect`; `RemoteUnit`."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+import modwire_trio
+from client_peers import PATIENCE, Far, accept, listening, pair, play, reply
+from modwire import (
+    ClientOptions,
+    ConnectionLostError,
+    ExceptionResponse,
+    IllegalDataAddressError,
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    Response,
+    ResponseTimeoutError,
+    RtuFraming,
+    SequentialBlock,
+    TcpFraming,
+    Unit,
+    Units,
+    WriteSingleRegisterRequest,
+)
+from modwire_trio import (
+    AsyncUnit,
+    Client,
+    RemoteUnit,
+    SerialClient,
+    TcpClient,
+    UdpClient,
+    UnixClient,
+    connect,
+)
+
+
+def _port(listener: socket.socket) -> int:
+    port: int = listener.getsockname()[1]
+    return port
+
+
+async def answer(far: Far) -> None:
+    await far.send(reply(await far.request()))
+
+
+def test_tcp_from_an_address_of_ones_own() -> None:
+    async def main() -> None:
+        with listening() as listener:
+            async with TcpClient(
+                "127.0.0.1", _port(listener), source_address=("127.0.0.1", 0), timeout=5
+            ) as client:
+                far = await accept(listener)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(answer, far)
+                    assert await client.read_holding_registers(7) == [7]
+                assert repr(client) == f"<TcpClient tcp://127.0.0.1:{_port(listener)}, open>"
+            assert await far.ended()
+            await far.stream.aclose()
+
+    trio.run(main)
+
+
+def test_unix(tmp_path: Path) -> None:
+    path = str(tmp_path / "device")
+
+    async def main() -> None:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path)
+            listener.listen()
+            listener.setblocking(False)
+            async with UnixClient(path) as client:
+                far = await accept(listener)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(answer, far)
+                    assert await client.read_holding_registers(8) == [8]
+            await far.stream.aclose()
+
+    trio.run(main)
+
+
+def test_udp_each_frame_has_a_datagram_of_its_own_and_lost_ones_are_sent_again() -> None:
+    async def main() -> None:
+        with trio.socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+            await far.bind(("127.0.0.1", 0))
+            port = far.getsockname()[1]
+            got: list[int] = []
+
+            async def caller(address: int) -> None:
+                got.extend(await client.read_holding_registers(address))
+
+            client = UdpClient("127.0.0.1", port, max_in_flight=16, retries=1, timeout=0.3)
+            async with client, trio.open_nursery() as nursery:
+                nursery.start_soon(caller, 0)
+                await far.recvfrom(300)  # and lost
+                for address in range(1, 8):
+                    nursery.start_soon(caller, address)
+                for _ in range(8):
+                    request, client_address = await far.recvfrom(300)
+                    assert len(request) == 12
+                    await far.sendto(reply(request), client_address)
+            assert sorted(got) == list(range(8))
+
+    trio.run(main)
+
+
+def test_udp_where_nobody_listens_is_a_lost_link() -> None:
+    async def main() -> None:
+        async with UdpClient("127.0.0.1", _free_port()) as client:
+            with pytest.raises(ConnectionLostError):
+                await client.read_holding_registers(0)
+
+    trio.run(main)
+
+
+def _free_port() -> int:
+    with listening() as listener:
+        return _port(listener)
+
+
+def test_a_name_is_tried_at_each_of_its_addresses() -> None:
+    async def main() -> None:
+        with listening() as listener:  # of IPv4 only; "localhost" may be ::1 first
+            async with TcpClient("localhost", _port(listener)) as client:
+                assert client.is_open
+                await (await accept(listener)).stream.aclose()
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("source", [None, ("127.0.0.1", 0)])
+def test_a_refused_connection_says_so(source: tuple[str, int] | None) -> None:
+    async def main() -> None:
+        client = TcpClient("127.0.0.1", _free_port(), source_address=source)
+        with pytest.raises(ConnectionLostError, match=r"cannot be opened: .*refused") as caught:
+            await client.read_coils(0)
+        error: BaseException | None = caught.value
+        while error is not None:
+            assert not hasattr(error, "exceptions"), "an ExceptionGroup leaks"
+            error = error.__cause__
+
+    trio.run(main)
+
+
+def test_a_name_that_is_none_says_so() -> None:
+    async def main() -> None:
+        for name in ("no..name", "nobody.invalid"):
+            with pytest.raises(ConnectionLostError, match="cannot be opened"):
+                await TcpClient(name).connect()
+
+    trio.run(main)
+
+
+def test_connecting_takes_no_longer_than_it_may() -> None:
+    class Unreachable(trio.abc.HostnameResolver):
+        """A name whose address never answers."""
+
+        async def getaddrinfo(self, *_: object) -> list[object]:  # type: ignore[override]
+            await trio.sleep_forever()
+            raise AssertionError
+
+        async def getnameinfo(self, *_: object) -> tuple[str, str]:  # type: ignore[override]
+            raise AssertionError
+
+    async def main() -> None:
+        trio.socket.set_custom_hostname_resolver(Unreachable())
+        client = TcpClient("far.example", connect_timeout=4.0)
+        start = trio.current_time()
+        with pytest.raises(ConnectionLostError, match="timed out"):
+            await client.connect()
+        assert trio.current_time() - start == pytest.approx(4.0)
+
+    play(main)
+
+
+def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() -> None:
+    attempts = []
+
+    class Refused(TcpClient):
+        async def _open_socket(self) -> trio.socket.SocketType:
+            attempts.append(trio.current_time())
+            await trio.sleep(1)
+            raise OSError("out of order")
+
+    async def main() -> None:
+        client = Refused("127.0.0.1")
+        errors: list[ConnectionLostError] = []
+
+        async def caller() -> None:
+            with pytest.raises(ConnectionLostError) as caught:
+                await client.read_coils(0)
+            errors.append(caught.value)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(caller)
+        assert len(attempts) == 1
+        assert all("out of order" in str(error) for error in errors)
+        for _ in range(8):
+            await caller()
+        assert len(attempts) < 9  # the later ones were told at once
+        assert "the next try is in" in str(errors[-1])
+        pauses = [b - a - 1 for a, b in itertools.pairwise(attempts)]
+        assert pauses[:4] == pytest.approx([0, 0.1, 0.2, 0.4])
+        with trio.testing.assert_checkpoints(), pytest.raises(ConnectionLostError):
+            await client.read_coils(0)
+
+    play(main)
+
+
+def test_a_connection_closed_while_idle_is_opened_anew_before_a_write() -> None:
+    async def main() -> None:
+        with listening() as listener:
+            client = TcpClient("127.0.0.1", _port(listener))
+            async with client, trio.open_nursery() as nursery:
+                far = await accept(listener)
+                nursery.start_soon(client.read_holding_registers, 1)
+                await answer(far)
+                await trio.testing.wait_all_tasks_blocked()
+                await far.stream.aclose()
+                await trio.sleep(0.6)  # longer than a link is trusted
+                nursery.start_soon(client.write_register, 1, 2)
+                far = await accept(listener)
+                await far.send(await far.request())
+            await far.stream.aclose()
+
+    trio.run(main)
+
+
+def test_a_read_that_met_a_closing_connection_is_repeated_once_and_a_write_is_not() -> None:
+    async def main() -> None:
+        with listening() as listener:
+            client = TcpClient("127.0.0.1", _port(listener))
+            async with client:
+                far = await accept(listener)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(client.read_holding_registers, 1)
+                    await answer(far)
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(client.read_holding_registers, 2)
+                    await far.request()
+                    await far.stream.aclose()
+                    far = await accept(listener)
+                    await answer(far)
+
+                async def close() -> None:
+                    await far.request()
+                    await far.stream.aclose()
+
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(close)
+                    with pytest.raises(ConnectionLostError):
+                        await client.write_register(1, 2)
+
+    trio.run(main)
+
+
+def test_no_descriptor_is_left_behind() -> None:
+    async def main() -> None:
+        with listening() as listener:
+            client = TcpClient("127.0.0.1", _port(listener), timeout=0.01)
+
+            async def once() -> None:
+                async with client:
+                    far = await accept(listener)
+                    with pytest.raises(ResponseTimeoutError):
+                        await client.read_coils(0)
+                    await far.stream.aclose()
+
+            await once()
+            before = len(os.listdir("/proc/self/fd"))
+            for _ in range(20):
+                await once()
+            assert len(os.listdir("/proc/self/fd")) == before
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "kind", "name"),
+    [
+        ("tcp://192.0.2.1", TcpClient, "tcp://192.0.2.1:502"),
+        ("udp://192.0.2.1:1502", UdpClient, "udp://192.0.2.1:1502"),
+        ("unix:///run/x", UnixClient, "unix:///run/x"),
+        ("rtu+tcp://[::1]:502", TcpClient, "rtu+tcp://[::1]:502"),
+        ("ascii:///dev/ttyS0?baudrate=9600", SerialClient, "ascii:///dev/ttyS0"),
+    ],
+)
+def test_each_endpoint_has_its_client(endpoint: str, kind: type[Client], name: str) -> None:
+    client = connect(endpoint)
+    assert type(client) is kind
+    assert client.name == name
+    assert isinstance(client, Client)
+    assert isinstance(client, trio.abc.AsyncResource)
+
+
+def test_endpoints_and_arguments_that_are_wrong() -> None:
+    with pytest.raises(ValueError, match="TLS is not supported"):
+        connect("tls://192.0.2.1")
+    with pytest.raises(ValueError, match="must be left out beside options"):
+        TcpClient("192.0.2.1", unit=2, options=ClientOptions())
+    with pytest.raises(ValueError, match="framing must be one for serial lines"):
+        SerialClient("/dev/ttyS0", framing=TcpFraming)
+    assert connect("tcp://192.0.2.1?unit=3&timeout=2&retries=1").options.retries == 1
+
+
+def test_a_remote_unit_passes_on_answers_and_refusals() -> None:
+    async def main() -> None:
+        client, far = pair()
+        unit = RemoteUnit(client, 9)
+        request = ReadHoldingRegistersRequest(4, 1)
+        async with client, trio.open_nursery() as nursery:
+
+            async def device() -> None:
+                asked = await far.request()
+                assert asked[6] == 9
+                await far.send(reply(asked))
+                asked = await far.request()
+                await far.send(asked[:4] + b"\0\3\x09\x83\2")
+                await far.send(await far.request())
+
+            nursery.start_soon(device)
+            assert await unit.execute(request) == ReadHoldingRegistersResponse((4,))
+            refusal = await unit.execute(request)
+            assert isinstance(refusal, ExceptionResponse)
+            assert refusal.exception_code == 2
+            assert isinstance(refusal.cause, IllegalDataAddressError)
+            write = WriteSingleRegisterRequest(1, 2)
+            assert await unit.execute(write, broadcast=True) is None
+            assert await unit.execute(request, broadcast=True) is None  # asks nobody
+        await far.stream.aclose()
+        lost = await unit.execute(request)
+        assert isinstance(lost, ExceptionResponse)
+        assert lost.exception_code == 0x0A
+
+    play(main)
+
+
+def test_a_remote_unit_that_does_not_answer() -> None:
+    async def main() -> None:
+        client, _ = pair()
+        async with client:
+            answer = await RemoteUnit(client, timeout=0.5).execute(
+                ReadHoldingRegistersRequest(0, 1)
+            )
+        assert isinstance(answer, ExceptionResponse)
+        assert answer.exception_code == 0x0B
+
+    play(main)
+
+
+def test_an_async_unit_is_a_unit_that_blocks() -> None:
+    class Doubling(AsyncUnit):
+        async def execute(
+            self, request: object, *, broadcast: bool = False
+        ) -> Response | None:  # its request has no public type
+            await trio.lowlevel.checkpoint()
+            return await super().execute(request, broadcast=broadcast)  # type: ignore[arg-type]
+
+    unit = Doubling(holding_registers=SequentialBlock(0, [5]))
+    assert isinstance(unit, Unit)
+    assert unit.blocking
+    assert unit.is_async
+    assert RemoteUnit(TcpClient("192.0.2.1")).is_async
+    assert Units.single(unit)
+    request = ReadHoldingRegistersRequest(0, 1)
+    assert trio.run(unit.execute, request) == ReadHoldingRegistersResponse((5,))
+
+
+def test_rtu_over_tcp_takes_no_late_answer_for_the_next_one() -> None:
+    from modwire.checksums import crc16
+
+    def rtu(value: int) -> bytes:
+        body = bytes([1, 3, 2, 0, value])
+        return body + crc16(body).to_bytes(2, "little")
+
+    async def main() -> None:
+        with listening() as listener:
+            options = ClientOptions(response_timeout=0.05, late_reply_window=0.0)
+            async with TcpClient(
+                "127.0.0.1", _port(listener), framing=RtuFraming, options=options
+            ) as client:
+                far = await accept(listener)
+                with pytest.raises(ResponseTimeoutError):
+                    await client.read_holding_registers(0)
+                await far.request(8)
+                await far.send(rtu(111))
+                async with trio.open_nursery() as nursery:
+
+                    async def device() -> None:
+                        await far.request(8)
+                        await far.send(rtu(222))
+
+                    nursery.start_soon(device)
+                    got = await client.read_holding_registers(0, timeout=PATIENCE)
+                    assert got == [222]
+                await far.stream.aclose()
+
+    trio.run(main)
+
+
+def test_all_is_exported() -> None:
+    for name in ("Client", "TcpClient", "UdpClient", "UnixClient", "SerialClient", "connect"):
+        assert name in modwire_trio.__all__
