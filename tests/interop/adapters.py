@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -68,6 +69,11 @@ class Adapter:
     ) -> AbstractContextManager[Any]:
         """An open client."""
         raise NotImplementedError
+
+    def at_once(self, calls: list[Callable[[], Any]]) -> list[Any]:
+        """What these calls of one client give, made by so many callers at the same time."""
+        with ThreadPoolExecutor(len(calls)) as pool:
+            return list(pool.map(lambda call: call(), calls, timeout=_PATIENCE))
 
     def remote(self, link: str, port: int | str, unit: int, options: ClientOptions) -> Remote:
         """What is unit `unit` of the server at `port`."""
@@ -153,6 +159,11 @@ class Gevent(Adapter):
     def client(self, link: str, port: int | str, options: ClientOptions) -> Iterator[Any]:
         with self._make_client(link, port, options) as client:
             yield client
+
+    def at_once(self, calls: list[Callable[[], Any]]) -> list[Any]:
+        greenlets = [gevent.spawn(call) for call in calls]
+        gevent.joinall(greenlets, timeout=_PATIENCE)
+        return [greenlet.get(block=False) for greenlet in greenlets]
 
 
 class Trio(Adapter):

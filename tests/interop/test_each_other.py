@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -153,6 +154,21 @@ def test_exceptions(client: Client) -> None:
     with pytest.raises(ServerDeviceFailureError):
         client.read_coils(0, unit=refusing_id(4))
     assert client.read_discrete_inputs(600) == [True]
+
+
+@pytest.mark.parametrize("asker", ADAPTERS, ids=lambda each: f"by {each}")
+def test_many_callers_of_one_client(served: Served, asker: Adapter) -> None:
+    """Everybody gets the own answer, 16 requests being under way where the link allows it."""
+    options = OPTIONS.replace(max_in_flight=16)
+    with asker.client(served.link, served.port, options) as client:
+
+        def ask(first: int) -> list[list[int]]:
+            return [client.read_input_registers(first + index, 2) for index in range(2)]
+
+        answers = asker.at_once([partial(ask, 100 * caller) for caller in range(16)])
+    for caller, answer in enumerate(answers):
+        expected = [0x1000 + 100 * caller + index for index in range(3)]
+        assert answer == [expected[index : index + 2] for index in range(2)]
 
 
 def test_silence(served: Served, adapter: Adapter) -> None:

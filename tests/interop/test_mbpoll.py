@@ -12,7 +12,7 @@ import pytest
 
 from modwire import Units
 
-from .adapters import Adapter
+from .adapters import Adapter, once
 from .devices import BUSY_REGISTER, EXCEPTION_CODES, devices, refusing_id, serving
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def test_illegal_data_address(mbpoll: Mbpoll, arguments: tuple[str, ...]) -> Non
     assert "failed: Illegal data address" in done.stderr
 
 
+@once
 @pytest.mark.parametrize("code", EXCEPTION_CODES)
 def test_every_exception(mbpoll: Mbpoll, code: int) -> None:
     done = mbpoll.run("-t", "4", unit=refusing_id(code))
@@ -189,6 +190,7 @@ def test_refused_write_changes_nothing(mbpoll: Mbpoll) -> None:
     assert mbpoll.units[1].holding_registers.read(BUSY_REGISTER, 1) == (BUSY_REGISTER,)
 
 
+@once
 def test_missing_unit(mbpoll: Mbpoll) -> None:
     """A device that is not there must stay silent, or it would talk over the one that is."""
     done = mbpoll.run("-t", "4", "-o", "0.2", unit=9)

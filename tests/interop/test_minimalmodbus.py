@@ -195,6 +195,7 @@ def test_refused_write_changes_nothing(instrument: Instrument, units: Units) -> 
     assert units[1].holding_registers.read(BUSY_REGISTER, 1) == (BUSY_REGISTER,)
 
 
+@once
 def test_missing_unit(instrument: Instrument) -> None:
     """A device that is not there must stay silent, or it would talk over the one that is."""
     instrument.serial.timeout = QUIET

@@ -475,6 +475,7 @@ def test_unknown_function(client: ModbusBaseSyncClient) -> None:
     assert (response.function_code, response.exception_code) == (0xC1, 1)
 
 
+@once
 def test_missing_unit(link: Link) -> None:
     """A device that is not there must stay silent, or it would talk over the one that is."""
     with link.client(QUIET) as hasty, pytest.raises((ModbusException, TimeoutError)):
