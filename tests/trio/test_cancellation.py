@@ -269,7 +269,7 @@ async def _cancel_at_random(
     """Cancel calls of 16 tasks until there were so many; the number of calls that were not."""
     completed = 0
     cancelled = 0
-    scopes: dict[int, trio.CancelScope] = {}
+    scopes = {number: trio.CancelScope() for number in range(CALLERS)}
 
     async def caller(number: int) -> None:
         nonlocal completed, cancelled
@@ -285,7 +285,6 @@ async def _cancel_at_random(
     async with trio.open_nursery() as nursery:
         for number in range(CALLERS):
             nursery.start_soon(caller, number)
-        await trio.lowlevel.checkpoint()
         while scopes:
             for _ in range(dice.randrange(4)):
                 await trio.lowlevel.checkpoint()

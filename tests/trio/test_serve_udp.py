@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from modwire import RtuFraming
 from modwire.networks import HostPort

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK = 4096  # bytes per receive: 16 answers of the largest size
-_PASSES = 10  # of trio's loop, in which a stream that has bytes or room gets to say so
+_PASSES = 10  # of trio's loop, in which a stream that has bytes gets to say so
+_MOMENT = 0.05  # seconds
 
 BROKEN = (trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
 
@@ -108,8 +109,9 @@ class DescriptorLink(Link):
     async def flush(self) -> None:
         while self._sent < len(self._batch):
             await wait_writable(self._number)
-            with suppress(BlockingIOError):
-                self._sent += self._write(self._batch[self._sent :])
+            if rest := self._batch[self._sent :]:  # it may have been retracted meanwhile
+                with suppress(BlockingIOError):
+                    self._sent += self._write(rest)
         self._all_sent()
 
     def _all_sent(self) -> None:
@@ -183,15 +185,19 @@ class StreamLink(Link):
         return 0.0
 
     async def flush(self) -> None:
-        # Only while a stream has no room may it be interrupted, for nobody knows then how much
-        # went out; one that has room needs no more than a few passes of the loop.
+        # Nobody knows how much an interrupted send_all() has sent, so the stream is of no use after
+        # it. Nearly always it ends at once: it is left in peace until the caller's own deadline,
+        # and for a moment where that is near.
         self._is_flushing = True
-        with trio.CancelScope(shield=True) as scope:
-            _after_passes(lambda: _unshield(scope))
+        deadline = max(trio.current_effective_deadline(), trio.current_time() + _MOMENT)
+        with trio.CancelScope(deadline=deadline, shield=True) as scope:
             try:
                 await self._stream.send_all(self._batch)
             except BROKEN as error:
                 raise _lost(error) from error
+        if scope.cancelled_caught:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            raise OSError("could not send in time")
         self._is_flushing = self.is_sending = False
 
     def retract(self, adu: bytes, *, was_flushing: bool) -> bool:
@@ -212,8 +218,11 @@ class StreamLink(Link):
 
     async def look(self) -> bytes | None:
         with trio.CancelScope() as scope:
-            _after_passes(scope.cancel)
-            return await self.receive()
+            passes = _Passes(scope.cancel)
+            try:
+                return await self.receive()
+            finally:
+                passes.stop()
         return None
 
     async def close(self) -> None:
@@ -230,16 +239,27 @@ def _lost(
     return OSError(str(error.__cause__ or error) or "the stream is broken")
 
 
-def _unshield(scope: trio.CancelScope) -> None:
-    scope.shield = False
-
-
-def _after_passes(function: Callable[[], None], passes: int = _PASSES) -> None:
-    """Call `function` when every task that can run has been run so many times.
+class _Passes:
+    """Calls `function` when every task that can run has been run a few times, unless stopped.
 
     A time would not do: on a busy machine it is over before a stream has had its turn.
     """
-    if not passes:
-        function()
-        return
-    trio.lowlevel.current_trio_token().run_sync_soon(_after_passes, function, passes - 1)
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function: Callable[[], None] | None = function
+        self._left = _PASSES
+        self._token = trio.lowlevel.current_trio_token()
+        self._count()
+
+    def stop(self) -> None:
+        self._function = None
+
+    def _count(self) -> None:
+        if self._function is None:
+            return
+        if not self._left:
+            self._function()
+            return
+        self._left -= 1
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self._count)

@@ -98,9 +98,13 @@ class TcpClient(SocketClient):
                 sock = await _open_first(*self._address)
             else:
                 sock = await _open_from(self._source_address, *self._address)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._keepalive:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._keepalive:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except BaseException:
+            sock.close()
+            raise
         return sock
 
 
@@ -186,6 +190,12 @@ async def _open_first(host: str, port: int) -> trio.socket.SocketType:
             raise
         texts = dict.fromkeys(str(reason) for reason in reasons)
         raise OSError("; ".join(texts)) from None
+    except BaseException as error:
+        # The nursery in there puts even a single error into a group, such as KeyboardInterrupt.
+        alone: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+        if len(alone) == 1:
+            raise alone[0] from None
+        raise
 
 
 async def _open_from(source: tuple[str, int], host: str, port: int) -> trio.socket.SocketType:

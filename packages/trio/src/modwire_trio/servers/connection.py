@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
-from trio import current_time
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
 from .service import DEBUG, logger, wire
@@ -212,8 +211,8 @@ class SocketConnection(Connection):
         receive, send = self._socket.recv, self._socket.send
         # A number, for asking the socket for it each time costs more than its answer.
         number = self._socket.fileno()
+        respond = self._respond
         protocol = self.protocol
-        respond, units = protocol.respond, self._service.units
         has_deadlines = self._has_deadlines
         while True:
             # Waiting in each round lets others have their turn, however much this peer sends.
@@ -228,10 +227,7 @@ class SocketConnection(Connection):
             if not data:
                 self.close("the peer has closed it")
                 return
-            now = self.heard = current_time()
-            answers = respond(data, now, units)
-            if wire.isEnabledFor(DEBUG):
-                self._tell(data, answers)
+            answers = respond(data)
             if answers:
                 try:
                     sent = send(answers)

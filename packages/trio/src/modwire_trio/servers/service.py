@@ -65,6 +65,8 @@ class Service:
                 pass  # of the caller, who gets it below, or because all tasks have ended
             except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt, raised below
                 self._failure = self._failure or error
+            # From here on this task only waits, and is to be told of the cancellation at the end.
+            outside.cancel_scope.shield = True
             self.stopping.set()
             self._shield.deadline = trio.current_time() + self._grace
             stop()
