@@ -603,3 +603,13 @@ def test_each_datagram_has_one_frame() -> None:
     assert [len(each) for each in again] == [12] * 3
     assert sorted(each[7:] for each in again) == sorted(each[7:] for each in first)
     assert not any(exchange.done for exchange in exchanges)
+
+
+def test_the_end_of_the_stream_ends_a_frame_as_silence_does() -> None:
+    client = ClientProtocol(RtuFraming, ClientOptions(silence=0.0, tolerance=0.05))
+    exchange = client.start(RawRequest(65, b"\1"), 1, now=0.0)
+    answer = client.data_to_send(0.0)  # nobody knows how long an answer to function 65 is
+    client.receive_data(answer, 0.1)
+    assert not exchange.done
+    client.receive_eof(0.1)
+    assert exchange.result().data == b"\1"

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
+_NEVER_AGAIN = float("inf")
+
 
 class ClientProtocol:
     """A client on one link, without the link.
@@ -357,9 +359,17 @@ class ClientProtocol:
             self._fail_all(frame)
             self.broken = True
 
-    def receive_eof(self, now: float) -> None:
-        """The other side closed the link: what is open fails with `ConnectionLostError`."""
-        self.connection_lost(ConnectionLostError("the server closed the connection"))
+    def receive_eof(self, now: float, error: ModbusError | None = None) -> None:
+        """The other side closed the link: what is open fails with `error`.
+
+        None stands for a `ConnectionLostError` that says so. Where silence ends a frame, the end
+        of the stream does too.
+        """
+        self._end_alone()
+        self.framing.handle_timeout(_NEVER_AGAIN)
+        while (frame := self.framing.next_frame()) is not None:
+            self._take(frame, now)
+        self.connection_lost(error or ConnectionLostError("the server closed the connection"))
 
     def connection_lost(self, error: ModbusError) -> None:
         """The link is gone: everything queued or open fails with `error`."""

@@ -90,13 +90,16 @@ class ClientSession:
             self.history.interrupted()
             self._drop("a call was interrupted half-way")
 
-    def _drop(self, reason: str, cause: object = None) -> None:
+    def _drop(self, reason: str, cause: object = None, ended: float | None = None) -> None:
         self.is_open = False
         error = ConnectionLostError(f"{self.name}: {reason}")
         if isinstance(cause, BaseException):
             error.__cause__ = cause
         self.lost_reason = error
-        self.protocol.connection_lost(error)
+        if ended is None:
+            self.protocol.connection_lost(error)
+        else:
+            self.protocol.receive_eof(ended, error)
 
     # The exchanges.
 
@@ -143,8 +146,7 @@ class ClientSession:
             protocol.receive_data(data, now)
         elif self.is_open:
             self.history.lost(now)
-            protocol.receive_eof(now)
-            self._drop("the server closed the connection")
+            self._drop("the server closed the connection", ended=now)
             return
         if protocol.broken and self.is_open:
             self._drop("what the server sends is no Modbus")
