@@ -1,4 +1,4 @@
-"""The bytes on the wire are logged in the same words by every adapter."""
+"""Every adapter logs the same: the bytes on the wire, and what an owner has to know."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 
 from .drivers.all import DRIVERS
 from .drivers.base import Driver
+from .players import plays
+from .scenarios import server_limits, server_lines
 from .scenarios.client_answers import answer, asked, read
 from .scenarios.client_steps import ClientScenario, Expect, Result, Send, play_client
 from .scenarios.server_functions import READ, READ_ANSWER, ask, one_device
@@ -77,3 +79,43 @@ def test_nothing_is_logged_of_bytes_unless_asked_for(
         driver.run(lambda: play_client(driver, CLIENT, str(tmp_path)))
         driver.run(lambda: play_server(driver, SERVER, str(tmp_path)))
     assert not _told(caplog)
+
+
+# What an owner of a server finds in the log: scenario, level, and a part of each message.
+COMPLAINTS = {
+    "who is not allowed to come is closed at once": (logging.WARNING, "is not allowed to connect"),
+    "who is not allowed to ask on UDP is not answered": (logging.WARNING, "is not allowed to ask"),
+    "where all are busy, the new one is turned away": (logging.WARNING, "all connections are busy"),
+    "where authorize fails, the answer is 04": (logging.ERROR, "failed"),
+    "where on_call fails, the answer comes all the same": (logging.ERROR, "failed"),
+    "an answer that the client gave up is not sent into another exchange": (
+        logging.WARNING,
+        "longer than the client waits",
+    ),
+}
+COMPLAINED = [
+    scenario
+    for scenario in (*server_limits.scenarios(), *server_lines.scenarios())
+    if scenario.name in COMPLAINTS
+]
+
+
+@pytest.mark.parametrize(("driver", "scenario"), plays(DRIVERS, COMPLAINED))
+def test_complaints(
+    driver: Driver, scenario: ServerScenario, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    level, text = COMPLAINTS[scenario.name]
+    driver.run(lambda: play_server(driver, scenario, str(tmp_path)))
+    told = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert told
+    for record in told:
+        assert (record.name, record.levelno) == ("modwire.server", level)
+        assert text in record.getMessage()
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_a_server_that_nothing_happens_to_does_not_complain(
+    driver: Driver, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver.run(lambda: play_server(driver, SERVER, str(tmp_path)))
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == []

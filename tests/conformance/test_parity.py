@@ -234,6 +234,7 @@ def test_methods(adapter: str, name: str) -> None:
         if not method.startswith("__"):
             _check_docstrings(adapter, label, our, their)
         if isinstance(our, property):
+            assert our.fget is not None
             assert _returns(their.fget, {}) == _returns(our.fget, WORDS[adapter]), label
         else:
             assert _parameters(their, {}) == _parameters(our, WORDS[adapter]), label
@@ -349,7 +350,7 @@ WRONG_SERVERS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]
     ("SerialServer", ("/dev/null",), {"bytesize": 9}, ValueError),
     ("SerialServer", ("/dev/null",), {"workers": 0}, ValueError),
 ]
-_SERVE = {
+_SERVE: dict[str, Callable[..., Any]] = {
     "TcpServer": modwire_trio.serve_tcp,
     "UdpServer": modwire_trio.serve_udp,
     "SerialServer": modwire_trio.serve_serial,

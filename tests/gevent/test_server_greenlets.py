@@ -4,16 +4,11 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import gevent
 import pytest
-from gevent import subprocess
 
 from modwire import Block, Response, RtuFraming, SequentialBlock, Unit, Units
 from modwire_gevent import RemoteUnit, TcpClient, TcpServer, UdpClient, UdpServer
@@ -261,81 +256,3 @@ def test_a_peer_that_floods_leaves_the_others_their_turn() -> None:
         finally:
             stop.set()
             wait_until(lambda: not flooding.is_alive())
-
-
-# Each connection asks for other registers each time and looks at every answer.
-CROWD = """
-import select, socket, struct, sys
-port, connections, rounds = map(int, sys.argv[1:])
-links = []
-poll = select.epoll()
-by_number = {}
-for index in range(connections):
-    link = socket.create_connection(("127.0.0.1", port))
-    link.setblocking(False)
-    links.append(link)
-    by_number[link.fileno()] = index
-    poll.register(link, select.EPOLLIN)
-done = [0] * connections
-buffers = [b""] * connections
-wanted = [b""] * connections
-
-def ask(index):
-    turn = done[index]
-    address, transaction = (index + turn) % 100, (index * 7 + turn) & 0xFFFF
-    wanted[index] = struct.pack(">HHHBBBH", transaction, 0, 5, 1, 3, 2, address)
-    links[index].send(struct.pack(">HHHBBHH", transaction, 0, 6, 1, 3, address, 1))
-
-for index in range(connections):
-    ask(index)
-left = connections
-while left:
-    events = poll.poll(20)
-    assert events, "no answer came"
-    for number, _ in events:
-        index = by_number[number]
-        buffers[index] += links[index].recv(4096)
-        if len(buffers[index]) < 11:
-            continue
-        assert buffers[index] == wanted[index], (buffers[index], wanted[index])
-        buffers[index] = b""
-        done[index] += 1
-        if done[index] < rounds:
-            ask(index)
-        else:
-            left -= 1
-print(sum(done))
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the crowd is an epoll loop")
-def test_a_thousand_connections_get_their_own_answers_and_leave_nothing(
-    request: pytest.FixtureRequest,
-) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 1500:
-        pytest.skip(f"this system allows {hard} open files only")
-    if soft < 1500:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (1500, hard))
-        request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
-
-    def crowd(rounds: int) -> None:
-        ran = subprocess.run(
-            [sys.executable, "-c", CROWD, str(address_of(server)[1]), "1000", str(rounds)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=2 * PATIENCE,
-            check=False,
-        )
-        assert (ran.stdout.strip(), ran.stderr) == (str(1000 * rounds).encode(), b"")
-        wait_until(lambda: len(server._greenlets) == 1)
-        assert not server._connections
-
-    # The system accepts connections at a time that suits it; all must have a place.
-    with TcpServer(Units.single(memory_unit()), LOOPBACK, max_connections=1000) as server:
-        crowd(1)
-        before = len(os.listdir("/proc/self/fd"))
-        start = time.monotonic()
-        crowd(100)
-        assert time.monotonic() - start < 2 * PATIENCE
-        assert len(os.listdir("/proc/self/fd")) == before

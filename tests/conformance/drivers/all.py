@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from .base import Driver
-from .gevent import GeventDriver
+from .gevent import GeventDriver, GeventTimeoutDriver
 from .sync import SyncDriver
 from .trio import TrioDriver, TrioMemoryDriver
 
-DRIVERS: list[Driver] = [SyncDriver(), GeventDriver(), TrioDriver(), TrioMemoryDriver()]
+DRIVERS: list[Driver] = [
+    SyncDriver(),
+    GeventDriver(),
+    GeventTimeoutDriver(),
+    TrioDriver(),
+    TrioMemoryDriver(),
+]

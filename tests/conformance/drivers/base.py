@@ -49,11 +49,16 @@ class Task:
 
 
 class Serving:
-    """A server that runs. `stop` is a function for `start`."""
+    """A server that runs.
 
-    def __init__(self, address: Any, stop: Callable[[], Any]) -> None:
+    `stop` and `wait` are functions for `start`: they stop it, and wait until it ends by itself,
+    which raises what ended it.
+    """
+
+    def __init__(self, address: Any, stop: Callable[[], Any], wait: Callable[[], Any]) -> None:
         self.address = address
         self.stop = stop
+        self.wait = wait
 
 
 class Driver:

@@ -1,9 +1,12 @@
-"""The gevent package: each call in a greenlet of its own, peers in the main one, and real time."""
+"""The gevent package: each call in a greenlet of its own, peers in the main one, and real time.
+
+Callers give up in both of gevent's ways: they are killed, or a `gevent.Timeout` is over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gevent
 from gevent.select import select
@@ -25,8 +28,9 @@ from .far_ends import Listener
 
 
 class GreenletTask(Task):
-    def __init__(self, function: Callable[[], Any]) -> None:
+    def __init__(self, function: Callable[[], Any], interruption: type[BaseException]) -> None:
         self._function = function
+        self._interruption = interruption
         self._greenlet = gevent.spawn(self._run)
 
     def _run(self) -> None:
@@ -43,11 +47,12 @@ class GreenletTask(Task):
         self._greenlet.join(PATIENCE)
 
     def cancel(self) -> None:
-        self._greenlet.kill(block=False)
+        self._greenlet.kill(self._interruption(), block=False)
 
 
 class GeventDriver(Driver):
     name = adapter = "gevent"
+    interruption: ClassVar[type[BaseException]] = gevent.GreenletExit
 
     def run(self, play: Callable[[], Awaitable[None]]) -> None:
         coroutine = play().__await__()
@@ -70,7 +75,7 @@ class GeventDriver(Driver):
         return bool(select([descriptor], [], [], seconds)[0])
 
     def start(self, function: Callable[[], Any]) -> Task:
-        return GreenletTask(function)
+        return GreenletTask(function, self.interruption)
 
     def client(
         self, link: str, listener: Listener, framing: type[Framing], arguments: Mapping[str, Any]
@@ -97,4 +102,12 @@ class GeventDriver(Driver):
         else:
             server = TcpServer(units, address or ("127.0.0.1", 0), **arguments)
         server.start()
-        return Serving(server.address, lambda: server.shutdown(grace))
+        return Serving(server.address, lambda: server.shutdown(grace), server.serve_forever)
+
+
+class GeventTimeoutDriver(GeventDriver):
+    name = "gevent with timeouts"
+    interruption = gevent.Timeout
+
+    def plays(self, needs: frozenset[str], passes_time: bool) -> bool:
+        return "cancel" in needs and not passes_time  # all else is the same

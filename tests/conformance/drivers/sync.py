@@ -131,4 +131,4 @@ class SyncDriver(Driver):
         else:
             server = TcpServer(units, address or ("127.0.0.1", 0), **arguments)
         server.start()
-        return Serving(server.address, lambda: server.shutdown(grace))
+        return Serving(server.address, lambda: server.shutdown(grace), server.serve_forever)

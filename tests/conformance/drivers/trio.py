@@ -133,13 +133,16 @@ class TrioDriver(Driver):
             finally:
                 over.set()
 
-        async def stop() -> None:
-            scope.cancel()
+        async def wait() -> None:
             await over.wait()
             if failure:
                 raise failure[0]
 
-        return Serving(await self.nursery.start(run), stop)
+        async def stop() -> None:
+            scope.cancel()
+            await wait()
+
+        return Serving(await self.nursery.start(run), stop, wait)
 
 
 class MemoryEnd(End):
@@ -232,7 +235,7 @@ class TrioMemoryDriver(TrioDriver):
                 if task.error is not None:
                     raise task.error
 
-        return Serving(dial, stop)
+        return Serving(dial, stop, trio.sleep_forever)
 
     async def dial(self, link: str, address: Any) -> End:
         end: End = address()

@@ -225,6 +225,10 @@ def _wrong_ones() -> list[ClientScenario]:
             ],
         ),
         ClientScenario(
+            "a flood of stale answers before the right one",
+            [*begin, Send(*[answer(1, 0x7777)] * 2000, answer(2)), Result("a", [2]), *usable(2)],
+        ),
+        ClientScenario(
             "what comes while nobody has asked is nobody's",
             [
                 *usable(1),

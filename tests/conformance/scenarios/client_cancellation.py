@@ -114,6 +114,12 @@ def _with_transactions() -> list[ClientScenario]:
             arguments={"timeout": _LONG, "retries": 9},
         ),
         ClientScenario(
+            "a caller gives up between two requests of one call",
+            [Start("a", "read_device_identification"), Expect(tcp("2b 0e 01 00", 1)),
+             Send(tcp("2b 0e 01 81 ff 01 01 00 01 41", 1)), Expect(tcp("2b 0e 01 01", 2)),
+             Cancel("a"), Send(tcp("2b 0e 01 81 00 00 01 01 01 42", 2)), *usable(3)],
+        ),
+        ClientScenario(
             "many give up among many who do not",
             [
                 *(read(f"call {each}", each) for each in range(1, 17)),
@@ -143,20 +149,6 @@ def _of_a_line(line: Line) -> list[ClientScenario]:
                 Send(line.answer(5)),
                 Expect(line.asked(6)),
                 Send(line.answer(6)),
-                Result("b", [6]),
-            ],
-            framing=framing,
-        ),
-        ClientScenario(
-            f"the line stays taken until the time for the answer is over, {name}",
-            [
-                read("a", 5, timeout=_LONG),
-                Expect(line.asked(5)),
-                Cancel("a"),
-                read("b", 6, unit=2),
-                Quiet(0.03),
-                Expect(line.asked(6, 2)),
-                Send(line.answer(6, 2)),
                 Result("b", [6]),
             ],
             framing=framing,
@@ -194,15 +186,36 @@ def _of_a_line(line: Line) -> list[ClientScenario]:
             framing=framing,
             arguments={"options": client_options(tolerance=TORN)},
         ),
+    ]
+
+
+def _of_time() -> list[ClientScenario]:
+    """What lasts; the same for every framing."""
+    line = Line(RtuFraming)
+    return [
         ClientScenario(
-            f"a caller gives up in the turnaround of a broadcast, {name}",
+            "the line stays taken until the time for the answer is over",
+            [
+                read("a", 5, timeout=_LONG),
+                Expect(line.asked(5)),
+                Cancel("a"),
+                read("b", 6, unit=2),
+                Quiet(0.03),
+                Expect(line.asked(6, 2)),
+                Send(line.answer(6, 2)),
+                Result("b", [6]),
+            ],
+            framing=RtuFraming,
+        ),
+        ClientScenario(
+            "a caller gives up in the turnaround of a broadcast",
             [
                 Start("a", "write_register", 1, 2, unit=0),
                 Expect(line.frame("06 0001 0002", 0)),
                 Cancel("a"),
                 *line.usable(),
             ],
-            framing=framing,
+            framing=RtuFraming,
             arguments={"options": client_options(turnaround=_LONG)},
         ),
     ]
@@ -234,6 +247,21 @@ def _links() -> list[ClientScenario]:
                 Expect(asked(6)),
                 Send(answer(6)),
                 Result("b", [6]),
+            ],
+            is_opened=False,
+        ),
+        ClientScenario(
+            "who only connects gives up, and a call gets the link",
+            [
+                *failed,
+                Start("a", "connect"),
+                read("b", 6),
+                Cancel("a"),
+                Accept(),
+                Expect(asked(6)),
+                Send(answer(6)),
+                Result("b", [6]),
+                NobodyCame(),
             ],
             is_opened=False,
         ),
@@ -345,5 +373,6 @@ def scenarios() -> Sequence[ClientScenario]:
     return [
         *_with_transactions(),
         *(each for framing in LINES for each in _of_a_line(Line(framing))),
+        *_of_time(),
         *_links(),
     ]

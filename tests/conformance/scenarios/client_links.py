@@ -74,7 +74,11 @@ def _opening() -> list[ClientScenario]:
             [
                 PeerGoesAway(),
                 read("a"),
-                Raises("a", ConnectionLostError, "cannot be opened"),
+                Raises(
+                    "a",
+                    ConnectionLostError,
+                    r"^tcp://127\.0\.0\.1:\d+: cannot be opened: .*[Cc]onnection refused",
+                ),
                 read("b"),
                 Raises("b", ConnectionLostError, "cannot be opened"),
                 read("patient"),
@@ -110,6 +114,17 @@ def _opening() -> list[ClientScenario]:
                 Raises("c", ResponseTimeoutError),
             ],
             is_opened=False,
+        ),
+        ClientScenario(
+            "a link that takes too long to open",
+            [
+                PeerIsBusy(),
+                read("a"),
+                Raises("a", ConnectionLostError, "cannot be opened: timed out"),
+                IsOpen(False),
+            ],
+            is_opened=False,
+            arguments={"connect_timeout": 0.1},
         ),
         ClientScenario(
             "a server that accepts and closes at once is no endless loop",

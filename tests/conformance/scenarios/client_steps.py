@@ -42,7 +42,11 @@ class ClientStep:
     """One step of a script. `needs` are capabilities that a driver must have for it."""
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    passes_time = False
+
+    @property
+    def passes_time(self) -> bool:
+        """Whether somebody waits here for nothing to happen."""
+        return False
 
     async def play(self, stage: ClientStage) -> None:
         raise NotImplementedError
@@ -146,8 +150,11 @@ class Expect(ClientStep):
 class Quiet(ClientStep):
     """The peer receives nothing for so many seconds."""
 
-    passes_time = True
     seconds: float = 0.03
+
+    @property
+    def passes_time(self) -> bool:
+        return True
 
     async def play(self, stage: ClientStage) -> None:
         received = await stage.peer.receive_for(self.seconds)
@@ -175,8 +182,11 @@ class Send(ClientStep):
 class Pass(ClientStep):
     """So many seconds pass."""
 
-    passes_time = True
     seconds: float
+
+    @property
+    def passes_time(self) -> bool:
+        return True
 
     async def play(self, stage: ClientStage) -> None:
         await stage.driver.sleep(self.seconds)

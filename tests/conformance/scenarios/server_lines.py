@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from modwire import AsciiFraming, BinaryFraming, RtuFraming, ServerOptions
+from modwire import AsciiFraming, BinaryFraming, ConnectionLostError, RtuFraming, ServerOptions
 
 from .client_lines import LINES
 from .frames import framed, plain, rtu, tcp
@@ -14,7 +14,9 @@ from .server_steps import (
     Asked,
     Closed,
     Connect,
+    EndsBy,
     Expect,
+    HangUp,
     Holds,
     OpenGate,
     Pass,
@@ -167,6 +169,18 @@ def _on_a_port() -> list[ServerScenario]:
             one_device,
             link="serial",
             arguments={"suppress_echo": True},
+        ),
+        ServerScenario(
+            "a port that goes away ends the serving with a clear error",
+            [
+                Connect("line"),
+                Send("line", rtu(READ)),
+                Expect("line", rtu(READ_ANSWER)),
+                HangUp("line"),
+                EndsBy(ConnectionLostError, "^the serial port /dev/.* is lost: "),
+            ],
+            one_device,
+            link="serial",
         ),
         ServerScenario(
             "a slow unit on an RTU bus",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -247,6 +248,23 @@ class Stopped(ServerStep):
 
     async def play(self, stage: ServerStage) -> None:
         await stage.stop()
+
+
+@dataclass
+class EndsBy(ServerStep):
+    """The server ends by itself, with this error."""
+
+    error: type[BaseException]
+    match: str
+
+    async def play(self, stage: ServerStage) -> None:
+        assert stage.serving is not None
+        ended = stage.driver.start(stage.serving.wait)
+        await ended.wait()
+        assert ended.is_done, "the server goes on"
+        assert type(ended.error) is self.error, f"{ended.error!r} was raised"
+        assert re.search(self.match, str(ended.error)), f"it says {str(ended.error)!r}"
+        stage.serving = None
 
 
 @dataclass
