@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from modwire import Call, ServerProtocol
 
+    from .readers import Readers
     from .service import Service
 
 # All requests of one piece are answered before the next is read, so its size bounds what a peer
@@ -191,58 +192,69 @@ class Connection:
 class SocketConnection(Connection):
     """A peer on a stream socket, which the connection owns and which does not block.
 
-    `forget` is called with the connection when it is closed.
+    `readers` wait for it, where there are any. `forget` is called with the connection when it is
+    closed.
     """
 
-    __slots__ = ("_forget", "_socket")
+    __slots__ = ("_forget", "_number", "_readers", "_socket")
 
     def __init__(
         self,
         service: Service,
         protocol: ServerProtocol,
         accepted: socket.socket,
+        readers: Readers | None,
         forget: Callable[[SocketConnection], object],
     ) -> None:
         super().__init__(service, protocol)
         self._socket = accepted
+        self._number = accepted.fileno()
+        self._readers = readers
         self._forget = forget
 
     async def _converse(self) -> None:
-        receive, send = self._socket.recv, self._socket.send
-        # A number, for asking the socket for it each time costs more than its answer.
-        number = self._socket.fileno()
-        respond = self._respond
-        protocol = self.protocol
-        has_deadlines = self._has_deadlines
-        while True:
+        if self._readers is not None:
+            await self._readers.wait(self._number, self._on_readable)
+            return
+        goes_on = True
+        while goes_on:
             # Waiting in each round lets others have their turn, however much this peer sends.
             try:
-                await wait_readable(number)
-                data = receive(_RECEIVE_SIZE)
+                await wait_readable(self._number)
+            except trio.ClosedResourceError:
+                return
+            goes_on = self._on_readable()
+
+    def _on_readable(self) -> bool:
+        """Read once and answer; False if there is more to do than that, or it is closed."""
+        try:
+            data = self._socket.recv(_RECEIVE_SIZE)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            self.close(str(error))
+            return False
+        if not data:
+            self.close("the peer has closed it")
+            return False
+        answers = self._respond(data)
+        if answers:
+            try:
+                sent = self._socket.send(answers)
             except BlockingIOError:
-                continue
-            except _BROKEN as error:
+                sent = 0
+            except OSError as error:
                 self.close(str(error))
-                return
-            if not data:
-                self.close("the peer has closed it")
-                return
-            answers = respond(data)
-            if answers:
-                try:
-                    sent = send(answers)
-                except BlockingIOError:
-                    sent = 0
-                except OSError as error:
-                    self.close(str(error))
-                    return
-                if sent != len(answers):
-                    self._unsent = answers[sent:]
-                    return
-            if protocol.closed or protocol.has_call:
-                return
-            if has_deadlines:
-                self._reschedule()
+                return False
+            if sent != len(answers):
+                self._unsent = answers[sent:]
+                return False
+        protocol = self.protocol
+        if protocol.closed or protocol.has_call:
+            return False
+        if self._has_deadlines:
+            self._reschedule()
+        return True
 
     async def _flush(self) -> None:
         while self._unsent:
@@ -254,6 +266,8 @@ class SocketConnection(Connection):
 
     def _close(self) -> None:
         self._forget(self)
+        if self._readers is not None:
+            self._readers.wake(self._number)
         notify_closing(self._socket)
         self._socket.close()
 

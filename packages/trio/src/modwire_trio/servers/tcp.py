@@ -19,6 +19,7 @@ from modwire.server import idlest
 
 from .addresses import address_of, bind, bind_path, identify
 from .connection import SocketConnection
+from .readers import AVAILABLE, Readers
 from .service import Service, log_error, logger
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class _Server:
         self._listeners: list[socket.socket] = []
         self._accepting = trio.CancelScope()
         self._connections: dict[SocketConnection, None] = {}
+        self._readers: Readers | None = None
 
     async def serve(self, name: str) -> None:
         """Serve until the caller is cancelled."""
@@ -169,6 +171,9 @@ class _Server:
         await self._service.run(self._begin, self._stop)
 
     def _begin(self) -> None:
+        if AVAILABLE:
+            self._readers = Readers()
+            self._service.start(self._readers.run)
         for listener in self._listeners:
             self._service.start(partial(self._accept, listener))
 
@@ -176,6 +181,8 @@ class _Server:
         self.close_listeners()
         for connection in list(self._connections):
             connection.close_when_done()
+        if self._readers is not None:
+            self._readers.stop()
 
     # Listening.
 
@@ -251,7 +258,9 @@ class _Server:
             accepted.close()
             return
         protocol = ServerProtocol(self._service.framing, self._options, peer=peer)
-        connection = SocketConnection(self._service, protocol, accepted, self._connections.pop)
+        connection = SocketConnection(
+            self._service, protocol, accepted, self._readers, self._connections.pop
+        )
         self._connections[connection] = None
         self._service.start(connection.serve)
 
