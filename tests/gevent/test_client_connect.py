@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-import modwire_gevent
-import modwire_sync
 from gevent_peers import HOST
 from modwire.endpoint import Endpoint
 from modwire.messages.base import ExceptionResponse
@@ -87,17 +84,6 @@ def test_connected_clients() -> None:
         assert client.read_holding_registers(3) == [3]
     with serial_line(script) as path, connect(f"rtu://{path}?unit=9") as client:
         assert client.read_holding_registers(0) == [5]
-
-
-@pytest.mark.parametrize("name", ["Client", "TcpClient", "UdpClient", "UnixClient", "SerialClient"])
-def test_a_program_moves_from_sync_by_its_import(name: str) -> None:
-    """Same constructors, same methods."""
-    ours, theirs = getattr(modwire_gevent, name), getattr(modwire_sync, name)
-    assert inspect.signature(ours) == inspect.signature(theirs)
-    for method, function in inspect.getmembers(theirs, inspect.isfunction):
-        if not method.startswith("_") or method in ("__enter__", "__exit__"):
-            assert inspect.signature(getattr(ours, method)) == inspect.signature(function)
-            assert getattr(ours, method).__doc__ == function.__doc__
 
 
 def test_a_remote_unit_passes_everything_on() -> None:

@@ -244,3 +244,31 @@ def test_a_client_survives_connections_that_break_all_the_time() -> None:
         assert all(in_greenlets(8, run))
         assert client.read_holding_registers(9) == [9]
         client.close()
+
+
+def test_a_caller_whose_answers_are_there_at_once_lets_others_run() -> None:
+    """On one machine an answer may have come before anybody could wait for it."""
+    with tcp_server(answer_reads) as port, TcpClient(HOST, port) as client:
+        client.read_holding_registers(0)
+        link = client._link
+        assert link is not None
+        receive = link.receive
+
+        def receive_at_once() -> bytes | None:
+            while (data := receive()) is None:
+                pass
+            return data
+
+        link.receive = receive_at_once  # type: ignore[method-assign]
+        turns: list[int] = []
+
+        def count() -> None:
+            while True:
+                turns.append(1)
+                gevent.sleep(0)
+
+        other = gevent.spawn(count)
+        for address in range(100):
+            assert client.read_holding_registers(address) == [address]
+        other.kill()
+    assert len(turns) >= 5

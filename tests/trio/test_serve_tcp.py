@@ -31,6 +31,13 @@ LONG = tcp("0300000064")
 LONG_ANSWER = tcp("03c8" + "".join(f"{value:04x}" for value in range(100)))
 
 
+@pytest.fixture(autouse=True, params=[True, False], ids=["epoll", "no epoll"])
+def _epoll(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test here with the sockets waited for by one task, and each by its own."""
+    if not request.param:
+        monkeypatch.setattr("modwire_trio.servers.tcp.AVAILABLE", False)
+
+
 # Where it listens.
 
 
