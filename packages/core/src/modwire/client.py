@@ -49,8 +49,9 @@ class ClientProtocol:
     After each of `start`, `receive_data`, `handle_timeout` and `cancel`, send what `data_to_send`
     gives, and come back at `deadline()` at the latest. `skipped` counts well-formed replies that
     answered nothing, `frame_errors` the bytes that were no frame. Set `is_datagram` where a frame
-    has to go in a datagram of its own. When `broken` is True the
-    stream cannot be followed any further: close the link, open it anew and call `reset()`.
+    has to go in a datagram of its own, and `name` to what errors shall call the peer. When
+    `broken` is True the stream cannot be followed any further: close the link, open it anew and
+    call `reset()`.
     """
 
     def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
@@ -62,6 +63,7 @@ class ClientProtocol:
         self.frame_errors = 0
         self.broken = False
         self.is_datagram = False
+        self.name = ""
         quirks = self.options.quirks
         self._takes_zero = Quirks.zero_transaction_id in quirks
         self._takes_any_unit = Quirks.any_unit in quirks
@@ -428,7 +430,7 @@ class ClientProtocol:
                 continue
             if not self._has_transactions:
                 self._late.note_unit(exchange.unit, exchange.sent, now)
-            exchange.finish(None, exchange.timeout_error())
+            exchange.finish(None, exchange.timeout_error(self.name))
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
         """The caller gave up. A reply that still comes is dropped; no other exchange notices.

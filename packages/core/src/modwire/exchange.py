@@ -72,13 +72,18 @@ class Exchange(Generic[ResponseT]):
             self._error = error if error is None else error.with_traceback(None)
             self.done = True
 
-    def timeout_error(self) -> ResponseTimeoutError | InvalidResponseError:
-        """Why the exchange ends when its time is over: nothing came, or nothing that fits."""
+    def timeout_error(self, peer: str = "") -> ResponseTimeoutError | InvalidResponseError:
+        """Why the exchange ends when its time is over: nothing came, or nothing that fits.
+
+        `peer` is the name of the link in the error.
+        """
         if self.mismatch is not None:
             return self.mismatch
         attempts = f" in {self.sent} attempts" if self.sent > 1 else ""
+        prefix = f"{peer}: " if peer else ""
         return ResponseTimeoutError(
-            f"unit {self.unit} did not answer {self.request!r} within {self.timeout:g} s{attempts}"
+            f"{prefix}unit {self.unit} did not answer {self.request!r} "
+            f"within {self.timeout:g} s{attempts}"
         )
 
 

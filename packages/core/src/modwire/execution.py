@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import ExceptionCode, InvalidRequestError, ModbusError
+from .errors import ExceptionCode, ExceptionResponseError, InvalidRequestError, ModbusError
 from .messages.base import ExceptionResponse, Response
 
 if TYPE_CHECKING:
@@ -188,8 +188,11 @@ def _checked(response: object) -> Response | None:
 
 
 def _failure(call: Call, error: BaseException) -> ExceptionResponse:
-    code = call.request.function_code & 0x7F
-    return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE, error)
+    """What answers an error: the code that it names, else 04."""
+    code: int = ExceptionCode.SERVER_DEVICE_FAILURE
+    if isinstance(error, ExceptionResponseError) and 0 <= error.code <= 0xFF:
+        code = error.code
+    return ExceptionResponse(call.request.function_code & 0x7F, code, error)
 
 
 def _execute_in_thread(unit: Unit, call: Call) -> Response | None:

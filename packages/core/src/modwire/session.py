@@ -35,6 +35,7 @@ class ClientSession:
     def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
         self.protocol = ClientProtocol(framing, options)
+        self.protocol.name = name
         self.options = options
         self.is_open = False
         self.lost_reason: ConnectionLostError | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -115,7 +116,7 @@ class SerialLink(DescriptorLink):
         return self.receive() or None  # pyserial sets terminals so that b"" may mean no bytes yet
 
     def _close(self) -> None:
-        self._port.close()
+        close_port(self._port)
 
 
 class PortLink(Link):
@@ -198,7 +199,22 @@ class PortLink(Link):
         self._alarm.set()
         if self._is_reading and hasattr(self._port, "cancel_read"):
             self._port.cancel_read()
-        self._port.close()
+        close_port(self._port)
+
+
+def close_port(port: serial.Serial) -> None:
+    """Close the port; others may open it at once.
+
+    Where gevent has patched `os.close` the descriptor stays open for a moment, and with it the
+    lock that pyserial holds on it.
+    """
+    number = descriptor(port)
+    if number is not None:
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.flock(number, fcntl.LOCK_UN)
+    port.close()
 
 
 def descriptor(port: serial.Serial) -> int | None:

@@ -23,7 +23,8 @@ class AsyncUnit(_Unit):  # type: ignore[misc]
     """A unit for the servers of this package, which await its `execute`.
 
     Subclass it and override `async def execute(self, request, *, broadcast=False)`. Others than
-    the caller are served meanwhile. What it raises answers exception 04.
+    the caller are served meanwhile. An `ExceptionResponseError` answers with
+    its code, what else it raises with exception 04.
     """
 
     async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:

@@ -156,6 +156,8 @@ class SerialServer(Server):
         self._line.receive_data(data, now)
 
     def _lost(self, reason: object) -> ConnectionLostError:
+        if isinstance(reason, ConnectionLostError):
+            return reason
         return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
 
     # Executing and answering.
