@@ -56,8 +56,9 @@ PYTHON = {
     "the endpoint": "connect(",
     "serving": "except ServerDeviceFailureError",
     "the gateway": "RemoteUnit(",
-    "trio": "trio.run(main)",
+    "trio": "SequentialBlock(0, [2304, 2311, 2297]))})\n\n\nasync def",
     "gevent": "from modwire_gevent import",
+    "the async unit": "class Sensor(AsyncUnit)",
     "the core alone": "ClientProtocol(RtuFraming)",
     "the vendored core": "firmware_tool.modbus",
 }
@@ -72,7 +73,17 @@ def test_every_snippet_is_tested() -> None:
 
 @pytest.mark.parametrize(
     "part",
-    [PYTHON[each] for each in ("the endpoint", "serving", "trio", "gevent", "the core alone")],
+    [
+        PYTHON[each]
+        for each in (
+            "the endpoint",
+            "serving",
+            "trio",
+            "gevent",
+            "the async unit",
+            "the core alone",
+        )
+    ],
 )
 def test_a_snippet_prints_what_the_readme_shows(part: str, tmp_path: Path) -> None:
     script = tmp_path / "snippet.py"

@@ -587,6 +587,16 @@ def test_wrong_arguments_of_a_call_are_refused_before_anything_is_sent() -> None
     assert line.send() == b""
 
 
+def test_a_timeout_names_the_peer_where_it_has_a_name() -> None:
+    client = ClientProtocol(TcpFraming)
+    client.name = "tcp://192.0.2.1:502"
+    exchange = client.start(ReadHoldingRegistersRequest(0), 9, now=0.0)
+    client.data_to_send(0.0)
+    client.handle_timeout(1.0)
+    with pytest.raises(ResponseTimeoutError, match="^tcp://192.0.2.1:502: unit 9 did not answer"):
+        exchange.result()
+
+
 def test_each_datagram_has_one_frame() -> None:
     """Requests that time out together are sent again each on its own; a device reads one."""
     client = ClientProtocol(TcpFraming, ClientOptions(max_in_flight=4, retries=1))

@@ -14,6 +14,7 @@ from modwire import (
     ReadHoldingRegistersRequest,
     Response,
     SequentialBlock,
+    ServerDeviceBusyError,
     ServerOptions,
     ServerProtocol,
     TcpFraming,
@@ -167,6 +168,27 @@ def test_what_a_unit_raises_is_answered_04_and_reported(kind: str) -> None:
     response = run(protocol_with(reported).execute_async(READ, Units.single(unit), Threads()))
     assert code_of(response) == 4
     assert [type(error) for error in reported] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize("kind", ["memory", "blocking", "async"])
+def test_a_unit_refuses_with_the_code_that_it_raises(kind: str) -> None:
+    class Busy(Unit):
+        def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+            raise ServerDeviceBusyError
+
+    class AsyncBusy(Unit):
+        async def execute(  # type: ignore[override]
+            self, request: AnyRequest, *, broadcast: bool = False
+        ) -> Response | None:
+            raise ServerDeviceBusyError
+
+    reported: list[BaseException] = []
+    unit = AsyncBusy() if kind == "async" else Busy(blocking=kind == "blocking")
+    protocol, units = protocol_with(reported), Units.single(unit)
+    assert code_of(run(protocol.execute_async(READ, units, Threads()))) == 6
+    if kind != "async":
+        assert code_of(protocol.execute(READ, units)) == 6
+    assert reported == []
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])

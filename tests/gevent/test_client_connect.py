@@ -164,6 +164,9 @@ def answer():
 with SerialClient(os.ttyname(near)) as client:
     device = gevent.spawn(answer)
     assert client.read_holding_registers(0) == [5]
+for _ in range(3):  # a port can be opened again as soon as it was closed
+    with SerialClient(os.ttyname(near)):
+        pass
 print("right")
 """
 
