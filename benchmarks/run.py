@@ -21,6 +21,7 @@ import crc
 import event_loops
 import import_cost
 import messages
+import planner
 import server
 import stream
 from rounds import FULL, QUICK, Row, markdown, pin_to_one_core
@@ -35,6 +36,7 @@ FAMILIES = {
     "import": import_cost.run,
     "crc": crc.run,
     "messages": messages.run,
+    "planner": planner.run,
 }
 README = Path(__file__).parent / "README.md"
 _TABLES = re.compile(r"(<!-- tables: run.py --readme -->\n).*(<!-- end of tables -->)", re.DOTALL)

@@ -1,0 +1,276 @@
+"""The read planner: from the points that are wanted to the requests that cost least.
+
+`plan` does it once; `Planner` also learns where a device has holes. Register maps use both, and so
+does whoever polls a device by hand. What is read is up to the caller: nothing is sent from here.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from .plan_limits import BIT_TABLES, TABLES, PlanLimits, Span
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    # The first address, and the one behind the last: within one table, spans without its name.
+    Range: TypeAlias = tuple[int, int]
+
+__all__ = ["DEFAULT_LIMITS", "PlanLimits", "Planner", "Span", "plan"]
+
+_ADDRESSES = 0x10000
+
+DEFAULT_LIMITS = PlanLimits()
+
+
+def plan(points: Iterable[Span], *, limits: PlanLimits = DEFAULT_LIMITS) -> list[Span]:
+    """The cheapest requests that read all `points`, sorted by table and address.
+
+    No other requests within `limits` cost less, and of those that cost the same these read the
+    fewest addresses. A point is never torn: some request has all of it, except where it is longer
+    than one request may be; it is then cut at that length, from its beginning on. Points may come
+    in any order, twice, and overlap. Raises ValueError for a point in a forbidden range.
+    """
+    return [
+        Span(table, start, stop - start)
+        for table, ranges in sorted(_by_table(points).items())
+        for start, stop in _requests(table, _pieces(table, ranges, limits), limits)
+    ]
+
+
+def _requests(
+    table: str, points: Sequence[Range], limits: PlanLimits, refused: Sequence[Range] = ()
+) -> list[Range]:
+    """The cheapest requests for `points`, none of which contains another; sorted like them.
+
+    No request may contain one of `refused`, which are sorted by their ends, and no point does.
+
+    Since both ends of the points ascend, a request always has a run of them, and a plan is a set
+    of places where it is cut. A cut costs a request and saves the hole that it is in. The best plan
+    up to a point takes its last cut where that and the best plan before it are cheapest together,
+    among the cuts from which one request still reaches the point. The first of these only ever
+    moves on, so that the cheapest is at the head of a queue (a sliding minimum): n points take n
+    steps.
+    """
+    most = _longest(table, limits)
+    item_cost = limits.item_cost / 16 if table in BIT_TABLES else limits.item_cost
+    request_cost = limits.request_cost
+    widest = _ADDRESSES if limits.max_gap is None else limits.max_gap
+    forbidden = limits.forbidden.get(table, ())
+    cuts: list[int] = []  # for each point, where the request begins that ends with it
+    # (cost, addresses read beyond the points, index of the point behind the cut), best first
+    queue: deque[tuple[float, int, int]] = deque()
+    cost, read, before = 0.0, 0, 0
+    first = known = 0
+    for index, (start, stop) in enumerate(points):
+        hole = start - before
+        if index:
+            cost += request_cost - item_cost * hole
+            read -= hole
+            if hole > widest or (hole > 0 and forbidden and _touched(forbidden, before, start)):
+                first = index
+        # Of two that are equal the later one stays: the first requests are the full ones.
+        while queue and (queue[-1][0], queue[-1][1]) >= (cost, read):
+            queue.pop()
+        queue.append((cost, read, index))
+        while stop - points[first][0] > most:
+            first += 1
+        while known < len(refused) and refused[known][1] <= stop:
+            while points[first][0] <= refused[known][0]:
+                first += 1
+            known += 1
+        while queue[0][2] < first:
+            queue.popleft()
+        cost, read, cut = queue[0]
+        cuts.append(cut)
+        before = stop
+    found: list[Range] = []
+    index = len(points) - 1
+    while index >= 0:
+        found.append((points[cuts[index]][0], points[index][1]))
+        index = cuts[index] - 1
+    return found[::-1]
+
+
+def _pieces(table: str, ranges: Iterable[Range], limits: PlanLimits) -> list[Range]:
+    """The ranges that no other contains, sorted; what is too long is cut.
+
+    Raises ValueError for one that touches what is forbidden.
+    """
+    most = _longest(table, limits)
+    forbidden = limits.forbidden.get(table, ())
+    cut: list[Range] = []
+    for start, stop in ranges:
+        if forbidden and _touched(forbidden, start, stop):
+            raise ValueError(f"{table} {start}..{stop - 1} has addresses that are forbidden")
+        while stop - start > most:
+            cut.append((start, start + most))
+            start += most
+        cut.append((start, stop))
+    cut.sort()
+    kept: list[Range] = []
+    end = 0
+    for start, stop in cut:
+        if stop > end:
+            if kept and kept[-1][0] == start:
+                kept.pop()  # the longer one comes later
+            kept.append((start, stop))
+            end = stop
+    return kept
+
+
+class Planner:
+    """The requests for a set of points, on a device of which not everything can be read.
+
+    Ask for `requests()` at each poll, and hand back what the device refuses:
+
+        pending = planner.requests()
+        while pending:
+            span = pending.pop()
+            try:
+                values = client.read_holding_registers(span.address, span.count)
+            except IllegalDataAddressError:
+                pending += planner.refused(span)
+
+    Every point that can be read has then been read. What was refused is remembered: a point that
+    is refused alone is not asked for again, and no request contains what was refused before. So
+    each poll is refused less, until none is; the plan is then the cheapest that is known to work.
+    It may have a request more than it needs where a poll was broken off before it was done. Raises
+    ValueError as `plan` does. Not for several threads at once.
+    """
+
+    def __init__(self, points: Iterable[Span], limits: PlanLimits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+        self._points = sorted(set(points))
+        self._readable = _by_table(self._points)
+        self._pieces = {
+            table: _pieces(table, ranges, limits) for table, ranges in self._readable.items()
+        }
+        # What no request may contain: points that cannot be read, and pairs of neighbours that
+        # cannot be read together. Sorted by their ends.
+        self._refused: dict[str, list[Range]] = {table: [] for table in TABLES}
+        # The pair to blame for the refusal of a request, by the parts that were asked instead.
+        self._blamed: dict[Span, Range] = {}
+        self._plan: list[Span] | None = None
+
+    @property
+    def unreadable(self) -> list[Span]:
+        """The points, as they were given, that the device refused alone or in their parts."""
+        readable = {table: set(ranges) for table, ranges in self._readable.items()}
+        return [
+            point
+            for point in self._points
+            if (point.address, point.stop) not in readable[point.table]
+        ]
+
+    def requests(self) -> list[Span]:
+        """The cheapest requests for all points that can be read, by what is known so far."""
+        if self._plan is None:
+            self._plan = [
+                span
+                for table, pieces in sorted(self._pieces.items())
+                for span in self._requests(table, pieces)
+            ]
+        return list(self._plan)
+
+    def refused(self, span: Span) -> list[Span]:
+        """What to ask instead of `span`, which the device refused; [] if it was one point.
+
+        For exception 02, and for any other by which a device says that it will not read this; not
+        for a timeout. A request for several points is bisected, by preference at its largest hole,
+        for there the device is most likely to have nothing.
+        """
+        self._plan = None
+        table, start, stop = span.table, span.address, span.stop
+        refused = self._refused[table]
+        blamed = self._blamed.pop(span, None)
+        if blamed in refused:  # it was this part, not where they meet
+            refused.remove(blamed)
+        inside = self._inside(span)
+        if inside == [(start, stop)]:
+            insort(refused, (start, stop), key=_end)
+            longest = _longest(table, self._limits)
+            self._readable[table] = [
+                point
+                for point in self._readable[table]
+                if point[1] < stop or start < point[0] or not _needs(point, (start, stop), longest)
+            ]
+            self._pieces[table] = _pieces(table, self._readable[table], self._limits)
+            # Shorter points within it have been covered by it so far.
+            return self._requests(table, self._inside(span))
+        if len(inside) < 2 or any(start <= low for low, _ in self._known(span)):
+            return self._requests(table, inside)
+        at = _middle(inside)
+        pair = inside[at - 1][0], inside[at][1]
+        parts = self._requests(table, inside[:at]) + self._requests(table, inside[at:])
+        insort(refused, pair, key=_end)
+        self._blamed.update(dict.fromkeys(parts, pair))
+        return parts
+
+    def _requests(self, table: str, pieces: Sequence[Range]) -> list[Span]:
+        if not pieces:
+            return []
+        whole = Span(table, pieces[0][0], pieces[-1][1] - pieces[0][0])
+        return [
+            Span(table, start, stop - start)
+            for start, stop in _requests(table, pieces, self._limits, self._known(whole))
+        ]
+
+    def _known(self, span: Span) -> list[Range]:
+        """What was refused and ends within `span`."""
+        refused = self._refused[span.table]
+        return refused[
+            bisect_right(refused, span.address, key=_end) : bisect_right(
+                refused, span.stop, key=_end
+            )
+        ]
+
+    def _inside(self, span: Span) -> list[Range]:
+        """The pieces that `span` has all of."""
+        pieces = self._pieces.get(span.table, [])
+        at = bisect_left(pieces, (span.address, 0))
+        inside: list[Range] = []
+        while at < len(pieces) and pieces[at][1] <= span.stop:
+            inside.append(pieces[at])
+            at += 1
+        return inside
+
+
+def _needs(point: Range, refused: Range, longest: int) -> bool:
+    """Whether `point` cannot be read without `refused`, which is in one of its pieces."""
+    piece = point[0] + (refused[0] - point[0]) // longest * longest
+    return point[0] <= refused[0] and refused[1] <= min(point[1], piece + longest)
+
+
+def _end(each: Range) -> int:
+    return each[1]
+
+
+def _middle(pieces: Sequence[Range]) -> int:
+    """Where to bisect: behind the largest hole in the middle half, or nearest to the middle."""
+    number = len(pieces)
+    least = max(1, number // 4)
+    return max(
+        range(least, number - least + 1),
+        key=lambda at: (pieces[at][0] - pieces[at - 1][1], -abs(2 * at - number)),
+    )
+
+
+def _longest(table: str, limits: PlanLimits) -> int:
+    return limits.max_bits if table in BIT_TABLES else limits.max_registers
+
+
+def _by_table(points: Iterable[Span]) -> dict[str, list[Range]]:
+    ranges: dict[str, list[Range]] = {}
+    for point in points:
+        ranges.setdefault(point.table, []).append((point.address, point.address + point.count))
+    return ranges
+
+
+def _touched(forbidden: Sequence[range], start: int, stop: int) -> bool:
+    """Whether a forbidden range, of which the list is sorted, has an address of start..stop-1."""
+    at = bisect_right(forbidden, start, key=lambda each: each.stop)
+    return at < len(forbidden) and forbidden[at].start < stop
