@@ -103,3 +103,18 @@ def test_lost_characters_are_counted_with_the_frame_that_they_damaged() -> None:
         assert protocol.answer_all(units) == b""
     assert (unit.communication_error_count, unit.overrun_count) == (2, 1)
     assert unit.overrun_flag
+
+
+def test_an_authorize_that_gives_no_verdict_allows_nothing_and_answers_04() -> None:
+    """What is true without being True, such as what an async function gives."""
+    reported: list[BaseException] = []
+    options = ServerOptions(
+        authorize=lambda *details: object(),  # type: ignore[arg-type, return-value]
+        on_error=lambda *details: reported.append(details[2]),
+    )
+    unit = registers()
+    protocol = ServerProtocol(TcpFraming, options)
+    protocol.receive_data(frame(TcpFraming), 0.0)
+    assert protocol.answer_all(Units.single(unit)) == frame(TcpFraming, b"\x86\x04")
+    assert unit.holding_registers.read(5, 1)[0] == 0
+    assert [type(error) for error in reported] == [TypeError]

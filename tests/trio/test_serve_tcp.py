@@ -13,9 +13,9 @@ import pytest
 import trio
 import trio.testing
 
-from modwire import AsciiFraming, RtuFraming, Units
+from modwire import AsciiFraming, RtuFraming, Unit, Units
 from modwire.networks import HostPort
-from modwire_trio import RemoteUnit, TcpClient, serve_tcp
+from modwire_trio import AsyncUnit, RemoteUnit, TcpClient, serve_tcp
 from server_peers import READ, READ_ANSWER, gated_units, memory_unit, rtu, tcp
 from serving_peers import (
     SLOW_ANSWER,
@@ -307,3 +307,52 @@ def test_an_interrupted_program_ends_with_the_interrupt_alone() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         trio.run(partial(serve_tcp, single(), 0, task_status=Status()))
+
+
+def test_it_may_be_cancelled_before_it_has_accepted_anybody() -> None:
+    async def main() -> None:
+        for _ in range(20):
+            async with trio.open_nursery() as nursery:
+                await nursery.start(serve_tcp, single(), 0)
+                nursery.cancel_scope.cancel()
+
+    trio.run(main)
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "foreign", "thread"])
+def test_a_unit_cannot_end_the_server_with_what_no_exception_handler_sees(kind: str) -> None:
+    class Foreign(BaseException):
+        pass
+
+    class Leaking(AsyncUnit):
+        async def execute(self, request: Any, *, broadcast: bool = False) -> Any:
+            if kind == "foreign":
+                raise Foreign
+            kept: BaseException | None = None
+            with trio.CancelScope() as scope:
+                scope.cancel()
+                try:
+                    await trio.sleep_forever()
+                except trio.Cancelled as error:
+                    kept = error
+            assert kept is not None
+            raise kept
+
+    class Blocking(Unit):
+        def execute(self, request: Any, *, broadcast: bool = False) -> Any:
+            raise Foreign
+
+    bad = Blocking(blocking=True) if kind == "thread" else Leaking()
+    units = Units({1: memory_unit(), 2: bad})
+
+    async def main() -> None:
+        async with (
+            served(serve_tcp, units, 0) as server,
+            dialled(server.address) as end,
+            dialled(server.address) as other,
+        ):
+            await end.ask(tcp("0300000001", unit=2), tcp("8304", unit=2))
+            await end.ask(READ, READ_ANSWER)
+            await other.ask(READ, READ_ANSWER)
+
+    trio.run(main)

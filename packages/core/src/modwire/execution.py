@@ -88,8 +88,8 @@ class Executor:
         """What `execute` gives, for an event loop: it waits without stalling others.
 
         A unit whose `execute` is a coroutine function is awaited. Another that blocks runs as
-        `await in_thread(function)`, in which KeyboardInterrupt and SystemExit count as failures,
-        as they are none of the loop's. Units in memory, those that cooperate, and hooks, run at
+        `await in_thread(function)`, in which KeyboardInterrupt and its like count as failures, as
+        they are none of the loop's. Units in memory, those that cooperate, and hooks, run at
         once.
         """
         units.bus.messages += 1
@@ -150,7 +150,11 @@ class Executor:
         request = call.request
         code = ExceptionCode.ILLEGAL_FUNCTION
         try:
-            if authorize(self.peer, self.role, call.unit, request):
+            answer: object = authorize(self.peer, self.role, call.unit, request)
+            if not isinstance(answer, bool):
+                # What is true without being True, such as a coroutine, must not let anyone in.
+                raise TypeError(f"authorize() must give True or False, got {answer!r}")
+            if answer:
                 return None
         except Exception as error:  # noqa: BLE001 - a fault must neither allow nor end anything
             self._report(request, error)
@@ -198,5 +202,7 @@ def _failure(call: Call, error: BaseException) -> ExceptionResponse:
 def _execute_in_thread(unit: Unit, call: Call) -> Response | None:
     try:
         return unit.execute(call.request, broadcast=call.broadcast)
-    except (KeyboardInterrupt, SystemExit) as error:
+    except Exception:
+        raise
+    except BaseException as error:
         raise RuntimeError(f"execute() of {unit!r} raised {error!r}") from error

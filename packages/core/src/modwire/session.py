@@ -54,7 +54,8 @@ class ClientSession:
         """
         pause = self._backoff.wait(now)
         if pause > (self.options.response_timeout if timeout is None else timeout):
-            raise self.no_link(f"{self.open_error}; the next try is in {pause:.1f} s")
+            reason = self.open_error or self.lost_reason
+            raise self.no_link(f"{reason}; the next try is in {pause:.1f} s")
         return pause
 
     def open_failed(self, error: Exception, now: float) -> None:

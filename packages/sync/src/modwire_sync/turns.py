@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
-_MOST_READS = 64  # of what has arrived before a call, lest a server that floods us holds it up
+_MOST_READS = 8  # of what has arrived before a call, lest a server that floods us holds it up
 DEBUG = 10  # logging.DEBUG; logging is imported when the first link is opened
 
 

@@ -80,9 +80,12 @@ class SerialLink(DescriptorLink):
         # pyserial sets terminals so that b"" also means no bytes yet, and trio may wake up early;
         # one that is readable and has no bytes has hung up.
         data = await super().receive()
-        if data == b"" and not select.select((self._descriptor,), (), (), 0)[0]:
-            return None
-        return data
+        return None if data == b"" and not self._is_readable() else data
+
+    def _is_readable(self) -> bool:
+        poll = select.poll()  # select() knows no descriptors from 1024 on
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
     def arrived(self) -> bytes | None:
         return super().arrived() or None

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     AnyExchange: TypeAlias = Exchange[Any]
 
-_MOST_READS = 64  # of what has arrived before a call, lest a server that floods us holds it up
+_MOST_READS = 8  # of what has arrived before a call, lest a server that floods us holds it up
 _NEVER = float("inf")
 DEBUG = 10  # logging.DEBUG; logging is imported when the first link is opened
 

@@ -145,18 +145,22 @@ class TcpServer(Server):
             waiting.unwatch()
 
     def _accept_those_there(self, listener: socket.socket) -> bool:
+        has_made_room = False
         for _ in range(_ACCEPTS_PER_EVENT):
             try:
                 accepted, address = accept(listener)
             except (BlockingIOError, ConnectionAbortedError):
                 return True
             except OSError as error:
+                if error.errno == errno.EMFILE and not has_made_room:
+                    has_made_room = self._connections.make_room()
+                    if has_made_room:
+                        continue
                 # Out of file descriptors or memory: the listener stays ready, so trying on would
                 # be a spin.
                 self._logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
-                if error.errno == errno.EMFILE:
-                    self._connections.make_room()
                 return False
+            has_made_room = False
             self._admit(accepted, address)
         return True
 

@@ -133,7 +133,12 @@ class UdpServer(Server):
             calls += 1
             if calls % _CALLS_IN_A_ROW == 0:
                 sleep(0)
-            blocks = protocol.blocks(call, self.units)
+            try:
+                blocks = protocol.blocks(call, self.units)
+            except Exception:
+                # Somebody's own Units.
+                self._logger.exception("%s dropped %r", self, call.request)
+                continue
             if blocks and self._open_calls < self._max_calls:
                 # The answer may come when the shared protocol serves another peer.
                 own = ServerProtocol(self.framing, self.options, peer=protocol.peer)

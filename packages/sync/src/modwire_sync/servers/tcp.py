@@ -133,19 +133,23 @@ class TcpServer(Server):
             self._loop.unwatch(listener.fileno())
 
     def _on_acceptable(self, listener: socket.socket, mask: int, now: float) -> None:
+        has_made_room = False
         for _ in range(_ACCEPTS_PER_EVENT):
             try:
                 accepted, address = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
+                if error.errno == errno.EMFILE and not has_made_room:
+                    has_made_room = self._connections.make_room()
+                    if has_made_room:
+                        continue
                 # Out of file descriptors or memory: the listener stays ready, so trying on would
                 # be a spin.
                 self._logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
                 self._pause_accepting(now + _ACCEPT_PAUSE)
-                if error.errno == errno.EMFILE:
-                    self._connections.make_room()
                 return
+            has_made_room = False
             self._admit(accepted, address, now)
 
     def _admit(self, accepted: socket.socket, address: tuple[str, int], now: float) -> None:

@@ -143,7 +143,7 @@ class Connection:
             return
         self._call = call
         try:
-            response = await protocol.execute_async(call, service.units, service.in_thread)
+            response = await service.execute(protocol, call)
         finally:
             self._call = None
         self.heard = trio.current_time()

@@ -206,9 +206,7 @@ class _Server:
             while self._to_execute:
                 call = self._to_execute.popleft()
                 try:
-                    response = await line.protocol.execute_async(
-                        call, service.units, service.in_thread
-                    )
+                    response = await service.execute(line.protocol, call)
                 except Exception as error:  # noqa: BLE001 - somebody's own Units cannot stop it
                     line.failed(call, error, trio.current_time())
                 else:

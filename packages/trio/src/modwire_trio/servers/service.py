@@ -11,10 +11,11 @@ import trio
 from modwire import Framing, Units
 
 if TYPE_CHECKING:
-    from modwire import Response
+    from modwire import Call, Response, ServerProtocol
     from modwire.execution import InThread
     from modwire.messages.base import AnyRequest
 
+_PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG
 logger = getLogger("modwire.server")
 wire = getLogger("modwire.wire")
@@ -69,7 +70,7 @@ class Service:
             outside.cancel_scope.shield = True
             self.stopping.set()
             self._shield.deadline = trio.current_time() + self._grace
-            stop()
+            self._run_alone(stop)
         logger.info("%s is closed", self.name)
         if self._failure is not None:
             failure, self._failure = self._failure, None
@@ -83,8 +84,30 @@ class Service:
         with self._shield:
             async with trio.open_nursery() as self._tasks:
                 if not self.stopping.is_set():
-                    begin()
+                    self._run_alone(begin)
         outside.cancel()
+
+    def _run_alone(self, function: Callable[[], None]) -> None:
+        """Call what begins or stops; its error ends the serving, and `run` raises it."""
+        try:
+            function()
+        except BaseException as error:  # noqa: BLE001 - without a group around it
+            self._failure = self._failure or error
+            self._shield.cancel()
+
+    async def execute(self, protocol: ServerProtocol, call: Call) -> Response | None:
+        """What the units answer; they can end neither their connection nor the serving.
+
+        Who else than the server raises `Cancelled` has kept one of his own.
+        """
+        try:
+            return await protocol.execute_async(call, self.units, self.in_thread)
+        except (Exception, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() == _PAST:
+                raise
+            return protocol.failed(call, error)
 
     def start(self, task: Callable[[], Awaitable[None]]) -> None:
         """Start a task; what it raises ends the whole serving at once."""

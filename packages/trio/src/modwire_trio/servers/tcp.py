@@ -209,7 +209,7 @@ class _Server:
     # Accepting.
 
     async def _accept(self, listener: socket.socket) -> None:
-        while True:
+        while listener.fileno() >= 0:
             try:
                 await wait_readable(listener)
             except trio.ClosedResourceError:
@@ -222,6 +222,7 @@ class _Server:
 
     def _accept_some(self, listener: socket.socket) -> bool:
         """Accept who is there; False where the system has no means for more."""
+        has_made_room = False
         for _ in range(_ACCEPTS_PER_EVENT):
             try:
                 accepted, address = listener.accept()
@@ -230,11 +231,14 @@ class _Server:
             except OSError as error:
                 if listener.fileno() < 0:
                     return True  # it was closed after it had turned ready
+                if error.errno == errno.EMFILE and not has_made_room:
+                    has_made_room = self._make_room()
+                    if has_made_room:
+                        continue
                 name = self._service.name
                 logger.error("%s cannot accept for %s s: %s", name, _ACCEPT_PAUSE, error)
-                if error.errno == errno.EMFILE:
-                    self._make_room()
                 return False
+            has_made_room = False
             self._admit(accepted, address)
         return True
 

@@ -167,7 +167,7 @@ class _Server:
     ) -> None:
         service = self._service
         try:
-            response = await protocol.execute_async(call, service.units, service.in_thread)
+            response = await service.execute(protocol, call)
             self._send(protocol, link, address, call, response)
         except Exception as error:  # noqa: BLE001 - as above
             _log_dropped(service.name, call, error)
