@@ -1,0 +1,196 @@
+"""Several server processes on one store, at one port: python benchmarks/stores.py
+
+    python benchmarks/stores.py                       Redis, PostgreSQL and SQLite of its own
+    python benchmarks/stores.py redis://host:6379/0   a store that is there (or several)
+
+Prints requests a second with 1, 2 and 4 server processes, each of which listens at the same port
+(SO_REUSEPORT). 64 connections have one request each on the way. Redis and PostgreSQL of its own
+wait for the disk at each write. Servers, stores and load share the processors of one machine: it
+shows what a store costs; what more machines bring, only they can show. From 1 to 2 processes part
+of the gain is that the threads of one process no longer wait for each other's interpreter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from pathlib import Path
+from time import perf_counter
+
+from modwire import Units
+from modwire_stores import redis_unit, sql_unit
+from modwire_sync import TcpServer
+
+TESTS = Path(__file__).parents[1] / "tests"
+PROCESSES = (1, 2, 4)
+CONNECTIONS = 64
+READ = struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)
+
+
+def _read(number: int) -> bytes:
+    return READ
+
+
+def _write(number: int) -> bytes:
+    values = number.to_bytes(2, "big") * 10
+    return struct.pack(">HHHBBHHB", 1, 0, 27, 1, 16, 0, 10, 20) + values
+
+
+def _read_write(number: int) -> bytes:
+    values = number.to_bytes(2, "big") * 10
+    return struct.pack(">HHHBBHHHHB", 1, 0, 31, 1, 23, 0, 10, 0, 10, 20) + values
+
+
+# The request number N, which writes the value N: SQLite does not touch the disk for a value that
+# is there already, and a write that writes nothing is no measurement.
+REQUESTS = {
+    "FC3, 10 registers": _read,
+    "FC16, 10 registers": _write,
+    "FC23, 10 and 10": _read_write,
+}
+
+
+def serve(url: str, port: int) -> None:
+    """One of the server processes; prints a line when it listens."""
+    is_redis = url.startswith(("redis", "unix"))
+    # Processes that write to one SQLite file wait for each other.
+    unit = redis_unit(url, "bench") if is_redis else sql_unit(url, "bench", timeout=30.0)
+    with unit:
+        server = TcpServer(Units.single(unit), ("127.0.0.1", port), reuse_port=True, workers=4)
+        server.start()
+        print("ready", flush=True)
+        sys.stdin.read()
+        server.shutdown()
+
+
+@contextmanager
+def servers(url: str, count: int) -> Iterator[int]:
+    """So many server processes; gives their port."""
+    with socket.socket() as holder:
+        # Bound but not listening: it keeps the port and gets no connection.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", 0))
+        port: int = holder.getsockname()[1]
+        command = [sys.executable, __file__, "--serve", str(port), url]
+        processes = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            for _ in range(count)
+        ]
+        try:
+            for process in processes:
+                assert process.stdout is not None
+                if process.stdout.readline() != b"ready\n":
+                    raise RuntimeError("a server has not started")
+            yield port
+        finally:
+            for process in processes:
+                process.communicate()
+
+
+def load(port: int, request: Callable[[int], bytes], seconds: float) -> float:
+    """Requests a second on all connections together; raises if the last write is not there."""
+    poll = select.epoll()
+    numbers = cycle(range(1, 0x10000))
+    last: dict[int, int] = {}
+    with ExitStack() as stack:
+        links: dict[int, socket.socket] = {}
+
+        def send(descriptor: int) -> None:
+            number = last[descriptor] = next(numbers)
+            links[descriptor].sendall(request(number))
+
+        for _ in range(CONNECTIONS):
+            link = stack.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            links[link.fileno()] = link
+            poll.register(link, select.EPOLLIN)
+            send(link.fileno())
+        stack.callback(poll.close)
+        done = 0
+        started = perf_counter()
+        end = started + seconds
+        while perf_counter() < end:
+            for descriptor, _ in poll.poll(30):
+                _receive(links[descriptor])
+                send(descriptor)
+                done += 1
+        took = perf_counter() - started
+        for link in links.values():
+            _receive(link)
+        if request is not _read:
+            link.sendall(READ)
+            values = struct.unpack(">10H", _receive(link)[9:])
+            if len(set(values)) > 1 or values[0] not in last.values():
+                raise RuntimeError(f"the store has {values}, which nobody wrote last")
+    return done / took
+
+
+def _receive(link: socket.socket) -> bytes:
+    """One answer, which comes in one piece; raises if it is an exception."""
+    answer = link.recv(4096)
+    if len(answer) < 9 or answer[7] & 0x80:
+        raise RuntimeError(f"a server answered {answer.hex()}")
+    return answer
+
+
+def measure(name: str, url: str, seconds: float) -> None:
+    """Print the rows of one store."""
+    rates: dict[str, list[float]] = {request: [] for request in REQUESTS}
+    for count in PROCESSES:
+        with servers(url, count) as port:
+            for each, request in REQUESTS.items():
+                load(port, request, seconds / 4)
+                rates[each].append(load(port, request, seconds))
+    for each, found in rates.items():
+        print(f"| {name}: {each} | {' | '.join(f'{rate:,.0f}/s' for rate in found)} |", flush=True)
+
+
+def stores(stack: ExitStack) -> Iterator[tuple[str, str]]:
+    """Those that this machine can start, by name."""
+    sys.path += [str(TESTS / "stores"), str(TESTS / "helpers")]
+    from store_servers import POSTGRES, REDIS, PostgresServer, RedisServer
+
+    for name, is_there, kind in (
+        ("Redis", REDIS, RedisServer),
+        ("PostgreSQL", POSTGRES, PostgresServer),
+    ):
+        if not is_there:
+            print(f"{name} is not installed", file=sys.stderr)
+            continue
+        server = kind()
+        stack.callback(server.close)
+        server.start()
+        yield name, server.url
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    yield "SQLite", f"sqlite:///{folder}/registers.db"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("urls", nargs="*", help="stores that are there")
+    parser.add_argument("--seconds", type=float, default=4.0, help="for each number (default 4)")
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve is not None:
+        serve(arguments.urls[0], arguments.serve)
+        return
+    print(f"{os.cpu_count()} processors, {CONNECTIONS} connections\n")
+    print(f"| processes | {' | '.join(map(str, PROCESSES))} |")
+    print("|---|" + "---:|" * len(PROCESSES))
+    with ExitStack() as stack:
+        named = [(url.partition(":")[0], url) for url in arguments.urls] or stores(stack)
+        for name, url in named:
+            measure(name, url, arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()

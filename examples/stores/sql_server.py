@@ -1,0 +1,13 @@
+"""A meter whose values are in a SQLite file, until Ctrl+C: pip install modwire-stores[sql]
+
+Another program reads them: sqlite3 meter.db "SELECT block, address, value FROM meter"
+A URL such as "postgresql://user@host/name" instead of the file is all that PostgreSQL needs.
+"""
+
+from modwire import Units
+from modwire_stores import sql_unit
+from modwire_sync import TcpServer
+
+with sql_unit("meter.db", "meter", addresses=range(100)) as meter:
+    server = TcpServer(Units({1: meter}), ("127.0.0.1", 5020))
+    server.serve_forever()

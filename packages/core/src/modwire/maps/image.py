@@ -1,0 +1,188 @@
+"""`Image`: what is known of a device's tables, and which points of it are to be written.
+
+Maps are images, and points look at them: so points that share a register always agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..messages.bit_access import WriteMultipleCoilsRequest, WriteSingleCoilRequest
+from ..messages.register_access import WriteMultipleRegistersRequest, WriteSingleRegisterRequest
+from ..messages.register_operations import MaskWriteRegisterRequest
+from ..planner import Span
+
+if TYPE_CHECKING:
+    from ..messages.base import AnyRequest
+
+WHOLE = 0xFFFF
+TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
+_MOST_WRITTEN = {"coils": 1968, "holding_registers": 123}  # sections 6.11 and 6.12
+
+
+class AnyPoint:
+    """Where a point is: what `Point` is without its type.
+
+    `span` is its table, address and count; `mask` has the bits of a register that are the
+    point's. `name` is that of the attribute, and `unit` the unit of measurement.
+    """
+
+    def __init__(self, span: Span, *, unit: str = "", mask: int = WHOLE) -> None:
+        self.span = span
+        self.unit = unit
+        self.mask = mask
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = self.name or name
+
+    @property
+    def where(self) -> str:
+        """The name and the place, for errors and logs."""
+        table = self.span.table.replace("_", " ")[:-1]
+        return f"{self.name or 'point'} ({table} {self.span.address})"
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a client can write it: coils and holding registers."""
+        return self.span.table in _MOST_WRITTEN
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.where}>"
+
+
+class Write(NamedTuple):
+    """A request, and the points that are written once it is answered."""
+
+    request: AnyRequest
+    points: Sequence[AnyPoint]
+
+
+class Image:
+    """Values of registers and bits by table and address, and the points that were set."""
+
+    __slots__ = ("_known", "_set")
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[int, int]] = {table: {} for table in TABLES}
+        self._set: dict[AnyPoint, None] = {}
+
+    def raw(self, point: AnyPoint) -> list[int]:
+        """The registers or bits of `point` as they are in the device.
+
+        Raises AttributeError where they were neither read nor set.
+        """
+        span = point.span
+        known = self._known[span.table]
+        try:
+            return [known[address] for address in range(span.address, span.stop)]
+        except KeyError:
+            raise AttributeError(f"{point.where} was neither read nor set") from None
+
+    def knows(self, point: AnyPoint) -> bool:
+        """Whether `point` was read or set."""
+        known = self._known[point.span.table]
+        return all(address in known for address in range(point.span.address, point.span.stop))
+
+    def known(self, table: str) -> Mapping[int, int]:
+        """All that is known of a table, by address."""
+        return self._known[table]
+
+    def set_raw(self, point: AnyPoint, items: Sequence[int]) -> None:
+        """Set the registers or bits of `point`; it is then one of those to be written."""
+        known = self._known[point.span.table]
+        for address, item in enumerate(items, point.span.address):
+            if point.mask != WHOLE:
+                item = known.get(address, 0) & ~point.mask | item & point.mask
+            known[address] = item
+        self._set.pop(point, None)
+        self._set[point] = None
+
+    def receive(self, span: Span, items: Iterable[int]) -> None:
+        """Take what was read."""
+        self._known[span.table].update(zip(range(span.address, span.stop), items, strict=True))
+
+    def take_changes(self) -> list[AnyPoint]:
+        """The points that were set, in that order; from now on they count as unchanged."""
+        changes = list(self._set)
+        self._set.clear()
+        return changes
+
+    def return_changes(self, points: Iterable[AnyPoint]) -> None:
+        """Count `points` as set again, before those that were set since."""
+        self._set = {**dict.fromkeys(points), **self._set}
+
+
+def plan_writes(image: Image, points: Sequence[AnyPoint]) -> list[Write]:
+    """The requests that write `points` as they are in `image`, by table and address.
+
+    Points next to each other share a request as far as it reaches (function 15 or 16; 5 or 6 where
+    it is one coil or register), and none is torn unless it is longer. Parts of a register change
+    by function 22, which leaves the other bits to the device. Raises ValueError for a point that
+    no client can write.
+    """
+    for point in points:
+        if not point.is_writable:
+            raise ValueError(
+                f"{point.where} cannot be written, only coils and holding registers can"
+            )
+    whole = [point for point in points if point.mask == WHOLE]
+    writes: list[Write] = []
+    run: list[AnyPoint] = []
+    table, start, stop = "", 0, 0
+    for point in sorted(whole, key=lambda point: (point.span.table, point.span.address)):
+        span = point.span
+        longest = _MOST_WRITTEN[span.table]
+        if span.table == table and span.address <= stop and max(stop, span.stop) <= start + longest:
+            run.append(point)
+            stop = max(stop, span.stop)
+            continue
+        writes += _writes(image, run, table, start, stop)
+        run, table, start, stop = [point], span.table, span.address, span.stop
+    writes += _writes(image, run, table, start, stop)
+
+    covered = {address for point in whole for address in _addresses(point)}
+    parts: dict[int, list[AnyPoint]] = {}
+    for point in points:
+        if point.mask != WHOLE:
+            parts.setdefault(point.span.address, []).append(point)
+    for address, fields in sorted(parts.items()):
+        if ("holding_registers", address) in covered:
+            continue
+        mask = 0
+        for field in fields:
+            mask |= field.mask
+        word = image.raw(fields[0])[0]
+        writes.append(Write(MaskWriteRegisterRequest(address, ~mask & WHOLE, word & mask), fields))
+    return writes
+
+
+def _addresses(point: AnyPoint) -> Iterable[tuple[str, int]]:
+    return ((point.span.table, at) for at in range(point.span.address, point.span.stop))
+
+
+def _writes(
+    image: Image, points: Sequence[AnyPoint], table: str, start: int, stop: int
+) -> list[Write]:
+    """The requests for a run of points without holes."""
+    writes: list[Write] = []
+    while points and start < stop:
+        count = min(stop - start, _MOST_WRITTEN[table])
+        items = image.raw(AnyPoint(Span(table, start, count)))
+        request: AnyRequest
+        if table == "coils":
+            request = (
+                WriteSingleCoilRequest(start, bool(items[0]))
+                if count == 1
+                else WriteMultipleCoilsRequest(start, list(map(bool, items)))
+            )
+        else:
+            request = (
+                WriteSingleRegisterRequest(start, items[0])
+                if count == 1
+                else WriteMultipleRegistersRequest(start, items)
+            )
+        start += count
+        writes.append(Write(request, points if start == stop else ()))
+    return writes

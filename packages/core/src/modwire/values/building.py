@@ -1,0 +1,312 @@
+"""`RegisterBuilder` and `RegisterReader`: values in a row, and the functions for a single one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ..bits import pack_bits, unpack_bits
+from ..block import pack_words, unpack_words
+from .orders import ABCD, Order, find_order, swap_bytes, swap_words
+from .types import ValueType, find_type
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .orders import Endian, OrderName
+    from .types import FloatName, IntegerName
+
+T = TypeVar("T")
+
+
+def encode_value(kind: ValueType[T], value: T, order: Order) -> list[int]:
+    """The registers of one value that has them for itself; raises ValueError."""
+    data = kind.pack(value)
+    if len(data) % 2:
+        # A single byte is a small number, and stands where that of a whole register would.
+        data = b"\0" + data if kind.number_size == len(data) else data + b"\0"
+    if order.word_order == "little":
+        data = swap_words(data, kind.number_size)
+    if order.byte_order == "little":
+        data = swap_bytes(data)
+    return list(unpack_words(data))
+
+
+def decode_value(kind: ValueType[T], registers: Iterable[int], order: Order) -> T:
+    """What `encode_value` encoded; raises ValueError."""
+    data = pack_words(registers)
+    if len(data) >> 1 != kind.register_count:
+        raise ValueError(
+            f"{kind.name} must have {kind.register_count} registers, got {len(data) >> 1}"
+        )
+    if order.byte_order == "little":
+        data = swap_bytes(data)
+    if order.word_order == "little":
+        data = swap_words(data, kind.number_size)
+    if kind.size % 2:
+        data = data[1:] if kind.number_size == kind.size else data[:-1]
+    return kind.unpack(data)
+
+
+@overload
+def to_registers(
+    kind: IntegerName,
+    value: int,
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> list[int]: ...
+@overload
+def to_registers(
+    kind: FloatName,
+    value: float,
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> list[int]: ...
+@overload
+def to_registers(
+    kind: ValueType[T],
+    value: T,
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> list[int]: ...
+def to_registers(
+    kind: Any,
+    value: Any,
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> list[int]:
+    """The registers of one value: `to_registers("float32", 22.34, word_order="little")`.
+
+    `kind` is a type's name or a `ValueType`. `order` is an `Order` or its name, such as "CDAB";
+    `byte_order` and `word_order` go before it. A single byte is in the low half of its register.
+    Raises ValueError where the value does not fit the type.
+    """
+    return encode_value(find_type(kind), value, find_order(byte_order, word_order, order))
+
+
+@overload
+def from_registers(
+    kind: IntegerName,
+    registers: Iterable[int],
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> int: ...
+@overload
+def from_registers(
+    kind: FloatName,
+    registers: Iterable[int],
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> float: ...
+@overload
+def from_registers(
+    kind: ValueType[T],
+    registers: Iterable[int],
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> T: ...
+def from_registers(
+    kind: Any,
+    registers: Iterable[int],
+    *,
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
+) -> Any:
+    """The value in `registers`, which are as many as the type takes; see `to_registers`.
+
+    Raises ValueError for another number of registers, and for what is no value of the type.
+    """
+    return decode_value(find_type(kind), registers, find_order(byte_order, word_order, order))
+
+
+class RegisterBuilder:
+    """Values of several types in a row, for registers, coils or bytes.
+
+    `add` takes a type's name or a `ValueType`, and can be chained:
+    `RegisterBuilder(order="CDAB").add("float32", 22.34).add(string_of(8), "pump").to_registers()`.
+    Values follow each other without gaps, so two of "uint8" share a register, the first one in
+    its first byte. `byte_order`, `word_order` and `order` are those of `to_registers`.
+    """
+
+    def __init__(
+        self,
+        *,
+        byte_order: Endian | None = None,
+        word_order: Endian | None = None,
+        order: Order | OrderName = ABCD,
+    ) -> None:
+        self.order = find_order(byte_order, word_order, order)
+        self._data = bytearray()
+
+    @overload
+    def add(self, kind: IntegerName, value: int, *, word_order: Endian | None = None) -> Self: ...
+    @overload
+    def add(self, kind: FloatName, value: float, *, word_order: Endian | None = None) -> Self: ...
+    @overload
+    def add(self, kind: ValueType[T], value: T, *, word_order: Endian | None = None) -> Self: ...
+    def add(self, kind: Any, value: Any, *, word_order: Endian | None = None) -> Self:
+        """Append a value, in a word order of its own if need be; raises ValueError."""
+        found = find_type(kind)
+        order = find_order(None, word_order, self.order)
+        data = found.pack(value)
+        if order.word_order == "little":
+            data = swap_words(data, found.number_size)
+        self._data += data
+        return self
+
+    def skip_bytes(self, count: int) -> Self:
+        """Append `count` bytes of 0."""
+        self._data += bytes(_checked(count))
+        return self
+
+    def skip_registers(self, count: int) -> Self:
+        """Append `count` registers of 0."""
+        return self.skip_bytes(2 * count)
+
+    def reset(self) -> Self:
+        """Take everything out."""
+        self._data.clear()
+        return self
+
+    def to_bytes(self) -> bytes:
+        """The registers as bytes on the wire; a half one is filled up with 0."""
+        data = bytes(self._data) + bytes(len(self._data) % 2)
+        return swap_bytes(data) if self.order.byte_order == "little" else data
+
+    def to_registers(self) -> list[int]:
+        """The registers, for `write_registers` or a block; a half one is filled up with 0."""
+        return list(unpack_words(self.to_bytes()))
+
+    def to_coils(self) -> list[bool]:
+        """The bits of `to_bytes` as they are in messages, the lowest bit of each byte first."""
+        data = self.to_bytes()
+        return list(unpack_bits(data, 8 * len(data)))
+
+    def __len__(self) -> int:
+        """How many bytes there are."""
+        return len(self._data)
+
+
+class RegisterReader:
+    """The values of several types out of registers, one after the other.
+
+    It reads what `RegisterBuilder` builds: `reader.read("float32")`, `reader.read(string_of(8))`.
+    `RegisterReader(registers)`, `from_coils` and `from_bytes` take what it reads from; their
+    `byte_order`, `word_order` and `order` are those of `from_registers`.
+    """
+
+    def __init__(
+        self,
+        registers: Iterable[int],
+        *,
+        byte_order: Endian | None = None,
+        word_order: Endian | None = None,
+        order: Order | OrderName = ABCD,
+    ) -> None:
+        self.order = find_order(byte_order, word_order, order)
+        data = pack_words(registers)
+        self._data = swap_bytes(data) if self.order.byte_order == "little" else data
+        self._position = 0
+
+    @classmethod
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        byte_order: Endian | None = None,
+        word_order: Endian | None = None,
+        order: Order | OrderName = ABCD,
+    ) -> Self:
+        """From registers as bytes on the wire; a half register at the end raises ValueError."""
+        if len(data) % 2:
+            raise ValueError(f"registers must have an even number of bytes, got {len(data)}")
+        return cls(unpack_words(data), byte_order=byte_order, word_order=word_order, order=order)
+
+    @classmethod
+    def from_coils(
+        cls,
+        coils: Sequence[bool],
+        *,
+        byte_order: Endian | None = None,
+        word_order: Endian | None = None,
+        order: Order | OrderName = ABCD,
+    ) -> Self:
+        """From coils, eight to a byte as in messages, filled up with OFF to whole registers.
+
+        Where the first coil is the lowest bit of a number, that is `order="DCBA"`.
+        """
+        data = pack_bits(coils)
+        return cls.from_bytes(
+            data + bytes(len(data) % 2), byte_order=byte_order, word_order=word_order, order=order
+        )
+
+    @overload
+    def read(self, kind: IntegerName, *, word_order: Endian | None = None) -> int: ...
+    @overload
+    def read(self, kind: FloatName, *, word_order: Endian | None = None) -> float: ...
+    @overload
+    def read(self, kind: ValueType[T], *, word_order: Endian | None = None) -> T: ...
+    def read(self, kind: Any, *, word_order: Endian | None = None) -> Any:
+        """The next value, in a word order of its own if need be.
+
+        Raises ValueError where too few bytes are left, or they are no value of the type; what
+        was not read can then be read as something else.
+        """
+        found = find_type(kind)
+        order = find_order(None, word_order, self.order)
+        start = self._position
+        data = self._data[start : start + found.size]
+        if len(data) != found.size:
+            raise self._too_few(found.name, found.size)
+        if order.word_order == "little":
+            data = swap_words(data, found.number_size)
+        value = found.unpack(data)
+        self._position = start + found.size
+        return value
+
+    def skip_bytes(self, count: int) -> Self:
+        """Leave out `count` bytes; raises ValueError where fewer are left."""
+        if _checked(count) > self.remaining:
+            raise self._too_few("skipping", count)
+        self._position += count
+        return self
+
+    def skip_registers(self, count: int) -> Self:
+        """Leave out as many bytes as `count` registers have; raises like `skip_bytes`."""
+        return self.skip_bytes(2 * count)
+
+    def reset(self) -> Self:
+        """Start again at the first byte."""
+        self._position = 0
+        return self
+
+    @property
+    def remaining(self) -> int:
+        """How many bytes are left."""
+        return len(self._data) - self._position
+
+    def _too_few(self, what: str, size: int) -> ValueError:
+        return ValueError(
+            f"{what} needs {size} bytes, {self.remaining} of {len(self._data)} are left"
+        )
+
+
+def _checked(count: int) -> int:
+    if count < 0:
+        raise ValueError(f"count must be at least 0, got {count}")
+    return count

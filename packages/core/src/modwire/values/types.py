@@ -1,0 +1,374 @@
+"""`ValueType`: a value as bytes, the most significant first, and the types that devices use.
+
+Orders are none of its business: they are applied to these bytes by building.py and maps.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from enum import Enum
+from math import isfinite
+from operator import index
+from typing import Any, Generic, Literal, TypeVar, overload
+
+from ..bits import pack_bits, unpack_bits
+from .orders import swap_bytes
+
+T = TypeVar("T")
+EnumT = TypeVar("EnumT", bound=Enum)
+
+IntegerName = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
+FloatName = Literal["float16", "float32", "float64"]
+
+_MOST_BYTES = 0x20000  # all the registers of a table
+# What packing and unpacking raise beside ValueError where something is no value of the type.
+_NO_VALUE = (ArithmeticError, LookupError, TypeError, struct.error)
+_MOST_DIGITS = 4096  # Python refuses to turn much longer ones into an integer
+
+
+def _check_count(name: str, count: int, most: int, what: str = "") -> None:
+    if not isinstance(count, int) or not 1 <= count <= most:
+        raise ValueError(f"{name} must be 1..{most}{what}, got {count!r}")
+
+
+class ValueType(Generic[T]):
+    """How one kind of value becomes `size` bytes and comes back: all it takes to add a type.
+
+    `pack(value)` gives the bytes and `unpack(data)` the value; both raise ValueError, or what
+    `struct` and arithmetic raise, for what they cannot take; `unpack` always gets `size` bytes.
+    `name` stands in errors. `number_size` is how many bytes the word order turns round as one
+    number: by default all of them; 0 is for texts and records, which read on from register to
+    register in any order.
+    """
+
+    __slots__ = ("_pack", "_unpack", "name", "number_size", "size")
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        pack: Callable[[T], bytes],
+        unpack: Callable[[bytes], T],
+        *,
+        number_size: int | None = None,
+    ) -> None:
+        _check_count(f"size of {name}", size, _MOST_BYTES, " bytes")
+        if number_size is None:
+            number_size = size
+        if number_size < 0 or (number_size and size % number_size):
+            raise ValueError(
+                f"number_size of {name} must divide its {size} bytes, or be 0, got {number_size}"
+            )
+        if number_size > 1 and number_size % 2:
+            raise ValueError(
+                f"a number must have 1 byte or an even number of bytes, {name} has {number_size}: "
+                "give number_size=0 for what is none"
+            )
+        self.name = name
+        self.size = size
+        self.number_size = number_size
+        self._pack = pack
+        self._unpack = unpack
+
+    def pack(self, value: T) -> bytes:
+        """The `size` bytes of `value`, the most significant first; raises ValueError."""
+        try:
+            data = self._pack(value)
+        except _NO_VALUE as error:
+            raise ValueError(f"{self.name} cannot be {value!r}: {error}") from error
+        if len(data) != self.size:
+            raise ValueError(f"{self.name} must pack into {self.size} bytes, got {len(data)}")
+        return data
+
+    def unpack(self, data: bytes) -> T:
+        """The value in `size` bytes, the most significant first; raises ValueError."""
+        if len(data) != self.size:
+            raise ValueError(f"{self.name} must have {self.size} bytes, got {len(data)}")
+        try:
+            return self._unpack(data)
+        except _NO_VALUE as error:
+            raise ValueError(f"{self.name} cannot be {data.hex(' ')}: {error}") from error
+
+    @property
+    def register_count(self) -> int:
+        """How many registers one value takes that shares them with nothing."""
+        return (self.size + 1) >> 1
+
+    def __repr__(self) -> str:
+        return f"<ValueType {self.name}>"
+
+
+def _integer(name: str, size: int, signed: bool) -> ValueType[int]:
+    bits = 8 * size
+    least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+
+    def pack(value: int) -> bytes:
+        try:
+            return index(value).to_bytes(size, "big", signed=signed)
+        except (OverflowError, TypeError):
+            raise ValueError(f"{name} must be an integer {least}..{most}, got {value!r}") from None
+
+    def unpack(data: bytes) -> int:
+        return int.from_bytes(data, "big", signed=signed)
+
+    return ValueType(name, size, pack, unpack)
+
+
+def _float(name: str, code: str, most: str) -> ValueType[float]:
+    form = struct.Struct(f">{code}")
+
+    def pack(value: float) -> bytes:
+        try:
+            return form.pack(value)
+        except (OverflowError, struct.error, TypeError):
+            raise ValueError(
+                f"{name} must be a number -{most}..{most}, inf or nan, got {value!r}"
+            ) from None
+
+    def unpack(data: bytes) -> float:
+        value: float = form.unpack(data)[0]
+        return value
+
+    return ValueType(name, form.size, pack, unpack)
+
+
+INT8 = _integer("int8", 1, True)
+UINT8 = _integer("uint8", 1, False)
+INT16 = _integer("int16", 2, True)
+UINT16 = _integer("uint16", 2, False)
+INT32 = _integer("int32", 4, True)
+UINT32 = _integer("uint32", 4, False)
+INT64 = _integer("int64", 8, True)
+UINT64 = _integer("uint64", 8, False)
+FLOAT16 = _float("float16", "e", "65504")
+FLOAT32 = _float("float32", "f", "3.4028235e+38")
+FLOAT64 = _float("float64", "d", "1.7976931348623157e+308")
+
+_TYPES: dict[str, ValueType[Any]] = {
+    each.name: each
+    for each in (
+        *(INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64),
+        *(FLOAT16, FLOAT32, FLOAT64),
+    )
+}
+
+
+def find_type(kind: object) -> ValueType[Any]:
+    """The type with that name, or the type itself; raises ValueError for another name."""
+    if isinstance(kind, ValueType):
+        return kind  # pyright: ignore[reportUnknownVariableType]
+    found = _TYPES.get(kind) if isinstance(kind, str) else None
+    if found is None:
+        raise ValueError(
+            f"type must be one of {', '.join(_TYPES)}, or a ValueType such as "
+            f"string_of(8), bcd_of(4) or bits_of(16), got {kind!r}"
+        )
+    return found
+
+
+def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> ValueType[str]:
+    """Text in `length` bytes of `encoding`, filled up with the character `padding`.
+
+    Padding at the end is no part of the text that comes back. Raises ValueError for arguments
+    that do not fit together; a text that is too long, or bytes that are no text, are one too.
+    """
+    try:
+        # Twice less once, because an encoding may put a mark at the start.
+        once, twice = padding.encode(encoding), (padding * 2).encode(encoding)
+    except LookupError:
+        raise ValueError(f"encoding must be one that Python knows, got {encoding!r}") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"padding must be a character of {encoding}, got {padding!r}") from None
+    if len(padding) != 1:
+        raise ValueError(f"padding must be one character, got {padding!r}")
+    filler = twice[len(once) :]
+    _check_count("length", length, _MOST_BYTES, " bytes")
+    if length % len(filler):
+        raise ValueError(
+            f"length must be a multiple of {len(filler)} bytes, got {length}: "
+            f"that is what {padding!r} takes in {encoding}"
+        )
+
+    def pack(value: str) -> bytes:
+        if not isinstance(value, str):
+            raise ValueError(f"a string must be a str, got {value!r}")
+        try:
+            data = value.encode(encoding)
+        except UnicodeEncodeError:
+            raise ValueError(f"a string must be {encoding}, got {value!r}") from None
+        room = length - len(data)
+        if room < 0 or room % len(filler):
+            raise ValueError(
+                f"a string must have at most {length} bytes in {encoding}, "
+                f"got {len(data)}: {value!r}"
+            )
+        return data + filler * (room // len(filler))
+
+    def unpack(data: bytes) -> str:
+        try:
+            return data.decode(encoding).rstrip(padding)
+        except UnicodeDecodeError:
+            raise ValueError(f"a string must be {encoding}, got {data!r}") from None
+
+    return ValueType(f"string of {length} bytes", length, pack, unpack, number_size=0)
+
+
+def bcd_of(digits: int) -> ValueType[int]:
+    """A number of so many decimal digits, four bits each, the first digit first.
+
+    Up to two digits take one byte, more take whole registers. Half-bytes above 9, and more
+    digits than there may be, raise ValueError.
+    """
+    _check_count("digits", digits, _MOST_DIGITS)
+    size = 1 if digits <= 2 else (digits + 3) // 4 * 2
+    most = 10**digits - 1
+
+    def pack(value: int) -> bytes:
+        if not isinstance(value, int) or not 0 <= value <= most:
+            raise ValueError(f"BCD of {digits} digits must be 0..{most}, got {value!r}")
+        return bytes.fromhex(f"{value:0{2 * size}d}")
+
+    def unpack(data: bytes) -> int:
+        text = data.hex()
+        if not text.isdecimal():
+            raise ValueError(f"BCD must have half-bytes 0..9, got {data.hex(' ')}")
+        value = int(text)
+        if value > most:
+            raise ValueError(f"BCD of {digits} digits must be 0..{most}, got {data.hex(' ')}")
+        return value
+
+    return ValueType(f"BCD of {digits} digits", size, pack, unpack)
+
+
+def bits_of(count: int) -> ValueType[Sequence[bool]]:
+    """`count` bits, the first one the lowest of the first register, sixteen in each.
+
+    Up to eight take one byte. As many must be given; a tuple comes back. Word order does not
+    matter to them.
+    """
+    _check_count("count", count, 8 * _MOST_BYTES, " bits")
+    size = 1 if count <= 8 else (count + 15) // 16 * 2
+
+    def pack(value: Sequence[bool]) -> bytes:
+        if len(value) != count:
+            raise ValueError(f"bits must be {count}, got {len(value)}")
+        data = pack_bits(value).ljust(size, b"\0")
+        # Bits are packed with the low byte first, registers have the high one first.
+        return data if size == 1 else swap_bytes(data)
+
+    def unpack(data: bytes) -> Sequence[bool]:
+        return unpack_bits(data if size == 1 else swap_bytes(data), count)
+
+    number_size = 1 if size == 1 else 2
+    return ValueType(f"{count} bits", size, pack, unpack, number_size=number_size)
+
+
+@overload
+def array_of(kind: IntegerName, count: int) -> ValueType[Sequence[int]]: ...
+@overload
+def array_of(kind: FloatName, count: int) -> ValueType[Sequence[float]]: ...
+@overload
+def array_of(kind: ValueType[T], count: int) -> ValueType[Sequence[T]]: ...
+def array_of(kind: object, count: int) -> ValueType[Any]:
+    """`count` values of one type on end; as many must be given, and a tuple comes back.
+
+    Each takes its bytes and no more: two of "uint8" are in a register, the first one high.
+    """
+    item = find_type(kind)
+    _check_count("count", count, _MOST_BYTES // item.size)
+    size, name = item.size, f"array of {count} {item.name}"
+
+    def pack(value: Sequence[Any]) -> bytes:
+        if len(value) != count:
+            raise ValueError(f"{name} must have {count} values, got {len(value)}")
+        return b"".join(map(item.pack, value))
+
+    def unpack(data: bytes) -> Sequence[Any]:
+        return tuple(item.unpack(data[at : at + size]) for at in range(0, len(data), size))
+
+    return ValueType(name, size * count, pack, unpack, number_size=item.number_size)
+
+
+def scaled(
+    kind: ValueType[int] | IntegerName, scale: float, offset: float = 0.0
+) -> ValueType[float]:
+    """An integer type that stands for `integer * scale + offset`; what is packed is rounded."""
+    base: ValueType[int] = find_type(kind)
+    decode, encode = _scaling(scale, offset)
+
+    def pack(value: float) -> bytes:
+        raw = encode(value)
+        if not isfinite(raw):
+            raise ValueError(f"scaled {base.name} must be a finite number, got {value!r}")
+        try:
+            return base.pack(round(raw))
+        except ValueError as error:
+            raise ValueError(f"{value} scaled by {scale}: {error}") from None
+
+    return ValueType(
+        f"scaled {base.name}",
+        base.size,
+        pack,
+        lambda data: decode(base.unpack(data)),
+        number_size=base.number_size,
+    )
+
+
+def scaled_float(base: ValueType[float], scale: float, offset: float) -> ValueType[float]:
+    """The same of a type that need not be rounded."""
+    decode, encode = _scaling(scale, offset)
+    return ValueType(
+        f"scaled {base.name}",
+        base.size,
+        lambda value: base.pack(encode(value)),
+        lambda data: decode(base.unpack(data)),
+        number_size=base.number_size,
+    )
+
+
+def enum_of(
+    members: type[EnumT],
+    kind: ValueType[int] | IntegerName = "uint16",
+    *,
+    unknown: EnumT | None = None,
+) -> ValueType[EnumT]:
+    """The members of an `Enum` or `Flag` with integer values, by value.
+
+    `unknown` is what another value comes back as; without it, that raises ValueError.
+    """
+    base: ValueType[int] = find_type(kind)
+    for member in members:
+        base.pack(member.value)  # names the member's value if it does not fit
+
+    def pack(value: EnumT) -> bytes:
+        if not isinstance(value, members):
+            raise ValueError(f"{members.__name__} must be one of its members, got {value!r}")
+        return base.pack(value.value)
+
+    def unpack(data: bytes) -> EnumT:
+        value = base.unpack(data)
+        try:
+            return members(value)
+        except ValueError:
+            if unknown is not None:
+                return unknown
+            known = ", ".join(str(member.value) for member in members)
+            raise ValueError(f"{members.__name__} must be one of {known}, got {value}") from None
+
+    return ValueType(members.__name__, base.size, pack, unpack, number_size=base.number_size)
+
+
+def _scaling(
+    scale: float, offset: float
+) -> tuple[Callable[[float], float], Callable[[float], float]]:
+    """From the number in the device to the one it stands for, and back."""
+    if not isfinite(scale) or not scale:
+        raise ValueError(f"scale must be a finite number other than 0, got {scale}")
+    if not isfinite(offset):
+        raise ValueError(f"offset must be a finite number, got {offset}")
+    divisor = round(1 / scale) if abs(scale) < 1 else 0
+    if divisor and 1 / divisor == scale:
+        # 3 / 10 is 0.3, where 3 * 0.1 is 0.30000000000000004.
+        return lambda raw: raw / divisor + offset, lambda value: (value - offset) * divisor
+    return lambda raw: raw * scale + offset, lambda value: (value - offset) / scale

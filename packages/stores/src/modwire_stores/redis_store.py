@@ -1,0 +1,202 @@
+"""`RedisBlock`: a table as one Redis string, which other programs read and write too.
+
+Register n is the 16 bits that `BITFIELD key GET u16 #n` gives, coil n that of `GETBIT key n`.
+Every request is one command, one transaction or one script: a single round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import pack, unpack
+from typing import TYPE_CHECKING, Protocol
+
+from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from redis import Redis
+    from typing_extensions import Self
+
+_CHUNK = 63  # bits: the widest unsigned field of BITFIELD
+
+# Function 22: the field, its place, the bits that stay and those that are added.
+_MASK = """
+local old = redis.call('BITFIELD', KEYS[1], 'GET', ARGV[1], ARGV[2])[1]
+local new = bit.bor(bit.band(old, tonumber(ARGV[3])), tonumber(ARGV[4]))
+if ARGV[1] == 'u1' and new ~= 0 then new = 1 end
+redis.call('BITFIELD', KEYS[1], 'SET', ARGV[1], ARGV[2], new)
+"""
+
+
+class _Commands(Protocol):
+    """What is used of a client; redis-py has no types for it."""
+
+    def execute_command(self, *command: str | int | bytes) -> object: ...
+    def pipeline(self, transaction: bool = True) -> _Transaction: ...
+
+
+class _Transaction(Protocol):
+    """What is used of a pipeline."""
+
+    def execute_command(self, *command: str | int | bytes) -> object: ...
+    def execute(self) -> Sequence[object]: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+class RedisStore(Store):
+    """A Redis server, for as many blocks as you like.
+
+    `redis` is a URL such as "redis://:password@host:6379/0" or "unix:///run/redis.sock", or a
+    `redis.Redis` of your own, which then has the timeouts and is not closed here. It must not
+    decode responses, and should not retry: a write that is sent twice may undo what another
+    client wrote in between.
+
+    `timeout` is how many seconds each request may wait for Redis. Needs the extra `redis`.
+    What was acknowledged survives a crash of Redis if it has `appendfsync always`.
+    """
+
+    def __init__(self, redis: str | Redis, *, timeout: float = TIMEOUT) -> None:
+        check_timeout(timeout)
+        try:
+            from redis import ConnectionError as RedisConnectionError
+            from redis import Redis
+            from redis import TimeoutError as RedisTimeoutError
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+        except ImportError as error:
+            raise ImportError("Redis needs: pip install modwire-stores[redis]") from error
+        self._outages = (RedisConnectionError, RedisTimeoutError, OSError)
+        self._is_own = isinstance(redis, str)
+        if isinstance(redis, str):
+            redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+                redis,
+                socket_timeout=timeout,
+                socket_connect_timeout=timeout,
+                retry=Retry(NoBackoff(), 0),
+                protocol=2,
+            )
+        if not isinstance(redis, Redis):
+            raise TypeError(f"redis must be a URL or a redis.Redis, got {type(redis).__name__}")
+        self.redis = redis
+        self.commands: _Commands = redis
+        settings = redis.connection_pool.connection_kwargs
+        if settings.get("decode_responses"):
+            raise ValueError("redis must not have decode_responses: the values are bytes")
+        if "path" in settings:
+            place = f"{settings['path']}"
+        else:
+            place = f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+        super().__init__(f"Redis at {place}/{settings.get('db') or 0}")
+        self.mask_script = redis.register_script(_MASK)
+
+    def _is_outage(self, error: Exception) -> bool:
+        return isinstance(error, self._outages)
+
+    def close(self) -> None:
+        if self._is_own:
+            self.redis.close()
+
+
+class RedisBlock(StoreBlock):
+    """The string at `key`; with `bits` it holds coils, one bit each, else registers.
+
+    Offsets go by the address, whatever `addresses` says: the values of 40000..40009 take 80 kB.
+    See `StoreBlock`.
+    """
+
+    store: RedisStore
+
+    def __init__(
+        self,
+        store: RedisStore,
+        key: str,
+        *,
+        bits: bool = False,
+        addresses: range = ALL_ADDRESSES,
+    ) -> None:
+        super().__init__(store, addresses)
+        self.key = key
+        self.bits = bits
+
+    def _get(self, address: int, count: int) -> Sequence[int]:
+        reply = self.store.commands.execute_command(*self._read(address, count))
+        return self._values(reply, address, count)
+
+    def _put(self, address: int, values: Sequence[int]) -> None:
+        self.store.commands.execute_command(*self._write(address, values))
+
+    def _mask(self, address: int, keep: int, add: int) -> None:
+        field = "u1" if self.bits else "u16"
+        self.store.mask_script(keys=[self.key], args=[field, f"#{address}", keep, add])
+
+    def _put_and_get(
+        self, write_address: int, values: Sequence[int], read_address: int, read_count: int
+    ) -> Sequence[int]:
+        with self.store.commands.pipeline(transaction=True) as transaction:
+            transaction.execute_command(*self._write(write_address, values))
+            transaction.execute_command(*self._read(read_address, read_count))
+            replies = transaction.execute()
+        return self._values(replies[-1], read_address, read_count)
+
+    # The commands.
+
+    def _read(self, address: int, count: int) -> tuple[str | int, ...]:
+        if self.bits:
+            return "GETRANGE", self.key, address >> 3, (address + count - 1) >> 3
+        return "GETRANGE", self.key, address << 1, ((address + count) << 1) - 1
+
+    def _values(self, reply: object, address: int, count: int) -> Sequence[int]:
+        """The values in the answer to `_read`, which is shorter where nobody has written yet."""
+        if not isinstance(reply, bytes):
+            raise TypeError(f"Redis must give bytes, got {reply!r}")
+        if not self.bits:
+            return unpack(f">{count}H", reply.ljust(count << 1, b"\0"))
+        skipped = address & 7
+        size = (skipped + count + 7) >> 3
+        # One more bit on top keeps the leading zeros; "0b1" is cut off again.
+        digits = bin(1 << (size << 3) | int.from_bytes(reply.ljust(size, b"\0"), "big"))[3:]
+        return [int(digit) for digit in digits[skipped : skipped + count]]
+
+    def _write(self, address: int, values: Sequence[int]) -> tuple[str | int | bytes, ...]:
+        if not self.bits:
+            return "SETRANGE", self.key, address << 1, pack(f">{len(values)}H", *values)
+        command: list[str | int | bytes] = ["BITFIELD", self.key]
+        digits = "".join(["1" if value else "0" for value in values])
+        for at in range(0, len(digits), _CHUNK):
+            chunk = digits[at : at + _CHUNK]
+            command += ["SET", f"u{len(chunk)}", address + at, int(chunk, 2)]
+        return tuple(command)
+
+
+def redis_unit(
+    redis: str | Redis,
+    prefix: str,
+    *,
+    addresses: range = ALL_ADDRESSES,
+    timeout: float = TIMEOUT,
+) -> StoreUnit:
+    """A unit in Redis: the keys are `prefix` and ":coils", ":discrete_inputs" and so on.
+
+    `redis` and `timeout` (seconds) are those of `RedisStore`. Every table has `addresses`. Redis
+    need not be up yet.
+    """
+    store = RedisStore(redis, timeout=timeout)
+
+    def block(table: str, *, bits: bool) -> RedisBlock:
+        return RedisBlock(store, f"{prefix}:{table}", bits=bits, addresses=addresses)
+
+    return StoreUnit(
+        store,
+        coils=block("coils", bits=True),
+        discrete_inputs=block("discrete_inputs", bits=True),
+        holding_registers=block("holding_registers", bits=False),
+        input_registers=block("input_registers", bits=False),
+    )

@@ -1,0 +1,276 @@
+"""`SqlBlock`: a table as rows (block, address, value) of an SQL table, in SQLite or PostgreSQL.
+
+Every request is one statement in a transaction of its own. Those that write lock their rows in
+the order of the addresses, so that they wait for each other and never deadlock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from json import dumps
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Engine
+    from sqlalchemy.sql.elements import TextClause
+
+# The rows [[address, value], ...], in order.
+_ROWS = {
+    "sqlite": "SELECT :block, json_extract(new.value, '$[0]'), json_extract(new.value, '$[1]') "
+    "FROM json_each(:rows) AS new WHERE true",
+    "postgresql": "SELECT :block, CAST(new.row ->> 0 AS integer), CAST(new.row ->> 1 AS integer) "
+    "FROM json_array_elements(CAST(:rows AS json)) AS new (row)",
+}
+_INSERT = "INSERT INTO {table} (block, address, value) "
+_UPSERT = " ON CONFLICT (block, address) DO UPDATE SET value = "
+_LOCKED = 0.01  # seconds between attempts to prepare a SQLite file that others prepare as well
+
+
+class SqlStore(Store):
+    """An SQL table for the values, made when it is first needed.
+
+    `database` is the path of a SQLite file, a URL such as "postgresql+psycopg://user@host/name"
+    ("postgresql://" is the same here), or a `sqlalchemy.Engine` of your own, which then has the
+    timeouts and is not closed here. SQLite in memory is refused: it is another one in each thread.
+
+    `table` may have a schema in front, "plant.meter". Its columns are `block` (which of the
+    tables of a unit), `address` and `value` (0..65535; a coil is ON unless it is 0); what has no
+    row is 0. `timeout` is how many seconds each request may wait for the database. Needs the
+    extra `sql`, or `postgresql`. An engine must not be used across a fork.
+    """
+
+    def __init__(
+        self, database: str | Engine, table: str = "modwire", *, timeout: float = TIMEOUT
+    ) -> None:
+        check_timeout(timeout)
+        if not all(table.split(".")):
+            raise ValueError(f"table must be a name or schema.name, got {table!r}")
+        try:
+            import sqlalchemy
+            from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+            from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+        except ImportError as error:
+            raise ImportError("SQL needs: pip install modwire-stores[sql]") from error
+        self._is_own = isinstance(database, str)
+        if isinstance(database, str):
+            database = _engine(_url(database), timeout)
+        if not isinstance(database, sqlalchemy.Engine):
+            raise TypeError(
+                f"database must be a path, a URL or an Engine, got {type(database).__name__}"
+            )
+        dialect = database.dialect.name
+        if dialect not in _ROWS:
+            raise ValueError(f"database must be SQLite or PostgreSQL, got {dialect}")
+        super().__init__(f"table {table} of {database.url.render_as_string(hide_password=True)}")
+        self.engine = database.execution_options(isolation_level="AUTOCOMMIT")
+        self._timeout = timeout
+        self._is_ready = False
+        self._outages = (OperationalError, InterfaceError, PoolTimeoutError)
+        self._database_error = DBAPIError
+        *schema, name = table.split(".")
+        self._table = sqlalchemy.Table(
+            name,
+            sqlalchemy.MetaData(),
+            sqlalchemy.Column("block", sqlalchemy.String(64), primary_key=True),
+            sqlalchemy.Column("address", sqlalchemy.Integer, primary_key=True),
+            sqlalchemy.Column("value", sqlalchemy.Integer, nullable=False),
+            sqlalchemy.CheckConstraint("value BETWEEN 0 AND 65535"),
+            sqlalchemy.CheckConstraint("address BETWEEN 0 AND 65535"),
+            schema=".".join(schema) or None,
+        )
+        quoted = database.dialect.identifier_preparer.format_table(self._table)
+
+        def statement(sql: str) -> TextClause:
+            return sqlalchemy.text(sql.replace("{table}", quoted))
+
+        self.select = statement(
+            "SELECT address, value FROM {table} "
+            "WHERE block = :block AND address BETWEEN :first AND :last"
+        )
+        self.upsert = statement(_INSERT + _ROWS[dialect] + _UPSERT + "excluded.value")
+        self.mask = statement(
+            _INSERT + "VALUES (:block, :address, :add)" + _UPSERT + "({table}.value & :keep) | :add"
+        )
+        # What is only read is written as it is: that locks it until the transaction has ended.
+        self.upsert_and_select = statement(
+            _INSERT
+            + _ROWS[dialect]
+            + _UPSERT
+            + "CASE WHEN excluded.address BETWEEN :first AND :last THEN excluded.value "
+            "ELSE {table}.value END RETURNING address, value"
+        )
+
+    def execute(
+        self, statement: TextClause, parameters: dict[str, object]
+    ) -> list[tuple[int, int]]:
+        """The rows (address, value) that `statement` gives, after it was committed."""
+        if not self._is_ready:
+            self._prepare()
+        with self.engine.connect() as connection:
+            result = connection.execute(statement, parameters)
+            if not result.returns_rows:
+                return []
+            return [(int(address), int(value)) for address, value in result]
+
+    def _prepare(self) -> None:
+        """Make the table unless it exists, which another process may do at the same time."""
+        from sqlalchemy import inspect
+
+        table = self._table
+        give_up = monotonic() + self._timeout
+        while not inspect(self.engine).has_table(table.name, schema=table.schema):
+            try:
+                with self.engine.connect() as connection:
+                    if self.engine.dialect.name == "sqlite":
+                        # Readers do not wait for a writer then; the file remembers it.
+                        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+                    table.create(connection, checkfirst=False)
+            except self._database_error as error:
+                if error.connection_invalidated or monotonic() > give_up:
+                    raise
+                sleep(_LOCKED)
+        self._is_ready = True
+
+    def _is_outage(self, error: Exception) -> bool:
+        if isinstance(error, self._database_error) and error.connection_invalidated:
+            return True
+        return isinstance(error, self._outages)
+
+    def _reason(self, error: Exception) -> str:
+        # Not the statement and its values, nor a link to SQLAlchemy's pages.
+        if isinstance(error, self._database_error) and error.orig is not None:
+            return " ".join(str(error.orig).split())
+        return super()._reason(error)
+
+    def _failed(self, error: Exception) -> None:
+        # It may come back without the table.
+        self._is_ready = False
+
+    def close(self) -> None:
+        if self._is_own:
+            self.engine.dispose()
+
+
+class SqlBlock(StoreBlock):
+    """The rows of a `SqlStore` whose column `block` is `name`. See `StoreBlock`."""
+
+    store: SqlStore
+
+    def __init__(self, store: SqlStore, name: str, *, addresses: range = ALL_ADDRESSES) -> None:
+        super().__init__(store, addresses)
+        if not 1 <= len(name) <= 64:
+            raise ValueError(f"name must have 1..64 characters, got {name!r}")
+        self.name = name
+
+    def _get(self, address: int, count: int) -> Sequence[int]:
+        last = address + count - 1
+        rows = self.store.execute(
+            self.store.select, {"block": self.name, "first": address, "last": last}
+        )
+        return _values(rows, address, count)
+
+    def _put(self, address: int, values: Sequence[int]) -> None:
+        rows = [(at, int(value)) for at, value in enumerate(values, address)]
+        self.store.execute(self.store.upsert, {"block": self.name, "rows": dumps(rows)})
+
+    def _mask(self, address: int, keep: int, add: int) -> None:
+        self.store.execute(
+            self.store.mask, {"block": self.name, "address": address, "keep": keep, "add": add}
+        )
+
+    def _put_and_get(
+        self, write_address: int, values: Sequence[int], read_address: int, read_count: int
+    ) -> Sequence[int]:
+        new = dict.fromkeys(range(read_address, read_address + read_count), 0)
+        new.update(enumerate(values, write_address))
+        rows = self.store.execute(
+            self.store.upsert_and_select,
+            {
+                "block": self.name,
+                "rows": dumps(sorted(new.items())),
+                "first": write_address,
+                "last": write_address + len(values) - 1,
+            },
+        )
+        return _values(rows, read_address, read_count)
+
+
+def sql_unit(
+    database: str | Engine,
+    table: str = "modwire",
+    *,
+    prefix: str = "",
+    addresses: range = ALL_ADDRESSES,
+    timeout: float = TIMEOUT,
+) -> StoreUnit:
+    """A unit in an SQL table: `block` is "coils", "discrete_inputs" and so on, after `prefix`.
+
+    `database`, `table` and `timeout` (seconds) are those of `SqlStore`. Several units share one
+    table if each has a prefix of its own. The database need not be up yet.
+    """
+    store = SqlStore(database, table, timeout=timeout)
+
+    def block(name: str) -> SqlBlock:
+        return SqlBlock(store, prefix + name, addresses=addresses)
+
+    return StoreUnit(
+        store,
+        coils=block("coils"),
+        discrete_inputs=block("discrete_inputs"),
+        holding_registers=block("holding_registers"),
+        input_registers=block("input_registers"),
+    )
+
+
+def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[int]:
+    found = dict(rows)
+    return [found.get(at, 0) for at in range(address, address + count)]
+
+
+def _url(database: str) -> URL:
+    """The URL that `database` is; a plain path is that of a SQLite file."""
+    from sqlalchemy import URL, make_url
+
+    url = make_url(database) if "://" in database else URL.create("sqlite", database=database)
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ValueError("SQLite must have a file: use a SequentialBlock for values in memory")
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _engine(url: URL, timeout: float) -> Engine:
+    from sqlalchemy import create_engine, event
+
+    dialect = url.get_backend_name()
+    arguments: dict[str, Any] = {}
+    if dialect == "sqlite":
+        arguments["timeout"] = timeout
+    elif dialect == "postgresql":
+        milliseconds = max(1, round(timeout * 1000))
+        arguments["connect_timeout"] = max(2, math.ceil(timeout))
+        arguments["tcp_user_timeout"] = milliseconds
+        if "options" not in url.query:
+            arguments["options"] = f"-c statement_timeout={milliseconds}"
+    engine = create_engine(
+        url,
+        connect_args=arguments,
+        isolation_level="AUTOCOMMIT",
+        pool_size=16,
+        max_overflow=-1,
+        pool_timeout=timeout,
+    )
+    if dialect == "sqlite":
+        event.listen(engine, "connect", _keep_what_is_acknowledged)
+    elif engine.driver == "psycopg":
+        from .postgres import watch
+
+        watch(engine, timeout)
+    return engine
+
+
+def _keep_what_is_acknowledged(connection: Any, record: object) -> None:
+    """Wait for the disk at each commit, even if SQLite was built for something else."""
+    connection.execute("PRAGMA synchronous = FULL")

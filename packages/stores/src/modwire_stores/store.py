@@ -1,0 +1,279 @@
+"""What the stores share: `Store` knows whether it is up, `StoreBlock` is a table kept in it.
+
+A store that cannot be reached answers exception 04 and is logged once, under "modwire.stores";
+the next request tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from modwire import Block, IllegalDataAddressError, ServerDeviceFailureError, Unit
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+T = TypeVar("T")
+
+ALL_ADDRESSES = range(0x10000)
+TIMEOUT = 3.0  # seconds
+
+
+class Store:
+    """A place where blocks keep their values; may be used from any thread.
+
+    `is_down` says whether the last request has not reached it. `name` stands for it in logs and
+    errors, without a password.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_down = False
+        self._lock = Lock()
+
+    def run(self, operation: Callable[[], T]) -> T:
+        """What `operation()` gives; `ServerDeviceFailureError` if the store cannot be reached.
+
+        Whether a write that failed so was done is not known. Other errors, such as a key of
+        another type, go through: a server answers them with exception 04 and logs them.
+        """
+        try:
+            result = operation()
+        except Exception as error:
+            self._failed(error)
+            if not self._is_outage(error):
+                raise
+            reason = self._reason(error)
+            self._set_down(True, reason)
+            raise ServerDeviceFailureError(detail=f"{self.name} failed: {reason}") from error
+        if self.is_down:
+            self._set_down(False)
+        return result
+
+    def _is_outage(self, error: Exception) -> bool:
+        """Whether `error` means that the store is down, rather than that the request is wrong."""
+        raise NotImplementedError
+
+    def _reason(self, error: Exception) -> str:
+        """What to say of `error`, in one line."""
+        return " ".join(str(error).split())
+
+    def _failed(self, error: Exception) -> None:
+        """Called after each failure."""
+
+    def _set_down(self, is_down: bool, reason: str = "") -> None:
+        with self._lock:
+            if self.is_down == is_down:
+                return
+            self.is_down = is_down
+        # Looked up here, for importing it costs, and most servers never need it.
+        from logging import getLogger
+
+        logger = getLogger("modwire.stores")
+        # Once for each outage: a busy server would fill the log.
+        if is_down:
+            logger.error("%s is down, requests get exception 04: %s", self.name, reason)
+        else:
+            logger.warning("%s is back", self.name)
+
+    def close(self) -> None:
+        """Close the connections that the store has opened itself; the next request opens anew."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}, {'down' if self.is_down else 'up'}>"
+
+
+class StoreBlock(Block):
+    """A table in a store: the base of `RedisBlock` and `SqlBlock`.
+
+    `addresses` are those that exist, a range with step 1 within 0..65535; what nobody has
+    written yet is 0. Each request is one statement and all or nothing, functions 22 and 23 too,
+    whoever else works on the same store. A subclass that overrides `read` or `write` gets the
+    forms of `Block` for these two functions, which are not atomic between processes.
+
+    The owner's `block[address]`, `block[address] = value` and, with step 1, `block[first:stop]`
+    take and give integers; they raise IndexError for an address that is not there, and
+    `ServerDeviceFailureError` if the store is down.
+    """
+
+    def __init__(self, store: Store, addresses: range) -> None:
+        if not isinstance(addresses, range) or addresses.step != 1 or not addresses:
+            raise ValueError(f"addresses must be a range with step 1, got {addresses!r}")
+        if addresses.start < 0 or addresses.stop > len(ALL_ADDRESSES):
+            raise ValueError(f"addresses must be in 0..65535, got {addresses!r}")
+        self.store = store
+        self.addresses = addresses
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # `Block` gives `mask_write` back to who overrides `read` or `write`, but not this one.
+        overrides = cls.read is not StoreBlock.read or cls.write is not StoreBlock.write
+        if overrides and cls.write_read_registers is StoreBlock.write_read_registers:
+            cls.write_read_registers = Block.write_read_registers  # type: ignore[method-assign]
+
+    # What a subclass defines: each atomic, with addresses that exist.
+
+    def _get(self, address: int, count: int) -> Sequence[int]:
+        """The `count` values from `address` on."""
+        raise NotImplementedError
+
+    def _put(self, address: int, values: Sequence[int]) -> None:
+        """Take `values` from `address` on."""
+        raise NotImplementedError
+
+    def _mask(self, address: int, keep: int, add: int) -> None:
+        """Make one value (value AND keep) OR add."""
+        raise NotImplementedError
+
+    def _put_and_get(
+        self, write_address: int, values: Sequence[int], read_address: int, read_count: int
+    ) -> Sequence[int]:
+        """`_put`, then `_get`, with nobody else in between."""
+        raise NotImplementedError
+
+    # What the messages call.
+
+    def read(self, address: int, count: int) -> Sequence[int]:
+        self.check(address, count)
+        return self.store.run(lambda: self._get(address, count))
+
+    def write(self, address: int, values: Sequence[int]) -> None:
+        self.check(address, len(values))
+        self.store.run(lambda: self._put(address, values))
+
+    def check(self, address: int, count: int) -> None:
+        exist = self.addresses
+        if address < exist.start or address + count > exist.stop:
+            first = address if address not in exist else exist.stop
+            raise IllegalDataAddressError(
+                detail=f"address {first} is not in {exist.start}..{exist.stop - 1}"
+            )
+
+    def check_write(self, address: int, count: int) -> None:
+        self.check(address, count)
+
+    def mask_write(self, address: int, and_mask: int, or_mask: int) -> None:
+        self.check(address, 1)
+        add = or_mask & ~and_mask & 0xFFFF
+        self.store.run(lambda: self._mask(address, and_mask, add))
+
+    def write_read_registers(
+        self, write_address: int, data: bytes, read_address: int, read_count: int
+    ) -> bytes:
+        values = _words(data)
+        self.check_write(write_address, len(values))
+        self.check(read_address, read_count)
+        found = self.store.run(
+            lambda: self._put_and_get(write_address, values, read_address, read_count)
+        )
+        return b"".join([value.to_bytes(2, "big") for value in found])
+
+    # What the owner calls.
+
+    @overload
+    def __getitem__(self, addresses: int) -> int: ...
+    @overload
+    def __getitem__(self, addresses: slice) -> tuple[int, ...]: ...
+    def __getitem__(self, addresses: int | slice) -> int | tuple[int, ...]:
+        address, count = self._span(addresses)
+        if not isinstance(addresses, slice):
+            return self.store.run(lambda: self._get(address, 1))[0]
+        return tuple(self.store.run(lambda: self._get(address, count))) if count else ()
+
+    @overload
+    def __setitem__(self, addresses: int, values: int) -> None: ...
+    @overload
+    def __setitem__(self, addresses: slice, values: Iterable[int]) -> None: ...
+    def __setitem__(self, addresses: int | slice, values: int | Iterable[int]) -> None:
+        address, count = self._span(addresses)
+        new = (values,) if isinstance(values, int) else tuple(values)
+        if len(new) != count:
+            raise ValueError(f"values must be {count} for {addresses}, got {len(new)}")
+        for at, value in enumerate(new, address):
+            if not isinstance(value, int) or not 0 <= value <= 0xFFFF:
+                raise ValueError(f"value at address {at} must be 0..65535, got {value!r}")
+        if count:
+            self.store.run(lambda: self._put(address, new))
+
+    def _span(self, addresses: int | slice) -> tuple[int, int]:
+        """The first address and how many; raises IndexError unless all exist."""
+        if isinstance(addresses, slice):
+            start, stop = addresses.start, addresses.stop
+            if addresses.step not in (None, 1) or start is None or stop is None or start > stop:
+                raise IndexError(f"a slice must be [first address:stop], got {addresses}")
+            address, count = int(start), int(stop) - int(start)
+        else:
+            address, count = addresses, 1
+        try:
+            self.check(address, count)
+        except IllegalDataAddressError as error:
+            raise IndexError(error.detail) from None
+        return address, count
+
+    def __len__(self) -> int:
+        return len(self.addresses)
+
+    def __contains__(self, address: object) -> bool:
+        return address in self.addresses
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self)} addresses in {self.store.name}>"
+
+
+class StoreUnit(Unit):
+    """A unit whose four tables are in one store; it blocks. `close`, or `with`, closes the store.
+
+    Set `identity`, `server_id` and so on as attributes: they stay in this process, as do the
+    counters.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        coils: Block,
+        discrete_inputs: Block,
+        holding_registers: Block,
+        input_registers: Block,
+    ) -> None:
+        super().__init__(coils, discrete_inputs, holding_registers, input_registers, blocking=True)
+        self.store = store
+
+    def close(self) -> None:
+        """Close the connections of the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_timeout(timeout: float) -> None:
+    """Raise ValueError unless `timeout` is a time that can be waited."""
+    if not 0 < timeout < float("inf"):
+        raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
+
+
+def _words(data: bytes) -> tuple[int, ...]:
+    return tuple([data[at] << 8 | data[at + 1] for at in range(0, len(data), 2)])

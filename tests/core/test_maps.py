@@ -1,0 +1,649 @@
+"""Register maps: a device as typed attributes, read in few requests, written, and simulated."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Coroutine
+from enum import Enum, IntFlag
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from modwire import ExceptionResponse, SequentialBlock, SparseBlock, Unit
+from modwire.calls import AsyncCalls, BlockingCalls
+from modwire.errors import (
+    ExceptionResponseError,
+    IllegalDataAddressError,
+    InvalidResponseError,
+    ResponseTimeoutError,
+)
+from modwire.maps import (
+    Point,
+    RegisterMap,
+    array,
+    bcd,
+    bit,
+    bit_field,
+    bits,
+    coil,
+    coils,
+    discrete_input,
+    discrete_inputs,
+    enum,
+    float32,
+    int8,
+    int16,
+    int32,
+    point,
+    string,
+    uint8,
+    uint16,
+    uint32,
+)
+from modwire.messages.base import Request, Response
+from modwire.messages.bit_access import WriteMultipleCoilsRequest, WriteSingleCoilRequest
+from modwire.messages.register_access import (
+    ReadHoldingRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
+from modwire.messages.register_operations import MaskWriteRegisterRequest
+from modwire.planner import PlanLimits, Span
+from modwire.values import ValueType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modwire.messages.base import AnyRequest
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+
+class Mode(Enum):
+    OFF = 0
+    AUTO = 2
+
+
+class Alarm(IntFlag):
+    HOT = 1
+    WET = 4
+
+
+class Meter(RegisterMap):
+    voltage = float32(holding=0x0010, scale=0.1, unit="V")
+    mode = enum(Mode, holding=0x12)
+    setpoint = uint16(holding=0x13, scale=0.1)
+    alarms = enum(Alarm, holding=0x20)
+    fault = bit(3, holding=0x21)
+    level = bit_field(4, 4, holding=0x21, unit="%")
+    energy = uint32(input=0, order="CDAB", unit="kWh")
+    temperature = int16(input=2, scale=0.5, offset=-40.0)
+    serial = string(8, input=3)
+    digits = bcd(8, input=7)
+    phases = array("float32", 3, input=9)
+    flags = bits(16, input=15)
+    running = coil(0)
+    relays = coils(1, 4)
+    door = discrete_input(9)
+    doors = discrete_inputs(10, 2)
+
+
+def measured() -> Meter:
+    meter = Meter()
+    meter.voltage = 230.5
+    meter.mode = Mode.AUTO
+    meter.setpoint = 21.5
+    meter.alarms = Alarm.HOT | Alarm.WET
+    meter.fault = True
+    meter.level = 9
+    meter.energy = 123456
+    meter.temperature = 20.5
+    meter.serial = "AB-1234"
+    meter.digits = 12345678
+    meter.phases = [1.5, 2.5, -3.5]
+    meter.flags = [True] + [False] * 14 + [True]
+    meter.running = True
+    meter.relays = [True, False, True, False]
+    meter.door = True
+    meter.doors = [False, True]
+    return meter
+
+
+class Device:
+    """A unit, and what it was asked; `lost` requests later, no answer comes."""
+
+    def __init__(self, unit: Unit, lost: int | None = None) -> None:
+        self.unit = unit
+        self.asked: list[AnyRequest] = []
+        self.options: set[tuple[int | None, float | None]] = set()
+        self.lost = lost
+
+    def answer(
+        self, request: Request[ResponseT], unit: int | None, timeout: float | None
+    ) -> ResponseT:
+        self.asked.append(request)  # type: ignore[arg-type]
+        self.options.add((unit, timeout))
+        if self.lost is not None and len(self.asked) > self.lost:
+            raise ResponseTimeoutError("no answer")
+        response = self.unit.execute(request, broadcast=unit == 0)  # type: ignore[arg-type]
+        if response is None:
+            return None  # type: ignore[return-value]
+        if isinstance(response, ExceptionResponse):
+            raise ExceptionResponseError.for_code(request, response.exception_code)  # type: ignore[arg-type]
+        return request.decode_response(response.encode())
+
+    @property
+    def spans(self) -> list[tuple[int, int, int]]:
+        """What was read: function code, address, count."""
+        return [
+            struct.unpack(">BHH", request.encode())
+            for request in self.asked
+            if request.function_code <= 4
+        ]
+
+
+class Blocking(BlockingCalls):
+    def __init__(self, device: Device) -> None:
+        self.device = device
+
+    def call(
+        self,
+        request: Request[ResponseT],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT:
+        return self.device.answer(request, unit, timeout)
+
+
+class Async(AsyncCalls):
+    def __init__(self, device: Device) -> None:
+        self.device = device
+
+    async def call(
+        self,
+        request: Request[ResponseT],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT:
+        return self.device.answer(request, unit, timeout)
+
+
+def run(coroutine: Coroutine[object, None, Any]) -> Any:
+    """What a coroutine that waits for nothing returns."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError("it waits")
+
+
+def ask_blocking(method: Callable[..., Any], device: Device, *args: Any, **options: Any) -> Any:
+    return method(Blocking(device), *args, **options)
+
+
+def ask_async(method: Callable[..., Any], device: Device, *args: Any, **options: Any) -> Any:
+    return run(method(Async(device), *args, **options))
+
+
+both = pytest.mark.parametrize("ask", [ask_blocking, ask_async])
+
+
+@both
+def test_a_map_reads_its_device_in_one_request_for_each_table(ask: Any) -> None:
+    device = Device(measured().build_unit())
+    device.unit.holding_registers = SequentialBlock(0, [0] * 100)
+    measured().store(device.unit)
+
+    meter = ask(Meter.read, device, unit=3, timeout=0.5)
+
+    assert meter == measured()
+    assert meter.voltage == pytest.approx(230.5)
+    assert meter.mode is Mode.AUTO
+    assert meter.setpoint == 21.5
+    assert meter.alarms == Alarm.HOT | Alarm.WET
+    assert meter.fault is True
+    assert meter.level == 9
+    assert meter.energy == 123456
+    assert meter.temperature == 20.5
+    assert meter.serial == "AB-1234"
+    assert meter.digits == 12345678
+    assert meter.phases == (1.5, 2.5, -3.5)
+    assert meter.flags == (True,) + (False,) * 14 + (True,)
+    assert meter.running is True
+    assert meter.relays == (True, False, True, False)
+    assert meter.door is True
+    assert meter.doors == (False, True)
+    assert sorted(device.spans) == [(1, 0, 5), (2, 9, 3), (3, 0x10, 18), (4, 0, 16)]
+    assert device.options == {(3, 0.5)}
+
+
+@both
+def test_some_points_are_read_alone(ask: Any) -> None:
+    device = Device(measured().build_unit())
+
+    meter = ask(Meter.read, device, Meter.mode, Meter.setpoint)
+
+    assert (meter.mode, meter.setpoint) == (Mode.AUTO, 21.5)
+    assert device.spans == [(3, 0x12, 2)]
+    assert meter.as_dict() == {"mode": Mode.AUTO, "setpoint": 21.5}
+    with pytest.raises(AttributeError, match=r"voltage \(holding register 16\) was neither read"):
+        _ = meter.voltage
+
+
+@both
+def test_one_point_is_read_and_written_alone(ask: Any) -> None:
+    device = Device(measured().build_unit())
+
+    assert ask(Meter.energy.read, device, unit=5) == 123456
+    assert ask(Meter.setpoint.write, device, 19.0, timeout=2.0) is None
+    assert ask(Meter.setpoint.read, device) == 19.0
+
+    assert device.asked[1] == WriteSingleRegisterRequest(0x13, 190)
+    assert device.options == {(5, None), (None, 2.0), (None, None)}
+
+
+@both
+def test_what_was_set_is_written_in_few_requests_and_once(ask: Any) -> None:
+    device = Device(Meter().build_unit())
+    meter = Meter()
+    meter.running = True
+    meter.setpoint = 20.0
+    meter.relays = [True, True, False, False]
+    meter.mode = Mode.AUTO
+    meter.voltage = 230.0
+
+    assert ask(meter.write, device, unit=7) is None
+
+    words = list(struct.unpack(">2H", struct.pack(">f", 2300.0)))
+    assert device.asked == [
+        WriteMultipleCoilsRequest(0, [True, True, True, False, False]),
+        WriteMultipleRegistersRequest(0x10, [*words, 2, 200]),
+    ]
+    assert device.options == {(7, None)}
+    assert Meter.load(device.unit).setpoint == 20.0
+    ask(meter.write, device)
+    assert len(device.asked) == 2
+
+
+@both
+def test_single_coils_and_registers_go_by_their_own_functions(ask: Any) -> None:
+    device = Device(Meter().build_unit())
+    meter = Meter()
+    meter.running = True
+    meter.mode = Mode.AUTO
+
+    ask(meter.write, device)
+
+    assert device.asked == [WriteSingleCoilRequest(0, True), WriteSingleRegisterRequest(0x12, 2)]
+
+
+@both
+def test_bits_of_a_register_leave_the_others_to_the_device(ask: Any) -> None:
+    """Another client may have changed them since they were read."""
+    device = Device(Meter().build_unit())
+    meter = ask(Meter.read, device)
+    device.unit.holding_registers.write(0x21, [0xF00F])
+    meter.fault = False
+    meter.level = 5
+
+    ask(meter.write, device)
+
+    assert device.asked[-1] == MaskWriteRegisterRequest(0x21, 0xFF07, 0x50)
+    assert device.unit.holding_registers.read(0x21, 1) == (0xF057,)
+
+
+@both
+def test_points_that_were_not_written_are_written_the_next_time(ask: Any) -> None:
+    device = Device(Meter().build_unit(), lost=1)
+    meter = Meter()
+    meter.running = True
+    meter.mode = Mode.AUTO
+    meter.fault = True
+
+    with pytest.raises(ResponseTimeoutError):
+        ask(meter.write, device)
+    device.lost = None
+    device.asked.clear()
+    ask(meter.write, device)
+
+    assert device.asked == [
+        WriteSingleRegisterRequest(0x12, 2),
+        MaskWriteRegisterRequest(0x21, 0xFFF7, 8),
+    ]
+
+
+@both
+def test_nothing_is_sent_where_a_point_cannot_be_written(ask: Any) -> None:
+    device = Device(Meter().build_unit())
+    meter = Meter()
+    meter.mode = Mode.AUTO
+    meter.temperature = 20.0
+
+    message = r"temperature \(input register 2\) cannot be written, only coils and holding"
+    with pytest.raises(ValueError, match=message):
+        ask(meter.write, device)
+    with pytest.raises(ValueError, match=message):
+        ask(Meter.temperature.write, device, 3.0)
+
+    assert device.asked == []
+    meter.store(device.unit)  # nothing was forgotten
+    assert Meter.load(device.unit).mode is Mode.AUTO
+
+
+@both
+def test_a_broadcast_writes_to_all(ask: Any) -> None:
+    device = Device(Meter().build_unit())
+
+    ask(Meter.mode.write, device, Mode.AUTO, unit=0)
+
+    assert Meter.load(device.unit).mode is Mode.AUTO
+
+
+class Big(RegisterMap):
+    text = string(400, holding=10)
+    small = uint16(holding=210)
+    many = coils(0, 2500)
+
+
+@both
+def test_what_is_longer_than_a_request_is_read_and_written_in_several(ask: Any) -> None:
+    device = Device(Big().build_unit())
+    big = Big()
+    big.text = "0123456789" * 40
+    big.small = 7
+    big.many = [True, False] * 1250
+
+    ask(big.write, device)
+    again = ask(Big.read, device)
+
+    assert again == big
+    assert again.text == "0123456789" * 40
+    assert max(len(request.encode()) for request in device.asked) <= 253
+    assert ask(Big.text.read, device) == again.text
+
+
+class Holes(RegisterMap):
+    first = uint16(holding=0)
+    second = uint32(holding=5)
+    third = uint16(holding=9)
+
+
+@both
+def test_a_device_with_holes_is_read_completely(ask: Any) -> None:
+    """Registers that nobody asked for are read where that is cheaper, if the device lets us."""
+    holes = Holes()
+    holes.first, holes.second, holes.third = 1, 70000, 3
+    device = Device(holes.build_unit())
+
+    assert ask(Holes.read, device) == holes
+
+    assert device.spans[0] == (3, 0, 10)
+    assert len(device.spans) > 1
+
+
+@both
+def test_a_planner_remembers_what_a_device_refused(ask: Any) -> None:
+    holes = Holes()
+    holes.first, holes.second, holes.third = 1, 70000, 3
+    device = Device(holes.build_unit())
+    planner = Holes.planner()
+    for _ in range(4):
+        assert ask(Holes.read, device, planner=planner) == holes
+    device.asked.clear()
+
+    assert ask(Holes.read, device, planner=planner) == holes
+
+    assert device.spans == [(3, 0, 1), (3, 5, 2), (3, 9, 1)]
+    assert planner.unreadable == []
+
+
+@both
+def test_a_point_that_is_not_there_is_an_error_or_left_out(ask: Any) -> None:
+    device = Device(Unit(holding_registers=SparseBlock({0: 1, 9: 3})))
+
+    with pytest.raises(IllegalDataAddressError) as caught:
+        ask(Holes.read, device)
+    assert caught.value.request == ReadHoldingRegistersRequest(5, 2)
+
+    planner = Holes.planner()
+    holes = ask(Holes.read, device, planner=planner)
+    assert holes.as_dict() == {"first": 1, "third": 3}
+    assert planner.unreadable == [Span("holding_registers", 5, 2)]
+
+
+@both
+def test_other_refusals_and_timeouts_are_raised_as_they_come(ask: Any) -> None:
+    device = Device(Meter().build_unit(), lost=0)
+    with pytest.raises(ResponseTimeoutError):
+        ask(Meter.read, device)
+    assert len(device.asked) == 1
+
+
+def test_a_client_is_told_from_what_is_none() -> None:
+    for method in (Meter.read, Meter.mode.read, Meter().write):
+        with pytest.raises(TypeError, match="client must be one with BlockingCalls or AsyncCalls"):
+            method(object())  # type: ignore[call-overload, operator]
+    with pytest.raises(TypeError, match="client must be one with"):
+        Meter.mode.write(object(), Mode.AUTO)  # type: ignore[call-overload]
+    with pytest.raises(ValueError, match="a planner knows what to read"):
+        Meter.read(Blocking(Device(Unit())), Meter.mode, planner=Meter.planner())
+
+
+def test_limits_are_those_of_the_class_and_are_inherited() -> None:
+    class Careful(Holes, limits=PlanLimits(max_gap=0)):
+        pass
+
+    class More(Careful):
+        fourth = uint16(holding=20)
+
+    device = Device(Unit(holding_registers=SequentialBlock(0, list(range(30)))))
+    assert More.read(Blocking(device)).fourth == 20
+    assert device.spans == [(3, 0, 1), (3, 5, 2), (3, 9, 1), (3, 20, 1)]
+    device.asked.clear()
+    Holes.read(Blocking(device))
+    assert device.spans == [(3, 0, 10)]
+    assert list(More.points) == ["first", "second", "third", "fourth"]
+
+
+def test_a_subclass_may_move_a_point_or_drop_it() -> None:
+    class Other(Holes):
+        first = uint16(holding=1)
+        second = None  # type: ignore[assignment]
+
+    assert sorted(Other.points) == ["first", "third"]
+    assert Other.points["first"].span.address == 1
+    assert Holes.points["first"].span.address == 0
+
+
+def test_a_value_that_was_set_is_what_the_device_will_make_of_it() -> None:
+    meter = Meter()
+    meter.setpoint = 21.44
+    assert meter.setpoint == 21.4
+    meter.relays = [True, False, True, True]
+    assert meter.relays == (True, False, True, True)
+
+
+def test_points_that_share_a_register_agree() -> None:
+    class Shared(RegisterMap):
+        word = uint16(holding=0)
+        low = bit_field(0, 8, holding=0)
+        top = bit(15, holding=0)
+        signed = int16(holding=0)
+        last = uint8(holding=0)
+
+    shared = Shared()
+    shared.word = 0x8001
+    shared.low = 0x7F
+    assert (shared.word, shared.top, shared.signed, shared.last) == (0x807F, True, -32641, 0x7F)
+    device = Device(Shared().build_unit())
+    shared.write(Blocking(device))
+    assert device.asked == [WriteSingleRegisterRequest(0, 0x807F)]
+    shared.write(Blocking(device))
+    assert len(device.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("setpoint", 7000, r"setpoint \(holding register 19\): 7000 scaled by 0\.1: uint16 must"),
+        ("mode", 1, r"mode \(holding register 18\): Mode must be one of its members, got 1"),
+        ("level", 16, r"a field of 4 bits must be 0\.\.15, got 16"),
+        ("level", 1.5, r"a field of 4 bits must be 0\.\.15, got 1\.5"),
+        ("fault", 2, r"a bit must be True or False, got 2"),
+        ("running", "on", r"running \(coil 0\): a bit must be True or False, got 'on'"),
+        ("relays", [True], r"relays \(coil 1\): there must be 4 values, got 1"),
+        ("relays", 5, r"relays \(coil 1\): object of type 'int' has no len"),
+        ("setpoint", "warm", r"setpoint \(holding register 19\): scaled uint16 cannot be 'warm'"),
+        ("serial", "AB-1234567", r"at most 8 bytes in utf-8, got 10"),
+        ("energy", -1, r"energy \(input register 0\): uint32 must be an integer 0"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_when_it_is_set(
+    name: str, value: object, message: str
+) -> None:
+    meter = Meter()
+    with pytest.raises(ValueError, match=message):
+        setattr(meter, name, value)
+    assert meter == Meter()
+
+
+def test_a_misspelt_point_is_not_set_silently() -> None:
+    meter = Meter()
+    with pytest.raises(AttributeError, match=r"Meter has no point 'voltag', it has voltage, mode"):
+        meter.voltag = 3.0  # type: ignore[attr-defined]
+
+
+def test_one_bad_value_does_not_keep_the_others_from_being_read() -> None:
+    unit = measured().build_unit()
+    unit.input_registers.write(7, [0x12AB, 0])
+    unit.holding_registers.write(0x12, [9])
+
+    meter = Meter.read(Blocking(Device(unit)))
+
+    assert meter.energy == 123456
+    with pytest.raises(
+        InvalidResponseError, match=r"digits \(input register 7\): BCD must have ha"
+    ):
+        _ = meter.digits
+    with pytest.raises(InvalidResponseError, match="Mode must be one of 0, 2, got 9"):
+        _ = meter.mode
+    assert "mode=<[9]>" in repr(meter)
+    assert meter.raw(Meter.mode) == [9]
+
+
+def test_a_simulated_unit_has_the_points_and_no_other_address() -> None:
+    unit = measured().build_unit()
+    client = Blocking(Device(unit))
+    assert client.read_holding_registers(0x12, 2) == [2, 215]
+    assert client.read_input_registers(0, 2) == [123456 & 0xFFFF, 123456 >> 16]
+    with pytest.raises(IllegalDataAddressError):
+        client.read_holding_registers(0x14)
+    assert Meter.load(unit) == measured()
+
+    class Inputs(RegisterMap):
+        one = uint16(input=0)
+
+    with pytest.raises(IllegalDataAddressError, match="the unit has no coils"):
+        Inputs().build_unit().coils.read(0, 1)
+
+
+def test_the_owner_of_a_unit_changes_what_was_set_and_nothing_else() -> None:
+    meter = measured()
+    unit = meter.build_unit()
+    unit.holding_registers.write(0x13, [0])
+    unit.holding_registers.write(0x21, [0xFFFF])
+    meter.temperature = 25.0
+    meter.level = 0
+
+    meter.store(unit)
+
+    seen = Meter.load(unit)
+    assert (seen.temperature, seen.setpoint, seen.level) == (25.0, 0.0, 0)
+    assert unit.holding_registers.read(0x21, 1) == (0xFF0F,)
+    meter.running = False
+    with pytest.raises(IllegalDataAddressError):
+        meter.store(Unit())
+    meter.store(unit)
+    assert Meter.load(unit).running is False
+
+
+def test_inputs_can_be_simulated_past_the_rules_for_clients() -> None:
+    unit = Unit(input_registers=SequentialBlock(0, [0] * 20, read_only=True))
+    meter = Meter()
+    meter.energy = 5
+    meter.store(unit)
+    assert unit.input_registers.read(0, 2) == (5, 0)
+
+
+def pack_date(value: tuple[int, int]) -> bytes:
+    return struct.pack(">HH", *value)
+
+
+def unpack_date(data: bytes) -> tuple[int, int]:
+    year, day = struct.unpack(">HH", data)
+    return year, day
+
+
+def test_a_type_of_ones_own_makes_points() -> None:
+    class Clock(RegisterMap):
+        date = point(ValueType("date", 4, pack_date, unpack_date), holding=0)
+        zone = int8(holding=2)
+        drift = float32(holding=3, word_order="little")
+        ticks = int32(holding=5, byte_order="little")
+
+    clock = Clock()
+    clock.date = (2024, 60)
+    clock.zone = -2
+    clock.drift = 1.5
+    clock.ticks = 1
+    assert clock.date == (2024, 60)
+    assert clock.raw(Clock.date) == [2024, 60]
+    assert clock.zone == -2
+    assert clock.raw(Clock.drift) == [0, 0x3FC0]
+    assert clock.raw(Clock.ticks) == [0, 0x0100]
+    assert repr(clock) == "Clock(date=(2024, 60), zone=-2, drift=1.5, ticks=1)"
+    assert Clock.zone.name == "zone"
+    assert Meter.voltage.unit == "V"
+    assert repr(Meter.voltage) == "<Point voltage (holding register 16)>"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: uint16(), "holding= or input=, got neither"),
+        (lambda: uint16(holding=1, input=1), "holding= or input=, got both"),
+        (lambda: uint32(holding=65535), r"addresses must be 0\.\.65535, got 65535\.\.65536"),
+        (lambda: coil(-1), r"addresses must be 0\.\.65535"),
+        (lambda: bit(16, holding=0), r"number must be 0\.\.15, got 16"),
+        (lambda: bit_field(12, 5, holding=0), r"first \+ count must be 1\.\.16 bits, got 12 \+ 5"),
+        (lambda: bit_field(0, 0, holding=0), r"first \+ count must be 1\.\.16 bits, got 0 \+ 0"),
+        (lambda: uint16(holding=0, order="ABDC"), "order must be an Order or one of ABCD"),
+        (lambda: uint16(holding=0, scale=0), "scale must be a finite number other than 0"),
+        (lambda: array("uint17", 2, holding=0), "type must be one of int8"),
+    ],
+)
+def test_a_point_that_cannot_be_is_told_what_is_allowed(
+    make: Callable[[], Point[Any]], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_misspelt_keyword_is_told_those_that_there_are() -> None:
+    with pytest.raises(TypeError, match="a point has no holdin, only holding, input, unit, "):
+        uint16(holdin=3)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", ["read", "write", "points", "raw"])
+def test_a_point_cannot_hide_what_maps_have(name: str) -> None:
+    with pytest.raises(TypeError, match=f"a point cannot be called '{name}', which maps have"):
+        type("Bad", (RegisterMap,), {name: uint16(holding=0)})
+
+
+def test_maps_are_compared_by_what_they_know() -> None:
+    assert measured() == measured()
+    assert measured() != Meter()
+    assert Meter() != Holes()
+    assert Meter() != 3

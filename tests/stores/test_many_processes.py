@@ -1,0 +1,95 @@
+"""Functions 22 and 23 of many clients, through several server processes, are done one by one.
+
+MODWIRE_STORES_FULL=1 makes 20,000 requests instead of 1,600.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+
+from modwire_sync import TcpClient
+from store_servers import PATIENCE, modbus_servers
+
+SERVERS, CLIENTS = 4, 8
+REQUESTS = 20_000 if os.environ.get("MODWIRE_STORES_FULL", "") not in ("", "0") else 1_600
+ROUNDS = REQUESTS // CLIENTS // 2
+MASKED = CLIENTS  # the register that all share; below it, each client has one of its own
+
+
+class Seen(NamedTuple):
+    """What a client saw right after it had counted its own register up by one (function 23)."""
+
+    client: int
+    counters: tuple[int, ...]
+    masked: int  # two bits of each client, which it counts up by function 22 before that
+
+    def steps(self, client: int) -> int:
+        """How many requests of `client` were done before; at most one is seen in the bits only."""
+        counter = self.counters[client]
+        ahead = ((self.masked >> 2 * client & 3) - counter) % 4
+        assert ahead <= 1, f"an update of client {client} is lost: {self}"
+        return 2 * counter + ahead
+
+
+def count(port: int, client: int) -> Sequence[Seen]:
+    """One client: in turn a mask for its bits and a count of its register."""
+    seen: list[Seen] = []
+    own_bits = 3 << 2 * client
+    with TcpClient("127.0.0.1", port, timeout=PATIENCE) as link:
+        for turn in range(1, ROUNDS + 1):
+            link.mask_write_register(MASKED, ~own_bits & 0xFFFF, (turn & 3) << 2 * client)
+            values = link.read_write_registers(0, CLIENTS + 1, client, [turn])
+            found = Seen(client, tuple(values[:CLIENTS]), values[MASKED])
+            assert found.counters[client] == turn
+            assert found.steps(client) == 2 * turn
+            seen.append(found)
+    return seen
+
+
+@pytest.mark.timeout(600 if REQUESTS > 10_000 else 60)
+def test_the_result_is_that_of_a_serial_execution(url: str, name: str) -> None:
+    with modbus_servers(url, name, SERVERS) as servers, ThreadPoolExecutor(CLIENTS) as pool:
+        jobs = [
+            pool.submit(count, servers[client % SERVERS].port, client) for client in range(CLIENTS)
+        ]
+        seen = [each for job in jobs for each in job.result()]
+    # In a serial execution, every function 23 sees all before it and none after it: put in order,
+    # they differ by the one register that was counted. That order is the serial execution.
+    seen.sort(key=lambda each: sum(each.counters))
+    before = [0] * CLIENTS
+    steps = [0] * CLIENTS
+    for each in seen:
+        before[each.client] += 1
+        assert list(each.counters) == before
+        now = [each.steps(client) for client in range(CLIENTS)]
+        assert all(new >= old for new, old in zip(now, steps, strict=True))
+        steps = now
+    assert before == [ROUNDS] * CLIENTS
+
+
+@pytest.mark.timeout(600 if REQUESTS > 10_000 else 60)
+def test_registers_that_are_written_and_read_crosswise_do_not_deadlock(url: str, name: str) -> None:
+    """Half of the clients write low and read high registers, the others the reverse."""
+    low, high = range(40), range(30, 70)
+
+    def work(port: int, client: int) -> None:
+        write, read = (low, high) if client % 2 else (high, low)
+        with TcpClient("127.0.0.1", port, timeout=PATIENCE) as link:
+            for turn in range(REQUESTS // 10 // CLIENTS):
+                number = client * 1000 + turn % 1000
+                link.read_write_registers(read.start, len(read), write.start, [number] * len(write))
+                values = link.read_holding_registers(0, 70)
+                # Two writers meet in 30..39, and each wrote all of its registers or none.
+                assert len(set(values[0:30])) == 1
+                assert len(set(values[40:70])) == 1
+                assert len(set(values[30:40])) == 1
+                assert values[30] in (values[0], values[69])
+
+    with modbus_servers(url, name, 2) as servers, ThreadPoolExecutor(CLIENTS) as pool:
+        for job in [pool.submit(work, servers[n % 2].port, n) for n in range(CLIENTS)]:
+            job.result()

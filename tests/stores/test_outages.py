@@ -1,0 +1,178 @@
+"""A store that is down answers 04 and is logged; when it is back, so are the values."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from modwire import ServerDeviceFailureError, Unit, Units
+from modwire_stores import RedisStore, StoreUnit, redis_unit, sql_unit
+from modwire_sync import TcpClient, TcpServer
+from store_servers import PATIENCE, PostgresServer, RedisServer, StoreServer
+
+
+@pytest.fixture(params=["redis", "postgresql"])
+def server(request: pytest.FixtureRequest) -> StoreServer:
+    is_redis = request.param == "redis"
+    server: StoreServer = request.getfixturevalue("redis_server" if is_redis else "postgres_server")
+    return server
+
+
+def open_unit(server: StoreServer, name: str, timeout: float = PATIENCE) -> StoreUnit:
+    make: Callable[..., StoreUnit] = redis_unit if isinstance(server, RedisServer) else sql_unit
+    return make(server.url, name, timeout=timeout)
+
+
+def test_a_store_that_went_down_comes_back_with_its_values(
+    server: StoreServer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "modwire.stores")
+    with (
+        open_unit(server, name) as unit,
+        TcpServer(Units.single(unit), ("127.0.0.1", 0)) as modbus,
+        TcpClient(*modbus.address, timeout=PATIENCE) as client,
+    ):
+        client.write_registers(0, [1, 2, 3])
+        server.kill()
+        try:
+            for _ in range(3):
+                with pytest.raises(ServerDeviceFailureError):
+                    client.read_holding_registers(0, 3)
+                with pytest.raises(ServerDeviceFailureError):
+                    client.write_register(0, 9)
+        finally:
+            server.start()
+        assert client.read_holding_registers(0, 3) == [1, 2, 3]
+        client.mask_write_register(0, 0, 7)
+        assert client.read_write_registers(0, 3, 1, [8]) == [7, 8, 3]
+    entries = [r for r in caplog.records if r.name == "modwire.stores"]
+    assert [r.levelname for r in entries] == ["ERROR", "WARNING"], caplog.text
+    assert f"127.0.0.1:{server.port}" in caplog.text
+
+
+def test_a_restart_while_nobody_asks_is_not_noticed(server: StoreServer, name: str) -> None:
+    with open_unit(server, name) as unit:
+        unit.holding_registers.write(5, [55])
+        server.kill()
+        server.start()
+        assert list(unit.holding_registers.read(5, 1)) == [55]
+
+
+def test_a_store_that_hangs_fails_in_time(server: StoreServer, name: str) -> None:
+    with open_unit(server, name, timeout=0.5) as unit:
+        unit.holding_registers.write(0, [1])
+        server.pause()
+        try:
+            for _ in range(2):  # on the connection it has, and on a new one
+                started = monotonic()
+                with pytest.raises(ServerDeviceFailureError):
+                    unit.holding_registers.write(0, [2])
+                assert monotonic() - started < 5
+        finally:
+            server.resume()
+        unit.holding_registers.write(1, [3])
+        assert unit.holding_registers.read(1, 1)[0] == 3
+
+
+def test_a_store_need_not_be_up_when_the_unit_is_made(
+    postgres_server: PostgresServer, name: str
+) -> None:
+    postgres_server.kill()
+    try:
+        with open_unit(postgres_server, name) as unit:
+            with pytest.raises(ServerDeviceFailureError):
+                unit.coils.read(0, 1)
+            postgres_server.start()
+            unit.coils.write(0, [True])
+            assert unit.coils.read(0, 1)[0]
+    finally:
+        if not postgres_server.is_up():
+            postgres_server.start()
+
+
+def test_a_sqlite_file_that_is_locked_fails_in_time(tmp_path: Path) -> None:
+    path = tmp_path / "registers.db"
+    with sql_unit(str(path), timeout=0.2) as unit:
+        unit.holding_registers.write(0, [1])
+        other = sqlite3.connect(path, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(ServerDeviceFailureError, match="locked"):
+                unit.holding_registers.write(0, [2])
+            assert unit.holding_registers.read(0, 1)[0] == 1
+            other.execute("ROLLBACK")
+        finally:
+            other.close()
+        unit.holding_registers.write(0, [3])
+        assert unit.holding_registers.read(0, 1)[0] == 3
+
+
+def test_a_table_that_was_dropped_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "registers.db"
+    with sql_unit(str(path), "meter") as unit:
+        unit.holding_registers.write(0, [1])
+        other = sqlite3.connect(path, isolation_level=None)
+        try:
+            other.execute("DROP TABLE meter")
+        finally:
+            other.close()
+        with pytest.raises(ServerDeviceFailureError):
+            unit.holding_registers.write(0, [2])
+        unit.holding_registers.write(0, [3])
+        assert unit.holding_registers.read(0, 1)[0] == 3
+
+
+def test_a_key_of_another_type_is_no_outage(
+    redis_server: RedisServer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = RedisStore(redis_server.url)
+    with redis_unit(redis_server.url, name) as unit, store:
+        store.redis.lpush(f"{name}:holding_registers", "x")
+        with (
+            TcpServer(Units.single(unit), ("127.0.0.1", 0)) as modbus,
+            TcpClient(*modbus.address, timeout=PATIENCE) as client,
+        ):
+            with pytest.raises(ServerDeviceFailureError):
+                client.read_holding_registers(0)
+            assert client.read_input_registers(0) == [0]
+    assert "WRONGTYPE" in caplog.text
+    assert "is down" not in caplog.text
+
+
+def test_other_programs_find_the_values(
+    redis_server: RedisServer, tmp_path: Path, name: str
+) -> None:
+    store = RedisStore(redis_server.url)
+    with redis_unit(redis_server.url, name) as unit, store:
+        unit.coils.write(11, [True])
+        unit.holding_registers.write(3, [2301])
+        assert store.redis.getbit(f"{name}:coils", 11) == 1
+        fields = store.redis.bitfield(f"{name}:holding_registers").get("u16", "#3").execute()
+        assert fields == [2301]
+        store.redis.setbit(f"{name}:discrete_inputs", 4, 1)
+        assert list(map(bool, unit.discrete_inputs.read(3, 3))) == [False, True, False]
+    path = tmp_path / "registers.db"
+    with sql_unit(str(path), "meter", prefix="house/") as unit:
+        unit.coils.write(11, [True])
+        unit.holding_registers.write(3, [2301])
+        other = sqlite3.connect(path)
+        try:
+            rows = other.execute("SELECT block, address, value FROM meter ORDER BY block")
+            assert rows.fetchall() == [("house/coils", 11, 1), ("house/holding_registers", 3, 2301)]
+        finally:
+            other.close()
+
+
+def test_units_in_stores_are_executed_where_waiting_is_allowed(tmp_path: Path) -> None:
+    with sql_unit(str(tmp_path / "registers.db")) as unit:
+        assert isinstance(unit, Unit)
+        assert unit.blocking
+        assert not any(
+            block.plain_reads
+            for block in (unit.coils, unit.discrete_inputs, unit.holding_registers)
+        )

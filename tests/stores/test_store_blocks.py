@@ -1,0 +1,187 @@
+"""Each store holds what a client writes, as a unit in memory does, and shows it to others."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from modwire import Block, SequentialBlock, ServerDeviceFailureError, Unit
+from modwire.messages import (
+    MaskWriteRegisterRequest,
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    ReadWriteMultipleRegistersRequest,
+    WriteMultipleCoilsRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleCoilRequest,
+    WriteSingleRegisterRequest,
+)
+from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit, sql_unit
+
+if TYPE_CHECKING:
+    from modwire.messages.base import AnyRequest
+
+MakeUnit = Callable[..., StoreUnit]
+
+
+def memory(size: int) -> Unit:
+    return Unit(*(SequentialBlock(0, [0] * size) for _ in range(4)))
+
+
+def random_request(rng: random.Random, size: int) -> AnyRequest:
+    """Any request that reaches a table; some are past the end."""
+    at = rng.randrange(size)
+    most = min(120, size + 2 - at)
+    count = rng.randint(1, most)
+    words = [rng.randrange(0x10000) for _ in range(count)]
+    bits = [rng.random() < 0.5 for _ in range(count)]
+    to = rng.randrange(size)
+    return rng.choice(
+        [
+            lambda: ReadCoilsRequest(at, count),
+            lambda: ReadDiscreteInputsRequest(at, count),
+            lambda: ReadHoldingRegistersRequest(at, count),
+            lambda: ReadInputRegistersRequest(at, count),
+            lambda: WriteSingleCoilRequest(at, bits[0]),
+            lambda: WriteSingleRegisterRequest(at, words[0]),
+            lambda: WriteMultipleCoilsRequest(at, bits),
+            lambda: WriteMultipleRegistersRequest(at, words),
+            lambda: MaskWriteRegisterRequest(at, words[0], words[-1]),
+            lambda: ReadWriteMultipleRegistersRequest(to, min(count, size + 1 - to), at, words),
+        ]
+    )()
+
+
+def test_every_answer_is_that_of_a_unit_in_memory(make_unit: MakeUnit) -> None:
+    size = 200
+    stored, model = make_unit(addresses=range(size)), memory(size)
+    rng = random.Random(4)
+    for _ in range(300):
+        request = random_request(rng, size)
+        answer, wanted = stored.execute(request), model.execute(request)
+        assert answer is not None
+        assert wanted is not None
+        assert answer.encode() == wanted.encode(), request
+
+
+def test_another_process_sees_what_was_written(make_unit: MakeUnit) -> None:
+    one, other = make_unit(), make_unit()
+    one.holding_registers.write(65530, [1, 2, 3, 4, 5, 0xFFFF])
+    one.coils.write(65533, [True, False, True])
+    assert list(other.holding_registers.read(65530, 6)) == [1, 2, 3, 4, 5, 0xFFFF]
+    assert other.coils.read_bits(65533, 3) == b"\x05"
+
+
+def test_the_largest_requests_fit(unit: StoreUnit) -> None:
+    bits = [bool(at % 3) for at in range(1968)]
+    unit.coils.write(5, bits)
+    assert list(map(bool, unit.coils.read(5, 1968))) == bits
+    answer = unit.execute(ReadWriteMultipleRegistersRequest(1000, 125, 1010, list(range(121))))
+    assert answer is not None
+    assert answer.encode()[22:] == b"".join(at.to_bytes(2, "big") for at in range(115))
+
+
+def test_the_owner_sets_what_clients_may_not_write(unit: StoreUnit) -> None:
+    block = unit.input_registers
+    assert isinstance(block, (RedisBlock, SqlBlock))
+    block[7:10] = [1, 2, 3]
+    block[8] = 50
+    assert (block[8], block[7:11], block[3:3]) == (50, (1, 50, 3, 0), ())
+    answer = unit.execute(ReadInputRegistersRequest(7, 3))
+    assert answer is not None
+    assert answer.encode() == bytes.fromhex("0406 0001 0032 0003")
+    with pytest.raises(IndexError):
+        block[65536]
+    with pytest.raises(ValueError, match=r"value at address 8 must be 0\.\.65535, got 70000"):
+        block[7:9] = [1, 70000]
+    assert block[7] == 1
+
+
+def test_an_address_outside_is_refused_before_anything_is_done(make_unit: MakeUnit) -> None:
+    unit = make_unit(addresses=range(10, 20))
+    unit.holding_registers.write(10, [9] * 10)
+    for request in (
+        WriteMultipleRegistersRequest(18, [1, 1, 1]),
+        WriteMultipleRegistersRequest(9, [1]),
+        ReadWriteMultipleRegistersRequest(18, 3, 10, [1]),
+        MaskWriteRegisterRequest(20, 0, 1),
+    ):
+        answer = unit.execute(request)
+        assert answer is not None
+        assert answer.encode()[1:] == b"\x02", request
+    assert list(unit.holding_registers.read(10, 10)) == [9] * 10
+
+
+def test_an_override_of_write_sees_every_function(url: str, name: str) -> None:
+    seen: list[tuple[int, list[int]]] = []
+
+    def overridden(base: type[RedisBlock] | type[SqlBlock]) -> type:
+        class Watched(base):  # type: ignore[valid-type, misc]
+            def write(self, address: int, values: list[int]) -> None:
+                seen.append((address, list(values)))
+                super().write(address, values)
+
+        return Watched
+
+    block: Block
+    if url.startswith("redis"):
+        store = RedisStore(url)
+        block = overridden(RedisBlock)(store, name)
+    else:
+        store = SqlStore(url, name)
+        block = overridden(SqlBlock)(store, "holding_registers")
+    with store:
+        unit = Unit(holding_registers=block, blocking=True)
+        unit.execute(WriteMultipleRegistersRequest(1, [1, 2]))
+        unit.execute(MaskWriteRegisterRequest(1, 0, 8))
+        unit.execute(ReadWriteMultipleRegistersRequest(1, 1, 2, [5]))
+        assert list(block.read(1, 2)) == [8, 5]
+    assert seen == [(1, [1, 2]), (1, [8]), (2, [5])]
+
+
+def test_what_cannot_be_a_store_is_refused() -> None:
+    with pytest.raises(ValueError, match="SQLite must have a file"):
+        SqlStore("sqlite://")
+    with pytest.raises(ValueError, match="table must be a name or schema.name, got 'a.'"):
+        SqlStore("registers.db", "a.")
+    with pytest.raises(ValueError, match="timeout must be more than 0 seconds, got 0"):
+        SqlStore("registers.db", timeout=0)
+    with pytest.raises(ValueError, match="addresses must be in 0..65535"):
+        sql_unit("registers.db", addresses=range(0x10001))
+    with pytest.raises(ValueError, match="decode_responses"):
+        RedisStore("redis://127.0.0.1/0?decode_responses=true")
+    with pytest.raises(TypeError, match="redis must be a URL or a redis.Redis, got int"):
+        RedisStore(5)  # type: ignore[arg-type]
+
+
+def test_no_password_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    url = "postgresql://meter:s3cret@127.0.0.1:1/x"
+    with sql_unit(url) as unit, pytest.raises(ServerDeviceFailureError) as caught:
+        unit.coils.read(0, 1)
+    assert "meter" in str(caught.value)
+    assert "s3cret" not in str(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "extra"),
+    [("redis", "redis_unit('redis://x', 'y')", "redis"), ("sqlalchemy", "sql_unit('x.db')", "sql")],
+)
+def test_a_missing_extra_is_named(module: str, call: str, extra: str) -> None:
+    script = f"""
+import sys
+sys.modules[{module!r}] = None
+from modwire_stores import redis_unit, sql_unit
+try:
+    {call}
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert f"pip install modwire-stores[{extra}]" in done.stdout, done.stderr
