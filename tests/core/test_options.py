@@ -19,6 +19,7 @@ from modwire import (
 )
 from modwire.options import (
     STREAM_CLIENT_TOLERANCE,
+    check_count,
     merged_server_options,
     network_client_options,
 )
@@ -237,3 +238,28 @@ def test_a_failing_on_error_of_the_user_is_told_to_the_adapter() -> None:
 def test_hooks_given_to_a_server_are_checked_too() -> None:
     with pytest.raises(TypeError, match="authorize"):
         merged(authorize=5)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "5", None, float("nan")])
+def test_a_count_that_is_none_is_refused_by_name(count: object) -> None:
+    with pytest.raises(ValueError, match="^max_calls must be a whole number, at least 1, got "):
+        check_count("max_calls", count)  # type: ignore[arg-type]
+    assert check_count("max_calls", 1) == 1
+
+
+def test_options_of_another_kind_are_refused() -> None:
+    with pytest.raises(TypeError, match="^options must be ClientOptions or None, got "):
+        network_client_options(
+            unit=1,
+            timeout=1.0,
+            retries=0,
+            max_in_flight=1,
+            options=ServerOptions(),  # type: ignore[arg-type]
+        )
+    with pytest.raises(TypeError, match="^options must be ServerOptions or None, got "):
+        merged_server_options(
+            ClientOptions(),  # type: ignore[arg-type]
+            authorize=None,
+            on_call=None,
+            on_error=lambda *details: None,
+        )

@@ -154,7 +154,7 @@ def test_what_is_no_address_is_refused_with_what_is_allowed(
 
 @pytest.mark.parametrize(("name", "value"), [("max_connections", 0), ("workers", 0)])
 def test_limits_that_let_nobody_in_are_refused(name: str, value: int) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number, at least 1, got 0"):
         TcpServer(Units.single(memory_unit()), LOOPBACK, **{name: value})
 
 

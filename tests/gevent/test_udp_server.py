@@ -120,5 +120,5 @@ def test_a_port_in_use_is_told() -> None:
     with UdpServer(units, LOOPBACK) as server:
         with pytest.raises(OSError, match=str(server.address.port)):
             UdpServer(units, server.address)
-    with pytest.raises(ValueError, match="max_calls must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="max_calls must be a whole number, at least 1, got 0"):
         UdpServer(units, LOOPBACK, max_calls=0)

@@ -283,7 +283,7 @@ def test_a_port_in_use_or_not_there_is_told(wire: Line) -> None:
         ({"framing": TcpFraming}, "framing must be one for serial lines, got TcpFraming"),
         ({"parity": "X"}, "parity must be N, E or O, got 'X'"),
         ({"baudrate": 0}, "baudrate must be greater than 0, got 0"),
-        ({"workers": 0}, "workers must be at least 1, got 0"),
+        ({"workers": 0}, "workers must be a whole number, at least 1, got 0"),
         ({"grace": -1}, "grace must be at least 0 seconds, got -1"),
     ],
 )

@@ -344,7 +344,7 @@ def test_a_broken_stream_is_the_end_of_it() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"workers": 0}, "workers must be at least 1, got 0"),
+        ({"workers": 0}, "workers must be a whole number, at least 1, got 0"),
         ({"grace": -1.0}, "grace must be at least 0 seconds, got -1.0"),
         ({"grace": float("nan")}, "grace must be at least 0 seconds, got nan"),
         ({"idle_timeout": 0}, "idle_timeout must be greater than 0 seconds, got 0"),

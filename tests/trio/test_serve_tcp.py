@@ -89,8 +89,11 @@ def test_a_port_in_use_is_told_alone_and_in_no_group() -> None:
         ({"port": -1}, r"port must be 0\.\.65535, got -1"),
         ({"port": "502"}, r"port must be 0\.\.65535, got '502'"),
         ({"port": 0, "host": None}, "host must be a name or an IP address, got None"),
-        ({"port": 0, "max_connections": 0}, "max_connections must be at least 1, got 0"),
-        ({"port": 0, "workers": 0}, "workers must be at least 1, got 0"),
+        (
+            {"port": 0, "max_connections": 0},
+            "max_connections must be a whole number, at least 1, got 0",
+        ),
+        ({"port": 0, "workers": 0}, "workers must be a whole number, at least 1, got 0"),
         ({"port": 0, "allow": "10.0.0.0/8"}, "allow must be a list of networks"),
         ({"port": 0, "allow": ["10.0.0.1/8"]}, "10.0.0.1/8 has host bits set"),
     ],

@@ -215,7 +215,7 @@ def test_a_bug_costs_one_datagram(caplog: pytest.LogCaptureFixture) -> None:
     ("arguments", "message"),
     [
         ({"port": 70000}, r"port must be 0\.\.65535, got 70000"),
-        ({"port": 0, "max_calls": 0}, "max_calls must be at least 1, got 0"),
+        ({"port": 0, "max_calls": 0}, "max_calls must be a whole number, at least 1, got 0"),
         ({"port": 0, "grace": -1}, "grace must be at least 0 seconds, got -1"),
     ],
 )

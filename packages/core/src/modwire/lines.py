@@ -6,7 +6,7 @@ from typing import NoReturn, TypedDict
 
 from .framing.ascii import AsciiFraming
 from .framing.base import Framing
-from .options import ClientOptions, silent_interval
+from .options import ClientOptions, check_options, silent_interval
 
 SERIAL_TOLERANCE = 0.02
 """Seconds by which an operating system or a USB adapter may tear a frame apart."""
@@ -129,6 +129,7 @@ class SerialSettings:
                 "unit, timeout, retries and suppress_echo must be left out beside options, "
                 "which have them"
             )
+        check_options(options, ClientOptions)
         return options.replace(
             silence=max(options.silence, self.silence),
             tolerance=max(options.tolerance, SERIAL_TOLERANCE),

@@ -50,7 +50,7 @@ class Allowed:
     """
 
     def __init__(self, networks: Iterable[Network]) -> None:
-        if isinstance(networks, str):
+        if isinstance(networks, str) or not isinstance(networks, Iterable):
             raise ValueError(f"allow must be a list of networks, got {networks!r}")
         from ipaddress import ip_address, ip_network
 

@@ -194,6 +194,7 @@ def network_client_options(
             "unit, timeout, retries and max_in_flight must be left out beside options, "
             "which have them"
         )
+    check_options(options, ClientOptions)
     return options.replace(tolerance=max(options.tolerance, STREAM_CLIENT_TOLERANCE))
 
 
@@ -216,6 +217,8 @@ def merged_server_options(
     adapter's and does not raise: it is told what units and hooks raised, before the `on_error` of
     the options is, and then what that one raised itself.
     """
+    if options is not None:
+        check_options(options, ServerOptions)
     base = ServerOptions() if options is None else options
     if idle_timeout is None and is_connected:
         idle_timeout = base.idle_timeout
@@ -238,6 +241,19 @@ def merged_server_options(
         tolerance=max(base.tolerance, tolerance),
         suppress_echo=base.suppress_echo or suppress_echo,
     )
+
+
+def check_options(options: LineOptions, kind: type[LineOptions]) -> None:
+    """Raise TypeError for what are no options of this kind."""
+    if not isinstance(options, kind):
+        raise TypeError(f"options must be {kind.__name__} or None, got {options!r}")
+
+
+def check_count(name: str, count: int) -> int:
+    """`count`, if it is a number of things: a whole number from 1 on."""
+    if not isinstance(count, int) or count < 1:
+        raise ValueError(f"{name} must be a whole number, at least 1, got {count!r}")
+    return count
 
 
 def _hook(usage: str, hook: HookT) -> HookT:

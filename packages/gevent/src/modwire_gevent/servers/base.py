@@ -11,6 +11,7 @@ from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.event import Event
 
 from modwire import Framing, Units
+from modwire.options import check_count
 
 from .workers import Workers
 
@@ -55,8 +56,7 @@ class Server:
             raise TypeError(
                 f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
             )
-        if workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
+        check_count("workers", workers)
         Framing.check_class(framing)
         # Costs to import, and those who only use clients need it less soon.
         from logging import getLogger

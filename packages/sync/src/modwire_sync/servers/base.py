@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire import Framing, Units
+from modwire.options import check_count
 
 from .loop import Loop
 
@@ -42,8 +43,7 @@ class Server:
             raise TypeError(
                 f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
             )
-        if workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
+        check_count("workers", workers)
         Framing.check_class(framing)
         self.units = units
         self.framing = framing

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.options import STREAM_SERVER_TOLERANCE, check_count, merged_server_options
 
 from .addresses import Address, address_of, bind, identify
 from .base import Server, log_error
@@ -71,8 +71,7 @@ class TcpServer(Server):
         reuse_port: bool = False,
         workers: int = 8,
     ) -> None:
-        if max_connections < 1:
-            raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+        check_count("max_connections", max_connections)
         merged = merged_server_options(
             options,
             is_connected=True,

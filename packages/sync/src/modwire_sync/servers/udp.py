@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import merged_server_options
+from modwire.options import check_count, merged_server_options
 from modwire.server import busy_call
 
 from .addresses import address_of, bind
@@ -50,8 +50,7 @@ class UdpServer(Server):
         reuse_port: bool = False,
         workers: int = 8,
     ) -> None:
-        if max_calls < 1:
-            raise ValueError(f"max_calls must be at least 1, got {max_calls}")
+        check_count("max_calls", max_calls)
         if isinstance(address, str):
             raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
         merged = merged_server_options(

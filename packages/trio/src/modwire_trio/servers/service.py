@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import Framing, Units
+from modwire.options import check_count
 
 if TYPE_CHECKING:
     from modwire import Call, Response, ServerProtocol
@@ -34,8 +35,7 @@ class Service:
             raise TypeError(
                 f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
             )
-        if not isinstance(workers, int) or workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers!r}")
+        check_count("workers", workers)
         if not isinstance(grace, (int, float)) or not grace >= 0:
             raise ValueError(f"grace must be at least 0 seconds, got {grace!r}")
         Framing.check_class(framing)

@@ -14,7 +14,7 @@ from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.options import STREAM_SERVER_TOLERANCE, check_count, merged_server_options
 from modwire.server import idlest
 
 from .addresses import address_of, bind, bind_path, identify
@@ -144,8 +144,7 @@ class _Server:
         on_call: OnCall | None,
         path: str | None = None,
     ) -> None:
-        if max_connections < 1:
-            raise ValueError(f"max_connections must be at least 1, got {max_connections}")
+        check_count("max_connections", max_connections)
         self._options = merged_server_options(
             options,
             is_connected=True,

@@ -12,7 +12,7 @@ from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import merged_server_options
+from modwire.options import check_count, merged_server_options
 from modwire.server import busy_call
 
 from .addresses import address_of, bind
@@ -51,8 +51,7 @@ async def serve_udp(
     server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Answers come in any
     order.
     """
-    if max_calls < 1:
-        raise ValueError(f"max_calls must be at least 1, got {max_calls}")
+    check_count("max_calls", max_calls)
     merged = merged_server_options(
         options, authorize=authorize, on_call=on_call, on_error=log_error
     )
