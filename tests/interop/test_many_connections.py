@@ -17,6 +17,7 @@ from .adapters import Adapter
 
 CROWD = Path(__file__).parents[1] / "helpers" / "crowd.py"
 CONNECTIONS = 1000
+REQUESTS = 100  # on each
 ROUNDS = 10
 PATIENCE = 30.0  # seconds
 MOST_GROWTH = 2 << 20  # bytes; a thousand connections that are kept take more in one round
@@ -60,14 +61,15 @@ def crowd(port: int | str, requests: int, before: int) -> None:
         sleep(0.01)  # from outside, there is no other way to know
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("_many_files")
 def test_1000_connections_are_answered_and_leave_nothing(adapter: Adapter) -> None:
     units = Units.single(Unit(holding_registers=SequentialBlock(0, range(100))))
     with adapter.serving(units, "tcp") as port:
         crowd(port, 1, descriptors() + 1)  # the first round opens what stays open
         before = descriptors()
-        crowd(port, 100, before)
+        crowd(port, REQUESTS, before)
         used = memory()
         for _ in range(ROUNDS - 1):
-            crowd(port, 5, before)
+            crowd(port, REQUESTS, before)
         assert memory() - used < MOST_GROWTH
