@@ -27,7 +27,7 @@ from .errors import (
     InvalidResponseError,
     ModbusError,
 )
-from .exchange import Alone, Exchange
+from .exchange import Alone, Exchange, new_exchange
 from .framing.ascii import expect_delimiter, follow_delimiter
 from .framing.base import Frame, Framing
 from .late_replies import LateReplies
@@ -106,15 +106,7 @@ class ClientProtocol:
             if not request.may_be_broadcast:
                 raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
             is_answered = False
-        pdu = request.encode()
-        if not isinstance(pdu, bytes):
-            raise TypeError(f"encode() must give bytes, got {pdu!r} of {request!r}")
-        if not 1 <= len(pdu) <= MAX_PDU:
-            raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
-        attempts = options.retries
-        if attempts and (not is_answered or (request.is_write and not options.retry_writes)):
-            attempts = 0
-        exchange = Exchange(request, unit, pdu, timeout, attempts, is_answered)
+        exchange = new_exchange(request, unit, timeout, options, is_answered=is_answered)
         self._end_alone()
         if self._queue or len(self._open) >= self._most_open or not self._has_transactions:
             self._queue.append(exchange)  # type: ignore[arg-type]
@@ -184,13 +176,12 @@ class ClientProtocol:
         if self._alone is None:
             return
         alone, self._alone = self._alone, None
-        request, timeout = alone.request, alone.timeout
-        exchange = Exchange(request, alone.unit, request.encode(), timeout, 0, True)
-        if not request.is_write or self.options.retry_writes:
-            exchange.attempts_left = self.options.retries
+        exchange = new_exchange(
+            alone.request, alone.unit, alone.timeout, self.options, is_answered=True
+        )
         exchange.transaction = alone.transaction
         exchange.sent = 1
-        exchange.deadline = alone.started + timeout
+        exchange.deadline = alone.started + alone.timeout
         self._open[alone.transaction] = self._adopted[alone.transaction] = exchange
 
     def _open_exchange(self, exchange: Exchange[Response], now: float) -> None:

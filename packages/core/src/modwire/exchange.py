@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import InvalidResponseError, ResponseTimeoutError
-from .messages.base import Response
+from .messages.base import MAX_PDU, Response
 
 if TYPE_CHECKING:
     from .messages.base import AnyRequest, Request
+    from .options import ClientOptions
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -85,6 +86,29 @@ class Exchange(Generic[ResponseT]):
             f"{prefix}unit {self.unit} did not answer {self.request!r} "
             f"within {self.timeout:g} s{attempts}"
         )
+
+
+def new_exchange(
+    request: Request[ResponseT],
+    unit: int,
+    timeout: float,
+    options: ClientOptions,
+    *,
+    is_answered: bool,
+) -> Exchange[ResponseT]:
+    """An exchange of `request`; what writes is sent again only where the options say so.
+
+    Raises TypeError or ValueError for a request whose encoding is no PDU.
+    """
+    pdu = request.encode()
+    if not isinstance(pdu, bytes):
+        raise TypeError(f"encode() must give bytes, got {pdu!r} of {request!r}")
+    if not 1 <= len(pdu) <= MAX_PDU:
+        raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
+    attempts = options.retries
+    if attempts and (not is_answered or (request.is_write and not options.retry_writes)):
+        attempts = 0
+    return Exchange(request, unit, pdu, timeout, attempts, is_answered)
 
 
 class Alone:
