@@ -522,3 +522,20 @@ class TestReference:
     def test_what_is_no_reference_is_refused(self, number: int | str) -> None:
         with pytest.raises(ValueError, match="reference must be"):
             reference(number)
+
+
+def test_an_override_of_write_is_used_by_function_23_too() -> None:
+    """Also below a block that has a way of its own to do it, as stores have."""
+
+    class Atomic(SequentialBlock):
+        def write_read_registers(
+            self, write_address: int, data: bytes, read_address: int, read_count: int
+        ) -> bytes:
+            raise AssertionError("this knows nothing of the override")
+
+    class Doubling(Atomic):
+        def write(self, address: int, values: Sequence[int]) -> None:
+            super().write(address, [2 * value for value in values])
+
+    block = Doubling(0, [0] * 4)
+    assert block.write_read_registers(1, b"\0\5", 0, 3) == bytes((0, 0, 0, 10, 0, 0))

@@ -107,6 +107,11 @@ _BYTE_FORMS: tuple[tuple[str, Callable[..., object], tuple[str, ...]], ...] = (
     ("write_registers", Block.write_registers, ("write",)),
     ("write_bits", Block.write_bits, ("write",)),
     ("mask_write", Block.mask_write, ("read", "write", "read_registers", "write_registers")),
+    (
+        "write_read_registers",
+        Block.write_read_registers,
+        ("read", "write", "read_registers", "write_registers"),
+    ),
 )
 
 

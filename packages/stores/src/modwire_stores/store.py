@@ -119,13 +119,6 @@ class StoreBlock(Block):
         self.store = store
         self.addresses = addresses
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        # `Block` gives `mask_write` back to who overrides `read` or `write`, but not this one.
-        overrides = cls.read is not StoreBlock.read or cls.write is not StoreBlock.write
-        if overrides and cls.write_read_registers is StoreBlock.write_read_registers:
-            cls.write_read_registers = Block.write_read_registers  # type: ignore[method-assign]
-
     # What a subclass defines: each atomic, with addresses that exist.
 
     def _get(self, address: int, count: int) -> Sequence[int]:
