@@ -98,7 +98,7 @@ class GatewayLine(Generic[TicketT]):
         most_waiting: int = _MOST_WAITING,
         on_change: Callable[[str], None] | None = None,
     ) -> None:
-        self._most_open = most_open
+        self.most_open = most_open
         self._most_queued = queue
         self._most_waiting = most_waiting
         self._patience = patience
@@ -224,7 +224,7 @@ class GatewayLine(Generic[TicketT]):
 
     def _grant(self, now: float, decided: list[TicketT]) -> None:
         """Ask those whose turn it is, as many as there is room for."""
-        while self._queues and len(self._open) < self._most_open:
+        while self._queues and len(self._open) < self.most_open:
             asker, queue = next(iter(self._queues.items()))
             ticket = queue[0]
             if self._open and (not ticket.unit or not next(iter(self._open)).unit):

@@ -11,6 +11,7 @@ from .poller import GONE, READ, WRITE
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from modwire import Call, Response
 
@@ -37,6 +38,7 @@ class Connection:
         "_socket",
         "_unsent",
         "_watched",
+        "_withdraw",
         "call",
         "closing",
         "due",
@@ -69,6 +71,7 @@ class Connection:
         self._send = accepted.send
         self._unsent: bytes | memoryview = b""
         self._watched = READ
+        self._withdraw: Callable[[], None] | None = None
         protocol.connected(now)
 
     @property
@@ -154,10 +157,13 @@ class Connection:
         if call is not None:
             self.call = call
             self._watch()
-            self._loop.submit(self.protocol, call, self._all.units, self._on_response)
+            self._withdraw = self._loop.submit(
+                self.protocol, call, self._all.units, self._on_response
+            )
 
     def _on_response(self, call: Call, response: Response | None) -> None:
         self.call = None
+        self._withdraw = None
         if not self.is_open:
             return
         self.heard = monotonic()
@@ -226,6 +232,8 @@ class Connection:
             self.is_open = False
             self._all.forget(self)
             self._socket.close()
+            if self.call is not None and self._withdraw is not None:
+                self._withdraw()
             self._loop.logger.debug("%s closed: %s", self, reason)
 
     def __str__(self) -> str:
