@@ -7,20 +7,30 @@ the `GatewayLine` for its turn and then passes the request on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from .errors import GatewayPathUnavailableError
 from .gateway_line import GatewayLine, TicketT
 from .messages.base import RawRequest
-from .options import check_count, check_timeout
+from .options import ClientOptions, check_count, check_timeout
 from .remote import failed_answer
 from .unit import Unit, Units
 
 if TYPE_CHECKING:
     from .messages.base import AnyRequest, Response
-    from .options import ClientOptions
 
 _MOST_UNIT = 255
+
+
+class LineClient(Protocol):
+    """What has to be known of the client on a line."""
+
+    name: str
+
+    @property
+    def options(self) -> ClientOptions:
+        """Its own options."""
+        raise NotImplementedError
 
 
 class GatewayUnits(Units):
@@ -54,17 +64,18 @@ class GatewayUnits(Units):
 
     # What an adapter calls.
 
-    def _new_line(
-        self, options: ClientOptions, on_change: Callable[[str], None]
-    ) -> GatewayLine[TicketT]:
-        """The queue in front of a client with these options."""
+    def _new_line(self, client: LineClient, log: Callable[[str], None]) -> GatewayLine[TicketT]:
+        """The queue in front of a client; `log` is told which units do not answer."""
+        options: object = getattr(client, "options", None)
+        if not isinstance(options, ClientOptions):
+            raise TypeError(f"line must be a client, got {client!r}")
         return GatewayLine.of_client(
             options,
             queue=self._queue,
             patience=self._patience,
             pause=self._pause,
             longest_pause=self._longest_pause,
-            on_change=on_change,
+            on_change=lambda text: log(f"gateway to {client.name}: {text}"),
         )
 
     def _add_line(

@@ -67,14 +67,7 @@ class Gateway(GatewayUnits):
 
         Raises ValueError for a unit id that is in use.
         """
-
-        def log_change(text: str) -> None:
-            # Costs to import, and most programs never need it.
-            from logging import getLogger
-
-            getLogger("modwire.server").warning("gateway to %s: %s", line.name, text)
-
-        queue: GatewayLine[_Ticket] = self._new_line(line.options, log_change)
+        queue: GatewayLine[_Ticket] = self._new_line(line, log)
         self._add_line(lambda unit: _Device(queue, line, unit, timeout), units)
 
 
@@ -125,3 +118,11 @@ class _Device(RemoteUnit):
 def _tell(decided: list[_Ticket]) -> None:
     for ticket in decided:
         ticket.decided.set()
+
+
+def log(text: str) -> None:
+    """Log that a unit does not answer, or answers again."""
+    # Costs to import, and most programs never need it.
+    from logging import getLogger
+
+    getLogger("modwire.server").warning("%s", text)

@@ -72,14 +72,7 @@ class Gateway(GatewayUnits):
 
         Raises ValueError for a unit id that is in use.
         """
-
-        def log_change(text: str) -> None:
-            # Costs to import, and most programs never need it.
-            from logging import getLogger
-
-            getLogger("modwire.server").warning("gateway to %s: %s", line.name, text)
-
-        shared = Line(self._new_line(line.options, log_change))
+        shared = Line(self._new_line(line, log))
         self._add_line(lambda unit: Device(shared, line, unit, timeout), units)
 
 
@@ -213,3 +206,11 @@ class Line:
             forwarded.on_outcome(outcome)
         finally:
             self._go_on(decided)
+
+
+def log(text: str) -> None:
+    """Log that a unit does not answer, or answers again."""
+    # Costs to import, and most programs never need it.
+    from logging import getLogger
+
+    getLogger("modwire.server").warning("%s", text)

@@ -67,11 +67,7 @@ class Gateway(GatewayUnits):
 
         Raises ValueError for a unit id that is in use.
         """
-
-        def log_change(text: str) -> None:
-            logger.warning("gateway to %s: %s", line.name, text)
-
-        queue: GatewayLine[_Ticket] = self._new_line(line.options, log_change)
+        queue: GatewayLine[_Ticket] = self._new_line(line, logger.warning)
         self._add_line(lambda unit: _Device(queue, line, unit, timeout), units)
 
 
