@@ -60,6 +60,7 @@ class Gateway(GatewayUnits):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.lines: dict[str, dict[int, Device]] = {}
+        self.gone: list[tuple[str, object]] = []
 
     def add_line(self, name: str, units: Any = None) -> None:
         devices = self.lines[name] = {}
@@ -69,7 +70,7 @@ class Gateway(GatewayUnits):
             devices[target] = Device(name, target)
             return devices[target]
 
-        self._add_line(make, units)
+        self._add_line(make, units, lambda asker: self.gone.append((name, asker)))
 
 
 def gateway(*units: Any) -> Gateway:
@@ -301,6 +302,13 @@ def test_who_takes_turns_is_the_connection_or_the_peer_of_a_datagram() -> None:
         protocol.execute(call, units)
     askers = [asker for asker, _, _ in units.lines["a"][1].asked]
     assert askers == [*protocols, ("127.0.0.1", 5)]
+
+
+def test_each_line_hears_of_who_has_hung_up() -> None:
+    units = gateway([1], [2])
+    units.hung_up("asker")
+    assert units.gone == [("a", "asker"), ("b", "asker")]
+    Units({}).hung_up("asker")  # it has nothing to forget
 
 
 def test_only_calls_in_the_queue_of_a_gateway_are_bounded_by_it() -> None:

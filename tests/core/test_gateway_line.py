@@ -174,6 +174,27 @@ def test_the_last_of_many_that_leaves_opens_the_way() -> None:
     assert line.leave(broadcast, 0.0) == [broadcast, behind]
 
 
+def test_who_hangs_up_is_not_asked_for_and_what_is_asked_goes_on() -> None:
+    """Else clients that come back for want of patience would fill the line with old requests."""
+    line = Line()
+    first = line.ask("a")
+    gone = [line.ask("b"), line.ask("b"), line.ask("a")]
+    other = line.ask("c")
+    assert line.hung_up("b", 0.0) == gone[:2]
+    assert line.hung_up("a", 0.0) == gone[2:]
+    assert line.hung_up("a", 0.0) == []
+    assert [code(each) for each in gone] == [BUSY] * 3
+    assert line.waiting == 1
+    assert line.end(first) == [other]
+
+
+def test_a_broadcast_of_one_who_hangs_up_opens_the_way() -> None:
+    line = Line(most_open=2)
+    line.ask("a")
+    broadcast, behind = line.ask("b", unit=0, request=WRITE_ALL), line.ask("c")
+    assert line.hung_up("b", 0.0) == [broadcast, behind]
+
+
 # Units that do not answer.
 
 
@@ -364,7 +385,7 @@ def test_the_pause_is_no_shorter_than_the_client_waits_for_a_late_reply() -> Non
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["enter", "answer", "silence", "loss", "nothing", "leave"]),
+        st.sampled_from(["enter", "answer", "silence", "loss", "nothing", "leave", "hang up"]),
         st.integers(0, 3),  # who asks, or which of the tickets
         st.integers(0, 3),  # which unit
         st.floats(0, 2),  # how much later
@@ -405,6 +426,9 @@ def test_every_request_is_decided_once_and_none_is_lost(
             ticket = Ticket(number, unit, READ if unit else WRITE_ALL)
             alive.append(ticket)
             check(line.enter(ticket, now))
+        elif kind == "hang up":
+            check(line.hung_up(number, now))
+            assert {each.asker for each in alive if not is_open(each)}.isdisjoint({number})
         elif alive:
             ticket = alive[number % len(alive)]
             if kind == "leave":

@@ -234,9 +234,11 @@ def test_a_flood_on_udp_starves_nobody(adapter: Adapter, bus: Bus) -> None:
         polite.send(read_frame(2, 5))
         assert polite.recv(99)[-2:] == struct.pack(">H", 1005)
         answers = [flood.recv(99)]
+        flood.setblocking(False)
         with suppress(BlockingIOError):
             while True:
-                answers.append(flood.recv(99, socket.MSG_DONTWAIT))
+                answers.append(flood.recv(99))
+        flood.settimeout(PATIENCE)
         # It did not wait for those that had come before.
         assert len([each for each in answers if each[7] == 3]) <= 10
         answers += [flood.recv(99) for _ in range(60 - len(answers))]
@@ -355,7 +357,10 @@ def test_shutdown_ends_while_requests_wait(adapter: Adapter, bus: Bus) -> None:
                 give_up = monotonic() + PATIENCE
                 while bus.devices[17].asked == asked:
                     assert monotonic() < give_up, "the device is not asked"
-            answers = [link.recv(99)[7:] for link in links]
+            answers: list[bytes] = []
+            for link in links:
+                with suppress(ConnectionResetError):  # it was closed before it was read
+                    answers.append(link.recv(99)[7:])
             assert set(answers) <= {b"\x83\x0b", b""}
             assert b"\x83\x0b" in answers
     finally:

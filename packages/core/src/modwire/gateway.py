@@ -57,6 +57,7 @@ class GatewayUnits(Units):
                 f"longest_pause must be at least pause, in seconds, got {longest_pause} and {pause}"
             )
         self._everyone: list[Unit] = []  # of each line: all units on it
+        self._hang_ups: list[Callable[[object], None]] = []  # of each line
         self._make_other: Callable[[int], Unit] | None = None  # for the line with all other ids
         self._others: dict[int, Unit] = {}
         self._nowhere = _Nowhere()
@@ -64,13 +65,25 @@ class GatewayUnits(Units):
 
     # What an adapter calls.
 
-    def _new_line(self, client: LineClient, log: Callable[[str], None]) -> GatewayLine[TicketT]:
-        """The queue in front of a client; `log` is told which units do not answer."""
-        options: object = getattr(client, "options", None)
-        if not isinstance(options, ClientOptions):
-            raise TypeError(f"line must be a client, got {client!r}")
+    def _new_line(
+        self,
+        client: LineClient,
+        kind: type[LineClient],
+        timeout: float | None,
+        log: Callable[[str], None],
+    ) -> GatewayLine[TicketT]:
+        """The queue in front of a client, which has to be of the adapter's `kind`.
+
+        `log` is told which units do not answer.
+        """
+        if not isinstance(client, kind):
+            raise TypeError(
+                f"line must be a client of {kind.__module__.split('.')[0]}, got {client!r}"
+            )
+        if timeout is not None:
+            check_timeout(timeout)
         return GatewayLine.of_client(
-            options,
+            client.options,
             queue=self._queue,
             patience=self._patience,
             pause=self._pause,
@@ -79,9 +92,15 @@ class GatewayUnits(Units):
         )
 
     def _add_line(
-        self, make: Callable[[int], Unit], units: Mapping[int, int] | Iterable[int] | None
+        self,
+        make: Callable[[int], Unit],
+        units: Mapping[int, int] | Iterable[int] | None,
+        hung_up: Callable[[object], None],
     ) -> None:
-        """Let unit ids lead to what `make` gives for an id on the line, 0 for all units on it."""
+        """Let unit ids lead to what `make` gives for an id on the line, 0 for all units on it.
+
+        `hung_up` is told of those who will take no answer.
+        """
         if units is None:
             if self._make_other is not None:
                 raise ValueError("units must be named: all other ids lead to another line already")
@@ -97,6 +116,7 @@ class GatewayUnits(Units):
                     made[target] = make(target)
                 self[unit_id] = made[target]
         self._everyone.append(make(0))
+        self._hang_ups.append(hung_up)
 
     # What a server calls.
 
@@ -127,6 +147,11 @@ class GatewayUnits(Units):
     def broadcasts_zero(self) -> bool:
         """Whether a TCP request to unit 0 is for all units."""
         return self.get(0) is None
+
+    def hung_up(self, asker: object) -> None:
+        """`asker` will take no answer: what it has in the queues is not passed on."""
+        for tell in self._hang_ups:
+            tell(asker)
 
     def _own(self) -> list[Unit]:
         return [unit for unit in dict.fromkeys(self._units.values()) if not unit.forwards]

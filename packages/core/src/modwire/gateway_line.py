@@ -190,6 +190,16 @@ class GatewayLine(Generic[TicketT]):
             self._grant(now, decided)
         return decided
 
+    def hung_up(self, asker: object, now: float) -> list[TicketT]:
+        """`asker` takes no answers any more: what waits for its turn is decided, as refused."""
+        queue = self._queues.pop(asker, None)
+        if queue is None:
+            return []
+        self.waiting -= len(queue)
+        decided = [self._refuse(each, _busy(each, "it was withdrawn")) for each in queue]
+        self._grant(now, decided)
+        return decided
+
     def finished(self, ticket: TicketT, outcome: object, now: float) -> list[TicketT]:
         """The device was asked: `outcome` is the response, None, or an error that was raised."""
         if ticket.state is not State.OPEN:

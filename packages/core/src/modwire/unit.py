@@ -347,6 +347,9 @@ class Units:
         """Whether a TCP request to unit 0 is for all units: where a gateway stands for a line."""
         return False
 
+    def hung_up(self, asker: object) -> None:
+        """`asker` will take no answer: a gateway forgets what it has not begun for it."""
+
     def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
         """Tell all units of damaged frames on the line (CRC, LRC, parity, overrun, too short)."""
         for unit in self:

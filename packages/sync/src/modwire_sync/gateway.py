@@ -11,6 +11,7 @@ from modwire.gateway import GatewayUnits, passed_on
 from modwire.gateway_line import GatewayLine, Ticket
 from modwire.remote import failed_answer
 
+from .client import Client
 from .remote import RemoteUnit
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from modwire.messages.base import AnyRequest, Response
-
-    from .client import Client
 
     OnOutcome: TypeAlias = Callable[[object], None]  # a response, None, or an error
 
@@ -72,8 +71,8 @@ class Gateway(GatewayUnits):
 
         Raises ValueError for a unit id that is in use.
         """
-        shared = Line(self._new_line(line, log))
-        self._add_line(lambda unit: Device(shared, line, unit, timeout), units)
+        shared = Line(self._new_line(line, Client, timeout, log))
+        self._add_line(lambda unit: Device(shared, line, unit, timeout), units, shared.hung_up)
 
 
 class Forwarded(Ticket):
@@ -172,6 +171,12 @@ class Line:
             if forwarded.is_decided:
                 return  # who is asked ends by himself
             decided = self._queue.leave(forwarded, monotonic())
+        self._go_on(decided)
+
+    def hung_up(self, asker: object) -> None:
+        """`asker` will take no answer to what waits."""
+        with self._lock:
+            decided = self._queue.hung_up(asker, monotonic())
         self._go_on(decided)
 
     def _go_on(self, decided: list[Forwarded]) -> None:

@@ -11,13 +11,12 @@ from modwire.gateway import GatewayUnits, passed_on
 from modwire.gateway_line import GatewayLine, Ticket
 from modwire.remote import failed_answer
 
+from .client import Client
 from .remote import RemoteUnit
 from .servers.service import logger
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest, Response
-
-    from .client import Client
 
 
 class Gateway(GatewayUnits):
@@ -67,8 +66,12 @@ class Gateway(GatewayUnits):
 
         Raises ValueError for a unit id that is in use.
         """
-        queue: GatewayLine[_Ticket] = self._new_line(line, logger.warning)
-        self._add_line(lambda unit: _Device(queue, line, unit, timeout), units)
+        queue: GatewayLine[_Ticket] = self._new_line(line, Client, timeout, logger.warning)
+
+        def hung_up(asker: object) -> None:
+            _tell(queue.hung_up(asker, trio.current_time()))
+
+        self._add_line(lambda unit: _Device(queue, line, unit, timeout), units, hung_up)
 
 
 class _Ticket(Ticket):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol
 
-from .poller import GONE, READ, WRITE
+from .poller import GONE, HUNG_UP, READ, WRITE
 
 if TYPE_CHECKING:
     import socket
@@ -112,6 +112,11 @@ class Connection:
     def _is_to_be_read(self, mask: int) -> bool:
         if mask & WRITE:
             self._send_rest()
+        if mask & HUNG_UP and self._withdraw is not None:
+            # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
+            self._withdraw()
+            self._withdraw = None
+            self._watch()
         if mask & GONE and not self._watched & READ:
             # Nobody is there to take the answers that this connection still waits for.
             self.close("the peer is gone")
@@ -156,10 +161,10 @@ class Connection:
         call = self.protocol.next_call()
         if call is not None:
             self.call = call
-            self._watch()
             self._withdraw = self._loop.submit(
                 self.protocol, call, self._all.units, self._on_response
             )
+            self._watch()
 
     def _on_response(self, call: Call, response: Response | None) -> None:
         self.call = None
@@ -214,6 +219,8 @@ class Connection:
         wanted = 0 if self.call is not None or self.closing else READ
         if self._unsent:
             wanted = WRITE
+        if self._withdraw is not None:
+            wanted |= HUNG_UP
         if wanted != self._watched:
             self._watched = wanted
             self._loop.watch_for(self.fd, wanted)
