@@ -63,20 +63,23 @@ def write(value: int, unit: int = 1) -> bytes:
 
 
 def test_who_goes_away_while_waiting_is_not_asked_for(fake: FakeLine) -> None:
-    with TcpServer(Gateway(fake), LOOPBACK) as server:
-        with RawClient(server.address) as first, RawClient(server.address) as last:
-            first.send(write(1))
-            fake.wait_asked(1)
-            with RawClient(server.address) as leaving:
-                leaving.send(write(2))
-                wait_until(lambda: server._loop.workers.outstanding == 2)
-            wait_until(lambda: server._loop.workers.outstanding == 1)
-            last.send(write(3))
+    with (
+        TcpServer(Gateway(fake), LOOPBACK) as server,
+        RawClient(server.address) as first,
+        RawClient(server.address) as last,
+    ):
+        first.send(write(1))
+        fake.wait_asked(1)
+        with RawClient(server.address) as leaving:
+            leaving.send(write(2))
             wait_until(lambda: server._loop.workers.outstanding == 2)
-            for _ in range(2):
-                fake.may_end.release()
-            assert first.receive(12) == write(1)
-            assert last.receive(12) == write(3)
+        wait_until(lambda: server._loop.workers.outstanding == 1)
+        last.send(write(3))
+        wait_until(lambda: server._loop.workers.outstanding == 2)
+        for _ in range(2):
+            fake.may_end.release()
+        assert first.receive(12) == write(1)
+        assert last.receive(12) == write(3)
     assert fake.asked == [(1, 1), (1, 3)]
 
 
@@ -133,10 +136,12 @@ def test_an_error_of_the_client_is_answered_with_04_and_told(fake: FakeLine) -> 
     told: list[BaseException] = []
     options = ServerOptions(on_error=lambda peer, request, error: told.append(error))
     fake.error = ValueError("odd")
-    with TcpServer(Gateway(fake), LOOPBACK, options=options) as server:
-        with RawClient(server.address) as peer:
-            fake.may_end.release()
-            peer.ask(write(1), tcp("8604", 1))
+    with (
+        TcpServer(Gateway(fake), LOOPBACK, options=options) as server,
+        RawClient(server.address) as peer,
+    ):
+        fake.may_end.release()
+        peer.ask(write(1), tcp("8604", 1))
     assert told == [fake.error]
 
 
@@ -148,15 +153,13 @@ def test_hooks_see_every_call_and_can_end_nothing(fake: FakeLine) -> None:
         raise SystemExit
 
     gateway = Gateway(fake)
-    with TcpServer(gateway, LOOPBACK, on_call=on_call) as server:
-        with RawClient(server.address) as peer:
-            for number in (1, 2):
-                fake.may_end.release()
-                peer.ask(write(number), tcp("8604", number))
-            assert calls == [
-                (peer.socket.getsockname(), WriteSingleRegisterResponse(0, number))
-                for number in (1, 2)
-            ]
+    with TcpServer(gateway, LOOPBACK, on_call=on_call) as server, RawClient(server.address) as peer:
+        for number in (1, 2):
+            fake.may_end.release()
+            peer.ask(write(number), tcp("8604", number))
+        assert calls == [
+            (peer.socket.getsockname(), WriteSingleRegisterResponse(0, number)) for number in (1, 2)
+        ]
 
 
 def test_a_dead_unit_is_logged_once_and_when_it_is_back(
@@ -164,23 +167,26 @@ def test_a_dead_unit_is_logged_once_and_when_it_is_back(
 ) -> None:
     fake = FakeLine(late_reply_window=0.01)
     gateway = Gateway(fake, {1: 17}, pause=0.01)
-    with caplog.at_level(logging.WARNING, "modwire.server"):
-        with TcpServer(gateway, LOOPBACK) as server, TcpClient(*server.address) as client:
-            fake.error = ResponseTimeoutError("no answer")
-            fake.may_end.release()
-            with pytest.raises(GatewayTargetFailedError):
+    with (
+        caplog.at_level(logging.WARNING, "modwire.server"),
+        TcpServer(gateway, LOOPBACK) as server,
+        TcpClient(*server.address) as client,
+    ):
+        fake.error = ResponseTimeoutError("no answer")
+        fake.may_end.release()
+        with pytest.raises(GatewayTargetFailedError):
+            client.write_register(0, 1)
+        fake.error = None
+        fake.may_end.release()
+
+        def is_back() -> bool:
+            try:
                 client.write_register(0, 1)
-            fake.error = None
-            fake.may_end.release()
+            except GatewayTargetFailedError:
+                return False
+            return True
 
-            def is_back() -> bool:
-                try:
-                    client.write_register(0, 1)
-                except GatewayTargetFailedError:
-                    return False
-                return True
-
-            wait_until(is_back)
+        wait_until(is_back)
     assert [record.getMessage() for record in caplog.records] == [
         "gateway to fake: unit 17 does not answer: it is not asked for 0.01 s",
         "gateway to fake: unit 17 answers again",
@@ -213,28 +219,33 @@ def test_a_broadcast_comes_before_what_was_asked_after_it(fake: FakeLine) -> Non
 def test_a_full_queue_on_udp_is_busy_and_other_units_are_not(fake: FakeLine) -> None:
     gateway = Gateway(fake, [1], queue=2)
     gateway[5] = Unit(holding_registers=memory_unit().holding_registers, blocking=True)
-    with UdpServer(gateway, LOOPBACK, max_calls=1) as server:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-            peer.settimeout(PATIENCE)
-            peer.connect(server.address)
-            for number in (1, 2, 3, 4):
-                peer.send(write(number))
-            assert peer.recv(99) == tcp("8606", 4)
-            peer.send(tcp("0300050001", 5, unit=5))
-            assert peer.recv(99) == tcp("03020005", 5, unit=5)
-            for number in (1, 2, 3):
-                fake.may_end.release()
-                assert peer.recv(99) == write(number)
+    with (
+        UdpServer(gateway, LOOPBACK, max_calls=1) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer,
+    ):
+        peer.settimeout(PATIENCE)
+        peer.connect(server.address)
+        for number in (1, 2, 3, 4):
+            peer.send(write(number))
+        assert peer.recv(99) == tcp("8606", 4)
+        peer.send(tcp("0300050001", 5, unit=5))
+        assert peer.recv(99) == tcp("03020005", 5, unit=5)
+        for number in (1, 2, 3):
+            fake.may_end.release()
+            assert peer.recv(99) == write(number)
 
 
 def test_the_errors_of_a_gateway_are_those_of_the_client(fake: FakeLine) -> None:
     gateway = Gateway(fake, patience=0.001)
-    with TcpServer(gateway, LOOPBACK) as server, TcpClient(*server.address, timeout=9) as client:
-        with RawClient(server.address) as first:
-            first.send(write(1))
-            fake.wait_asked(1)
-            waiting = threading.Timer(0.05, fake.may_end.release)
-            waiting.start()
-            with pytest.raises(ServerDeviceBusyError):
-                client.write_register(0, 1)
-            waiting.join()
+    with (
+        TcpServer(gateway, LOOPBACK) as server,
+        TcpClient(*server.address, timeout=9) as client,
+        RawClient(server.address) as first,
+    ):
+        first.send(write(1))
+        fake.wait_asked(1)
+        waiting = threading.Timer(0.05, fake.may_end.release)
+        waiting.start()
+        with pytest.raises(ServerDeviceBusyError):
+            client.write_register(0, 1)
+        waiting.join()
