@@ -83,6 +83,23 @@ def test_who_goes_away_while_waiting_is_not_asked_for(fake: FakeLine) -> None:
     assert fake.asked == [(1, 1), (1, 3)]
 
 
+def test_who_only_ends_his_sending_hears_that_he_was_queued(fake: FakeLine) -> None:
+    """What is asked already is answered as ever."""
+    with (
+        TcpServer(Gateway(fake), LOOPBACK) as server,
+        RawClient(server.address) as first,
+        RawClient(server.address) as second,
+    ):
+        for number, peer in enumerate((first, second), 1):
+            peer.send(write(number))
+            fake.wait_asked(1)
+            peer.socket.shutdown(socket.SHUT_WR)
+        assert second.receive(9) == tcp("8606", 2)
+        fake.may_end.release()
+        assert first.receive(12) == write(1)
+        assert first.is_closed()
+
+
 def test_the_end_of_the_server_withdraws_what_waits(fake: FakeLine) -> None:
     """A write that is executed after that would be a surprise."""
     gateway = Gateway(fake)
