@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from modwire.errors import (
     ModbusError,
     ResponseTimeoutError,
 )
-from modwire.gateway_line import GatewayLine, Ticket
+from modwire.gateway_line import GatewayLine, Rules, Ticket
 from modwire.messages import RawRequest, ReadCoilsRequest, ReadHoldingRegistersRequest
 from modwire.messages.base import Response
 from modwire.messages.register_access import ReadHoldingRegistersResponse
@@ -366,17 +367,16 @@ def test_the_pause_is_no_shorter_than_the_client_waits_for_a_late_reply() -> Non
         (ClientOptions(response_timeout=2.0, late_reply_window=0.1), 1.0),
         (ClientOptions(late_reply_window=40.0), 40.0),
     ):
-        line: GatewayLine[Ticket] = GatewayLine.of_client(
-            options,
-            queue=1,
-            patience=1.0,
-            pause=1.0,
-            longest_pause=30.0,
-            on_change=lambda text: None,
-        )
+        rules = Rules(queue=1, patience=1.0, pause=1.0, longest_pause=30.0)
+        client = SimpleNamespace(name="client", options=options)
+        said: list[str] = []
+        line = GatewayLine[Ticket].of_client(client, rules, said.append)
         ticket = Ticket("a", 1, READ)
         line.enter(ticket, 0.0)
         line.finished(ticket, SILENT, 0.0)
+        assert said == [
+            f"gateway to client: unit 1 does not answer: it is not asked for {pause:g} s"
+        ]
         tries = [Ticket("a", 1, READ) for _ in range(2)]
         line.enter(tries[0], pause - 0.01)
         line.enter(tries[1], pause)

@@ -7,30 +7,20 @@ the `GatewayLine` for its turn and then passes the request on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from .errors import GatewayPathUnavailableError
-from .gateway_line import GatewayLine, TicketT
+from .gateway_line import Rules
 from .messages.base import RawRequest
-from .options import ClientOptions, check_count, check_timeout
+from .options import check_count, check_timeout
 from .remote import failed_answer
 from .unit import Unit, Units
 
 if TYPE_CHECKING:
+    from .gateway_line import LineClient
     from .messages.base import AnyRequest, Response
 
 _MOST_UNIT = 255
-
-
-class LineClient(Protocol):
-    """What has to be known of the client on a line."""
-
-    name: str
-
-    @property
-    def options(self) -> ClientOptions:
-        """Its own options."""
-        raise NotImplementedError
 
 
 class GatewayUnits(Units):
@@ -48,10 +38,12 @@ class GatewayUnits(Units):
         longest_pause: float = 30.0,
     ) -> None:
         super().__init__({})
-        self._queue = check_count("queue", queue)
-        self._patience = check_timeout(patience, "patience")
-        self._pause = check_timeout(pause, "pause")
-        self._longest_pause = check_timeout(longest_pause, "longest_pause")
+        self._rules = Rules(
+            check_count("queue", queue),
+            check_timeout(patience, "patience"),
+            check_timeout(pause, "pause"),
+            check_timeout(longest_pause, "longest_pause"),
+        )
         if longest_pause < pause:
             raise ValueError(
                 f"longest_pause must be at least pause, in seconds, got {longest_pause} and {pause}"
@@ -65,31 +57,15 @@ class GatewayUnits(Units):
 
     # What an adapter calls.
 
-    def _new_line(
-        self,
-        client: LineClient,
-        kind: type[LineClient],
-        timeout: float | None,
-        log: Callable[[str], None],
-    ) -> GatewayLine[TicketT]:
-        """The queue in front of a client, which has to be of the adapter's `kind`.
-
-        `log` is told which units do not answer.
-        """
+    def _check_line(
+        self, client: LineClient, kind: type[LineClient], timeout: float | None
+    ) -> None:
+        """Raise TypeError for what is no client of the adapter's, ValueError for no timeout."""
         if not isinstance(client, kind):
-            raise TypeError(
-                f"line must be a client of {kind.__module__.split('.')[0]}, got {client!r}"
-            )
+            package = kind.__module__.partition(".")[0]
+            raise TypeError(f"line must be a client of {package}, got {client!r}")
         if timeout is not None:
             check_timeout(timeout)
-        return GatewayLine.of_client(
-            client.options,
-            queue=self._queue,
-            patience=self._patience,
-            pause=self._pause,
-            longest_pause=self._longest_pause,
-            on_change=lambda text: log(f"gateway to {client.name}: {text}"),
-        )
 
     def _add_line(
         self,
@@ -207,7 +183,7 @@ def passed_on(request: AnyRequest, *, broadcast: bool) -> AnyRequest | None:
 def _mapping(units: Mapping[int, int] | Iterable[int]) -> dict[int, int]:
     """Unit ids of the gateway -> those on the line."""
     if isinstance(units, Mapping):
-        ids = dict(units)
+        ids: dict[int, int] = dict(units)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(units, Iterable):
         ids = {each: each for each in units}
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from .errors import (
     ConnectionLostError,
@@ -31,6 +31,26 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 1024  # requests of all clients together, of which there is no end on UDP
 _LOSSES = 2  # in a row; after the first one the link may be back at once
+
+
+class LineClient(Protocol):
+    """What has to be known of the client on a line."""
+
+    name: str
+
+    @property
+    def options(self) -> ClientOptions:
+        """Its own options."""
+        raise NotImplementedError
+
+
+class Rules(NamedTuple):
+    """The arguments of a gateway that hold for each of its lines."""
+
+    queue: int
+    patience: float
+    pause: float
+    longest_pause: float
 
 
 class State(Enum):
@@ -110,29 +130,23 @@ class GatewayLine(Generic[TicketT]):
 
     @classmethod
     def of_client(
-        cls,
-        options: ClientOptions,
-        *,
-        queue: int,
-        patience: float,
-        pause: float,
-        longest_pause: float,
-        on_change: Callable[[str], None],
+        cls, client: LineClient, rules: Rules, log: Callable[[str], None]
     ) -> GatewayLine[TicketT]:
-        """The queue in front of a client with these options.
+        """The queue in front of a client; `log` gets what `on_change` does.
 
         The pause lasts at least as long as the client waits for a late reply: until then it would
         hold the line for the unit.
         """
+        options = client.options
         window = options.late_reply_window
-        pause = max(pause, options.response_timeout if window is None else window)
+        pause = max(rules.pause, options.response_timeout if window is None else window)
         return cls(
             most_open=options.max_in_flight,
-            queue=queue,
-            patience=patience,
+            queue=rules.queue,
+            patience=rules.patience,
             pause=pause,
-            longest_pause=max(longest_pause, pause),
-            on_change=on_change,
+            longest_pause=max(rules.longest_pause, pause),
+            on_change=lambda text: log(f"gateway to {client.name}: {text}"),
         )
 
     @property
@@ -146,8 +160,8 @@ class GatewayLine(Generic[TicketT]):
         silences = self._silences.concerning(ticket.unit, ticket.request.function_code)
         if any(each.lasts(now) for each in silences):
             return [self._refuse(ticket, _target_failed(ticket))]
-        queue = self._queues.get(ticket.asker)
-        count = 0 if queue is None else len(queue)
+        queue = self._queues.get(ticket.asker, deque[TicketT]())
+        count = len(queue)
         if count >= self._most_queued:
             return [self._refuse(ticket, _busy(ticket, f"{count} requests of this client wait"))]
         if self.waiting >= self._most_waiting:
@@ -164,9 +178,8 @@ class GatewayLine(Generic[TicketT]):
         ticket.probes = silences
         ticket.entered = now
         ticket.state = State.WAITING
-        if queue is None:
-            self._queues[ticket.asker] = queue = deque()
         queue.append(ticket)
+        self._queues[ticket.asker] = queue
         self.waiting += 1
         self._grant(now, decided)
         return decided

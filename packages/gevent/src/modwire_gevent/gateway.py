@@ -66,7 +66,8 @@ class Gateway(GatewayUnits):
 
         Raises ValueError for a unit id that is in use.
         """
-        queue: GatewayLine[_Ticket] = self._new_line(line, Client, timeout, log)
+        self._check_line(line, Client, timeout)
+        queue = GatewayLine[_Ticket].of_client(line, self._rules, log)
 
         def hung_up(asker: object) -> None:
             _tell(queue.hung_up(asker, monotonic()))

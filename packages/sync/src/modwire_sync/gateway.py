@@ -71,7 +71,8 @@ class Gateway(GatewayUnits):
 
         Raises ValueError for a unit id that is in use.
         """
-        shared = Line(self._new_line(line, Client, timeout, log))
+        self._check_line(line, Client, timeout)
+        shared = Line(GatewayLine[Forwarded].of_client(line, self._rules, log))
         self._add_line(lambda unit: Device(shared, line, unit, timeout), units, shared.hung_up)
 
 
