@@ -305,6 +305,34 @@ def test_a_function_that_is_never_answered_takes_the_unit_from_nobody() -> None:
     line.end(line.ask("a"))
 
 
+def test_a_unit_that_may_answer_late_lets_the_others_go_first() -> None:
+    """The client would hold the line for it: its late answer must not pass for another."""
+    line = Line(late=1.0)
+    line.end(line.ask("a"))
+    scan = line.ask("scan", request=RawRequest(43, b"\x0e\1\0"))
+    same, other, last = line.ask("a"), line.ask("b", unit=2), line.ask("c", unit=3)
+    assert line.end(scan, SILENT, 5.0) == [other]
+    assert line.end(other, now=5.5) == [last]
+    again = line.ask("b", 5.9, unit=2)
+    assert line.end(last, now=6.0) == [same]
+    assert line.end(same, now=6.0) == [again]
+    assert line.end(again, now=6.0) == []
+
+
+def test_a_unit_that_may_answer_late_is_asked_where_nobody_else_waits() -> None:
+    """Its client sees to the rest; an answer of any kind ends that."""
+    line = Line(late=1.0)
+    line.end(line.ask("a"))
+    gone = line.ask("a")
+    same = line.ask("a")
+    assert line.leave(gone, 0.0) == [same]
+    other = line.ask("b", 0.1, unit=2)
+    line.ask("a", 0.1)
+    line.ask("c", 0.1, unit=2)
+    assert line.end(same, now=0.2) == [other]
+    assert line.end(other, now=0.2)[0].asker == "a"
+
+
 def test_a_unit_that_dies_is_found_dead_whatever_it_is_asked() -> None:
     """At the second function at the latest, though it was never asked for either before."""
     line = Line(pause=1.0)
@@ -400,7 +428,7 @@ def test_every_request_is_decided_once_and_none_is_lost(
     steps: list[tuple[str, int, int, float]], most_open: int
 ) -> None:
     """Whatever happens: bounds hold, the line is never idle while somebody waits, all ends."""
-    line: GatewayLine[Ticket] = GatewayLine(most_open=most_open, queue=3, most_waiting=6)
+    line: GatewayLine[Ticket] = GatewayLine(most_open=most_open, queue=3, most_waiting=6, late=1.0)
     now = 0.0
     alive: list[Ticket] = []
     decided: Counter[Ticket] = Counter()

@@ -21,6 +21,7 @@ from modwire import (
     Decoder,
     ExceptionResponse,
     ExceptionResponseError,
+    GatewayPathUnavailableError,
     GatewayTargetFailedError,
     IllegalDataAddressError,
     RawRequest,
@@ -391,6 +392,33 @@ def test_a_line_that_was_lost_serves_again(adapter: Adapter) -> None:
                 break
             except ExceptionResponseError:
                 assert monotonic() < give_up, "the line is never opened again"
+
+
+def test_a_cable_that_is_pulled_and_back(adapter: Adapter, tmp_path: Path) -> None:
+    """0A while it is out; when the port is there again, so are the devices."""
+    port = tmp_path / "tty"
+    units = Units({17: Device(0)})
+    with ExitStack() as stack:
+        with PtyPair() as cable, SerialServer(units, cable.left, **LINE):
+            port.symlink_to(cable.right)
+            options = OPTIONS.replace(response_timeout=TIMEOUT)
+            behind = adapter.gateway("rtu", str(port), {1: 17}, options, pause=0.05)
+            number = stack.enter_context(serving(adapter, behind.units, "tcp", remotes=(behind,)))
+            client = stack.enter_context(TcpClient("127.0.0.1", int(number), options=OPTIONS))
+            assert client.read_holding_registers(7) == [7]
+        port.unlink()
+        for _ in range(3):
+            with pytest.raises(GatewayPathUnavailableError):
+                client.read_holding_registers(7)
+        with PtyPair() as cable, SerialServer(units, cable.left, **LINE):
+            port.symlink_to(cable.right)
+            give_up = monotonic() + PATIENCE
+            while True:
+                try:
+                    assert client.read_holding_registers(7) == [7]
+                    break
+                except (GatewayPathUnavailableError, GatewayTargetFailedError):
+                    assert monotonic() < give_up, "the port is never opened again"
 
 
 def test_several_lines_and_own_units_behind_one_server(adapter: Adapter, bus: Bus) -> None:

@@ -100,6 +100,8 @@ class GatewayLine(Generic[TicketT]):
     - A unit that does not answer is not asked for `pause` seconds, doubled each time up to
       `longest_pause`: requests to it are refused with 0B, those that wait too. Then the next one
       is asked, to try; the first answer ends it.
+    - A unit that may still answer late, within `late` seconds, lets the others go first: the line
+      would have to wait for that.
     - Where the line is lost twice in a row, all that wait are refused with 0A.
 
     Each method returns the tickets that it has decided, in order: ask the device for those
@@ -115,6 +117,7 @@ class GatewayLine(Generic[TicketT]):
         patience: float = 10.0,
         pause: float = 1.0,
         longest_pause: float = 30.0,
+        late: float = 0.0,
         most_waiting: int = _MOST_WAITING,
         on_change: Callable[[str], None] | None = None,
     ) -> None:
@@ -125,6 +128,8 @@ class GatewayLine(Generic[TicketT]):
         self._silences = Silences(pause, longest_pause, on_change)
         self._queues: dict[object, deque[TicketT]] = {}  # by asker, the next one first
         self._open: set[TicketT] = set()
+        self._late = late
+        self._owing: dict[int, float] = {}  # until when units may answer late
         self._losses = 0
         self.waiting = 0
 
@@ -139,13 +144,15 @@ class GatewayLine(Generic[TicketT]):
         """
         options = client.options
         window = options.late_reply_window
-        pause = max(rules.pause, options.response_timeout if window is None else window)
+        late = options.response_timeout if window is None else window
+        pause = max(rules.pause, late)
         return cls(
             most_open=options.max_in_flight,
             queue=rules.queue,
             patience=rules.patience,
             pause=pause,
             longest_pause=max(rules.longest_pause, pause),
+            late=late,
             on_change=lambda text: log(f"gateway to {client.name}: {text}"),
         )
 
@@ -236,6 +243,9 @@ class GatewayLine(Generic[TicketT]):
     def _learn(self, ticket: TicketT, news: _News, now: float, decided: list[TicketT]) -> None:
         """Note whether the unit answers; what waits for one that does not is refused."""
         unit, function = ticket.unit, ticket.request.function_code
+        self._owing.pop(unit, None)
+        if news in (_News.SILENT, _News.NONE):
+            self._owing[unit] = now + self._late
         if news is _News.ANSWERED:
             self._silences.answered(unit, function)
         elif news is _News.SILENT:
@@ -248,7 +258,7 @@ class GatewayLine(Generic[TicketT]):
     def _grant(self, now: float, decided: list[TicketT]) -> None:
         """Ask those whose turn it is, as many as there is room for."""
         while self._queues and len(self._open) < self.most_open:
-            asker, queue = next(iter(self._queues.items()))
+            asker, queue = self._next(now)
             ticket = queue[0]
             if self._open and (not ticket.unit or not next(iter(self._open)).unit):
                 return  # a broadcast has the line for itself
@@ -264,6 +274,14 @@ class GatewayLine(Generic[TicketT]):
                 ticket.state = State.OPEN
                 self._open.add(ticket)
             decided.append(ticket)
+
+    def _next(self, now: float) -> tuple[object, deque[TicketT]]:
+        """Whose turn it is, and what he waits for."""
+        if self._owing:
+            for asker, queue in self._queues.items():
+                if self._owing.get(queue[0].unit, now) <= now:
+                    return asker, queue
+        return next(iter(self._queues.items()))
 
     def _refuse(self, ticket: TicketT, refusal: ExceptionResponseError) -> TicketT:
         ticket.state = State.OVER
