@@ -7,7 +7,7 @@ the `GatewayLine` for its turn and then passes the request on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from .errors import GatewayPathUnavailableError
 from .gateway_line import Rules
@@ -48,8 +48,7 @@ class GatewayUnits(Units):
             raise ValueError(
                 f"longest_pause must be at least pause, in seconds, got {longest_pause} and {pause}"
             )
-        self._everyone: list[Unit] = []  # of each line: all units on it
-        self._hang_ups: list[Callable[[object], None]] = []  # of each line
+        self._lines: dict[LineClient, _Line] = {}
         self._make_other: Callable[[int], Unit] | None = None  # for the line with all other ids
         self._others: dict[int, Unit] = {}
         self._nowhere = _Nowhere()
@@ -69,13 +68,15 @@ class GatewayUnits(Units):
 
     def _add_line(
         self,
+        client: LineClient,
         make: Callable[[int], Unit],
         units: Mapping[int, int] | Iterable[int] | None,
         hung_up: Callable[[object], None],
     ) -> None:
         """Let unit ids lead to what `make` gives for an id on the line, 0 for all units on it.
 
-        `hung_up` is told of those who will take no answer.
+        `hung_up` is told of those who will take no answer. A client that was added before is the
+        same line: no broadcast goes there twice.
         """
         if units is None:
             if self._make_other is not None:
@@ -91,8 +92,8 @@ class GatewayUnits(Units):
                 if target not in made:
                     made[target] = make(target)
                 self[unit_id] = made[target]
-        self._everyone.append(make(0))
-        self._hang_ups.append(hung_up)
+        if client not in self._lines:
+            self._lines[client] = _Line(make(0), hung_up)
 
     # What a server calls.
 
@@ -126,15 +127,15 @@ class GatewayUnits(Units):
 
     def hung_up(self, asker: object) -> None:
         """`asker` will take no answer: what it has in the queues is not passed on."""
-        for tell in self._hang_ups:
-            tell(asker)
+        for line in self._lines.values():
+            line.hung_up(asker)
 
     def _own(self) -> list[Unit]:
         return [unit for unit in dict.fromkeys(self._units.values()) if not unit.forwards]
 
     def __iter__(self) -> Iterator[Unit]:
         """Whom a broadcast is for: the gateway's own units and each line, once."""
-        return iter([*self._own(), *self._everyone])
+        return iter([*self._own(), *(line.everyone for line in self._lines.values())])
 
     def __getitem__(self, unit_id: int) -> Unit:
         unit = self.get(unit_id)
@@ -148,6 +149,11 @@ class GatewayUnits(Units):
     def __repr__(self) -> str:
         others = ", all others" if self._make_other is not None else ""
         return f"<{type(self).__name__} {sorted(self._units)}{others}>"
+
+
+class _Line(NamedTuple):
+    everyone: Unit  # all units on it
+    hung_up: Callable[[object], None]
 
 
 class _Nowhere(Unit):
