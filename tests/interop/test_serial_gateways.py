@@ -349,7 +349,6 @@ def test_a_unit_that_is_back_is_served_again(adapter: Adapter, bus: Bus) -> None
                 break
             except GatewayTargetFailedError:
                 assert monotonic() < give_up, "it is never tried again"
-        assert client.read_holding_registers(0, unit=3) == [2000]
 
 
 def test_shutdown_ends_while_requests_wait(adapter: Adapter, bus: Bus) -> None:
@@ -410,7 +409,7 @@ def test_a_cable_that_is_pulled_and_back(adapter: Adapter, tmp_path: Path) -> No
     with ExitStack() as stack:
         with PtyPair() as cable, SerialServer(units, cable.left, **LINE):
             port.symlink_to(cable.right)
-            options = OPTIONS.replace(response_timeout=TIMEOUT)
+            options = OPTIONS.replace(response_timeout=PATIENCE / 5)
             behind = adapter.gateway("rtu", str(port), {1: 17}, options, pause=0.05)
             number = stack.enter_context(serving(adapter, behind.units, "tcp", remotes=(behind,)))
             client = stack.enter_context(TcpClient("127.0.0.1", int(number), options=OPTIONS))
