@@ -145,6 +145,12 @@ def test_a_scaled_integer_gives_the_decimal_that_was_meant() -> None:
     assert to_registers(array_of(scaled("uint16", 0.01), 2), [0.29, 1]) == [29, 100]
 
 
+def test_a_scaled_float_is_not_rounded() -> None:
+    registers = to_registers(scaled("float64", 0.5), 1.3)
+    assert from_registers("float64", registers) == 2.6
+    assert from_registers(scaled("float64", 0.5), registers) == 1.3
+
+
 def test_enums_and_flags_come_back_as_members() -> None:
     assert from_registers(enum_of(Mode), [7]) is Mode.AUTO
     assert to_registers(enum_of(Mode, "uint32"), Mode.AUTO) == [0, 7]
@@ -272,6 +278,8 @@ def test_what_cannot_be_read_can_be_read_as_something_else() -> None:
         (array_of("uint16", 2), [1], "array of 2 uint16 must have 2 values, got 1"),
         (scaled("uint16", 0.1), 7000, r"7000 scaled by 0\.1: uint16 must be an integer 0"),
         (scaled("uint16", 0.1), math.nan, "scaled uint16 must be a finite number, got nan"),
+        (ValueType("day", 2, lambda v: v.day, bytes), 3, "day cannot be 3: 'int' object has no"),
+        (ValueType("day", 2, lambda v: [0, v], bytes), 3, "day must pack into bytes, got list"),
     ],
 )
 def test_a_value_that_does_not_fit_is_told_what_would(
@@ -314,7 +322,15 @@ def test_wrong_registers_are_refused() -> None:
         (lambda: ValueType("x", 0, bytes, len), r"size of x must be 1\.\.131072 bytes, got 0"),
         (lambda: ValueType("x", 3, bytes, len), "an even number of bytes, x has 3"),
         (lambda: ValueType("x", 4, bytes, len, number_size=3), "must divide its 4 bytes"),
-        (lambda: RegisterBuilder().skip_bytes(-1), "count must be at least 0, got -1"),
+        (lambda: RegisterBuilder().skip_bytes(-1), "count must be at least 0 bytes, got -1"),
+        (lambda: RegisterBuilder().skip_registers(-1), "at least 0 registers, got -1"),
+        (lambda: RegisterReader([1]).skip_registers(-1), "at least 0 registers, got -1"),
+        (lambda: RegisterReader([1]).skip_bytes(0.5), "at least 0 bytes, got 0.5"),  # type: ignore[arg-type]
+        (lambda: RegisterReader([], order=[]), r"order must be an Order .*, got \[\]"),  # type: ignore[arg-type]
+        (lambda: string_of(4, padding=b" "), "padding must be one character, got b' '"),  # type: ignore[arg-type]
+        (lambda: string_of(4, encoding=8), "encoding must be one that Python knows, got 8"),  # type: ignore[arg-type]
+        (lambda: enum_of(int), "members must be an Enum class, got <class 'int'>"),  # type: ignore[type-var]
+        (lambda: scaled("uint16", "1"), "scale must be a finite number other than 0, got '1'"),  # type: ignore[arg-type]
         (lambda: UINT16.unpack(b"\1"), "uint16 must have 2 bytes, got 1"),
     ],
 )

@@ -141,6 +141,9 @@ class RegisterMap(Image):
                 raise ValueError("a planner knows what to read: give points to planner() instead")
             return image, Reading(image, (), planner.requests(), cls.limits, planner)
         if points:
+            for point in points:
+                if not any(point is own for own in cls.points.values()):
+                    raise ValueError(f"points must be those of {cls.__name__}, got {point!r}")
             requests = plan([point.span for point in points], limits=cls.limits)
             return image, Reading(image, points, requests, cls.limits)
         if cls._requests is None:
@@ -246,6 +249,15 @@ class RegisterMap(Image):
                 f"{type(self).__name__} has no point {name!r}, it has {', '.join(self.points)}"
             )
         super().__setattr__(name, value)
+
+    def __copy__(self) -> Self:
+        copied = type(self)()
+        vars(copied).update(vars(self))
+        copied.take_from(self)
+        return copied
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
 
     def __eq__(self, other: object) -> bool:
         """Whether both know the same points, with the same registers and bits."""

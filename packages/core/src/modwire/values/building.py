@@ -36,8 +36,9 @@ def decode_value(kind: ValueType[T], registers: Iterable[int], order: Order) -> 
     """What `encode_value` encoded; raises ValueError."""
     data = pack_words(registers)
     if len(data) >> 1 != kind.register_count:
+        wanted = kind.register_count
         raise ValueError(
-            f"{kind.name} must have {kind.register_count} registers, got {len(data) >> 1}"
+            f"{kind.name} must have {wanted} register{'s' * (wanted != 1)}, got {len(data) >> 1}"
         )
     if order.byte_order == "little":
         data = swap_bytes(data)
@@ -171,12 +172,12 @@ class RegisterBuilder:
 
     def skip_bytes(self, count: int) -> Self:
         """Append `count` bytes of 0."""
-        self._data += bytes(_checked(count))
+        self._data += bytes(_checked(count, "bytes"))
         return self
 
     def skip_registers(self, count: int) -> Self:
         """Append `count` registers of 0."""
-        return self.skip_bytes(2 * count)
+        return self.skip_bytes(2 * _checked(count, "registers"))
 
     def reset(self) -> Self:
         """Take everything out."""
@@ -281,14 +282,14 @@ class RegisterReader:
 
     def skip_bytes(self, count: int) -> Self:
         """Leave out `count` bytes; raises ValueError where fewer are left."""
-        if _checked(count) > self.remaining:
+        if _checked(count, "bytes") > self.remaining:
             raise self._too_few("skipping", count)
         self._position += count
         return self
 
     def skip_registers(self, count: int) -> Self:
         """Leave out as many bytes as `count` registers have; raises like `skip_bytes`."""
-        return self.skip_bytes(2 * count)
+        return self.skip_bytes(2 * _checked(count, "registers"))
 
     def reset(self) -> Self:
         """Start again at the first byte."""
@@ -306,7 +307,7 @@ class RegisterReader:
         )
 
 
-def _checked(count: int) -> int:
-    if count < 0:
-        raise ValueError(f"count must be at least 0, got {count}")
+def _checked(count: int, what: str) -> int:
+    if not isinstance(count, int) or count < 0:
+        raise ValueError(f"count must be at least 0 {what}, got {count!r}")
     return count
