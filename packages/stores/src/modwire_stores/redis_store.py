@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout
 
@@ -76,6 +77,7 @@ class RedisStore(Store):
         self._outages = (RedisConnectionError, RedisTimeoutError, OSError)
         self._is_own = isinstance(redis, str)
         if isinstance(redis, str):
+            _check_url(redis)
             redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                 redis,
                 socket_timeout=timeout,
@@ -123,6 +125,8 @@ class RedisBlock(StoreBlock):
         addresses: range = ALL_ADDRESSES,
     ) -> None:
         super().__init__(store, addresses)
+        if not isinstance(key, str) or not key:
+            raise ValueError(f"key must be a string with a character at least, got {key!r}")
         self.key = key
         self.bits = bits
 
@@ -188,6 +192,8 @@ def redis_unit(
     `redis` and `timeout` (seconds) are those of `RedisStore`. Every table has `addresses`. Redis
     need not be up yet.
     """
+    if not isinstance(prefix, str) or not prefix:
+        raise ValueError(f"prefix must be a string with a character at least, got {prefix!r}")
     store = RedisStore(redis, timeout=timeout)
 
     def block(table: str, *, bits: bool) -> RedisBlock:
@@ -200,3 +206,22 @@ def redis_unit(
         holding_registers=block("holding_registers", bits=False),
         input_registers=block("input_registers", bits=False),
     )
+
+
+def _check_url(url: str) -> None:
+    """Raise ValueError, which has no password in it, for what redis-py refuses or overlooks."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        kind = f"{parts.scheme}://" if "://" in url else "no scheme"
+        raise ValueError(
+            f"redis must be a URL, redis://host:6379/0, rediss:// or unix:///path, got {kind}"
+        )
+    try:
+        parts.port  # noqa: B018 - looking at it checks it
+    except ValueError:
+        raise ValueError("the port in the URL of Redis must be 0..65535") from None
+    database = parse_qs(parts.query).get("db", [""])[0]
+    if not database and parts.scheme != "unix":
+        database = parts.path.strip("/")
+    if database and not database.isdecimal():
+        raise ValueError(f"the database in the URL of Redis must be a number, got {database!r}")

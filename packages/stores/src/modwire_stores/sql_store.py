@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from json import dumps
+from os import PathLike, fspath
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +28,17 @@ _ROWS = {
 }
 _INSERT = "INSERT INTO {table} (block, address, value) "
 _UPSERT = " ON CONFLICT (block, address) DO UPDATE SET value = "
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")  # whose time-outs are known here
 _LOCKED = 0.01  # seconds between attempts to prepare a SQLite file that others prepare as well
 
 
 class SqlStore(Store):
     """An SQL table for the values, made when it is first needed.
 
-    `database` is the path of a SQLite file, a URL such as "postgresql+psycopg://user@host/name"
-    ("postgresql://" is the same here), or a `sqlalchemy.Engine` of your own, which then has the
-    timeouts and is not closed here. SQLite in memory is refused: it is another one in each thread.
+    `database` is the path of a SQLite file, or a URL such as "postgresql+psycopg://user@host/name"
+    ("postgresql://" and "postgres://" are the same here), or a `sqlalchemy.Engine` of your own,
+    which then has the timeouts and is not closed here. SQLite in memory is refused: it is another
+    one in each thread.
 
     `table` may have a schema in front, "plant.meter". Its columns are `block` (which of the
     tables of a unit), `address` and `value` (0..65535; a coil is ON unless it is 0); what has no
@@ -44,10 +47,14 @@ class SqlStore(Store):
     """
 
     def __init__(
-        self, database: str | Engine, table: str = "modwire", *, timeout: float = TIMEOUT
+        self,
+        database: str | PathLike[str] | Engine,
+        table: str = "modwire",
+        *,
+        timeout: float = TIMEOUT,
     ) -> None:
         check_timeout(timeout)
-        if not all(table.split(".")):
+        if not isinstance(table, str) or not all(table.split(".")):
             raise ValueError(f"table must be a name or schema.name, got {table!r}")
         try:
             import sqlalchemy
@@ -55,9 +62,9 @@ class SqlStore(Store):
             from sqlalchemy.exc import TimeoutError as PoolTimeoutError
         except ImportError as error:
             raise ImportError("SQL needs: pip install modwire-stores[sql]") from error
-        self._is_own = isinstance(database, str)
-        if isinstance(database, str):
-            database = _engine(_url(database), timeout)
+        self._is_own = isinstance(database, (str, PathLike))
+        if isinstance(database, (str, PathLike)):
+            database = _engine(_url(fspath(database)), timeout)
         if not isinstance(database, sqlalchemy.Engine):
             raise TypeError(
                 f"database must be a path, a URL or an Engine, got {type(database).__name__}"
@@ -162,7 +169,7 @@ class SqlBlock(StoreBlock):
 
     def __init__(self, store: SqlStore, name: str, *, addresses: range = ALL_ADDRESSES) -> None:
         super().__init__(store, addresses)
-        if not 1 <= len(name) <= 64:
+        if not isinstance(name, str) or not 1 <= len(name) <= 64:
             raise ValueError(f"name must have 1..64 characters, got {name!r}")
         self.name = name
 
@@ -200,7 +207,7 @@ class SqlBlock(StoreBlock):
 
 
 def sql_unit(
-    database: str | Engine,
+    database: str | PathLike[str] | Engine,
     table: str = "modwire",
     *,
     prefix: str = "",
@@ -212,6 +219,8 @@ def sql_unit(
     `database`, `table` and `timeout` (seconds) are those of `SqlStore`. Several units share one
     table if each has a prefix of its own. The database need not be up yet.
     """
+    if not isinstance(prefix, str):
+        raise ValueError(f"prefix must be a string, got {prefix!r}")
     store = SqlStore(database, table, timeout=timeout)
 
     def block(name: str) -> SqlBlock:
@@ -234,11 +243,28 @@ def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[i
 def _url(database: str) -> URL:
     """The URL that `database` is; a plain path is that of a SQLite file."""
     from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
 
-    url = make_url(database) if "://" in database else URL.create("sqlite", database=database)
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+    try:
+        url = make_url(database) if "://" in database else URL.create("sqlite", database=database)
+    except (ArgumentError, ValueError):
+        # Without the URL, which may have a password.
+        raise ValueError(
+            "database must be a path or a URL such as postgresql://user@host:5432/name, "
+            "which this one is not"
+        ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in _DRIVERS:
+        raise ValueError(
+            f"database must be one of {', '.join(_DRIVERS)}, got {url.drivername}: "
+            "give an Engine for another driver of SQLite or PostgreSQL"
+        )
+    name = url.database or ""
+    in_memory = ":memory:" in name or url.query.get("mode") == "memory"
+    if url.get_backend_name() == "sqlite" and (not name or in_memory):
         raise ValueError("SQLite must have a file: use a SequentialBlock for values in memory")
-    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+    return url
 
 
 def _engine(url: URL, timeout: float) -> Engine:
@@ -248,23 +274,26 @@ def _engine(url: URL, timeout: float) -> Engine:
     arguments: dict[str, Any] = {}
     if dialect == "sqlite":
         arguments["timeout"] = timeout
-    elif dialect == "postgresql":
+    else:
         milliseconds = max(1, round(timeout * 1000))
         arguments["connect_timeout"] = max(2, math.ceil(timeout))
         arguments["tcp_user_timeout"] = milliseconds
         if "options" not in url.query:
             arguments["options"] = f"-c statement_timeout={milliseconds}"
-    engine = create_engine(
-        url,
-        connect_args=arguments,
-        isolation_level="AUTOCOMMIT",
-        pool_size=16,
-        max_overflow=-1,
-        pool_timeout=timeout,
-    )
+    try:
+        engine = create_engine(
+            url,
+            connect_args=arguments,
+            isolation_level="AUTOCOMMIT",
+            pool_size=16,
+            max_overflow=-1,
+            pool_timeout=timeout,
+        )
+    except ImportError as error:
+        raise ImportError("PostgreSQL needs: pip install modwire-stores[postgresql]") from error
     if dialect == "sqlite":
         event.listen(engine, "connect", _keep_what_is_acknowledged)
-    elif engine.driver == "psycopg":
+    else:
         from .postgres import watch
 
         watch(engine, timeout)

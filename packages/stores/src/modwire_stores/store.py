@@ -264,8 +264,8 @@ class StoreUnit(Unit):
 
 def check_timeout(timeout: float) -> None:
     """Raise ValueError unless `timeout` is a time that can be waited."""
-    if not 0 < timeout < float("inf"):
-        raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
+    if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
+        raise ValueError(f"timeout must be more than 0 seconds, got {timeout!r}")
 
 
 def _words(data: bytes) -> tuple[int, ...]:
