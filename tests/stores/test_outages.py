@@ -16,13 +16,6 @@ from modwire_sync import TcpClient, TcpServer
 from store_servers import PATIENCE, PostgresServer, RedisServer, StoreServer
 
 
-@pytest.fixture(params=["redis", "postgresql"])
-def server(request: pytest.FixtureRequest) -> StoreServer:
-    is_redis = request.param == "redis"
-    server: StoreServer = request.getfixturevalue("redis_server" if is_redis else "postgres_server")
-    return server
-
-
 def open_unit(server: StoreServer, name: str, timeout: float = PATIENCE) -> StoreUnit:
     make: Callable[..., StoreUnit] = redis_unit if isinstance(server, RedisServer) else sql_unit
     return make(server.url, name, timeout=timeout)

@@ -11,7 +11,7 @@ from struct import pack, unpack
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout
+from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -96,7 +96,9 @@ class RedisStore(Store):
             place = f"{settings['path']}"
         else:
             place = f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
-        super().__init__(f"Redis at {place}/{settings.get('db') or 0}")
+        super().__init__(
+            f"Redis at {place}/{settings.get('db') or 0}", is_cooperative=is_patched("socket")
+        )
         self.mask_script = redis.register_script(_MASK)
 
     def _is_outage(self, error: Exception) -> bool:
@@ -196,16 +198,11 @@ def redis_unit(
         raise ValueError(f"prefix must be a string with a character at least, got {prefix!r}")
     store = RedisStore(redis, timeout=timeout)
 
-    def block(table: str, *, bits: bool) -> RedisBlock:
+    def block(table: str) -> RedisBlock:
+        bits = table in ("coils", "discrete_inputs")
         return RedisBlock(store, f"{prefix}:{table}", bits=bits, addresses=addresses)
 
-    return StoreUnit(
-        store,
-        coils=block("coils", bits=True),
-        discrete_inputs=block("discrete_inputs", bits=True),
-        holding_registers=block("holding_registers", bits=False),
-        input_registers=block("input_registers", bits=False),
-    )
+    return StoreUnit.in_store(store, block)
 
 
 def _check_url(url: str) -> None:

@@ -13,7 +13,7 @@ from os import PathLike, fspath
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout
+from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -72,7 +72,10 @@ class SqlStore(Store):
         dialect = database.dialect.name
         if dialect not in _ROWS:
             raise ValueError(f"database must be SQLite or PostgreSQL, got {dialect}")
-        super().__init__(f"table {table} of {database.url.render_as_string(hide_password=True)}")
+        place = database.url.render_as_string(hide_password=True)
+        # SQLite waits in C, so it needs a thread in any case.
+        is_cooperative = database.driver == "psycopg" and is_patched("select")
+        super().__init__(f"table {table} of {place}", is_cooperative=is_cooperative)
         self.engine = database.execution_options(isolation_level="AUTOCOMMIT")
         self._timeout = timeout
         self._is_ready = False
@@ -226,13 +229,7 @@ def sql_unit(
     def block(name: str) -> SqlBlock:
         return SqlBlock(store, prefix + name, addresses=addresses)
 
-    return StoreUnit(
-        store,
-        coils=block("coils"),
-        discrete_inputs=block("discrete_inputs"),
-        holding_registers=block("holding_registers"),
-        input_registers=block("input_registers"),
-    )
+    return StoreUnit.in_store(store, block)
 
 
 def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[int]:
@@ -286,7 +283,8 @@ def _engine(url: URL, timeout: float) -> Engine:
             connect_args=arguments,
             isolation_level="AUTOCOMMIT",
             pool_size=16,
-            max_overflow=-1,
+            # The server bounds its threads; greenlets wait here for a connection.
+            max_overflow=0 if dialect != "sqlite" and is_patched("select") else -1,
             pool_timeout=timeout,
         )
     except ImportError as error:

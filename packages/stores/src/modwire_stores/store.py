@@ -6,9 +6,10 @@ the next request tries again.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
 from modwire import Block, IllegalDataAddressError, ServerDeviceFailureError, Unit
 
@@ -27,12 +28,14 @@ class Store:
     """A place where blocks keep their values; may be used from any thread.
 
     `is_down` says whether the last request has not reached it. `name` stands for it in logs and
-    errors, without a password.
+    errors, without a password. `is_cooperative` says that it waits as gevent's greenlets do,
+    because gevent has patched what it waits with.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_cooperative: bool = False) -> None:
         self.name = name
         self.is_down = False
+        self.is_cooperative = is_cooperative
         self._lock = Lock()
 
     def run(self, operation: Callable[[], T]) -> T:
@@ -109,6 +112,9 @@ class StoreBlock(Block):
     The owner's `block[address]`, `block[address] = value` and, with step 1, `block[first:stop]`
     take and give integers; they raise IndexError for an address that is not there, and
     `ServerDeviceFailureError` if the store is down.
+
+    A unit of your own with such a block needs `blocking=True`. For gevent's servers it also needs
+    `cooperative = True` in its class where `store.is_cooperative` is true.
     """
 
     def __init__(self, store: Store, addresses: range) -> None:
@@ -246,6 +252,19 @@ class StoreUnit(Unit):
         super().__init__(coils, discrete_inputs, holding_registers, input_registers, blocking=True)
         self.store = store
 
+    @classmethod
+    def in_store(cls, store: Store, block: Callable[[str], Block]) -> StoreUnit:
+        """A unit of four tables, the blocks of which `block` makes by their names."""
+        # A connection that gevent has patched must stay in the thread that has opened it.
+        made = _CooperativeStoreUnit if store.is_cooperative else cls
+        return made(
+            store,
+            coils=block("coils"),
+            discrete_inputs=block("discrete_inputs"),
+            holding_registers=block("holding_registers"),
+            input_registers=block("input_registers"),
+        )
+
     def close(self) -> None:
         """Close the connections of the store."""
         self.store.close()
@@ -260,6 +279,16 @@ class StoreUnit(Unit):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _CooperativeStoreUnit(StoreUnit):
+    cooperative: ClassVar[bool] = True
+
+
+def is_patched(module: str) -> bool:
+    """Whether gevent has put its own in place of a module of the standard library."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched(module))
 
 
 def check_timeout(timeout: float) -> None:
