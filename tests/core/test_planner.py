@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modwire.planner import PlanLimits, Span, plan
+from modwire.planner import PlanLimits, Planner, Span, plan
 
 HOLDING, COILS = "holding_registers", "coils"
 SPACE = 16  # addresses that the brute force looks at
@@ -203,6 +203,12 @@ def test_a_point_that_is_forbidden_is_an_error_that_names_it() -> None:
     limits = PlanLimits(forbidden={HOLDING: [range(20, 30)]})
     with pytest.raises(ValueError, match=r"holding_registers 29\.\.30 has addresses that are forb"):
         plan(holding((29, 2)), limits=limits)
+
+
+def test_what_is_no_span_is_named() -> None:
+    for make in (plan, Planner):
+        with pytest.raises(TypeError, match=r"points must be Spans, got \('coils', 1, 2\)"):
+            make([("coils", 1, 2)])  # type: ignore[list-item]
 
 
 def test_on_a_slow_line_holes_cost_and_on_a_network_requests_do() -> None:

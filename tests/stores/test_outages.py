@@ -31,15 +31,12 @@ def test_a_store_that_went_down_comes_back_with_its_values(
         TcpClient(*modbus.address, timeout=PATIENCE) as client,
     ):
         client.write_registers(0, [1, 2, 3])
-        server.kill()
-        try:
+        with server.down():
             for _ in range(3):
                 with pytest.raises(ServerDeviceFailureError):
                     client.read_holding_registers(0, 3)
                 with pytest.raises(ServerDeviceFailureError):
                     client.write_register(0, 9)
-        finally:
-            server.start()
         assert client.read_holding_registers(0, 3) == [1, 2, 3]
         client.mask_write_register(0, 0, 7)
         assert client.read_write_registers(0, 3, 1, [8]) == [7, 8, 3]
@@ -59,15 +56,12 @@ def test_a_restart_while_nobody_asks_is_not_noticed(server: StoreServer, name: s
 def test_a_store_that_hangs_fails_in_time(server: StoreServer, name: str) -> None:
     with open_unit(server, name, timeout=0.5) as unit:
         unit.holding_registers.write(0, [1])
-        server.pause()
-        try:
+        with server.paused():
             for _ in range(2):  # on the connection it has, and on a new one
                 started = monotonic()
                 with pytest.raises(ServerDeviceFailureError):
                     unit.holding_registers.write(0, [2])
                 assert monotonic() - started < 5
-        finally:
-            server.resume()
         unit.holding_registers.write(1, [3])
         assert unit.holding_registers.read(1, 1)[0] == 3
 

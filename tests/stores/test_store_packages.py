@@ -109,15 +109,12 @@ def test_clients_at_once_get_right_answers(package: str, url: str, name: str) ->
 def test_an_outage_is_answered_and_passes(package: str, server: StoreServer, name: str) -> None:
     with serving_on(package, server.url, name) as (served, client):
         client.write_registers(0, [1, 2, 3])
-        server.kill()
-        try:
-            for _ in range(2):
+        with server.down():
+            for request in (client.read_coils, client.read_holding_registers) * 2:
                 with pytest.raises(ServerDeviceFailureError):
-                    client.read_holding_registers(0, 3)
-                with pytest.raises(ServerDeviceFailureError):
-                    client.read_write_registers(0, 3, 0, [9, 9, 9])
-        finally:
-            server.start()
+                    request(0)
+            with pytest.raises(ServerDeviceFailureError):
+                client.read_write_registers(0, 3, 0, [9, 9, 9])
         assert client.read_holding_registers(0, 3) == [1, 2, 3]
         assert client.read_write_registers(0, 3, 1, [7]) == [1, 7, 3]
     assert served.status == 0
@@ -133,15 +130,11 @@ def test_a_shutdown_does_not_wait_for_a_store_that_hangs(
     """Calls under way get the grace of the server, not the time-out of the store."""
     with serving_on(package, server.url, name) as (served, client):
         client.write_register(0, 1)
-        server.pause()
-        try:
-            with ThreadPoolExecutor(1) as pool:
-                job = pool.submit(client.read_holding_registers, 0xFFFF)
-                assert served.line() == "asked\n"
-                served.stop()
-                with pytest.raises(ConnectionLostError):
-                    job.result(PATIENCE)
-        finally:
-            server.resume()
+        with server.paused(), ThreadPoolExecutor(1) as pool:
+            job = pool.submit(client.read_holding_registers, 0xFFFF)
+            assert served.line() == "asked\n"
+            served.stop()
+            with pytest.raises(ConnectionLostError):
+                job.result(PATIENCE)
     assert served.status == 0
     assert served.seconds < 10

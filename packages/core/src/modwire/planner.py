@@ -266,6 +266,8 @@ def _longest(table: str, limits: PlanLimits) -> int:
 def _by_table(points: Iterable[Span]) -> dict[str, list[Range]]:
     ranges: dict[str, list[Range]] = {}
     for point in points:
+        if not isinstance(point, Span):
+            raise TypeError(f"points must be Spans, got {point!r}")
         ranges.setdefault(point.table, []).append((point.address, point.address + point.count))
     return ranges
 
