@@ -329,6 +329,24 @@ def test_wrong_registers_are_refused() -> None:
         (lambda: RegisterReader([], order=[]), r"order must be an Order .*, got \[\]"),  # type: ignore[arg-type]
         (lambda: string_of(4, padding=b" "), "padding must be one character, got b' '"),  # type: ignore[arg-type]
         (lambda: string_of(4, encoding=8), "encoding must be one that Python knows, got 8"),  # type: ignore[arg-type]
+        (lambda: string_of(4, encoding="a\0b"), "encoding must be one that Python knows"),
+        (lambda: string_of(6, encoding="utf-7"), "cannot be the padding in utf-7: its bytes vary"),
+        (lambda: string_of(6, encoding="punycode"), "cannot be the padding in punycode"),
+        (lambda: scaled("uint16", 1e-320), "scale must be a finite number other than 0, got 1e"),
+        (lambda: scaled("uint16", 10**400), "scale must be a finite number other than 0, got 1"),
+        (lambda: scaled("uint16", 1, 10**400), "offset must be a finite number, got 1"),
+        (
+            lambda: enum_of(Mode, unknown=5),  # type: ignore[type-var]
+            "unknown must be None or a member of Mode, got 5",
+        ),
+        (lambda: RegisterReader(5), "registers must be a sequence of integers, got 5"),  # type: ignore[arg-type]
+        (lambda: from_registers("int16", None), "registers must be a sequence .*, got None"),  # type: ignore[call-overload]
+        (lambda: RegisterReader.from_bytes("ab"), "registers as bytes must be bytes, got 'ab'"),  # type: ignore[arg-type]
+        (lambda: RegisterReader.from_coils(5), "coils must be a sequence of True and .* got 5"),  # type: ignore[arg-type]
+        (
+            lambda: RegisterBuilder().add("int8", 1).skip_registers(65536),
+            "there must be at most 131072 bytes, a whole table, got 1 and 131072 to skip",
+        ),
         (lambda: enum_of(int), "members must be an Enum class, got <class 'int'>"),  # type: ignore[type-var]
         (lambda: scaled("uint16", "1"), "scale must be a finite number other than 0, got '1'"),  # type: ignore[arg-type]
         (lambda: UINT16.unpack(b"\1"), "uint16 must have 2 bytes, got 1"),

@@ -51,6 +51,8 @@ class RegisterMap(Image):
     def __init_subclass__(cls, *, limits: PlanLimits | None = None) -> None:
         super().__init_subclass__()
         if limits is not None:
+            if not isinstance(limits, PlanLimits):
+                raise TypeError(f"limits must be PlanLimits, got {limits!r}")
             cls.limits = limits
         found: dict[str, AnyPoint] = {}
         for base in reversed(cls.__mro__):
