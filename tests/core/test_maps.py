@@ -6,6 +6,7 @@ import struct
 from collections.abc import Coroutine
 from copy import copy, deepcopy
 from enum import Enum, IntFlag
+from pickle import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -644,7 +645,7 @@ def test_a_point_cannot_hide_what_maps_have(name: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("copied", [copy, deepcopy])
+@pytest.mark.parametrize("copied", [copy, deepcopy, lambda meter: loads(dumps(meter))])
 def test_a_copy_is_a_map_of_its_own(copied: Callable[[Meter], Meter], ask: Any) -> None:
     meter = measured()
     device = Device(meter.build_unit())

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from modwire_sync import TcpClient
-from store_servers import PATIENCE, modbus_servers
+from store_servers import PATIENCE, PostgresServer, modbus_servers
 
 SERVERS, CLIENTS = 4, 8
 REQUESTS = 20_000 if os.environ.get("MODWIRE_STORES_FULL", "") not in ("", "0") else 1_600
@@ -70,6 +70,27 @@ def test_the_result_is_that_of_a_serial_execution(url: str, name: str) -> None:
         assert all(new >= old for new, old in zip(now, steps, strict=True))
         steps = now
     assert before == [ROUNDS] * CLIENTS
+
+
+def test_postgresql_with_another_isolation_makes_nobody_fail(
+    postgres_server: PostgresServer, name: str
+) -> None:
+    """Where "serializable" is the default, one of two that write at once would be refused."""
+    import psycopg
+
+    with psycopg.connect(postgres_server.url, autocommit=True) as database:
+        database.execute("CREATE ROLE strict LOGIN SUPERUSER")
+        database.execute("ALTER ROLE strict SET default_transaction_isolation = 'serializable'")
+    url = postgres_server.url.replace("postgres@", "strict@")
+    with modbus_servers(url, name, 2) as servers, ThreadPoolExecutor(4) as pool:
+
+        def work(client: int) -> None:
+            with TcpClient("127.0.0.1", servers[client % 2].port, timeout=PATIENCE) as link:
+                for turn in range(1, 41):
+                    assert link.read_write_registers(0, 4, client, [turn])[client] == turn
+
+        for job in [pool.submit(work, client) for client in range(4)]:
+            job.result()
 
 
 @pytest.mark.timeout(600 if REQUESTS > 10_000 else 60)

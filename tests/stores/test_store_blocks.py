@@ -110,7 +110,19 @@ def test_the_owner_sets_what_clients_may_not_write(unit: StoreUnit) -> None:
         block[65536]
     with pytest.raises(ValueError, match=r"value at address 8 must be 0\.\.65535, got 70000"):
         block[7:9] = [1, 70000]
+    with pytest.raises(ValueError, match=r"value at address 7 must be 0\.\.65535, got None"):
+        block[7] = None  # type: ignore[call-overload]
     assert block[7] == 1
+
+
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+def test_a_table_may_have_any_name_that_can_be_quoted(url: str) -> None:
+    for table in ("select", "a b", '"q"', "x'; --", "Zähler", "{table}", "x" * 63):
+        with sql_unit(url, table) as unit:
+            assert unit.execute(MaskWriteRegisterRequest(3, 0, 9)) is not None
+            answer = unit.execute(ReadWriteMultipleRegistersRequest(3, 2, 4, [5]))
+            assert answer is not None
+            assert answer.encode() == bytes.fromhex("17 04 0009 0005"), table
 
 
 def test_an_address_outside_is_refused_before_anything_is_done(make_unit: MakeUnit) -> None:
@@ -161,6 +173,12 @@ def test_what_cannot_be_a_store_is_refused() -> None:
             SqlStore(url)
     with pytest.raises(ValueError, match="table must be a name or schema.name, got 'a.'"):
         SqlStore("registers.db", "a.")
+    for table in ("a:b", "50%", "a\\b", "a\0b", "x" * 64):
+        with pytest.raises(ValueError, match="up to 63 printable characters without % : and"):
+            SqlStore("registers.db", table)
+    for prefix in ("\0", "x" * 60):
+        with pytest.raises(ValueError, match=r"name must have 1\.\.64 printable characters"):
+            sql_unit("registers.db", prefix=prefix)
     with pytest.raises(ValueError, match="timeout must be more than 0 seconds, got 0"):
         SqlStore("registers.db", timeout=0)
     with pytest.raises(ValueError, match="addresses must be in 0..65535"):
@@ -183,6 +201,7 @@ def test_what_cannot_be_a_store_is_refused() -> None:
         ("redis://:s3cret@x:port/0", r"the port in the URL of Redis must be 0\.\.65535"),
         ("redis://:s3cret@x/meter", "the database .* must be a number, got 'meter'"),
         ("unix:///run/redis.sock?db=meter", "the database .* must be a number, got 'meter'"),
+        ("redis://:s3cret@x?port_=1", "URL of Redis has an option that cannot be: .*'port_'"),
     ],
 )
 def test_a_wrong_url_of_redis_says_what_is_allowed(url: str, message: str) -> None:

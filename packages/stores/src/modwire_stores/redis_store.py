@@ -87,9 +87,17 @@ class RedisStore(Store):
             )
         if not isinstance(redis, Redis):
             raise TypeError(f"redis must be a URL or a redis.Redis, got {type(redis).__name__}")
+        pool = redis.connection_pool
+        settings = pool.connection_kwargs
+        if self._is_own:
+            try:
+                pool.connection_class(**settings)  # which opens nothing yet
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"the URL of Redis has an option that cannot be: {error}"
+                ) from None
         self.redis = redis
         self.commands: _Commands = redis
-        settings = redis.connection_pool.connection_kwargs
         if settings.get("decode_responses"):
             raise ValueError("redis must not have decode_responses: the values are bytes")
         if "path" in settings:

@@ -37,8 +37,9 @@ class SqlStore(Store):
 
     `database` is the path of a SQLite file, or a URL such as "postgresql+psycopg://user@host/name"
     ("postgresql://" and "postgres://" are the same here), or a `sqlalchemy.Engine` of your own,
-    which then has the timeouts and is not closed here. SQLite in memory is refused: it is another
-    one in each thread.
+    which then has the timeouts and is not closed here. Its isolation in PostgreSQL should be "read
+    committed": there writers wait for each other, and none is refused. SQLite in memory is
+    refused: it is another one in each thread.
 
     `table` may have a schema in front, "plant.meter". Its columns are `block` (which of the
     tables of a unit), `address` and `value` (0..65535; a coil is ON unless it is 0); what has no
@@ -54,8 +55,7 @@ class SqlStore(Store):
         timeout: float = TIMEOUT,
     ) -> None:
         check_timeout(timeout)
-        if not isinstance(table, str) or not all(table.split(".")):
-            raise ValueError(f"table must be a name or schema.name, got {table!r}")
+        _check_table(table)
         try:
             import sqlalchemy
             from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -172,8 +172,8 @@ class SqlBlock(StoreBlock):
 
     def __init__(self, store: SqlStore, name: str, *, addresses: range = ALL_ADDRESSES) -> None:
         super().__init__(store, addresses)
-        if not isinstance(name, str) or not 1 <= len(name) <= 64:
-            raise ValueError(f"name must have 1..64 characters, got {name!r}")
+        if not isinstance(name, str) or not 1 <= len(name) <= 64 or not name.isprintable():
+            raise ValueError(f"name must have 1..64 printable characters, got {name!r}")
         self.name = name
 
     def _get(self, address: int, count: int) -> Sequence[int]:
@@ -237,6 +237,17 @@ def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[i
     return [found.get(at, 0) for at in range(address, address + count)]
 
 
+def _check_table(table: str) -> None:
+    """Raise ValueError unless `table` may stand in a statement of any driver."""
+    if not isinstance(table, str) or not all(table.split(".")):
+        raise ValueError(f"table must be a name or schema.name, got {table!r}")
+    # Quoting does for all others; these SQLAlchemy and psycopg look at within quotes too.
+    if not table.isprintable() or set(table) & set("%:\\") or max(map(len, table.split("."))) > 63:
+        raise ValueError(
+            f"table must have up to 63 printable characters without % : and \\, got {table!r}"
+        )
+
+
 def _url(database: str) -> URL:
     """The URL that `database` is; a plain path is that of a SQLite file."""
     from sqlalchemy import URL, make_url
@@ -276,7 +287,9 @@ def _engine(url: URL, timeout: float) -> Engine:
         arguments["connect_timeout"] = max(2, math.ceil(timeout))
         arguments["tcp_user_timeout"] = milliseconds
         if "options" not in url.query:
-            arguments["options"] = f"-c statement_timeout={milliseconds}"
+            # Where the server has another default, writers at once would fail, not wait.
+            isolation = "-c default_transaction_isolation=read\\ committed"
+            arguments["options"] = f"-c statement_timeout={milliseconds} {isolation}"
     try:
         engine = create_engine(
             url,

@@ -200,7 +200,7 @@ class StoreBlock(Block):
     def __setitem__(self, addresses: slice, values: Iterable[int]) -> None: ...
     def __setitem__(self, addresses: int | slice, values: int | Iterable[int]) -> None:
         address, count = self._span(addresses)
-        new = (values,) if isinstance(values, int) else tuple(values)
+        new = tuple(values) if isinstance(values, Iterable) else (values,)
         if len(new) != count:
             raise ValueError(f"values must be {count} for {addresses}, got {len(new)}")
         for at, value in enumerate(new, address):
