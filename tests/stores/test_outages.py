@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from time import monotonic
 
 import pytest
@@ -17,8 +19,12 @@ from store_servers import PATIENCE, PostgresServer, RedisServer, StoreServer
 
 
 def open_unit(server: StoreServer, name: str, timeout: float = PATIENCE) -> StoreUnit:
-    make: Callable[..., StoreUnit] = redis_unit if isinstance(server, RedisServer) else sql_unit
-    return make(server.url, name, timeout=timeout)
+    return open_url(server.url, name, timeout)
+
+
+def open_url(url: str, name: str, timeout: float = PATIENCE) -> StoreUnit:
+    make: Callable[..., StoreUnit] = redis_unit if url.startswith("redis") else sql_unit
+    return make(url, name, timeout=timeout)
 
 
 def test_a_store_that_went_down_comes_back_with_its_values(
@@ -112,6 +118,33 @@ def test_a_table_that_was_dropped_is_made_again(tmp_path: Path) -> None:
             unit.holding_registers.write(0, [2])
         unit.holding_registers.write(0, [3])
         assert unit.holding_registers.read(0, 1)[0] == 3
+
+
+def test_a_table_that_cannot_be_made_is_told_at_once(
+    postgres_server: PostgresServer, name: str
+) -> None:
+    """Trying again until the time-out would hold up a thread of the server for each request."""
+    with sql_unit(postgres_server.url, f"nowhere.{name}", timeout=PATIENCE) as unit:
+        started = monotonic()
+        with pytest.raises(Exception, match='schema "nowhere" does not exist'):
+            unit.coils.read(0, 1)
+        assert monotonic() - started < PATIENCE / 3
+        assert not unit.store.is_down
+
+
+def test_several_make_the_table_at_the_same_time(url: str, name: str) -> None:
+    start = Barrier(6)
+
+    def work(number: int) -> None:
+        with open_url(url, name) as unit:
+            start.wait(PATIENCE)
+            unit.holding_registers.write(number, [number + 1])
+
+    with ThreadPoolExecutor(6) as pool:
+        for job in [pool.submit(work, number) for number in range(6)]:
+            job.result()
+    with open_url(url, name) as unit:
+        assert list(unit.holding_registers.read(0, 6)) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_key_of_another_type_is_no_outage(

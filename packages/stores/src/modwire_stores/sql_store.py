@@ -140,7 +140,7 @@ class SqlStore(Store):
                         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
                     table.create(connection, checkfirst=False)
             except self._database_error as error:
-                if error.connection_invalidated or monotonic() > give_up:
+                if not _was_overtaken(error.orig) or monotonic() > give_up:
                     raise
                 sleep(_LOCKED)
         self._is_ready = True
@@ -230,6 +230,14 @@ def sql_unit(
         return SqlBlock(store, prefix + name, addresses=addresses)
 
     return StoreUnit.in_store(store, block)
+
+
+def _was_overtaken(error: BaseException | None) -> bool:
+    """Whether a table could not be made because somebody else is making it, or has just done."""
+    state = getattr(error, "sqlstate", None)
+    if state is not None:  # PostgreSQL: unique violation, duplicate table, duplicate object
+        return state in ("23505", "42P07", "42710")
+    return "locked" in str(error) or "already exists" in str(error)
 
 
 def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[int]:
