@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import struct
 from enum import Enum, IntFlag
+from typing import Any
 
 import pytest
 
+from modwire.maps import bit_field
 from modwire.values import (
     ABCD,
     BADC,
@@ -134,6 +136,20 @@ def test_bcd_refuses_digits_that_there_should_not_be() -> None:
         from_registers(bcd_of(3), [0x1000])
     with pytest.raises(ValueError, match=r"BCD of 3 digits must be 0\.\.999, got 1000"):
         to_registers(bcd_of(3), 1000)
+
+
+class Sixteen:
+    """An integer as numpy has them: no `int`, but one by `__index__`."""
+
+    def __index__(self) -> int:
+        return 16
+
+
+def test_integers_of_other_libraries_are_taken() -> None:
+    value: Any = Sixteen()
+    assert to_registers("uint16", value) == [16]
+    assert to_registers(bcd_of(4), value) == [0x16]
+    assert bit_field(0, 8, holding=0).encode(value) == (16,)
 
 
 def test_a_scaled_integer_gives_the_decimal_that_was_meant() -> None:

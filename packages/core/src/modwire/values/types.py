@@ -232,9 +232,10 @@ def bcd_of(digits: int) -> ValueType[int]:
     most = 10**digits - 1
 
     def pack(value: int) -> bytes:
-        if not isinstance(value, int) or not 0 <= value <= most:
+        number = index(value) if hasattr(value, "__index__") else -1
+        if not 0 <= number <= most:
             raise ValueError(f"BCD of {digits} digits must be 0..{most}, got {value!r}")
-        return bytes.fromhex(f"{value:0{2 * size}d}")
+        return bytes.fromhex(f"{number:0{2 * size}d}")
 
     def unpack(data: bytes) -> int:
         text = data.hex()
