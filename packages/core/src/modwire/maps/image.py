@@ -15,6 +15,7 @@ from ..planner import Span
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
+    from ..values.orders import Order
 
 WHOLE = 0xFFFF
 TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
@@ -48,8 +49,11 @@ class AnyPoint:
         """Whether a client can write it: coils and holding registers."""
         return self.span.table in _MOST_WRITTEN
 
+    def adopt_order(self, order: Order) -> None:
+        """Take the order of the map that names the point first; it matters to numbers and texts."""
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.where}>"
+        return f"<Point {self.where}>"
 
 
 class Write(NamedTuple):

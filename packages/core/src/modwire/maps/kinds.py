@@ -48,7 +48,7 @@ class Place(TypedDict, total=False):
 
     `holding` or `input` is the address of its first register, on the wire, from 0: one of the two.
     `unit` is the unit of measurement, which nothing but the reader needs. `byte_order`,
-    `word_order` and `order` are those of `modwire.values`.
+    `word_order` and `order` are those of `modwire.values`, and by default those of the map.
     """
 
     holding: int
@@ -227,13 +227,34 @@ def _registers(kind: ValueType[T], place: Place) -> Point[T]:
             f"a point has no {', '.join(sorted(unknown))}, only {', '.join(Place.__annotations__)} "
             "and what its kind has"
         )
-    order = find_order(place.get("byte_order"), place.get("word_order"), place.get("order", ABCD))
-    return Point(
-        _span(kind.register_count, place.get("holding"), place.get("input")),
-        lambda items: decode_value(kind, items, order),
-        lambda value: encode_value(kind, value, order),
-        unit=place.get("unit", ""),
-    )
+    return _RegisterPoint(kind, place)
+
+
+class _RegisterPoint(Point[T]):
+    """A point in whole registers: what its place does not say of the order, its map says."""
+
+    def __init__(self, kind: ValueType[T], place: Place) -> None:
+        self._place = place
+        self._is_adopted = False
+        self._order = self._order_within(ABCD)
+        super().__init__(
+            _span(kind.register_count, place.get("holding"), place.get("input")),
+            lambda items: decode_value(kind, items, self._order),
+            lambda value: encode_value(kind, value, self._order),
+            unit=place.get("unit", ""),
+        )
+
+    def adopt_order(self, order: Order) -> None:
+        # Once: a second map that names the same point must not change it for the first.
+        if not self._is_adopted:
+            self._is_adopted = True
+            self._order = self._order_within(order)
+
+    def _order_within(self, order: Order) -> Order:
+        place = self._place
+        return find_order(
+            place.get("byte_order"), place.get("word_order"), place.get("order", order)
+        )
 
 
 def _span(count: int, holding: int | None, input_: int | None) -> Span:
