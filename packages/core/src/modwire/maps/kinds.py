@@ -105,7 +105,10 @@ float16, float32, float64 = FloatPoints(FLOAT16), FloatPoints(FLOAT32), FloatPoi
 
 
 def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
-    """A point of any type: `point(ValueType("date", 4, pack, unpack), holding=8)`."""
+    """A point of any type: `point(ValueType("date", 4, pack, unpack, number_size=0), holding=8)`.
+
+    Without `number_size=0` its registers are one number, which the word order turns round.
+    """
     return _registers(find_type(kind), place)
 
 
