@@ -450,6 +450,16 @@ def test_limits_are_those_of_the_class_and_are_inherited() -> None:
     assert list(More.points) == ["first", "second", "third", "fourth"]
 
 
+@both
+def test_a_point_alone_is_read_within_the_limits_of_its_class(ask: Any) -> None:
+    class Small(RegisterMap, limits=PlanLimits(max_registers=8)):
+        name = string(24, holding=0)
+
+    device = Device(Unit(holding_registers=SequentialBlock(0, [0x4142] * 12)))
+    assert ask(Small.name.read, device) == "AB" * 12
+    assert device.spans == [(3, 0, 8), (3, 8, 4)]
+
+
 class Swapped(RegisterMap, order="CDAB"):
     power = float32(input=0)
     energy = uint32(input=2, word_order="big")

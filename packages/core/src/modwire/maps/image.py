@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..messages.bit_access import WriteMultipleCoilsRequest, WriteSingleCoilRequest
 from ..messages.register_access import WriteMultipleRegistersRequest, WriteSingleRegisterRequest
 from ..messages.register_operations import MaskWriteRegisterRequest
-from ..planner import Span
+from ..planner import DEFAULT_LIMITS, PlanLimits, Span
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
@@ -26,7 +26,8 @@ class AnyPoint:
     """Where a point is: what `Point` is without its type.
 
     `span` is its table, address and count; `mask` has the bits of a register that are the
-    point's. `name` is that of the attribute, and `unit` the unit of measurement.
+    point's. `name` is that of the attribute, and `unit` the unit of measurement. `limits`, those
+    of its map, are for reading it alone.
     """
 
     def __init__(self, span: Span, *, unit: str = "", mask: int = WHOLE) -> None:
@@ -34,6 +35,8 @@ class AnyPoint:
         self.unit = unit
         self.mask = mask
         self.name = ""
+        self.limits = DEFAULT_LIMITS
+        self._is_adopted = False
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.name or name
@@ -49,8 +52,18 @@ class AnyPoint:
         """Whether a client can write it: coils and holding registers."""
         return self.span.table in _MOST_WRITTEN
 
-    def adopt_order(self, order: Order) -> None:
-        """Take the order of the map that names the point first; it matters to numbers and texts."""
+    def adopt(self, order: Order, limits: PlanLimits) -> None:
+        """Take the order and the limits of the first map that names the point.
+
+        A second one must not change it for the first.
+        """
+        if not self._is_adopted:
+            self._is_adopted = True
+            self.limits = limits
+            self._take_order(order)
+
+    def _take_order(self, order: Order) -> None:
+        """Those that have bytes take it."""
 
     def __repr__(self) -> str:
         return f"<Point {self.where}>"

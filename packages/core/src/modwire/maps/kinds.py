@@ -238,7 +238,6 @@ class _RegisterPoint(Point[T]):
 
     def __init__(self, kind: ValueType[T], place: Place) -> None:
         self._place = place
-        self._is_adopted = False
         self._order = self._order_within(ABCD)
         super().__init__(
             _span(kind.register_count, place.get("holding"), place.get("input")),
@@ -247,11 +246,8 @@ class _RegisterPoint(Point[T]):
             unit=place.get("unit", ""),
         )
 
-    def adopt_order(self, order: Order) -> None:
-        # Once: a second map that names the same point must not change it for the first.
-        if not self._is_adopted:
-            self._is_adopted = True
-            self._order = self._order_within(order)
+    def _take_order(self, order: Order) -> None:
+        self._order = self._order_within(order)
 
     def _order_within(self, order: Order) -> Order:
         place = self._place

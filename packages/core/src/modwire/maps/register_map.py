@@ -68,7 +68,7 @@ class RegisterMap(Image):
             cls.limits = limits
         for value in vars(cls).values():
             if isinstance(value, AnyPoint):
-                value.adopt_order(cls._order)
+                value.adopt(cls._order, cls.limits)
         found: dict[str, AnyPoint] = {}
         for base in reversed(cls.__mro__):
             for name, value in vars(base).items():
