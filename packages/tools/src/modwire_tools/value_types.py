@@ -43,7 +43,7 @@ _FORMS = (
     f"a type is one of {', '.join([*INTEGERS, *FLOATS])}, string:BYTES, bcd:DIGITS, bits:COUNT or "
     "bit:0 to bit:15, several of them are float32x4"
 )
-_PATTERN = re.compile(r"([a-z]+\d*)(?::(\d+))?(?:x(\d+))?")
+_PATTERN = re.compile(r"([a-z]+?\d*)(?::(\d+))?(?:x(\d+))?")
 _MOST = 0x10000
 _ON = ("on", "true", "1", "yes")
 _OFF = ("off", "false", "0", "no")

@@ -13,7 +13,9 @@ import typer
 from .ending import run
 from .help import examples
 from .read import read
+from .scan import scan
 from .version import print_version
+from .write import write
 
 app = typer.Typer(
     name="modwire",
@@ -53,6 +55,23 @@ app.command(
         "modwire read rtu:///dev/ttyUSB0?baudrate=9600 hr:0/string:16 --unit 17 --json",
     )
 )(read)
+app.command(
+    epilog=examples(
+        "write",
+        "modwire write tcp://127.0.0.1:5020 hr:2=4200.5 --type float32 --verify",
+        "modwire write tcp://127.0.0.1:5020 co:0=on co:1=off hr:0=15,40",
+        "modwire write tcp://127.0.0.1:5020 hr:1/bit:3=on hr:4/string:6=pump",
+    )
+)(write)
+app.command(
+    epilog=examples(
+        "scan",
+        "modwire scan tcp://127.0.0.1:5020 --units 1..10",
+        "modwire scan tcp://127.0.0.1:5020 --table hr --table ir --json",
+        "modwire scan rtu:///dev/ttyUSB0 --baudrates all --parities all --resume scan.json",
+        "modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms",
+    )
+)(scan)
 
 
 def main() -> None:
