@@ -53,9 +53,10 @@ def idlest(connections: Iterable[ConnectedT]) -> ConnectedT | None:
 class ServerProtocol(Executor):
     """A server on one connection or line, without the link.
 
-    `peer` and `role` are handed to the hooks of the options. `closed` turns True when the
-    connection has to be closed: after a fatal frame error, or when it was idle too long.
-    `frame_errors` counts what was no frame.
+    `peer` and `role` are handed to the hooks of the options. `asker` is who takes turns with
+    others behind a gateway: None for this protocol, the peer where each has several. `closed`
+    turns True when the connection has to be closed: after a fatal frame error, or when it was
+    idle too long. `frame_errors` counts what was no frame.
     """
 
     def __init__(
@@ -65,10 +66,11 @@ class ServerProtocol(Executor):
         *,
         peer: object = None,
         role: str | None = None,
+        asker: object = None,
     ) -> None:
         Framing.check_class(framing)
         options = options if options is not None else ServerOptions()
-        super().__init__(options, is_serial=framing.is_serial, peer=peer, role=role)
+        super().__init__(options, is_serial=framing.is_serial, peer=peer, role=role, asker=asker)
         silence = self.options.silence + self.options.tolerance
         self.framing = framing(self.options.decoder, is_server=True, silence=silence)
         self.closed = False
