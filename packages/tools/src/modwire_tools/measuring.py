@@ -71,7 +71,7 @@ class Measurement:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The least of `ordered` values that at least `percent` of them do not exceed (nearest rank)."""
+    """The least of `ordered` values that `percent` of them do not exceed (nearest rank)."""
     # Rounded, for 99.9 / 100 * 1000 is 999.0000000000001.
     rank = ceil(round(percent / 100 * len(ordered), 9))
     return ordered[max(rank, 1) - 1]

@@ -10,10 +10,13 @@ from typing import Annotated
 
 import typer
 
+from .bench import bench
 from .ending import run
+from .gateway import gateway
 from .help import examples
 from .read import read
 from .scan import scan
+from .serve import serve
 from .version import print_version
 from .write import write
 
@@ -72,6 +75,29 @@ app.command(
         "modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms",
     )
 )(scan)
+app.command(
+    epilog=examples(
+        "bench",
+        "modwire bench tcp://127.0.0.1:5020 --duration 10s",
+        "modwire bench tcp://127.0.0.1:5020 -a ir:0 -n 10 --concurrency 4 --pipeline 8 --json",
+    )
+)(bench)
+app.command(
+    epilog=examples(
+        "gateway",
+        "modwire gateway tcp://:5021 rtu:///dev/ttyUSB0?baudrate=9600 --map 1=17",
+        "modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1",
+        "modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7",
+    )
+)(gateway)
+app.command(
+    epilog=examples(
+        "serve",
+        "modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4",
+        "modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2",
+        "modwire serve rtu:///dev/ttyUSB0?baudrate=9600 --units 17",
+    )
+)(serve)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
@@ -129,7 +129,7 @@ def bench(
         run_trio(main)
     finally:
         if measured.seconds:
-            facts = {
+            facts: dict[str, str | int] = {
                 "endpoint": str(place),
                 "request": f"{address} x {count}",
                 "concurrency": connections,
@@ -222,7 +222,7 @@ def _report(
 
 def draw(latencies: Sequence[float]) -> str:
     """A plot of how many requests took how long, as text; what is over 1.5 times p99 is cut off."""
-    import plotext
+    from importlib import import_module
 
     from modwire_tools.measuring import percentile
 
@@ -234,13 +234,25 @@ def draw(latencies: Sequence[float]) -> str:
         if each <= most:
             heights[min(int((each - least) / width), _COLUMNS - 1)] += 1
     middles = [1000 * (least + width * (index + 0.5)) for index in range(_COLUMNS)]
-    figure = plotext.figure
+    figure: _Figure = import_module("plotext").figure
     figure.clear()
     figure.theme("colorless")
     figure.plot_size(min(_terminal_width(), 100), 15)
     figure.title("requests by milliseconds")
     figure.draw(figure.bar(middles, heights, width=1))
-    return "\n".join(_ANSI.sub("", str(figure.build())).rstrip().splitlines())
+    return _ANSI.sub("", str(figure.build())).rstrip()
+
+
+class _Figure(Protocol):
+    """What is used of plotext, which has no types."""
+
+    def clear(self) -> object: ...
+    def theme(self, name: str) -> object: ...
+    def plot_size(self, width: int, height: int) -> object: ...
+    def title(self, label: str) -> object: ...
+    def bar(self, middles: list[float], heights: list[int], *, width: float) -> object: ...
+    def draw(self, signal: object) -> object: ...
+    def build(self) -> object: ...
 
 
 def _terminal_width() -> int:
