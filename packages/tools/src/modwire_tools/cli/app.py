@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .bench import bench
+from .demo import demo
 from .ending import run
 from .gateway import gateway
 from .help import examples
@@ -98,6 +99,7 @@ app.command(
         "modwire serve rtu:///dev/ttyUSB0?baudrate=9600 --units 17",
     )
 )(serve)
+app.command(epilog=examples("demo", "modwire demo", "modwire demo --once"))(demo)
 
 
 def main() -> None:
