@@ -24,7 +24,7 @@ from modwire_tools.cli.app import app
 from modwire_tools.cli.ending import run
 
 PATIENCE = 20.0  # seconds until a process that does not get there is an error
-COMMAND = [sys.executable, "-X", "dev", "-m", "modwire_tools"]
+COMMAND = [sys.executable, "-m", "modwire_tools"]
 
 
 class Result(NamedTuple):

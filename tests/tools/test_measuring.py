@@ -18,7 +18,15 @@ from modwire_trio import TcpClient, serve_tcp
 
 @pytest.mark.parametrize(
     ("number", "percent", "rank"),
-    [(1, 50, 1), (2, 50, 1), (3, 50, 2), (100, 99, 99), (101, 99, 100), (1000, 99.9, 999), (4, 0, 1)],
+    [
+        (1, 50, 1),
+        (2, 50, 1),
+        (3, 50, 2),
+        (100, 99, 99),
+        (101, 99, 100),
+        (1000, 99.9, 999),
+        (4, 0, 1),
+    ],
 )
 def test_a_percentile_is_by_nearest_rank(number: int, percent: float, rank: int) -> None:
     assert percentile(range(1, number + 1), percent) == rank

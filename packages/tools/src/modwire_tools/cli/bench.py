@@ -104,6 +104,7 @@ def bench(
     from modwire_tools.measuring import Measurement, measure
 
     from .loop import run_trio
+    from .output import note
 
     measured = Measurement()
     clients = [_client(place, in_flight) for _ in range(connections)]
@@ -119,6 +120,11 @@ def bench(
     )
 
     async def main() -> None:
+        for client in clients:
+            await client.connect()
+        if sys.stderr.isatty():
+            limit = f"{seconds:g} s" if number is None else f"{number} requests"
+            note(f"modwire: measures {place} for {limit}, Ctrl+C ends it early")
         try:
             await run()
         finally:

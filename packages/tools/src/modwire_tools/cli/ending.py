@@ -47,7 +47,7 @@ def run(app: typer.Typer) -> NoReturn:
     code: object = DONE
     try:
         try:
-            code = app(standalone_mode=False)
+            code = app(prog_name="modwire", standalone_mode=False)
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -93,4 +93,5 @@ def _usage(error: typer.TyperException) -> str:
     text = text[:1].lower() + text[1:]
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None) or "modwire"
-    return f"{text}; see {path} --help"
+    text = text.replace(". Did you mean", ", did you mean")
+    return f"{text} See {path} --help" if text.endswith("?") else f"{text}; see {path} --help"
