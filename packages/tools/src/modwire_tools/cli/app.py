@@ -34,6 +34,8 @@ app = typer.Typer(
     "to standard error; NO_COLOR is honoured.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    # Frames around the help would double the time until it is there.
+    rich_markup_mode=None,
 )
 
 

@@ -14,8 +14,9 @@ def demo(
         bool, typer.Option("--once", help="End when everything was shown and checked.")
     ] = False,
 ) -> None:
-    """Serve a small energy meter, read and write it over TCP and RTU, and explain the bytes.
+    """Show it all at work, with a small energy meter.
 
+    The meter is served, read and written over TCP and RTU, and the bytes are explained.
     Everything that is read is compared with what was put in; the exit code is 1 if any differs.
     """
     from modwire_tools.demo import demonstrate

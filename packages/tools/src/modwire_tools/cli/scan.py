@@ -106,9 +106,9 @@ def scan(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find the units that answer, and what they are; or with --table the addresses they have.
+    """Find units, line settings, and readable addresses.
 
-    A unit is identified by functions 43/14 and 17. On a serial port, baud rates and parities are
+    Without --table it finds the units that answer, and what they are. A unit is identified by functions 43/14 and 17. On a serial port, baud rates and parities are
     tried in turn. Nothing is ever written.
     """
     place = parse_endpoint(endpoint)

@@ -53,9 +53,9 @@ def write(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write values, in the order in which they are named, and say what was written.
+    """Write values, and say what was written.
 
-    All values are checked before anything is sent. Where the device refuses one, those behind it
+    They are written in the order in which they are named. All values are checked before anything is sent. Where the device refuses one, those behind it
     are not written, and the exit code is 1.
     """
     from modwire_sync import connect
