@@ -62,6 +62,10 @@ PYTHON = {
     "the async unit": "class Sensor(AsyncUnit)",
     "the core alone": "ClientProtocol(RtuFraming)",
     "the vendored core": "firmware_tool.modbus",
+    "values": "RegisterBuilder(",
+    "a map": "class Pump(RegisterMap)",
+    "the planner": "plan(points",
+    "a store": 'sql_unit("meter.db"',
 }
 
 
@@ -83,6 +87,10 @@ def test_every_snippet_is_tested() -> None:
             "gevent",
             "the async unit",
             "the core alone",
+            "values",
+            "a map",
+            "the planner",
+            "a store",
         )
     ],
 )
@@ -281,11 +289,16 @@ def test_the_table_of_errors_has_every_error() -> None:
 
 
 def test_every_public_name_in_the_readme_exists() -> None:
+    import modwire.maps
+    import modwire.planner
+    import modwire.values
     import modwire_gevent
+    import modwire_stores
     import modwire_sync
     import modwire_trio
 
-    sources = modwire, modwire_sync, modwire_trio, modwire_gevent
+    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores
+    sources = modwire, modwire.values, modwire.maps, modwire.planner, *adapters
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):
         known = any(hasattr(source, name) for source in sources)
         assert known or hasattr(builtins, name), name
