@@ -60,17 +60,19 @@ class Gateway(GatewayUnits):
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.lines: dict[str, dict[int, Device]] = {}
+        self.clients: dict[str, Any] = {}
         self.gone: list[tuple[str, object]] = []
 
     def add_line(self, name: str, units: Any = None) -> None:
-        devices = self.lines[name] = {}
+        devices = self.lines.setdefault(name, {})
+        client = self.clients.setdefault(name, object())
 
         def make(target: int) -> Device:
             assert target not in devices
             devices[target] = Device(name, target)
             return devices[target]
 
-        self._add_line(make, units, lambda asker: self.gone.append((name, asker)))
+        self._add_line(client, make, units, lambda asker: self.gone.append((name, asker)))
 
 
 def gateway(*units: Any) -> Gateway:
@@ -143,6 +145,16 @@ def test_several_lines_and_own_units_stand_side_by_side() -> None:
     assert found(units, units.get, 9) == ("b", 9)
     with pytest.raises(KeyError):
         units[0]
+
+
+def test_a_line_that_is_added_twice_is_one() -> None:
+    """With another timeout for some of its devices, for one."""
+    units = gateway([1], [2])
+    units.add_line("a", [3])
+    assert ask(units, 0, WRITE) == b""
+    assert [len(devices[0].asked) for devices in units.lines.values()] == [1, 1]
+    units.hung_up("asker")
+    assert units.gone == [("a", "asker"), ("b", "asker")]
 
 
 def test_two_ids_of_one_device_share_it() -> None:

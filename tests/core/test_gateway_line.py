@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from modwire.errors import (
     ModbusError,
     ResponseTimeoutError,
 )
-from modwire.gateway_line import GatewayLine, Ticket
+from modwire.gateway_line import GatewayLine, Rules, Ticket
 from modwire.messages import RawRequest, ReadCoilsRequest, ReadHoldingRegistersRequest
 from modwire.messages.base import Response
 from modwire.messages.register_access import ReadHoldingRegistersResponse
@@ -304,6 +305,34 @@ def test_a_function_that_is_never_answered_takes_the_unit_from_nobody() -> None:
     line.end(line.ask("a"))
 
 
+def test_a_unit_that_may_answer_late_lets_the_others_go_first() -> None:
+    """The client would hold the line for it: its late answer must not pass for another."""
+    line = Line(late=1.0)
+    line.end(line.ask("a"))
+    scan = line.ask("scan", request=RawRequest(43, b"\x0e\1\0"))
+    same, other, last = line.ask("a"), line.ask("b", unit=2), line.ask("c", unit=3)
+    assert line.end(scan, SILENT, 5.0) == [other]
+    assert line.end(other, now=5.5) == [last]
+    again = line.ask("b", 5.9, unit=2)
+    assert line.end(last, now=6.0) == [same]
+    assert line.end(same, now=6.0) == [again]
+    assert line.end(again, now=6.0) == []
+
+
+def test_a_unit_that_may_answer_late_is_asked_where_nobody_else_waits() -> None:
+    """Its client sees to the rest; an answer of any kind ends that."""
+    line = Line(late=1.0)
+    line.end(line.ask("a"))
+    gone = line.ask("a")
+    same = line.ask("a")
+    assert line.leave(gone, 0.0) == [same]
+    other = line.ask("b", 0.1, unit=2)
+    line.ask("a", 0.1)
+    line.ask("c", 0.1, unit=2)
+    assert line.end(same, now=0.2) == [other]
+    assert line.end(other, now=0.2)[0].asker == "a"
+
+
 def test_a_unit_that_dies_is_found_dead_whatever_it_is_asked() -> None:
     """At the second function at the latest, though it was never asked for either before."""
     line = Line(pause=1.0)
@@ -366,17 +395,16 @@ def test_the_pause_is_no_shorter_than_the_client_waits_for_a_late_reply() -> Non
         (ClientOptions(response_timeout=2.0, late_reply_window=0.1), 1.0),
         (ClientOptions(late_reply_window=40.0), 40.0),
     ):
-        line: GatewayLine[Ticket] = GatewayLine.of_client(
-            options,
-            queue=1,
-            patience=1.0,
-            pause=1.0,
-            longest_pause=30.0,
-            on_change=lambda text: None,
-        )
+        rules = Rules(queue=1, patience=1.0, pause=1.0, longest_pause=30.0)
+        client = SimpleNamespace(name="client", options=options)
+        said: list[str] = []
+        line = GatewayLine[Ticket].of_client(client, rules, said.append)
         ticket = Ticket("a", 1, READ)
         line.enter(ticket, 0.0)
         line.finished(ticket, SILENT, 0.0)
+        assert said == [
+            f"gateway to client: unit 1 does not answer: it is not asked for {pause:g} s"
+        ]
         tries = [Ticket("a", 1, READ) for _ in range(2)]
         line.enter(tries[0], pause - 0.01)
         line.enter(tries[1], pause)
@@ -400,7 +428,7 @@ def test_every_request_is_decided_once_and_none_is_lost(
     steps: list[tuple[str, int, int, float]], most_open: int
 ) -> None:
     """Whatever happens: bounds hold, the line is never idle while somebody waits, all ends."""
-    line: GatewayLine[Ticket] = GatewayLine(most_open=most_open, queue=3, most_waiting=6)
+    line: GatewayLine[Ticket] = GatewayLine(most_open=most_open, queue=3, most_waiting=6, late=1.0)
     now = 0.0
     alive: list[Ticket] = []
     decided: Counter[Ticket] = Counter()

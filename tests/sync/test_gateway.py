@@ -252,6 +252,32 @@ def test_a_full_queue_on_udp_is_busy_and_other_units_are_not(fake: FakeLine) -> 
             assert peer.recv(99) == write(number)
 
 
+def test_the_clients_of_several_servers_take_turns_at_one_line(fake: FakeLine) -> None:
+    gateway = Gateway(fake)
+    with (
+        TcpServer(gateway, LOOPBACK) as server,
+        UdpServer(gateway, LOOPBACK) as other,
+        RawClient(server.address) as first,
+        RawClient(server.address) as second,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer,
+    ):
+        peer.settimeout(PATIENCE)
+        peer.connect(other.address)
+        first.send(write(1))
+        fake.wait_asked(1)
+        for number in (2, 3):
+            peer.send(write(number))
+            wait_until(lambda: other._loop.workers.outstanding == number - 1)  # noqa: B023
+        second.send(write(4))
+        wait_until(lambda: server._loop.workers.outstanding == 2)
+        for _ in range(4):
+            fake.may_end.release()
+        assert first.receive(12) == write(1)
+        assert second.receive(12) == write(4)
+        assert [peer.recv(99) for _ in "ab"] == [write(2), write(3)]
+    assert [value for _, value in fake.asked] == [1, 2, 4, 3]
+
+
 def test_the_errors_of_a_gateway_are_those_of_the_client(fake: FakeLine) -> None:
     gateway = Gateway(fake, patience=0.001)
     with (

@@ -306,6 +306,8 @@ def test_a_full_queue_on_udp_is_busy_and_other_units_are_not() -> None:
 
                 for number in (1, 2, 3, 4):
                     await peer.send(write(number))
+                    await fake.wait_asked(1)
+                    await until(lambda: waiting(gateway) == min(number - 1, 2))  # noqa: B023
                 assert await receive() == tcp("8606", 4)
                 await peer.send(tcp("0300050001", 5, unit=5))
                 assert await receive() == tcp("03020005", 5, unit=5)

@@ -7,30 +7,20 @@ the `GatewayLine` for its turn and then passes the request on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from .errors import GatewayPathUnavailableError
-from .gateway_line import GatewayLine, TicketT
+from .gateway_line import Rules
 from .messages.base import RawRequest
-from .options import ClientOptions, check_count, check_timeout
+from .options import check_count, check_timeout
 from .remote import failed_answer
 from .unit import Unit, Units
 
 if TYPE_CHECKING:
+    from .gateway_line import LineClient
     from .messages.base import AnyRequest, Response
 
 _MOST_UNIT = 255
-
-
-class LineClient(Protocol):
-    """What has to be known of the client on a line."""
-
-    name: str
-
-    @property
-    def options(self) -> ClientOptions:
-        """Its own options."""
-        raise NotImplementedError
 
 
 class GatewayUnits(Units):
@@ -48,16 +38,17 @@ class GatewayUnits(Units):
         longest_pause: float = 30.0,
     ) -> None:
         super().__init__({})
-        self._queue = check_count("queue", queue)
-        self._patience = check_timeout(patience, "patience")
-        self._pause = check_timeout(pause, "pause")
-        self._longest_pause = check_timeout(longest_pause, "longest_pause")
+        self._rules = Rules(
+            check_count("queue", queue),
+            check_timeout(patience, "patience"),
+            check_timeout(pause, "pause"),
+            check_timeout(longest_pause, "longest_pause"),
+        )
         if longest_pause < pause:
             raise ValueError(
                 f"longest_pause must be at least pause, in seconds, got {longest_pause} and {pause}"
             )
-        self._everyone: list[Unit] = []  # of each line: all units on it
-        self._hang_ups: list[Callable[[object], None]] = []  # of each line
+        self._lines: dict[LineClient, _Line] = {}
         self._make_other: Callable[[int], Unit] | None = None  # for the line with all other ids
         self._others: dict[int, Unit] = {}
         self._nowhere = _Nowhere()
@@ -65,41 +56,27 @@ class GatewayUnits(Units):
 
     # What an adapter calls.
 
-    def _new_line(
-        self,
-        client: LineClient,
-        kind: type[LineClient],
-        timeout: float | None,
-        log: Callable[[str], None],
-    ) -> GatewayLine[TicketT]:
-        """The queue in front of a client, which has to be of the adapter's `kind`.
-
-        `log` is told which units do not answer.
-        """
+    def _check_line(
+        self, client: LineClient, kind: type[LineClient], timeout: float | None
+    ) -> None:
+        """Raise TypeError for what is no client of the adapter's, ValueError for no timeout."""
         if not isinstance(client, kind):
-            raise TypeError(
-                f"line must be a client of {kind.__module__.split('.')[0]}, got {client!r}"
-            )
+            package = kind.__module__.partition(".")[0]
+            raise TypeError(f"line must be a client of {package}, got {client!r}")
         if timeout is not None:
             check_timeout(timeout)
-        return GatewayLine.of_client(
-            client.options,
-            queue=self._queue,
-            patience=self._patience,
-            pause=self._pause,
-            longest_pause=self._longest_pause,
-            on_change=lambda text: log(f"gateway to {client.name}: {text}"),
-        )
 
     def _add_line(
         self,
+        client: LineClient,
         make: Callable[[int], Unit],
         units: Mapping[int, int] | Iterable[int] | None,
         hung_up: Callable[[object], None],
     ) -> None:
         """Let unit ids lead to what `make` gives for an id on the line, 0 for all units on it.
 
-        `hung_up` is told of those who will take no answer.
+        `hung_up` is told of those who will take no answer. A client that was added before is the
+        same line: no broadcast goes there twice.
         """
         if units is None:
             if self._make_other is not None:
@@ -115,8 +92,8 @@ class GatewayUnits(Units):
                 if target not in made:
                     made[target] = make(target)
                 self[unit_id] = made[target]
-        self._everyone.append(make(0))
-        self._hang_ups.append(hung_up)
+        if client not in self._lines:
+            self._lines[client] = _Line(make(0), hung_up)
 
     # What a server calls.
 
@@ -150,15 +127,15 @@ class GatewayUnits(Units):
 
     def hung_up(self, asker: object) -> None:
         """`asker` will take no answer: what it has in the queues is not passed on."""
-        for tell in self._hang_ups:
-            tell(asker)
+        for line in self._lines.values():
+            line.hung_up(asker)
 
     def _own(self) -> list[Unit]:
         return [unit for unit in dict.fromkeys(self._units.values()) if not unit.forwards]
 
     def __iter__(self) -> Iterator[Unit]:
         """Whom a broadcast is for: the gateway's own units and each line, once."""
-        return iter([*self._own(), *self._everyone])
+        return iter([*self._own(), *(line.everyone for line in self._lines.values())])
 
     def __getitem__(self, unit_id: int) -> Unit:
         unit = self.get(unit_id)
@@ -172,6 +149,11 @@ class GatewayUnits(Units):
     def __repr__(self) -> str:
         others = ", all others" if self._make_other is not None else ""
         return f"<{type(self).__name__} {sorted(self._units)}{others}>"
+
+
+class _Line(NamedTuple):
+    everyone: Unit  # all units on it
+    hung_up: Callable[[object], None]
 
 
 class _Nowhere(Unit):
@@ -207,7 +189,7 @@ def passed_on(request: AnyRequest, *, broadcast: bool) -> AnyRequest | None:
 def _mapping(units: Mapping[int, int] | Iterable[int]) -> dict[int, int]:
     """Unit ids of the gateway -> those on the line."""
     if isinstance(units, Mapping):
-        ids = dict(units)
+        ids: dict[int, int] = dict(units)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(units, Iterable):
         ids = {each: each for each in units}
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from .errors import (
     ConnectionLostError,
@@ -31,6 +31,26 @@ if TYPE_CHECKING:
 
 _MOST_WAITING = 1024  # requests of all clients together, of which there is no end on UDP
 _LOSSES = 2  # in a row; after the first one the link may be back at once
+
+
+class LineClient(Protocol):
+    """What has to be known of the client on a line."""
+
+    name: str
+
+    @property
+    def options(self) -> ClientOptions:
+        """Its own options."""
+        raise NotImplementedError
+
+
+class Rules(NamedTuple):
+    """The arguments of a gateway that hold for each of its lines."""
+
+    queue: int
+    patience: float
+    pause: float
+    longest_pause: float
 
 
 class State(Enum):
@@ -80,6 +100,8 @@ class GatewayLine(Generic[TicketT]):
     - A unit that does not answer is not asked for `pause` seconds, doubled each time up to
       `longest_pause`: requests to it are refused with 0B, those that wait too. Then the next one
       is asked, to try; the first answer ends it.
+    - A unit that may still answer late, within `late` seconds, lets the others go first: the line
+      would have to wait for that.
     - Where the line is lost twice in a row, all that wait are refused with 0A.
 
     Each method returns the tickets that it has decided, in order: ask the device for those
@@ -95,6 +117,7 @@ class GatewayLine(Generic[TicketT]):
         patience: float = 10.0,
         pause: float = 1.0,
         longest_pause: float = 30.0,
+        late: float = 0.0,
         most_waiting: int = _MOST_WAITING,
         on_change: Callable[[str], None] | None = None,
     ) -> None:
@@ -105,34 +128,32 @@ class GatewayLine(Generic[TicketT]):
         self._silences = Silences(pause, longest_pause, on_change)
         self._queues: dict[object, deque[TicketT]] = {}  # by asker, the next one first
         self._open: set[TicketT] = set()
+        self._late = late
+        self._owing: dict[int, float] = {}  # until when units may answer late
         self._losses = 0
         self.waiting = 0
 
     @classmethod
     def of_client(
-        cls,
-        options: ClientOptions,
-        *,
-        queue: int,
-        patience: float,
-        pause: float,
-        longest_pause: float,
-        on_change: Callable[[str], None],
+        cls, client: LineClient, rules: Rules, log: Callable[[str], None]
     ) -> GatewayLine[TicketT]:
-        """The queue in front of a client with these options.
+        """The queue in front of a client; `log` gets what `on_change` does.
 
         The pause lasts at least as long as the client waits for a late reply: until then it would
         hold the line for the unit.
         """
+        options = client.options
         window = options.late_reply_window
-        pause = max(pause, options.response_timeout if window is None else window)
+        late = options.response_timeout if window is None else window
+        pause = max(rules.pause, late)
         return cls(
             most_open=options.max_in_flight,
-            queue=queue,
-            patience=patience,
+            queue=rules.queue,
+            patience=rules.patience,
             pause=pause,
-            longest_pause=max(longest_pause, pause),
-            on_change=on_change,
+            longest_pause=max(rules.longest_pause, pause),
+            late=late,
+            on_change=lambda text: log(f"gateway to {client.name}: {text}"),
         )
 
     @property
@@ -146,8 +167,8 @@ class GatewayLine(Generic[TicketT]):
         silences = self._silences.concerning(ticket.unit, ticket.request.function_code)
         if any(each.lasts(now) for each in silences):
             return [self._refuse(ticket, _target_failed(ticket))]
-        queue = self._queues.get(ticket.asker)
-        count = 0 if queue is None else len(queue)
+        queue = self._queues.get(ticket.asker, deque[TicketT]())
+        count = len(queue)
         if count >= self._most_queued:
             return [self._refuse(ticket, _busy(ticket, f"{count} requests of this client wait"))]
         if self.waiting >= self._most_waiting:
@@ -164,9 +185,8 @@ class GatewayLine(Generic[TicketT]):
         ticket.probes = silences
         ticket.entered = now
         ticket.state = State.WAITING
-        if queue is None:
-            self._queues[ticket.asker] = queue = deque()
         queue.append(ticket)
+        self._queues[ticket.asker] = queue
         self.waiting += 1
         self._grant(now, decided)
         return decided
@@ -223,6 +243,9 @@ class GatewayLine(Generic[TicketT]):
     def _learn(self, ticket: TicketT, news: _News, now: float, decided: list[TicketT]) -> None:
         """Note whether the unit answers; what waits for one that does not is refused."""
         unit, function = ticket.unit, ticket.request.function_code
+        self._owing.pop(unit, None)
+        if news in (_News.SILENT, _News.NONE):
+            self._owing[unit] = now + self._late
         if news is _News.ANSWERED:
             self._silences.answered(unit, function)
         elif news is _News.SILENT:
@@ -235,7 +258,7 @@ class GatewayLine(Generic[TicketT]):
     def _grant(self, now: float, decided: list[TicketT]) -> None:
         """Ask those whose turn it is, as many as there is room for."""
         while self._queues and len(self._open) < self.most_open:
-            asker, queue = next(iter(self._queues.items()))
+            asker, queue = self._next(now)
             ticket = queue[0]
             if self._open and (not ticket.unit or not next(iter(self._open)).unit):
                 return  # a broadcast has the line for itself
@@ -251,6 +274,14 @@ class GatewayLine(Generic[TicketT]):
                 ticket.state = State.OPEN
                 self._open.add(ticket)
             decided.append(ticket)
+
+    def _next(self, now: float) -> tuple[object, deque[TicketT]]:
+        """Whose turn it is, and what he waits for."""
+        if self._owing:
+            for asker, queue in self._queues.items():
+                if self._owing.get(queue[0].unit, now) <= now:
+                    return asker, queue
+        return next(iter(self._queues.items()))
 
     def _refuse(self, ticket: TicketT, refusal: ExceptionResponseError) -> TicketT:
         ticket.state = State.OVER

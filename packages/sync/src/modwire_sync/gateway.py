@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from collections.abc import Iterable, Mapping
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -58,6 +59,7 @@ class Gateway(GatewayUnits):
         longest_pause: float = 30.0,
     ) -> None:
         super().__init__(queue=queue, patience=patience, pause=pause, longest_pause=longest_pause)
+        self._shared: dict[Client, Line] = {}
         self.add_line(line, units, timeout=timeout)
 
     def add_line(
@@ -67,12 +69,16 @@ class Gateway(GatewayUnits):
         *,
         timeout: float | None = None,
     ) -> None:
-        """Let `units` lead to another line; the arguments are those of the first one.
+        """Let `units` lead to another line, or to the same one with another `timeout`.
 
-        Raises ValueError for a unit id that is in use.
+        The arguments are those of the first line. Raises ValueError for a unit id that is in use.
         """
-        shared = Line(self._new_line(line, Client, timeout, log))
-        self._add_line(lambda unit: Device(shared, line, unit, timeout), units, shared.hung_up)
+        self._check_line(line, Client, timeout)
+        shared = self._shared.get(line)
+        if shared is None:
+            shared = Line(GatewayLine[Forwarded].of_client(line, self._rules, log))
+        self._add_line(line, partial(Device, shared, line, timeout), units, shared.hung_up)
+        self._shared[line] = shared
 
 
 class Forwarded(Ticket):
@@ -105,7 +111,7 @@ class Device(RemoteUnit):
 
     forwards: ClassVar[bool] = True
 
-    def __init__(self, line: Line, client: Client, target: int, timeout: float | None) -> None:
+    def __init__(self, line: Line, client: Client, timeout: float | None, target: int) -> None:
         super().__init__(client, target, timeout=timeout)
         self.line = line
         self.target = target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import trio
@@ -53,6 +54,7 @@ class Gateway(GatewayUnits):
         longest_pause: float = 30.0,
     ) -> None:
         super().__init__(queue=queue, patience=patience, pause=pause, longest_pause=longest_pause)
+        self._queues: dict[Client, GatewayLine[_Ticket]] = {}
         self.add_line(line, units, timeout=timeout)
 
     def add_line(
@@ -62,16 +64,18 @@ class Gateway(GatewayUnits):
         *,
         timeout: float | None = None,
     ) -> None:
-        """Let `units` lead to another line; the arguments are those of the first one.
+        """Let `units` lead to another line, or to the same one with another `timeout`.
 
-        Raises ValueError for a unit id that is in use.
+        The arguments are those of the first line. Raises ValueError for a unit id that is in use.
         """
-        queue: GatewayLine[_Ticket] = self._new_line(line, Client, timeout, logger.warning)
-
-        def hung_up(asker: object) -> None:
-            _tell(queue.hung_up(asker, trio.current_time()))
-
-        self._add_line(lambda unit: _Device(queue, line, unit, timeout), units, hung_up)
+        self._check_line(line, Client, timeout)
+        queue = self._queues.get(line)
+        if queue is None:
+            queue = GatewayLine[_Ticket].of_client(line, self._rules, logger.warning)
+        self._add_line(
+            line, partial(_Device, queue, line, timeout), units, partial(_hang_up, queue)
+        )
+        self._queues[line] = queue
 
 
 class _Ticket(Ticket):
@@ -90,7 +94,7 @@ class _Device(RemoteUnit):
     forwards: ClassVar[bool] = True
 
     def __init__(
-        self, line: GatewayLine[_Ticket], client: Client, target: int, timeout: float | None
+        self, line: GatewayLine[_Ticket], client: Client, timeout: float | None, target: int
     ) -> None:
         super().__init__(client, target, timeout=timeout)
         self._line = line
@@ -116,6 +120,10 @@ class _Device(RemoteUnit):
             return outcome
         finally:
             _tell(line.leave(ticket, trio.current_time()))  # if it was cancelled
+
+
+def _hang_up(line: GatewayLine[_Ticket], asker: object) -> None:
+    _tell(line.hung_up(asker, trio.current_time()))
 
 
 def _tell(decided: list[_Ticket]) -> None:

@@ -265,6 +265,8 @@ class SocketConnection(Connection):
         return True
 
     async def _watch_for_end(self, scope: trio.CancelScope) -> None:
+        if not self.is_open:
+            return  # the number may be another's by now
         with scope, suppress(*_BROKEN):
             await wait_readable(self._number)
             # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
