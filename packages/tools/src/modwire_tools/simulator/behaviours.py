@@ -22,11 +22,11 @@ Lookup = Callable[[str, float], object]
 class Source(Protocol):
     """A value that lives: computed when it is asked for."""
 
-    def value(self, time: float) -> object:
+    def value(self, time: float, /) -> object:
         """The value at `time`, which does not go backwards."""
         ...
 
-    def resume(self, value: object, time: float) -> bool:
+    def resume(self, value: object, time: float, /) -> bool:
         """Go on from `value`, which was written at `time`; False where that makes no sense."""
         ...
 

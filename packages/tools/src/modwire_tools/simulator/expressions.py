@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from simpleeval import (  # type: ignore[import-untyped]
     InvalidExpression,
@@ -19,6 +20,8 @@ from simpleeval import (  # type: ignore[import-untyped]
 )
 
 from .behaviours import Lookup, Source, noise
+
+_SimpleEval: Any = SimpleEval  # it has no types
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "abs": abs,
@@ -55,7 +58,7 @@ class Expression:
 
     def __post_init__(self) -> None:
         try:
-            tree: ast.AST = SimpleEval().parse(self.expression)
+            tree: ast.AST = _SimpleEval().parse(self.expression)
         except (InvalidExpression, SyntaxError) as error:
             raise ValueError(f"expression {self.expression!r} cannot be read: {error}") from None
         object.__setattr__(self, "_tree", tree)
@@ -92,7 +95,7 @@ class _Evaluating:
         self._time = 0.0
         self._last: object = 0
         functions = {**FUNCTIONS, "random": lambda: noise(seed, int(self._time * 10))}
-        self._evaluator = SimpleEval(functions=functions, names=self._name)
+        self._evaluator = _SimpleEval(functions=functions, names=self._name)
 
     def _name(self, node: ast.Name) -> object:
         if node.id == "t":

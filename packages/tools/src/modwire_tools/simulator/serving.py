@@ -43,21 +43,19 @@ class _Link:
 class Server:
     """Starts and stops devices, and knows who is connected to them.
 
-    `clock` is the one that trio's deadlines go by, `wall_clock` gives seconds since the epoch.
+    `wall_clock` gives seconds since the epoch.
     """
 
     def __init__(
         self,
         devices: Sequence[LiveDevice],
         traffic: Traffic,
-        clock: Callable[[], float],
         wall_clock: Callable[[], float],
         *,
         max_connections: int,
     ) -> None:
         self._devices = devices
         self._traffic = traffic
-        self._clock = clock
         self._wall_clock = wall_clock
         self._max_connections = max_connections
         self._nursery: trio.Nursery | None = None
@@ -207,7 +205,7 @@ class Server:
 
     def connections(self) -> list[ConnectionInfo]:
         """Who is connected, by device and then by time."""
-        shift = self._wall_clock() - self._clock()
+        shift = self._wall_clock() - trio.current_time()
         found = [
             ConnectionInfo(
                 link.device.index,
@@ -269,7 +267,7 @@ class Server:
         if self._traffic.is_recording:
             self._traffic.add(
                 self._wall_clock(),
-                max(0.0, self._clock() - protocol.heard) * 1000,
+                max(0.0, trio.current_time() - protocol.heard) * 1000,
                 device.index,
                 endpoint,
                 str(protocol.peer),

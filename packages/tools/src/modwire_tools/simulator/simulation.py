@@ -65,7 +65,7 @@ class Simulation:
         self.traffic = Traffic(self._begin_recording)
         self.trends = Trends(self.devices, now, wall_clock)
         self._server = Server(
-            self.devices, self.traffic, clock, wall_clock, max_connections=max_connections
+            self.devices, self.traffic, wall_clock, max_connections=max_connections
         )
         self._panel = Panel(self.devices, self._server, self.traffic, self.trends)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from modwire import ExceptionResponse, FaultyResponse, Response
 
-from .describing import describe_request, describe_response
+from ..explain import describe_request, describe_response
 from .view import Message, TrafficFilter
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _message(record: Record) -> Message:
         if sent is None:
             text = f"no answer: {fault} fault" if fault else "no answer"
         else:
-            text = describe_response(request, sent)
+            text = describe_response(sent.encode(), request.encode())
         record.message = Message(
             record.number,
             record.time,
@@ -141,7 +141,7 @@ def _message(record: Record) -> Message:
             request.function_code,
             request.encode().hex(),
             "" if sent is None else sent.encode().hex(),
-            describe_request(request),
+            describe_request(request.encode()),
             text,
             record.outcome,
             fault,

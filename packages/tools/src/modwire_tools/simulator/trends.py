@@ -35,8 +35,11 @@ class Trends:
     def latest(self, device: int, unit: int, name: str) -> list[tuple[float, float]]:
         """What was recorded of a point that is there."""
         key = (device, unit, name)
-        values = self._values.pop(key, None)
-        if values is None:
+        found = self._values.pop(key, None)
+        values: deque[tuple[float, float]]
+        if found is not None:
+            values = found
+        else:
             values = deque(maxlen=_MOST_VALUES)
             while len(self._values) >= _MOST_TRENDS:
                 del self._values[next(iter(self._values))]

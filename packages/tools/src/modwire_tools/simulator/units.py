@@ -222,7 +222,7 @@ class DelayedUnit(AsyncUnit):
     """
 
     def __init__(self, faulty: FaultyUnit, draw: random.Random) -> None:
-        super().__init__()
+        Unit.__init__(self)
         self.behind = faulty
         self._draw = draw
 
