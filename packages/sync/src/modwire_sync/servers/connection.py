@@ -69,7 +69,7 @@ class Connection:
         self._send = accepted.send
         self._unsent: bytes | memoryview = b""
         self._watched = READ
-        protocol.connected(now)
+        protocol.opened(now)
 
     @property
     def is_busy(self) -> bool:
@@ -131,7 +131,7 @@ class Connection:
         if not self.closing and self.protocol.has_call:
             self._submit()
         if self.protocol.closed or self.closing:
-            self.close_when_done("it sent what is no Modbus frame")
+            self.close_when_done(self.protocol.closing_reason)
         if self._all.has_deadlines and self.is_open:
             self._all.schedule(self)
 
@@ -226,6 +226,7 @@ class Connection:
             self.is_open = False
             self._all.forget(self)
             self._socket.close()
+            self.protocol.ended()
             self._loop.logger.debug("%s closed: %s", self, reason)
 
     def __str__(self) -> str:

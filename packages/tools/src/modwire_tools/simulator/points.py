@@ -1,0 +1,201 @@
+"""`LivePoint`: a named value of a running unit: how it lies in its table, and how it lives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from modwire.values import bcd_of, bits_of, scaled, string_of
+from modwire.values.building import decode_value, encode_value
+from modwire.values.orders import Order, find_order
+from modwire.values.types import ValueType, find_type, scaled_float
+
+from .behaviours import Source, as_number
+from .devices import PointSpec
+
+INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+FLOATS = ("float16", "float32", "float64")
+TYPES = ("bool", *INTEGERS, *FLOATS, "string", "bcd", "bits")
+"""The types of points; coils and discrete inputs are "bool", which registers cannot be."""
+
+
+class Codec:
+    """How a point's value becomes registers or bits, and back.
+
+    Raises ValueError for a type that does not fit the place, with what is allowed.
+    """
+
+    def __init__(self, spec: PointSpec) -> None:
+        self.limits: tuple[float, float] | None = None
+        self._kind: ValueType[Any] | None = None
+        self._order: Order = find_order(None, None, spec.order)  # type: ignore[arg-type]
+        self._is_integer = False
+        if spec.place.has_bits:
+            if spec.type != "bool":
+                raise ValueError(f'type must be "bool" in {spec.place.table}, got {spec.type!r}')
+            self.size = 1
+            return
+        self._kind = self._find(spec)
+        self.size = self._kind.register_count
+
+    def _find(self, spec: PointSpec) -> ValueType[Any]:
+        name, scale, offset = spec.type, spec.scale, spec.offset
+        if name not in TYPES or name == "bool":
+            raise ValueError(f"type must be one of {', '.join(TYPES[1:])}, got {name!r}")
+        if name in FLOATS:
+            base = find_type(name)
+            return base if scale == 1.0 and not offset else scaled_float(base, scale, offset)
+        if name in INTEGERS:
+            base = find_type(name)
+            bits = int(name.lstrip("uint"))
+            low, high = (0, (1 << bits) - 1)
+            if name[0] == "i":
+                low, high = -(1 << bits - 1), (1 << bits - 1) - 1
+        elif name == "bcd":
+            base = bcd_of(spec.size)
+            low, high = 0, 10**spec.size - 1
+        elif scale != 1.0 or offset:
+            raise ValueError(f"a {name} has no scale and no offset")
+        else:
+            return string_of(spec.size) if name == "string" else bits_of(spec.size)
+        self._is_integer = scale == 1.0 and not offset
+        ends = sorted((low * scale + offset, high * scale + offset))
+        self.limits = (low, high) if self._is_integer else (ends[0], ends[1])
+        return base if self._is_integer else scaled(base, scale, offset)
+
+    def encode(self, value: object) -> Sequence[int]:
+        """The registers or bits of `value`; raises ValueError."""
+        if self._kind is None:
+            if value not in (0, 1):
+                raise ValueError(f"a bit must be true or false, got {value!r}")
+            return (int(bool(value)),)
+        if self._is_integer and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return encode_value(self._kind, value, self._order)
+
+    def encode_living(self, value: object) -> Sequence[int]:
+        """The same for a computed value, which is rounded and kept within the type's limits."""
+        if self._kind is None:
+            return (int(bool(value)),)
+        if self.limits is not None:
+            number = as_number(value)
+            if number is None:
+                raise ValueError(f"a number must be finite, got {value!r}")
+            low, high = self.limits
+            number = low if number < low else high if number > high else number
+            value = round(number) if self._is_integer else number
+        return encode_value(self._kind, value, self._order)
+
+    def decode(self, items: Sequence[int]) -> object:
+        """The value in registers or bits; raises ValueError for what is none."""
+        if self._kind is None:
+            return bool(items[0])
+        found: object = decode_value(self._kind, items, self._order)
+        return list(found) if isinstance(found, tuple) else found  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+
+
+class LivePoint:
+    """A point of a running unit.
+
+    `read` and `write` reach its registers or bits in the table, past all rules. `source` is None
+    for a value that stays. Times are seconds of the device's life.
+    """
+
+    __slots__ = (
+        "_computed",
+        "_is_computing",
+        "_last",
+        "codec",
+        "held",
+        "read",
+        "source",
+        "spec",
+        "write",
+    )
+
+    def __init__(
+        self,
+        spec: PointSpec,
+        codec: Codec,
+        source: Source | None,
+        read: Callable[[], Sequence[int]],
+        write: Callable[[Sequence[int]], object],
+    ) -> None:
+        self.spec = spec
+        self.codec = codec
+        self.source = source
+        self.held = False
+        self.read = read
+        self.write = write
+        self._computed = -math.inf
+        self._is_computing = False
+        self._last: object = None
+
+    def refresh(self, time: float) -> None:
+        """Bring the table up to date."""
+        source = self.source
+        if source is None or self.held or time <= self._computed or self._is_computing:
+            return
+        self._is_computing = True  # two points that ask each other must not do so for ever
+        try:
+            value = source.value(time)
+            self._computed = time
+            self.write(self.codec.encode_living(value))
+            self._last = value
+        except (ArithmeticError, TypeError, ValueError):
+            pass  # what has no value now keeps that of before
+        finally:
+            self._is_computing = False
+
+    def value(self, time: float) -> object:
+        """The value now, as it lies in the table; None where that is none of its type."""
+        self.refresh(time)
+        try:
+            return self.codec.decode(self.read())
+        except ValueError:
+            return None
+
+    def exact(self, time: float) -> object:
+        """The value now, before it was rounded to fit the table."""
+        self.refresh(time)
+        if self.source is None or self.held or self._last is None:
+            return self.value(time)
+        return self._last
+
+    def set(self, value: object, time: float) -> None:
+        """Set it as the owner; raises ValueError. One that lives goes on from there, or is held."""
+        try:
+            items = self.codec.encode(value)
+        except ValueError as error:
+            raise ValueError(f"{self.spec.name}: {error}") from None
+        self.write(items)
+        self.written(time)
+
+    def written(self, time: float) -> None:
+        """Its registers were written by somebody: go on from there, or stand still."""
+        if self.source is None:
+            return
+        try:
+            value = self.codec.decode(self.read())
+        except ValueError:
+            value = None
+        self._last = value
+        self._computed = time
+        if value is None or not self.source.resume(value, time):
+            self.held = True
+
+    def hold(self, held: bool, time: float) -> None:
+        """Let it stand still, or live on from where it is if it can."""
+        if self.source is None:
+            if held:
+                raise ValueError(f"{self.spec.name} does not live, so it cannot be held")
+            return
+        if held:
+            self.refresh(time)
+        elif self.held:
+            with suppress(ValueError):
+                self.source.resume(self.codec.decode(self.read()), time)
+            self._computed = -math.inf
+        self.held = held
