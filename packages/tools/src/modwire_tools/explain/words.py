@@ -91,7 +91,15 @@ def describe_response(pdu: bytes, request: bytes | None = None) -> str:
 
 
 def problem(pdu: bytes, *, is_response: bool, request: bytes | None = None) -> str:
-    """What is wrong with a PDU, in modwire's words; "" for nothing, as for an exception."""
+    """What is wrong with a PDU, in modwire's words; "" for nothing.
+
+    Nothing is wrong with an exception, nor with a function that the specification does not have.
+    """
+    code = pdu[0] if pdu else 0
+    if pdu and (code == 0 or (code & 0x80 and not is_response)):
+        return f"function code must be 1..127, got {code}"
+    if pdu and not is_response and function_of(pdu) is None:
+        return ""
     try:
         if is_response:
             _decoded(pdu, request)
