@@ -9,7 +9,7 @@ from .openapi_schemas import OUTCOME, SCHEMAS, TABLE_NAME, Schema, integer, list
 _INTRODUCTION = (
     "What the page of a running simulation shows and changes. Bodies are JSON, and "
     "the content type application/json is wanted with each POST and PUT. What is wrong is answered "
-    "with one sentence, in `error`."
+    "with one sentence, in the field error."
 )
 _UNIT = "/api/devices/{device}/units/{unit}"
 

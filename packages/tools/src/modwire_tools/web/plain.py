@@ -71,7 +71,7 @@ def devices(view: View, start: int, count: int, search: str) -> dict[str, Json]:
 
 def _searched(info: DeviceInfo) -> str:
     units = (f"{unit.id} {unit.name}" for unit in info.units)
-    return "\n".join((info.name, *info.endpoints, *units)).casefold()
+    return "\n".join((f"#{info.index}", info.name, *info.endpoints, *units)).casefold()
 
 
 def table(info: TableInfo) -> dict[str, Json]:

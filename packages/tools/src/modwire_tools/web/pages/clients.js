@@ -22,7 +22,7 @@ export function openClients(main) {
       const key = `${each.device} ${each.endpoint} ${each.peer} ${each.since}`;
       kept.add(key);
       if (!rows.has(key)) {
-        const cells = COLUMNS.map((_, index) => h(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : { class: index > 2 ? "number" : "" }));
+        const cells = COLUMNS.map((_, index) => h(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : { class: index > 2 ? "number" : "", data: COLUMNS[index] ? { label: COLUMNS[index].toLowerCase() } : {} }));
         cells[6].append(h("a", { href: `#/traffic?peer=${encodeURIComponent(each.peer)}` }, "traffic"));
         rows.set(key, { element: h("tr", {}, cells), cells });
       }

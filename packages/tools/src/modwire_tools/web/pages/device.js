@@ -72,7 +72,7 @@ export function openDevice(main, device, unit, parts, wanted) {
     unitList = key;
     const go = (id) => { location.hash = `#/device/${device}/unit/${id}/${openTab.split("?")[0] || "points"}`; };
     const text = ({ id, name: called }) => (called ? `${id} \u00b7 ${called}` : String(id));
-    const chooser = all.length > 6
+    const chooser = all.length === 1 ? h("span", {}, text(all[0])) : all.length > 6
       ? select("Unit", all.map((each) => [each.id, text(each)]), unit, go)
       : h("div", { class: "choices", role: "group", "aria-label": "Unit" }, all.map((each) => h("button", {
         type: "button", "aria-pressed": String(each.id === unit), onclick: () => go(each.id),
@@ -89,6 +89,7 @@ export function openDevice(main, device, unit, parts, wanted) {
       role: "tab", id: `tab-${key}`, href: `#/device/${device}/unit/${unit}/${key}`, "aria-controls": "panel",
       "aria-selected": String(key === known), tabindex: key === known ? "0" : "-1",
     }, text)));
+    tabs.querySelector('[aria-selected="true"]').scrollIntoView({ block: "nearest", inline: "nearest" });
     panel.setAttribute("aria-labelledby", `tab-${known}`);
     closeTab = TABS[known][1](panel, { device, unit }, rest, query);
   }

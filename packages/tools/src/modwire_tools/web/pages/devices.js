@@ -95,9 +95,10 @@ export function openDevices(side, goHome) {
 function row(device) {
   const dot = h("span", { class: "dot" });
   const name = h("span", { class: "device-name" });
+  const index = h("span", { class: "device-index" }, `#${device.index}`);
   const state = h("span", { class: "hidden-text" });
   const place = h("span", { class: "device-place" });
-  const link = h("a", { href: deviceLink(device) }, dot, name, state, place);
+  const link = h("a", { href: deviceLink(device) }, dot, name, state, index, place);
   return {
     link,
     element: h("li", {}, link),

@@ -7,8 +7,8 @@ const KINDS = [
   ["drop", "Drop", "closes the connection without an answer"],
   ["silence", "Silence", "answers nothing"],
   ["damage", "Damage", "answers with a wrong checksum, on MBAP with a wrong protocol id"],
-  ["exception", "Exception", "answers with an exception code"],
-  ["delay", "Delay", "waits before it answers"],
+  ["exception", "Exception", "answers with"],
+  ["delay", "Delay", "waits before it answers, for"],
 ];
 const CODES = [
   [1, "01 illegal function"], [2, "02 illegal data address"], [3, "03 illegal data value"],
@@ -25,8 +25,8 @@ export function openFaults(panel, { device, unit }) {
     type: "number", min: "0", max: "3600", step: "0.1", "aria-label": "Delay in seconds", class: "short",
     onchange: (event) => put({ delay_seconds: event.target.valueAsNumber }),
   });
-  rows.get("exception").extra.append("code ", code);
-  rows.get("delay").extra.append("by ", seconds, " s");
+  rows.get("exception").extra.append(code);
+  rows.get("delay").extra.append(seconds, " s");
   panel.append(
     h("p", { class: "muted" }, "Faults are drawn in this order for each request; the first that comes up is done. A delay is added to whatever is answered."),
     h("div", { class: "panel faults" }, [...rows.values()].map((row) => row.element)),
