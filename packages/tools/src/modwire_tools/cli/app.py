@@ -14,6 +14,7 @@ from .ending import run
 from .help import examples
 from .read import read
 from .scan import scan
+from .simulate import simulate
 from .version import print_version
 from .write import write
 
@@ -72,6 +73,17 @@ app.command(
         "modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms",
     )
 )(scan)
+
+app.command(
+    epilog=examples(
+        "simulate",
+        "modwire simulate",
+        "modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021",
+        "modwire simulate --devices 50 --tcp 127.0.0.1:6000",
+        "modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses",
+        "modwire simulate device.toml --serial /dev/ttyUSB0?baudrate=9600&parity=N",
+    )
+)(simulate)
 
 
 def main() -> None:
