@@ -31,8 +31,8 @@ def place(
     """`devices`, each at `endpoints`: the second one at the next port or the next IP address.
 
     `count` is how many there shall be, which repeats `devices` in turn. Devices on one serial
-    port or Unix socket are the units of one line together. Raises ValueError where that cannot
-    be, such as for two units with the same id on a line.
+    port are on that line together. Raises ValueError where that cannot be, such as for two units
+    with the same id on a line.
     """
     if consecutive not in CONSECUTIVE:
         raise ValueError(f"consecutive must be ports or addresses, got {consecutive!r}")
@@ -50,7 +50,11 @@ def place(
         for index in range(count)
     ]
     for endpoint in parsed:
-        if endpoint.path:
+        if endpoint.transport == "tls":
+            raise ValueError(f"{endpoint}: TLS is not supported by this version")
+        if endpoint.transport == "unix" and count > 1:
+            raise ValueError(f"{endpoint} is one socket, which cannot be that of {count} devices")
+        if endpoint.transport == "serial":
             _check_line(placed, endpoint)
     return placed
 
@@ -64,7 +68,7 @@ def _check_line(placed: Sequence[PlacedDevice], endpoint: Endpoint) -> None:
                     f"{endpoint.path} is one line, where every unit needs an id of its own: "
                     f"{unit.id} is in {seen[unit.id]!r} and in {each.device.name!r}"
                 )
-            if endpoint.framing != "tcp" and not 1 <= unit.id <= 247:
+            if not 1 <= unit.id <= 247:
                 raise ValueError(
                     f"units on the serial line {endpoint.path} must be 1..247, "
                     f"got {unit.id} in {each.device.name!r}"
