@@ -58,7 +58,9 @@ def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> 
 
 def console(driver: WebDriver) -> list[str]:
     """What the console was told since this was last asked, but for notes."""
-    return [str(entry["message"]) for entry in driver.get_log("browser") if entry["level"] != "INFO"]
+    return [
+        str(entry["message"]) for entry in driver.get_log("browser") if entry["level"] != "INFO"
+    ]
 
 
 def hosts(driver: WebDriver) -> set[str]:

@@ -1,11 +1,12 @@
-"""`RunningPage`: a simulation of a few devices with its page, in a thread with a trio loop."""
+"""`ServedPage`: the page of a view, in a thread of its own; `RunningPage`: with a simulation."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
@@ -16,6 +17,9 @@ from modwire_tools.simulator.meter import energy_meter
 from modwire_tools.simulator.simulation import Simulation, place
 from modwire_tools.simulator.view import View
 from modwire_tools.web import format_link, serve_page
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _PATIENCE = 20.0  # seconds
 _Result = TypeVar("_Result")
@@ -35,40 +39,43 @@ def boiler() -> DeviceSpec:
         PointSpec("burner", parse_place("co:0"), "bool", value=True),
         PointSpec("pump", parse_place("co:1"), "bool", value=True),
     ]  # fmt: skip
-    holding = [BlockSpec(parse_place("hr:100"), [*range(200)]), BlockSpec(parse_place("hr:1000"), [7] * 8)]
+    holding = [
+        BlockSpec(parse_place("hr:100"), [*range(200)]),
+        BlockSpec(parse_place("hr:1000"), [7] * 8),
+    ]
     loop = UnitSpec(2, name="heating loop", points=[
         PointSpec("valve", parse_place("hr:0"), "uint16", unit="%", value=35),
     ])  # fmt: skip
-    return DeviceSpec(
-        "Boiler", [UnitSpec(1, name="burner", points=points, blocks=holding), loop]
-    )
+    return DeviceSpec("Boiler", [UnitSpec(1, name="burner", points=points, blocks=holding), loop])
 
 
-class RunningPage:
-    """`with RunningPage() as page`: `link` is the page's, `ports` are those of the devices.
+class ServedPage:
+    """`with ServedPage(view) as page`: `link` and `port` are the page's.
 
-    `count` devices are served, the energy meter and the boiler in turn. A `port` of 0 is chosen by
-    the system.
+    `run` is a task to be started beforehand, the simulation's. A `port` of 0 is chosen by the
+    system.
     """
 
-    def __init__(self, count: int = 2, *, token: str | None = None, port: int = 0) -> None:
-        self.simulation = Simulation(
-            place([energy_meter(), boiler()], ["tcp://127.0.0.1:0"], count=count), seed=1
-        )
-        self.view: View = self.simulation.view
+    def __init__(
+        self,
+        view: View,
+        *,
+        token: str | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        run: Callable[..., Awaitable[object]] | None = None,
+    ) -> None:
+        self.view = view
         self.port = port
         self.link = ""
+        self._host = host
         self._token = token
+        self._run_before = run
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._trio: trio.lowlevel.TrioToken | None = None
         self._scope: trio.CancelScope | None = None
         self._thread = threading.Thread(target=self._run)
-
-    @property
-    def ports(self) -> list[int]:
-        devices = self.do(self.view.devices)
-        return [int(each.endpoints[0].rpartition(":")[2]) for each in devices]
 
     def do(self, act: Callable[[], _Result]) -> _Result:
         """The result of `act`, called in the simulation's loop, where a view belongs."""
@@ -77,7 +84,7 @@ class RunningPage:
     def _run(self) -> None:
         try:
             trio.run(self._serve)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised where the page is used
             self._failure = error
         finally:
             self._ready.set()
@@ -86,17 +93,9 @@ class RunningPage:
         async with trio.open_nursery() as nursery:
             self._scope = nursery.cancel_scope
             self._trio = trio.lowlevel.current_trio_token()
-            await nursery.start(self.simulation.run)
-
-            async def serve(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
-                await serve_page(
-                    self.view,
-                    "127.0.0.1",
-                    self.port,
-                    token=self._token,
-                    task_status=task_status,
-                )
-
+            if self._run_before is not None:
+                await nursery.start(self._run_before)
+            serve = partial(serve_page, self.view, self._host, self.port, token=self._token)
             host, self.port = await nursery.start(serve)
             self.link = format_link(host, self.port)
             self._ready.set()
@@ -108,7 +107,7 @@ class RunningPage:
         self._thread.join(_PATIENCE)
         assert not self._thread.is_alive(), "the page has not ended"
 
-    def __enter__(self) -> RunningPage:
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(_PATIENCE), "the page has not begun"
         if self._failure is not None:
@@ -124,3 +123,20 @@ class RunningPage:
         self.stop()
         if self._failure is not None and kind is None:
             raise self._failure
+
+
+class RunningPage(ServedPage):
+    """A simulation of `count` devices, the energy meter and the boiler in turn, with its page."""
+
+    def __init__(self, count: int = 2, *, token: str | None = None, port: int = 0) -> None:
+        self.simulation = Simulation(
+            place([energy_meter(), boiler()], ["tcp://127.0.0.1:0"], count=count), seed=1
+        )
+        view = self.simulation.view
+        super().__init__(view, token=token, port=port, run=self.simulation.run)
+
+    @property
+    def ports(self) -> list[int]:
+        """Where the devices are served."""
+        devices = self.do(self.view.devices)
+        return [int(each.endpoints[0].rpartition(":")[2]) for each in devices]

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 import os
 import socket
 
 import trio
-from hypercorn.config import Config
-from hypercorn.trio import serve  # pyright: ignore[reportUnknownVariableType] - its WSGI half
-from starlette.types import ASGIApp
 
 from ..simulator.view import View
 from .access import Access, check_token
 from .app import make_app
-from .live import MESSAGE_LIMIT
+from .connections import Connections
 
-_LOG = logging.getLogger("modwire.web")
-_GRACE = 1.0  # seconds for answers under way when the server ends
-_STALLED = 20_000  # milliseconds that what was sent may stay unacknowledged by a browser's host
 _WILDCARDS = ("0.0.0.0", "::")
 
 
@@ -59,7 +52,7 @@ async def serve_page(
             # Cancelled from without, the server is told to stop, and ends in time.
             with trio.CancelScope(shield=True):
                 task_status.started((addresses[0], real_port))
-                await _serve(app, sockets, stopping)
+                await Connections(app).serve(sockets, stopping)
             nursery.cancel_scope.cancel()
     finally:
         for listening in sockets:
@@ -78,30 +71,6 @@ async def _tell_when_cancelled(stopping: trio.Event) -> None:
         await trio.sleep_forever()
     finally:
         stopping.set()
-
-
-async def _serve(app: ASGIApp, sockets: list[socket.socket], stopping: trio.Event) -> None:
-    """Serve until `stopping`; should a connection take the server down, it is served anew."""
-    while not stopping.is_set():
-        try:
-            config = _configure(sockets)
-            await serve(app, config, shutdown_trigger=stopping.wait, mode="asgi")  # type: ignore[arg-type]
-        except Exception:  # noqa: BLE001 - whatever it is, the simulation goes on
-            _LOG.exception("The page's server failed and is started again")
-
-
-def _configure(sockets: list[socket.socket]) -> Config:
-    config = Config()
-    # The server closes what it is given, and may be started again.
-    config.bind = [f"fd://{os.dup(listening.fileno())}" for listening in sockets]
-    config.errorlog = _LOG
-    config.accesslog = None
-    config.graceful_timeout = _GRACE
-    config.keep_alive_timeout = 30
-    config.websocket_max_message_size = MESSAGE_LIMIT
-    config.websocket_ping_interval = 20.0
-    config.include_server_header = False
-    return config
 
 
 async def _listen(host: str, port: int) -> list[socket.socket]:
@@ -143,6 +112,3 @@ def _prepare(listening: socket.socket, *, ipv6_only: bool) -> None:
     if listening.family == socket.AF_INET6:
         listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ipv6_only)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # hypercorn waits for ever for a peer that takes nothing, even when it is told to end.
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALLED)
