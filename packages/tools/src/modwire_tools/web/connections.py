@@ -103,6 +103,5 @@ def _configure() -> Config:
     config.accesslog = None
     config.keep_alive_timeout = 10
     config.websocket_max_message_size = MESSAGE_LIMIT
-    config.websocket_ping_interval = 20.0
     config.include_server_header = False
     return config

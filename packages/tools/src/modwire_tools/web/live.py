@@ -3,6 +3,7 @@
 The page sends `{"show": {key: {"kind": "points", "device": 0, "unit": 1}, ...}}` whenever it shows
 something else. It gets `{"push": number, "changes": {key: ...}}`, and answers `{"seen": number}`.
 The next push is made only then, from what is there by then: for a slow browser nothing piles up.
+A push without changes comes where there are none for long, so that each side sees that it is heard.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from .shown import Shown
 
 MESSAGE_LIMIT = 16 * 1024  # bytes of a message of the page
 _PERIOD = 0.2  # seconds between two pushes
+_LONG = 15.0  # seconds after which there is a push without changes
 _PATIENCE = 30.0  # seconds that a push may stay unseen
 _MOST_PAGES = 100
 
@@ -73,12 +75,15 @@ class _Page:
     async def _listen(self, scope: trio.CancelScope) -> None:
         try:
             while True:
-                self._hear(arguments.json_object(await self._socket.receive_text()))
+                text: object = await self._socket.receive_text()
+                # Starlette says that it is a text, and hands on None for a message of bytes.
+                if not isinstance(text, str):
+                    raise ValueError("messages must be texts")
+                self._hear(arguments.json_object(text))
         except WebSocketDisconnect:
             scope.cancel()
-        except (ValueError, KeyError) as error:  # KeyError: Starlette's, for a binary message
-            sentence = str(error) if isinstance(error, ValueError) else "messages are texts"
-            self._end(WRONG_DATA, sentence[:100], scope)
+        except ValueError as error:
+            self._end(WRONG_DATA, str(error)[:100], scope)
 
     def _hear(self, message: dict[str, object]) -> None:
         if "seen" in message:
@@ -91,21 +96,22 @@ class _Page:
         self._news.set()
 
     async def _push_for_ever(self, scope: trio.CancelScope) -> None:
+        silent_since = trio.current_time()
         while True:
             await self._wait_until_seen(scope)
             changes = self._shown.changes()
-            if changes:
+            now = trio.current_time()
+            if changes or now > silent_since + _LONG:
                 self._pushed += 1
                 push = plain.to_json({"push": self._pushed, "changes": changes})
                 await self._socket.send_text(push)
-            next_push = trio.current_time() + _PERIOD
-            if not changes:
+                silent_since = now
+                await trio.sleep_until(now + _PERIOD)
+            else:
                 # What the user chose just now is shown at once, not with the next push.
                 self._news = trio.Event()
-                with trio.move_on_at(next_push):
+                with trio.move_on_after(_PERIOD):
                     await self._news.wait()
-            else:
-                await trio.sleep_until(next_push)
 
     async def _wait_until_seen(self, scope: trio.CancelScope) -> None:
         with trio.move_on_after(_PATIENCE) as patience:

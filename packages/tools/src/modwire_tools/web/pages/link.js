@@ -22,6 +22,7 @@ export const unitPath = (device, unit) => `/api/devices/${device}/units/${unit}`
 
 const FIRST_PAUSE = 400; // milliseconds before the link is tried again; doubled up to the longest
 const LONGEST_PAUSE = 4000;
+const LONGEST_SILENCE = 40000; // milliseconds; the simulator tells something every 15 seconds
 
 const parts = new Map();
 const watchers = new Set();
@@ -30,6 +31,7 @@ let pause = FIRST_PAUSE;
 let isSending = false;
 let nextKey = 1;
 let state = "connecting";
+let heard = 0; // when something came last
 
 // Calls back with "connecting", "live" or "lost", now and whenever it changes.
 export function watchLink(callback) {
@@ -95,6 +97,7 @@ function apply(part, change) {
 export function connect() {
   const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
   socket = opened;
+  heard = performance.now();
   opened.onopen = () => {
     pause = FIRST_PAUSE;
     setState("live");
@@ -102,7 +105,8 @@ export function connect() {
     send();
   };
   opened.onmessage = (message) => {
-    if (socket === opened) hear(message);
+    heard = performance.now();
+    hear(message);
   };
   opened.onclose = () => {
     setState("lost");
@@ -110,6 +114,11 @@ export function connect() {
     pause = Math.min(pause * 2, LONGEST_PAUSE);
   };
 }
+
+// A link that is dead without being closed, as after a sleep, is opened anew.
+setInterval(() => {
+  if (socket?.readyState === WebSocket.OPEN && performance.now() > heard + LONGEST_SILENCE) socket.close();
+}, 5000);
 
 // A simulator that was started anew may want a token: the page that asks for it is loaded then.
 async function reconnect() {
