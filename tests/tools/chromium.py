@@ -49,6 +49,9 @@ def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> 
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.add_experimental_option(
+        "perfLoggingPrefs", {"enableNetwork": True, "enablePage": False}
+    )
     driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
     try:
         yield driver
