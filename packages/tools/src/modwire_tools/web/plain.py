@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import TypeGuard
 
 from ..explain import Field
@@ -44,17 +44,33 @@ def exact(value: object) -> Json:
     return str(value)
 
 
+Flat = DeviceInfo | PointInfo | ConnectionInfo | Message | Faults
+
+
+def _flat(info: Flat) -> dict[str, Json]:
+    """The fields of `info`; dataclasses.asdict copies all that is in them, and takes ten times."""
+    return {field.name: getattr(info, field.name) for field in fields(info)}
+
+
 def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def device(info: DeviceInfo, problems: Mapping[int, str]) -> dict[str, Json]:
-    """A device, with why it could not be served, or ""."""
-    return {**asdict(info), "problem": problems.get(info.index, "")}
+def device(
+    info: DeviceInfo, problems: Mapping[int, str], count: int | None = None
+) -> dict[str, Json]:
+    """A device with its units, or `count` of them, and why it could not be served, or ""."""
+    units = [{"id": unit.id, "name": unit.name} for unit in info.units[:count]]
+    return {**_flat(info), "units": units, "problem": problems.get(info.index, "")}
 
 
-def devices(view: View, start: int, count: int, search: str) -> dict[str, Json]:
-    """A page of the devices, and how many there are; with `search`, of those it is found in."""
+def devices(
+    view: View, start: int, count: int, search: str, *, units: int | None = None
+) -> dict[str, Json]:
+    """A page of the devices, and how many there are; with `search`, of those it is found in.
+
+    `units` is how many of each device's units are wanted, None for all.
+    """
     problems = view.problems()
     if search:
         sought = search.casefold()
@@ -65,7 +81,7 @@ def devices(view: View, start: int, count: int, search: str) -> dict[str, Json]:
     return {
         "total": total,
         "start": start,
-        "devices": [device(info, problems) for info in shown],
+        "devices": [device(info, problems, units) for info in shown],
     }
 
 
@@ -85,7 +101,7 @@ def table(info: TableInfo) -> dict[str, Json]:
 
 def point(info: PointInfo) -> dict[str, Json]:
     """A point with its value."""
-    return {**asdict(info), "value": exact(info.value)}
+    return {**_flat(info), "value": exact(info.value)}
 
 
 def trend(samples: Sequence[tuple[float, float]]) -> list[Json]:
@@ -95,17 +111,17 @@ def trend(samples: Sequence[tuple[float, float]]) -> list[Json]:
 
 def connection(info: ConnectionInfo) -> dict[str, Json]:
     """A client."""
-    return asdict(info)
+    return _flat(info)
 
 
 def message(info: Message) -> dict[str, Json]:
     """A request and its answer."""
-    return asdict(info)
+    return _flat(info)
 
 
 def faults(info: Faults) -> dict[str, Json]:
     """What a unit does wrong."""
-    return asdict(info)
+    return _flat(info)
 
 
 def field(info: Field) -> dict[str, Json]:

@@ -158,7 +158,11 @@ class Shown:
         start = arguments.integer(given, "start", 0, 1_000_000, 0)
         count = arguments.integer(given, "count", 1, arguments.MOST_DEVICES, 100)
         search = arguments.text(given, "search")
-        return lambda: plain.devices(self._view, start, count, search)
+
+        def look() -> plain.Json:
+            return plain.devices(self._view, start, count, search, units=1)
+
+        return look
 
     def _device(self, given: Given) -> Callable[[], plain.Json]:
         index, view = arguments.device_of(given), self._view

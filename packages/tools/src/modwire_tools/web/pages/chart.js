@@ -2,7 +2,7 @@
 
 import { brief, clock, h, setText, svg } from "./dom.js";
 
-const HEIGHT = 150;
+const HEIGHT = 132;
 const LEFT = 58;
 const RIGHT = 14;
 const TOP = 10;
@@ -64,6 +64,13 @@ export class Chart {
     const [from, to] = window;
     const before = samples.findLastIndex(([time]) => time <= from);
     this.samples = samples.slice(Math.max(0, before));
+    const [first, second] = this.samples;
+    if (before >= 0 && second !== undefined) {
+      // The line comes in at the left edge where it would be by then.
+      const share = (from - first[0]) / (second[0] - first[0]);
+      const isWhole = first[1] !== null && second[1] !== null;
+      this.samples[0] = [from, isWhole ? first[1] + share * (second[1] - first[1]) : null];
+    }
     const numbers = this.samples.map(([, value]) => value).filter((value) => value !== null);
     let [low, high] = numbers.length === 0 ? [0, 1] : [Math.min(...numbers), Math.max(...numbers)];
     const least = Math.max(Math.abs(low), Math.abs(high)) * 1e-6 || 1;

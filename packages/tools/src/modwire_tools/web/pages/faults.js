@@ -6,7 +6,7 @@ import { request, show, unitPath } from "./link.js";
 const KINDS = [
   ["drop", "Drop", "closes the connection without an answer"],
   ["silence", "Silence", "answers nothing"],
-  ["damage", "Damage", "answers with a wrong checksum, on MBAP with a wrong protocol id"],
+  ["damage", "Damage", "answers with a wrong checksum or protocol id"],
   ["exception", "Exception", "answers with"],
   ["delay", "Delay", "waits before it answers, for"],
 ];

@@ -5,11 +5,20 @@ import { edit } from "./edit.js";
 import { TABLES } from "./formats.js";
 import { request, show, unitPath } from "./link.js";
 
+const MOST = 500; // rows
+
 export const pointPath = (device, unit, name) =>
   `${unitPath(device, unit)}/points/${name.split("/").map(encodeURIComponent).join("/")}`;
 
 export const isNumeric = (point) => typeof point.value === "number"
   || (typeof point.value === "string" && /int|float|uint/.test(point.type));
+
+// The indexes of the points in which a text is found.
+export function seek(points, text) {
+  const sought = text.trim().toLowerCase();
+  const isFound = (point) => `${point.name}\n${point.unit}\n${point.type}\n${point.behaviour}\n${point.table}`.toLowerCase().includes(sought);
+  return [...points.keys()].filter((index) => isFound(points[index]));
+}
 
 export function showValue(value) {
   if (value === true) return "on";
@@ -29,17 +38,20 @@ export function openPoints(panel, place) {
     body);
   const empty = h("p", { class: "empty", hidden: true });
   panel.append(h("div", { class: "bar" }, filter, found), h("div", { class: "list-frame" }, table), empty);
-  let rows = [];
+  let points = [];
+  let rows = new Map();
   let names = null;
 
+  // The rows of the points that are sought, the first ones if there are very many.
   function showFound() {
-    const sought = filter.value.trim().toLowerCase();
-    let shown = 0;
-    for (const each of rows) {
-      each.element.hidden = !each.searched().includes(sought);
-      if (!each.element.hidden) shown += 1;
-    }
-    setText(found, rows.length === shown ? `${rows.length} point${rows.length === 1 ? "" : "s"}` : `${shown} of ${rows.length} points`);
+    const matches = seek(points, filter.value);
+    const kept = rows;
+    rows = new Map();
+    for (const index of matches.slice(0, MOST)) rows.set(index, kept.get(index) ?? row(points[index], place));
+    body.replaceChildren(...[...rows.values()].map((each) => each.element));
+    const all = `${points.length} point${points.length === 1 ? "" : "s"}`;
+    setText(found, (matches.length === points.length ? all : `${matches.length} of ${all}`)
+      + (matches.length > MOST ? `, the first ${MOST} are shown` : ""));
   }
 
   const close = show({ kind: "points", ...place }, {
@@ -47,13 +59,16 @@ export function openPoints(panel, place) {
       const key = JSON.stringify(now.map((point) => [point.name, point.table, point.address]));
       if (key !== names) {
         names = key;
-        rows = now.map((point) => row(point, place));
-        body.replaceChildren(...rows.map((each) => each.element));
+        points = now;
+        rows.clear();
         table.hidden = now.length === 0;
         empty.hidden = now.length > 0;
         setText(empty, "This unit has no named points. Its values are under Registers.");
         showFound();
-      } else for (const index of changed ?? now.keys()) rows[index].update(now[index]);
+      } else {
+        points = now;
+        for (const index of changed ?? now.keys()) rows.get(index)?.update(now[index]);
+      }
     },
     failed(sentence) {
       table.hidden = true;
@@ -116,5 +131,5 @@ function row(point, { device, unit }) {
     element.classList.toggle("held", point_.held);
   }
   update(point);
-  return { element, update, searched: () => `${now.name}\n${now.unit}\n${now.type}\n${now.behaviour}\n${now.table}`.toLowerCase() };
+  return { element, update };
 }

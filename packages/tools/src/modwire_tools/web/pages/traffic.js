@@ -46,7 +46,7 @@ export function openTraffic(main, query) {
       labelled("Device", number("device", 1000000)), labelled("Unit", number("unit", 255)),
       labelled("Function", select("Function", FUNCTIONS, given.functions ?? "", (value) => want("functions", value))),
       labelled("Outcome", select("Outcome", [["", "all"], ["ok", "ok"], ["exception", "exception"], ["silence", "silence"]], given.outcome ?? "", (value) => want("outcome", value))),
-      labelled("Client", text("peer", "any")), labelled("Words", text("text", "in request or answer"))),
+      labelled("Client", text("peer", "any")), labelled("Words", text("text", "any"))),
     problem,
     h("div", { class: "messages-head", "aria-hidden": "true" }, ["#", "time", "ms", "device", "unit", "client", "request", "answer"].map((name) => h("span", {}, name))),
     list, empty);

@@ -3,9 +3,10 @@
 import { Chart } from "./chart.js";
 import { choices, h, setText } from "./dom.js";
 import { request, show, unitPath } from "./link.js";
-import { isNumeric, showValue } from "./points.js";
+import { isNumeric, seek, showValue } from "./points.js";
 
 const MOST = 6;
+const MOST_PICKS = 60;
 const SPANS = [["60", "1 min"], ["300", "5 min"], ["900", "15 min"], ["0", "all"]];
 const remembered = { span: "60" };
 
@@ -20,7 +21,8 @@ export function openTrends(panel, place, _, query) {
   const picks = h("div", { class: "picks", role: "group", "aria-label": "Points" });
   const stack = h("div", { class: "charts" });
   const note = h("p", { class: "empty", hidden: true });
-  panel.append(h("div", { class: "bar" }, span, pause), picks, stack, note);
+  const filter = h("input", { type: "search", placeholder: "Find points", "aria-label": "Find points", spellcheck: "false", hidden: true, oninput: drawPicks });
+  panel.append(h("div", { class: "bar" }, span, pause, filter), picks, stack, note);
 
   function drawSpan() {
     span.replaceChildren(choices("Span", SPANS, remembered.span, (key) => {
@@ -39,7 +41,12 @@ export function openTrends(panel, place, _, query) {
   }
 
   function drawPicks() {
-    picks.replaceChildren(...points.map((point) => h("button", {
+    filter.hidden = points.length <= MOST_PICKS / 2;
+    const found = seek(points, filter.value).map((index) => points[index]);
+    const shown = points.filter((point) => charts.has(point.name));
+    const offered = [...shown, ...found.filter((point) => !shown.includes(point))].slice(0, MOST_PICKS);
+    const inOrder = points.length <= MOST_PICKS && filter.value === "" ? points : offered;
+    picks.replaceChildren(...inOrder.map((point) => h("button", {
       type: "button", "aria-pressed": String(charts.has(point.name)), data: { point: point.name },
       onclick: () => turn(point),
     }, point.name)));
