@@ -24,14 +24,16 @@ PointValue = Scalar | Sequence[Scalar]
 class BlockSpec:
     """Values at consecutive addresses of a table.
 
-    `read_only` refuses writes with exception 02. `whole` is for devices that answer a read only
-    if it begins at `start` and has the whole length.
+    `read_only` refuses writes with exception 02. `step` is for devices that have values of
+    several registers and refuse half ones: a read must begin and end at a multiple of it from the
+    first address on. What is `apart` cannot be read together with what touches it.
     """
 
     place: Place
     values: Sequence[int]
     read_only: bool = False
-    whole: bool = False
+    step: int = 1
+    apart: bool = False
 
     @property
     def stop(self) -> int:

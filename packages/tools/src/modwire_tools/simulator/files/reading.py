@@ -26,7 +26,7 @@ from ..devices import (
 )
 from ..live_device import check_faults
 from ..points import INTEGERS, TYPES, Codec
-from ..units import SimulatedUnit
+from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
@@ -160,7 +160,7 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
         faults=_read_faults(unit),
     )
     try:
-        SimulatedUnit(spec, lambda: 0.0).check()
+        SimulatedUnit(UnitPlan(spec), lambda: 0.0).check()
     except ValueError as error:
         raise unit.failure("", error) from None
     return spec
@@ -178,7 +178,7 @@ def _function_code(name: str) -> int | None:
 
 # Parts of a unit.
 
-_BLOCK_KEYS = ("at", "values", "count", "fill", "read_only", "whole")
+_BLOCK_KEYS = ("at", "values", "count", "fill", "read_only", "step", "apart")
 
 
 def _read_block(block: Section) -> BlockSpec:
@@ -194,7 +194,13 @@ def _read_block(block: Section) -> BlockSpec:
     else:
         fill = block.integer("fill", 0, 1 if place.has_bits else 0xFFFF, 0)
         values = (fill,) * block.integer("count", 1, room)
-    return BlockSpec(place, values, block.flag("read_only", False), block.flag("whole", False))
+    return BlockSpec(
+        place,
+        values,
+        block.flag("read_only", False),
+        block.integer("step", 1, len(values), 1),
+        block.flag("apart", False),
+    )
 
 
 def _read_refusal(refusal: Section) -> Refusal:

@@ -127,8 +127,10 @@ def _block_values(block: BlockSpec) -> dict[str, object]:
         values["values"] = _digits(block.values, has_bits=block.place.has_bits)
     if block.read_only:
         values["read_only"] = True
-    if block.whole:
-        values["whole"] = True
+    if block.step > 1:
+        values["step"] = block.step
+    if block.apart:
+        values["apart"] = True
     return values
 
 
