@@ -36,7 +36,10 @@ class Codec:
         self._order: Order = find_order(None, None, spec.order)  # type: ignore[arg-type]
         self._is_integer = False
         self._limits: tuple[float, float] | None = None  # of the value
+        # Short cuts for computed numbers, of which a device may have hundreds.
         self._pack: Callable[..., None] | None = None
+        self._pack_raw: Callable[..., None] | None = None
+        self._raw: tuple[float, float, int, int] = (0.0, 1.0, 0, 0)
         if spec.place.has_bits:
             if spec.type != "bool":
                 raise ValueError(f'type must be "bool" in {spec.place.table}, got {spec.type!r}')
@@ -70,6 +73,9 @@ class Codec:
         else:
             return string_of(spec.size) if name == "string" else bits_of(spec.size)
         self._is_integer = is_plain
+        if name in INTEGERS and spec.order == "ABCD" and base.size > 1 and scale:
+            self._pack_raw = struct.Struct(f">{_CODES[name]}").pack_into
+            self._raw = (offset, 1 / scale, low, high)
         kind: ValueType[Any] = base if is_plain else scaled(base, scale, offset)
         self._limits = (low, high)
         if not is_plain:
@@ -94,6 +100,11 @@ class Codec:
             return
         if self._pack is not None:
             self._pack(words, at, value)
+            return
+        if self._pack_raw is not None and isinstance(value, (int, float)):
+            offset, factor, least, most = self._raw
+            raw = round((value - offset) * factor)
+            self._pack_raw(words, at, least if raw < least else most if raw > most else raw)
             return
         if self._limits is not None:
             number = as_number(value)
