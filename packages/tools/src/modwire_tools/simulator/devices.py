@@ -89,10 +89,10 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class ServerId:
-    """The answer to function 17."""
+    """The answer to function 17; `is_running` is None where it ends with the id."""
 
     id: bytes = b"modwire"
-    is_running: bool = True
+    is_running: bool | None = True
     additional: bytes = b""
 
 
@@ -102,10 +102,12 @@ class UnitSpec:
 
     `missing` has the exception code of a table's addresses that are in no block, where that is
     not 02; `refuses` the codes of whole functions, by function code. Either may be `SILENCE`.
+    With `every_id` the unit answers to every unit id that no other unit of its device has.
     """
 
     id: int
     name: str = ""
+    every_id: bool = False
     blocks: Sequence[BlockSpec] = ()
     points: Sequence[PointSpec] = ()
     refusals: Sequence[Refusal] = ()

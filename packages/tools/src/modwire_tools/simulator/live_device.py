@@ -100,6 +100,10 @@ class LiveDevice:
         front = in_front(self.simulated[unit_id], self._faults[unit_id], draw)
         for home in self.homes:
             home[unit_id] = front
+            if self.simulated[unit_id].spec.every_id and home is self.units:
+                for other in range(256):
+                    if other not in self.simulated:
+                        home[other] = front
 
     def join(self, line: Units) -> None:
         """Let the units be on a line too."""
