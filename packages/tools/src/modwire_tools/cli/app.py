@@ -14,6 +14,7 @@ from .ending import run
 from .help import examples
 from .read import read
 from .scan import scan
+from .scrape import scrape
 from .simulate import simulate
 from .version import print_version
 from .write import write
@@ -74,6 +75,14 @@ app.command(
     )
 )(scan)
 
+app.command(
+    epilog=examples(
+        "scrape",
+        "modwire scrape tcp://127.0.0.1:5020 -o meter.toml",
+        "modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999",
+        "modwire scrape rtu:///dev/ttyUSB0?baudrate=9600 -o meter.toml --unit 17 --delay 20ms",
+    )
+)(scrape)
 app.command(
     epilog=examples(
         "simulate",
