@@ -17,7 +17,9 @@ from .gateway import gateway
 from .help import examples
 from .read import read
 from .scan import scan
+from .scrape import scrape
 from .serve import serve
+from .simulate import simulate
 from .version import print_version
 from .write import write
 
@@ -102,6 +104,26 @@ app.command(
     )
 )(serve)
 app.command(epilog=examples("demo", "modwire demo", "modwire demo --once"))(demo)
+
+app.command(
+    epilog=examples(
+        "scrape",
+        "modwire scrape tcp://127.0.0.1:5020 -o meter.toml",
+        "modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999",
+        "modwire scrape rtu:///dev/ttyUSB0?baudrate=9600 -o meter.toml --unit 17 --delay 20ms",
+    )
+)(scrape)
+app.command(
+    epilog=examples(
+        "simulate",
+        "modwire simulate",
+        "modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021",
+        "modwire simulate --web 127.0.0.1:8080",
+        "modwire simulate --devices 50 --tcp 127.0.0.1:6000",
+        "modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses",
+        "modwire simulate device.toml --serial /dev/ttyUSB0?baudrate=9600&parity=N",
+    )
+)(simulate)
 
 
 def main() -> None:
