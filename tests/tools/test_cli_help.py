@@ -70,14 +70,15 @@ def test_an_example_is_understood(line: str) -> None:
     result = modwire(*words, "--no-such-option")
     assert result.err.startswith("modwire: no such option: --no-such-option")
     for word in words:
-        if word.startswith("--"):
+        if word.startswith("--") and len(words) > 1:
             assert word in good(words[0], "--help")
 
 
 def test_examples_can_be_typed_into_a_shell() -> None:
     for lines in EXAMPLES.values():
         for line in lines:
-            assert not set(line) & set("&;|<>$`*!(){}[]"), line
+            bare = re.sub(r"'[^']*'", "", line)
+            assert not set(bare) & set("?&;|<>$`*!(){}[]"), line
 
 
 def test_the_version_is_said() -> None:

@@ -60,7 +60,7 @@ app.command(
         "modwire read tcp://127.0.0.1:5020 40001 co:3",
         "modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little",
         "modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s",
-        "modwire read rtu:///dev/ttyUSB0?baudrate=9600 hr:0/string:16 --unit 17 --json",
+        "modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json",
     )
 )(read)
 app.command(
@@ -90,7 +90,7 @@ app.command(
 app.command(
     epilog=examples(
         "gateway",
-        "modwire gateway tcp://:5021 rtu:///dev/ttyUSB0?baudrate=9600 --map 1=17",
+        "modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17",
         "modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1",
         "modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7",
     )
@@ -100,7 +100,7 @@ app.command(
         "serve",
         "modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4",
         "modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2",
-        "modwire serve rtu:///dev/ttyUSB0?baudrate=9600 --units 17",
+        "modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17",
     )
 )(serve)
 app.command(epilog=examples("demo", "modwire demo", "modwire demo --once"))(demo)
@@ -110,7 +110,7 @@ app.command(
         "scrape",
         "modwire scrape tcp://127.0.0.1:5020 -o meter.toml",
         "modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999",
-        "modwire scrape rtu:///dev/ttyUSB0?baudrate=9600 -o meter.toml --unit 17 --delay 20ms",
+        "modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms",
     )
 )(scrape)
 app.command(
@@ -121,7 +121,7 @@ app.command(
         "modwire simulate --web 127.0.0.1:8080",
         "modwire simulate --devices 50 --tcp 127.0.0.1:6000",
         "modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses",
-        "modwire simulate device.toml --serial /dev/ttyUSB0?baudrate=9600&parity=N",
+        "modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'",
     )
 )(simulate)
 

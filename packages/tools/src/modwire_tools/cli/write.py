@@ -55,8 +55,8 @@ def write(
 ) -> None:
     """Write values, and say what was written.
 
-    They are written in the order in which they are named. All values are checked before anything is sent. Where the device refuses one, those behind it
-    are not written, and the exit code is 1.
+    All values are checked before anything is sent, and written in the order in which they are
+    named. Where the device refuses one, those behind it are not written, and the exit code is 1.
     """
     from modwire_sync import connect
     from modwire_tools.items import parse_assignment
