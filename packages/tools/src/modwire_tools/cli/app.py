@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .ending import run
+from .parse import parse
 from .version import print_version
 
 app = typer.Typer(
@@ -30,6 +31,9 @@ def _options(
     ] = False,
 ) -> None:
     """Read, write, scan, copy, simulate and explain Modbus devices."""
+
+
+app.command()(parse)
 
 
 def main() -> None:
