@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .ending import run
+from .generate import generate
 from .parse import parse
 from .version import print_version
 
@@ -34,6 +35,7 @@ def _options(
 
 
 app.command()(parse)
+app.command()(generate)
 
 
 def main() -> None:
