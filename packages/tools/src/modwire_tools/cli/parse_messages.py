@@ -88,7 +88,7 @@ class MessagePrinter:
         found = [
             reading
             for name in best
-            for reading in self._with_request(readings(data, name))
+            for reading in self._with_request(data, readings(data, name), is_response)
             if is_response is None or reading.is_response is is_response
         ]
         self._remember(found)
@@ -97,7 +97,9 @@ class MessagePrinter:
         else:
             self._print_text(data, found, near, guessed=framing is None, asked=is_response)
 
-    def _with_request(self, both: list[Reading]) -> list[Reading]:
+    def _with_request(
+        self, data: bytes, both: list[Reading], is_response: bool | None
+    ) -> list[Reading]:
         """Both readings; the response with the request before it, if it answers that."""
         last = self._last
         asked, answer = both
@@ -110,8 +112,9 @@ class MessagePrinter:
             or answer.pdu[0] & 0x7F != last.pdu[0]
         ):
             return both
-        data = b"".join([field.data for field in answer.fields])
-        return [asked, explain_frame(data, answer.framing, is_response=True, request=last.pdu)]
+        paired = explain_frame(data, answer.framing, is_response=True, request=last.pdu)
+        # What nobody calls a response may be the next request, which need not fit.
+        return both if is_response is None and paired.wrong else [asked, paired]
 
     def _remember(self, found: list[Reading]) -> None:
         requests = [reading for reading in found if not reading.is_response and not reading.wrong]

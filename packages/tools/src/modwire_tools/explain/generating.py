@@ -90,37 +90,35 @@ def _address(given: Arguments) -> int:
     return given.number("address", ADDRESS)
 
 
-def _count(given: Arguments) -> int:
-    """How many, as it was given, or as there are values."""
-    text = given.text("values")
-    if text is None or "count" in given.given:
-        return given.number("count", COUNT)
-    given.used.add("count")
-    bits = text.strip()
-    whole = len(bits) > 1 and not bits.strip("01")
-    return len(bits) if whole else len(bits.replace(",", " ").split())
-
-
 def _bits(given: Arguments) -> list[bool]:
-    values = given.bits("values")
-    count = _count(given)
-    return [True] * count if values is None else _counted(values, count)
+    return _counted(given, given.bits("values"), True)
 
 
 def _registers(given: Arguments) -> list[int]:
-    values = given.numbers("values")
-    count = _count(given)
-    return [1] * count if values is None else _counted(values, count)
+    return _counted(given, given.numbers("values"), 1)
 
 
-def _counted(values: list[ValueT], count: int) -> list[ValueT]:
+def _counted(
+    given: Arguments, values: list[ValueT] | None, filling: ValueT, default: int = COUNT
+) -> list[ValueT]:
+    """The values that were given, or as many as were asked for."""
+    count = given.number("count", default if values is None else len(values))
+    if count < 1:
+        raise ValueError(f"--count must be at least 1, got {count}")
+    if values is None:
+        # The most that may be is for the message to say; it needs no long list for that.
+        return [filling] * min(count, 0x10000)
     if len(values) != count:
         raise ValueError(f"--count must be the number of values, {len(values)}, got {count}")
     return values
 
 
-def _read(request: Callable[[int, int], Message]) -> Build:
-    return lambda given: request(_address(given), _count(given))
+def _read_bits(request: Callable[[int, int], Message]) -> Build:
+    return lambda given: request(_address(given), len(_bits(given)))
+
+
+def _read_registers(request: Callable[[int, int], Message]) -> Build:
+    return lambda given: request(_address(given), len(_registers(given)))
 
 
 def _one(given: Arguments, name: str = "values") -> int:
@@ -156,11 +154,7 @@ def _read_write_request(given: Arguments) -> Message:
 
 
 def _read_write_response(given: Arguments) -> Message:
-    values = given.numbers("read-values")
-    count = given.number("count", COUNT if values is None else len(values))
-    return ReadWriteMultipleRegistersResponse(
-        [1] * count if values is None else _counted(values, count)
-    )
+    return ReadWriteMultipleRegistersResponse(_counted(given, given.numbers("read-values"), 1))
 
 
 def _fifo_response(given: Arguments) -> Message:
@@ -301,18 +295,20 @@ def _kind(code: int, request: Build, response: Build, sub_code: int | None = Non
 
 
 KINDS: tuple[Kind, ...] = (
-    _kind(1, _read(ReadCoilsRequest), lambda given: ReadCoilsResponse(_bits(given))),
+    _kind(1, _read_bits(ReadCoilsRequest), lambda given: ReadCoilsResponse(_bits(given))),
     _kind(
-        2, _read(ReadDiscreteInputsRequest), lambda given: ReadDiscreteInputsResponse(_bits(given))
+        2,
+        _read_bits(ReadDiscreteInputsRequest),
+        lambda given: ReadDiscreteInputsResponse(_bits(given)),
     ),
     _kind(
         3,
-        _read(ReadHoldingRegistersRequest),
+        _read_registers(ReadHoldingRegistersRequest),
         lambda given: ReadHoldingRegistersResponse(_registers(given)),
     ),
     _kind(
         4,
-        _read(ReadInputRegistersRequest),
+        _read_registers(ReadInputRegistersRequest),
         lambda given: ReadInputRegistersResponse(_registers(given)),
     ),
     _kind(
@@ -342,12 +338,12 @@ KINDS: tuple[Kind, ...] = (
     _kind(
         15,
         lambda given: WriteMultipleCoilsRequest(_address(given), _bits(given)),
-        lambda given: WriteMultipleCoilsResponse(_address(given), _count(given)),
+        lambda given: WriteMultipleCoilsResponse(_address(given), len(_bits(given))),
     ),
     _kind(
         16,
         lambda given: WriteMultipleRegistersRequest(_address(given), _registers(given)),
-        lambda given: WriteMultipleRegistersResponse(_address(given), _count(given)),
+        lambda given: WriteMultipleRegistersResponse(_address(given), len(_registers(given))),
     ),
     _kind(17, lambda given: ReportServerIdRequest(), _server_id),
     _kind(20, lambda given: ReadFileRecordRequest(_places(given)), _read_file_response),
