@@ -24,6 +24,7 @@ from .streams import Piece, Stream
 
 _DECODER = Decoder()
 _SILENCE = 0.05  # seconds: what a serial frame without a length of its own ends with
+_TOGETHER = 0.05  # seconds between requests of which the later ones do not repeat the earlier
 _MOST_OPEN = 256  # requests of one conversation that wait for an answer
 
 
@@ -61,6 +62,15 @@ class Exchange:
         if self.response[0] & 0x80:
             return "exception"
         return "malformed" if self.wrong else "ok"
+
+    def may_be_answered_by(self, pdu: bytes) -> bool:
+        """Whether `pdu` is an answer to this function, and one is due."""
+        asked = self.request or b"\0"
+        return asked[0] == pdu[0] & 0x7F and not self._may_be_silent
+
+    def problem_with(self, pdu: bytes) -> str:
+        """Why `pdu` cannot be the answer; "" if it can."""
+        return problem(pdu, is_response=True, request=self.request)
 
     @property
     def wrong(self) -> list[str]:
@@ -254,27 +264,27 @@ class Conversation:
         return None
 
     def _answered(self, frame: Frame) -> Exchange | None:
-        """The request that a frame answers, which is open no longer."""
-        fitting = [
-            index
-            for index, exchange in enumerate(self._open)
-            if exchange.unit == frame.unit
-            and exchange.transaction == frame.transaction
-            and (exchange.request or b"\0")[0] == frame.pdu[0] & 0x7F
+        """The request that a frame answers, which is open no longer.
+
+        Of several that it may answer, those that were sent long before the last are given up: a
+        client asks again when it has waited enough. Those sent together are answered in order.
+        """
+        same = [
+            exchange
+            for exchange in self._open
+            if exchange.transaction == frame.transaction
+            and (self._by_transaction or exchange.unit == frame.unit)
         ]
-        if self._by_transaction:
-            same = [
-                index
-                for index, exchange in enumerate(self._open)
-                if exchange.transaction == frame.transaction
-            ]
-            # A client that takes an id again has given the earlier request up.
-            chosen = (fitting or same)[-1:]
-            return self._open.pop(chosen[0]) if chosen else None
+        fitting = [exchange for exchange in same if exchange.may_be_answered_by(frame.pdu)]
+        if not fitting and self._by_transaction:
+            fitting = same[-1:]
         if not fitting:
             return None
-        for given_up in self._open[: fitting[0]]:
-            given_up.is_done = True
-        found = self._open[fitting[0]]
-        del self._open[: fitting[0] + 1]
+        found = fitting[0]
+        if len(fitting) > 1:
+            last = fitting[-1].time
+            together = [exchange for exchange in fitting if last - exchange.time <= _TOGETHER]
+            good = [each for each in together if not each.problem_with(frame.pdu)]
+            found = (good or together)[0]
+        self._open.remove(found)
         return found
