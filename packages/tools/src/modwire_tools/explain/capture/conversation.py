@@ -5,8 +5,10 @@ A capture makes one for each TCP connection, and for each pair of UDP addresses.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from modwire import (
@@ -15,16 +17,15 @@ from modwire import (
     Frame,
     FrameError,
     Framing,
-    InvalidRequestError,
-    decode_request,
 )
 
-from ..words import describe_request, describe_response, problem
+from ..words import Judged, judge, problem
 from .streams import Piece, Stream
 
 _DECODER = Decoder()
 _SILENCE = 0.05  # seconds: what a serial frame without a length of its own ends with
 _TOGETHER = 0.05  # seconds between requests of which the later ones do not repeat the earlier
+_LISTEN_ONLY = b"\x08\x00\x04"  # the one request that is never answered
 _MOST_OPEN = 256  # requests of one conversation that wait for an answer
 
 
@@ -72,38 +73,31 @@ class Exchange:
         """Why `pdu` cannot be the answer; "" if it can."""
         return problem(pdu, is_response=True, request=self.request)
 
+    @cached_property
+    def _judged(self) -> Judged:
+        return judge(self.request, self.response)
+
     @property
     def wrong(self) -> list[str]:
         """What is wrong with the two messages: a sentence for each fault."""
-        found: list[str] = []
-        if self.request is not None:
-            found.append(problem(self.request, is_response=False))
-        if self.response is not None and not (found and found[0] and self.response[0] & 0x80):
-            found.append(problem(self.response, is_response=True, request=self.request))
-        return [text for text in found if text]
+        return self._judged.wrong
 
     @property
     def request_text(self) -> str:
         """The request in words; "" if it is not in the capture."""
-        return "" if self.request is None else describe_request(self.request)
+        return self._judged.request_text
 
     @property
     def response_text(self) -> str:
         """The answer in words: "1, 2, 3", or why there is none."""
         if self.response is not None:
-            return describe_response(self.response, self.request)
+            return self._judged.response_text
         return "no answer is due" if self._may_be_silent else "no answer"
 
     @property
     def _may_be_silent(self) -> bool:
-        if self.request is None:
-            return False
-        if self.is_broadcast:
-            return True
-        try:
-            return not decode_request(self.request).expects_response
-        except InvalidRequestError:
-            return False
+        """Whether no answer is due: to a broadcast, and to function 8, sub-function 4."""
+        return self.is_broadcast or (self.request or b"").startswith(_LISTEN_ONLY)
 
 
 class Incident(NamedTuple):
@@ -128,16 +122,27 @@ class _Side:
 
 
 class Conversation:
-    """See the module. `numbers` counts the exchanges of the whole capture."""
+    """See the module. `numbers` counts the exchanges of the whole capture.
+
+    Every exchange is added to `found` when it begins, and is done later; so is every incident.
+    """
 
     def __init__(
-        self, client: str, server: str, link: str, framing: str, numbers: Iterator[int]
+        self,
+        client: str,
+        server: str,
+        link: str,
+        framing: str,
+        numbers: Iterator[int],
+        found: deque[Exchange | Incident],
     ) -> None:
         self.client = client
         self.server = server
         self._link = link
         self._numbers = numbers
+        self._found = found
         self._by_transaction = framing == "tcp"
+        self._needs_silence = FRAMINGS[framing].needs_silence
         self._open: list[Exchange] = []
         self.sides = {
             is_request: _Side(FRAMINGS[framing], is_request=is_request)
@@ -146,90 +151,90 @@ class Conversation:
 
     def segment(
         self, from_client: bool, time: float, sequence: int, data: bytes, missing: int
-    ) -> Iterator[Exchange | Incident]:
-        """Take a TCP segment: each new exchange, and what was found beside them."""
+    ) -> None:
+        """Take a TCP segment."""
         side = self.sides[from_client]
-        yield from self._silence(time)
+        if self._needs_silence:
+            self._silence(time)
         for piece in side.stream.feed(time, sequence, data, missing):
-            yield from self._piece(side, piece)
+            self._piece(side, piece)
 
-    def acknowledge(
-        self, from_client: bool, time: float, acknowledged: int
-    ) -> Iterator[Exchange | Incident]:
+    def acknowledge(self, from_client: bool, time: float, acknowledged: int) -> None:
         """Take an acknowledgement, which is about the bytes of the other direction."""
         side = self.sides[not from_client]
-        for piece in side.stream.acknowledge(time, acknowledged):
-            yield from self._piece(side, piece)
+        if side.stream.is_waiting:
+            for piece in side.stream.acknowledge(time, acknowledged):
+                self._piece(side, piece)
 
-    def datagram(
-        self, from_client: bool, time: float, data: bytes, missing: int
-    ) -> Iterator[Exchange | Incident]:
+    def datagram(self, from_client: bool, time: float, data: bytes, missing: int) -> None:
         """Take a UDP datagram."""
         side = self.sides[from_client]
         side.heard = time
         side.framing.receive_data(data, time)
+        self._frames(side, time)
         left = side.framing.buffered
-        yield from self._frames(side, time)
         side.framing.end_datagram()
-        yield from self._frames(side, time)
+        self._frames(side, time)
         if missing:
-            yield self._incident(side, time, f"{missing} bytes of a datagram were not captured")
-        elif left:
-            yield self._incident(side, time, f"{left} bytes of a datagram were no frame")
+            self._report(side, time, f"{missing} bytes of a datagram were not captured")
+        elif left and not self._needs_silence:
+            self._report(side, time, f"{left} bytes of a datagram were no whole frame")
 
-    def end(self) -> Iterator[Exchange | Incident]:
+    @property
+    def is_finished(self) -> bool:
+        """Whether both sides have said that they send no more, and all of it is there."""
+        return all(side.is_finished and not side.stream.is_waiting for side in self.sides.values())
+
+    def end(self) -> None:
         """The connection or the capture ends."""
         for side in self.sides.values():
             for piece in side.stream.end():
-                yield from self._piece(side, piece)
-        yield from self._silence(float("inf"))
+                self._piece(side, piece)
+        self._silence(float("inf"))
         for side in self.sides.values():
             if side.framing.buffered:
                 text = f"{side.framing.buffered} bytes at the end were no whole frame"
                 side.framing.reset()
-                yield self._incident(side, side.heard, text)
+                self._report(side, side.heard, text)
         for exchange in self._open:
             exchange.is_done = True
         self._open.clear()
 
-    def _silence(self, time: float) -> Iterator[Exchange | Incident]:
+    def _silence(self, time: float) -> None:
         """Frames that end by silence end before what comes at `time`; earlier ones go first."""
         for side in sorted(self.sides.values(), key=lambda side: side.heard):
             deadline = side.framing.deadline()
             if deadline is not None and deadline <= time:
                 side.framing.handle_timeout(time)
-                yield from self._frames(side, side.heard)
+                self._frames(side, side.heard)
 
-    def _piece(self, side: _Side, piece: Piece) -> Iterator[Exchange | Incident]:
+    def _piece(self, side: _Side, piece: Piece) -> None:
         if piece.lost:
             side.framing.reset()
-            text = f"{piece.lost} bytes before this are not in the capture"
-            yield self._incident(side, piece.time, text)
+            self._report(side, piece.time, f"{piece.lost} bytes before this are not in the capture")
         side.framing.receive_data(piece.data, piece.time)
         side.heard = piece.time
-        yield from self._frames(side, piece.time)
+        self._frames(side, piece.time)
 
-    def _frames(self, side: _Side, time: float) -> Iterator[Exchange | Incident]:
+    def _frames(self, side: _Side, time: float) -> None:
         while (frame := side.framing.next_frame()) is not None:
             if isinstance(frame, FrameError):
-                yield self._incident(side, time, str(frame))
+                self._report(side, time, str(frame))
             elif side.is_request:
-                yield self._request(time, frame)
+                self._request(time, frame)
             else:
-                exchange = self._response(time, frame)
-                if exchange is not None:
-                    yield exchange
+                self._response(time, frame)
         if side.framing.broken:
             # The next segment begins a frame, more often than not.
             side.framing.reset()
 
-    def _incident(self, side: _Side, time: float, text: str) -> Incident:
-        if side.is_request:
-            return Incident(time, self.client, self.server, text)
-        return Incident(time, self.server, self.client, text)
+    def _report(self, side: _Side, time: float, text: str) -> None:
+        ends = self.client, self.server
+        sender, receiver = ends if side.is_request else ends[::-1]
+        self._found.append(Incident(time, sender, receiver, text))
 
     def _exchange(self, time: float, frame: Frame, request: bytes | None) -> Exchange:
-        return Exchange(
+        exchange = Exchange(
             next(self._numbers),
             time,
             self.client,
@@ -239,29 +244,28 @@ class Conversation:
             frame.transaction,
             request,
         )
+        self._found.append(exchange)
+        return exchange
 
-    def _request(self, time: float, frame: Frame) -> Exchange:
+    def _request(self, time: float, frame: Frame) -> None:
         exchange = self._exchange(time, frame, frame.pdu)
-        if not self._by_transaction and frame.unit == 0:
-            exchange.is_broadcast = exchange.is_done = True
-            return exchange
+        exchange.is_broadcast = not self._by_transaction and frame.unit == 0
+        if exchange.is_broadcast or frame.pdu.startswith(_LISTEN_ONLY):
+            exchange.is_done = True
+            return
         self._open.append(exchange)
         if len(self._open) > _MOST_OPEN:
             self._open.pop(0).is_done = True
-        return exchange
 
-    def _response(self, time: float, frame: Frame) -> Exchange | None:
-        """Give an answer to its request; an exchange of its own if there is none."""
+    def _response(self, time: float, frame: Frame) -> None:
+        """Give an answer to its request; make an exchange of its own if there is none."""
         found = self._answered(frame)
         if found is None:
-            exchange = self._exchange(time, frame, None)
-            exchange.response = frame.pdu
-            exchange.is_done = True
-            return exchange
+            found = self._exchange(time, frame, None)
+        else:
+            found.milliseconds = (time - found.time) * 1000
         found.response = frame.pdu
-        found.milliseconds = (time - found.time) * 1000
         found.is_done = True
-        return None
 
     def _answered(self, frame: Frame) -> Exchange | None:
         """The request that a frame answers, which is open no longer.

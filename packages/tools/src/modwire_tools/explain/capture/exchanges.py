@@ -58,12 +58,13 @@ class Capture:
                 self.first = packet.time
             segment = find_segment(packet.link, packet.data)
             if segment is not None:
-                self._waiting.extend(self._take(packet.time, segment))
-                yield from self._done(packet.time)
+                self._take(packet.time, segment)
+                if self._waiting:
+                    yield from self._done(packet.time)
             elif packet.link not in KNOWN_LINKS:
                 self.unknown_links[packet.link] += 1
         for conversation in self._conversations.values():
-            self._waiting.extend(conversation.end())
+            conversation.end()
         yield from self._done(float("inf"))
         if error is not None:
             raise error
@@ -82,7 +83,7 @@ class Capture:
                 return
             yield waiting.popleft()
 
-    def _take(self, time: float, segment: Segment) -> Iterator[Exchange | Incident]:
+    def _take(self, time: float, segment: Segment) -> None:
         key, from_client = self._side(segment)
         if key is None:
             if segment.payload:
@@ -92,9 +93,9 @@ class Capture:
             return
         if not segment.is_tcp:
             conversation = self._conversation(key)
-            yield from conversation.datagram(from_client, time, segment.payload, segment.missing)
+            conversation.datagram(from_client, time, segment.payload, segment.missing)
             return
-        yield from self._tcp(key, from_client, time, segment)
+        self._tcp(key, from_client, time, segment)
 
     def _side(self, segment: Segment) -> tuple[_Key | None, bool]:
         """The conversation of a segment, client first, and whether the client sent it."""
@@ -126,17 +127,16 @@ class Capture:
                 "tcp" if is_tcp else "udp",
                 self._framing,
                 self._numbers,
+                self._waiting,
             )
         return found
 
-    def _tcp(
-        self, key: _Key, from_client: bool, time: float, segment: Segment
-    ) -> Iterator[Exchange | Incident]:
+    def _tcp(self, key: _Key, from_client: bool, time: float, segment: Segment) -> None:
         known = self._conversations.get(key)
         flags, sequence = segment.flags, segment.sequence
         if flags & SYN:
             if known is not None and not known.sides[from_client].stream.start(sequence):
-                yield from known.end()
+                known.end()
                 del self._conversations[key]
                 known = None
             if known is None:
@@ -148,14 +148,13 @@ class Capture:
                 return
             known = self._conversation(key)
         if flags & ACK:
-            yield from known.acknowledge(from_client, time, segment.acknowledged)
+            known.acknowledge(from_client, time, segment.acknowledged)
         if segment.payload or segment.missing:
-            yield from known.segment(from_client, time, sequence, segment.payload, segment.missing)
+            known.segment(from_client, time, sequence, segment.payload, segment.missing)
         if flags & FIN:
             known.sides[from_client].is_finished = True
-        both = all(side.is_finished and not side.stream.is_waiting for side in known.sides.values())
-        if flags & RST or both:
-            yield from known.end()
+        if flags & RST or (flags & FIN and known.is_finished):
+            known.end()
             del self._conversations[key]
 
 

@@ -63,6 +63,7 @@ def read_packets(file: BinaryIO, name: str) -> Iterator[Packet]:
 
 
 def _read(file: BinaryIO, size: int, name: str, what: str) -> bytes:
+    """So many bytes of the file, which is broken or cut off if it does not have them."""
     if size > _LARGEST:
         raise CaptureError(f"{name} is broken: {what} claims to have {size} bytes")
     data = file.read(size)
@@ -78,16 +79,19 @@ def _read_pcap(file: BinaryIO, name: str, start: bytes) -> Iterator[Packet]:
     if start[0] != 0xA1:
         file_header = pcap.LEFileHdr(header)
     packet_header = pcap.MAGIC_TO_PKT_HDR[magic]
+    # dpkt knows what a header is made of; an object for each packet would double the time.
+    header_struct = struct.Struct(packet_header.__hdr_fmt__)
     divisor = 1e9 if magic in _NANOSECONDS else 1e6
     link = int(file_header.linktype) & 0xFFFF
-    size: int = packet_header.__hdr_len__
+    size = header_struct.size
     number = 0
-    while first := file.read(1):
+    while header := file.read(size):
         number += 1
-        what = f"packet {number}"
-        read = packet_header(first + _read(file, size - 1, name, what))
-        time = int(read.tv_sec) + int(read.tv_usec) / divisor
-        yield Packet(time, link, _read(file, int(read.caplen), name, what))
+        if len(header) < size:
+            raise CaptureError(f"{name} is cut off in packet {number}")
+        seconds, fraction, captured = header_struct.unpack(header)[:3]
+        data = _read(file, captured, name, f"packet {number}")
+        yield Packet(seconds + fraction / divisor, link, data)
 
 
 class _Interface(NamedTuple):

@@ -5,7 +5,6 @@ Segments come twice, out of order, split and overlapping, and some are not in th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 _PATIENCE = (
@@ -55,57 +54,68 @@ class Stream:
             return True
         return first == self._next
 
-    def feed(self, time: float, sequence: int, data: bytes, missing: int) -> Iterator[Piece]:
-        """Take a segment whose last `missing` bytes were not captured."""
+    def feed(self, time: float, sequence: int, data: bytes, missing: int) -> list[Piece]:
+        """Take a segment whose last `missing` bytes were not captured; what is next by it."""
+        if sequence == self._next and not (self._held or missing or self._lost):
+            self._next = (sequence + len(data)) & _MASK
+            return [Piece(time, data, 0)] if data else []
         if self._next is None:
             self._next = sequence
+        pieces: list[Piece] = []
         if _distance(sequence, self._next) > 0:
             self._held.append(_Held(sequence, time, data, missing))
-            self._held.sort(key=lambda held: _distance(held.sequence, self._next or 0))
+            origin = self._next
+            self._held.sort(key=lambda held: _distance(held.sequence, origin))
             if len(self._held) > _MOST_HELD:
-                yield from self._skip()
-            return
-        yield from self._take(time, sequence, data, missing)
-        yield from self._release(time)
+                self._skip(pieces)
+            return pieces
+        self._take(pieces, time, sequence, data, missing)
+        self._release(pieces, time)
+        return pieces
 
-    def acknowledge(self, time: float, acknowledged: int) -> Iterator[Piece]:
+    def acknowledge(self, time: float, acknowledged: int) -> list[Piece]:
         """The other side has everything before `acknowledged`: a hole there will not be filled."""
-        if not self._held:
-            return
-        first = self._held[0]
-        if _distance(acknowledged, first.sequence) > 0 and time - first.time > _PATIENCE:
-            yield from self._skip()
+        pieces: list[Piece] = []
+        if self._held:
+            first = self._held[0]
+            if _distance(acknowledged, first.sequence) > 0 and time - first.time > _PATIENCE:
+                self._skip(pieces)
+        return pieces
 
-    def end(self) -> Iterator[Piece]:
+    def end(self) -> list[Piece]:
         """Nothing more will come: what is held behind holes."""
+        pieces: list[Piece] = []
         while self._held:
-            yield from self._skip()
+            self._skip(pieces)
+        return pieces
 
-    def _take(self, time: float, sequence: int, data: bytes, missing: int) -> Iterator[Piece]:
+    def _take(
+        self, pieces: list[Piece], time: float, sequence: int, data: bytes, missing: int
+    ) -> None:
         """Take the part of a segment that is new."""
         known = -_distance(sequence, self._next or 0)
         new = data[known:] if known > 0 else data
         if known > len(data):
             missing -= known - len(data)
         if new:
-            yield Piece(time, new, self._lost)
+            pieces.append(Piece(time, new, self._lost))
             self._lost = 0
         missing = max(0, missing)
         self._lost += missing
         self._next = ((self._next or 0) + len(new) + missing) & _MASK
 
-    def _release(self, time: float) -> Iterator[Piece]:
+    def _release(self, pieces: list[Piece], time: float) -> None:
         """Take what was held and is next now; it was of no use before `time`."""
         while self._held and _distance(self._held[0].sequence, self._next or 0) <= 0:
             held = self._held.pop(0)
-            yield from self._take(max(time, held.time), held.sequence, held.data, held.missing)
+            self._take(pieces, max(time, held.time), held.sequence, held.data, held.missing)
 
-    def _skip(self) -> Iterator[Piece]:
+    def _skip(self, pieces: list[Piece]) -> None:
         """Give the first hole up."""
         first = self._held[0]
         self._lost += _distance(first.sequence, self._next or 0)
         self._next = first.sequence
-        yield from self._release(first.time)
+        self._release(pieces, first.time)
 
 
 def _distance(sequence: int, origin: int) -> int:
