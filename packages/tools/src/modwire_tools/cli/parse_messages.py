@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.text import Text
 
 from modwire import ModbusError
-from modwire_tools.explain.frames import (
-    TITLES,
-    Reading,
-    best_framings,
-    explain_frame,
-    readings,
-    split_frames,
-)
+from modwire_tools.explain.frames import TITLES, Reading, explain_frame, readings
+from modwire_tools.explain.guessing import best_framings, split_frames
 from modwire_tools.explain.text import Line, parse_line
 from modwire_tools.explain.walk import Field
 
 from .ending import WrongArgumentError
-
-if TYPE_CHECKING:
-    from modwire_tools.explain.walk import Field
 
 _BYTES_IN_ROW = 8
 _NAME_WIDTH = 18

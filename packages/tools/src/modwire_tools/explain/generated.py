@@ -8,8 +8,9 @@ from typing import NamedTuple
 from modwire import FRAMINGS, Decoder, Frame
 
 from .arguments import Arguments
+from .choosing import choose
 from .frames import FRAMINGS as NAMES
-from .generating import Kind, choose, exception_response
+from .kinds import Kind, exception_response
 from .names import message_name
 from .text import parse_message
 from .words import describe_request, describe_response
