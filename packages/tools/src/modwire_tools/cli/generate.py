@@ -15,7 +15,7 @@ _Text = str | None
 
 
 def _option(name: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(name, help=text, rich_help_panel="Arguments")
+    option: typer.models.OptionInfo = typer.Option(name, help=text, )
     return option
 
 
@@ -56,7 +56,7 @@ def generate(
             "--values",
             "--value",
             help="Values read or written: 1,2,3; of several groups of a file 1,2;3.",
-            rich_help_panel="Arguments",
+            ,
         ),
     ] = None,
     write_address: Annotated[str | None, _option("--write-address", "Function 23.")] = None,

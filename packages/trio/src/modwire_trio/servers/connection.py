@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -61,7 +62,7 @@ class Connection:
         self._has_deadlines = (
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
-        protocol.connected(self.heard)
+        protocol.opened(self.heard)
 
     @property
     def is_busy(self) -> bool:
@@ -130,7 +131,7 @@ class Connection:
             if self.is_closing:
                 self.close("the server shuts down")
             elif self.protocol.closed:
-                self.close("it sent what is no Modbus frame")
+                self.close(self.protocol.closing_reason)
             elif self.protocol.has_call:
                 await self._execute()
             else:
@@ -142,16 +143,23 @@ class Connection:
         if call is None:
             return
         self._call = call
+        watching = trio.CancelScope()
+        if protocol.is_queued(call, service.units):
+            service.start(partial(self._watch_for_end, watching))
         try:
             response = await service.execute(protocol, call)
         finally:
             self._call = None
+            watching.cancel()
         self.heard = trio.current_time()
         protocol.connected(self.heard)
         self._unsent = protocol.answer(call, response)
         if not self.is_closing:
             self._unsent += protocol.answer_all(service.units)
         self._tell_answers()
+
+    async def _watch_for_end(self, scope: trio.CancelScope) -> None:
+        """Tell the units if the peer hangs up before `scope` is cancelled."""
 
     async def _flush_in_time(self) -> None:
         """Send what is unsent; a peer that does not take it is idle."""
@@ -179,6 +187,7 @@ class Connection:
         if self.is_open:
             self.is_open = False
             self._close()
+            self.protocol.ended()
             logger.debug("%s closed: %s", self, reason)
 
     def _close(self) -> None:
@@ -256,6 +265,15 @@ class SocketConnection(Connection):
             self._reschedule()
         return True
 
+    async def _watch_for_end(self, scope: trio.CancelScope) -> None:
+        if not self.is_open:
+            return  # the number may be another's by now
+        with scope, suppress(*_BROKEN):
+            await wait_readable(self._number)
+            # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
+            if _has_ended(self._socket):
+                self._service.units.hung_up(self.protocol.asker)
+
     async def _flush(self) -> None:
         while self._unsent:
             with suppress(BlockingIOError):
@@ -308,3 +326,12 @@ class StreamConnection(Connection):
 
     def _close(self) -> None:
         self._scope.cancel()
+
+
+def _has_ended(link: socket.socket) -> bool:
+    try:
+        return not link.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

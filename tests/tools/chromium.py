@@ -1,0 +1,103 @@
+"""Chromium, driven by Selenium: for the tests of the page, and for the pictures in `docs/`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+PATIENCE = 15.0  # seconds for what a user waits a moment for, on a busy machine
+
+
+def is_there() -> bool:
+    """Whether Chromium, its driver and Selenium are installed."""
+    try:
+        import selenium  # noqa: F401
+    except ImportError:
+        return False
+    return bool(shutil.which("chromium") and shutil.which("chromedriver"))
+
+
+@contextmanager
+def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> Iterator[WebDriver]:
+    """A headless browser with a profile of its own, which logs its requests and its console."""
+    from selenium.webdriver import Chrome, ChromeOptions
+    from selenium.webdriver.chrome.service import Service
+
+    options = ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",  # it runs as root in containers
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        "--hide-scrollbars",
+        # A page that asks for another host finds none, and its request is in the log.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        f"--window-size={width},{height}",
+        *(["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if is_dark else []),
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    options.add_experimental_option(
+        "perfLoggingPrefs", {"enableNetwork": True, "enablePage": False}
+    )
+    driver = Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def console(driver: WebDriver) -> list[str]:
+    """What the console was told since this was last asked, but for notes."""
+    return [
+        str(entry["message"]) for entry in driver.get_log("browser") if entry["level"] != "INFO"
+    ]
+
+
+def hosts(driver: WebDriver) -> set[str]:
+    """The hosts that requests and sockets went to since this was last asked, with their ports."""
+    found: set[str] = set()
+    for entry in driver.get_log("performance"):
+        event = json.loads(str(entry["message"]))["message"]
+        if event["method"] == "Network.requestWillBeSent":
+            link = urlsplit(event["params"]["request"]["url"])
+        elif event["method"] == "Network.webSocketCreated":
+            link = urlsplit(event["params"]["url"])
+        else:
+            continue
+        if link.scheme not in ("data", "blob", "chrome", "about"):
+            found.add(link.netloc)
+    return found
+
+
+def wait(what: str, is_so: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Wait until it is so; the test fails with `what` if it does not become so."""
+    from selenium.common.exceptions import (
+        NoSuchElementException,
+        StaleElementReferenceException,
+        TimeoutException,
+    )
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    waiting: WebDriverWait[None] = WebDriverWait(
+        None,  # type: ignore[arg-type]
+        patience,
+        poll_frequency=0.05,
+        ignored_exceptions=(NoSuchElementException, StaleElementReferenceException),
+    )
+    try:
+        waiting.until(lambda _: is_so())
+    except TimeoutException:
+        raise AssertionError(f"{what}: not within {patience:g} s") from None
