@@ -11,11 +11,9 @@ from .ending import WrongArgumentError
 if TYPE_CHECKING:
     from modwire_tools.explain.generated import Generated
 
-_Text = str | None
-
 
 def _option(name: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(name, help=text, )
+    option: typer.models.OptionInfo = typer.Option(name, help=text)
     return option
 
 
@@ -56,7 +54,6 @@ def generate(
             "--values",
             "--value",
             help="Values read or written: 1,2,3; of several groups of a file 1,2;3.",
-            ,
         ),
     ] = None,
     write_address: Annotated[str | None, _option("--write-address", "Function 23.")] = None,

@@ -11,6 +11,8 @@ import typer
 
 from .ending import WrongArgumentError
 
+_SUFFIXES = (".pcap", ".pcapng", ".cap", ".txt", ".log")
+
 
 def parse(
     messages: Annotated[
@@ -140,7 +142,7 @@ def _is_file(word: str) -> bool:
     except ValueError:
         path = Path(word)
         try:
-            return path.exists() or path.suffix in (".pcap", ".pcapng", ".cap", ".txt", ".log")
+            return bool(word.strip()) and (path.exists() or path.suffix in _SUFFIXES)
         except OSError:
             return False
     return False

@@ -11,6 +11,7 @@ from modwire import Decoder, crc16
 from .frames import FRAMINGS, Reading, readings
 
 _HEX = frozenset(b"0123456789abcdefABCDEF")
+_ASCII = _HEX | frozenset(b":\r\n")
 _DECODER = Decoder()
 
 
@@ -19,6 +20,8 @@ def best_framings(data: bytes) -> tuple[list[str], dict[str, Reading]]:
 
     Several fit best where `data` is without a fault in each. Where none is, it is the nearest.
     """
+    if data[:1] == b":" and all(byte in _ASCII for byte in data):
+        return ["ascii"], {}
     costs: dict[str, int] = {}
     better: dict[str, Reading] = {}
     for framing in FRAMINGS:
