@@ -12,7 +12,7 @@ from rich.text import Text
 from modwire import ModbusError
 from modwire_tools.explain.frames import TITLES, Reading, explain_frame, readings
 from modwire_tools.explain.guessing import best_framings, split_frames
-from modwire_tools.explain.text import Line, parse_line
+from modwire_tools.explain.text import Line, parse_line, parse_message
 from modwire_tools.explain.walk import Field
 
 from .ending import WrongArgumentError
@@ -41,6 +41,9 @@ class MessagePrinter:
         if len(words) > 1 and all(_is_short(word) for word in words):
             words = [" ".join(words)]  # one message, whose bytes the shell has parted
         try:
+            for word in words:
+                if not word.strip():
+                    parse_message(word)  # which says what a message is
             lines = [line for word in words if (line := parse_line(word)) is not None]
         except ValueError as error:
             raise WrongArgumentError(str(error)) from None
