@@ -453,3 +453,21 @@ def test_a_syn_may_carry_nothing_but_its_number() -> None:
     connection = Connection()
     packets = [connection.packet(0, b"", flags=SYN)] * 3 + conversation(connection)
     assert told(exchanges(packets)) == expected()
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client on UDP that takes a new port for each request, for ever."""
+    monkeypatch.setattr("modwire_tools.explain.capture.exchanges._MOST_CONVERSATIONS", 100)
+    packets: list[bytes] = []
+    for number in range(300):
+        connection = Connection(("10.1.0.1", 1024 + number), tcp=False)
+        packets.append(connection.send(frame(READ, 1)))
+        packets.append(connection.send(frame(VALUES, 1), server=True))
+    capture = Capture(io.BytesIO(pcap(timed([on_link(packet) for packet in packets]))), "it")
+    kept: list[int] = []
+    for exchange in capture:
+        assert isinstance(exchange, Exchange)
+        assert exchange.outcome == "ok"
+        kept.append(len(capture._conversations))
+    assert len(kept) == 300
+    assert max(kept) == 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from captures import Connection, on_link, pcap, pcapng, timed
-from modwire_command import COMMAND, PATIENCE, good, modwire
+from modwire_command import COMMAND, PATIENCE, good, modwire, started
 
 FORMS = "modwire: a message is pairs of hexadecimal digits such as 0103006b00037417 ("
 
@@ -165,6 +166,16 @@ def test_a_pipe_is_read() -> None:
         out, err, code = piped(b"0103006b00037417\n", "--json", *arguments)
         assert (err, code) == ("", 0)
         assert objects(out)[0]["readings"][0]["words"] == "read 3 holding registers from 107"
+
+
+def test_faults_are_red_on_a_terminal() -> None:
+    with started("parse", "0103006b00030000", terminal=True) as command:
+        assert command.wait() == 0
+        assert re.search(r"\x1b\[31mwrong: CRC-16 must be 1774", command.text)
+    with started("parse", "0103006b00030000", terminal=True, NO_COLOR="1") as command:
+        assert command.wait() == 0
+        assert "wrong: CRC-16 must be 1774" in command.text
+        assert "\x1b[31m" not in command.text
 
 
 # Captures.

@@ -30,7 +30,7 @@ def generate(
         list[str] | None,
         typer.Option(
             "--framing",
-            help="tcp, rtu, ascii, binary or pdu; repeatable; all but pdu without any.",
+            help="tcp, rtu, ascii, binary, pdu, or several: tcp,rtu; all but pdu without any.",
         ),
     ] = None,
     request: Annotated[bool, typer.Option("--request", help="Requests only.")] = False,

@@ -50,7 +50,7 @@ def print_capture(
     except CaptureError as broken:
         error = broken
     sys.stdout.flush()
-    print(_summary(capture, outcomes, ports), file=sys.stderr)  # noqa: T201
+    print(_summary(capture, outcomes, ports, framing), file=sys.stderr)  # noqa: T201
     if error is not None:
         raise error
 
@@ -122,7 +122,7 @@ def _json(found: Exchange | Incident, framing: str, with_fields: bool) -> dict[s
     return message
 
 
-def _summary(capture: Capture, outcomes: Counter[str], ports: Sequence[int]) -> str:
+def _summary(capture: Capture, outcomes: Counter[str], ports: Sequence[int], framing: str) -> str:
     served = " and ".join([str(port) for port in ports])
     exchanges = sum([outcomes[name] for name in _OUTCOMES])
     text = f"{capture.packets} packets, {outcomes['frames']} Modbus frames"
@@ -133,6 +133,8 @@ def _summary(capture: Capture, outcomes: Counter[str], ports: Sequence[int]) -> 
         text += f" on port {served}"
     if outcomes["incident"]:
         text += f"; {outcomes['incident']} times bytes that are no frame, or are missing"
+        if not exchanges and framing == "tcp":
+            text += "; for serial frames in TCP or UDP there is --framing rtu"
     if capture.unknown_links:
         links = ", ".join([str(link) for link in sorted(capture.unknown_links)])
         text += (

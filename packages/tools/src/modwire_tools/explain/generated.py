@@ -93,7 +93,8 @@ def generate(
     return found
 
 
-def _framings(names: Sequence[str]) -> Sequence[str]:
+def _framings(given: Sequence[str]) -> Sequence[str]:
+    names = [name.strip() for each in given for name in each.split(",")]
     for name in names:
         if name.lower() not in NAMES:
             raise ValueError(

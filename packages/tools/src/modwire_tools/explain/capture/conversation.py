@@ -181,6 +181,11 @@ class Conversation:
             self._report(side, time, f"{left} bytes of a datagram were no whole frame")
 
     @property
+    def heard(self) -> float:
+        """When there was something last."""
+        return max(side.heard for side in self.sides.values())
+
+    @property
     def is_finished(self) -> bool:
         """Whether both sides have said that they send no more, and all of it is there."""
         return all(side.is_finished and not side.stream.is_waiting for side in self.sides.values())

@@ -14,6 +14,7 @@ from .packets import CaptureError, read_packets
 
 PORT = 502
 PATIENCE = 30.0  # seconds of the capture that an answer is waited for
+_MOST_CONVERSATIONS = 10_000  # that are followed at once; UDP has no end of one
 _MOST_WAITING = 100_000  # exchanges behind one that waits for its answer
 
 _Key = tuple[bool, bytes, int, bytes, int]
@@ -120,6 +121,8 @@ class Capture:
     def _conversation(self, key: _Key) -> Conversation:
         found = self._conversations.get(key)
         if found is None:
+            if len(self._conversations) >= _MOST_CONVERSATIONS:
+                self._forget_idle()
             is_tcp, client, client_port, server, server_port = key
             found = self._conversations[key] = Conversation(
                 _endpoint(client, client_port),
@@ -130,6 +133,13 @@ class Capture:
                 self._waiting,
             )
         return found
+
+    def _forget_idle(self) -> None:
+        """End the half of the conversations that was quiet for longest."""
+        by_time = sorted(self._conversations.items(), key=lambda item: item[1].heard)
+        for key, conversation in by_time[: len(by_time) // 2]:
+            conversation.end()
+            del self._conversations[key]
 
     def _tcp(self, key: _Key, from_client: bool, time: float, segment: Segment) -> None:
         known = self._conversations.get(key)
