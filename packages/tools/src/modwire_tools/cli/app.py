@@ -14,7 +14,9 @@ from .bench import bench
 from .demo import demo
 from .ending import run
 from .gateway import gateway
+from .generate import generate
 from .help import examples
+from .parse import parse
 from .read import read
 from .scan import scan
 from .scrape import scrape
@@ -124,6 +126,27 @@ app.command(
         "modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'",
     )
 )(simulate)
+
+
+app.command(
+    epilog=examples(
+        "parse",
+        "modwire parse 000112340006ff076d",
+        "modwire parse 01 03 00 6b 00 03 74 17",
+        "modwire parse --framing rtu --response 010304000100022a32",
+        "modwire parse capture.pcap --port 502 --port 5020",
+        "modwire parse gateway.pcapng --port 4001 --framing rtu --fields",
+    )
+)(parse)
+app.command(
+    epilog=examples(
+        "generate",
+        "modwire generate",
+        "modwire generate read_coils 8/11 --framing rtu",
+        "modwire generate 16 --address 0x10 --values 1,2,3 --unit 17 --json",
+        "modwire generate 3 --exception 2 --response",
+    )
+)(generate)
 
 
 def main() -> None:
