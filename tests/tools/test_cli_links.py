@@ -37,7 +37,7 @@ WORDS = st.text(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from(["read", "write", "bench", "scan", "serve", "gateway"]),
     WORDS,
