@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 
-from modwire import Unit
+from modwire import SequentialBlock, Unit
 from modwire_command import COMMAND, good, modwire, process, started
 
 
@@ -144,6 +144,37 @@ def test_a_terminal_gets_a_table(endpoint: str) -> None:
     with started("read", endpoint, "ir:0", "di:0", terminal=True) as shown:
         assert shown.wait() == 0
     assert re.search(r"ir:0 +2304", shown.text)
+
+
+def test_the_text_of_a_device_does_not_move_the_cursor(endpoint: str, device: Unit) -> None:
+    assert device.holding_registers is not None
+    device.holding_registers.write(20, [0x1B5B, 0x324A, 0xC3A9, 0x0A09])
+    assert good("read", endpoint, "hr:20/string:8") == "hr:20/string:8\t\\x1b[2J\u00e9\\n\\t\n"
+    with started("read", endpoint, "hr:20/string:8", terminal=True) as shown:
+        assert shown.wait() == 0
+    assert "\x1b[2J" not in shown.text
+
+
+def test_what_a_terminal_cannot_show_ends_nothing(endpoint: str, device: Unit) -> None:
+    assert device.holding_registers is not None
+    device.holding_registers.write(20, [0xC3A9])
+    result = process("read", endpoint, "hr:20/string:2", PYTHONIOENCODING="ascii")
+    assert result == ("hr:20/string:2\t\\xe9\n", "", 0)
+
+
+def test_values_that_are_longer_than_a_request_are_read_in_parts(
+    endpoint: str, device: Unit
+) -> None:
+    assert device.coils is not None
+    before = device.server_message_count
+    block = device.input_registers
+    device.input_registers = SequentialBlock(0, range(300))
+    try:
+        out = good("read", endpoint, "ir:0", "--count", "300", "--json")
+    finally:
+        device.input_registers = block
+    assert json.loads(out)[0]["value"] == list(range(300))
+    assert device.server_message_count - before == 3
 
 
 # Writing.

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ def argument(name: str) -> Generator[None]:
 def run(app: typer.Typer) -> NoReturn:
     """Run `app` with the arguments of the process, and end the process."""
     code: object = DONE
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What a terminal of old cannot show is no reason to end.
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
             code = app(prog_name="modwire", standalone_mode=False)
