@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
+    from selenium.webdriver.remote.webelement import WebElement
 
 PATIENCE = 15.0  # seconds for what a user waits a moment for, on a busy machine
 
@@ -97,3 +98,60 @@ def wait(what: str, is_so: Callable[[], object], patience: float = PATIENCE) -> 
         waiting.until(lambda _: is_so())
     except TimeoutException:
         raise AssertionError(f"{what}: not within {patience:g} s") from None
+
+
+class Browser:
+    """What a user does with the page, and looks at."""
+
+    def __init__(self, driver: WebDriver) -> None:
+        self.driver = driver
+
+    def open(self, link: str) -> None:
+        """Show a view; where the page is there already, it is not loaded anew."""
+        self.driver.get(link)
+
+    def leave(self) -> None:
+        """Show nothing, so that no request is under way when a server ends."""
+        self.driver.get("about:blank")
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements("css selector", selector)
+
+    def one(self, selector: str) -> WebElement:
+        """The element, once it is there."""
+        wait(f"there is {selector}", lambda: self.all(selector))
+        return self.all(selector)[0]
+
+    def text(self, selector: str) -> str:
+        found = self.all(selector)
+        return found[0].text if found else ""
+
+    def wait_text(self, selector: str, is_so: Callable[[str], object] | str) -> str:
+        """The text of an element, once it is as wanted."""
+        if isinstance(is_so, str):
+            wanted = is_so
+            is_so = wanted.__eq__
+        wait(f"{selector} reads as wanted", lambda: is_so(self.text(selector)))
+        return self.text(selector)
+
+    def press(self, *keys: str) -> None:
+        """Keys for what has the focus."""
+        self.driver.switch_to.active_element.send_keys(*keys)
+
+    def type(self, *keys: str) -> None:
+        """Keys as the keyboard gives them, wherever the focus goes meanwhile."""
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
+
+    def choose(self, selector: str, value: str) -> None:
+        from selenium.webdriver.support.select import Select
+
+        Select(self.one(selector)).select_by_value(value)
+
+    def resize(self, width: int, height: int = 800) -> None:
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def run(self, script: str, *arguments: object) -> object:
+        return self.driver.execute_script(script, *arguments)

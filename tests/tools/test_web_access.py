@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from fake_view import FakeView
-from modwire_tools.web import check_token, format_link, is_loopback, make_token, serve_page
+from modwire_tools.web import check_token, format_link, guard, is_loopback, make_token, serve_page
 from modwire_tools.web.guard import BODY_LIMIT
 from page_requests import PATIENCE, RefusedSocketError, WebSocket, ask
 from running_page import ServedPage
@@ -158,6 +158,16 @@ def test_a_long_body_is_refused_and_the_server_goes_on(page: ServedPage) -> None
     raw = b"10000\r\n" + b" " * 0x10000 + b"\r\n10000\r\n" + b" " * 0x10000 + b"\r\n0\r\n\r\n"
     assert ask(page.port, "PUT", COIL, WRITE, chunks, raw=raw).status == 413
     assert ask(page.port, "GET", "/api").status == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(
+    page: ServedPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_PATIENCE", 0.2)
+    head = f"PUT {COIL} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", page.port), timeout=PATIENCE) as connection:
+        connection.sendall(f"{head}Content-Length: 30\r\n\r\n{{".encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408")
 
 
 @pytest.mark.parametrize(

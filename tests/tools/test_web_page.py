@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from chromium import chromium, console, hosts, is_there, wait
+from chromium import Browser, chromium, console, hosts, is_there, wait
 from fake_view import FakeView
 from modwire import ServerDeviceBusyError
 from modwire_sync import TcpClient
@@ -17,7 +17,6 @@ from running_page import RunningPage, ServedPage
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
-    from selenium.webdriver.remote.webelement import WebElement
 
     from ..conftest import RequirePeer
 
@@ -42,63 +41,6 @@ def page(driver: WebDriver) -> Iterator[RunningPage]:
     """Served as long as the browser shows it: an energy meter and a boiler."""
     with RunningPage() as served:
         yield served
-
-
-class Browser:
-    """What a user does with the page, and looks at."""
-
-    def __init__(self, driver: WebDriver) -> None:
-        self.driver = driver
-
-    def open(self, link: str) -> None:
-        """Show a view; where the page is there already, it is not loaded anew."""
-        self.driver.get(link)
-
-    def leave(self) -> None:
-        """Show nothing, so that no request is under way when a server ends."""
-        self.driver.get("about:blank")
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.driver.find_elements("css selector", selector)
-
-    def one(self, selector: str) -> WebElement:
-        """The element, once it is there."""
-        wait(f"there is {selector}", lambda: self.all(selector))
-        return self.all(selector)[0]
-
-    def text(self, selector: str) -> str:
-        found = self.all(selector)
-        return found[0].text if found else ""
-
-    def wait_text(self, selector: str, is_so: Callable[[str], object] | str) -> str:
-        """The text of an element, once it is as wanted."""
-        if isinstance(is_so, str):
-            wanted = is_so
-            is_so = wanted.__eq__
-        wait(f"{selector} reads as wanted", lambda: is_so(self.text(selector)))
-        return self.text(selector)
-
-    def press(self, *keys: str) -> None:
-        """Keys for what has the focus."""
-        self.driver.switch_to.active_element.send_keys(*keys)
-
-    def type(self, *keys: str) -> None:
-        """Keys as the keyboard gives them, wherever the focus goes meanwhile."""
-        from selenium.webdriver import ActionChains
-
-        ActionChains(self.driver).send_keys(*keys).perform()
-
-    def choose(self, selector: str, value: str) -> None:
-        from selenium.webdriver.support.select import Select
-
-        Select(self.one(selector)).select_by_value(value)
-
-    def resize(self, width: int, height: int = 800) -> None:
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-    def run(self, script: str, *arguments: object) -> object:
-        return self.driver.execute_script(script, *arguments)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from urllib.parse import parse_qs, urlencode
 
 import trio
@@ -42,16 +43,21 @@ class Guard:
         sender = _with_headers(send)
         try:
             self._check(scope)
-            body = _Body(scope, receive)
         except RefusedError as refusal:
-            await _refuse(scope, sender, refusal)
             if scope["type"] == "http":
-                await _drain(receive)
+                with suppress(RefusedError):
+                    await _read_body(receive)
+            await _refuse(scope, sender, refusal)
+            return
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, sender)
             return
         try:
-            await self._app(scope, body.receive, sender)
-        finally:
-            await body.finish()
+            body = await _read_body(receive)
+        except RefusedError as refusal:
+            await _refuse(scope, sender, refusal)
+        else:
+            await self._app(scope, _give_body(body, receive), sender)
 
     def _check(self, scope: Scope) -> None:
         headers = {
@@ -72,47 +78,41 @@ class Guard:
             self._access.check_token(headers)
 
 
-class _Body:
-    """The body of a request, which must be short and come soon."""
+async def _read_body(receive: Receive) -> bytes:
+    """The body of a request, which must be short and come soon.
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._receive = receive
-        self._is_http = scope["type"] == "http"
-        self._size = 0
-        self._is_over = False
-        for name, value in scope["headers"]:
-            if name.lower() == b"content-length" and int(value) > BODY_LIMIT:
-                raise _too_long()
-
-    async def receive(self) -> Message:
-        if not self._is_http or self._is_over:
-            return await self._receive()
-        try:
-            with trio.fail_after(_PATIENCE):
-                message = await self._receive()
-        except trio.TooSlowError:
-            raise RefusedError(408, "the body of the request did not come in time") from None
-        self._is_over = not message.get("more_body", False)
-        self._size += len(message.get("body", b""))
-        if self._size > BODY_LIMIT:
-            raise _too_long()
-        return message
-
-    async def finish(self) -> None:
-        """Take what nobody has read, so that the connection goes on."""
-        if self._is_http and not self._is_over:
-            await _drain(self._receive)
+    What is too long is taken and dropped, for a while: a client may look for an answer only when
+    it has sent all, and hypercorn closes the connection once the answer is there.
+    """
+    body = b""
+    size = 0
+    with trio.move_on_after(_PATIENCE) as patience:
+        is_over = False
+        while not is_over:
+            message = await receive()
+            is_over = not message.get("more_body", False)
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            body = body + part if size <= BODY_LIMIT else b""
+    if size > BODY_LIMIT:
+        raise RefusedError(413, f"the body must be at most {BODY_LIMIT} bytes")
+    if patience.cancelled_caught:
+        raise RefusedError(408, "the body of the request did not come in time")
+    return body
 
 
-def _too_long() -> RefusedError:
-    return RefusedError(413, f"the body must be at most {BODY_LIMIT} bytes")
+def _give_body(body: bytes, receive: Receive) -> Receive:
+    """A `receive` for the application, which gets a body that was read already."""
+    is_given = False
 
+    async def give() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
 
-async def _drain(receive: Receive) -> None:
-    """Take the rest of a body, for a while: a client may read the answer only when it sent all."""
-    with trio.move_on_after(_PATIENCE):
-        while (await receive()).get("more_body", False):
-            pass
+    return give
 
 
 class PeerError(OSError):

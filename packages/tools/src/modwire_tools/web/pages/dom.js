@@ -81,8 +81,8 @@ export function duration(seconds) {
 export const count = (number) => Number(number).toLocaleString("en").replaceAll(",", "\u202f");
 
 // A number with as many digits as are worth reading.
-export function brief(value) {
+export function brief(value, digits = 7) {
   if (typeof value !== "number") return value === null || value === undefined ? "" : String(value);
   if (Number.isInteger(value)) return String(value);
-  return String(Number(value.toPrecision(7)));
+  return String(Number(value.toPrecision(digits)));
 }

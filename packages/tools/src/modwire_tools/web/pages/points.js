@@ -20,12 +20,13 @@ export function seek(points, text) {
   return [...points.keys()].filter((index) => isFound(points[index]));
 }
 
-export function showValue(value) {
+// Single floats have seven digits; what is scaled has the dust of a multiplication behind the twelfth.
+export function showValue(value, type) {
   if (value === true) return "on";
   if (value === false) return "off";
-  if (Array.isArray(value)) return `[${value.map(showValue).join(", ")}]`;
+  if (Array.isArray(value)) return `[${value.map((each) => showValue(each, type)).join(", ")}]`;
   if (value === "") return "\u201c\u201d";
-  return brief(value);
+  return brief(value, /float(16|32)/.test(type) ? 7 : 12);
 }
 
 export function openPoints(panel, place) {
@@ -120,7 +121,7 @@ function row(point, { device, unit }) {
   });
 
   function update(point_) {
-    const text = showValue(point_.value);
+    const text = showValue(point_.value, point_.type);
     const isChanged = value.textContent !== "" && value.textContent !== text;
     setText(value, text);
     if (isChanged) mark(value);

@@ -86,7 +86,7 @@ export function openTrends(panel, place, _, query) {
         const last = each.samples.at(-1)?.[0] ?? -Infinity;
         each.samples.push(...samples.filter(([time]) => time > last));
         each.samples = each.samples.slice(-5000);
-        setText(value, showValue(each.samples.at(-1)?.[1] ?? ""));
+        setText(value, showValue(each.samples.at(-1)?.[1] ?? "", point.type));
       },
       failed(sentence) { setText(value, sentence); },
     });
