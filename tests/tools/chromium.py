@@ -16,11 +16,7 @@ PATIENCE = 15.0  # seconds for what a user waits a moment for, on a busy machine
 
 
 def is_there() -> bool:
-    """Whether Chromium, its driver and Selenium are installed."""
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
-        return False
+    """Whether Chromium and its driver are installed."""
     return bool(shutil.which("chromium") and shutil.which("chromedriver"))
 
 

@@ -286,6 +286,7 @@ def test_a_failure_of_ours_is_logged_and_answered(served: Served) -> None:
         del served.view.connections  # type: ignore[attr-defined]
     assert (answer.status, answer.error) == (500, "the simulator failed: RuntimeError")
     assert "RuntimeError: broken" in logged.get(timeout=PATIENCE).getMessage()
+    assert logged.empty()
     logging.getLogger("modwire.web").removeHandler(handler)
 
 

@@ -99,7 +99,8 @@ class Api:
         query = request.query_params
         start = arguments.integer(query, "start", 0, 1_000_000, 0)
         count = arguments.integer(query, "count", 1, arguments.MOST_DEVICES, 100)
-        return answer(plain.devices(self._view, start, count, arguments.text(query, "search")))
+        found = plain.search_devices(self._view, arguments.text(query, "search"))
+        return answer(plain.devices(self._view, start, count, found))
 
     async def device(self, request: Request) -> Response:
         index = arguments.device_of(request.path_params)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import trio
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,8 +16,10 @@ from ..simulator.view import View
 from .access import Access, RefusedError
 from .api import Api, answer, refuse
 from .files import File, read_files
-from .guard import Guard, token_in_query
+from .guard import Guard, PeerError, token_in_query
 from .live import Live
+
+_LOG = logging.getLogger("modwire.web")
 
 
 def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
@@ -64,5 +68,7 @@ class _Page:
 
 
 async def _fail(_: Request, error: Exception) -> Response:
-    """An error of ours: it is logged where it is raised again, the client learns that it was."""
+    """An error of ours: the log has all of it, the client learns its kind."""
+    if not isinstance(error, PeerError):
+        _LOG.error("A request to the simulator's page failed", exc_info=error)
     return answer({"error": f"the simulator failed: {type(error).__name__}"}, 500)

@@ -115,11 +115,18 @@ async def _drain(receive: Receive) -> None:
             pass
 
 
+class PeerError(OSError):
+    """An answer could not be sent: the peer is gone, or what it sent allows none."""
+
+
 def _with_headers(send: Send) -> Send:
     async def sender(message: Message) -> None:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             message["headers"] = [*message.get("headers", []), *_HEADERS]
-        await send(message)
+        try:
+            await send(message)
+        except Exception as error:
+            raise PeerError("the answer could not be sent") from error
 
     return sender
 

@@ -8,11 +8,14 @@ A push without changes comes where there are none for long, so that each side se
 
 from __future__ import annotations
 
+import logging
+
 import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..simulator.view import View
 from . import arguments, plain
+from .guard import PeerError
 from .shown import Shown
 
 MESSAGE_LIMIT = 16 * 1024  # bytes of a message of the page
@@ -23,7 +26,10 @@ _MOST_PAGES = 100
 
 GOING_AWAY = 1001
 WRONG_DATA = 1008
+FAILED = 1011
 TRY_LATER = 1013
+
+_LOG = logging.getLogger("modwire.web")
 
 
 class Live:
@@ -36,15 +42,18 @@ class Live:
 
     async def serve(self, socket: WebSocket) -> None:
         """The endpoint: one page, until it goes away."""
-        await socket.accept()
-        if self._pages >= _MOST_PAGES:
-            await socket.close(TRY_LATER, f"there are {_MOST_PAGES} pages already")
-            return
         self._pages += 1
         try:
+            await socket.accept()
+            if self._pages > _MOST_PAGES:
+                await socket.close(TRY_LATER, f"there are {_MOST_PAGES} pages already")
+                return
             await _Page(socket, Shown(self._view)).run(self._stopping)
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, PeerError):
             pass
+        except Exception:  # noqa: BLE001 - an error of ours, which ends this page's link alone
+            _LOG.exception("A link of the simulator's page failed")
+            await socket.close(FAILED, "the simulator failed")
         finally:
             self._pages -= 1
 

@@ -65,24 +65,31 @@ def device(
 
 
 def devices(
-    view: View, start: int, count: int, search: str, *, units: int | None = None
+    view: View, start: int, count: int, found: Sequence[int] | None, *, units: int | None = None
 ) -> dict[str, Json]:
-    """A page of the devices, and how many there are; with `search`, of those it is found in.
+    """A page of the devices, or of those that were `found`, and how many there are.
 
     `units` is how many of each device's units are wanted, None for all.
     """
-    problems = view.problems()
-    if search:
-        sought = search.casefold()
-        found = [info for info in view.devices() if sought in _searched(info)]
-        total, shown = len(found), found[start : start + count]
-    else:
+    if found is None:
         total, shown = view.device_count(), view.devices(start, count)
+    else:
+        total = len(found)
+        shown = [each for index in found[start : start + count] for each in view.devices(index, 1)]
+    problems = view.problems()
     return {
         "total": total,
         "start": start,
         "devices": [device(info, problems, units) for info in shown],
     }
+
+
+def search_devices(view: View, text: str) -> list[int] | None:
+    """The indexes of the devices in which `text` is found; None for no text."""
+    if not text:
+        return None
+    sought = text.casefold()
+    return [info.index for info in view.devices() if sought in _searched(info)]
 
 
 def _searched(info: DeviceInfo) -> str:

@@ -28,7 +28,7 @@ export function openFaults(panel, { device, unit }) {
   rows.get("exception").extra.append(code);
   rows.get("delay").extra.append(seconds, " s");
   panel.append(
-    h("p", { class: "muted" }, "Faults are drawn in this order for each request; the first that comes up is done. A delay is added to whatever is answered."),
+    h("p", { class: "muted" }, "Drawn in this order for each request; the first that comes up is done. A delay comes on top."),
     h("div", { class: "panel faults" }, [...rows.values()].map((row) => row.element)),
     h("div", { class: "bar" }, h("button", {
       type: "button", onclick: () => put(Object.fromEntries(KINDS.map(([kind]) => [kind, 0]))),

@@ -63,7 +63,9 @@ watchLink((state) => {
 });
 
 show({ kind: "overview" }, {
-  told: ({ title }) => {
+  told: ({ title, problems }) => {
+    const pill = document.getElementById("problems");
+    setText(pill, problems > 0 ? `${problems} not served` : "");
     setText(document.getElementById("title"), title);
     document.title = `${title} \u2013 modwire simulator`;
   },

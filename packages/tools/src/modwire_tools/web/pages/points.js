@@ -84,7 +84,7 @@ function row(point, { device, unit }) {
   const path = pointPath(device, unit, point.name);
   const value = h("button", { type: "button", class: "value", title: "Edit" });
   const cell = h("td", { class: "value-cell" }, value);
-  const behaviour = h("td", { class: "behaviour" });
+  const behaviour = h("span");
   const problem = h("span", { class: "edit-problem", role: "alert" });
   const hold = h("button", { type: "button", class: "switch", role: "switch", "aria-label": `Hold ${point.name}` });
   const holdCell = h("td", {}, hold);
@@ -92,7 +92,7 @@ function row(point, { device, unit }) {
     ? h("a", { href: `#/device/${device}/unit/${unit}/trends?show=${encodeURIComponent(point.name)}`, "aria-label": `Trend of ${point.name}` }, "trend")
     : "";
   const element = h("tr", { data: { point: point.name } },
-    h("th", { scope: "row" }, point.name), cell, h("td", { class: "unit" }, point.unit), behaviour, holdCell,
+    h("th", { scope: "row" }, point.name), cell, h("td", { class: "unit" }, point.unit), h("td", { class: "behaviour" }, behaviour), holdCell,
     h("td", { class: "muted where" }, `${TABLES[point.table].one} ${point.address}${point.size > 1 ? `\u2013${point.address + point.size - 1}` : ""}`),
     h("td", { class: "muted type" }, point.type), h("td", {}, trend));
 
@@ -126,6 +126,7 @@ function row(point, { device, unit }) {
     if (isChanged) mark(value);
     now = point_;
     setText(behaviour, point_.behaviour);
+    behaviour.title = point_.behaviour;
     hold.setAttribute("aria-checked", String(point_.held));
     hold.hidden = point_.behaviour === "" && !point_.held;
     element.classList.toggle("held", point_.held);

@@ -15,7 +15,8 @@ export function openTrends(panel, place, _, query) {
   let points = [];
   let isPaused = false;
   let pausedAt = 0;
-  let offset = 0; // of the simulator's clock to the browser's
+  // Of the simulator's clock to the browser's, by the sample that came with the least delay.
+  let offset = null;
   const span = h("div");
   const pause = h("button", { type: "button", "aria-pressed": "false", onclick: turnPause }, "Pause");
   const picks = h("div", { class: "picks", role: "group", "aria-label": "Points" });
@@ -76,9 +77,12 @@ export function openTrends(panel, place, _, query) {
       chart.element);
     const each = { chart, samples: [], value, card };
     each.stop = show({ kind: "trend", ...place, name: point.name }, {
-      reset() { each.samples = []; },
+      reset() {
+        each.samples = [];
+        offset = null;
+      },
       added(samples) {
-        offset = samples.at(-1)[0] - Date.now() / 1000;
+        offset = Math.max(offset ?? -Infinity, samples.at(-1)[0] - Date.now() / 1000);
         const last = each.samples.at(-1)?.[0] ?? -Infinity;
         each.samples.push(...samples.filter(([time]) => time > last));
         each.samples = each.samples.slice(-5000);
