@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import select
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -277,6 +278,29 @@ def test_a_capture_from_a_pipe() -> None:
     assert len(objects(out)) == 3
     assert err.startswith("8 packets, 5 Modbus frames, 3 exchanges")
     assert code == 0
+
+
+def test_a_capture_is_read_while_it_is_made() -> None:
+    """`tcpdump -U -w - | modwire parse`: an exchange is there before the next packet is."""
+    data = capture()
+    third = data.index(bytes.fromhex("000200000006010300100003")) - 70
+    with subprocess.Popen(
+        [*COMMAND, "parse", "--json"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as command:
+        assert command.stdin is not None
+        assert command.stdout is not None
+        command.stdin.write(data[:third])
+        command.stdin.flush()
+        ready, _, _ = select.select([command.stdout], [], [], PATIENCE)
+        assert ready
+        assert json.loads(command.stdout.readline())["response_text"] == "1, 2, 255"
+        command.stdin.write(data[third:])
+        command.stdin.close()
+        assert len(command.stdout.readlines()) == 2
+        assert command.wait(PATIENCE) == 0
 
 
 def test_a_broken_capture_gives_what_it_has_and_a_sentence(tmp_path: Path) -> None:

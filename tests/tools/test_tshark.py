@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trio
 
-from captures import Connection, on_link, pcap, pcapng, timed
+from captures import (
+    ETHERNET,
+    NULL,
+    RAW,
+    SLL,
+    SLL2,
+    Connection,
+    on_link,
+    pcap,
+    pcapng,
+    timed,
+)
 from messages_vectors import load, unique_pdus
 from modwire import (
     FRAMINGS,
@@ -70,12 +81,14 @@ def readings(path: Path, framing: str, port: int) -> Iterator[tuple[float, float
                 yield exchange.time + (took or 0), took, reading
 
 
-def compare(path: Path, framing: str = "tcp", port: int = 502) -> tuple[int, int]:
+def compare(
+    path: Path, framing: str = "tcp", port: int = 502, link: str = "tcp"
+) -> tuple[int, int]:
     """Compare every frame of a capture, a packet for each; how many we and tshark find."""
     ours = sorted(readings(path, framing, port), key=itemgetter(0))
     pairs: list[tuple[Reading, Dissected]] = []
     at = 0
-    for dissected in dissect(path, port, framing):
+    for dissected in dissect(path, port, framing, link):
         while ours[at][0] < dissected.time - CLOCK:
             at += 1
         time, took, reading = ours[at]
@@ -104,6 +117,24 @@ def test_every_message_of_the_corpus(tmp_path: Path, framing: str, write: Any) -
     assert ours == len(entries)
     # It takes RTU frames of more than 300 bits or so for something else.
     assert theirs == ours if framing == "tcp" else theirs > 0.9 * ours
+
+
+@pytest.mark.parametrize(
+    ("link", "version", "tcp"),
+    [(SLL, 4, True), (SLL2, 6, True), (NULL, 6, True), (RAW, 4, True), (ETHERNET, 6, False)],
+)
+def test_links_and_addresses(tmp_path: Path, link: int, version: int, tcp: bool) -> None:
+    """What the other tests make of bytes is what tshark takes for the same packets."""
+    hosts = ("10.0.0.1", "10.0.0.2") if version == 4 else ("fd00::1", "fd00::2")
+    connection = Connection((hosts[0], 40000), (hosts[1], 502), tcp=tcp)
+    packets = connection.open() if tcp else []
+    entries = [entry for entry in ENTRIES if entry["framing"] == "tcp"][:20]
+    for entry in entries:
+        is_response = entry["direction"] == "response"
+        packets.append(connection.send(bytes.fromhex(entry["hex"]), server=is_response))
+    path = tmp_path / "link"
+    path.write_bytes(pcap(timed([on_link(packet, link) for packet in packets]), link))
+    assert compare(path, link="tcp" if tcp else "udp") == (20, 20)
 
 
 def test_what_our_clients_and_servers_say(tmp_path: Path) -> None:

@@ -49,23 +49,15 @@ class Dissected(NamedTuple):
     seconds: float | None
 
 
-def dissect(path: Path, port: int, framing: str = "tcp") -> list[Dissected]:
+def dissect(path: Path, port: int, framing: str = "tcp", link: str = "tcp") -> list[Dissected]:
     """What tshark finds in a capture, by packet. Each may have one frame only."""
-    protocol = {"tcp": "mbtcp", "rtu": "mbrtu"}[framing]
+    protocol = {"tcp": "mbudp" if link == "udp" else "mbtcp", "rtu": "mbrtu"}[framing]
     done = subprocess.run(
         [
+            *("tshark", "-r", str(path), "-Y", "modbus"),
             # The port tells it requests from responses, the other setting what is on the port.
-            *(
-                "tshark",
-                "-r",
-                str(path),
-                "-o",
-                f"{protocol}.tcp.port:{port}",
-                "-d",
-                f"tcp.port=={port},{protocol}",
-                "-Y",
-                protocol,
-            ),
+            *("-o", f"{protocol}.{link}.port:{port}"),
+            *("-d", f"{link}.port=={port},{protocol}"),
             *("-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"),
             *[part for name in _FIELDS for part in ("-e", name)],
         ],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from stat import S_ISREG
 from typing import BinaryIO
 
 from modwire import FRAMINGS, Decoder, Frame
@@ -29,6 +31,8 @@ def print_capture(
     capture = Capture(file, name, ports=ports, framing=framing)
     outcomes: Counter[str] = Counter()
     error: CaptureError | None = None
+    # A capture that is being made is looked at while it is.
+    is_live = not S_ISREG(os.fstat(file.fileno()).st_mode)
     write = sys.stdout.write
     try:
         for found in capture:
@@ -39,14 +43,16 @@ def print_capture(
                 outcomes["frames"] += (found.request is not None) + (found.response is not None)
             if as_json:
                 write(json.dumps(_json(found, framing, with_fields), ensure_ascii=False) + "\n")
-                continue
-            first = capture.first or 0.0
-            if outcomes.total() <= 3 and not outcomes["header"]:
-                outcomes["header"] += 1
-                write(_started(first))
-            write(_line(found, first))
-            if with_fields and isinstance(found, Exchange):
-                write(_fields(found, framing))
+            else:
+                first = capture.first or 0.0
+                if not outcomes["header"]:
+                    outcomes["header"] = 1
+                    write(_started(first))
+                write(_line(found, first))
+                if with_fields and isinstance(found, Exchange):
+                    write(_fields(found, framing))
+            if is_live:
+                sys.stdout.flush()
     except CaptureError as broken:
         error = broken
     sys.stdout.flush()

@@ -167,7 +167,8 @@ class MessagePrinter:
         if not in_full:
             self._print(f"As a {direction}: no, {reading.problem}", "dim")
             return
-        self._print(f"As a {direction}: {reading.name}, {reading.words}", "bold")
+        words = "" if reading.problem else f", {reading.words}"
+        self._print(f"As a {direction}: {reading.name}{words}", "bold")
         if reading.about:
             self._print(f"  {reading.about}", "dim")
         for fault in reading.wrong[len(reading.faults) :]:
