@@ -101,7 +101,10 @@ class _Names:
             return self.time
         if name in _CONSTANTS:
             return _CONSTANTS[name]
-        return self._lookup(name, self.time)
+        try:
+            return self._lookup(name, self.time)
+        except LookupError:
+            raise KeyError(name) from None  # which has the functions looked through
 
     def random(self) -> float:
         return noise(self._seed, int(self.time * 10))
