@@ -90,7 +90,7 @@ app.command(
         "modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021",
         "modwire simulate --devices 50 --tcp 127.0.0.1:6000",
         "modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses",
-        "modwire simulate device.toml --serial /dev/ttyUSB0?baudrate=9600&parity=N",
+        "modwire simulate device.toml --serial /dev/ttyUSB0?baudrate=9600",
     )
 )(simulate)
 
