@@ -30,6 +30,7 @@ from .errors import (
     ServerDeviceFailureError,
 )
 from .exchange import Exchange
+from .faults import FaultyResponse
 from .framing import FRAMINGS, AsciiFraming, BinaryFraming, Frame, Framing, RtuFraming, TcpFraming
 from .messages import (
     REQUESTS,
@@ -124,6 +125,7 @@ __all__ = [
     "ExceptionResponse",
     "ExceptionResponseError",
     "Exchange",
+    "FaultyResponse",
     "FileRecord",
     "FileRecordData",
     "Frame",

@@ -237,7 +237,11 @@ class Executor:
                 self.options.on_call(self.peer, request, response)
             except Exception as error:  # noqa: BLE001 - what is done has to be answered
                 self._report(request, error)
+        self._answered(call, response)
         return response
+
+    def _answered(self, call: Call, response: Response | None) -> None:
+        """Tell the hook of the protocol, which knows more of the call than its request."""
 
     def _report(self, request: AnyRequest, error: BaseException) -> None:
         if self.options.on_error is not None:

@@ -12,11 +12,15 @@ from .messages.decoder import Decoder
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from .execution import Call
     from .messages.base import AnyRequest, Response
+    from .server import ServerProtocol
 
     Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
     OnCall = Callable[[object, AnyRequest, "Response | None"], None]
     OnError = Callable[[object, AnyRequest, BaseException], None]
+    OnConnection = Callable[[ServerProtocol], None]
+    OnAnswer = Callable[[ServerProtocol, Call, "Response | None"], None]
 
 HookT = TypeVar("HookT")
 
@@ -139,6 +143,11 @@ class ServerOptions(LineOptions):
     exception 01. `on_call(peer, request, response)` sees every call; the response is None where
     nothing is answered. `on_error(peer, request, error)` sees what units and hooks raised
     unexpectedly, which the client only sees as exception 04.
+
+    `on_connect(protocol)` and `on_disconnect(protocol)` see each connection come and go, as the
+    `ServerProtocol` that serves it: its `peer`, when it was `heard`, how many `requests` it made.
+    `on_answer(protocol, call, response)` is `on_call` for those who want to know it all: the
+    unit and the transaction that `call` has, and when `protocol` heard the request.
     """
 
     def __init__(
@@ -148,6 +157,9 @@ class ServerOptions(LineOptions):
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         on_error: OnError | None = None,
+        on_connect: OnConnection | None = None,
+        on_disconnect: OnConnection | None = None,
+        on_answer: OnAnswer | None = None,
         silence: float = 0.00175,
         tolerance: float = 0.0,
         suppress_echo: bool = False,
@@ -164,6 +176,9 @@ class ServerOptions(LineOptions):
         self.authorize = _hook("authorize(peer, role, unit, request)", authorize)
         self.on_call = _hook("on_call(peer, request, response)", on_call)
         self.on_error = _hook("on_error(peer, request, error)", on_error)
+        self.on_connect = _hook("on_connect(protocol)", on_connect)
+        self.on_disconnect = _hook("on_disconnect(protocol)", on_disconnect)
+        self.on_answer = _hook("on_answer(protocol, call, response)", on_answer)
 
 
 def network_client_options(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from .errors import ExceptionCode, FrameError, InvalidRequestError
 from .execution import Call, Executor, busy_call
+from .faults import FaultyResponse
 from .framing.ascii import follow_delimiter
 from .framing.base import Frame, Framing
 from .messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
@@ -19,6 +20,7 @@ from .messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
 from .options import ServerOptions
 
 if TYPE_CHECKING:
+    from .options import OnAnswer, OnConnection
     from .unit import Units
 
 __all__ = ["Call", "ServerProtocol", "busy_call", "idlest"]
@@ -55,8 +57,9 @@ class ServerProtocol(Executor):
 
     `peer` and `role` are handed to the hooks of the options. `asker` is who takes turns with
     others behind a gateway: None for this protocol, the peer where each has several. `closed`
-    turns True when the connection has to be closed: after a fatal frame error, or when it was
-    idle too long. `frame_errors` counts what was no frame.
+    turns True when the connection has to be closed: after a fatal frame error, when it was idle
+    too long, or where a `FaultyResponse` drops it. `frame_errors` counts what was no frame,
+    `requests` what was asked; `heard` is when bytes last came (seconds, monotonic).
     """
 
     def __init__(
@@ -75,13 +78,11 @@ class ServerProtocol(Executor):
         self.framing = framing(self.options.decoder, is_server=True, silence=silence)
         self.closed = False
         self.frame_errors = 0
-        self._may_shorten = (
-            self.options.authorize is None
-            and self.options.on_call is None
-            and not self.options.suppress_echo
-            and self.options.decoder.standard_reads
-        )
-        self._heard = float("-inf")
+        self.requests = 0
+        self.heard = float("-inf")
+        self.on_answer = self.options.on_answer
+        self._is_open = False
+        self._is_dropped = False
         self._waiting: Frame | None = None
         self._errors_to_tell = 0
         self._has_overrun = False
@@ -91,12 +92,12 @@ class ServerProtocol(Executor):
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that came at `now` (seconds, monotonic)."""
-        self._heard = now
+        self.heard = now
         self.framing.receive_data(data, now)
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Take one datagram: what is no whole frame at its end is dropped."""
-        self._heard = now
+        self.heard = now
         self._follows_delimiter = False  # each datagram may be another peer's
         self.framing.receive_data(data, now)
         self.framing.end_datagram()
@@ -105,9 +106,57 @@ class ServerProtocol(Executor):
         """Characters were lost: the next damaged frame counts as a character overrun."""
         self._has_overrun = True
 
+    @property
+    def on_answer(self) -> OnAnswer | None:
+        """The hook of the options, which may be set and taken away while the server runs."""
+        return self._on_answer
+
+    @on_answer.setter
+    def on_answer(self, hook: OnAnswer | None) -> None:
+        self._on_answer = hook
+        options = self.options
+        self._may_shorten = (
+            hook is None
+            and options.authorize is None
+            and options.on_call is None
+            and not options.suppress_echo
+            and options.decoder.standard_reads
+        )
+
+    def _answered(self, call: Call, response: Response | None) -> None:
+        if self._on_answer is not None:
+            try:
+                self._on_answer(self, call, response)
+            except Exception as error:  # noqa: BLE001 - what is done has to be answered
+                self._report(call.request, error)
+
     def connected(self, now: float) -> None:
         """The connection was accepted: the idle timeout counts from here."""
-        self._heard = now
+        self.heard = now
+
+    def opened(self, now: float) -> None:
+        """`connected`, and `on_connect` is told: for a connection that `ended` will end."""
+        self.heard = now
+        self._is_open = True
+        self._tell_hook(self.options.on_connect)
+
+    @property
+    def closing_reason(self) -> str:
+        """Why it is `closed`, for logs; not for one that was idle."""
+        return "a fault drops it" if self._is_dropped else "it sent what is no Modbus frame"
+
+    def ended(self) -> None:
+        """The connection is closed: `on_disconnect` is told, once."""
+        if self._is_open:
+            self._is_open = False
+            self._tell_hook(self.options.on_disconnect)
+
+    def _tell_hook(self, hook: OnConnection | None) -> None:
+        if hook is not None:
+            try:
+                hook(self)
+            except Exception as error:  # noqa: BLE001 - a hook cannot end a connection
+                self._report(RawRequest(0), error)
 
     def deadline(self) -> float | None:
         """When to call `handle_timeout`; None if only bytes matter."""
@@ -115,19 +164,19 @@ class ServerProtocol(Executor):
         idle = self.options.idle_timeout
         if idle is None:
             return silence
-        end = self._heard + idle
+        end = self.heard + idle
         return end if silence is None else min(silence, end)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`: silence ends a frame, or the connection was idle too long."""
         self.framing.handle_timeout(now)
         idle = self.options.idle_timeout
-        if idle is not None and now - self._heard >= idle:
+        if idle is not None and now - self.heard >= idle:
             self.closed = True
 
     def send_at(self) -> float:
         """When an answer may be sent: on a serial line after 3.5 characters of silence."""
-        return self._heard + (self.options.silence if self.framing.needs_silence else 0.0)
+        return self.heard + (self.options.silence if self.framing.needs_silence else 0.0)
 
     def _next_frame(self) -> Frame | None:
         """The next frame that may be a request; what is none is counted."""
@@ -169,6 +218,7 @@ class ServerProtocol(Executor):
         return None if frame is None else self._call(frame)
 
     def _call(self, frame: Frame) -> Call:
+        self.requests += 1
         unit, transaction, pdu = frame
         broadcast = self._is_serial and not unit
         try:
@@ -196,8 +246,23 @@ class ServerProtocol(Executor):
             follow_delimiter(self.framing, call.request)
         if response is None or call.broadcast:
             return b""
+        if isinstance(response, FaultyResponse):
+            return self._answer_badly(call, response)
         pdu = self._encode(call, response)
         return self._reply(call.unit, call.transaction, pdu)
+
+    def _answer_badly(self, call: Call, faulty: FaultyResponse) -> bytes:
+        if faulty.drops:
+            # Only a connection can be closed, and what waits on it is not answered either.
+            if self._is_open:
+                self.closed = self._is_dropped = True
+            return b""
+        if not faulty.is_damaged:
+            return self.answer(call, faulty.response)
+        if faulty.response is None:
+            return b""
+        pdu = self._encode(call, faulty.response)
+        return self.framing.wrap_damaged(call.unit, call.transaction, pdu)
 
     def _encode(self, call: Call, response: Response) -> bytes:
         """The PDU of `response`; exception 04 if it is none, which only a custom class can do."""
@@ -226,7 +291,7 @@ class ServerProtocol(Executor):
         """
         answers: list[bytes] = []
         find = units.get if self._is_serial else units.for_tcp
-        while True:
+        while not self._is_dropped:
             if self._may_shorten and self._waiting is None:
                 self._answer_reads(units, answers)
             frame = self._next_frame()
@@ -251,7 +316,7 @@ class ServerProtocol(Executor):
 
     def respond(self, data: bytes, now: float, units: Units) -> bytes:
         """`receive_data` and `answer_all` in one, for bytes whose answers are sent at once."""
-        self._heard = now
+        self.heard = now
         framing = self.framing
         if self._may_shorten and self._waiting is None and not framing.frames:
             # What a client that waits for each answer sends: one request and nothing else.
@@ -263,11 +328,13 @@ class ServerProtocol(Executor):
                     answer = unit.answer_read(pdu)
                     if answer is not None:
                         units.bus.messages += 1
+                        self.requests += 1
                         return framing.wrap(unit_id, transaction, answer)
             # What a client that pipelines sends: several of the same.
             answers, count, size = framing.answer_run(data, units.find_reads)
             if count:
                 units.bus.messages += count
+                self.requests += count
                 if size == len(data):
                     return answers
                 framing.receive_data(data[size:], now)
@@ -295,3 +362,4 @@ class ServerProtocol(Executor):
             frames.popleft()
             answers.append(wrap(unit_id, transaction, answer))
         units.bus.messages += len(answers) - count
+        self.requests += len(answers) - count

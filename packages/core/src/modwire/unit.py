@@ -55,7 +55,8 @@ class Unit(Datastore, Communication):
     - `fifo_queues` maps the address of a FIFO's count register to a sequence, oldest value first,
       such as a deque that the owner appends to; reading does not empty it (function 24).
     - `server_id`, `run_indicator` and `additional_id_data` are the answer to function 17; the two
-      byte strings have at most 250 bytes together.
+      byte strings have at most 250 bytes together. A `run_indicator` of None is for a device whose
+      answer ends with the id.
     - `exception_status` is the eight coils of function 7.
     - `blocking=True` tells an adapter that `execute` may wait for something, such as a database.
 
@@ -85,7 +86,7 @@ class Unit(Datastore, Communication):
         files: Mapping[int, Block] | None = None,
         fifo_queues: Mapping[int, Sequence[int]] | None = None,
         server_id: bytes = b"modwire",
-        run_indicator: bool = True,
+        run_indicator: bool | None = True,
         additional_id_data: bytes = b"",
         exception_status: int = 0,
         blocking: bool = False,

@@ -1,6 +1,32 @@
-"""What the `modwire` command is made of, for programs that want a part of it."""
+"""What the `modwire` command is made of, for programs that want a part of it.
 
-from .addresses import Place, parse_place
-from .explain import Field, explain_pdu
+A name is imported when it is first asked for: the command starts through this file, and should
+be there at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .addresses import Place, parse_place
+    from .explain import Field, explain_pdu
 
 __all__ = ["Field", "Place", "explain_pdu", "parse_place"]
+
+_HOMES = {
+    "Field": "explain",
+    "Place": "addresses",
+    "explain_pdu": "explain",
+    "parse_place": "addresses",
+}
+
+
+def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = found
+    return found

@@ -35,6 +35,10 @@ class AsciiFraming(Framing):
         body = bytes((unit,)) + pdu
         return b":%b%02X\r%b" % (hexlify(body).upper(), lrc(body), self.delimiter)
 
+    def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        body = bytes((unit,)) + pdu
+        return b":%b%02X\r%b" % (hexlify(body).upper(), lrc(body) ^ 0xFF, self.delimiter)
+
     def receive_data(self, data: bytes, now: float) -> None:
         if self._buffer:
             if now - self._heard > PAUSE:

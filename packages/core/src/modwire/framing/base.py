@@ -81,6 +81,10 @@ class Framing:
         """`encode` without the check and the `Frame`: the hot paths of client and server."""
         raise NotImplementedError
 
+    def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        """The same with what a receiver must reject: a wrong checksum or protocol id."""
+        raise NotImplementedError
+
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that arrived at `now` (seconds, monotonic)."""
         raise NotImplementedError

@@ -29,8 +29,13 @@ class BinaryFraming(Framing):
     _held = 0  # a brace at the end of what came, whose twin may follow
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
-        body = bytes((unit,)) + pdu
-        body += crc16(body).to_bytes(2, "little")
+        return self._wrap(bytes((unit,)) + pdu, 0)
+
+    def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        return self._wrap(bytes((unit,)) + pdu, 0xFFFF)
+
+    def _wrap(self, body: bytes, damage: int) -> bytes:
+        body += (crc16(body) ^ damage).to_bytes(2, "little")
         return b"{" + body.replace(b"{", b"{{").replace(b"}", b"}}") + b"}"
 
     def receive_data(self, data: bytes, now: float) -> None:

@@ -44,6 +44,10 @@ class RtuFraming(Framing):
         body = bytes((unit,)) + pdu
         return body + crc16(body).to_bytes(2, "little")
 
+    def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        body = bytes((unit,)) + pdu
+        return body + (crc16(body) ^ 0xFFFF).to_bytes(2, "little")
+
     def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
         size = len(data)
         if (

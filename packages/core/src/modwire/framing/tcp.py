@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _HEADER = Struct(">HHHB")
+_WRONG_PROTOCOL = 0xFFFF
 
 
 class TcpFraming(Framing):
@@ -28,6 +29,9 @@ class TcpFraming(Framing):
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
+
+    def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        return _HEADER.pack(transaction, _WRONG_PROTOCOL, len(pdu) + 1, unit) + pdu
 
     def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
         size = len(data)

@@ -68,7 +68,7 @@ class Connection(Waiting):
         self._wrap = wrap
         self._is_sending = False
         self._is_queued = False
-        protocol.connected(now)
+        protocol.opened(now)
 
     def run(self) -> None:
         """Serve the peer until one of the two has enough; in a greenlet of its own."""
@@ -173,7 +173,7 @@ class Connection(Waiting):
             if not self.closing:
                 self._answer()
         if protocol.closed:
-            self.close("it sent what is no Modbus frame")
+            self.close(protocol.closing_reason)
         elif self.closing:
             self.close("its last answer was sent")
         elif self._all.has_deadlines and self.is_open:
@@ -243,6 +243,7 @@ class Connection(Waiting):
             self.unwatch()
             self._socket.close()
             self._all.forget(self)
+            self.protocol.ended()
             self._all.logger.debug("%s closed: %s", self, reason)
 
     def __str__(self) -> str:

@@ -72,7 +72,7 @@ class Connection:
         self._unsent: bytes | memoryview = b""
         self._watched = READ
         self._withdraw: Callable[[], None] | None = None
-        protocol.connected(now)
+        protocol.opened(now)
 
     @property
     def is_busy(self) -> bool:
@@ -139,7 +139,7 @@ class Connection:
         if not self.closing and self.protocol.has_call:
             self._submit()
         if self.protocol.closed or self.closing:
-            self.close_when_done("it sent what is no Modbus frame")
+            self.close_when_done(self.protocol.closing_reason)
         if self._all.has_deadlines and self.is_open:
             self._all.schedule(self)
 
@@ -241,6 +241,7 @@ class Connection:
             self._socket.close()
             if self.call is not None and self._withdraw is not None:
                 self._withdraw()
+            self.protocol.ended()
             self._loop.logger.debug("%s closed: %s", self, reason)
 
     def __str__(self) -> str:

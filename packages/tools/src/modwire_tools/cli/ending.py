@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING
-
-from modwire import ModbusError
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     import typer
 
+DONE = 0
 FAILED = 1
 WRONG_ARGUMENT = 2
 INTERRUPTED = 128 + signal.SIGINT
@@ -25,22 +28,75 @@ class WrongArgumentError(ValueError):
     """An argument of the command is wrong; its text says which, and what is allowed."""
 
 
-def run(app: typer.Typer) -> None:
-    """Run `app` with the arguments of the process, and end the process."""
+class FailedError(OSError):
+    """The command could not do all that it was asked; its text says what was not done."""
+
+
+@contextmanager
+def argument(name: str) -> Generator[None]:
+    """What raises ValueError in the block is the fault of the argument called `name`."""
     try:
-        app()
-    except WrongArgumentError as error:
-        _end(str(error), WRONG_ARGUMENT)
-    except (ModbusError, OSError) as error:
+        yield
+    except WrongArgumentError:
+        raise
+    except ValueError as error:
+        raise WrongArgumentError(f"{name}: {error}") from None
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run `app` with the arguments of the process, and end the process."""
+    code: object = DONE
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What a terminal of old cannot show is no reason to end.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            code = app(prog_name="modwire", standalone_mode=False)
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:
         if isinstance(error, BrokenPipeError):
             # Who read our output has enough, such as `head`. Nothing more can be said there.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(FAILED)
-        _end(str(error), FAILED)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+            code = FAILED
+        else:
+            found = _outcome(error)
+            if found is None:
+                raise
+            sentence, code = found
+            print(f"modwire: {sentence}", file=sys.stderr)  # noqa: T201
+    sys.exit(code if isinstance(code, int) else DONE)
 
 
-def _end(sentence: str, code: int) -> None:
-    print(f"modwire: {sentence}", file=sys.stderr)  # noqa: T201
-    sys.exit(code)
+def _outcome(error: Exception) -> tuple[str, int] | None:
+    """The sentence for an error, and the exit code; None for what is a fault of this program."""
+    import typer
+
+    if isinstance(error, WrongArgumentError):
+        return str(error), WRONG_ARGUMENT
+    if isinstance(error, typer.TyperException):
+        return _usage(error), error.exit_code
+    if isinstance(error, FailedError):
+        return str(error), FAILED
+    from modwire import ModbusError
+
+    from .hints import described
+
+    if isinstance(error, (ModbusError, OSError)):
+        return described(error), FAILED
+    if isinstance(error, ImportError):  # an extra is missing, and the text says which
+        return str(error), FAILED
+    return None
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What the parser of the command line has to say, as one sentence."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    text = text[:1].lower() + text[1:]
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", None) or "modwire"
+    text = text.replace(". Did you mean", ", did you mean")
+    return f"{text} See {path} --help" if text.endswith("?") else f"{text}; see {path} --help"

@@ -62,7 +62,7 @@ class Connection:
         self._has_deadlines = (
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
-        protocol.connected(self.heard)
+        protocol.opened(self.heard)
 
     @property
     def is_busy(self) -> bool:
@@ -131,7 +131,7 @@ class Connection:
             if self.is_closing:
                 self.close("the server shuts down")
             elif self.protocol.closed:
-                self.close("it sent what is no Modbus frame")
+                self.close(self.protocol.closing_reason)
             elif self.protocol.has_call:
                 await self._execute()
             else:
@@ -187,6 +187,7 @@ class Connection:
         if self.is_open:
             self.is_open = False
             self._close()
+            self.protocol.ended()
             logger.debug("%s closed: %s", self, reason)
 
     def _close(self) -> None:

@@ -1,0 +1,151 @@
+"""What `read` prints: lines, a table, JSON or CSV; once, or for each time that it has read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from modwire_tools.value_types import shortest
+
+from .hints import brief
+from .output import console, is_terminal, print_json, print_json_list, print_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modwire_tools.reading import Outcome
+    from modwire_tools.value_types import Value
+
+    from .output import Json
+
+
+def printer_for(as_json: bool, as_csv: bool, show_registers: bool) -> Printer:
+    """The printer that the options ask for."""
+    if as_json:
+        return JsonPrinter(show_registers)
+    if as_csv:
+        return CsvPrinter(show_registers)
+    return TextPrinter(show_registers)
+
+
+def hexadecimal(outcome: Outcome) -> str:
+    """The registers of a value as hexadecimal digits, the bits as 0 and 1."""
+    if outcome.item.place.has_bits:
+        return " ".join(map(str, map(int, outcome.raw)))
+    return " ".join(f"{register:04X}" for register in outcome.raw)
+
+
+def plain(value: Value) -> Json:
+    """A value for JSON: a float without digits that it does not have, a tuple as a list."""
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return shortest(value) if isinstance(value, float) else value
+
+
+def timestamp() -> str:
+    """Now, as ISO 8601 has it."""
+    return datetime.fromtimestamp(time.time(), timezone.utc).isoformat(timespec="milliseconds")
+
+
+class Printer:
+    """Prints outcomes; `live` says whether on a terminal a live table is printed instead."""
+
+    live = False
+
+    def __init__(self, show_registers: bool) -> None:
+        self.show_registers = show_registers
+
+    def once(self, outcomes: Sequence[Outcome]) -> None:
+        """What was read by a command that reads once."""
+        raise NotImplementedError
+
+    def again(self, outcomes: Sequence[Outcome]) -> None:
+        """What was read, one time of several."""
+        raise NotImplementedError
+
+
+class TextPrinter(Printer):
+    """A table on a terminal; lines of fields with tabs between them for other programs."""
+
+    live = True
+
+    def once(self, outcomes: Sequence[Outcome]) -> None:
+        if not is_terminal():
+            self._lines(outcomes, "")
+            return
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for outcome in outcomes:
+            cells = [outcome.item.name, _text(outcome)]
+            table.add_row(*cells, *([hexadecimal(outcome)] if self.show_registers else []))
+        console().print(table)
+
+    def again(self, outcomes: Sequence[Outcome]) -> None:
+        self._lines(outcomes, f"{timestamp()}\t")
+
+    def _lines(self, outcomes: Sequence[Outcome], before: str) -> None:
+        lines: list[str] = []
+        for outcome in outcomes:
+            if outcome.error is None:
+                fields = [outcome.item.name, outcome.item.shown(outcome.value)]
+                fields += [hexadecimal(outcome)] if self.show_registers else []
+                lines.append(before + "\t".join(fields))
+        if lines:
+            print_line("\n".join(lines))
+
+
+class JsonPrinter(Printer):
+    """A JSON list, and in several times an object on each line."""
+
+    def once(self, outcomes: Sequence[Outcome]) -> None:
+        print_json_list([self._object(outcome) for outcome in outcomes])
+
+    def again(self, outcomes: Sequence[Outcome]) -> None:
+        values = [self._object(outcome) for outcome in outcomes]
+        print_json({"time": timestamp(), "values": values})
+
+    def _object(self, outcome: Outcome) -> dict[str, Json]:
+        found: dict[str, Json] = {"address": str(outcome.item.place), "type": outcome.item.type}
+        if outcome.error is None:
+            found["value"] = plain(outcome.value)
+        else:
+            found["error"] = brief(outcome.error)
+        if self.show_registers and outcome.raw:
+            found["registers"] = hexadecimal(outcome)
+        return found
+
+
+class CsvPrinter(Printer):
+    """A row for each value, the same once and several times, below the names of the columns."""
+
+    def __init__(self, show_registers: bool) -> None:
+        super().__init__(show_registers)
+        self._has_head = False
+
+    def once(self, outcomes: Sequence[Outcome]) -> None:
+        self.again(outcomes)
+
+    def again(self, outcomes: Sequence[Outcome]) -> None:
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        extra = ["registers"] if self.show_registers else []
+        if not self._has_head:
+            rows.writerow(["time", "address", "type", "value", *extra, "error"])
+            self._has_head = True
+        now = timestamp()
+        for outcome in outcomes:
+            value = "" if outcome.error is not None else outcome.item.shown(outcome.value)
+            error = "" if outcome.error is None else brief(outcome.error)
+            raw = [hexadecimal(outcome)] if self.show_registers else []
+            rows.writerow([now, outcome.item.place, outcome.item.type, value, *raw, error])
+        sys.stdout.write(text.getvalue())
+        sys.stdout.flush()
+
+
+def _text(outcome: Outcome) -> str:
+    return outcome.item.shown(outcome.value) if outcome.error is None else brief(outcome.error)

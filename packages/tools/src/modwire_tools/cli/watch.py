@@ -1,0 +1,224 @@
+"""`modwire read --watch`: a live table on a terminal, lines for other programs."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import monotonic, sleep
+from typing import TYPE_CHECKING
+
+from modwire import ConnectionLostError, ModbusError
+
+from .ending import FailedError
+from .hints import brief
+from .output import console, is_terminal, note
+from .printing import hexadecimal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from modwire import BlockingCalls
+    from modwire_tools.reading import Outcome, Reading
+
+    from .printing import Printer
+
+_TREND = 30  # values
+_MARKED = 2  # readings for which a change stays marked
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def watch_values(
+    client: BlockingCalls,
+    reading: Reading,
+    printer: Printer,
+    interval: float,
+    most: int | None,
+    title: str,
+    show_registers: bool,
+) -> None:
+    """Read every `interval` seconds, `most` times or until Ctrl+C.
+
+    A reading that fails is shown, and the next one is made all the same: links come back. Raises
+    at the end if the last one failed.
+    """
+    live = LiveTable(title, show_registers) if printer.live and is_terminal() else None
+    if live is not None:
+        live.start()
+    failure: ModbusError | None = None
+    outcomes: Sequence[Outcome] = ()
+    try:
+        begun = monotonic()
+        number = 0
+        while True:
+            started = monotonic()
+            try:
+                outcomes = reading.read(client)
+                failure = None
+            except ModbusError as error:
+                if not number and isinstance(error, ConnectionLostError):
+                    raise
+                failure = error
+                if live is None:
+                    note(f"modwire: {brief(error)}")
+            else:
+                if live is None:
+                    printer.again(outcomes)
+                else:
+                    live.update(outcomes, monotonic())
+            number += 1
+            if live is not None:
+                live.show(reading.requests, monotonic() - started, failure)
+            if number == most:
+                break
+            # Times are multiples of the interval from the start, so that no error adds up; what
+            # was missed because reading took longer is left out.
+            now = monotonic()
+            late = (now - begun) % interval
+            sleep(interval - late)
+    finally:
+        if live is not None:
+            live.stop()
+    if failure is not None:
+        raise failure
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        texts = [f"{each.item.name}: {brief(each.error)}" for each in failed if each.error]
+        raise FailedError(
+            f"{len(failed)} of {len(outcomes)} addresses could not be read: {'; '.join(texts)}"
+        )
+
+
+class Trend:
+    """The latest values of one item, and when it changed."""
+
+    def __init__(self) -> None:
+        self.values: deque[tuple[float, float]] = deque(maxlen=_TREND)
+        self.changes = 0
+        self.age = _MARKED  # readings since the last change
+        self._last: object = None
+        self._is_known = self._is_number = False
+
+    def add(self, value: object, now: float) -> None:
+        """The next value, at `now` seconds."""
+        self.age += 1
+        if self._is_known and value != self._last and value == value:
+            self.changes += 1
+            self.age = 0
+        self._last, self._is_known = value, True
+        if isinstance(value, (bool, int, float)):
+            self._is_number = not isinstance(value, bool)
+            self.values.append((now, float(value)))
+
+    @property
+    def rate(self) -> float | None:
+        """The change per second over the numbers that are kept, None where there are none."""
+        if len(self.values) < 2 or not self._is_number:
+            return None
+        (start, first), (end, last) = self.values[0], self.values[-1]
+        return (last - first) / (end - start) if end > start else None
+
+    def bars(self) -> str:
+        """A sparkline from the lowest to the highest of the values that are kept."""
+        numbers = [value for _, value in self.values if abs(value) < float("inf")]
+        if not numbers:
+            return ""
+        least, most = min(numbers), max(numbers)
+        width = most - least
+        if not width:
+            return _BARS[0] * len(numbers)
+        top = len(_BARS) - 1
+        return "".join(_BARS[round((each - least) / width * top)] for each in numbers)
+
+
+class LiveTable:
+    """The table, which is painted anew after each reading."""
+
+    def __init__(self, title: str, show_registers: bool, on: Console | None = None) -> None:
+        from rich.live import Live
+
+        self._title = title
+        self._show_registers = show_registers
+        self._trends: dict[int, Trend] = {}
+        self._outcomes: Sequence[Outcome] = ()
+        self._times: deque[float] = deque(maxlen=_TREND)
+        self._readings = self._errors = 0
+        self._console = console() if on is None else on
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="ellipsis")
+
+    def start(self) -> None:
+        """Take the terminal; the cursor is hidden."""
+        self._live.start()
+
+    def stop(self) -> None:
+        """Give the terminal back; the table stays."""
+        self._live.stop()
+
+    def update(self, outcomes: Sequence[Outcome], now: float) -> None:
+        """What was read at `now`, in seconds."""
+        self._outcomes = outcomes
+        self._times.append(now)
+        for index, outcome in enumerate(outcomes):
+            trend = self._trends.setdefault(index, Trend())
+            if outcome.error is None:
+                trend.add(outcome.value, now)
+
+    def count(self, failure: Exception | None) -> None:
+        """One reading more is done."""
+        self._readings += 1
+        self._errors += failure is not None
+
+    def show(self, requests: int, seconds: float, failure: Exception | None) -> None:
+        """Paint the table, below it how the reading went."""
+        self.count(failure)
+        self._live.update(self.table(requests, seconds, failure), refresh=True)
+
+    def table(self, requests: int, seconds: float, failure: Exception | None) -> Table:
+        """The table as it is now."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=self._title, title_justify="left", box=None, pad_edge=False)
+        table.add_column("address", no_wrap=True)
+        table.add_column("type", style="dim", no_wrap=True)
+        table.add_column("", no_wrap=True)
+        table.add_column("value", justify="right")
+        if self._show_registers:
+            table.add_column("registers", style="dim")
+        table.add_column("changes", justify="right")
+        table.add_column("per second", justify="right", no_wrap=True)
+        table.add_column("trend", no_wrap=True, style="cyan")
+        for index, outcome in enumerate(self._outcomes):
+            trend = self._trends[index]
+            is_new = trend.age < _MARKED
+            if outcome.error is None:
+                value = Text(
+                    outcome.item.shown(outcome.value), style="bold yellow" if is_new else ""
+                )
+            else:
+                value = Text(brief(outcome.error), style="red")
+            rate = trend.rate
+            cells: list[Text | str] = [
+                str(outcome.item.place),
+                outcome.item.type,
+                Text("●" if is_new else " ", style="yellow"),
+                value,
+            ]
+            cells += [hexadecimal(outcome)] if self._show_registers else []
+            cells += [str(trend.changes), "" if rate is None else f"{rate:+.3g}", trend.bars()]
+            table.add_row(*cells)
+        table.caption_justify = "left"
+        table.caption = self._caption(requests, seconds, failure)
+        return table
+
+    def _caption(self, requests: int, seconds: float, failure: Exception | None) -> str:
+        parts = [f"read {self._readings} times, {requests} requests, last {seconds * 1000:.1f} ms"]
+        if len(self._times) > 1:
+            rate = (len(self._times) - 1) / (self._times[-1] - self._times[0])
+            parts.append(f"{rate:.3g} per second")
+        if self._errors:
+            parts.append(f"{self._errors} failed")
+        if failure is not None:
+            parts.append(brief(failure))
+        return ", ".join([*parts, "Ctrl+C ends"])

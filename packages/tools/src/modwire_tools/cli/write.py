@@ -1,0 +1,153 @@
+"""`modwire write`: values into coils and holding registers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .arguments import EndpointText, JsonFlag, UnitText, parse_endpoint, unit_of
+from .completion import complete_address
+from .ending import FailedError, WrongArgumentError, argument
+from .value_options import (
+    ByteOrderOption,
+    OrderOption,
+    ScaleOption,
+    TypeOption,
+    WordOrderOption,
+    parse_defaults,
+)
+
+if TYPE_CHECKING:
+    from modwire import BlockingCalls
+    from modwire_tools.items import Assignment
+
+    from .output import Json
+
+
+def write(
+    endpoint: EndpointText,
+    assignments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ADDRESS=VALUE...",
+            help="What to write: hr:16=22.5, co:3=on, hr:0=1,2,3, hr:8/string:6=pump, "
+            "hr:5/bit:3=off.",
+            autocompletion=complete_address,
+        ),
+    ],
+    kind: TypeOption = "uint16",
+    word_order: WordOrderOption = None,
+    byte_order: ByteOrderOption = None,
+    order: OrderOption = "ABCD",
+    scale: ScaleOption = "1",
+    unit: UnitText = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read what was written, and fail if it differs.")
+    ] = False,
+    multiple: Annotated[
+        bool,
+        typer.Option(
+            "--multiple", help="Write single values with functions 15 and 16 too, not 5 and 6."
+        ),
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write values, and say what was written.
+
+    All values are checked before anything is sent, and written in the order in which they are
+    named. Where the device refuses one, those behind it are not written, and the exit code is 1.
+    """
+    from modwire_sync import connect
+    from modwire_tools.items import parse_assignment
+    from modwire_tools.writing import plan_write
+
+    place = parse_endpoint(endpoint)
+    asked = unit_of(place, unit)
+    if verify and not asked and place.framing != "tcp":
+        raise WrongArgumentError(
+            "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..247"
+        )
+    defaults = parse_defaults(
+        kind, order=order, byte_order=byte_order, word_order=word_order, scale=scale
+    )
+    with argument("ADDRESS=VALUE"):
+        writes = [
+            plan_write(parse_assignment(each, defaults), multiple=multiple) for each in assignments
+        ]
+    report = Report(as_json)
+    try:
+        with connect(place) as client:
+            for number, (assignment, requests) in enumerate(writes):
+                try:
+                    for request in requests:
+                        client.call(request, unit=asked)
+                except Exception as error:
+                    raise _not_written(error, assignment, number, len(writes)) from error
+                report.written(assignment)
+            if verify:
+                for assignment, _ in writes:
+                    _verify(client, assignment, asked)
+    finally:
+        report.end()
+
+
+class Report:
+    """What was written: a line for each value, or a JSON list at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._values: list[Json] = []
+
+    def written(self, assignment: Assignment) -> None:
+        """The device has confirmed it."""
+        from .output import print_line
+        from .printing import plain
+
+        item = assignment.item
+        value = item.decode(assignment.encoded)
+        if self._as_json:
+            self._values.append(
+                {"address": str(item.place), "type": item.type, "value": plain(value)}
+            )
+        else:
+            print_line(f"{item.name} = {item.shown(value)}")
+
+    def end(self) -> None:
+        """Print what is left to print."""
+        from .output import print_json_list
+
+        if self._as_json:
+            print_json_list(self._values)
+
+
+def _not_written(error: Exception, assignment: Assignment, number: int, total: int) -> Exception:
+    """The error with what was and what was not written."""
+    from modwire import ModbusError
+
+    from .hints import brief, described
+
+    if not isinstance(error, ModbusError):
+        return error
+    name = assignment.item.name
+    if total == 1:
+        return FailedError(f"{name}: {described(error)}")
+    return FailedError(f"{name}: {brief(error)}; {number} of {total} values were written")
+
+
+def _verify(client: BlockingCalls, assignment: Assignment, unit: int) -> None:
+    from modwire_tools.writing import read_back
+
+    item = assignment.item
+    found = read_back(client, assignment, unit)
+    if list(found) == list(assignment.encoded):
+        return
+    try:
+        shown = item.shown(item.decode(found))
+    except ValueError:
+        shown = " ".join(f"{register:04X}" for register in found)
+    wanted = item.shown(item.decode(assignment.encoded))
+    raise FailedError(
+        f"{item.name} was written as {wanted} and reads as {shown}: the device did not keep it, "
+        "or changed it since"
+    )

@@ -1,0 +1,147 @@
+"""`Expression`: a value that is computed by a line of Python, without the dangers of `eval`.
+
+simpleeval walks the syntax tree: there are numbers, comparisons and the functions below, and no
+way to attributes, imports or anything that runs long.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from simpleeval import (  # type: ignore[import-untyped]
+    InvalidExpression,
+    NameNotDefined,
+    SimpleEval,
+)
+
+from .behaviours import Lookup, Source, noise
+
+_SimpleEval: Any = SimpleEval  # it has no types
+
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "abs": abs,
+    "bool": bool,
+    "ceil": math.ceil,
+    "cos": math.cos,
+    "exp": math.exp,
+    "float": float,
+    "floor": math.floor,
+    "int": int,
+    "log": math.log,
+    "max": max,
+    "min": min,
+    "round": round,
+    "sin": math.sin,
+    "sqrt": math.sqrt,
+    "tan": math.tan,
+}
+_CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "True": True, "False": False}
+NAMES = ("t", "random()", *_CONSTANTS, *FUNCTIONS)
+"""What may stand in an expression beside numbers and the names of points."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A line of Python with `t`, the seconds of the device's life, and the points of the unit.
+
+    `random()` is a new number from 0.0 up to 1.0 each tenth of a second. Raises ValueError for
+    what is no expression.
+    """
+
+    expression: str
+    _evaluator: _Evaluator = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        try:
+            evaluator = _Evaluator(self.expression)
+        except (InvalidExpression, SyntaxError) as error:
+            raise ValueError(f"expression {self.expression!r} cannot be read: {error}") from None
+        object.__setattr__(self, "_evaluator", evaluator)
+
+    @property
+    def text(self) -> str:
+        return f"= {self.expression}"
+
+    def begin(self, seed: int, lookup: Lookup) -> Source:
+        return _Evaluating(self._evaluator, _Names(lookup, seed))
+
+    def check(self, lookup: Lookup) -> None:
+        """Raise ValueError if it cannot be computed, such as for a name that is not there."""
+        try:
+            self._evaluator.evaluate(_Names(lookup, 0))
+        except ArithmeticError:
+            pass  # at this time only, perhaps
+        except NameNotDefined as error:
+            name = getattr(error, "name", None) or str(error)
+            raise ValueError(
+                f"expression {self.expression!r} has the name {name!r}, which is neither a point "
+                f"of the unit nor one of {', '.join(NAMES)}"
+            ) from None
+        except Exception as error:  # noqa: BLE001 - whatever the functions raise
+            raise ValueError(f"expression {self.expression!r} fails: {error}") from None
+
+
+class _Names:
+    """What the names of an expression stand for in one unit, each looked up when it is met."""
+
+    __slots__ = ("_lookup", "_seed", "time")
+
+    def __init__(self, lookup: Lookup, seed: int) -> None:
+        self._lookup = lookup
+        self._seed = seed
+        self.time = 0.0
+
+    def __getitem__(self, name: str) -> object:
+        if name == "t":
+            return self.time
+        if name in _CONSTANTS:
+            return _CONSTANTS[name]
+        try:
+            return self._lookup(name, self.time)
+        except LookupError:
+            raise KeyError(name) from None  # which has the functions looked through
+
+    def random(self) -> float:
+        return noise(self._seed, int(self.time * 10))
+
+
+class _Evaluator:
+    """Evaluates one expression, for as many units as have it: an evaluator is a large thing."""
+
+    def __init__(self, text: str) -> None:
+        functions = {**FUNCTIONS, "random": self._random}
+        self._evaluator: Any = _SimpleEval(functions=functions, names={})
+        self._text = text
+        self._tree: ast.AST = self._evaluator.parse(text)
+
+    def _random(self) -> float:
+        names: _Names = self._evaluator.names
+        return names.random()
+
+    def evaluate(self, names: _Names) -> object:
+        self._evaluator.names = names
+        found: object = self._evaluator.eval(self._text, previously_parsed=self._tree)
+        return found
+
+
+class _Evaluating:
+    __slots__ = ("_evaluator", "_last", "_names")
+
+    def __init__(self, evaluator: _Evaluator, names: _Names) -> None:
+        self._evaluator = evaluator
+        self._names = names
+        self._last: object = 0
+
+    def value(self, time: float) -> object:
+        self._names.time = time
+        with suppress(Exception):  # a division by 0 must not end a device
+            self._last = self._evaluator.evaluate(self._names)
+        return self._last
+
+    def resume(self, value: object, time: float) -> bool:
+        return False

@@ -1,0 +1,401 @@
+"""`read_device`: a device file becomes a `DeviceSpec`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from modwire import Identity, ObjectId
+from modwire.values.orders import Endian
+
+from ...addresses import TABLES, Place
+from ..devices import (
+    BlockSpec,
+    DeviceSpec,
+    FileSpec,
+    Limit,
+    PointSpec,
+    PointValue,
+    Refusal,
+    Scalar,
+    ServerId,
+    UnitSpec,
+)
+from ..live_device import check_faults
+from ..points import INTEGERS, TYPES, Codec
+from ..units import SimulatedUnit, UnitPlan
+from ..view import Faults
+from .living import read_behaviour
+from .sections import DeviceFileError, Section
+
+# By its name, because type checkers look at the oldest Python, which may lack tomli here.
+_parse_toml: Callable[[str], object] = import_module(
+    "tomllib" if sys.version_info >= (3, 11) else "tomli"
+).loads
+
+_UNIT_KEYS = (
+    "id",
+    "name",
+    "every_id",
+    "identity",
+    "server_id",
+    "exception_status",
+    "diagnostic_register",
+    "block",
+    "point",
+    "file",
+    "fifo",
+    "refusal",
+    "missing",
+    "limits",
+    "refuses",
+    "faults",
+)
+_POINT_KEYS = (
+    "name",
+    "at",
+    "type",
+    "length",
+    "order",
+    "byte_order",
+    "word_order",
+    "scale",
+    "offset",
+    "unit",
+    "value",
+)
+ORDERS: dict[tuple[Endian, Endian], str] = {
+    ("big", "big"): "ABCD",
+    ("big", "little"): "CDAB",
+    ("little", "big"): "BADC",
+    ("little", "little"): "DCBA",
+}
+"""The names of orders, by byte order and word order."""
+
+SIZED = ("string", "bcd", "bits")
+"""The types whose points have a length."""
+
+_MOST_OBJECT = 244
+_IDENTITY_NAMES = {each.name.lower(): int(each) for each in ObjectId}
+_INDIVIDUAL_ACCESS = "individual_access"
+_ADDRESSES = 0x10000
+
+
+def read_device(path: Path | str) -> DeviceSpec:
+    """The device in a TOML file, or in a JSON file, whose name ends in .json.
+
+    Raises OSError, and `DeviceFileError` for what is wrong in it.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise DeviceFileError(f"{path}: must be UTF-8: {error}") from None
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot read {path}: {error.strerror}") from None
+    try:
+        found: object = json.loads(text) if path.suffix == ".json" else _parse_toml(text)
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise DeviceFileError(f"{path}: this is no {kind}: {error}") from None
+    return parse_device(_table(found, path), str(path), path.parent, default_name=path.stem)
+
+
+def _table(found: object, path: Path) -> Mapping[str, object]:
+    if not isinstance(found, dict):
+        raise DeviceFileError(f"{path}: a device must be a table, got {found!r}")
+    values: Mapping[str, object] = found  # pyright: ignore[reportUnknownVariableType]
+    return values
+
+
+def parse_device(
+    values: Mapping[str, object], file: str, folder: Path, *, default_name: str
+) -> DeviceSpec:
+    """The device that the values of a file make; raises `DeviceFileError`."""
+    device = Section(values, ("name", "unit"), file)
+    units = [_read_unit(each, folder) for each in device.sections("unit", _UNIT_KEYS, "id")]
+    if not units:
+        raise device.error("unit", "is missing: a device has at least one, [[unit]] in TOML")
+    seen: set[int] = set()
+    for unit in units:
+        if unit.id in seen:
+            raise device.error("unit", f"must have an id of its own, {unit.id} is there twice")
+        seen.add(unit.id)
+    if sum(unit.every_id for unit in units) > 1:
+        raise device.error("unit", "may have every_id once, it is there in several")
+    return DeviceSpec(
+        device.text("name", default_name), tuple(sorted(units, key=lambda unit: unit.id))
+    )
+
+
+def _read_unit(unit: Section, folder: Path) -> UnitSpec:
+    identity, individual_access = _read_identity(unit)
+    spec = UnitSpec(
+        unit.integer("id", 0, 255),
+        unit.text("name", ""),
+        unit.flag("every_id", False),
+        blocks=tuple(_read_block(each) for each in unit.sections("block", _BLOCK_KEYS, "at")),
+        points=tuple(
+            _read_point(each, folder) for each in unit.sections("point", _POINT_KEYS, "name")
+        ),
+        refusals=tuple(
+            _read_refusal(each)
+            for each in unit.sections("refusal", ("at", "count", "exception"), "at")
+        ),
+        missing={table: found.code(table) for table, found in _tables(unit, "missing").items()},
+        limits={
+            table: _read_limit(found, table) for table, found in _tables(unit, "limits").items()
+        },
+        refuses={
+            function: found.code(str(function))
+            for function, found in unit.mapping(
+                "refuses", _function_code, "function codes 1..127"
+            ).items()
+        },
+        identity=identity,
+        individual_access=individual_access,
+        server_id=_read_server_id(unit),
+        exception_status=unit.integer("exception_status", 0, 255, 0),
+        diagnostic_register=unit.integer("diagnostic_register", 0, 0xFFFF, 0),
+        files=tuple(
+            _read_file(each)
+            for each in unit.sections("file", ("number", "start", "records"), "number")
+        ),
+        fifo_queues=_read_queues(unit),
+        faults=_read_faults(unit),
+    )
+    try:
+        SimulatedUnit(UnitPlan(spec), lambda: 0.0).check()
+    except ValueError as error:
+        raise unit.failure("", error) from None
+    return spec
+
+
+def _tables(unit: Section, key: str) -> dict[str, Section]:
+    return unit.mapping(
+        key, lambda name: name if name in TABLES else None, f"the tables {', '.join(TABLES)}"
+    )
+
+
+def _function_code(name: str) -> int | None:
+    return int(name) if name.isascii() and name.isdigit() and 1 <= int(name) <= 127 else None
+
+
+# Parts of a unit.
+
+_BLOCK_KEYS = ("at", "values", "count", "fill", "read_only", "step", "apart")
+
+
+def _read_block(block: Section) -> BlockSpec:
+    place = block.address()
+    room = _ADDRESSES - place.address
+    if "values" in block:
+        for key in ("count", "fill"):
+            if key in block:
+                raise block.error(key, "must be left out beside values")
+        values = block.registers("values", has_bits=place.has_bits)
+        if not 1 <= len(values) <= room:
+            raise block.error("values", f"must be 1..{room} from {place} on, got {len(values)}")
+    else:
+        fill = block.integer("fill", 0, 1 if place.has_bits else 0xFFFF, 0)
+        values = (fill,) * block.integer("count", 1, room)
+    return BlockSpec(
+        place,
+        values,
+        block.flag("read_only", False),
+        block.integer("step", 1, len(values), 1),
+        block.flag("apart", False),
+    )
+
+
+def _read_refusal(refusal: Section) -> Refusal:
+    place = refusal.address()
+    count = refusal.integer("count", 1, _ADDRESSES - place.address, 1)
+    return Refusal(place, count, refusal.code("exception"))
+
+
+def _read_limit(limits: Section, table: str) -> Limit:
+    most = 2000 if Place(table, 0).has_bits else 125
+    if isinstance(limits.get(table), int):
+        return Limit(limits.integer(table, 1, most))
+    limit = limits.section(table, ("count", "exception"))
+    code = limit.code("exception") if "exception" in limit else 3
+    return Limit(limit.integer("count", 1, most), code)
+
+
+def _object_id(name: str) -> int | None:
+    if name in _IDENTITY_NAMES:
+        return _IDENTITY_NAMES[name]
+    try:
+        number = int(name, 0)
+    except ValueError:
+        return None
+    return number if 0 <= number <= 255 else None
+
+
+def _read_identity(unit: Section) -> tuple[dict[int, bytes], bool]:
+    if "identity" not in unit:
+        return {}, True
+    allowed = (
+        f"{', '.join(_IDENTITY_NAMES)}, {_INDIVIDUAL_ACCESS}, "
+        'or objects by their number, such as "0x80"'
+    )
+    found = unit.mapping(
+        "identity",
+        lambda name: name if name == _INDIVIDUAL_ACCESS or _object_id(name) is not None else None,
+        allowed,
+    )
+    objects: dict[int, bytes] = {}
+    individual_access = True
+    for name, section in found.items():
+        number = _object_id(name)
+        if number is None:
+            individual_access = section.flag(name, True)
+        else:
+            objects[number] = section.data(name, _MOST_OBJECT)
+    try:
+        Identity({**dict.fromkeys((0, 1, 2), b""), **objects})
+    except ValueError as error:
+        raise unit.failure("identity", error) from None
+    return dict(sorted(objects.items())), individual_access
+
+
+def _read_server_id(unit: Section) -> ServerId:
+    if "server_id" not in unit:
+        return ServerId()
+    section = unit.section("server_id", ("id", "running", "additional"))
+    is_absent = "running" in section and section.get("running") == "absent"
+    found = ServerId(
+        section.data("id", 250),
+        None if is_absent else section.flag("running", True),
+        section.data("additional", 250) if "additional" in section else b"",
+    )
+    if is_absent and found.additional:
+        raise section.error("additional", "must be left out where running is absent")
+    if not found.id and is_absent:
+        raise section.error("id", "must not be empty where running is absent")
+    size = len(found.id) + len(found.additional)
+    if size > 250:
+        raise section.error("", f"must have at most 250 bytes with additional, got {size}")
+    return found
+
+
+def _read_file(file: Section) -> FileSpec:
+    number = file.integer("number", 1, 0xFFFF)
+    start = file.integer("start", 0, 9999, 0)
+    records = file.registers("records")
+    if not 1 <= len(records) <= 10000 - start:
+        raise file.error("records", f"must be 1..{10000 - start}, got {len(records)}")
+    return FileSpec(number, start, records)
+
+
+def _read_queues(unit: Section) -> dict[int, tuple[int, ...]]:
+    queues: dict[int, tuple[int, ...]] = {}
+    for each in unit.sections("fifo", ("address", "values"), "address"):
+        values = each.registers("values")
+        if len(values) > 31:
+            raise each.error("values", f"must be 0..31, got {len(values)}")
+        queues[each.integer("address", 0, 0xFFFF)] = values
+    return queues
+
+
+def _read_faults(unit: Section) -> Faults:
+    if "faults" not in unit:
+        return Faults()
+    default = Faults()
+    section = unit.section("faults", tuple(vars(default)))
+    found = Faults(
+        section.number("drop", 0.0),
+        section.number("silence", 0.0),
+        section.number("damage", 0.0),
+        section.number("exception", 0.0),
+        section.integer("exception_code", 1, 255, default.exception_code),
+        section.number("delay", 0.0),
+        section.number("delay_seconds", default.delay_seconds),
+    )
+    try:
+        check_faults(found)
+    except ValueError as error:
+        raise section.failure("", error) from None
+    return found
+
+
+# Points.
+
+
+def _read_point(point: Section, folder: Path) -> PointSpec:
+    name = point.text("name")
+    if not name:
+        raise point.error("name", "must not be empty")
+    place = point.address()
+    if place.has_bits:
+        kind = point.one_of("type", ("bool",), "bool")
+    else:
+        kind = point.one_of("type", TYPES[1:], "uint16")
+    if kind in SIZED:
+        size = point.integer("length", 1, 0x20000)
+    elif "length" in point:
+        raise point.error("length", f"is for the types {', '.join(SIZED)}, not for {kind}")
+    else:
+        size = 1
+    behaviour = None
+    value: PointValue | None = None
+    if "value" in point:
+        if isinstance(point.get("value"), dict):
+            behaviour = read_behaviour(point, folder)
+        else:
+            value = _read_value(point)
+    spec = PointSpec(
+        name,
+        place,
+        kind,
+        size=size,
+        order=_read_order(point),
+        scale=point.number("scale", 1.0),
+        offset=point.number("offset", 0.0),
+        unit=point.text("unit", ""),
+        value=value,
+        behaviour=behaviour,
+    )
+    try:
+        codec = Codec(spec)
+        if value is not None:
+            codec.encode(value)
+    except ValueError as error:
+        raise point.failure("", error) from None
+    if kind in INTEGERS and not spec.scale:
+        raise point.error("scale", "must not be 0")
+    return spec
+
+
+def _read_value(point: Section) -> PointValue:
+    value = point.get("value")
+    if isinstance(value, (int, float, str, bool)):
+        return value
+    if isinstance(value, list):
+        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+        found: list[Scalar] = []
+        for item in items:
+            if not isinstance(item, (int, float, str, bool)):
+                raise point.error("value", f"must have plain values, got {item!r}")
+            found.append(item)
+        return tuple(found)
+    raise point.error("value", f"must be a number, a text, true, false or a table, got {value!r}")
+
+
+def _read_order(point: Section) -> str:
+    names = tuple(ORDERS.values())
+    if "order" in point:
+        for key in ("byte_order", "word_order"):
+            if key in point:
+                raise point.error(key, "must be left out beside order")
+        return point.one_of("order", names, names[0])
+    ends = ("big", "little")
+    order = (
+        point.one_of("byte_order", ends, "big") == "little",
+        point.one_of("word_order", ends, "big") == "little",
+    )
+    return names[2 * order[0] + order[1]]

@@ -1,0 +1,238 @@
+"""`Section`: a table of a device file, which checks what is taken out of it.
+
+What is wrong is said with the file, the place in it and what is allowed: "meter.toml: unit 1,
+point 2 (voltage), type must be one of ..."
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TypeVar
+
+from ...addresses import Place, parse_place
+from ..devices import SILENCE
+
+T = TypeVar("T")
+_SILENCE = "silence"
+_HEX = "hex:"
+
+
+class DeviceFileError(ValueError):
+    """A device file is wrong; its text says where, and what is allowed."""
+
+
+class Section:
+    """`values` of the file at `place`; `allowed` are the keys that it may have."""
+
+    def __init__(
+        self, values: Mapping[str, object], allowed: Sequence[str], file: str, place: str = ""
+    ) -> None:
+        self._values = values
+        self._file = file
+        self.place = place
+        for key in values:
+            if key not in allowed:
+                close = get_close_matches(key, allowed, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise self.error("", f"may have {', '.join(allowed)}, got {key!r}{hint}")
+
+    def error(self, key: str, text: str) -> DeviceFileError:
+        """What says that `key` is wrong: `text` follows its place, as in "must be ..."."""
+        where = ", ".join(part for part in (self.place, key) if part) or "the device"
+        return DeviceFileError(f"{self._file}: {where} {text}")
+
+    def failure(self, key: str, error: Exception | str) -> DeviceFileError:
+        """The same for a whole sentence that somebody else made."""
+        where = ", ".join(part for part in (self.place, key) if part) or "the device"
+        return DeviceFileError(f"{self._file}: {where}: {error}")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def keys(self) -> Iterator[str]:
+        """The keys that are there."""
+        return iter(self._values)
+
+    def get(self, key: str) -> object:
+        """What is there; an error where it is missing."""
+        if key not in self._values:
+            raise self.error(key, "is missing")
+        return self._values[key]
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A text."""
+        if default is not None and key not in self._values:
+            return default
+        value = self.get(key)
+        if not isinstance(value, str):
+            raise self.error(key, f"must be a text, got {value!r}")
+        return value
+
+    def one_of(self, key: str, allowed: Sequence[str], default: str) -> str:
+        """A text that is one of some."""
+        value = self.text(key, default)
+        if value not in allowed:
+            raise self.error(key, f"must be one of {', '.join(allowed)}, got {value!r}")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        value = self._values.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(key, f"must be true or false, got {value!r}")
+        return value
+
+    def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
+        """A whole number within bounds."""
+        value = self.get(key) if default is None else self._values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise self.error(key, f"must be {least}..{most}, got {value!r}")
+        return value
+
+    def number(self, key: str, default: float | None = None, *, above: float = -math.inf) -> float:
+        """A finite number, more than `above`."""
+        value = self.get(key) if default is None else self._values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.error(key, f"must be a number, got {value!r}")
+        if value != default and not (math.isfinite(value) and value > above):
+            bound = f" more than {above:g}" if above > -math.inf else ", and finite"
+            raise self.error(key, f"must be a number{bound}, got {value!r}")
+        return value
+
+    def address(self, key: str = "at") -> Place:
+        """A place in a table."""
+        value = self.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = f"{value:05}"  # 40001, as it is written without quotes
+        if not isinstance(value, str):
+            raise self.error(key, f"must be a place such as hr:16, got {value!r}")
+        try:
+            return parse_place(value)
+        except ValueError as error:
+            raise self.failure(key, error) from None
+
+    def code(self, key: str) -> int:
+        """An exception code, or silence."""
+        value = self.get(key)
+        if value == _SILENCE:
+            return SILENCE
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
+            raise self.error(key, f'must be an exception code 1..255 or "silence", got {value!r}')
+        return value
+
+    def data(self, key: str, most: int) -> bytes:
+        """Bytes: a text, which is UTF-8, or "hex:" and hexadecimal digits."""
+        text = self.text(key)
+        if text.startswith(_HEX):
+            try:
+                found = bytes.fromhex(text[len(_HEX) :])
+            except ValueError:
+                raise self.error(
+                    key, f"must have pairs of hexadecimal digits behind hex:, got {text!r}"
+                ) from None
+        else:
+            found = text.encode()
+        if len(found) > most:
+            raise self.error(key, f"must have at most {most} bytes, got {len(found)}")
+        return found
+
+    def registers(self, key: str, *, has_bits: bool = False) -> tuple[int, ...]:
+        """Values of a table: a list of numbers, or a text.
+
+        The text has registers of four hexadecimal digits, or bits that are 0 and 1.
+        """
+        value = self.get(key)
+        if isinstance(value, str):
+            return self._parse_values(key, value, has_bits)
+        most = 1 if has_bits else 0xFFFF
+        allowed = "0, 1, true or false" if has_bits else "0..65535"
+        if not isinstance(value, list):
+            raise self.error(key, f"must be a list of {allowed} or a text, got {value!r}")
+        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+        numbers: list[int] = []
+        for number, item in enumerate(items):
+            fits = isinstance(item, int) and (has_bits or not isinstance(item, bool))
+            if not isinstance(item, int) or not fits or not 0 <= item <= most:
+                raise self.error(key, f"must be {allowed}, got {item!r} as number {number + 1}")
+            numbers.append(int(item))
+        return tuple(numbers)
+
+    def _parse_values(self, key: str, text: str, has_bits: bool) -> tuple[int, ...]:
+        if has_bits:
+            digits = "".join(text.split())
+            if digits.strip("01"):
+                raise self.error(key, f"must be 0 and 1, got {text!r}")
+            return tuple(map(int, digits))
+        words = text.split()
+        for word in words:
+            if len(word) != 4 or word.strip("0123456789abcdefABCDEF"):
+                raise self.error(
+                    key, f"must be registers of four hexadecimal digits each, got {word!r}"
+                )
+        return tuple(int(word, 16) for word in words)
+
+    def section(self, key: str, allowed: Sequence[str]) -> Section:
+        """A table within this one."""
+        return Section(self._mapping(key, self.get(key)), allowed, self._file, self._inner(key))
+
+    def shortened(self, key: str, main: str) -> Section:
+        """The value of `key` as a table that has it under `main`: `copy = "a"` in short."""
+        return Section({main: self.get(key)}, (main,), self._file, self._inner(key))
+
+    def mapping(self, key: str, allowed: Callable[[str], T | None], what: str) -> dict[T, Section]:
+        """A table whose keys are turned by `allowed`, each with itself as what to ask for it.
+
+        `what` says what the keys may be.
+        """
+        if key not in self._values:
+            return {}
+        values = self._mapping(key, self.get(key))
+        inner = Section(values, list(values), self._file, self._inner(key))
+        found: dict[T, Section] = {}
+        for name in values:
+            turned = allowed(name)
+            if turned is None:
+                raise inner.error("", f"may have {what}, got {name!r}")
+            found[turned] = inner
+        return found
+
+    def sections(self, key: str, allowed: Sequence[str], name: str = "") -> list[Section]:
+        """Tables in a list; `name` is the key that people know them by."""
+        value = self._values.get(key, [])
+        if not isinstance(value, list):
+            raise self.error(key, f"must be a list, [[{key}]] in TOML, got {value!r}")
+        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+        found: list[Section] = []
+        for number, item in enumerate(items, 1):
+            values = self._mapping(f"{key} {number}", item)
+            known = f" ({values[name]})" if name in values else ""
+            place = self._inner(f"{key} {number}{known}")
+            found.append(Section(values, allowed, self._file, place))
+        return found
+
+    def _inner(self, key: str) -> str:
+        return f"{self.place}, {key}" if self.place else key
+
+    def _mapping(self, key: str, value: object) -> Mapping[str, object]:
+        if not isinstance(value, dict):
+            raise self.error(key, f"must be a table, got {value!r}")
+        found: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
+        return found
+
+
+def quoted_data(data: bytes) -> str:
+    """What `Section.data` reads as `data`."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = _HEX
+    if text.startswith(_HEX) or not text.isprintable():
+        return f"{_HEX}{data.hex()}"
+    return text
+
+
+def named_code(code: int) -> int | str:
+    """What `Section.code` reads as `code`."""
+    return _SILENCE if code == SILENCE else code

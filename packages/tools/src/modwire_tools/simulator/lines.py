@@ -1,0 +1,87 @@
+"""`Lines`: the serial lines of a simulation, on each of which several devices may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import trio
+
+from modwire import FRAMINGS, Call, Endpoint, Response, ServerOptions, ServerProtocol, Units
+from modwire_trio import serve_serial
+
+from .live_device import LiveDevice
+
+Told = Callable[[LiveDevice, str, ServerProtocol, Call, "Response | None"], None]
+
+
+class _Line:
+    """A port, and the devices that are on it; the task of the first one serves it for all."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.units = Units({})
+        self.devices: list[LiveDevice] = []
+        self.server: LiveDevice | None = None
+        self.changed = trio.Event()
+        self.last_broadcast: Call | None = None
+
+
+class Lines:
+    """`told` hears of each call, with the device that it was for."""
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._lines: dict[str, _Line] = {}
+
+    async def serve(
+        self, device: LiveDevice, endpoint: Endpoint, task_status: trio.TaskStatus[object]
+    ) -> None:
+        """Have `device` on the line until cancelled; raises OSError and `ConnectionLostError`."""
+        line = self._lines.setdefault(endpoint.path, _Line(endpoint))
+        line.devices.append(device)
+        device.join(line.units)
+        try:
+            while line.server is not None:
+                # Another one serves. When that is stopped, one of those that wait takes over.
+                task_status.started(None)
+                await line.changed.wait()
+            line.server = device
+            try:
+                await self._serve_line(line, task_status)
+            finally:
+                line.server = None
+                line.changed.set()
+                line.changed = trio.Event()
+        finally:
+            line.devices.remove(device)
+            device.leave(line.units)
+
+    async def _serve_line(self, line: _Line, task_status: trio.TaskStatus[object]) -> None:
+        endpoint = line.endpoint
+        await serve_serial(
+            line.units,
+            endpoint.path,
+            framing=FRAMINGS[endpoint.framing],
+            baudrate=endpoint.baudrate,
+            bytesize=endpoint.bytesize,
+            parity=endpoint.parity,
+            stopbits=endpoint.stopbits,
+            options=ServerOptions(on_answer=partial(self._answered, line)),
+            grace=0.0,
+            task_status=task_status,
+        )
+
+    def _answered(
+        self, line: _Line, protocol: ServerProtocol, call: Call, response: Response | None
+    ) -> None:
+        if call.broadcast:
+            # Every unit tells of the same call; each device hears it once.
+            if line.last_broadcast is not call:
+                line.last_broadcast = call
+                for device in line.devices:
+                    self._told(device, str(line.endpoint), protocol, call, response)
+            return
+        for device in line.devices:
+            if call.unit in device.simulated:
+                self._told(device, str(line.endpoint), protocol, call, response)

@@ -1,0 +1,95 @@
+"""`place`: which device is served where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from modwire import Endpoint
+
+from .devices import DeviceSpec
+
+CONSECUTIVE = ("ports", "addresses")
+
+
+@dataclass(frozen=True)
+class PlacedDevice:
+    """A device, and the endpoints at which it is served."""
+
+    device: DeviceSpec
+    endpoints: Sequence[Endpoint]
+
+
+def place(
+    devices: Sequence[DeviceSpec],
+    endpoints: Sequence[str | Endpoint],
+    *,
+    count: int | None = None,
+    consecutive: str = "ports",
+) -> list[PlacedDevice]:
+    """`devices`, each at `endpoints`: the second one at the next port or the next IP address.
+
+    `count` is how many there shall be, which repeats `devices` in turn. Devices on one serial
+    port are on that line together. Raises ValueError where that cannot be, such as for two units
+    with the same id on a line.
+    """
+    if consecutive not in CONSECUTIVE:
+        raise ValueError(f"consecutive must be ports or addresses, got {consecutive!r}")
+    if not devices:
+        raise ValueError("there must be a device to simulate, got none")
+    count = len(devices) if count is None else count
+    if count < 1:
+        raise ValueError(f"devices must be at least 1, got {count}")
+    parsed = [each if isinstance(each, Endpoint) else Endpoint.parse(each) for each in endpoints]
+    placed = [
+        PlacedDevice(
+            devices[index % len(devices)],
+            [_moved(endpoint, index, consecutive) for endpoint in parsed],
+        )
+        for index in range(count)
+    ]
+    for endpoint in parsed:
+        if endpoint.transport == "tls":
+            raise ValueError(f"{endpoint}: TLS is not supported by this version")
+        if endpoint.transport == "unix" and count > 1:
+            raise ValueError(f"{endpoint} is one socket, which cannot be that of {count} devices")
+        if endpoint.transport == "serial":
+            _check_line(placed, endpoint)
+    return placed
+
+
+def _check_line(placed: Sequence[PlacedDevice], endpoint: Endpoint) -> None:
+    seen: dict[int, str] = {}
+    for each in placed:
+        for unit in each.device.units:
+            if unit.id in seen:
+                raise ValueError(
+                    f"{endpoint.path} is one line, where every unit needs an id of its own: "
+                    f"{unit.id} is in {seen[unit.id]!r} and in {each.device.name!r}"
+                )
+            if not 1 <= unit.id <= 247:
+                raise ValueError(
+                    f"units on the serial line {endpoint.path} must be 1..247, "
+                    f"got {unit.id} in {each.device.name!r}"
+                )
+            seen[unit.id] = each.device.name
+
+
+def _moved(endpoint: Endpoint, by: int, consecutive: str) -> Endpoint:
+    """The endpoint of the device with index `by`."""
+    if not by or endpoint.path:
+        return endpoint
+    host, port = endpoint.host, endpoint.port
+    if consecutive == "addresses":
+        try:
+            host = str(ip_address(host) + by)
+        except ValueError as error:
+            raise ValueError(
+                f"consecutive addresses need an IP address to begin with, got {host!r}: {error}"
+            ) from None
+    elif port:
+        if port + by > 0xFFFF:
+            raise ValueError(f"ports must be 1..65535: device {by + 1} would be at {port + by}")
+        port += by
+    return Endpoint(endpoint.transport, endpoint.framing, host=host, port=port)

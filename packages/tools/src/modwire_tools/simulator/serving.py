@@ -1,0 +1,317 @@
+"""`Server`: serves the devices of a simulation, each in a task that can be stopped and started."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from modwire import (
+    FRAMINGS,
+    Call,
+    Endpoint,
+    ModbusError,
+    Response,
+    ServerOptions,
+    ServerProtocol,
+)
+from modwire.networks import HostPort
+from modwire_trio import serve_tcp, serve_udp, serve_unix
+
+from .lines import Lines
+from .live_device import LiveDevice
+from .peers import Peers
+from .traffic import Traffic
+from .view import ConnectionInfo
+
+_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # which pyserial has within its text
+_GRACE = 0.0  # seconds: who stops a device does not want to wait for its delayed answers
+
+
+@dataclass
+class _Link:
+    """A connection that is open."""
+
+    device: LiveDevice
+    endpoint: str
+    since: float
+
+
+class Server:
+    """Starts and stops devices, and knows who is connected to them.
+
+    `wall_clock` gives seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[LiveDevice],
+        traffic: Traffic,
+        wall_clock: Callable[[], float],
+        *,
+        max_connections: int,
+    ) -> None:
+        self._devices = devices
+        self._traffic = traffic
+        self._wall_clock = wall_clock
+        self._max_connections = max_connections
+        self._nursery: trio.Nursery | None = None
+        self._scopes: dict[int, trio.CancelScope] = {}
+        self._ended: dict[int, trio.Event] = {}
+        self._links: dict[ServerProtocol, _Link] = {}
+        self._peers = Peers(wall_clock)
+        self._lines = Lines(self._told)
+
+    # Its life.
+
+    def open(self, nursery: trio.Nursery) -> None:
+        """Serve in this nursery."""
+        if self._nursery is not None:
+            raise RuntimeError("a simulation runs once at a time")
+        _raise_file_limit()
+        self._nursery = nursery
+
+    async def start_all(self) -> None:
+        """Serve all devices; returns when each listens or has a problem."""
+        nursery = self._open_nursery()
+        for device in self._devices:
+            await nursery.start(self._serve, device)
+
+    def close(self) -> None:
+        """The nursery ends."""
+        self._nursery = None
+
+    def _open_nursery(self) -> trio.Nursery:
+        if self._nursery is None:
+            raise ValueError("the simulation does not run")
+        return self._nursery
+
+    def start(self, device: LiveDevice) -> None:
+        """Serve a device, if it is not served already."""
+        nursery = self._open_nursery()
+        if not device.running:
+            device.started()
+            nursery.start_soon(self._serve, device)
+
+    def stop(self, device: LiveDevice) -> None:
+        """Serve it no longer."""
+        device.running = False
+        scope = self._scopes.get(device.index)
+        if scope is not None:
+            scope.cancel()
+
+    async def _serve(
+        self,
+        device: LiveDevice,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        before = self._ended.get(device.index)
+        if before is not None:
+            await before.wait()  # its port is still taken
+        device.started()
+        ended = self._ended[device.index] = trio.Event()
+        try:
+            async with trio.open_nursery() as nursery:
+                self._scopes[device.index] = nursery.cancel_scope
+                device.listening = []
+                for endpoint in list(device.endpoints):
+                    device.listening.append(
+                        await nursery.start(self._serve_at, device, endpoint, nursery.cancel_scope)
+                    )
+                task_status.started()
+                if not device.endpoints:
+                    await trio.sleep_forever()
+        finally:
+            device.running = False
+            device.listening = []
+            del self._scopes[device.index]
+            ended.set()
+
+    async def _serve_at(
+        self,
+        device: LiveDevice,
+        endpoint: Endpoint,
+        scope: trio.CancelScope,
+        task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve at one endpoint; if that cannot go on, the whole device has a problem."""
+        started = _Started(device, endpoint, task_status)
+        try:
+            if endpoint.transport == "serial":
+                await self._lines.serve(device, endpoint, started)
+            elif endpoint.transport == "udp":
+                await serve_udp(
+                    device.units,
+                    endpoint.port,
+                    host=endpoint.host,
+                    framing=FRAMINGS[endpoint.framing],
+                    options=ServerOptions(on_answer=partial(self._told_datagram, device, started)),
+                    grace=_GRACE,
+                    task_status=started,
+                )
+            else:
+                await self._serve_connections(device, endpoint, started)
+        except (OSError, ModbusError) as error:
+            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            device.problem = f"{endpoint}: {_ERROR_NUMBER.sub('', text)}"
+            scope.cancel()
+            if not started.is_told:
+                started.started(None)
+
+    async def _serve_connections(
+        self, device: LiveDevice, endpoint: Endpoint, started: _Started
+    ) -> None:
+        options = ServerOptions(
+            on_connect=partial(self._connected, device, started),
+            on_disconnect=self._disconnected,
+        )
+        framing = FRAMINGS[endpoint.framing]
+        if endpoint.transport == "unix":
+            await serve_unix(
+                device.units,
+                endpoint.path,
+                framing=framing,
+                max_connections=self._max_connections,
+                options=options,
+                grace=_GRACE,
+                task_status=started,
+            )
+        else:
+            await serve_tcp(
+                device.units,
+                endpoint.port,
+                host=endpoint.host,
+                framing=framing,
+                max_connections=self._max_connections,
+                options=options,
+                grace=_GRACE,
+                task_status=started,
+            )
+
+    # Who is connected.
+
+    def _connected(self, device: LiveDevice, place: _Started, protocol: ServerProtocol) -> None:
+        device.connections += 1
+        self._links[protocol] = _Link(device, place.text, self._wall_clock())
+        if self._traffic.is_recording:
+            protocol.on_answer = self._answered
+
+    def _disconnected(self, protocol: ServerProtocol) -> None:
+        link = self._links.pop(protocol)
+        link.device.connections -= 1
+
+    def connections(self) -> list[ConnectionInfo]:
+        """Who is connected, by device and then by time."""
+        shift = self._wall_clock() - trio.current_time()
+        found = [
+            ConnectionInfo(
+                link.device.index,
+                link.endpoint,
+                str(protocol.peer),
+                link.since,
+                protocol.heard + shift,
+                protocol.requests,
+            )
+            for protocol, link in self._links.items()
+        ]
+        found += self._peers.latest()
+        found.sort(key=lambda each: (each.device, each.since))
+        return found
+
+    # What they ask.
+
+    def begin_recording(self) -> None:
+        """Record from now on, on the connections that are open too."""
+        for protocol in self._links:
+            protocol.on_answer = self._answered
+
+    def _answered(self, protocol: ServerProtocol, call: Call, response: Response | None) -> None:
+        link = self._links.get(protocol)
+        if link is not None:
+            self._record(link.device, link.endpoint, protocol, call, response)
+
+    def _told_datagram(
+        self,
+        device: LiveDevice,
+        place: _Started,
+        protocol: ServerProtocol,
+        call: Call,
+        response: Response | None,
+    ) -> None:
+        self._peers.heard(device.index, place.text, str(protocol.peer))
+        self._record(device, place.text, protocol, call, response)
+
+    def _told(
+        self,
+        device: LiveDevice,
+        endpoint: str,
+        protocol: ServerProtocol,
+        call: Call,
+        response: Response | None,
+    ) -> None:
+        device.line_requests += 1
+        self._peers.heard(device.index, endpoint, str(protocol.peer))
+        self._record(device, endpoint, protocol, call, response)
+
+    def _record(
+        self,
+        device: LiveDevice,
+        endpoint: str,
+        protocol: ServerProtocol,
+        call: Call,
+        response: Response | None,
+    ) -> None:
+        if self._traffic.is_recording:
+            self._traffic.add(
+                self._wall_clock(),
+                max(0.0, trio.current_time() - protocol.heard) * 1000,
+                device.index,
+                endpoint,
+                str(protocol.peer),
+                call.unit,
+                call.request,
+                response,
+            )
+
+
+class _Started(trio.TaskStatus[object]):
+    """Tells where a server listens, as text, and keeps its port for the next start."""
+
+    def __init__(
+        self, device: LiveDevice, endpoint: Endpoint, task_status: trio.TaskStatus[str]
+    ) -> None:
+        self._device = device
+        self._endpoint = endpoint
+        self._task_status = task_status
+        self.text = str(endpoint)
+        self.is_told = False
+
+    def started(self, value: object = None) -> None:
+        """`value` is what the server gives: its address, or its path."""
+        if self.is_told:
+            return
+        self.is_told = True
+        if isinstance(value, HostPort):
+            old = self._endpoint
+            new = Endpoint(old.transport, old.framing, host=old.host, port=value.port)
+            self._device.endpoints[self._device.endpoints.index(old)] = new
+            self.text = str(new)
+        self._task_status.started(self.text)
+
+
+def _raise_file_limit() -> None:
+    """Thousands of devices need more files than a process may open by default."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS has a lower one that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

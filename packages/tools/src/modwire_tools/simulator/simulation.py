@@ -1,0 +1,91 @@
+"""`Simulation`: devices that are served, watched and changed while they run.
+
+    simulation = Simulation(place([energy_meter()], ["tcp://127.0.0.1:5020"]))
+    async with trio.open_nursery() as nursery:
+        await nursery.start(simulation.run)  # returns when every device listens, or has a problem
+        simulation.view.devices()            # a `View`: for the page, the window, and tests
+
+`run` serves until it is cancelled. Everything is called in the thread of trio's loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import trio
+
+from .live_device import LiveDevice, Plans
+from .panel import Panel
+from .placing import PlacedDevice, place
+from .serving import Server
+from .traffic import Traffic
+from .trends import Trends
+from .view import View
+
+__all__ = ["PlacedDevice", "Simulation", "place"]
+
+
+class Simulation:
+    """Devices at their endpoints, see `place`.
+
+    `seed` makes what is random the same in every run; `speed` is how many seconds pass for the
+    devices in one. `max_connections` is for each device. Raises ValueError for what cannot be
+    simulated, such as a point that does not fit its type.
+    """
+
+    def __init__(
+        self,
+        devices: Sequence[PlacedDevice],
+        *,
+        seed: int | None = None,
+        speed: float = 1.0,
+        max_connections: int = 1000,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not 0 < speed <= 1e6:
+            raise ValueError(f"speed must be more than 0, at most 1e6, got {speed}")
+        if seed is None:
+            seed = int(wall_clock() * 1000)
+        begun = clock()
+
+        def now() -> float:
+            return (clock() - begun) * speed
+
+        self.now = now
+        plans = Plans()
+        self.devices = [
+            LiveDevice(index, each.device, each.endpoints, now, seed + index, plans)
+            for index, each in enumerate(devices)
+        ]
+        for device in self.devices:
+            # Copies of one device are all right, or none is.
+            if not device.index or device.spec is not self.devices[device.index - 1].spec:
+                device.check()
+        self.traffic = Traffic(self._begin_recording)
+        self.trends = Trends(self.devices, now, wall_clock)
+        self._server = Server(
+            self.devices, self.traffic, wall_clock, max_connections=max_connections
+        )
+        self._panel = Panel(self.devices, self._server, self.traffic, self.trends)
+
+    @property
+    def view(self) -> View:
+        """All that can be seen of it and changed in it."""
+        return self._panel
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Serve until cancelled. A device that cannot be served is one of `view.problems()`."""
+        async with trio.open_nursery() as nursery:
+            self._server.open(nursery)
+            try:
+                nursery.start_soon(self.trends.run)
+                await self._server.start_all()
+                task_status.started()
+                await trio.sleep_forever()
+            finally:
+                self._server.close()
+
+    def _begin_recording(self) -> None:
+        self._server.begin_recording()

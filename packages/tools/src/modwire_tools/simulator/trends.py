@@ -1,0 +1,69 @@
+"""`Trends`: the latest values of points that somebody looks at, one in a second."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import trio
+
+from .behaviours import as_number
+from .live_device import LiveDevice
+
+_MOST_VALUES = 600
+_MOST_TRENDS = 64  # recorded at once: those that were asked for last
+_INTERVAL = 1.0  # seconds
+
+Key = tuple[int, int, str]
+
+
+class Trends:
+    """Records points from when they are first asked for."""
+
+    def __init__(
+        self,
+        devices: Sequence[LiveDevice],
+        now: Callable[[], float],
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self._devices = devices
+        self._now = now
+        self._wall_clock = wall_clock
+        self._values: dict[Key, deque[tuple[float, float]]] = {}
+        self._wanted = trio.Event()
+
+    def latest(self, device: int, unit: int, name: str) -> list[tuple[float, float]]:
+        """What was recorded of a point that is there."""
+        key = (device, unit, name)
+        found = self._values.pop(key, None)
+        values: deque[tuple[float, float]]
+        if found is not None:
+            values = found
+        else:
+            values = deque(maxlen=_MOST_VALUES)
+            while len(self._values) >= _MOST_TRENDS:
+                del self._values[next(iter(self._values))]
+        self._values[key] = values  # behind those that were asked for before
+        if not values:
+            self._sample(key)
+        self._wanted.set()
+        return list(values)
+
+    def sample(self) -> None:
+        """Record all of them now."""
+        for key in self._values:
+            self._sample(key)
+
+    def _sample(self, key: Key) -> None:
+        device, unit, name = key
+        point = self._devices[device].simulated[unit].points[name]
+        number = as_number(point.value(self._now()))
+        if number is not None:
+            self._values[key].append((self._wall_clock(), float(number)))
+
+    async def run(self) -> None:
+        """Record once in a second, until cancelled."""
+        await self._wanted.wait()
+        while True:
+            await trio.sleep(_INTERVAL)
+            self.sample()
