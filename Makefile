@@ -29,7 +29,7 @@ demo: $(READY)
 
 # pytest comes last: what make prints ends with its summary.
 test: lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist worksteal
 
 lint: $(READY)
 	$(PY) -m ruff check .
