@@ -213,7 +213,7 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     shown = next(each.code for each in snippets() if each.language == "text")
     if sys.platform == "win32":
         pytest.skip("what is shown includes RTU, which the demo leaves out on Windows")
-    lines = run(EXAMPLES / "demo.py", cwd=tmp_path)
+    lines = run("-m", "modwire_tools", "demo", "--once", cwd=tmp_path)
     assert "RTU request" in shown
     for line in shown.splitlines():
         assert line in lines
