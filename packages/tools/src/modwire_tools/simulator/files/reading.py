@@ -107,8 +107,7 @@ def read_device(path: Path | str) -> DeviceSpec:
 def _table(found: object, path: Path) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise DeviceFileError(f"{path}: a device must be a table, got {found!r}")
-    values: Mapping[str, object] = found  # pyright: ignore[reportUnknownVariableType]
-    return values
+    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def parse_device(
