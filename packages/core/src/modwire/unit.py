@@ -68,6 +68,9 @@ class Unit(Datastore, Communication):
     is_async: ClassVar[bool] = False
     cooperative: ClassVar[bool] = False
     """True in a class whose `execute` lets others run by itself while it waits, as gevent does."""
+    forwards: ClassVar[bool] = False
+    """True in a class that passes requests on, as a gateway does: `execute_for` is called in place
+    of `execute`, for functions too that the server does not know, as a `RawRequest`."""
 
     # Whether `answer` may serve plain reads itself: not past an override of execute.
     _execute_is_ours: ClassVar[bool] = True
@@ -158,6 +161,12 @@ class Unit(Datastore, Communication):
         else:
             self._message_done(success=code != _GET_COMM_EVENT_COUNTER, answered=answer is not None)
         return answer
+
+    def execute_for(
+        self, asker: object, request: AnyRequest, *, broadcast: bool = False
+    ) -> Response | None:
+        """`execute` where `forwards`; `asker` is whoever shares the way with others."""
+        return self.execute(request, broadcast=broadcast)
 
     def refuse(
         self, error: InvalidRequestError, *, broadcast: bool = False
@@ -333,6 +342,14 @@ class Units:
     def blocking(self) -> bool:
         """Whether any unit says that it blocks."""
         return any(unit.blocking for unit in self)
+
+    @property
+    def broadcasts_zero(self) -> bool:
+        """Whether a TCP request to unit 0 is for all units: where a gateway stands for a line."""
+        return False
+
+    def hung_up(self, asker: object) -> None:
+        """`asker` will take no answer: a gateway forgets what it has not begun for it."""
 
     def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
         """Tell all units of damaged frames on the line (CRC, LRC, parity, overrun, too short)."""

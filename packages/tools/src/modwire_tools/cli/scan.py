@@ -106,10 +106,11 @@ def scan(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find the units that answer, and what they are; or with --table the addresses they have.
+    """Find units, line settings, and readable addresses.
 
-    A unit is identified by functions 43/14 and 17. On a serial port, baud rates and parities are
-    tried in turn. Nothing is ever written.
+    Without --table it finds the units that answer, and what they are: a unit is identified by
+    functions 43/14 and 17. On a serial port, baud rates and parities are tried in turn. Nothing is
+    ever written.
     """
     place = parse_endpoint(endpoint)
     wait = None if timeout is None else parse_seconds("--timeout", timeout)

@@ -1,7 +1,6 @@
 """`explain_frame`: a whole frame in one framing, with its header, its checksum and what is wrong.
 
-`readings` are all that bytes may mean, in each framing, as a request and as a response, and
-`best_framings` tells which framings fit best.
+`guessing` tells in which framing it is, where that is not known.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ TITLES = {
 }
 
 _HEX = frozenset(b"0123456789abcdefABCDEF")
-_COLON, _CR, _LF = b":\r\n"
 _START, _END = b"{}"
 _DECODER = Decoder()
 
@@ -49,6 +47,7 @@ class Reading:
     fields: list[Field]
     faults: list[str]  # of the frame
     problem: str  # of the message, "" for none
+    request: bytes | None = None  # the PDU that it answers, where that is known
 
     @property
     def wrong(self) -> list[str]:
@@ -68,7 +67,9 @@ class Reading:
     @property
     def words(self) -> str:
         """The message in one line: "read 3 holding registers from 16"."""
-        return describe_response(self.pdu) if self.is_response else describe_request(self.pdu)
+        if self.is_response:
+            return describe_response(self.pdu, self.request)
+        return describe_request(self.pdu)
 
 
 def explain_frame(
@@ -87,98 +88,6 @@ def readings(data: bytes, framing: str, request: bytes | None = None) -> list[Re
         explain_frame(data, framing, is_response=False),
         explain_frame(data, framing, is_response=True, request=request),
     ]
-
-
-def best_framings(data: bytes) -> tuple[list[str], dict[str, Reading]]:
-    """The framings that fit best, and the better reading of `data` in each other that is near.
-
-    Several fit best where `data` is without a fault in each. Where none is, it is the nearest.
-    """
-    costs: dict[str, int] = {}
-    better: dict[str, Reading] = {}
-    for framing in FRAMINGS:
-        if framing == "ascii" and data[:1] != b":" and not _is_ascii_body(data):
-            continue
-        if framing == "binary" and data[:1] != b"{":
-            continue
-        both = readings(data, framing)
-        better[framing] = min(both, key=_cost)
-        costs[framing] = _cost(better[framing])
-    least = min(costs.values())
-    best = [framing for framing, cost in costs.items() if cost == least]
-    best = best if least == 0 else best[:1]
-    near = {
-        framing: better[framing]
-        for framing, cost in costs.items()
-        if framing not in best and least and cost <= least + 3
-    }
-    return best, near
-
-
-def _is_ascii_body(data: bytes) -> bool:
-    """Whether these are the characters of an ASCII frame whose colon is missing."""
-    body = data.rstrip(b"\r\n")
-    return len(body) >= 6 and all(byte in _HEX for byte in body)
-
-
-def split_frames(data: bytes, framing: str | None) -> list[bytes]:
-    """The frames in `data` where it is several good ones in a row, else `data` alone.
-
-    `framing` is one of `FRAMINGS`, or None where it is not known.
-    """
-    for name, find in (("tcp", _tcp_end), ("rtu", _rtu_end), ("ascii", _ascii_end)):
-        if framing not in (name, None):
-            continue
-        frames: list[bytes] = []
-        at = 0
-        while at < len(data) and (end := find(data, at)):
-            frames.append(data[at:end])
-            at = end
-        if at == len(data) and len(frames) > 1:
-            return frames
-    return [data]
-
-
-def _tcp_end(data: bytes, at: int) -> int:
-    length = int.from_bytes(data[at + 4 : at + 6], "big")
-    good = data[at + 2 : at + 4] == b"\0\0" and 2 <= length <= 254 and at + 6 + length <= len(data)
-    return at + 6 + length if good else 0
-
-
-def _rtu_end(data: bytes, at: int) -> int:
-    if len(data) - at < 4:
-        return 0
-    for rule in (_DECODER.request_length, _DECODER.response_length):
-        length = rule(data, at + 1)
-        end = at + length + 3
-        if length > 0 and end <= len(data) and not crc16(data[at:end]):
-            return end
-    return 0
-
-
-def _ascii_end(data: bytes, at: int) -> int:
-    return data.find(b"\r\n", at) + 2 if data[at : at + 1] == b":" and b"\r\n" in data[at:] else 0
-
-
-_UNLIKELY = {"pdu": 3}  # nothing says that it is one
-_FAULT = 2
-_WRONG_CHECKSUM = 4
-
-
-def _cost(reading: Reading) -> int:
-    """How far a reading is from a good one; 0 is good."""
-    cost = _UNLIKELY.get(reading.framing, 0) + _FAULT * len(reading.faults)
-    if any("CRC" in fault or "LRC" in fault for fault in reading.faults):
-        cost += _WRONG_CHECKSUM - _FAULT
-    if reading.problem:
-        cost += 1 if reading.framing == "tcp" else 2
-    if reading.name.startswith("Raw"):
-        cost += 2
-    if len(reading.pdu) < 1:
-        cost += 6
-    if reading.framing == "rtu" and reading.faults and (reading.unit or 0) > 247:
-        cost += 1
-    return cost
 
 
 class _Frame:
@@ -218,6 +127,7 @@ class _Frame:
             self.fields,
             self.faults,
             wrong,
+            self.request,
         )
 
     def _add(self, start: int, data: bytes, name: str, meaning: str) -> None:

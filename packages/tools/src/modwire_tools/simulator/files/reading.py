@@ -101,10 +101,13 @@ def read_device(path: Path | str) -> DeviceSpec:
     except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise DeviceFileError(f"{path}: this is no {kind}: {error}") from None
+    return parse_device(_table(found, path), str(path), path.parent, default_name=path.stem)
+
+
+def _table(found: object, path: Path) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise DeviceFileError(f"{path}: a device must be a table, got {found!r}")
-    values: Mapping[str, object] = found  # pyright: ignore[reportUnknownVariableType]
-    return parse_device(values, str(path), path.parent, default_name=path.stem)
+    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def parse_device(
