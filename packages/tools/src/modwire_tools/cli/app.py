@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from .ending import run
+from .gui import gui
 from .help import examples
 from .read import read
 from .scan import scan
@@ -84,6 +85,14 @@ app.command(
         "modwire simulate device.toml --serial /dev/ttyUSB0?baudrate=9600&parity=N",
     )
 )(simulate)
+
+app.command(
+    epilog=examples(
+        "gui",
+        "modwire gui",
+        "modwire gui device.toml --port 5021 --devices 3 --start",
+    )
+)(gui)
 
 
 def main() -> None:
