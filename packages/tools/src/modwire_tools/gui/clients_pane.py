@@ -9,7 +9,8 @@ from tkinter import ttk
 
 from ..simulator.view import ConnectionInfo
 from .choice import Choice
-from .lazy_rows import Column, LazyRows, Row
+from .columns import Column
+from .lazy_rows import LazyRows, Row
 from .theme import Theme
 
 _COLUMNS = (
@@ -34,9 +35,9 @@ class ClientsPane(ttk.Frame):
         self._total = ttk.Label(self, style="Page.TLabel", padding=colours.px(4))
         self._total.pack(fill="x")
 
-    def measure(self, colours: Theme) -> None:
+    def measure(self) -> None:
         """The type has another size."""
-        self.rows.measure(colours)
+        self.rows.measure()
 
     def focus_inside(self) -> None:
         """Put the focus where the user goes on."""

@@ -8,15 +8,15 @@ from tkinter import ttk
 
 from ..simulator.view import DeviceInfo, View
 from .choice import Choice
-from .lazy_rows import Column, LazyRows, Row
+from .columns import Column
+from .lazy_rows import LazyRows, Row
 from .theme import Theme
 
 _COLUMNS = (
-    Column("No.", 5, right=True),
-    Column("Device", 14, stretch=True),
-    Column("At", 23, stretch=True),
-    Column("Clients", 7, right=True),
-    Column("Requests", 9, right=True),
+    Column("No.", 4, right=True),
+    Column("Device", 12, stretch=True),
+    Column("At", 21, stretch=True),
+    Column("Requests", 8, right=True),
 )
 
 
@@ -49,9 +49,9 @@ class DevicesPane(ttk.Frame):
         self._total = ttk.Label(bar, style="Muted.TLabel")
         self._total.pack(side="right")
 
-    def measure(self, colours: Theme) -> None:
+    def measure(self) -> None:
         """The type has another size."""
-        self.rows.measure(colours)
+        self.rows.measure()
 
     def refresh(self) -> None:
         """Show what is now."""
@@ -121,7 +121,6 @@ class DevicesPane(ttk.Frame):
                 str(device.index),
                 device.name,
                 place if device.running else f"stopped, {place}",
-                str(device.connections) if device.connections else "",
                 f"{device.requests:,}" if device.requests else "",
             ),
             "bad" if problem else "" if device.running else "muted",

@@ -64,9 +64,9 @@ class FaultsPane(ttk.Frame):
         self._state = ttk.Label(buttons, style="Page.TLabel")
         self._state.pack(side="left", padx=gap)
         counters = ttk.Frame(self, style="Page.TFrame")
-        counters.grid(row=0, column=1, sticky="nw", padx=(colours.px(30), 0))
+        counters.grid(row=1, column=0, sticky="nw", pady=(colours.px(16), 0))
         ttk.Label(counters, text="Counters", style="Page.TLabel", font=colours.bold).grid(
-            columnspan=2, sticky="w", pady=(0, gap)
+            columnspan=4, sticky="w", pady=(0, gap)
         )
         self._counters = counters
         self._counts: dict[str, ttk.Label] = {}
@@ -80,7 +80,7 @@ class FaultsPane(ttk.Frame):
         self.fields[name] = field
         return field
 
-    def measure(self, colours: Theme) -> None:
+    def measure(self) -> None:
         """The type has another size; these widgets follow by themselves."""
 
     def focus_inside(self) -> None:
@@ -96,13 +96,18 @@ class FaultsPane(ttk.Frame):
         counters = {} if unit is None else unit.view.counters(unit.device, unit.unit)
         for name, count in counters.items():
             if name not in self._counts:
-                row = len(self._counts) + 1
+                row, column = divmod(len(self._counts), 2)
                 label = name[:1].upper() + name[1:]
                 ttk.Label(self._counters, text=label, style="Page.TLabel").grid(
-                    row=row, column=0, sticky="w", pady=self._gap // 2
+                    row=row + 1, column=column * 2, sticky="w", pady=self._gap // 2
                 )
                 self._counts[name] = ttk.Label(self._counters, style="Page.TLabel")
-                self._counts[name].grid(row=row, column=1, sticky="e", padx=(self._gap * 4, 0))
+                self._counts[name].grid(
+                    row=row + 1,
+                    column=column * 2 + 1,
+                    sticky="e",
+                    padx=(self._gap * 4, self._gap * 8),
+                )
             self._counts[name].configure(text=f"{count:,}")
 
     def _load(self) -> None:

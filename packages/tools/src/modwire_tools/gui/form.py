@@ -89,6 +89,7 @@ class SetupForm(ttk.Frame):
         for field in (*self._fields, self.browse_button, self.start_button):
             field.state([state])
         self.consecutive.state([state])
+        self._note.state([state])
         self.stop_button.state(["!disabled" if can_stop else "disabled"])
 
     def _show_note(self) -> None:

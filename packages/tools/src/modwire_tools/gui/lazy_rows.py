@@ -8,22 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from tkinter import ttk
 
-from . import theme
+from .columns import Column, Columns
 from .theme import Theme
 from .untyped import add_scrollbar, seen
 
 _INSERTED_AT_ONCE = 1000
 _MOST_LOOKED_UP = 200  # a list that is not on the screen says that it shows everything
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column that is `width` digits wide; one that stretches takes what is left over."""
-
-    name: str
-    width: float
-    stretch: bool = False
-    right: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,28 +50,17 @@ class LazyRows(ttk.Frame):
         self._filling = ""
         self._scrolled = ""
         self._chosen = chosen
-        self._columns = columns
         names = [str(number) for number in range(len(columns))]
         self.tree = ttk.Treeview(
             self, columns=names, show="headings", selectmode="browse", height=height
         )
-        for name, column in zip(names, columns, strict=True):
-            if column.right:
-                self.tree.heading(name, text=column.name, anchor="e")
-                self.tree.column(name, stretch=column.stretch, anchor="e")
-            else:
-                self.tree.heading(name, text=column.name, anchor="w")
-                self.tree.column(name, stretch=column.stretch, anchor="w")
         self._bar = add_scrollbar(self, self.tree)
         self.tree.configure(yscrollcommand=self._moved)
         self.tree.grid(row=0, column=0, sticky="nsew")
         self._bar.grid(row=0, column=1, sticky="ns")
         self.rowconfigure(0, weight=1)
         self.columnconfigure(0, weight=1)
-        self.tree.tag_configure("bad", foreground=theme.BAD)
-        self.tree.tag_configure("warn", foreground=theme.WARN)
-        self.tree.tag_configure("muted", foreground=theme.MUTED)
-        self.measure(colours)
+        self._columns = Columns(self.tree, colours, columns)
         self.tree.bind("<<TreeviewSelect>>", lambda event: chosen() if chosen else None)
         self.tree.bind("<Home>", lambda event: self.select(0))
         self.tree.bind("<End>", lambda event: self.select(self._inserted - 1))
@@ -105,11 +84,9 @@ class LazyRows(ttk.Frame):
             self.tree.bind("<Return>", entered)
             self.tree.bind("<KP_Enter>", entered)
 
-    def measure(self, colours: Theme) -> None:
-        """Make the columns as wide as the type asks for."""
-        for number, column in enumerate(self._columns):
-            width = colours.characters(column.width + 1) + colours.px(6)
-            self.tree.column(str(number), width=width, minwidth=min(width, colours.characters(6)))
+    def measure(self) -> None:
+        """The type has another size."""
+        self._columns.measure()
 
     @property
     def count(self) -> int:

@@ -9,20 +9,21 @@ from tkinter import ttk
 from ..addresses import Place
 from ..simulator.view import PointInfo
 from .choice import Choice, ChosenUnit
+from .columns import Column
 from .editing import CellEditor
-from .lazy_rows import Column, LazyRows, Row
+from .lazy_rows import LazyRows, Row
 from .theme import Theme
 from .trend_chart import TrendChart
 from .untyped import add_pane
 from .values import shown, typed
 
 _COLUMNS = (
-    Column("Point", 20, stretch=True),
-    Column("Value", 16, right=True),
-    Column("Unit", 6),
-    Column("Address", 9),
-    Column("Type", 9),
-    Column("Lives as", 30, stretch=True),
+    Column("Point", 17, stretch=True),
+    Column("Value", 12, right=True),
+    Column("Unit", 5),
+    Column("Address", 8),
+    Column("Type", 8),
+    Column("Lives as", 26, stretch=True),
 )
 VALUE_COLUMN = 1
 
@@ -61,9 +62,9 @@ class PointsPane(ttk.Frame):
         self.rows.tree.bind("<space>", lambda event: self.hold())
         self._show_buttons()
 
-    def measure(self, colours: Theme) -> None:
+    def measure(self) -> None:
         """The type has another size."""
-        self.rows.measure(colours)
+        self.rows.measure()
 
     def focus_inside(self) -> None:
         """Put the focus where the user goes on."""

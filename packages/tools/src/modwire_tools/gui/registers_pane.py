@@ -12,18 +12,19 @@ from ..addresses import Place
 from ..cli.arguments import parse_whole
 from ..simulator.view import TableInfo
 from .choice import Choice, ChosenUnit
+from .columns import Column
 from .editing import CellEditor
-from .lazy_rows import Column, LazyRows, Row
+from .lazy_rows import LazyRows, Row
 from .theme import Theme
 from .values import parse_register, text_of
 
 _COLUMNS = (
-    Column("Address", 10, right=True),
-    Column("Hex", 8, right=True),
-    Column("Value", 10, right=True),
-    Column("Signed", 10, right=True),
-    Column("Hex", 8, right=True),
-    Column("Binary", 20, right=True),
+    Column("Address", 7, right=True),
+    Column("Hex", 7, right=True),
+    Column("Value", 8, right=True),
+    Column("Signed", 8, right=True),
+    Column("Hex", 7, right=True),
+    Column("Binary", 18, right=True),
     Column("Text", 6, stretch=True),
 )
 VALUE_COLUMN = 2
@@ -63,9 +64,9 @@ class RegistersPane(ttk.Frame):
         self.rows.pack(fill="both", expand=True)
         self.editor = CellEditor(self.rows)
 
-    def measure(self, colours: Theme) -> None:
+    def measure(self) -> None:
         """The type has another size."""
-        self.rows.measure(colours)
+        self.rows.measure()
 
     def focus_inside(self) -> None:
         """Put the focus where the user goes on."""

@@ -7,6 +7,7 @@ import tkinter as tk
 from contextlib import suppress
 from tkinter import font as tkfont
 from tkinter import ttk
+from typing import Literal
 
 from .untyped import set_default
 
@@ -24,6 +25,8 @@ GOOD = "#1a7f52"
 WARN = "#9a5b00"
 BAD = "#b42318"
 BAD_SOFT = "#fdecea"
+
+Anchor = Literal["center", "e", "n", "w"]
 
 _FONTS = (
     "TkDefaultFont",
@@ -92,6 +95,7 @@ class Theme:
         style.configure("Title.TLabel", font=self.large)
         style.configure("Fixed.TLabel", font=self.fixed)
         style.configure("Muted.TLabel", foreground=MUTED)
+        style.configure("Bad.TLabel", foreground=BAD)
         style.configure("Message.TLabel", padding=(self.px(8), self.px(4)))
         style.configure("Error.Message.TLabel", background=BAD_SOFT, foreground=BAD)
         style.configure("Empty.TLabel", foreground=MUTED, font=self.font, anchor="center")
@@ -100,7 +104,9 @@ class Theme:
         style.configure("Treeview.Heading", padding=(self.px(4), self.px(2)), font=self.font)
         style.configure("TButton", padding=(self.px(8), self.px(2.5)))
         style.configure("Accent.TButton", padding=(self.px(12), self.px(2.5)), font=self.bold)
-        style.configure("TNotebook.Tab", padding=(self.px(10), self.px(4)))
+        padding = (self.px(10), self.px(3))
+        style.configure("TNotebook.Tab", padding=padding)
+        style.map("TNotebook.Tab", padding=[("selected", padding)])
         style.configure("TEntry", padding=self.px(2.5))
         style.configure("TSpinbox", padding=self.px(2.5), arrowsize=self.px(8))
         style.configure("TCombobox", padding=self.px(2.5), arrowsize=self.px(9))
@@ -181,6 +187,7 @@ class Theme:
         style.configure("Page.TFrame", background=PANEL)
         style.configure("Page.TLabel", background=PANEL)
         style.configure("Field.TLabel", background=PANEL, foreground="#96a3ad")
+        style.map("Field.TLabel", background=[("disabled", RAISED)])
         style.configure("Page.TCheckbutton", background=PANEL)
         style.map("Page.TCheckbutton", background=[("active", PANEL)])
         style.configure("Treeview", background=PANEL, bordercolor=LINE, borderwidth=0)
@@ -192,7 +199,7 @@ class Theme:
         style.configure("Treeview.Heading", background=RAISED, foreground=MUTED, relief="flat")
         style.map("Treeview.Heading", background=[("active", ACCENT_SOFT)])
         style.configure("TScrollbar", background=STRONG_LINE, bordercolor=GROUND, relief="flat")
-        style.configure("TScrollbar", arrowcolor=MUTED, lightcolor=STRONG_LINE)
+        style.configure("TScrollbar", arrowcolor=MUTED, lightcolor=STRONG_LINE, gripcount=0)
         style.map(
             "TScrollbar",
             background=[("disabled", RAISED), ("active", MUTED)],

@@ -9,6 +9,7 @@ from tkinter import ttk
 from ..simulator.view import Message, TrafficFilter, View
 from . import theme
 from .choice import Choice
+from .columns import Column, Columns
 from .theme import Theme
 from .untyped import add_scrollbar, seen
 from .values import spaced_hex
@@ -16,15 +17,15 @@ from .values import spaced_hex
 _MOST_ROWS = 1000
 _MOST_AT_ONCE = 200
 _COLUMNS = (
-    ("time", "Time", 13, False),
-    ("device", "Device", 7, False),
-    ("peer", "From", 20, False),
-    ("unit", "Unit", 5, False),
-    ("request", "Request", 32, True),
-    ("answer", "Answer", 26, True),
-    ("ms", "ms", 7, False),
+    Column("Time", 11),
+    Column("Device", 5),
+    Column("From", 13),
+    Column("Unit", 3),
+    Column("Request", 27, stretch=True),
+    Column("Answer", 24, stretch=True),
+    Column("ms", 5, right=True),
 )
-_OUTCOMES = {"all answers": None, "ok": "ok", "exception": "exception", "silence": "silence"}
+_OUTCOMES = {"all": None, "ok": "ok", "exception": "exception", "silence": "silence"}
 _TAGS = {"ok": "", "exception": "warn", "silence": "bad"}
 
 
@@ -41,21 +42,21 @@ class TrafficPane(ttk.Frame):
         gap = colours.px(4)
         bar = ttk.Frame(self, style="Page.TFrame", padding=gap)
         ttk.Label(bar, text="Filter:", style="Page.TLabel").pack(side="left")
-        self.text = ttk.Entry(bar, width=18)
+        self.text = ttk.Entry(bar, width=11)
         self.text.pack(side="left", padx=gap)
         ttk.Label(bar, text="From:", style="Page.TLabel").pack(side="left")
-        self.peer = ttk.Entry(bar, width=12)
+        self.peer = ttk.Entry(bar, width=9)
         self.peer.pack(side="left", padx=gap)
-        ttk.Label(bar, text="Functions:", style="Page.TLabel").pack(side="left")
-        self.functions = ttk.Entry(bar, width=6)
+        ttk.Label(bar, text="Function:", style="Page.TLabel").pack(side="left")
+        self.functions = ttk.Entry(bar, width=5)
         self.functions.pack(side="left", padx=gap)
-        self.outcome = ttk.Combobox(bar, state="readonly", width=11, values=list(_OUTCOMES))
+        self.outcome = ttk.Combobox(bar, state="readonly", width=9, values=list(_OUTCOMES))
         self.outcome.current(0)
         self.outcome.pack(side="left")
         self._only_chosen = tk.BooleanVar(self, False)
         self.only_chosen = ttk.Checkbutton(
             bar,
-            text="This device only",
+            text="This device",
             variable=self._only_chosen,
             style="Page.TCheckbutton",
             command=self.refresh,
@@ -74,32 +75,26 @@ class TrafficPane(ttk.Frame):
         frame = ttk.Frame(self)
         self.tree = ttk.Treeview(
             frame,
-            columns=[each[0] for each in _COLUMNS],
+            columns=[str(number) for number in range(len(_COLUMNS))],
             show="headings",
             selectmode="browse",
             height=4,
         )
-        for name, heading, _, stretch in _COLUMNS:
-            self.tree.heading(name, text=heading, anchor="w")
-            self.tree.column(name, stretch=stretch)
+        self._columns = Columns(self.tree, colours, _COLUMNS)
         scrollbar = add_scrollbar(frame, self.tree)
         self.tree.configure(yscrollcommand=scrollbar.set)
         scrollbar.pack(side="right", fill="y")
         self.tree.pack(side="left", fill="both", expand=True)
         frame.pack(fill="both", expand=True)
-        self.tree.tag_configure("bad", foreground=theme.BAD)
-        self.tree.tag_configure("warn", foreground=theme.WARN)
-        self.measure(colours)
         for entry in (self.text, self.peer, self.functions):
             entry.bind("<KeyRelease>", lambda event: self.refresh())
         self.outcome.bind("<<ComboboxSelected>>", lambda event: self.refresh())
         self.tree.bind("<<TreeviewSelect>>", lambda event: self._show_details())
         self.tree.bind("<FocusIn>", lambda event: self._focus())
 
-    def measure(self, colours: Theme) -> None:
+    def measure(self) -> None:
         """The type has another size."""
-        for name, _, width, _ in _COLUMNS:
-            self.tree.column(name, width=colours.characters(width + 1) + colours.px(6))
+        self._columns.measure()
 
     def focus_inside(self) -> None:
         """Put the focus where the user goes on."""

@@ -6,15 +6,12 @@ import math
 import time
 import tkinter as tk
 from collections.abc import Sequence
-from typing import Literal
 
 from ..value_types import shown as shown_value
 from . import theme
 from .theme import Theme
 
 _LEAST_SECONDS = 30.0
-
-_Anchor = Literal["center", "e", "n"]
 
 
 class TrendChart(tk.Canvas):
@@ -108,7 +105,7 @@ class TrendChart(tk.Canvas):
         x, y = points[-2:]
         self.create_oval(x - dot, y - dot, x + dot, y + dot, fill=theme.ACCENT, outline=theme.PANEL)
 
-    def _text(self, x: float, y: float, text: str, anchor: _Anchor) -> None:
+    def _text(self, x: float, y: float, text: str, anchor: theme.Anchor) -> None:
         self.create_text(x, y, text=text, anchor=anchor, fill=theme.MUTED, font=self._colours.font)
 
 

@@ -30,3 +30,8 @@ def set_default(root: tk.Tk, pattern: str, value: str | int) -> None:
 def call_book(book: ttk.Notebook, *arguments: str | int) -> str:
     """A command of a notebook, such as "index", "current"."""
     return str(book.tk.call(str(book), *arguments))
+
+
+def move_sash(panes: ttk.PanedWindow, position: int) -> None:
+    """Give the first pane so many pixels."""
+    panes.tk.call(str(panes), "sashpos", 0, position)

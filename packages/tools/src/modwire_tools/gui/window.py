@@ -26,7 +26,7 @@ from .session import Session, described_error
 from .setup import Setup
 from .theme import Theme, prefer_sharp_text
 from .traffic_pane import TrafficPane
-from .untyped import add_pane, call_book
+from .untyped import add_pane, call_book, move_sash
 
 if TYPE_CHECKING:
     import outcome
@@ -117,7 +117,7 @@ class Window:
         )
         self._body = ttk.Frame(root, padding=gap)
         self._body.pack(fill="both", expand=True)
-        panes = ttk.PanedWindow(self._body, orient="horizontal")
+        panes = self._panes = ttk.PanedWindow(self._body, orient="horizontal")
         panes.pack(fill="both", expand=True)
         self.devices = DevicesPane(panes, theme, self.choice, self._device_chosen)
         add_pane(panes, self.devices, 2)
@@ -125,16 +125,16 @@ class Window:
         add_pane(panes, right, 5)
         head = ttk.Frame(right)
         head.pack(fill="x", pady=(0, theme.px(4)))
-        self.heading = ttk.Label(head, style="Title.TLabel")
-        self.heading.pack(side="left")
-        self.state = ttk.Label(head, style="Muted.TLabel")
-        self.state.pack(side="left", padx=gap)
         self.units = ttk.Combobox(head, state="readonly", width=22)
         self.units.pack(side="right")
         self.units.bind("<<ComboboxSelected>>", lambda event: self._unit_chosen())
         unit_label = ttk.Label(head)
         underlined(unit_label, "U&nit", self.units)
         unit_label.pack(side="right", padx=theme.px(4))
+        self.heading = ttk.Label(head, style="Title.TLabel")
+        self.heading.pack(side="left")
+        self.state = ttk.Label(head, style="Muted.TLabel")
+        self.state.pack(side="left", padx=gap)
         self._unit_ids: list[int] = []
         self.book = ttk.Notebook(right)
         self.book.pack(fill="both", expand=True)
@@ -206,9 +206,11 @@ class Window:
         """As large as the lists want to be, at most nearly the screen."""
         root, theme = self.root, self.theme
         root.update_idletasks()
-        width = min(theme.characters(150), round(root.winfo_screenwidth() * 0.95))
-        height = min(theme.px(560), round(root.winfo_screenheight() * 0.85))
+        width = min(theme.characters(170), round(root.winfo_screenwidth() * 0.95))
+        height = min(theme.px(600), round(root.winfo_screenheight() * 0.85))
         root.geometry(f"{width}x{height}")
+        root.update_idletasks()
+        move_sash(self._panes, round(width * 0.37))
         root.minsize(min(width, theme.characters(90)), min(height, theme.px(300)))
 
     # What the user does.
@@ -244,7 +246,7 @@ class Window:
         """Make all type larger or smaller; 0 for its usual size."""
         self.theme.zoom(factor)
         for page in (self.devices, *self._pages):
-            page.measure(self.theme)
+            page.measure()
 
     def _show_keys(self) -> None:
         from tkinter import messagebox
@@ -305,10 +307,11 @@ class Window:
         self.heading.configure(text=info.name)
         problem = self.devices.problem()
         if problem:
-            self.state.configure(text=problem, style="Muted.TLabel")
+            self.state.configure(text=problem, style="Bad.TLabel")
         else:
             text = ", ".join(info.endpoints)
-            self.state.configure(text=text if info.running else f"stopped, {text}")
+            text = text if info.running else f"stopped, {text}"
+            self.state.configure(text=text, style="Muted.TLabel")
 
     def _device_chosen(self) -> None:
         info = self.devices.chosen_device()
