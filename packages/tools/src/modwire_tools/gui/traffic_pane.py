@@ -18,7 +18,7 @@ _MOST_ROWS = 1000
 _MOST_AT_ONCE = 200
 _COLUMNS = (
     Column("Time", 11),
-    Column("Device", 5),
+    Column("Dev.", 3),
     Column("From", 13),
     Column("Unit", 3),
     Column("Request", 27, stretch=True),
@@ -42,10 +42,10 @@ class TrafficPane(ttk.Frame):
         gap = colours.px(4)
         bar = ttk.Frame(self, style="Page.TFrame", padding=gap)
         ttk.Label(bar, text="Filter:", style="Page.TLabel").pack(side="left")
-        self.text = ttk.Entry(bar, width=11)
+        self.text = ttk.Entry(bar, width=9)
         self.text.pack(side="left", padx=gap)
         ttk.Label(bar, text="From:", style="Page.TLabel").pack(side="left")
-        self.peer = ttk.Entry(bar, width=9)
+        self.peer = ttk.Entry(bar, width=8)
         self.peer.pack(side="left", padx=gap)
         ttk.Label(bar, text="Function:", style="Page.TLabel").pack(side="left")
         self.functions = ttk.Entry(bar, width=5)
@@ -68,10 +68,10 @@ class TrafficPane(ttk.Frame):
         )
         self.pause.pack(side="left")
         bar.pack(fill="x")
-        self._details = ttk.Label(
+        self.details = ttk.Label(
             self, style="Fixed.TLabel", background=theme.PANEL, padding=gap, text="\n"
         )
-        self._details.pack(side="bottom", fill="x")
+        self.details.pack(side="bottom", fill="x")
         frame = ttk.Frame(self)
         self.tree = ttk.Treeview(
             frame,
@@ -165,17 +165,18 @@ class TrafficPane(ttk.Frame):
         selected = self.tree.selection()
         message = self._messages.get(selected[0]) if selected else None
         if message is None:
-            self._details.configure(text="\n")
+            self.details.configure(text="\n")
             return
         fault = f"   (fault: {message.fault})" if message.fault else ""
         answer = spaced_hex(message.response) or "nothing"
-        self._details.configure(
-            text=f"Request  {_cut(spaced_hex(message.request))}\nAnswer   {_cut(answer)}{fault}"
+        self.details.configure(
+            text=f"{_cut(message.request_text)}: {_cut(spaced_hex(message.request))}\n"
+            f"{_cut(message.response_text)}: {_cut(answer)}{fault}"
         )
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= 96 else f"{text[:92]} ..."
+    return text if len(text) <= 72 else f"{text[:68]} ..."
 
 
 def _texts(message: Message) -> list[str]:

@@ -77,7 +77,10 @@ class Window:
         self._place()
 
     def run(self, *, start: bool = False) -> bool:
-        """Show it until it is closed; returns whether Ctrl+C did. `start` simulates at once."""
+        """Show it until it is closed; returns whether Ctrl+C did. `start` simulates at once.
+
+        Belongs in the main thread, where signals arrive.
+        """
         handlers = {
             number: signal.signal(number, self._signalled)
             for number in (signal.SIGINT, signal.SIGTERM)
