@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Steps = Generator[Callable[[], object], None, None]
 
-_PATIENCE = 15.0  # seconds for one step
+_PATIENCE = 8.0  # seconds for one step
 _INTERVAL = 5  # milliseconds
 
 
@@ -113,8 +113,21 @@ def asking(port: int) -> Iterator[Callable[[Callable[[Client], T]], Future[T]]]:
 
 
 def row_of(rows: LazyRows, text: str) -> int:
-    """The index of the row whose first text is `text`, or -1."""
-    return next((at for at in range(rows.count) if rows.texts(at)[:1] == (text,)), -1)
+    """The index of the row whose first text is `text`, brought into sight; or -1."""
+    for at in range(rows.count):
+        if not rows.texts(at):
+            _bring_into_sight(rows, at)
+        if rows.texts(at)[:1] == (text,):
+            _bring_into_sight(rows, at)
+            return at
+    return -1
+
+
+def _bring_into_sight(rows: LazyRows, at: int) -> None:
+    if rows.tree.exists(str(at)):
+        rows.tree.see(str(at))
+        rows.tree.update_idletasks()
+        rows.refresh()
 
 
 def cell(rows: LazyRows, text: str, column: int) -> str:

@@ -136,13 +136,13 @@ def test_a_client_reads_what_the_window_shows_and_an_edit_reaches_it() -> None:
 
 def test_a_clients_writes_show_and_a_point_can_be_held() -> None:
     def body(window: Window) -> Steps:
-        window.start()
-        yield lambda: window.session.state != "stopped" or window.start()
+        yield lambda: window.form.start_button.winfo_viewable()
+        window.form.start_button.invoke()
         yield running(window)
         rows = window.points.rows
         yield lambda: cell(rows, "voltage_l1", 1)
         with asking(port_of(window)) as ask:
-            written = ask(lambda client: client.write_multiple_registers(0, [45, 60]))
+            written = ask(lambda client: client.write_registers(0, [45, 60]))
             yield written.done
             written.result()
             yield (
@@ -211,7 +211,7 @@ def test_two_devices_are_apart_and_one_can_be_stopped(device_file: Path) -> None
         devices, points = window.devices.rows, window.points.rows
         yield lambda: devices.count == 2 and devices.texts(1)
         devices.select(1)
-        yield lambda: cell(points, "speed", 1) == "1200"
+        yield lambda: window.choice.device == 1 and cell(points, "speed", 1) == "1200"
         window.points.edit(row_of(points, "speed"))
         type_in(window.points.editor.entry, "900")
         with asking(port) as ask, asking(port + 1) as ask_second:
@@ -249,7 +249,7 @@ def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path) -> None:
             yield lambda: window.form.start_button.winfo_viewable()
             form = window.form
             for field, value, expected in (
-                (form.file, str(wrong), f"{wrong}: unit 1, point 1 (a), type must be one of "),
+                (form.file, str(wrong), f"{wrong}: unit 1 (1), point 1 (a), type must be one of "),
                 (form.file, str(missing), f"cannot read {missing}: No such file or directory"),
                 (form.port, "hundred", "port must be a whole number, 0..65535, got 'hundred'"),
                 (form.port, "65536", "port must be a whole number, 0..65535, got '65536'"),
@@ -381,7 +381,7 @@ def test_traffic_is_told_in_words_and_filtered() -> None:
 
             def talk(client: object) -> None:
                 client.read_holding_registers(0, 2)  # type: ignore[attr-defined]
-                client.write_single_coil(1, True)  # type: ignore[attr-defined]
+                client.write_coil(1, True)  # type: ignore[attr-defined]
                 with pytest.raises(ExceptionResponseError):
                     client.read_holding_registers(500, 1)  # type: ignore[attr-defined]
 

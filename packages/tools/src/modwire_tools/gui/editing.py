@@ -15,8 +15,10 @@ class CellEditor:
     def __init__(self, rows: LazyRows) -> None:
         self._rows = rows
         self._entry: ttk.Entry | None = None
-        # What moves under the field would be another value.
-        for event in ("<MouseWheel>", "<Button-4>", "<Button-5>", "<Configure>"):
+        self._cell = ("", "")
+        rows.tree.bind("<Configure>", lambda event: self._place(), add="+")
+        # What is scrolled under the field would be another value.
+        for event in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
             rows.tree.bind(event, lambda event: self.close(), add="+")
 
     @property
@@ -30,14 +32,11 @@ class CellEditor:
         tree = self._rows.tree
         self._rows.select(index)
         tree.update_idletasks()
-        box = tree.bbox(str(index), str(column))
-        if not box:
-            return
-        x, y, width, height = box
+        self._cell = (str(index), str(column))
         entry = self._entry = ttk.Entry(tree, font="TkTextFont")
         entry.insert(0, text)
         entry.select_range(0, "end")
-        entry.place(x=x, y=y - 1, width=max(width, 80), height=height + 2)
+        self._place()
         entry.focus_set()
 
         def enter(event: tk.Event[tk.Misc]) -> str:
@@ -55,6 +54,16 @@ class CellEditor:
         entry.bind("<KP_Enter>", enter)
         entry.bind("<Escape>", leave)
         entry.bind("<FocusOut>", lambda event: self.close())
+
+    def _place(self) -> None:
+        """Over its cell, which moves when a sentence appears in the window."""
+        if self._entry is not None:
+            box = self._rows.tree.bbox(*self._cell)
+            if box:
+                x, y, width, height = box
+                self._entry.place(x=x, y=y - 1, width=max(width, 80), height=height + 2)
+            else:
+                self._entry.place_forget()
 
     def close(self) -> None:
         """Take the field away."""
