@@ -28,6 +28,7 @@ class Session:
         self._changed = changed
         self._failed = failed
         self._closing = False
+        self._waiting: Callable[[], Simulation] | None = None  # for `run` to begin
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
 
@@ -37,6 +38,8 @@ class Session:
             self._nursery = nursery
             if self._closing:
                 nursery.cancel_scope.cancel()
+            if self._waiting is not None:
+                nursery.start_soon(self._serve, self._waiting)
             await trio.sleep_forever()
 
     def start(self, build: Callable[[], Simulation]) -> bool:
@@ -45,11 +48,14 @@ class Session:
         `build` is called in another thread, because thousands of devices take their time. It
         raises ValueError and OSError for what is wrong.
         """
-        if self._nursery is None or self.state != STOPPED:
+        if self.state != STOPPED:
             return False
         self._scope = trio.CancelScope()
         self._move(STARTING)
-        self._nursery.start_soon(self._serve, build)
+        if self._nursery is not None:
+            self._nursery.start_soon(self._serve, build)
+        else:
+            self._waiting = build
         return True
 
     def stop(self) -> None:

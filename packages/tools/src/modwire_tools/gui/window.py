@@ -90,8 +90,7 @@ class Window:
             self.root.deiconify()
             self._refresh()
             if start:
-                # The session is there when the guest had its first turn.
-                self.root.after(10, self._start_when_ready)
+                self.start()
             self.root.mainloop()
         finally:
             for number, handler in handlers.items():
@@ -227,10 +226,6 @@ class Window:
         """End the simulation."""
         self.tell("")
         self.session.stop()
-
-    def _start_when_ready(self) -> None:
-        if not self.session.start(self.form.setup().simulation):
-            self.root.after(10, self._start_when_ready)
 
     def _choose_meter(self) -> None:
         if self.session.state == states.STOPPED:
