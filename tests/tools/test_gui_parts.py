@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modwire_tools.simulator.view import PointInfo
-from virtual_screen import require_screen, virtual_screen
+from virtual_screen import virtual_display
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
@@ -102,7 +102,7 @@ def test_a_scale_has_a_few_round_values_around_all(low: float, high: float) -> N
 
 
 def test_two_thousand_rows_are_looked_up_only_where_they_are_seen(
-    require_peer: RequirePeer, monkeypatch: pytest.MonkeyPatch
+    require_peer: RequirePeer,
 ) -> None:
     import tkinter as tk
 
@@ -110,36 +110,35 @@ def test_two_thousand_rows_are_looked_up_only_where_they_are_seen(
     from modwire_tools.gui.lazy_rows import LazyRows, Row
     from modwire_tools.gui.theme import Theme
 
-    require_screen(require_peer)
+    display = virtual_display(require_peer)
     asked: list[int] = []
 
     def look_up(start: int, count: int) -> Sequence[Row]:
         asked.extend(range(start, start + count))
         return [Row((f"row {index}",)) for index in range(start, start + count)]
 
-    with virtual_screen() as display:
-        root = tk.Tk(screenName=display)
-        try:
-            rows = LazyRows(root, Theme(root), [Column("Row", 20, stretch=True)], look_up)
-            rows.pack(fill="both", expand=True)
-            root.geometry("300x400")
+    root = tk.Tk(screenName=display)
+    try:
+        rows = LazyRows(root, Theme(root), [Column("Row", 20, stretch=True)], look_up)
+        rows.pack(fill="both", expand=True)
+        root.geometry("300x400")
+        root.update()
+        rows.set_count(2000)
+        give_up = monotonic() + 10
+        while len(rows.tree.get_children()) != 2000:
+            assert monotonic() < give_up
             root.update()
-            rows.set_count(2000)
-            give_up = monotonic() + 10
-            while len(rows.tree.get_children()) != 2000:
-                assert monotonic() < give_up
-                root.update()
-            rows.refresh()
-            assert rows.texts(0) == ("row 0",)
-            assert len(set(asked)) < 60
-            rows.select(1999)
-            root.update()
-            assert rows.texts(1999) == ("row 1999",)
-            assert rows.selected == 1999
-            assert len(set(asked)) < 120
-            rows.set_count(5)
-            root.update()
-            assert len(rows.tree.get_children()) == 5
-            assert rows.selected is None
-        finally:
-            root.destroy()
+        rows.refresh()
+        assert rows.texts(0) == ("row 0",)
+        assert len(set(asked)) < 60
+        rows.select(1999)
+        root.update()
+        assert rows.texts(1999) == ("row 1999",)
+        assert rows.selected == 1999
+        assert len(set(asked)) < 120
+        rows.set_count(5)
+        root.update()
+        assert len(rows.tree.get_children()) == 5
+        assert rows.selected is None
+    finally:
+        root.destroy()

@@ -17,7 +17,7 @@ import pytest
 
 from modwire_sync import connect
 from programs import PATIENCE, free_port
-from virtual_screen import require_screen, virtual_screen
+from virtual_screen import virtual_display
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
@@ -26,11 +26,9 @@ HERE = Path(__file__).parent
 COMMAND = [sys.executable, "-m", "modwire_tools", "gui"]
 
 
-@pytest.fixture(scope="module")
-def display(require_peer: RequirePeer) -> Iterator[str]:
-    require_screen(require_peer)
-    with virtual_screen() as name:
-        yield name
+@pytest.fixture
+def display(require_peer: RequirePeer) -> str:
+    return virtual_display(require_peer)
 
 
 @contextmanager
@@ -125,21 +123,24 @@ def _run(
     return ended.value.code, *capfd.readouterr()
 
 
+@pytest.mark.parametrize(
+    ("display", "sentence"),
+    [
+        ("", "no window can be opened, because DISPLAY is not set: "),
+        ("127.0.0.1:99", "no window can be opened: couldn't connect to display "),
+    ],
+)
 def test_without_a_display_it_says_what_to_do(
-    require_peer: RequirePeer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    display: str, sentence: str, require_peer: RequirePeer
 ) -> None:
-    require_screen(require_peer)
-    monkeypatch.delenv("DISPLAY", raising=False)
-    code, output, errors = _run(monkeypatch, capfd)
-    assert (code, output) == (1, "")
-    assert errors.startswith("modwire: no window can be opened, because DISPLAY is not set: ")
-    assert errors.count("\n") == 1
-
-    monkeypatch.setenv("DISPLAY", "127.0.0.1:99")
-    code, output, errors = _run(monkeypatch, capfd)
-    assert (code, output) == (1, "")
-    assert "127.0.0.1:99" in errors
-    assert errors.count("\n") == 1
+    virtual_display(require_peer)  # without Tk, there is another sentence
+    environment = {**os.environ, "DISPLAY": display}
+    done = subprocess.run(
+        COMMAND, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (done.stdout, done.returncode) == ("", 1)
+    assert done.stderr.startswith(f"modwire: {sentence}")
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_tk_it_says_what_to_install(

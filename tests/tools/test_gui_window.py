@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import tkinter as tk
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,7 @@ from driven_window import (
 )
 from modwire import ExceptionResponseError, ServerDeviceFailureError
 from programs import free_port
-from virtual_screen import require_screen, virtual_screen
+from virtual_screen import virtual_display
 
 if TYPE_CHECKING:
     from modwire_tools.gui.window import Window
@@ -67,11 +66,9 @@ value = 40
 """
 
 
-@pytest.fixture(scope="module")
-def display(require_peer: RequirePeer) -> Iterator[str]:
-    require_screen(require_peer)
-    with virtual_screen() as name:
-        yield name
+@pytest.fixture
+def display(require_peer: RequirePeer) -> str:
+    return virtual_display(require_peer)
 
 
 @pytest.fixture(autouse=True)
