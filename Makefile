@@ -1,5 +1,6 @@
 # The project's commands. Each sets up what it needs: Python 3.10 or newer and make are enough.
-#   make demo    the main job: serve a small energy meter, read it over TCP and RTU
+#   make demo    the main job: serve a small energy meter, read it over TCP and RTU, then show it
+#                alive on a page until Ctrl+C; `make demo ONCE=1` checks that page and ends
 #   make test    lint, then every test
 #   make lint    ruff, mypy --strict, pyright
 #   make tox     the tests of each package with that package's own dependencies alone
@@ -25,11 +26,11 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 demo: $(READY)
-	$(PY) examples/demo.py
+	$(PY) -m modwire_tools demo $(if $(ONCE),--once)
 
 # pytest comes last: what make prints ends with its summary.
 test: lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist worksteal
 
 lint: $(READY)
 	$(PY) -m ruff check .

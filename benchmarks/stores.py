@@ -2,6 +2,7 @@
 
     python benchmarks/stores.py                       Redis, PostgreSQL and SQLite of its own
     python benchmarks/stores.py redis://host:6379/0   a store that is there (or several)
+    python benchmarks/stores.py --readme              also put the table into benchmarks/README.md
 
 Prints requests a second with 1, 2 and 4 server processes, each of which listens at the same port
 (SO_REUSEPORT). 64 connections have one request each on the way. Redis and PostgreSQL of its own
@@ -14,13 +15,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
+import re
 import select
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -31,18 +34,23 @@ from modwire_stores import redis_unit, sql_unit
 from modwire_sync import TcpServer
 
 TESTS = Path(__file__).parents[1] / "tests"
+README = Path(__file__).parent / "README.md"
+_TABLE = re.compile(r"(<!-- table: stores.py --readme -->\n).*(<!-- end of table -->)", re.DOTALL)
 PROCESSES = (1, 2, 4)
 CONNECTIONS = 64
-READ = struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, 0, 10)
 
 
-def _read(number: int) -> bytes:
-    return READ
+def _read(number: int, address: int = 0) -> bytes:
+    return struct.pack(">HHHBBHH", 1, 0, 6, 1, 3, address, 10)
 
 
-def _write(number: int) -> bytes:
+def _write(number: int, address: int = 0) -> bytes:
     values = number.to_bytes(2, "big") * 10
-    return struct.pack(">HHHBBHHB", 1, 0, 27, 1, 16, 0, 10, 20) + values
+    return struct.pack(">HHHBBHHB", 1, 0, 27, 1, 16, address, 10, 20) + values
+
+
+def _write_apart(number: int) -> bytes:
+    return _write(number, number % CONNECTIONS * 10)
 
 
 def _read_write(number: int) -> bytes:
@@ -54,8 +62,9 @@ def _read_write(number: int) -> bytes:
 # is there already, and a write that writes nothing is no measurement.
 REQUESTS = {
     "FC3, 10 registers": _read,
-    "FC16, 10 registers": _write,
-    "FC23, 10 and 10": _read_write,
+    "FC16, 10 registers of 640": _write_apart,
+    "FC16, the same 10 registers": _write,
+    "FC23, the same 10 registers": _read_write,
 }
 
 
@@ -127,9 +136,14 @@ def load(port: int, request: Callable[[int], bytes], seconds: float) -> float:
         for link in links.values():
             _receive(link)
         if request is not _read:
-            link.sendall(READ)
+            last_one = last[link.fileno()]
+            apart = request is _write_apart
+            link.sendall(_read(last_one, last_one % CONNECTIONS * 10 if apart else 0))
             values = struct.unpack(">10H", _receive(link)[9:])
-            if len(set(values)) > 1 or values[0] not in last.values():
+            was_written = values[0] in last.values()
+            if apart:  # another connection may have written there, and then elsewhere
+                was_written = values[0] % CONNECTIONS == last_one % CONNECTIONS
+            if len(set(values)) > 1 or not was_written:
                 raise RuntimeError(f"the store has {values}, which nobody wrote last")
     return done / took
 
@@ -142,16 +156,16 @@ def _receive(link: socket.socket) -> bytes:
     return answer
 
 
-def measure(name: str, url: str, seconds: float) -> None:
-    """Print the rows of one store."""
+def measure(name: str, url: str, processes: Sequence[int], seconds: float) -> Iterator[str]:
+    """The rows of one store."""
     rates: dict[str, list[float]] = {request: [] for request in REQUESTS}
-    for count in PROCESSES:
+    for count in processes:
         with servers(url, count) as port:
             for each, request in REQUESTS.items():
                 load(port, request, seconds / 4)
                 rates[each].append(load(port, request, seconds))
     for each, found in rates.items():
-        print(f"| {name}: {each} | {' | '.join(f'{rate:,.0f}/s' for rate in found)} |", flush=True)
+        yield f"| {name}: {each} | {' | '.join(f'{rate:,.0f}/s' for rate in found)} |"
 
 
 def stores(stack: ExitStack) -> Iterator[tuple[str, str]]:
@@ -178,18 +192,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("urls", nargs="*", help="stores that are there")
     parser.add_argument("--seconds", type=float, default=4.0, help="for each number (default 4)")
+    parser.add_argument(
+        "--processes", type=int, nargs="+", default=PROCESSES, help="how many (default 1 2 4)"
+    )
+    parser.add_argument("--readme", action="store_true", help="write the table to README.md")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve is not None:
         serve(arguments.urls[0], arguments.serve)
         return
-    print(f"{os.cpu_count()} processors, {CONNECTIONS} connections\n")
-    print(f"| processes | {' | '.join(map(str, PROCESSES))} |")
-    print("|---|" + "---:|" * len(PROCESSES))
+    version = f"{platform.python_implementation()} {platform.python_version()}"
+    lines = [
+        f"Measured on {version}, {platform.system()}: a machine with {os.cpu_count()} processors "
+        f"for servers, store and load, {CONNECTIONS} connections.",
+        "",
+        f"| processes | {' | '.join(map(str, arguments.processes))} |",
+        "|---|" + "---:|" * len(arguments.processes),
+    ]
+    print("\n".join(lines), flush=True)
     with ExitStack() as stack:
         named = [(url.partition(":")[0], url) for url in arguments.urls] or stores(stack)
         for name, url in named:
-            measure(name, url, arguments.seconds)
+            for row in measure(name, url, arguments.processes, arguments.seconds):
+                lines.append(row)
+                print(row, flush=True)
+    if arguments.readme:
+        page = README.read_text(encoding="utf-8")
+        table = "\n".join(lines)
+        README.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{table}\n\n{m[2]}", page), "utf-8")
 
 
 if __name__ == "__main__":

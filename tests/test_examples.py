@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,30 +18,6 @@ from programs import run
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
-
-# What the demo puts into the meter, or writes to it.
-METER = {
-    "Voltage L1": "230.4",
-    "Voltage L2": "231.1",
-    "Voltage L3": "229.7",
-    "Current L1": "4.82",
-    "Current L2": "5.17",
-    "Current L3": "4.55",
-    "Frequency": "49.98",
-    "Power factor": "-0.962",
-    "Active power": "3218.25",
-    "Energy": "18462.903",
-    "Phase missing": "off",
-    "Cover closed": "on",
-    "Demand period": "30",
-    "CT ratio": "40",
-    "Power limit": "4200.5",
-    "Relay 1": "on",
-    "Relay 2": "on",
-}
-DEMO_RTU_REQUEST = "01 04 00 00 00 03 b0 0b"
-DEMO_RTU_RESPONSE_PDU = "04 06 09 00 09 07 08 f9"
 
 
 def load(name: str) -> ModuleType:
@@ -58,7 +32,7 @@ def load(name: str) -> ModuleType:
 
 def test_every_example_is_run_by_a_test() -> None:
     """Those of the packages, which are in folders, by test_package_examples.py."""
-    tested = {"demo", "embed_asyncio", "embed_selectors", "meter"}
+    tested = {"embed_asyncio", "embed_selectors"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -179,70 +153,3 @@ def test_a_call_on_a_lost_asyncio_connection_fails_at_once() -> None:
                     await client.read_holding_registers(0, timeout=10)
 
     asyncio.run(scenario())
-
-
-# The demo.
-
-
-def fields(lines: list[str], title: str) -> bytes:
-    """The bytes that the demo explains under `title`, put together again."""
-    start = next(at for at, line in enumerate(lines) if line.startswith(title)) + 1
-    found = b""
-    for line in lines[start:]:
-        match = re.match(r" +(\d+)  ((?:[0-9a-f]{2} )+) +\S", line)
-        if match is None:
-            break
-        assert int(match[1]) == len(found)
-        found += bytes.fromhex(match[2])
-    return found
-
-
-@has_ptys
-def test_the_demo_reads_what_was_put_in_over_both_links() -> None:
-    lines = run(EXAMPLES / "demo.py")
-    table = {
-        line[:14].rstrip(): line.split()[-3:] for line in lines if re.match(r"\w.{23} +\d+  ", line)
-    }
-    assert table.keys() == METER.keys()
-    for name, text in METER.items():
-        assert table[name].count(text) == 2, name
-    assert lines[-1] == "All 102 values are what was put in or written."
-    assert max(map(len, lines)) < 80
-
-
-@has_ptys
-def test_the_demo_explains_the_bytes_of_a_real_exchange() -> None:
-    lines = run(EXAMPLES / "demo.py")
-    assert fields(lines, "RTU request").hex(" ") == DEMO_RTU_REQUEST
-    assert fields(lines, "RTU response")[1:-2].hex(" ") == DEMO_RTU_RESPONSE_PDU
-    request, response = fields(lines, "TCP request"), fields(lines, "TCP response")
-    assert request[2:].hex(" ") == "00 00 00 06 01 04 00 00 00 03"
-    assert response[2:].hex(" ") == f"00 00 00 09 01 {DEMO_RTU_RESPONSE_PDU}"
-    assert request[:2] == response[:2]
-    text = "\n".join(lines)
-    assert "2304: Voltage L1 is 230.4 V" in text
-    assert text.count("low byte first: right") == 2
-
-
-def test_the_demo_fails_if_a_value_is_not_what_was_put_in() -> None:
-    """`make demo` is a check as well: an exit code 0 says that everything agreed."""
-    script = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import demo; make_meter = demo.make_meter\n"
-        "def make_wrong_meter():\n"
-        "    meter = make_meter(); meter.input_registers[1] += 1; return meter\n"
-        "demo.make_meter = make_wrong_meter; sys.exit(demo.main())"
-    )
-    lines = run("-c", script, EXAMPLES, expected=1)
-    assert "  Voltage L2 over TCP is 231.2, not 231.1" in lines
-
-
-def test_the_demo_does_without_pseudo_terminals() -> None:
-    """On Windows it is TCP alone, and says so."""
-    script = (
-        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
-        "if hasattr(os, 'openpty'): del os.openpty\n"
-        "import demo; sys.exit(demo.main())"
-    )
-    lines = run("-c", script, EXAMPLES)
-    assert "  (and not over RTU: this system has no pseudo-terminals)" in lines
-    assert lines[-1] == "All 51 values are what was put in or written."

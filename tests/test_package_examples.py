@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +13,11 @@ from time import monotonic
 
 import pytest
 
-from modwire import ServerDeviceFailureError
-from modwire_sync import TcpClient
-from programs import PATIENCE, changed, free_port, run, serving
+from modwire import SequentialBlock, ServerDeviceFailureError, Unit, Units
+from modwire_sync import TcpClient, TcpServer
+from programs import PATIENCE, changed, free_port, run, serving, started
+
+has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PROGRAMS = {
@@ -22,6 +26,8 @@ PROGRAMS = {
     "performance",
     "poller",
     "rtu_over_tcp",
+    "serial_forwarder",
+    "serial_gateway",
     "server",
     "updating_server",
     "write_callbacks",
@@ -105,6 +111,42 @@ def test_the_callbacks_see_what_is_written(folder: Path, tmp_path: Path) -> None
 
 def test_rtu_frames_go_through_a_tcp_connection(folder: Path) -> None:
     assert run(folder / "rtu_over_tcp.py") == ["[555, 0, 100]"] * 2
+
+
+@has_ptys
+def test_the_gateway_reaches_a_serial_line(folder: Path, tmp_path: Path) -> None:
+    from server_peers import RawClient, line, rtu, tcp
+
+    port = free_port()
+    with line() as cable:
+        changes = {"5020": str(port), "/dev/ttyUSB0": cable.port, "timeout=0.5": "timeout=20"}
+        script = example(folder, "serial_gateway", tmp_path, changes)
+        with serving(script, port), RawClient(("127.0.0.1", port)) as client:
+            for unit in (1, 2):
+                client.send(tcp("0300070001", unit=unit))
+                assert cable.receive(8) == rtu("0300070001", unit=16 + unit)
+                cable.send(rtu("030204d2", unit=16 + unit))
+                assert client.receive(11) == tcp("030204d2", unit=unit)
+            client.ask(tcp("0300070001", unit=100), tcp("03020000", unit=100))
+            client.ask(tcp("0300070001", unit=3), tcp("830a", unit=3))
+
+
+@has_ptys
+def test_the_forwarder_reaches_devices_on_tcp(folder: Path, tmp_path: Path) -> None:
+    from server_peers import line, rtu
+
+    units = Units({2: Unit(holding_registers=SequentialBlock(0, [0x04D2]))})
+    with line() as cable, TcpServer(units, ("127.0.0.1", 0)) as server:
+        changes = {"5020": str(server.address[1]), "/dev/ttyUSB0": cable.port}
+        script = example(folder, "serial_forwarder", tmp_path, changes)
+        with started(script) as process:
+            give_up = monotonic() + PATIENCE
+            while not select.select([cable.far], [], [], 0.2)[0]:  # what came too early is lost
+                assert monotonic() < give_up, "it does not answer"
+                assert process.poll() is None, "it has ended"
+                cable.send(rtu("0300000001", unit=2))
+            answer = rtu("030204d2", unit=2)
+            assert cable.receive(len(answer)) == answer
 
 
 def test_a_function_of_ones_own_works_in_every_framing(folder: Path) -> None:

@@ -55,12 +55,17 @@ PYTHON = {
     "the client": "meter.write_register(",
     "the endpoint": "connect(",
     "serving": "except ServerDeviceFailureError",
-    "the gateway": "RemoteUnit(",
+    "the remote units": "RemoteUnit(",
+    "the gateway": "Gateway(line",
     "trio": "SequentialBlock(0, [2304, 2311, 2297]))})\n\n\nasync def",
     "gevent": "from modwire_gevent import",
     "the async unit": "class Sensor(AsyncUnit)",
     "the core alone": "ClientProtocol(RtuFraming)",
     "the vendored core": "firmware_tool.modbus",
+    "values": "RegisterBuilder(",
+    "a map": "class Pump(RegisterMap)",
+    "the planner": "plan(points",
+    "a store": 'sql_unit("meter.db"',
 }
 
 
@@ -82,6 +87,10 @@ def test_every_snippet_is_tested() -> None:
             "gevent",
             "the async unit",
             "the core alone",
+            "values",
+            "a map",
+            "the planner",
+            "a store",
         )
     ],
 )
@@ -105,9 +114,36 @@ def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) 
     assert output == snippet(PYTHON["the client"]).output
 
 
-def test_the_gateway_snippet_passes_requests_on(tmp_path: Path) -> None:
-    """Without the serial port, so the answer is that there is no path to the device."""
+def test_the_gateway_snippet_serves_lines_and_a_unit(tmp_path: Path) -> None:
+    """Without the serial ports, so the answer is that there is no path to the devices."""
     code = snippet(PYTHON["the gateway"]).code
+    assert len([each for each in code.splitlines() if each]) <= 10
+    assert "5022" in code
+    assert code.count("/dev/ttyUSB") == 2
+    code = code.replace("5022", "0").replace("/dev/ttyUSB", f"{tmp_path}/none")
+    script = tmp_path / "gateway.py"
+    script.write_text(
+        code
+        + """
+from modwire import GatewayPathUnavailableError
+from modwire_sync import TcpClient
+
+with server, TcpClient(*server.address) as client:
+    for unit in (1, 3, 5):
+        try:
+            client.read_coils(0, unit=unit)
+        except GatewayPathUnavailableError:
+            print("no path to", unit)
+    print(client.read_holding_registers(0, 3, unit=100))
+""",
+        encoding="utf-8",
+    )
+    assert printed(script, tmp_path) == "no path to 1\nno path to 3\nno path to 5\n[1, 2, 3]\n"
+
+
+def test_the_remote_units_snippet_passes_requests_on(tmp_path: Path) -> None:
+    """Without the serial port, so the answer is that there is no path to the device."""
+    code = snippet(PYTHON["the remote units"]).code
     assert "5021" in code
     assert "/dev/ttyUSB0" in code
     code = code.replace("5021", "0").replace("/dev/ttyUSB", f"{tmp_path}/none")
@@ -177,7 +213,7 @@ def test_the_demo_prints_what_the_readme_shows(tmp_path: Path) -> None:
     shown = next(each.code for each in snippets() if each.language == "text")
     if sys.platform == "win32":
         pytest.skip("what is shown includes RTU, which the demo leaves out on Windows")
-    lines = run(EXAMPLES / "demo.py", cwd=tmp_path)
+    lines = run("-m", "modwire_tools", "demo", "--once", cwd=tmp_path)
     assert "RTU request" in shown
     for line in shown.splitlines():
         assert line in lines
@@ -253,11 +289,16 @@ def test_the_table_of_errors_has_every_error() -> None:
 
 
 def test_every_public_name_in_the_readme_exists() -> None:
+    import modwire.maps
+    import modwire.planner
+    import modwire.values
     import modwire_gevent
+    import modwire_stores
     import modwire_sync
     import modwire_trio
 
-    sources = modwire, modwire_sync, modwire_trio, modwire_gevent
+    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores
+    sources = modwire, modwire.values, modwire.maps, modwire.planner, *adapters
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):
         known = any(hasattr(source, name) for source in sources)
         assert known or hasattr(builtins, name), name

@@ -59,6 +59,7 @@ WORDS = {
         "threads share": "tasks share",
         "BlockingCalls": "AsyncCalls",
         "entering `with`": "entering `async with`",
+        "`TcpServer(Gateway(line), address)`": "`serve_tcp(Gateway(line), port)`",
     },
 }
 
@@ -181,8 +182,8 @@ def _methods(kind: type) -> dict[str, Any]:
 
 classes = pytest.mark.parametrize(
     ("adapter", "name"),
-    [("gevent", name) for name in (*CLIENTS, *SERVERS, "RemoteUnit")]
-    + [("trio", name) for name in (*CLIENTS, "RemoteUnit")],
+    [("gevent", name) for name in (*CLIENTS, *SERVERS, "RemoteUnit", "Gateway")]
+    + [("trio", name) for name in (*CLIENTS, "RemoteUnit", "Gateway")],
 )
 
 
@@ -332,6 +333,49 @@ def test_wrong_arguments_of_clients(
         theirs = _refusal(package, name, args, kwargs)
         assert type(theirs) is kind
         assert str(theirs) == str(ours)
+
+
+WRONG_GATEWAYS: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception]]] = [
+    ((17,), {}, TypeError),
+    (({1: 0},), {}, ValueError),
+    (({256: 1},), {}, ValueError),
+    (("1",), {}, ValueError),
+    ((["x"],), {}, ValueError),
+    ((5.0,), {}, TypeError),
+    ((), {"timeout": 0}, ValueError),
+    ((), {"timeout": "1"}, ValueError),
+    ((), {"queue": 0}, ValueError),
+    ((), {"queue": 1.5}, ValueError),
+    ((), {"patience": 0}, ValueError),
+    ((), {"pause": float("nan")}, ValueError),
+    ((), {"longest_pause": 0.5}, ValueError),
+]
+
+
+@pytest.mark.parametrize(("args", "kwargs", "kind"), WRONG_GATEWAYS)
+def test_wrong_arguments_of_gateways(
+    args: tuple[Any, ...], kwargs: dict[str, Any], kind: type[Exception]
+) -> None:
+    def refusal(package: Any) -> Exception:
+        return _refusal(package, "Gateway", (package.TcpClient("127.0.0.1"), *args), kwargs)
+
+    ours = refusal(modwire_sync)
+    assert type(ours) is kind
+    for package in PACKAGES.values():
+        theirs = refusal(package)
+        assert (type(theirs), str(theirs)) == (kind, str(ours))
+
+
+@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent, modwire_trio])
+def test_a_gateway_takes_the_clients_of_its_own_package(package: Any) -> None:
+    others = {modwire_sync, modwire_gevent, modwire_trio} - {package}
+    for line in (17, None, *(other.TcpClient("127.0.0.1") for other in others)):
+        with pytest.raises(TypeError, match=f"^line must be a client of {package.__name__}, got "):
+            package.Gateway(line)
+    made = package.Gateway(package.TcpClient("127.0.0.1"), [1])
+    with pytest.raises(ValueError, match="^unit 1 is in use already$"):
+        made.add_line(package.TcpClient("127.0.0.1"), [1])
+    assert repr(made) == "<Gateway [1]>"
 
 
 WRONG_SERVERS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [

@@ -9,13 +9,14 @@ import pytest
 from .drivers.all import DRIVERS
 from .drivers.base import Driver
 from .players import check_scenarios, plays
-from .scenarios import server_functions, server_limits, server_lines
+from .scenarios import server_faults, server_functions, server_limits, server_lines
 from .scenarios.server_steps import ServerScenario, play_server
 
 SCENARIOS = [
     *server_functions.scenarios(),
     *server_limits.scenarios(),
     *server_lines.scenarios(),
+    *server_faults.scenarios(),
 ]
 
 

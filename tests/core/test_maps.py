@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Coroutine
+from copy import copy, deepcopy
 from enum import Enum, IntFlag
+from pickle import dumps, loads
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -640,6 +642,45 @@ def test_a_misspelt_keyword_is_told_those_that_there_are() -> None:
 def test_a_point_cannot_hide_what_maps_have(name: str) -> None:
     with pytest.raises(TypeError, match=f"a point cannot be called '{name}', which maps have"):
         type("Bad", (RegisterMap,), {name: uint16(holding=0)})
+
+
+@both
+@pytest.mark.parametrize("copied", [copy, deepcopy, lambda meter: loads(dumps(meter))])
+def test_a_copy_is_a_map_of_its_own(copied: Callable[[Meter], Meter], ask: Any) -> None:
+    meter = measured()
+    device = Device(meter.build_unit())
+    meter.setpoint = 30.0
+    other = copied(meter)
+    other.energy = 1
+    assert (meter.energy, meter.setpoint, other.setpoint) == (123456, 30.0, 30.0)
+    ask(meter.write, device)
+    assert device.asked == [WriteSingleRegisterRequest(0x13, 300)]
+    with pytest.raises(ValueError, match="energy"):
+        ask(other.write, device)
+
+
+def test_a_point_of_another_map_is_refused() -> None:
+    class Pump(RegisterMap):
+        speed = uint16(holding=0)
+
+    with pytest.raises(ValueError, match=r"points must be those of Pump, got <Point setpoint"):
+        Pump.read(Blocking(Device(Unit())), Meter.setpoint)
+    with pytest.raises(ValueError, match=r"points must be those of Pump, got 'speed'"):
+        Pump.read(Blocking(Device(Unit())), "speed")  # type: ignore[call-overload]
+
+
+@both
+def test_a_map_without_points_asks_for_nothing(ask: Any) -> None:
+    class Empty(RegisterMap):
+        pass
+
+    device = Device(Unit())
+    assert ask(Empty.read, device) == Empty()
+    ask(Empty().write, device)
+    assert device.asked == []
+    assert Empty.planner().requests() == []
+    unit = Empty().build_unit()
+    assert unit.execute(ReadHoldingRegistersRequest(0, 1)) == ExceptionResponse(3, 2)
 
 
 def test_maps_are_compared_by_what_they_know() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modwire.planner import PlanLimits, Span, plan
+from modwire.planner import PlanLimits, Planner, Span, plan
 
 HOLDING, COILS = "holding_registers", "coils"
 SPACE = 16  # addresses that the brute force looks at
@@ -205,6 +205,16 @@ def test_a_point_that_is_forbidden_is_an_error_that_names_it() -> None:
         plan(holding((29, 2)), limits=limits)
 
 
+def test_what_is_no_span_is_named() -> None:
+    for make in (plan, Planner):
+        with pytest.raises(TypeError, match=r"points must be Spans, got \('coils', 1, 2\)"):
+            make([("coils", 1, 2)])  # type: ignore[list-item]
+        with pytest.raises(TypeError, match="limits must be PlanLimits, got 5"):
+            make([], limits=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="what was refused must be a Span, got 3"):
+        Planner([]).refused(3)  # type: ignore[arg-type]
+
+
 def test_on_a_slow_line_holes_cost_and_on_a_network_requests_do() -> None:
     line = PlanLimits.for_line(9600)
     assert line.request_cost == pytest.approx(13 * 11 / 9600 + 2 * 38.5 / 9600 + 0.01)
@@ -231,6 +241,10 @@ def test_on_a_slow_line_holes_cost_and_on_a_network_requests_do() -> None:
         ({"forbidden": {"registers": []}}, "table must be one of coils, .*, got 'registers'"),
         ({"forbidden": {HOLDING: [range(0, 9, 2)]}}, r"with step 1, got range\(0, 9, 2\)"),
         ({"forbidden": {HOLDING: ["1-5"]}}, "forbidden must be addresses and ranges .*'1-5'"),
+        ({"forbidden": {HOLDING: 7}}, "forbidden must have a list for holding_registers, got 7"),
+        ({"forbidden": [7]}, r"forbidden must name its tables, \{table: .*, got \[7\]"),
+        ({"forbidden": {HOLDING: [65536]}}, r"forbidden addresses must be 0\.\.65535, got 65536"),
+        ({"forbidden": {HOLDING: [range(-5, 3)]}}, r"must be 0\.\.65535, got range\(-5, 3\)"),
     ],
 )
 def test_a_wrong_limit_says_what_is_allowed(arguments: dict[str, object], message: str) -> None:
@@ -244,8 +258,9 @@ def test_times_are_at_least_0_seconds(latency: float) -> None:
         PlanLimits.for_line(9600, latency=latency)
     with pytest.raises(ValueError, match="round_trip must be more than 0 seconds"):
         PlanLimits.for_network(round_trip=latency)
-    with pytest.raises(ValueError, match="baudrate must be greater than 0"):
-        PlanLimits.for_line(0)
+    for baudrate in (0, "9600"):
+        with pytest.raises(ValueError, match=f"baudrate must be greater than 0, got {baudrate!r}"):
+            PlanLimits.for_line(baudrate)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from modwire import (
+    FRAMINGS,
     Decoder,
+    FaultyResponse,
+    FrameError,
     Framing,
+    ReadHoldingRegistersResponse,
     RtuFraming,
     SequentialBlock,
     ServerOptions,
@@ -118,3 +124,106 @@ def test_an_authorize_that_gives_no_verdict_allows_nothing_and_answers_04() -> N
     assert protocol.answer_all(Units.single(unit)) == frame(TcpFraming, b"\x86\x04")
     assert unit.holding_registers.read(5, 1)[0] == 0
     assert [type(error) for error in reported] == [TypeError]
+
+
+class Faulty(Unit):
+    """Answers its one write with a fault."""
+
+    def __init__(self, **fault: bool) -> None:
+        super().__init__(holding_registers=SequentialBlock(0, [0] * 10))
+        self.fault = fault
+
+    def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        response = super().execute(request, broadcast=broadcast)
+        return FaultyResponse(response, fault="test", **self.fault)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS.values())
+def test_a_damaged_answer_is_rejected_by_every_framing(framing: type[Framing]) -> None:
+    protocol = ServerProtocol(framing)
+    protocol.receive_data(frame(framing), 0.0)
+    protocol.handle_timeout(1.0)
+    data = protocol.answer_all(Units({1: Faulty(is_damaged=True)}))
+    client = framing(Decoder(), is_server=False)
+    client.receive_data(data, 0.0)
+    client.handle_timeout(1.0)
+    client.receive_data(frame(framing), 2.0)  # Binary sees the end of a frame by what follows
+    assert isinstance(client.next_frame(), FrameError)
+
+
+def test_a_drop_closes_what_was_opened_and_answers_nothing_behind_it() -> None:
+    units = Units({1: Faulty(drops=True), 2: registers()})
+    protocol = ServerProtocol(TcpFraming)
+    protocol.opened(0.0)
+    protocol.receive_data(frame(TcpFraming, unit=2) + frame(TcpFraming), 0.0)
+    protocol.receive_data(frame(TcpFraming, unit=2), 0.0)
+    assert protocol.answer_all(units) == frame(TcpFraming, unit=2)
+    assert protocol.closed
+    assert "fault" in protocol.closing_reason
+    assert protocol.answer_all(units) == b""
+
+
+def test_a_drop_without_a_connection_is_silence() -> None:
+    protocol = ServerProtocol(RtuFraming)
+    protocol.receive_data(frame(RtuFraming), 0.0)
+    assert protocol.answer_all(Units({1: Faulty(drops=True)})) == b""
+    assert not protocol.closed
+    protocol.receive_data(frame(RtuFraming), 1.0)
+    assert protocol.answer_all(Units({1: registers()})) == frame(RtuFraming)
+
+
+def test_a_faulty_response_without_a_fault_is_the_response() -> None:
+    protocol = ServerProtocol(TcpFraming)
+    protocol.receive_data(frame(TcpFraming), 0.0)
+    assert protocol.answer_all(Units({1: Faulty()})) == frame(TcpFraming)
+    assert FaultyResponse(None).encode() == b""
+    assert FaultyResponse(None, is_damaged=True) != FaultyResponse(None)
+
+
+def test_requests_are_counted_on_every_path() -> None:
+    read = bytes.fromhex("0300000001")
+    units = Units({1: registers()})
+    protocol = ServerProtocol(TcpFraming)
+    protocol.respond(frame(TcpFraming, read), 1.0, units)
+    protocol.respond(frame(TcpFraming, read) * 3, 2.0, units)
+    protocol.respond(frame(TcpFraming), 3.0, units)
+    protocol.receive_data(frame(TcpFraming, read) * 2, 4.0)
+    protocol.answer_all(units)
+    assert (protocol.requests, protocol.heard) == (7, 4.0)
+
+
+def test_on_answer_can_come_and_go_while_the_server_runs() -> None:
+    read = frame(TcpFraming, bytes.fromhex("0300000001"))
+    units = Units({1: registers()})
+    protocol = ServerProtocol(TcpFraming, peer="p")
+    told: list[tuple[object, int, object]] = []
+    protocol.respond(read, 1.0, units)
+    protocol.on_answer = lambda protocol, call, response: told.append(
+        (protocol.peer, call.unit, response)
+    )
+    protocol.respond(read, 2.0, units)
+    protocol.on_answer = None
+    protocol.respond(read, 3.0, units)
+    assert told == [("p", 1, ReadHoldingRegistersResponse([0]))]
+
+
+def test_a_connection_is_told_of_once_when_it_comes_and_when_it_goes() -> None:
+    told: list[str] = []
+    reported: list[BaseException] = []
+
+    def fail(protocol: ServerProtocol) -> None:
+        told.append("gone")
+        raise ZeroDivisionError
+
+    options = ServerOptions(
+        on_connect=lambda protocol: told.append(str(protocol.peer)),
+        on_disconnect=fail,
+        on_error=lambda *details: reported.append(details[2]),
+    )
+    protocol = ServerProtocol(TcpFraming, options, peer="p")
+    protocol.ended()
+    protocol.opened(0.0)
+    protocol.ended()
+    protocol.ended()
+    assert told == ["p", "gone"]
+    assert [type(error) for error in reported] == [ZeroDivisionError]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import struct
 from enum import Enum, IntFlag
+from typing import Any
 
 import pytest
 
+from modwire.maps import bit_field
 from modwire.values import (
     ABCD,
     BADC,
@@ -136,6 +138,20 @@ def test_bcd_refuses_digits_that_there_should_not_be() -> None:
         to_registers(bcd_of(3), 1000)
 
 
+class Sixteen:
+    """An integer as numpy has them: no `int`, but one by `__index__`."""
+
+    def __index__(self) -> int:
+        return 16
+
+
+def test_integers_of_other_libraries_are_taken() -> None:
+    value: Any = Sixteen()
+    assert to_registers("uint16", value) == [16]
+    assert to_registers(bcd_of(4), value) == [0x16]
+    assert bit_field(0, 8, holding=0).encode(value) == (16,)
+
+
 def test_a_scaled_integer_gives_the_decimal_that_was_meant() -> None:
     assert from_registers(scaled("int16", 0.1), [3]) == 0.3
     assert from_registers(scaled("int16", 0.1), [0xFFFD]) == -0.3
@@ -143,6 +159,12 @@ def test_a_scaled_integer_gives_the_decimal_that_was_meant() -> None:
     assert from_registers(scaled("uint16", 2.5, offset=-40), [4]) == -30
     assert to_registers(scaled("uint16", 2.5, offset=-40), -30) == [4]
     assert to_registers(array_of(scaled("uint16", 0.01), 2), [0.29, 1]) == [29, 100]
+
+
+def test_a_scaled_float_is_not_rounded() -> None:
+    registers = to_registers(scaled("float64", 0.5), 1.3)
+    assert from_registers("float64", registers) == 2.6
+    assert from_registers(scaled("float64", 0.5), registers) == 1.3
 
 
 def test_enums_and_flags_come_back_as_members() -> None:
@@ -272,6 +294,8 @@ def test_what_cannot_be_read_can_be_read_as_something_else() -> None:
         (array_of("uint16", 2), [1], "array of 2 uint16 must have 2 values, got 1"),
         (scaled("uint16", 0.1), 7000, r"7000 scaled by 0\.1: uint16 must be an integer 0"),
         (scaled("uint16", 0.1), math.nan, "scaled uint16 must be a finite number, got nan"),
+        (ValueType("day", 2, lambda v: v.day, bytes), 3, "day cannot be 3: 'int' object has no"),
+        (ValueType("day", 2, lambda v: [0, v], bytes), 3, "day must pack into bytes, got list"),
     ],
 )
 def test_a_value_that_does_not_fit_is_told_what_would(
@@ -314,7 +338,33 @@ def test_wrong_registers_are_refused() -> None:
         (lambda: ValueType("x", 0, bytes, len), r"size of x must be 1\.\.131072 bytes, got 0"),
         (lambda: ValueType("x", 3, bytes, len), "an even number of bytes, x has 3"),
         (lambda: ValueType("x", 4, bytes, len, number_size=3), "must divide its 4 bytes"),
-        (lambda: RegisterBuilder().skip_bytes(-1), "count must be at least 0, got -1"),
+        (lambda: RegisterBuilder().skip_bytes(-1), "count must be at least 0 bytes, got -1"),
+        (lambda: RegisterBuilder().skip_registers(-1), "at least 0 registers, got -1"),
+        (lambda: RegisterReader([1]).skip_registers(-1), "at least 0 registers, got -1"),
+        (lambda: RegisterReader([1]).skip_bytes(0.5), "at least 0 bytes, got 0.5"),  # type: ignore[arg-type]
+        (lambda: RegisterReader([], order=[]), r"order must be an Order .*, got \[\]"),  # type: ignore[arg-type]
+        (lambda: string_of(4, padding=b" "), "padding must be one character, got b' '"),  # type: ignore[arg-type]
+        (lambda: string_of(4, encoding=8), "encoding must be one that Python knows, got 8"),  # type: ignore[arg-type]
+        (lambda: string_of(4, encoding="a\0b"), "encoding must be one that Python knows"),
+        (lambda: string_of(6, encoding="utf-7"), "cannot be the padding in utf-7: its bytes vary"),
+        (lambda: string_of(6, encoding="punycode"), "cannot be the padding in punycode"),
+        (lambda: scaled("uint16", 1e-320), "scale must be a finite number other than 0, got 1e"),
+        (lambda: scaled("uint16", 10**400), "scale must be a finite number other than 0, got 1"),
+        (lambda: scaled("uint16", 1, 10**400), "offset must be a finite number, got 1"),
+        (
+            lambda: enum_of(Mode, unknown=5),  # type: ignore[type-var]
+            "unknown must be None or a member of Mode, got 5",
+        ),
+        (lambda: RegisterReader(5), "registers must be a sequence of integers, got 5"),  # type: ignore[arg-type]
+        (lambda: from_registers("int16", None), "registers must be a sequence .*, got None"),  # type: ignore[call-overload]
+        (lambda: RegisterReader.from_bytes("ab"), "registers as bytes must be bytes, got 'ab'"),  # type: ignore[arg-type]
+        (lambda: RegisterReader.from_coils(5), "coils must be a sequence of True and .* got 5"),  # type: ignore[arg-type]
+        (
+            lambda: RegisterBuilder().add("int8", 1).skip_registers(65536),
+            "there must be at most 131072 bytes, a whole table, got 1 and 131072 to skip",
+        ),
+        (lambda: enum_of(int), "members must be an Enum class, got <class 'int'>"),  # type: ignore[type-var]
+        (lambda: scaled("uint16", "1"), "scale must be a finite number other than 0, got '1'"),  # type: ignore[arg-type]
         (lambda: UINT16.unpack(b"\1"), "uint16 must have 2 bytes, got 1"),
     ],
 )

@@ -50,15 +50,25 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(script: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """A program that listens at `port`, while the block runs; its output is a pipe."""
-    server = subprocess.Popen(
+def started(script: Path) -> Iterator[subprocess.Popen[str]]:
+    """A program that goes on while the block runs; its output is a pipe."""
+    program = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
+        yield program
+    finally:
+        program.kill()
+        program.communicate()
+
+
+@contextmanager
+def serving(script: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """A program that listens at `port`, while the block runs; its output is a pipe."""
+    with started(script) as server:
         give_up = monotonic() + PATIENCE
         while True:
             try:
@@ -69,6 +79,3 @@ def serving(script: Path, port: int) -> Iterator[subprocess.Popen[str]]:
                 assert server.poll() is None, "the server has ended"
                 sleep(0.05)  # from outside, there is no other way to know
         yield server
-    finally:
-        server.kill()
-        server.communicate()

@@ -49,6 +49,13 @@ class Remote(NamedTuple):
     unit: Unit
 
 
+class Gate(NamedTuple):
+    """A gateway to a line, and the client on that line."""
+
+    client: Any
+    units: Any
+
+
 class Adapter:
     """One package. Ports are numbers of TCP and UDP, or paths of devices and Unix sockets."""
 
@@ -59,7 +66,7 @@ class Adapter:
         return str(self.package.__name__).removeprefix("modwire_")
 
     def serving(
-        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote, ...] = ()
+        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote | Gate, ...] = ()
     ) -> AbstractContextManager[int | str]:
         """A server, and the port that it serves; the clients of `remotes` are closed after it."""
         raise NotImplementedError
@@ -79,6 +86,13 @@ class Adapter:
         """What is unit `unit` of the server at `port`."""
         client = self._make_client(link, port, options)
         return Remote(client, self.package.RemoteUnit(client, unit))
+
+    def gateway(
+        self, link: str, port: int | str, units: Any, options: ClientOptions, **arguments: Any
+    ) -> Gate:
+        """A gateway to what is on a link."""
+        client = self._make_client(link, port, options)
+        return Gate(client, self.package.Gateway(client, units, **arguments))
 
     def _make_client(self, link: str, port: int | str, options: ClientOptions) -> Any:
         framing, transport = Link.named(link)
@@ -106,7 +120,7 @@ class Sync(Adapter):
 
     @contextmanager
     def serving(
-        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote, ...] = ()
+        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote | Gate, ...] = ()
     ) -> Iterator[int | str]:
         try:
             with self._make_server(units, link, path) as server:
@@ -126,7 +140,7 @@ class Gevent(Adapter):
 
     @contextmanager
     def serving(
-        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote, ...] = ()
+        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote | Gate, ...] = ()
     ) -> Iterator[int | str]:
         servers: list[Any] = []
         has_started = threading.Event()
@@ -171,7 +185,7 @@ class Trio(Adapter):
 
     @contextmanager
     def serving(
-        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote, ...] = ()
+        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote | Gate, ...] = ()
     ) -> Iterator[int | str]:
         framing, transport = Link.named(link)
         serve: Callable[..., Awaitable[None]]

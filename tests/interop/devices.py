@@ -19,7 +19,7 @@ from modwire import (
 )
 from reference_server import reference_unit
 
-from .adapters import Adapter, Link, Remote
+from .adapters import Adapter, Gate, Link, Remote
 from .pty_pair import PtyPair
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def devices() -> Units:
 
 @contextmanager
 def serving(
-    adapter: Adapter, units: Units, link: str, *, remotes: tuple[Remote, ...] = ()
+    adapter: Adapter, units: Units, link: str, *, remotes: tuple[Remote | Gate, ...] = ()
 ) -> Iterator[int | str]:
     """A server of `adapter` on a link such as "udp" or "rtu+tcp": the port that peers open."""
     transport = Link.named(link).transport

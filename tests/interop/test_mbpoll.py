@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,12 +12,11 @@ from modwire import Units
 
 from .adapters import Adapter, once
 from .devices import BUSY_REGISTER, EXCEPTION_CODES, devices, refusing_id, serving
+from .mbpoll import Mbpoll
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
 
-_PATIENCE = 20.0  # seconds
-_REFERENCE = re.compile(r"^\[(\d+)\]: \t(\S+)", re.MULTILINE)
 # What libmodbus calls the exceptions; 9 is not in use.
 _NAMES = {
     1: "Illegal function",
@@ -35,101 +32,70 @@ _NAMES = {
 }
 
 
-class Mbpoll:
-    """How to run mbpoll on one link, and the units behind it."""
+class Polled(Mbpoll):
+    """mbpoll on one link, and the units behind it."""
 
     def __init__(self, units: Units, mode: str, port: str | int) -> None:
+        super().__init__(mode, port)
         self.units = units
-        self.mode = mode
-        if mode == "tcp":
-            self._link = ["-m", "tcp", "-p", str(port)]
-            self._place = "127.0.0.1"
-        else:
-            self._link = ["-m", "rtu", "-b", "115200", "-P", "none"]
-            self._place = str(port)
-
-    def run(self, *arguments: str, unit: int = 1) -> subprocess.CompletedProcess[str]:
-        """Once, with addresses as on the wire; values to write come after "--"."""
-        at = arguments.index("--") if "--" in arguments else len(arguments)
-        options, values = arguments[:at], arguments[at:]
-        common = ("-a", str(unit), "-0", "-1", "-o", "5")
-        return subprocess.run(
-            ["mbpoll", *self._link, *common, *options, self._place, *values],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_PATIENCE,
-            check=False,
-        )
-
-    def read(self, *arguments: str) -> dict[int, str]:
-        """What it prints for each reference."""
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        return {int(address): value for address, value in _REFERENCE.findall(done.stdout)}
-
-    def write(self, *arguments: str) -> None:
-        done = self.run(*arguments)
-        assert done.returncode == 0, done.stderr
-        assert re.search(r"Written \d+ references?\.", done.stdout)
 
 
 @pytest.fixture(scope="module", params=["tcp", "rtu"])
 def mbpoll(
     request: pytest.FixtureRequest, adapter: Adapter, require_peer: RequirePeer
-) -> Iterator[Mbpoll]:
+) -> Iterator[Polled]:
     require_peer("mbpoll", shutil.which("mbpoll") is not None, "apt-get install mbpoll")
     units = devices()
     with serving(adapter, units, request.param) as port:
-        yield Mbpoll(units, request.param, port)
+        yield Polled(units, request.param, port)
 
 
-def test_read_coils(mbpoll: Mbpoll) -> None:
+def test_read_coils(mbpoll: Polled) -> None:
     expected = {index: str(int(index % 3 == 0)) for index in range(600, 700)}
     assert mbpoll.read("-t", "0", "-r", "600", "-c", "100") == expected
 
 
-def test_read_discrete_inputs(mbpoll: Mbpoll) -> None:
+def test_read_discrete_inputs(mbpoll: Polled) -> None:
     expected = {index: str(int(index % 5 == 0)) for index in range(600, 700)}
     assert mbpoll.read("-t", "1", "-r", "600", "-c", "100") == expected
 
 
-def test_read_holding_registers(mbpoll: Mbpoll) -> None:
+def test_read_holding_registers(mbpoll: Polled) -> None:
     expected = {index: str(index) for index in range(1000, 1125)}
     assert mbpoll.read("-t", "4", "-r", "1000", "-c", "125") == expected
     assert mbpoll.read("-t", "4:hex", "-r", "1000") == {1000: "0x03E8"}
 
 
-def test_read_input_registers(mbpoll: Mbpoll) -> None:
+def test_read_input_registers(mbpoll: Polled) -> None:
     expected = {index: str(0x1000 + index) for index in range(1000, 1125)}
     assert mbpoll.read("-t", "3", "-r", "1000", "-c", "125") == expected
 
 
-def test_write_single_coil(mbpoll: Mbpoll) -> None:
+def test_write_single_coil(mbpoll: Polled) -> None:
     coils = mbpoll.units[1].coils
     for value in (1, 0):
         mbpoll.write("-t", "0", "-r", "20", "--", str(value))
         assert coils.read(20, 1) == (value,)
 
 
-def test_write_multiple_coils(mbpoll: Mbpoll) -> None:
+def test_write_multiple_coils(mbpoll: Polled) -> None:
     values = (1, 0, 1, 1, 0, 0, 1, 0, 1, 1)
     mbpoll.write("-t", "0", "-r", "30", "--", *map(str, values))
     assert mbpoll.units[1].coils.read(30, 10) == values
 
 
-def test_write_single_register(mbpoll: Mbpoll) -> None:
+def test_write_single_register(mbpoll: Polled) -> None:
     mbpoll.write("-t", "4", "-r", "20", "--", "48879")
     assert mbpoll.units[1].holding_registers.read(20, 1) == (48879,)
 
 
-def test_write_multiple_registers(mbpoll: Mbpoll) -> None:
+def test_write_multiple_registers(mbpoll: Polled) -> None:
     values = tuple(range(50000, 50123))
     mbpoll.write("-t", "4", "-r", "30", "--", *map(str, values))
     assert mbpoll.units[1].holding_registers.read(30, 123) == values
 
 
-def test_long_and_float_values(mbpoll: Mbpoll) -> None:
+def test_long_and_float_values(mbpoll: Polled) -> None:
     mbpoll.write("-B", "-t", "4:int", "-r", "200", "--", "123456789")
     mbpoll.write("-B", "-t", "4:float", "-r", "202", "--", "12.5")
     registers = mbpoll.units[1].holding_registers
@@ -140,7 +106,7 @@ def test_long_and_float_values(mbpoll: Mbpoll) -> None:
 
 
 @pytest.mark.parametrize(("running", "status"), [(True, "On"), (False, "Off")])
-def test_report_server_id(mbpoll: Mbpoll, running: bool, status: str) -> None:
+def test_report_server_id(mbpoll: Polled, running: bool, status: str) -> None:
     """mbpoll takes the first byte for the whole id, so that only such ids can be told from it."""
     mbpoll.units[1].run_indicator = running
     done = mbpoll.run("-u")
@@ -169,7 +135,7 @@ def test_report_server_id(mbpoll: Mbpoll, running: bool, status: str) -> None:
     ],
     ids=["1", "2", "3", "4", "5", "6", "15", "16"],
 )
-def test_illegal_data_address(mbpoll: Mbpoll, arguments: tuple[str, ...]) -> None:
+def test_illegal_data_address(mbpoll: Polled, arguments: tuple[str, ...]) -> None:
     done = mbpoll.run(*arguments)
     assert done.returncode == 1
     assert "failed: Illegal data address" in done.stderr
@@ -177,13 +143,13 @@ def test_illegal_data_address(mbpoll: Mbpoll, arguments: tuple[str, ...]) -> Non
 
 @once
 @pytest.mark.parametrize("code", EXCEPTION_CODES)
-def test_every_exception(mbpoll: Mbpoll, code: int) -> None:
+def test_every_exception(mbpoll: Polled, code: int) -> None:
     done = mbpoll.run("-t", "4", unit=refusing_id(code))
     assert done.returncode == 1
     assert f"failed: {_NAMES[code]}" in done.stderr
 
 
-def test_refused_write_changes_nothing(mbpoll: Mbpoll) -> None:
+def test_refused_write_changes_nothing(mbpoll: Polled) -> None:
     done = mbpoll.run("-t", "4", "-r", str(BUSY_REGISTER), "--", "1")
     assert done.returncode == 1
     assert f"failed: {_NAMES[6]}" in done.stderr
@@ -191,7 +157,7 @@ def test_refused_write_changes_nothing(mbpoll: Mbpoll) -> None:
 
 
 @once
-def test_missing_unit(mbpoll: Mbpoll) -> None:
+def test_missing_unit(mbpoll: Polled) -> None:
     """A device that is not there must stay silent, or it would talk over the one that is."""
     done = mbpoll.run("-t", "4", "-o", "0.2", unit=9)
     assert done.returncode == 1

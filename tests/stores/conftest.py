@@ -40,6 +40,14 @@ def postgres_server(require_peer: Peer) -> Iterator[PostgresServer]:
         server.close()
 
 
+@pytest.fixture(params=["redis", "postgresql"])
+def server(request: pytest.FixtureRequest) -> StoreServer:
+    """A database that can be killed or paused."""
+    is_redis = request.param == "redis"
+    found: StoreServer = request.getfixturevalue("redis_server" if is_redis else "postgres_server")
+    return found
+
+
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a store is: each in turn."""

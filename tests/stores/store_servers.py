@@ -77,14 +77,25 @@ class StoreServer:
             os.kill(pid, signal.SIGKILL)
         self._process.wait()
 
-    def pause(self) -> None:
-        """Leave connections open but unanswered, until `resume`."""
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Killed while the block runs."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Connections stay open but unanswered while the block runs."""
         for pid in self._pids():
             os.kill(pid, signal.SIGSTOP)
-
-    def resume(self) -> None:
-        for pid in self._pids():
-            os.kill(pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            for pid in self._pids():
+                os.kill(pid, signal.SIGCONT)
 
     def _pids(self) -> list[int]:
         """The server, then the children that it has started (Linux)."""

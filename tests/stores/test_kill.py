@@ -20,12 +20,26 @@ WRITES = 10_000 if os.environ.get("MODWIRE_STORES_FULL", "") not in ("", "0") el
 TIMEOUT = 600 if WRITES == 10_000 else 60
 
 
-class Writer(Thread):
-    """Writes 1 to register 0, 2 to register 1 and so on; tells when half of that is done."""
+Send = Callable[[TcpClient, int], object]
 
-    def __init__(self, port: int) -> None:
+
+def write_one(client: TcpClient, number: int) -> None:
+    """Writes 1 to register 0, 2 to register 1 and so on."""
+    client.write_register(number, number + 1)
+
+
+def write_ten(client: TcpClient, number: int) -> None:
+    """Writes 1 to ten registers, then 2 to the same ones and so on, by function 23."""
+    assert client.read_write_registers(0, 10, 0, [number + 1] * 10) == [number + 1] * 10
+
+
+class Writer(Thread):
+    """Sends `WRITES` requests, each until it is acknowledged; tells when half of that is done."""
+
+    def __init__(self, port: int, send: Send) -> None:
         super().__init__(daemon=True)
         self.port = port
+        self.send = send
         self.half_done = Event()
         self.failures = 0
         self.error: BaseException | None = None
@@ -45,7 +59,7 @@ class Writer(Thread):
         give_up = monotonic() + PATIENCE
         while True:
             try:
-                client.write_register(number, number + 1)
+                self.send(client, number)
                 return
             except ModbusError:
                 assert monotonic() < give_up, "nothing can be written any more"
@@ -53,9 +67,9 @@ class Writer(Thread):
                 sleep(0.005)
 
 
-def check(port: int, kill: Callable[[], object], start: Callable[[], object]) -> None:
-    """Kill in the middle of the writes, start again, and look for every one of them."""
-    writer = Writer(port)
+def write(port: int, send: Send, kill: Callable[[], object], start: Callable[[], object]) -> None:
+    """Kill in the middle of the writes, and start again."""
+    writer = Writer(port, send)
     writer.start()
     assert writer.half_done.wait(TIMEOUT)
     kill()
@@ -67,8 +81,13 @@ def check(port: int, kill: Callable[[], object], start: Callable[[], object]) ->
     assert not writer.is_alive()
     if writer.error is not None:
         raise writer.error
-    # A write that was acknowledged is not repeated, so a register that was lost stays 0.
     assert writer.failures, "nobody noticed"
+
+
+def check(port: int, kill: Callable[[], object], start: Callable[[], object]) -> None:
+    """Look for every one of the writes."""
+    # A write that was acknowledged is not repeated, so a register that was lost stays 0.
+    write(port, write_one, kill, start)
     with TcpClient("127.0.0.1", port, timeout=PATIENCE) as client:
         found: list[int] = []
         while len(found) < WRITES:
@@ -78,13 +97,40 @@ def check(port: int, kill: Callable[[], object], start: Callable[[], object]) ->
 
 
 @pytest.mark.timeout(TIMEOUT)
-@pytest.mark.parametrize("kind", ["redis", "postgresql"])
-def test_a_database_is_killed(kind: str, name: str, request: pytest.FixtureRequest) -> None:
-    server: StoreServer = request.getfixturevalue(
-        "redis_server" if kind == "redis" else "postgres_server"
-    )
+def test_a_database_is_killed(server: StoreServer, name: str) -> None:
     with modbus_servers(server.url, name, 1) as (modbus,):
         check(modbus.port, server.kill, server.start)
+
+
+@pytest.mark.timeout(TIMEOUT)
+def test_function_23_is_done_as_a_whole_or_not_at_all(server: StoreServer, name: str) -> None:
+    """Others that read meanwhile, before and after the kill, never see the half of it."""
+    with modbus_servers(server.url, name, 1) as (modbus,):
+        over = Event()
+        torn: list[list[int]] = []
+
+        def look() -> None:
+            last = 0
+            with TcpClient("127.0.0.1", modbus.port, timeout=PATIENCE) as client:
+                while not over.is_set():
+                    try:
+                        found = client.read_holding_registers(0, 10)
+                    except ModbusError:
+                        continue
+                    if len(set(found)) > 1 or found[0] < last:
+                        torn.append(found)
+                    last = found[0]
+
+        reader = Thread(target=look, daemon=True)
+        reader.start()
+        try:
+            write(modbus.port, write_ten, server.kill, server.start)
+        finally:
+            over.set()
+            reader.join(PATIENCE)
+        assert not torn
+        with TcpClient("127.0.0.1", modbus.port, timeout=PATIENCE) as client:
+            assert client.read_holding_registers(0, 10) == [WRITES] * 10
 
 
 @pytest.mark.timeout(TIMEOUT)

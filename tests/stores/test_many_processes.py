@@ -13,12 +13,23 @@ from typing import NamedTuple
 import pytest
 
 from modwire_sync import TcpClient
-from store_servers import PATIENCE, modbus_servers
+from store_servers import PATIENCE, PostgresServer, modbus_servers
 
 SERVERS, CLIENTS = 4, 8
 REQUESTS = 20_000 if os.environ.get("MODWIRE_STORES_FULL", "") not in ("", "0") else 1_600
 ROUNDS = REQUESTS // CLIENTS // 2
-MASKED = CLIENTS  # the register that all share; below it, each client has one of its own
+# Two clients have three registers: a counter each, and between them one that both write.
+REGISTERS = CLIENTS // 2 * 3
+MASKED = REGISTERS  # the one that all share
+
+
+def counter_of(client: int) -> int:
+    return client // 2 * 3 + client % 2 * 2
+
+
+def mark(client: int, turn: int) -> int:
+    """What the client puts into the register that it shares with another one."""
+    return turn * CLIENTS + client
 
 
 class Seen(NamedTuple):
@@ -26,6 +37,7 @@ class Seen(NamedTuple):
 
     client: int
     counters: tuple[int, ...]
+    marks: tuple[int, ...]
     masked: int  # two bits of each client, which it counts up by function 22 before that
 
     def steps(self, client: int) -> int:
@@ -37,14 +49,18 @@ class Seen(NamedTuple):
 
 
 def count(port: int, client: int) -> Sequence[Seen]:
-    """One client: in turn a mask for its bits and a count of its register."""
+    """One client: in turn a mask for its bits, and a count with the mark beside it."""
     seen: list[Seen] = []
     own_bits = 3 << 2 * client
     with TcpClient("127.0.0.1", port, timeout=PATIENCE) as link:
         for turn in range(1, ROUNDS + 1):
             link.mask_write_register(MASKED, ~own_bits & 0xFFFF, (turn & 3) << 2 * client)
-            values = link.read_write_registers(0, CLIENTS + 1, client, [turn])
-            found = Seen(client, tuple(values[:CLIENTS]), values[MASKED])
+            counter, written = counter_of(client), [turn, mark(client, turn)]
+            if client % 2:
+                counter, written = counter - 1, written[::-1]
+            values = link.read_write_registers(0, REGISTERS + 1, counter, written)
+            counters = tuple(values[counter_of(each)] for each in range(CLIENTS))
+            found = Seen(client, counters, tuple(values[1:REGISTERS:3]), values[MASKED])
             assert found.counters[client] == turn
             assert found.steps(client) == 2 * turn
             seen.append(found)
@@ -59,17 +75,41 @@ def test_the_result_is_that_of_a_serial_execution(url: str, name: str) -> None:
         ]
         seen = [each for job in jobs for each in job.result()]
     # In a serial execution, every function 23 sees all before it and none after it: put in order,
-    # they differ by the one register that was counted. That order is the serial execution.
+    # they differ by the two registers that were written. That order is the serial execution.
     seen.sort(key=lambda each: sum(each.counters))
     before = [0] * CLIENTS
+    marks = [0] * (CLIENTS // 2)
     steps = [0] * CLIENTS
     for each in seen:
         before[each.client] += 1
+        marks[each.client // 2] = mark(each.client, before[each.client])
         assert list(each.counters) == before
+        assert list(each.marks) == marks
         now = [each.steps(client) for client in range(CLIENTS)]
         assert all(new >= old for new, old in zip(now, steps, strict=True))
         steps = now
     assert before == [ROUNDS] * CLIENTS
+
+
+def test_postgresql_with_another_isolation_makes_nobody_fail(
+    postgres_server: PostgresServer, name: str
+) -> None:
+    """Where "serializable" is the default, one of two that write at once would be refused."""
+    import psycopg
+
+    with psycopg.connect(postgres_server.url, autocommit=True) as database:
+        database.execute("CREATE ROLE strict LOGIN SUPERUSER")
+        database.execute("ALTER ROLE strict SET default_transaction_isolation = 'serializable'")
+    url = postgres_server.url.replace("postgres@", "strict@")
+    with modbus_servers(url, name, 2) as servers, ThreadPoolExecutor(4) as pool:
+
+        def work(client: int) -> None:
+            with TcpClient("127.0.0.1", servers[client % 2].port, timeout=PATIENCE) as link:
+                for turn in range(1, 41):
+                    assert link.read_write_registers(0, 4, client, [turn])[client] == turn
+
+        for job in [pool.submit(work, client) for client in range(4)]:
+            job.result()
 
 
 @pytest.mark.timeout(600 if REQUESTS > 10_000 else 60)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from time import monotonic
 
 import pytest
@@ -16,16 +18,13 @@ from modwire_sync import TcpClient, TcpServer
 from store_servers import PATIENCE, PostgresServer, RedisServer, StoreServer
 
 
-@pytest.fixture(params=["redis", "postgresql"])
-def server(request: pytest.FixtureRequest) -> StoreServer:
-    is_redis = request.param == "redis"
-    server: StoreServer = request.getfixturevalue("redis_server" if is_redis else "postgres_server")
-    return server
-
-
 def open_unit(server: StoreServer, name: str, timeout: float = PATIENCE) -> StoreUnit:
-    make: Callable[..., StoreUnit] = redis_unit if isinstance(server, RedisServer) else sql_unit
-    return make(server.url, name, timeout=timeout)
+    return open_url(server.url, name, timeout)
+
+
+def open_url(url: str, name: str, timeout: float = PATIENCE) -> StoreUnit:
+    make: Callable[..., StoreUnit] = redis_unit if url.startswith("redis") else sql_unit
+    return make(url, name, timeout=timeout)
 
 
 def test_a_store_that_went_down_comes_back_with_its_values(
@@ -38,15 +37,12 @@ def test_a_store_that_went_down_comes_back_with_its_values(
         TcpClient(*modbus.address, timeout=PATIENCE) as client,
     ):
         client.write_registers(0, [1, 2, 3])
-        server.kill()
-        try:
+        with server.down():
             for _ in range(3):
                 with pytest.raises(ServerDeviceFailureError):
                     client.read_holding_registers(0, 3)
                 with pytest.raises(ServerDeviceFailureError):
                     client.write_register(0, 9)
-        finally:
-            server.start()
         assert client.read_holding_registers(0, 3) == [1, 2, 3]
         client.mask_write_register(0, 0, 7)
         assert client.read_write_registers(0, 3, 1, [8]) == [7, 8, 3]
@@ -66,15 +62,12 @@ def test_a_restart_while_nobody_asks_is_not_noticed(server: StoreServer, name: s
 def test_a_store_that_hangs_fails_in_time(server: StoreServer, name: str) -> None:
     with open_unit(server, name, timeout=0.5) as unit:
         unit.holding_registers.write(0, [1])
-        server.pause()
-        try:
+        with server.paused():
             for _ in range(2):  # on the connection it has, and on a new one
                 started = monotonic()
                 with pytest.raises(ServerDeviceFailureError):
                     unit.holding_registers.write(0, [2])
                 assert monotonic() - started < 5
-        finally:
-            server.resume()
         unit.holding_registers.write(1, [3])
         assert unit.holding_registers.read(1, 1)[0] == 3
 
@@ -125,6 +118,33 @@ def test_a_table_that_was_dropped_is_made_again(tmp_path: Path) -> None:
             unit.holding_registers.write(0, [2])
         unit.holding_registers.write(0, [3])
         assert unit.holding_registers.read(0, 1)[0] == 3
+
+
+def test_a_table_that_cannot_be_made_is_told_at_once(
+    postgres_server: PostgresServer, name: str
+) -> None:
+    """Trying again until the time-out would hold up a thread of the server for each request."""
+    with sql_unit(postgres_server.url, f"nowhere.{name}", timeout=PATIENCE) as unit:
+        started = monotonic()
+        with pytest.raises(Exception, match='schema "nowhere" does not exist'):
+            unit.coils.read(0, 1)
+        assert monotonic() - started < PATIENCE / 3
+        assert not unit.store.is_down
+
+
+def test_several_make_the_table_at_the_same_time(url: str, name: str) -> None:
+    start = Barrier(6)
+
+    def work(number: int) -> None:
+        with open_url(url, name) as unit:
+            start.wait(PATIENCE)
+            unit.holding_registers.write(number, [number + 1])
+
+    with ThreadPoolExecutor(6) as pool:
+        for job in [pool.submit(work, number) for number in range(6)]:
+            job.result()
+    with open_url(url, name) as unit:
+        assert list(unit.holding_registers.read(0, 6)) == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_key_of_another_type_is_no_outage(

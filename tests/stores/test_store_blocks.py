@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,7 +24,15 @@ from modwire.messages import (
     WriteSingleCoilRequest,
     WriteSingleRegisterRequest,
 )
-from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit, sql_unit
+from modwire_stores import (
+    RedisBlock,
+    RedisStore,
+    SqlBlock,
+    SqlStore,
+    StoreUnit,
+    redis_unit,
+    sql_unit,
+)
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
@@ -101,7 +110,19 @@ def test_the_owner_sets_what_clients_may_not_write(unit: StoreUnit) -> None:
         block[65536]
     with pytest.raises(ValueError, match=r"value at address 8 must be 0\.\.65535, got 70000"):
         block[7:9] = [1, 70000]
+    with pytest.raises(ValueError, match=r"value at address 7 must be 0\.\.65535, got None"):
+        block[7] = None  # type: ignore[call-overload]
     assert block[7] == 1
+
+
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+def test_a_table_may_have_any_name_that_can_be_quoted(url: str) -> None:
+    for table in ("select", "a b", '"q"', "x'; --", "Zähler", "{table}", "x" * 63):
+        with sql_unit(url, table) as unit:
+            assert unit.execute(MaskWriteRegisterRequest(3, 0, 9)) is not None
+            answer = unit.execute(ReadWriteMultipleRegistersRequest(3, 2, 4, [5]))
+            assert answer is not None
+            assert answer.encode() == bytes.fromhex("17 04 0009 0005"), table
 
 
 def test_an_address_outside_is_refused_before_anything_is_done(make_unit: MakeUnit) -> None:
@@ -147,10 +168,17 @@ def test_an_override_of_write_sees_every_function(url: str, name: str) -> None:
 
 
 def test_what_cannot_be_a_store_is_refused() -> None:
-    with pytest.raises(ValueError, match="SQLite must have a file"):
-        SqlStore("sqlite://")
+    for url in ("sqlite://", "", "sqlite:///file:x?mode=memory&uri=true"):
+        with pytest.raises(ValueError, match="SQLite must have a file"):
+            SqlStore(url)
     with pytest.raises(ValueError, match="table must be a name or schema.name, got 'a.'"):
         SqlStore("registers.db", "a.")
+    for table in ("a:b", "50%", "a\\b", "a\0b", "x" * 64):
+        with pytest.raises(ValueError, match="up to 63 printable characters without % : and"):
+            SqlStore("registers.db", table)
+    for prefix in ("\0", "x" * 60):
+        with pytest.raises(ValueError, match=r"name must have 1\.\.64 printable characters"):
+            sql_unit("registers.db", prefix=prefix)
     with pytest.raises(ValueError, match="timeout must be more than 0 seconds, got 0"):
         SqlStore("registers.db", timeout=0)
     with pytest.raises(ValueError, match="addresses must be in 0..65535"):
@@ -159,6 +187,49 @@ def test_what_cannot_be_a_store_is_refused() -> None:
         RedisStore("redis://127.0.0.1/0?decode_responses=true")
     with pytest.raises(TypeError, match="redis must be a URL or a redis.Redis, got int"):
         RedisStore(5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="prefix must be a string .*, got ''"):
+        redis_unit("redis://x", "")
+    with pytest.raises(ValueError, match="timeout must be more than 0 seconds, got '3'"):
+        redis_unit("redis://x", "y", timeout="3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://:s3cret@x", "redis must be a URL, redis://host:6379/0, .*, got http://"),
+        ("s3cret@x", "redis must be a URL, redis://host:6379/0, .*, got no scheme"),
+        ("redis://:s3cret@x:port/0", r"the port in the URL of Redis must be 0\.\.65535"),
+        ("redis://:s3cret@x/meter", "the database .* must be a number, got 'meter'"),
+        ("unix:///run/redis.sock?db=meter", "the database .* must be a number, got 'meter'"),
+        ("redis://:s3cret@x?port_=1", "URL of Redis has an option that cannot be: .*'port_'"),
+    ],
+)
+def test_a_wrong_url_of_redis_says_what_is_allowed(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        redis_unit(url, "meter")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("post gres://u:s3cret@x", "database must be a path or a URL such as postgresql://user@"),
+        ("postgresql://u:s3cret@x:port/y", "database must be a path or a URL"),
+        ("mysql://u:s3cret@x/y", "database must be one of sqlite, .*psycopg, got mysql: give an"),
+        ("postgresql+asyncpg://u:s3cret@x/y", "database must be one of .*, got postgresql.asyncpg"),
+        ("redis://x", "database must be one of .*, got redis"),
+    ],
+)
+def test_a_wrong_url_of_a_database_says_what_is_allowed(url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        sql_unit(url)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_path_is_a_sqlite_file(tmp_path: Path) -> None:
+    with sql_unit(tmp_path / "registers.db") as unit:
+        unit.coils.write(0, [True])
+    assert (tmp_path / "registers.db").is_file()
 
 
 def test_no_password_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -171,7 +242,11 @@ def test_no_password_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize(
     ("module", "call", "extra"),
-    [("redis", "redis_unit('redis://x', 'y')", "redis"), ("sqlalchemy", "sql_unit('x.db')", "sql")],
+    [
+        ("redis", "redis_unit('redis://x', 'y')", "redis"),
+        ("sqlalchemy", "sql_unit('x.db')", "sql"),
+        ("psycopg", "sql_unit('postgres://x/y')", "postgresql"),
+    ],
 )
 def test_a_missing_extra_is_named(module: str, call: str, extra: str) -> None:
     script = f"""

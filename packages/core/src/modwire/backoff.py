@@ -15,30 +15,33 @@ _IDLE = 0.5  # seconds of quiet after which a server may have closed the connect
 
 
 class Backoff:
-    """How long to wait before a link is opened again.
+    """How long to wait before a link is opened again, or a unit is asked again.
 
     After the first failure not at all, for a device that was restarted is often back at once;
-    then `first` seconds, doubled with each failure, up to `most` seconds.
+    then `first` seconds, doubled with each failure, up to `most` seconds. `forgiven` is how many
+    failures are followed by no pause.
     """
 
-    __slots__ = ("_failures", "_first", "_most", "_until")
+    __slots__ = ("_failures", "_first", "_forgiven", "_most", "_until")
 
-    def __init__(self, first: float = 0.1, most: float = 5.0) -> None:
+    def __init__(self, first: float = 0.1, most: float = 5.0, *, forgiven: int = 1) -> None:
         if not 0 < first <= most < float("inf"):
             raise ValueError(
                 f"first must be more than 0 and at most most, in seconds, got {first} and {most}"
             )
         self._first = first
         self._most = most
+        self._forgiven = forgiven
         self._failures = 0
         self._until = _NEVER
 
     def failed(self, now: float) -> None:
         """The link could not be opened at `now`, or was lost before it was of any use."""
         delay = 0.0
-        if self._failures:
+        doublings = self._failures - self._forgiven
+        if doublings >= 0:
             # 2.0 ** 64 times anything is more than `most`, and no overflow
-            delay = min(self._most, self._first * 2.0 ** min(self._failures - 1, 64))
+            delay = min(self._most, self._first * 2.0 ** min(doublings, 64))
         self._failures += 1
         self._until = now + delay
 

@@ -52,12 +52,27 @@ class Executor:
     """Executes calls on units, with the hooks of the options; see `ServerProtocol`."""
 
     def __init__(
-        self, options: ServerOptions, *, is_serial: bool, peer: object, role: str | None
+        self,
+        options: ServerOptions,
+        *,
+        is_serial: bool,
+        peer: object,
+        role: str | None,
+        asker: object = None,
     ) -> None:
         self.options = options
         self.peer = peer
         self.role = role
         self._is_serial = is_serial
+        self._asker = asker
+
+    @property
+    def asker(self) -> object:
+        """Who takes turns with others at what they share, such as a line behind a gateway.
+
+        Not the peer: all peers on a Unix socket have the same name.
+        """
+        return self if self._asker is None else self._asker
 
     def find(self, unit: int, units: Units) -> Unit | None:
         """The unit that answers for `unit` on this link."""
@@ -70,6 +85,24 @@ class Executor:
         unit = self.find(call.unit, units)
         return unit is not None and unit.blocking
 
+    def is_queued(self, call: Call, units: Units) -> bool:
+        """Whether the unit itself bounds how many calls may wait for it, as a gateway does."""
+        unit = None if call.broadcast or not call.unit else self.find(call.unit, units)
+        return unit is not None and unit.forwards
+
+    def addressed(self, call: Call, units: Units) -> tuple[Call, list[Unit]]:
+        """`call` and the units that it is for; a broadcast to unit 0 on TCP is seen as one."""
+        if not call.unit and not call.broadcast:
+            call = self._for_all(call, units)
+        if call.broadcast:
+            return call, list(units)
+        found = self.find(call.unit, units)
+        return call, [] if found is None else [found]
+
+    def _for_all(self, call: Call, units: Units) -> Call:
+        is_write = call.refusal is None and call.request.may_be_broadcast
+        return call._replace(broadcast=True) if is_write and units.broadcasts_zero else call
+
     def execute(self, call: Call, units: Units) -> Response | None:
         """What `units` answer to `call`; may run in another thread than the protocol's.
 
@@ -77,12 +110,14 @@ class Executor:
         program (KeyboardInterrupt, SystemExit) goes through; `failed` is what answers then.
         """
         units.bus.messages += 1
+        if not call.unit and not call.broadcast:
+            call = self._for_all(call, units)
         if call.broadcast:
             for unit in units:
-                self._execute_on(unit, call)
+                self.execute_on(unit, call)
             return None
         found = self.find(call.unit, units)
-        return None if found is None else self._execute_on(found, call)
+        return None if found is None else self.execute_on(found, call)
 
     async def execute_async(self, call: Call, units: Units, in_thread: InThread) -> Response | None:
         """What `execute` gives, for an event loop: it waits without stalling others.
@@ -93,6 +128,8 @@ class Executor:
         once.
         """
         units.bus.messages += 1
+        if not call.unit and not call.broadcast:
+            call = self._for_all(call, units)
         if call.broadcast:
             for unit in units:
                 await self._execute_on_async(unit, call, in_thread)
@@ -105,14 +142,19 @@ class Executor:
         self._report(call.request, error)
         return None if call.broadcast else _failure(call, error)
 
-    def _execute_on(self, unit: Unit, call: Call) -> Response | None:
-        refusal = self._refusal(call)
+    def execute_on(self, unit: Unit, call: Call) -> Response | None:
+        """What one of the units answers to `call`, which is for it; see `execute`."""
+        refusal = self.refusal(unit, call)
         response: Response | None
         try:
             if refusal is not None:
                 response = unit.refuse(refusal, broadcast=call.broadcast)
             elif unit.is_async:
                 raise TypeError(f"execute() of {unit!r} is async: only async servers can await it")
+            elif unit.forwards:
+                response = _checked(
+                    unit.execute_for(self.asker, call.request, broadcast=call.broadcast)
+                )
             else:
                 response = _checked(unit.execute(call.request, broadcast=call.broadcast))
         except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
@@ -122,28 +164,49 @@ class Executor:
     async def _execute_on_async(
         self, unit: Unit, call: Call, in_thread: InThread
     ) -> Response | None:
-        refusal = self._refusal(call)
+        refusal = self.refusal(unit, call)
         response: Response | None
         try:
             if refusal is not None:
                 response = unit.refuse(refusal, broadcast=call.broadcast)
+            elif unit.forwards:
+                answer: object = unit.execute_for(
+                    self.asker, call.request, broadcast=call.broadcast
+                )
+                response = _checked(await answer if _is_awaitable(answer) else answer)
             elif unit.blocking and not (unit.is_async or unit.cooperative):
                 function = partial(_execute_in_thread, unit, call)
                 response = _checked(await in_thread(function))
             else:
-                answer: object = unit.execute(call.request, broadcast=call.broadcast)
-                if _is_awaitable(answer):
-                    answer = await answer
-                response = _checked(answer)
+                answer = unit.execute(call.request, broadcast=call.broadcast)
+                response = _checked(await answer if _is_awaitable(answer) else answer)
         except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
             response = _failure(call, error)
         return self._told(call, response)
 
-    def _refusal(self, call: Call) -> InvalidRequestError | None:
+    def refusal(self, unit: Unit, call: Call) -> InvalidRequestError | None:
         """Why the request is not to be executed, or None."""
-        if call.refusal is not None or self.options.authorize is None:
-            return call.refusal
+        refusal = call.refusal
+        if refusal is not None and not (
+            # The device behind a gateway may know what this server does not.
+            unit.forwards and refusal.exception_code == ExceptionCode.ILLEGAL_FUNCTION
+        ):
+            return refusal
+        if self.options.authorize is None:
+            return None
         return self._forbid(call, self.options.authorize)
+
+    def concluded(self, call: Call, outcome: object) -> Response | None:
+        """What answers `call`, which was executed elsewhere: a response, None, or an error."""
+        response: Response | None
+        if isinstance(outcome, BaseException):
+            response = _failure(call, outcome)
+        else:
+            try:
+                response = _checked(outcome)
+            except TypeError as error:
+                response = _failure(call, error)
+        return self._told(call, response)
 
     def _forbid(self, call: Call, authorize: Authorize) -> InvalidRequestError | None:
         """The refusal of what `authorize` does not allow; 04 if it cannot tell."""

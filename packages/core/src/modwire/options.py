@@ -287,10 +287,10 @@ def _seconds(name: str, value: float) -> float:
     return value
 
 
-def check_timeout(timeout: float) -> float:
+def check_timeout(timeout: float, name: str = "timeout") -> float:
     """`timeout`, if it is a time to wait: more than 0 seconds, and not for ever."""
     if not isinstance(timeout, (int, float)) or not 0 < timeout <= LONGEST:
-        raise ValueError(f"timeout must be greater than 0 seconds, at most 1e9, got {timeout!r}")
+        raise ValueError(f"{name} must be greater than 0 seconds, at most 1e9, got {timeout!r}")
     return timeout
 
 

@@ -159,6 +159,8 @@ class PlanLimits:
         that is 32.9 ms, the latency of 10 ms among it, and 2.3 ms for a register: a hole is worth
         reading up to 14 registers. Behind a gateway, `latency` has the way to it too.
         """
+        if not isinstance(baudrate, (int, float)) or not 0 < baudrate < math.inf:
+            raise ValueError(f"baudrate must be greater than 0, got {baudrate!r}")
         silence = silent_interval(baudrate)
         if not isinstance(latency, (int, float)) or not 0 <= latency < math.inf:
             raise ValueError(f"latency must be at least 0 seconds, got {latency!r}")
@@ -215,15 +217,21 @@ class PlanLimits:
 def _forbidden(given: Mapping[str, Iterable[int | range]]) -> dict[str, tuple[range, ...]]:
     """The ranges by table, sorted, none of which overlap."""
     merged: dict[str, tuple[range, ...]] = {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"forbidden must name its tables, {{table: [addresses]}}, got {given!r}")
     for table, addresses in given.items():
         _check_table(table)
         ranges: list[range] = []
+        if not isinstance(addresses, Iterable):
+            raise ValueError(f"forbidden must have a list for {table}, got {addresses!r}")
         for each in addresses:
             span = range(each, each + 1) if isinstance(each, int) else each
             if not isinstance(span, range) or span.step != 1:
                 raise ValueError(
                     f"forbidden must be addresses and ranges of them, with step 1, got {each!r}"
                 )
+            if span and not 0 <= span.start < span.stop <= _ADDRESSES:
+                raise ValueError(f"forbidden addresses must be 0..65535, got {each!r} of {table}")
             if span:
                 ranges.append(span)
         found: list[range] = []

@@ -34,6 +34,7 @@ def plan(points: Iterable[Span], *, limits: PlanLimits = DEFAULT_LIMITS) -> list
     than one request may be; it is then cut at that length, from its beginning on. Points may come
     in any order, twice, and overlap. Raises ValueError for a point in a forbidden range.
     """
+    _check_limits(limits)
     return [
         Span(table, start, stop - start)
         for table, ranges in sorted(_by_table(points).items())
@@ -143,12 +144,19 @@ class Planner:
     """
 
     def __init__(self, points: Iterable[Span], limits: PlanLimits = DEFAULT_LIMITS) -> None:
+        _check_limits(limits)
         self._limits = limits
-        self._points = sorted(set(points))
-        self._readable = _by_table(self._points)
+        by_table = _by_table(points)
+        # Sorted by their beginnings, and how long the longest is.
+        self._readable = {table: sorted(set(ranges)) for table, ranges in by_table.items()}
+        self._longest = {
+            table: max(stop - start for start, stop in ranges)
+            for table, ranges in self._readable.items()
+        }
         self._pieces = {
             table: _pieces(table, ranges, limits) for table, ranges in self._readable.items()
         }
+        self._unreadable: list[Span] = []
         # What no request may contain: points that cannot be read, and pairs of neighbours that
         # cannot be read together. Sorted by their ends.
         self._refused: dict[str, list[Range]] = {table: [] for table in TABLES}
@@ -159,12 +167,7 @@ class Planner:
     @property
     def unreadable(self) -> list[Span]:
         """The points, as they were given, that the device refused alone or in their parts."""
-        readable = {table: set(ranges) for table, ranges in self._readable.items()}
-        return [
-            point
-            for point in self._points
-            if (point.address, point.stop) not in readable[point.table]
-        ]
+        return sorted(self._unreadable)
 
     def requests(self) -> list[Span]:
         """The cheapest requests for all points that can be read, by what is known so far."""
@@ -183,22 +186,23 @@ class Planner:
         for a timeout. A request for several points is bisected, by preference at its largest hole,
         for there the device is most likely to have nothing.
         """
+        if not isinstance(span, Span):
+            raise TypeError(f"what was refused must be a Span, got {span!r}")
         self._plan = None
         table, start, stop = span.table, span.address, span.stop
         refused = self._refused[table]
         blamed = self._blamed.pop(span, None)
-        if blamed in refused:  # it was this part, not where they meet
-            refused.remove(blamed)
+        if blamed is not None:  # it was this part, not where they meet
+            at = bisect_left(refused, blamed[1], key=_end)
+            while at < len(refused) and refused[at][1] == blamed[1]:
+                if refused[at] == blamed:
+                    del refused[at]
+                    break
+                at += 1
         inside = self._inside(span)
         if inside == [(start, stop)]:
             insort(refused, (start, stop), key=_end)
-            longest = _longest(table, self._limits)
-            self._readable[table] = [
-                point
-                for point in self._readable[table]
-                if point[1] < stop or start < point[0] or not _needs(point, (start, stop), longest)
-            ]
-            self._pieces[table] = _pieces(table, self._readable[table], self._limits)
+            self._drop(table, start, stop)
             # Shorter points within it have been covered by it so far.
             return self._requests(table, self._inside(span))
         if len(inside) < 2 or any(start <= low for low, _ in self._known(span)):
@@ -209,6 +213,35 @@ class Planner:
         insort(refused, pair, key=_end)
         self._blamed.update(dict.fromkeys(parts, pair))
         return parts
+
+    def _drop(self, table: str, start: int, stop: int) -> None:
+        """Take out the points that cannot be read without the piece `start`..`stop - 1`.
+
+        All that changes lies where these points are, which is little of a large table.
+        """
+        readable, pieces = self._readable[table], self._pieces[table]
+        longest = _longest(table, self._limits)
+        lost = [
+            point
+            for point in self._overlapping(table, start, stop)
+            if _needs(point, (start, stop), longest)
+        ]
+        low, high = start, stop
+        for point in lost:
+            del readable[bisect_left(readable, point)]
+            self._unreadable.append(Span(table, point[0], point[1] - point[0]))
+            low, high = min(low, point[0]), max(high, point[1])
+        first = bisect_right(pieces, low, key=_end)
+        last = bisect_left(pieces, high, key=_start)
+        left = _pieces(table, self._overlapping(table, low, high), self._limits)
+        pieces[first:last] = [piece for piece in left if low < piece[1] and piece[0] < high]
+
+    def _overlapping(self, table: str, start: int, stop: int) -> list[Range]:
+        """The readable points that have an address of `start`..`stop - 1`."""
+        readable = self._readable[table]
+        first = bisect_right(readable, (start - self._longest[table], _ADDRESSES))
+        last = bisect_left(readable, (stop, 0))
+        return [point for point in readable[first:last] if point[1] > start]
 
     def _requests(self, table: str, pieces: Sequence[Range]) -> list[Span]:
         if not pieces:
@@ -245,6 +278,10 @@ def _needs(point: Range, refused: Range, longest: int) -> bool:
     return point[0] <= refused[0] and refused[1] <= min(point[1], piece + longest)
 
 
+def _start(each: Range) -> int:
+    return each[0]
+
+
 def _end(each: Range) -> int:
     return each[1]
 
@@ -259,6 +296,11 @@ def _middle(pieces: Sequence[Range]) -> int:
     )
 
 
+def _check_limits(limits: PlanLimits) -> None:
+    if not isinstance(limits, PlanLimits):
+        raise TypeError(f"limits must be PlanLimits, got {limits!r}")
+
+
 def _longest(table: str, limits: PlanLimits) -> int:
     return limits.max_bits if table in BIT_TABLES else limits.max_registers
 
@@ -266,6 +308,8 @@ def _longest(table: str, limits: PlanLimits) -> int:
 def _by_table(points: Iterable[Span]) -> dict[str, list[Range]]:
     ranges: dict[str, list[Range]] = {}
     for point in points:
+        if not isinstance(point, Span):
+            raise TypeError(f"points must be Spans, got {point!r}")
         ranges.setdefault(point.table, []).append((point.address, point.address + point.count))
     return ranges
 

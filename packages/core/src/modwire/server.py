@@ -55,10 +55,11 @@ def idlest(connections: Iterable[ConnectedT]) -> ConnectedT | None:
 class ServerProtocol(Executor):
     """A server on one connection or line, without the link.
 
-    `peer` and `role` are handed to the hooks of the options. `closed` turns True when the
-    connection has to be closed: after a fatal frame error, when it was idle too long, or where a
-    `FaultyResponse` drops it. `frame_errors` counts what was no frame, `requests` what was asked;
-    `heard` is when bytes last came (seconds, monotonic).
+    `peer` and `role` are handed to the hooks of the options. `asker` is who takes turns with
+    others behind a gateway: None for this protocol, the peer where each has several. `closed`
+    turns True when the connection has to be closed: after a fatal frame error, when it was idle
+    too long, or where a `FaultyResponse` drops it. `frame_errors` counts what was no frame,
+    `requests` what was asked; `heard` is when bytes last came (seconds, monotonic).
     """
 
     def __init__(
@@ -68,10 +69,11 @@ class ServerProtocol(Executor):
         *,
         peer: object = None,
         role: str | None = None,
+        asker: object = None,
     ) -> None:
         Framing.check_class(framing)
         options = options if options is not None else ServerOptions()
-        super().__init__(options, is_serial=framing.is_serial, peer=peer, role=role)
+        super().__init__(options, is_serial=framing.is_serial, peer=peer, role=role, asker=asker)
         silence = self.options.silence + self.options.tolerance
         self.framing = framing(self.options.decoder, is_server=True, silence=silence)
         self.closed = False

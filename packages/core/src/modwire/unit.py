@@ -55,7 +55,8 @@ class Unit(Datastore, Communication):
     - `fifo_queues` maps the address of a FIFO's count register to a sequence, oldest value first,
       such as a deque that the owner appends to; reading does not empty it (function 24).
     - `server_id`, `run_indicator` and `additional_id_data` are the answer to function 17; the two
-      byte strings have at most 250 bytes together.
+      byte strings have at most 250 bytes together. A `run_indicator` of None is for a device whose
+      answer ends with the id.
     - `exception_status` is the eight coils of function 7.
     - `blocking=True` tells an adapter that `execute` may wait for something, such as a database.
 
@@ -67,6 +68,9 @@ class Unit(Datastore, Communication):
     is_async: ClassVar[bool] = False
     cooperative: ClassVar[bool] = False
     """True in a class whose `execute` lets others run by itself while it waits, as gevent does."""
+    forwards: ClassVar[bool] = False
+    """True in a class that passes requests on, as a gateway does: `execute_for` is called in place
+    of `execute`, for functions too that the server does not know, as a `RawRequest`."""
 
     # Whether `answer` may serve plain reads itself: not past an override of execute.
     _execute_is_ours: ClassVar[bool] = True
@@ -82,7 +86,7 @@ class Unit(Datastore, Communication):
         files: Mapping[int, Block] | None = None,
         fifo_queues: Mapping[int, Sequence[int]] | None = None,
         server_id: bytes = b"modwire",
-        run_indicator: bool = True,
+        run_indicator: bool | None = True,
         additional_id_data: bytes = b"",
         exception_status: int = 0,
         blocking: bool = False,
@@ -157,6 +161,12 @@ class Unit(Datastore, Communication):
         else:
             self._message_done(success=code != _GET_COMM_EVENT_COUNTER, answered=answer is not None)
         return answer
+
+    def execute_for(
+        self, asker: object, request: AnyRequest, *, broadcast: bool = False
+    ) -> Response | None:
+        """`execute` where `forwards`; `asker` is whoever shares the way with others."""
+        return self.execute(request, broadcast=broadcast)
 
     def refuse(
         self, error: InvalidRequestError, *, broadcast: bool = False
@@ -332,6 +342,14 @@ class Units:
     def blocking(self) -> bool:
         """Whether any unit says that it blocks."""
         return any(unit.blocking for unit in self)
+
+    @property
+    def broadcasts_zero(self) -> bool:
+        """Whether a TCP request to unit 0 is for all units: where a gateway stands for a line."""
+        return False
+
+    def hung_up(self, asker: object) -> None:
+        """`asker` will take no answer: a gateway forgets what it has not begun for it."""
 
     def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
         """Tell all units of damaged frames on the line (CRC, LRC, parity, overrun, too short)."""

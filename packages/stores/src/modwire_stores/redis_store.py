@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import parse_qs, urlsplit
 
-from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout
+from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -76,6 +77,7 @@ class RedisStore(Store):
         self._outages = (RedisConnectionError, RedisTimeoutError, OSError)
         self._is_own = isinstance(redis, str)
         if isinstance(redis, str):
+            _check_url(redis)
             redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
                 redis,
                 socket_timeout=timeout,
@@ -85,16 +87,26 @@ class RedisStore(Store):
             )
         if not isinstance(redis, Redis):
             raise TypeError(f"redis must be a URL or a redis.Redis, got {type(redis).__name__}")
+        pool = redis.connection_pool
+        settings = pool.connection_kwargs
+        if self._is_own:
+            try:
+                pool.connection_class(**settings)  # which opens nothing yet
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"the URL of Redis has an option that cannot be: {error}"
+                ) from None
         self.redis = redis
         self.commands: _Commands = redis
-        settings = redis.connection_pool.connection_kwargs
         if settings.get("decode_responses"):
             raise ValueError("redis must not have decode_responses: the values are bytes")
         if "path" in settings:
             place = f"{settings['path']}"
         else:
             place = f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
-        super().__init__(f"Redis at {place}/{settings.get('db') or 0}")
+        super().__init__(
+            f"Redis at {place}/{settings.get('db') or 0}", is_cooperative=is_patched("socket")
+        )
         self.mask_script = redis.register_script(_MASK)
 
     def _is_outage(self, error: Exception) -> bool:
@@ -123,6 +135,8 @@ class RedisBlock(StoreBlock):
         addresses: range = ALL_ADDRESSES,
     ) -> None:
         super().__init__(store, addresses)
+        if not isinstance(key, str) or not key:
+            raise ValueError(f"key must be a string with a character at least, got {key!r}")
         self.key = key
         self.bits = bits
 
@@ -188,15 +202,31 @@ def redis_unit(
     `redis` and `timeout` (seconds) are those of `RedisStore`. Every table has `addresses`. Redis
     need not be up yet.
     """
+    if not isinstance(prefix, str) or not prefix:
+        raise ValueError(f"prefix must be a string with a character at least, got {prefix!r}")
     store = RedisStore(redis, timeout=timeout)
 
-    def block(table: str, *, bits: bool) -> RedisBlock:
+    def block(table: str) -> RedisBlock:
+        bits = table in ("coils", "discrete_inputs")
         return RedisBlock(store, f"{prefix}:{table}", bits=bits, addresses=addresses)
 
-    return StoreUnit(
-        store,
-        coils=block("coils", bits=True),
-        discrete_inputs=block("discrete_inputs", bits=True),
-        holding_registers=block("holding_registers", bits=False),
-        input_registers=block("input_registers", bits=False),
-    )
+    return StoreUnit.in_store(store, block)
+
+
+def _check_url(url: str) -> None:
+    """Raise ValueError, which has no password in it, for what redis-py refuses or overlooks."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        kind = f"{parts.scheme}://" if "://" in url else "no scheme"
+        raise ValueError(
+            f"redis must be a URL, redis://host:6379/0, rediss:// or unix:///path, got {kind}"
+        )
+    try:
+        parts.port  # noqa: B018 - looking at it checks it
+    except ValueError:
+        raise ValueError("the port in the URL of Redis must be 0..65535") from None
+    database = parse_qs(parts.query).get("db", [""])[0]
+    if not database and parts.scheme != "unix":
+        database = parts.path.strip("/")
+    if database and not database.isdecimal():
+        raise ValueError(f"the database in the URL of Redis must be a number, got {database!r}")

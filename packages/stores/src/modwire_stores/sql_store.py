@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from json import dumps
+from os import PathLike, fspath
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout
+from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -27,15 +28,18 @@ _ROWS = {
 }
 _INSERT = "INSERT INTO {table} (block, address, value) "
 _UPSERT = " ON CONFLICT (block, address) DO UPDATE SET value = "
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")  # whose time-outs are known here
 _LOCKED = 0.01  # seconds between attempts to prepare a SQLite file that others prepare as well
 
 
 class SqlStore(Store):
     """An SQL table for the values, made when it is first needed.
 
-    `database` is the path of a SQLite file, a URL such as "postgresql+psycopg://user@host/name"
-    ("postgresql://" is the same here), or a `sqlalchemy.Engine` of your own, which then has the
-    timeouts and is not closed here. SQLite in memory is refused: it is another one in each thread.
+    `database` is the path of a SQLite file, or a URL such as "postgresql+psycopg://user@host/name"
+    ("postgresql://" and "postgres://" are the same here), or a `sqlalchemy.Engine` of your own,
+    which then has the timeouts and is not closed here. Its isolation in PostgreSQL should be "read
+    committed": there writers wait for each other, and none is refused. SQLite in memory is
+    refused: it is another one in each thread.
 
     `table` may have a schema in front, "plant.meter". Its columns are `block` (which of the
     tables of a unit), `address` and `value` (0..65535; a coil is ON unless it is 0); what has no
@@ -44,20 +48,23 @@ class SqlStore(Store):
     """
 
     def __init__(
-        self, database: str | Engine, table: str = "modwire", *, timeout: float = TIMEOUT
+        self,
+        database: str | PathLike[str] | Engine,
+        table: str = "modwire",
+        *,
+        timeout: float = TIMEOUT,
     ) -> None:
         check_timeout(timeout)
-        if not all(table.split(".")):
-            raise ValueError(f"table must be a name or schema.name, got {table!r}")
+        _check_table(table)
         try:
             import sqlalchemy
             from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
             from sqlalchemy.exc import TimeoutError as PoolTimeoutError
         except ImportError as error:
             raise ImportError("SQL needs: pip install modwire-stores[sql]") from error
-        self._is_own = isinstance(database, str)
-        if isinstance(database, str):
-            database = _engine(_url(database), timeout)
+        self._is_own = isinstance(database, (str, PathLike))
+        if isinstance(database, (str, PathLike)):
+            database = _engine(_url(fspath(database)), timeout)
         if not isinstance(database, sqlalchemy.Engine):
             raise TypeError(
                 f"database must be a path, a URL or an Engine, got {type(database).__name__}"
@@ -65,7 +72,10 @@ class SqlStore(Store):
         dialect = database.dialect.name
         if dialect not in _ROWS:
             raise ValueError(f"database must be SQLite or PostgreSQL, got {dialect}")
-        super().__init__(f"table {table} of {database.url.render_as_string(hide_password=True)}")
+        place = database.url.render_as_string(hide_password=True)
+        # SQLite waits in C, so it needs a thread in any case.
+        is_cooperative = database.driver == "psycopg" and is_patched("select")
+        super().__init__(f"table {table} of {place}", is_cooperative=is_cooperative)
         self.engine = database.execution_options(isolation_level="AUTOCOMMIT")
         self._timeout = timeout
         self._is_ready = False
@@ -130,7 +140,7 @@ class SqlStore(Store):
                         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
                     table.create(connection, checkfirst=False)
             except self._database_error as error:
-                if error.connection_invalidated or monotonic() > give_up:
+                if not _was_overtaken(error.orig) or monotonic() > give_up:
                     raise
                 sleep(_LOCKED)
         self._is_ready = True
@@ -162,8 +172,8 @@ class SqlBlock(StoreBlock):
 
     def __init__(self, store: SqlStore, name: str, *, addresses: range = ALL_ADDRESSES) -> None:
         super().__init__(store, addresses)
-        if not 1 <= len(name) <= 64:
-            raise ValueError(f"name must have 1..64 characters, got {name!r}")
+        if not isinstance(name, str) or not 1 <= len(name) <= 64 or not name.isprintable():
+            raise ValueError(f"name must have 1..64 printable characters, got {name!r}")
         self.name = name
 
     def _get(self, address: int, count: int) -> Sequence[int]:
@@ -200,7 +210,7 @@ class SqlBlock(StoreBlock):
 
 
 def sql_unit(
-    database: str | Engine,
+    database: str | PathLike[str] | Engine,
     table: str = "modwire",
     *,
     prefix: str = "",
@@ -212,18 +222,22 @@ def sql_unit(
     `database`, `table` and `timeout` (seconds) are those of `SqlStore`. Several units share one
     table if each has a prefix of its own. The database need not be up yet.
     """
+    if not isinstance(prefix, str):
+        raise ValueError(f"prefix must be a string, got {prefix!r}")
     store = SqlStore(database, table, timeout=timeout)
 
     def block(name: str) -> SqlBlock:
         return SqlBlock(store, prefix + name, addresses=addresses)
 
-    return StoreUnit(
-        store,
-        coils=block("coils"),
-        discrete_inputs=block("discrete_inputs"),
-        holding_registers=block("holding_registers"),
-        input_registers=block("input_registers"),
-    )
+    return StoreUnit.in_store(store, block)
+
+
+def _was_overtaken(error: BaseException | None) -> bool:
+    """Whether a table could not be made because somebody else is making it, or has just done."""
+    state = getattr(error, "sqlstate", None)
+    if state is not None:  # PostgreSQL: unique violation, duplicate table, duplicate object
+        return state in ("23505", "42P07", "42710")
+    return "locked" in str(error) or "already exists" in str(error)
 
 
 def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[int]:
@@ -231,14 +245,42 @@ def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[i
     return [found.get(at, 0) for at in range(address, address + count)]
 
 
+def _check_table(table: str) -> None:
+    """Raise ValueError unless `table` may stand in a statement of any driver."""
+    if not isinstance(table, str) or not all(table.split(".")):
+        raise ValueError(f"table must be a name or schema.name, got {table!r}")
+    # Quoting does for all others; these SQLAlchemy and psycopg look at within quotes too.
+    if not table.isprintable() or set(table) & set("%:\\") or max(map(len, table.split("."))) > 63:
+        raise ValueError(
+            f"table must have up to 63 printable characters without % : and \\, got {table!r}"
+        )
+
+
 def _url(database: str) -> URL:
     """The URL that `database` is; a plain path is that of a SQLite file."""
     from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
 
-    url = make_url(database) if "://" in database else URL.create("sqlite", database=database)
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+    try:
+        url = make_url(database) if "://" in database else URL.create("sqlite", database=database)
+    except (ArgumentError, ValueError):
+        # Without the URL, which may have a password.
+        raise ValueError(
+            "database must be a path or a URL such as postgresql://user@host:5432/name, "
+            "which this one is not"
+        ) from None
+    if url.drivername in ("postgresql", "postgres"):
+        url = url.set(drivername="postgresql+psycopg")
+    if url.drivername not in _DRIVERS:
+        raise ValueError(
+            f"database must be one of {', '.join(_DRIVERS)}, got {url.drivername}: "
+            "give an Engine for another driver of SQLite or PostgreSQL"
+        )
+    name = url.database or ""
+    in_memory = ":memory:" in name or url.query.get("mode") == "memory"
+    if url.get_backend_name() == "sqlite" and (not name or in_memory):
         raise ValueError("SQLite must have a file: use a SequentialBlock for values in memory")
-    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+    return url
 
 
 def _engine(url: URL, timeout: float) -> Engine:
@@ -248,23 +290,29 @@ def _engine(url: URL, timeout: float) -> Engine:
     arguments: dict[str, Any] = {}
     if dialect == "sqlite":
         arguments["timeout"] = timeout
-    elif dialect == "postgresql":
+    else:
         milliseconds = max(1, round(timeout * 1000))
         arguments["connect_timeout"] = max(2, math.ceil(timeout))
         arguments["tcp_user_timeout"] = milliseconds
         if "options" not in url.query:
-            arguments["options"] = f"-c statement_timeout={milliseconds}"
-    engine = create_engine(
-        url,
-        connect_args=arguments,
-        isolation_level="AUTOCOMMIT",
-        pool_size=16,
-        max_overflow=-1,
-        pool_timeout=timeout,
-    )
+            # Where the server has another default, writers at once would fail, not wait.
+            isolation = "-c default_transaction_isolation=read\\ committed"
+            arguments["options"] = f"-c statement_timeout={milliseconds} {isolation}"
+    try:
+        engine = create_engine(
+            url,
+            connect_args=arguments,
+            isolation_level="AUTOCOMMIT",
+            pool_size=16,
+            # The server bounds its threads; greenlets wait here for a connection.
+            max_overflow=0 if dialect != "sqlite" and is_patched("select") else -1,
+            pool_timeout=timeout,
+        )
+    except ImportError as error:
+        raise ImportError("PostgreSQL needs: pip install modwire-stores[postgresql]") from error
     if dialect == "sqlite":
         event.listen(engine, "connect", _keep_what_is_acknowledged)
-    elif engine.driver == "psycopg":
+    else:
         from .postgres import watch
 
         watch(engine, timeout)

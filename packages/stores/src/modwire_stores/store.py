@@ -6,9 +6,10 @@ the next request tries again.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
 from modwire import Block, IllegalDataAddressError, ServerDeviceFailureError, Unit
 
@@ -27,12 +28,14 @@ class Store:
     """A place where blocks keep their values; may be used from any thread.
 
     `is_down` says whether the last request has not reached it. `name` stands for it in logs and
-    errors, without a password.
+    errors, without a password. `is_cooperative` says that it waits as gevent's greenlets do,
+    because gevent has patched what it waits with.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, is_cooperative: bool = False) -> None:
         self.name = name
         self.is_down = False
+        self.is_cooperative = is_cooperative
         self._lock = Lock()
 
     def run(self, operation: Callable[[], T]) -> T:
@@ -109,6 +112,9 @@ class StoreBlock(Block):
     The owner's `block[address]`, `block[address] = value` and, with step 1, `block[first:stop]`
     take and give integers; they raise IndexError for an address that is not there, and
     `ServerDeviceFailureError` if the store is down.
+
+    A unit of your own with such a block needs `blocking=True`. For gevent's servers it also needs
+    `cooperative = True` in its class where `store.is_cooperative` is true.
     """
 
     def __init__(self, store: Store, addresses: range) -> None:
@@ -194,7 +200,7 @@ class StoreBlock(Block):
     def __setitem__(self, addresses: slice, values: Iterable[int]) -> None: ...
     def __setitem__(self, addresses: int | slice, values: int | Iterable[int]) -> None:
         address, count = self._span(addresses)
-        new = (values,) if isinstance(values, int) else tuple(values)
+        new = tuple(values) if isinstance(values, Iterable) else (values,)
         if len(new) != count:
             raise ValueError(f"values must be {count} for {addresses}, got {len(new)}")
         for at, value in enumerate(new, address):
@@ -246,6 +252,19 @@ class StoreUnit(Unit):
         super().__init__(coils, discrete_inputs, holding_registers, input_registers, blocking=True)
         self.store = store
 
+    @classmethod
+    def in_store(cls, store: Store, block: Callable[[str], Block]) -> StoreUnit:
+        """A unit of four tables, the blocks of which `block` makes by their names."""
+        # A connection that gevent has patched must stay in the thread that has opened it.
+        made = _CooperativeStoreUnit if store.is_cooperative else cls
+        return made(
+            store,
+            coils=block("coils"),
+            discrete_inputs=block("discrete_inputs"),
+            holding_registers=block("holding_registers"),
+            input_registers=block("input_registers"),
+        )
+
     def close(self) -> None:
         """Close the connections of the store."""
         self.store.close()
@@ -262,10 +281,20 @@ class StoreUnit(Unit):
         self.close()
 
 
+class _CooperativeStoreUnit(StoreUnit):
+    cooperative: ClassVar[bool] = True
+
+
+def is_patched(module: str) -> bool:
+    """Whether gevent has put its own in place of a module of the standard library."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched(module))
+
+
 def check_timeout(timeout: float) -> None:
     """Raise ValueError unless `timeout` is a time that can be waited."""
-    if not 0 < timeout < float("inf"):
-        raise ValueError(f"timeout must be more than 0 seconds, got {timeout}")
+    if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
+        raise ValueError(f"timeout must be more than 0 seconds, got {timeout!r}")
 
 
 def _words(data: bytes) -> tuple[int, ...]:

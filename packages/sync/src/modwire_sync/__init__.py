@@ -2,6 +2,7 @@
 
 from .client import Client
 from .connect import connect
+from .gateway import Gateway
 from .network import TcpClient, UdpClient, UnixClient
 from .remote import RemoteUnit
 from .serial_client import SerialClient
@@ -9,6 +10,7 @@ from .servers import SerialServer, TcpServer, UdpServer
 
 __all__ = [
     "Client",
+    "Gateway",
     "RemoteUnit",
     "SerialClient",
     "SerialServer",

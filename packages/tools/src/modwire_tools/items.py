@@ -147,10 +147,13 @@ class Assignment:
     encoded: Sequence[int]
 
 
-def parse_assignment(text: str, defaults: Defaults = DEFAULTS) -> Assignment:
+def parse_assignment(
+    text: str, defaults: Defaults = DEFAULTS, *, by_owner: bool = False
+) -> Assignment:
     """What "hr:16=22.5" sets: several values stand with commas, as many as there are.
 
-    Raises ValueError, which says what is allowed.
+    Inputs can be set only `by_owner`, who serves them. Raises ValueError, which says what is
+    allowed.
     """
     where, equals, value = text.partition("=")
     if not equals:
@@ -162,6 +165,6 @@ def parse_assignment(text: str, defaults: Defaults = DEFAULTS) -> Assignment:
     count = value.count(",") + 1
     if item.repeats is None and count > 1 and not is_text:
         item = parse_item(where, Defaults(defaults.kind, count, defaults.order, defaults.scale))
-    if not item.place.is_writable:
+    if not item.place.is_writable and not by_owner:
         raise ValueError(f"{where} cannot be written, only coils and holding registers can")
     return Assignment(item, value, item.encode(value))

@@ -136,9 +136,14 @@ def parse_value(kind: ValueType[Any] | None, text: str) -> Value:
 
 
 def shown(value: Value) -> str:
-    """A value as text: floats with the digits that they have, bits as on and off."""
+    """A value as text: floats with the digits that they have, bits as on and off.
+
+    What a device has in a text is not to move the cursor: control characters are escaped.
+    """
     if isinstance(value, tuple):
         return ", ".join(map(shown, value))
+    if isinstance(value, str):
+        return "".join(each if each.isprintable() else repr(each)[1:-1] for each in value)
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):

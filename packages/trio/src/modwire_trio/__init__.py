@@ -2,6 +2,7 @@
 
 from .client import Client
 from .connect import connect
+from .gateway import Gateway
 from .network import TcpClient, UdpClient, UnixClient
 from .remote import AsyncUnit, RemoteUnit
 from .serial_client import SerialClient
@@ -10,6 +11,7 @@ from .servers import serve_serial, serve_stream, serve_tcp, serve_udp, serve_uni
 __all__ = [
     "AsyncUnit",
     "Client",
+    "Gateway",
     "RemoteUnit",
     "SerialClient",
     "TcpClient",

@@ -103,6 +103,17 @@ class Image:
         """Take what was read."""
         self._known[span.table].update(zip(range(span.address, span.stop), items, strict=True))
 
+    def take(self, known: Mapping[str, Mapping[int, int]], changes: Iterable[AnyPoint]) -> None:
+        """Take values by table and address, and points that count as set."""
+        for table, values in known.items():
+            self._known[table].update(values)
+        self._set.update(dict.fromkeys(changes))
+
+    @property
+    def changes(self) -> list[AnyPoint]:
+        """The points that were set, in that order."""
+        return list(self._set)
+
     def take_changes(self) -> list[AnyPoint]:
         """The points that were set, in that order; from now on they count as unchanged."""
         changes = list(self._set)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from operator import index
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
 from ..planner import Span
@@ -173,9 +174,10 @@ def bit_field(
     mask = most << first
 
     def encode(value: int) -> Sequence[int]:
-        if not isinstance(value, int) or not 0 <= value <= most:
+        number = index(value) if hasattr(value, "__index__") else -1
+        if not 0 <= number <= most:
             raise ValueError(f"a field of {count} bits must be 0..{most}, got {value!r}")
-        return (value << first,)
+        return (number << first,)
 
     return Point(
         _span(1, holding, input),

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
 from ..calls import AsyncCalls, BlockingCalls
 from ..datastore import Block, MemoryBlock, SparseBlock
 from ..errors import InvalidResponseError
 from ..planner import DEFAULT_LIMITS, PlanLimits, Planner, Span, plan
 from ..unit import Unit
-from .image import WHOLE, AnyPoint, Image
+from .image import TABLES, WHOLE, AnyPoint, Image
 from .transfer import Reading, no_client, read_async, read_blocking, write_async, write_blocking
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..datastore import Datastore
+
+MapT = TypeVar("MapT", bound="RegisterMap")
 
 
 class RegisterMap(Image):
@@ -51,6 +53,8 @@ class RegisterMap(Image):
     def __init_subclass__(cls, *, limits: PlanLimits | None = None) -> None:
         super().__init_subclass__()
         if limits is not None:
+            if not isinstance(limits, PlanLimits):
+                raise TypeError(f"limits must be PlanLimits, got {limits!r}")
             cls.limits = limits
         found: dict[str, AnyPoint] = {}
         for base in reversed(cls.__mro__):
@@ -141,6 +145,9 @@ class RegisterMap(Image):
                 raise ValueError("a planner knows what to read: give points to planner() instead")
             return image, Reading(image, (), planner.requests(), cls.limits, planner)
         if points:
+            for point in points:
+                if not any(point is own for own in cls.points.values()):
+                    raise ValueError(f"points must be those of {cls.__name__}, got {point!r}")
             requests = plan([point.span for point in points], limits=cls.limits)
             return image, Reading(image, points, requests, cls.limits)
         if cls._requests is None:
@@ -247,6 +254,22 @@ class RegisterMap(Image):
             )
         super().__setattr__(name, value)
 
+    def __copy__(self) -> Self:
+        copied = type(self)()
+        vars(copied).update(vars(self))
+        copied.take({table: self.known(table) for table in TABLES}, self.changes)
+        return copied
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Points have functions in them: those that were set are found again by their names.
+        known = {table: dict(self.known(table)) for table in TABLES}
+        changes = set(self.changes)
+        names = [name for name, point in self.points.items() if point in changes]
+        return _unpickled, (type(self), known, names, vars(self))
+
     def __eq__(self, other: object) -> bool:
         """Whether both know the same points, with the same registers and bits."""
         if not isinstance(other, RegisterMap) or type(self) is not type(other):
@@ -270,6 +293,18 @@ class RegisterMap(Image):
                 except InvalidResponseError:
                     values.append(f"{name}=<{self.raw(point)}>")
         return f"{type(self).__name__}({', '.join(values)})"
+
+
+def _unpickled(
+    kind: type[MapT],
+    known: Mapping[str, Mapping[int, int]],
+    names: Iterable[str],
+    attributes: Mapping[str, object],
+) -> MapT:
+    image = kind()
+    vars(image).update(attributes)
+    image.take(known, [kind.points[name] for name in names])
+    return image
 
 
 def _block(unit: Datastore, table: str) -> Block:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..bits import pack_bits, unpack_bits
 from ..block import pack_words, unpack_words
 from .orders import ABCD, Order, find_order, swap_bytes, swap_words
-from .types import ValueType, find_type
+from .types import MOST_BYTES, ValueType, find_type
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,10 +34,11 @@ def encode_value(kind: ValueType[T], value: T, order: Order) -> list[int]:
 
 def decode_value(kind: ValueType[T], registers: Iterable[int], order: Order) -> T:
     """What `encode_value` encoded; raises ValueError."""
-    data = pack_words(registers)
+    data = _pack(registers)
     if len(data) >> 1 != kind.register_count:
+        wanted = kind.register_count
         raise ValueError(
-            f"{kind.name} must have {kind.register_count} registers, got {len(data) >> 1}"
+            f"{kind.name} must have {wanted} register{'s' * (wanted != 1)}, got {len(data) >> 1}"
         )
     if order.byte_order == "little":
         data = swap_bytes(data)
@@ -171,12 +172,17 @@ class RegisterBuilder:
 
     def skip_bytes(self, count: int) -> Self:
         """Append `count` bytes of 0."""
-        self._data += bytes(_checked(count))
+        if len(self._data) + _checked(count, "bytes") > MOST_BYTES:
+            raise ValueError(
+                f"there must be at most {MOST_BYTES} bytes, a whole table, "
+                f"got {len(self._data)} and {count} to skip"
+            )
+        self._data += bytes(count)
         return self
 
     def skip_registers(self, count: int) -> Self:
         """Append `count` registers of 0."""
-        return self.skip_bytes(2 * count)
+        return self.skip_bytes(2 * _checked(count, "registers"))
 
     def reset(self) -> Self:
         """Take everything out."""
@@ -219,7 +225,7 @@ class RegisterReader:
         order: Order | OrderName = ABCD,
     ) -> None:
         self.order = find_order(byte_order, word_order, order)
-        data = pack_words(registers)
+        data = _pack(registers)
         self._data = swap_bytes(data) if self.order.byte_order == "little" else data
         self._position = 0
 
@@ -233,6 +239,8 @@ class RegisterReader:
         order: Order | OrderName = ABCD,
     ) -> Self:
         """From registers as bytes on the wire; a half register at the end raises ValueError."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ValueError(f"registers as bytes must be bytes, got {data!r}")
         if len(data) % 2:
             raise ValueError(f"registers must have an even number of bytes, got {len(data)}")
         return cls(unpack_words(data), byte_order=byte_order, word_order=word_order, order=order)
@@ -250,6 +258,8 @@ class RegisterReader:
 
         Where the first coil is the lowest bit of a number, that is `order="DCBA"`.
         """
+        if not isinstance(coils, Iterable):
+            raise ValueError(f"coils must be a sequence of True and False, got {coils!r}")
         data = pack_bits(coils)
         return cls.from_bytes(
             data + bytes(len(data) % 2), byte_order=byte_order, word_order=word_order, order=order
@@ -281,14 +291,14 @@ class RegisterReader:
 
     def skip_bytes(self, count: int) -> Self:
         """Leave out `count` bytes; raises ValueError where fewer are left."""
-        if _checked(count) > self.remaining:
+        if _checked(count, "bytes") > self.remaining:
             raise self._too_few("skipping", count)
         self._position += count
         return self
 
     def skip_registers(self, count: int) -> Self:
         """Leave out as many bytes as `count` registers have; raises like `skip_bytes`."""
-        return self.skip_bytes(2 * count)
+        return self.skip_bytes(2 * _checked(count, "registers"))
 
     def reset(self) -> Self:
         """Start again at the first byte."""
@@ -306,7 +316,13 @@ class RegisterReader:
         )
 
 
-def _checked(count: int) -> int:
-    if count < 0:
-        raise ValueError(f"count must be at least 0, got {count}")
+def _checked(count: int, what: str) -> int:
+    if not isinstance(count, int) or count < 0:
+        raise ValueError(f"count must be at least 0 {what}, got {count!r}")
     return count
+
+
+def _pack(registers: Iterable[int]) -> bytes:
+    if not isinstance(registers, Iterable):
+        raise ValueError(f"registers must be a sequence of integers, got {registers!r}")
+    return pack_words(registers)

@@ -44,7 +44,9 @@ def find_order(
     byte_order: Endian | None, word_order: Endian | None, order: Order | OrderName
 ) -> Order:
     """`order`, with the two others in place of its own where they are given; ValueError."""
-    found = order if isinstance(order, Order) else _ORDERS.get(order)
+    found = order if isinstance(order, Order) else None
+    if isinstance(order, str):
+        found = _ORDERS.get(order)
     if found is None:
         raise ValueError(f"order must be an Order or one of {', '.join(_ORDERS)}, got {order!r}")
     if byte_order is not None:

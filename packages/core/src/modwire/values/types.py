@@ -21,9 +21,9 @@ EnumT = TypeVar("EnumT", bound=Enum)
 IntegerName = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 FloatName = Literal["float16", "float32", "float64"]
 
-_MOST_BYTES = 0x20000  # all the registers of a table
+MOST_BYTES = 0x20000  # all the registers of a table
 # What packing and unpacking raise beside ValueError where something is no value of the type.
-_NO_VALUE = (ArithmeticError, LookupError, TypeError, struct.error)
+_NO_VALUE = (ArithmeticError, AttributeError, LookupError, TypeError, struct.error)
 _MOST_DIGITS = 4096  # Python refuses to turn much longer ones into an integer
 
 
@@ -53,12 +53,16 @@ class ValueType(Generic[T]):
         *,
         number_size: int | None = None,
     ) -> None:
-        _check_count(f"size of {name}", size, _MOST_BYTES, " bytes")
+        _check_count(f"size of {name}", size, MOST_BYTES, " bytes")
         if number_size is None:
             number_size = size
-        if number_size < 0 or (number_size and size % number_size):
+        if (
+            not isinstance(number_size, int)
+            or number_size < 0
+            or (number_size and size % number_size)
+        ):
             raise ValueError(
-                f"number_size of {name} must divide its {size} bytes, or be 0, got {number_size}"
+                f"number_size of {name} must divide its {size} bytes, or be 0, got {number_size!r}"
             )
         if number_size > 1 and number_size % 2:
             raise ValueError(
@@ -77,6 +81,8 @@ class ValueType(Generic[T]):
             data = self._pack(value)
         except _NO_VALUE as error:
             raise ValueError(f"{self.name} cannot be {value!r}: {error}") from error
+        if not isinstance(data, (bytes, bytearray)):
+            raise ValueError(f"{self.name} must pack into bytes, got {type(data).__name__}")
         if len(data) != self.size:
             raise ValueError(f"{self.name} must pack into {self.size} bytes, got {len(data)}")
         return data
@@ -145,12 +151,9 @@ FLOAT16 = _float("float16", "e", "65504")
 FLOAT32 = _float("float32", "f", "3.4028235e+38")
 FLOAT64 = _float("float64", "d", "1.7976931348623157e+308")
 
+_FLOATS = (FLOAT16, FLOAT32, FLOAT64)
 _TYPES: dict[str, ValueType[Any]] = {
-    each.name: each
-    for each in (
-        *(INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64),
-        *(FLOAT16, FLOAT32, FLOAT64),
-    )
+    each.name: each for each in (INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64, *_FLOATS)
 }
 
 
@@ -173,17 +176,21 @@ def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> V
     Padding at the end is no part of the text that comes back. Raises ValueError for arguments
     that do not fit together; a text that is too long, or bytes that are no text, are one too.
     """
+    if not isinstance(padding, str) or len(padding) != 1:
+        raise ValueError(f"padding must be one character, got {padding!r}")
+    if not isinstance(encoding, str):
+        raise ValueError(f"encoding must be one that Python knows, got {encoding!r}")
     try:
         # Twice less once, because an encoding may put a mark at the start.
         once, twice = padding.encode(encoding), (padding * 2).encode(encoding)
-    except LookupError:
-        raise ValueError(f"encoding must be one that Python knows, got {encoding!r}") from None
-    except UnicodeEncodeError:
+    except UnicodeError:
         raise ValueError(f"padding must be a character of {encoding}, got {padding!r}") from None
-    if len(padding) != 1:
-        raise ValueError(f"padding must be one character, got {padding!r}")
+    except (LookupError, ValueError):
+        raise ValueError(f"encoding must be one that Python knows, got {encoding!r}") from None
     filler = twice[len(once) :]
-    _check_count("length", length, _MOST_BYTES, " bytes")
+    if not filler or once + filler != twice:
+        raise ValueError(f"{padding!r} cannot be the padding in {encoding}: its bytes vary")
+    _check_count("length", length, MOST_BYTES, " bytes")
     if length % len(filler):
         raise ValueError(
             f"length must be a multiple of {len(filler)} bytes, got {length}: "
@@ -195,7 +202,7 @@ def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> V
             raise ValueError(f"a string must be a str, got {value!r}")
         try:
             data = value.encode(encoding)
-        except UnicodeEncodeError:
+        except UnicodeError:
             raise ValueError(f"a string must be {encoding}, got {value!r}") from None
         room = length - len(data)
         if room < 0 or room % len(filler):
@@ -208,7 +215,7 @@ def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> V
     def unpack(data: bytes) -> str:
         try:
             return data.decode(encoding).rstrip(padding)
-        except UnicodeDecodeError:
+        except UnicodeError:
             raise ValueError(f"a string must be {encoding}, got {data!r}") from None
 
     return ValueType(f"string of {length} bytes", length, pack, unpack, number_size=0)
@@ -225,9 +232,10 @@ def bcd_of(digits: int) -> ValueType[int]:
     most = 10**digits - 1
 
     def pack(value: int) -> bytes:
-        if not isinstance(value, int) or not 0 <= value <= most:
+        number = index(value) if hasattr(value, "__index__") else -1
+        if not 0 <= number <= most:
             raise ValueError(f"BCD of {digits} digits must be 0..{most}, got {value!r}")
-        return bytes.fromhex(f"{value:0{2 * size}d}")
+        return bytes.fromhex(f"{number:0{2 * size}d}")
 
     def unpack(data: bytes) -> int:
         text = data.hex()
@@ -247,7 +255,7 @@ def bits_of(count: int) -> ValueType[Sequence[bool]]:
     Up to eight take one byte. As many must be given; a tuple comes back. Word order does not
     matter to them.
     """
-    _check_count("count", count, 8 * _MOST_BYTES, " bits")
+    _check_count("count", count, 8 * MOST_BYTES, " bits")
     size = 1 if count <= 8 else (count + 15) // 16 * 2
 
     def pack(value: Sequence[bool]) -> bytes:
@@ -276,7 +284,7 @@ def array_of(kind: object, count: int) -> ValueType[Any]:
     Each takes its bytes and no more: two of "uint8" are in a register, the first one high.
     """
     item = find_type(kind)
-    _check_count("count", count, _MOST_BYTES // item.size)
+    _check_count("count", count, MOST_BYTES // item.size)
     size, name = item.size, f"array of {count} {item.name}"
 
     def pack(value: Sequence[Any]) -> bytes:
@@ -291,10 +299,15 @@ def array_of(kind: object, count: int) -> ValueType[Any]:
 
 
 def scaled(
-    kind: ValueType[int] | IntegerName, scale: float, offset: float = 0.0
+    kind: ValueType[int] | IntegerName | FloatName, scale: float, offset: float = 0.0
 ) -> ValueType[float]:
-    """An integer type that stands for `integer * scale + offset`; what is packed is rounded."""
-    base: ValueType[int] = find_type(kind)
+    """A type that stands for `raw * scale + offset`; what is packed is rounded to an integer.
+
+    A "float32" and its kin are not rounded.
+    """
+    base: ValueType[Any] = find_type(kind)
+    if base in _FLOATS:
+        return scaled_float(base, scale, offset)
     decode, encode = _scaling(scale, offset)
 
     def pack(value: float) -> bytes:
@@ -337,6 +350,10 @@ def enum_of(
 
     `unknown` is what another value comes back as; without it, that raises ValueError.
     """
+    if not isinstance(members, type) or not issubclass(members, Enum):
+        raise ValueError(f"members must be an Enum class, got {members!r}")
+    if unknown is not None and not isinstance(unknown, members):
+        raise ValueError(f"unknown must be None or a member of {members.__name__}, got {unknown!r}")
     base: ValueType[int] = find_type(kind)
     for member in members:
         base.pack(member.value)  # names the member's value if it does not fit
@@ -363,12 +380,19 @@ def _scaling(
     scale: float, offset: float
 ) -> tuple[Callable[[float], float], Callable[[float], float]]:
     """From the number in the device to the one it stands for, and back."""
-    if not isfinite(scale) or not scale:
-        raise ValueError(f"scale must be a finite number other than 0, got {scale}")
-    if not isfinite(offset):
-        raise ValueError(f"offset must be a finite number, got {offset}")
+    if not _is_finite(scale) or not scale or not isfinite(1 / scale):
+        raise ValueError(f"scale must be a finite number other than 0, got {scale!r}")
+    if not _is_finite(offset):
+        raise ValueError(f"offset must be a finite number, got {offset!r}")
     divisor = round(1 / scale) if abs(scale) < 1 else 0
     if divisor and 1 / divisor == scale:
         # 3 / 10 is 0.3, where 3 * 0.1 is 0.30000000000000004.
         return lambda raw: raw / divisor + offset, lambda value: (value - offset) * divisor
     return lambda raw: raw * scale + offset, lambda value: (value - offset) / scale
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return isinstance(number, (int, float)) and isfinite(number)
+    except OverflowError:  # an integer that no float reaches
+        return False

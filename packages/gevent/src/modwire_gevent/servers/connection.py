@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from socket import MSG_PEEK
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class Connection(Waiting):
 
     __slots__ = (
         "_all",
+        "_is_queued",
         "_is_sending",
         "_socket",
         "_wrap",
@@ -65,6 +67,7 @@ class Connection(Waiting):
         self._socket = accepted
         self._wrap = wrap
         self._is_sending = False
+        self._is_queued = False
         protocol.opened(now)
 
     def run(self) -> None:
@@ -157,7 +160,11 @@ class Connection(Waiting):
             call = protocol.next_call()
             if call is None:
                 break
+            self._is_queued = protocol.is_queued(call, self._all.units)
+            if self._is_queued:
+                self.look_out()
             response = self._all.workers.execute(protocol, call, self._all.units)
+            self._is_queued = False
             self.heard = monotonic()
             protocol.connected(self.heard)
             answer = protocol.answer(call, response)
@@ -171,6 +178,11 @@ class Connection(Waiting):
             self.close("its last answer was sent")
         elif self._all.has_deadlines and self.is_open:
             self.schedule(protocol.deadline())
+
+    def on_early(self) -> None:
+        # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
+        if self._is_queued and _has_ended(self._socket):
+            self._all.units.hung_up(self.protocol.asker)
 
     def _send(self, data: bytes) -> None:
         """Send `data`; waits for room, in which time no call counts as being executed."""
@@ -236,3 +248,14 @@ class Connection(Waiting):
 
     def __str__(self) -> str:
         return f"connection of {self.peer}"
+
+
+def _has_ended(link: socket.socket) -> bool:
+    try:
+        return not link.recv(1, MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    except ValueError:
+        return False  # TLS cannot tell before what it has sent is read

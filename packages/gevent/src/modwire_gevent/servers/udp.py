@@ -36,8 +36,8 @@ class UdpServer(Server):
     dropped; several requests in one get an answer each.
 
     `max_calls` is how many calls to units that block may be open at once; more get exception 06,
-    server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Answers come in any
-    order.
+    server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Those that wait in the
+    queue of a `Gateway` do not count. Answers come in any order.
     """
 
     def __init__(
@@ -134,15 +134,17 @@ class UdpServer(Server):
                 sleep(0)
             try:
                 blocks = protocol.blocks(call, self.units)
+                is_queued = blocks and protocol.is_queued(call, self.units)
             except Exception:
                 # Somebody's own Units.
                 self._logger.exception("%s dropped %r", self, call.request)
                 continue
-            if blocks and self._open_calls < self._max_calls:
+            if is_queued or (blocks and self._open_calls < self._max_calls):
                 # The answer may come when the shared protocol serves another peer.
-                own = ServerProtocol(self.framing, self.options, peer=protocol.peer)
-                self._open_calls += 1
-                self._spawn(self._answer_later, link, address, own, call)
+                peer = protocol.peer
+                own = ServerProtocol(self.framing, self.options, peer=peer, asker=peer)
+                self._open_calls += not is_queued
+                self._spawn(self._answer_later, link, address, own, call, is_queued)
                 continue
             if blocks:
                 call = busy_call(call)
@@ -163,12 +165,17 @@ class UdpServer(Server):
         self._send(link, address, protocol, call, response)
 
     def _answer_later(
-        self, link: socket.socket, address: tuple[str, int], protocol: ServerProtocol, call: Call
+        self,
+        link: socket.socket,
+        address: tuple[str, int],
+        protocol: ServerProtocol,
+        call: Call,
+        is_queued: bool,
     ) -> None:
         try:
             response = self._workers.execute(protocol, call, self.units)
         finally:
-            self._open_calls -= 1
+            self._open_calls -= not is_queued
         self._send(link, address, protocol, call, response)
 
     def _send(

@@ -59,15 +59,23 @@ class Waiting:
         Waits in any case, so that a peer with much to say leaves the others their turn.
         """
         if not self._is_watched:
-            self._readable.start(self._on_readable)
-            self._is_watched = True
-            self._switch = getcurrent().switch
+            self.look_out()
         self._is_waiting = True
         try:
             is_ready: bool = self._switch_to_hub()
             return is_ready
         finally:
             self._is_waiting = False
+
+    def look_out(self) -> None:
+        """Let `on_early` be called if there is something to be read before it is waited for."""
+        if not self._is_watched:
+            self._readable.start(self._on_readable)
+            self._is_watched = True
+            self._switch = getcurrent().switch
+
+    def on_early(self) -> None:
+        """There are bytes, or an end, while what was read before is worked on; in the hub."""
 
     def wait_writable(self) -> bool:
         """True when there is room for bytes; False after a ring."""
@@ -126,6 +134,7 @@ class Waiting:
         else:  # what was read is still worked on: let it, and do not spin
             self._readable.stop()
             self._is_watched = False
+            self.on_early()
 
     def _on_time(self) -> None:
         self._rings_at = _NEVER

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol
 
-from .poller import GONE, READ, WRITE
+from .poller import GONE, HUNG_UP, READ, WRITE
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from modwire import Call, Response
 
@@ -37,6 +38,7 @@ class Connection:
         "_socket",
         "_unsent",
         "_watched",
+        "_withdraw",
         "call",
         "closing",
         "due",
@@ -69,6 +71,7 @@ class Connection:
         self._send = accepted.send
         self._unsent: bytes | memoryview = b""
         self._watched = READ
+        self._withdraw: Callable[[], None] | None = None
         protocol.opened(now)
 
     @property
@@ -109,6 +112,11 @@ class Connection:
     def _is_to_be_read(self, mask: int) -> bool:
         if mask & WRITE:
             self._send_rest()
+        if mask & HUNG_UP and self._withdraw is not None:
+            # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
+            self._withdraw()
+            self._withdraw = None
+            self._watch()
         if mask & GONE and not self._watched & READ:
             # Nobody is there to take the answers that this connection still waits for.
             self.close("the peer is gone")
@@ -153,11 +161,14 @@ class Connection:
         call = self.protocol.next_call()
         if call is not None:
             self.call = call
+            self._withdraw = self._loop.submit(
+                self.protocol, call, self._all.units, self._on_response
+            )
             self._watch()
-            self._loop.submit(self.protocol, call, self._all.units, self._on_response)
 
     def _on_response(self, call: Call, response: Response | None) -> None:
         self.call = None
+        self._withdraw = None
         if not self.is_open:
             return
         self.heard = monotonic()
@@ -208,6 +219,8 @@ class Connection:
         wanted = 0 if self.call is not None or self.closing else READ
         if self._unsent:
             wanted = WRITE
+        if self._withdraw is not None:
+            wanted |= HUNG_UP
         if wanted != self._watched:
             self._watched = wanted
             self._loop.watch_for(self.fd, wanted)
@@ -226,6 +239,8 @@ class Connection:
             self.is_open = False
             self._all.forget(self)
             self._socket.close()
+            if self.call is not None and self._withdraw is not None:
+                self._withdraw()
             self.protocol.ended()
             self._loop.logger.debug("%s closed: %s", self, reason)
 

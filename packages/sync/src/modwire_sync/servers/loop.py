@@ -60,9 +60,14 @@ class Loop:
         """End the waiting of `run_once`; from any thread or signal handler."""
         self._waker.wake()
 
-    def submit(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
-        """Execute `call` in another thread; `done(call, response)` is called in this one."""
-        self.workers.submit(protocol, call, units, done)
+    def submit(
+        self, protocol: ServerProtocol, call: Call, units: Units, done: Done
+    ) -> Callable[[], None] | None:
+        """Execute `call` in another thread; `done(call, response)` is called in this one.
+
+        A function that is given withdraws the call, if it still waits for its turn.
+        """
+        return self.workers.submit(protocol, call, units, done)
 
     def run_once(self, deadline: float | None) -> float:
         """Wait until something is ready or it is `deadline`, and handle it; when that was."""

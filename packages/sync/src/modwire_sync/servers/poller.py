@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The numbers of EPOLLIN, EPOLLOUT, EPOLLERR and EPOLLHUP.
+# The numbers of EPOLLIN, EPOLLOUT, EPOLLERR and EPOLLHUP, EPOLLRDHUP.
 READ, WRITE = 1, 4
 GONE = 8 | 16
+HUNG_UP = 0x2000
 
 
 class Poller(Protocol):
     """Tells which file descriptors are ready, as `select.epoll` does.
 
-    A mask is READ, WRITE, both or 0; `poll` may add GONE to any of them.
+    A mask is of READ, WRITE and HUNG_UP, or 0; `poll` may add GONE to any of them. HUNG_UP is told
+    where the peer sends no more, whatever there is to be read before that.
     """
 
     def register(self, fd: int, eventmask: int) -> None:
@@ -43,20 +45,20 @@ class Poller(Protocol):
 
 
 class SelectorPoller:
-    """A `Poller` on whatever `selectors` finds best; it never tells GONE."""
+    """A `Poller` on whatever `selectors` finds best; it never tells GONE or HUNG_UP."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
     def register(self, fd: int, eventmask: int) -> None:
         # selectors refuses to watch for nothing: such a file descriptor stays out.
-        if eventmask:
+        if eventmask & (READ | WRITE):
             self._selector.register(fd, _to_selectors(eventmask))
 
     def modify(self, fd: int, eventmask: int) -> None:
         if fd not in self._selector.get_map():
             self.register(fd, eventmask)
-        elif eventmask:
+        elif eventmask & (READ | WRITE):
             self._selector.modify(fd, _to_selectors(eventmask))
         else:
             self._selector.unregister(fd)

@@ -32,8 +32,8 @@ class UdpServer(Server):
     dropped; several requests in one get an answer each.
 
     `max_calls` is how many calls to units that block may be open at once; more get exception 06,
-    server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Answers come in any
-    order.
+    server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Those that wait in the
+    queue of a `Gateway` do not count. Answers come in any order.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class UdpServer(Server):
         super().__init__(units, framing, merged, workers=workers)
         self._allowed = allowed
         self._max_calls = max_calls
+        self._open_calls = 0
         self._protocol = ServerProtocol(framing, merged)
         self._buffer = bytearray(_MAX_DATAGRAM)
         self._sockets: list[socket.socket] = []
@@ -107,10 +108,12 @@ class UdpServer(Server):
         protocol.receive_datagram(data, now)
         while (call := protocol.next_call()) is not None:
             blocks = protocol.blocks(call, self.units)
-            if blocks and self._loop.workers.outstanding < self._max_calls:
+            is_queued = blocks and protocol.is_queued(call, self.units)
+            if is_queued or (blocks and self._open_calls < self._max_calls):
                 # The answer may come when the shared protocol serves another peer.
-                own = ServerProtocol(self.framing, self.options, peer=peer)
-                done = partial(self._send, own, link, address)
+                own = ServerProtocol(self.framing, self.options, peer=peer, asker=peer)
+                self._open_calls += not is_queued
+                done = partial(self._on_response, own, link, address, is_queued)
                 self._loop.submit(own, call, self.units, done)
                 continue
             if blocks:
@@ -126,6 +129,18 @@ class UdpServer(Server):
         except Exception:
             self._logger.exception("%s dropped %r: an error that is no peer's", self, call.request)
             return
+        self._send(protocol, link, address, call, response)
+
+    def _on_response(
+        self,
+        protocol: ServerProtocol,
+        link: socket.socket,
+        address: tuple[str, int],
+        is_queued: bool,
+        call: Call,
+        response: Response | None,
+    ) -> None:
+        self._open_calls -= not is_queued
         self._send(protocol, link, address, call, response)
 
     def _send(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from threading import get_ident
+from threading import Lock, get_ident
 from typing import TYPE_CHECKING
+
+from ..gateway import Device
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
     from typing import TypeAlias
 
-    from modwire import Call, Response, ServerProtocol, Units
+    from modwire import Call, Response, ServerProtocol, Unit, Units
+
+    from ..gateway import Forwarded
 
     Done: TypeAlias = Callable[[Call, Response | None], None]
 
@@ -19,8 +23,9 @@ if TYPE_CHECKING:
 class Workers:
     """At most `count` threads, started when a call is first submitted.
 
-    `wake` is called from them when results are ready; `deliver`, in the server's own thread,
-    hands these to whoever submitted the calls.
+    Calls to devices behind a gateway take none of them: they wait in its queue, and its threads
+    ask. `wake` is called from any of these when results are ready; `deliver`, in the server's own
+    thread, hands them to whoever submitted the calls.
     """
 
     def __init__(self, count: int, wake: Callable[[], None]) -> None:
@@ -29,17 +34,47 @@ class Workers:
         self._pool: ThreadPoolExecutor | None = None
         self._results: deque[tuple[Done, Call, Response | None]] = deque()
         self._threads: set[int] = set()
+        self._forwarding: set[_Forwarding] = set()
         self.outstanding = 0
 
-    def submit(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
-        """Execute `call` in a thread; `done(call, response)` comes out of `deliver`."""
+    def submit(
+        self, protocol: ServerProtocol, call: Call, units: Units, done: Done
+    ) -> Callable[[], None] | None:
+        """Execute `call` in a thread; `done(call, response)` comes out of `deliver`.
+
+        A function that is given withdraws the call: if it still waits for its turn at a gateway,
+        it is done at once.
+        """
+        self.outstanding += 1
+        addressed, found = protocol.addressed(call, units)
+        devices = [unit for unit in found if isinstance(unit, Device)]
+        if not devices:
+            self._run(self._execute, protocol, call, units, done)
+            return None
+        units.bus.messages += 1
+        others = [unit for unit in found if not isinstance(unit, Device)]
+        forwarding = _Forwarding(protocol, addressed, len(devices) + bool(others))
+
+        def end(response: Response | None) -> None:
+            self._forwarding.discard(forwarding)
+            self._results.append((done, call, response))
+            self._wake()
+
+        forwarding.end = end
+        self._forwarding.add(forwarding)
+        for device in devices:
+            forwarding.forward(device)
+        if others:
+            self._run(forwarding.execute_on, others)
+        return forwarding.withdraw
+
+    def _run(self, function: Callable[..., None], *arguments: object) -> None:
         if self._pool is None:
             # Costs more to import than the rest of the package, and most servers never block.
             from concurrent.futures import ThreadPoolExecutor
 
             self._pool = ThreadPoolExecutor(self._count, "modwire-unit")
-        self.outstanding += 1
-        self._pool.submit(self._execute, protocol, call, units, done)
+        self._pool.submit(function, *arguments)
 
     def _execute(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
         self._threads.add(get_ident())
@@ -65,5 +100,62 @@ class Workers:
 
     def close(self) -> None:
         """Drop the calls that no thread has begun; those that run are left to themselves."""
+        for forwarding in list(self._forwarding):
+            forwarding.withdraw()
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Forwarding:
+    """A call that goes to devices behind a gateway: a broadcast may go to several lines.
+
+    `end` is called once, when as many `parts` of it as there are have ended.
+    """
+
+    end: Callable[[Response | None], None]
+
+    def __init__(self, protocol: ServerProtocol, call: Call, parts: int) -> None:
+        self._protocol = protocol
+        self._call = call
+        self._left = parts
+        self._lock = Lock()
+        self._tickets: list[Forwarded] = []
+
+    def forward(self, device: Device) -> None:
+        """Let the call wait for its turn at a device, unless it is to be refused."""
+        protocol, call = self._protocol, self._call
+        refusal = protocol.refusal(device, call)
+        if refusal is not None:
+            self._conclude(device.refuse(refusal, broadcast=call.broadcast))
+            return
+        ticket = device.submit(protocol.asker, call.request, call.broadcast, self._conclude)
+        if ticket is not None:
+            self._tickets.append(ticket)
+
+    def execute_on(self, units: list[Unit]) -> None:
+        """Execute a broadcast on units that are behind no line, in the thread that it runs in."""
+        try:
+            for unit in units:
+                self._protocol.execute_on(unit, self._call)
+        except BaseException as error:  # noqa: BLE001 - SystemExit too: this thread is no program
+            self._protocol.failed(self._call, error)
+        self._end_part(None)
+
+    def withdraw(self) -> None:
+        """Leave the queues."""
+        for ticket in self._tickets:
+            ticket.withdraw()
+
+    def _conclude(self, outcome: object) -> None:
+        try:
+            response = self._protocol.concluded(self._call, outcome)
+        except SystemExit as error:  # of a hook, in a thread that is no program
+            response = self._protocol.failed(self._call, error)
+        self._end_part(response)
+
+    def _end_part(self, response: Response | None) -> None:
+        with self._lock:
+            self._left -= 1
+            is_over = not self._left
+        if is_over:
+            self.end(None if self._call.broadcast else response)

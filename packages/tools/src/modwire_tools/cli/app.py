@@ -10,11 +10,18 @@ from typing import Annotated
 
 import typer
 
+from .bench import bench
+from .demo import demo
 from .ending import run
+from .gateway import gateway
+from .generate import generate
 from .gui import gui
 from .help import examples
+from .parse import parse
 from .read import read
 from .scan import scan
+from .scrape import scrape
+from .serve import serve
 from .simulate import simulate
 from .version import print_version
 from .write import write
@@ -32,6 +39,8 @@ app = typer.Typer(
     "to standard error; NO_COLOR is honoured.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    # Frames around the help would double the time until it is there.
+    rich_markup_mode=None,
 )
 
 
@@ -54,7 +63,7 @@ app.command(
         "modwire read tcp://127.0.0.1:5020 40001 co:3",
         "modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little",
         "modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s",
-        "modwire read rtu:///dev/ttyUSB0?baudrate=9600 hr:0/string:16 --unit 17 --json",
+        "modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json",
     )
 )(read)
 app.command(
@@ -74,18 +83,50 @@ app.command(
         "modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms",
     )
 )(scan)
+app.command(
+    epilog=examples(
+        "bench",
+        "modwire bench tcp://127.0.0.1:5020 --duration 10s",
+        "modwire bench tcp://127.0.0.1:5020 -a ir:0 -n 10 --concurrency 4 --pipeline 8 --json",
+    )
+)(bench)
+app.command(
+    epilog=examples(
+        "gateway",
+        "modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17",
+        "modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1",
+        "modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7",
+    )
+)(gateway)
+app.command(
+    epilog=examples(
+        "serve",
+        "modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4",
+        "modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2",
+        "modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17",
+    )
+)(serve)
+app.command(epilog=examples("demo", "modwire demo", "modwire demo --once"))(demo)
 
+app.command(
+    epilog=examples(
+        "scrape",
+        "modwire scrape tcp://127.0.0.1:5020 -o meter.toml",
+        "modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999",
+        "modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms",
+    )
+)(scrape)
 app.command(
     epilog=examples(
         "simulate",
         "modwire simulate",
         "modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021",
+        "modwire simulate --web 127.0.0.1:8080",
         "modwire simulate --devices 50 --tcp 127.0.0.1:6000",
         "modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses",
-        "modwire simulate device.toml --serial /dev/ttyUSB0?baudrate=9600&parity=N",
+        "modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'",
     )
 )(simulate)
-
 app.command(
     epilog=examples(
         "gui",
@@ -93,6 +134,25 @@ app.command(
         "modwire gui device.toml --port 5021 --devices 3 --start",
     )
 )(gui)
+app.command(
+    epilog=examples(
+        "parse",
+        "modwire parse 000112340006ff076d",
+        "modwire parse 01 03 00 6b 00 03 74 17",
+        "modwire parse --framing rtu --response 010304000100022a32",
+        "modwire parse capture.pcap --port 502 --port 5020",
+        "modwire parse gateway.pcapng --port 4001 --framing rtu --fields",
+    )
+)(parse)
+app.command(
+    epilog=examples(
+        "generate",
+        "modwire generate",
+        "modwire generate read_coils 8/11 --framing rtu",
+        "modwire generate 16 --address 0x10 --values 1,2,3 --unit 17 --json",
+        "modwire generate 3 --exception 2 --response",
+    )
+)(generate)
 
 
 def main() -> None:

@@ -71,7 +71,8 @@ def _options(before: str, options: str, *, is_serial: bool) -> Completions:
     if is_serial:
         names += [f"baudrate={baudrate}" for baudrate in BAUDRATES]
         names += [f"parity={parity}" for parity in PARITIES]
-        names += ["stopbits=1", "stopbits=2", "bytesize=7", "bytesize=8"]
+        names += ["stopbits=1", "stopbits=2"]
+        names += ["bytesize=7", "bytesize=8"] if before.startswith("ascii") else []
     given = {each.partition("=")[0] for each in done.split("&")}
     return [
         (start + each, "")
@@ -84,7 +85,7 @@ def serial_ports() -> Completions:
     """The serial ports of this machine, with what is plugged in there."""
     from serial.tools.list_ports import comports
 
-    return sorted((port.device, port.description) for port in comports())
+    return sorted((port.device, port.description.replace("n/a", "")) for port in comports())
 
 
 def complete_address(incomplete: str) -> Completions:

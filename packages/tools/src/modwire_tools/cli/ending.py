@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -45,9 +46,13 @@ def argument(name: str) -> Generator[None]:
 def run(app: typer.Typer) -> NoReturn:
     """Run `app` with the arguments of the process, and end the process."""
     code: object = DONE
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # What a terminal of old cannot show is no reason to end.
+            stream.reconfigure(errors="backslashreplace")
     try:
         try:
-            code = app(standalone_mode=False)
+            code = app(prog_name="modwire", standalone_mode=False)
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -93,4 +98,5 @@ def _usage(error: typer.TyperException) -> str:
     text = text[:1].lower() + text[1:]
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None) or "modwire"
-    return f"{text}; see {path} --help"
+    text = text.replace(". Did you mean", ", did you mean")
+    return f"{text} See {path} --help" if text.endswith("?") else f"{text}; see {path} --help"

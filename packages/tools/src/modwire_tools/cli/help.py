@@ -9,7 +9,6 @@ EXAMPLES: dict[str, list[str]] = {}
 def examples(command: str, *lines: str) -> str:
     """The epilog of `command` with example lines, such as "modwire read tcp://192.0.2.7 hr:0"."""
     EXAMPLES[command] = list(lines)
-    # A blank line keeps each on a line of its own; a bracket would be taken for markup.
-    escaped = [line.replace("[", "\\[") for line in lines]
     heading = "Example:" if len(lines) == 1 else "Examples:"
-    return "\n\n".join([heading, *(f"  {line}" for line in escaped)])
+    # Behind a backspace, lines stay as they are; others are wrapped.
+    return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])

@@ -92,7 +92,7 @@ class TextPrinter(Printer):
         lines: list[str] = []
         for outcome in outcomes:
             if outcome.error is None:
-                fields = [outcome.item.name, _escaped(outcome.item.shown(outcome.value))]
+                fields = [outcome.item.name, outcome.item.shown(outcome.value)]
                 fields += [hexadecimal(outcome)] if self.show_registers else []
                 lines.append(before + "\t".join(fields))
         if lines:
@@ -149,8 +149,3 @@ class CsvPrinter(Printer):
 
 def _text(outcome: Outcome) -> str:
     return outcome.item.shown(outcome.value) if outcome.error is None else brief(outcome.error)
-
-
-def _escaped(text: str) -> str:
-    """`text` on one line and in one field."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)

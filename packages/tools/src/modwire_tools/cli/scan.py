@@ -106,10 +106,11 @@ def scan(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find the units that answer, and what they are; or with --table the addresses they have.
+    """Find units, line settings, and readable addresses.
 
-    A unit is identified by functions 43/14 and 17. On a serial port, baud rates and parities are
-    tried in turn. Nothing is ever written.
+    Without --table it finds the units that answer, and what they are: a unit is identified by
+    functions 43/14 and 17. On a serial port, baud rates and parities are tried in turn. Nothing is
+    ever written.
     """
     place = parse_endpoint(endpoint)
     wait = None if timeout is None else parse_seconds("--timeout", timeout)
@@ -121,8 +122,8 @@ def scan(
                 "--table looks into one unit, named by --unit: leave out --units, --baudrates, "
                 "--parities and --every-line"
             )
-        names = [_table(each) for each in tables]
-        first, last = _range(addresses)
+        names = [parse_table(each) for each in tables]
+        first, last = parse_range(addresses)
         options = [f"--unit {unit_of(place, unit)}", *names, f"{first}..{last}", f"step {step}"]
         every = parse_whole("--step", step, 1, 65536)
         from modwire_tools.scanning import TableScan
@@ -155,7 +156,8 @@ def scan(
     _scan_units(found, wait, pause, _file(resume, place, options), as_json)
 
 
-def _table(text: str) -> str:
+def parse_table(text: str) -> str:
+    """The table that --table names."""
     from modwire_tools.addresses import parse_place
 
     with argument("--table"):
@@ -165,7 +167,8 @@ def _table(text: str) -> str:
             raise ValueError(f"it must be co, di, hr or ir, got {text!r}") from None
 
 
-def _range(text: str) -> tuple[int, int]:
+def parse_range(text: str) -> tuple[int, int]:
+    """The first and the last address of --addresses."""
     first, dots, last = text.partition("..")
     low = parse_whole("--addresses", first, 0, 65535)
     high = parse_whole("--addresses", last, 0, 65535) if dots else low

@@ -11,6 +11,7 @@ import typer
 from .arguments import parse_choice, parse_whole
 from .ending import FailedError, WrongArgumentError, argument
 from .output import note
+from .page import Page, parse_page, start_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,15 +80,34 @@ def simulate(
         str,
         typer.Option("--speed", metavar="FACTOR", help="How many seconds pass in one: 60, 0.1."),
     ] = "1",
+    web: Annotated[
+        str | None,
+        typer.Option(
+            "--web",
+            metavar="HOST:PORT",
+            help="Serve a web page with all values, trends, traffic and faults, and a REST "
+            "interface under /api; such as 127.0.0.1:8080. Port 0 lets the system choose.",
+        ),
+    ] = None,
+    web_token: Annotated[
+        str | None,
+        typer.Option(
+            "--web-token",
+            metavar="TOKEN",
+            help="What a browser must know to open the page; made and printed where none is "
+            "given and the page is open to other machines.",
+        ),
+    ] = None,
 ) -> None:
     """Serve simulated devices, over TCP, UDP and serial lines at the same time, until Ctrl+C.
 
     Values live as the files say; docs/device-files.md describes them.
     """
+    page = parse_page(web, web_token)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
     import trio
 
-    trio.run(_run, simulation)
+    trio.run(_run, simulation, page)
 
 
 def build(
@@ -171,7 +191,7 @@ def _endpoint(option: str, scheme: str, text: str) -> Endpoint:
     return endpoint
 
 
-async def _run(simulation: Simulation) -> None:
+async def _run(simulation: Simulation, page: Page | None) -> None:
     import trio
 
     view = simulation.view
@@ -182,15 +202,21 @@ async def _run(simulation: Simulation) -> None:
 
             async def watch() -> None:
                 nonlocal failure
-                failure = await _watch(view)
+                failure = await _watch(view, is_shown=page is not None)
                 nursery.cancel_scope.cancel()
 
             await nursery.start(simulation.run)
             failure = _described(view.problems())
+            link = ""
+            if not failure and page is not None:
+                try:
+                    link = await start_page(nursery, view, page)
+                except (OSError, ValueError) as error:
+                    failure = f"--web: {error}"
             if failure:
                 nursery.cancel_scope.cancel()
             else:
-                _tell(view)
+                _tell(view, link)
                 nursery.start_soon(watch)
                 async for number in signals:
                     interrupted = number == signal.SIGINT
@@ -201,15 +227,18 @@ async def _run(simulation: Simulation) -> None:
         raise KeyboardInterrupt
 
 
-async def _watch(view: View) -> str:
-    """Tell of devices that can be served no longer; returns why when it is all of them."""
+async def _watch(view: View, *, is_shown: bool) -> str:
+    """Tell of devices that can be served no longer; returns why when it is all of them.
+
+    Where a page or a window shows the simulation, it goes on: they can be started again there.
+    """
     import trio
 
     told: set[int] = set()
     while True:
         await trio.sleep(_PROBLEM_INTERVAL)
         problems = view.problems()
-        if len(problems) == view.device_count():
+        if len(problems) == view.device_count() and not is_shown:
             return _described(problems)
         for index, problem in problems.items():
             if index not in told:
@@ -228,7 +257,7 @@ def _described(problems: Mapping[int, str]) -> str:
     return f"{first}{hint}{more}"
 
 
-def _tell(view: View) -> None:
+def _tell(view: View, link: str) -> None:
     """What listens where, and what to try."""
     devices = view.devices()
     count = len(devices)
@@ -241,6 +270,8 @@ def _tell(view: View) -> None:
     example = _example(view)
     if example:
         note(f"Try: {example}")
+    if link:
+        note(f"Page: {link}")
     note("Ctrl+C ends it.")
 
 

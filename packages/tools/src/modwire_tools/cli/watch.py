@@ -98,7 +98,7 @@ class Trend:
         self.changes = 0
         self.age = _MARKED  # readings since the last change
         self._last: object = None
-        self._is_known = False
+        self._is_known = self._is_number = False
 
     def add(self, value: object, now: float) -> None:
         """The next value, at `now` seconds."""
@@ -108,12 +108,13 @@ class Trend:
             self.age = 0
         self._last, self._is_known = value, True
         if isinstance(value, (bool, int, float)):
+            self._is_number = not isinstance(value, bool)
             self.values.append((now, float(value)))
 
     @property
     def rate(self) -> float | None:
-        """The change per second over the values that are kept, None where there is none."""
-        if len(self.values) < 2:
+        """The change per second over the numbers that are kept, None where there are none."""
+        if len(self.values) < 2 or not self._is_number:
             return None
         (start, first), (end, last) = self.values[0], self.values[-1]
         return (last - first) / (end - start) if end > start else None
@@ -144,7 +145,7 @@ class LiveTable:
         self._times: deque[float] = deque(maxlen=_TREND)
         self._readings = self._errors = 0
         self._console = console() if on is None else on
-        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="visible")
+        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="ellipsis")
 
     def start(self) -> None:
         """Take the terminal; the cursor is hidden."""
@@ -163,10 +164,14 @@ class LiveTable:
             if outcome.error is None:
                 trend.add(outcome.value, now)
 
-    def show(self, requests: int, seconds: float, failure: Exception | None) -> None:
-        """Paint the table, below it how the reading went."""
+    def count(self, failure: Exception | None) -> None:
+        """One reading more is done."""
         self._readings += 1
         self._errors += failure is not None
+
+    def show(self, requests: int, seconds: float, failure: Exception | None) -> None:
+        """Paint the table, below it how the reading went."""
+        self.count(failure)
         self._live.update(self.table(requests, seconds, failure), refresh=True)
 
     def table(self, requests: int, seconds: float, failure: Exception | None) -> Table:
@@ -195,7 +200,7 @@ class LiveTable:
                 value = Text(brief(outcome.error), style="red")
             rate = trend.rate
             cells: list[Text | str] = [
-                outcome.item.name,
+                str(outcome.item.place),
                 outcome.item.type,
                 Text("●" if is_new else " ", style="yellow"),
                 value,

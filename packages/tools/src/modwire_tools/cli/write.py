@@ -53,10 +53,10 @@ def write(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write values, in the order in which they are named, and say what was written.
+    """Write values, and say what was written.
 
-    All values are checked before anything is sent. Where the device refuses one, those behind it
-    are not written, and the exit code is 1.
+    All values are checked before anything is sent, and written in the order in which they are
+    named. Where the device refuses one, those behind it are not written, and the exit code is 1.
     """
     from modwire_sync import connect
     from modwire_tools.items import parse_assignment

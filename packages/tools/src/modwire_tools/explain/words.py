@@ -6,6 +6,7 @@ Whatever the bytes are, there is a text: what breaks the specification says so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from modwire import (
     CanopenGeneralReferenceRequest,
@@ -60,6 +61,9 @@ from modwire import (
     decode_response,
 )
 
+if TYPE_CHECKING:
+    from modwire.messages.base import AnyRequest
+
 from .names import exception_name, function_of, object_text, sub_function_text, text_or_hex
 from .walk import count
 
@@ -91,7 +95,15 @@ def describe_response(pdu: bytes, request: bytes | None = None) -> str:
 
 
 def problem(pdu: bytes, *, is_response: bool, request: bytes | None = None) -> str:
-    """What is wrong with a PDU, in modwire's words; "" for nothing, as for an exception."""
+    """What is wrong with a PDU, in modwire's words; "" for nothing.
+
+    Nothing is wrong with an exception, nor with a function that the specification does not have.
+    """
+    code = pdu[0] if pdu else 0
+    if pdu and (code == 0 or (code & 0x80 and not is_response)):
+        return f"function code must be 1..127, got {code}"
+    if pdu and not is_response and function_of(pdu) is None:
+        return ""
     try:
         if is_response:
             _decoded(pdu, request)
@@ -102,6 +114,41 @@ def problem(pdu: bytes, *, is_response: bool, request: bytes | None = None) -> s
     except (InvalidRequestError, InvalidResponseError) as error:
         return str(error)
     return ""
+
+
+class Judged(NamedTuple):
+    """A request and its answer in words, and all that is wrong with them."""
+
+    request_text: str
+    response_text: str
+    wrong: list[str]
+
+
+def judge(request: bytes | None, response: bytes | None) -> Judged:
+    """What the functions above say of an exchange, with each message decoded once.
+
+    The text of what is None is "".
+    """
+    asked: AnyRequest | None = None
+    request_text = response_text = ""
+    wrong: list[str] = []
+    if request is not None:
+        try:
+            asked = decode_request(request)
+            request_text = _tell_request(asked)
+        except InvalidRequestError as error:
+            request_text = _odd(request, str(error))
+            wrong.append(problem(request, is_response=False))
+    if response is not None:
+        try:
+            answer = decode_response(response) if asked is None else asked.decode_response(response)
+            response_text = _tell_response(answer)
+        except ExceptionResponseError as error:
+            response_text = f"exception {error.code:02X}, {exception_name(error.code)}"
+        except InvalidResponseError as error:
+            response_text = _odd(response, str(error))
+            wrong.append(problem(response, is_response=True, request=request))
+    return Judged(request_text, response_text, [text for text in wrong if text])
 
 
 def _decoded(pdu: bytes, request: bytes | None) -> Response:

@@ -157,10 +157,11 @@ class TableScan:
                     return False
                 return True
         assert silence is not None
-        if not self.ranges:
-            raise silence
         # Some devices say nothing where they have nothing; else this raises: it is gone.
-        self._ask(client, self.ranges[0][0], 1)
+        if self.ranges:
+            self._ask(client, self.ranges[0][0], 1)
+        elif count == 1 or not self._reads(client, at, 1):
+            raise silence
         return False
 
     def _knows(self, count: int) -> bool:

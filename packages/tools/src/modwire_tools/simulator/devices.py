@@ -24,14 +24,16 @@ PointValue = Scalar | Sequence[Scalar]
 class BlockSpec:
     """Values at consecutive addresses of a table.
 
-    `read_only` refuses writes with exception 02. `whole` is for devices that answer a read only
-    if it begins at `start` and has the whole length.
+    `read_only` refuses writes with exception 02. `step` is for devices that have values of
+    several registers and refuse half ones: a read must begin and end at a multiple of it from the
+    first address on. What is `apart` cannot be read together with what touches it.
     """
 
     place: Place
     values: Sequence[int]
     read_only: bool = False
-    whole: bool = False
+    step: int = 1
+    apart: bool = False
 
     @property
     def stop(self) -> int:
@@ -87,10 +89,10 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class ServerId:
-    """The answer to function 17."""
+    """The answer to function 17; `is_running` is None where it ends with the id."""
 
     id: bytes = b"modwire"
-    is_running: bool = True
+    is_running: bool | None = True
     additional: bytes = b""
 
 
@@ -100,10 +102,12 @@ class UnitSpec:
 
     `missing` has the exception code of a table's addresses that are in no block, where that is
     not 02; `refuses` the codes of whole functions, by function code. Either may be `SILENCE`.
+    With `every_id` the unit answers to every unit id that no other unit of its device has.
     """
 
     id: int
     name: str = ""
+    every_id: bool = False
     blocks: Sequence[BlockSpec] = ()
     points: Sequence[PointSpec] = ()
     refusals: Sequence[Refusal] = ()

@@ -54,27 +54,26 @@ class Expression:
     """
 
     expression: str
-    _tree: ast.AST = field(init=False, repr=False, compare=False)
+    _evaluator: _Evaluator = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         try:
-            tree: ast.AST = _SimpleEval().parse(self.expression)
+            evaluator = _Evaluator(self.expression)
         except (InvalidExpression, SyntaxError) as error:
             raise ValueError(f"expression {self.expression!r} cannot be read: {error}") from None
-        object.__setattr__(self, "_tree", tree)
+        object.__setattr__(self, "_evaluator", evaluator)
 
     @property
     def text(self) -> str:
         return f"= {self.expression}"
 
     def begin(self, seed: int, lookup: Lookup) -> Source:
-        return _Evaluating(self.expression, self._tree, seed, lookup)
+        return _Evaluating(self._evaluator, _Names(lookup, seed))
 
     def check(self, lookup: Lookup) -> None:
         """Raise ValueError if it cannot be computed, such as for a name that is not there."""
-        source = _Evaluating(self.expression, self._tree, 0, lookup)
         try:
-            source.compute(0.0)
+            self._evaluator.evaluate(_Names(lookup, 0))
         except ArithmeticError:
             pass  # at this time only, perhaps
         except NameNotDefined as error:
@@ -87,34 +86,61 @@ class Expression:
             raise ValueError(f"expression {self.expression!r} fails: {error}") from None
 
 
-class _Evaluating:
-    def __init__(self, text: str, tree: ast.AST, seed: int, lookup: Lookup) -> None:
-        self._text = text
-        self._tree = tree
+class _Names:
+    """What the names of an expression stand for in one unit, each looked up when it is met."""
+
+    __slots__ = ("_lookup", "_seed", "time")
+
+    def __init__(self, lookup: Lookup, seed: int) -> None:
         self._lookup = lookup
-        self._time = 0.0
-        self._last: object = 0
-        functions = {**FUNCTIONS, "random": lambda: noise(seed, int(self._time * 10))}
-        self._evaluator = _SimpleEval(functions=functions, names=self._name)
+        self._seed = seed
+        self.time = 0.0
 
-    def _name(self, node: ast.Name) -> object:
-        if node.id == "t":
-            return self._time
-        if node.id in _CONSTANTS:
-            return _CONSTANTS[node.id]
+    def __getitem__(self, name: str) -> object:
+        if name == "t":
+            return self.time
+        if name in _CONSTANTS:
+            return _CONSTANTS[name]
         try:
-            return self._lookup(node.id, self._time)
+            return self._lookup(name, self.time)
         except LookupError:
-            raise NameNotDefined(node.id, self._text) from None
+            raise KeyError(name) from None  # which has the functions looked through
 
-    def compute(self, time: float) -> object:
-        self._time = time
+    def random(self) -> float:
+        return noise(self._seed, int(self.time * 10))
+
+
+class _Evaluator:
+    """Evaluates one expression, for as many units as have it: an evaluator is a large thing."""
+
+    def __init__(self, text: str) -> None:
+        functions = {**FUNCTIONS, "random": self._random}
+        self._evaluator: Any = _SimpleEval(functions=functions, names={})
+        self._text = text
+        self._tree: ast.AST = self._evaluator.parse(text)
+
+    def _random(self) -> float:
+        names: _Names = self._evaluator.names
+        return names.random()
+
+    def evaluate(self, names: _Names) -> object:
+        self._evaluator.names = names
         found: object = self._evaluator.eval(self._text, previously_parsed=self._tree)
         return found
 
+
+class _Evaluating:
+    __slots__ = ("_evaluator", "_last", "_names")
+
+    def __init__(self, evaluator: _Evaluator, names: _Names) -> None:
+        self._evaluator = evaluator
+        self._names = names
+        self._last: object = 0
+
     def value(self, time: float) -> object:
+        self._names.time = time
         with suppress(Exception):  # a division by 0 must not end a device
-            self._last = self.compute(time)
+            self._last = self._evaluator.evaluate(self._names)
         return self._last
 
     def resume(self, value: object, time: float) -> bool:

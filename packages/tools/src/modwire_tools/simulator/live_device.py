@@ -7,9 +7,24 @@ from collections.abc import Callable, Sequence
 
 from modwire import Endpoint, Units
 
-from .devices import DeviceSpec
-from .units import SimulatedUnit, in_front
+from .devices import DeviceSpec, UnitSpec
+from .units import SimulatedUnit, UnitPlan, in_front
 from .view import Faults
+
+
+class Plans:
+    """The plans of units, each made once."""
+
+    def __init__(self) -> None:
+        self._plans: dict[int, UnitPlan] = {}
+
+    def find(self, spec: UnitSpec) -> UnitPlan:
+        """The plan of `spec`; raises ValueError for what cannot be."""
+        # By identity: a description has dictionaries, and comparing two takes long.
+        plan = self._plans.get(id(spec))
+        if plan is None:
+            plan = self._plans[id(spec)] = UnitPlan(spec)
+        return plan
 
 
 class LiveDevice:
@@ -26,6 +41,7 @@ class LiveDevice:
         endpoints: Sequence[Endpoint],
         now: Callable[[], float],
         seed: int,
+        plans: Plans,
     ) -> None:
         self.index = index
         self.spec = spec
@@ -35,7 +51,9 @@ class LiveDevice:
         self.problem = ""
         self.connections = 0
         self.line_requests = 0
-        self.simulated = {unit.id: SimulatedUnit(unit, now, seed) for unit in spec.units}
+        self.simulated = {
+            unit.id: SimulatedUnit(plans.find(unit), now, seed) for unit in spec.units
+        }
         self._faults = {unit.id: unit.faults for unit in spec.units}
         # Not a Random for each unit: it has two and a half thousand bytes of state.
         self._draw: random.Random | None = None
@@ -82,6 +100,10 @@ class LiveDevice:
         front = in_front(self.simulated[unit_id], self._faults[unit_id], draw)
         for home in self.homes:
             home[unit_id] = front
+            if self.simulated[unit_id].spec.every_id and home is self.units:
+                for other in range(256):
+                    if other not in self.simulated:
+                        home[other] = front
 
     def join(self, line: Units) -> None:
         """Let the units be on a line too."""

@@ -132,15 +132,13 @@ class Panel:
             if not isinstance(number, int) or not 0 <= number <= most:
                 raise ValueError(f"the value at {at} must be 0..{most}, got {value!r}")
         try:
-            write = found.writer(address, len(values))
+            found.poke(address, values)
         except IndexError:
             last = address + len(values) - 1
             raise ValueError(
                 f"unit {unit} does not have all of {address}..{last} in its "
                 f"{table.replace('_', ' ')}"
             ) from None
-        write(values)
-        found.owner_wrote(address, len(values))
 
     def points(self, device: int, unit: int) -> list[PointInfo]:
         found = self._unit(device, unit)

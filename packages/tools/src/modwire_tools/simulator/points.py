@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -21,32 +22,43 @@ TYPES = ("bool", *INTEGERS, *FLOATS, "string", "bcd", "bits")
 """The types of points; coils and discrete inputs are "bool", which registers cannot be."""
 
 
+_CODES = dict(zip((*INTEGERS, *FLOATS), "bBhHiIqQefd", strict=True))
+
+
 class Codec:
-    """How a point's value becomes registers or bits, and back.
+    """How a point's value becomes registers or bits, and back; one serves for many devices.
 
     Raises ValueError for a type that does not fit the place, with what is allowed.
     """
 
     def __init__(self, spec: PointSpec) -> None:
-        self.limits: tuple[float, float] | None = None
         self._kind: ValueType[Any] | None = None
         self._order: Order = find_order(None, None, spec.order)  # type: ignore[arg-type]
         self._is_integer = False
+        self._limits: tuple[float, float] | None = None  # of the value
+        # Short cuts for computed numbers, of which a device may have hundreds.
+        self._pack: Callable[..., None] | None = None
+        self._pack_raw: Callable[..., None] | None = None
+        self._raw: tuple[float, float, int, int] = (0.0, 1.0, 0, 0)
         if spec.place.has_bits:
             if spec.type != "bool":
                 raise ValueError(f'type must be "bool" in {spec.place.table}, got {spec.type!r}')
             self.size = 1
-            return
-        self._kind = self._find(spec)
-        self.size = self._kind.register_count
+        else:
+            self._kind = self._find(spec)
+            self.size = self._kind.register_count
+        self._words = struct.Struct(f">{self.size}H")
 
     def _find(self, spec: PointSpec) -> ValueType[Any]:
         name, scale, offset = spec.type, spec.scale, spec.offset
         if name not in TYPES or name == "bool":
             raise ValueError(f"type must be one of {', '.join(TYPES[1:])}, got {name!r}")
+        is_plain = scale == 1.0 and not offset
         if name in FLOATS:
             base = find_type(name)
-            return base if scale == 1.0 and not offset else scaled_float(base, scale, offset)
+            if is_plain and spec.order == "ABCD":
+                self._pack = struct.Struct(f">{_CODES[name]}").pack_into
+            return base if is_plain else scaled_float(base, scale, offset)
         if name in INTEGERS:
             base = find_type(name)
             bits = int(name.lstrip("uint"))
@@ -56,14 +68,20 @@ class Codec:
         elif name == "bcd":
             base = bcd_of(spec.size)
             low, high = 0, 10**spec.size - 1
-        elif scale != 1.0 or offset:
+        elif not is_plain:
             raise ValueError(f"a {name} has no scale and no offset")
         else:
             return string_of(spec.size) if name == "string" else bits_of(spec.size)
-        self._is_integer = scale == 1.0 and not offset
-        ends = sorted((low * scale + offset, high * scale + offset))
-        self.limits = (low, high) if self._is_integer else (ends[0], ends[1])
-        return base if self._is_integer else scaled(base, scale, offset)
+        self._is_integer = is_plain
+        if name in INTEGERS and spec.order == "ABCD" and base.size > 1 and scale:
+            self._pack_raw = struct.Struct(f">{_CODES[name]}").pack_into
+            self._raw = (offset, 1 / scale, low, high)
+        kind: ValueType[Any] = base if is_plain else scaled(base, scale, offset)
+        self._limits = (low, high)
+        if not is_plain:
+            ends = sorted((low * scale + offset, high * scale + offset))
+            self._limits = (ends[0], ends[1])
+        return kind
 
     def encode(self, value: object) -> Sequence[int]:
         """The registers or bits of `value`; raises ValueError."""
@@ -75,18 +93,35 @@ class Codec:
             value = int(value)
         return encode_value(self._kind, value, self._order)
 
-    def encode_living(self, value: object) -> Sequence[int]:
+    def store_living(self, value: object, words: bytearray, at: int) -> None:
         """The same for a computed value, which is rounded and kept within the type's limits."""
         if self._kind is None:
-            return (int(bool(value)),)
-        if self.limits is not None:
+            words[at + 1] = bool(value)
+            return
+        if self._pack is not None:
+            self._pack(words, at, value)
+            return
+        if self._pack_raw is not None and isinstance(value, (int, float)):
+            offset, factor, least, most = self._raw
+            raw = round((value - offset) * factor)
+            self._pack_raw(words, at, least if raw < least else most if raw > most else raw)
+            return
+        if self._limits is not None:
             number = as_number(value)
             if number is None:
                 raise ValueError(f"a number must be finite, got {value!r}")
-            low, high = self.limits
+            low, high = self._limits
             number = low if number < low else high if number > high else number
             value = round(number) if self._is_integer else number
-        return encode_value(self._kind, value, self._order)
+        self.store(encode_value(self._kind, value, self._order), words, at)
+
+    def store(self, items: Sequence[int], words: bytearray, at: int) -> None:
+        """Put registers or bits at their place."""
+        self._words.pack_into(words, at, *items)
+
+    def load(self, words: bytearray, at: int) -> Sequence[int]:
+        """The registers or bits at a place."""
+        return self._words.unpack_from(words, at)
 
     def decode(self, items: Sequence[int]) -> object:
         """The value in registers or bits; raises ValueError for what is none."""
@@ -99,36 +134,31 @@ class Codec:
 class LivePoint:
     """A point of a running unit.
 
-    `read` and `write` reach its registers or bits in the table, past all rules. `source` is None
-    for a value that stays. Times are seconds of the device's life.
+    Its registers or bits are in `words`, big-endian from byte `at` on. `source` is None for a
+    value that stays. Times are seconds of the device's life.
     """
 
     __slots__ = (
+        "_at",
         "_computed",
         "_is_computing",
         "_last",
+        "_words",
         "codec",
         "held",
-        "read",
         "source",
         "spec",
-        "write",
     )
 
     def __init__(
-        self,
-        spec: PointSpec,
-        codec: Codec,
-        source: Source | None,
-        read: Callable[[], Sequence[int]],
-        write: Callable[[Sequence[int]], object],
+        self, spec: PointSpec, codec: Codec, source: Source | None, words: bytearray, at: int
     ) -> None:
         self.spec = spec
         self.codec = codec
         self.source = source
         self.held = False
-        self.read = read
-        self.write = write
+        self._words = words
+        self._at = at
         self._computed = -math.inf
         self._is_computing = False
         self._last: object = None
@@ -142,7 +172,7 @@ class LivePoint:
         try:
             value = source.value(time)
             self._computed = time
-            self.write(self.codec.encode_living(value))
+            self.codec.store_living(value, self._words, self._at)
             self._last = value
         except (ArithmeticError, TypeError, ValueError):
             pass  # what has no value now keeps that of before
@@ -153,9 +183,12 @@ class LivePoint:
         """The value now, as it lies in the table; None where that is none of its type."""
         self.refresh(time)
         try:
-            return self.codec.decode(self.read())
+            return self._decode()
         except ValueError:
             return None
+
+    def _decode(self) -> object:
+        return self.codec.decode(self.codec.load(self._words, self._at))
 
     def exact(self, time: float) -> object:
         """The value now, before it was rounded to fit the table."""
@@ -170,7 +203,7 @@ class LivePoint:
             items = self.codec.encode(value)
         except ValueError as error:
             raise ValueError(f"{self.spec.name}: {error}") from None
-        self.write(items)
+        self.codec.store(items, self._words, self._at)
         self.written(time)
 
     def written(self, time: float) -> None:
@@ -178,7 +211,7 @@ class LivePoint:
         if self.source is None:
             return
         try:
-            value = self.codec.decode(self.read())
+            value = self._decode()
         except ValueError:
             value = None
         self._last = value
@@ -196,6 +229,6 @@ class LivePoint:
             self.refresh(time)
         elif self.held:
             with suppress(ValueError):
-                self.source.resume(self.codec.decode(self.read()), time)
+                self.source.resume(self._decode(), time)
             self._computed = -math.inf
         self.held = held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -28,6 +29,7 @@ from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
 
+_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # which pyserial has within its text
 _GRACE = 0.0  # seconds: who stops a device does not want to wait for its delayed answers
 
 
@@ -156,7 +158,7 @@ class Server:
                 await self._serve_connections(device, endpoint, started)
         except (OSError, ModbusError) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            device.problem = f"{endpoint}: {text}"
+            device.problem = f"{endpoint}: {_ERROR_NUMBER.sub('', text)}"
             scope.cancel()
             if not started.is_told:
                 started.started(None)

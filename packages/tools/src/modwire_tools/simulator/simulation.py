@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from .live_device import LiveDevice
+from .live_device import LiveDevice, Plans
 from .panel import Panel
 from .placing import PlacedDevice, place
 from .serving import Server
@@ -54,8 +54,9 @@ class Simulation:
             return (clock() - begun) * speed
 
         self.now = now
+        plans = Plans()
         self.devices = [
-            LiveDevice(index, each.device, each.endpoints, now, seed + index)
+            LiveDevice(index, each.device, each.endpoints, now, seed + index, plans)
             for index, each in enumerate(devices)
         ]
         for device in self.devices:

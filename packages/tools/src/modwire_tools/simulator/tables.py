@@ -30,18 +30,17 @@ class Segment:
 
 
 class Table(MemoryBlock):
-    """The addresses that `blocks` have, which may overlap: the later one gives the value then.
+    """The addresses that `plan` has.
 
     `now` gives the seconds of the device's life. `add_point` adds what lives in it.
     """
 
     plain_reads = True
 
-    def __init__(self, blocks: Sequence[BlockSpec], now: Callable[[], float]) -> None:
-        read_only = [range(block.place.address, block.stop) for block in blocks if block.read_only]
-        super().__init__(self._wrote, read_only, None)
+    def __init__(self, plan: TablePlan, now: Callable[[], float]) -> None:
+        super().__init__(self._wrote, plan.read_only, None)
         self._now = now
-        self.segments = _join(blocks)
+        self.segments = [Segment(start, bytearray(words)) for start, words in plan.segments]
         self._starts = [segment.start for segment in self.segments]
         self._living: list[LivePoint] = []
 
@@ -111,23 +110,18 @@ class Table(MemoryBlock):
                 found[first - address : stop - address] = struct.unpack(f">{stop - first}H", data)
         return found
 
-    def reader(self, address: int, count: int) -> Callable[[], Sequence[int]]:
-        """What reads these addresses as they are; they must be in one segment."""
-        segment, at = self._place(address, count)
-        unpack = struct.Struct(f">{count}H").unpack_from
-        return lambda: unpack(segment.words, at)
+    def poke(self, address: int, values: Sequence[int]) -> None:
+        """Put values there; raises IndexError where the addresses are not all in one segment."""
+        words, at = self.place(address, len(values))
+        struct.pack_into(f">{len(values)}H", words, at, *values)
+        self.owner_wrote(address, len(values))
 
-    def writer(self, address: int, count: int) -> Callable[[Sequence[int]], object]:
-        """What writes to these addresses; they must be in one segment."""
-        segment, at = self._place(address, count)
-        pack = struct.Struct(f">{count}H").pack_into
-        return lambda values: pack(segment.words, at, *values)
-
-    def _place(self, address: int, count: int) -> tuple[Segment, int]:
+    def place(self, address: int, count: int) -> tuple[bytearray, int]:
+        """Where these addresses lie: the bytes of their segment, and the first one's position."""
         segment = self._find(address, count)
         if segment is None:
             raise IndexError(f"{address}..{address + count - 1} are not all there")
-        return segment, (address - segment.start) << 1
+        return segment.words, (address - segment.start) << 1
 
     def __len__(self) -> int:
         return sum(segment.stop - segment.start for segment in self.segments)
@@ -145,20 +139,12 @@ class RefusingTable(Table):
 
     plain_reads = False
 
-    def __init__(
-        self,
-        blocks: Sequence[BlockSpec],
-        now: Callable[[], float],
-        *,
-        refusals: Sequence[Refusal],
-        missing: int,
-        limit: Limit | None,
-    ) -> None:
-        super().__init__(blocks, now)
-        self._refusals = refusals
-        self._missing = missing
-        self._limit = limit
-        self._whole = [(block.place.address, block.stop) for block in blocks if block.whole]
+    def __init__(self, plan: TablePlan, now: Callable[[], float]) -> None:
+        super().__init__(plan, now)
+        self._refusals = plan.refusals
+        self._missing = plan.missing
+        self._limit = plan.limit
+        self._steps = plan.steps
 
     def _load(self, address: int, count: int) -> bytes:
         limit = self._limit
@@ -170,12 +156,15 @@ class RefusingTable(Table):
             first = max(address, each.place.address)
             if first < min(stop, each.place.address + each.count):
                 refused.append((first, each.code))
-        for start, end in self._whole:
-            if start < stop and address < end and (start, end) != (address, stop):
+        for start, end, step in self._steps:
+            if (
+                start < stop
+                and address < end
+                and ((max(address, start) - start) % step or (min(stop, end) - start) % step)
+            ):
                 refused.append((max(address, start), self._missing))
         if self._find(address, count) is None:
-            missing = next(at for at in range(address, stop) if self._find(at, 1) is None)
-            refused.append((missing, self._missing))
+            refused.append((self._first_missing(address, stop), self._missing))
         if refused:
             # A device goes through the addresses, and the first that it refuses decides.
             first, code = min(refused, key=lambda each: each[0])
@@ -183,6 +172,11 @@ class RefusingTable(Table):
         return super()._load(address, count)
 
     read_registers = _load
+
+    def _first_missing(self, address: int, stop: int) -> int:
+        """The first address that is not there, or where another segment begins."""
+        segment = self._find(address, 1)
+        return address if segment is None else min(segment.stop, stop)
 
 
 class RefusedInSilence(Exception):  # noqa: N818 - it is no error, but an answer
@@ -198,19 +192,57 @@ def refusal(code: int, detail: str) -> Exception:
     return ExceptionResponseError(code=code, detail=detail)
 
 
-def _join(blocks: Sequence[BlockSpec]) -> list[Segment]:
-    """The segments that blocks make up, those that touch joined."""
-    spans: list[list[int]] = []
-    for block in sorted(blocks, key=lambda block: block.place.address):
-        if spans and block.place.address <= spans[-1][1]:
-            spans[-1][1] = max(spans[-1][1], block.stop)
+class TablePlan:
+    """What the tables of all devices of a kind have in common.
+
+    `blocks` may overlap: the later one gives the value then. Blocks that touch can be read
+    together unless one of them is `apart`. `refusals`, `missing` and `limit` are those of
+    `UnitSpec`; `has_rules` tells whether they, or the blocks, need a `RefusingTable`.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[BlockSpec],
+        refusals: Sequence[Refusal] = (),
+        missing: int | None = None,
+        limit: Limit | None = None,
+    ) -> None:
+        self.read_only = [range(each.place.address, each.stop) for each in blocks if each.read_only]
+        self.steps = [
+            (each.place.address, each.stop, each.step) for each in blocks if each.step > 1
+        ]
+        self.refusals = refusals
+        self.missing = _ILLEGAL_DATA_ADDRESS if missing is None else missing
+        self.limit = limit
+        self.has_rules = bool(refusals or missing is not None or limit or self.steps)
+        self.segments = _join(blocks)
+
+    def place(self, address: int, count: int) -> tuple[bytearray, int]:
+        """Where the values of these addresses are, which devices begin with."""
+        for start, words in self.segments:
+            if start <= address and address + count <= start + (len(words) >> 1):
+                return words, (address - start) << 1
+        raise IndexError(f"{address}..{address + count - 1} are not all there")
+
+
+def _join(blocks: Sequence[BlockSpec]) -> list[tuple[int, bytearray]]:
+    """The segments that blocks make up, those that touch joined, with their values."""
+    spans: list[tuple[int, int]] = []
+    was_apart = False
+    for block in sorted(blocks, key=lambda block: (block.place.address, block.stop)):
+        start, stop = block.place.address, block.stop
+        last = spans[-1] if spans else (0, -1)
+        touches = start < last[1] or (start == last[1] and not block.apart and not was_apart)
+        if touches:
+            spans[-1] = (last[0], max(last[1], stop))
+            was_apart = was_apart or block.apart
         else:
-            spans.append([block.place.address, block.stop])
-    segments = [Segment(start, bytearray((stop - start) << 1)) for start, stop in spans]
-    starts = [segment.start for segment in segments]
+            spans.append((start, stop))
+            was_apart = block.apart
+    segments = [(start, bytearray((stop - start) << 1)) for start, stop in spans]
+    starts = [start for start, _ in segments]
     for block in blocks:
-        segment = segments[bisect_right(starts, block.place.address) - 1]
-        at = (block.place.address - segment.start) << 1
-        data = struct.pack(f">{len(block.values)}H", *block.values)
-        segment.words[at : at + len(data)] = data
+        start, words = segments[bisect_right(starts, block.place.address) - 1]
+        at = (block.place.address - start) << 1
+        struct.pack_into(f">{len(block.values)}H", words, at, *block.values)
     return segments

@@ -28,7 +28,7 @@ from .behaviours import noise
 from .devices import SILENCE, BlockSpec, FileSpec, UnitSpec
 from .expressions import Expression
 from .points import Codec, LivePoint
-from .tables import RefusedInSilence, RefusingTable, Table
+from .tables import RefusedInSilence, RefusingTable, Table, TablePlan
 from .view import Faults
 
 if TYPE_CHECKING:
@@ -37,32 +37,62 @@ if TYPE_CHECKING:
 _BASIC_OBJECTS = (0, 1, 2)
 
 
-class SimulatedUnit(Unit):
-    """The unit that `spec` describes; `now()` is the seconds of the device's life.
+class UnitPlan:
+    """What all units that `spec` describes have in common, so that thousands are made quickly.
 
-    `tables` are those that it has, by name, `points` its named values. Raises ValueError for a
-    point that does not fit, an expression that fails, and names that are there twice.
+    Raises ValueError for a point that does not fit, and for names that are there twice.
     """
 
-    def __init__(self, spec: UnitSpec, now: Callable[[], float], seed: int = 0) -> None:
+    def __init__(self, spec: UnitSpec) -> None:
         self.spec = spec
-        self.points: dict[str, LivePoint] = {}
-        self.now = now
-        codecs = [Codec(point) for point in spec.points]
-        blocks = [*_blocks_of_points(spec, codecs), *spec.blocks]
-        self.tables = {
-            name: self._table(name, [each for each in blocks if each.place.table == name])
-            for name in TABLES
-            if any(each.place.table == name for each in blocks) or _has_rules(spec, name)
-        }
-        identity = None
+        self.codecs = [Codec(point) for point in spec.points]
+        blocks = [*_blocks_of_points(spec, self.codecs), *spec.blocks]
+        self.tables: dict[str, TablePlan] = {}
+        for name in TABLES:
+            plan = TablePlan(
+                [each for each in blocks if each.place.table == name],
+                [each for each in spec.refusals if each.place.table == name],
+                spec.missing.get(name),
+                spec.limits.get(name),
+            )
+            if plan.segments or plan.has_rules:
+                self.tables[name] = plan
+        names: set[str] = set()
+        for point, codec in zip(spec.points, self.codecs, strict=True):
+            if point.name in names:
+                raise ValueError(f"point {point.name!r} is there twice in unit {spec.id}")
+            names.add(point.name)
+            if point.value is not None:
+                try:
+                    items = codec.encode(point.value)
+                except ValueError as error:
+                    raise ValueError(f"point {point.name!r}: {error}") from None
+                table = self.tables[point.place.table]
+                codec.store(items, *table.place(point.place.address, codec.size))
+        self.identity: Identity | None = None
         if spec.identity:
             # What is mandatory has to be there for the object; a device may have left it empty.
             objects = {**dict.fromkeys(_BASIC_OBJECTS, b""), **spec.identity}
-            identity = Identity(objects, individual_access=spec.individual_access)
+            self.identity = Identity(objects, individual_access=spec.individual_access)
+
+
+class SimulatedUnit(Unit):
+    """A unit made by a `UnitPlan`; `now()` is the seconds of the device's life.
+
+    `tables` are those that it has, by name, `points` its named values.
+    """
+
+    def __init__(self, plan: UnitPlan, now: Callable[[], float], seed: int = 0) -> None:
+        spec = self.spec = plan.spec
+        self.points: dict[str, LivePoint] = {}
+        self.now = now
+        self.tables = {
+            name: (RefusingTable if table.has_rules else Table)(table, now)
+            for name, table in plan.tables.items()
+        }
         super().__init__(
             *(self.tables.get(name) for name in TABLES),
-            identity=identity,
+            identity=plan.identity,
             files={each.number: _file_block(each) for each in spec.files},
             fifo_queues={at: list(values) for at, values in spec.fifo_queues.items()},
             server_id=spec.server_id.id,
@@ -71,22 +101,14 @@ class SimulatedUnit(Unit):
             exception_status=spec.exception_status,
         )
         self.diagnostic_register = spec.diagnostic_register
-        for number, (point, codec) in enumerate(zip(spec.points, codecs, strict=True)):
-            if point.name in self.points:
-                raise ValueError(f"point {point.name!r} is there twice in unit {spec.id}")
+        for number, (point, codec) in enumerate(zip(spec.points, plan.codecs, strict=True)):
             table = self.tables[point.place.table]
-            at, size = point.place.address, codec.size
             source = None
             if point.behaviour is not None:
                 own_seed = int(noise(seed, spec.id * 1000 + number) * (1 << 53))
                 source = point.behaviour.begin(own_seed, self.lookup)
-            living = LivePoint(point, codec, source, table.reader(at, size), table.writer(at, size))
-            if point.value is not None:
-                try:
-                    living.write(codec.encode(point.value))
-                except ValueError as error:
-                    raise ValueError(f"point {point.name!r}: {error}") from None
-            self.points[point.name] = living
+            words, at = table.place(point.place.address, codec.size)
+            living = self.points[point.name] = LivePoint(point, codec, source, words, at)
             table.add_point(living)
 
     def check(self) -> None:
@@ -109,24 +131,6 @@ class SimulatedUnit(Unit):
             known = ", ".join(self.points)
             raise LookupError(f"there is no point {name!r}; there are {known}")
         return point.exact(time)
-
-    def _table(self, name: str, blocks: Sequence[BlockSpec]) -> Table:
-        spec = self.spec
-        if not _has_rules(spec, name) and not any(block.whole for block in blocks):
-            return Table(blocks, self.now)
-        return RefusingTable(
-            blocks,
-            self.now,
-            refusals=[each for each in spec.refusals if each.place.table == name],
-            missing=spec.missing.get(name, 2),
-            limit=spec.limits.get(name),
-        )
-
-
-def _has_rules(spec: UnitSpec, table: str) -> bool:
-    """Whether refusals of a table have other codes than 02."""
-    refused = any(each.place.table == table for each in spec.refusals)
-    return refused or table in spec.missing or table in spec.limits
 
 
 def _blocks_of_points(spec: UnitSpec, codecs: Sequence[Codec]) -> list[BlockSpec]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -142,16 +143,23 @@ class Connection:
         if call is None:
             return
         self._call = call
+        watching = trio.CancelScope()
+        if protocol.is_queued(call, service.units):
+            service.start(partial(self._watch_for_end, watching))
         try:
             response = await service.execute(protocol, call)
         finally:
             self._call = None
+            watching.cancel()
         self.heard = trio.current_time()
         protocol.connected(self.heard)
         self._unsent = protocol.answer(call, response)
         if not self.is_closing:
             self._unsent += protocol.answer_all(service.units)
         self._tell_answers()
+
+    async def _watch_for_end(self, scope: trio.CancelScope) -> None:
+        """Tell the units if the peer hangs up before `scope` is cancelled."""
 
     async def _flush_in_time(self) -> None:
         """Send what is unsent; a peer that does not take it is idle."""
@@ -257,6 +265,15 @@ class SocketConnection(Connection):
             self._reschedule()
         return True
 
+    async def _watch_for_end(self, scope: trio.CancelScope) -> None:
+        if not self.is_open:
+            return  # the number may be another's by now
+        with scope, suppress(*_BROKEN):
+            await wait_readable(self._number)
+            # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
+            if _has_ended(self._socket):
+                self._service.units.hung_up(self.protocol.asker)
+
     async def _flush(self) -> None:
         while self._unsent:
             with suppress(BlockingIOError):
@@ -309,3 +326,12 @@ class StreamConnection(Connection):
 
     def _close(self) -> None:
         self._scope.cancel()
+
+
+def _has_ended(link: socket.socket) -> bool:
+    try:
+        return not link.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -1,7 +1,8 @@
-"""`Readers`: one task that waits for all sockets of a server, and reads from those that are ready.
+"""`Readers`: one task waits for the sockets of all servers, and reads from those that are ready.
 
 A task that waits for its own socket costs trio a system call and a switch for each request. Here
-many sockets that are ready cost one of each; a connection's task sleeps until it is needed.
+many sockets that are ready cost one of each, whichever server they belong to; a connection's task
+sleeps until it is needed.
 """
 
 from __future__ import annotations
@@ -9,8 +10,15 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING
 
-import trio
-from trio.lowlevel import Abort, current_task, reschedule, wait_readable, wait_task_rescheduled
+from trio.lowlevel import (
+    Abort,
+    RunVar,
+    current_task,
+    reschedule,
+    spawn_system_task,
+    wait_readable,
+    wait_task_rescheduled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,21 +39,34 @@ class _Reader:
     def __init__(self, handler: Callable[[], bool]) -> None:
         self.handler = handler
         self.task: Task = current_task()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
 
 class Readers:
-    """Waits for sockets; to be used where it is `AVAILABLE`. `run` is its task, until `stop`."""
+    """Waits for sockets; to be used where it is `AVAILABLE`.
+
+    `Readers.shared()` is that of this run of trio, whose task lives as long as the run.
+    """
 
     def __init__(self) -> None:
         self._poll = select.epoll()
         self._waiting: dict[int, _Reader] = {}
-        self._scope = trio.CancelScope()
 
-    async def run(self) -> None:
+    @classmethod
+    def shared(cls) -> Readers:
+        """The readers of this run of trio; made when they are first asked for."""
+        try:
+            return _shared.get()
+        except LookupError:
+            readers = cls()
+            _shared.set(readers)
+            spawn_system_task(readers._run)
+            return readers
+
+    async def _run(self) -> None:
         """Call the handlers of the sockets that are ready."""
         number = self._poll.fileno()
-        with self._poll, self._scope:
+        with self._poll:
             while True:
                 await wait_readable(number)
                 for descriptor, _ in self._poll.poll(0, _MOST_EVENTS):
@@ -58,7 +79,7 @@ class Readers:
         goes_on = False
         try:
             goes_on = reader.handler()
-        except Exception as error:  # noqa: BLE001 - it is the connection's, whose task gets it
+        except BaseException as error:  # noqa: BLE001 - it is the connection's, whose task gets it
             reader.error = error
         if not goes_on and self._leave(descriptor, reader):
             reschedule(reader.task)
@@ -94,6 +115,5 @@ class Readers:
             self._poll.unregister(descriptor)
         return True
 
-    def stop(self) -> None:
-        """Read no more."""
-        self._scope.cancel()
+
+_shared: RunVar[Readers] = RunVar("modwire_readers")

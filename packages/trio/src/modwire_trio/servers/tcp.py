@@ -171,8 +171,7 @@ class _Server:
 
     def _begin(self) -> None:
         if AVAILABLE:
-            self._readers = Readers()
-            self._service.start(self._readers.run)
+            self._readers = Readers.shared()
         for listener in self._listeners:
             self._service.start(partial(self._accept, listener))
 
@@ -180,8 +179,6 @@ class _Server:
         self.close_listeners()
         for connection in list(self._connections):
             connection.close_when_done()
-        if self._readers is not None:
-            self._readers.stop()
 
     # Listening.
 

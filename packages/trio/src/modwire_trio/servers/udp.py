@@ -48,8 +48,8 @@ async def serve_udp(
     frame in a datagram is dropped; several requests in one get an answer each.
 
     `max_calls` is how many calls to units that block may be open at once; more get exception 06,
-    server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Answers come in any
-    order.
+    server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Those that wait in the
+    queue of a `Gateway` do not count. Answers come in any order.
     """
     check_count("max_calls", max_calls)
     merged = merged_server_options(
@@ -87,7 +87,7 @@ class _Server:
         self._sockets = sockets
         self._max_calls = max_calls
         self._allowed = allowed
-        self._outstanding = 0
+        self._open_calls = 0
         self._protocol = ServerProtocol(service.framing, options)
         self._buffer = bytearray(_MAX_DATAGRAM)
 
@@ -140,11 +140,12 @@ class _Server:
         protocol.receive_datagram(data, trio.current_time())
         while (call := protocol.next_call()) is not None:
             blocks = protocol.blocks(call, units)
-            if blocks and self._outstanding < self._max_calls:
+            is_queued = blocks and protocol.is_queued(call, units)
+            if is_queued or (blocks and self._open_calls < self._max_calls):
                 # The answer may come when the shared protocol serves another peer.
-                own = ServerProtocol(self._service.framing, self._options, peer=peer)
-                self._outstanding += 1
-                self._service.start(partial(self._execute, own, call, link, address))
+                own = ServerProtocol(self._service.framing, self._options, peer=peer, asker=peer)
+                self._open_calls += not is_queued
+                self._service.start(partial(self._execute, own, call, link, address, is_queued))
                 continue
             if blocks:
                 call = busy_call(call)
@@ -162,7 +163,12 @@ class _Server:
         self._send(protocol, link, address, call, response)
 
     async def _execute(
-        self, protocol: ServerProtocol, call: Call, link: socket.socket, address: tuple[str, int]
+        self,
+        protocol: ServerProtocol,
+        call: Call,
+        link: socket.socket,
+        address: tuple[str, int],
+        is_queued: bool,
     ) -> None:
         service = self._service
         try:
@@ -171,7 +177,7 @@ class _Server:
         except Exception as error:  # noqa: BLE001 - as above
             _log_dropped(service.name, call, error)
         finally:
-            self._outstanding -= 1
+            self._open_calls -= not is_queued
 
     def _send(
         self,

@@ -26,7 +26,7 @@ from ..devices import (
 )
 from ..live_device import check_faults
 from ..points import INTEGERS, TYPES, Codec
-from ..units import SimulatedUnit
+from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
@@ -39,6 +39,7 @@ _parse_toml: Callable[[str], object] = import_module(
 _UNIT_KEYS = (
     "id",
     "name",
+    "every_id",
     "identity",
     "server_id",
     "exception_status",
@@ -100,10 +101,13 @@ def read_device(path: Path | str) -> DeviceSpec:
     except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise DeviceFileError(f"{path}: this is no {kind}: {error}") from None
+    return parse_device(_table(found, path), str(path), path.parent, default_name=path.stem)
+
+
+def _table(found: object, path: Path) -> Mapping[str, object]:
     if not isinstance(found, dict):
         raise DeviceFileError(f"{path}: a device must be a table, got {found!r}")
-    values: Mapping[str, object] = found  # pyright: ignore[reportUnknownVariableType]
-    return parse_device(values, str(path), path.parent, default_name=path.stem)
+    return found  # pyright: ignore[reportUnknownVariableType]
 
 
 def parse_device(
@@ -119,6 +123,8 @@ def parse_device(
         if unit.id in seen:
             raise device.error("unit", f"must have an id of its own, {unit.id} is there twice")
         seen.add(unit.id)
+    if sum(unit.every_id for unit in units) > 1:
+        raise device.error("unit", "may have every_id once, it is there in several")
     return DeviceSpec(
         device.text("name", default_name), tuple(sorted(units, key=lambda unit: unit.id))
     )
@@ -129,6 +135,7 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
     spec = UnitSpec(
         unit.integer("id", 0, 255),
         unit.text("name", ""),
+        unit.flag("every_id", False),
         blocks=tuple(_read_block(each) for each in unit.sections("block", _BLOCK_KEYS, "at")),
         points=tuple(
             _read_point(each, folder) for each in unit.sections("point", _POINT_KEYS, "name")
@@ -160,7 +167,7 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
         faults=_read_faults(unit),
     )
     try:
-        SimulatedUnit(spec, lambda: 0.0).check()
+        SimulatedUnit(UnitPlan(spec), lambda: 0.0).check()
     except ValueError as error:
         raise unit.failure("", error) from None
     return spec
@@ -178,7 +185,7 @@ def _function_code(name: str) -> int | None:
 
 # Parts of a unit.
 
-_BLOCK_KEYS = ("at", "values", "count", "fill", "read_only", "whole")
+_BLOCK_KEYS = ("at", "values", "count", "fill", "read_only", "step", "apart")
 
 
 def _read_block(block: Section) -> BlockSpec:
@@ -194,7 +201,13 @@ def _read_block(block: Section) -> BlockSpec:
     else:
         fill = block.integer("fill", 0, 1 if place.has_bits else 0xFFFF, 0)
         values = (fill,) * block.integer("count", 1, room)
-    return BlockSpec(place, values, block.flag("read_only", False), block.flag("whole", False))
+    return BlockSpec(
+        place,
+        values,
+        block.flag("read_only", False),
+        block.integer("step", 1, len(values), 1),
+        block.flag("apart", False),
+    )
 
 
 def _read_refusal(refusal: Section) -> Refusal:
@@ -253,11 +266,16 @@ def _read_server_id(unit: Section) -> ServerId:
     if "server_id" not in unit:
         return ServerId()
     section = unit.section("server_id", ("id", "running", "additional"))
+    is_absent = "running" in section and section.get("running") == "absent"
     found = ServerId(
         section.data("id", 250),
-        section.flag("running", True),
+        None if is_absent else section.flag("running", True),
         section.data("additional", 250) if "additional" in section else b"",
     )
+    if is_absent and found.additional:
+        raise section.error("additional", "must be left out where running is absent")
+    if not found.id and is_absent:
+        raise section.error("id", "must not be empty where running is absent")
     size = len(found.id) + len(found.additional)
     if size > 250:
         raise section.error("", f"must have at most 250 bytes with additional, got {size}")

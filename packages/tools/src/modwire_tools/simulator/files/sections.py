@@ -96,7 +96,7 @@ class Section:
         value = self.get(key) if default is None else self._values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.error(key, f"must be a number, got {value!r}")
-        if (not math.isfinite(value) and value != default) or not value > above:
+        if value != default and not (math.isfinite(value) and value > above):
             bound = f" more than {above:g}" if above > -math.inf else ", and finite"
             raise self.error(key, f"must be a number{bound}, got {value!r}")
         return value

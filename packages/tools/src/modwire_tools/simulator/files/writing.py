@@ -17,7 +17,7 @@ from ..view import Faults
 from .living import behaviour_values
 from .sections import named_code, quoted_data
 
-_MOST_IN_LIST = 16  # values; more are written as lines of digits
+_MOST_IN_LIST = 4  # values; more are written as lines of digits
 _REGISTERS_IN_LINE = 16
 _BITS_IN_LINE = 64
 
@@ -51,16 +51,19 @@ def write_device(device: DeviceSpec, path: Path | str) -> None:
 
 def dump_device(device: DeviceSpec, *, as_json: bool = False) -> str:
     """The text of a device file."""
-    values = {"name": device.name, "unit": [_unit_values(unit) for unit in device.units]}
+    values = {"name": device.name, "unit": [unit_values(unit) for unit in device.units]}
     if as_json:
         return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return tomli_w.dumps(values, multiline_strings=True)
 
 
-def _unit_values(unit: UnitSpec) -> dict[str, object]:
+def unit_values(unit: UnitSpec) -> dict[str, object]:
+    """A unit as the files have it, in plain values."""
     values: dict[str, object] = {"id": unit.id}
     if unit.name:
         values["name"] = unit.name
+    if unit.every_id:
+        values["every_id"] = True
     if unit.exception_status:
         values["exception_status"] = unit.exception_status
     if unit.diagnostic_register:
@@ -111,8 +114,8 @@ def _unit_values(unit: UnitSpec) -> dict[str, object]:
 
 def _server_id_values(server_id: ServerId) -> dict[str, object]:
     values: dict[str, object] = {"id": quoted_data(server_id.id)}
-    if not server_id.is_running:
-        values["running"] = False
+    if server_id.is_running is not True:
+        values["running"] = "absent" if server_id.is_running is None else False
     if server_id.additional:
         values["additional"] = quoted_data(server_id.additional)
     return values
@@ -127,8 +130,10 @@ def _block_values(block: BlockSpec) -> dict[str, object]:
         values["values"] = _digits(block.values, has_bits=block.place.has_bits)
     if block.read_only:
         values["read_only"] = True
-    if block.whole:
-        values["whole"] = True
+    if block.step > 1:
+        values["step"] = block.step
+    if block.apart:
+        values["apart"] = True
     return values
 
 

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from modwire import (
-    Identity,
-    ReadCoilsRequest,
-    ReadDiscreteInputsRequest,
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-    Response,
-    SequentialBlock,
-    Unit,
-)
+from modwire import Identity, SequentialBlock, Unit
 
 FORMATS = {"u16": ">H", "i16": ">h", "u32": ">I", "f32": ">f"}
 
@@ -40,7 +32,7 @@ class Point(NamedTuple):
         number = value if self.kind == "f32" else round(value * 10**self.decimals)
         return struct.unpack(f">{self.size}H", struct.pack(FORMATS[self.kind], number))
 
-    def from_registers(self, registers: tuple[int, ...]) -> float:
+    def from_registers(self, registers: Sequence[int]) -> float:
         """The value that `registers` stand for."""
         data = struct.pack(f">{self.size}H", *registers)
         number: float = struct.unpack(FORMATS[self.kind], data)[0]
@@ -85,6 +77,7 @@ def make_meter() -> Unit:
 
 
 def make_block(table: str) -> SequentialBlock:
+    """A table with the values of its points, from address 0 on."""
     values: list[int] = []
     for point in POINTS:
         if point.table == table:
@@ -100,25 +93,17 @@ class Reading(NamedTuple):
     value: float
 
 
-# One request for each table.
-REQUESTS = {
-    "coil": ReadCoilsRequest(0, 2),
-    "discrete": ReadDiscreteInputsRequest(0, 2),
-    "input": ReadInputRegistersRequest(0, 12),
-    "holding": ReadHoldingRegistersRequest(0, 4),
-}
-
-
-def understand(responses: dict[str, Response]) -> dict[str, Reading]:
-    """What the responses to REQUESTS say of every point."""
+def understand(
+    bits: dict[str, Sequence[bool]], registers: dict[str, Sequence[int]]
+) -> dict[str, Reading]:
+    """What the values of the tables, all of each, say of every point."""
     readings: dict[str, Reading] = {}
     for point in POINTS:
-        response = responses[point.table]
         if point.kind == "bit":
-            bit = response.bits[point.address]
+            bit = bits[point.table][point.address]
             readings[point.name] = Reading(str(int(bit)), bit)
         else:
-            registers = response.registers[point.address : point.address + point.size]
-            raw = " ".join(f"{register:04X}" for register in registers)
-            readings[point.name] = Reading(raw, point.from_registers(registers))
+            found = registers[point.table][point.address : point.address + point.size]
+            raw = " ".join(f"{register:04X}" for register in found)
+            readings[point.name] = Reading(raw, point.from_registers(found))
     return readings

@@ -1,0 +1,15 @@
+"""A serial port in front of devices on TCP: python examples/gevent/serial_forwarder.py
+
+Whoever asks for the units 1 to 4 on the line is answered by the server on TCP. All other units are
+left to the devices that are on the line itself. Until Ctrl+C.
+"""
+
+from __future__ import annotations
+
+from modwire_gevent import Gateway, SerialServer, TcpClient
+
+devices = TcpClient("127.0.0.1", 5020, timeout=0.5)
+gateway = Gateway(devices, [1, 2, 3, 4])
+
+if __name__ == "__main__":
+    SerialServer(gateway, "/dev/ttyUSB0", baudrate=9600, parity="N").serve_forever()

@@ -1,0 +1,19 @@
+"""A serial port in front of devices on TCP: python examples/trio/serial_forwarder.py
+
+Whoever asks for the units 1 to 4 on the line is answered by the server on TCP. All other units are
+left to the devices that are on the line itself. Until Ctrl+C.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import trio
+
+from modwire_trio import Gateway, TcpClient, serve_serial
+
+devices = TcpClient("127.0.0.1", 5020, timeout=0.5)
+gateway = Gateway(devices, [1, 2, 3, 4])
+
+if __name__ == "__main__":
+    trio.run(partial(serve_serial, gateway, "/dev/ttyUSB0", baudrate=9600, parity="N"))

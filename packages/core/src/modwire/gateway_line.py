@@ -1,0 +1,355 @@
+"""`GatewayLine`: who may use a line behind a gateway, when, and who is refused at once.
+
+The gateways of the adapters enter a `Ticket` for each request, wait until it is decided, ask the
+device, and say how that ended. Nothing here waits, or reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+
+from .errors import (
+    ConnectionLostError,
+    ExceptionCode,
+    ExceptionResponseError,
+    GatewayPathUnavailableError,
+    GatewayTargetFailedError,
+    InvalidResponseError,
+    ResponseTimeoutError,
+    ServerDeviceBusyError,
+)
+from .messages.base import ExceptionResponse, Response
+from .silences import Silences
+
+if TYPE_CHECKING:
+    from .messages.base import AnyRequest
+    from .options import ClientOptions
+    from .silences import Silence, Silenced
+
+_MOST_WAITING = 1024  # requests of all clients together, of which there is no end on UDP
+_LOSSES = 2  # in a row; after the first one the link may be back at once
+
+
+class LineClient(Protocol):
+    """What has to be known of the client on a line."""
+
+    name: str
+
+    @property
+    def options(self) -> ClientOptions:
+        """Its own options."""
+        raise NotImplementedError
+
+
+class Rules(NamedTuple):
+    """The arguments of a gateway that hold for each of its lines."""
+
+    queue: int
+    patience: float
+    pause: float
+    longest_pause: float
+
+
+class State(Enum):
+    """How far a ticket is."""
+
+    NEW = auto()
+    WAITING = auto()
+    OPEN = auto()  # the device is being asked
+    OVER = auto()  # asked, refused or withdrawn
+
+
+class Ticket:
+    """One request for `unit` on its way through a gateway; unit 0 is all units on the line.
+
+    `asker` is whoever takes turns with others, and can be a key of a dict. `is_decided` turns
+    True once: then `refusal` says why the device is not asked, or is None, and it is. The line
+    keeps the rest.
+    """
+
+    __slots__ = ("asker", "entered", "probes", "refusal", "request", "state", "unit")
+
+    def __init__(self, asker: object, unit: int, request: AnyRequest) -> None:
+        self.asker = asker
+        self.unit = unit
+        self.request = request
+        self.refusal: ExceptionResponseError | None = None
+        self.state = State.NEW
+        self.entered = 0.0  # when it began to wait
+        self.probes: list[Silence] = []  # that it may end
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the request is refused, or the line is free for it."""
+        return self.state in (State.OPEN, State.OVER)
+
+
+TicketT = TypeVar("TicketT", bound=Ticket)
+
+
+class GatewayLine(Generic[TicketT]):
+    """The queue in front of one line, and which units on it answer.
+
+    - Clients take turns: one request of each, in the order they came. Of one client at most
+      `queue` requests wait, of all 1024; what is too much is refused with exception 06, and so is
+      what has waited longer than `patience` seconds.
+    - `most_open` requests are asked at once. A broadcast has the line for itself.
+    - A unit that does not answer is not asked for `pause` seconds, doubled each time up to
+      `longest_pause`: requests to it are refused with 0B, those that wait too. Then the next one
+      is asked, to try; the first answer ends it.
+    - A unit that may still answer late, within `late` seconds, lets the others go first: the line
+      would have to wait for that.
+    - Where the line is lost twice in a row, all that wait are refused with 0A.
+
+    Each method returns the tickets that it has decided, in order: ask the device for those
+    without a `refusal`, then call `finished`. Times are in seconds, monotonic. `on_change` gets a
+    text for the log when a unit stops answering, and when it answers again.
+    """
+
+    def __init__(
+        self,
+        *,
+        most_open: int = 1,
+        queue: int = 16,
+        patience: float = 10.0,
+        pause: float = 1.0,
+        longest_pause: float = 30.0,
+        late: float = 0.0,
+        most_waiting: int = _MOST_WAITING,
+        on_change: Callable[[str], None] | None = None,
+    ) -> None:
+        self.most_open = most_open
+        self._most_queued = queue
+        self._most_waiting = most_waiting
+        self._patience = patience
+        self._silences = Silences(pause, longest_pause, on_change)
+        self._queues: dict[object, deque[TicketT]] = {}  # by asker, the next one first
+        self._open: set[TicketT] = set()
+        self._late = late
+        self._owing: dict[int, float] = {}  # until when units may answer late
+        self._losses = 0
+        self.waiting = 0
+
+    @classmethod
+    def of_client(
+        cls, client: LineClient, rules: Rules, log: Callable[[str], None]
+    ) -> GatewayLine[TicketT]:
+        """The queue in front of a client; `log` gets what `on_change` does.
+
+        The pause lasts at least as long as the client waits for a late reply: until then it would
+        hold the line for the unit.
+        """
+        options = client.options
+        window = options.late_reply_window
+        late = options.response_timeout if window is None else window
+        pause = max(rules.pause, late)
+        return cls(
+            most_open=options.max_in_flight,
+            queue=rules.queue,
+            patience=rules.patience,
+            pause=pause,
+            longest_pause=max(rules.longest_pause, pause),
+            late=late,
+            on_change=lambda text: log(f"gateway to {client.name}: {text}"),
+        )
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request waits, and none is being asked."""
+        return not self._open and not self.waiting
+
+    def enter(self, ticket: TicketT, now: float) -> list[TicketT]:
+        """A request has come."""
+        decided: list[TicketT] = []
+        silences = self._silences.concerning(ticket.unit, ticket.request.function_code)
+        if any(each.lasts(now) for each in silences):
+            return [self._refuse(ticket, _target_failed(ticket))]
+        queue = self._queues.get(ticket.asker, deque[TicketT]())
+        count = len(queue)
+        if count >= self._most_queued:
+            return [self._refuse(ticket, _busy(ticket, f"{count} requests of this client wait"))]
+        if self.waiting >= self._most_waiting:
+            longest = max(self._queues.values(), key=len)
+            detail = f"{self.waiting} requests wait"
+            if len(longest) <= count + 1:
+                return [self._refuse(ticket, _busy(ticket, detail))]
+            # Room is made by who takes the most of it.
+            self.waiting -= 1
+            last = longest.pop()
+            decided.append(self._refuse(last, _busy(last, detail)))
+        for each in silences:
+            each.probe = ticket
+        ticket.probes = silences
+        ticket.entered = now
+        ticket.state = State.WAITING
+        queue.append(ticket)
+        self._queues[ticket.asker] = queue
+        self.waiting += 1
+        self._grant(now, decided)
+        return decided
+
+    def leave(self, ticket: TicketT, now: float) -> list[TicketT]:
+        """Nobody waits for the answer any more: a ticket that waits is decided, as refused.
+
+        One that is being asked already ends here, without news of the device. Any other is left
+        as it is.
+        """
+        if ticket.state is State.OPEN:
+            return self.finished(ticket, None, now)
+        decided: list[TicketT] = []
+        if ticket.state is State.WAITING:
+            queue = self._queues[ticket.asker]
+            queue.remove(ticket)
+            if not queue:
+                del self._queues[ticket.asker]
+            self.waiting -= 1
+            decided.append(self._refuse(ticket, _busy(ticket, "it was withdrawn")))
+            self._grant(now, decided)
+        return decided
+
+    def hung_up(self, asker: object, now: float) -> list[TicketT]:
+        """`asker` takes no answers any more: what waits for its turn is decided, as refused."""
+        queue = self._queues.pop(asker, None)
+        if queue is None:
+            return []
+        self.waiting -= len(queue)
+        decided = [self._refuse(each, _busy(each, "it was withdrawn")) for each in queue]
+        self._grant(now, decided)
+        return decided
+
+    def finished(self, ticket: TicketT, outcome: object, now: float) -> list[TicketT]:
+        """The device was asked: `outcome` is the response, None, or an error that was raised."""
+        if ticket.state is not State.OPEN:
+            return []
+        ticket.state = State.OVER
+        self._open.discard(ticket)
+        decided: list[TicketT] = []
+        news = _news_in(outcome)
+        if news is _News.LOST:
+            self._losses += 1
+            if self._losses >= _LOSSES:
+                self._refuse_waiting(None, _path_unavailable, decided)
+        elif news is not _News.NONE:
+            self._losses = 0
+        if ticket.unit:
+            self._learn(ticket, news, now, decided)
+        self._release(ticket)
+        self._grant(now, decided)
+        return decided
+
+    def _learn(self, ticket: TicketT, news: _News, now: float, decided: list[TicketT]) -> None:
+        """Note whether the unit answers; what waits for one that does not is refused."""
+        unit, function = ticket.unit, ticket.request.function_code
+        self._owing.pop(unit, None)
+        if news in (_News.SILENT, _News.NONE):
+            self._owing[unit] = now + self._late
+        if news is _News.ANSWERED:
+            self._silences.answered(unit, function)
+        elif news is _News.SILENT:
+            silenced = self._silences.unanswered(unit, function, ticket.probes, now)
+            if silenced is not None:
+                self._refuse_waiting(silenced, _target_failed, decided)
+
+    # Turns.
+
+    def _grant(self, now: float, decided: list[TicketT]) -> None:
+        """Ask those whose turn it is, as many as there is room for."""
+        while self._queues and len(self._open) < self.most_open:
+            asker, queue = self._next(now)
+            ticket = queue[0]
+            if self._open and (not ticket.unit or not next(iter(self._open)).unit):
+                return  # a broadcast has the line for itself
+            queue.popleft()
+            self.waiting -= 1
+            del self._queues[asker]
+            if queue:
+                self._queues[asker] = queue  # behind the others
+            waited = now - ticket.entered
+            if waited > self._patience:
+                self._refuse(ticket, _busy(ticket, f"it has waited {waited:.1f} s for its turn"))
+            else:
+                ticket.state = State.OPEN
+                self._open.add(ticket)
+            decided.append(ticket)
+
+    def _next(self, now: float) -> tuple[object, deque[TicketT]]:
+        """Whose turn it is, and what he waits for."""
+        if self._owing:
+            for asker, queue in self._queues.items():
+                if self._owing.get(queue[0].unit, now) <= now:
+                    return asker, queue
+        return next(iter(self._queues.items()))
+
+    def _refuse(self, ticket: TicketT, refusal: ExceptionResponseError) -> TicketT:
+        ticket.state = State.OVER
+        ticket.refusal = refusal
+        self._release(ticket)
+        return ticket
+
+    def _refuse_waiting(
+        self,
+        silenced: Silenced | None,
+        refusal: Callable[[Ticket], ExceptionResponseError],
+        decided: list[TicketT],
+    ) -> None:
+        """Refuse those that wait for what is silent now; None stands for all."""
+        for asker, queue in list(self._queues.items()):
+            left: deque[TicketT] = deque()
+            for ticket in queue:
+                function = ticket.request.function_code
+                if silenced is None or silenced.covers(ticket.unit, function):
+                    decided.append(self._refuse(ticket, refusal(ticket)))
+                else:
+                    left.append(ticket)
+            self.waiting -= len(queue) - len(left)
+            if left:
+                self._queues[asker] = left
+            else:
+                del self._queues[asker]
+
+    def _release(self, ticket: TicketT) -> None:
+        """`ticket` probes no longer."""
+        for each in ticket.probes:
+            each.probe = None
+        ticket.probes = []
+
+
+def _target_failed(ticket: Ticket) -> ExceptionResponseError:
+    detail = f"unit {ticket.unit} did not answer shortly before"
+    return GatewayTargetFailedError(ticket.request, detail=detail)
+
+
+def _path_unavailable(ticket: Ticket) -> ExceptionResponseError:
+    return GatewayPathUnavailableError(ticket.request, detail="the line is lost")
+
+
+def _busy(ticket: Ticket, detail: str) -> ExceptionResponseError:
+    return ServerDeviceBusyError(ticket.request, detail=detail)
+
+
+class _News(Enum):
+    """What the outcome of a request tells about the device and the line."""
+
+    ANSWERED = auto()
+    SILENT = auto()
+    LOST = auto()  # there is no link
+    NONE = auto()
+
+
+def _news_in(outcome: object) -> _News:
+    if not isinstance(outcome, ExceptionResponse):
+        return _News.ANSWERED if isinstance(outcome, Response) else _News.NONE
+    cause = outcome.cause
+    if isinstance(cause, ConnectionLostError):
+        return _News.LOST
+    if isinstance(cause, ResponseTimeoutError):
+        return _News.SILENT
+    if isinstance(cause, ExceptionResponseError):
+        # Another gateway, behind this one, may have waited for the unit in vain.
+        is_silent = cause.code == ExceptionCode.GATEWAY_TARGET_FAILED
+        return _News.SILENT if is_silent else _News.ANSWERED
+    # An answer that does not fit is one too: the device is there.
+    return _News.ANSWERED if isinstance(cause, InvalidResponseError) else _News.NONE

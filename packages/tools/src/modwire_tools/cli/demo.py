@@ -1,0 +1,35 @@
+"""`modwire demo`: what all this is, in one command; `make demo` runs it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .ending import FailedError
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="End when everything is shown and checked.")
+    ] = False,
+) -> None:
+    """Show it all at work, with a small energy meter.
+
+    The meter is served, read and written over TCP and RTU, and the bytes are explained.
+    Everything that is read is compared with what was put in; the exit code is 1 if any differs.
+    Then the meter lives on in a simulator with a page, until Ctrl+C; with --once the page is
+    asked whether it answers, and that is all.
+    """
+    from functools import partial
+
+    from modwire_tools.demo import demonstrate
+
+    wrong = demonstrate()
+    if wrong:
+        raise FailedError(f"what was read is not what was put in: {'; '.join(wrong)}")
+    from modwire_tools.demo.simulation import live
+
+    from .loop import run_trio
+
+    run_trio(partial(live, once=once))

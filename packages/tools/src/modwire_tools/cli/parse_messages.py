@@ -1,0 +1,237 @@
+"""What `modwire parse` prints for messages: for people, or as a JSON object for each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
+
+from rich.console import Console
+from rich.text import Text
+
+from modwire import ModbusError
+from modwire_tools.explain.frames import TITLES, Reading, explain_frame, readings
+from modwire_tools.explain.guessing import best_framings, split_frames
+from modwire_tools.explain.text import Line, parse_line, parse_message
+from modwire_tools.explain.walk import Field
+
+from .ending import WrongArgumentError
+
+_BYTES_IN_ROW = 8
+_NAME_WIDTH = 18
+_FAULTS = ("; wrong", "wrong,", ": wrong", "missing:", "cut off:")
+
+
+class MessagePrinter:
+    """Prints one message after the other, and remembers the request that the next may answer."""
+
+    def __init__(
+        self, framing: str | None, *, is_response: bool | None, with_fields: bool, as_json: bool
+    ) -> None:
+        self._framing = framing
+        self._is_response = is_response
+        self._with_fields = with_fields
+        self._as_json = as_json
+        self._console = Console(highlight=False)
+        self._last: Reading | None = None
+        self._printed = False
+
+    def print_all(self, words: Sequence[str]) -> None:
+        """Print messages that are arguments. Raises WrongArgumentError, before any is printed."""
+        if len(words) > 1 and all(_is_short(word) for word in words):
+            words = [" ".join(words)]  # one message, whose bytes the shell has parted
+        try:
+            for word in words:
+                if not word.strip():
+                    parse_message(word)  # which says what a message is
+            lines = [line for word in words if (line := parse_line(word)) is not None]
+        except ValueError as error:
+            raise WrongArgumentError(str(error)) from None
+        if not lines:
+            raise WrongArgumentError("nothing to parse: the arguments are comments")
+        for line in lines:
+            self.print_line(line)
+
+    def print_lines(self, file: BinaryIO, name: str) -> None:
+        """Print the messages of a file. Raises ModbusError at its end if lines are none."""
+        wrong = 0
+        first = ""
+        for number, raw in enumerate(_lines(file), 1):
+            try:
+                line = parse_line(raw.decode("utf-8", "backslashreplace"))
+            except ValueError as error:
+                wrong += 1
+                first = first or f"line {number} of {name} is no message: {error}"
+                continue
+            if line is not None:
+                self.print_line(line)
+        if wrong:
+            more = f" (and {wrong - 1} more)" if wrong > 1 else ""
+            raise ModbusError(first + more)
+
+    def print_line(self, line: Line) -> None:
+        """Print a message; where it is several frames in a row, one after the other."""
+        framing = line.framing or self._framing
+        for data in split_frames(line.data, framing):
+            self._print_frame(data, framing, line.is_response)
+
+    def _print_frame(self, data: bytes, framing: str | None, is_response: bool | None) -> None:
+        if is_response is None:
+            is_response = self._is_response
+        best, near = ([framing], {}) if framing else best_framings(data)
+        found = [
+            reading
+            for name in best
+            for reading in self._with_request(data, readings(data, name), is_response)
+            if is_response is None or reading.is_response is is_response
+        ]
+        self._remember(found)
+        if self._as_json:
+            self._print_json(data, found, near, guessed=framing is None)
+        else:
+            self._print_text(data, found, near, guessed=framing is None, asked=is_response)
+
+    def _with_request(
+        self, data: bytes, both: list[Reading], is_response: bool | None
+    ) -> list[Reading]:
+        """Both readings; the response with the request before it, if it answers that."""
+        last = self._last
+        asked, answer = both
+        if (
+            last is None
+            or not answer.pdu
+            or answer.framing != last.framing
+            or answer.unit != last.unit
+            or answer.transaction != last.transaction
+            or answer.pdu[0] & 0x7F != last.pdu[0]
+        ):
+            return both
+        paired = explain_frame(data, answer.framing, is_response=True, request=last.pdu)
+        # What nobody calls a response may be the next request, which need not fit.
+        return both if is_response is None and paired.wrong else [asked, paired]
+
+    def _remember(self, found: list[Reading]) -> None:
+        requests = [reading for reading in found if not reading.is_response and not reading.wrong]
+        self._last = requests[0] if requests else None
+
+    def _print_json(
+        self, data: bytes, found: list[Reading], near: dict[str, Reading], *, guessed: bool
+    ) -> None:
+        message = {
+            "bytes": data.hex(),
+            "guessed": guessed,
+            "readings": [reading_json(reading, self._with_fields) for reading in found],
+            "others": [
+                {"framing": framing, "wrong": reading.wrong} for framing, reading in near.items()
+            ],
+        }
+        print(json.dumps(message, ensure_ascii=False))  # noqa: T201
+
+    def _print_text(
+        self,
+        data: bytes,
+        found: list[Reading],
+        near: dict[str, Reading],
+        *,
+        guessed: bool,
+        asked: bool | None,
+    ) -> None:
+        if self._printed:
+            self._print("")
+        self._printed = True
+        first = True
+        for framing in dict.fromkeys([reading.framing for reading in found]):
+            if not first:
+                self._print("")
+            first = False
+            both = [reading for reading in found if reading.framing == framing]
+            how = ", framing guessed" if guessed else ""
+            size = f"{len(data)} {'character' if framing == 'ascii' else 'byte'}s"
+            shown = ascii(data.decode("latin-1"))[1:-1] if framing == "ascii" else data.hex()
+            self._print(f"{TITLES[framing]}, {size}{how}: {shown}", "bold")
+            for fault in both[0].faults:
+                self._print(f"wrong: {fault}", "red")
+            good = [reading for reading in both if not reading.wrong]
+            for reading in both:
+                self._print_reading(
+                    reading, in_full=asked is not None or reading in good or not good
+                )
+        if near:
+            self._print("")
+            self._print("Other framings that it may be, with --framing:")
+            for framing, reading in near.items():
+                self._print(f"  {framing:<7} {'; '.join(reading.wrong) or 'without a frame'}")
+
+    def _print_reading(self, reading: Reading, *, in_full: bool) -> None:
+        direction = "response" if reading.is_response else "request"
+        if not in_full:
+            self._print(f"As a {direction}: no, {reading.problem}", "dim")
+            return
+        words = "" if reading.problem else f", {reading.words}"
+        self._print(f"As a {direction}: {reading.name}{words}", "bold")
+        if reading.about:
+            self._print(f"  {reading.about}", "dim")
+        for fault in reading.wrong[len(reading.faults) :]:
+            self._print(f"  wrong: {fault}", "red")
+        if self._with_fields:
+            for line, is_wrong in field_lines(reading.fields, reading.framing == "ascii"):
+                self._print(line, "red" if is_wrong else "")
+
+    def _print(self, line: str, style: str = "") -> None:
+        self._console.print(Text(line, style), soft_wrap=True)
+
+
+def reading_json(reading: Reading, with_fields: bool) -> dict[str, object]:
+    """A reading, as `modwire parse --json` has it."""
+    found: dict[str, object] = {
+        "framing": reading.framing,
+        "direction": "response" if reading.is_response else "request",
+        "name": reading.name,
+        "about": reading.about,
+        "unit": reading.unit,
+        "transaction": reading.transaction,
+        "pdu": reading.pdu.hex(),
+        "words": reading.words,
+        "wrong": reading.wrong,
+    }
+    if with_fields:
+        found["fields"] = fields_json(reading.fields)
+    return found
+
+
+def fields_json(fields: Iterable[Field]) -> list[dict[str, object]]:
+    """Fields, as `modwire parse --json` has them."""
+    return [
+        {"start": start, "bytes": data.hex(), "name": name, "meaning": meaning}
+        for start, data, name, meaning in fields
+    ]
+
+
+def field_lines(
+    fields: Sequence[Field], is_text: bool = False, indent: str = ""
+) -> Iterable[tuple[str, bool]]:
+    """A line for each field, for people, and whether it tells a fault."""
+    width = max([_NAME_WIDTH, *[len(field.name) for field in fields]])
+    for start, data, name, meaning in fields:
+        is_wrong = any(fault in meaning for fault in _FAULTS) or meaning.startswith("wrong")
+        for row in range(0, max(1, len(data)), _BYTES_IN_ROW):
+            some = data[row : row + _BYTES_IN_ROW]
+            shown = some.decode("ascii", "replace") if is_text else some.hex(" ")
+            if is_text and not shown.isprintable():
+                shown = some.hex(" ")
+            told = f"{name:<{width}}  {meaning}" if row == 0 else ""
+            yield f"{indent}{start + row:>4}  {shown:<23}  {told}".rstrip(), is_wrong
+
+
+def _is_short(word: str) -> bool:
+    digits = word.lower().removeprefix("0x").removeprefix("\\x").strip(",")
+    return 1 <= len(digits) <= 4 and all(digit in "0123456789abcdef" for digit in digits)
+
+
+_LONGEST_LINE = 1 << 16
+
+
+def _lines(file: BinaryIO) -> Iterable[bytes]:
+    """The lines of a file; one that has no end comes in pieces, not as a whole."""
+    while line := file.readline(_LONGEST_LINE):
+        yield line

@@ -1,0 +1,134 @@
+"""Several processes that serve the same endpoints from the same store: `serve --processes`."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import TYPE_CHECKING
+
+from modwire import Endpoint
+
+from .ending import FailedError
+
+if TYPE_CHECKING:
+    from modwire_tools.listening import Limits, Listen
+    from modwire_tools.storing import Storage
+
+_PATIENCE = 5.0  # seconds that a process has to end
+
+
+def serve_in_processes(
+    number: int, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
+) -> None:
+    """Serve in `number` processes until Ctrl+C, or until one of them fails.
+
+    Raises FailedError with what it said.
+    """
+    from .serve import say_where
+
+    context = get_context("spawn")
+    with ExitStack() as stack:
+        places = [_fixed(each, stack) for each in places]
+        children: list[SpawnProcess] = []
+        pipes: list[Connection] = []
+        try:
+            for _ in range(number):
+                here, there = context.Pipe()
+                child = context.Process(
+                    target=_serve, args=(there, storage, places, limits, verbose), daemon=True
+                )
+                child.start()
+                there.close()
+                children.append(child)
+                pipes.append(here)
+            for pipe in pipes:
+                _expect(pipe)
+            say_where(storage, [str(each) for each in places])
+            wait(pipes)
+            for pipe in pipes:
+                if pipe.poll():
+                    _expect(pipe)
+        finally:
+            for child in children:
+                child.terminate()
+            for child in children:
+                child.join(_PATIENCE)
+
+
+def _expect(pipe: Connection) -> None:
+    """Wait until a process says that it listens; raises FailedError with what it says else."""
+    try:
+        message: str = pipe.recv()
+    except EOFError:
+        raise FailedError("one of the processes has ended, so all end") from None
+    if message:
+        raise FailedError(message)
+
+
+def _serve(
+    pipe: Connection, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
+) -> None:
+    """What a process does: serve, until it is ended or the process that started it is gone."""
+    import trio
+
+    from modwire_tools.listening import serve_all
+
+    from .hints import described
+    from .loop import run_trio
+    from .serving_options import say_calls, show_log
+
+    show_log()
+
+    def on_listening(names: list[str]) -> None:
+        pipe.send("")
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_until_orphaned, nursery.cancel_scope)
+            await serve_all(
+                storage.open(),
+                places,
+                limits,
+                on_call=say_calls(verbose),
+                on_listening=on_listening,
+            )
+
+    try:
+        run_trio(main)
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        pipe.send(described(error))
+
+
+async def _until_orphaned(scope: object) -> None:
+    import trio
+
+    parent = parent_process()
+    assert parent is not None
+    await trio.lowlevel.wait_readable(parent.sentinel)
+    assert isinstance(scope, trio.CancelScope)
+    scope.cancel()
+
+
+def _fixed(listen: Listen, stack: ExitStack) -> Listen:
+    """`listen` with a port, if the system is to choose it: all processes must have the same one.
+
+    It is kept by a socket that does not listen, and so takes no connection.
+    """
+    endpoint = listen.endpoint
+    if endpoint.port:
+        return listen
+    kind = socket.SOCK_DGRAM if endpoint.transport == "udp" else socket.SOCK_STREAM
+    found = socket.getaddrinfo(listen.host or None, 0, type=kind, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    keeper = stack.enter_context(socket.socket(family, kind))
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    keeper.bind(address)
+    port = keeper.getsockname()[1]
+    fixed = Endpoint(endpoint.transport, endpoint.framing, host=endpoint.host, port=port)
+    return replace(listen, endpoint=fixed)

@@ -1,0 +1,180 @@
+"""`modwire serve`: a plain server, whose values are in memory, a database or Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .arguments import parse_numbers, parse_whole
+from .completion import complete_address, complete_endpoint
+from .ending import WrongArgumentError, argument
+from .serving_options import (
+    AllowOption,
+    ConnectionsOption,
+    IdleOption,
+    VerboseFlag,
+    parse_limits,
+    parse_listens,
+    say_calls,
+    show_log,
+)
+
+if TYPE_CHECKING:
+    from modwire import Units
+    from modwire_tools.listening import Limits, Listen
+    from modwire_tools.storing import Storage
+
+
+def _size(name: str) -> typer.models.OptionInfo:
+    words = name.replace("-", " ")
+    found: typer.models.OptionInfo = typer.Option(
+        f"--{name}", metavar="N", help=f"How many {words} there are, from address 0 on; 0 for none."
+    )
+    return found
+
+
+def serve(
+    listens: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="LISTEN...",
+            help="Where to listen: tcp://127.0.0.1:5020, tcp://:502 for all addresses of this "
+            "machine, rtu:///dev/ttyUSB0?baudrate=9600.",
+            autocompletion=complete_endpoint,
+        ),
+    ],
+    store: Annotated[
+        str,
+        typer.Option(
+            "--store",
+            metavar="STORE",
+            help="Where the values are: memory, sqlite:///plant.db, "
+            "postgresql://user@host/database, redis://host:6379/0.",
+        ),
+    ] = "memory",
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="The table, or prefix of keys, in it.")
+    ] = "modwire",
+    units: Annotated[
+        str | None,
+        typer.Option(
+            "--units",
+            metavar="UNITS",
+            help="Unit ids, such as 1 or 1..3; on a serial port 1, else one unit for all ids.",
+        ),
+    ] = None,
+    coils: Annotated[str, _size("coils")] = "65536",
+    discrete_inputs: Annotated[str, _size("discrete-inputs")] = "65536",
+    holding_registers: Annotated[str, _size("holding-registers")] = "65536",
+    input_registers: Annotated[str, _size("input-registers")] = "65536",
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="ADDRESS=VALUE",
+            help="A value at the start, such as ir:8/float32=230.4. May be repeated.",
+            autocompletion=complete_address,
+        ),
+    ] = None,
+    processes: Annotated[
+        str,
+        typer.Option(
+            "--processes", metavar="N", help="Processes that share the port and the store."
+        ),
+    ] = "1",
+    allow: AllowOption = None,
+    max_connections: ConnectionsOption = "1000",
+    idle_timeout: IdleOption = None,
+    verbose: VerboseFlag = False,
+) -> None:
+    """Serve coils and registers until Ctrl+C.
+
+    Clients may write to coils and holding registers; inputs are set with --set, or in the store
+    by other programs.
+    """
+    from modwire_tools.items import parse_assignment
+    from modwire_tools.storing import Storage, set_values
+
+    places = parse_listens(listens, "LISTEN")
+    has_line = any(each.endpoint.transport == "serial" for each in places)
+    number = parse_whole("--processes", processes, 1, 256)
+    sizes = {
+        table: parse_whole(f"--{table.replace('_', '-')}", text, 0, 65536)
+        for table, text in (
+            ("coils", coils),
+            ("discrete_inputs", discrete_inputs),
+            ("holding_registers", holding_registers),
+            ("input_registers", input_registers),
+        )
+    }
+    chosen = None if units is None else parse_numbers("--units", units, 0, 255)
+    if chosen is None and has_line:
+        chosen = [1]
+    if not name.replace("_", "").replace(":", "").replace(".", "").isalnum():
+        raise WrongArgumentError(f"--name must be letters, digits and _ . :, got {name!r}")
+    storage = Storage(store, name, sizes, chosen)
+    with argument("--store"):
+        storage.check()
+        opened = storage.open()
+    if number > 1:
+        _check_processes(number, storage, places)
+    limits = parse_limits(allow, max_connections, idle_timeout, reuse_port=number > 1)
+    with argument("--set"):
+        assignments = [parse_assignment(each, by_owner=True) for each in values or ()]
+        set_values(opened, assignments)
+
+    show_log()
+    if number > 1:
+        from .processes import serve_in_processes
+
+        serve_in_processes(number, storage, places, limits, verbose)
+        return
+    serve_here(opened, storage, places, limits, verbose)
+
+
+def serve_here(
+    units: Units, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
+) -> None:
+    """Serve in this process until Ctrl+C."""
+    from functools import partial
+
+    from modwire_tools.listening import serve_all
+
+    from .loop import run_trio
+
+    run_trio(
+        partial(
+            serve_all,
+            units,
+            places,
+            limits,
+            on_call=say_calls(verbose),
+            on_listening=partial(say_where, storage),
+        )
+    )
+
+
+def say_where(storage: Storage, names: list[str]) -> None:
+    """Say where it listens, and with what."""
+    from .output import note
+
+    ids = storage.units
+    units = "one unit for all ids" if ids is None else f"unit {', '.join(map(str, ids))}"
+    note(f"modwire: serves {', '.join(names)}: {units}, values in {storage.store}; Ctrl+C ends")
+
+
+def _check_processes(number: int, storage: Storage, places: list[Listen]) -> None:
+    import socket
+
+    if not storage.is_shared:
+        raise WrongArgumentError(
+            f"--processes {number} need values that they share: name a --store, such as "
+            "sqlite:///plant.db"
+        )
+    if any(each.endpoint.transport not in ("tcp", "udp") for each in places):
+        raise WrongArgumentError(
+            f"--processes {number} can share ports of TCP and UDP only, no serial port or path"
+        )
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise WrongArgumentError("--processes must be 1: this system does not share ports")

@@ -1,0 +1,42 @@
+"""A serial line without hardware: two pseudo-terminals, and a thread that carries the bytes."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+
+@contextmanager
+def serial_line() -> Generator[tuple[str, str]]:
+    """The names of two serial ports joined by a cable: what goes in at one comes out at the other.
+
+    A pseudo-terminal has a name at one end only, so it takes two, and a thread between them.
+    """
+    import tty
+
+    pairs = [os.openpty(), os.openpty()]
+    wake, waker = os.pipe()
+    (left, left_port), (right, right_port) = pairs
+    for port in (left_port, right_port):
+        tty.setraw(port)
+
+    def carry() -> None:
+        while True:
+            ready, _, _ = select.select([left, right, wake], [], [])
+            if wake in ready:
+                return
+            for end in ready:
+                os.write(right if end == left else left, os.read(end, 4096))
+
+    cable = threading.Thread(target=carry, name="cable")
+    cable.start()
+    try:
+        yield os.ttyname(left_port), os.ttyname(right_port)
+    finally:
+        os.write(waker, b".")
+        cable.join()
+        for fd in (left, left_port, right, right_port, wake, waker):
+            os.close(fd)

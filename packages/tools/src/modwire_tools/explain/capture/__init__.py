@@ -1,0 +1,7 @@
+"""Captures of network traffic: the Modbus in pcap and pcapng files, as requests with answers."""
+
+from .conversation import Exchange, Incident
+from .exchanges import PORT, Capture
+from .packets import CaptureError, is_capture
+
+__all__ = ["PORT", "Capture", "CaptureError", "Exchange", "Incident", "is_capture"]

@@ -1,0 +1,299 @@
+"""`Conversation`: what one client and one server said to each other, as requests with answers.
+
+A capture makes one for each TCP connection, and for each pair of UDP addresses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from modwire import (
+    FRAMINGS,
+    Decoder,
+    Frame,
+    FrameError,
+    Framing,
+)
+
+from ..words import Judged, judge, problem
+from .streams import Piece, Stream
+
+_DECODER = Decoder()
+_SILENCE = 0.05  # seconds: what a serial frame without a length of its own ends with
+_TOGETHER = 0.05  # seconds between requests of which the later ones do not repeat the earlier
+_LISTEN_ONLY = b"\x08\x00\x04"  # the one request that is never answered
+_MOST_OPEN = 256  # requests of one conversation that wait for an answer
+
+
+@dataclass(eq=False)
+class Exchange:
+    """A request and its answer; either may be missing in the capture.
+
+    `time` is when the request was whole, or the answer where there is no request, in seconds
+    since the epoch; `milliseconds` is from there to the answer, None where that is not known.
+    """
+
+    number: int  # in order of the capture, from 1
+    time: float
+    client: str
+    server: str
+    link: str  # "tcp" or "udp"
+    unit: int
+    transaction: int
+    request: bytes | None
+    response: bytes | None = None
+    milliseconds: float | None = None
+    is_broadcast: bool = field(default=False, repr=False)
+    is_done: bool = field(default=False, repr=False)
+
+    @property
+    def outcome(self) -> str:
+        """ "ok", "exception", "silence", "malformed", or "no request" for an answer alone.
+
+        Silence that the specification wants is "ok".
+        """
+        if self.request is None:
+            return "no request"
+        if self.response is None:
+            return "ok" if self._may_be_silent else "silence"
+        if self.response[0] & 0x80:
+            return "exception"
+        return "malformed" if self.wrong else "ok"
+
+    def may_be_answered_by(self, pdu: bytes) -> bool:
+        """Whether `pdu` is an answer to this function, and one is due."""
+        asked = self.request or b"\0"
+        return asked[0] == pdu[0] & 0x7F and not self._may_be_silent
+
+    def problem_with(self, pdu: bytes) -> str:
+        """Why `pdu` cannot be the answer; "" if it can."""
+        return problem(pdu, is_response=True, request=self.request)
+
+    @cached_property
+    def _judged(self) -> Judged:
+        return judge(self.request, self.response)
+
+    @property
+    def wrong(self) -> list[str]:
+        """What is wrong with the two messages: a sentence for each fault."""
+        return self._judged.wrong
+
+    @property
+    def request_text(self) -> str:
+        """The request in words; "" if it is not in the capture."""
+        return self._judged.request_text
+
+    @property
+    def response_text(self) -> str:
+        """The answer in words: "1, 2, 3", or why there is none."""
+        if self.response is not None:
+            return self._judged.response_text
+        return "no answer is due" if self._may_be_silent else "no answer"
+
+    @property
+    def _may_be_silent(self) -> bool:
+        """Whether no answer is due: to a broadcast, and to function 8, sub-function 4."""
+        return self.is_broadcast or (self.request or b"").startswith(_LISTEN_ONLY)
+
+
+class Incident(NamedTuple):
+    """Something in a conversation that is no message: bytes that are no frame, or are missing."""
+
+    time: float
+    sender: str
+    receiver: str
+    text: str
+
+
+class _Side:
+    """One direction: its bytes in order, and the frames in them."""
+
+    def __init__(self, framing: type[Framing], *, is_request: bool) -> None:
+        self.stream = Stream()
+        self.is_request = is_request
+        # The side that hears requests is a server.
+        self.framing = framing(_DECODER, is_server=is_request, silence=_SILENCE)
+        self.heard = 0.0
+        self.is_finished = False
+
+
+class Conversation:
+    """See the module. `numbers` counts the exchanges of the whole capture.
+
+    Every exchange is added to `found` when it begins, and is done later; so is every incident.
+    """
+
+    def __init__(
+        self,
+        client: str,
+        server: str,
+        link: str,
+        framing: str,
+        numbers: Iterator[int],
+        found: deque[Exchange | Incident],
+    ) -> None:
+        self.client = client
+        self.server = server
+        self._link = link
+        self._numbers = numbers
+        self._found = found
+        self._by_transaction = framing == "tcp"
+        self._needs_silence = FRAMINGS[framing].needs_silence
+        self._open: list[Exchange] = []
+        self.sides = {
+            is_request: _Side(FRAMINGS[framing], is_request=is_request)
+            for is_request in (True, False)
+        }
+
+    def segment(
+        self, from_client: bool, time: float, sequence: int, data: bytes, missing: int
+    ) -> None:
+        """Take a TCP segment."""
+        side = self.sides[from_client]
+        if self._needs_silence:
+            self._silence(time)
+        for piece in side.stream.feed(time, sequence, data, missing):
+            self._piece(side, piece)
+
+    def acknowledge(self, from_client: bool, time: float, acknowledged: int) -> None:
+        """Take an acknowledgement, which is about the bytes of the other direction."""
+        side = self.sides[not from_client]
+        if side.stream.is_waiting:
+            for piece in side.stream.acknowledge(time, acknowledged):
+                self._piece(side, piece)
+
+    def datagram(self, from_client: bool, time: float, data: bytes, missing: int) -> None:
+        """Take a UDP datagram."""
+        side = self.sides[from_client]
+        side.heard = time
+        side.framing.receive_data(data, time)
+        self._frames(side, time)
+        left = side.framing.buffered
+        side.framing.end_datagram()
+        self._frames(side, time)
+        if missing:
+            self._report(side, time, f"{missing} bytes of a datagram were not captured")
+        elif left and not self._needs_silence:
+            self._report(side, time, f"{left} bytes of a datagram were no whole frame")
+
+    @property
+    def heard(self) -> float:
+        """When there was something last."""
+        return max(side.heard for side in self.sides.values())
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether both sides have said that they send no more, and all of it is there."""
+        return all(side.is_finished and not side.stream.is_waiting for side in self.sides.values())
+
+    def end(self) -> None:
+        """The connection or the capture ends."""
+        for side in self.sides.values():
+            for piece in side.stream.end():
+                self._piece(side, piece)
+        self._silence(float("inf"))
+        for side in self.sides.values():
+            if side.framing.buffered:
+                text = f"{side.framing.buffered} bytes at the end were no whole frame"
+                side.framing.reset()
+                self._report(side, side.heard, text)
+        for exchange in self._open:
+            exchange.is_done = True
+        self._open.clear()
+
+    def _silence(self, time: float) -> None:
+        """Frames that end by silence end before what comes at `time`; earlier ones go first."""
+        for side in sorted(self.sides.values(), key=lambda side: side.heard):
+            deadline = side.framing.deadline()
+            if deadline is not None and deadline <= time:
+                side.framing.handle_timeout(time)
+                self._frames(side, side.heard)
+
+    def _piece(self, side: _Side, piece: Piece) -> None:
+        if piece.lost:
+            side.framing.reset()
+            self._report(side, piece.time, f"{piece.lost} bytes before this are not in the capture")
+        side.framing.receive_data(piece.data, piece.time)
+        side.heard = piece.time
+        self._frames(side, piece.time)
+
+    def _frames(self, side: _Side, time: float) -> None:
+        while (frame := side.framing.next_frame()) is not None:
+            if isinstance(frame, FrameError):
+                self._report(side, time, str(frame))
+            elif side.is_request:
+                self._request(time, frame)
+            else:
+                self._response(time, frame)
+        if side.framing.broken:
+            # The next segment begins a frame, more often than not.
+            side.framing.reset()
+
+    def _report(self, side: _Side, time: float, text: str) -> None:
+        ends = self.client, self.server
+        sender, receiver = ends if side.is_request else ends[::-1]
+        self._found.append(Incident(time, sender, receiver, text))
+
+    def _exchange(self, time: float, frame: Frame, request: bytes | None) -> Exchange:
+        exchange = Exchange(
+            next(self._numbers),
+            time,
+            self.client,
+            self.server,
+            self._link,
+            frame.unit,
+            frame.transaction,
+            request,
+        )
+        self._found.append(exchange)
+        return exchange
+
+    def _request(self, time: float, frame: Frame) -> None:
+        exchange = self._exchange(time, frame, frame.pdu)
+        exchange.is_broadcast = not self._by_transaction and frame.unit == 0
+        if exchange.is_broadcast or frame.pdu.startswith(_LISTEN_ONLY):
+            exchange.is_done = True
+            return
+        self._open.append(exchange)
+        if len(self._open) > _MOST_OPEN:
+            self._open.pop(0).is_done = True
+
+    def _response(self, time: float, frame: Frame) -> None:
+        """Give an answer to its request; make an exchange of its own if there is none."""
+        found = self._answered(frame)
+        if found is None:
+            found = self._exchange(time, frame, None)
+        else:
+            found.milliseconds = (time - found.time) * 1000
+        found.response = frame.pdu
+        found.is_done = True
+
+    def _answered(self, frame: Frame) -> Exchange | None:
+        """The request that a frame answers, which is open no longer.
+
+        Of several that it may answer, those that were sent long before the last are given up: a
+        client asks again when it has waited enough. Those sent together are answered in order.
+        """
+        same = [
+            exchange
+            for exchange in self._open
+            if exchange.transaction == frame.transaction
+            and (self._by_transaction or exchange.unit == frame.unit)
+        ]
+        fitting = [exchange for exchange in same if exchange.may_be_answered_by(frame.pdu)]
+        if not fitting and self._by_transaction:
+            fitting = same[-1:]
+        if not fitting:
+            return None
+        found = fitting[0]
+        if len(fitting) > 1:
+            last = fitting[-1].time
+            together = [exchange for exchange in fitting if last - exchange.time <= _TOGETHER]
+            good = [each for each in together if not each.problem_with(frame.pdu)]
+            found = (good or together)[0]
+        self._open.remove(found)
+        return found

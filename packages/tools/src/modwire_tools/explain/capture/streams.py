@@ -1,0 +1,124 @@
+"""`Stream`: one direction of a TCP connection, put in order from the segments of a capture.
+
+Segments come twice, out of order, split and overlapping, and some are not in the capture at all.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_PATIENCE = (
+    0.05  # seconds of the capture that a hole is waited for, once its bytes are acknowledged
+)
+_MOST_HELD = 64  # segments behind a hole
+_HALF = 1 << 31
+_MASK = (1 << 32) - 1
+
+
+class Piece(NamedTuple):
+    """Bytes in their order, with the time at which the last of them was there.
+
+    `lost` bytes before them are not in the capture.
+    """
+
+    time: float
+    data: bytes
+    lost: int
+
+
+class _Held(NamedTuple):
+    sequence: int
+    time: float
+    data: bytes
+    missing: int
+
+
+class Stream:
+    """The bytes of one direction. `feed` it, and tell it what the other side acknowledged."""
+
+    def __init__(self) -> None:
+        self._next: int | None = None
+        self._held: list[_Held] = []
+        self._lost = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is a hole before something that was captured."""
+        return bool(self._held)
+
+    def start(self, sequence: int) -> bool:
+        """A SYN came; False if it begins another connection than that which is followed."""
+        first = (sequence + 1) & _MASK
+        if self._next is None:
+            self._next = first
+            return True
+        return first == self._next
+
+    def feed(self, time: float, sequence: int, data: bytes, missing: int) -> list[Piece]:
+        """Take a segment whose last `missing` bytes were not captured; what is next by it."""
+        if sequence == self._next and not (self._held or missing or self._lost):
+            self._next = (sequence + len(data)) & _MASK
+            return [Piece(time, data, 0)] if data else []
+        if self._next is None:
+            self._next = sequence
+        pieces: list[Piece] = []
+        if _distance(sequence, self._next) > 0:
+            self._held.append(_Held(sequence, time, data, missing))
+            origin = self._next
+            self._held.sort(key=lambda held: _distance(held.sequence, origin))
+            if len(self._held) > _MOST_HELD:
+                self._skip(pieces)
+            return pieces
+        self._take(pieces, time, sequence, data, missing)
+        self._release(pieces, time)
+        return pieces
+
+    def acknowledge(self, time: float, acknowledged: int) -> list[Piece]:
+        """The other side has everything before `acknowledged`: a hole there will not be filled."""
+        pieces: list[Piece] = []
+        if self._held:
+            first = self._held[0]
+            if _distance(acknowledged, first.sequence) > 0 and time - first.time > _PATIENCE:
+                self._skip(pieces)
+        return pieces
+
+    def end(self) -> list[Piece]:
+        """Nothing more will come: what is held behind holes."""
+        pieces: list[Piece] = []
+        while self._held:
+            self._skip(pieces)
+        return pieces
+
+    def _take(
+        self, pieces: list[Piece], time: float, sequence: int, data: bytes, missing: int
+    ) -> None:
+        """Take the part of a segment that is new."""
+        known = -_distance(sequence, self._next or 0)
+        new = data[known:] if known > 0 else data
+        if known > len(data):
+            missing -= known - len(data)
+        if new:
+            pieces.append(Piece(time, new, self._lost))
+            self._lost = 0
+        missing = max(0, missing)
+        self._lost += missing
+        self._next = ((self._next or 0) + len(new) + missing) & _MASK
+
+    def _release(self, pieces: list[Piece], time: float) -> None:
+        """Take what was held and is next now; it was of no use before `time`."""
+        while self._held and _distance(self._held[0].sequence, self._next or 0) <= 0:
+            held = self._held.pop(0)
+            self._take(pieces, max(time, held.time), held.sequence, held.data, held.missing)
+
+    def _skip(self, pieces: list[Piece]) -> None:
+        """Give the first hole up."""
+        first = self._held[0]
+        self._lost += _distance(first.sequence, self._next or 0)
+        self._next = first.sequence
+        self._release(pieces, first.time)
+
+
+def _distance(sequence: int, origin: int) -> int:
+    """How far a sequence number is behind another one; negative if it is before it."""
+    distance = (sequence - origin) & _MASK
+    return distance - (1 << 32) if distance >= _HALF else distance

@@ -1,0 +1,55 @@
+"""`choose`: the functions that a user names, by name or by code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .kinds import KINDS, Kind
+
+
+def choose(words: Iterable[str]) -> list[Kind]:
+    """The kinds that names or function codes mean, in their order; all of them without any.
+
+    A name is one of `KINDS`, or of a message's class; a code is 3, 0x03, 8/11 or 43/14.
+    Raises ValueError, which says what is allowed.
+    """
+    words = list(words)
+    if not words:
+        return list(KINDS)
+    found: list[Kind] = []
+    for word in words:
+        fitting = [kind for kind in KINDS if _fits(kind, word)]
+        if not fitting:
+            raise ValueError(_unknown(word))
+        found += [kind for kind in fitting if kind not in found]
+    return found
+
+
+def _fits(kind: Kind, word: str) -> bool:
+    code, slash, sub_code = word.strip().partition("/")
+    if _as_code(code) is not None and (not slash or _as_code(sub_code) is not None):
+        return kind.code == _as_code(code) and (not slash or kind.sub_code == _as_code(sub_code))
+    plain = "".join(letter for letter in word.lower() if letter.isalnum())
+    names = {kind.name.replace("_", "")}
+    if kind.code == 8:
+        names.add("diagnostics")
+    return plain in names or any(
+        plain == name + ending for name in names for ending in ("request", "response")
+    )
+
+
+def _as_code(text: str) -> int | None:
+    text = text.strip().lower()
+    try:
+        return int(text, 16 if text.startswith("0x") else 10)
+    except ValueError:
+        return None
+
+
+def _unknown(word: str) -> str:
+    codes = ", ".join(dict.fromkeys([str(kind.code) for kind in KINDS]))
+    names = ", ".join([kind.name for kind in KINDS if kind.code != 8])
+    return (
+        f"a function must be a code ({codes}, or 8/11, 43/14) or a name ({names}, diagnostics or "
+        f"one of its sub-functions such as return_query_data), got {word!r}; --pdu takes any other"
+    )

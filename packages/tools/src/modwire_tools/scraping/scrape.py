@@ -1,0 +1,210 @@
+"""`Scrape`: reads all units of a device, table by table, and can be stopped after each request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from modwire import BlockingCalls, Endpoint
+
+from ..addresses import TABLES
+from ..scanning.units import answers, as_text
+from ..simulator.devices import DeviceSpec, UnitSpec
+from ..simulator.files.reading import parse_device
+from ..simulator.files.writing import unit_values
+from .asking import Asker
+from .functions import survey_functions
+from .table_survey import TableSurvey
+
+# Some of the ids that a gateway would hardly have all of: who answers to each of these does not
+# look at the unit id.
+_SOME_IDS = (1, 2, 63, 94, 197, 247)
+_ON_A_LINE = range(1, 248)
+# On a network, where each silent id takes a long time: what units have by habit, and 255 and 0 for
+# the device itself (Messaging on TCP/IP V1.0b, section 4.4.1).
+_ON_A_NETWORK = (*range(1, 21), 100, 247)
+_ITSELF = (255, 0)
+
+
+@dataclass(frozen=True)
+class ScrapeOptions:
+    """What of a device is read; see `TableSurvey` for `step`."""
+
+    tables: Sequence[str] = TABLES
+    first: int = 0
+    last: int = 0xFFFF
+    step: int | None = None
+    delay: float = 0.0
+    timeout: float | None = None
+    files: Sequence[int] = ()
+    queues: Sequence[int] = ()
+
+
+@dataclass
+class Progress:
+    """How far a scrape is: addresses that are done, where it is, how many values it has."""
+
+    done: int
+    where: str
+    values: int
+
+
+@dataclass
+class _UnitState:
+    """How far a unit is: its spec without tables, once that was asked for, and the surveys."""
+
+    spec: UnitSpec | None
+    tables: dict[str, TableSurvey] = field(default_factory=dict[str, TableSurvey])
+
+
+class Scrape:
+    """Reads `units` of the device behind `client`; with `every_id` there is only one, for all ids.
+
+    `load` takes up what `state` gave. `run` gives a `Progress` after each step; it may be left
+    off at any time, and `device()` is what is known then.
+    """
+
+    def __init__(
+        self,
+        client: BlockingCalls,
+        units: Sequence[int],
+        options: ScrapeOptions,
+        *,
+        every_id: bool = False,
+    ) -> None:
+        self._client = client
+        self._options = options
+        self._every_id = every_id
+        self._units: dict[int, _UnitState] = {}
+        for unit in units:
+            surveys = {
+                table: TableSurvey(table, first=options.first, last=options.last, step=options.step)
+                for table in TABLES
+                if table in options.tables
+            }
+            self._units[unit] = _UnitState(None, surveys)
+
+    def run(self) -> Iterator[Progress]:
+        """Ask for what is not known yet; raises what the client raises if the device is gone."""
+        for unit, state in self._units.items():
+            asker = Asker(
+                self._client, unit, delay=self._options.delay, timeout=self._options.timeout
+            )
+            if state.spec is None:
+                options = self._options
+                spec = UnitSpec(unit, every_id=self._every_id)
+                for name, found in survey_functions(
+                    asker, files=options.files, queues=options.queues
+                ):
+                    yield self._progress(f"unit {unit}, {name}")
+                    spec = found.put_into(spec)
+                state.spec = spec
+            for table, survey in state.tables.items():
+                while not survey.is_done:
+                    where = f"unit {unit}, {table.replace('_', ' ')} {survey.position}"
+                    yield self._progress(where)
+                    survey.go_on(asker)
+        yield self._progress("done")
+
+    @property
+    def total(self) -> int:
+        """How many addresses are to be decided."""
+        options = self._options
+        return len(self._units) * len(options.tables) * (options.last + 1 - options.first)
+
+    def _progress(self, where: str) -> Progress:
+        surveys = [each for state in self._units.values() for each in state.tables.values()]
+        return Progress(
+            sum(min(each.position, each.last + 1) - each.first for each in surveys),
+            where,
+            sum(len(each.values) for each in surveys),
+        )
+
+    def device(self, name: str) -> DeviceSpec:
+        """What is known of the device; without a name, that of its identity."""
+        units: list[UnitSpec] = []
+        for unit, state in self._units.items():
+            spec = state.spec or UnitSpec(unit, every_id=self._every_id)
+            surveys = state.tables.values()
+            missing = {each.table: each.missing() for each in surveys}
+            limits = {each.table: each.limits() for each in surveys}
+            units.append(
+                replace(
+                    spec,
+                    name=_product(spec),
+                    blocks=tuple(block for each in surveys for block in each.blocks()),
+                    refusals=tuple(refusal for each in surveys for refusal in each.refusals()),
+                    missing={table: code for table, code in missing.items() if code is not None},
+                    limits={table: limit for table, limit in limits.items() if limit is not None},
+                )
+            )
+        if not name:
+            name = next((unit.name for unit in units if unit.name), "device")
+        return DeviceSpec(name, tuple(sorted(units, key=lambda unit: unit.id)))
+
+    # How far it is.
+
+    def state(self) -> dict[str, Any]:
+        """Plain values, from which `load` goes on."""
+        return {
+            str(unit): {
+                "spec": None if state.spec is None else unit_values(state.spec),
+                "tables": {table: survey.state() for table, survey in state.tables.items()},
+            }
+            for unit, state in self._units.items()
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; raises ValueError if it is that of something else."""
+        try:
+            for unit, known in state.items():
+                found = self._units[int(unit)]
+                if known["spec"] is not None:
+                    values = {"unit": [known["spec"]]}
+                    found.spec = parse_device(
+                        values, "the unfinished scrape", Path(), default_name=""
+                    ).units[0]
+                for table, survey in known["tables"].items():
+                    found.tables[table].resume(survey)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"the unfinished scrape cannot be taken up: {error}") from None
+
+
+def _product(unit: UnitSpec) -> str:
+    """What a unit calls itself: vendor and product."""
+    parts = [as_text(unit.identity[each]) for each in (0, 4, 1) if unit.identity.get(each)]
+    return " ".join(parts[:2])
+
+
+def find_units(
+    client: BlockingCalls,
+    endpoint: Endpoint,
+    timeout: float,
+    tell: Callable[[int], None],
+    among: Sequence[int] | None = None,
+) -> tuple[list[int], bool]:
+    """The units that answer, and whether there is one device that answers to every id.
+
+    They are looked for `among` some, or among those that are to be expected behind `endpoint`.
+    `tell` is called with each id before it is asked. Raises `ConnectionLostError` where there is
+    no link at all.
+    """
+    answered: dict[int, bool] = {}
+
+    def ask(unit: int) -> bool:
+        if unit not in answered:
+            tell(unit)
+            answered[unit] = answers(client, unit, timeout)
+        return answered[unit]
+
+    if among is not None:
+        return [unit for unit in among if ask(unit)], False
+    if endpoint.framing != "tcp":
+        return [unit for unit in _ON_A_LINE if ask(unit)], False
+    if all(ask(unit) for unit in _SOME_IDS):
+        return [1], True
+    candidates = sorted({*_ON_A_NETWORK, *(unit for unit in _SOME_IDS if answered.get(unit))})
+    found = [unit for unit in candidates if ask(unit)]
+    return found or [unit for unit in _ITSELF if ask(unit)][:1], False

@@ -1,0 +1,305 @@
+"""`TableSurvey`: what a device answers to reads of one table: its values, and where it refuses."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modwire import ExceptionCode, ResponseTimeoutError
+from modwire.planner import Span
+
+from ..addresses import Place
+from ..reading import read_span
+from ..simulator.devices import SILENCE, BlockSpec, Limit, Refusal
+from .asking import Asker, Refused
+
+_BITS, _REGISTERS = 2000, 125  # the most that one request reads, sections 6.1 and 6.3
+_WIDTHS = (2, 4)  # registers of values that some devices give as a whole only
+_CLOSELY = 256  # addresses of a hole that are asked for one by one
+_SILENT_MOST = 3  # silent addresses after which a table that never answered counts as silent
+_ILLEGAL_DATA_ADDRESS = 2
+
+
+class TableSurvey:
+    """Reads what `table` has at the addresses `first` to `last`, step by step.
+
+    What can be read is read in the largest requests that the device answers. A hole is asked for
+    address by address, for no other request tells that an address is not there. With a `step`
+    only every so many are asked for; with None that is so from the 257th on, and those that tables
+    begin at by habit are asked for: multiples of 16, and of 100 with their neighbours. What is
+    found then is followed back to its first address.
+    """
+
+    def __init__(
+        self, table: str, *, first: int = 0, last: int = 0xFFFF, step: int | None = None
+    ) -> None:
+        self.table = table
+        self.first = first
+        self.last = last
+        self.position = first
+        self.most = _BITS if Place(table, 0).has_bits else _REGISTERS
+        self.limit: int | None = None  # the exception code of longer reads
+        self.values: dict[int, int] = {}
+        self.apart: list[int] = []  # where a block begins that is not read with the one before
+        self.steps: dict[int, tuple[int, int]] = {}  # first address: how many, and the step
+        self.codes: dict[int, int] = {}  # of addresses that were refused
+        self.whole: int | None = None  # by which the whole table is refused
+        self._step = step
+        self._hole: int | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all addresses are decided."""
+        return self.position > self.last
+
+    def go_on(self, asker: Asker) -> None:
+        """Decide some more addresses; raises what the client raises if the device is gone."""
+        at = self.position
+        if self._hole is not None:
+            self._leave_hole(asker, at)
+            return
+        count = min(self.most, self.last + 1 - at)
+        try:
+            self._add(at, self._read(asker, at, count))
+            self.position = at + count
+        except Refused as refused:
+            if refused.code == ExceptionCode.ILLEGAL_FUNCTION and not self.values:
+                self._end(refused.code)
+            elif count == 1:
+                self._refuse(asker, at, refused.code)
+            else:
+                self._divide(asker, at, count)
+
+    def _end(self, code: int) -> None:
+        self.whole = code
+        self.position = self.last + 1
+
+    def _divide(self, asker: Asker, at: int, refused: int) -> None:
+        """So many values are refused: find how many are not, and why."""
+        try:
+            best = self._read(asker, at, 1)
+        except Refused as error:
+            self._refuse(asker, at, error.code)
+            return
+        low, high = 1, refused
+        code: int | None = None
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                best = self._read(asker, at, middle)
+                low = middle
+            except Refused as error:
+                high, code = middle, error.code
+        if code is None:
+            code = self._code(asker, at, high)
+        self._add(at, best)
+        following = self.position = at + low
+        try:
+            self._read(asker, following, 1)
+        except Refused as error:
+            self._refuse(asker, following, error.code)
+            return
+        # It is there. Either so many are too many, or two parts cannot be read together.
+        if low > 1 and self._code(asker, at + 1, low) is None:
+            self.most, self.limit = low, code
+        else:
+            self.apart.append(following)
+
+    def _refuse(self, asker: Asker, at: int, code: int) -> None:
+        """The address alone is refused: a hole begins, unless values are wider than that."""
+        if code != SILENCE and self._may_be_wide():
+            for width in _WIDTHS:
+                if self._follow(asker, at, width):
+                    return
+        self.codes[at] = code
+        self._hole = at
+        self.position = self._next(at)
+        if code == SILENCE:
+            self._check_alive(asker)
+
+    def _may_be_wide(self) -> bool:
+        """Whether single addresses may be refused because values have several registers.
+
+        Not where single ones were read: then all are like that.
+        """
+        return not Place(self.table, 0).has_bits and (not self.values or bool(self.steps))
+
+    def _follow(self, asker: Asker, at: int, width: int) -> bool:
+        """Read values of several registers each, if that is what is there."""
+        start = at
+        while at + width - 1 <= self.last:
+            count = min(self.most, self.last + 1 - at) // width * width
+            while count:
+                try:
+                    self._add(at, self._read(asker, at, count))
+                    break
+                except Refused:
+                    count = count // 2 // width * width
+            if not count:
+                break
+            at += count
+        if at == start:
+            return False
+        self.steps[start] = (at - start, width)
+        self.position = at
+        return True
+
+    def _leave_hole(self, asker: Asker, at: int) -> None:
+        try:
+            value = self._read(asker, at, 1)
+        except Refused as refused:
+            if refused.code != SILENCE and self._may_be_wide() and self._follow(asker, at, 2):
+                self._hole = None
+                return
+            self.codes[at] = refused.code
+            self.position = self._next(at)
+            return
+        low = max([each for each in (at - 1, at - 16, at - 100) if each in self.codes], default=-1)
+        if self._step is not None:
+            low = max(at - self._step, self.first - 1)
+        low = max(low, self._asked_before(at))
+        high = at
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                value = self._read(asker, middle, 1)
+                high = middle
+            except Refused as refused:
+                self.codes[middle] = refused.code
+                low = middle
+        self._add(high, value)
+        self._hole = None
+        self.position = high
+
+    def _asked_before(self, at: int) -> int:
+        """The last address before `at` that was refused, or read."""
+        for address in range(at - 1, max(self.first - 1, at - 0x1000), -1):
+            if address in self.codes or address in self.values:
+                return address
+        return self.first - 1
+
+    def _next(self, at: int) -> int:
+        """The next address of a hole to be asked for."""
+        if self._step is not None:
+            return at + self._step
+        if self._hole is None or at - self._hole < _CLOSELY:
+            return at + 1
+        hexadecimal = (at // 16 + 1) * 16
+        decimal = at + 1
+        while decimal % 100 not in (99, 0, 1):
+            decimal += 1
+        return min(hexadecimal, decimal)
+
+    def _usual_code(self) -> int:
+        """The code of most refused addresses."""
+        codes = Counter(self.codes.values())
+        return codes.most_common(1)[0][0] if codes else _ILLEGAL_DATA_ADDRESS
+
+    def _check_alive(self, asker: Asker) -> None:
+        """Raise if the device does not answer any longer, where it has."""
+        if self.values:
+            try:
+                self._read(asker, next(iter(self.values)), 1)
+            except Refused as refused:
+                if refused.code == SILENCE:
+                    raise ResponseTimeoutError("the device does not answer any longer") from None
+        elif len(self.codes) >= _SILENT_MOST and set(self.codes.values()) == {SILENCE}:
+            self._end(SILENCE)
+
+    def _add(self, first: int, values: Sequence[int]) -> None:
+        self.values.update(enumerate(map(int, values), first))
+
+    def _code(self, asker: Asker, at: int, count: int) -> int | None:
+        """The code by which a read is refused; None where it is not."""
+        try:
+            self._read(asker, at, count)
+        except Refused as refused:
+            return refused.code
+        return None
+
+    def _read(self, asker: Asker, at: int, count: int) -> Sequence[int]:
+        span = Span(self.table, at, count)
+        return asker.ask(lambda client: read_span(client, span, asker.unit, asker.timeout))
+
+    # What was found.
+
+    def blocks(self) -> list[BlockSpec]:
+        """The values, in blocks as large as can be."""
+        found: list[BlockSpec] = []
+        breaks = set(self.apart) | set(self.steps)
+        breaks |= {first + count for first, (count, _) in self.steps.items()}
+        run: list[int] = []
+        start = -1
+        for address in [*sorted(self.values), -1]:
+            if run and (address != start + len(run) or address in breaks):
+                count, step = self.steps.get(start, (0, 1))
+                found.append(
+                    BlockSpec(
+                        Place(self.table, start),
+                        tuple(run),
+                        step=step if count == len(run) else 1,
+                        apart=start in self.apart,
+                    )
+                )
+                run = []
+            if not run:
+                start = address
+            run.append(self.values.get(address, 0))
+        return found
+
+    def missing(self) -> int | None:
+        """The code of addresses that are not there, where it is not 02."""
+        code = self.whole if self.whole is not None else self._usual_code()
+        return None if code == _ILLEGAL_DATA_ADDRESS else code
+
+    def refusals(self) -> list[Refusal]:
+        """Addresses that are refused by another code than most."""
+        usual = self._usual_code()
+        found: list[Refusal] = []
+        for address, code in sorted(self.codes.items()):
+            if code == usual or self.whole is not None:
+                continue
+            last = found[-1] if found else None
+            if last and last.code == code and last.place.address + last.count == address:
+                found[-1] = Refusal(last.place, last.count + 1, code)
+            else:
+                found.append(Refusal(Place(self.table, address), 1, code))
+        return found
+
+    def limits(self) -> Limit | None:
+        """The longest read, where the device has a limit of its own."""
+        return None if self.limit is None else Limit(self.most, self.limit)
+
+    # How far it is.
+
+    def state(self) -> dict[str, object]:
+        """Plain values, from which `resume` goes on."""
+        return {
+            "position": self.position,
+            "most": self.most,
+            "limit": self.limit,
+            "values": [[block.place.address, list(block.values)] for block in self.blocks()],
+            "apart": self.apart,
+            "steps": [[first, *rest] for first, rest in self.steps.items()],
+            "codes": [[address, code] for address, code in sorted(self.codes.items())],
+            "whole": self.whole,
+            "hole": self._hole,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; raises KeyError, TypeError or ValueError for no state."""
+        self.position = int(state["position"])
+        self.most = int(state["most"])
+        self.limit = _optional(state["limit"])
+        self.whole = _optional(state["whole"])
+        self._hole = _optional(state["hole"])
+        for first, values in state["values"]:
+            self._add(int(first), values)
+        self.apart = [int(each) for each in state["apart"]]
+        self.steps = {int(first): (int(count), int(step)) for first, count, step in state["steps"]}
+        self.codes = {int(address): int(code) for address, code in state["codes"]}
+
+
+def _optional(value: object) -> int | None:
+    return None if value is None else int(str(value))

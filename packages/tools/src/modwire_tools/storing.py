@@ -1,0 +1,127 @@
+"""`Storage`: the units that `modwire serve` serves, in memory, Redis or an SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modwire import Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
+
+from .addresses import TABLES
+
+if TYPE_CHECKING:
+    from modwire_stores import StoreUnit
+
+    from .items import Assignment
+
+MEMORY = "memory"
+_SQL = ("sqlite", "postgresql", "postgresql+psycopg")
+_REDIS = ("redis", "rediss", "unix")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where values are, and how many.
+
+    `store` is "memory" or a URL; `name` is the table or the prefix of the keys there. `sizes` says
+    how many addresses each table has from 0 on, 0 for none. `units` are unit ids, None for one
+    unit that answers to all.
+    """
+
+    store: str
+    name: str
+    sizes: Mapping[str, int]
+    units: Sequence[int] | None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes see the same values."""
+        return self.store != MEMORY
+
+    def open(self) -> Units:
+        """The units; raises ValueError for another kind of store, ImportError without its package.
+
+        The store need not be up yet.
+        """
+        if self.units is None:
+            return Units.single(self._unit(self.name))
+        if len(self.units) == 1:
+            return Units({self.units[0]: self._unit(self.name)})
+        return Units({unit: self._unit(f"{self.name}_{unit}") for unit in self.units})
+
+    def check(self) -> None:
+        """Raise ValueError for a store that there is not."""
+        scheme = self.store.partition("://")[0]
+        if self.store != MEMORY and ("://" not in self.store or scheme not in _SQL + _REDIS):
+            raise ValueError(
+                "a store is memory, sqlite:///plant.db, postgresql://user@host/database or "
+                f"redis://host:6379/0, got {self.store!r}"
+            )
+
+    def _unit(self, name: str) -> Unit:
+        self.check()
+        if self.store == MEMORY:
+            unit = Unit(*(self._block(table) for table in TABLES))
+        else:
+            is_sql = self.store.partition("://")[0] in _SQL
+            unit = self._sql_unit(name) if is_sql else self._redis_unit(name)
+            for table in TABLES:
+                if not self.sizes[table]:
+                    setattr(unit, table, None)
+        unit.identity = Identity({0: "modwire", 1: "serve", 2: "1.0"})
+        return unit
+
+    def _block(self, table: str) -> Block | None:
+        size = self.sizes[table]
+        return SequentialBlock(0, [0] * size) if size else None
+
+    def _sql_unit(self, name: str) -> StoreUnit:
+        from modwire_stores import SqlBlock, SqlStore, StoreUnit
+
+        store = SqlStore(self.store, name)
+        return StoreUnit(
+            store, *(SqlBlock(store, table, addresses=self._addresses(table)) for table in TABLES)
+        )
+
+    def _redis_unit(self, name: str) -> StoreUnit:
+        from modwire_stores import RedisBlock, RedisStore, StoreUnit
+
+        store = RedisStore(self.store)
+        return StoreUnit(
+            store,
+            *(
+                RedisBlock(
+                    store,
+                    f"{name}:{table}",
+                    bits=table in ("coils", "discrete_inputs"),
+                    addresses=self._addresses(table),
+                )
+                for table in TABLES
+            ),
+        )
+
+    def _addresses(self, table: str) -> range:
+        return range(self.sizes[table] or 1)
+
+
+def set_values(units: Units, assignments: Sequence[Assignment]) -> None:
+    """Put values into every unit, as its owner; raises ValueError where there is no such address.
+
+    A store that is not there raises what it raises.
+    """
+    for unit in units:
+        for assignment in assignments:
+            span = assignment.item.span
+            block: Block | None = getattr(unit, span.table)
+            try:
+                if block is None:
+                    raise IllegalDataAddressError
+                if assignment.item.is_part:
+                    mask = assignment.item.mask
+                    old = block.read(span.address, 1)[0]
+                    block.write(span.address, [old & ~mask | assignment.encoded[0]])
+                else:
+                    block.write(span.address, list(assignment.encoded))
+            except IllegalDataAddressError:
+                raise ValueError(f"{assignment.item.name} is not among the addresses") from None

@@ -1,0 +1,153 @@
+"""`Guard`: stands before the whole application, lets in whom `Access` allows, adds the headers."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from urllib.parse import parse_qs, urlencode
+
+import trio
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .access import Access, RefusedError
+
+BODY_LIMIT = 64 * 1024  # bytes; a write of 1,000 values takes a tenth
+_PATIENCE = 10.0  # seconds for a request's body to arrive
+
+_HEADERS = [
+    (
+        b"content-security-policy",
+        b"default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        b"object-src 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+
+
+class Guard:
+    """An ASGI application around `app`. What is under `open_paths` needs no token."""
+
+    def __init__(self, app: ASGIApp, access: Access, open_paths: frozenset[str]) -> None:
+        self._app = app
+        self._access = access
+        self._open_paths = open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        sender = _with_headers(send)
+        try:
+            self._check(scope)
+        except RefusedError as refusal:
+            if scope["type"] == "http":
+                with suppress(RefusedError):
+                    await _read_body(receive)
+            await _refuse(scope, sender, refusal)
+            return
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, sender)
+            return
+        try:
+            body = await _read_body(receive)
+        except RefusedError as refusal:
+            await _refuse(scope, sender, refusal)
+        else:
+            await self._app(scope, _give_body(body, receive), sender)
+
+    def _check(self, scope: Scope) -> None:
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
+        server = scope.get("server")
+        local = str(server[0]).partition("%")[0].removeprefix("::ffff:") if server else None
+        self._access.check_host(headers.get("host"), local)
+        is_socket = scope["type"] == "websocket"
+        path = scope["path"]
+        method = "GET" if is_socket else scope["method"]
+        # A link from elsewhere may open the page; it reads nothing of what is behind it.
+        if is_socket or method not in ("GET", "HEAD") or f"{path}/".startswith("/api/"):
+            if not (path == "/api/docs" and headers.get("sec-fetch-mode") == "navigate"):
+                self._access.check_origin(method, headers, is_socket=is_socket)
+        if path not in self._open_paths:
+            self._access.check_token(headers)
+
+
+async def _read_body(receive: Receive) -> bytes:
+    """The body of a request, which must be short and come soon.
+
+    What is too long is taken and dropped, for a while: a client may look for an answer only when
+    it has sent all, and hypercorn closes the connection once the answer is there.
+    """
+    body = b""
+    size = 0
+    with trio.move_on_after(_PATIENCE) as patience:
+        is_over = False
+        while not is_over:
+            message = await receive()
+            is_over = not message.get("more_body", False)
+            part: bytes = message.get("body", b"")
+            size += len(part)
+            body = body + part if size <= BODY_LIMIT else b""
+    if size > BODY_LIMIT:
+        raise RefusedError(413, f"the body must be at most {BODY_LIMIT} bytes")
+    if patience.cancelled_caught:
+        raise RefusedError(408, "the body of the request did not come in time")
+    return body
+
+
+def _give_body(body: bytes, receive: Receive) -> Receive:
+    """A `receive` for the application, which gets a body that was read already."""
+    is_given = False
+
+    async def give() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return give
+
+
+class PeerError(OSError):
+    """An answer could not be sent: the peer is gone, or what it sent allows none."""
+
+
+def _with_headers(send: Send) -> Send:
+    async def sender(message: Message) -> None:
+        if message["type"] in ("http.response.start", "websocket.http.response.start"):
+            message["headers"] = [*message.get("headers", []), *_HEADERS]
+        try:
+            await send(message)
+        except Exception as error:
+            raise PeerError("the answer could not be sent") from error
+
+    return sender
+
+
+async def _refuse(scope: Scope, send: Send, refusal: RefusedError) -> None:
+    kind = "http" if scope["type"] == "http" else "websocket.http"
+    body = json.dumps({"error": refusal.sentence}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="modwire"'))
+    await send(
+        {"type": f"{kind}.response.start", "status": refusal.status, "headers": headers},
+    )
+    await send({"type": f"{kind}.response.body", "body": body, "more_body": False})
+
+
+def token_in_query(query: bytes) -> tuple[str | None, str]:
+    """The token of a query string, if one is there, and the query without it."""
+    fields = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    token = fields.pop("token", None)
+    return (token[0] if token else None), urlencode(fields, doseq=True)

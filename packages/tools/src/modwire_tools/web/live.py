@@ -1,0 +1,132 @@
+"""The WebSocket of the page: pushes what has changed of what it shows, five times a second at most.
+
+The page sends `{"show": {key: {"kind": "points", "device": 0, "unit": 1}, ...}}` whenever it shows
+something else. It gets `{"push": number, "changes": {key: ...}}`, and answers `{"seen": number}`.
+The next push is made only then, from what is there by then: for a slow browser nothing piles up.
+A push without changes comes where there are none for long, so that each side sees that it is heard.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import trio
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..simulator.view import View
+from . import arguments, plain
+from .guard import PeerError
+from .shown import Shown
+
+MESSAGE_LIMIT = 16 * 1024  # bytes of a message of the page
+_PERIOD = 0.2  # seconds between two pushes
+_LONG = 15.0  # seconds after which there is a push without changes
+_PATIENCE = 30.0  # seconds that a push may stay unseen
+_MOST_PAGES = 100
+
+GOING_AWAY = 1001
+WRONG_DATA = 1008
+FAILED = 1011
+TRY_LATER = 1013
+
+_LOG = logging.getLogger("modwire.web")
+
+
+class Live:
+    """All pages that are open on one `view`; `stopping` ends them."""
+
+    def __init__(self, view: View, stopping: trio.Event) -> None:
+        self._view = view
+        self._stopping = stopping
+        self._pages = 0
+
+    async def serve(self, socket: WebSocket) -> None:
+        """The endpoint: one page, until it goes away."""
+        self._pages += 1
+        try:
+            await socket.accept()
+            if self._pages > _MOST_PAGES:
+                await socket.close(TRY_LATER, f"there are {_MOST_PAGES} pages already")
+                return
+            await _Page(socket, Shown(self._view)).run(self._stopping)
+        except (WebSocketDisconnect, PeerError):
+            pass
+        except Exception:  # noqa: BLE001 - an error of ours, which ends this page's link alone
+            _LOG.exception("A link of the simulator's page failed")
+            await socket.close(FAILED, "the simulator failed")
+        finally:
+            self._pages -= 1
+
+
+class _Page:
+    def __init__(self, socket: WebSocket, shown: Shown) -> None:
+        self._socket = socket
+        self._shown = shown
+        self._pushed = 0
+        self._seen = 0
+        # Set when there is something to look at: other parts are shown, or a push was seen.
+        self._news = trio.Event()
+        self._closing: tuple[int, str] | None = None
+
+    async def run(self, stopping: trio.Event) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen, nursery.cancel_scope)
+            nursery.start_soon(self._push_for_ever, nursery.cancel_scope)
+            await stopping.wait()
+            self._end(GOING_AWAY, "the simulator ends", nursery.cancel_scope)
+        if self._closing is not None:
+            await self._socket.close(*self._closing)
+
+    def _end(self, code: int, reason: str, scope: trio.CancelScope) -> None:
+        self._closing = (code, reason)
+        scope.cancel()
+
+    async def _listen(self, scope: trio.CancelScope) -> None:
+        try:
+            while True:
+                text: object = await self._socket.receive_text()
+                # Starlette says that it is a text, and hands on None for a message of bytes.
+                if not isinstance(text, str):
+                    raise ValueError("messages must be texts")
+                self._hear(arguments.json_object(text))
+        except WebSocketDisconnect:
+            scope.cancel()
+        except ValueError as error:
+            self._end(WRONG_DATA, str(error)[:100], scope)
+
+    def _hear(self, message: dict[str, object]) -> None:
+        if "seen" in message:
+            self._seen = arguments.integer(message, "seen", 0, self._pushed)
+        if "show" in message:
+            wanted = message["show"]
+            if not arguments.is_object(wanted):
+                raise ValueError("show must be an object")
+            self._shown.show(wanted)
+        self._news.set()
+
+    async def _push_for_ever(self, scope: trio.CancelScope) -> None:
+        silent_since = trio.current_time()
+        while True:
+            await self._wait_until_seen(scope)
+            changes = self._shown.changes()
+            now = trio.current_time()
+            if changes or now > silent_since + _LONG:
+                self._pushed += 1
+                push = plain.to_json({"push": self._pushed, "changes": changes})
+                await self._socket.send_text(push)
+                silent_since = now
+                await trio.sleep_until(now + _PERIOD)
+            else:
+                # What the user chose just now is shown at once, not with the next push.
+                self._news = trio.Event()
+                with trio.move_on_after(_PERIOD):
+                    await self._news.wait()
+
+    async def _wait_until_seen(self, scope: trio.CancelScope) -> None:
+        with trio.move_on_after(_PATIENCE) as patience:
+            while self._seen < self._pushed:
+                self._news = trio.Event()
+                await self._news.wait()
+        if patience.cancelled_caught:
+            self._end(TRY_LATER, "the page does not follow", scope)
+            await trio.sleep_forever()

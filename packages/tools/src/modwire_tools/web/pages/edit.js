@@ -1,0 +1,52 @@
+// Editing in place: a cell becomes an input; Enter saves, Esc gives up, an error is said below.
+
+import { h } from "./dom.js";
+
+// `save(text)` may throw or reject with the sentence that is to be shown. `done(isSaved)` puts the
+// cell's own content back.
+export function edit(cell, { text, label, save, done }) {
+  if (cell.classList.contains("editing")) return;
+  let isOver = false;
+  const problem = h("span", { class: "edit-problem", role: "alert" });
+  const input = h("input", {
+    class: "edit", type: "text", value: text, "aria-label": label, spellcheck: "false", autocomplete: "off",
+  });
+  const finish = (isSaved) => {
+    if (isOver) return;
+    isOver = true;
+    const hadFocus = cell.contains(document.activeElement);
+    cell.classList.remove("editing");
+    cell.replaceChildren();
+    done(isSaved);
+    if (hadFocus) (cell.tabIndex >= 0 || cell.hasAttribute("tabindex") ? cell : cell.querySelector("button"))?.focus();
+  };
+  input.addEventListener("keydown", async (event) => {
+    event.stopPropagation();
+    if (event.key === "Escape") finish(false);
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    try {
+      input.readOnly = true;
+      await save(input.value);
+      finish(true);
+    } catch (error) {
+      problem.textContent = error.message;
+      input.setAttribute("aria-invalid", "true");
+      input.readOnly = false;
+      input.select();
+    }
+  });
+  input.addEventListener("input", () => {
+    problem.textContent = "";
+    input.removeAttribute("aria-invalid");
+  });
+  input.addEventListener("click", (event) => event.stopPropagation());
+  // What was typed and not confirmed is not written.
+  input.addEventListener("blur", () => setTimeout(() => {
+    if (!input.readOnly && document.activeElement !== input) finish(false);
+  }, 0));
+  cell.classList.add("editing");
+  cell.replaceChildren(input, problem);
+  input.focus();
+  input.select();
+}

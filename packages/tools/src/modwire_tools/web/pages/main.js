@@ -1,0 +1,78 @@
+// The page: which view the address names, the list of devices beside it, and the state of the link.
+
+import { setText } from "./dom.js";
+import { connect, show, watchLink } from "./link.js";
+import { openClients } from "./clients.js";
+import { openDevice } from "./device.js";
+import { openDevices } from "./devices.js";
+import { openTraffic } from "./traffic.js";
+
+const main = document.getElementById("main");
+let close = () => {};
+let openKey = "";
+const isNarrow = matchMedia("(max-width: 60rem)");
+
+const devices = openDevices(document.getElementById("side"), (first) => {
+  // On a wide screen the list is there anyway: the first device is shown with it.
+  if (location.hash === "#/devices" && !isNarrow.matches) location.replace(first);
+});
+
+function route() {
+  const [path, query] = location.hash.replace(/^#/, "").split("?");
+  const parts = path.split("/").filter((part) => part !== "").map(decodeURIComponent);
+  const [view] = parts;
+  const known = ["devices", "device", "traffic", "clients"];
+  if (!known.includes(view)) {
+    location.replace("#/devices");
+    return;
+  }
+  document.body.dataset.view = view;
+  for (const link of document.querySelectorAll("#views a")) {
+    const isHere = link.dataset.view === view || (view === "device" && link.dataset.view === "devices");
+    if (isHere) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  const wanted = new URLSearchParams(query);
+  // The tab of a device changes within the view, so that its head stays.
+  const key = view === "device" ? parts.slice(0, 4).join("/") : location.hash;
+  if (view === "device" && key === openKey) {
+    close.turnTo(parts.slice(4), wanted);
+    devices.mark(Number(parts[1]));
+    return;
+  }
+  openKey = key;
+  close();
+  main.replaceChildren();
+  window.scrollTo(0, 0);
+  if (view === "traffic") close = openTraffic(main, wanted);
+  else if (view === "clients") close = openClients(main);
+  else if (view === "device") close = openDevice(main, Number(parts[1]), Number(parts[3]), parts.slice(4), wanted);
+  else {
+    close = () => {};
+    devices.home();
+  }
+  devices.mark(view === "device" ? Number(parts[1]) : null);
+}
+
+watchLink((state) => {
+  const element = document.getElementById("link-state");
+  setText(element, state);
+  element.dataset.state = state;
+  document.getElementById("lost").hidden = state !== "lost";
+  document.body.classList.toggle("is-lost", state === "lost");
+});
+
+show({ kind: "overview" }, {
+  told: ({ title, problems }) => {
+    const pill = document.getElementById("problems");
+    setText(pill, problems > 0 ? `${problems} not served` : "");
+    setText(document.getElementById("title"), title);
+    document.title = `${title} \u2013 modwire simulator`;
+  },
+});
+
+document.getElementById("skip").addEventListener("click", () => main.focus());
+window.addEventListener("hashchange", route);
+isNarrow.addEventListener("change", () => { if (location.hash === "#/devices") devices.home(); });
+route();
+connect();

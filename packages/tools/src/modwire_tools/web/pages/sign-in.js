@@ -1,0 +1,34 @@
+// Asks for the token, or takes it from the link, and gets the cookie for it.
+
+const problem = document.getElementById("problem");
+const input = document.getElementById("token");
+
+async function signIn(token) {
+  problem.textContent = "";
+  const response = await fetch("/api/session", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token }),
+  }).catch(() => null);
+  if (response?.ok) {
+    location.reload();
+    return;
+  }
+  const answer = response === null ? {} : await response.json().catch(() => ({}));
+  problem.textContent = answer.error || "the simulator does not answer";
+  input.focus();
+  input.select();
+}
+
+document.getElementById("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  signIn(input.value.trim());
+});
+
+// #token=... is taken once, and does not stay in the address.
+const given = /[#&]token=([^&]+)/.exec(location.hash);
+if (given === null) input.focus();
+else {
+  history.replaceState(null, "", location.pathname);
+  signIn(decodeURIComponent(given[1]));
+}

@@ -1,0 +1,114 @@
+"""`serve_page`: the page of a `View` at an address, by hypercorn's trio worker."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+
+import trio
+
+from ..simulator.view import View
+from .access import Access, check_token
+from .app import make_app
+from .connections import Connections
+
+_WILDCARDS = ("0.0.0.0", "::")
+
+
+async def serve_page(
+    view: View,
+    host: str,
+    port: int,
+    *,
+    token: str | None = None,
+    task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve the page and the REST interface of `view` until cancelled.
+
+    `task_status.started` is told (host, port), where port 0 became the one that the system chose.
+    "localhost" is served over IPv4 and IPv6, as every name with several addresses. Beyond loopback
+    a `token` is wanted: without one, ValueError is raised. OSError says why an address cannot be
+    listened at.
+    """
+    if token is not None:
+        check_token(token)
+    sockets = await _listen(host, port)
+    try:
+        addresses = [str(found.getsockname()[0]) for found in sockets]
+        is_local = all(ipaddress.ip_address(address).is_loopback for address in addresses)
+        if token is None and not is_local:
+            raise ValueError(f"to serve the page at {host}, beyond this machine, needs a token")
+        real_port = int(sockets[0].getsockname()[1])
+        names = [host, *addresses]
+        if not is_local:
+            machine = socket.gethostname()
+            names += [machine, f"{machine}.local"]
+        access = Access([name for name in names if name], real_port, token)
+        stopping = trio.Event()
+        app = make_app(view, access, stopping)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_tell_when_cancelled, stopping)
+            # Cancelled from without, the server is told to stop, and ends in time.
+            with trio.CancelScope(shield=True):
+                task_status.started((addresses[0], real_port))
+                await Connections(app).serve(sockets, stopping)
+            nursery.cancel_scope.cancel()
+    finally:
+        for listening in sockets:
+            listening.close()
+
+
+def format_link(host: str, port: int, token: str | None = None) -> str:
+    """The link to open in a browser. Behind the # a token reaches no proxy and no log."""
+    shown = socket.gethostname() if host in _WILDCARDS else host
+    name = f"[{shown}]" if ":" in shown else shown
+    return f"http://{name}:{port}/" + (f"#token={token}" if token is not None else "")
+
+
+async def _tell_when_cancelled(stopping: trio.Event) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        stopping.set()
+
+
+async def _listen(host: str, port: int) -> list[socket.socket]:
+    """Sockets that listen at each address of `host`, all at one port."""
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        places = await trio.socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise OSError(f"cannot listen at {shown}: {error.strerror or error}") from error
+    sockets: list[socket.socket] = []
+    failure: OSError | None = None
+    places = list(dict.fromkeys(places))
+    for family, _, _, _, address in places:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            # "::" alone means IPv4 too; beside an IPv4 address it would take its port away.
+            _prepare(listening, ipv6_only=len(places) > 1)
+            known = int(sockets[0].getsockname()[1]) if sockets else port
+            listening.bind((address[0], known, *address[2:]))
+            listening.listen(100)
+        except OSError as error:
+            listening.close()
+            failure = error
+        else:
+            sockets.append(listening)
+    if not sockets:
+        reason = os.strerror(failure.errno) if failure and failure.errno else str(failure)
+        raise OSError(f"cannot listen at {shown}: {reason.lower()}") from failure
+    return sockets
+
+
+def _prepare(listening: socket.socket, *, ipv6_only: bool) -> None:
+    """Options that the accepted connections inherit."""
+    listening.setblocking(False)
+    if os.name == "posix":
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if listening.family == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ipv6_only)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

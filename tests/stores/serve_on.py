@@ -1,0 +1,74 @@
+"""A Modbus server of any package on a store: python serve_on.py PACKAGE URL NAME
+
+Prints its port, serves until its input ends, and then prints how long the shutdown took; "asked",
+when somebody reads the last holding register. PACKAGE is "trio", "gevent", or "patched" for gevent
+with all of the standard library patched.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import monotonic
+
+package, url, name = sys.argv[1:]
+if package == "patched":
+    from gevent import monkey
+
+    monkey.patch_all()
+
+from modwire import ReadHoldingRegistersRequest, Units  # noqa: E402
+from modwire_stores import StoreUnit, redis_unit, sql_unit  # noqa: E402
+
+GRACE = 0.5
+TIMEOUT = 20.0  # of the store: long, for the machine may be busy
+
+
+def announce(peer: object, role: object, unit: int, request: object) -> bool:
+    if request == ReadHoldingRegistersRequest(0xFFFF, 1):
+        print("asked", flush=True)
+    return True
+
+
+def serve_gevent(unit: StoreUnit) -> float:
+    from gevent import get_hub
+
+    from modwire_gevent import TcpServer
+
+    server = TcpServer(Units.single(unit), ("127.0.0.1", 0), authorize=announce).start()
+    print(server.address[1], flush=True)
+    get_hub().threadpool.apply(sys.stdin.read)
+    began = monotonic()
+    server.shutdown(GRACE)
+    return began
+
+
+def serve_trio(unit: StoreUnit) -> float:
+    from functools import partial
+
+    import trio
+
+    from modwire_trio import serve_tcp
+
+    async def main() -> float:
+        async with trio.open_nursery() as nursery:
+            serve = partial(serve_tcp, Units.single(unit), 0, authorize=announce, grace=GRACE)
+            _, port = await nursery.start(serve)
+            print(port, flush=True)
+            await trio.to_thread.run_sync(sys.stdin.read)
+            began = monotonic()
+            nursery.cancel_scope.cancel()
+        return began
+
+    return trio.run(main)
+
+
+SERVE = {
+    "trio": serve_trio,
+    "gevent": serve_gevent,
+    "patched": serve_gevent,
+}
+
+make = redis_unit if url.startswith("redis") else sql_unit
+with make(url, name, timeout=TIMEOUT) as unit:
+    began = SERVE[package](unit)
+print(f"{monotonic() - began:.3f}", flush=True)

@@ -1,0 +1,180 @@
+"""Help, completion and start of the command: what somebody meets who does not know it yet."""
+
+from __future__ import annotations
+
+import re
+import resource
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from modwire_command import COMMAND, good, modwire, process
+from modwire_tools.cli.app import app
+from modwire_tools.cli.help import EXAMPLES
+
+NAMES = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
+# These serve until Ctrl+C, need hardware, or are tested by what they do.
+RUN = [
+    line
+    for lines in EXAMPLES.values()
+    for line in lines
+    if re.match(r"modwire (read|write|scan|bench) tcp://127\.0\.0\.1:5020", line)
+]
+PARSED = [line for name in NAMES for line in EXAMPLES[name] if line not in RUN]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_help_with_an_example(name: str) -> None:
+    out = good(name, "--help")
+    assert f"Usage: modwire {name}" in out
+    assert "Example" in out
+    assert f"modwire {name}" in out.partition("Example")[2]
+    assert EXAMPLES[name]
+    for line in EXAMPLES[name]:
+        assert line.startswith("modwire ")
+
+
+def test_the_help_of_all_says_how_commands_end() -> None:
+    out = good("--help")
+    for name in NAMES:
+        assert re.search(rf"^  {name} ", out, re.MULTILINE)
+    text = " ".join(out.split())
+    assert "Exit codes: 0 all was done; 1 the device or the link failed" in text
+    assert "2 an argument was wrong; 130 Ctrl+C" in text
+    assert good() == out
+    assert good("-h") == out
+
+
+@pytest.mark.parametrize("line", RUN)
+def test_an_example_runs(line: str, endpoint: str) -> None:
+    words = shlex.split(line.replace("tcp://127.0.0.1:5020", endpoint))
+    more = {
+        "read": ["--times", "2"] if "--watch" in words else [],
+        "write": [],
+        "scan": ["--addresses", "0..60"] if "--table" in words else ["--timeout", "10ms"],
+        "bench": [],
+    }[words[1]]
+    line = " ".join([*words[1:], *more]).replace("--watch 1s", "--watch 5ms")
+    line = line.replace("--duration 10s", "--duration 20ms")
+    line = line.replace("--concurrency 4", "--concurrency 4 --duration 20ms")
+    out = good(*line.split())
+    assert out
+
+
+@pytest.mark.parametrize("line", PARSED)
+def test_an_example_is_understood(line: str) -> None:
+    """With one option too many it gets no further, and every other word is known."""
+    _, *words = shlex.split(line)
+    result = modwire(*words, "--no-such-option")
+    assert result.err.startswith("modwire: no such option: --no-such-option")
+    for word in words:
+        if word.startswith("--") and len(words) > 1:
+            assert word in good(words[0], "--help")
+
+
+def test_examples_can_be_typed_into_a_shell() -> None:
+    for lines in EXAMPLES.values():
+        for line in lines:
+            bare = re.sub(r"'[^']*'", "", line)
+            assert not set(bare) & set("?&;|<>$`*!(){}[]"), line
+
+
+def test_the_version_is_said() -> None:
+    assert re.fullmatch(r"modwire \d+\.\d+\.\d+\S*\n", good("--version"))
+
+
+# The start.
+
+
+def test_help_starts_at_once() -> None:
+    """Nothing is imported that help does not need; the time is what a user waits for."""
+    script = (
+        "import sys, modwire_tools.cli.app as a\n"
+        "sys.argv = ['modwire', '--help']\n"
+        "try: a.main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted(sys.modules), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    loaded = set(re.findall(r"'([\w.]+)'", ended.stderr))
+    assert "typer" in loaded
+    heavy = {
+        "rich",
+        "modwire",
+        "trio",
+        "serial",
+        "pydantic",
+        "plotext",
+        "sqlalchemy",
+        "modwire_sync",
+    }
+    assert not loaded & heavy
+    # Processor time, and that with room: others are at work on the machine of a test.
+    begun = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)
+    ended_at = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ended_at.ru_utime - begun.ru_utime < 1.0
+
+
+# Completion.
+
+
+def completed(*words: str, shell: str = "zsh") -> list[str]:
+    """What the shell offers for the last word."""
+    if shell == "bash":
+        environment = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
+    else:
+        environment = {"_TYPER_COMPLETE_ARGS": " ".join(words)}
+    result = process(_MODWIRE_COMPLETE=f"complete_{shell}", **environment)
+    assert result.err == ""
+    if shell == "bash":
+        return result.out.split()
+    found = re.findall(r'(?:\(\(|\n)"([^"]+)"', result.out)
+    return [each.replace("\\\\:", ":") for each in found]
+
+
+def test_the_shell_completes_what_can_be_typed() -> None:
+    assert completed("modwire", "wr", shell="bash") == ["write"]
+    found = completed("modwire", "read", "rtu:///dev/x?baudrate=9600&par")
+    assert found == [f"rtu:///dev/x?baudrate=9600&parity={parity}" for parity in "ENO"]
+
+
+def test_the_script_for_completion_is_the_shells() -> None:
+    result = process("--show-completion", "bash")
+    assert "_MODWIRE_COMPLETE=complete_bash" in result.out
+    assert (result.err, result.code) == ("", 0)
+
+
+def test_completers_know_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of them, in this process."""
+    from modwire import Endpoint
+    from modwire_tools.addresses import parse_place
+    from modwire_tools.cli import completion
+    from modwire_tools.items import parse_item
+
+    class Port:
+        device, description = "/dev/ttyUSB0", "USB Serial"
+
+    monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [Port])
+    offered = [value for value, _ in completion.complete_endpoint("")]
+    assert "rtu:///dev/ttyUSB0" in offered
+    for scheme in completion.SCHEMES:
+        assert scheme in offered
+        Endpoint.parse(f"{scheme}x")
+    assert completion.complete_endpoint("rtu://") == [("rtu:///dev/ttyUSB0", "USB Serial")]
+    assert completion.complete_endpoint("//") == [("///dev/ttyUSB0", "USB Serial")]
+    for option, _ in completion.complete_endpoint("rtu:///dev/x?"):
+        Endpoint.parse(option)
+    assert [value for value, _ in completion.complete_endpoint("tcp://x?unit=1&")] == [
+        "tcp://x?unit=1&timeout=1",
+        "tcp://x?unit=1&retries=1",
+    ]
+    assert ("hr:3/float32", "float of 32 bits") in completion.complete_address("hr:3/fl")
+    for table, _ in completion.complete_address(""):
+        parse_place(f"{table}0")
+    for kind, _ in completion.complete_type(""):
+        parse_item(f"hr:0/{kind}")
+    assert completion.complete_table("")[0] == ("co", "coils")
+    assert len(completion.complete_unit("")) == 247

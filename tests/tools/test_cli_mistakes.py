@@ -1,0 +1,230 @@
+"""A mistake in any argument gets one sentence, which says what is wrong and what is allowed.
+
+Nothing listens at the endpoints here: no argument is so wrong that it would be asked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from modwire_command import modwire, process
+from modwire_tools.cli.app import app
+
+TCP = "tcp://127.0.0.1:1"
+RTU = "rtu:///dev/no-such-port"
+READ, WRITE, SCAN = ("read", TCP, "hr:0"), ("write", TCP, "hr:0=1"), ("scan", TCP)
+BENCH, SERVE, GATEWAY = ("bench", TCP), ("serve", "tcp://127.0.0.1:0"), ("gateway", TCP, RTU)
+
+MISTAKES: list[tuple[tuple[str, ...], str]] = [
+    (("reed",), "no such command 'reed', did you mean 'read'? See modwire --help"),
+    (("--verbose",), "no such option: --verbose (Possible options: --version); see modwire"),
+    # read
+    (("read",), "missing argument 'ENDPOINT'; see modwire read --help"),
+    (("read", TCP), "missing argument 'ADDRESS...'; see modwire read --help"),
+    (("read", "plc", "hr:0"), "ENDPOINT: endpoint 'plc': must start with a scheme, such as"),
+    (("read", "tpc://plc", "hr:0"), "ENDPOINT: endpoint 'tpc://plc': scheme must be"),
+    (("read", "tls://plc", "hr:0"), "TLS is not supported by this version"),
+    (("read", "tcp://plc:0", "hr:0"), "port must be 1..65535, got 0"),
+    (("read", "tcp://plc?unti=1", "hr:0"), "option must be"),
+    (("read", TCP, "hr"), "ADDRESS: an address is co:, di:, hr: or ir:"),
+    (("read", TCP, "hr:65536"), "65536 is out of range"),
+    (("read", TCP, "hr:0/flaot"), "ADDRESS: a type is one of int8,"),
+    ((*READ, "--type", "flaot32"), "--type: a type is one of int8,"),
+    ((*READ, "--count", "0"), "--count must be a whole number, 1..65536, got '0'"),
+    ((*READ, "--word-order", "middle"), "--word-order must be one of big, little, got 'middle'"),
+    ((*READ, "--byte-order", "x"), "--byte-order must be one of big, little, got 'x'"),
+    ((*READ, "--order", "ABDC"), "--order must be one of ABCD, CDAB, BADC, DCBA, MODICON"),
+    ((*READ, "--scale", "ten"), "--scale must be a number other than 0, got 'ten'"),
+    ((*READ, "--scale", "0"), "--scale must be a number other than 0, got '0'"),
+    ((*READ, "--unit", "256"), "--unit must be a whole number, 0..255, got '256'"),
+    (("read", RTU, "hr:0", "-u", "248"), "--unit must be a whole number, 0..247, got '248'"),
+    (("read", RTU, "hr:0", "-u", "0"), "--unit 0 is a broadcast on a serial line"),
+    ((*READ, "--watch", "often"), "--watch must be a time of more than 0, such as 500ms"),
+    ((*READ, "--watch", "0"), "--watch must be a time of more than 0, such as 500ms"),
+    ((*READ, "--times", "3"), "--times goes with --watch, as in --watch 1s --times 10"),
+    ((*READ, "-w", "1s", "--times", "0"), "--times must be a whole number, 1 or more, got '0'"),
+    ((*READ, "--json", "--csv"), "--json and --csv exclude each other, take one of them"),
+    ((*READ, "--hex", "3"), "ADDRESS: an address is co:, di:, hr: or ir:"),
+    # write
+    (("write", TCP), "missing argument 'ADDRESS=VALUE...'; see modwire write --help"),
+    (("write", TCP, "hr:0"), "ADDRESS=VALUE: write an address, = and a value"),
+    (("write", TCP, "hr:0=on"), "uint16 must be a whole number, got 'on'"),
+    (("write", TCP, "ir:0=1"), "only coils and holding registers can"),
+    ((*WRITE, "--type", "x"), "--type: a type is one of"),
+    ((*WRITE, "--order", "x"), "--order must be one of ABCD"),
+    ((*WRITE, "--word-order", "x"), "--word-order must be one of big, little"),
+    ((*WRITE, "--byte-order", "x"), "--byte-order must be one of big, little"),
+    ((*WRITE, "--scale", "nan"), "--scale must be a number other than 0"),
+    ((*WRITE, "--unit", "x"), "--unit must be a whole number, 0..255, got 'x'"),
+    (
+        ("write", RTU, "hr:0=1", "-u", "0", "--verify"),
+        "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..247",
+    ),
+    ((*WRITE, "--json=1"), "option '--json' does not take a value"),
+    ((*WRITE, "--multiple=1"), "option '--multiple' does not take a value"),
+    # scan
+    (("scan", "x"), "ENDPOINT: endpoint 'x': must start with a scheme"),
+    ((*SCAN, "--units", "1..x"), "--units must be a whole number, 0..255, got 'x'"),
+    ((*SCAN, "--units", "9..1"), "--units: '9..1' must ascend, as in 1..9"),
+    (("scan", RTU, "--units", "0"), "--units must be a whole number, 1..247, got '0'"),
+    ((*SCAN, "--baudrates", "all"), "--baudrates and --parities are tried on a serial port"),
+    (("scan", RTU, "--baudrates", "1"), "--baudrates must be a whole number, 50..4000000"),
+    (("scan", RTU, "--parities", "X"), "--parities must be one of E, N, O, got 'X'"),
+    ((*SCAN, "--table", "xx"), "--table: it must be co, di, hr or ir, got 'xx'"),
+    ((*SCAN, "--table", "hr", "--units", "1"), "--table looks into one unit, named by --unit"),
+    ((*SCAN, "--table", "hr", "--every-line"), "--table looks into one unit, named by --unit"),
+    ((*SCAN, "--table", "hr", "--addresses", "5..1"), "--addresses must ascend, as in 1..5"),
+    ((*SCAN, "--table", "hr", "--addresses", "x"), "--addresses must be a whole number, 0..65535"),
+    ((*SCAN, "--table", "hr", "--step", "0"), "--step must be a whole number, 1..65536"),
+    ((*SCAN, "--table", "hr", "--unit", "x"), "--unit must be a whole number, 0..255, got 'x'"),
+    ((*SCAN, "--unit", "3"), "--unit, --addresses and --step go with --table"),
+    ((*SCAN, "--timeout", "x"), "--timeout must be a time of more than 0"),
+    ((*SCAN, "--delay", "-1"), "--delay must be a time of 0 or more"),
+    ((*SCAN, "--resume", __file__), "is no file of a scan, name another one or remove it"),
+    ((*SCAN, "--json=1"), "option '--json' does not take a value"),
+    # bench
+    (("bench", "x"), "ENDPOINT: endpoint 'x': must start with a scheme"),
+    ((*BENCH, "--address", "x"), "--address: an address is co:"),
+    ((*BENCH, "--count", "126"), "--count must be a whole number, 1..125, got '126'"),
+    ((*BENCH, "-a", "hr:65535", "-n", "9"), "--address: "),
+    ((*BENCH, "--unit", "x"), "--unit must be a whole number, 0..255"),
+    (("bench", RTU, "-u", "0"), "--unit 0 is a broadcast on a serial line: take 1..247"),
+    ((*BENCH, "--concurrency", "0"), "--concurrency must be a whole number, 1..10000"),
+    (("bench", RTU, "-c", "2"), "--concurrency must be 1 on a serial port, which is opened once"),
+    ((*BENCH, "--pipeline", "17"), "--pipeline must be a whole number, 1..16, got '17'"),
+    (("bench", "rtu+tcp://plc", "-p", "2"), "--pipeline needs frames with transaction ids"),
+    ((*BENCH, "--duration", "x"), "--duration must be a time of more than 0"),
+    ((*BENCH, "--requests", "0"), "--requests must be a whole number, 1 or more"),
+    ((*BENCH, "-d", "1s", "--requests", "1"), "--duration and --requests exclude each other"),
+    ((*BENCH, "--json=1"), "option '--json' does not take a value"),
+    ((*BENCH, "--plot=1"), "option '--plot' does not take a value"),
+    # serve
+    (("serve",), "missing argument 'LISTEN...'; see modwire serve --help"),
+    (("serve", "x"), "LISTEN: endpoint 'x"),
+    (("serve", "tls://:802"), "TLS is not supported by this version"),
+    (("serve", "tcp://:502?unit=1"), "unit is for clients, who listens has none"),
+    ((*SERVE, "--store", "oracle://x"), "--store: a store is memory, sqlite:///plant.db,"),
+    ((*SERVE, "--store", "sqlite://"), "--store: SQLite must have a file"),
+    ((*SERVE, "--name", "a b"), "--name must be letters, digits and _ . :, got 'a b'"),
+    ((*SERVE, "--units", "256"), "--units must be a whole number, 0..255, got '256'"),
+    ((*SERVE, "--coils", "65537"), "--coils must be a whole number, 0..65536, got '65537'"),
+    ((*SERVE, "--discrete-inputs", "x"), "--discrete-inputs must be a whole number, 0..65536"),
+    ((*SERVE, "--holding-registers", "x"), "--holding-registers must be a whole number"),
+    ((*SERVE, "--input-registers", "x"), "--input-registers must be a whole number, 0..65536"),
+    ((*SERVE, "--set", "hr:0"), "--set: write an address, = and a value"),
+    ((*SERVE, "--coils", "5", "--set", "co:5=on"), "--set: co:5 is not among the addresses"),
+    ((*SERVE, "--processes", "0"), "--processes must be a whole number, 1..256, got '0'"),
+    ((*SERVE, "--processes", "2"), "--processes 2 need values that they share: name a --store"),
+    (
+        ("serve", RTU, "--processes", "2", "--store", "sqlite:////dev/null"),
+        "--processes 2 can share ports of TCP and UDP only, no serial port or path",
+    ),
+    ((*SERVE, "--allow", "x"), "--allow: "),
+    ((*SERVE, "--max-connections", "0"), "--max-connections must be a whole number, 1..1000000"),
+    ((*SERVE, "--idle-timeout", "0"), "--idle-timeout must be a time of more than 0"),
+    ((*SERVE, "--verbose=1"), "option '--verbose' does not take a value"),
+    # gateway
+    (("gateway", TCP), "missing argument 'LINE...'; see modwire gateway --help"),
+    (("gateway", "x", RTU), "LISTEN: endpoint 'x"),
+    (("gateway", TCP, "x"), "LINE: endpoint 'x': must start with a scheme"),
+    (("gateway", RTU, RTU), "LINE: /dev/no-such-port is where the gateway listens, name another"),
+    (("gateway", TCP, RTU, TCP), "--map must say which units are on which of the 2 lines"),
+    (("gateway", TCP, RTU, TCP, "--map", "1=2"), "--map: no unit leads to line 2, name one"),
+    ((*GATEWAY, "--map", "x=1"), "--map must be a whole number, 0..255, got 'x'"),
+    ((*GATEWAY, "--map", "1=256"), "--map must be a whole number, 1..255, got '256'"),
+    ((*GATEWAY, "--map", "1=2/1"), "--map: the line must be a whole number, 1..1, got '2'"),
+    ((*GATEWAY, "--map", "1..9=250"), "--map: '1..9=250' goes beyond unit 255"),
+    ((*GATEWAY, "--map", "1=2", "--map", "1=3"), "--map: unit 1 is mapped twice"),
+    ((*GATEWAY, "--pause", "x"), "--pause must be a time of more than 0"),
+    ((*GATEWAY, "--patience", "0"), "--patience must be a time of more than 0"),
+    ((*GATEWAY, "--queue", "0"), "--queue must be a whole number, 1..10000, got '0'"),
+    ((*GATEWAY, "--allow", "x"), "--allow: "),
+    ((*GATEWAY, "--max-connections", "x"), "--max-connections must be a whole number"),
+    ((*GATEWAY, "--idle-timeout", "x"), "--idle-timeout must be a time of more than 0"),
+    ((*GATEWAY, "--verbose=1"), "option '--verbose' does not take a value"),
+    # demo
+    (("demo", "--once=1"), "option '--once' does not take a value"),
+]
+COMMANDS = ("read", "write", "scan", "bench", "serve", "gateway", "demo")
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES, ids=[" ".join(m[0]) for m in MISTAKES])
+def test_a_mistake_gets_its_sentence(arguments: tuple[str, ...], said: str) -> None:
+    result = modwire(*arguments)
+    assert (result.out, result.code) == ("", 2)
+    assert result.err.startswith("modwire: ")
+    assert result.err.count("\n") == 1, "it is one line"
+    assert said in result.err
+
+
+def test_every_option_has_its_mistake() -> None:
+    tried = {
+        (arguments[0], word.partition("=")[0]) for arguments, _ in MISTAKES for word in arguments
+    }
+    short = {"-u": "--unit", "-c": "--concurrency", "-p": "--pipeline", "-w": "--watch"}
+    tried |= {(command, short.get(word, word)) for command, word in tried}
+    for info in app.registered_commands:
+        assert info.callback is not None
+        name = info.callback.__name__
+        if name not in COMMANDS:
+            continue
+        for parameter in inspect.signature(info.callback, eval_str=True).parameters.values():
+            (option,) = parameter.annotation.__metadata__
+            for word in getattr(option, "param_decls", None) or ():
+                if word.startswith("--"):
+                    assert (name, word.partition("/")[0]) in tried, f"{name} {word}"
+
+
+LINKS: list[tuple[tuple[str, ...], str]] = [
+    (READ, f"{TCP}: cannot be opened: Connection refused; is the device on, and the port right?"),
+    (WRITE, f"{TCP}: cannot be opened: Connection refused; is the device on, and the port right?"),
+    (SCAN, f"{TCP}: cannot be opened: Connection refused; is the device on, and the port right?"),
+    ((*SCAN, "--table", "hr"), f"{TCP}: cannot be opened: Connection refused; is the device on"),
+    (BENCH, "Connection refused; is the device on, and the port right?"),
+    (("read", RTU, "hr:0"), "No such file or directory: '/dev/no-such-port'; is the adapter"),
+    (("bench", RTU), "No such file or directory: '/dev/no-such-port'; is the adapter plugged in"),
+    (("serve", RTU), "/dev/no-such-port: "),
+    ((*SCAN, "--resume", "/no/such/folder/file"), "/no/such/folder/file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), LINKS, ids=[" ".join(each[0]) for each in LINKS])
+def test_a_device_that_is_not_there_gets_its_sentence(
+    arguments: tuple[str, ...], said: str
+) -> None:
+    result = modwire(*arguments)
+    assert result.code == 1
+    assert said in result.err
+    assert result.err.startswith("modwire: ")
+    assert result.err.count("\n") == 1, "it is one line"
+
+
+def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
+    result = modwire("read", f"{endpoint}?timeout=0.02", "hr:0", "-u", "9")
+    assert result == (
+        "",
+        f"modwire: {endpoint}: unit 9 did not answer within 0.02 s; check the unit (--unit) and "
+        "the line settings, or wait longer (?timeout=5)\n",
+        1,
+    )
+
+
+def test_a_refusal_gets_its_sentence(endpoint: str) -> None:
+    result = modwire("read", endpoint, "hr:60")
+    assert result == (
+        "",
+        "modwire: hr:60: exception 02 (illegal data address); `modwire scan ENDPOINT --table "
+        "TABLE` finds what can be read\n",
+        1,
+    )
+
+
+def test_a_mistake_is_the_same_in_a_process(tmp_path: Path) -> None:
+    assert process("read", TCP, "hr:0", "--count", "0") == (
+        "",
+        "modwire: --count must be a whole number, 1..65536, got '0'\n",
+        2,
+    )

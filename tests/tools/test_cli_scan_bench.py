@@ -1,0 +1,152 @@
+"""`modwire scan` and `modwire bench`, with what they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import termios
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from modwire import SequentialBlock, Unit, Units
+from modwire_command import PATIENCE, good, modwire, process, started
+from modwire_sync import SerialServer
+from modwire_tools.demo.line import serial_line
+
+has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+
+IDENTITY = {
+    "vendor_name": "ACME",
+    "product_code": "M1",
+    "major_minor_revision": "1.0",
+    "server_id": "modwire",
+    "run_indicator": "on",
+}
+
+
+def test_units_are_found_and_identified(endpoint: str) -> None:
+    scan = ("scan", endpoint, "--units", "1,7", "--timeout", "50ms")
+    assert good(*scan) == (
+        f"1\t{endpoint}\tvendor_name ACME, product_code M1, major_minor_revision 1.0, "
+        "server_id modwire, run_indicator on\n"
+    )
+    assert json.loads(good(*scan, "--json")) == [
+        {"unit": 1, "endpoint": endpoint, "identity": IDENTITY}
+    ]
+
+
+def test_nothing_found_says_what_to_try(endpoint: str) -> None:
+    result = modwire("scan", endpoint, "--units", "7", "--timeout", "20ms", "--json")
+    assert (result.out, result.code) == ("[]\n", 0)
+    assert result.err.startswith("modwire: no unit answers; try --baudrates all")
+
+
+def test_readable_ranges_are_found(endpoint: str) -> None:
+    scan = ("scan", endpoint, "--addresses", "0..150", "--table", "hr", "--table", "di")
+    assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\ndi:0..2\t3\n"
+    assert json.loads(good(*scan, "--json")) == [
+        {"table": "holding_registers", "first": 0, "last": 49, "count": 50},
+        {"table": "holding_registers", "first": 100, "last": 100, "count": 1},
+        {"table": "discrete_inputs", "first": 0, "last": 2, "count": 3},
+    ]
+    result = modwire("scan", endpoint, "--addresses", "60..70", "--table", "hr")
+    assert (result.out, result.code) == ("", 0)
+    assert result.err == "modwire: nothing can be read among the holding registers\n"
+
+
+def test_a_scan_that_was_interrupted_goes_on(endpoint: str, device: Unit, tmp_path: Path) -> None:
+    path = tmp_path / "scan.json"
+    scan = ("scan", endpoint, "--table", "hr", "--addresses", "0..150", "--resume", path)
+    with started(*scan, "--delay", "60ms", terminal=True) as scanning:
+        scanning.read_until(r"holding registers \d\d")
+        assert scanning.interrupt() == 130
+        assert "Traceback" not in scanning.text
+        assert "\x1b[?25h" in scanning.text  # the cursor is there again
+    state = json.loads(path.read_text())["tables"][0]
+    assert 0 < state["position"] <= 150
+    before = device.server_message_count
+    assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\n"
+    assert device.server_message_count - before <= 151 - state["position"] + 20
+    before = device.server_message_count
+    assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\n"  # it is known
+    assert device.server_message_count == before
+
+
+@has_ptys
+def test_the_settings_of_a_line_are_found() -> None:
+    """The device hears 9600 baud only, as a real one would."""
+    unit = Unit(holding_registers=SequentialBlock(0, [0]))
+    with serial_line() as (here, there):
+
+        class Slow(Unit):
+            def execute(self, request, *, broadcast=False):  # type: ignore[no-untyped-def]
+                descriptor = os.open(here, os.O_RDWR | os.O_NOCTTY)
+                speed = termios.tcgetattr(descriptor)[4]
+                os.close(descriptor)
+                return unit.execute(request) if speed == termios.B9600 else None
+
+        with SerialServer(Units({17: Slow()}), there):
+            out = good(
+                *("scan", f"rtu://{here}", "--units", "16..17", "--timeout", "60ms"),
+                *("--baudrates", "19200,9600,4800", "--parities", "E,N", "--json"),
+            )
+    (found,) = json.loads(out)
+    assert found["unit"] == 17
+    assert found["endpoint"] == f"rtu://{here}?baudrate=9600"
+    assert found["identity"] == {"server_id": "modwire", "run_indicator": "on"}
+
+
+def test_a_scan_is_a_process(endpoint: str) -> None:
+    result = process("scan", endpoint, "--table", "di", "--addresses", "0..9")
+    assert result == ("di:0..2\t3\n", "", 0)
+
+
+# Benchmarks.
+
+
+def test_a_benchmark_counts_what_it_asked(endpoint: str, device: Unit) -> None:
+    before = device.server_message_count
+    out = good("bench", endpoint, "--requests", "40", "-c", "2", "-p", "2", "-a", "ir:0", "--json")
+    assert device.server_message_count - before == 40
+    found = json.loads(out)
+    assert (found["answered"], found["errors"]) == (40, {})
+    assert found["requests_per_second"] == pytest.approx(40 / found["seconds"], rel=1e-3)
+    milliseconds = found["milliseconds"]
+    assert list(milliseconds) == ["min", "mean", "p50", "p90", "p99", "p99.9", "max"]
+    assert milliseconds["min"] <= milliseconds["p50"] <= milliseconds["p99"] <= milliseconds["max"]
+
+
+def test_a_benchmark_is_lines_and_a_plot(endpoint: str) -> None:
+    out = good("bench", endpoint, "--requests", "30", "-a", "co:0", "-n", "20", "--plot")
+    lines = dict(line.split("\t") for line in out.splitlines() if "\t" in line)
+    assert lines["answered"] == "30"
+    assert lines["request"] == "co:0 x 20"
+    assert "requests by milliseconds" in out
+    assert "█" in out
+    assert "\x1b" not in out
+
+
+def test_errors_are_counted_by_kind(endpoint: str) -> None:
+    result = modwire("bench", endpoint, "-a", "hr:99", "--requests", "3")
+    assert "errors\t3\nexception 02 (illegal data address)\t3\n" in result.out
+    assert result.code == 1
+    assert "nothing was answered: exception 02 (illegal data address)" in result.err
+    silent = modwire("bench", f"{endpoint}?timeout=0.02", "-u", "9", "--requests", "2", "--json")
+    assert json.loads(silent.out)["errors"] == {"timeout": 2}
+
+
+def test_an_interrupted_benchmark_says_what_was_measured(endpoint: str, device: Unit) -> None:
+    before = device.server_message_count
+    with started("bench", endpoint, "--duration", "1h", terminal=True) as measuring:
+        measuring.read_until("measures tcp://.* for 3600 s")
+        give_up = monotonic() + PATIENCE
+        while device.server_message_count < before + 10:
+            assert monotonic() < give_up
+            sleep(0.01)  # a counter tells nobody that it has changed
+        assert measuring.interrupt() == 130
+    assert re.search(r"answered +[1-9]", measuring.text)
+    assert "requests by milliseconds" in measuring.text
+    assert "Traceback" not in measuring.text

@@ -1,0 +1,149 @@
+"""`modwire demo`, which `make demo` runs: what somebody sees first must be right."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from modwire import Unit
+from modwire_command import good, modwire, started
+from modwire_tools.demo import demonstrate
+from modwire_tools.demo.meter import make_meter
+from programs import run
+
+# What the demo puts into the meter, or writes to it.
+METER = {
+    "Voltage L1": "230.4",
+    "Voltage L2": "231.1",
+    "Voltage L3": "229.7",
+    "Current L1": "4.82",
+    "Current L2": "5.17",
+    "Current L3": "4.55",
+    "Frequency": "49.98",
+    "Power factor": "-0.962",
+    "Active power": "3218.25",
+    "Energy": "18462.903",
+    "Phase missing": "off",
+    "Cover closed": "on",
+    "Demand period": "30",
+    "CT ratio": "40",
+    "Power limit": "4200.5",
+    "Relay 1": "on",
+    "Relay 2": "on",
+}
+DEMO_RTU_REQUEST = "01 04 00 00 00 03 b0 0b"
+DEMO_RTU_RESPONSE_PDU = "04 06 09 00 09 07 08 f9"
+VALUES = 102 if find_spec("modwire_gevent") else 68  # read over TCP and RTU
+has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+ROOT = Path(__file__).parents[2]
+
+
+def demonstrated(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What the first part prints."""
+    assert demonstrate() == []
+    return capsys.readouterr().out.splitlines()
+
+
+def fields(lines: list[str], title: str) -> bytes:
+    """The bytes that the demo explains under `title`, put together again."""
+    start = next(at for at, line in enumerate(lines) if line.startswith(title)) + 1
+    found = b""
+    for line in lines[start:]:
+        match = re.match(r" +(\d+)  ((?:[0-9a-f]{2} )+) +\S", line)
+        if match is None:
+            break
+        assert int(match[1]) == len(found)
+        found += bytes.fromhex(match[2])
+    return found
+
+
+@has_ptys
+def test_the_demo_reads_what_was_put_in_over_both_links(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = demonstrated(capsys)
+    table = {
+        line[:14].rstrip(): line.split()[-3:] for line in lines if re.match(r"\w.{23} +\d+  ", line)
+    }
+    assert table.keys() == METER.keys()
+    for name, text in METER.items():
+        assert table[name].count(text) == 2, name
+    assert lines[-1] == f"All {VALUES} values are what was put in or written."
+    assert max(map(len, lines)) < 80
+
+
+@has_ptys
+def test_the_demo_explains_the_bytes_of_a_real_exchange(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = demonstrated(capsys)
+    assert fields(lines, "RTU request").hex(" ") == DEMO_RTU_REQUEST
+    assert fields(lines, "RTU response")[1:-2].hex(" ") == DEMO_RTU_RESPONSE_PDU
+    request, response = fields(lines, "TCP request"), fields(lines, "TCP response")
+    assert request[2:].hex(" ") == "00 00 00 06 01 04 00 00 00 03"
+    assert response[2:].hex(" ") == f"00 00 00 09 01 {DEMO_RTU_RESPONSE_PDU}"
+    assert request[:2] == response[:2]
+    text = "\n".join(lines)
+    assert "2304: Voltage L1 is 230.4 V" in text
+    assert text.count("low byte first: right") == 2
+
+
+def test_the_demo_fails_if_a_value_is_not_what_was_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make demo` is a check as well: an exit code 0 says that everything agreed."""
+
+    def make_wrong_meter() -> Unit:
+        meter = make_meter()
+        assert meter.input_registers is not None
+        meter.input_registers.write(1, [2312])
+        return meter
+
+    monkeypatch.setattr("modwire_tools.demo.demonstration.make_meter", make_wrong_meter)
+    result = modwire("demo", "--once")
+    assert result.code == 1
+    assert "Voltage L2 over TCP is 231.2, not 231.1" in result.err
+
+
+def test_the_demo_does_without_pseudo_terminals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On Windows it is TCP alone, and says so."""
+    monkeypatch.delattr(os, "openpty", raising=False)
+    lines = demonstrated(capsys)
+    assert "  (and not over RTU: this system has no pseudo-terminals)" in lines
+    assert lines[-1] == f"All {VALUES // 2} values are what was put in or written."
+
+
+def test_the_demo_ends_with_a_page_that_answers() -> None:
+    """In a process, and in Python's development mode: nothing is left open."""
+    lines = run("-m", "modwire_tools", "demo", "--once")
+    assert f"All {VALUES} values are what was put in or written." in lines
+    assert re.fullmatch(r"  its page  http://127\.0\.0\.1:\d+/", lines[-4])
+    assert re.fullmatch(r"The page answers, and Voltage L1 is 2\d\d\.\d V\.", lines[-1])
+
+
+def test_the_demo_lives_until_ctrl_c() -> None:
+    with started("demo") as demo:
+        link = demo.read_until(r"its page  (http://127\.0\.0\.1:\d+/)")[1]
+        endpoint = demo.read_until(r"over TCP  (tcp://127\.0\.0\.1:\d+)\s+try")[1]
+        demo.read_until("Ctrl")
+        with build_opener(ProxyHandler({})).open(link, timeout=20) as page:
+            assert b"<html" in page.read()
+        assert re.fullmatch(
+            r"ir:0\t2\d\d(\.\d)?\n", good("read", endpoint, "ir:0", "--scale", "0.1")
+        )
+        assert demo.interrupt() == 130
+        assert "Traceback" not in demo.text
+
+
+def test_make_demo_is_this_command() -> None:
+    shown = subprocess.run(
+        ["make", "-n", "demo", "ONCE=1", f"PYTHON={sys.executable}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "-m modwire_tools demo --once" in shown.stdout

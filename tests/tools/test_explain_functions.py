@@ -1,0 +1,411 @@
+"""Each function, field by field and in words: what a user reads of a message."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from modwire_tools.explain import describe_request, describe_response, explain_pdu
+
+
+class Case(NamedTuple):
+    """A request and its answer; some of what is told of each, as "name: meaning"."""
+
+    request: str
+    asked: list[str]
+    request_words: str
+    response: str
+    answered: list[str]
+    response_words: str
+
+
+CASES = [
+    Case(
+        "01 0013 0013",
+        ["function code: 1, read coils", "address: 19, reference 00020", "quantity: 19 coils"],
+        "read 19 coils from 19",
+        "01 03 cd6b05",
+        [
+            "byte count: 3 bytes",
+            "coils 19 to 26: 1 0 1 1 0 0 1 1",
+            "coils 27 to 34: 1 1 0 1 0 1 1 0",
+            "coils 35 to 37: 1 0 1, the rest pads",
+        ],
+        "1 0 1 1 0 0 1 1 1 1 0 1 0 1 1 0 and 3 more",
+    ),
+    Case(
+        "02 ffff 0001",
+        ["address: 65535, reference 165536", "quantity: 1 discrete input"],
+        "read 1 discrete input from 65535",
+        "02 01 01",
+        ["discrete input 65535: 1, the 7 bits above it pad"],
+        "1",
+    ),
+    Case(
+        "03 006b 0003",
+        ["address: 107, reference 40108", "quantity: 3 registers"],
+        "read 3 holding registers from 107",
+        "03 06 022b 0000 ffff",
+        ["register 107: 555", "register 108: 0", "register 109: 65535, signed -1"],
+        "555, 0, 65535",
+    ),
+    Case(
+        "04 0008 0001",
+        ["address: 8, reference 30009"],
+        "read 1 input register from 8",
+        "04 02 000a",
+        ["register 8: 10"],
+        "10",
+    ),
+    Case(
+        "05 00ac ff00",
+        ["value: FF00, on"],
+        "write coil 172: on",
+        "05 00ac ff00",
+        ["address: 172, reference 00173", "value: FF00, on"],
+        "done",
+    ),
+    Case(
+        "06 0001 0003",
+        ["register 1: 3"],
+        "write register 1: 3",
+        "06 0001 0003",
+        ["register 1: 3"],
+        "done",
+    ),
+    Case(
+        "07",
+        ["function code: 7, read exception status"],
+        "read the exception status",
+        "07 6d",
+        ["status: 6D, outputs 0 to 7: 1 0 1 1 0 1 1 0"],
+        "status 1 0 1 1 0 1 1 0",
+    ),
+    Case(
+        "08 0000 a537 0001",
+        ["sub-function: 0, return query data", "data: A537, to be repeated"],
+        "diagnostics 0, return query data: A537 0001",
+        "08 0000 a537 0001",
+        ["data: A537, repeated", "data: 0001, repeated"],
+        "A537 0001",
+    ),
+    Case(
+        "08 0001 ff00",
+        ["data: FF00, the event log is cleared too"],
+        "diagnostics 1, restart communications option: FF00",
+        "08 0001 ff00",
+        ["sub-function: 1, restart communications option"],
+        "done",
+    ),
+    Case(
+        "08 0002 0000",
+        ["data: 0000"],
+        "diagnostics 2, return diagnostic register",
+        "08 0002 8001",
+        ["diagnostic register: 8001, bits 1000000000000001"],
+        "8001",
+    ),
+    Case(
+        "08 0003 2100",
+        ["data: 2100, messages end with '!'"],
+        "diagnostics 3, change ASCII input delimiter: 2100",
+        "08 0003 2100",
+        ["data: 2100, messages end with '!'"],
+        "done",
+    ),
+    Case(
+        "08 000b 0000",
+        ["sub-function: 11, return bus message count"],
+        "diagnostics 11, return bus message count",
+        "08 000b 0100",
+        ["counter: 256"],
+        "256",
+    ),
+    Case(
+        "08 0015 0003",
+        ["sub-function: 21, get clear Modbus Plus", "data: 0003, get statistics"],
+        "diagnostics 21, get clear Modbus Plus: 0003",
+        "08 0015 0003 0007",
+        ["statistics word 1: 0007"],
+        "0003 0007",
+    ),
+    Case(
+        "0b",
+        ["function code: 11, get comm event counter"],
+        "get the comm event counter",
+        "0b ffff 0108",
+        ["status: FFFF, busy with a program command", "event count: 264"],
+        "busy, 264 events",
+    ),
+    Case(
+        "0c",
+        ["function code: 12, get comm event log"],
+        "get the comm event log",
+        "0c 0f 0000 0108 0121 00 04 80 f2 40 7f 6c 01 20",
+        [
+            "status: 0000, not busy",
+            "message count: 289",
+            "event 0, the newest: 00, communication restart",
+            "event 1: 04, entered listen-only mode",
+            "event 2: 80, received",
+            "event 3: F2, received, communication error, character overrun, listen-only mode, "
+            "broadcast",
+            "event 4: 40, sent",
+            "event 5: 7F, sent, exception 1, 2 or 3 sent, exception 4 sent, exception 5 or 6 sent, "
+            "exception 7 sent, write timeout, listen-only mode",
+            "event 6: 6C, sent, exception 5 or 6 sent, exception 7 sent, listen-only mode",
+            "event 7: 01, no event that the specification has",
+        ],
+        "not busy, 264 events, 289 messages, log 00 04 80 F2 40 7F 6C 01 20",
+    ),
+    Case(
+        "0f 0013 000a 02 cd01",
+        ["quantity: 10 coils", "byte count: 2 bytes", "coils 27 to 28: 1 0, the rest pads"],
+        "write 10 coils from 19: 1 0 1 1 0 0 1 1 1 0",
+        "0f 0013 000a",
+        ["quantity: 10 coils"],
+        "done",
+    ),
+    Case(
+        "10 0001 0002 04 000a 0102",
+        ["register 1: 10", "register 2: 258"],
+        "write 2 registers from 1: 10, 258",
+        "10 0001 0002",
+        ["address: 1, reference 40002"],
+        "done",
+    ),
+    Case(
+        "11",
+        ["function code: 17, report server id"],
+        "report the server id",
+        "11 06 41 42 ff 31 00 32",
+        ['server id: "AB"', "run indicator: FF, on", "additional data: 31 00 32"],
+        '"AB", running, 31 00 32',
+    ),
+    Case(
+        "14 0e 06 0004 0001 0002 06 0003 0009 0001",
+        [
+            "byte count: 14 bytes",
+            "group 1: reference type: 6, a file",
+            "group 1: file: 4",
+            "group 1: record: 1",
+            "group 2: length: 1 register",
+        ],
+        "read 2 registers of file 4 from record 1 and 1 register of file 3 from record 9",
+        "14 0a 05 06 0dfe 0020 03 06 33cd",
+        [
+            "data length: 10 bytes",
+            "group 1: length: 5 bytes",
+            "group 1: record 2: 32",
+            "group 2: record 9: 13261",
+        ],
+        "3582, 32; 13261",
+    ),
+    Case(
+        "15 0b 06 0004 0007 0002 06af 04be",
+        ["data length: 11 bytes", "group 1: record 7: 1711", "group 1: record 8: 1214"],
+        "write file 4 from record 7: 1711, 1214",
+        "15 0b 06 0004 0007 0002 06af 04be",
+        ["group 1: file: 4"],
+        "done",
+    ),
+    Case(
+        "16 0004 00f2 0020",
+        ["AND mask: 00F2, bits 1, 4, 5, 6, 7 kept", "OR mask: 0020, bit 5 set, where the AND mask"],
+        "mask register 4: AND 00F2, OR 0020",
+        "16 0004 00f2 0020",
+        ["AND mask: 00F2"],
+        "done",
+    ),
+    Case(
+        "17 0003 0006 000e 0001 02 00ff",
+        ["read address: 3, reference 40004", "read quantity: 6 registers", "register 14: 255"],
+        "write 1 register from 14: 255; then read 6 from 3",
+        "17 0c 00fe 0acd 0001 0003 000d 00ff",
+        ["register 3: 254", "register 8: 255"],
+        "254, 2765, 1, 3, 13, 255",
+    ),
+    Case(
+        "18 04de",
+        ["FIFO pointer address: 1246, reference 41247"],
+        "read the FIFO queue at 1246",
+        "18 0006 0002 01b8 1284",
+        ["byte count: 6 bytes", "FIFO count: 2 registers", "value 2 of 2: 4740"],
+        "440, 4740",
+    ),
+    Case(
+        "2b 0d 01 02",
+        ["MEI type: 13, CANopen general reference", "MEI data: 01 02"],
+        "CANopen general reference: 01 02",
+        "2b 0d 05",
+        ["MEI data: 05"],
+        "05",
+    ),
+    Case(
+        "2b 0e 02 00",
+        ["read device id code: 2, regular, objects 0 to 127", "object id: 0, vendor name"],
+        "read the regular device identification",
+        "2b 0e 02 82 ff 04 02 00 04 41434d45 03 01 00",
+        [
+            "conformity level: 82, regular identification, stream and single objects",
+            "more follows: FF, yes, ask again from the next object id on",
+            "next object id: 4, product name",
+            "number of objects: 2",
+            'object 0: "ACME"',
+            "object id: 3, vendor URL",
+            "object 3: 00",
+        ],
+        'vendor name "ACME", vendor URL 00, more follow',
+    ),
+    Case(
+        "2b 0e 04 81",
+        ["read device id code: 4, one object", "object id: 129, the device's own"],
+        "read object 129 of the device identification",
+        "2b 0e 04 83 00 00 01 81 02 00ff",
+        ["object 129: 00 FF", "next object id: 00"],
+        "object 129 00 FF",
+    ),
+]
+
+
+def told(pdu: bytes, is_response: bool, request: bytes | None = None) -> list[str]:
+    fields = explain_pdu(pdu, is_response=is_response, request=request)
+    return [f"{name}: {meaning}" for _, _, name, meaning in fields]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.request)
+def test_every_function(case: Case) -> None:
+    request, response = bytes.fromhex(case.request), bytes.fromhex(case.response)
+    asked, answered = told(request, False), told(response, True, request)
+    for some, every in ((case.asked, asked), (case.answered, answered)):
+        for text in some:
+            assert any(line.startswith(text) for line in every), (text, every)
+        assert "wrong" not in str(every)
+    assert describe_request(request) == case.request_words
+    assert describe_response(response, request) == case.response_words
+
+
+def test_all_functions_are_in_the_list() -> None:
+    from modwire import REQUESTS
+
+    codes = {int(case.request[:2], 16) for case in CASES}
+    assert codes == {request.function_code for request in REQUESTS}
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (1, "illegal function"), (2, "illegal data address"), (3, "illegal data value"),
+        (4, "server device failure"), (5, "acknowledge"), (6, "server device busy"),
+        (7, "negative acknowledge"), (8, "memory parity error"),
+        (10, "gateway path unavailable"), (11, "gateway target failed"),
+        (9, "unknown exception code"), (255, "unknown exception code"),
+    ],
+)  # fmt: skip
+def test_every_exception(code: int, name: str) -> None:
+    pdu = bytes((0x83, code))
+    function, exception = told(pdu, True, b"\x03\0\0\0\1")
+    assert (
+        function == "function code: 83, exception in answer to function 3, read holding registers"
+    )
+    assert exception.startswith(f"exception code: {code}, {name}")
+    assert describe_response(pdu, b"\x03\0\0\0\1") == f"exception {code:02X}, {name}"
+
+
+@pytest.mark.parametrize(
+    ("request_pdu", "response", "text"),
+    [
+        ("05 0001 ff00", "05 0002 ff00", "address: 2, reference 00003; wrong, the request had 1"),
+        ("05 0001 ff00", "05 0001 0000", "value: 0000, off; wrong, the request had 65280"),
+        ("06 0001 0003", "06 0001 0004", "register 1: 4; wrong, the request had 3"),
+        ("10 0001 0001 02 0003", "10 0001 0002", "quantity: 2 registers; wrong, the request had 1"),
+        ("16 0001 0002 0003", "16 0001 0002 0004", "OR mask: 0004, bit 2 set, where the AND mask "
+         "has 0; wrong, the request had 3"),
+        ("08 0000 0001", "08 0000 0002", "data: 0002, repeated; wrong, the request had 1"),
+        ("03 0000 0002", "03 02 0000", "byte count: 2 bytes; wrong, 4 would be right for 2 regist"),
+        ("01 0000 0009", "01 01 00", "byte count: 1 byte; wrong, 2 would be right for 9 coils"),
+        ("01 0000 0003", "01 01 ff", "coils 0 to 2: 1 1 1, the rest pads; wrong, padding must be"),
+        ("03 0000 0001", "04 02 0000", "function code: 4, read input registers; wrong, the reques"),
+        ("14 07 06 0001 0000 0002", "14 04 03 06 0001", "group 1: length: 3 bytes; wrong, 5 would"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_does_not_fit_its_request(
+    request_pdu: str, response: str, text: str
+) -> None:
+    request = bytes.fromhex(request_pdu)
+    every = told(bytes.fromhex(response), True, request)
+    assert any(line.startswith(text) for line in every), every
+    if "padding" not in text:
+        assert "malformed" in describe_response(bytes.fromhex(response), request)
+
+
+@pytest.mark.parametrize(
+    ("pdu", "is_response", "text"),
+    [
+        ("", False, "function code: missing: 1 byte due"),
+        ("03 00", False, "address: cut off: 2 bytes due, 1 there"),
+        ("03 0000", False, "quantity: missing: 2 bytes due"),
+        ("03 0000 0001 00", False, "trailing bytes: wrong, the message ends before: 1 byte too ma"),
+        ("03 0000 007e", False, "quantity: 126 registers; wrong, 1 to 125 are allowed"),
+        ("01 0000 07d1", False, "quantity: 2001 coils; wrong, 1 to 2000 are allowed"),
+        ("03 ffff 0002", False, "quantity: 2 registers; wrong, they would end behind address 6553"),
+        ("05 0000 0001", False, "value: 0001; wrong, FF00 (on) and 0000 (off) are allowed"),
+        ("0f 0000 0009 01 00", False, "byte count: 1 byte; wrong, 2 would be right for 9 coils"),
+        ("10 0000 0002 04 0001", False, "register 1: missing: 2 bytes due"),
+        ("14 08 06 0000 2710 0000", False, "byte count: 8 bytes; wrong, 7 follow; wrong, 7 for ea"),
+        ("14 07 07 0000 2710 0000", False, "group 1: reference type: 7; wrong, must be 6"),
+        ("14 07 06 0000 2710 0001", False, "group 1: file: 0; wrong, 1 to 65535 are allowed"),
+        ("14 07 06 0001 2710 0001", False, "group 1: record: 10000; wrong, 0 to 9999 are allowed"),
+        ("14 07 06 0001 270f 0002", False, "group 1: length: 2 registers; wrong, they would end b"),
+        ("08 0013 0000", False, "sub-function: 19, return IOP overrun count, reserved"),
+        ("08 0005 0000", False, "sub-function: 5, reserved"),
+        ("08 0001 0001", False, "data: 0001; wrong, 0000 and FF00 are allowed"),
+        ("08 000a 0001", False, "data: 0001; wrong, must be 0000"),
+        ("2b 0c 00", False, "MEI type: 12, reserved"),
+        ("2b 0e 05 00", False, "read device id code: 5; wrong, 1 to 4 are allowed"),
+        ("2b 0e 01 04 01 00 02 00 01 41", True, "number of objects: 2; wrong, 1 follow"),
+        ("2b 0e 01 04 00 00 01 00 05 41", True, "object 0: cut off: 5 bytes due, 1 there"),
+        ("2b 0e 01 04 00 00 00", True, "conformity level: 04, which is none: 01..03 and 81..83"),
+        ("2b 0e 01 01 01 00 00", True, "more follows: 01; wrong, FF (yes) and 00 (no) are allowed"),
+        ("18 0042 0020" + "0000" * 32, True, "FIFO count: 32 registers; wrong, 0 to 31 are allow"),
+        ("11 02 41 07", True, 'server id: 41 07'),
+        ("0b 0001 0000", True, "status: 0001, which is neither 0000 nor FFFF"),
+        ("41 0102", False, "function code: 65, a function that users define (65..72 and 100..110)"),
+        ("41 0102", True, "data: nothing that the specification defines"),
+        ("5a 00", False, "function code: 90, reserved: it is in use by companies"),
+        ("1e 00", False, "function code: 30, a function that the specification does not have"),
+        ("00 00", False, "function code: 0, which is no function code: 1..127 are"),
+        ("83 02", False, "function code: 131, which is no function code: 1..127 are"),
+        ("83 02 00", True, "trailing bytes: wrong"),
+        ("83", True, "exception code: missing: 1 byte due"),
+    ],
+)  # fmt: skip
+def test_what_breaks_the_specification_is_explained(pdu: str, is_response: bool, text: str) -> None:
+    every = told(bytes.fromhex(pdu), is_response)
+    assert any(line.startswith(text) for line in every), every
+
+
+@pytest.mark.parametrize(
+    ("pdu", "words"),
+    [
+        ("", "nothing"),
+        ("41 0102", "function 65: 01 02"),
+        ("41", "function 65"),
+        ("03 0000 007e", "read holding registers, malformed: count must be 1..125 registers"),
+        ("08 0013 0000", "diagnostics, malformed: sub-function must be 0..4, 10..18, 20 or 21"),
+    ],
+)  # fmt: skip
+def test_words_for_what_is_no_request(pdu: str, words: str) -> None:
+    assert describe_request(bytes.fromhex(pdu)).startswith(words)
+
+
+def test_without_the_request_values_are_counted() -> None:
+    assert told(bytes.fromhex("03 04 0001 0002"), True)[2:] == [
+        "register 1 of 2: 1",
+        "register 2 of 2: 2",
+    ]
+    assert told(bytes.fromhex("01 02 01 80"), True)[2:] == [
+        "coils 1 to 8 of 16: 1 0 0 0 0 0 0 0",
+        "coils 9 to 16 of 16: 0 0 0 0 0 0 0 1",
+    ]

@@ -1,0 +1,160 @@
+"""Values as people write them: a typo must not become another value in a plant."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modwire.values import CDAB
+from modwire_tools.items import Defaults, parse_assignment, parse_item
+from modwire_tools.value_types import FLOATS, INTEGERS, parse_type, shortest, shown
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "address", "count", "kind"),
+    [
+        ("hr:16", "holding_registers", 16, 1, "uint16"),
+        ("40017/float32", "holding_registers", 16, 2, "float32"),
+        ("ir:0x10/float32x4", "input_registers", 16, 8, "float32x4"),
+        ("hr:0/uint8x4", "holding_registers", 0, 2, "uint8x4"),
+        ("hr:0/string:7", "holding_registers", 0, 4, "string:7"),
+        ("hr:0/bcd:8", "holding_registers", 0, 2, "bcd:8"),
+        ("hr:0/bits:20", "holding_registers", 0, 2, "bits:20"),
+        ("hr:5/bit:3", "holding_registers", 5, 1, "bit:3"),
+        ("co:7", "coils", 7, 1, "bit"),
+        ("co:0/bitx3", "coils", 0, 3, "bitx3"),
+    ],
+)
+def test_an_item_is_an_address_and_a_type(
+    text: str, table: str, address: int, count: int, kind: str
+) -> None:
+    item = parse_item(text)
+    assert (item.span.table, item.span.address, item.span.count) == (table, address, count)
+    assert item.type == kind
+
+
+def test_options_go_for_items_that_say_nothing_else() -> None:
+    defaults = Defaults("int32", 3, CDAB)
+    assert parse_item("hr:0", defaults).type == "int32x3"
+    assert parse_item("hr:0/float32x2", defaults).type == "float32x2"
+    assert parse_item("co:0", defaults).type == "bitx3"
+    assert parse_item("hr:0", defaults).decode([1, 0, 2, 0, 3, 0]) == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hr:0/flaot32", "a type is one of int8, uint8"),
+        ("hr:0/string", "a type is one of int8, uint8"),
+        ("hr:0/string:0", "length must be 1"),
+        ("hr:0/float32x0", "there must be 1..65536 values, got 0"),
+        ("hr:0/bit:16", "a bit of a register is bit:0 to bit:15"),
+        ("hr:0/bit", "a bit of a register is bit:0 to bit:15"),
+        ("co:0/uint16", "is a bit, which has no type but bit"),
+        ("co:0/bit:3", "is a bit itself"),
+        ("hr:65535/float32", "addresses must be 0..65535"),
+    ],
+)
+def test_a_wrong_type_says_what_is_allowed(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        parse_item(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoded"),
+    [
+        ("hr:0=22", [22]),
+        ("hr:0=0xFFFF", [0xFFFF]),
+        ("hr:0/int16=-1", [0xFFFF]),
+        ("hr:0/float32=22.5", [0x41B4, 0]),
+        ("hr:0/float64=nan", [0x7FF8, 0, 0, 0]),
+        ("hr:0=1,2,3", [1, 2, 3]),
+        ("hr:0/int32x2=1,-1", [0, 1, 0xFFFF, 0xFFFF]),
+        ("hr:0/string:6=a,b=", [0x612C, 0x623D, 0]),
+        ("hr:0/bcd:4=1234", [0x1234]),
+        ("hr:0/bits:4=0101", [5]),
+        ("hr:0/bit:3=on", [8]),
+        ("hr:0/bit:3=off", [0]),
+        ("co:0=on", [1]),
+        ("co:0=1,0,true,OFF", [1, 0, 1, 0]),
+    ],
+)
+def test_an_assignment_becomes_registers(text: str, encoded: list[int]) -> None:
+    assert list(parse_assignment(text).encoded) == encoded
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hr:0", "write an address, = and a value"),
+        ("hr:0=", "has no value behind the ="),
+        ("hr:0=65536", "uint16 must be an integer 0..65535, got 65536"),
+        ("hr:0=1.5", "uint16 must be a whole number, got '1.5'"),
+        ("hr:0=0xZZ", "uint16 must be a whole number"),
+        ("hr:0/float32=x", "float32 must be a number, got 'x'"),
+        ("hr:0/float32=1e99", "float32 must be a number -3.4"),
+        ("hr:0/string:2=pump", "at most 2 bytes"),
+        ("hr:0/bcd:2=123", "must be 0..99"),
+        ("hr:0/bits:4=012", "must be 0 and 1"),
+        ("hr:0/uint16x3=1,2", "takes 3 values, got 2"),
+        ("co:0=2", "a bit must be on or off, 1 or 0, got '2'"),
+        ("ir:0=1", "only coils and holding registers can"),
+        ("di:0=1", "only coils and holding registers can"),
+    ],
+)
+def test_a_wrong_assignment_says_what_is_allowed(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        parse_assignment(text)
+
+
+def test_what_serves_inputs_may_set_them() -> None:
+    assert list(parse_assignment("ir:0=7", by_owner=True).encoded) == [7]
+
+
+def test_scale_goes_both_ways() -> None:
+    tenth = Defaults(scale=0.1)
+    assert parse_item("ir:0", tenth).decode([2304]) == 230.4
+    assert list(parse_assignment("hr:0=230.4", tenth).encoded) == [2304]
+    assert parse_item("ir:0/float32", tenth).decode([0x41B4, 0]) == pytest.approx(2.25)
+    with pytest.raises(ValueError, match="string:4 cannot be scaled, only numbers can"):
+        parse_item("hr:0/string:4", tenth)
+
+
+NUMBERS = [*INTEGERS, *FLOATS]
+
+
+@settings(max_examples=50)
+@given(st.data(), st.sampled_from(NUMBERS), st.sampled_from(["ABCD", "CDAB"]))
+def test_what_is_shown_can_be_written(data: st.DataObject, name: str, order: str) -> None:
+    """Copying what `read` prints into `write` gives the same registers."""
+    defaults = Defaults(name, 1, CDAB) if order == "CDAB" else Defaults(name)
+    item = parse_item("hr:0", defaults)
+    registers = data.draw(
+        st.lists(st.integers(0, 0xFFFF), min_size=item.span.count, max_size=item.span.count)
+    )
+    if name.endswith("8"):
+        registers = [register & 0xFF for register in registers]
+    value = item.decode(registers)
+    if isinstance(value, float) and math.isnan(value):
+        return
+    if name == "float64":  # its 17 digits are more than anybody wants to read
+        return
+    assert item.decode(item.encode(item.shown(value))) == value
+
+
+def test_values_as_text() -> None:
+    item = parse_item("hr:0/bits:4x2")
+    assert item.shown(item.decode([0x0508])) == "0101, 1000"
+    assert shown((True, False)) == "on, off"
+    assert shown(22.34000015258789) == "22.34"
+    assert shortest(0.1) == 0.1
+    assert shown(float("inf")) == "inf"
+    assert shown(1e300) == "1e+300"
+
+
+def test_types_are_read_in_any_case() -> None:
+    assert parse_type("FLOAT32x2").repeats == 2

@@ -1,0 +1,252 @@
+"""The WebSocket of the page: what is shown is told at once, then what changes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fake_view import FakeView
+from modwire_tools.web.shown import MOST_SHOWN, Shown
+from page_requests import WebSocket, ask
+from running_page import ServedPage
+
+PLACE = {"device": 0, "unit": 1}
+VALUES = {"kind": "values", **PLACE, "table": "holding_registers", "address": 0, "count": 10}
+
+
+@pytest.fixture
+def view() -> FakeView:
+    return FakeView()
+
+
+@pytest.fixture
+def shown(view: FakeView) -> Shown:
+    return Shown(view)
+
+
+@pytest.fixture
+def page(view: FakeView) -> Iterator[ServedPage]:
+    with ServedPage(view) as served:
+        yield served
+
+
+def test_all_is_told_once_then_what_changed(view: FakeView, shown: Shown) -> None:
+    shown.show({"a": VALUES})
+    assert shown.changes() == {"a": {"all": [0] * 10}}
+    assert shown.changes() == {}
+    view.write(0, 1, "holding_registers", 3, [1, 2])
+    assert shown.changes() == {"a": {"set": {"3": 1, "4": 2}}}
+    assert shown.changes() == {}
+    view.write(0, 1, "holding_registers", 30, [1])  # outside of what is shown
+    assert shown.changes() == {}
+
+
+def test_much_that_changed_is_told_as_a_whole(view: FakeView, shown: Shown) -> None:
+    shown.show({"a": VALUES})
+    shown.changes()
+    view.write(0, 1, "holding_registers", 0, [9] * 8)
+    assert shown.changes() == {"a": {"all": [9] * 8 + [0] * 2}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kind": "overview"},
+        {"kind": "devices", "start": 1, "count": 1},
+        {"kind": "device", "device": 1},
+        {"kind": "tables", **PLACE},
+        VALUES,
+        {"kind": "points", **PLACE},
+        {"kind": "counters", **PLACE},
+        {"kind": "connections"},
+        {"kind": "faults", **PLACE},
+    ],
+)
+def test_every_kind_is_told_and_then_still(shown: Shown, given: dict[str, object]) -> None:
+    shown.show({"a": given})
+    told: Any = shown.changes()
+    assert told["a"]["all"]
+    assert shown.changes() == {}
+
+
+def test_what_goes_on_being_shown_is_not_told_anew(view: FakeView, shown: Shown) -> None:
+    shown.show({"a": VALUES})
+    shown.changes()
+    shown.show({"a": VALUES, "b": {"kind": "overview"}})
+    assert shown.changes().keys() == {"b"}
+    shown.show({"a": {**VALUES, "count": 5}})
+    assert shown.changes() == {"a": {"all": [0] * 5}}
+    shown.show({})
+    view.write(0, 1, "holding_registers", 0, [1])
+    assert shown.changes() == {}
+
+
+def test_a_changed_point_is_told_alone(view: FakeView, shown: Shown) -> None:
+    shown.show({"a": {"kind": "points", **PLACE}})
+    shown.changes()
+    view.write_point(0, 1, "voltage", 231.0)
+    told: Any = shown.changes()
+    assert told["a"]["set"].keys() == {"0"}
+    assert told["a"]["set"]["0"]["value"] == 231.0
+
+
+def test_a_value_that_is_no_number_changes_nothing(shown: Shown) -> None:
+    """NaN differs from itself, and would be told at each look."""
+    shown.show({"a": {"kind": "points", **PLACE}})
+    shown.changes()
+    assert shown.changes() == {}
+
+
+def test_a_trend_grows(view: FakeView, shown: Shown) -> None:
+    shown.show({"a": {"kind": "trend", **PLACE, "name": "voltage"}})
+    assert shown.changes() == {}
+    view.trends["voltage"] += [(1.0, 230.0), (2.0, 231.0)]
+    assert shown.changes() == {"a": {"add": [[1.0, 230.0], [2.0, 231.0]]}}
+    view.trends["voltage"].append((3.0, 232.0))
+    assert shown.changes() == {"a": {"add": [[3.0, 232.0]]}}
+
+
+def test_traffic_is_told_once_and_filtered(view: FakeView, shown: Shown) -> None:
+    view.add_message()
+    shown.show({"a": {"kind": "traffic"}, "b": {"kind": "traffic", "outcome": "silence"}})
+    told: Any = shown.changes()
+    assert told.keys() == {"a"}
+    view.add_message(outcome="silence")
+    told = shown.changes()
+    assert [each["number"] for each in told["a"]["add"]] == [2]
+    assert [each["number"] for each in told["b"]["add"]] == [2]
+    assert shown.changes() == {}
+
+
+def test_a_flood_of_messages_is_cut(view: FakeView, shown: Shown) -> None:
+    shown.show({"a": {"kind": "traffic"}})
+    for _ in range(1000):
+        view.add_message()
+    told: Any = shown.changes()
+    numbers = [each["number"] for each in told["a"]["add"]]
+    assert numbers == [*range(801, 1001)]
+    assert shown.changes() == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ({"kind": "nothing"}, "kind must be overview, devices, "),
+        ({"kind": "values", **PLACE}, "address is missing"),
+        ({**VALUES, "count": 1001}, "count must be 1..1000"),
+        ({"kind": "points", "device": 9, "unit": 1}, "there is no device 9"),
+        ({"kind": "device", "device": 9}, "there is no device 9"),
+        ({"kind": "traffic", "unit": 300}, "unit must be 0..255"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_once(
+    shown: Shown, given: dict[str, object], error: str
+) -> None:
+    shown.show({"a": given, "b": {"kind": "overview"}})
+    told: Any = shown.changes()
+    assert told["a"]["error"].startswith(error)
+    assert "all" in told["b"]
+    assert shown.changes() == {}
+
+
+def test_a_browser_may_not_show_without_end(shown: Shown) -> None:
+    shown.show({str(key): VALUES for key in range(MOST_SHOWN)})
+    with pytest.raises(ValueError, match="^at most 24 parts can be shown, got 25$"):
+        shown.show({str(key): VALUES for key in range(MOST_SHOWN + 1)})
+
+
+def test_a_write_reaches_the_browser(page: ServedPage) -> None:
+    with WebSocket(page.port) as live:
+        live.send({"show": {"a": VALUES}})
+        assert live.push() == {"a": {"all": [0] * 10}}
+        page.do(lambda: page.view.write(0, 1, "holding_registers", 2, [5]))
+        assert live.push() == {"a": {"set": {"2": 5}}}
+
+
+def test_there_are_five_pushes_a_second_at_most(page: ServedPage) -> None:
+    with WebSocket(page.port) as live:
+        live.send({"show": {"a": VALUES}})
+        live.push()
+        begun = time.monotonic()
+        pushes = 0
+        value = 0
+        while time.monotonic() < begun + 1.0:
+            value = (value + 1) % 5
+            page.do(lambda new=value: page.view.write(0, 1, "holding_registers", 0, [new]))  # type: ignore[misc]
+            if live.has_more(0.02):
+                live.push()
+                pushes += 1
+        assert 1 <= pushes <= 6
+
+
+def test_a_slow_browser_gets_what_is_there_when_it_is_ready(page: ServedPage) -> None:
+    """Nothing piles up: until a push is seen there is no other, then one with the latest."""
+    with WebSocket(page.port) as live:
+        live.send({"show": {"a": VALUES}})
+        live.push(is_seen=False)
+        for value in range(1, 4):
+            page.do(lambda new=value: page.view.write(0, 1, "holding_registers", 0, [new]))  # type: ignore[misc]
+            assert not live.has_more(0.25)
+        live.send({"seen": 1})
+        assert live.push() == {"a": {"set": {"0": 3}}}
+
+
+def test_browsers_show_different_parts(page: ServedPage) -> None:
+    with WebSocket(page.port) as one, WebSocket(page.port) as other:
+        one.send({"show": {"x": VALUES}})
+        other.send({"show": {"y": {"kind": "faults", **PLACE}}})
+        assert one.push().keys() == {"x"}
+        assert other.push().keys() == {"y"}
+        body = {"silence": 1}
+        assert ask(page.port, "PUT", "/api/devices/0/units/1/faults", body).status == 200
+        told: Any = other.push()
+        assert told["y"]["all"]["silence"] == 1.0
+        assert not one.has_more(0.3)
+
+
+@pytest.mark.parametrize(
+    ("message", "opcode", "reason"),
+    [
+        (b"nonsense", 1, "the body must be JSON"),
+        (b"[]", 1, "the body must be a JSON object"),
+        ({"show": []}, 1, "show must be an object"),
+        ({"show": {"a": 1}}, 1, "the part 'a' must be an object with a kind"),
+        ({"seen": 7}, 1, "seen must be 0..0, got 7"),
+        (b"\x00", 2, "messages must be texts"),
+    ],
+)
+def test_nonsense_closes_the_socket(
+    page: ServedPage, message: object, opcode: int, reason: str
+) -> None:
+    with WebSocket(page.port) as live:
+        live.send(message, opcode)
+        code, text = live.closing()
+        assert code == 1008
+        assert text.startswith(reason)
+    assert ask(page.port, "GET", "/api").status == 200
+
+
+def test_a_message_that_is_too_long_closes_the_socket(page: ServedPage) -> None:
+    with WebSocket(page.port) as live:
+        live.send(b" " * 60_000)
+        assert live.closing()[0] == 1009
+
+
+def test_the_end_is_told(page: ServedPage) -> None:
+    with WebSocket(page.port) as live:
+        live.send({"show": {"a": VALUES}})
+        live.push()
+        begun = time.monotonic()
+        page.stop()
+        assert live.closing() == (1001, "the simulator ends")
+        assert time.monotonic() < begun + 5.0
+
+
+def test_a_socket_that_is_dropped_is_forgotten(page: ServedPage) -> None:
+    for _ in range(120):  # more than there may be at once
+        with WebSocket(page.port) as live:
+            live.send({"show": {"a": VALUES}})
+            live.push()
