@@ -15,6 +15,7 @@ from .demo import demo
 from .ending import run
 from .gateway import gateway
 from .generate import generate
+from .gui import gui
 from .help import examples
 from .parse import parse
 from .read import read
@@ -126,8 +127,13 @@ app.command(
         "modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'",
     )
 )(simulate)
-
-
+app.command(
+    epilog=examples(
+        "gui",
+        "modwire gui",
+        "modwire gui device.toml --port 5021 --devices 3 --start",
+    )
+)(gui)
 app.command(
     epilog=examples(
         "parse",

@@ -1,0 +1,45 @@
+"""`Setup`: what is to be simulated, as it was typed into the form, and the simulation of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from modwire import Endpoint
+
+from ..cli.arguments import parse_whole
+from ..simulator.files import read_device
+from ..simulator.meter import energy_meter
+from ..simulator.simulation import Simulation, place
+
+MOST_DEVICES = 65535
+CONSECUTIVE = ("ports", "addresses")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Texts as the user typed them; without a `file` the built-in energy meter is simulated."""
+
+    file: str = ""
+    host: str = "127.0.0.1"
+    port: str = "5020"
+    devices: str = "1"
+    consecutive: str = "ports"
+
+    def simulation(self) -> Simulation:
+        """The simulation of it.
+
+        Raises OSError for a file that cannot be read, and ValueError for all else that is wrong.
+        """
+        port = parse_whole("port", self.port.strip(), 0, 65535)
+        count = parse_whole("the number of devices", self.devices.strip(), 1, MOST_DEVICES)
+        host = self.host.strip()
+        if not host:
+            raise ValueError("host must be a name or an address, such as 127.0.0.1, got nothing")
+        if ":" in host and not host.startswith("["):
+            host = f"[{host}]"
+        endpoint = Endpoint.parse(f"tcp://{host}:{port}")
+        file = self.file.strip()
+        device = read_device(Path(os.path.expanduser(file))) if file else energy_meter()
+        return Simulation(place([device], [endpoint], count=count, consecutive=self.consecutive))

@@ -1,0 +1,84 @@
+"""Values of points and tables as the window shows them, and as they are typed into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..simulator.view import PointInfo
+from ..value_types import parse_value
+from ..value_types import shown as shown_value
+
+_FLOATS = ("float16", "float32", "float64")
+
+
+def shown(point: PointInfo) -> str:
+    """The value of a point: "230.1", "on", and of bits "0101", the lowest last."""
+    value = point.value
+    if value is None:
+        return "none of its type"
+    if isinstance(value, list):
+        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
+        if point.type == "bits":
+            return "".join("1" if item else "0" for item in reversed(items))
+        return ", ".join(map(_shown, items))
+    return _shown(value)
+
+
+def _shown(value: object) -> str:
+    return shown_value(value) if isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def typed(point: PointInfo, text: str) -> object:
+    """What `text` stands for as a value of `point`; raises ValueError."""
+    if point.type == "string":
+        return text
+    if point.type == "bool":
+        return parse_value(None, text)
+    text = text.strip()
+    if point.type == "bits":
+        if not text or set(text) - {"0", "1"}:
+            raise ValueError(
+                f"{point.name}: bits must be 0 and 1, the lowest bit last, got {text!r}"
+            )
+        return [digit == "1" for digit in reversed(text)]
+    number = _number(text)
+    if number is None:
+        raise ValueError(f"{point.name} must be a number, got {text!r}")
+    # What is scaled may have decimals in a register of whole numbers: the view decides.
+    return float(number) if point.type in _FLOATS else number
+
+
+def parse_register(text: str) -> int:
+    """The register that `text` stands for: decimal, negative or hexadecimal; raises ValueError."""
+    number = _number(text.strip())
+    if not isinstance(number, int) or not -0x8000 <= number <= 0xFFFF:
+        raise ValueError(
+            f"the value must be 0..65535, 0x0..0xFFFF or -32768..-1, got {text.strip()!r}"
+        )
+    return number & 0xFFFF
+
+
+def _number(text: str) -> int | float | None:
+    for read in (int, _hexadecimal, float):
+        try:
+            return read(text)
+        except ValueError:
+            pass
+    return None
+
+
+def _hexadecimal(text: str) -> int:
+    if text[:2].lower() != "0x":
+        raise ValueError(text)
+    return int(text, 16)
+
+
+def spaced_hex(digits: str) -> str:
+    """Hexadecimal digits, byte by byte."""
+    return " ".join(digits[at : at + 2] for at in range(0, len(digits), 2)).upper()
+
+
+def text_of(registers: Sequence[int]) -> str:
+    """Registers as the text that they may be: two characters each, a dot for what is none."""
+    data = b"".join(register.to_bytes(2, "big") for register in registers)
+    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data)

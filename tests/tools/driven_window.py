@@ -1,0 +1,162 @@
+"""Drives the real window of `modwire gui`, in its own loop, as a user and clients would.
+
+A test's steps are a generator in Tk's loop: it yields what it waits for.
+"""
+
+from __future__ import annotations
+
+import gc
+import tkinter as tk
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from modwire_sync import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modwire_sync import Client
+    from modwire_tools.gui.lazy_rows import LazyRows
+    from modwire_tools.gui.setup import Setup
+    from modwire_tools.gui.window import Window
+
+T = TypeVar("T")
+Steps = Generator[Callable[[], object], None, None]
+
+_PATIENCE = 8.0  # seconds for one step
+_INTERVAL = 5  # milliseconds
+
+
+def drive(setup: Setup, body: Callable[[Window], Steps]) -> None:
+    """Open the window, go through the steps of `body`, and close it."""
+    try:
+        failures, interrupted = _driven(setup, body)
+    finally:
+        # Tk's objects must go in this thread, not when another one happens to collect.
+        gc.collect()
+    if failures:
+        raise failures[0]
+    assert not interrupted
+
+
+def _driven(setup: Setup, body: Callable[[Window], Steps]) -> tuple[list[BaseException], bool]:
+    from modwire_tools.gui.window import Window
+
+    window = Window(setup)
+    failures: list[BaseException] = []
+    steps = body(window)
+    waiting: list[Callable[[], object]] = []
+    deadline = [monotonic() + _PATIENCE]
+
+    def failed(kind: object, error: BaseException, traceback: object) -> None:
+        failures.append(error)
+        window.close()
+
+    def advance() -> None:
+        try:
+            while not waiting or waiting[0]():
+                waiting[:] = [next(steps)]
+                deadline[0] = monotonic() + _PATIENCE
+            if monotonic() > deadline[0]:
+                # Thrown into it, so that the traceback shows where it waits.
+                steps.throw(AssertionError(f"waited in vain; the window says {shown(window)}"))
+        except StopIteration:
+            window.close()
+        except BaseException as error:  # noqa: BLE001
+            failed(type(error), error, None)
+        else:
+            window.root.after(_INTERVAL, advance)
+
+    window.root.report_callback_exception = failed
+    window.root.after(_INTERVAL, advance)
+    return failures, window.run()
+
+
+def shown(window: Window) -> str:
+    return f"{window.root.title()!r}, {message(window)!r}, {window.session.state}"
+
+
+def message(window: Window) -> str:
+    """The sentence that stands in the window."""
+    return str(window.message.cget("text")) if window.message.winfo_manager() else ""
+
+
+def running(window: Window) -> Callable[[], bool]:
+    return lambda: window.session.state == "running"
+
+
+def stopped(window: Window) -> Callable[[], bool]:
+    return lambda: window.session.state == "stopped"
+
+
+def port_of(window: Window, device: int = 0) -> int:
+    assert window.session.view is not None
+    return int(window.session.view.devices(device, 1)[0].endpoints[0].rpartition(":")[2])
+
+
+@contextmanager
+def asking(port: int) -> Iterator[Callable[[Callable[[Client], T]], Future[T]]]:
+    """A client in a thread; what is asked of it comes as a future.
+
+    Nobody waits for the thread: the window's loop must go on, so that it is answered.
+    """
+    thread = ThreadPoolExecutor(1)
+    client = connect(f"tcp://127.0.0.1:{port}?timeout=10")
+    try:
+        yield lambda function: thread.submit(function, client)
+    finally:
+        thread.submit(client.close)
+        thread.shutdown(wait=False)
+
+
+def row_of(rows: LazyRows, text: str) -> int:
+    """The index of the row whose first text is `text`, brought into sight; or -1."""
+    for at in range(rows.count):
+        if not rows.texts(at):
+            _bring_into_sight(rows, at)
+        if rows.texts(at)[:1] == (text,):
+            _bring_into_sight(rows, at)
+            return at
+    return -1
+
+
+def _bring_into_sight(rows: LazyRows, at: int) -> None:
+    if rows.tree.exists(str(at)):
+        rows.tree.see(str(at))
+        rows.tree.update_idletasks()
+        rows.refresh()
+
+
+def cell(rows: LazyRows, text: str, column: int) -> str:
+    """What a row shows in a column."""
+    at = row_of(rows, text)
+    return rows.texts(at)[column] if at >= 0 else ""
+
+
+def double_click(rows: LazyRows, index: int, column: int) -> None:
+    """With the mouse on a cell."""
+    rows.tree.see(str(index))
+    rows.tree.update_idletasks()
+    x, y, width, height = rows.tree.bbox(str(index), str(column))
+    at = {"x": x + width // 2, "y": y + height // 2}
+    for _ in range(2):
+        rows.tree.event_generate("<Button-1>", **at)
+        rows.tree.event_generate("<ButtonRelease-1>", **at)
+
+
+def press(widget: tk.Misc, keys: str) -> None:
+    """A key, with the focus on a widget."""
+    widget.focus_force()
+    widget.update()
+    widget.event_generate(f"<{keys}>")
+
+
+def type_in(entry: tk.Misc | None, text: str, keys: str = "Return") -> None:
+    """A new text in a field, and a key behind it."""
+    assert entry is not None, "there is no field"
+    entry.delete(0, "end")  # type: ignore[attr-defined]
+    entry.insert(0, text)  # type: ignore[attr-defined]
+    press(entry, keys)

@@ -1,0 +1,519 @@
+"""The window of `modwire gui`, on a screen of Xvfb: what users do in it, and what clients see."""
+
+from __future__ import annotations
+
+import socket
+import tkinter as tk
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from driven_window import (
+    Steps,
+    asking,
+    cell,
+    double_click,
+    drive,
+    message,
+    port_of,
+    press,
+    row_of,
+    running,
+    stopped,
+    type_in,
+)
+from modwire import ExceptionResponseError, ServerDeviceFailureError
+from programs import free_port
+from virtual_screen import virtual_display
+
+if TYPE_CHECKING:
+    from modwire_tools.gui.window import Window
+
+    from ..conftest import RequirePeer
+
+DEVICE = """
+name = "Pump"
+
+[[unit]]
+id = 7
+name = "drive"
+
+[[unit.point]]
+name = "speed"
+at = "hr:10"
+value = 1200
+unit = "rpm"
+
+[[unit.point]]
+name = "pressure"
+at = "ir:0"
+type = "float32"
+unit = "bar"
+value.sine = { around = 5, amplitude = 1, period = 10 }
+
+[[unit.block]]
+at = "hr:200"
+values = [1, 2, 3]
+
+[[unit]]
+id = 8
+
+[[unit.point]]
+name = "level"
+at = "hr:0"
+value = 40
+"""
+
+
+@pytest.fixture
+def display(require_peer: RequirePeer) -> str:
+    return virtual_display(require_peer)
+
+
+@pytest.fixture(autouse=True)
+def _screen(display: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", display)
+
+
+def _setup(**values: str) -> object:
+    from modwire_tools.gui.setup import Setup
+
+    return Setup(**{"port": "0", **values})
+
+
+@pytest.fixture
+def device_file(tmp_path: Path) -> Path:
+    path = tmp_path / "pump.toml"
+    path.write_text(DEVICE)
+    return path
+
+
+def test_a_client_reads_what_the_window_shows_and_an_edit_reaches_it() -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        press(window.form.port, "Return")
+        yield running(window)
+        rows = window.points.rows
+        yield lambda: cell(rows, "demand_period", 1) == "15"
+        port = port_of(window)
+        assert window.root.title() == f"Energy meter at tcp://127.0.0.1:{port} - modwire"
+        with asking(port) as ask:
+            read = ask(lambda client: client.read_holding_registers(0, 2))
+            yield read.done
+            assert tuple(read.result()) == (15, 40)
+
+            double_click(rows, row_of(rows, "demand_period"), 1)
+            type_in(window.points.editor.entry, "20")
+            assert window.points.editor.entry is None
+            read = ask(lambda client: client.read_holding_registers(0, 2))
+            yield read.done
+            assert tuple(read.result()) == (20, 40)
+
+            # What is no value stays in its field, until Escape, and says what is allowed.
+            rows.select(row_of(rows, "ct_ratio"))
+            press(rows.tree, "Return")
+            type_in(window.points.editor.entry, "many")
+            assert message(window) == "ct_ratio must be a number, got 'many'"
+            type_in(window.points.editor.entry, "70000")
+            assert message(window).startswith("ct_ratio: ")
+            press(window.points.editor.entry, "Escape")
+            assert window.points.editor.entry is None
+
+            # A bit is switched by Enter alone.
+            rows.select(row_of(rows, "relay_1"))
+            press(rows.tree, "Return")
+            coils = ask(lambda client: client.read_coils(0, 2))
+            yield coils.done
+            assert list(coils.result())[:2] == [True, False]
+            assert message(window) == ""
+
+    drive(_setup(), body)
+
+
+def test_a_clients_writes_show_and_a_point_can_be_held() -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        window.form.start_button.invoke()
+        yield running(window)
+        rows = window.points.rows
+        yield lambda: cell(rows, "voltage_l1", 1)
+        with asking(port_of(window)) as ask:
+            written = ask(lambda client: client.write_registers(0, [45, 60]))
+            yield written.done
+            written.result()
+            yield (
+                lambda: cell(rows, "demand_period", 1) == "45" and cell(rows, "ct_ratio", 1) == "60"
+            )
+            window.select_page(3)
+            clients = window.clients.rows
+            yield lambda: clients.count == 1 and clients.texts(0)[-1] == "1"
+        yield lambda: window.clients.rows.count == 0
+
+        window.select_page(0)
+        rows.select(row_of(rows, "voltage_l1"))
+        press(rows.tree, "space")
+        held = cell(rows, "voltage_l1", 1)
+        assert cell(rows, "voltage_l1", 5) == "held: sine around 230, 60 s"
+        # The meter lives on, the point does not.
+        seconds = cell(rows, "operating_seconds", 1)
+        yield lambda: cell(rows, "operating_seconds", 1) != seconds
+        assert cell(rows, "voltage_l1", 1) == held
+        press(rows.tree, "space")
+        yield lambda: cell(rows, "voltage_l1", 1) != held
+
+        # Meanwhile its trend has become a line.
+        yield lambda: window.points.chart.find_withtag("line")
+        (label,) = window.points.chart.find_withtag("last")
+        assert window.points.chart.itemcget(label, "text").endswith(" V")
+
+    drive(_setup(), body)
+
+
+def test_stop_closes_the_port_and_start_opens_it_again() -> None:
+    port = free_port()
+
+    def body(window: Window) -> Steps:
+        for _ in range(2):
+            yield lambda: window.form.start_button.winfo_viewable()
+            window.form.start_button.invoke()
+            yield running(window)
+            assert window.form.start_button.instate(["disabled"])
+            assert window.form.host.instate(["disabled"])
+            with asking(port) as ask:
+                read = ask(lambda client: client.read_holding_registers(0, 1))
+                yield read.done
+                assert tuple(read.result()) == (15,)
+            window.form.stop_button.invoke()
+            yield stopped(window)
+            assert _refuses(port)
+            assert window.root.title() == "modwire simulator"
+            assert window.devices.rows.count == 0
+            assert window.points.rows.count == 0
+        assert message(window) == ""
+
+    drive(_setup(port=str(port)), body)
+
+
+def test_two_devices_are_apart_and_one_can_be_stopped(device_file: Path) -> None:
+    port = _free_ports(2)
+
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        window.form.start_button.invoke()
+        yield running(window)
+        places = f"tcp://127.0.0.1:{port} to tcp://127.0.0.1:{port + 1}"
+        assert window.root.title() == f"Pump (2 devices) at {places} - modwire"
+        devices, points = window.devices.rows, window.points.rows
+        yield lambda: devices.count == 2 and devices.texts(1)
+        devices.select(1)
+        yield lambda: window.choice.device == 1 and cell(points, "speed", 1) == "1200"
+        window.points.edit(row_of(points, "speed"))
+        type_in(window.points.editor.entry, "900")
+        with asking(port) as ask, asking(port + 1) as ask_second:
+            read = [
+                each(lambda client: client.read_holding_registers(10, 1, unit=7))
+                for each in (ask, ask_second)
+            ]
+            yield lambda: all(each.done() for each in read)
+            assert [tuple(each.result()) for each in read] == [(1200,), (900,)]
+
+        # Another unit of it.
+        window.units.current(1)
+        window.units.event_generate("<<ComboboxSelected>>")
+        yield lambda: cell(points, "level", 1) == "40"
+
+        window.devices.stop_button.invoke()
+        yield lambda: devices.texts(1)[2].startswith("stopped, ")
+        yield lambda: _refuses(port + 1)
+        assert not _refuses(port)
+        window.devices.start_button.invoke()
+        yield lambda: devices.texts(1)[2] == f"tcp://127.0.0.1:{port + 1}"
+
+    drive(_setup(file=str(device_file), port=str(port), devices="2"), body)
+
+
+def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('[[unit]]\nid = 1\n[[unit.point]]\nname = "a"\nat = "hr:0"\ntype = "int17"\n')
+    missing = tmp_path / "missing.toml"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        used = listener.getsockname()[1]
+
+        def body(window: Window) -> Steps:
+            yield lambda: window.form.start_button.winfo_viewable()
+            form = window.form
+            for field, value, expected in (
+                (form.file, str(wrong), f"{wrong}: unit 1 (1), point 1 (a), type must be one of "),
+                (form.file, str(missing), f"cannot read {missing}: No such file or directory"),
+                (form.port, "hundred", "port must be a whole number, 0..65535, got 'hundred'"),
+                (form.port, "65536", "port must be a whole number, 0..65535, got '65536'"),
+                (form.devices, "0", "the number of devices must be a whole number, 1..65535"),
+                (form.host, "", "host must be a name or an address, such as 127.0.0.1"),
+                (form.port, str(used), f"tcp://127.0.0.1:{used}: "),
+            ):
+                before = field.get()
+                field.delete(0, "end")
+                field.insert(0, value)
+                form.start_button.invoke()
+                yield lambda: message(window) and window.session.state == "stopped"
+                assert message(window).startswith(expected)
+                assert "\n" not in message(window)
+                assert form.start_button.instate(["!disabled"])
+                field.delete(0, "end")
+                field.insert(0, before)
+            assert "another program listens there already, take another port" in message(window)
+            form.start_button.invoke()
+            yield running(window)
+            assert message(window) == ""
+
+        drive(_setup(), body)
+
+
+def test_a_device_whose_port_is_taken_is_told_and_the_others_are_served() -> None:
+    port = _free_ports(2)
+    with socket.create_server(("127.0.0.1", port + 1)) as listener:
+
+        def body(window: Window) -> Steps:
+            yield lambda: window.form.start_button.winfo_viewable()
+            window.form.start_button.invoke()
+            yield running(window)
+            yield lambda: message(window).startswith(f"tcp://127.0.0.1:{port + 1}: ")
+            devices = window.devices.rows
+            yield lambda: devices.count == 2 and devices.texts(1)
+            assert devices.texts(0)[2] == f"tcp://127.0.0.1:{port}"
+            devices.select(1)
+            yield lambda: "in use" in str(window.state.cget("text"))
+            listener.close()
+            window.devices.start_button.invoke()
+            yield lambda: window.devices.rows.texts(1)[2] == f"tcp://127.0.0.1:{port + 1}"
+
+        drive(_setup(port=str(port), devices="2"), body)
+
+
+def test_a_file_is_chosen_in_the_dialog(device_file: Path) -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.browse_button.winfo_viewable()
+        root = window.root
+
+        def answer() -> None:
+            dialogs = [each for each in _inside(root, ".") if _class(root, each) == "TkFDialog"]
+            fields = [
+                each
+                for dialog in dialogs
+                for each in _inside(root, dialog)
+                if _class(root, each) == "TEntry" and root.tk.call("winfo", "viewable", each)
+            ]
+            if not fields:
+                root.after(20, answer)
+                return
+            name = fields[-1]
+            root.tk.call(name, "insert", 0, str(device_file))
+            root.tk.call("focus", "-force", name)
+            root.update()
+            root.tk.call("event", "generate", name, "<Return>")
+
+        root.after(20, answer)
+        press(root, "Control-o")
+        assert window.form.file.get() == str(device_file)
+        window.form.start_button.invoke()
+        yield running(window)
+        yield lambda: cell(window.points.rows, "speed", 1) == "1200"
+
+    drive(_setup(), body)
+
+
+def _class(root: tk.Tk, name: str) -> str:
+    return str(root.tk.call("winfo", "class", name))
+
+
+def _inside(root: tk.Tk, name: str) -> list[str]:
+    """The names of all widgets in a widget; those of Tk's own dialogs have no objects."""
+    found: list[str] = []
+    for each in root.tk.splitlist(root.tk.call("winfo", "children", name)):
+        found += [each, *_inside(root, each)]
+    return found
+
+
+def test_registers_are_seen_found_and_changed(device_file: Path) -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        window.form.start_button.invoke()
+        yield running(window)
+        press(window.root, "Control-Key-2")
+        pane = window.registers
+        yield lambda: pane.rows.count == 4 and pane.rows.texts(3)
+        assert [pane.rows.texts(at)[0] for at in range(4)] == ["10", "200", "201", "202"]
+        type_in(pane.address, "0xC9")
+        assert pane.rows.selected == 2
+        press(pane.rows.tree, "Return")
+        type_in(pane.editor.entry, "-2")
+        assert pane.rows.texts(2)[1:6] == (
+            "0x00C9",
+            "65534",
+            "-2",
+            "0xFFFE",
+            "1111 1111 1111 1110",
+        )
+        with asking(port_of(window)) as ask:
+            read = ask(lambda client: client.read_holding_registers(200, 3, unit=7))
+            yield read.done
+            assert tuple(read.result()) == (1, 0xFFFE, 3)
+        press(pane.rows.tree, "Return")
+        type_in(pane.editor.entry, "65536")
+        assert message(window).startswith("the value must be 0..65535, 0x0..0xFFFF or ")
+        press(pane.editor.entry, "Escape")
+        type_in(pane.address, "203")
+        assert message(window) == "there is no address 203 among the holding registers"
+
+        pane.tables.set("Input registers")
+        pane.tables.event_generate("<<ComboboxSelected>>")
+        yield lambda: pane.rows.count == 2 and pane.rows.texts(1)
+
+    drive(_setup(file=str(device_file)), body)
+
+
+def test_traffic_is_told_in_words_and_filtered() -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        window.form.start_button.invoke()
+        yield running(window)
+        with asking(port_of(window)) as ask:
+
+            def talk(client: object) -> None:
+                client.read_holding_registers(0, 2)  # type: ignore[attr-defined]
+                client.write_coil(1, True)  # type: ignore[attr-defined]
+                with pytest.raises(ExceptionResponseError):
+                    client.read_holding_registers(500, 1)  # type: ignore[attr-defined]
+
+            talked = ask(talk)
+            yield talked.done
+            talked.result()
+        # It was recorded before anybody looked.
+        press(window.root, "Control-f")
+        pane = window.traffic
+        yield lambda: len(_answers(pane.tree)) == 3
+        requests = [pane.tree.item(row, "values")[4] for row in pane.tree.get_children()]
+        assert requests[0] == "read 2 holding registers from 0"
+        assert _answers(pane.tree)[0] == "15, 40"
+        assert _answers(pane.tree)[2].startswith("exception 02")
+
+        pane.tree.selection_set(pane.tree.get_children()[0])
+        yield lambda: "03 00 00 00 02" in str(pane.details.cget("text"))
+        assert "03 04 00 0F 00 28" in str(pane.details.cget("text"))
+
+        type_in(pane.text, "coil", "KeyRelease-l")
+        yield lambda: len(_answers(pane.tree)) == 1
+        type_in(pane.text, "", "KeyRelease-BackSpace")
+        yield lambda: len(_answers(pane.tree)) == 3
+        type_in(pane.functions, "3", "KeyRelease-3")
+        pane.outcome.set("exception")
+        pane.outcome.event_generate("<<ComboboxSelected>>")
+        yield lambda: len(_answers(pane.tree)) == 1
+        assert _answers(pane.tree)[0].startswith("exception 02")
+
+    drive(_setup(), body)
+
+
+def _answers(tree: tk.Misc) -> list[str]:
+    return [tree.item(row, "values")[5] for row in tree.get_children()]  # type: ignore[attr-defined]
+
+
+def test_a_fault_that_is_asked_for_is_what_a_client_gets() -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        window.form.start_button.invoke()
+        yield running(window)
+        press(window.root, "Control-Key-5")
+        pane = window.faults
+        yield lambda: pane.fields["exception"].get() == "0"
+        type_in(pane.fields["exception"], "101")
+        assert message(window) == "Refuse with an exception: it must be 0..100 %, got '101'"
+        type_in(pane.fields["exception"], "100")
+        assert message(window) == ""
+        with asking(port_of(window)) as ask:
+            read = ask(lambda client: client.read_holding_registers(0, 1))
+            yield read.done
+            with pytest.raises(ServerDeviceFailureError):
+                read.result()
+            pane.clear_button.invoke()
+            read = ask(lambda client: client.read_holding_registers(0, 1))
+            yield read.done
+            assert tuple(read.result()) == (15,)
+        assert pane.fields["exception"].get() == "0"
+
+    drive(_setup(), body)
+
+
+def test_all_is_reached_by_keys() -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        root, form = window.root, window.form
+        press(root, "Alt-d")
+        assert root.focus_get() is form.file
+        order = []
+        for _ in range(7):
+            widget = root.focus_get()
+            order.append(widget)
+            assert widget is not None
+            press(widget, "Tab")
+        assert order == [
+            form.file,
+            form.browse_button,
+            form.host,
+            form.port,
+            form.devices,
+            form.consecutive,
+            form.start_button,
+        ]
+        press(root, "F5")
+        yield running(window)
+        press(root, "Control-Key-3")
+        yield lambda: root.focus_get() is window.traffic.tree
+        press(root, "Control-Key-1")
+        yield lambda: root.focus_get() is window.points.rows.tree
+        press(root, "Alt-n")
+        assert root.focus_get() is window.units
+        height = window.theme.font.metrics("linespace")
+        press(root, "Control-plus")
+        press(root, "Control-plus")
+        assert window.theme.font.metrics("linespace") > height
+        press(root, "Control-Key-0")
+        assert window.theme.font.metrics("linespace") == height
+        press(root, "Shift-F5")
+        yield stopped(window)
+        press(root, "Alt-a")
+        yield running(window)
+
+    drive(_setup(), body)
+
+
+def test_closing_while_it_starts_ends_all() -> None:
+    def body(window: Window) -> Steps:
+        yield lambda: window.form.start_button.winfo_viewable()
+        window.form.start_button.invoke()
+        assert window.session.state == "starting"
+        # Ends here, and `drive` returns only when nothing runs any more.
+
+    drive(_setup(devices="20"), body)
+
+
+def _refuses(port: int) -> bool:
+    """Whether nobody listens at a port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def _free_ports(count: int) -> int:
+    """The first of some consecutive ports on which nobody listens."""
+    while True:
+        first = free_port()
+        try:
+            for port in range(first, first + count):
+                socket.create_server(("127.0.0.1", port)).close()
+        except (OSError, OverflowError):
+            continue
+        return first

@@ -1,0 +1,56 @@
+"""Xvfb, a screen that nobody sees, on a display number of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import cache
+from importlib.util import find_spec
+from select import select
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..conftest import RequirePeer
+
+_PATIENCE = 20.0  # seconds
+_KEEPER = 'Xvfb "$@" & read line; kill $!'
+
+
+def virtual_display(require_peer: RequirePeer) -> str:
+    """The name of the display, such as ":7"; the test is skipped, or fails, where none can be."""
+    require_peer("Xvfb", shutil.which("Xvfb") is not None, "apt-get install xvfb")
+    require_peer("Tk", find_spec("_tkinter") is not None, "apt-get install python3-tk")
+    return _display()
+
+
+@cache
+def _display() -> str:
+    """Starts Xvfb, which ends when this process has: a shell waits for the end of a pipe.
+
+    Tk keeps its connection for as long as the process is there, and ends the process if the
+    screen goes away before.
+    """
+    kept, _ = os.pipe()  # its other end stays open
+    reader, writer = os.pipe()
+    server = ["-displayfd", "3", "-screen", "0", "1400x900x24", "-nolisten", "tcp"]
+    os.posix_spawnp(
+        "sh",
+        ["sh", "-c", _KEEPER, "sh", *server],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, kept, 0),
+            (os.POSIX_SPAWN_DUP2, writer, 3),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+        ],
+    )
+    os.close(writer)
+    text = b""
+    while not text.endswith(b"\n"):
+        ready, _, _ = select([reader], [], [], _PATIENCE)
+        assert ready, "Xvfb does not say its display"
+        part = os.read(reader, 100)
+        assert part, "Xvfb has ended"
+        text += part
+    os.close(reader)
+    return f":{int(text)}"
