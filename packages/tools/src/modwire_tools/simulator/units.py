@@ -253,9 +253,13 @@ class DelayedUnit(AsyncUnit):
 def in_front(unit: SimulatedUnit, faults: Faults, draw: random.Random) -> Unit:
     """What a server is given for `unit`: the unit itself where nothing stands in front of it."""
     spec = unit.spec
-    codes = [each.code for each in (*spec.refusals, *spec.limits.values())]
+    codes = {
+        *(refusal.code for refusal in spec.refusals),
+        *(limit.code for limit in spec.limits.values()),
+        *spec.missing.values(),
+    }
     front: Unit = unit
-    if spec.refuses or SILENCE in (*codes, *spec.missing.values()):
+    if spec.refuses or SILENCE in codes:
         front = RefusingUnit(unit)
     if not (faults.drop or faults.silence or faults.damage or faults.exception or faults.delay):
         return front
