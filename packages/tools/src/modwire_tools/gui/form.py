@@ -57,8 +57,6 @@ class SetupForm(ttk.Frame):
             field.pack(side="left", padx=(gap, gap * 3))
         self.stop_button.pack(side="right")
         self.start_button.pack(side="right", padx=gap)
-        # Tab goes from the fields to the buttons, and from Start to Stop.
-        self.stop_button.lift()
         self._note = ttk.Label(self.file, text="empty: a small energy meter", style="Field.TLabel")
         self._note.bind("<Button-1>", lambda event: self.file.focus_set())
         self.file.bind("<FocusIn>", lambda event: self._note.place_forget())
