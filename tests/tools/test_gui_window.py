@@ -329,6 +329,8 @@ def test_all_is_reached_by_keys() -> None:
         yield stopped(window)
         press(root, "Alt-a")
         yield running(window)
+        press(window.form.stop_button, "Return")
+        yield stopped(window)
 
     drive(setup_of(), body)
 
