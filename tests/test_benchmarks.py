@@ -132,3 +132,17 @@ def test_the_page_has_a_table_of_every_family() -> None:
     rows = [*(row for rows in ROWS.values() for row in rows), *STORES]
     missing = [row for row in rows if f"| {row}" not in page]
     assert not missing
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+def test_many_simulated_devices_can_be_polled() -> None:
+    arguments = ["--devices", "20", "--seconds", "1"]
+    result = subprocess.run(
+        [sys.executable, str(RUN.with_name("simulator.py")), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    # A busy machine may be late; an answer that is wrong is none of its faults.
+    assert "| 20 | 20 |" in result.stdout, result.stderr
+    assert result.stdout.splitlines()[-1].split("|")[4].strip() == "0"

@@ -408,6 +408,7 @@ def test_a_point_that_is_not_there_is_an_error_or_left_out(ask: Any) -> None:
     with pytest.raises(IllegalDataAddressError) as caught:
         ask(Holes.read, device)
     assert caught.value.request == ReadHoldingRegistersRequest(5, 2)
+    assert str(caught.value).endswith(": second (holding register 5)")
 
     planner = Holes.planner()
     holes = ask(Holes.read, device, planner=planner)
@@ -447,6 +448,54 @@ def test_limits_are_those_of_the_class_and_are_inherited() -> None:
     Holes.read(Blocking(device))
     assert device.spans == [(3, 0, 10)]
     assert list(More.points) == ["first", "second", "third", "fourth"]
+
+
+@both
+def test_a_point_alone_is_read_within_the_limits_of_its_class(ask: Any) -> None:
+    class Small(RegisterMap, limits=PlanLimits(max_registers=8)):
+        name = string(24, holding=0)
+
+    device = Device(Unit(holding_registers=SequentialBlock(0, [0x4142] * 12)))
+    assert ask(Small.name.read, device) == "AB" * 12
+    assert device.spans == [(3, 0, 8), (3, 8, 4)]
+
+
+class Swapped(RegisterMap, order="CDAB"):
+    power = float32(input=0)
+    energy = uint32(input=2, word_order="big")
+    count = uint32(input=4, order="ABCD")
+    name = string(4, input=6, byte_order="little")
+
+
+def test_the_order_of_a_class_is_that_of_its_points_unless_they_have_one() -> None:
+    swapped = Swapped()
+    swapped.power, swapped.energy, swapped.count, swapped.name = 1.0, 1, 2, "pump"
+    unit = swapped.build_unit()
+    assert list(unit.input_registers.read(0, 8)) == [0, 0x3F80, 0, 1, 0, 2, 0x7570, 0x706D]
+    assert Swapped.read(Blocking(Device(unit))) == swapped
+    assert Swapped.power.read(Blocking(Device(unit))) == 1.0
+
+
+def test_a_subclass_has_the_order_for_its_own_points_and_changes_no_other() -> None:
+    class More(Swapped):
+        reactive = float32(input=8)
+
+    class Straight(Swapped, order="ABCD"):
+        reactive = float32(input=8)
+        also = Swapped.power
+
+    more, straight = More(), Straight()
+    more.power = more.reactive = straight.power = straight.reactive = 1.0
+    assert more.raw(More.power) == more.raw(More.reactive) == [0, 0x3F80]
+    assert straight.raw(Straight.power) == [0, 0x3F80]
+    assert straight.raw(Straight.reactive) == [0x3F80, 0]
+
+
+def test_an_order_that_there_is_not_is_refused_with_the_class() -> None:
+    with pytest.raises(ValueError, match="order must be an Order or one of ABCD, CDAB"):
+
+        class Wrong(RegisterMap, order="ACBD"):  # type: ignore[arg-type]
+            pass
 
 
 def test_a_subclass_may_move_a_point_or_drop_it() -> None:

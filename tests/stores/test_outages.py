@@ -105,6 +105,20 @@ def test_a_sqlite_file_that_is_locked_fails_in_time(tmp_path: Path) -> None:
         assert unit.holding_registers.read(0, 1)[0] == 3
 
 
+def test_a_file_that_is_no_database_is_told_in_one_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "report.txt"
+    path.write_text("no database " * 100)
+    with sql_unit(path, "meter") as unit:
+        for _ in range(2):
+            with pytest.raises(ServerDeviceFailureError, match="failed: file is not a database$"):
+                unit.holding_registers.read(0, 1)
+        assert repr(unit) == f"<StoreUnit in <SqlStore table meter of sqlite:///{path}, down>>"
+    assert caplog.text.count("file is not a database") == 1, caplog.text
+    assert path.read_text() == "no database " * 100
+
+
 def test_a_table_that_was_dropped_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "registers.db"
     with sql_unit(str(path), "meter") as unit:

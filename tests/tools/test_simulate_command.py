@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from copied_devices import SerialLine
-from modwire import IllegalDataAddressError, SequentialBlock, Unit, Units
+from copied_devices import SerialLine, simulated
+from modwire import IllegalDataAddressError, ResponseTimeoutError, SequentialBlock, Unit, Units
 from modwire_sync import TcpServer, connect
 from modwire_tools.cli import main
 from modwire_tools.simulator.files import read_device, write_device
@@ -224,6 +224,46 @@ def test_scrape_finds_the_units_and_writes_a_file_to_simulate(tmp_path: Path) ->
     with simulating(path, "--tcp", "0") as lines, connect(endpoints(lines)[0]) as client:
         assert client.read_holding_registers(200, 100, unit=2) == list(range(200, 300))
         assert client.read_coils(5, 3, unit=3) == [True, False, True]
+
+
+def test_a_device_that_answers_to_every_id_is_read_once_and_copied_for_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "copy.toml"
+    block = SequentialBlock(0, [4, 5])
+    with TcpServer(Units.single(Unit(holding_registers=block)), ("127.0.0.1", 0)) as server:
+        endpoint = f"tcp://127.0.0.1:{server.address[1]}"
+        code, _, error = run_here(
+            capsys, "scrape", endpoint, "-o", str(path), "--addresses", "0..9", "--name", "One"
+        )
+    assert (code, "answers to every unit id" in error) == (0, True)
+    device = read_device(path)
+    assert (device.name, [each.id for each in device.units]) == ("One", [1])
+    served = simulated(device, ["tcp://127.0.0.1:0"])
+    with served as view, connect(view.devices()[0].endpoints[0]) as client:
+        for unit in (0, 1, 94, 255):
+            assert client.read_holding_registers(0, 2, unit=unit) == [4, 5]
+
+
+def test_silence_is_copied_too(tmp_path: Path) -> None:
+    path = tmp_path / "d.toml"
+    path.write_text(
+        """
+        [[unit]]
+        id = 1
+        missing = { holding_registers = "silence" }
+        limits = { input_registers = { count = 2, exception = "silence" } }
+        block = [{ at = "hr:0", values = [1] }, { at = "ir:0", values = [1, 2, 3] }]
+        """
+    )
+    served = simulated(read_device(path), ["tcp://127.0.0.1:0"])
+    with served as view, connect(f"{view.devices()[0].endpoints[0]}?timeout=0.2") as client:
+        assert client.read_holding_registers(0) == [1]
+        assert client.read_input_registers(1, 2) == [2, 3]
+        with pytest.raises(ResponseTimeoutError):
+            client.read_holding_registers(1)
+        with pytest.raises(ResponseTimeoutError):
+            client.read_input_registers(0, 3)
 
 
 def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:

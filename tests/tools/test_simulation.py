@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import pytest
 import trio
 import trio.testing
 
+from copied_devices import SerialLine
 from modwire import (
     ConnectionLostError,
     FrameError,
@@ -380,6 +382,42 @@ def test_rates_of_faults_are_kept_to() -> None:
                 except ModbusError:
                     failed += 1
             assert 60 < failed < 140
+
+    run(main)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+def test_when_a_device_of_a_line_is_stopped_the_others_go_on() -> None:
+    def on_the_line(number: int) -> DeviceSpec:
+        block = BlockSpec(parse_place("hr:0"), (number,))
+        return DeviceSpec(f"d{number}", (UnitSpec(number, blocks=(block,)),))
+
+    async def main() -> None:
+        devices = [on_the_line(1), on_the_line(2)]
+        with SerialLine() as line:
+            place_at = f"rtu://{line.right}?baudrate=115200"
+            client = connect(f"rtu://{line.left}?baudrate=115200&timeout=5")
+            async with running(devices, [place_at]) as view, client:
+                view.traffic()
+
+                async def read(unit: int, wait: float = 5) -> list[int]:
+                    return await client.read_holding_registers(0, unit=unit, timeout=wait)
+
+                assert await read(1) == [1]
+                assert await read(2) == [2]
+                # The first one had opened the port; now the other one does.
+                view.stop(0)
+                await until(lambda: not view.devices()[0].running)
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                assert await read(2) == [2]
+                with pytest.raises(ResponseTimeoutError):
+                    await read(1, wait=0.2)
+                view.start(0)
+                await trio.testing.wait_all_tasks_blocked(0.05)
+                assert await read(1) == [1]
+                assert view.problems() == {}
+                assert [each.device for each in view.connections()] == [0, 1]
+                assert [each.device for each in view.traffic()] == [0, 1, 1, 0]
 
     run(main)
 

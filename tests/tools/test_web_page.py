@@ -224,7 +224,7 @@ def test_a_fault_switch_works(browser: Browser, page: RunningPage, meter: TcpCli
 def test_traffic_is_decoded(browser: Browser, page: RunningPage, boiler: TcpClient) -> None:
     browser.open(f"{page.link}#/traffic?device=1")
     browser.one(".filters")
-    # What was sent before is in the list too, if traffic was watched before.
+    page.do(page.view.traffic)  # recorded from now on, if the page has not asked yet
     boiler.write_registers(150, [1, 2, 3])
     newest = ".messages li:first-child "
     browser.wait_text(f"{newest}.m-request", lambda text: "150" in text)
@@ -372,7 +372,10 @@ Promise.allSettled(attempts).then((ends) => {
 
 
 def test_a_page_of_another_site_reaches_nothing(browser: Browser) -> None:
-    """Real requests of a real browser, from a page on another port of this machine."""
+    """Real requests of a real browser, from a page on another port of this machine.
+
+    Its server has threads, since browsers open connections that they may not use.
+    """
     view = FakeView()
     with ServedPage(view) as served:
         text = (ATTACK % {"port": served.port}).encode()
@@ -387,7 +390,7 @@ def test_a_page_of_another_site_reaches_nothing(browser: Browser) -> None:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        with http.server.HTTPServer(("127.0.0.1", 0), Attacker) as site:
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Attacker) as site:
             serving = threading.Thread(target=site.serve_forever)
             serving.start()
             browser.driver.get(f"http://127.0.0.1:{site.server_port}/")

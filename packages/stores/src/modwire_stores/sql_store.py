@@ -58,7 +58,12 @@ class SqlStore(Store):
         _check_table(table)
         try:
             import sqlalchemy
-            from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+            from sqlalchemy.exc import (
+                DatabaseError,
+                DBAPIError,
+                InterfaceError,
+                OperationalError,
+            )
             from sqlalchemy.exc import TimeoutError as PoolTimeoutError
         except ImportError as error:
             raise ImportError("SQL needs: pip install modwire-stores[sql]") from error
@@ -80,6 +85,7 @@ class SqlStore(Store):
         self._timeout = timeout
         self._is_ready = False
         self._outages = (OperationalError, InterfaceError, PoolTimeoutError)
+        self._damaged = DatabaseError
         self._database_error = DBAPIError
         *schema, name = table.split(".")
         self._table = sqlalchemy.Table(
@@ -148,7 +154,8 @@ class SqlStore(Store):
     def _is_outage(self, error: Exception) -> bool:
         if isinstance(error, self._database_error) and error.connection_invalidated:
             return True
-        return isinstance(error, self._outages)
+        # The plain class of errors is SQLite's for a file that is damaged, or is no database.
+        return isinstance(error, self._outages) or type(error) is self._damaged
 
     def _reason(self, error: Exception) -> str:
         # Not the statement and its values, nor a link to SQLAlchemy's pages.

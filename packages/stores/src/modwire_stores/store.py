@@ -265,6 +265,9 @@ class StoreUnit(Unit):
             input_registers=block("input_registers"),
         )
 
+    def __repr__(self) -> str:
+        return f"<StoreUnit in {self.store!r}>"
+
     def close(self) -> None:
         """Close the connections of the store."""
         self.store.close()

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..messages.bit_access import WriteMultipleCoilsRequest, WriteSingleCoilRequest
 from ..messages.register_access import WriteMultipleRegistersRequest, WriteSingleRegisterRequest
 from ..messages.register_operations import MaskWriteRegisterRequest
-from ..planner import Span
+from ..planner import DEFAULT_LIMITS, PlanLimits, Span
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
+    from ..values.orders import Order
 
 WHOLE = 0xFFFF
 TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
@@ -25,7 +26,8 @@ class AnyPoint:
     """Where a point is: what `Point` is without its type.
 
     `span` is its table, address and count; `mask` has the bits of a register that are the
-    point's. `name` is that of the attribute, and `unit` the unit of measurement.
+    point's. `name` is that of the attribute, and `unit` the unit of measurement. `limits`, those
+    of its map, are for reading it alone.
     """
 
     def __init__(self, span: Span, *, unit: str = "", mask: int = WHOLE) -> None:
@@ -33,6 +35,8 @@ class AnyPoint:
         self.unit = unit
         self.mask = mask
         self.name = ""
+        self.limits = DEFAULT_LIMITS
+        self._is_adopted = False
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.name or name
@@ -48,8 +52,21 @@ class AnyPoint:
         """Whether a client can write it: coils and holding registers."""
         return self.span.table in _MOST_WRITTEN
 
+    def adopt(self, order: Order, limits: PlanLimits) -> None:
+        """Take the order and the limits of the first map that names the point.
+
+        A second one must not change it for the first.
+        """
+        if not self._is_adopted:
+            self._is_adopted = True
+            self.limits = limits
+            self._take_order(order)
+
+    def _take_order(self, order: Order) -> None:
+        """Those that have bytes take it."""
+
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.where}>"
+        return f"<Point {self.where}>"
 
 
 class Write(NamedTuple):

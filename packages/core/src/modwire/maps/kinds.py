@@ -48,7 +48,7 @@ class Place(TypedDict, total=False):
 
     `holding` or `input` is the address of its first register, on the wire, from 0: one of the two.
     `unit` is the unit of measurement, which nothing but the reader needs. `byte_order`,
-    `word_order` and `order` are those of `modwire.values`.
+    `word_order` and `order` are those of `modwire.values`, and by default those of the map.
     """
 
     holding: int
@@ -105,7 +105,10 @@ float16, float32, float64 = FloatPoints(FLOAT16), FloatPoints(FLOAT32), FloatPoi
 
 
 def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
-    """A point of any type: `point(ValueType("date", 4, pack, unpack), holding=8)`."""
+    """A point of any type: `point(ValueType("date", 4, pack, unpack, number_size=0), holding=8)`.
+
+    Without `number_size=0` its registers are one number, which the word order turns round.
+    """
     return _registers(find_type(kind), place)
 
 
@@ -227,13 +230,30 @@ def _registers(kind: ValueType[T], place: Place) -> Point[T]:
             f"a point has no {', '.join(sorted(unknown))}, only {', '.join(Place.__annotations__)} "
             "and what its kind has"
         )
-    order = find_order(place.get("byte_order"), place.get("word_order"), place.get("order", ABCD))
-    return Point(
-        _span(kind.register_count, place.get("holding"), place.get("input")),
-        lambda items: decode_value(kind, items, order),
-        lambda value: encode_value(kind, value, order),
-        unit=place.get("unit", ""),
-    )
+    return _RegisterPoint(kind, place)
+
+
+class _RegisterPoint(Point[T]):
+    """A point in whole registers: what its place does not say of the order, its map says."""
+
+    def __init__(self, kind: ValueType[T], place: Place) -> None:
+        self._place = place
+        self._order = self._order_within(ABCD)
+        super().__init__(
+            _span(kind.register_count, place.get("holding"), place.get("input")),
+            lambda items: decode_value(kind, items, self._order),
+            lambda value: encode_value(kind, value, self._order),
+            unit=place.get("unit", ""),
+        )
+
+    def _take_order(self, order: Order) -> None:
+        self._order = self._order_within(order)
+
+    def _order_within(self, order: Order) -> Order:
+        place = self._place
+        return find_order(
+            place.get("byte_order"), place.get("word_order"), place.get("order", order)
+        )
 
 
 def _span(count: int, holding: int | None, input_: int | None) -> Span:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from ..calls import AsyncCalls, BlockingCalls
 from ..errors import InvalidResponseError
-from ..planner import DEFAULT_LIMITS, Span, plan
+from ..planner import Span, plan
 from .image import WHOLE, AnyPoint, Image
 from .transfer import Reading, no_client, read_async, read_blocking, write_async, write_blocking
 
@@ -103,7 +103,8 @@ class Point(AnyPoint, Generic[T]):
 
     def _reading(self) -> tuple[Image, Reading]:
         image = Image()
-        return image, Reading(image, [self], plan([self.span]), DEFAULT_LIMITS)
+        requests = plan([self.span], limits=self.limits)
+        return image, Reading(image, [self], requests, self.limits)
 
     @overload
     def write(

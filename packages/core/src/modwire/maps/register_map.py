@@ -11,6 +11,7 @@ from ..datastore import Block, MemoryBlock, SparseBlock
 from ..errors import InvalidResponseError
 from ..planner import DEFAULT_LIMITS, PlanLimits, Planner, Span, plan
 from ..unit import Unit
+from ..values.orders import ABCD, find_order
 from .image import TABLES, WHOLE, AnyPoint, Image
 from .transfer import Reading, no_client, read_async, read_blocking, write_async, write_blocking
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..datastore import Datastore
+    from ..values.orders import Order, OrderName
 
 MapT = TypeVar("MapT", bound="RegisterMap")
 
@@ -42,26 +44,40 @@ class RegisterMap(Image):
     that was set is what the device will make of it: a float32 has seven digits, a scaled integer
     is rounded. Attributes of your own have to be in the class, so that a misspelt point is refused.
 
-    `class Pump(RegisterMap, limits=PlanLimits(max_gap=0))` says what requests may read, and what
-    they cost; a subclass inherits it with the points. `points` has the points by name.
+    `class Pump(RegisterMap, order="CDAB")` sets the order of the points that the class names
+    itself; `order`, `byte_order` and `word_order` of a point go first. `limits=PlanLimits(...)`
+    says what requests may read, and what they cost: the default is that of a serial line, and with
+    `PlanLimits.for_network()` there are fewer. A subclass inherits both, and the points as they
+    are. `points` has the points by name.
     """
 
     points: ClassVar[Mapping[str, AnyPoint]] = MappingProxyType({})
     limits: ClassVar[PlanLimits] = DEFAULT_LIMITS
+    _order: ClassVar[Order] = ABCD
     _requests: ClassVar[tuple[Span, ...] | None] = None
 
-    def __init_subclass__(cls, *, limits: PlanLimits | None = None) -> None:
+    def __init_subclass__(
+        cls, *, limits: PlanLimits | None = None, order: Order | OrderName | None = None
+    ) -> None:
         super().__init_subclass__()
+        if order is not None:
+            cls._order = find_order(None, None, order)
         if limits is not None:
             if not isinstance(limits, PlanLimits):
                 raise TypeError(f"limits must be PlanLimits, got {limits!r}")
             cls.limits = limits
+        for value in vars(cls).values():
+            if isinstance(value, AnyPoint):
+                value.adopt(cls._order, cls.limits)
         found: dict[str, AnyPoint] = {}
         for base in reversed(cls.__mro__):
             for name, value in vars(base).items():
                 if isinstance(value, AnyPoint):
                     if hasattr(RegisterMap, name):
-                        raise TypeError(f"a point cannot be called {name!r}, which maps have")
+                        raise TypeError(
+                            f"a point cannot be called {name!r}, which maps have: "
+                            f"take another name, such as {name + '_'!r}"
+                        )
                     found[name] = value
                 else:
                     found.pop(name, None)
@@ -241,7 +257,10 @@ class RegisterMap(Image):
         return image
 
     def as_dict(self) -> dict[str, object]:
-        """The values by name, of the points that were read or set; raises InvalidResponseError."""
+        """The values by name, of the points that were read or set; raises InvalidResponseError.
+
+        `json.dumps` takes them, apart from types of your own and enums other than `IntEnum`.
+        """
         return {
             name: getattr(self, name) for name, point in self.points.items() if self.knows(point)
         }

@@ -48,7 +48,11 @@ class Reading:
         if self._planner is None:
             self._planner = Planner((point.span for point in self._points), self._limits)
         self._pending += self._planner.refused(self._pending.pop())[::-1]
-        if not self._keeps and self._planner.unreadable:
+        if self._keeps:
+            return
+        missing = self._planner.unreadable
+        if missing:
+            error.detail = ", ".join(point.where for point in self._points if point.span in missing)
             raise error
 
 

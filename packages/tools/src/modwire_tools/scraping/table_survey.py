@@ -101,10 +101,16 @@ class TableSurvey:
             self._refuse(asker, following, error.code)
             return
         # It is there. Either so many are too many, or two parts cannot be read together.
-        if low > 1 and self._code(asker, at + 1, low) is None:
+        if self._is_limit(asker, at, low):
             self.most, self.limit = low, code
         else:
             self.apart.append(following)
+
+    def _is_limit(self, asker: Asker, at: int, count: int) -> bool:
+        """Whether more than `count` values are refused wherever they are, not only at `at`."""
+        if count > 1:
+            return self._code(asker, at + 1, count) is None
+        return self._code(asker, at + 1, 2) is not None
 
     def _refuse(self, asker: Asker, at: int, code: int) -> None:
         """The address alone is refused: a hole begins, unless values are wider than that."""
@@ -128,6 +134,8 @@ class TableSurvey:
     def _follow(self, asker: Asker, at: int, width: int) -> bool:
         """Read values of several registers each, if that is what is there."""
         start = at
+        if at + width - 1 > self.last or self._code(asker, at, width) is not None:
+            return False
         while at + width - 1 <= self.last:
             count = min(self.most, self.last + 1 - at) // width * width
             while count:
@@ -139,8 +147,6 @@ class TableSurvey:
             if not count:
                 break
             at += count
-        if at == start:
-            return False
         self.steps[start] = (at - start, width)
         self.position = at
         return True

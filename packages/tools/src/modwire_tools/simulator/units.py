@@ -252,12 +252,10 @@ class DelayedUnit(AsyncUnit):
 
 def in_front(unit: SimulatedUnit, faults: Faults, draw: random.Random) -> Unit:
     """What a server is given for `unit`: the unit itself where nothing stands in front of it."""
+    spec = unit.spec
+    codes = [each.code for each in (*spec.refusals, *spec.limits.values())]
     front: Unit = unit
-    if (
-        unit.spec.refuses
-        or any(each.code == SILENCE for each in unit.spec.refusals)
-        or any(code == SILENCE for code in unit.spec.missing.values())
-    ):
+    if spec.refuses or SILENCE in (*codes, *spec.missing.values()):
         front = RefusingUnit(unit)
     if not (faults.drop or faults.silence or faults.damage or faults.exception or faults.delay):
         return front
