@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import tkinter as tk
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,6 +189,20 @@ def test_two_devices_are_apart_and_one_can_be_stopped(device_file: Path) -> None
         yield lambda: devices.texts(1)[2] == f"tcp://127.0.0.1:{port + 1}"
 
     drive(setup_of(file=str(device_file), port=str(port), devices="2"), body)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.1.2 is an address of Linux alone")
+def test_devices_may_be_on_consecutive_addresses() -> None:
+    port = free_port()
+
+    def body(window: Window) -> Steps:
+        yield from started(window)
+        places = f"tcp://127.0.1.1:{port} to tcp://127.0.1.2:{port}"
+        assert window.root.title() == f"Energy meter (2 devices) at {places} - modwire"
+        socket.create_connection(("127.0.1.2", port), 5).close()
+
+    setup = setup_of(host="127.0.1.1", port=str(port), devices="2", consecutive="addresses")
+    drive(setup, body)
 
 
 def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path) -> None:
