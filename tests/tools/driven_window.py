@@ -26,8 +26,57 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Steps = Generator[Callable[[], object], None, None]
 
-_PATIENCE = 8.0  # seconds for one step
+_PATIENCE = 10.0  # seconds for one step
 _INTERVAL = 5  # milliseconds
+
+
+DEVICE = """
+name = "Pump"
+
+[[unit]]
+id = 7
+name = "drive"
+
+[[unit.point]]
+name = "speed"
+at = "hr:10"
+value = 1200
+unit = "rpm"
+
+[[unit.point]]
+name = "pressure"
+at = "ir:0"
+type = "float32"
+unit = "bar"
+value.sine = { around = 5, amplitude = 1, period = 10 }
+
+[[unit.block]]
+at = "hr:200"
+values = [1, 2, 3]
+
+[[unit]]
+id = 8
+
+[[unit.point]]
+name = "level"
+at = "hr:0"
+value = 40
+"""
+"""A device file: a pump with two units."""
+
+
+def setup_of(**values: str) -> Setup:
+    """What is typed into the form; the system chooses the port where none is given."""
+    from modwire_tools.gui.setup import Setup
+
+    return Setup(**{"port": "0", **values})
+
+
+def started(window: Window) -> Steps:
+    """Push the start button, and wait until all is served."""
+    yield lambda: window.form.start_button.winfo_viewable()
+    window.form.start_button.invoke()
+    yield running(window)
 
 
 def drive(setup: Setup, body: Callable[[Window], Steps]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import tkinter as tk
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from driven_window import (
+    DEVICE,
     Steps,
     asking,
     cell,
@@ -20,10 +22,11 @@ from driven_window import (
     press,
     row_of,
     running,
+    setup_of,
+    started,
     stopped,
     type_in,
 )
-from modwire import ExceptionResponseError, ServerDeviceFailureError
 from programs import free_port
 from virtual_screen import virtual_display
 
@@ -31,39 +34,6 @@ if TYPE_CHECKING:
     from modwire_tools.gui.window import Window
 
     from ..conftest import RequirePeer
-
-DEVICE = """
-name = "Pump"
-
-[[unit]]
-id = 7
-name = "drive"
-
-[[unit.point]]
-name = "speed"
-at = "hr:10"
-value = 1200
-unit = "rpm"
-
-[[unit.point]]
-name = "pressure"
-at = "ir:0"
-type = "float32"
-unit = "bar"
-value.sine = { around = 5, amplitude = 1, period = 10 }
-
-[[unit.block]]
-at = "hr:200"
-values = [1, 2, 3]
-
-[[unit]]
-id = 8
-
-[[unit.point]]
-name = "level"
-at = "hr:0"
-value = 40
-"""
 
 
 @pytest.fixture
@@ -74,12 +44,6 @@ def display(require_peer: RequirePeer) -> str:
 @pytest.fixture(autouse=True)
 def _screen(display: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISPLAY", display)
-
-
-def _setup(**values: str) -> object:
-    from modwire_tools.gui.setup import Setup
-
-    return Setup(**{"port": "0", **values})
 
 
 @pytest.fixture
@@ -128,14 +92,12 @@ def test_a_client_reads_what_the_window_shows_and_an_edit_reaches_it() -> None:
             assert list(coils.result())[:2] == [True, False]
             assert message(window) == ""
 
-    drive(_setup(), body)
+    drive(setup_of(), body)
 
 
 def test_a_clients_writes_show_and_a_point_can_be_held() -> None:
     def body(window: Window) -> Steps:
-        yield lambda: window.form.start_button.winfo_viewable()
-        window.form.start_button.invoke()
-        yield running(window)
+        yield from started(window)
         rows = window.points.rows
         yield lambda: cell(rows, "voltage_l1", 1)
         with asking(port_of(window)) as ask:
@@ -167,7 +129,7 @@ def test_a_clients_writes_show_and_a_point_can_be_held() -> None:
         (label,) = window.points.chart.find_withtag("last")
         assert window.points.chart.itemcget(label, "text").endswith(" V")
 
-    drive(_setup(), body)
+    drive(setup_of(), body)
 
 
 def test_stop_closes_the_port_and_start_opens_it_again() -> None:
@@ -175,9 +137,7 @@ def test_stop_closes_the_port_and_start_opens_it_again() -> None:
 
     def body(window: Window) -> Steps:
         for _ in range(2):
-            yield lambda: window.form.start_button.winfo_viewable()
-            window.form.start_button.invoke()
-            yield running(window)
+            yield from started(window)
             assert window.form.start_button.instate(["disabled"])
             assert window.form.host.instate(["disabled"])
             with asking(port) as ask:
@@ -192,16 +152,14 @@ def test_stop_closes_the_port_and_start_opens_it_again() -> None:
             assert window.points.rows.count == 0
         assert message(window) == ""
 
-    drive(_setup(port=str(port)), body)
+    drive(setup_of(port=str(port)), body)
 
 
 def test_two_devices_are_apart_and_one_can_be_stopped(device_file: Path) -> None:
     port = _free_ports(2)
 
     def body(window: Window) -> Steps:
-        yield lambda: window.form.start_button.winfo_viewable()
-        window.form.start_button.invoke()
-        yield running(window)
+        yield from started(window)
         places = f"tcp://127.0.0.1:{port} to tcp://127.0.0.1:{port + 1}"
         assert window.root.title() == f"Pump (2 devices) at {places} - modwire"
         devices, points = window.devices.rows, window.points.rows
@@ -230,7 +188,21 @@ def test_two_devices_are_apart_and_one_can_be_stopped(device_file: Path) -> None
         window.devices.start_button.invoke()
         yield lambda: devices.texts(1)[2] == f"tcp://127.0.0.1:{port + 1}"
 
-    drive(_setup(file=str(device_file), port=str(port), devices="2"), body)
+    drive(setup_of(file=str(device_file), port=str(port), devices="2"), body)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="127.0.1.2 is an address of Linux alone")
+def test_devices_may_be_on_consecutive_addresses() -> None:
+    port = free_port()
+
+    def body(window: Window) -> Steps:
+        yield from started(window)
+        places = f"tcp://127.0.1.1:{port} to tcp://127.0.1.2:{port}"
+        assert window.root.title() == f"Energy meter (2 devices) at {places} - modwire"
+        socket.create_connection(("127.0.1.2", port), 5).close()
+
+    setup = setup_of(host="127.0.1.1", port=str(port), devices="2", consecutive="addresses")
+    drive(setup, body)
 
 
 def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path) -> None:
@@ -267,7 +239,7 @@ def test_what_is_wrong_is_said_in_one_sentence(tmp_path: Path) -> None:
             yield running(window)
             assert message(window) == ""
 
-        drive(_setup(), body)
+        drive(setup_of(), body)
 
 
 def test_a_device_whose_port_is_taken_is_told_and_the_others_are_served() -> None:
@@ -275,9 +247,7 @@ def test_a_device_whose_port_is_taken_is_told_and_the_others_are_served() -> Non
     with socket.create_server(("127.0.0.1", port + 1)) as listener:
 
         def body(window: Window) -> Steps:
-            yield lambda: window.form.start_button.winfo_viewable()
-            window.form.start_button.invoke()
-            yield running(window)
+            yield from started(window)
             yield lambda: message(window).startswith(f"tcp://127.0.0.1:{port + 1}: ")
             devices = window.devices.rows
             yield lambda: devices.count == 2 and devices.texts(1)
@@ -288,7 +258,7 @@ def test_a_device_whose_port_is_taken_is_told_and_the_others_are_served() -> Non
             window.devices.start_button.invoke()
             yield lambda: window.devices.rows.texts(1)[2] == f"tcp://127.0.0.1:{port + 1}"
 
-        drive(_setup(port=str(port), devices="2"), body)
+        drive(setup_of(port=str(port), devices="2"), body)
 
 
 def test_a_file_is_chosen_in_the_dialog(device_file: Path) -> None:
@@ -320,7 +290,7 @@ def test_a_file_is_chosen_in_the_dialog(device_file: Path) -> None:
         yield running(window)
         yield lambda: cell(window.points.rows, "speed", 1) == "1200"
 
-    drive(_setup(), body)
+    drive(setup_of(), body)
 
 
 def _class(root: tk.Tk, name: str) -> str:
@@ -333,116 +303,6 @@ def _inside(root: tk.Tk, name: str) -> list[str]:
     for each in root.tk.splitlist(root.tk.call("winfo", "children", name)):
         found += [each, *_inside(root, each)]
     return found
-
-
-def test_registers_are_seen_found_and_changed(device_file: Path) -> None:
-    def body(window: Window) -> Steps:
-        yield lambda: window.form.start_button.winfo_viewable()
-        window.form.start_button.invoke()
-        yield running(window)
-        press(window.root, "Control-Key-2")
-        pane = window.registers
-        yield lambda: pane.rows.count == 4 and pane.rows.texts(3)
-        assert [pane.rows.texts(at)[0] for at in range(4)] == ["10", "200", "201", "202"]
-        type_in(pane.address, "0xC9")
-        assert pane.rows.selected == 2
-        press(pane.rows.tree, "Return")
-        type_in(pane.editor.entry, "-2")
-        assert pane.rows.texts(2)[1:6] == (
-            "0x00C9",
-            "65534",
-            "-2",
-            "0xFFFE",
-            "1111 1111 1111 1110",
-        )
-        with asking(port_of(window)) as ask:
-            read = ask(lambda client: client.read_holding_registers(200, 3, unit=7))
-            yield read.done
-            assert tuple(read.result()) == (1, 0xFFFE, 3)
-        press(pane.rows.tree, "Return")
-        type_in(pane.editor.entry, "65536")
-        assert message(window).startswith("the value must be 0..65535, 0x0..0xFFFF or ")
-        press(pane.editor.entry, "Escape")
-        type_in(pane.address, "203")
-        assert message(window) == "there is no address 203 among the holding registers"
-
-        pane.tables.set("Input registers")
-        pane.tables.event_generate("<<ComboboxSelected>>")
-        yield lambda: pane.rows.count == 2 and pane.rows.texts(1)
-
-    drive(_setup(file=str(device_file)), body)
-
-
-def test_traffic_is_told_in_words_and_filtered() -> None:
-    def body(window: Window) -> Steps:
-        yield lambda: window.form.start_button.winfo_viewable()
-        window.form.start_button.invoke()
-        yield running(window)
-        with asking(port_of(window)) as ask:
-
-            def talk(client: object) -> None:
-                client.read_holding_registers(0, 2)  # type: ignore[attr-defined]
-                client.write_coil(1, True)  # type: ignore[attr-defined]
-                with pytest.raises(ExceptionResponseError):
-                    client.read_holding_registers(500, 1)  # type: ignore[attr-defined]
-
-            talked = ask(talk)
-            yield talked.done
-            talked.result()
-        # It was recorded before anybody looked.
-        press(window.root, "Control-f")
-        pane = window.traffic
-        yield lambda: len(_answers(pane.tree)) == 3
-        requests = [pane.tree.item(row, "values")[4] for row in pane.tree.get_children()]
-        assert requests[0] == "read 2 holding registers from 0"
-        assert _answers(pane.tree)[0] == "15, 40"
-        assert _answers(pane.tree)[2].startswith("exception 02")
-
-        pane.tree.selection_set(pane.tree.get_children()[0])
-        yield lambda: "03 00 00 00 02" in str(pane.details.cget("text"))
-        assert "03 04 00 0F 00 28" in str(pane.details.cget("text"))
-
-        type_in(pane.text, "coil", "KeyRelease-l")
-        yield lambda: len(_answers(pane.tree)) == 1
-        type_in(pane.text, "", "KeyRelease-BackSpace")
-        yield lambda: len(_answers(pane.tree)) == 3
-        type_in(pane.functions, "3", "KeyRelease-3")
-        pane.outcome.set("exception")
-        pane.outcome.event_generate("<<ComboboxSelected>>")
-        yield lambda: len(_answers(pane.tree)) == 1
-        assert _answers(pane.tree)[0].startswith("exception 02")
-
-    drive(_setup(), body)
-
-
-def _answers(tree: tk.Misc) -> list[str]:
-    return [tree.item(row, "values")[5] for row in tree.get_children()]  # type: ignore[attr-defined]
-
-
-def test_a_fault_that_is_asked_for_is_what_a_client_gets() -> None:
-    def body(window: Window) -> Steps:
-        yield lambda: window.form.start_button.winfo_viewable()
-        window.form.start_button.invoke()
-        yield running(window)
-        press(window.root, "Control-Key-5")
-        pane = window.faults
-        yield lambda: pane.fields["exception"].get() == "0"
-        type_in(pane.fields["exception"], "101")
-        assert message(window) == "Refuse with an exception: it must be 0..100 %, got '101'"
-        type_in(pane.fields["exception"], "100")
-        assert message(window) == ""
-        with asking(port_of(window)) as ask:
-            read = ask(lambda client: client.read_holding_registers(0, 1))
-            yield read.done
-            with pytest.raises(ServerDeviceFailureError):
-                read.result()
-            pane.clear_button.invoke()
-            read = ask(lambda client: client.read_holding_registers(0, 1))
-            yield read.done
-            assert tuple(read.result()) == (15,)
-        assert pane.fields["exception"].get() == "0"
-
-    drive(_setup(), body)
 
 
 def test_all_is_reached_by_keys() -> None:
@@ -484,8 +344,10 @@ def test_all_is_reached_by_keys() -> None:
         yield stopped(window)
         press(root, "Alt-a")
         yield running(window)
+        press(window.form.stop_button, "Return")
+        yield stopped(window)
 
-    drive(_setup(), body)
+    drive(setup_of(), body)
 
 
 def test_closing_while_it_starts_ends_all() -> None:
@@ -495,7 +357,7 @@ def test_closing_while_it_starts_ends_all() -> None:
         assert window.session.state == "starting"
         # Ends here, and `drive` returns only when nothing runs any more.
 
-    drive(_setup(devices="20"), body)
+    drive(setup_of(devices="20"), body)
 
 
 def _refuses(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,7 @@ def gui(
     parse_whole("--devices", devices, 1, 65535)
     which = parse_choice("--consecutive", consecutive, _CONSECUTIVE)
     try:
-        import tkinter  # noqa: F401
+        import_module("tkinter")
     except ImportError:
         raise FailedError(
             "the window needs Tk, which this Python lacks; to install it: apt install python3-tk, "

@@ -47,6 +47,9 @@ class SetupForm(ttk.Frame):
         self._label(top, "&Device file", self.file).pack(side="left")
         self.file.pack(side="left", fill="x", expand=True, padx=gap)
         self.browse_button.pack(side="left")
+        # First, so that with large type the room ends in the fields, not in the buttons.
+        self.stop_button.pack(side="right")
+        self.start_button.pack(side="right", padx=(0, gap))
         for text, field in (
             ("H&ost", self.host),
             ("&Port", self.port),
@@ -55,10 +58,6 @@ class SetupForm(ttk.Frame):
         ):
             self._label(bottom, text, field).pack(side="left")
             field.pack(side="left", padx=(gap, gap * 3))
-        self.stop_button.pack(side="right")
-        self.start_button.pack(side="right", padx=gap)
-        # Tab goes from the fields to the buttons, and from Start to Stop.
-        self.stop_button.lift()
         self._note = ttk.Label(self.file, text="empty: a small energy meter", style="Field.TLabel")
         self._note.bind("<Button-1>", lambda event: self.file.focus_set())
         self.file.bind("<FocusIn>", lambda event: self._note.place_forget())

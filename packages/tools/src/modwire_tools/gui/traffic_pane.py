@@ -38,6 +38,7 @@ class TrafficPane(ttk.Frame):
         self._view: View | None = None
         self._wanted = TrafficFilter()
         self._after = 0
+        self._follows = True
         self._messages: dict[str, Message] = {}  # by their rows, oldest first
         gap = colours.px(4)
         bar = ttk.Frame(self, style="Page.TFrame", padding=gap)
@@ -90,6 +91,7 @@ class TrafficPane(ttk.Frame):
             entry.bind("<KeyRelease>", lambda event: self.refresh())
         self.outcome.bind("<<ComboboxSelected>>", lambda event: self.refresh())
         self.tree.bind("<<TreeviewSelect>>", lambda event: self._show_details())
+        self.tree.bind("<Configure>", lambda event: self._follow(), add="+")
         self.tree.bind("<FocusIn>", lambda event: self._focus())
 
     def measure(self) -> None:
@@ -139,14 +141,18 @@ class TrafficPane(ttk.Frame):
 
     def _add(self, messages: list[Message]) -> None:
         tree = self.tree
-        was_at_end = seen(tree)[1] >= 0.999
+        self._follows = seen(tree)[1] >= 0.999
         for message in messages:
             row = str(message.number)
             self._messages[row] = message
             tree.insert("", "end", row, values=_texts(message), tags=[_TAGS[message.outcome]])
         self._forget(list(self._messages)[:-_MOST_ROWS])
-        if was_at_end and self._messages:
-            tree.see(next(reversed(self._messages)))
+        self._follow()
+
+    def _follow(self) -> None:
+        """Keep the end in sight, if it was there before."""
+        if self._follows and self._messages:
+            self.tree.see(next(reversed(self._messages)))
 
     def _forget(self, rows: list[str]) -> None:
         if rows:

@@ -88,6 +88,7 @@ class Window:
         try:
             run_in_tk(self.root, self.session.run, self._guest_ended)
             self.root.deiconify()
+            self.form.start_button.focus_set()
             self._refresh()
             if start:
                 self.start()
@@ -155,6 +156,7 @@ class Window:
             self._body,
             style="Empty.TLabel",
             justify="center",
+            anchor="center",
         )
 
     def _add_menus(self) -> None:
@@ -202,6 +204,8 @@ class Window:
         )
         # A plus is behind Shift on many keyboards, and zoom is expected without it.
         self.root.bind("<Control-equal>", lambda event: self.zoom(1.1))
+        # Enter pushes a button, as Space does.
+        self.root.bind_class("TButton", "<Return>", self._push)
         self.root.bind("<Escape>", lambda event: self.tell(""))
 
     def _place(self) -> None:
@@ -226,6 +230,10 @@ class Window:
         """End the simulation."""
         self.tell("")
         self.session.stop()
+
+    def _push(self, event: tk.Event[tk.Misc]) -> None:
+        if isinstance(event.widget, ttk.Button):
+            event.widget.invoke()
 
     def _choose_meter(self) -> None:
         if self.session.state == states.STOPPED:
