@@ -55,7 +55,7 @@ def test_whatever_hooks_raise_every_call_ends(fake: FakeLine, kind: type[BaseExc
 def test_a_failing_authorize_ends_no_server(fake: FakeLine) -> None:
     """Whose hook for errors fails too."""
 
-    def fail(*arguments: object) -> bool:
+    def fail(*arguments: object) -> Any:
         raise ValueError("hook")
 
     options = ServerOptions(authorize=fail, on_error=fail)
