@@ -27,6 +27,14 @@ def test_the_first_try_after_a_failure_comes_at_once_and_later_ones_wait() -> No
     assert backoff.wait(12.0) == 0.0
 
 
+def test_a_clock_that_was_set_back_makes_no_pause_longer() -> None:
+    """Each run of trio has a clock of its own: one before may have been hours ahead."""
+    backoff = Backoff(1.0, 8.0, forgiven=0)
+    backoff.failed(900_000.1)
+    assert backoff.wait(900_000.1) == pytest.approx(1.0)
+    assert backoff.wait(10_000.0) == 0.0
+
+
 def test_a_link_that_works_ends_the_waiting() -> None:
     backoff = Backoff()
     for _ in range(5):

@@ -36,8 +36,14 @@ class Line(GatewayLine[Ticket]):
     """A line, and what it said of units that changed."""
 
     def __init__(self, **arguments: float) -> None:
-        self.said: list[str] = []
-        super().__init__(on_change=self.said.append, **arguments)  # type: ignore[arg-type]
+        self._said: list[str] = []
+        super().__init__(**arguments)  # type: ignore[arg-type]
+
+    @property
+    def said(self) -> list[str]:
+        """What was logged, without the name of the line."""
+        self._said += [text.partition(": ")[2] for text in self.take_log()]
+        return self._said
 
     def ask(self, asker: object, now: float = 0.0, unit: int = 1, request: object = READ) -> Ticket:
         """A request of `asker`."""
@@ -269,6 +275,18 @@ def test_what_was_asked_before_the_unit_was_found_dead_doubles_no_pause() -> Non
     assert is_open(line.ask("a", 1.0, unit=9))
 
 
+def test_a_unit_that_answered_meanwhile_is_found_dead_again_at_once() -> None:
+    """What was to probe it when it entered probes nothing by then."""
+    line = Line(most_open=2, pause=1.0)
+    old, dead, living = line.ask("a", unit=9), line.ask("b", unit=9), line.ask("c", unit=1)
+    line.end(dead, SILENT)
+    assert is_open(living)
+    probe = line.ask("d", 1.0, unit=9)
+    assert line.end(old, ANSWER, 1.0) == [probe]
+    line.end(probe, SILENT, 1.0)
+    assert code(line.ask("e", 1.0, unit=9)) == FAILED
+
+
 def test_an_answer_to_what_was_asked_before_ends_it_too() -> None:
     line = Line(most_open=2, pause=1.0)
     first, second = line.ask("a", unit=9), line.ask("a", unit=9)
@@ -397,14 +415,14 @@ def test_the_pause_is_no_shorter_than_the_client_waits_for_a_late_reply() -> Non
     ):
         rules = Rules(queue=1, patience=1.0, pause=1.0, longest_pause=30.0)
         client = SimpleNamespace(name="client", options=options)
-        said: list[str] = []
-        line = GatewayLine[Ticket].of_client(client, rules, said.append)
+        line = GatewayLine[Ticket].of_client(client, rules)
         ticket = Ticket("a", 1, READ)
         line.enter(ticket, 0.0)
         line.finished(ticket, SILENT, 0.0)
-        assert said == [
+        assert line.take_log() == [
             f"gateway to client: unit 1 does not answer: it is not asked for {pause:g} s"
         ]
+        assert line.take_log() == []
         tries = [Ticket("a", 1, READ) for _ in range(2)]
         line.enter(tries[0], pause - 0.01)
         line.enter(tries[1], pause)

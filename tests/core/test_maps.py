@@ -693,6 +693,19 @@ def test_a_point_cannot_hide_what_maps_have(name: str) -> None:
         type("Bad", (RegisterMap,), {name: uint16(holding=0)})
 
 
+def test_a_deep_copy_shares_nothing() -> None:
+    class Noted(RegisterMap):
+        notes: list[str] | None = None
+        speed = uint16(holding=0)
+
+    noted = Noted()
+    noted.notes = ["new"]
+    copied = deepcopy(noted)
+    assert copied.notes is not None
+    copied.notes.append("old")
+    assert noted.notes == ["new"]
+
+
 @both
 @pytest.mark.parametrize("copied", [copy, deepcopy, lambda meter: loads(dumps(meter))])
 def test_a_copy_is_a_map_of_its_own(copied: Callable[[Meter], Meter], ask: Any) -> None:

@@ -302,3 +302,14 @@ def test_spans_and_limits_are_values() -> None:
             setattr(value, name, 5)
         with pytest.raises(AttributeError, match=f"immutable, '{name}' cannot be deleted"):
             delattr(value, name)
+
+
+def test_long_points_that_overlap_are_cut_alike() -> None:
+    """Cut each by itself, these would be 260 million pieces: all of the memory, and minutes."""
+    points = holding(*((start, 60000) for start in range(4400)), (7, 61001))
+    requests = plan(points, limits=PlanLimits(max_registers=1))
+    assert requests == holding(*((address, 1) for address in range(64399)))
+    requests = plan(points[:1] + points[125:126] + points[-1:])
+    assert sum(span.count for span in requests) < 3 * 61001
+    for start in (7, 125):
+        assert Span(HOLDING, start, 125) in requests

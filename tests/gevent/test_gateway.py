@@ -251,6 +251,29 @@ def test_a_broadcast_comes_before_what_was_asked_after_it() -> None:
     assert own.holding_registers.read(0, 1) == (7,)
 
 
+def test_a_call_that_is_killed_leaves_the_serial_line_to_the_next() -> None:
+    """It is answered with silence; the unit must not count as busy from then on."""
+    fake = FakeLine()
+    kills = [True, False]
+
+    def on_call(*call: object) -> None:
+        if kills.pop(0):
+            raise gevent.GreenletExit
+
+    with (
+        line() as port,
+        SerialServer(
+            Gateway(fake, [1]), port.port, baudrate=115200, parity="N", on_call=on_call
+        ) as server,
+    ):
+        port.send(rtu("0600000007", unit=1))
+        fake.wait_asked(1)
+        fake.let(2)
+        wait_until(lambda: server._line.is_idle)
+        port.send(rtu("0600000009", unit=1))
+        assert port.receive(8) == rtu("0600000009", unit=1)
+
+
 def test_a_full_queue_on_udp_is_busy_and_other_units_are_not() -> None:
     fake = FakeLine()
     gateway = Gateway(fake, [1], queue=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -179,7 +180,7 @@ def test_what_cannot_be_a_store_is_refused() -> None:
     for prefix in ("\0", "x" * 60):
         with pytest.raises(ValueError, match=r"name must have 1\.\.64 printable characters"):
             sql_unit("registers.db", prefix=prefix)
-    with pytest.raises(ValueError, match="timeout must be more than 0 seconds, got 0"):
+    with pytest.raises(ValueError, match="timeout must be more than 0 seconds, at most 1e6, got 0"):
         SqlStore("registers.db", timeout=0)
     with pytest.raises(ValueError, match="addresses must be in 0..65535"):
         sql_unit("registers.db", addresses=range(0x10001))
@@ -189,7 +190,9 @@ def test_what_cannot_be_a_store_is_refused() -> None:
         RedisStore(5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="prefix must be a string .*, got ''"):
         redis_unit("redis://x", "")
-    with pytest.raises(ValueError, match="timeout must be more than 0 seconds, got '3'"):
+    with pytest.raises(
+        ValueError, match="timeout must be more than 0 seconds, at most 1e6, got '3'"
+    ):
         redis_unit("redis://x", "y", timeout="3")  # type: ignore[arg-type]
 
 
@@ -260,3 +263,49 @@ except ImportError as error:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert f"pip install modwire-stores[{extra}]" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("wrong", [70000, -1, "text", b"\1", 1.5, float("inf")])
+def test_a_wrong_value_of_others_is_named_and_leaves_the_others_alone(
+    wrong: object, tmp_path: Path
+) -> None:
+    """It must not keep the connection to what the file was by then, which then takes no write."""
+    path = tmp_path / "plant.db"
+    with sql_unit(path) as unit:
+        block = unit.holding_registers
+        assert isinstance(block, SqlBlock)
+        block[0:3] = (1, 2, 3)
+
+        def put(value: object) -> None:
+            other = sqlite3.connect(path, isolation_level=None)
+            try:
+                other.execute("PRAGMA ignore_check_constraints = ON")
+                other.execute("UPDATE modwire SET value = ? WHERE address = 1", (value,))
+            finally:
+                other.close()
+
+        put(wrong)
+        with pytest.raises(ValueError, match=r"value at address 1 must be 0\.\.65535, got") as told:
+            block.read(0, 3)
+        put(7)
+        assert block[0:3] == (1, 7, 3)
+        block[1] = 8
+        assert block[0:3] == (1, 8, 3)
+        del told  # with what the reading held
+
+
+def test_a_damaged_file_is_an_outage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Told once, and not with each request."""
+    path = tmp_path / "plant.db"
+    path.write_bytes(b"junk" * 1000)
+    with sql_unit(path) as unit:
+        for _ in range(2):
+            with pytest.raises(ServerDeviceFailureError, match="file is not a database"):
+                unit.coils.read(0, 1)
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800"])
+def test_a_path_that_no_file_has_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="database must be text in UTF-8 without a NUL"):
+        sql_unit(path)

@@ -6,48 +6,20 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
+from gateway_peers import LOOPBACK, FakeLine, write
 from modwire import (
-    ClientOptions,
-    Request,
     Response,
     ServerOptions,
-    TcpFraming,
     Unit,
     WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
 )
 from modwire.errors import GatewayTargetFailedError, ResponseTimeoutError, ServerDeviceBusyError
-from modwire_sync import Client, Gateway, SerialServer, TcpClient, TcpServer, UdpServer
+from modwire_sync import Gateway, SerialServer, TcpClient, TcpServer, UdpServer
 from server_peers import PATIENCE, RawClient, line, memory_unit, rtu, tcp, wait_until
-
-LOOPBACK = ("127.0.0.1", 0)
-
-
-class FakeLine(Client):
-    """A client whose calls end when the test lets them; `asked` are the values they write."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__("fake", TcpFraming, ClientOptions(**options))
-        self.asked: list[tuple[int | None, int]] = []
-        self.may_end = threading.Semaphore(0)
-        self.error: BaseException | None = None
-
-    def call(
-        self, request: Request[Any], *, unit: int | None = None, timeout: float | None = None
-    ) -> Any:
-        pdu = request.encode()
-        self.asked.append((unit, pdu[4]))
-        assert self.may_end.acquire(timeout=PATIENCE)
-        if self.error is not None:
-            raise self.error
-        return None if unit == 0 else WriteSingleRegisterResponse(0, pdu[4])
-
-    def wait_asked(self, count: int) -> None:
-        wait_until(lambda: len(self.asked) >= count)
 
 
 @pytest.fixture
@@ -56,10 +28,6 @@ def fake() -> Iterator[FakeLine]:
     yield made
     for _ in range(99):
         made.may_end.release()  # whatever a failed test has left
-
-
-def write(value: int, unit: int = 1) -> bytes:
-    return tcp(f"060000{value:04x}", value, unit=unit)
 
 
 def test_who_goes_away_while_waiting_is_not_asked_for(fake: FakeLine) -> None:

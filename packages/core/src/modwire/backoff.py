@@ -22,7 +22,7 @@ class Backoff:
     failures are followed by no pause.
     """
 
-    __slots__ = ("_failures", "_first", "_forgiven", "_most", "_until")
+    __slots__ = ("_delay", "_failures", "_first", "_forgiven", "_most", "_until")
 
     def __init__(self, first: float = 0.1, most: float = 5.0, *, forgiven: int = 1) -> None:
         if not 0 < first <= most < float("inf"):
@@ -33,6 +33,7 @@ class Backoff:
         self._most = most
         self._forgiven = forgiven
         self._failures = 0
+        self._delay = 0.0
         self._until = _NEVER
 
     def failed(self, now: float) -> None:
@@ -43,6 +44,7 @@ class Backoff:
             # 2.0 ** 64 times anything is more than `most`, and no overflow
             delay = min(self._most, self._first * 2.0 ** min(doublings, 64))
         self._failures += 1
+        self._delay = delay
         self._until = now + delay
 
     def succeeded(self) -> None:
@@ -52,7 +54,9 @@ class Backoff:
 
     def wait(self, now: float) -> float:
         """The seconds to wait at `now` before the link may be opened; 0.0 for none."""
-        return max(0.0, self._until - now)
+        left = self._until - now
+        # A clock that was set back, as trio's is in each run, must not make the pause longer.
+        return left if 0.0 < left < 2.0 * self._delay else 0.0
 
 
 class LinkHistory:

@@ -105,8 +105,8 @@ class GatewayLine(Generic[TicketT]):
     - Where the line is lost twice in a row, all that wait are refused with 0A.
 
     Each method returns the tickets that it has decided, in order: ask the device for those
-    without a `refusal`, then call `finished`. Times are in seconds, monotonic. `on_change` gets a
-    text for the log when a unit stops answering, and when it answers again.
+    without a `refusal`, then call `finished`. Times are in seconds, monotonic. `take_log` has what
+    is to be logged, where `name` stands for the line.
     """
 
     def __init__(
@@ -119,13 +119,15 @@ class GatewayLine(Generic[TicketT]):
         longest_pause: float = 30.0,
         late: float = 0.0,
         most_waiting: int = _MOST_WAITING,
-        on_change: Callable[[str], None] | None = None,
+        name: str = "line",
     ) -> None:
+        self.name = name
         self.most_open = most_open
         self._most_queued = queue
         self._most_waiting = most_waiting
         self._patience = patience
-        self._silences = Silences(pause, longest_pause, on_change)
+        self._log: list[str] = []
+        self._silences = Silences(pause, longest_pause, self._log.append)
         self._queues: dict[object, deque[TicketT]] = {}  # by asker, the next one first
         self._open: set[TicketT] = set()
         self._late = late
@@ -134,10 +136,8 @@ class GatewayLine(Generic[TicketT]):
         self.waiting = 0
 
     @classmethod
-    def of_client(
-        cls, client: LineClient, rules: Rules, log: Callable[[str], None]
-    ) -> GatewayLine[TicketT]:
-        """The queue in front of a client; `log` gets what `on_change` does.
+    def of_client(cls, client: LineClient, rules: Rules) -> GatewayLine[TicketT]:
+        """The queue in front of a client.
 
         The pause lasts at least as long as the client waits for a late reply: until then it would
         hold the line for the unit.
@@ -153,7 +153,7 @@ class GatewayLine(Generic[TicketT]):
             pause=pause,
             longest_pause=max(rules.longest_pause, pause),
             late=late,
-            on_change=lambda text: log(f"gateway to {client.name}: {text}"),
+            name=client.name,
         )
 
     @property
@@ -239,6 +239,15 @@ class GatewayLine(Generic[TicketT]):
         self._release(ticket)
         self._grant(now, decided)
         return decided
+
+    def take_log(self) -> list[str]:
+        """What is to be logged: units that stopped answering since, or answer again.
+
+        Not told while something is decided: a log may wait, and may fail.
+        """
+        texts = [f"gateway to {self.name}: {text}" for text in self._log]
+        self._log.clear()
+        return texts
 
     def _learn(self, ticket: TicketT, news: _News, now: float, decided: list[TicketT]) -> None:
         """Note whether the unit answers; what waits for one that does not is refused."""

@@ -103,18 +103,22 @@ def _pieces(table: str, ranges: Iterable[Range], limits: PlanLimits) -> list[Ran
     """
     most = _longest(table, limits)
     forbidden = limits.forbidden.get(table, ())
-    cut: list[Range] = []
-    for start, stop in ranges:
+    cut: set[Range] = set()
+    # Those that reach farthest first: where another falls in with one, it is cut like that one.
+    # So many long points that overlap make no more pieces than there are addresses.
+    for start, stop in sorted(ranges, key=_end, reverse=True):
         if forbidden and _touched(forbidden, start, stop):
             raise ValueError(f"{table} {start}..{stop - 1} has addresses that are forbidden")
         while stop - start > most:
-            cut.append((start, start + most))
+            if (start, start + most) in cut:
+                start += (stop - start - 1) // most * most
+                break
+            cut.add((start, start + most))
             start += most
-        cut.append((start, stop))
-    cut.sort()
+        cut.add((start, stop))
     kept: list[Range] = []
     end = 0
-    for start, stop in cut:
+    for start, stop in sorted(cut):
         if stop > end:
             if kept and kept[-1][0] == start:
                 kept.pop()  # the longer one comes later

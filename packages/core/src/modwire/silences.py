@@ -61,7 +61,7 @@ class Silences:
     """
 
     def __init__(
-        self, pause: float, longest_pause: float, on_change: Callable[[str], None] | None
+        self, pause: float, longest_pause: float, on_change: Callable[[str], None]
     ) -> None:
         self._pause = pause
         self._longest_pause = longest_pause
@@ -84,7 +84,7 @@ class Silences:
         device.answered.add(function)
         device.is_alive = True
         if device.silences.pop(None, None) is not None:
-            self._tell(f"unit {unit} answers again")
+            self._on_change(f"unit {unit} answers again")
         device.silences.pop(function, None)
 
     def unanswered(
@@ -98,8 +98,10 @@ class Silences:
         if device is None:
             device = self._devices[unit] = _Device()
         was_alive, device.is_alive = device.is_alive, False
-        if probed:
-            for each in probed:
+        # An answer to what was asked before may have ended some of them meanwhile.
+        lasting = [each for each in probed if each in device.silences.values()]
+        if lasting:
+            for each in lasting:
                 each.backoff.failed(now)
             return None
         if None in device.silences or function in device.silences:
@@ -110,9 +112,5 @@ class Silences:
         backoff.failed(now)
         device.silences[silenced.function] = Silence(backoff)
         what = "" if is_whole else f" to function {function}"
-        self._tell(f"unit {unit} does not answer{what}: it is not asked for {self._pause:g} s")
+        self._on_change(f"unit {unit} does not answer{what}: it is not asked for {self._pause:g} s")
         return silenced
-
-    def _tell(self, text: str) -> None:
-        if self._on_change is not None:
-            self._on_change(text)

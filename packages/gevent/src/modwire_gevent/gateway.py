@@ -71,7 +71,7 @@ class Gateway(GatewayUnits):
         self._check_line(line, Client, timeout)
         queue = self._queues.get(line)
         if queue is None:
-            queue = GatewayLine[_Ticket].of_client(line, self._rules, log)
+            queue = GatewayLine[_Ticket].of_client(line, self._rules)
         self._add_line(
             line, partial(_Device, queue, line, timeout), units, partial(_hang_up, queue)
         )
@@ -117,9 +117,11 @@ class _Device(RemoteUnit):
                 return failed_answer(request, ticket.refusal, broadcast=broadcast)
             outcome = self.execute(sent, broadcast=broadcast)
             _tell(line.finished(ticket, outcome, monotonic()))
-            return outcome
         finally:
             _tell(line.leave(ticket, monotonic()))  # if it was killed
+        for text in line.take_log():
+            log(text)
+        return outcome
 
 
 def _hang_up(line: GatewayLine[_Ticket], asker: object) -> None:

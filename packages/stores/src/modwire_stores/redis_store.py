@@ -68,7 +68,7 @@ class RedisStore(Store):
         check_timeout(timeout)
         try:
             from redis import ConnectionError as RedisConnectionError
-            from redis import Redis
+            from redis import Redis, RedisError
             from redis import TimeoutError as RedisTimeoutError
             from redis.backoff import NoBackoff
             from redis.retry import Retry
@@ -92,7 +92,7 @@ class RedisStore(Store):
         if self._is_own:
             try:
                 pool.connection_class(**settings)  # which opens nothing yet
-            except (TypeError, ValueError) as error:
+            except (LookupError, RedisError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"the URL of Redis has an option that cannot be: {error}"
                 ) from None

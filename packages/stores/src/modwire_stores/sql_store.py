@@ -58,12 +58,7 @@ class SqlStore(Store):
         _check_table(table)
         try:
             import sqlalchemy
-            from sqlalchemy.exc import (
-                DatabaseError,
-                DBAPIError,
-                InterfaceError,
-                OperationalError,
-            )
+            from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
             from sqlalchemy.exc import TimeoutError as PoolTimeoutError
         except ImportError as error:
             raise ImportError("SQL needs: pip install modwire-stores[sql]") from error
@@ -85,7 +80,7 @@ class SqlStore(Store):
         self._timeout = timeout
         self._is_ready = False
         self._outages = (OperationalError, InterfaceError, PoolTimeoutError)
-        self._damaged = DatabaseError
+        self._damage = DatabaseError
         self._database_error = DBAPIError
         *schema, name = table.split(".")
         self._table = sqlalchemy.Table(
@@ -128,9 +123,16 @@ class SqlStore(Store):
             self._prepare()
         with self.engine.connect() as connection:
             result = connection.execute(statement, parameters)
-            if not result.returns_rows:
-                return []
-            return [(int(address), int(value)) for address, value in result]
+            # All of them, before anything can be wrong with one: a statement that is left half-way
+            # would keep its connection to what SQLite's file was by then.
+            rows = result.all() if result.returns_rows else ()
+        return [(address, self._checked(address, value)) for address, value in rows]
+
+    def _checked(self, address: object, value: object) -> int:
+        """`value`, if it can stand in the table; others may have made that without constraints."""
+        if isinstance(value, int) and 0 <= value <= 0xFFFF:
+            return value
+        raise ValueError(f"{self.name}: value at address {address} must be 0..65535, got {value!r}")
 
     def _prepare(self) -> None:
         """Make the table unless it exists, which another process may do at the same time."""
@@ -154,8 +156,8 @@ class SqlStore(Store):
     def _is_outage(self, error: Exception) -> bool:
         if isinstance(error, self._database_error) and error.connection_invalidated:
             return True
-        # The plain class of errors is SQLite's for a file that is damaged, or is no database.
-        return isinstance(error, self._outages) or type(error) is self._damaged
+        # This one itself, and none of its subclasses: the file is damaged, or no database.
+        return isinstance(error, self._outages) or type(error) is self._damage
 
     def _reason(self, error: Exception) -> str:
         # Not the statement and its values, nor a link to SQLAlchemy's pages.
@@ -284,6 +286,12 @@ def _url(database: str) -> URL:
             "give an Engine for another driver of SQLite or PostgreSQL"
         )
     name = url.database or ""
+    try:
+        is_text = b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        is_text = False
+    if not is_text:
+        raise ValueError(f"database must be text in UTF-8 without a NUL, got {name!r}")
     in_memory = ":memory:" in name or url.query.get("mode") == "memory"
     if url.get_backend_name() == "sqlite" and (not name or in_memory):
         raise ValueError("SQLite must have a file: use a SequentialBlock for values in memory")

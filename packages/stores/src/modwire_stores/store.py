@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 ALL_ADDRESSES = range(0x10000)
 TIMEOUT = 3.0  # seconds
+_LONGEST = 1e6  # seconds
 
 
 class Store:
@@ -296,8 +297,9 @@ def is_patched(module: str) -> bool:
 
 def check_timeout(timeout: float) -> None:
     """Raise ValueError unless `timeout` is a time that can be waited."""
-    if not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
-        raise ValueError(f"timeout must be more than 0 seconds, got {timeout!r}")
+    # Milliseconds have to fit into an int of C, or SQLite and PostgreSQL would not wait at all.
+    if not isinstance(timeout, (int, float)) or not 0 < timeout <= _LONGEST:
+        raise ValueError(f"timeout must be more than 0 seconds, at most 1e6, got {timeout!r}")
 
 
 def _words(data: bytes) -> tuple[int, ...]:

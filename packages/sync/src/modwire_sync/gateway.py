@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _thread import allocate_lock
+from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import partial
 from time import monotonic
@@ -14,15 +15,17 @@ from modwire.remote import failed_answer
 
 from .client import Client
 from .remote import RemoteUnit
+from .threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import ThreadPoolExecutor
     from typing import TypeAlias
 
     from modwire.messages.base import AnyRequest, Response
 
     OnOutcome: TypeAlias = Callable[[object], None]  # a response, None, or an error
+
+_SPARE_THREADS = 8  # for each line
 
 
 class Gateway(GatewayUnits):
@@ -76,7 +79,7 @@ class Gateway(GatewayUnits):
         self._check_line(line, Client, timeout)
         shared = self._shared.get(line)
         if shared is None:
-            shared = Line(GatewayLine[Forwarded].of_client(line, self._rules, log))
+            shared = Line(GatewayLine[Forwarded].of_client(line, self._rules))
         self._add_line(line, partial(Device, shared, line, timeout), units, shared.hung_up)
         self._shared[line] = shared
 
@@ -158,12 +161,15 @@ class Device(RemoteUnit):
 
 
 class Line:
-    """The threads that ask the devices on one line, as many as it takes requests at once."""
+    """The threads that ask the devices on one line, as many as it takes requests at once.
+
+    A few more are there for hooks that take their time, or ask the devices on this line.
+    """
 
     def __init__(self, queue: GatewayLine[Forwarded]) -> None:
         self._queue = queue
         self._lock = allocate_lock()  # guards the queue
-        self._pool: ThreadPoolExecutor | None = None
+        self._threads = Threads(queue.most_open + _SPARE_THREADS, "modwire-gateway")
 
     def enter(self, forwarded: Forwarded) -> None:
         """Let a request wait for its turn."""
@@ -185,26 +191,8 @@ class Line:
             decided = self._queue.hung_up(asker, monotonic())
         self._go_on(decided)
 
-    def _go_on(self, decided: list[Forwarded]) -> None:
-        for forwarded in decided:
-            refusal = forwarded.refusal
-            if refusal is None:
-                self._threads().submit(self._ask, forwarded)
-            else:
-                answer = failed_answer(forwarded.request, refusal, broadcast=forwarded.broadcast)
-                forwarded.on_outcome(answer)
-
-    def _threads(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                # Costs more to import than the rest of the package.
-                from concurrent.futures import ThreadPoolExecutor
-
-                self._pool = ThreadPoolExecutor(self._queue.most_open, "modwire-gateway")
-            return self._pool
-
     def _ask(self, forwarded: Forwarded) -> None:
-        """Ask a device, and then those whose turn it is next."""
+        """Ask a device, and see to it that those whose turn it is next are asked."""
         outcome: object
         device = forwarded.device
         try:
@@ -213,10 +201,39 @@ class Line:
             outcome = error
         with self._lock:
             decided = self._queue.finished(forwarded, outcome, monotonic())
+            texts = self._queue.take_log()
+        self._go_on(decided, (forwarded, outcome))
+        for text in texts:
+            log(text)
+
+    def _go_on(self, decided: list[Forwarded], *ended: tuple[Forwarded, object]) -> None:
+        """Have those asked whose turn it is; then tell the others, and hooks, how it ended."""
+        left = deque(decided)
+        told = deque(ended)
+        while left:
+            forwarded = left.popleft()
+            refusal = forwarded.refusal
+            if refusal is not None:
+                answer = failed_answer(forwarded.request, refusal, broadcast=forwarded.broadcast)
+                told.append((forwarded, answer))
+                continue
+            try:
+                self._threads.run(self._ask, forwarded)
+            except RuntimeError as error:
+                told.append((forwarded, error))
+                with self._lock:
+                    left += self._queue.finished(forwarded, error, monotonic())
+        _tell(told)
+
+
+def _tell(told: deque[tuple[Forwarded, object]]) -> None:
+    while told:
+        forwarded, outcome = told.popleft()
         try:
             forwarded.on_outcome(outcome)
-        finally:
-            self._go_on(decided)
+        except BaseException:
+            _tell(told)  # one is interrupted, and the others wait still
+            raise
 
 
 def log(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping
+from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
@@ -279,8 +280,10 @@ class RegisterMap(Image):
         copied.take({table: self.known(table) for table in TABLES}, self.changes)
         return copied
 
-    def __deepcopy__(self, memo: object) -> Self:
-        return self.__copy__()
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        copied = self.__copy__()
+        vars(copied).update(deepcopy(vars(self), memo))
+        return copied
 
     def __reduce__(self) -> tuple[object, ...]:
         # Points have functions in them: those that were set are found again by their names.

@@ -18,7 +18,7 @@ from .base import DEBUG, Server, log_error
 if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
 
-    from modwire import Call, Framing, ServerOptions, Units
+    from modwire import Call, Framing, Response, ServerOptions, Units
     from modwire.options import Authorize, OnCall
 
     from .port import OpenPort
@@ -184,14 +184,16 @@ class SerialServer(Server):
             self._spawn(self._execute, self._calls.popleft())
 
     def _execute(self, call: Call) -> None:
+        response: Response | None = None
         try:
             response = self._workers.execute(self._line.protocol, call, self.units)
         finally:
+            # Even if it was killed, or a hook said so: the next call must not find it busy.
             self._being_executed -= 1
-        self._line.finish(call, response, monotonic())
-        self._execute_calls()
-        if self._port is not None:
-            self._port.link.wake()
+            self._line.finish(call, response, monotonic())
+            if self._port is not None:
+                self._execute_calls()
+                self._port.link.wake()
 
     def _log_drop(self, text: str) -> None:
         self._logger.warning("%s: %s", self, text)

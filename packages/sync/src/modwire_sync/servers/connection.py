@@ -137,7 +137,11 @@ class Connection:
     def _go_on(self) -> None:
         """See to what answering has left: a call to a unit that blocks, a deadline, the end."""
         if not self.closing and self.protocol.has_call:
-            self._submit()
+            try:
+                self._submit()
+            except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
+                self._fail(error)
+                return
         if self.protocol.closed or self.closing:
             self.close_when_done(self.protocol.closing_reason)
         if self._all.has_deadlines and self.is_open:

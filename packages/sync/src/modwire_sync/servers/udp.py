@@ -96,7 +96,11 @@ class UdpServer(Server):
             if self._allowed is not None and not self._allowed.allows(peer):
                 self._logger.warning("%s is not allowed to ask", peer)
                 continue
-            self._take(link, address, peer, bytes(memoryview(self._buffer)[:size]), now)
+            try:
+                self._take(link, address, peer, bytes(memoryview(self._buffer)[:size]), now)
+            except Exception:
+                # Somebody's own Units.
+                self._logger.exception("%s dropped a datagram: an error that is no peer's", self)
 
     def _take(
         self, link: socket.socket, address: tuple[str, int], peer: HostPort, data: bytes, now: float

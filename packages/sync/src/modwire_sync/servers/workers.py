@@ -8,9 +8,9 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
 from ..gateway import Device
+from ..threads import Threads
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
     from typing import TypeAlias
 
     from modwire import Call, Response, ServerProtocol, Unit, Units
@@ -29,11 +29,10 @@ class Workers:
     """
 
     def __init__(self, count: int, wake: Callable[[], None]) -> None:
-        self._count = count
         self._wake = wake
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = Threads(count, "modwire-unit")
         self._results: deque[tuple[Done, Call, Response | None]] = deque()
-        self._threads: set[int] = set()
+        self._threads: set[int] = set()  # that execute calls, or are in hooks
         self._forwarding: set[_Forwarding] = set()
         self.outstanding = 0
 
@@ -45,36 +44,37 @@ class Workers:
         A function that is given withdraws the call: if it still waits for its turn at a gateway,
         it is done at once.
         """
-        self.outstanding += 1
         addressed, found = protocol.addressed(call, units)
+        self.outstanding += 1
         devices = [unit for unit in found if isinstance(unit, Device)]
         if not devices:
-            self._run(self._execute, protocol, call, units, done)
+            try:
+                self._pool.run(self._execute, protocol, call, units, done)
+            except RuntimeError as error:
+                self._end(done, call, protocol.failed(call, error))
             return None
         units.bus.messages += 1
         others = [unit for unit in found if not isinstance(unit, Device)]
-        forwarding = _Forwarding(protocol, addressed, len(devices) + bool(others))
+        forwarding = _Forwarding(protocol, addressed, len(devices) + bool(others), self._threads)
 
         def end(response: Response | None) -> None:
             self._forwarding.discard(forwarding)
-            self._results.append((done, call, response))
-            self._wake()
+            self._end(done, call, response)
 
         forwarding.end = end
         self._forwarding.add(forwarding)
         for device in devices:
             forwarding.forward(device)
         if others:
-            self._run(forwarding.execute_on, others)
+            try:
+                self._pool.run(forwarding.execute_on, others)
+            except RuntimeError as error:
+                forwarding.conclude(error)
         return forwarding.withdraw
 
-    def _run(self, function: Callable[..., None], *arguments: object) -> None:
-        if self._pool is None:
-            # Costs more to import than the rest of the package, and most servers never block.
-            from concurrent.futures import ThreadPoolExecutor
-
-            self._pool = ThreadPoolExecutor(self._count, "modwire-unit")
-        self._pool.submit(function, *arguments)
+    def _end(self, done: Done, call: Call, response: Response | None) -> None:
+        self._results.append((done, call, response))
+        self._wake()
 
     def _execute(self, protocol: ServerProtocol, call: Call, units: Units, done: Done) -> None:
         self._threads.add(get_ident())
@@ -84,11 +84,10 @@ class Workers:
         except BaseException as error:  # noqa: BLE001 - SystemExit too: this thread is no program
             response = protocol.failed(call, error)
         finally:
-            self._results.append((done, call, response))
-            self._wake()
+            self._end(done, call, response)
 
     def run_here(self) -> bool:
-        """Whether the caller is in one of the threads."""
+        """Whether the caller is in one of the threads, or in a hook that a gateway calls."""
         return get_ident() in self._threads
 
     def deliver(self) -> None:
@@ -102,33 +101,38 @@ class Workers:
         """Drop the calls that no thread has begun; those that run are left to themselves."""
         for forwarding in list(self._forwarding):
             forwarding.withdraw()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
 
 class _Forwarding:
     """A call that goes to devices behind a gateway: a broadcast may go to several lines.
 
-    `end` is called once, when as many `parts` of it as there are have ended.
+    `end` is called once, when as many `parts` of it as there are have ended. `threads` are those
+    in which hooks are called.
     """
 
     end: Callable[[Response | None], None]
 
-    def __init__(self, protocol: ServerProtocol, call: Call, parts: int) -> None:
+    def __init__(self, protocol: ServerProtocol, call: Call, parts: int, threads: set[int]) -> None:
         self._protocol = protocol
         self._call = call
         self._left = parts
+        self._threads = threads
         self._lock = Lock()
         self._tickets: list[Forwarded] = []
 
     def forward(self, device: Device) -> None:
         """Let the call wait for its turn at a device, unless it is to be refused."""
         protocol, call = self._protocol, self._call
-        refusal = protocol.refusal(device, call)
+        try:
+            refusal = protocol.refusal(device, call)
+        except BaseException:  # of a hook, which wants to end the program
+            self._end_part(None)
+            raise
         if refusal is not None:
-            self._conclude(device.refuse(refusal, broadcast=call.broadcast))
+            self.conclude(device.refuse(refusal, broadcast=call.broadcast))
             return
-        ticket = device.submit(protocol.asker, call.request, call.broadcast, self._conclude)
+        ticket = device.submit(protocol.asker, call.request, call.broadcast, self.conclude)
         if ticket is not None:
             self._tickets.append(ticket)
 
@@ -146,12 +150,22 @@ class _Forwarding:
         for ticket in self._tickets:
             ticket.withdraw()
 
-    def _conclude(self, outcome: object) -> None:
+    def conclude(self, outcome: object) -> None:
+        """A part has ended: with a response, None, or an error; in any thread."""
+        response: Response | None = None
+        here = get_ident()
+        is_new = here not in self._threads
+        self._threads.add(here)
         try:
             response = self._protocol.concluded(self._call, outcome)
-        except SystemExit as error:  # of a hook, in a thread that is no program
+        except BaseException as error:
             response = self._protocol.failed(self._call, error)
-        self._end_part(response)
+            if isinstance(error, KeyboardInterrupt):
+                raise  # it is the program's, where this is its main thread
+        finally:
+            if is_new:
+                self._threads.discard(here)
+            self._end_part(response)
 
     def _end_part(self, response: Response | None) -> None:
         with self._lock:
