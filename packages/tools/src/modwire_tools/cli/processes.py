@@ -15,6 +15,8 @@ from modwire import Endpoint
 from .ending import FailedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modwire_tools.listening import Limits, Listen
     from modwire_tools.storing import Storage
 
@@ -22,14 +24,17 @@ _PATIENCE = 5.0  # seconds that a process has to end
 
 
 def serve_in_processes(
-    number: int, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
+    number: int,
+    storage: Storage,
+    places: list[Listen],
+    limits: Limits,
+    verbose: bool,
+    on_listening: Callable[[list[str]], None],
 ) -> None:
     """Serve in `number` processes until Ctrl+C, or until one of them fails.
 
-    Raises FailedError with what it said.
+    `on_listening` is told where, once all of them listen. Raises FailedError with what one said.
     """
-    from .serve import say_where
-
     context = get_context("spawn")
     with ExitStack() as stack:
         places = [_fixed(each, stack) for each in places]
@@ -47,7 +52,7 @@ def serve_in_processes(
                 pipes.append(here)
             for pipe in pipes:
                 _expect(pipe)
-            say_where(storage, [str(each) for each in places])
+            on_listening([str(each) for each in places])
             wait(pipes)
             for pipe in pipes:
                 if pipe.poll():
@@ -83,7 +88,7 @@ def _serve(
 
     show_log()
 
-    def on_listening(names: list[str]) -> None:
+    def tell(names: list[str]) -> None:
         pipe.send("")
 
     async def main() -> None:
@@ -94,7 +99,7 @@ def _serve(
                 places,
                 limits,
                 on_call=say_calls(verbose),
-                on_listening=on_listening,
+                on_listening=tell,
             )
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,8 @@ from .serving_options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modwire import Units
     from modwire_tools.listening import Limits, Listen
     from modwire_tools.storing import Storage
@@ -125,20 +128,23 @@ def serve(
         set_values(opened, assignments)
 
     show_log()
+    on_listening = partial(_say_where, storage)
     if number > 1:
         from .processes import serve_in_processes
 
-        serve_in_processes(number, storage, places, limits, verbose)
+        serve_in_processes(number, storage, places, limits, verbose, on_listening)
         return
-    serve_here(opened, storage, places, limits, verbose)
+    _serve_here(opened, places, limits, verbose, on_listening)
 
 
-def serve_here(
-    units: Units, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
+def _serve_here(
+    units: Units,
+    places: list[Listen],
+    limits: Limits,
+    verbose: bool,
+    on_listening: Callable[[list[str]], None],
 ) -> None:
     """Serve in this process until Ctrl+C."""
-    from functools import partial
-
     from modwire_tools.listening import serve_all
 
     from .loop import run_trio
@@ -150,12 +156,12 @@ def serve_here(
             places,
             limits,
             on_call=say_calls(verbose),
-            on_listening=partial(say_where, storage),
+            on_listening=on_listening,
         )
     )
 
 
-def say_where(storage: Storage, names: list[str]) -> None:
+def _say_where(storage: Storage, names: list[str]) -> None:
     """Say where it listens, and with what."""
     from .output import note
 
