@@ -115,6 +115,15 @@ def test_watching_ends_with_an_error_if_the_last_reading_has_one(endpoint: str) 
     assert result.code == 1
 
 
+def test_watching_says_what_cannot_be_read_before_it_ends(endpoint: str) -> None:
+    """Once, and not only at an end that Ctrl+C does not come to."""
+    with started("read", endpoint, "ir:0", "ir:99", "--watch", "5ms") as watching:
+        watching.read_until("modwire: ir:99: exception 02 ")
+        watching.read_until(r"(?s)modwire:.*(\tir:0\t2304\n.*){3}")
+        assert watching.interrupt() == 130
+    assert watching.text.count("modwire:") == 1
+
+
 def test_a_terminal_gets_a_live_table(endpoint: str, device: Unit) -> None:
     arguments = ("read", endpoint, "ir:0", "ir:99", "--watch", "20ms", "--hex")
     with started(*arguments, terminal=True) as live:

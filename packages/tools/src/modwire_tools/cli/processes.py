@@ -93,7 +93,7 @@ def _serve(
                 storage.open(),
                 places,
                 limits,
-                on_call=say_calls(verbose),
+                on_answer=say_calls(verbose),
                 on_listening=on_listening,
             )
 

@@ -149,7 +149,7 @@ def serve_here(
             units,
             places,
             limits,
-            on_call=say_calls(verbose),
+            on_answer=say_calls(verbose),
             on_listening=partial(say_where, storage),
         )
     )
