@@ -141,6 +141,18 @@ def test_a_terminal_gets_a_live_table(endpoint: str, device: Unit) -> None:
     device.input_registers.write(0, [2304])
 
 
+def test_the_live_table_has_a_row_and_a_trend_for_each_value(endpoint: str) -> None:
+    arguments = ("read", endpoint, "ir:0", "--count", "3", "--watch", "20ms")
+    with started(*arguments, terminal=True) as live:
+        for row in ("ir:0 .*2304 ", "ir:1 .*2311 ", "ir:2 .*2297 "):
+            live.read_until(row + ".*▁▁")
+        assert live.interrupt() == 130
+    assert "Traceback" not in live.text
+    many = ("read", endpoint, "hr:0", "--count", "60", "--watch", "20ms")
+    with started(*many, terminal=True) as live:
+        live.read_until("hr:0 .*uint16x60")  # there is no room for 60 rows
+
+
 def test_without_colour_there_is_none(endpoint: str) -> None:
     arguments = ("read", endpoint, "ir:0", "ir:99", "--watch", "5ms", "--times", "2")
     with started(*arguments, terminal=True, NO_COLOR="1") as live:
