@@ -35,6 +35,18 @@ def test_a_plain_server_serves_until_ctrl_c(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_service_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM, as systemd and containers stop it, is no failure."""
+    path = tmp_path / "plant.sock"
+    with started("serve", f"unix://{path}") as server:
+        server.read_until("Ctrl")
+        assert path.exists()
+        server.child.terminate()
+        assert server.wait() == 0
+        assert "Traceback" not in server.text
+    assert not path.exists()
+
+
 def test_processes_share_a_store(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'plant.db'}"
     serve = ("serve", "tcp://127.0.0.1:0", "--store", store, "--processes", "2")
