@@ -81,6 +81,20 @@ def test_examples_can_be_typed_into_a_shell() -> None:
             assert not set(bare) & set("?&;|<>$`*!(){}[]"), line
 
 
+def test_help_shows_arguments_as_they_are_typed() -> None:
+    assert "Usage: modwire read [OPTIONS] ENDPOINT ADDRESS...\n" in good("read", "--help")
+    assert "Usage: modwire simulate [OPTIONS] [FILE]...\n" in good("simulate", "--help")
+    assert re.search(r"^  ENDPOINT +The device: ", good("scan", "--help"), re.MULTILINE)
+    for name in NAMES:
+        assert not re.search(r"<\w+|\{[A-Z]|\[\[", good(name, "--help")), name
+
+
+def test_the_list_of_commands_has_whole_sentences() -> None:
+    commands = good("--help").partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(commands) == len(NAMES)
+    assert all(re.fullmatch(r"  \w+ +[A-Z].*[^.]\.", line) for line in commands), commands
+
+
 def test_the_version_is_said() -> None:
     assert re.fullmatch(r"modwire \d+\.\d+\.\d+\S*\n", good("--version"))
 
@@ -176,5 +190,10 @@ def test_completers_know_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
         parse_place(f"{table}0")
     for kind, _ in completion.complete_type(""):
         parse_item(f"hr:0/{kind}")
+    assert ("read_coils", "1") in completion.complete_function("")
+    for name, code in completion.complete_function(""):
+        assert good("generate", name) == good("generate", code)
+    for framing, _ in completion.complete_framing(""):
+        assert good("generate", "1", "--framing", framing)
     assert completion.complete_table("")[0] == ("co", "coils")
     assert len(completion.complete_unit("")) == 247

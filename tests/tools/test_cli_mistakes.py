@@ -20,7 +20,7 @@ BENCH, SERVE, GATEWAY = ("bench", TCP), ("serve", "tcp://127.0.0.1:0"), ("gatewa
 
 MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("reed",), "no such command 'reed', did you mean 'read'? See modwire --help"),
-    (("--verbose",), "no such option: --verbose (Possible options: --version); see modwire"),
+    (("--verbose",), "no such option: --verbose, did you mean --version? See modwire"),
     # read
     (("read",), "missing argument 'ENDPOINT'; see modwire read --help"),
     (("read", TCP), "missing argument 'ADDRESS...'; see modwire read --help"),

@@ -359,3 +359,11 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         assert result.code == 1
         assert "missing" in result.err
         assert "No such file" in result.err or "no such file" in result.err.lower()
+
+
+def test_one_byte_is_a_byte() -> None:
+    out = good("parse", "07", "--request")
+    assert out.startswith("PDU without a frame, 1 byte, ")
+    assert "ReadExceptionStatusRequest must be 1 byte, got 2: 07 6d" in good(
+        "parse", "076d", "--framing", "pdu"
+    )

@@ -115,6 +115,15 @@ def test_watching_ends_with_an_error_if_the_last_reading_has_one(endpoint: str) 
     assert result.code == 1
 
 
+def test_watching_says_what_cannot_be_read_before_it_ends(endpoint: str) -> None:
+    """Once, and not only at an end that Ctrl+C does not come to."""
+    with started("read", endpoint, "ir:0", "ir:99", "--watch", "5ms") as watching:
+        watching.read_until("modwire: ir:99: exception 02 ")
+        watching.read_until(r"(?s)modwire:.*(\tir:0\t2304\n.*){3}")
+        assert watching.interrupt() == 130
+    assert watching.text.count("modwire:") == 1
+
+
 def test_a_terminal_gets_a_live_table(endpoint: str, device: Unit) -> None:
     arguments = ("read", endpoint, "ir:0", "ir:99", "--watch", "20ms", "--hex")
     with started(*arguments, terminal=True) as live:
@@ -130,6 +139,18 @@ def test_a_terminal_gets_a_live_table(endpoint: str, device: Unit) -> None:
         assert live.text.rindex("\x1b[?25h") > live.text.rindex("\x1b[?25l")
         assert "Traceback" not in live.text
     device.input_registers.write(0, [2304])
+
+
+def test_the_live_table_has_a_row_and_a_trend_for_each_value(endpoint: str) -> None:
+    arguments = ("read", endpoint, "ir:0", "--count", "3", "--watch", "20ms")
+    with started(*arguments, terminal=True) as live:
+        for row in ("ir:0 .*2304 ", "ir:1 .*2311 ", "ir:2 .*2297 "):
+            live.read_until(row + ".*▁▁")
+        assert live.interrupt() == 130
+    assert "Traceback" not in live.text
+    many = ("read", endpoint, "hr:0", "--count", "60", "--watch", "20ms")
+    with started(*many, terminal=True) as live:
+        live.read_until("hr:0 .*uint16x60")  # there is no room for 60 rows
 
 
 def test_without_colour_there_is_none(endpoint: str) -> None:

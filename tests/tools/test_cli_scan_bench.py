@@ -13,7 +13,7 @@ import pytest
 
 from modwire import SequentialBlock, Unit, Units
 from modwire_command import PATIENCE, good, modwire, process, started
-from modwire_sync import SerialServer
+from modwire_sync import SerialServer, TcpServer
 from modwire_tools.demo.line import serial_line
 
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
@@ -136,6 +136,18 @@ def test_errors_are_counted_by_kind(endpoint: str) -> None:
     assert "nothing was answered: exception 02 (illegal data address)" in result.err
     silent = modwire("bench", f"{endpoint}?timeout=0.02", "-u", "9", "--requests", "2", "--json")
     assert json.loads(silent.out)["errors"] == {"timeout": 2}
+
+
+def test_a_scrape_that_knows_nothing_yet_says_that_there_is_no_file(tmp_path: Path) -> None:
+    """`Ctrl+C keeps what is known`, and before units are known that is nothing."""
+    path = tmp_path / "copy.toml"
+    with TcpServer(Units({20: Unit()}), ("127.0.0.1", 0)) as server:
+        endpoint = f"tcp://127.0.0.1:{server.address[1]}"
+        with started("scrape", endpoint, "-o", path, terminal=True) as scraping:
+            scraping.read_until("is unit 2 there")
+            assert scraping.interrupt() == 130
+    assert "no file was written: the units are not known yet; --unit names them" in scraping.text
+    assert not path.exists()
 
 
 def test_an_interrupted_benchmark_says_what_was_measured(endpoint: str, device: Unit) -> None:

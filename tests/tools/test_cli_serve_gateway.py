@@ -28,8 +28,21 @@ def test_a_plain_server_serves_until_ctrl_c(tmp_path: Path) -> None:
         assert modwire("read", endpoint, "ir:0").code == 1
         good("write", f"unix://{path}?unit=99", "co:4=on")
         assert good("read", endpoint, "co:4") == "co:4\ton\n"
-        server.read_until(r"ReadCoilsRequest\(address=4, count=1\) -> ReadCoilsResponse")
+        server.read_until(r"\n\S+: unit 99: write coil 4: on -> done\n")
+        server.read_until(r"\n127.0.0.1:\d+: unit 1: read 1 coil from 4 -> 1\n")
         assert server.interrupt() == 130
+        assert "Traceback" not in server.text
+    assert not path.exists()
+
+
+def test_a_service_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    """SIGTERM, as systemd and containers stop it, is no failure."""
+    path = tmp_path / "plant.sock"
+    with started("serve", f"unix://{path}") as server:
+        server.read_until("Ctrl")
+        assert path.exists()
+        server.child.terminate()
+        assert server.wait() == 0
         assert "Traceback" not in server.text
     assert not path.exists()
 
@@ -73,7 +86,10 @@ def test_a_gateway_leads_to_lines_and_to_the_network() -> None:
         device = f"tcp://127.0.0.1:{network.address[1]}"
         maps = ("--map", "1=17", "--map", "5=2/1")
         gateway = ("gateway", "tcp://127.0.0.1:0", f"rtu://{here}?timeout=0.3", device, *maps)
-        with started(*gateway) as first, started("gateway", f"rtu://{answering}", device) as second:
+        with (
+            started(*gateway, "-v") as first,
+            started("gateway", f"rtu://{answering}", device) as second,
+        ):
             endpoint = first.read_until(r"gateway at (tcp://127.0.0.1:\d+) leads to")[1]
             second.read_until("gateway at rtu://.* leads to tcp://")
             with connect(endpoint) as client:
@@ -81,6 +97,8 @@ def test_a_gateway_leads_to_lines_and_to_the_network() -> None:
                 assert client.read_holding_registers(0, unit=5) == [99]
             result = modwire("read", endpoint, "hr:0", "-u", "9")
             assert "exception 0A (gateway path unavailable)" in result.err
+            first.read_until("unit 5: read 1 holding register from 0 -> 99\n")
+            first.read_until("unit 9: .* -> exception 0A, gateway path unavailable\n")
             assert good("read", f"rtu://{asked}?timeout=5", "hr:0") == "hr:0\t99\n"
             assert first.interrupt() == 130
             assert second.interrupt() == 130

@@ -138,6 +138,19 @@ def test_the_demo_lives_until_ctrl_c() -> None:
         assert "Traceback" not in demo.text
 
 
+def test_the_demo_names_a_command_that_can_be_typed(tmp_path: Path) -> None:
+    """`make demo` leaves `modwire` in a virtual environment that nobody has activated."""
+    command = Path(sys.executable).with_name("modwire")
+    shown = subprocess.run(
+        [sys.executable, "-m", "modwire_tools", "demo", "--once"],
+        cwd=command.parent.parent,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert f"  try       {command.parent.name}/modwire read tcp://127.0.0.1:" in shown
+
+
 def test_make_demo_is_this_command() -> None:
     shown = subprocess.run(
         ["make", "-n", "demo", "ONCE=1", f"PYTHON={sys.executable}"],

@@ -158,3 +158,48 @@ def test_values_as_text() -> None:
 
 def test_types_are_read_in_any_case() -> None:
     assert parse_type("FLOAT32x2").repeats == 2
+
+
+@given(
+    st.data(),
+    st.sampled_from([*NUMBERS, "string:4", "string:3", "bcd:4", "bits:16"]),
+    st.integers(2, 5),
+    st.sampled_from(["", "CDAB"]),
+)
+def test_several_values_are_as_many_items(
+    data: st.DataObject, name: str, repeats: int, order: str
+) -> None:
+    """A table with a row for each value shows what one with all of them in a row does."""
+    item = parse_item("hr:7", Defaults(name, repeats, CDAB) if order else Defaults(name, repeats))
+    digit = st.sampled_from("01234567")  # texts and decimal digits too
+    registers = data.draw(
+        st.lists(
+            st.text(digit, min_size=4, max_size=4).map(lambda text: int(text, 16)),
+            min_size=item.span.count,
+            max_size=item.span.count,
+        )
+    )
+    parts = item.each()
+    if parts == [item]:
+        assert item.span.count % repeats
+        return
+    assert len(parts) == repeats
+    assert parts[0].span.address == 7
+    shown_alone = [
+        part.shown(part.decode(registers[part.span.address - 7 : part.span.stop - 7]))
+        for part in parts
+    ]
+    assert ", ".join(shown_alone) == item.shown(item.decode(registers))
+
+
+def test_values_of_several_have_names_of_their_own() -> None:
+    assert [each.name for each in parse_item("ir:8/float32x2").each()] == [
+        "ir:8/float32",
+        "ir:10/float32",
+    ]
+    coils = parse_item("co:3", Defaults(count=2)).each()
+    assert [(each.name, each.type, each.decode([1])) for each in coils] == [
+        ("co:3", "bit", True),
+        ("co:4", "bit", True),
+    ]
+    assert [each.name for each in parse_item("hr:5/bit:3").each()] == ["hr:5/bit:3"]

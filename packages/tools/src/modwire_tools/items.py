@@ -7,7 +7,7 @@ serve.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from modwire.planner import Span
@@ -80,6 +80,33 @@ class Item:
         return to_registers(
             self.kind, values[0] if self.repeats is None else tuple(values), order=self.order
         )
+
+    def each(self) -> list[Item]:
+        """An item for each of several values; the item alone if it is one, or they share registers.
+
+        So what lives in one of them, or is missing, is seen there.
+        """
+        if self.repeats is None or self.span.count % self.repeats:
+            return [self]
+        size = self.span.count // self.repeats
+        label = self.type.removesuffix(f"x{self.repeats}")
+        found: list[Item] = []
+        for address in range(self.span.address, self.span.stop, size):
+            place = self.place._replace(address=address)
+            name = f"{place}/{label}" if "/" in self.name else str(place)
+            span = Span(place.table, address, size)
+            found.append(
+                replace(
+                    self,
+                    place=place,
+                    name=name,
+                    type=label,
+                    span=span,
+                    kind=self.single,
+                    repeats=None,
+                )
+            )
+        return found
 
     @property
     def is_part(self) -> bool:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from modwire import Endpoint, Units
+from modwire import Endpoint, ServerOptions, Units
 from modwire.framing import FRAMINGS
 from modwire_trio import serve_serial, serve_tcp, serve_udp, serve_unix
 
 if TYPE_CHECKING:
-    from modwire.options import OnCall
+    from modwire.options import OnAnswer
 
 _GRACE = 1.0  # seconds that a call has to end after Ctrl+C
 _ALL = "0.0.0.0"
@@ -71,20 +71,21 @@ async def serve_all(
     listens: Sequence[Listen],
     limits: Limits,
     *,
-    on_call: OnCall | None = None,
+    on_answer: OnAnswer | None = None,
     on_listening: Callable[[list[str]], None],
 ) -> None:
     """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
 
     Raises OSError where one cannot listen, ConnectionLostError where a serial port goes away.
     """
+    options = ServerOptions(on_answer=on_answer)
     async with trio.open_nursery() as nursery:
-        names = [await _start(nursery, units, each, limits, on_call) for each in listens]
+        names = [await _start(nursery, units, each, limits, options) for each in listens]
         on_listening(names)
 
 
 async def _start(
-    nursery: trio.Nursery, units: Units, listen: Listen, limits: Limits, on_call: OnCall | None
+    nursery: trio.Nursery, units: Units, listen: Listen, limits: Limits, options: ServerOptions
 ) -> str:
     endpoint = listen.endpoint
     framing = FRAMINGS[endpoint.framing]
@@ -99,7 +100,7 @@ async def _start(
                 bytesize=endpoint.bytesize,
                 parity=endpoint.parity,
                 stopbits=endpoint.stopbits,
-                on_call=on_call,
+                options=options,
                 grace=_GRACE,
             )
         )
@@ -113,7 +114,7 @@ async def _start(
                 framing=framing,
                 max_connections=limits.max_connections,
                 idle_timeout=limits.idle_timeout,
-                on_call=on_call,
+                options=options,
                 grace=_GRACE,
             )
         )
@@ -127,7 +128,7 @@ async def _start(
                 host=listen.host,
                 framing=framing,
                 allow=limits.allow,
-                on_call=on_call,
+                options=options,
                 reuse_port=limits.reuse_port,
                 grace=_GRACE,
             )
@@ -143,7 +144,7 @@ async def _start(
                 max_connections=limits.max_connections,
                 idle_timeout=limits.idle_timeout,
                 allow=limits.allow,
-                on_call=on_call,
+                options=options,
                 reuse_port=limits.reuse_port,
                 grace=_GRACE,
             )

@@ -81,17 +81,12 @@ def check_address(function_code: int, address: int) -> None:
 
 def wrong_request(message: type[Message], pdu: bytes, allowed: str) -> InvalidRequestError:
     """The error for a request PDU of a length that its function does not have."""
-    return InvalidRequestError(
-        f"{message.__name__} must be {allowed} bytes, got {len(pdu)}: {pdu[:16].hex(' ')}",
-        message.function_code,
-    )
+    return InvalidRequestError(_wrong_length(message, pdu, allowed), message.function_code)
 
 
 def wrong_response(message: type[Message], pdu: bytes, allowed: str) -> InvalidResponseError:
     """The error for a response PDU of a length or byte count that its function does not have."""
-    return InvalidResponseError(
-        f"{message.__name__} must be {allowed} bytes, got {len(pdu)}: {pdu[:16].hex(' ')}"
-    )
+    return InvalidResponseError(_wrong_length(message, pdu, allowed))
 
 
 def check_echo(name: str, got: object, sent: object) -> None:
@@ -106,3 +101,8 @@ def decoded_response(message: Callable[[int, int], MessageT], address: int, coun
         return message(address, count)
     except InvalidRequestError as error:
         raise InvalidResponseError(str(error)) from None
+
+
+def _wrong_length(message: type[Message], pdu: bytes, allowed: str) -> str:
+    unit = "byte" if allowed == "1" else "bytes"
+    return f"{message.__name__} must be {allowed} {unit}, got {len(pdu)}: {pdu[:16].hex(' ')}"

@@ -16,7 +16,7 @@ from .ending import run
 from .gateway import gateway
 from .generate import generate
 from .gui import gui
-from .help import examples
+from .help import Command, examples
 from .parse import parse
 from .read import read
 from .scan import scan
@@ -58,65 +58,71 @@ def _options(
 
 
 app.command(
+    cls=Command,
     epilog=examples(
         "read",
         "modwire read tcp://127.0.0.1:5020 40001 co:3",
         "modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little",
         "modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s",
         "modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json",
-    )
+    ),
 )(read)
 app.command(
+    cls=Command,
     epilog=examples(
         "write",
         "modwire write tcp://127.0.0.1:5020 hr:2=4200.5 --type float32 --verify",
         "modwire write tcp://127.0.0.1:5020 co:0=on co:1=off hr:0=15,40",
         "modwire write tcp://127.0.0.1:5020 hr:1/bit:3=on hr:4/string:6=pump",
-    )
+    ),
 )(write)
 app.command(
+    cls=Command,
     epilog=examples(
         "scan",
         "modwire scan tcp://127.0.0.1:5020 --units 1..10",
         "modwire scan tcp://127.0.0.1:5020 --table hr --table ir --json",
         "modwire scan rtu:///dev/ttyUSB0 --baudrates all --parities all --resume scan.json",
         "modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms",
-    )
+    ),
 )(scan)
 app.command(
+    cls=Command,
     epilog=examples(
         "bench",
         "modwire bench tcp://127.0.0.1:5020 --duration 10s",
         "modwire bench tcp://127.0.0.1:5020 -a ir:0 -n 10 --concurrency 4 --pipeline 8 --json",
-    )
+    ),
 )(bench)
 app.command(
+    cls=Command,
     epilog=examples(
         "gateway",
         "modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17",
         "modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1",
         "modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7",
-    )
+    ),
 )(gateway)
 app.command(
+    cls=Command,
     epilog=examples(
         "serve",
         "modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4",
         "modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2",
         "modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17",
-    )
+    ),
 )(serve)
-app.command(epilog=examples("demo", "modwire demo", "modwire demo --once"))(demo)
-
 app.command(
+    cls=Command,
     epilog=examples(
         "scrape",
         "modwire scrape tcp://127.0.0.1:5020 -o meter.toml",
         "modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999",
         "modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms",
-    )
+    ),
 )(scrape)
 app.command(
+    cls=Command,
     epilog=examples(
         "simulate",
         "modwire simulate",
@@ -125,16 +131,18 @@ app.command(
         "modwire simulate --devices 50 --tcp 127.0.0.1:6000",
         "modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses",
         "modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'",
-    )
+    ),
 )(simulate)
 app.command(
+    cls=Command,
     epilog=examples(
         "gui",
         "modwire gui",
         "modwire gui device.toml --port 5021 --devices 3 --start",
-    )
+    ),
 )(gui)
 app.command(
+    cls=Command,
     epilog=examples(
         "parse",
         "modwire parse 000112340006ff076d",
@@ -142,17 +150,22 @@ app.command(
         "modwire parse --framing rtu --response 010304000100022a32",
         "modwire parse capture.pcap --port 502 --port 5020",
         "modwire parse gateway.pcapng --port 4001 --framing rtu --fields",
-    )
+    ),
 )(parse)
 app.command(
+    cls=Command,
     epilog=examples(
         "generate",
         "modwire generate",
         "modwire generate read_coils 8/11 --framing rtu",
         "modwire generate 16 --address 0x10 --values 1,2,3 --unit 17 --json",
         "modwire generate 3 --exception 2 --response",
-    )
+    ),
 )(generate)
+app.command(
+    cls=Command,
+    epilog=examples("demo", "modwire demo", "modwire demo --once"),
+)(demo)
 
 
 def main() -> None:

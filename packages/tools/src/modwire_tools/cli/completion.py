@@ -41,6 +41,7 @@ ORDERS = ("ABCD", "CDAB", "BADC", "DCBA", "MODICON")
 ENDIANS = ("big", "little")
 BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 PARITIES = ("E", "N", "O")
+CONSECUTIVE = ("ports", "addresses")
 _SERIAL = ("rtu", "ascii", "binary")
 
 Completions = list[tuple[str, str]]
@@ -109,6 +110,23 @@ def complete_unit(incomplete: str) -> Completions:
 def complete_type(incomplete: str) -> Completions:
     """Types of values."""
     return list(TYPES.items())
+
+
+def complete_framing(incomplete: str) -> Completions:
+    """Framings of messages."""
+    from modwire_tools.explain.frames import FRAMINGS
+
+    return [(name, "") for name in FRAMINGS]
+
+
+def complete_function(incomplete: str) -> Completions:
+    """Functions by their names, with their codes."""
+    from modwire_tools.explain.kinds import KINDS
+
+    return [
+        (kind.name, str(kind.code) if kind.sub_code is None else f"{kind.code}/{kind.sub_code}")
+        for kind in KINDS
+    ]
 
 
 def among(choices: Iterable[object]) -> Completer:

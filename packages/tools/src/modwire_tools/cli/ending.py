@@ -7,6 +7,7 @@ written; 2 an argument was wrong; 130 Ctrl+C. Commands raise, nobody else prints
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from contextlib import contextmanager
@@ -99,4 +100,5 @@ def _usage(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None) or "modwire"
     text = text.replace(". Did you mean", ", did you mean")
+    text = re.sub(r" \(Possible options: (.*)\)$", r", did you mean \1?", text)
     return f"{text} See {path} --help" if text.endswith("?") else f"{text}; see {path} --help"

@@ -188,5 +188,5 @@ async def _serve(
             note(f"modwire: gateway at {names[0]} leads to {led}; Ctrl+C ends")
 
         await serve_all(
-            served, [place], limits, on_call=say_calls(verbose), on_listening=on_listening
+            served, [place], limits, on_answer=say_calls(verbose), on_listening=on_listening
         )

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_framing, complete_function
 from .ending import WrongArgumentError
 
 if TYPE_CHECKING:
     from modwire_tools.explain.generated import Generated
 
 
-def _option(name: str, text: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(name, help=text)
+def _option(name: str, text: str, metavar: str = "VALUE") -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(name, help=text, metavar=metavar)
     return option
 
 
@@ -24,27 +25,32 @@ def generate(
             metavar="[NAME|CODE]...",
             help="Which functions: read_coils, 3, 0x03, 8/11, 43/14; all without any.",
             show_default=False,
+            autocompletion=complete_function,
         ),
     ] = None,
     framing: Annotated[
         list[str] | None,
         typer.Option(
             "--framing",
+            metavar="FRAMING",
             help="tcp, rtu, ascii, binary, pdu, or several: tcp,rtu; all but pdu without any.",
+            autocompletion=complete_framing,
         ),
     ] = None,
     request: Annotated[bool, typer.Option("--request", help="Requests only.")] = False,
     response: Annotated[bool, typer.Option("--response", help="Responses only.")] = False,
-    unit: Annotated[int, typer.Option("--unit", help="The unit id, 0..255.")] = 1,
+    unit: Annotated[int, typer.Option("--unit", metavar="UNIT", help="The unit id, 0..255.")] = 1,
     transaction: Annotated[
-        int, typer.Option("--transaction", help="The transaction id of TCP, 0..65535.")
+        int,
+        typer.Option("--transaction", metavar="ID", help="The transaction id of TCP, 0..65535."),
     ] = 1,
     exception: Annotated[
         int | None,
-        typer.Option("--exception", help="Responses are this exception, 1..255."),
+        typer.Option("--exception", metavar="CODE", help="Responses are this exception, 1..255."),
     ] = None,
     pdu: Annotated[
-        str | None, typer.Option("--pdu", help="Frame this PDU, hexadecimal, whatever it is.")
+        str | None,
+        typer.Option("--pdu", metavar="BYTES", help="Frame this PDU, hexadecimal, whatever it is."),
     ] = None,
     address: Annotated[str | None, _option("--address", "An address, such as 16 or 0x10.")] = None,
     count: Annotated[str | None, _option("--count", "How many coils, inputs or registers.")] = None,
@@ -53,6 +59,7 @@ def generate(
         typer.Option(
             "--values",
             "--value",
+            metavar="VALUES",
             help="Values read or written: 1,2,3; of several groups of a file 1,2;3.",
         ),
     ] = None,
@@ -95,9 +102,9 @@ def generate(
     next_object_id: Annotated[str | None, _option("--next-object-id", "43/14's response.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each.")] = False,
 ) -> None:
-    """Print messages in each framing, as requests and as responses, with the arguments given.
+    """Print messages in each framing, as requests and as responses.
 
-    `modwire generate | modwire parse` explains them all.
+    Arguments that are not given are valid ones. `modwire generate | modwire parse` explains all.
     """
     given = {
         "address": address,

@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 
 from .arguments import parse_choice, parse_whole
-from .completion import among
+from .completion import CONSECUTIVE, among
 from .ending import FailedError
-
-_CONSECUTIVE = ("ports", "addresses")
 
 
 def gui(
@@ -43,18 +41,19 @@ def gui(
             metavar="WHAT",
             help="Where the next device is: on consecutive ports, or on consecutive addresses, "
             "such as 127.0.1.1, 127.0.1.2.",
-            autocompletion=among(_CONSECUTIVE),
+            autocompletion=among(CONSECUTIVE),
         ),
     ] = "ports",
     start: Annotated[bool, typer.Option("--start", help="Start the simulation at once.")] = False,
 ) -> None:
-    """Open a window that simulates devices: start and stop them, watch and change their values.
+    """Open a window that simulates devices.
 
-    The options fill in the window's form, where all can still be changed.
+    There they are started and stopped, and their values watched and changed. The options fill in
+    the window's form, where all can still be changed.
     """
     parse_whole("--port", port, 0, 65535)
     parse_whole("--devices", devices, 1, 65535)
-    which = parse_choice("--consecutive", consecutive, _CONSECUTIVE)
+    which = parse_choice("--consecutive", consecutive, CONSECUTIVE)
     try:
         import_module("tkinter")
     except ImportError:

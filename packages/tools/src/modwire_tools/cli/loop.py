@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 
 
 def run_trio(main: Callable[[], Awaitable[None]]) -> None:
-    """Run `main` in trio; raises what it raises, KeyboardInterrupt if that is among it."""
+    """Run `main` in trio; raises what it raises, KeyboardInterrupt if that is among it.
+
+    SIGTERM, by which systems stop a service, cancels it: what is open is closed, and that is no
+    failure.
+    """
     import trio
 
     try:
-        trio.run(main)
+        trio.run(_until_terminated, main)
     except BaseException as error:
         found = list(_leaves(error))
         for each in found:
@@ -19,6 +24,20 @@ def run_trio(main: Callable[[], Awaitable[None]]) -> None:
         if len(found) == 1 and found[0] is not error:
             raise found[0] from None
         raise
+
+
+async def _until_terminated(main: Callable[[], Awaitable[None]]) -> None:
+    import trio
+
+    async def wait() -> None:
+        with trio.open_signal_receiver(signal.SIGTERM) as signals:
+            async for _ in signals:
+                nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await main()
+        nursery.cancel_scope.cancel()
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from .completion import complete_framing
 from .ending import WrongArgumentError
 
 _SUFFIXES = (".pcap", ".pcapng", ".cap", ".txt", ".log")
@@ -18,6 +19,7 @@ def parse(
     messages: Annotated[
         list[str] | None,
         typer.Argument(
+            metavar="[MESSAGE]...",
             help="Messages: hexadecimal digits, with or without spaces, colons, 0x, \\x; or ASCII "
             "frames (:0103...). Or one file of messages or a capture; - reads standard input.",
             show_default=False,
@@ -28,6 +30,7 @@ def parse(
         typer.Option(
             "--file",
             "-f",
+            metavar="FILE",
             help="A file: a message per line, with comments behind #; or a pcap or pcapng capture.",
         ),
     ] = None,
@@ -35,8 +38,10 @@ def parse(
         str | None,
         typer.Option(
             "--framing",
+            metavar="FRAMING",
             help="tcp, rtu, ascii, binary, or pdu for no frame. Guessed for messages; tcp for "
             "captures, where rtu, ascii and binary mean serial frames in TCP or UDP.",
+            autocompletion=complete_framing,
         ),
     ] = None,
     request: Annotated[bool, typer.Option("--request", help="Messages are requests.")] = False,
@@ -44,7 +49,9 @@ def parse(
     port: Annotated[
         list[int] | None,
         typer.Option(
-            "--port", help="A server's port in a capture, 502 if none is given; repeatable."
+            "--port",
+            metavar="PORT",
+            help="A server's port in a capture, 502 if none is given; may be repeated.",
         ),
     ] = None,
     fields: Annotated[

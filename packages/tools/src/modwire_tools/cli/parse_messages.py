@@ -146,7 +146,8 @@ class MessagePrinter:
             first = False
             both = [reading for reading in found if reading.framing == framing]
             how = ", framing guessed" if guessed else ""
-            size = f"{len(data)} {'character' if framing == 'ascii' else 'byte'}s"
+            what = "character" if framing == "ascii" else "byte"
+            size = f"{len(data)} {what}{'' if len(data) == 1 else 's'}"
             shown = ascii(data.decode("latin-1"))[1:-1] if framing == "ascii" else data.hex()
             self._print(f"{TITLES[framing]}, {size}{how}: {shown}", "bold")
             for fault in both[0].faults:

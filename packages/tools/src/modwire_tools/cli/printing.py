@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from modwire_tools.value_types import shortest
 
 from .hints import brief
-from .output import console, is_terminal, print_json, print_json_list, print_line
+from .output import console, is_terminal, note, print_json, print_json_list, print_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +73,10 @@ class TextPrinter(Printer):
 
     live = True
 
+    def __init__(self, show_registers: bool) -> None:
+        super().__init__(show_registers)
+        self._said: dict[str, str] = {}  # what is wrong with an address, by its name
+
     def once(self, outcomes: Sequence[Outcome]) -> None:
         if not is_terminal():
             self._lines(outcomes, "")
@@ -87,6 +91,13 @@ class TextPrinter(Printer):
 
     def again(self, outcomes: Sequence[Outcome]) -> None:
         self._lines(outcomes, f"{timestamp()}\t")
+        for outcome in outcomes:
+            name = outcome.item.name
+            if outcome.error is None:
+                self._said.pop(name, None)
+            elif self._said.get(name) != brief(outcome.error):
+                self._said[name] = brief(outcome.error)
+                note(f"modwire: {name}: {self._said[name]}")
 
     def _lines(self, outcomes: Sequence[Outcome], before: str) -> None:
         lines: list[str] = []

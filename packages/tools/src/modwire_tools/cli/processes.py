@@ -98,7 +98,7 @@ def _serve(
                 storage.open(),
                 places,
                 limits,
-                on_call=say_calls(verbose),
+                on_answer=say_calls(verbose),
                 on_listening=tell,
             )
 

@@ -94,21 +94,22 @@ def read(
         count=count,
     )
     with argument("ADDRESS"):
-        reading = Reading(
-            [parse_item(each, defaults) for each in addresses], asked, limits_for(place)
-        )
+        items = [parse_item(each, defaults) for each in addresses]
 
     from .printing import printer_for
+    from .watch import rows_of, watch_values
 
+    printer = printer_for(as_json, as_csv, show_registers)
+    if interval is not None and printer.live:
+        items = rows_of(items)
+    with argument("ADDRESS"):
+        reading = Reading(items, asked, limits_for(place))
     with connect(place) as client:
         if interval is None:
             outcomes = reading.read(client)
-            printer_for(as_json, as_csv, show_registers).once(outcomes)
+            printer.once(outcomes)
             _check(outcomes)
             return
-        from .watch import watch_values
-
-        printer = printer_for(as_json, as_csv, show_registers)
         watch_values(client, reading, printer, interval, most, str(place), show_registers)
 
 

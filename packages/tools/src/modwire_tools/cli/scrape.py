@@ -88,16 +88,16 @@ def scrape(
         typer.Option("--timeout", metavar="TIME", help="How long to wait for an answer."),
     ] = None,
     name: Annotated[
-        str, typer.Option("--name", help="What the device is called in the file.")
+        str, typer.Option("--name", metavar="NAME", help="What the device is called in the file.")
     ] = "",
     force: Annotated[
         bool, typer.Option("--force", help="Replace the output file if it is there.")
     ] = False,
 ) -> None:
-    """Read a whole device into a file; `modwire simulate FILE` then answers reads as it did.
+    """Copy a whole device into a file; `modwire simulate` serves it.
 
-    What the device refuses, and how, is kept too. Nothing is ever written to the device. Ctrl+C
-    writes what is known; the same command goes on from there another time.
+    The copy answers reads as the device did, and refuses what it refused. Nothing is ever written
+    to the device. Ctrl+C writes what is known; the same command goes on from there another time.
     """
     from modwire_tools.scraping import Scrape, ScrapeFile, ScrapeOptions
 
@@ -162,10 +162,14 @@ def _units(
     wait = options.timeout if options.timeout is not None else probe_timeout(place)
     if place.transport != "serial" and place.timeout is None and options.timeout is None:
         wait = _NETWORK_TIMEOUT
-    with progress(247) as bar:
-        found, every_id = find_units(
-            client, place, wait, lambda unit: bar.show(unit, f"is unit {unit} there?", 0), units
-        )
+    try:
+        with progress(247) as bar:
+            found, every_id = find_units(
+                client, place, wait, lambda unit: bar.show(unit, f"is unit {unit} there?", 0), units
+            )
+    except KeyboardInterrupt:
+        note("no file was written: the units are not known yet; --unit names them")
+        raise
     if not found:
         raise FailedError(f"{place}: no unit answers; name one with --unit, or look at the line")
     if every_id:

@@ -155,7 +155,7 @@ def _serve_here(
             units,
             places,
             limits,
-            on_call=say_calls(verbose),
+            on_answer=say_calls(verbose),
             on_listening=on_listening,
         )
     )

@@ -10,7 +10,8 @@ from .arguments import parse_seconds, parse_whole
 from .ending import argument
 
 if TYPE_CHECKING:
-    from modwire.options import OnCall
+    from modwire import Call, Response, ServerProtocol
+    from modwire.options import OnAnswer
     from modwire_tools.listening import Limits, Listen
 
 AllowOption = Annotated[
@@ -66,18 +67,23 @@ def parse_listens(texts: list[str], name: str) -> list[Listen]:
         return [parse_listen(text) for text in texts]
 
 
-def say_calls(verbose: bool) -> OnCall | None:
+def say_calls(verbose: bool) -> OnAnswer | None:
     """A hook that notes each call on standard error, if that is wanted."""
-    from .output import note
-
     if not verbose:
         return None
 
-    def on_call(peer: object, request: object, response: object) -> None:
-        answer = "no answer" if response is None else repr(response)
-        note(f"{peer}: {request!r} -> {answer}")
+    from modwire_tools.explain import describe_request, describe_response
 
-    return on_call
+    from .output import note
+
+    def on_answer(protocol: ServerProtocol, call: Call, response: Response | None) -> None:
+        request = call.request.encode()
+        answer = "no answer"
+        if response is not None:
+            answer = describe_response(response.encode(), request)
+        note(f"{protocol.peer}: unit {call.unit}: {describe_request(request)} -> {answer}")
+
+    return on_answer
 
 
 def show_log() -> None:

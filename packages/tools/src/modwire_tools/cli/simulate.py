@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .arguments import parse_choice, parse_whole
+from .completion import CONSECUTIVE, among
 from .ending import FailedError, WrongArgumentError, argument
 from .output import note
 from .page import Page, parse_page, start_page
@@ -70,6 +71,7 @@ def simulate(
             metavar="WHAT",
             help="Where the next device is: on consecutive ports, or on consecutive addresses, "
             "such as 127.0.1.1, 127.0.1.2.",
+            autocompletion=among(CONSECUTIVE),
         ),
     ] = "ports",
     seed: Annotated[
@@ -99,9 +101,10 @@ def simulate(
         ),
     ] = None,
 ) -> None:
-    """Serve simulated devices, over TCP, UDP and serial lines at the same time, until Ctrl+C.
+    """Serve simulated devices over TCP, UDP and serial lines.
 
-    Values live as the files say; docs/device-files.md describes them.
+    All at the same time, until Ctrl+C. Values live as the files say, which docs/device-files.md
+    describes.
     """
     page = parse_page(web, web_token)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
@@ -124,7 +127,7 @@ def build(
     from modwire_tools.simulator.simulation import Simulation, place
 
     count = None if devices is None else parse_whole("--devices", devices, 1, _MOST_DEVICES)
-    which = parse_choice("--consecutive", consecutive, ("ports", "addresses"))
+    which = parse_choice("--consecutive", consecutive, CONSECUTIVE)
     chosen = None if seed is None else parse_whole("--seed", seed, 0)
     factor = _factor(speed)
     specs = _read(files)

@@ -20,13 +20,23 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from modwire import BlockingCalls
+    from modwire_tools.items import Item
     from modwire_tools.reading import Outcome, Reading
 
     from .printing import Printer
 
 _TREND = 30  # values
+_OTHER_LINES = 4  # of the live table: its title, head and caption, and the cursor
 _MARKED = 2  # readings for which a change stays marked
 _BARS = "▁▂▃▄▅▆▇█"
+
+
+def rows_of(items: list[Item]) -> list[Item]:
+    """What the live table has a row for: each value, if they have room on the terminal."""
+    if not is_terminal():
+        return items
+    single = [each for item in items for each in item.each()]
+    return single if len(single) + _OTHER_LINES <= console().height else items
 
 
 def watch_values(

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import socket
+import sys
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 import trio
@@ -36,7 +40,9 @@ async def live(*, once: bool) -> None:
         print_line("\nThe meter is alive now, in a simulator")
         print_line(f"  its page  {link}")
         print_line(f"  over TCP  {endpoint}")
-        print_line(f"  try       modwire read {endpoint} ir:0 --count 3 --scale 0.1 --watch 1s")
+        print_line(
+            f"  try       {_command()} read {endpoint} ir:0 --count 3 --scale 0.1 --watch 1s"
+        )
         if once:
             voltage = await _check(link, endpoint)
             print_line(f"The page answers, and Voltage L1 is {voltage} V.")
@@ -44,6 +50,16 @@ async def live(*, once: bool) -> None:
         else:
             print_line("Ctrl+C ends it.")
             await trio.sleep_forever()
+
+
+def _command() -> str:
+    """How `modwire` is typed here: `make demo` has it in a virtual environment, not in the path."""
+    beside = Path(sys.executable).with_name("modwire")
+    if shutil.which("modwire") is not None or not beside.exists():
+        return "modwire"
+    with suppress(ValueError):
+        beside = beside.relative_to(Path.cwd())
+    return shlex.quote(str(beside))
 
 
 def _free(wanted: int) -> int:
