@@ -261,6 +261,17 @@ def test_incidents_are_lines_of_their_own(tmp_path: Path) -> None:
     assert (found["sender"], found["receiver"]) == ("10.0.0.1:50000", "10.0.0.2:502")
 
 
+def test_a_capture_whose_clock_is_beyond_all_years(tmp_path: Path) -> None:
+    data = bytearray(capture(pcapng))
+    at = data.index((6).to_bytes(4, "little"), 28)  # the first packet's block
+    data[at + 12 : at + 16] = b"\xff\xff\xff\x7f"
+    path = tmp_path / "far.pcapng"
+    path.write_bytes(data)
+    result = modwire("parse", path)
+    assert result.out.startswith("# seconds since the second 92233720329")
+    assert result.code == 0
+
+
 def test_other_ports(tmp_path: Path) -> None:
     path = tmp_path / "it"
     path.write_bytes(capture(port=5020))
