@@ -169,6 +169,20 @@ def test_a_pipe_is_read() -> None:
         assert objects(out)[0]["readings"][0]["words"] == "read 3 holding registers from 107"
 
 
+@pytest.mark.parametrize(
+    ("closed", "code"), [(">&-", 0), ("2>&-", 0), ("- <&- >&-", 2)], ids=["out", "err", "in"]
+)
+def test_standard_streams_that_are_closed_are_no_crash(closed: str, code: int) -> None:
+    message = "" if closed[0] == "-" else "0103006b00037417"
+    ended = subprocess.run(
+        ["sh", "-c", f'"$@" {message} {closed}', "sh", *COMMAND, "parse"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
+
+
 def test_faults_are_red_on_a_terminal() -> None:
     with started("parse", "0103006b00030000", terminal=True) as command:
         assert command.wait() == 0

@@ -99,6 +99,11 @@ def test_a_recording_is_a_file_that_has_an_end(tmp_path: Path, file: str) -> Non
     assert "is no file" in complaint(tmp_path, {"name": "a", "at": "hr:0", "value": replay})
 
 
+def test_a_device_file_has_an_end() -> None:
+    with pytest.raises(DeviceFileError, match="must have at most 33554432 bytes"):
+        read_device("/dev/zero")
+
+
 def test_a_recording_that_is_no_csv_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text('"' + "x" * 200_000)
     replay = {"replay": {"file": "r.csv", "column": "a"}}
