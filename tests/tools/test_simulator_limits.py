@@ -15,7 +15,7 @@ from modwire_tools.simulator.behaviours import Choice
 from modwire_tools.simulator.expressions import Expression
 from modwire_tools.simulator.files import DeviceFileError, read_device
 from modwire_tools.simulator.meter import energy_meter
-from test_simulation import client_of, device, point, running, until
+from test_simulation import client_of, device, point, running
 
 
 def read_point(tmp_path: Path, *points: dict[str, object]) -> None:
@@ -140,7 +140,6 @@ def test_the_first_of_two_endpoints_that_is_taken_is_a_problem_and_no_crash() ->
                 assert "in use" in view.problems()[0]
                 taken.close()
                 view.start(0)
-                await until(lambda: len(view.devices()[0].endpoints) == 2)
                 await trio.testing.wait_all_tasks_blocked(0.01)
                 assert not view.problems()
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simpleeval import (  # type: ignore[import-untyped]
-    DEFAULT_OPERATORS,
     InvalidExpression,
     NameNotDefined,
     SimpleEval,
@@ -67,8 +66,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "sqrt": math.sqrt,
     "tan": math.tan,
 }
-_OPERATORS: dict[type[ast.AST], Callable[..., object]] = {
-    **DEFAULT_OPERATORS,
+_LIMITED: dict[type[ast.AST], Callable[..., object]] = {
     ast.Pow: _power,
     ast.Mod: _remainder,
 }
@@ -161,7 +159,8 @@ class _Evaluator:
 
     def __init__(self, text: str) -> None:
         functions = {**FUNCTIONS, "random": self._random}
-        self._evaluator: Any = _SimpleEval(_OPERATORS, functions, names={})
+        self._evaluator: Any = _SimpleEval(functions=functions, names={})
+        self._evaluator.operators = {**self._evaluator.operators, **_LIMITED}
         # Formats, in f-strings, have widths: a gigabyte of spaces for each read.
         del self._evaluator.nodes[ast.JoinedStr]
         self._text = text
