@@ -197,3 +197,18 @@ def test_completers_know_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
         assert good("generate", "1", "--framing", framing)
     assert completion.complete_table("")[0] == ("co", "coils")
     assert len(completion.complete_unit("")) == 247
+
+
+def test_ctrl_c_while_the_command_is_imported_is_no_traceback() -> None:
+    code = """
+import sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "modwire_tools.cli.app":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupting())
+from modwire_tools.cli import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "")

@@ -169,6 +169,20 @@ def test_a_pipe_is_read() -> None:
         assert objects(out)[0]["readings"][0]["words"] == "read 3 holding registers from 107"
 
 
+@pytest.mark.parametrize(
+    ("closed", "code"), [(">&-", 0), ("2>&-", 0), ("- <&- >&-", 2)], ids=["out", "err", "in"]
+)
+def test_standard_streams_that_are_closed_are_no_crash(closed: str, code: int) -> None:
+    message = "" if closed[0] == "-" else "0103006b00037417"
+    ended = subprocess.run(
+        ["sh", "-c", f'"$@" {message} {closed}', "sh", *COMMAND, "parse"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (ended.returncode, "Traceback" in ended.stderr) == (code, False)
+
+
 def test_faults_are_red_on_a_terminal() -> None:
     with started("parse", "0103006b00030000", terminal=True) as command:
         assert command.wait() == 0
@@ -259,6 +273,17 @@ def test_incidents_are_lines_of_their_own(tmp_path: Path) -> None:
     (found,) = objects(modwire("parse", path, "--json").out)
     assert found["incident"] == "MBAP protocol id must be 0, got 21536"
     assert (found["sender"], found["receiver"]) == ("10.0.0.1:50000", "10.0.0.2:502")
+
+
+def test_a_capture_whose_clock_is_beyond_all_years(tmp_path: Path) -> None:
+    data = bytearray(capture(pcapng))
+    at = data.index((6).to_bytes(4, "little"), 28)  # the first packet's block
+    data[at + 12 : at + 16] = b"\xff\xff\xff\x7f"
+    path = tmp_path / "far.pcapng"
+    path.write_bytes(data)
+    result = modwire("parse", path)
+    assert result.out.startswith("# seconds since the second 92233720329")
+    assert result.code == 0
 
 
 def test_other_ports(tmp_path: Path) -> None:

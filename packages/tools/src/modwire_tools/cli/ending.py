@@ -47,6 +47,9 @@ def argument(name: str) -> Generator[None]:
 def run(app: typer.Typer) -> NoReturn:
     """Run `app` with the arguments of the process, and end the process."""
     code: object = DONE
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before we began, as by >&-
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # What a terminal of old cannot show is no reason to end.

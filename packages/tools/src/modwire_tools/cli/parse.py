@@ -158,5 +158,7 @@ def _is_file(word: str) -> bool:
 def _opened(name: str) -> BufferedReader:
     """The file, or standard input, which stays open behind it."""
     if name == "-":
+        if sys.stdin is None:
+            raise WrongArgumentError("standard input is closed, there is nothing to parse")
         return open(sys.stdin.fileno(), "rb", closefd=False)
     return Path(name).open("rb")

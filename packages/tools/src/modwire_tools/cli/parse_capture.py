@@ -62,8 +62,11 @@ def print_capture(
 
 
 def _started(first: float) -> str:
-    begin = datetime.fromtimestamp(first, timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return f"# seconds since {begin} UTC\n# {_HEADER[2:]}\n"
+    try:
+        begin = f"{datetime.fromtimestamp(first, timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
+    except (OverflowError, ValueError, OSError):  # the clock of a capture may say anything
+        begin = f"the second {first:.6f} of 1970"
+    return f"# seconds since {begin}\n# {_HEADER[2:]}\n"
 
 
 def _line(found: Exchange | Incident, first: float) -> str:

@@ -1,7 +1,7 @@
 """`Expression`: a value that is computed by a line of Python, without the dangers of `eval`.
 
 simpleeval walks the syntax tree: there are numbers, comparisons and the functions below, and no
-way to attributes, imports or anything that runs long.
+way to attributes or imports. What it lets run long, or become large, has limits here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,32 @@ from simpleeval import (  # type: ignore[import-untyped]
 from .behaviours import Lookup, Source, noise
 
 _SimpleEval: Any = SimpleEval  # it has no types
+_MOST_BITS = 4096  # of a power; a float has 1024
+_MOST_DIGITS = 400  # that a number is rounded to; a float has 324
+_MOST_SHOWN = 200  # characters of what went wrong
+
+
+def _round(number: Any, digits: int = 0) -> object:
+    """`round`, which would take for ever for round(1, -1_000_000_000)."""
+    if abs(digits) > _MOST_DIGITS:
+        raise ValueError(f"digits must be -{_MOST_DIGITS}..{_MOST_DIGITS}, got {digits:.3g}")
+    return round(number, digits) if digits else round(number)
+
+
+def _power(base: Any, exponent: Any) -> object:
+    """`base ** exponent`; of whole numbers it would be as long as there is memory."""
+    if isinstance(base, int) and isinstance(exponent, int):
+        if base.bit_length() * exponent > _MOST_BITS:
+            raise OverflowError("a power is too large")
+    return base**exponent
+
+
+def _remainder(left: Any, right: Any) -> object:
+    """`left % right`, of numbers: for a text it would be a format of any width."""
+    if isinstance(left, (str, bytes)):
+        raise TypeError("% is for numbers, not for texts")
+    return left % right
+
 
 FUNCTIONS: dict[str, Callable[..., object]] = {
     "abs": abs,
@@ -35,10 +61,14 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "log": math.log,
     "max": max,
     "min": min,
-    "round": round,
+    "round": _round,
     "sin": math.sin,
     "sqrt": math.sqrt,
     "tan": math.tan,
+}
+_LIMITED: dict[type[ast.AST], Callable[..., object]] = {
+    ast.Pow: _power,
+    ast.Mod: _remainder,
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "True": True, "False": False}
 NAMES = ("t", "random()", *_CONSTANTS, *FUNCTIONS)
@@ -60,30 +90,44 @@ class Expression:
         try:
             evaluator = _Evaluator(self.expression)
         except (InvalidExpression, SyntaxError) as error:
-            raise ValueError(f"expression {self.expression!r} cannot be read: {error}") from None
+            raise ValueError(f"expression {self._shown} cannot be read: {error}") from None
+        except (MemoryError, RecursionError):
+            raise ValueError(f"expression {self._shown} is nested too deep") from None
         object.__setattr__(self, "_evaluator", evaluator)
 
     @property
     def text(self) -> str:
         return f"= {self.expression}"
 
+    @property
+    def _shown(self) -> str:
+        return shortened(repr(self.expression))
+
     def begin(self, seed: int, lookup: Lookup) -> Source:
         return _Evaluating(self._evaluator, _Names(lookup, seed))
 
-    def check(self, lookup: Lookup) -> None:
+    def check(self, lookup: Lookup, time: float = 0.0) -> None:
         """Raise ValueError if it cannot be computed, such as for a name that is not there."""
+        names = _Names(lookup, 0)
+        names.time = time
         try:
-            self._evaluator.evaluate(_Names(lookup, 0))
+            self._evaluator.evaluate(names)
         except ArithmeticError:
             pass  # at this time only, perhaps
         except NameNotDefined as error:
             name = getattr(error, "name", None) or str(error)
             raise ValueError(
-                f"expression {self.expression!r} has the name {name!r}, which is neither a point "
+                f"expression {self._shown} has the name {name!r}, which is neither a point "
                 f"of the unit nor one of {', '.join(NAMES)}"
             ) from None
         except Exception as error:  # noqa: BLE001 - whatever the functions raise
-            raise ValueError(f"expression {self.expression!r} fails: {error}") from None
+            text = str(error) or type(error).__name__
+            raise ValueError(f"expression {self._shown} fails: {shortened(text)}") from None
+
+
+def shortened(text: str) -> str:
+    """The beginning of what is too long to be read."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 class _Names:
@@ -116,6 +160,9 @@ class _Evaluator:
     def __init__(self, text: str) -> None:
         functions = {**FUNCTIONS, "random": self._random}
         self._evaluator: Any = _SimpleEval(functions=functions, names={})
+        self._evaluator.operators = {**self._evaluator.operators, **_LIMITED}
+        # Formats, in f-strings, have widths: a gigabyte of spaces for each read.
+        del self._evaluator.nodes[ast.JoinedStr]
         self._text = text
         self._tree: ast.AST = self._evaluator.parse(text)
 

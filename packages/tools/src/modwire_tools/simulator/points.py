@@ -174,7 +174,7 @@ class LivePoint:
             self._computed = time
             self.codec.store_living(value, self._words, self._at)
             self._last = value
-        except (ArithmeticError, TypeError, ValueError):
+        except (ArithmeticError, TypeError, ValueError, RecursionError, struct.error):
             pass  # what has no value now keeps that of before
         finally:
             self._is_computing = False

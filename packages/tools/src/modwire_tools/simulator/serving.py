@@ -42,6 +42,15 @@ class _Link:
     since: float
 
 
+class _Run:
+    """A device from its start to its stop; `before` is when the run before it has ended."""
+
+    def __init__(self, before: trio.Event | None) -> None:
+        self.before = before
+        self.scope = trio.CancelScope()
+        self.ended = trio.Event()
+
+
 class Server:
     """Starts and stops devices, and knows who is connected to them.
 
@@ -61,8 +70,7 @@ class Server:
         self._wall_clock = wall_clock
         self._max_connections = max_connections
         self._nursery: trio.Nursery | None = None
-        self._scopes: dict[int, trio.CancelScope] = {}
-        self._ended: dict[int, trio.Event] = {}
+        self._runs: dict[int, _Run] = {}  # the latest one of each device
         self._links: dict[ServerProtocol, _Link] = {}
         self._peers = Peers(wall_clock)
         self._lines = Lines(self._told)
@@ -80,7 +88,7 @@ class Server:
         """Serve all devices; returns when each listens or has a problem."""
         nursery = self._open_nursery()
         for device in self._devices:
-            await nursery.start(self._serve, device)
+            await nursery.start(self._serve, device, self._begin(device))
 
     def close(self) -> None:
         """The nursery ends."""
@@ -95,42 +103,51 @@ class Server:
         """Serve a device, if it is not served already."""
         nursery = self._open_nursery()
         if not device.running:
-            device.started()
-            nursery.start_soon(self._serve, device)
+            nursery.start_soon(self._serve, device, self._begin(device))
 
     def stop(self, device: LiveDevice) -> None:
         """Serve it no longer."""
         device.running = False
-        scope = self._scopes.get(device.index)
-        if scope is not None:
-            scope.cancel()
+        run = self._runs.get(device.index)
+        if run is not None:
+            run.scope.cancel()
+
+    def _begin(self, device: LiveDevice) -> _Run:
+        """Here already, so that it can be stopped before its task has begun."""
+        device.started()
+        before = self._runs.get(device.index)
+        run = self._runs[device.index] = _Run(before.ended if before is not None else None)
+        return run
 
     async def _serve(
         self,
         device: LiveDevice,
+        run: _Run,
         task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        before = self._ended.get(device.index)
-        if before is not None:
-            await before.wait()  # its port is still taken
-        device.started()
-        ended = self._ended[device.index] = trio.Event()
+        is_told = False
         try:
-            async with trio.open_nursery() as nursery:
-                self._scopes[device.index] = nursery.cancel_scope
-                device.listening = []
-                for endpoint in list(device.endpoints):
-                    device.listening.append(
-                        await nursery.start(self._serve_at, device, endpoint, nursery.cancel_scope)
-                    )
+            if run.before is not None:
+                # Its port is still taken. Who stops this one meanwhile lets the next one wait too.
+                with trio.CancelScope(shield=True):
+                    await run.before.wait()
+            with run.scope:
+                async with trio.open_nursery() as nursery:
+                    for endpoint in list(device.endpoints):
+                        device.listening.append(
+                            await nursery.start(self._serve_at, device, endpoint, run.scope)
+                        )
+                    task_status.started()
+                    is_told = True
+                    if not device.endpoints:
+                        await trio.sleep_forever()
+            if not is_told:
                 task_status.started()
-                if not device.endpoints:
-                    await trio.sleep_forever()
         finally:
-            device.running = False
             device.listening = []
-            del self._scopes[device.index]
-            ended.set()
+            if self._runs[device.index] is run:
+                device.running = False
+            run.ended.set()
 
     async def _serve_at(
         self,

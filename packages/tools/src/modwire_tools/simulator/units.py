@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 
 _BASIC_OBJECTS = (0, 1, 2)
+_MOST_DEEP = 32  # points that each need the next one; Python's stack allows some more
 
 
 class UnitPlan:
@@ -86,6 +87,7 @@ class SimulatedUnit(Unit):
         spec = self.spec = plan.spec
         self.points: dict[str, LivePoint] = {}
         self.now = now
+        self._depth = self._deepest = 0
         self.tables = {
             name: (RefusingTable if table.has_rules else Table)(table, now)
             for name, table in plan.tables.items()
@@ -112,17 +114,24 @@ class SimulatedUnit(Unit):
             table.add_point(living)
 
     def check(self) -> None:
-        """Raise ValueError for a point that names another one which is not there."""
-        for point in self.points.values():
+        """Raise ValueError for a point that names another one which is not there, or too many."""
+        for number, point in enumerate(self.points.values()):
             behaviour = point.spec.behaviour
+            # Each at a time of its own, at which no other one has its value already.
+            time = number * 1e-9
             try:
                 if isinstance(behaviour, Expression):
-                    behaviour.check(self.lookup)
+                    behaviour.check(self.lookup, time)
                 elif point.source is not None:
-                    point.source.value(0.0)
+                    point.source.value(time)
             except (LookupError, ValueError) as error:
                 message = error.args[0] if error.args else error
                 raise ValueError(f"point {point.spec.name!r}: {message}") from None
+            if self._deepest > _MOST_DEEP:
+                raise ValueError(
+                    f"point {point.spec.name!r} needs another one, which needs another one, and so "
+                    f"on: at most {_MOST_DEEP} may be in such a row"
+                )
 
     def lookup(self, name: str, time: float) -> object:
         """The value of a point at a time; LookupError if there is none with that name."""
@@ -130,7 +139,14 @@ class SimulatedUnit(Unit):
         if point is None:
             known = ", ".join(self.points)
             raise LookupError(f"there is no point {name!r}; there are {known}")
-        return point.exact(time)
+        self._depth += 1
+        try:
+            self._deepest = max(self._deepest, self._depth)
+            if self._depth > _MOST_DEEP:
+                raise ValueError("too many points need one another")
+            return point.exact(time)
+        finally:
+            self._depth -= 1
 
 
 def _blocks_of_points(spec: UnitSpec, codecs: Sequence[Codec]) -> list[BlockSpec]:

@@ -18,6 +18,7 @@ from .openapi import describe
 
 Operation = Callable[[Request], Awaitable[Response]]
 _UNIT = "/api/devices/{device}/units/{unit}"
+_LONGEST_SENTENCE = 500  # characters; it may have in it what was sent, which may be long
 
 
 def answer(value: plain.Json, status: int = 200) -> Response:
@@ -37,7 +38,7 @@ def refuse(_: Request, error: Exception) -> Response:
     status = 404 if isinstance(error, LookupError) else 400
     # str() of a KeyError is in quotes.
     sentence = error.args[0] if error.args else "there is no such thing"
-    return answer({"error": str(sentence)}, status)
+    return answer({"error": str(sentence)[:_LONGEST_SENTENCE]}, status)
 
 
 class Api:

@@ -97,7 +97,7 @@ def _replay(value: Section, folder: Path) -> Behaviour:
     time_column = value.text("time_column", "time")
     try:
         times, values = read_recording(folder / file, column, time_column)
-    except ValueError as error:
+    except (ValueError, csv.Error) as error:
         raise value.failure("file", error) from None
     except OSError as error:
         raise value.failure("file", f"cannot read {folder / file}: {error.strerror}") from None
@@ -171,6 +171,8 @@ def read_recording(
     """
     times: list[float] = []
     values: list[float] = []
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file")  # but a folder, or a device that never ends
     with path.open(newline="", encoding="utf-8-sig") as file:
         sample = file.read(4096)
         file.seek(0)

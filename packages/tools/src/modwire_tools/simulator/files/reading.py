@@ -78,6 +78,7 @@ ORDERS: dict[tuple[Endian, Endian], str] = {
 SIZED = ("string", "bcd", "bits")
 """The types whose points have a length."""
 
+_LARGEST = 1 << 25  # bytes; a device with all of its 262,144 values has a twentieth
 _MOST_OBJECT = 244
 _IDENTITY_NAMES = {each.name.lower(): int(each) for each in ObjectId}
 _INDIVIDUAL_ACCESS = "individual_access"
@@ -91,7 +92,11 @@ def read_device(path: Path | str) -> DeviceSpec:
     """
     path = Path(path)
     try:
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:  # which may be a pipe, or a device that never ends
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise DeviceFileError(f"{path}: must have at most {_LARGEST} bytes, and has more")
+        text = data.decode()
     except UnicodeDecodeError as error:
         raise DeviceFileError(f"{path}: must be UTF-8: {error}") from None
     except OSError as error:

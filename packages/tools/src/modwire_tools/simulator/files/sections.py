@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from ...addresses import Place, parse_place
 from ..devices import SILENCE
+from ..expressions import shortened
 
 T = TypeVar("T")
 _SILENCE = "silence"
@@ -36,7 +37,7 @@ class Section:
             if key not in allowed:
                 close = get_close_matches(key, allowed, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
-                raise self.error("", f"may have {', '.join(allowed)}, got {key!r}{hint}")
+                raise self.error("", f"may have {', '.join(allowed)}, got {_shown(key)}{hint}")
 
     def error(self, key: str, text: str) -> DeviceFileError:
         """What says that `key` is wrong: `text` follows its place, as in "must be ..."."""
@@ -67,38 +68,38 @@ class Section:
             return default
         value = self.get(key)
         if not isinstance(value, str):
-            raise self.error(key, f"must be a text, got {value!r}")
+            raise self.error(key, f"must be a text, got {_shown(value)}")
         return value
 
     def one_of(self, key: str, allowed: Sequence[str], default: str) -> str:
         """A text that is one of some."""
         value = self.text(key, default)
         if value not in allowed:
-            raise self.error(key, f"must be one of {', '.join(allowed)}, got {value!r}")
+            raise self.error(key, f"must be one of {', '.join(allowed)}, got {_shown(value)}")
         return value
 
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""
         value = self._values.get(key, default)
         if not isinstance(value, bool):
-            raise self.error(key, f"must be true or false, got {value!r}")
+            raise self.error(key, f"must be true or false, got {_shown(value)}")
         return value
 
     def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
         """A whole number within bounds."""
         value = self.get(key) if default is None else self._values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise self.error(key, f"must be {least}..{most}, got {value!r}")
+            raise self.error(key, f"must be {least}..{most}, got {_shown(value)}")
         return value
 
     def number(self, key: str, default: float | None = None, *, above: float = -math.inf) -> float:
         """A finite number, more than `above`."""
         value = self.get(key) if default is None else self._values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.error(key, f"must be a number, got {value!r}")
-        if value != default and not (math.isfinite(value) and value > above):
+            raise self.error(key, f"must be a number, got {_shown(value)}")
+        if value != default and not (_is_finite(value) and value > above):
             bound = f" more than {above:g}" if above > -math.inf else ", and finite"
-            raise self.error(key, f"must be a number{bound}, got {value!r}")
+            raise self.error(key, f"must be a number{bound}, got {_shown(value)}")
         return value
 
     def address(self, key: str = "at") -> Place:
@@ -107,7 +108,7 @@ class Section:
         if isinstance(value, int) and not isinstance(value, bool):
             value = f"{value:05}"  # 40001, as it is written without quotes
         if not isinstance(value, str):
-            raise self.error(key, f"must be a place such as hr:16, got {value!r}")
+            raise self.error(key, f"must be a place such as hr:16, got {_shown(value)}")
         try:
             return parse_place(value)
         except ValueError as error:
@@ -119,7 +120,9 @@ class Section:
         if value == _SILENCE:
             return SILENCE
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
-            raise self.error(key, f'must be an exception code 1..255 or "silence", got {value!r}')
+            raise self.error(
+                key, f'must be an exception code 1..255 or "silence", got {_shown(value)}'
+            )
         return value
 
     def data(self, key: str, most: int) -> bytes:
@@ -130,7 +133,7 @@ class Section:
                 found = bytes.fromhex(text[len(_HEX) :])
             except ValueError:
                 raise self.error(
-                    key, f"must have pairs of hexadecimal digits behind hex:, got {text!r}"
+                    key, f"must have pairs of hexadecimal digits behind hex:, got {_shown(text)}"
                 ) from None
         else:
             found = text.encode()
@@ -149,13 +152,15 @@ class Section:
         most = 1 if has_bits else 0xFFFF
         allowed = "0, 1, true or false" if has_bits else "0..65535"
         if not isinstance(value, list):
-            raise self.error(key, f"must be a list of {allowed} or a text, got {value!r}")
+            raise self.error(key, f"must be a list of {allowed} or a text, got {_shown(value)}")
         items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
         numbers: list[int] = []
         for number, item in enumerate(items):
             fits = isinstance(item, int) and (has_bits or not isinstance(item, bool))
             if not isinstance(item, int) or not fits or not 0 <= item <= most:
-                raise self.error(key, f"must be {allowed}, got {item!r} as number {number + 1}")
+                raise self.error(
+                    key, f"must be {allowed}, got {_shown(item)} as number {number + 1}"
+                )
             numbers.append(int(item))
         return tuple(numbers)
 
@@ -163,13 +168,13 @@ class Section:
         if has_bits:
             digits = "".join(text.split())
             if digits.strip("01"):
-                raise self.error(key, f"must be 0 and 1, got {text!r}")
+                raise self.error(key, f"must be 0 and 1, got {_shown(text)}")
             return tuple(map(int, digits))
         words = text.split()
         for word in words:
             if len(word) != 4 or word.strip("0123456789abcdefABCDEF"):
                 raise self.error(
-                    key, f"must be registers of four hexadecimal digits each, got {word!r}"
+                    key, f"must be registers of four hexadecimal digits each, got {_shown(word)}"
                 )
         return tuple(int(word, 16) for word in words)
 
@@ -202,12 +207,12 @@ class Section:
         """Tables in a list; `name` is the key that people know them by."""
         value = self._values.get(key, [])
         if not isinstance(value, list):
-            raise self.error(key, f"must be a list, [[{key}]] in TOML, got {value!r}")
+            raise self.error(key, f"must be a list, [[{key}]] in TOML, got {_shown(value)}")
         items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
         found: list[Section] = []
         for number, item in enumerate(items, 1):
             values = self._mapping(f"{key} {number}", item)
-            known = f" ({values[name]})" if name in values else ""
+            known = f" ({_named(values[name])})" if name in values else ""
             place = self._inner(f"{key} {number}{known}")
             found.append(Section(values, allowed, self._file, place))
         return found
@@ -217,9 +222,30 @@ class Section:
 
     def _mapping(self, key: str, value: object) -> Mapping[str, object]:
         if not isinstance(value, dict):
-            raise self.error(key, f"must be a table, got {value!r}")
+            raise self.error(key, f"must be a table, got {_shown(value)}")
         found: dict[str, object] = value  # pyright: ignore[reportUnknownVariableType]
         return found
+
+
+def _is_finite(number: float) -> bool:
+    """Whether a float can hold it: a file may have whole numbers of any length."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
+def _shown(value: object) -> str:
+    """A value in an error, of which a file may have any."""
+    try:
+        return shortened(repr(value))
+    except (RecursionError, ValueError):  # which a number of thousands of digits raises
+        return "something too large"
+
+
+def _named(value: object) -> str:
+    """What a table is known by, without what would be lost on a terminal."""
+    return shortened(value) if isinstance(value, str) and value.isprintable() else _shown(value)
 
 
 def quoted_data(data: bytes) -> str:
