@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -73,8 +73,7 @@ class StoreServer:
     def kill(self) -> None:
         """`kill -9`, of all its processes."""
         assert self._process is not None
-        for pid in self._pids():
-            os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._process.wait()
 
     @contextmanager
@@ -89,13 +88,17 @@ class StoreServer:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Connections stay open but unanswered while the block runs."""
-        for pid in self._pids():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in self._pids():
-                os.kill(pid, signal.SIGCONT)
+            self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._pids():
+            # A child may end by itself at any time.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _pids(self) -> list[int]:
         """The server, then the children that it has started (Linux)."""
