@@ -27,6 +27,8 @@ from peers import (
     tcp_server,
 )
 
+pytestmark = pytest.mark.long
+
 
 def kill(greenlet: gevent.Greenlet[..., object]) -> None:
     greenlet.kill(timeout=PATIENCE)

@@ -16,6 +16,8 @@ from modwire import ModbusError
 from modwire_sync import TcpClient
 from store_servers import PATIENCE, ModbusServer, StoreServer, modbus_servers
 
+pytestmark = pytest.mark.long
+
 WRITES = 10_000 if os.environ.get("MODWIRE_STORES_FULL", "") not in ("", "0") else 800
 TIMEOUT = 600 if WRITES == 10_000 else 60
 

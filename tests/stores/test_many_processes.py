@@ -15,6 +15,8 @@ import pytest
 from modwire_sync import TcpClient
 from store_servers import PATIENCE, PostgresServer, modbus_servers
 
+pytestmark = pytest.mark.long
+
 SERVERS, CLIENTS = 4, 8
 REQUESTS = 20_000 if os.environ.get("MODWIRE_STORES_FULL", "") not in ("", "0") else 1_600
 ROUNDS = REQUESTS // CLIENTS // 2

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modwire import SequentialBlock, Unit, Units
 from modwire_command import modwire, started
 from modwire_sync import TcpServer
+
+pytestmark = pytest.mark.long
 
 CLOSED = "tcp://127.0.0.1:1"
 

@@ -16,6 +16,8 @@ from generate_arguments import arguments_of
 from messages_vectors import load
 from modwire_tools.cli.app import app
 
+pytestmark = pytest.mark.long
+
 Entry = dict[str, Any]
 
 ENTRIES: list[Entry] = [*load("spec_messages.json"), *load("pymodbus1_messages.json")]

@@ -16,6 +16,8 @@ from modwire_sync import SerialServer, TcpServer, connect
 from modwire_tools.scraping import Scrape, ScrapeOptions
 from modwire_tools.simulator.files import read_device, write_device
 
+pytestmark = pytest.mark.long
+
 LINE_SPAN = 50  # a request takes milliseconds on a line
 
 

@@ -20,6 +20,8 @@ from modwire_tools.cli import main
 from modwire_tools.simulator.files import read_device, write_device
 from modwire_tools.simulator.meter import energy_meter
 
+pytestmark = pytest.mark.long
+
 PATIENCE = 30.0
 MODWIRE = (sys.executable, "-m", "modwire_tools")
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}

@@ -15,6 +15,8 @@ from modwire import ConnectionLostError, RtuFraming
 from modwire_trio import Client, TcpClient
 from modwire_trio.links import Link, SocketLink
 
+pytestmark = pytest.mark.long
+
 CALLERS = 16
 
 
