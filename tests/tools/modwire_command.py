@@ -15,9 +15,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from time import monotonic
 from typing import NamedTuple
 from unittest import mock
+
+from typer.main import get_command
 
 from modwire import BlockingCalls, ExceptionResponse, ExceptionResponseError, Unit
 from modwire_tools.cli.app import app
@@ -35,6 +38,12 @@ class Result(NamedTuple):
     code: int
 
 
+@cache
+def _command() -> Callable[..., object]:
+    """What the app makes at each start; to make it takes longer than most commands."""
+    return get_command(app)
+
+
 def modwire(*arguments: object) -> Result:
     """Run the command in this process."""
     out, err = io.StringIO(), io.StringIO()
@@ -45,7 +54,7 @@ def modwire(*arguments: object) -> Result:
         redirect_stderr(err),
     ):
         try:
-            run(app)
+            run(_command())
         except SystemExit as ending:
             code = ending.code
     assert isinstance(code, int)

@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     import typer
 
@@ -44,8 +44,8 @@ def argument(name: str) -> Generator[None]:
         raise WrongArgumentError(f"{name}: {error}") from None
 
 
-def run(app: typer.Typer) -> NoReturn:
-    """Run `app` with the arguments of the process, and end the process."""
+def run(app: Callable[..., object]) -> NoReturn:
+    """Run `app`, a typer.Typer or what it makes, with the arguments of the process, and end it."""
     code: object = DONE
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before we began, as by >&-
