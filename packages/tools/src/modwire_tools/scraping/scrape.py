@@ -14,6 +14,7 @@ from ..scanning.units import answers, as_text
 from ..simulator.devices import DeviceSpec, UnitSpec
 from ..simulator.files.reading import parse_device
 from ..simulator.files.writing import unit_values
+from ..state_files import DAMAGES
 from .asking import Asker
 from .functions import survey_functions
 from .table_survey import TableSurvey
@@ -168,7 +169,7 @@ class Scrape:
                     ).units[0]
                 for table, survey in known["tables"].items():
                     found.tables[table].resume(survey)
-        except (KeyError, TypeError, ValueError) as error:
+        except DAMAGES as error:
             raise ValueError(f"the unfinished scrape cannot be taken up: {error}") from None
 
 

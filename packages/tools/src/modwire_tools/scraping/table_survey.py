@@ -12,6 +12,7 @@ from modwire.planner import Span
 from ..addresses import Place
 from ..reading import read_span
 from ..simulator.devices import SILENCE, BlockSpec, Limit, Refusal
+from ..state_files import between
 from .asking import Asker, Refused
 
 _BITS, _REGISTERS = 2000, 125  # the most that one request reads, sections 6.1 and 6.3
@@ -294,14 +295,15 @@ class TableSurvey:
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; raises KeyError, TypeError or ValueError for no state."""
-        self.position = int(state["position"])
-        self.most = int(state["most"])
+        """Go on where `state` was taken; raises one of `DAMAGES` for no state."""
+        self.position = between(self.first, state["position"], 2 * 0x10000)
+        self.most = between(1, state["most"], self.most)
         self.limit = _optional(state["limit"])
         self.whole = _optional(state["whole"])
         self._hole = _optional(state["hole"])
         for first, values in state["values"]:
-            self._add(int(first), values)
+            at = between(self.first, first, self.last + 1 - len(values))
+            self._add(at, [between(0, value, 0xFFFF) for value in values])
         self.apart = [int(each) for each in state["apart"]]
         self.steps = {int(first): (int(count), int(step)) for first, count, step in state["steps"]}
         self.codes = {int(address): int(code) for address, code in state["codes"]}
