@@ -87,3 +87,13 @@ def test_what_stands_beside_the_file_is_kept(endpoint: str, tmp_path: Path) -> N
     good("scan", endpoint, "--units", "1", "--resume", tmp_path / "scan.json")
     assert other.read_text() == "my own notes"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["scan.json", "scan.json.new"]
+
+
+def test_a_copy_of_a_unit_that_says_nothing_is_no_success(endpoint: str, tmp_path: Path) -> None:
+    path = tmp_path / "copy.toml"
+    scrape = ("scrape", endpoint, "-o", path, "--unit", "77", "--timeout", "10ms")
+    result = modwire(*scrape)
+    assert result.code == 1
+    assert "try: modwire simulate" not in result.err
+    last = result.err.splitlines()[-1]
+    assert last.startswith(f"modwire: {endpoint}: unit 77 has answered nothing, so {path} has no")

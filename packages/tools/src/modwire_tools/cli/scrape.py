@@ -143,6 +143,12 @@ def scrape(
                 scrape.load(part.units)
             note(f"goes on with {part.path}")
         _run(scrape, part, output, name)
+        if scrape.is_silent:
+            asked = ", ".join(map(str, known))
+            raise FailedError(
+                f"{place}: unit {asked} has answered nothing, so {output} has no values; check the "
+                "unit (--unit) and the line settings"
+            )
 
 
 def _units(
@@ -215,4 +221,5 @@ def _run(scrape: Scrape, part: ScrapeFile, output: Path, name: str) -> None:
         if not is_whole:
             note(f"{output} has the {values} values known so far; the same command goes on")
     part.remove()
-    note(f"{output} has {values} values; try: modwire simulate {shlex.quote(str(output))}")
+    if not scrape.is_silent:
+        note(f"{output} has {values} values; try: modwire simulate {shlex.quote(str(output))}")

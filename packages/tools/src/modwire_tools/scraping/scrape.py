@@ -79,6 +79,8 @@ class Scrape:
         self._options = options
         self._every_id = every_id
         self._units: dict[int, _UnitState] = {}
+        self._askers: list[Asker] = []
+        self._goes_on = False
         for unit in units:
             surveys = {
                 table: TableSurvey(table, first=options.first, last=options.last, step=options.step)
@@ -93,6 +95,7 @@ class Scrape:
             asker = Asker(
                 self._client, unit, delay=self._options.delay, timeout=self._options.timeout
             )
+            self._askers.append(asker)
             if state.spec is None:
                 options = self._options
                 spec = UnitSpec(unit, every_id=self._every_id)
@@ -108,6 +111,11 @@ class Scrape:
                     yield self._progress(where)
                     survey.go_on(asker)
         yield self._progress("done")
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no unit has answered anything, as far as is known."""
+        return not self._goes_on and not any(each.is_answered for each in self._askers)
 
     @property
     def total(self) -> int:
@@ -159,6 +167,7 @@ class Scrape:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises ValueError if it is that of something else."""
+        self._goes_on = True
         try:
             for unit, known in state.items():
                 found = self._units[int(unit)]

@@ -161,6 +161,8 @@ class TableSurvey:
                 return
             self.codes[at] = refused.code
             self.position = self._next(at)
+            if refused.code == SILENCE and not self.values:
+                self._give_up(_CLOSELY if asker.is_answered else _SILENT_MOST)
             return
         low = max([each for each in (at - 1, at - 16, at - 100) if each in self.codes], default=-1)
         if self._step is not None:
@@ -211,7 +213,12 @@ class TableSurvey:
             except Refused as refused:
                 if refused.code == SILENCE:
                     raise ResponseTimeoutError("the device does not answer any longer") from None
-        elif len(self.codes) >= _SILENT_MOST and set(self.codes.values()) == {SILENCE}:
+        else:
+            self._give_up(_SILENT_MOST)
+
+    def _give_up(self, most: int) -> None:
+        """Take the table as silent where nothing but silence was heard at so many addresses."""
+        if len(self.codes) >= most and set(self.codes.values()) == {SILENCE}:
             self._end(SILENCE)
 
     def _add(self, first: int, values: Sequence[int]) -> None:
