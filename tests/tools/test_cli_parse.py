@@ -162,6 +162,26 @@ def test_lines_that_are_no_messages(tmp_path: Path) -> None:
     assert result.err.endswith("got 'nonsense', where 'n' is no digit (and 2 more)\n")
 
 
+def test_a_line_without_an_end_is_no_message(tmp_path: Path) -> None:
+    """A file of megabytes that is none of messages ends at once."""
+    path = tmp_path / "messages.txt"
+    path.write_text("01" * 2_000_000 + "\n0103006b00037417\n" + "01" * 50_000)
+    result = modwire("parse", "--json", path)
+    assert len(objects(result.out)) == 1
+    assert result.code == 1
+    assert result.err == (
+        f"modwire: line 1 of {path} is no message: a line has at most 65536 characters "
+        "(and 1 more)\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/full", "/dev/urandom"])
+def test_a_device_that_never_ends_is_not_read(name: str) -> None:
+    result = modwire("parse", name)
+    assert result == ("", f"modwire: {name} is a device: name a file or a pipe\n", 2)
+    assert modwire("parse", "/dev/null").code == 0
+
+
 def test_a_pipe_is_read() -> None:
     for arguments in ([], ["-"], ["--file", "-"]):
         out, err, code = piped(b"0103006b00037417\n", "--json", *arguments)

@@ -63,6 +63,45 @@ def test_processes_share_a_store(tmp_path: Path) -> None:
         assert good("read", endpoint, "hr:0", "-u", "4") == "hr:0\t2\n"
 
 
+def test_a_service_of_several_processes_ends_as_a_whole(tmp_path: Path) -> None:
+    """A process that is left behind would go on to answer at the port."""
+    serve = ("serve", "tcp://127.0.0.1:0", "--processes", "2")
+    with started(*serve, "--store", f"sqlite:///{tmp_path / 'plant.db'}") as server:
+        endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+):")[1]
+        good("read", endpoint, "hr:0")
+        server.child.terminate()
+        assert server.wait() == 0
+        assert "Traceback" not in server.text
+    assert modwire("read", endpoint, "hr:0").code == 1
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        ("sqlite:///FOLDER/no/such/x.db", "there is no folder"),
+        ("sqlite:///FOLDER/file", "file is not a database"),
+        ("sqlite:///FOLDER", "unable to open database file"),
+        ("redis://:secret@127.0.0.1:1/0", "refused"),
+        ("postgresql://me:secret@127.0.0.1:1/plant", "refused"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_said_at_once(
+    tmp_path: Path, store: str, words: str
+) -> None:
+    pytest.importorskip({"r": "redis", "p": "psycopg"}.get(store[0], "sqlalchemy"))
+    (tmp_path / "file").write_text("this is no database " * 99)
+    result = modwire(
+        "serve", "tcp://127.0.0.1:0", "--store", store.replace("FOLDER", str(tmp_path))
+    )
+    assert result.code == 1
+    assert result.out == ""
+    assert " cannot be opened: " in result.err
+    assert words in result.err
+    assert result.err.startswith("modwire: ")
+    assert result.err.count("\n") == 1
+    assert "secret" not in result.err
+
+
 def test_a_port_that_is_taken_is_said() -> None:
     with TcpServer(Units.single(Unit()), ("127.0.0.1", 0)) as server:
         port = server.address[1]

@@ -371,6 +371,31 @@ def test_a_delayed_answer_keeps_nobody_else_waiting() -> None:
     run(main)
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_who_hangs_up_does_not_hold_a_connection_for_as_long_as_a_delay(again: bool) -> None:
+    """Thousands who ask and go would else keep everybody out for an hour."""
+
+    async def main() -> None:
+        async with running([energy_meter()]) as view:
+            view.set_faults(0, 1, Faults(delay=1, delay_seconds=3600))
+            host, port = view.devices()[0].endpoints[0].removeprefix("tcp://").split(":")
+            for _ in range(2):
+                async with await trio.open_tcp_stream(host, int(port)) as gone:
+                    await gone.send_all(bytes.fromhex("000100000006010300000001"))
+                    await until(lambda: view.devices()[0].connections)
+                    await trio.testing.wait_all_tasks_blocked(0.01)
+                    if again:
+                        await gone.send_all(bytes.fromhex("000100000006010300000001"))
+                await until(lambda: not view.devices()[0].connections)
+            # Who has only said all that it wants to say gets the answer.
+            async with await trio.open_tcp_stream(host, int(port)) as half:
+                await half.send_all(bytes.fromhex("00020000000601010000 0001"))
+                await half.send_eof()
+                assert len(await half.receive_some()) == 10
+
+    run(main)
+
+
 def test_rates_of_faults_are_kept_to() -> None:
     async def main() -> None:
         async with running([energy_meter()]) as view, client_of(view) as client:

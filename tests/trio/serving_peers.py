@@ -35,11 +35,16 @@ class Waiting(AsyncUnit):
         self.opened = trio.Event()
         self.entered = trio.Event()
         self.asked = 0
+        self.cancelled = 0
 
     async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         self.asked += 1
         self.entered.set()
-        await self.opened.wait()
+        try:
+            await self.opened.wait()
+        except trio.Cancelled:
+            self.cancelled += 1
+            raise
         return ReadHoldingRegistersResponse([0x4711])
 
 

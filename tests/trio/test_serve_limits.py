@@ -65,6 +65,44 @@ def test_connections_that_wait_for_their_unit_are_not_closed_for_others() -> Non
     trio.run(main)
 
 
+@pytest.mark.parametrize("is_pipelined", [False, True])
+def test_who_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None:
+    async def main() -> None:
+        units, unit = waiting_units()
+        async with served(serve_tcp, units, 0, max_connections=1) as server:
+            async with dialled(server.address) as gone:
+                await gone.send(SLOW_READ)
+                await unit.entered.wait()
+                if is_pipelined:
+                    await gone.send(SLOW_READ)  # which nobody reads before the end
+            async with dialled(server.address) as newcomer:
+                await newcomer.ask(READ, READ_ANSWER)
+        assert unit.asked == 1
+        assert unit.cancelled == 1
+
+    trio.run(main)
+
+
+def test_who_ends_its_sending_is_answered_if_no_room_is_needed() -> None:
+    async def main() -> None:
+        units, unit = waiting_units()
+        async with (
+            served(serve_tcp, units, 0, max_connections=2) as server,
+            dialled(server.address) as end,
+            dialled(server.address) as other,
+        ):
+            await end.send(SLOW_READ)
+            await unit.entered.wait()
+            assert isinstance(end.stream, trio.SocketStream)
+            await end.stream.send_eof()
+            await other.ask(READ, READ_ANSWER)
+            unit.opened.set()
+            assert await end.receive(len(SLOW_ANSWER)) == SLOW_ANSWER
+            assert await end.is_closed()
+
+    trio.run(main)
+
+
 def test_only_allowed_networks_get_in(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with served(serve_tcp, single(), 0, host="", allow=["127.0.0.2", "::1"]) as server:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from logging import getLogger
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modwire import Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 MEMORY = "memory"
 _SQL = ("sqlite", "postgresql", "postgresql+psycopg")
 _REDIS = ("redis", "rediss", "unix")
+_SQLITE_FILE = "sqlite:///"
+_PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=password=)[^&]*")
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,16 @@ class Storage:
         """Whether several processes see the same values."""
         return self.store != MEMORY
 
+    @property
+    def shown(self) -> str:
+        """The store without a password."""
+        scheme, separator, rest = self.store.partition("://")
+        return scheme + separator + _PASSWORD.sub("***", rest)
+
     def open(self) -> Units:
         """The units; raises ValueError for another kind of store, ImportError without its package.
 
-        The store need not be up yet.
+        The store need not be up yet; `reach` tells whether it is.
         """
         if self.units is None:
             return Units.single(self._unit(self.name))
@@ -56,8 +67,31 @@ class Storage:
         if self.store != MEMORY and ("://" not in self.store or scheme not in _SQL + _REDIS):
             raise ValueError(
                 "a store is memory, sqlite:///plant.db, postgresql://user@host/database or "
-                f"redis://host:6379/0, got {self.store!r}"
+                f"redis://host:6379/0, got {self.shown!r}"
             )
+
+    def reach(self, units: Units) -> None:
+        """Raise OSError, with a sentence, if the store of `units`, which were opened, is not up."""
+        if self.store == MEMORY:
+            return
+        place = self.store.removeprefix(_SQLITE_FILE).partition("?")[0]
+        if self.store.startswith(_SQLITE_FILE) and not place.startswith("file:"):
+            folder = Path(place).absolute().parent
+            if not folder.is_dir():
+                raise OSError(f"{self.shown} cannot be opened: there is no folder {folder}")
+        log = getLogger("modwire.stores")
+        was_disabled, log.disabled = log.disabled, True  # the error says it, once
+        try:
+            for unit in units:
+                block = next((each for each in _tables(unit) if each is not None), None)
+                if block is not None:
+                    block.read(0, 1)
+        except Exception as error:
+            reason = getattr(error, "detail", None) or getattr(error, "orig", None) or error
+            told = _PASSWORD.sub("***", " ".join(str(reason).split()))
+            raise OSError(f"{self.shown} cannot be opened: {told}") from error
+        finally:
+            log.disabled = was_disabled
 
     def _unit(self, name: str) -> Unit:
         self.check()
@@ -103,6 +137,10 @@ class Storage:
 
     def _addresses(self, table: str) -> range:
         return range(self.sizes[table] or 1)
+
+
+def _tables(unit: Unit) -> list[Block | None]:
+    return [getattr(unit, table) for table in TABLES]
 
 
 def set_values(units: Units, assignments: Sequence[Assignment]) -> None:

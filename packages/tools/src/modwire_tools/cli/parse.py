@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import BufferedReader
 from pathlib import Path
+from stat import S_ISBLK, S_ISCHR
 from typing import Annotated
 
 import typer
@@ -160,5 +162,15 @@ def _opened(name: str) -> BufferedReader:
     if name == "-":
         if sys.stdin is None:
             raise WrongArgumentError("standard input is closed, there is nothing to parse")
-        return open(sys.stdin.fileno(), "rb", closefd=False)
-    return Path(name).open("rb")
+        return _ending(open(sys.stdin.fileno(), "rb", closefd=False), "standard input")
+    return _ending(Path(name).open("rb"), name)
+
+
+def _ending(file: BufferedReader, name: str) -> BufferedReader:
+    """`file`, if it is none that never ends; a terminal has Ctrl+D."""
+    mode = os.fstat(file.fileno()).st_mode
+    is_device = S_ISBLK(mode) or (S_ISCHR(mode) and not file.isatty())
+    if is_device and not os.path.samestat(os.fstat(file.fileno()), os.stat(os.devnull)):
+        file.close()
+        raise WrongArgumentError(f"{name} is a device: name a file or a pipe")
+    return file

@@ -19,6 +19,7 @@ from .ending import WrongArgumentError
 
 _BYTES_IN_ROW = 8
 _NAME_WIDTH = 18
+_LONGEST_LINE = 1 << 16  # bytes; a hundred messages in a row have less
 _FAULTS = ("; wrong", "wrong,", ": wrong", "missing:", "cut off:")
 
 
@@ -58,6 +59,8 @@ class MessagePrinter:
         first = ""
         for number, raw in enumerate(_lines(file), 1):
             try:
+                if len(raw.rstrip()) > _LONGEST_LINE:
+                    raise ValueError(f"a line has at most {_LONGEST_LINE} characters")
                 line = parse_line(raw.decode("utf-8", "backslashreplace"))
             except ValueError as error:
                 wrong += 1
@@ -229,10 +232,9 @@ def _is_short(word: str) -> bool:
     return 1 <= len(digits) <= 4 and all(digit in "0123456789abcdef" for digit in digits)
 
 
-_LONGEST_LINE = 1 << 16
-
-
 def _lines(file: BinaryIO) -> Iterable[bytes]:
-    """The lines of a file; one that has no end comes in pieces, not as a whole."""
-    while line := file.readline(_LONGEST_LINE):
+    """The lines of a file; of one that is too long a little more than is allowed, and no rest."""
+    while line := file.readline(_LONGEST_LINE + 1):
         yield line
+        while len(line) > _LONGEST_LINE and not line.endswith(b"\n"):
+            line = file.readline(_LONGEST_LINE + 1)

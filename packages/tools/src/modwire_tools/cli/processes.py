@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -15,7 +16,7 @@ from modwire import Endpoint
 from .ending import FailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from modwire_tools.listening import Limits, Listen
     from modwire_tools.storing import Storage
@@ -31,12 +32,12 @@ def serve_in_processes(
     verbose: bool,
     on_listening: Callable[[list[str]], None],
 ) -> None:
-    """Serve in `number` processes until Ctrl+C, or until one of them fails.
+    """Serve in `number` processes until Ctrl+C or SIGTERM, or until one of them fails.
 
     `on_listening` is told where, once all of them listen. Raises FailedError with what one said.
     """
     context = get_context("spawn")
-    with ExitStack() as stack:
+    with _until_terminated(), ExitStack() as stack:
         places = [_fixed(each, stack) for each in places]
         children: list[SpawnProcess] = []
         pipes: list[Connection] = []
@@ -62,6 +63,29 @@ def serve_in_processes(
                 child.terminate()
             for child in children:
                 child.join(_PATIENCE)
+                if child.is_alive():
+                    child.kill()
+
+
+class _TerminatedError(Exception):
+    """SIGTERM has come."""
+
+
+@contextmanager
+def _until_terminated() -> Generator[None]:
+    """SIGTERM, by which systems stop a service, ends the block; that is no failure."""
+
+    def end(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, what follows is tidying up
+        raise _TerminatedError
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except _TerminatedError:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _expect(pipe: Connection) -> None:

@@ -100,6 +100,7 @@ def scrape(
     to the device. Ctrl+C writes what is known; the same command goes on from there another time.
     """
     from modwire_tools.scraping import Scrape, ScrapeFile, ScrapeOptions
+    from modwire_tools.state_files import is_there
 
     place = parse_endpoint(endpoint)
     if output.suffix not in (".toml", ".json"):
@@ -123,6 +124,7 @@ def scrape(
         units = [place.unit]
     what = " ".join(map(str, [place, units, options.tables, addresses, step, files, queues]))
     with argument("--output"):
+        is_there(output)
         part = ScrapeFile(output.with_name(output.name + _PART), what)
     if output.exists() and not force and not part.is_begun:
         raise WrongArgumentError(
@@ -137,10 +139,16 @@ def scrape(
         known, every_id = _units(client, place, units, part, options)
         scrape = Scrape(client, known, options, every_id=every_id)
         if part.is_begun:
-            with argument("--output"):
+            with argument(f"--output: {part.path}"):
                 scrape.load(part.units)
             note(f"goes on with {part.path}")
         _run(scrape, part, output, name)
+        if scrape.is_silent:
+            asked = ", ".join(map(str, known))
+            raise FailedError(
+                f"{place}: unit {asked} has answered nothing, so {output} has no values; check the "
+                "unit (--unit) and the line settings"
+            )
 
 
 def _units(
@@ -180,10 +188,12 @@ def _units(
 
 
 def _units_of(part: ScrapeFile) -> tuple[list[int], bool]:
+    from modwire_tools.state_files import DAMAGES
+
     try:
         specs = [each["spec"] for each in part.units.values()]
         return list(map(int, part.units)), any(spec and spec.get("every_id") for spec in specs)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except DAMAGES:
         raise ValueError(f"{part.path} cannot be taken up: remove it") from None
 
 
@@ -211,4 +221,5 @@ def _run(scrape: Scrape, part: ScrapeFile, output: Path, name: str) -> None:
         if not is_whole:
             note(f"{output} has the {values} values known so far; the same command goes on")
     part.remove()
-    note(f"{output} has {values} values; try: modwire simulate {shlex.quote(str(output))}")
+    if not scrape.is_silent:
+        note(f"{output} has {values} values; try: modwire simulate {shlex.quote(str(output))}")

@@ -125,6 +125,8 @@ def serve(
     limits = parse_limits(allow, max_connections, idle_timeout, reuse_port=number > 1)
     with argument("--set"):
         assignments = [parse_assignment(each, by_owner=True) for each in values or ()]
+    storage.reach(opened)
+    with argument("--set"):
         set_values(opened, assignments)
 
     show_log()
@@ -167,7 +169,7 @@ def _say_where(storage: Storage, names: list[str]) -> None:
 
     ids = storage.units
     units = "one unit for all ids" if ids is None else f"unit {', '.join(map(str, ids))}"
-    note(f"modwire: serves {', '.join(names)}: {units}, values in {storage.store}; Ctrl+C ends")
+    note(f"modwire: serves {', '.join(names)}: {units}, values in {storage.shown}; Ctrl+C ends")
 
 
 def _check_processes(number: int, storage: Storage, places: list[Listen]) -> None:

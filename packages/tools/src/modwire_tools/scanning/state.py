@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from ..state_files import DAMAGES, between, is_there, read_state, write_state
 from .tables import TableScan
 from .units import FoundUnit, UnitScan
 
+_KEY = "modwire scan"
 _INTERVAL = 2.0  # seconds between two writings, at least
 
 
@@ -26,21 +26,20 @@ class ScanFile:
         self._settings = settings
         self._written = 0.0
         self._state: dict[str, Any] = {}
-        if path.exists():
+        if is_there(path):
             self._state = self._read()
 
     def _read(self) -> dict[str, Any]:
         try:
-            state = json.loads(self._path.read_text(encoding="utf-8"))
-            settings = state["modwire scan"]
-        except (ValueError, KeyError, TypeError):
+            settings, state = read_state(self._path, _KEY)
+        except DAMAGES:
             raise self._is_damaged() from None
         if settings != self._settings:
             raise ValueError(
                 f"{self._path} belongs to the scan {settings!r}, this one is {self._settings!r}: "
                 "name another file, or remove it"
             )
-        return dict(state)
+        return state
 
     @property
     def is_begun(self) -> bool:
@@ -52,12 +51,12 @@ class ScanFile:
         if not self._state:
             return
         try:
+            scan.position = between(0, self._state["position"], scan.total)
             scan.found += [
                 FoundUnit(int(each["unit"]), str(each["endpoint"]), dict(each["identity"]))
                 for each in self._state["units"]
             ]
-            scan.position = int(self._state["position"])
-        except (ValueError, KeyError, TypeError):
+        except DAMAGES:
             raise self._is_damaged() from None
 
     def load_tables(self, scans: Sequence[TableScan]) -> None:
@@ -66,9 +65,13 @@ class ScanFile:
             return
         try:
             for scan, state in zip(scans, self._state["tables"], strict=True):
-                scan.ranges = [(int(first), int(count)) for first, count in state["ranges"]]
-                scan.position, scan.most = int(state["position"]), int(state["most"])
-        except (ValueError, KeyError, TypeError):
+                scan.ranges = [
+                    (between(scan.first, first, scan.last), between(1, count, 0x10000))
+                    for first, count in state["ranges"]
+                ]
+                scan.position = between(scan.first, state["position"], 2 * 0x10000)
+                scan.most = between(1, state["most"], scan.most)
+        except DAMAGES:
             raise self._is_damaged() from None
 
     def _is_damaged(self) -> ValueError:
@@ -95,9 +98,5 @@ class ScanFile:
     def _save(self, state: dict[str, object], now: bool) -> None:
         if not now and monotonic() - self._written < _INTERVAL:
             return
-        # Written beside it and renamed: a crash leaves the old file or the new one.
-        beside = self._path.with_name(f"{self._path.name}.new")
-        text = json.dumps({"modwire scan": self._settings, **state}, indent=1)
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, self._path)
+        write_state(self._path, {_KEY: self._settings, **state})
         self._written = monotonic()

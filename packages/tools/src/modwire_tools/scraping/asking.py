@@ -36,7 +36,8 @@ class Refused(Exception):  # noqa: N818 - what a device answered, and no error o
 class Asker:
     """Asks one unit, politely: `delay` seconds pass before each request.
 
-    `requests` counts. A busy device is asked again. A gateway that finds nobody, and a link that
+    `requests` counts; `is_answered` says whether there was any answer. A busy device is asked
+    again. A gateway that finds nobody, and a link that
     is gone, raise as the client does; a unit that says nothing refuses by `SILENCE`.
     """
 
@@ -53,6 +54,7 @@ class Asker:
         self.unit = unit
         self.timeout = timeout
         self.requests = 0
+        self.is_answered = False
         self._delay = delay
         self._pause = pause
 
@@ -64,8 +66,11 @@ class Asker:
                 self._pause(self._delay)
             self.requests += 1
             try:
-                return question(self.client)
+                answer = question(self.client)
+                self.is_answered = True
+                return answer
             except (AcknowledgeError, ServerDeviceBusyError) as error:
+                self.is_answered = True
                 busy += 1
                 if busy > _BUSY_MOST:
                     raise Refused(error.code) from None
@@ -73,6 +78,7 @@ class Asker:
             except (GatewayPathUnavailableError, GatewayTargetFailedError):
                 raise
             except ExceptionResponseError as error:
+                self.is_answered = True
                 raise Refused(error.code) from None
             except ResponseTimeoutError:
                 silent += 1

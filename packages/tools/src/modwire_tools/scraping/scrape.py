@@ -14,6 +14,7 @@ from ..scanning.units import answers, as_text
 from ..simulator.devices import DeviceSpec, UnitSpec
 from ..simulator.files.reading import parse_device
 from ..simulator.files.writing import unit_values
+from ..state_files import DAMAGES
 from .asking import Asker
 from .functions import survey_functions
 from .table_survey import TableSurvey
@@ -78,6 +79,8 @@ class Scrape:
         self._options = options
         self._every_id = every_id
         self._units: dict[int, _UnitState] = {}
+        self._askers: list[Asker] = []
+        self._goes_on = False
         for unit in units:
             surveys = {
                 table: TableSurvey(table, first=options.first, last=options.last, step=options.step)
@@ -92,6 +95,7 @@ class Scrape:
             asker = Asker(
                 self._client, unit, delay=self._options.delay, timeout=self._options.timeout
             )
+            self._askers.append(asker)
             if state.spec is None:
                 options = self._options
                 spec = UnitSpec(unit, every_id=self._every_id)
@@ -107,6 +111,11 @@ class Scrape:
                     yield self._progress(where)
                     survey.go_on(asker)
         yield self._progress("done")
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no unit has answered anything, as far as is known."""
+        return not self._goes_on and not any(each.is_answered for each in self._askers)
 
     @property
     def total(self) -> int:
@@ -158,6 +167,7 @@ class Scrape:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises ValueError if it is that of something else."""
+        self._goes_on = True
         try:
             for unit, known in state.items():
                 found = self._units[int(unit)]
@@ -168,7 +178,7 @@ class Scrape:
                     ).units[0]
                 for table, survey in known["tables"].items():
                     found.tables[table].resume(survey)
-        except (KeyError, TypeError, ValueError) as error:
+        except DAMAGES as error:
             raise ValueError(f"the unfinished scrape cannot be taken up: {error}") from None
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from ..state_files import DAMAGES, is_there, read_state, write_state
 
 _INTERVAL = 2.0  # seconds between two writings, at least
 _KEY = "modwire scrape"
@@ -23,16 +23,15 @@ class ScrapeFile:
         self._settings = settings
         self._written = 0.0
         self.units: dict[str, Any] = {}
-        self.is_begun = path.exists()
+        self.is_begun = is_there(path)
         if self.is_begun:
             self._read()
 
     def _read(self) -> None:
         try:
-            state = json.loads(self.path.read_text(encoding="utf-8"))
-            settings = state[_KEY]
+            settings, state = read_state(self.path, _KEY)
             self.units = dict(state["units"])
-        except (ValueError, KeyError, TypeError):
+        except DAMAGES:
             raise ValueError(
                 f"{self.path} is no unfinished scrape: remove it, or name another output"
             ) from None
@@ -49,10 +48,7 @@ class ScrapeFile:
     def save(self, units: dict[str, Any]) -> None:
         """Write down how far it is."""
         self.units = units
-        # Written beside it and renamed: a crash leaves the old file or the new one.
-        beside = self.path.with_name(f"{self.path.name}.new")
-        beside.write_text(json.dumps({_KEY: self._settings, "units": units}), encoding="utf-8")
-        os.replace(beside, self.path)
+        write_state(self.path, {_KEY: self._settings, "units": units})
         self._written = monotonic()
 
     def remove(self) -> None:

@@ -12,6 +12,7 @@ from modwire.planner import Span
 from ..addresses import Place
 from ..reading import read_span
 from ..simulator.devices import SILENCE, BlockSpec, Limit, Refusal
+from ..state_files import between
 from .asking import Asker, Refused
 
 _BITS, _REGISTERS = 2000, 125  # the most that one request reads, sections 6.1 and 6.3
@@ -160,6 +161,8 @@ class TableSurvey:
                 return
             self.codes[at] = refused.code
             self.position = self._next(at)
+            if refused.code == SILENCE and not self.values:
+                self._give_up(_CLOSELY if asker.is_answered else _SILENT_MOST)
             return
         low = max([each for each in (at - 1, at - 16, at - 100) if each in self.codes], default=-1)
         if self._step is not None:
@@ -210,7 +213,12 @@ class TableSurvey:
             except Refused as refused:
                 if refused.code == SILENCE:
                     raise ResponseTimeoutError("the device does not answer any longer") from None
-        elif len(self.codes) >= _SILENT_MOST and set(self.codes.values()) == {SILENCE}:
+        else:
+            self._give_up(_SILENT_MOST)
+
+    def _give_up(self, most: int) -> None:
+        """Take the table as silent where nothing but silence was heard at so many addresses."""
+        if len(self.codes) >= most and set(self.codes.values()) == {SILENCE}:
             self._end(SILENCE)
 
     def _add(self, first: int, values: Sequence[int]) -> None:
@@ -294,14 +302,15 @@ class TableSurvey:
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; raises KeyError, TypeError or ValueError for no state."""
-        self.position = int(state["position"])
-        self.most = int(state["most"])
+        """Go on where `state` was taken; raises one of `DAMAGES` for no state."""
+        self.position = between(self.first, state["position"], 2 * 0x10000)
+        self.most = between(1, state["most"], self.most)
         self.limit = _optional(state["limit"])
         self.whole = _optional(state["whole"])
         self._hole = _optional(state["hole"])
         for first, values in state["values"]:
-            self._add(int(first), values)
+            at = between(self.first, first, self.last + 1 - len(values))
+            self._add(at, [between(0, value, 0xFFFF) for value in values])
         self.apart = [int(each) for each in state["apart"]]
         self.steps = {int(first): (int(count), int(step)) for first, count, step in state["steps"]}
         self.codes = {int(address): int(code) for address, code in state["codes"]}

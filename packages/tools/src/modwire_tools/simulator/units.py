@@ -22,6 +22,7 @@ from modwire import (
     Unit,
 )
 from modwire_trio import AsyncUnit
+from modwire_trio.servers import peer_hung_up
 
 from ..addresses import TABLES
 from .behaviours import noise
@@ -252,7 +253,9 @@ class DelayedUnit(AsyncUnit):
         response = self.behind.execute(request, broadcast=broadcast)
         if not is_late:
             return response
-        await trio.sleep(faults.delay_seconds)
+        # Who has hung up would else hold its connection for as long as that.
+        with trio.move_on_after(faults.delay_seconds):
+            await peer_hung_up()
         if isinstance(response, FaultyResponse):
             return response  # whose fault says more
         return FaultyResponse(response, fault="delay")

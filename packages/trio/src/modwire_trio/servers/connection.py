@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import trio
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
+from .hanging_up import has_ended, watcher
 from .service import DEBUG, logger, wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modwire import Call, ServerProtocol
+    from modwire import Call, Response, ServerProtocol
 
     from .readers import Readers
     from .service import Service
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # that never reads can make the server keep: 340 answers of 260 bytes, 90 kB.
 _RECEIVE_SIZE = 4096
 _NEVER = float("inf")
+_LOOKING_INTERVAL = 0.25  # seconds, where bytes stand before the end that is waited for
 _CLOSING_TIME = 1.0  # seconds that closing a stream may take; TLS says goodbye
 
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
@@ -38,6 +40,7 @@ class Connection:
 
     __slots__ = (
         "_call",
+        "_calling",
         "_has_deadlines",
         "_scope",
         "_service",
@@ -57,6 +60,7 @@ class Connection:
         self.is_closing = False
         self._service = service
         self._call: Call | None = None
+        self._calling: trio.CancelScope | None = None
         self._unsent = b""
         self._scope = trio.CancelScope()
         self._has_deadlines = (
@@ -71,6 +75,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Serve the peer until either side has enough; errors end the connection only."""
+        watcher.set(self._wait_for_end)
         logger.debug("%s is open", self)
         try:
             while self.is_open:
@@ -146,11 +151,15 @@ class Connection:
         watching = trio.CancelScope()
         if protocol.is_queued(call, service.units):
             service.start(partial(self._watch_for_end, watching))
+        response: Response | None = None
         try:
-            response = await service.execute(protocol, call)
+            with trio.CancelScope() as self._calling:
+                response = await service.execute(protocol, call)
         finally:
-            self._call = None
+            self._call = self._calling = None
             watching.cancel()
+        if not self.is_open:
+            return
         self.heard = trio.current_time()
         protocol.connected(self.heard)
         self._unsent = protocol.answer(call, response)
@@ -160,6 +169,10 @@ class Connection:
 
     async def _watch_for_end(self, scope: trio.CancelScope) -> None:
         """Tell the units if the peer hangs up before `scope` is cancelled."""
+
+    async def _wait_for_end(self) -> None:
+        """Wait until the peer hangs up while a call is executed; for ever where none can tell."""
+        await trio.sleep_forever()
 
     async def _flush_in_time(self) -> None:
         """Send what is unsent; a peer that does not take it is idle."""
@@ -271,8 +284,30 @@ class SocketConnection(Connection):
         with scope, suppress(*_BROKEN):
             await wait_readable(self._number)
             # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
-            if _has_ended(self._socket):
+            if has_ended(self._socket):
                 self._service.units.hung_up(self.protocol.asker)
+
+    async def _wait_for_end(self) -> None:
+        with suppress(OSError, trio.ClosedResourceError):
+            if self.is_open:
+                await wait_readable(self._number)
+            while self.is_open and not has_ended(self._socket):  # noqa: ASYNC110 - none tells
+                await trio.sleep(_LOOKING_INTERVAL)
+
+    def closes_if_left(self) -> bool:
+        """Close it if its peer has hung up while a unit is awaited, whose call is cancelled then.
+
+        Calls in threads cannot be, and go on.
+        """
+        call, calling, protocol = self._call, self._calling, self.protocol
+        if call is None or calling is None or call.broadcast or not self.is_open:
+            return False
+        unit = protocol.find(call.unit, self._service.units)
+        if unit is None or not unit.is_async or not has_ended(self._socket):
+            return False
+        self.close("the peer has closed it")
+        calling.cancel()
+        return True
 
     async def _flush(self) -> None:
         while self._unsent:
@@ -326,12 +361,3 @@ class StreamConnection(Connection):
 
     def _close(self) -> None:
         self._scope.cancel()
-
-
-def _has_ended(link: socket.socket) -> bool:
-    try:
-        return not link.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

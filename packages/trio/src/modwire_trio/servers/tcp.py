@@ -57,8 +57,9 @@ async def serve_tcp(
     - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
       ends an RTU frame after half a second, whatever the `options` say.
     - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
-      TCP/IP V1.0b, section 4.2.1.2); where all wait for their units, the new one is closed. So
-      it is where the process may open no more files.
+      TCP/IP V1.0b, section 4.2.1.2). Where all wait for their units it closes one that has hung
+      up, whose call is cancelled if it is awaited; where none has, the new one is closed. So it
+      is where the process may open no more files.
     - `idle_timeout`: seconds without a byte after which a connection is closed.
     - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
     - `authorize` and `on_call`: see `ServerOptions`. All four of these win over `options`. Where
@@ -268,9 +269,12 @@ class _Server:
         return self._allowed is None or self._allowed.allows(peer)
 
     def _make_room(self) -> bool:
-        """Close the connection that was idle longest; False where all wait for their units."""
+        """Close the connection that was idle longest; False where all wait for their units.
+
+        Those who wait for a unit that is awaited, and have hung up, are taken then.
+        """
         connection = idlest(self._connections)
         if connection is None:
-            return False
+            return any(each.closes_if_left() for each in list(self._connections))
         connection.close("it was idle longest, room is needed")
         return True
