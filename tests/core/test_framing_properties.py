@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from modwire.errors import FrameError
@@ -96,6 +96,8 @@ def test_tcp_gives_the_same_frames_however_it_is_cut(
 
 
 @given(streams("rtu"), cut_lists, st.booleans())
+# A request of 43/14, or the beginning of a response whose length nobody knows yet.
+@example(bytes.fromhex("00 2b 0e 01 00 4d b7") + bytes(10), [], False)
 def test_rtu_gives_the_same_frames_however_it_is_cut(
     stream: bytes, cuts: list[int], is_server: bool
 ) -> None:

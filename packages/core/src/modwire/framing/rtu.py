@@ -124,6 +124,8 @@ class RtuFraming(Framing):
         for length in sorted((own, other)) if self.is_server else (own, other):
             if length <= 0 or length + 3 > MAX_ADU:
                 waiting = waiting or length == 0 or (length == own == ENDS_BY_SILENCE)
+                if length == 0 and not (self.is_server or silent):
+                    break
                 continue
             end = at + length + 3
             if end > len(data):
