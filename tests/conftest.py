@@ -37,3 +37,9 @@ def require_peer() -> RequirePeer:
         pytest.skip(reason)
 
     return require
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests wait for each other's ends of a line."""
+    return (os.cpu_count() or 1) + 1
