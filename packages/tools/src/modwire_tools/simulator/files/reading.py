@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from modwire import Identity, ObjectId
 from modwire.values.orders import Endian
 
 from ...addresses import TABLES, Place
@@ -21,13 +20,13 @@ from ..devices import (
     PointValue,
     Refusal,
     Scalar,
-    ServerId,
     UnitSpec,
 )
 from ..live_device import check_faults
 from ..points import INTEGERS, TYPES, Codec
 from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
+from .identity import read_identity, read_server_id
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
 
@@ -79,9 +78,6 @@ SIZED = ("string", "bcd", "bits")
 """The types whose points have a length."""
 
 _LARGEST = 1 << 25  # bytes; a device with all of its 262,144 values has a twentieth
-_MOST_OBJECT = 244
-_IDENTITY_NAMES = {each.name.lower(): int(each) for each in ObjectId}
-_INDIVIDUAL_ACCESS = "individual_access"
 _ADDRESSES = 0x10000
 
 
@@ -136,7 +132,7 @@ def parse_device(
 
 
 def _read_unit(unit: Section, folder: Path) -> UnitSpec:
-    identity, individual_access = _read_identity(unit)
+    identity, individual_access = read_identity(unit)
     spec = UnitSpec(
         unit.integer("id", 0, 255),
         unit.text("name", ""),
@@ -161,7 +157,7 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
         },
         identity=identity,
         individual_access=individual_access,
-        server_id=_read_server_id(unit),
+        server_id=read_server_id(unit),
         exception_status=unit.integer("exception_status", 0, 255, 0),
         diagnostic_register=unit.integer("diagnostic_register", 0, 0xFFFF, 0),
         files=tuple(
@@ -228,63 +224,6 @@ def _read_limit(limits: Section, table: str) -> Limit:
     limit = limits.section(table, ("count", "exception"))
     code = limit.code("exception") if "exception" in limit else 3
     return Limit(limit.integer("count", 1, most), code)
-
-
-def _object_id(name: str) -> int | None:
-    if name in _IDENTITY_NAMES:
-        return _IDENTITY_NAMES[name]
-    try:
-        number = int(name, 0)
-    except ValueError:
-        return None
-    return number if 0 <= number <= 255 else None
-
-
-def _read_identity(unit: Section) -> tuple[dict[int, bytes], bool]:
-    if "identity" not in unit:
-        return {}, True
-    allowed = (
-        f"{', '.join(_IDENTITY_NAMES)}, {_INDIVIDUAL_ACCESS}, "
-        'or objects by their number, such as "0x80"'
-    )
-    found = unit.mapping(
-        "identity",
-        lambda name: name if name == _INDIVIDUAL_ACCESS or _object_id(name) is not None else None,
-        allowed,
-    )
-    objects: dict[int, bytes] = {}
-    individual_access = True
-    for name, section in found.items():
-        number = _object_id(name)
-        if number is None:
-            individual_access = section.flag(name, True)
-        else:
-            objects[number] = section.data(name, _MOST_OBJECT)
-    try:
-        Identity({**dict.fromkeys((0, 1, 2), b""), **objects})
-    except ValueError as error:
-        raise unit.failure("identity", error) from None
-    return dict(sorted(objects.items())), individual_access
-
-
-def _read_server_id(unit: Section) -> ServerId:
-    if "server_id" not in unit:
-        return ServerId()
-    section = unit.section("server_id", ("id", "running", "additional"))
-    is_absent = "running" in section and section.get("running") == "absent"
-    found = ServerId(
-        section.data("id", 250),
-        None if is_absent else section.flag("running", True),
-        section.data("additional", 250) if "additional" in section else b"",
-    )
-    if is_absent and found.additional:
-        raise section.error("additional", "must be left out where running is absent")
-    if not found.id and is_absent:
-        raise section.error("id", "must not be empty where running is absent")
-    size = len(found.id) + len(found.additional)
-    if size > 250:
-        raise section.error("", f"must have at most 250 bytes with additional, got {size}")
-    return found
 
 
 def _read_file(file: Section) -> FileSpec:
