@@ -15,7 +15,7 @@ from .output import note
 from .page import Page, parse_page, start_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from modwire import Endpoint
     from modwire_tools.simulator.devices import DeviceSpec
@@ -197,6 +197,8 @@ def _endpoint(option: str, scheme: str, text: str) -> Endpoint:
 async def _run(simulation: Simulation, page: Page | None) -> None:
     import trio
 
+    from modwire_tools.simulator.problems import described_problems
+
     view = simulation.view
     interrupted = False
     failure = ""
@@ -209,7 +211,7 @@ async def _run(simulation: Simulation, page: Page | None) -> None:
                 nursery.cancel_scope.cancel()
 
             await nursery.start(simulation.run)
-            failure = _described(view.problems())
+            failure = described_problems(view.problems())
             link = ""
             if not failure and page is not None:
                 try:
@@ -237,27 +239,18 @@ async def _watch(view: View, *, is_shown: bool) -> str:
     """
     import trio
 
+    from modwire_tools.simulator.problems import described_problems
+
     told: set[int] = set()
     while True:
         await trio.sleep(_PROBLEM_INTERVAL)
         problems = view.problems()
         if len(problems) == view.device_count() and not is_shown:
-            return _described(problems)
+            return described_problems(problems)
         for index, problem in problems.items():
             if index not in told:
                 note(f"device {index} is served no longer: {problem}")
         told = set(problems)
-
-
-def _described(problems: Mapping[int, str]) -> str:
-    """One sentence for all of them; "" where there are none."""
-    if not problems:
-        return ""
-    first = next(iter(problems.values()))
-    hint = "; another program listens there already, take another port" * ("in use" in first)
-    count = len(problems) - 1
-    more = f", and {count} more devices cannot be served" if count else ""
-    return f"{first}{hint}{more}"
 
 
 def _tell(view: View, link: str) -> None:

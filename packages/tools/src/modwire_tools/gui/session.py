@@ -6,10 +6,11 @@ window, in the same thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import trio
 
+from ..simulator.problems import described_problems
 from ..simulator.simulation import Simulation
 from ..simulator.view import View
 
@@ -104,18 +105,6 @@ class Session:
         self.state = state
         if not self._closing:
             self._changed()
-
-
-def described_problems(problems: Mapping[int, str]) -> str:
-    """One sentence for devices that cannot be served."""
-    first = next(iter(problems.values()))
-    hint = "; another program listens there already, take another port" * ("in use" in first)
-    if "ermission denied" in first:
-        hint = "; ports below 1024 need permission, take another port"
-    count = len(problems) - 1
-    others = "1 more device" if count == 1 else f"{count} more devices"
-    more = f", and {others} cannot be served" if count else ""
-    return f"{first}{hint}{more}"
 
 
 def described_error(error: Exception) -> str:
