@@ -96,19 +96,23 @@ def _requests(
     return found[::-1]
 
 
-def _pieces(table: str, ranges: Iterable[Range], limits: PlanLimits) -> list[Range]:
+def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Range]:
     """The ranges that no other contains, sorted; what is too long is cut.
 
     Raises ValueError for one that touches what is forbidden.
     """
     most = _longest(table, limits)
     forbidden = limits.forbidden.get(table, ())
+    if forbidden:
+        for start, stop in ranges:
+            if _touched(forbidden, start, stop):
+                raise ValueError(f"{table} {start}..{stop - 1} has addresses that are forbidden")
+    short = [each for each in ranges if each[1] - each[0] <= most]
     cut: set[Range] = set()
     # Those that reach farthest first: where another falls in with one, it is cut like that one.
     # So many long points that overlap make no more pieces than there are addresses.
-    for start, stop in sorted(ranges, key=_end, reverse=True):
-        if forbidden and _touched(forbidden, start, stop):
-            raise ValueError(f"{table} {start}..{stop - 1} has addresses that are forbidden")
+    long = [each for each in ranges if each[1] - each[0] > most]
+    for start, stop in sorted(long, key=_end, reverse=True):
         while stop - start > most:
             if (start, start + most) in cut:
                 start += (stop - start - 1) // most * most
@@ -118,7 +122,7 @@ def _pieces(table: str, ranges: Iterable[Range], limits: PlanLimits) -> list[Ran
         cut.add((start, stop))
     kept: list[Range] = []
     end = 0
-    for start, stop in sorted(cut):
+    for start, stop in sorted([*short, *cut]):
         if stop > end:
             if kept and kept[-1][0] == start:
                 kept.pop()  # the longer one comes later
