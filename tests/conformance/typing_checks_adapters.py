@@ -28,7 +28,7 @@ from modwire import (
     WriteSingleRegisterResponse,
 )
 from modwire.messages.base import AnyRequest
-from modwire.networks import HostPort
+from modwire.server.peers import HostPort
 
 
 def sync_calls_give_plain_values(client: modwire_sync.TcpClient) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from modwire.backoff import Backoff, LinkHistory
-from modwire.messages.register_access import (
-    ReadHoldingRegistersRequest,
-    WriteSingleRegisterRequest,
-)
+from modwire.client.backoff import Backoff, LinkHistory
+from modwire.messages.register_access import ReadHoldingRegistersRequest, WriteSingleRegisterRequest
 
 READ = ReadHoldingRegistersRequest(0)
 WRITE = WriteSingleRegisterRequest(0, 1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from modwire.checksums import crc16
-from modwire.client import ClientProtocol
+from modwire.client.exchange import Exchange
+from modwire.client.options import ClientOptions, Quirks
+from modwire.client.protocol import ClientProtocol
 from modwire.errors import (
     ConnectionLostError,
     FrameError,
@@ -15,7 +17,6 @@ from modwire.errors import (
     ModbusError,
     ResponseTimeoutError,
 )
-from modwire.exchange import Exchange
 from modwire.framing import AsciiFraming, BinaryFraming, Frame, RtuFraming, TcpFraming
 from modwire.messages import Decoder, RawRequest, Response
 from modwire.messages.canopen import CanopenGeneralReferenceRequest
@@ -25,10 +26,8 @@ from modwire.messages.register_access import (
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
 )
-from modwire.messages.register_operations import (
-    ReadWriteMultipleRegistersRequest,
-)
-from modwire.options import ClientOptions, Quirks, silent_interval
+from modwire.messages.register_operations import ReadWriteMultipleRegistersRequest
+from modwire.options import silent_interval
 
 READ = ReadHoldingRegistersRequest(0, 2)
 CANOPEN = CanopenGeneralReferenceRequest(b"\x01")

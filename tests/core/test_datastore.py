@@ -11,19 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modwire.bits import pack_bits, unpack_bits
-from modwire.datastore import (
-    Block,
-    Datastore,
-    MemoryBlock,
-    SequentialBlock,
-    SparseBlock,
-    reference,
-)
-from modwire.errors import (
-    IllegalDataAddressError,
-    ServerDeviceBusyError,
-    ServerDeviceFailureError,
-)
+from modwire.errors import IllegalDataAddressError, ServerDeviceBusyError, ServerDeviceFailureError
+from modwire.units.block import Block
+from modwire.units.datastore import Datastore, MemoryBlock, SequentialBlock, SparseBlock
+from modwire.units.tables import reference
 
 words = st.integers(0, 0xFFFF)
 spans = st.tuples(st.integers(0, 120), st.integers(1, 30))

@@ -9,9 +9,7 @@ import pytest
 
 from modwire.errors import InvalidRequestError, InvalidResponseError
 from modwire.messages import Request, decode_request, decode_response
-from modwire.messages.bit_access import (
-    ReadCoilsRequest,
-)
+from modwire.messages.bit_access import ReadCoilsRequest
 from modwire.messages.diagnostics import (
     DiagnosticsRequest,
     DiagnosticsSubFunction,
@@ -28,9 +26,7 @@ from modwire.messages.file_access import (
     ReadFileRecordResponse,
     WriteFileRecordRequest,
 )
-from modwire.messages.register_access import (
-    ReadHoldingRegistersRequest,
-)
+from modwire.messages.register_access import ReadHoldingRegistersRequest
 
 from .test_limits import ADDRESS, FUNCTION, LIMITS, VALUE, refused, word
 

@@ -25,11 +25,11 @@ from modwire import (
 )
 from modwire.errors import GatewayPathUnavailableError
 from modwire.framing.base import Frame
-from modwire.gateway import GatewayUnits, passed_on
-from modwire.line_server import LineServer
+from modwire.gateway.units import GatewayUnits, passed_on
 from modwire.messages import ReadHoldingRegistersRequest, ReadWriteMultipleRegistersRequest
 from modwire.messages.base import Request
-from modwire.server import busy_call
+from modwire.server.call import busy_call
+from modwire.server.line import LineServer
 
 READ = ReadHoldingRegistersRequest(0).encode()
 WRITE = WriteSingleRegisterRequest(3, 4).encode()

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modwire.client.options import ClientOptions
 from modwire.errors import (
     ConnectionLostError,
     ExceptionCode,
@@ -18,12 +19,11 @@ from modwire.errors import (
     ModbusError,
     ResponseTimeoutError,
 )
-from modwire.gateway_line import GatewayLine, Rules, Ticket
+from modwire.gateway.queue import GatewayLine, Rules, Ticket
+from modwire.gateway.remote import failed_answer
 from modwire.messages import RawRequest, ReadCoilsRequest, ReadHoldingRegistersRequest
 from modwire.messages.base import Response
 from modwire.messages.register_access import ReadHoldingRegistersResponse
-from modwire.options import ClientOptions
-from modwire.remote import failed_answer
 
 READ = ReadHoldingRegistersRequest(0)
 COILS = ReadCoilsRequest(0)

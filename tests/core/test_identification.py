@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modwire.errors import (
-    ExceptionResponseError,
-)
+from modwire.errors import ExceptionResponseError
 from modwire.messages.encapsulated import (
     Identity,
     ObjectId,

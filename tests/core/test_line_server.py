@@ -19,7 +19,7 @@ from modwire import (
     Unit,
     Units,
 )
-from modwire.line_server import LineServer
+from modwire.server.line import LineServer
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest

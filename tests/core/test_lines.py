@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from modwire import AsciiFraming, BinaryFraming, ClientOptions, Framing, RtuFraming, TcpFraming
-from modwire.lines import SERIAL_TOLERANCE, SerialSettings
+from modwire.serial_settings import SERIAL_TOLERANCE, SerialSettings
 
 DEFAULTS: dict[str, Any] = {
     "unit": 1,

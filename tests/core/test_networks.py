@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from modwire.networks import Allowed, HostPort, check_port, peer_of
-from modwire.server import idlest
+from modwire.server.peers import Allowed, HostPort, check_port, idlest, peer_of
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,9 @@ from modwire import (
     ServerOptions,
     WriteSingleRegisterRequest,
 )
-from modwire.options import (
-    STREAM_CLIENT_TOLERANCE,
-    check_count,
-    merged_server_options,
-    network_client_options,
-)
+from modwire.client.options import STREAM_CLIENT_TOLERANCE, network_client_options
+from modwire.options import check_count
+from modwire.server.options import merged_server_options
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest

@@ -17,7 +17,7 @@ from modwire import (
     ResponseTimeoutError,
     WriteSingleRegisterRequest,
 )
-from modwire.remote import failed_answer
+from modwire.gateway.remote import failed_answer
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from modwire import (
     WriteSingleRegisterRequest,
 )
 from modwire.framing import Framing, RtuFraming
-from modwire.server import busy_call
+from modwire.server.call import busy_call
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modwire.datastore import Block, SequentialBlock, SparseBlock
 from modwire.errors import (
     ExceptionResponseError,
     IllegalDataAddressError,
@@ -28,11 +27,11 @@ from modwire.messages.register_access import (
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
 )
-from modwire.messages.register_operations import (
-    ReadFifoQueueRequest,
-    ReadFifoQueueResponse,
-)
-from modwire.unit import Unit, Units
+from modwire.messages.register_operations import ReadFifoQueueRequest, ReadFifoQueueResponse
+from modwire.units.block import Block
+from modwire.units.datastore import SequentialBlock, SparseBlock
+from modwire.units.unit import Unit
+from modwire.units.units import Units
 
 DECODER = Decoder()
 FORCE_LISTEN_ONLY = bytes.fromhex("08 00 04 00 00")

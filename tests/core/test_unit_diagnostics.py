@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pytest
 
-from modwire.datastore import Block, SequentialBlock
 from modwire.errors import (
     AcknowledgeError,
     ExceptionResponseError,
@@ -20,11 +19,11 @@ from modwire.messages.base import ExceptionResponse
 from modwire.messages.bit_access import ReadCoilsRequest
 from modwire.messages.decoder import Decoder
 from modwire.messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
-from modwire.messages.register_access import (
-    ReadHoldingRegistersRequest,
-    WriteSingleRegisterRequest,
-)
-from modwire.unit import Unit, Units
+from modwire.messages.register_access import ReadHoldingRegistersRequest, WriteSingleRegisterRequest
+from modwire.units.block import Block
+from modwire.units.datastore import SequentialBlock
+from modwire.units.unit import Unit
+from modwire.units.units import Units
 
 DECODER = Decoder()
 READ = ReadHoldingRegistersRequest(0, 1)

@@ -11,10 +11,7 @@ from modwire.messages.encapsulated import (
     ReadDeviceIdentificationRequest,
     ReadDeviceIdentificationResponse,
 )
-from modwire.messages.register_access import (
-    WriteSingleRegisterRequest,
-    WriteSingleRegisterResponse,
-)
+from modwire.messages.register_access import WriteSingleRegisterRequest, WriteSingleRegisterResponse
 from modwire.messages.register_operations import (
     ReadWriteMultipleRegistersRequest,
     ReadWriteMultipleRegistersResponse,

@@ -13,10 +13,11 @@ from serial.rs485 import RS485Settings
 
 import modwire_gevent.serial_link
 from gevent_peers import HOST, SHORT, outcome
+from modwire.client.options import ClientOptions
 from modwire.errors import ConnectionLostError, IllegalDataValueError, ResponseTimeoutError
 from modwire.framing import AsciiFraming, BinaryFraming, TcpFraming
 from modwire.messages.base import RawRequest
-from modwire.options import ClientOptions, silent_interval
+from modwire.options import silent_interval
 from modwire_gevent import SerialClient
 from peers import PATIENCE, PtyPeer, SocketPeer, registers, rtu, serial_line, tcp_server
 

@@ -13,6 +13,7 @@ import pytest
 from gevent.event import Event
 
 from gevent_peers import HOST, SHORT, background, green_server, outcome
+from modwire.client.options import ClientOptions
 from modwire.errors import (
     ConnectionLostError,
     FrameError,
@@ -22,7 +23,6 @@ from modwire.errors import (
 )
 from modwire.framing import AsciiFraming, RtuFraming
 from modwire.messages.base import RawRequest
-from modwire.options import ClientOptions
 from modwire_gevent import TcpClient, UnixClient
 from modwire_gevent.links import SocketLink
 from peers import (

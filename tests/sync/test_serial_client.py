@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
-from modwire.client import ClientProtocol
+from modwire.client.options import ClientOptions
+from modwire.client.protocol import ClientProtocol
 from modwire.errors import ConnectionLostError, IllegalDataValueError, ResponseTimeoutError
 from modwire.framing import AsciiFraming, BinaryFraming, RtuFraming, TcpFraming
 from modwire.messages.register_access import ReadHoldingRegistersRequest
-from modwire.options import ClientOptions, silent_interval
+from modwire.options import silent_interval
 from modwire_sync import SerialClient
 
 from .peers import (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from modwire.client.options import ClientOptions
 from modwire.errors import (
     ConnectionLostError,
     FrameError,
@@ -18,7 +19,6 @@ from modwire.errors import (
 )
 from modwire.framing import AsciiFraming, RtuFraming
 from modwire.messages.base import RawRequest
-from modwire.options import ClientOptions
 from modwire_sync import TcpClient, UnixClient
 from modwire_sync.links import SocketLink
 

@@ -14,7 +14,7 @@ import trio
 import trio.testing
 
 from modwire import AsciiFraming, RtuFraming, Unit, Units
-from modwire.networks import HostPort
+from modwire.server.peers import HostPort
 from modwire_trio import AsyncUnit, RemoteUnit, TcpClient, serve_tcp
 from server_peers import READ, READ_ANSWER, gated_units, memory_unit, rtu, tcp
 from serving_peers import (

@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 from modwire import RtuFraming
-from modwire.networks import HostPort
+from modwire.server.peers import HostPort
 from modwire_trio import UdpClient, serve_udp
 from server_peers import PATIENCE, READ, READ_ANSWER, gated_units, rtu, tcp
 from serving_peers import (

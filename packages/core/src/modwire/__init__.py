@@ -6,8 +6,9 @@
 from .bits import pack_bits, unpack_bits
 from .calls import AsyncCalls, BlockingCalls
 from .checksums import crc16, lrc
-from .client import ClientProtocol
-from .datastore import Block, Datastore, SequentialBlock, SparseBlock, reference
+from .client.exchange import Exchange
+from .client.options import ClientOptions, Quirks
+from .client.protocol import ClientProtocol
 from .endpoint import Endpoint
 from .errors import (
     AcknowledgeError,
@@ -29,8 +30,6 @@ from .errors import (
     ServerDeviceBusyError,
     ServerDeviceFailureError,
 )
-from .exchange import Exchange
-from .faults import FaultyResponse
 from .framing import FRAMINGS, AsciiFraming, BinaryFraming, Frame, Framing, RtuFraming, TcpFraming
 from .messages import (
     REQUESTS,
@@ -96,9 +95,16 @@ from .messages import (
     ends_by_silence,
     fixed_length,
 )
-from .options import ClientOptions, Quirks, ServerOptions, silent_interval
-from .server import Call, ServerProtocol
-from .unit import Unit, Units
+from .options import silent_interval
+from .server.call import Call
+from .server.faults import FaultyResponse
+from .server.options import ServerOptions
+from .server.protocol import ServerProtocol
+from .units.block import Block
+from .units.datastore import Datastore, SequentialBlock, SparseBlock
+from .units.tables import reference
+from .units.unit import Unit
+from .units.units import Units
 
 __all__ = [
     "FRAMINGS",

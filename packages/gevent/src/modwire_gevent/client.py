@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from modwire.backoff import LinkHistory
-    from modwire.exchange import Alone, Exchange
+    from modwire.client.backoff import LinkHistory
+    from modwire.client.exchange import Alone, Exchange
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
     from modwire.messages.base import Request
-    from modwire.options import ClientOptions
 
     from .links import Link
 

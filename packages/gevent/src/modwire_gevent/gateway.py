@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gevent.event import Event
 
-from modwire.gateway import GatewayUnits, passed_on
-from modwire.gateway_line import GatewayLine, Ticket
-from modwire.remote import failed_answer
+from modwire.gateway.queue import GatewayLine, Ticket
+from modwire.gateway.remote import failed_answer
+from modwire.gateway.units import GatewayUnits, passed_on
 
 from .client import Client
 from .remote import RemoteUnit

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from gevent import get_hub, socket
 
+from modwire.client.options import network_client_options
 from modwire.endpoint import network_name, path_name
 from modwire.framing.tcp import TcpFraming
-from modwire.options import check_timeout, network_client_options
+from modwire.options import check_timeout
 
 from .client import Client
 from .links import SocketLink
 
 if TYPE_CHECKING:
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
-    from modwire.options import ClientOptions
 
     from .links import Link
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gevent.hub import Hub
     from serial.rs485 import RS485Settings
 
-    from modwire.lines import SerialSettings
+    from modwire.serial_settings import SerialSettings
 
 _WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gevent import get_hub
 from gevent.hub import Waiter
 
-from modwire.session import ClientSession
+from modwire.client.link import ClientSession
 
 from .links import LONGEST_WAIT, Link
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from gevent.hub import Hub
 
-    from modwire.exchange import Exchange
+    from modwire.client.exchange import Exchange
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
-    from modwire.options import ClientOptions
 
     AnyExchange: TypeAlias = Exchange[Any]
 

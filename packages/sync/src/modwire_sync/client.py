@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from modwire.exchange import Alone, Exchange
+    from modwire.client.exchange import Alone, Exchange
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
     from modwire.messages.base import Request
-    from modwire.options import ClientOptions
 
     from .links import Link
 

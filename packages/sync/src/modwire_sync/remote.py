@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modwire.errors import ModbusError
-from modwire.remote import failed_answer
-from modwire.unit import Unit
+from modwire.gateway.remote import failed_answer
+from modwire.units.unit import Unit
 
 if TYPE_CHECKING:
     from modwire.calls import BlockingCalls

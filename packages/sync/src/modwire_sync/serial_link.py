@@ -15,7 +15,7 @@ from .links import LONGEST_WAIT, Link
 if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
 
-    from modwire.lines import SerialSettings
+    from modwire.serial_settings import SerialSettings
 
 _CHUNK = 4096
 _WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck

@@ -11,8 +11,8 @@ from _thread import allocate_lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from modwire.client.link import ClientSession
 from modwire.messages.base import Response
-from modwire.session import ClientSession
 
 from .links import LONGEST_WAIT, Link
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from logging import Logger
     from typing import Any, TypeAlias
 
-    from modwire.exchange import Alone, Exchange
+    from modwire.client.exchange import Alone, Exchange
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
-    from modwire.options import ClientOptions
 
     AnyExchange: TypeAlias = Exchange[Any]
 

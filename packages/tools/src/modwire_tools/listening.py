@@ -14,7 +14,7 @@ from modwire.framing import FRAMINGS
 from modwire_trio import serve_serial, serve_tcp, serve_udp, serve_unix
 
 if TYPE_CHECKING:
-    from modwire.options import OnAnswer
+    from modwire.server.options import OnAnswer
 
 _GRACE = 1.0  # seconds that a call has to end after Ctrl+C
 _ALL = "0.0.0.0"

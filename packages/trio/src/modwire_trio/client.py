@@ -14,10 +14,10 @@ from trio.lowlevel import (
 )
 
 from modwire.calls import AsyncCalls
+from modwire.client.options import network_client_options
 from modwire.errors import ConnectionLostError
 from modwire.framing.tcp import TcpFraming
 from modwire.messages.base import Response
-from modwire.options import network_client_options
 
 from .links import Link, StreamLink
 from .turns import DEBUG, TurnTaking
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from modwire.backoff import LinkHistory
-    from modwire.exchange import Alone, Exchange
+    from modwire.client.backoff import LinkHistory
+    from modwire.client.exchange import Alone, Exchange
+    from modwire.client.link import ClientSession
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
     from modwire.messages.base import Request
-    from modwire.options import ClientOptions
-    from modwire.session import ClientSession
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 

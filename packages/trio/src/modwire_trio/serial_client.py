@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modwire.framing.rtu import RtuFraming
-from modwire.lines import SerialSettings
+from modwire.serial_settings import SerialSettings
 
 from .client import Client
 
 if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
 
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
-    from modwire.options import ClientOptions
 
     from .links import Link
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from outcome import Outcome
     from serial.rs485 import RS485Settings
 
-    from modwire.lines import SerialSettings
+    from modwire.serial_settings import SerialSettings
 
 _READ_TIMEOUT = 1.0  # seconds for which a thread reads that nobody may wait for any more
 

@@ -14,7 +14,7 @@ import trio
 from trio import CancelScope, current_time
 from trio.lowlevel import Abort, Task, current_task, reschedule, wait_task_rescheduled
 
-from modwire.session import ClientSession
+from modwire.client.link import ClientSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from trio.lowlevel import RaiseCancelT
 
-    from modwire.exchange import Exchange
+    from modwire.client.exchange import Exchange
+    from modwire.client.options import ClientOptions
     from modwire.framing import Framing
-    from modwire.options import ClientOptions
 
     from .links import Link
 

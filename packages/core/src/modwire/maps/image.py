@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..messages.bit_access import WriteMultipleCoilsRequest, WriteSingleCoilRequest
 from ..messages.register_access import WriteMultipleRegistersRequest, WriteSingleRegisterRequest
 from ..messages.register_operations import MaskWriteRegisterRequest
-from ..planner import DEFAULT_LIMITS, PlanLimits, Span
+from ..planner.plan import DEFAULT_LIMITS, PlanLimits, Span
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest

@@ -7,7 +7,7 @@ from enum import Enum
 from operator import index
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
-from ..planner import Span
+from ..planner.plan import Span
 from ..values.building import decode_value, encode_value
 from ..values.orders import ABCD, Endian, Order, OrderName, find_order
 from ..values.types import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from ..calls import AsyncCalls, BlockingCalls
 from ..errors import InvalidResponseError
-from ..planner import Span, plan
+from ..planner.plan import Span, plan
 from .image import WHOLE, AnyPoint, Image
 from .transfer import Reading, no_client, read_async, read_blocking, write_async, write_blocking
 

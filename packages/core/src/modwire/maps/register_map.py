@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
 from ..calls import AsyncCalls, BlockingCalls
-from ..datastore import Block, MemoryBlock, SparseBlock
 from ..errors import InvalidResponseError
-from ..planner import DEFAULT_LIMITS, PlanLimits, Planner, Span, plan
-from ..unit import Unit
+from ..planner.plan import DEFAULT_LIMITS, PlanLimits, Planner, Span, plan
+from ..units.block import Block
+from ..units.datastore import MemoryBlock, SparseBlock
+from ..units.unit import Unit
 from ..values.orders import ABCD, find_order
 from .image import TABLES, WHOLE, AnyPoint, Image
 from .transfer import Reading, no_client, read_async, read_blocking, write_async, write_blocking
@@ -19,7 +20,7 @@ from .transfer import Reading, no_client, read_async, read_blocking, write_async
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..datastore import Datastore
+    from ..units.datastore import Datastore
     from ..values.orders import Order, OrderName
 
 MapT = TypeVar("MapT", bound="RegisterMap")

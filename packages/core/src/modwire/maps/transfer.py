@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import IllegalDataAddressError
-from ..planner import PlanLimits, Planner, Span
+from ..planner.plan import PlanLimits, Planner, Span
 from .image import AnyPoint, Image, Write, plan_writes
 
 if TYPE_CHECKING:

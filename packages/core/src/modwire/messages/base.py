@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 MAX_PDU = 253  # bytes, section 4.1
 

@@ -35,7 +35,7 @@ from .checks import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 MAX_READ_BITS = 2000
 MAX_WRITE_BITS = 1968

@@ -11,7 +11,7 @@ from .checks import wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 CANOPEN_GENERAL_REFERENCE = 13
 MAX_MEI_DATA = MAX_PDU - 2

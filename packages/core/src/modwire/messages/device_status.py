@@ -13,7 +13,7 @@ from .checks import check_word, wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 MAX_EVENTS = 64
 MAX_SERVER_ID_DATA = 251  # bytes: id, run indicator and additional data

@@ -28,7 +28,7 @@ from .register_access import pack_registers, unpack_registers
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 __all__ = [
     "DiagnosticsRequest",

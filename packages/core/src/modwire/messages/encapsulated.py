@@ -29,7 +29,7 @@ from .checks import check_echo, wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 __all__ = [
     "CanopenGeneralReferenceRequest",

@@ -18,7 +18,7 @@ from .register_access import pack_registers, unpack_registers
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 REFERENCE_TYPE = 6
 FILE_RECORDS = 10000  # in every file

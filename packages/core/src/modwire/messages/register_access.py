@@ -37,7 +37,7 @@ from .checks import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 MAX_READ_REGISTERS = 125
 MAX_WRITE_REGISTERS = 123

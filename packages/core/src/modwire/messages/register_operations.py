@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import IllegalDataValueError, InvalidResponseError
 from .base import Request, Response, counted_length, fixed_length, set_field
-from .checks import (
-    check_address,
-    check_echo,
-    check_span,
-    check_word,
-    wrong_request,
-    wrong_response,
-)
+from .checks import check_address, check_echo, check_span, check_word, wrong_request, wrong_response
 from .register_access import (
     MAX_READ_REGISTERS,
     ReadRegistersResponse,
@@ -28,7 +21,7 @@ from .register_access import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..unit import Unit
+    from ..units.unit import Unit
 
 MAX_READ_WRITE_REGISTERS = 121  # what function 23 may write
 MAX_FIFO_COUNT = 31

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..bits import pack_bits, unpack_bits
-from ..block import pack_words, unpack_words
+from ..units.block import pack_words, unpack_words
 from .orders import ABCD, Order, find_order, swap_bytes, swap_words
 from .types import MOST_BYTES, ValueType, find_type
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gevent.monkey import get_original
 from gevent.socket import getaddrinfo
 
-from modwire.networks import HostPort, check_port
+from modwire.server.peers import HostPort, check_port
 
 if TYPE_CHECKING:
     from typing import Any, TypeAlias

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modwire.server import idlest
+from modwire.server.peers import idlest
 
 if TYPE_CHECKING:
     from logging import Logger

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gevent.hub import Hub
     from serial.rs485 import RS485Settings
 
-    from modwire.lines import SerialSettings
+    from modwire.serial_settings import SerialSettings
 
     from ..links import Link
     from .workers import Workers

@@ -13,8 +13,9 @@ import gevent
 from gevent import get_hub, sleep
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import STREAM_SERVER_TOLERANCE, check_count, merged_server_options
+from modwire.options import check_count
+from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.peers import Allowed, HostPort, Network, peer_of
 
 from .addresses import Address, accept, address_of, bind, identify
 from .base import Server, log_error
@@ -24,7 +25,7 @@ from .waiting import Waiting
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
     from .base import AnyGreenlet
 

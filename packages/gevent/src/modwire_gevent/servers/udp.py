@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from gevent import GreenletExit, get_hub, sleep
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import check_count, merged_server_options
-from modwire.server import busy_call
+from modwire.options import check_count
+from modwire.server.call import busy_call
+from modwire.server.options import merged_server_options
+from modwire.server.peers import Allowed, HostPort, Network, peer_of
 
 from .addresses import address_of, bind
 from .base import DEBUG, Server, log_error
@@ -20,7 +21,7 @@ from .waiting import Waiting
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
 _MAX_DATAGRAM = 65536
 # So that a flood at one socket does not keep other greenlets waiting.

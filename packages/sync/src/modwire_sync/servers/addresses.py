@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING
 
-from modwire.networks import HostPort, check_port
+from modwire.server.peers import HostPort, check_port
 
 if TYPE_CHECKING:
     from typing import TypeAlias

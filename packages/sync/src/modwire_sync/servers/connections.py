@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
-from modwire.server import idlest
+from modwire.server.peers import idlest
 
 if TYPE_CHECKING:
     from modwire import Units

@@ -11,9 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire import ConnectionLostError, RtuFraming
-from modwire.line_server import LineServer
-from modwire.lines import SERIAL_TOLERANCE, SerialSettings
-from modwire.options import merged_server_options
+from modwire.serial_settings import SERIAL_TOLERANCE, SerialSettings
+from modwire.server.line import LineServer
+from modwire.server.options import merged_server_options
 
 from .base import Server, log_error
 from .loop import DEBUG
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
 
     from modwire import Call, Framing, Response, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
 _CHUNK = 4096
 _READ_TIMEOUT = 0.5  # seconds, where a thread has to read

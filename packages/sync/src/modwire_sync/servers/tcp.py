@@ -10,8 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import STREAM_SERVER_TOLERANCE, check_count, merged_server_options
+from modwire.options import check_count
+from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.peers import Allowed, HostPort, Network, peer_of
 
 from .addresses import Address, address_of, bind, identify
 from .base import Server, log_error
@@ -20,7 +21,7 @@ from .connections import Connections
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
 _ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
 _ACCEPT_PAUSE = 0.25  # seconds, when the system is out of file descriptors or memory

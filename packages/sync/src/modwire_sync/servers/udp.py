@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import check_count, merged_server_options
-from modwire.server import busy_call
+from modwire.options import check_count
+from modwire.server.call import busy_call
+from modwire.server.options import merged_server_options
+from modwire.server.peers import Allowed, HostPort, Network, peer_of
 
 from .addresses import address_of, bind
 from .base import Server, log_error
@@ -18,7 +19,7 @@ from .loop import DEBUG
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
 _MAX_DATAGRAM = 65536
 _DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not keep shutdown waiting

@@ -11,7 +11,7 @@ from .ending import argument
 
 if TYPE_CHECKING:
     from modwire import Call, Response, ServerProtocol
-    from modwire.options import OnAnswer
+    from modwire.server.options import OnAnswer
     from modwire_tools.listening import Limits, Listen
 
 AllowOption = Annotated[
@@ -45,7 +45,7 @@ def parse_limits(
     allow: list[str] | None, max_connections: str, idle_timeout: str | None, *, reuse_port: bool
 ) -> Limits:
     """What the options say; raises WrongArgumentError."""
-    from modwire.networks import Allowed
+    from modwire.server.peers import Allowed
     from modwire_tools.listening import Limits
 
     if allow:

@@ -20,7 +20,7 @@ from modwire import (
     ServerOptions,
     ServerProtocol,
 )
-from modwire.networks import HostPort
+from modwire.server.peers import HostPort
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from .lines import Lines

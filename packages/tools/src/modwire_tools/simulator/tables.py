@@ -9,8 +9,8 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
-from modwire.datastore import MemoryBlock
 from modwire.errors import ExceptionResponseError, IllegalDataAddressError
+from modwire.units.datastore import MemoryBlock
 
 from .devices import BlockSpec, Limit, Refusal
 from .points import LivePoint

@@ -10,7 +10,7 @@ import sys
 
 import trio
 
-from modwire.networks import HostPort, check_port
+from modwire.server.peers import HostPort, check_port
 
 
 async def bind(

@@ -14,9 +14,9 @@ import trio
 from trio.lowlevel import wait_writable
 
 from modwire import ConnectionLostError, RtuFraming
-from modwire.line_server import LineServer
-from modwire.lines import SERIAL_TOLERANCE, SerialSettings
-from modwire.options import merged_server_options
+from modwire.serial_settings import SERIAL_TOLERANCE, SerialSettings
+from modwire.server.line import LineServer
+from modwire.server.options import merged_server_options
 
 from .service import DEBUG, Service, log_error, logger, wire
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from serial.rs485 import RS485Settings
 
     from modwire import Call, Framing, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
     from ..links import Link
 

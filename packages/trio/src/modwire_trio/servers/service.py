@@ -13,8 +13,8 @@ from modwire.options import check_count
 
 if TYPE_CHECKING:
     from modwire import Call, Response, ServerProtocol
-    from modwire.execution import InThread
     from modwire.messages.base import AnyRequest
+    from modwire.server.execution import InThread
 
 _PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG

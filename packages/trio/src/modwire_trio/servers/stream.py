@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
 
 from .connection import StreamConnection
 from .service import Service, log_error
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
 
 async def serve_stream(

@@ -13,9 +13,9 @@ import trio
 from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import STREAM_SERVER_TOLERANCE, check_count, merged_server_options
-from modwire.server import idlest
+from modwire.options import check_count
+from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.peers import Allowed, HostPort, Network, idlest, peer_of
 
 from .addresses import address_of, bind, bind_path, identify
 from .connection import SocketConnection
@@ -24,7 +24,7 @@ from .service import Service, log_error, logger
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
 _ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
 _ACCEPT_PAUSE = 0.25  # seconds, when the system is out of file descriptors or memory

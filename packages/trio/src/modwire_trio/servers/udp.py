@@ -11,16 +11,17 @@ import trio
 from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.networks import Allowed, HostPort, Network, peer_of
-from modwire.options import check_count, merged_server_options
-from modwire.server import busy_call
+from modwire.options import check_count
+from modwire.server.call import busy_call
+from modwire.server.options import merged_server_options
+from modwire.server.peers import Allowed, HostPort, Network, peer_of
 
 from .addresses import address_of, bind
 from .service import DEBUG, Service, log_error, logger, wire
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, Units
-    from modwire.options import Authorize, OnCall
+    from modwire.server.options import Authorize, OnCall
 
 _MAX_DATAGRAM = 65536
 _DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not keep others waiting

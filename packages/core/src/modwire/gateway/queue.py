@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from .errors import (
+from ..errors import (
     ConnectionLostError,
     ExceptionCode,
     ExceptionResponseError,
@@ -21,12 +21,12 @@ from .errors import (
     ResponseTimeoutError,
     ServerDeviceBusyError,
 )
-from .messages.base import ExceptionResponse, Response
+from ..messages.base import ExceptionResponse, Response
 from .silences import Silences
 
 if TYPE_CHECKING:
-    from .messages.base import AnyRequest
-    from .options import ClientOptions
+    from ..client.options import ClientOptions
+    from ..messages.base import AnyRequest
     from .silences import Silence, Silenced
 
 _MOST_WAITING = 1024  # requests of all clients together, of which there is no end on UDP

@@ -7,49 +7,21 @@ executed wherever waiting is allowed, and answered with `answer`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-from .errors import ExceptionCode, FrameError, InvalidRequestError
-from .execution import Call, Executor, busy_call
+from ..errors import ExceptionCode, FrameError, InvalidRequestError
+from ..framing.ascii import follow_delimiter
+from ..framing.base import Frame, Framing
+from ..messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
+from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
+from .call import Call
+from .execution import Executor
 from .faults import FaultyResponse
-from .framing.ascii import follow_delimiter
-from .framing.base import Frame, Framing
-from .messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
-from .messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
 from .options import ServerOptions
 
 if TYPE_CHECKING:
+    from ..units.units import Units
     from .options import OnAnswer, OnConnection
-    from .unit import Units
-
-__all__ = ["Call", "ServerProtocol", "busy_call", "idlest"]
-
-
-class Connected(Protocol):
-    """What `idlest` has to know of a connection."""
-
-    @property
-    def heard(self) -> float:
-        """When bytes last came from the peer (seconds, monotonic)."""
-        raise NotImplementedError
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a call of the peer is being executed."""
-        raise NotImplementedError
-
-
-ConnectedT = TypeVar("ConnectedT", bound=Connected)
-
-
-def idlest(connections: Iterable[ConnectedT]) -> ConnectedT | None:
-    """The connection to close where room is needed: the one that was idle longest.
-
-    None where all are busy (MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2).
-    """
-    idle = [each for each in connections if not each.is_busy]
-    return min(idle, key=lambda each: each.heard) if idle else None
 
 
 class ServerProtocol(Executor):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -67,3 +67,29 @@ class Allowed:
     def allows(self, peer: HostPort) -> bool:
         """Whether `peer` may come in."""
         return self._allows(peer.host)
+
+
+class Connected(Protocol):
+    """What `idlest` has to know of a connection."""
+
+    @property
+    def heard(self) -> float:
+        """When bytes last came from the peer (seconds, monotonic)."""
+        raise NotImplementedError
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call of the peer is being executed."""
+        raise NotImplementedError
+
+
+ConnectedT = TypeVar("ConnectedT", bound=Connected)
+
+
+def idlest(connections: Iterable[ConnectedT]) -> ConnectedT | None:
+    """The connection to close where room is needed: the one that was idle longest.
+
+    None where all are busy (MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2).
+    """
+    idle = [each for each in connections if not each.is_busy]
+    return min(idle, key=lambda each: each.heard) if idle else None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from ..errors import IllegalFunctionError
 from .block import check_value
-from .errors import IllegalFunctionError
 
 _LOG_SIZE = 64  # events, section 6.10
 

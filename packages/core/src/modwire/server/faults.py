@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .messages.base import Response, set_field
+from ..messages.base import Response, set_field
 
 
 class FaultyResponse(Response):

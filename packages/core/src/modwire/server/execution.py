@@ -8,44 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from .errors import ExceptionCode, ExceptionResponseError, InvalidRequestError, ModbusError
-from .messages.base import ExceptionResponse, Response
+from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError, ModbusError
+from ..messages.base import ExceptionResponse, Response
 
 if TYPE_CHECKING:
     from typing import TypeAlias, TypeGuard
 
-    from .messages.base import AnyRequest
+    from ..messages.base import AnyRequest
+    from ..units.unit import Unit
+    from ..units.units import Units
+    from .call import Call
     from .options import Authorize, ServerOptions
-    from .unit import Unit, Units
 
     # Runs a function that may wait, such as `trio.to_thread.run_sync`.
     InThread: TypeAlias = "Callable[[Callable[[], Response | None]], Awaitable[Response | None]]"
-
-
-class Call(NamedTuple):
-    """A request that waits for its answer.
-
-    One that breaks the specification comes as a `RawRequest`, with the error in `refusal`; its
-    answer is the exception that the error names.
-    """
-
-    unit: int
-    transaction: int
-    request: AnyRequest
-    broadcast: bool = False
-    refusal: InvalidRequestError | None = None
-
-
-def busy_call(call: Call) -> Call:
-    """`call`, to be answered with exception 06: the server has enough to do."""
-    error = InvalidRequestError(
-        "too many calls to units that block are open",
-        call.request.function_code,
-        ExceptionCode.SERVER_DEVICE_BUSY,
-    )
-    return call._replace(refusal=error)
 
 
 class Executor:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .errors import ConnectionLostError, ExceptionCode, ExceptionResponseError
-from .messages.base import ExceptionResponse
+from ..errors import ConnectionLostError, ExceptionCode, ExceptionResponseError
+from ..messages.base import ExceptionResponse
 
 if TYPE_CHECKING:
-    from .errors import ModbusError
-    from .messages.base import AnyRequest
+    from ..errors import ModbusError
+    from ..messages.base import AnyRequest
 
 
 def failed_answer(

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from ..errors import ConnectionLostError
+from ..messages.base import Response
+from ..options import check_timeout, check_unit
 from .backoff import Backoff, LinkHistory
-from .client import ClientProtocol
-from .errors import ConnectionLostError
-from .messages.base import Response
-from .options import check_timeout, check_unit
+from .protocol import ClientProtocol
 
 if TYPE_CHECKING:
+    from ..framing import Framing
+    from ..messages.base import Request
     from .exchange import Exchange
-    from .framing import Framing
-    from .messages.base import Request
     from .options import ClientOptions
 
 ResponseT = TypeVar("ResponseT", bound=Response)

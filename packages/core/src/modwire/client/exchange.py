@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .errors import InvalidResponseError, ResponseTimeoutError
-from .messages.base import MAX_PDU, Response
+from ..errors import InvalidResponseError, ResponseTimeoutError
+from ..messages.base import MAX_PDU, Response
 
 if TYPE_CHECKING:
-    from .messages.base import AnyRequest, Request
+    from ..messages.base import AnyRequest, Request
     from .options import ClientOptions
 
 ResponseT = TypeVar("ResponseT", bound=Response)

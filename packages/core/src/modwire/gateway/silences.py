@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .backoff import Backoff
+from ..client.backoff import Backoff
 
 
 class Silence:

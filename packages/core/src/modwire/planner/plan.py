@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .plan_limits import BIT_TABLES, TABLES, PlanLimits, Span
+from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
+from .limits import PlanLimits, Span
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     # The first address, and the one behind the last: within one table, spans without its name.
     Range: TypeAlias = tuple[int, int]
 
-__all__ = ["DEFAULT_LIMITS", "PlanLimits", "Planner", "Span", "plan"]
-
-_ADDRESSES = 0x10000
 
 DEFAULT_LIMITS = PlanLimits()
 
@@ -59,7 +57,7 @@ def _requests(
     most = _longest(table, limits)
     item_cost = limits.item_cost / 16 if table in BIT_TABLES else limits.item_cost
     request_cost = limits.request_cost
-    widest = _ADDRESSES if limits.max_gap is None else limits.max_gap
+    widest = ADDRESSES if limits.max_gap is None else limits.max_gap
     forbidden = limits.forbidden.get(table, ())
     cuts: list[int] = []  # for each point, where the request begins that ends with it
     # (cost, addresses read beyond the points, index of the point behind the cut), best first
@@ -247,7 +245,7 @@ class Planner:
     def _overlapping(self, table: str, start: int, stop: int) -> list[Range]:
         """The readable points that have an address of `start`..`stop - 1`."""
         readable = self._readable[table]
-        first = bisect_right(readable, (start - self._longest[table], _ADDRESSES))
+        first = bisect_right(readable, (start - self._longest[table], ADDRESSES))
         last = bisect_left(readable, (stop, 0))
         return [point for point in readable[first:last] if point[1] > start]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .messages.base import AnyRequest
+    from ..messages.base import AnyRequest
 
 _NEVER = float("-inf")
 _IDLE = 0.5  # seconds of quiet after which a server may have closed the connection

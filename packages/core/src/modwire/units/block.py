@@ -9,8 +9,8 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
-from .bits import pack_bits, unpack_bits
-from .errors import IllegalDataAddressError
+from ..bits import pack_bits, unpack_bits
+from ..errors import IllegalDataAddressError
 
 
 class Block:

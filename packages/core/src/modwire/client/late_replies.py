@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .framing import Frame
+    from ..framing import Frame
 
 _MOST_TRANSACTIONS = 4096
 

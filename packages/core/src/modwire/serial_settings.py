@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NoReturn, TypedDict
 
+from .client.options import ClientOptions
 from .framing.ascii import AsciiFraming
 from .framing.base import Framing
-from .options import ClientOptions, check_options, silent_interval
+from .options import check_options, silent_interval
 
 SERIAL_TOLERANCE = 0.02
 """Seconds by which an operating system or a USB adapter may tear a frame apart."""

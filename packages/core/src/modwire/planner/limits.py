@@ -10,17 +10,14 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .messages.bit_access import MAX_READ_BITS
-from .messages.register_access import MAX_READ_REGISTERS
-from .options import silent_interval
+from ..messages.bit_access import MAX_READ_BITS
+from ..messages.register_access import MAX_READ_REGISTERS
+from ..options import silent_interval
+from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
-BIT_TABLES = ("coils", "discrete_inputs")
-
-_ADDRESSES = 0x10000
 # Characters on an RTU line: request (8) and answer (5) without the registers, 2 for a register.
 _FRAMES, _REGISTER = 13, 2
 
@@ -48,7 +45,7 @@ class Span:
                 f"address and count must be whole numbers, count at least 1, "
                 f"got {address!r} and {count!r}"
             )
-        if not 0 <= address <= _ADDRESSES - count:
+        if not 0 <= address <= ADDRESSES - count:
             raise ValueError(
                 f"addresses must be 0..65535, got {address}..{address + count - 1} of {table}"
             )
@@ -230,7 +227,7 @@ def _forbidden(given: Mapping[str, Iterable[int | range]]) -> dict[str, tuple[ra
                 raise ValueError(
                     f"forbidden must be addresses and ranges of them, with step 1, got {each!r}"
                 )
-            if span and not 0 <= span.start < span.stop <= _ADDRESSES:
+            if span and not 0 <= span.start < span.stop <= ADDRESSES:
                 raise ValueError(f"forbidden addresses must be 0..65535, got {each!r} of {table}")
             if span:
                 ranges.append(span)

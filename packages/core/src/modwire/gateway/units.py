@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from .errors import GatewayPathUnavailableError
-from .gateway_line import Rules
-from .messages.base import RawRequest
-from .options import check_count, check_timeout
+from ..errors import GatewayPathUnavailableError
+from ..messages.base import RawRequest
+from ..options import check_count, check_timeout
+from ..units.unit import Unit
+from ..units.units import Units
+from .queue import Rules
 from .remote import failed_answer
-from .unit import Unit, Units
 
 if TYPE_CHECKING:
-    from .gateway_line import LineClient
-    from .messages.base import AnyRequest, Response
+    from ..messages.base import AnyRequest, Response
+    from .queue import LineClient
 
 _MOST_UNIT = 255
 

@@ -21,22 +21,18 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import (
-    ConnectionLostError,
-    FrameError,
-    InvalidResponseError,
-    ModbusError,
-)
+from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
+from ..framing.ascii import expect_delimiter, follow_delimiter
+from ..framing.base import Frame, Framing
+from ..messages.base import MAX_PDU, Response
+from ..messages.diagnostics import DiagnosticsRequest
+from ..options import check_timeout, check_unit
 from .exchange import Alone, Exchange, new_exchange
-from .framing.ascii import expect_delimiter, follow_delimiter
-from .framing.base import Frame, Framing
 from .late_replies import LateReplies
-from .messages.base import MAX_PDU, Response
-from .messages.diagnostics import DiagnosticsRequest
-from .options import ClientOptions, Quirks, check_timeout, check_unit
+from .options import ClientOptions, Quirks
 
 if TYPE_CHECKING:
-    from .messages.base import AnyRequest, Request
+    from ..messages.base import AnyRequest, Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 

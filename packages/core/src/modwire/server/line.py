@@ -11,13 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .server import Call, ServerProtocol, busy_call
+from .call import Call, busy_call
+from .protocol import ServerProtocol
 
 if TYPE_CHECKING:
-    from .framing import Framing
-    from .messages.base import Response
+    from ..framing import Framing
+    from ..messages.base import Response
+    from ..units.units import Units
     from .options import ServerOptions
-    from .unit import Units
 
 _MAX_BROADCASTS = 16  # that wait for units which block
 

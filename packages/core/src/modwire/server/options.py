@@ -1,0 +1,129 @@
+"""How a server answers: its options, and the types of its hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CodeType
+from typing import TYPE_CHECKING, TypeVar
+
+from ..options import LineOptions, check_options
+
+if TYPE_CHECKING:
+    from ..messages.base import AnyRequest, Response
+    from ..messages.decoder import Decoder
+    from .call import Call
+    from .protocol import ServerProtocol
+
+    Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
+    OnCall = Callable[[object, AnyRequest, "Response | None"], None]
+    OnError = Callable[[object, AnyRequest, BaseException], None]
+    OnConnection = Callable[[ServerProtocol], None]
+    OnAnswer = Callable[[ServerProtocol, Call, "Response | None"], None]
+
+HookT = TypeVar("HookT")
+
+_CO_COROUTINE = 0x80  # of the flags of a code object: it is that of an `async def`
+
+STREAM_SERVER_TOLERANCE = 0.5
+"""The same for a server on a stream, which has one client and so loses nothing by waiting."""
+
+
+class ServerOptions(LineOptions):
+    """How a server answers.
+
+    `idle_timeout`: seconds without a byte after which a connection is closed, None for never.
+    `authorize(peer, role, unit, request)` decides whether a request is executed; refused ones get
+    exception 01. `on_call(peer, request, response)` sees every call; the response is None where
+    nothing is answered. `on_error(peer, request, error)` sees what units and hooks raised
+    unexpectedly, which the client only sees as exception 04.
+
+    `on_connect(protocol)` and `on_disconnect(protocol)` see each connection come and go, as the
+    `ServerProtocol` that serves it: its `peer`, when it was `heard`, how many `requests` it made.
+    `on_answer(protocol, call, response)` is `on_call` for those who want to know it all: the
+    unit and the transaction that `call` has, and when `protocol` heard the request.
+    """
+
+    def __init__(
+        self,
+        *,
+        idle_timeout: float | None = None,
+        authorize: Authorize | None = None,
+        on_call: OnCall | None = None,
+        on_error: OnError | None = None,
+        on_connect: OnConnection | None = None,
+        on_disconnect: OnConnection | None = None,
+        on_answer: OnAnswer | None = None,
+        silence: float = 0.00175,
+        tolerance: float = 0.0,
+        suppress_echo: bool = False,
+        decoder: Decoder | None = None,
+    ) -> None:
+        super().__init__(
+            silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
+        )
+        if idle_timeout is not None and (
+            not isinstance(idle_timeout, (int, float)) or not idle_timeout > 0
+        ):
+            raise ValueError(f"idle_timeout must be greater than 0 seconds, got {idle_timeout!r}")
+        self.idle_timeout = idle_timeout
+        self.authorize = _hook("authorize(peer, role, unit, request)", authorize)
+        self.on_call = _hook("on_call(peer, request, response)", on_call)
+        self.on_error = _hook("on_error(peer, request, error)", on_error)
+        self.on_connect = _hook("on_connect(protocol)", on_connect)
+        self.on_disconnect = _hook("on_disconnect(protocol)", on_disconnect)
+        self.on_answer = _hook("on_answer(protocol, call, response)", on_answer)
+
+
+def merged_server_options(
+    options: ServerOptions | None,
+    *,
+    authorize: Authorize | None,
+    on_call: OnCall | None,
+    on_error: OnError,
+    idle_timeout: float | None = None,
+    is_connected: bool = False,
+    suppress_echo: bool = False,
+    silence: float = 0.0,
+    tolerance: float = 0.0,
+) -> ServerOptions:
+    """`options` with what a server's own arguments add to it.
+
+    An argument that is None leaves the option as it is; `silence` and `tolerance` are what the
+    link needs at least. Only connections, `is_connected`, can be idle too long. `on_error` is the
+    adapter's and does not raise: it is told what units and hooks raised, before the `on_error` of
+    the options is, and then what that one raised itself.
+    """
+    if options is not None:
+        check_options(options, ServerOptions)
+    base = ServerOptions() if options is None else options
+    if idle_timeout is None and is_connected:
+        idle_timeout = base.idle_timeout
+    told = base.on_error
+
+    def tell_both(peer: object, request: AnyRequest, error: BaseException) -> None:
+        on_error(peer, request, error)
+        if told is not None:
+            try:
+                told(peer, request, error)
+            except Exception as failure:  # noqa: BLE001 - a hook of the user's
+                on_error(peer, request, failure)
+
+    return base.replace(
+        idle_timeout=idle_timeout,
+        authorize=base.authorize if authorize is None else authorize,
+        on_call=base.on_call if on_call is None else on_call,
+        on_error=tell_both,
+        silence=max(base.silence, silence),
+        tolerance=max(base.tolerance, tolerance),
+        suppress_echo=base.suppress_echo or suppress_echo,
+    )
+
+
+def _hook(usage: str, hook: HookT) -> HookT:
+    if hook is not None and not callable(hook):
+        raise TypeError(f"{usage} must be a function or None, got {hook!r}")
+    code = getattr(hook, "__code__", None)
+    if isinstance(code, CodeType) and code.co_flags & _CO_COROUTINE:
+        # Nobody would await it; and what it returns is true, which would authorize all.
+        raise TypeError(f"{usage} must not be a coroutine function, got {hook!r}")
+    return hook
