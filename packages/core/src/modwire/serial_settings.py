@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, TypedDict
+from typing import NoReturn, Protocol, TypedDict
 
 from .client.options import ClientOptions
 from .framing.ascii import AsciiFraming
@@ -16,6 +16,16 @@ _MAX_ADU = 256  # characters that an answer may have in time, where no timeout w
 
 # Slots are written once, in the constructor, past the guard in __setattr__.
 _set = object.__setattr__
+
+
+class Rs485Settings(Protocol):
+    """What pyserial's `RS485Settings` has; the core does not import pyserial."""
+
+    rts_level_for_tx: bool
+    rts_level_for_rx: bool
+    loopback: bool
+    delay_before_tx: float | None
+    delay_before_rx: float | None
 
 
 class PortArguments(TypedDict):

@@ -18,44 +18,42 @@ LONGEST_WAIT = 3600.0  # seconds, for system calls know no very great ones; the 
 
 
 class Link:
-    """What the client needs of an open link.
-
-    OSError from any method means that the link is lost.
-    """
+    """What the client needs of an open link. OSError from any method means that it is lost."""
 
     is_datagram = False
+    is_sending = False  # `send` returns when all is sent
 
-    def send(self, data: bytes) -> float:
-        """Send all of `data`; the seconds that the line is still busy with it after `send` began.
-
-        0.0 where bytes need no time worth counting.
-        """
+    def send(self, data: bytes, now: float) -> float:
+        """Send all of `data`. Return the seconds that the line is busy with it, 0.0 if none."""
         raise NotImplementedError
 
+    def withdraw(self, adu: bytes) -> bool:
+        return True  # nothing ever waits for room
+
     def receive(self, seconds: float) -> bytes | None:
-        """The bytes that come within `seconds`, None if none do, b"" at the end of the stream.
+        """Return the bytes that come within `seconds`, None if none do, b"" at the end.
 
         It may give up a little early, or at `LONGEST_WAIT`; with 0 or less, at once or soon.
         """
         raise NotImplementedError
 
     def receive_now(self) -> bytes | None:
-        """The bytes that are there already; None and b"" as for `receive`."""
+        """Return the bytes that have arrived; None and b"" as for `receive`."""
         raise NotImplementedError
 
     def interrupt(self) -> None:
-        """Make a `receive` that waits in another thread return soon. The link is of no more use."""
+        """Make a `receive` in another thread return soon. The link is of no more use."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Close the link; to be called once, when nobody receives."""
+        """Close the link, once, when nobody receives."""
         raise NotImplementedError
 
 
 class SocketLink(Link):
     """A connected stream or datagram socket, which the link owns from here on.
 
-    `send_timeout` is in seconds. Where the socket allows it, the kernel keeps the time
+    `send_timeout` is in seconds. If the socket allows it, the kernel keeps the time
     (SO_RCVTIMEO): an exchange is then two system calls, where `settimeout` needs four. A signal
     whose handler returns starts the waiting anew.
     """
@@ -76,7 +74,7 @@ class SocketLink(Link):
             except OSError:  # a C library whose timeval is not two longs
                 self._kernel_waits = False
 
-    def send(self, data: bytes) -> float:
+    def send(self, data: bytes, now: float) -> float:
         if not self._kernel_waits:
             self._set_timeout(self._send_timeout)
         try:
@@ -107,7 +105,7 @@ class SocketLink(Link):
 
     def _set_timeout(self, seconds: float) -> None:
         """Set the timeout, and `_least` to `_most`, the times for which it need not be set."""
-        # Setting it costs as much as receiving, so one that is 1 % off will do; where it ends the
+        # Setting it costs as much as receiving, so one that is 1 % off will do; if it ends the
         # waiting too soon, the client waits again.
         self._least = seconds * 0.99 - 0.0005
         self._most = seconds * 1.01 + 0.0005
@@ -118,7 +116,7 @@ class SocketLink(Link):
             self._sock.settimeout(seconds)
 
     def interrupt(self) -> None:
-        with suppress(OSError):  # the other side was faster
+        with suppress(OSError):  # the peer has closed it already
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 import select
 from typing import TYPE_CHECKING
 
-import serial
-import serial.rs485
-
 from .links import LONGEST_WAIT, Link
+from .ports import descriptor
 
 if TYPE_CHECKING:
-    from serial.rs485 import RS485Settings
-
-    from modwire.serial_settings import SerialSettings
+    import serial
 
 _CHUNK = 4096
-_WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
-
-
-def open_port(
-    port: str,
-    settings: SerialSettings,
-    *,
-    rs485: RS485Settings | bool | None,
-    exclusive: bool,
-) -> serial.Serial:
-    """The open port; raises OSError, and ValueError for what the driver does not know."""
-    opened: serial.Serial = serial.serial_for_url(
-        port,
-        **settings.port_arguments(os.path.realpath(port)),
-        timeout=0,
-        write_timeout=_WRITE_TIMEOUT,
-        exclusive=True if exclusive else None,
-    )
-    if rs485:
-        try:
-            opened.rs485_mode = serial.rs485.RS485Settings() if rs485 is True else rs485
-        except BaseException:
-            opened.close()
-            raise
-    return opened
+WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
 
 
 class SerialLink(Link):
@@ -52,11 +23,33 @@ class SerialLink(Link):
         self._port = port
         self._character_time = character_time
         self._descriptor = descriptor(port)
+        if self._descriptor is not None:
+            os.set_blocking(self._descriptor, False)
         self._wake_end, self._wake = os.pipe()
 
-    def send(self, data: bytes) -> float:
-        self._port.write(data)
+    def send(self, data: bytes, now: float) -> float:
+        number = self._descriptor
+        if number is None:
+            self._port.write(data)
+        else:
+            try:
+                sent = os.write(number, data)
+            except BlockingIOError:
+                sent = 0
+            while sent < len(data):
+                sent += self._send_more(number, data[sent:])
         return len(data) * self._character_time
+
+    def _send_more(self, number: int, data: bytes) -> int:
+        """Wait for room and send a part of `data`."""
+        seconds = len(data) * self._character_time + WRITE_TIMEOUT
+        _, ready, _ = select.select((), (number,), (), seconds)
+        if not ready:
+            raise OSError(f"the port took no more bytes for {seconds:.1f} s")
+        try:
+            return os.write(number, data)
+        except BlockingIOError:
+            return 0
 
     def receive(self, seconds: float) -> bytes | None:
         seconds = min(max(seconds, 0.0), LONGEST_WAIT)
@@ -77,7 +70,13 @@ class SerialLink(Link):
         return data + port.read(port.in_waiting) if data else None
 
     def receive_now(self) -> bytes | None:
-        return self.receive(0.0)
+        if self._descriptor is None:
+            return self._read_port(0.0)
+        try:
+            # b"" may mean a port that is gone, which `receive` tells from one without bytes.
+            return os.read(self._descriptor, _CHUNK) or None
+        except BlockingIOError:
+            return None
 
     def interrupt(self) -> None:
         os.write(self._wake, b"\0")
@@ -88,14 +87,3 @@ class SerialLink(Link):
         os.close(self._wake)
         os.close(self._wake_end)
         self._port.close()
-
-
-def descriptor(port: serial.Serial) -> int | None:
-    """What `select` and `poll` take for this port; None if they cannot wait for it."""
-    if os.name != "posix":
-        return None
-    try:
-        number: int = port.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        return None
-    return number

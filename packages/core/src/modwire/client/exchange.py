@@ -1,27 +1,37 @@
-"""`Exchange`: one request of a client on its way to its response; `Alone`: the short way."""
+"""`Exchange`: one request of a client on its way to its response."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..errors import InvalidResponseError, ResponseTimeoutError
-from ..messages.base import MAX_PDU, Response
+from ..errors import InvalidResponseError, ModbusError, ResponseTimeoutError
+from ..messages.base import Response
 
 if TYPE_CHECKING:
-    from ..messages.base import AnyRequest, Request
-    from .options import ClientOptions
+    from ..messages.base import Request
+    from .link import LinkHistory
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 class Exchange(Generic[ResponseT]):
-    """One request on its way to its response.
+    """A request and what has become of it; made and filled in by `ClientProtocol`.
 
-    `done` turns True once, and then `result()` gives the response or raises. `deadline` is when
-    the current attempt ends, in the caller's time; `sent` how often the request was sent.
+    `done` turns True once. From then on `error` is None or what `result()` raises, and
+    `response` is the answer: None for a request that is never answered, which is a broadcast or
+    the diagnostic that forces listen-only mode. `deadline` is the time at which the current
+    attempt ends, `sent` the number of times the request was sent.
     """
 
-    # Defaults of the class, so that making an exchange sets only what differs.
+    # Filled in by ClientProtocol.start; a constructor would cost a function call per request.
+    request: Request[ResponseT]
+    unit: int
+    pdu: bytes
+    timeout: float
+    wait: float  # timeout, or the turnaround of a broadcast
+    attempts_left: int
+    is_answered: bool
+
     transaction = 0
     sent = 0
     deadline = 0.0
@@ -29,54 +39,45 @@ class Exchange(Generic[ResponseT]):
     cancelled = False
     echo_due = False
     mismatch: InvalidResponseError | None = None
-    _response: ResponseT | None = None
-    _error: BaseException | None = None
-
-    def __init__(
-        self,
-        request: Request[ResponseT],
-        unit: int,
-        pdu: bytes,
-        timeout: float,
-        attempts: int,
-        is_answered: bool,
-    ) -> None:
-        self.request = request
-        self.unit = unit
-        self.pdu = pdu
-        self.timeout = timeout
-        self.attempts_left = attempts
-        self.is_answered = is_answered
+    history: LinkHistory | None = None
+    response: ResponseT = None  # type: ignore[assignment]
+    error: BaseException | None = None
 
     def result(self) -> ResponseT:
-        """The response.
+        """Return the response; None if the request is never answered.
 
-        None for what is never answered: a broadcast, and diagnostics that force listen-only mode.
-        Raises an `ExceptionResponseError` for an exception response, `ResponseTimeoutError`,
-        `InvalidResponseError` for an answer that does not fit, `ConnectionLostError`, and
-        RuntimeError before it is done.
+        Raises:
+            ExceptionResponseError: The device refused the request.
+            ResponseTimeoutError: No answer came in time.
+            InvalidResponseError: The answer does not fit the request.
+            ConnectionLostError: The link was lost.
+            RuntimeError: The exchange is not done.
         """
-        if self._error is not None:
+        if self.error is not None:
             try:
-                raise self._error
+                raise self.error
             finally:
-                del self  # or the error, its traceback and this frame would keep each other
+                del self  # the error's traceback has this frame, which would keep the error alive
         if not self.done:
             raise RuntimeError("the exchange is not done; wait until exchange.done is True")
-        return self._response  # type: ignore[return-value]
+        return self.response
 
-    def finish(self, response: ResponseT | None, error: BaseException | None = None) -> None:
-        """Note the outcome; the first one counts."""
+    def fail(self, error: BaseException) -> None:
+        """End the exchange with `error`, unless it is done."""
         if not self.done:
-            self._response = response
-            # The frames of the decoding hold this exchange; who asks for the result has his own.
-            self._error = error if error is None else error.with_traceback(None)
+            # Drop the traceback: the frames of the decoding would keep this exchange alive.
+            self.error = error.with_traceback(None)
             self.done = True
 
-    def timeout_error(self, peer: str = "") -> ResponseTimeoutError | InvalidResponseError:
-        """Why the exchange ends when its time is over: nothing came, or nothing that fits.
+    def cancel(self) -> None:
+        """End the exchange because its caller gave up."""
+        self.fail(ModbusError("the exchange was cancelled"))
+        self.cancelled = True
 
-        `peer` is the name of the link in the error.
+    def timeout_error(self, peer: str = "") -> ResponseTimeoutError | InvalidResponseError:
+        """Return the error of an exchange whose time is over.
+
+        That is the last answer that did not fit, or a timeout; `peer` names the link in it.
         """
         if self.mismatch is not None:
             return self.mismatch
@@ -86,48 +87,3 @@ class Exchange(Generic[ResponseT]):
             f"{prefix}unit {self.unit} did not answer {self.request!r} "
             f"within {self.timeout:g} s{attempts}"
         )
-
-
-def new_exchange(
-    request: Request[ResponseT],
-    unit: int,
-    timeout: float,
-    options: ClientOptions,
-    *,
-    is_answered: bool,
-) -> Exchange[ResponseT]:
-    """An exchange of `request`; what writes is sent again only where the options say so.
-
-    Raises TypeError or ValueError for a request whose encoding is no PDU.
-    """
-    pdu = request.encode()
-    if not isinstance(pdu, bytes):
-        raise TypeError(f"encode() must give bytes, got {pdu!r} of {request!r}")
-    if not 1 <= len(pdu) <= MAX_PDU:
-        raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
-    attempts = options.retries
-    if attempts and (not is_answered or (request.is_write and not options.retry_writes)):
-        attempts = 0
-    return Exchange(request, unit, pdu, timeout, attempts, is_answered)
-
-
-class Alone:
-    """A request that is the only one on its link; see `ClientProtocol.start_alone`."""
-
-    __slots__ = ("adu", "request", "started", "timeout", "transaction", "unit")
-
-    def __init__(
-        self,
-        request: AnyRequest,
-        unit: int,
-        transaction: int,
-        timeout: float,
-        started: float,
-        adu: bytes,
-    ) -> None:
-        self.request = request
-        self.unit = unit
-        self.transaction = transaction
-        self.timeout = timeout
-        self.started = started
-        self.adu = adu

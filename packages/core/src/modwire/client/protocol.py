@@ -1,4 +1,4 @@
-"""`ClientProtocol`: the whole client but for the I/O. Every decision about time is taken here.
+"""`ClientProtocol`: the whole client without I/O. It takes every decision about time.
 
 An exchange goes through these stages:
 
@@ -10,10 +10,6 @@ On TCP, transaction ids tell the replies apart, so up to `max_in_flight` exchang
 whose reply is overdue is not used again until the reply has come. Elsewhere one exchange is open
 at a time, and a unit that owes a reply is not asked again until it came or its time is over: a
 late reply is never taken for that of a later request.
-
-On a link with transaction ids, a caller that finds nothing else going on may take a shorter way:
-`start_alone` and `finish_alone`. Whenever something else happens than the one right reply, that
-becomes an ordinary open exchange, which `adopt` gives to its caller.
 """
 
 from __future__ import annotations
@@ -23,16 +19,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
 from ..framing.ascii import expect_delimiter, follow_delimiter
-from ..framing.base import Frame, Framing
+from ..framing.base import Framing
+from ..framing.frame import Frame
 from ..messages.base import MAX_PDU, Response
 from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
-from .exchange import Alone, Exchange, new_exchange
+from .exchange import Exchange
 from .late_replies import LateReplies
 from .options import ClientOptions, Quirks
 
 if TYPE_CHECKING:
-    from ..messages.base import AnyRequest, Request
+    from ..messages.base import Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -42,12 +39,15 @@ _NEVER_AGAIN = float("inf")
 class ClientProtocol:
     """A client on one link, without the link.
 
-    After each of `start`, `receive_data`, `handle_timeout` and `cancel`, send what `data_to_send`
-    gives, and come back at `deadline()` at the latest. `skipped` counts well-formed replies that
-    answered nothing, `frame_errors` the bytes that were no frame. Set `is_datagram` where a frame
-    has to go in a datagram of its own, and `name` to what errors shall call the peer. When
-    `broken` is True the stream cannot be followed any further: close the link, open it anew and
-    call `reset()`.
+    After each `start`, `receive_data`, `handle_timeout` and `cancel`, send what `data_to_send`
+    returns, and come back at `deadline()` at the latest.
+
+    - `skipped`: number of well-formed replies that answered no open request.
+    - `frame_errors`: number of times that bytes were no frame.
+    - `is_datagram`: set it where each frame needs a datagram of its own.
+    - `name`: what errors call the peer.
+    - `broken`: the stream cannot be followed any further; close the link, open it anew and call
+      `reset()`.
     """
 
     def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
@@ -66,20 +66,18 @@ class ClientProtocol:
         self._takes_trailing_bytes = Quirks.trailing_bytes in quirks
         self._has_transactions = framing.has_transactions
         self._is_serial = framing.is_serial
-        self._default_unit = self.options.unit
-        self._default_timeout = self.options.response_timeout
         self._most_open = self.options.max_in_flight if framing.has_transactions else 1
         self._queue: deque[Exchange[Response]] = deque()
         self._open: dict[int, Exchange[Response]] = {}
-        self._alone: Alone | None = None
-        self._adopted: dict[int, Exchange[Response]] = {}  # that their callers have not asked for
-        self._may_be_alone = framing.has_transactions and quirks is Quirks.none
-        self._ready: dict[int, bytes] = {}  # transaction id -> ADU that is open and not sent yet
+        self._unsent: list[Exchange[Response]] = []  # open, and their ADU not handed out yet
         self._transaction = 0
         window = self.options.late_reply_window
         self._late = LateReplies(self.options.response_timeout if window is None else window)
         self._line_silence = self.options.silence if framing.needs_silence else 0.0
         self._quiet_from = float("-inf")  # when the line may be used: silence since the last byte
+        self._is_fed = False  # whether the framing was given bytes since the last request was sent
+
+    # Requests.
 
     def start(
         self,
@@ -89,10 +87,15 @@ class ClientProtocol:
         now: float,
         timeout: float | None = None,
     ) -> Exchange[ResponseT]:
-        """Queue `request` for `unit` (0..255); `timeout` in seconds, from when it is sent.
+        """Queue `request` for `unit`, 0..255; None stands for the unit of the options.
 
-        Unit 0 is a broadcast on a serial line, so only a write may go there. Raises ValueError
-        for arguments outside these ranges and for a request that cannot be encoded.
+        `timeout` is in seconds from when the request is sent, None for that of the options. On a
+        serial line unit 0 is a broadcast (Serial Line, 2.1).
+
+        Raises:
+            ValueError: An argument is out of range, the request cannot be encoded, or a
+                broadcast is no plain write.
+            TypeError: A custom request's `encode()` does not return bytes.
         """
         options = self.options
         unit = options.unit if unit is None else check_unit(unit)
@@ -102,186 +105,114 @@ class ClientProtocol:
             if not request.may_be_broadcast:
                 raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
             is_answered = False
-        exchange = new_exchange(request, unit, timeout, options, is_answered=is_answered)
-        self._end_alone()
-        if self._queue or len(self._open) >= self._most_open or not self._has_transactions:
-            self._queue.append(exchange)  # type: ignore[arg-type]
-        else:
-            self._open_exchange(exchange, now)  # type: ignore[arg-type]
+        pdu = request.encode()
+        if not isinstance(pdu, bytes):
+            raise TypeError(f"encode() must give bytes, got {pdu!r} of {request!r}")
+        if not 1 <= len(pdu) <= MAX_PDU:
+            raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
+        exchange: Exchange[ResponseT] = Exchange()
+        exchange.request = request
+        exchange.unit = unit
+        exchange.pdu = pdu
+        exchange.timeout = timeout
+        exchange.wait = timeout if is_answered else options.turnaround
+        exchange.is_answered = is_answered
+        may_retry = is_answered and (options.retry_writes or not request.is_write)
+        exchange.attempts_left = options.retries if may_retry else 0
+        self._queue.append(exchange)  # type: ignore[arg-type]
         return exchange
 
-    def start_alone(
-        self, request: AnyRequest, unit: int | None, timeout: float | None, now: float
-    ) -> Alone | None:
-        """`start` and `data_to_send` for a request that goes alone; None if it has to take those.
-
-        Send its `adu`, and hand what comes to `finish_alone`. Raises ValueError like `start`.
-        """
-        transaction = self._transaction + 1 & 0xFFFF
-        if (
-            self._open
-            or self._queue
-            or self._alone is not None
-            or transaction in self._late.transactions
-            or not self._may_be_alone
-            or not request.expects_response
-        ):
-            return None
-        if unit is None:
-            unit = self._default_unit
-        else:
-            check_unit(unit)
-        if timeout is None:
-            timeout = self._default_timeout
-        else:
-            check_timeout(timeout)
-        pdu = request.encode()
-        if not isinstance(pdu, bytes) or not 1 <= len(pdu) <= MAX_PDU:
-            return None  # start() says what is wrong
-        self._transaction = transaction
-        adu = self.framing.wrap(unit, transaction, pdu)
-        self._alone = alone = Alone(request, unit, transaction, timeout, now, adu)
-        return alone
-
-    def finish_alone(
-        self, alone: Alone, request: Request[ResponseT], data: bytes
-    ) -> ResponseT | None:
-        """The response to `request`, if it is still alone and `data` is its one right reply.
-
-        None in every other case, and nothing is done: `adopt` it, and let `receive_data` see.
-        """
-        if self._alone is not alone:
-            return None
-        pdu = self.framing.sole_pdu(data, alone.unit, alone.transaction)
-        if pdu is None:
-            return None
-        try:
-            response = request.decode_response(pdu)
-        except Exception:  # noqa: BLE001 - what it is comes out on the ordinary way
-            return None
-        self._alone = None
-        return response
-
-    def adopt(self, alone: Alone, request: Request[ResponseT]) -> Exchange[ResponseT]:
-        """The exchange of the request that was started alone, and is not any more."""
-        self._end_alone()
-        return self._adopted.pop(alone.transaction)  # type: ignore[return-value]
-
-    def _end_alone(self) -> None:
-        """Something else happens than the one right reply: make an ordinary exchange of it."""
-        if self._alone is None:
-            return
-        alone, self._alone = self._alone, None
-        exchange = new_exchange(
-            alone.request, alone.unit, alone.timeout, self.options, is_answered=True
-        )
-        exchange.transaction = alone.transaction
-        exchange.sent = 1
-        exchange.deadline = alone.started + alone.timeout
-        self._open[alone.transaction] = self._adopted[alone.transaction] = exchange
-
-    def _open_exchange(self, exchange: Exchange[Response], now: float) -> None:
-        """Give an exchange its transaction id; its time runs from here."""
-        opened = self._open
-        transaction = self._transaction + 1 & 0xFFFF
-        while transaction in opened or transaction in self._late.transactions:
-            transaction = transaction + 1 & 0xFFFF
-        self._transaction = exchange.transaction = transaction
-        self._ready[transaction] = self._send(exchange, now)
-
     def data_to_send(self, now: float) -> bytes:
-        """The bytes to send now; b"" when there is nothing to send or the line must stay quiet.
+        """Return the bytes to send now; b"" if there are none or the line must stay quiet.
 
-        Where `is_datagram`, one frame at a time: ask again until it gives b"".
+        Where `is_datagram`, that is one frame at a time: ask again until it returns b"".
         """
         queue = self._queue
-        if queue:
-            if not self._has_transactions:
-                return self._send_next(now)
-            while queue and len(self._open) < self._most_open:
-                self._open_exchange(queue.popleft(), now)
-        ready = self._ready
-        if not ready:
+        if not self._has_transactions:
+            return self._send_next(now) if queue else b""
+        opened, unsent = self._open, self._unsent
+        while queue and len(opened) < self._most_open:
+            exchange = queue.popleft()
+            transaction = self._transaction + 1 & 0xFFFF
+            while transaction in opened or transaction in self._late.transactions:
+                transaction = transaction + 1 & 0xFFFF
+            self._transaction = exchange.transaction = transaction
+            opened[transaction] = exchange
+            exchange.deadline = now + exchange.wait
+            exchange.sent += 1
+            unsent.append(exchange)
+        if not unsent:
             return b""
-        if len(ready) == 1:
-            return ready.popitem()[1]
-        if self.is_datagram:
-            return ready.pop(next(iter(ready)))
-        data = b"".join(ready.values())
-        ready.clear()
+        wrap = self.framing.wrap
+        if len(unsent) == 1 or self.is_datagram:
+            exchange = unsent.pop(0)
+            return wrap(exchange.unit, exchange.transaction, exchange.pdu)
+        data = b"".join([wrap(each.unit, each.transaction, each.pdu) for each in unsent])
+        unsent.clear()
         return data
 
     def _send_next(self, now: float) -> bytes:
-        """One frame on a line without transaction ids, when its turn has come."""
+        """One frame on a line without transaction ids, if the line and the unit are free."""
         if self._open or now < self._quiet_from:
             return b""
+        owing = self._late.units
         for exchange in self._queue:
-            if exchange.sent or now >= self._late.free_at(exchange.unit):
-                self._queue.remove(exchange)
-                data = self._send(exchange, now)
-                self._quiet_from = now + self._line_silence
-                exchange.echo_due = self.options.suppress_echo
-                self.framing.expect(exchange.pdu[0], exchange.request.expected_length())
-                if isinstance(exchange.request, DiagnosticsRequest):
-                    expect_delimiter(self.framing, exchange.request)
-                return data
-        return b""
-
-    def _send(self, exchange: Exchange[Response], now: float) -> bytes:
-        exchange.sent += 1
-        if exchange.is_answered:
-            exchange.deadline = now + exchange.timeout
+            if exchange.sent or not owing or now >= self._late.free_at(exchange.unit):
+                break
         else:
-            exchange.deadline = now + self.options.turnaround
-        self._open[exchange.transaction] = exchange
-        return self.framing.wrap(exchange.unit, exchange.transaction, exchange.pdu)
+            return b""
+        self._queue.remove(exchange)
+        self._open[0] = exchange
+        exchange.sent += 1
+        exchange.deadline = now + exchange.wait
+        exchange.echo_due = self.options.suppress_echo
+        self._quiet_from = now + self._line_silence
+        self._is_fed = self.framing.deadline() is not None
+        request = exchange.request
+        framing = self.framing
+        framing.expected = (exchange.unit, exchange.pdu[0], request.expected_length())
+        if isinstance(request, DiagnosticsRequest):
+            expect_delimiter(framing, request)
+        return framing.wrap(exchange.unit, 0, exchange.pdu)
 
     def data_sent(self, now: float) -> None:
-        """What `data_to_send` gave has left the line only at `now`, or will have by then.
+        """The bytes of `data_to_send` leave the line at `now`, which may be in the future.
 
-        To be called where bytes take time, on serial lines: the time for the answer, the
-        turnaround and the silence count from then.
+        To be called where bytes take time, on serial lines: the timeout, the turnaround and the
+        silence count from then.
         """
         for exchange in self._open.values():
-            wait = exchange.timeout if exchange.is_answered else self.options.turnaround
-            exchange.deadline = now + wait
+            exchange.deadline = now + exchange.wait
         self._quiet_from = now + self._line_silence
 
+    # Responses.
+
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that came at `now`; they finish exchanges, or are skipped and counted."""
+        """Take bytes that came at `now`; they end exchanges, or are skipped and counted."""
         self._quiet_from = now + self._line_silence
-        self._end_alone()
+        self._is_fed = True
         framing = self.framing
-        if len(self._open) == 1 and self._has_transactions and not self._takes_trailing_bytes:
-            # Nearly always one whole reply comes, and it is the right one.
-            (exchange,) = self._open.values()
-            pdu = framing.sole_pdu(data, exchange.unit, exchange.transaction)
-            if pdu is not None and exchange.is_answered:
-                try:
-                    exchange.finish(exchange.request.decode_response(pdu))
-                    self._open.clear()
-                    return
-                except Exception:  # noqa: BLE001 - what is wrong is found again below
-                    pass
         framing.receive_data(data, now)
         frames = framing.frames
         while frames:
-            self._take(frames.popleft(), now)
+            self._take(frames.popleft())
 
     def receive_datagram(self, data: bytes, now: float) -> None:
-        """Take one datagram: what is no whole frame at its end is dropped."""
-        self._end_alone()
-        self.framing.receive_data(data, now)
-        self.framing.end_datagram()
-        while (frame := self.framing.next_frame()) is not None:
-            if isinstance(frame, FrameError):  # the next datagram begins anew, fatal or not
+        """Take one datagram; an incomplete frame at its end is discarded."""
+        framing = self.framing
+        framing.receive_data(data, now)
+        framing.end_datagram()
+        frames = framing.frames
+        while frames:
+            frame = frames.popleft()
+            if isinstance(frame, FrameError):  # fatal or not: the next datagram begins anew
                 self.frame_errors += 1
             else:
-                self._take(frame, now)
+                self._take(frame)
 
-    def _take(self, frame: Frame | FrameError, now: float) -> None:
+    def _take(self, frame: Frame | FrameError) -> None:
         if type(frame) is not Frame:
-            self._take_other(frame, now)
+            self._take_other(frame)
             return
         exchange = self._open.get(frame.transaction)
         if exchange is None and self._takes_zero:
@@ -293,42 +224,34 @@ class ClientProtocol:
         ):
             self._skip(frame)
             return
-        if exchange.echo_due and frame.pdu == exchange.pdu:
+        pdu = frame.pdu
+        if exchange.echo_due and pdu == exchange.pdu:
             exchange.echo_due = False
-        elif not self._take_answer(exchange, frame.pdu):
-            self._skip(frame)
-
-    def _take_answer(self, exchange: Exchange[Response], pdu: bytes) -> bool:
-        """End `exchange` with the answer in `pdu`; False if the right one may still come."""
+            return
+        if self._takes_trailing_bytes:
+            length = self.options.decoder.response_length(pdu, 0)
+            pdu = pdu[:length] if length > 0 else pdu
         try:
-            if self._takes_trailing_bytes:
-                pdu = self._without_trailing_bytes(pdu)
-            response = exchange.request.decode_response(pdu)
+            exchange.response = exchange.request.decode_response(pdu)
+            exchange.done = True
         except InvalidResponseError as error:
             if not self._has_transactions:
-                exchange.mismatch = error
-                return False
-            self._close(exchange)
-            exchange.finish(None, error)
+                exchange.mismatch = error  # the right answer may still come
+                self._skip(frame)
+                return
+            exchange.fail(error)
         except Exception as error:  # noqa: BLE001 - an exception response, or a custom class
-            self._close(exchange)
-            exchange.finish(None, error)
-        else:
-            self._close(exchange)
-            exchange.finish(response)
-            if isinstance(exchange.request, DiagnosticsRequest):
-                follow_delimiter(self.framing, exchange.request)
-        return True
-
-    def _without_trailing_bytes(self, pdu: bytes) -> bytes:
-        length = self.options.decoder.response_length(pdu, 0)
-        return pdu[:length] if length > 0 else pdu
-
-    def _close(self, exchange: Exchange[Response]) -> None:
-        """An exchange has its reply. Each further attempt may bring one more: it is owed."""
+            exchange.fail(error)
         del self._open[exchange.transaction]
-        if exchange.sent > 1 and not self._has_transactions:
+        if not self._has_transactions:
+            self._answered(exchange)
+
+    def _answered(self, exchange: Exchange[Response]) -> None:
+        """An exchange on a line without transaction ids has its answer."""
+        if exchange.sent > 1:  # each further attempt may bring one more
             self._late.note_unit(exchange.unit, exchange.sent - 1, exchange.deadline)
+        if isinstance(exchange.request, DiagnosticsRequest) and exchange.error is None:
+            follow_delimiter(self.framing, exchange.request)
 
     def _skip(self, frame: Frame) -> None:
         self.skipped += 1
@@ -339,7 +262,7 @@ class ClientProtocol:
             return None
         return next(iter(self._open.values()))
 
-    def _take_other(self, frame: Frame | FrameError, now: float) -> None:
+    def _take_other(self, frame: Frame | FrameError) -> None:
         if not isinstance(frame, FrameError):
             self.skipped += 1
             return
@@ -348,16 +271,16 @@ class ClientProtocol:
             self._fail_all(frame)
             self.broken = True
 
-    def receive_eof(self, now: float, error: ModbusError | None = None) -> None:
-        """The other side closed the link: what is open fails with `error`.
+    # The link.
 
-        None stands for a `ConnectionLostError` that says so. Where silence ends a frame, the end
-        of the stream does too.
+    def receive_eof(self, now: float, error: ModbusError | None = None) -> None:
+        """The peer closed the link: what is open fails with `error`.
+
+        None stands for a `ConnectionLostError`. A frame that silence would end ends here too.
         """
-        self._end_alone()
         self.framing.handle_timeout(_NEVER_AGAIN)
         while (frame := self.framing.next_frame()) is not None:
-            self._take(frame, now)
+            self._take(frame)
         self.connection_lost(error or ConnectionLostError("the server closed the connection"))
 
     def connection_lost(self, error: ModbusError) -> None:
@@ -366,11 +289,10 @@ class ClientProtocol:
         self.reset()
 
     def _fail_all(self, error: ModbusError) -> None:
-        self._end_alone()
         for exchange in (*self._open.values(), *self._queue):
-            exchange.finish(None, error)
+            exchange.fail(error)
         self._open.clear()
-        self._ready.clear()
+        self._unsent.clear()
         self._queue.clear()
 
     def reset(self) -> None:
@@ -379,35 +301,33 @@ class ClientProtocol:
         self.broken = False
         self._late.reset(is_serial=self._is_serial)
 
+    # Time.
+
     def deadline(self) -> float | None:
-        """When to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
-        self._end_alone()
-        if self._has_transactions and len(self._open) == 1:
-            (exchange,) = self._open.values()
-            return exchange.deadline
-        times = [exchange.deadline for exchange in self._open.values()]
+        """Time to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
+        opened = self._open
         if self._has_transactions:
-            return min(times) if times else None
-        if times and (silence := self.framing.deadline()) is not None:
-            times.append(silence)
-        elif self._queue and not times:
-            turn = min(
-                self._quiet_from if exchange.sent else self._late.free_at(exchange.unit)
-                for exchange in self._queue
-            )
-            times.append(max(turn, self._quiet_from))
-        return min(times) if times else None
+            return min([each.deadline for each in opened.values()]) if opened else None
+        if opened:
+            deadline = opened[0].deadline
+            silence = self.framing.deadline() if self._is_fed else None
+            return deadline if silence is None else min(deadline, silence)
+        if not self._queue:
+            return None
+        turns = [
+            self._quiet_from if each.sent else self._late.free_at(each.unit) for each in self._queue
+        ]
+        return max(min(turns), self._quiet_from)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`: silence ends frames, attempts end, broadcasts are done."""
-        self._end_alone()
         self.framing.handle_timeout(now)
         while (frame := self.framing.next_frame()) is not None:
-            self._take(frame, now)
+            self._take(frame)
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
-            del self._open[exchange.transaction]
+            self._close(exchange)
             if not exchange.is_answered:
-                exchange.finish(None)
+                exchange.done = True
                 continue
             if self._has_transactions:
                 self._late.note_transaction(exchange.transaction)
@@ -417,21 +337,26 @@ class ClientProtocol:
                 continue
             if not self._has_transactions:
                 self._late.note_unit(exchange.unit, exchange.sent, now)
-            exchange.finish(None, exchange.timeout_error(self.name))
+            exchange.fail(exchange.timeout_error(self.name))
+
+    def _close(self, exchange: Exchange[Response]) -> bool:
+        """Take an exchange from those that are open; True if its request was handed out."""
+        del self._open[exchange.transaction]
+        if exchange not in self._unsent:
+            return True
+        self._unsent.remove(exchange)
+        return False
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
-        """The caller gave up. A reply that still comes is dropped; no other exchange notices.
+        """The caller gave up. A reply that still comes is skipped; no other exchange notices.
 
         On a line without transaction ids the line stays taken until the reply has come or its
         time is over, for the unit may be sending it.
         """
         if exchange.done:
             return
-        exchange.finish(None, ModbusError("the exchange was cancelled"))
-        exchange.cancelled = True
+        exchange.cancel()
         if self._open.get(exchange.transaction) is not exchange:
             self._queue.remove(exchange)  # type: ignore[arg-type]
-        elif self._has_transactions:
-            del self._open[exchange.transaction]
-            if self._ready.pop(exchange.transaction, None) is None:
-                self._late.note_transaction(exchange.transaction)
+        elif self._has_transactions and self._close(exchange):  # type: ignore[arg-type]
+            self._late.note_transaction(exchange.transaction)

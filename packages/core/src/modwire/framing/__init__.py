@@ -1,8 +1,9 @@
 """The four framings: how a PDU travels over TCP, RTU, ASCII and Binary links."""
 
 from .ascii import AsciiFraming
-from .base import Frame, Framing, OverheardFrame
+from .base import Framing
 from .binary import BinaryFraming
+from .frame import Frame, OverheardFrame
 from .rtu import RtuFraming
 from .tcp import TcpFraming
 

@@ -12,7 +12,8 @@ from binascii import hexlify, unhexlify
 from ..checksums import lrc
 from ..errors import FrameError
 from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsSubFunction
-from .base import Frame, Framing
+from .base import Framing
+from .frame import Frame
 
 MAX_CHARACTERS = 513
 PAUSE = 1.0  # seconds between two characters of a frame

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from ..checksums import crc16
 from ..errors import FrameError
-from .base import Frame, Framing
+from .base import Framing
+from .frame import Frame
 
 _END = 0x7D
 MAX_BODY = 256  # unit, PDU and CRC, before doubling

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from ..checksums import checked_prefix, crc16
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE
-from .base import Frame, Framing, OverheardFrame, new_frame
+from .base import Framing
+from .frame import Frame, OverheardFrame, new_frame
 
 if TYPE_CHECKING:
     from ..messages.decoder import Decoder
@@ -48,24 +49,23 @@ class RtuFraming(Framing):
         body = bytes((unit,)) + pdu
         return body + (crc16(body) ^ 0xFFFF).to_bytes(2, "little")
 
-    def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
-        size = len(data)
-        if (
-            MIN_ADU <= size <= MAX_ADU
-            and data[0] == unit
-            and self._own_rules[data[1]](data, 1) == size - 3
-            and not (self._buffer or self._noise)
-            and not crc16(data)
-        ):
-            return data[1:-2]
-        return None
-
     def receive_data(self, data: bytes, now: float) -> None:
         if self._buffer:
             if now - self._heard > self.silence:
                 self._take(self._buffer, True)
             data = self._buffer + data
         self._heard = now
+        # Nearly always a client hears the awaited response and nothing else.
+        unit, code, length = self.expected
+        if (
+            len(data) == length + 3 > 3
+            and data[1] == code
+            and data[0] == unit
+            and not (self._noise or self._buffer)
+            and not crc16(data)
+        ):
+            self.frames.append(new_frame(Frame, (unit, 0, data[1:-2])))
+            return
         self._take(data, False)
 
     def deadline(self) -> float | None:
@@ -118,8 +118,8 @@ class RtuFraming(Framing):
         request = decoder.request_length(data, at + 1)
         response = decoder.response_length(data, at + 1)
         own, other = (request, response) if self.is_server else (response, request)
-        if own == ENDS_BY_SILENCE and data[at + 1] == self._expected[0]:
-            own = self._expected[1]
+        if own == ENDS_BY_SILENCE and data[at + 1] == self.expected[1]:
+            own = self.expected[2]
         waiting = False
         for length in sorted((own, other)) if self.is_server else (own, other):
             if length <= 0 or length + 3 > MAX_ADU:

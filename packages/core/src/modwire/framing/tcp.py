@@ -7,13 +7,10 @@ The stream cannot be followed past a wrong protocol id or length, so either is a
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from ..errors import FrameError
-from .base import Frame, Framing, new_frame
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from .base import Framing
+from .frame import Frame, new_frame
 
 _HEADER = Struct(">HHHB")
 _WRONG_PROTOCOL = 0xFFFF
@@ -32,53 +29,6 @@ class TcpFraming(Framing):
 
     def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         return _HEADER.pack(transaction, _WRONG_PROTOCOL, len(pdu) + 1, unit) + pdu
-
-    def sole_pdu(self, data: bytes, unit: int, transaction: int) -> bytes | None:
-        size = len(data)
-        if 8 <= size <= 260 and not self._buffer and not self.broken:
-            got, protocol, length, asked = _HEADER.unpack_from(data)
-            # One by one is faster than two tuples.
-            if got == transaction and length == size - 6 and asked == unit and not protocol:
-                return data[7:]
-        return None
-
-    def sole_frame(self, data: bytes) -> tuple[int, int, bytes] | None:
-        size = len(data)
-        if not 8 <= size <= 260 or self._buffer or self.broken:
-            return None
-        transaction, protocol, length, unit = _HEADER.unpack_from(data)
-        if protocol or length != size - 6:
-            return None
-        return unit, transaction, data[7:]
-
-    def answer_run(
-        self, data: bytes, find: Callable[[int], Callable[[bytes], bytes | None] | None]
-    ) -> tuple[bytes, int, int]:
-        if self._buffer or self.broken:
-            return b"", 0, 0
-        at = 0
-        size = len(data)
-        asked = -1
-        answer: Callable[[bytes], bytes | None] | None = None
-        answers: list[bytes] = []
-        unpack = _HEADER.unpack_from
-        pack = _HEADER.pack
-        while size - at >= 8:
-            transaction, protocol, length, unit = unpack(data, at)
-            end = at + 6 + length
-            if protocol or not 2 <= length <= 254 or end > size:
-                break
-            if unit != asked:
-                asked = unit
-                answer = find(unit)
-            if answer is None:
-                break
-            pdu = answer(data[at + 7 : end])
-            if pdu is None:
-                break
-            answers.append(pack(transaction, 0, len(pdu) + 1, unit) + pdu)
-            at = end
-        return b"".join(answers), len(answers), at
 
     def receive_data(self, data: bytes, now: float) -> None:
         if self.broken:

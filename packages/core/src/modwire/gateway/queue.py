@@ -1,7 +1,7 @@
-"""`GatewayLine`: who may use a line behind a gateway, when, and who is refused at once.
+"""`GatewayLine`: the queue in front of a line behind a gateway: whose turn it is, who is refused.
 
-The gateways of the adapters enter a `Ticket` for each request, wait until it is decided, ask the
-device, and say how that ended. Nothing here waits, or reads a clock.
+A gateway enters a `Ticket` for each request, waits until it is decided, asks the device, and tells
+how that ended. Nothing here waits, or reads a clock.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ class State(Enum):
 class Ticket:
     """One request for `unit` on its way through a gateway; unit 0 is all units on the line.
 
-    `asker` is whoever takes turns with others, and can be a key of a dict. `is_decided` turns
+    `client` is whoever takes turns with others, and can be a key of a dict. `is_decided` turns
     True once: then `refusal` says why the device is not asked, or is None, and it is. The line
     keeps the rest.
     """
 
-    __slots__ = ("asker", "entered", "probes", "refusal", "request", "state", "unit")
+    __slots__ = ("client", "entered", "probes", "refusal", "request", "state", "unit")
 
-    def __init__(self, asker: object, unit: int, request: AnyRequest) -> None:
-        self.asker = asker
+    def __init__(self, client: object, unit: int, request: AnyRequest) -> None:
+        self.client = client
         self.unit = unit
         self.request = request
         self.refusal: ExceptionResponseError | None = None
@@ -128,7 +128,7 @@ class GatewayLine(Generic[TicketT]):
         self._patience = patience
         self._log: list[str] = []
         self._silences = Silences(pause, longest_pause, self._log.append)
-        self._queues: dict[object, deque[TicketT]] = {}  # by asker, the next one first
+        self._queues: dict[object, deque[TicketT]] = {}  # by client, the next one first
         self._open: set[TicketT] = set()
         self._late = late
         self._owing: dict[int, float] = {}  # until when units may answer late
@@ -136,13 +136,13 @@ class GatewayLine(Generic[TicketT]):
         self.waiting = 0
 
     @classmethod
-    def of_client(cls, client: LineClient, rules: Rules) -> GatewayLine[TicketT]:
+    def of_client(cls, line_client: LineClient, rules: Rules) -> GatewayLine[TicketT]:
         """The queue in front of a client.
 
         The pause lasts at least as long as the client waits for a late reply: until then it would
         hold the line for the unit.
         """
-        options = client.options
+        options = line_client.options
         window = options.late_reply_window
         late = options.response_timeout if window is None else window
         pause = max(rules.pause, late)
@@ -153,7 +153,7 @@ class GatewayLine(Generic[TicketT]):
             pause=pause,
             longest_pause=max(rules.longest_pause, pause),
             late=late,
-            name=client.name,
+            name=line_client.name,
         )
 
     @property
@@ -167,7 +167,7 @@ class GatewayLine(Generic[TicketT]):
         silences = self._silences.concerning(ticket.unit, ticket.request.function_code)
         if any(each.lasts(now) for each in silences):
             return [self._refuse(ticket, _target_failed(ticket))]
-        queue = self._queues.get(ticket.asker, deque[TicketT]())
+        queue = self._queues.get(ticket.client, deque[TicketT]())
         count = len(queue)
         if count >= self._most_queued:
             return [self._refuse(ticket, _busy(ticket, f"{count} requests of this client wait"))]
@@ -186,7 +186,7 @@ class GatewayLine(Generic[TicketT]):
         ticket.entered = now
         ticket.state = State.WAITING
         queue.append(ticket)
-        self._queues[ticket.asker] = queue
+        self._queues[ticket.client] = queue
         self.waiting += 1
         self._grant(now, decided)
         return decided
@@ -201,18 +201,18 @@ class GatewayLine(Generic[TicketT]):
             return self.finished(ticket, None, now)
         decided: list[TicketT] = []
         if ticket.state is State.WAITING:
-            queue = self._queues[ticket.asker]
+            queue = self._queues[ticket.client]
             queue.remove(ticket)
             if not queue:
-                del self._queues[ticket.asker]
+                del self._queues[ticket.client]
             self.waiting -= 1
             decided.append(self._refuse(ticket, _busy(ticket, "it was withdrawn")))
             self._grant(now, decided)
         return decided
 
-    def hung_up(self, asker: object, now: float) -> list[TicketT]:
-        """`asker` takes no answers any more: what waits for its turn is decided, as refused."""
-        queue = self._queues.pop(asker, None)
+    def hung_up(self, client: object, now: float) -> list[TicketT]:
+        """`client` takes no answers any more: what waits for its turn is decided, as refused."""
+        queue = self._queues.pop(client, None)
         if queue is None:
             return []
         self.waiting -= len(queue)
@@ -267,15 +267,15 @@ class GatewayLine(Generic[TicketT]):
     def _grant(self, now: float, decided: list[TicketT]) -> None:
         """Ask those whose turn it is, as many as there is room for."""
         while self._queues and len(self._open) < self.most_open:
-            asker, queue = self._next(now)
+            client, queue = self._next(now)
             ticket = queue[0]
             if self._open and (not ticket.unit or not next(iter(self._open)).unit):
                 return  # a broadcast has the line for itself
             queue.popleft()
             self.waiting -= 1
-            del self._queues[asker]
+            del self._queues[client]
             if queue:
-                self._queues[asker] = queue  # behind the others
+                self._queues[client] = queue  # behind the others
             waited = now - ticket.entered
             if waited > self._patience:
                 self._refuse(ticket, _busy(ticket, f"it has waited {waited:.1f} s for its turn"))
@@ -287,9 +287,9 @@ class GatewayLine(Generic[TicketT]):
     def _next(self, now: float) -> tuple[object, deque[TicketT]]:
         """Whose turn it is, and what he waits for."""
         if self._owing:
-            for asker, queue in self._queues.items():
+            for client, queue in self._queues.items():
                 if self._owing.get(queue[0].unit, now) <= now:
-                    return asker, queue
+                    return client, queue
         return next(iter(self._queues.items()))
 
     def _refuse(self, ticket: TicketT, refusal: ExceptionResponseError) -> TicketT:
@@ -305,7 +305,7 @@ class GatewayLine(Generic[TicketT]):
         decided: list[TicketT],
     ) -> None:
         """Refuse those that wait for what is silent now; None stands for all."""
-        for asker, queue in list(self._queues.items()):
+        for client, queue in list(self._queues.items()):
             left: deque[TicketT] = deque()
             for ticket in queue:
                 function = ticket.request.function_code
@@ -315,9 +315,9 @@ class GatewayLine(Generic[TicketT]):
                     left.append(ticket)
             self.waiting -= len(queue) - len(left)
             if left:
-                self._queues[asker] = left
+                self._queues[client] = left
             else:
-                del self._queues[asker]
+                del self._queues[client]
 
     def _release(self, ticket: TicketT) -> None:
         """`ticket` probes no longer."""

@@ -1,24 +1,120 @@
-"""What a gateway answers for a device behind it: the decisions of every adapter's `RemoteUnit`."""
+"""Another device as a unit of a server, and how its errors are passed on.
+
+The `RemoteUnit` of every package is one of the classes here.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from ..errors import ConnectionLostError, ExceptionCode, ExceptionResponseError
-from ..messages.base import ExceptionResponse
+from ..errors import (
+    ConnectionLostError,
+    ExceptionCode,
+    ExceptionResponseError,
+    ModbusError,
+)
+from ..messages.base import ExceptionResponse, RawRequest, Response
+from ..units.unit import AsyncUnit, Unit, Waits
 
 if TYPE_CHECKING:
-    from ..errors import ModbusError
-    from ..messages.base import AnyRequest
+    from ..messages.base import AnyRequest, Request
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+
+class BlockingCaller(Protocol):
+    """A client whose `call` waits, such as `BlockingCalls`."""
+
+    def call(
+        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
+    ) -> ResponseT:
+        """Return the response to `request`."""
+        raise NotImplementedError
+
+
+class AsyncCaller(Protocol):
+    """A client whose `call` is awaited, such as `AsyncCalls`."""
+
+    async def call(
+        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
+    ) -> ResponseT:
+        """Return the response to `request`."""
+        raise NotImplementedError
+
+
+class BlockingRemoteUnit(Unit):
+    """The device with id `unit` behind `client`: every request is passed on to it.
+
+    None for `unit` or `timeout` stands for the client's own. What the device refuses is passed
+    back as it is. If there is no link to it the answer is exception 0A, gateway path unavailable;
+    if it does not answer, or the answer does not fit, 0B, gateway target failed (section 7). The
+    tables and counters of this object stay unused: the device has its own.
+    """
+
+    waits = Waits.THREAD
+
+    def __init__(
+        self, client: BlockingCaller, unit: int | None = None, *, timeout: float | None = None
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.unit = unit
+        self.timeout = timeout
+
+    def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        """Pass `request` on and wait for the response; the device's id takes the place of 0.
+
+        A broadcast is for this device too, once: if several stand behind one client, each is asked
+        in its turn, and nothing is answered.
+        """
+        if broadcast and not request.is_write:
+            return None
+        try:
+            response = self.client.call(request, unit=self.unit, timeout=self.timeout)
+        except ModbusError as error:
+            return failed_answer(request, error, broadcast=broadcast)
+        return None if broadcast else response
+
+
+class AsyncRemoteUnit(AsyncUnit):
+    """The device with id `unit` behind `client`: every request is passed on to it.
+
+    None for `unit` or `timeout` stands for the client's own. What the device refuses is passed
+    back as it is. If there is no link to it the answer is exception 0A, gateway path unavailable;
+    if it does not answer, or the answer does not fit, 0B, gateway target failed (section 7). The
+    tables and counters of this object stay unused: the device has its own.
+    """
+
+    def __init__(
+        self, client: AsyncCaller, unit: int | None = None, *, timeout: float | None = None
+    ) -> None:
+        super().__init__()
+        self.client = client
+        self.unit = unit
+        self.timeout = timeout
+
+    async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        """Pass `request` on and wait for the response; the device's id takes the place of 0.
+
+        A broadcast is for this device too, once: if several stand behind one client, each is asked
+        in its turn, and nothing is answered.
+        """
+        if broadcast and not request.is_write:
+            return None
+        try:
+            response = await self.client.call(request, unit=self.unit, timeout=self.timeout)
+        except ModbusError as error:
+            return failed_answer(request, error, broadcast=broadcast)
+        return None if broadcast else response
 
 
 def failed_answer(
     request: AnyRequest, error: ModbusError, *, broadcast: bool
 ) -> ExceptionResponse | None:
-    """The answer to `request`, which the device behind a gateway answered with `error`.
+    """Return the answer to `request`, which the device behind a gateway answered with `error`.
 
-    Its own exception where it sent one; 0A, gateway path unavailable, where there is no link to
-    it; else 0B, gateway target failed (section 7). None for a broadcast, which nobody answers.
+    Its own exception if it sent one; 0A, gateway path unavailable, if there is no link to it; else
+    0B, gateway target failed (section 7). None for a broadcast, which nobody answers.
     """
     if broadcast:
         return None
@@ -30,3 +126,23 @@ def failed_answer(
     else:
         code = ExceptionCode.GATEWAY_TARGET_FAILED
     return ExceptionResponse(request.function_code & 0x7F, code, error)
+
+
+class _Unanswered(RawRequest):
+    """A request to all units on a line, which none of them answers."""
+
+    __slots__ = ()
+    expects_response = False
+
+
+def passed_on(request: AnyRequest, *, broadcast: bool) -> AnyRequest | None:
+    """Return what a gateway sends on a line for `request`; None if a broadcast writes nothing.
+
+    No answer to a broadcast is awaited, on TCP neither, where unit 0 is not a broadcast.
+    """
+    if not broadcast:
+        return request
+    if not request.is_write:
+        return None
+    pdu = request.encode()
+    return _Unanswered(pdu[0], pdu[1:])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..client.backoff import Backoff
+from ..client.link import Backoff
 
 
 class Silence:

@@ -1,38 +1,71 @@
-"""`GatewayUnits`: which unit ids lead where; the core of every adapter's `Gateway`.
+"""`GatewayUnits`: which unit ids of a gateway lead where; every package's `Gateway` is one.
 
-An adapter's `Gateway` adds the lines: it makes a unit for each device behind one, which waits in
-the `GatewayLine` for its turn and then passes the request on.
+A package adds what a line is: it makes the units behind it, which wait in the `GatewayLine` for
+their turn and then pass the request on; see `devices`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import GatewayPathUnavailableError
-from ..messages.base import RawRequest
 from ..options import check_count, check_timeout
-from ..units.unit import Unit
+from ..units.unit import BaseUnit, Unit, Waits
 from ..units.units import Units
-from .queue import Rules
+from .queue import LineClient, Rules
 from .remote import failed_answer
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
-    from .queue import LineClient
 
 _MOST_UNIT = 255
 
+ClientT = TypeVar("ClientT", bound=LineClient)
 
-class GatewayUnits(Units):
-    """Units on lines behind a gateway, and units of its own beside them.
 
-    The arguments are those of `GatewayLine`. Raises ValueError for what is out of range.
+class Line(Protocol):
+    """A line of a gateway, as a package makes it."""
+
+    def unit(self, target: int, timeout: float | None) -> BaseUnit:
+        """Return a unit that passes requests on to `target`, 0 for all units on the line."""
+        raise NotImplementedError
+
+    def hung_up(self, client: object) -> None:
+        """`client` will take no answer: withdraw what waits for its turn."""
+        raise NotImplementedError
+
+
+class GatewayUnits(Units, Generic[ClientT]):
+    """The units of a server that are devices on other lines.
+
+    `line` is a client, and `units` maps the unit ids of the gateway to those on the line, or names
+    those that are the same on both; None passes on all ids that are not in use otherwise.
+    `timeout` is how many seconds the devices on it have, None for the client's own. `add_line`
+    adds another line, `gateway[unit_id] = unit` a unit of the gateway itself.
+
+    What a device refuses is passed back as it is, and functions that nobody knows are passed on.
+    A unit id that leads nowhere is answered with exception 0A, gateway path unavailable, on a
+    serial line with silence; 0A too if a line is lost. A unit that does not answer gets 0B,
+    gateway target failed.
+
+    - `queue`: how many requests of one client may wait. Clients take turns at a line; what is too
+      much, or has waited longer than `patience` seconds, is answered with 06, server device busy.
+    - `pause`: seconds in which a unit that did not answer is not asked again, at least as long as
+      the client's `late_reply_window`. They are doubled each time, up to `longest_pause`;
+      requests in between are answered with 0B at once, and so are those that wait already.
+    - A broadcast goes to each line, once, and is not answered. On TCP and UDP a write to unit 0 is
+      one, unless a unit has that id.
+
+    Raises ValueError for arguments out of range, TypeError if `line` is no client of the package.
     """
 
     def __init__(
         self,
+        line: ClientT,
+        units: Mapping[int, int] | Iterable[int] | None = None,
         *,
+        timeout: float | None = None,
         queue: int = 16,
         patience: float = 10.0,
         pause: float = 1.0,
@@ -49,69 +82,64 @@ class GatewayUnits(Units):
             raise ValueError(
                 f"longest_pause must be at least pause, in seconds, got {longest_pause} and {pause}"
             )
-        self._lines: dict[LineClient, _Line] = {}
-        self._make_other: Callable[[int], Unit] | None = None  # for the line with all other ids
-        self._others: dict[int, Unit] = {}
+        self._lines: dict[ClientT, Line] = {}
+        self._everyone: list[BaseUnit] = []  # for each line, all units on it
+        self._make_other: Callable[[int], BaseUnit] | None = None  # for all other ids
+        self._others: dict[int, BaseUnit] = {}
         self._nowhere = _Nowhere()
         self._zero = _Nowhere(blocking=True)
+        self.add_line(line, units, timeout=timeout)
 
-    # What an adapter calls.
+    def _new_line(self, client: ClientT, rules: Rules) -> Line:
+        """Make the line of a client; raises TypeError if it is no client of this package."""
+        raise NotImplementedError(f"{type(self).__name__} must define _new_line()")
 
-    def _check_line(
-        self, client: LineClient, kind: type[LineClient], timeout: float | None
+    def add_line(
+        self,
+        line: ClientT,
+        units: Mapping[int, int] | Iterable[int] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> None:
-        """Raise TypeError for what is no client of the adapter's, ValueError for no timeout."""
-        if not isinstance(client, kind):
-            package = kind.__module__.partition(".")[0]
-            raise TypeError(f"line must be a client of {package}, got {client!r}")
+        """Let `units` lead to another line, or to the same one with another `timeout`.
+
+        The arguments are those of the first line. Raises ValueError for a unit id that is in use.
+        """
+        found = self._lines.get(line) or self._new_line(line, self._rules)
         if timeout is not None:
             check_timeout(timeout)
-
-    def _add_line(
-        self,
-        client: LineClient,
-        make: Callable[[int], Unit],
-        units: Mapping[int, int] | Iterable[int] | None,
-        hung_up: Callable[[object], None],
-    ) -> None:
-        """Let unit ids lead to what `make` gives for an id on the line, 0 for all units on it.
-
-        `hung_up` is told of those who will take no answer. A client that was added before is the
-        same line: no broadcast goes there twice.
-        """
         if units is None:
             if self._make_other is not None:
                 raise ValueError("units must be named: all other ids lead to another line already")
-            self._make_other = make
+            self._make_other = lambda unit_id: found.unit(unit_id, timeout)
         else:
             ids = _mapping(units)
             for unit_id in ids:
-                if unit_id in self._units:
+                if unit_id in self.by_id:
                     raise ValueError(f"unit {unit_id} is in use already")
-            made: dict[int, Unit] = {}
+            made = {target: found.unit(target, timeout) for target in dict.fromkeys(ids.values())}
             for unit_id, target in ids.items():
-                if target not in made:
-                    made[target] = make(target)
                 self[unit_id] = made[target]
-        if client not in self._lines:
-            self._lines[client] = _Line(make(0), hung_up)
+        if line not in self._lines:
+            self._lines[line] = found
+            self._everyone.append(found.unit(0, timeout))
 
     # What a server calls.
 
-    def get(self, unit_id: int) -> Unit | None:
+    def get(self, unit_id: int) -> BaseUnit | None:
         """The unit with this id, its own or on a line, or None."""
-        unit = self._units.get(unit_id)
+        unit = self.by_id.get(unit_id)
         if unit is None and self._make_other is not None and 0 < unit_id <= _MOST_UNIT:
             unit = self._others.get(unit_id)
             if unit is None:
                 unit = self._others[unit_id] = self._make_other(unit_id)
         return unit
 
-    def for_tcp(self, unit_id: int) -> Unit | None:
+    def for_tcp(self, unit_id: int) -> BaseUnit | None:
         """The unit that a TCP request with this id means; never None.
 
         0 is a broadcast, unless a unit has that id, and 255 the only unit of the gateway itself,
-        if it has one. What leads nowhere is answered with 0A, gateway path unavailable.
+        if it has one. An id that leads nowhere is answered with 0A, gateway path unavailable.
         """
         unit = self.get(unit_id)
         if unit is not None:
@@ -123,22 +151,23 @@ class GatewayUnits(Units):
 
     @property
     def broadcasts_zero(self) -> bool:
-        """Whether a TCP request to unit 0 is for all units."""
+        """True if a TCP request to unit 0 is for all units."""
         return self.get(0) is None
 
-    def hung_up(self, asker: object) -> None:
-        """`asker` will take no answer: what it has in the queues is not passed on."""
+    def hung_up(self, client: object) -> None:
+        """`client` will take no answer: what it has in the queues is not passed on."""
         for line in self._lines.values():
-            line.hung_up(asker)
+            line.hung_up(client)
 
-    def _own(self) -> list[Unit]:
-        return [unit for unit in dict.fromkeys(self._units.values()) if not unit.forwards]
+    def _own(self) -> list[BaseUnit]:
+        units = dict.fromkeys(self.by_id.values())
+        return [unit for unit in units if unit.waits is not Waits.QUEUE]
 
-    def __iter__(self) -> Iterator[Unit]:
-        """Whom a broadcast is for: the gateway's own units and each line, once."""
-        return iter([*self._own(), *(line.everyone for line in self._lines.values())])
+    def __iter__(self) -> Iterator[BaseUnit]:
+        """The units that a broadcast is for: the gateway's own and each line, once."""
+        return iter([*self._own(), *self._everyone])
 
-    def __getitem__(self, unit_id: int) -> Unit:
+    def __getitem__(self, unit_id: int) -> BaseUnit:
         unit = self.get(unit_id)
         if unit is None:
             raise KeyError(unit_id)
@@ -149,42 +178,14 @@ class GatewayUnits(Units):
 
     def __repr__(self) -> str:
         others = ", all others" if self._make_other is not None else ""
-        return f"<{type(self).__name__} {sorted(self._units)}{others}>"
-
-
-class _Line(NamedTuple):
-    everyone: Unit  # all units on it
-    hung_up: Callable[[object], None]
+        return f"<{type(self).__name__} {sorted(self.by_id)}{others}>"
 
 
 class _Nowhere(Unit):
     """What no path leads to: 0A, gateway path unavailable."""
 
-    cooperative: ClassVar[bool] = True
-    forwards: ClassVar[bool] = True
-
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         return failed_answer(request, GatewayPathUnavailableError(request), broadcast=broadcast)
-
-
-class _ForAll(RawRequest):
-    """A request that goes to all units on a line, so that nobody answers."""
-
-    __slots__ = ()
-    expects_response = False
-
-
-def passed_on(request: AnyRequest, *, broadcast: bool) -> AnyRequest | None:
-    """What a gateway sends on a line for `request`; None where a broadcast asks for something.
-
-    Where a broadcast is no such thing, as on TCP, its answer is not waited for either.
-    """
-    if not broadcast:
-        return request
-    if not request.is_write:
-        return None
-    pdu = request.encode()
-    return _ForAll(pdu[0], pdu[1:])
 
 
 def _mapping(units: Mapping[int, int] | Iterable[int]) -> dict[int, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ExceptionCode, InvalidRequestError
+from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError
+from ..messages.base import RawRequest
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
 class Call(NamedTuple):
     """A request that waits for its answer.
 
-    One that breaks the specification comes as a `RawRequest`, with the error in `refusal`; its
-    answer is the exception that the error names.
+    One that cannot be decoded is a `RawRequest`. If it breaks the specification, `refusal` has the
+    exception code that answers it; if only its function is not known, `refusal` is None, for a
+    device behind a gateway may know it, and executing it answers 01.
     """
 
     unit: int
@@ -24,11 +27,31 @@ class Call(NamedTuple):
     refusal: InvalidRequestError | None = None
 
 
+# Call(...) without the Python function that NamedTuple adds: one is made per request.
+new_call: Callable[[type[Call], tuple[Any, ...]], Call] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
 def busy_call(call: Call) -> Call:
-    """`call`, to be answered with exception 06: the server has enough to do."""
+    """`call`, to be answered with exception 06, server device busy."""
     error = InvalidRequestError(
         "too many calls to units that block are open",
         call.request.function_code,
         ExceptionCode.SERVER_DEVICE_BUSY,
     )
     return call._replace(refusal=error)
+
+
+class RefusedRequest(RawRequest):
+    """A request that answers with an exception code when it is executed."""
+
+    __slots__ = ("error",)
+    error: InvalidRequestError
+
+    def __init__(self, error: InvalidRequestError) -> None:
+        super().__init__(error.function_code & 0xFF)
+        object.__setattr__(self, "error", error)
+
+    def execute(self, unit: object) -> Any:
+        """Raise the refusal."""
+        error = self.error
+        raise ExceptionResponseError(None, error.exception_code, str(error)) from error

@@ -1,7 +1,6 @@
-"""What is done with a request that came in: `Call`, and the hooks and units that answer it.
+"""`Executor`: what is done with a call: who may make it, which units execute it, who is told.
 
-`ServerProtocol` is an `Executor`; adapters reach both through it. What `execute` and
-`execute_async` decide is decided in the helpers below them, once for both.
+`ServerProtocol` has one. What the blocking and the async way have in common is below both.
 """
 
 from __future__ import annotations
@@ -11,243 +10,214 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError, ModbusError
-from ..messages.base import ExceptionResponse, Response
+from ..messages.base import ExceptionResponse, RawRequest, Response
+from ..units.unit import QueuedUnit, Waits
+from .call import Call, RefusedRequest
 
 if TYPE_CHECKING:
-    from typing import TypeAlias, TypeGuard
+    from typing import TypeAlias
 
     from ..messages.base import AnyRequest
-    from ..units.unit import Unit
+    from ..units.unit import BaseUnit
     from ..units.units import Units
-    from .call import Call
     from .options import Authorize, ServerOptions
 
-    # Runs a function that may wait, such as `trio.to_thread.run_sync`.
-    InThread: TypeAlias = "Callable[[Callable[[], Response | None]], Awaitable[Response | None]]"
+    # Runs a function that may block: in a thread, while the caller's loop serves others.
+    InThread: TypeAlias = Callable[[Callable[[], object]], object]
+    InThreadAsync: TypeAlias = Callable[[Callable[[], object]], Awaitable[object]]
 
 
 class Executor:
-    """Executes calls on units, with the hooks of the options; see `ServerProtocol`."""
+    """Executes calls of one peer on units, with the hooks of `options`.
+
+    `peer` and `role` are handed to the hooks. `client` is the identity used for fair queuing
+    behind a gateway; it is not the peer, for all peers on a Unix socket have the same name.
+    `on_answer(call, response)` is told of each call that was executed.
+    """
 
     def __init__(
-        self,
-        options: ServerOptions,
-        *,
-        is_serial: bool,
-        peer: object,
-        role: str | None,
-        asker: object = None,
+        self, options: ServerOptions, *, is_serial: bool, peer: object, role: str | None
     ) -> None:
         self.options = options
         self.peer = peer
         self.role = role
+        self.client: object = self
+        self.on_answer: Callable[[Call, Response | None], object] | None = None
         self._is_serial = is_serial
-        self._asker = asker
+        self._authorize = options.authorize
 
-    @property
-    def asker(self) -> object:
-        """Who takes turns with others at what they share, such as a line behind a gateway.
-
-        Not the peer: all peers on a Unix socket have the same name.
-        """
-        return self if self._asker is None else self._asker
-
-    def find(self, unit: int, units: Units) -> Unit | None:
-        """The unit that answers for `unit` on this link."""
+    def find(self, unit: int, units: Units) -> BaseUnit | None:
+        """Return the unit that answers for the id `unit` on this link, or None."""
         return units.get(unit) if self._is_serial else units.for_tcp(unit)
 
-    def blocks(self, call: Call, units: Units) -> bool:
-        """Whether `execute` may have to wait for something."""
+    def waits(self, call: Call, units: Units) -> Waits:
+        """How the execution of `call` waits; a broadcast to units that wait does so in a thread."""
         if call.broadcast:
-            return units.blocking
+            return Waits.THREAD if units.wait else Waits.NEVER
         unit = self.find(call.unit, units)
-        return unit is not None and unit.blocking
+        return Waits.NEVER if unit is None else unit.waits
 
-    def is_queued(self, call: Call, units: Units) -> bool:
-        """Whether the unit itself bounds how many calls may wait for it, as a gateway does."""
-        unit = None if call.broadcast or not call.unit else self.find(call.unit, units)
-        return unit is not None and unit.forwards
-
-    def addressed(self, call: Call, units: Units) -> tuple[Call, list[Unit]]:
-        """`call` and the units that it is for; a broadcast to unit 0 on TCP is seen as one."""
-        if not call.unit and not call.broadcast:
-            call = self._for_all(call, units)
+    def addressed(self, call: Call, units: Units) -> tuple[Call, list[BaseUnit]]:
+        """Return `call` and the units that it is for; one to unit 0 on TCP may be a broadcast."""
+        if not (call.unit or call.broadcast) and units.broadcasts_zero:
+            is_known = call.refusal is None and not isinstance(call.request, RawRequest)
+            if is_known and call.request.may_be_broadcast:
+                call = call._replace(broadcast=True)
         if call.broadcast:
             return call, list(units)
         found = self.find(call.unit, units)
         return call, [] if found is None else [found]
 
-    def _for_all(self, call: Call, units: Units) -> Call:
-        is_write = call.refusal is None and call.request.may_be_broadcast
-        return call._replace(broadcast=True) if is_write and units.broadcasts_zero else call
-
-    def execute(self, call: Call, units: Units) -> Response | None:
-        """What `units` answer to `call`; may run in another thread than the protocol's.
-
-        None for a broadcast, and for a unit that is not there or says nothing. What ends a
-        program (KeyboardInterrupt, SystemExit) goes through; `failed` is what answers then.
-        """
-        units.bus.messages += 1
-        if not call.unit and not call.broadcast:
-            call = self._for_all(call, units)
-        if call.broadcast:
-            for unit in units:
-                self.execute_on(unit, call)
-            return None
-        found = self.find(call.unit, units)
-        return None if found is None else self.execute_on(found, call)
-
-    async def execute_async(self, call: Call, units: Units, in_thread: InThread) -> Response | None:
-        """What `execute` gives, for an event loop: it waits without stalling others.
-
-        A unit whose `execute` is a coroutine function is awaited. Another that blocks runs as
-        `await in_thread(function)`, in which KeyboardInterrupt and its like count as failures, as
-        they are none of the loop's. Units in memory, those that cooperate, and hooks, run at
-        once.
-        """
-        units.bus.messages += 1
-        if not call.unit and not call.broadcast:
-            call = self._for_all(call, units)
-        if call.broadcast:
-            for unit in units:
-                await self._execute_on_async(unit, call, in_thread)
-            return None
-        found = self.find(call.unit, units)
-        return None if found is None else await self._execute_on_async(found, call, in_thread)
-
-    def failed(self, call: Call, error: BaseException) -> Response | None:
-        """What answers a call whose execution raised `error`: 04, which `on_error` is told of."""
-        self._report(call.request, error)
-        return None if call.broadcast else _failure(call, error)
-
-    def execute_on(self, unit: Unit, call: Call) -> Response | None:
-        """What one of the units answers to `call`, which is for it; see `execute`."""
-        refusal = self.refusal(unit, call)
-        response: Response | None
-        try:
-            if refusal is not None:
-                response = unit.refuse(refusal, broadcast=call.broadcast)
-            elif unit.is_async:
-                raise TypeError(f"execute() of {unit!r} is async: only async servers can await it")
-            elif unit.forwards:
-                response = _checked(
-                    unit.execute_for(self.asker, call.request, broadcast=call.broadcast)
-                )
-            else:
-                response = _checked(unit.execute(call.request, broadcast=call.broadcast))
-        except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
-            response = _failure(call, error)
-        return self._told(call, response)
-
-    async def _execute_on_async(
-        self, unit: Unit, call: Call, in_thread: InThread
+    def execute(
+        self, call: Call, units: Units, in_thread: InThread | None = None
     ) -> Response | None:
-        refusal = self.refusal(unit, call)
-        response: Response | None
+        """Execute `call`, and wait for it. Return what answers it.
+
+        None is silence: for a broadcast, for a unit that is not there or says nothing. With
+        `in_thread`, units that block are executed by `in_thread(function)`, hooks are called
+        here. What ends a program (KeyboardInterrupt, SystemExit) goes through; `failed` has the
+        answer then.
+        """
+        units.bus.messages += 1
+        if call.broadcast or not call.unit:
+            call, found = self.addressed(call, units)
+            if call.broadcast:
+                for each in found:
+                    self.execute_on(each, call, in_thread)
+                return None
+        unit = units.by_id.get(call.unit) or self.find(call.unit, units)
+        return None if unit is None else self.execute_on(unit, call, in_thread)
+
+    def execute_on(
+        self, unit: BaseUnit, call: Call, in_thread: InThread | None = None
+    ) -> Response | None:
+        """Execute `call` on one of the units that it is for; see `execute`."""
+        outcome: object
         try:
-            if refusal is not None:
-                response = unit.refuse(refusal, broadcast=call.broadcast)
-            elif unit.forwards:
-                answer: object = unit.execute_for(
-                    self.asker, call.request, broadcast=call.broadcast
-                )
-                response = _checked(await answer if _is_awaitable(answer) else answer)
-            elif unit.blocking and not (unit.is_async or unit.cooperative):
-                function = partial(_execute_in_thread, unit, call)
-                response = _checked(await in_thread(function))
+            if call.refusal is not None or self._authorize is not None:
+                outcome = self.start(unit, call, in_thread)
+            elif in_thread is None and unit.waits is not Waits.QUEUE:
+                outcome = unit.execute(call.request, broadcast=call.broadcast)
             else:
-                answer = unit.execute(call.request, broadcast=call.broadcast)
-                response = _checked(await answer if _is_awaitable(answer) else answer)
-        except Exception as error:  # noqa: BLE001 - somebody's own execute() cannot stop the server
-            response = _failure(call, error)
-        return self._told(call, response)
+                outcome = self.start(unit, call, in_thread)
+        except Exception as error:  # noqa: BLE001 - a unit of the user's cannot stop the server
+            outcome = error
+        return self.conclude(call, outcome)
 
-    def refusal(self, unit: Unit, call: Call) -> InvalidRequestError | None:
-        """Why the request is not to be executed, or None."""
+    async def execute_async(
+        self, call: Call, units: Units, in_thread: InThreadAsync
+    ) -> Response | None:
+        """Execute `call` in an event loop, without holding up others. Return what answers it.
+
+        A unit whose `waits` is LOOP or QUEUE is awaited, one that blocks is executed by
+        `await in_thread(function)`; units in memory and hooks are called at once.
+        """
+        units.bus.messages += 1
+        call, found = self.addressed(call, units)
+        response: Response | None = None
+        for unit in found:
+            outcome: object
+            try:
+                outcome = self.start(unit, call, in_thread)
+                if isinstance(outcome, Awaitable):
+                    outcome = await outcome
+            except Exception as error:  # noqa: BLE001 - a unit of the user's, as above
+                outcome = error
+            response = self.conclude(call, outcome)
+        return None if call.broadcast else response
+
+    def start(
+        self, unit: BaseUnit, call: Call, in_thread: Callable[[Callable[[], object]], object] | None
+    ) -> object:
+        """Enter the unit, unless the call is refused. Return what it returns, to `conclude`."""
         refusal = call.refusal
-        if refusal is not None and not (
-            # The device behind a gateway may know what this server does not.
-            unit.forwards and refusal.exception_code == ExceptionCode.ILLEGAL_FUNCTION
-        ):
-            return refusal
-        if self.options.authorize is None:
-            return None
-        return self._forbid(call, self.options.authorize)
+        if refusal is None and self._authorize is not None:
+            refusal = self._forbid(call, self._authorize)
+        if refusal is not None:
+            return unit.perform(RefusedRequest(refusal), broadcast=call.broadcast)
+        if isinstance(unit, QueuedUnit):
+            return unit.execute(call.request, broadcast=call.broadcast, client=self.client)
+        if in_thread is not None and unit.waits is Waits.THREAD:
+            return in_thread(partial(_execute_in_thread, unit, call))
+        return unit.execute(call.request, broadcast=call.broadcast)
 
-    def concluded(self, call: Call, outcome: object) -> Response | None:
-        """What answers `call`, which was executed elsewhere: a response, None, or an error."""
+    def conclude(self, call: Call, outcome: object) -> Response | None:
+        """Return what answers `call`, whose execution had `outcome`, after telling the hooks.
+
+        The outcome is a response, None, or an error.
+        """
         response: Response | None
-        if isinstance(outcome, BaseException):
+        if outcome is None or isinstance(outcome, Response):
+            response = outcome
+        elif isinstance(outcome, BaseException):
             response = _failure(call, outcome)
         else:
+            response = _failure(call, _no_response(outcome))
+        if isinstance(response, ExceptionResponse) and response.cause is not None:
+            if not isinstance(response.cause, ModbusError):
+                self.report(call.request, response.cause)
+        if self.options.on_call is not None:
             try:
-                response = _checked(outcome)
-            except TypeError as error:
-                response = _failure(call, error)
-        return self._told(call, response)
+                self.options.on_call(self.peer, call.request, response)
+            except Exception as error:  # noqa: BLE001 - what was executed has to be answered
+                self.report(call.request, error)
+        if self.on_answer is not None:
+            try:
+                self.on_answer(call, response)
+            except Exception as error:  # noqa: BLE001 - as above
+                self.report(call.request, error)
+        return None if call.broadcast else response
+
+    def failed(self, call: Call, error: BaseException) -> Response | None:
+        """Return exception 04 for a call whose execution raised `error`, which is reported."""
+        self.report(call.request, error)
+        return None if call.broadcast else _failure(call, error)
+
+    def report(self, request: AnyRequest, error: BaseException) -> None:
+        """Tell the hook `on_error`, if there is one."""
+        if self.options.on_error is not None:
+            self.options.on_error(self.peer, request, error)
 
     def _forbid(self, call: Call, authorize: Authorize) -> InvalidRequestError | None:
-        """The refusal of what `authorize` does not allow; 04 if it cannot tell."""
+        """Return the refusal if `authorize` does not allow the call: 04 if it fails."""
         request = call.request
         code = ExceptionCode.ILLEGAL_FUNCTION
         try:
             answer: object = authorize(self.peer, self.role, call.unit, request)
             if not isinstance(answer, bool):
-                # What is true without being True, such as a coroutine, must not let anyone in.
+                # A coroutine, for example, is true: it must not let anyone in.
                 raise TypeError(f"authorize() must give True or False, got {answer!r}")
             if answer:
                 return None
         except Exception as error:  # noqa: BLE001 - a fault must neither allow nor end anything
-            self._report(request, error)
+            self.report(request, error)
             code = ExceptionCode.SERVER_DEVICE_FAILURE
         return InvalidRequestError(
             f"{self.peer} with role {self.role} may not do {request!r}", request.function_code, code
         )
 
-    def _told(self, call: Call, response: Response | None) -> Response | None:
-        """`response`, after the hooks have been told of it."""
-        request = call.request
-        if isinstance(response, ExceptionResponse) and response.cause is not None:
-            if not isinstance(response.cause, ModbusError):
-                self._report(request, response.cause)
-        if self.options.on_call is not None:
-            try:
-                self.options.on_call(self.peer, request, response)
-            except Exception as error:  # noqa: BLE001 - what is done has to be answered
-                self._report(request, error)
-        self._answered(call, response)
-        return response
-
-    def _answered(self, call: Call, response: Response | None) -> None:
-        """Tell the hook of the protocol, which knows more of the call than its request."""
-
-    def _report(self, request: AnyRequest, error: BaseException) -> None:
-        if self.options.on_error is not None:
-            self.options.on_error(self.peer, request, error)
-
-
-def _is_awaitable(answer: object) -> TypeGuard[Awaitable[object]]:
-    return isinstance(answer, Awaitable)
-
-
-def _checked(response: object) -> Response | None:
-    if response is not None and not isinstance(response, Response):
-        raise TypeError(f"execute() must give a response or None, got {response!r}")
-    return response
-
 
 def _failure(call: Call, error: BaseException) -> ExceptionResponse:
-    """What answers an error: the code that it names, else 04."""
+    """Return the answer to an error: the code that it names, else 04."""
     code: int = ExceptionCode.SERVER_DEVICE_FAILURE
     if isinstance(error, ExceptionResponseError) and 0 <= error.code <= 0xFF:
         code = error.code
     return ExceptionResponse(call.request.function_code & 0x7F, code, error)
 
 
-def _execute_in_thread(unit: Unit, call: Call) -> Response | None:
+def _no_response(outcome: object) -> TypeError:
+    close = getattr(outcome, "close", None)
+    if isinstance(outcome, Awaitable):
+        if close is not None:
+            close()  # Python would warn of a coroutine that nobody awaits
+        return TypeError("execute() is async: only async servers can await it")
+    return TypeError(f"execute() must give a response or None, got {outcome!r}")
+
+
+def _execute_in_thread(unit: BaseUnit, call: Call) -> object:
     try:
         return unit.execute(call.request, broadcast=call.broadcast)
     except Exception:
         raise
-    except BaseException as error:
+    except BaseException as error:  # KeyboardInterrupt in a thread is not the program's
         raise RuntimeError(f"execute() of {unit!r} raised {error!r}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import CodeType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from ..options import LineOptions, check_options
 
@@ -12,17 +12,37 @@ if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
     from ..messages.decoder import Decoder
     from .call import Call
-    from .protocol import ServerProtocol
 
     Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
-    OnCall = Callable[[object, AnyRequest, "Response | None"], None]
-    OnError = Callable[[object, AnyRequest, BaseException], None]
-    OnConnection = Callable[[ServerProtocol], None]
-    OnAnswer = Callable[[ServerProtocol, Call, "Response | None"], None]
+    OnCall = Callable[[object, AnyRequest, "Response | None"], object]
+    OnError = Callable[[object, AnyRequest, BaseException], object]
+    OnConnection = Callable[["Served"], object]
+    OnAnswer = Callable[["Served", Call, "Response | None"], object]
 
 HookT = TypeVar("HookT")
 
-_CO_COROUTINE = 0x80  # of the flags of a code object: it is that of an `async def`
+_CO_COROUTINE = 0x80  # flag of a code object: it is that of an `async def`
+
+
+class Served(Protocol):
+    """What hooks see of the connection or line that is served, which is a `ServerProtocol`."""
+
+    options: ServerOptions
+    on_answer: OnAnswer | None
+    """A hook for this connection alone, which may be set and taken away while it is served."""
+    closed: bool
+    frame_errors: int
+    requests: int
+    heard: float
+
+    @property
+    def peer(self) -> object:
+        raise NotImplementedError
+
+    @property
+    def role(self) -> str | None:
+        raise NotImplementedError
+
 
 STREAM_SERVER_TOLERANCE = 0.5
 """The same for a server on a stream, which has one client and so loses nothing by waiting."""

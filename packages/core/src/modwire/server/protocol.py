@@ -1,20 +1,24 @@
-"""`ServerProtocol`: the whole server side of one connection or line, but for the I/O.
+"""`ServerProtocol`: the whole server side of one connection or line, without I/O.
 
-Bytes go in with `receive_data`; `answer_all(units)` executes what is complete and gives the bytes
-to send. It stops in front of a request to a unit that blocks: that one is taken with `next_call`,
-executed wherever waiting is allowed, and answered with `answer`.
+Bytes go in with `receive_data`; `answer_all(units)` executes the requests that are complete and
+returns the bytes to send. It stops in front of a request to a unit that waits for something: take
+that one with `next_call`, execute it where waiting is allowed, and give its response to `answer`.
+`Connection`, `Line` and `Datagrams` decide the order of all this for adapters.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ExceptionCode, FrameError, InvalidRequestError
 from ..framing.ascii import follow_delimiter
-from ..framing.base import Frame, Framing
+from ..framing.base import Framing
+from ..framing.frame import Frame
 from ..messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
 from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
-from .call import Call
+from ..units.unit import Waits
+from .call import Call, new_call
 from .execution import Executor
 from .faults import FaultyResponse
 from .options import ServerOptions
@@ -24,14 +28,15 @@ if TYPE_CHECKING:
     from .options import OnAnswer, OnConnection
 
 
-class ServerProtocol(Executor):
+class ServerProtocol:
     """A server on one connection or line, without the link.
 
-    `peer` and `role` are handed to the hooks of the options. `asker` is who takes turns with
-    others behind a gateway: None for this protocol, the peer where each has several. `closed`
-    turns True when the connection has to be closed: after a fatal frame error, when it was idle
-    too long, or where a `FaultyResponse` drops it. `frame_errors` counts what was no frame,
-    `requests` what was asked; `heard` is when bytes last came (seconds, monotonic).
+    - `peer`, `role`: handed to the hooks of the options.
+    - `executor`: executes calls; see `Executor`.
+    - `closed`: the connection has to be closed, after a fatal frame error, when it was idle too
+      long, or because a `FaultyResponse` drops it.
+    - `frame_errors`, `requests`: how often bytes were no frame, and how many requests came.
+    - `heard`: when bytes last came (seconds, monotonic).
     """
 
     def __init__(
@@ -41,11 +46,10 @@ class ServerProtocol(Executor):
         *,
         peer: object = None,
         role: str | None = None,
-        asker: object = None,
     ) -> None:
         Framing.check_class(framing)
-        options = options if options is not None else ServerOptions()
-        super().__init__(options, is_serial=framing.is_serial, peer=peer, role=role, asker=asker)
+        self.options = options if options is not None else ServerOptions()
+        self.executor = Executor(self.options, is_serial=framing.is_serial, peer=peer, role=role)
         silence = self.options.silence + self.options.tolerance
         self.framing = framing(self.options.decoder, is_server=True, silence=silence)
         self.closed = False
@@ -53,30 +57,26 @@ class ServerProtocol(Executor):
         self.requests = 0
         self.heard = float("-inf")
         self.on_answer = self.options.on_answer
+        self._is_serial = framing.is_serial
         self._is_open = False
         self._is_dropped = False
-        self._waiting: Frame | None = None
+        self._waiting: Frame | None = None  # the request that `answer_all` stopped at
         self._errors_to_tell = 0
         self._has_overrun = False
         self._overheard_to_tell = 0
         self._echo = b""
         self._follows_delimiter = True
+        self._wrap = self._wrap_noting_echo if self.options.suppress_echo else self.framing.wrap
 
-    def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that came at `now` (seconds, monotonic)."""
-        self.heard = now
-        self.framing.receive_data(data, now)
+    @property
+    def peer(self) -> object:
+        """Who is served, as hooks see it."""
+        return self.executor.peer
 
-    def receive_datagram(self, data: bytes, now: float) -> None:
-        """Take one datagram: what is no whole frame at its end is dropped."""
-        self.heard = now
-        self._follows_delimiter = False  # each datagram may be another peer's
-        self.framing.receive_data(data, now)
-        self.framing.end_datagram()
-
-    def overrun(self) -> None:
-        """Characters were lost: the next damaged frame counts as a character overrun."""
-        self._has_overrun = True
+    @property
+    def role(self) -> str | None:
+        """The role of the peer, as hooks see it."""
+        return self.executor.role
 
     @property
     def on_answer(self) -> OnAnswer | None:
@@ -86,36 +86,23 @@ class ServerProtocol(Executor):
     @on_answer.setter
     def on_answer(self, hook: OnAnswer | None) -> None:
         self._on_answer = hook
+        self.executor.on_answer = None if hook is None else partial(hook, self)
         options = self.options
-        self._may_shorten = (
+        # Functions 1 to 4 are answered without making messages if nobody wants to see these.
+        self._may_answer_reads = (
             hook is None
             and options.authorize is None
             and options.on_call is None
-            and not options.suppress_echo
             and options.decoder.standard_reads
         )
 
-    def _answered(self, call: Call, response: Response | None) -> None:
-        if self._on_answer is not None:
-            try:
-                self._on_answer(self, call, response)
-            except Exception as error:  # noqa: BLE001 - what is done has to be answered
-                self._report(call.request, error)
-
-    def connected(self, now: float) -> None:
-        """The connection was accepted: the idle timeout counts from here."""
-        self.heard = now
+    # The link.
 
     def opened(self, now: float) -> None:
-        """`connected`, and `on_connect` is told: for a connection that `ended` will end."""
+        """The connection was accepted: the idle timeout counts from here; `on_connect` is told."""
         self.heard = now
         self._is_open = True
         self._tell_hook(self.options.on_connect)
-
-    @property
-    def closing_reason(self) -> str:
-        """Why it is `closed`, for logs; not for one that was idle."""
-        return "a fault drops it" if self._is_dropped else "it sent what is no Modbus frame"
 
     def ended(self) -> None:
         """The connection is closed: `on_disconnect` is told, once."""
@@ -128,10 +115,31 @@ class ServerProtocol(Executor):
             try:
                 hook(self)
             except Exception as error:  # noqa: BLE001 - a hook cannot end a connection
-                self._report(RawRequest(0), error)
+                self.executor.report(RawRequest(0), error)
+
+    @property
+    def closing_reason(self) -> str:
+        """Why it is `closed`, for logs; not for one that was idle."""
+        return "a fault drops it" if self._is_dropped else "it sent bytes that are no Modbus frame"
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take bytes that came at `now` (seconds, monotonic)."""
+        self.heard = now
+        self.framing.receive_data(data, now)
+
+    def receive_datagram(self, data: bytes, now: float) -> None:
+        """Take one datagram; an incomplete frame at its end is discarded."""
+        self.heard = now
+        self._follows_delimiter = False  # each datagram may be another peer's
+        self.framing.receive_data(data, now)
+        self.framing.end_datagram()
+
+    def overrun(self) -> None:
+        """Characters were lost: the next damaged frame counts as a character overrun."""
+        self._has_overrun = True
 
     def deadline(self) -> float | None:
-        """When to call `handle_timeout`; None if only bytes matter."""
+        """Time to call `handle_timeout`; None if only bytes matter."""
         silence = self.framing.deadline()
         idle = self.options.idle_timeout
         if idle is None:
@@ -147,31 +155,95 @@ class ServerProtocol(Executor):
             self.closed = True
 
     def send_at(self) -> float:
-        """When an answer may be sent: on a serial line after 3.5 characters of silence."""
+        """Time at which an answer may be sent: on RTU lines after 3.5 characters of silence."""
         return self.heard + (self.options.silence if self.framing.needs_silence else 0.0)
 
-    def _next_frame(self) -> Frame | None:
-        """The next frame that may be a request; what is none is counted."""
-        if self._waiting is not None:
-            frame, self._waiting = self._waiting, None
-            return frame
-        while (found := self.framing.next_frame()) is not None:
-            if isinstance(found, FrameError):
-                self.frame_errors += 1
-                self._errors_to_tell += 1
-                self.closed = self.closed or found.fatal
-            elif type(found) is not Frame or found.pdu[0] & 0x80:
-                self._overheard_to_tell += 1  # a response, which nobody answers
-            elif not self._echo or not self._is_echo(found):
-                return found
+    # Requests.
+
+    @property
+    def has_call(self) -> bool:
+        """True if `answer_all` has stopped in front of a request, which `next_call` returns."""
+        return self._waiting is not None
+
+    def next_call(self) -> Call | None:
+        """Return the next request that waits for its answer, or None."""
+        frame, self._waiting = self._waiting, None
+        while frame is None:
+            found = self.framing.next_frame()
+            if found is None:
+                return None
+            frame = self._request_in(found)
+        return self._call(frame)
+
+    def answer_all(self, units: Units) -> bytes:
+        """Execute what is complete, on units in memory. Return the bytes to send, in order.
+
+        Stops in front of a request to a unit that waits; a broadcast goes to all units, so one of
+        them is enough.
+        """
+        answers: list[bytes] = []
+        while (answer := self.answer_next(units)) is not None:
+            answers.append(answer)
+        return b"".join(answers)
+
+    def answer_next(self, units: Units) -> bytes | None:
+        """Execute the next request. Return its answer, b"" for silence, or None.
+
+        None means that there is no complete request, or that the next one is to a unit that waits.
+        """
+        frames = self.framing.frames
+        while frames and self._waiting is None and not self._is_dropped:
+            found = frames.popleft()
+            if type(found) is Frame and found.pdu[0] < 0x80 and not self._echo:
+                frame = found
+            else:
+                other = self._request_in(found)
+                self.tell(units)
+                if other is None:
+                    continue
+                frame = other
+            unit_id, transaction, pdu = frame
+            executor = self.executor
+            unit = units.by_id.get(unit_id) or executor.find(unit_id, units)
+            if self._is_serial and not unit_id:
+                if units.wait:
+                    self._waiting = frame
+                    return None
+                call = self._call(frame)
+                return self.answer(call, executor.execute(call, units))
+            if unit is not None and unit.waits is not Waits.NEVER:
+                self._waiting = frame
+                return None
+            units.bus.messages += 1
+            if unit is None:
+                return b""  # it is for another device, or for none
+            if pdu[0] <= 4 and self._may_answer_reads:
+                answer = unit.answer_read(pdu)
+                if answer is not None:
+                    self.requests += 1
+                    return self._wrap(unit_id, transaction, answer)
+            call = self._call(frame)
+            return self.answer(call, executor.execute_on(unit, call))
+        return None
+
+    def _request_in(self, found: Frame | FrameError) -> Frame | None:
+        """Return what was found if it may be a request, or count it."""
+        if isinstance(found, FrameError):
+            self.frame_errors += 1
+            self._errors_to_tell += 1
+            self.closed = self.closed or found.fatal
+        elif type(found) is not Frame or found.pdu[0] & 0x80:
+            self._overheard_to_tell += 1  # a response, which nobody answers
+        elif not self._echo or not self._is_echo(found):
+            return found
         return None
 
     def _is_echo(self, frame: Frame) -> bool:
         echo, self._echo = self._echo, b""
         return frame.pdu == echo[1:] and frame.unit == echo[0]
 
-    def _tell(self, units: Units) -> None:
-        """Pass to the units' counters what was heard on the line beside requests."""
+    def tell(self, units: Units) -> None:
+        """Tell the units' counters what came beside requests."""
         units.bus.messages += self._overheard_to_tell
         self._overheard_to_tell = 0
         if self._errors_to_tell:
@@ -179,40 +251,33 @@ class ServerProtocol(Executor):
             self._errors_to_tell = 0
             self._has_overrun = False
 
-    @property
-    def has_call(self) -> bool:
-        """Whether `answer_all` has stopped in front of a request, which `next_call` gives."""
-        return self._waiting is not None
-
-    def next_call(self) -> Call | None:
-        """The next request that waits for its answer."""
-        frame = self._next_frame()
-        return None if frame is None else self._call(frame)
-
     def _call(self, frame: Frame) -> Call:
         self.requests += 1
         unit, transaction, pdu = frame
         broadcast = self._is_serial and not unit
+        refusal: InvalidRequestError | None = None
         try:
             request = self.options.decoder.decode_request(pdu)
+            return new_call(Call, (unit, transaction, request, broadcast, None))
         except InvalidRequestError as error:
-            return Call(unit, transaction, RawRequest(pdu[0], pdu[1:]), broadcast, error)
+            if error.exception_code != ExceptionCode.ILLEGAL_FUNCTION:
+                refusal = error
         except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
-            raw = RawRequest(pdu[0], pdu[1:])
-            self._report(raw, error)
+            self.executor.report(RawRequest(pdu[0], pdu[1:]), error)
             refusal = InvalidRequestError(
                 f"the request could not be decoded: {error!r}",
                 pdu[0],
                 ExceptionCode.SERVER_DEVICE_FAILURE,
             )
-            return Call(unit, transaction, raw, broadcast, refusal)
-        return Call(unit, transaction, request, broadcast)
+        return Call(unit, transaction, RawRequest(pdu[0], pdu[1:]), broadcast, refusal)
+
+    # Answers.
 
     def answer(self, call: Call, response: Response | None) -> bytes:
-        """The bytes that answer `call`; b"" where the specification wants silence."""
+        """Return the bytes that answer `call`; b"" where the specification wants silence."""
         if (
-            self._follows_delimiter
-            and isinstance(call.request, DiagnosticsRequest)
+            isinstance(call.request, DiagnosticsRequest)
+            and self._follows_delimiter
             and (call.broadcast or isinstance(response, DiagnosticsResponse))
         ):
             follow_delimiter(self.framing, call.request)
@@ -220,8 +285,20 @@ class ServerProtocol(Executor):
             return b""
         if isinstance(response, FaultyResponse):
             return self._answer_badly(call, response)
-        pdu = self._encode(call, response)
-        return self._reply(call.unit, call.transaction, pdu)
+        try:
+            pdu = response.encode()
+            if isinstance(pdu, bytes) and 1 <= len(pdu) <= MAX_PDU:
+                return self._wrap(call.unit, call.transaction, pdu)
+        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
+            return self._wrap(call.unit, call.transaction, self._no_pdu(call, error))
+        error = ValueError(f"encode() must give 1..{MAX_PDU} bytes, got {pdu!r} of {response!r}")
+        return self._wrap(call.unit, call.transaction, self._no_pdu(call, error))
+
+    def _no_pdu(self, call: Call, error: Exception) -> bytes:
+        """Return exception 04 for a response that cannot be encoded, and report why."""
+        self.executor.report(call.request, error)
+        code = call.request.function_code & 0x7F
+        return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE).encode()
 
     def _answer_badly(self, call: Call, faulty: FaultyResponse) -> bytes:
         if faulty.drops:
@@ -233,105 +310,12 @@ class ServerProtocol(Executor):
             return self.answer(call, faulty.response)
         if faulty.response is None:
             return b""
-        pdu = self._encode(call, faulty.response)
+        try:
+            pdu = faulty.response.encode()
+        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
+            pdu = self._no_pdu(call, error)
         return self.framing.wrap_damaged(call.unit, call.transaction, pdu)
 
-    def _encode(self, call: Call, response: Response) -> bytes:
-        """The PDU of `response`; exception 04 if it is none, which only a custom class can do."""
-        try:
-            pdu = response.encode()
-            if not isinstance(pdu, bytes):
-                raise TypeError(f"encode() must give bytes, got {pdu!r} of {response!r}")
-            if not 1 <= len(pdu) <= MAX_PDU:
-                raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}: {response!r}")
-            return pdu
-        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
-            self._report(call.request, error)
-            code = call.request.function_code & 0x7F
-            return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE).encode()
-
-    def _reply(self, unit: int, transaction: int, pdu: bytes) -> bytes:
-        if self.options.suppress_echo:
-            self._echo = bytes((unit,)) + pdu
+    def _wrap_noting_echo(self, unit: int, transaction: int, pdu: bytes) -> bytes:
+        self._echo = bytes((unit,)) + pdu
         return self.framing.wrap(unit, transaction, pdu)
-
-    def answer_all(self, units: Units) -> bytes:
-        """Execute what waits on units in memory; all the bytes to send, in order.
-
-        Stops in front of a request to a unit that blocks; `next_call` gives that one. A broadcast
-        goes to all units, so it waits for `next_call` if one of them blocks.
-        """
-        answers: list[bytes] = []
-        find = units.get if self._is_serial else units.for_tcp
-        while not self._is_dropped:
-            if self._may_shorten and self._waiting is None:
-                self._answer_reads(units, answers)
-            frame = self._next_frame()
-            if self._errors_to_tell or self._overheard_to_tell:
-                self._tell(units)
-            if frame is None:
-                break
-            unit = find(frame.unit)
-            if self._is_serial and not frame.unit:
-                if units.blocking:
-                    self._waiting = frame
-                    break
-            elif unit is None:
-                units.bus.messages += 1
-                continue
-            elif unit.blocking:
-                self._waiting = frame
-                break
-            call = self._call(frame)
-            answers.append(self.answer(call, self.execute(call, units)))
-        return answers[0] if len(answers) == 1 else b"".join(answers)
-
-    def respond(self, data: bytes, now: float, units: Units) -> bytes:
-        """`receive_data` and `answer_all` in one, for bytes whose answers are sent at once."""
-        self.heard = now
-        framing = self.framing
-        if self._may_shorten and self._waiting is None and not framing.frames:
-            # What a client that waits for each answer sends: one request and nothing else.
-            frame = framing.sole_frame(data)
-            if frame is not None:
-                unit_id, transaction, pdu = frame
-                unit = units.get(unit_id)
-                if unit is not None and not unit.blocking:
-                    answer = unit.answer_read(pdu)
-                    if answer is not None:
-                        units.bus.messages += 1
-                        self.requests += 1
-                        return framing.wrap(unit_id, transaction, answer)
-            # What a client that pipelines sends: several of the same.
-            answers, count, size = framing.answer_run(data, units.find_reads)
-            if count:
-                units.bus.messages += count
-                self.requests += count
-                if size == len(data):
-                    return answers
-                framing.receive_data(data[size:], now)
-                return answers + self.answer_all(units)
-        framing.receive_data(data, now)
-        return self.answer_all(units)
-
-    def _answer_reads(self, units: Units, answers: list[bytes]) -> None:
-        """The short path: answer reads of units in memory as long as they come."""
-        frames = self.framing.frames
-        wrap = self.framing.wrap
-        get = units.get
-        count = len(answers)
-        while frames:
-            frame = frames[0]
-            if type(frame) is not Frame:
-                break
-            unit_id, transaction, pdu = frame
-            unit = get(unit_id)
-            if unit is None or unit.blocking or (not unit_id and self._is_serial):
-                break
-            answer = unit.answer_read(pdu)
-            if answer is None:
-                break
-            frames.popleft()
-            answers.append(wrap(unit_id, transaction, answer))
-        units.bus.messages += len(answers) - count
-        self.requests += len(answers) - count

@@ -1,12 +1,13 @@
-"""`Unit`, a device with all that Modbus can ask of one, and `Units`, those that a server serves.
+"""`Unit`: a device with all that Modbus can ask of one.
 
-The server protocol calls `Unit.answer` for a PDU, or `Unit.execute` for a decoded request; both
-keep the counters and the log, map errors to exception responses, and never raise on what came in.
+Servers enter it by `execute`, which keeps the counters and the log, maps errors to exception
+responses, and never raises on what came in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from struct import Struct
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,7 +16,6 @@ from ..errors import (
     ExceptionResponseError,
     IllegalDataAddressError,
     IllegalFunctionError,
-    InvalidRequestError,
 )
 from ..messages.base import ExceptionResponse
 from .block import Block
@@ -24,7 +24,6 @@ from .diagnostics import Communication
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
-    from ..messages.decoder import Decoder
     from ..messages.encapsulated import Identity
 
 _DIAGNOSTICS = 8
@@ -33,7 +32,10 @@ _GET_COMM_EVENT_COUNTER = 11  # is no event itself, section 6.9
 _MAX_ID_BYTES = 250  # of function 17: server id and additional data beside the run indicator
 _MAX_RECORDS = 10000  # of a file, section 6.14
 
-_CO_COROUTINE = 0x80  # of the flags of a code object: it is that of an `async def`
+_CO_COROUTINE = 0x80  # flag of a code object: it is that of an `async def`
+
+# Functions that read or change what the bookkeeping of `execute` writes (sections 6.8 to 6.10).
+_DIAGNOSTIC_FUNCTIONS = (8, 11, 12)
 
 _READ_REQUEST = Struct(">BHH")
 _MAX_READ_BITS = 2000
@@ -43,36 +45,47 @@ _HOLDING_HEADERS = tuple(bytes((3, count << 1)) for count in range(_MAX_READ_REG
 _INPUT_HEADERS = tuple(bytes((4, count << 1)) for count in range(_MAX_READ_REGISTERS + 1))
 
 
-class Unit(Datastore, Communication):
+class Waits(Enum):
+    """How the `execute` of a unit waits, which tells a server where to call it."""
+
+    NEVER = auto()
+    """It answers from memory: servers call it at once."""
+    THREAD = auto()
+    """It may block, on a database for example: servers call it in a thread."""
+    LOOP = auto()
+    """It waits as the loop of its package does: a coroutine function in trio and asyncio, a
+    function that lets other greenlets run in gevent."""
+    QUEUE = auto()
+    """As LOOP, in the queue of a gateway, which bounds how many wait; see `QueuedUnit`."""
+
+
+class BaseUnit(Datastore, Communication):
     """A device: four tables, and what the other functions ask for.
 
-    - `coils`, `discrete_inputs`, `holding_registers`, `input_registers`: a block, or None where
-      every address is illegal (exception 02).
-    - `identity` is what function 43/14 reads; None answers 01.
-    - `files` maps file numbers (1..65535) to blocks whose addresses are the record numbers,
-      0..9999: `SequentialBlock(0, [0] * 10000)` is a whole file (functions 20 and 21).
-    - `fifo_queues` maps the address of a FIFO's count register to a sequence, oldest value first,
-      such as a deque that the owner appends to; reading does not empty it (function 24).
-    - `server_id`, `run_indicator` and `additional_id_data` are the answer to function 17; the two
-      byte strings have at most 250 bytes together. A `run_indicator` of None is for a device whose
-      answer ends with the id.
-    - `exception_status` is the eight coils of function 7.
-    - `blocking=True` tells an adapter that `execute` may wait for something, such as a database.
+    Use `Unit`, or `AsyncUnit` for a unit that is awaited. They take these arguments:
 
-    All of these are attributes too. Subclass `Unit` and override
-    `execute(self, request, *, broadcast=False)` to see every request. Where that is an
-    `async def`, `is_async` is True and the unit blocks: only async servers can serve it.
+    - `coils`, `discrete_inputs`, `holding_registers`, `input_registers`: a block, or None if
+      every address is illegal (exception 02).
+    - `identity`: what function 43/14 reads; None answers 01.
+    - `files`: file numbers (1..65535) to blocks whose addresses are the record numbers, 0..9999:
+      `SequentialBlock(0, [0] * 10000)` is a whole file (functions 20 and 21).
+    - `fifo_queues`: the address of a FIFO's count register to a sequence, oldest value first,
+      such as a deque that the owner appends to; reading does not empty it (function 24).
+    - `server_id`, `run_indicator`, `additional_id_data`: the answer to function 17; the two byte
+      strings have at most 250 bytes together. With a `run_indicator` of None the answer ends
+      after the id.
+    - `exception_status`: the eight coils of function 7.
+    - `blocking`: True if `execute` may wait for something, such as a database; it makes `waits`
+      THREAD.
+
+    All of these but `blocking` are attributes too.
     """
 
-    is_async: ClassVar[bool] = False
-    cooperative: ClassVar[bool] = False
-    """True in a class whose `execute` lets others run by itself while it waits, as gevent does."""
-    forwards: ClassVar[bool] = False
-    """True in a class that passes requests on, as a gateway does: `execute_for` is called in place
-    of `execute`, for functions too that the server does not know, as a `RawRequest`."""
+    waits: Waits = Waits.NEVER
+    """How `execute` waits; a class or a unit may set it."""
 
-    # Whether `answer` may serve plain reads itself: not past an override of execute.
-    _execute_is_ours: ClassVar[bool] = True
+    # False if a subclass has an `execute` of its own, which `answer_read` would bypass.
+    _execute_is_ours: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -113,13 +126,24 @@ class Unit(Datastore, Communication):
         self.run_indicator = run_indicator
         self.additional_id_data = additional_id_data
         self.exception_status = exception_status
-        self.blocking = blocking or self.is_async
+        if blocking and self.waits is Waits.NEVER:
+            self.waits = Waits.THREAD
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._execute_is_ours = cls.execute is Unit.execute
+        cls._execute_is_ours = cls.execute is BaseUnit.perform
         code = getattr(cls.execute, "__code__", None)
-        cls.is_async = code is not None and bool(code.co_flags & _CO_COROUTINE)
+        if code is not None and code.co_flags & _CO_COROUTINE and cls.waits is Waits.NEVER:
+            cls.waits = Waits.LOOP
+
+    @property
+    def blocking(self) -> bool:
+        """True if `waits` is not NEVER; setting it sets `waits` to THREAD or NEVER."""
+        return self.waits is not Waits.NEVER
+
+    @blocking.setter
+    def blocking(self, value: bool) -> None:
+        self.waits = Waits.THREAD if value else Waits.NEVER
 
     @property
     def exception_status(self) -> int:
@@ -134,80 +158,55 @@ class Unit(Datastore, Communication):
 
     # What a server calls.
 
-    def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        """Do what `request` asks; the response, an `ExceptionResponse` if it fails, or None.
+    def execute(self, request: AnyRequest, *, broadcast: bool = False) -> object:
+        """Do what `request` asks; every server enters a unit here.
 
-        None means silence: the answer to a broadcast, to anything in listen-only mode, and to
-        the diagnostic that enters it. A broadcast is executed only if it writes (section 2.1 of
-        MODBUS over Serial Line). An error that is no `ExceptionResponseError` answers 04; either
-        is the `cause` of the exception response.
+        Returns the response, or None for silence, or something that a server of the same package
+        can wait for; see `waits`.
         """
-        self._message_received(broadcast)
+        raise NotImplementedError(f"{type(self).__name__} must define execute()")
+
+    def perform(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        """Do what `request` asks on the tables of this unit, and return the response.
+
+        That is an `ExceptionResponse` if it fails, and None for silence: for a broadcast, for
+        anything in listen-only mode, and for the diagnostic that enters it. A broadcast is
+        executed only if it writes (Serial Line, 2.1). An error that is no `ExceptionResponseError`
+        answers 04; either is the `cause` of the response.
+        """
         code = request.function_code
-        ignored = broadcast and not request.is_write
-        if ignored or (self._listen_only and not _restarts(request)):
-            self._message_done(success=False, answered=False)
-            return None
+        is_plain = not (broadcast or self._listen_only or code in _DIAGNOSTIC_FUNCTIONS)
+        if not is_plain:
+            self._message_received(broadcast)
+            ignored = broadcast and not request.is_write
+            if ignored or (self._listen_only and not _restarts(request)):
+                self._message_done(success=False, answered=False)
+                return None
         try:
             response = request.execute(self)
         except ExceptionResponseError as error:
             response = _refusal(code, error.code, error)
-        except Exception as error:  # noqa: BLE001 - a peer cannot be let to stop the server
+        except Exception as error:  # noqa: BLE001 - a peer must not be able to stop the server
             response = _refusal(code, ExceptionCode.SERVER_DEVICE_FAILURE, error)
-        answer = None if broadcast else response
+        is_refused = isinstance(response, ExceptionResponse)
+        if is_plain:
+            if not is_refused and response is not None:
+                self._good_exchanges += 1
+                return response
+            self._message_received(broadcast)
         if isinstance(response, ExceptionResponse):
             self._message_refused(response.exception_code, answered=not broadcast)
         else:
-            self._message_done(success=code != _GET_COMM_EVENT_COUNTER, answered=answer is not None)
-        return answer
-
-    def execute_for(
-        self, asker: object, request: AnyRequest, *, broadcast: bool = False
-    ) -> Response | None:
-        """`execute` where `forwards`; `asker` is whoever shares the way with others."""
-        return self.execute(request, broadcast=broadcast)
-
-    def refuse(
-        self, error: InvalidRequestError, *, broadcast: bool = False
-    ) -> ExceptionResponse | None:
-        """The response to a request that could not be decoded; None means silence."""
-        self._message_received(broadcast)
-        if self._listen_only:
-            self._message_done(success=False, answered=False)
-            return None
-        self._message_refused(error.exception_code, answered=not broadcast)
-        return None if broadcast else _refusal(error.function_code, error.exception_code, error)
-
-    def answer(self, pdu: bytes, decoder: Decoder, *, broadcast: bool = False) -> bytes:
-        """The PDU that answers the request `pdu`; b"" means silence.
-
-        It is `decode_request`, `execute` (or `refuse`) and `encode` in one, by `answer_read` where
-        that can serve.
-        """
-        if decoder.standard_reads and not broadcast:
-            answer = self.answer_read(pdu)
-            if answer is not None:
-                return answer
-        try:
-            request = decoder.decode_request(pdu)
-        except InvalidRequestError as error:
-            refusal = self.refuse(error, broadcast=broadcast)
-            return b"" if refusal is None else refusal.encode()
-        response = self.execute(request, broadcast=broadcast)
-        if response is None:
-            return b""
-        try:
-            return response.encode()
-        except Exception as error:  # noqa: BLE001 - a custom response that cannot be encoded
-            code = request.function_code
-            return _refusal(code, ExceptionCode.SERVER_DEVICE_FAILURE, error).encode()
+            answered = response is not None and not broadcast
+            self._message_done(success=code != _GET_COMM_EVENT_COUNTER, answered=answered)
+        return None if broadcast else response
 
     def answer_read(self, pdu: bytes) -> bytes | None:
-        """The PDU that answers `pdu` if it is a good read (functions 1 to 4) of a plain block.
+        """Return the PDU that answers `pdu`, if that is a good read (functions 1 to 4).
 
-        The outcome and the bookkeeping are those of `execute`, without making messages. None,
-        with nothing done, for any other request, in listen-only mode and where `execute` is
-        overridden.
+        The outcome and the bookkeeping are those of `execute`, without making messages: a third
+        of the time of a server's answer. None, with nothing done, for any other request, in
+        listen-only mode, for blocks with a `read` of their own, and if `execute` is overridden.
         """
         if len(pdu) != 5 or self._listen_only or not self._execute_is_ours:
             return None
@@ -289,3 +288,43 @@ def _refusal(function_code: int, code: int, cause: Exception) -> ExceptionRespon
     if not 0 <= code <= 0xFF:
         code = ExceptionCode.SERVER_DEVICE_FAILURE
     return ExceptionResponse(function_code & 0x7F, code, cause)
+
+
+class Unit(BaseUnit):
+    """A device that a server answers for: four tables, and what the other functions ask for.
+
+    The arguments are those of `BaseUnit`. Override `execute(self, request, *, broadcast=False)`
+    to see every request, and call `super().execute` for what is not yours. With an `async def`
+    there, `waits` is LOOP, and only async servers can serve the unit; `AsyncUnit` is typed so.
+    """
+
+    execute = BaseUnit.perform
+
+
+class AsyncUnit(BaseUnit):
+    """A unit for async servers, which await its `execute`.
+
+    Override `async def execute(self, request, *, broadcast=False)`; other clients are served
+    meanwhile. An `ExceptionResponseError` answers with its code, any other error with 04.
+    """
+
+    waits = Waits.LOOP
+
+    async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        """Do what `request` asks, as `perform` does."""
+        return self.perform(request, broadcast=broadcast)
+
+
+class QueuedUnit(BaseUnit):
+    """A unit in the queue of a gateway: its `execute` is told who asks, to serve them in turn.
+
+    It also gets requests of functions that the server does not know, as a `RawRequest`.
+    """
+
+    waits = Waits.QUEUE
+
+    def execute(
+        self, request: AnyRequest, *, broadcast: bool = False, client: object = None
+    ) -> object:
+        """Wait for the turn of `client`, the identity used for fair queuing; ask the device."""
+        raise NotImplementedError(f"{type(self).__name__} must define execute()")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from .diagnostics import BusStatistics
-from .unit import Unit
+from .unit import BaseUnit, Waits
 
 
 class Units:
@@ -19,35 +19,30 @@ class Units:
     Raises ValueError for an id out of range.
     """
 
-    def __init__(self, units: Mapping[int, Unit]) -> None:
+    def __init__(self, units: Mapping[int, BaseUnit]) -> None:
         if not isinstance(units, Mapping):
             raise TypeError(f"units must map unit ids to units, such as {{1: unit}}, got {units!r}")
         self.bus = BusStatistics()
-        self._units: dict[int, Unit] = {}
+        self.by_id: dict[int, BaseUnit] = {}  # those that were given; a gateway has more
         for unit_id, unit in units.items():
             self[unit_id] = unit
 
     @classmethod
-    def single(cls, unit: Unit) -> Units:
+    def single(cls, unit: BaseUnit) -> Units:
         """One unit that answers to every id, 0..255."""
         return cls(dict.fromkeys(range(256), unit))
 
-    def get(self, unit_id: int) -> Unit | None:
+    def get(self, unit_id: int) -> BaseUnit | None:
         """The unit with this id, or None."""
-        return self._units.get(unit_id)
+        return self.by_id.get(unit_id)
 
-    def find_reads(self, unit_id: int) -> Callable[[bytes], bytes | None] | None:
-        """`Unit.answer_read` of the unit with this id, or None where it is not there or blocks."""
-        unit = self._units.get(unit_id)
-        return None if unit is None or unit.blocking else unit.answer_read
-
-    def for_tcp(self, unit_id: int) -> Unit | None:
+    def for_tcp(self, unit_id: int) -> BaseUnit | None:
         """The unit that a TCP request with this id means, or None.
 
         255, and 0 of older clients, mean the device itself (MODBUS Messaging on TCP/IP V1.0b,
         section 4.4.1): where neither is in use, that is the only unit, if there is only one.
         """
-        unit = self._units.get(unit_id)
+        unit = self.by_id.get(unit_id)
         if unit is None and unit_id in (0, 255):
             units = list(self)
             if len(units) == 1:
@@ -55,47 +50,47 @@ class Units:
         return unit
 
     @property
-    def blocking(self) -> bool:
-        """Whether any unit says that it blocks."""
-        return any(unit.blocking for unit in self)
+    def wait(self) -> bool:
+        """True if any unit waits for something when it executes a request."""
+        return any(unit.waits is not Waits.NEVER for unit in self)
 
     @property
     def broadcasts_zero(self) -> bool:
-        """Whether a TCP request to unit 0 is for all units: where a gateway stands for a line."""
+        """True if a TCP request to unit 0 is for all units, as it is for a gateway to a line."""
         return False
 
-    def hung_up(self, asker: object) -> None:
-        """`asker` will take no answer: a gateway forgets what it has not begun for it."""
+    def hung_up(self, client: object) -> None:
+        """`client` will take no answer: a gateway forgets what it has not begun for it."""
 
     def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
         """Tell all units of damaged frames on the line (CRC, LRC, parity, overrun, too short)."""
         for unit in self:
             unit.communication_error(count, overrun=overrun)
 
-    def __getitem__(self, unit_id: int) -> Unit:
-        return self._units[unit_id]
+    def __getitem__(self, unit_id: int) -> BaseUnit:
+        return self.by_id[unit_id]
 
-    def __setitem__(self, unit_id: int, unit: Unit) -> None:
+    def __setitem__(self, unit_id: int, unit: BaseUnit) -> None:
         if not isinstance(unit_id, int) or not 0 <= unit_id <= 255:
             raise ValueError(f"unit id must be 0..255, got {unit_id}")
-        if not isinstance(unit, Unit):
+        if not isinstance(unit, BaseUnit):
             raise TypeError(f"unit {unit_id} must be a Unit, got {type(unit).__name__}")
         unit.attach(self.bus)
-        self._units[unit_id] = unit
+        self.by_id[unit_id] = unit
 
     def __delitem__(self, unit_id: int) -> None:
-        del self._units[unit_id]
+        del self.by_id[unit_id]
 
     def __contains__(self, unit_id: object) -> bool:
-        return unit_id in self._units
+        return unit_id in self.by_id
 
-    def __iter__(self) -> Iterator[Unit]:
+    def __iter__(self) -> Iterator[BaseUnit]:
         """The units, each once."""
-        return iter(list(dict.fromkeys(self._units.values())))
+        return iter(list(dict.fromkeys(self.by_id.values())))
 
     def __len__(self) -> int:
         """How many units there are, each counted once."""
         return len(list(iter(self)))
 
     def __repr__(self) -> str:
-        return f"<Units {sorted(self._units)}>"
+        return f"<Units {sorted(self.by_id)}>"

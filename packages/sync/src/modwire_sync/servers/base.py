@@ -6,8 +6,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import Framing, Units
-from modwire.options import check_count
+from modwire.server.servers import ServerBase
 
 from .loop import Loop
 
@@ -16,14 +15,14 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from modwire import ServerOptions
+    from modwire import Framing, ServerOptions, Units
     from modwire.messages.base import AnyRequest
 
-# How much longer than the grace time `shutdown` waits for a thread that hangs in a unit or hook.
+# Seconds beyond the grace that `shutdown` waits for a thread which hangs in a unit or hook.
 _PATIENCE = 1.0
 
 
-class Server:
+class Server(ServerBase):
     """The base of `TcpServer`, `UdpServer` and `SerialServer`; not to be used itself.
 
     One thread does everything: that of `serve_forever`, or one of its own after `start`. Only
@@ -31,20 +30,9 @@ class Server:
     shut down, make a new one.
     """
 
-    def __init__(
-        self,
-        units: Units,
-        framing: type[Framing],
-        options: ServerOptions,
-        *,
-        workers: int,
+    def _set_up(
+        self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
-        if not isinstance(units, Units):
-            raise TypeError(
-                f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
-            )
-        check_count("workers", workers)
-        Framing.check_class(framing)
         self.units = units
         self.framing = framing
         self.options = options
@@ -173,6 +161,12 @@ class Server:
 
     # What the servers are made of.
 
+    @staticmethod
+    def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+        from logging import getLogger  # slow to import, and most servers never need it
+
+        getLogger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)
+
     def _open(self) -> None:
         """Open what the constructor has not opened yet; called where the serving is started."""
 
@@ -194,11 +188,3 @@ class Server:
 
     def _handle_deadline(self, now: float) -> None:
         """Do what is due at `now`."""
-
-
-def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
-    """Log what a unit or a hook raised: the adapter's part of `merged_server_options`."""
-    # Looked up here, for importing it costs, and most servers never need it.
-    from logging import getLogger
-
-    getLogger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)

@@ -3,118 +3,64 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections import deque
-from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ConnectionLostError, RtuFraming
-from modwire.serial_settings import SERIAL_TOLERANCE, SerialSettings
+from modwire import ConnectionLostError
 from modwire.server.line import LineServer
-from modwire.server.options import merged_server_options
+from modwire.server.servers import SerialServerBase
 
-from .base import Server, log_error
+from .base import Server
 from .loop import DEBUG
 from .poller import Waker
 
 if TYPE_CHECKING:
     from serial import Serial
-    from serial.rs485 import RS485Settings
 
-    from modwire import Call, Framing, Response, ServerOptions, Units
-    from modwire.server.options import Authorize, OnCall
+    from modwire import Call, Response
 
 _CHUNK = 4096
-_READ_TIMEOUT = 0.5  # seconds, where a thread has to read
-_LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
-_OVERRUNS = (7, 10)  # its hardware and its buffer overruns
+_READ_TIMEOUT = 0.5  # seconds, if a thread has to read
+_WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
 
 
-class SerialServer(Server):
-    """Answers for `units` on a serial line: RTU, ASCII or Binary.
+class SerialServer(SerialServerBase, Server):
+    """Answers for `units` on a serial line, in one thread.
 
-    - `port` is a device such as "/dev/ttyUSB0" or "COM3", or a pyserial URL. It is opened by
-      `start`, `serve_forever` or `with`, which raise OSError if it cannot be.
-    - `baudrate`, `bytesize` (8, and 7 for ASCII), `parity` "N", "E" or "O", `stopbits` (1, and 2
-      without parity) have the defaults of MODBUS over Serial Line V1.02, section 2.5.
-    - `suppress_echo` drops what an RS-485 adapter hears of its own sending.
-    - `rs485` switches the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
-    - `exclusive` keeps other programs from opening the port.
-    - `authorize`, `on_call`: see `TcpServer`; the peer they see is `port`.
-    - `options`: its `silence` and `tolerance` are raised to what the line needs.
-
-    An answer is sent after 3.5 characters of silence. A unit that blocks is waited for in another
-    thread while the line is listened to. If another request is heard meanwhile, the client has
-    given up: the answer is dropped, for it would collide on the line. Such a request to a unit
-    that blocks gets exception 06, server device busy. `workers` is how many threads execute
-    such requests and broadcasts; with more than one, a broadcast does not wait for what was
-    asked before it.
-
-    When the port goes away, `serve_forever` raises `ConnectionLostError`.
+    A unit that blocks is waited for in one of `workers` threads while the line is listened to.
     """
 
-    def __init__(
-        self,
-        units: Units,
-        port: str,
-        *,
-        framing: type[Framing] = RtuFraming,
-        baudrate: int = 19200,
-        bytesize: int | None = None,
-        parity: str = "E",
-        stopbits: int | None = None,
-        suppress_echo: bool = False,
-        authorize: Authorize | None = None,
-        on_call: OnCall | None = None,
-        options: ServerOptions | None = None,
-        rs485: RS485Settings | bool | None = None,
-        exclusive: bool = True,
-        workers: int = 1,
-    ) -> None:
-        settings = SerialSettings(
-            framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
-        )
-        merged = merged_server_options(
-            options,
-            authorize=authorize,
-            on_call=on_call,
-            on_error=log_error,
-            suppress_echo=suppress_echo,
-            silence=settings.silence,
-            tolerance=SERIAL_TOLERANCE,
-        )
-        super().__init__(units, framing, merged, workers=workers)
-        self._address = port
-        self._settings = settings
-        self._rs485 = rs485
-        self._exclusive = exclusive
-        self._line = LineServer(framing, merged, units, peer=port, on_drop=self._log_drop)
-        self._port: Serial | None = None
-        self._fd: int | None = None
-        self._reader: threading.Thread | None = None
-        self._received: deque[tuple[bytes | Exception, float]] = deque()
-        self._reader_waker: Waker | None = None
-        self._takes = True
-        self._overruns = 0
-
-    @property
-    def address(self) -> str:
-        """The port, as it was given."""
-        return self._address
+    _port: Serial | None = None
+    _fd: int | None = None
+    _reader: threading.Thread | None = None
+    _reader_waker: Waker | None = None
+    _takes = True
 
     def _open(self) -> None:
-        from ..serial_link import descriptor, open_port
+        from ..ports import count_overruns, descriptor, open_port
 
         port = self._port = open_port(
-            self._address, self._settings, rs485=self._rs485, exclusive=self._exclusive
+            self._address,
+            self._settings,
+            rs485=self._rs485,
+            exclusive=self._exclusive,
+            write_timeout=_WRITE_TIMEOUT,
         )
-        self._fd = descriptor(port)
-        if self._fd is not None:
-            self._overruns = count_overruns(self._fd) or 0
-            self._loop.watch(self._fd, self._on_readable)
+        fd = self._fd = descriptor(port)
+        self._line = LineServer(
+            self.framing,
+            self.options,
+            self.units,
+            peer=self._address,
+            on_drop=self._log_drop,
+            count_overruns=lambda: None if fd is None else count_overruns(fd),
+        )
+        if fd is not None:
+            self._loop.watch(fd, self._on_readable)
             return
+        self._received: deque[tuple[bytes | Exception, float]] = deque()
         port.timeout = _READ_TIMEOUT
         waker = self._reader_waker = Waker()
         self._loop.watch(waker.fileno(), self._on_received)
@@ -136,14 +82,10 @@ class SerialServer(Server):
             raise self._lost(error) from error
         if not data:
             raise self._lost("it is readable, but gives nothing")
-        overruns = count_overruns(self._fd)
-        if overruns is not None and overruns != self._overruns:
-            self._overruns = overruns
-            self._line.overrun()
         self._receive(data, now)
 
     def _read(self, port: Serial, waker: Waker) -> None:
-        """Read in a thread, where a port cannot be polled: on Windows, and behind some URLs."""
+        """Read in a thread, if a port cannot be polled: on Windows, and behind some URLs."""
         try:
             while self._takes:
                 data: bytes = port.read(1)
@@ -151,7 +93,7 @@ class SerialServer(Server):
                     data += port.read(port.in_waiting)
                     self._received.append((data, monotonic()))
                     waker.wake()
-        except Exception as error:  # noqa: BLE001 - told to the server's thread; pyserial raises many
+        except Exception as error:  # noqa: BLE001 - for the server's thread; pyserial raises many
             self._received.append((error, monotonic()))
             waker.wake()
 
@@ -178,15 +120,17 @@ class SerialServer(Server):
     def _go_on(self, now: float) -> None:
         """Do what the line asks for: calls to be executed, an answer to be sent."""
         while (call := self._line.next_call()) is not None:
-            self._loop.submit(self._line.protocol, call, self.units, self._on_response)
+            self._execute(call)
         answer = self._line.data_to_send(now)
         if answer:
             self._send(answer)
 
-    def _on_response(self, call: Call, response: Response | None) -> None:
-        now = monotonic()
-        self._line.finish(call, response, now)
-        self._go_on(now)
+    def _execute(self, call: Call) -> None:
+        def done(response: Response | None) -> None:
+            self._line.finish(call, response)
+            self._go_on(monotonic())
+
+        self._loop.workers.submit(self._line.protocol, call, self.units, done)
 
     def _send(self, answer: bytes) -> None:
         if self._port is None:
@@ -245,18 +189,3 @@ class SerialServer(Server):
 
     def __str__(self) -> str:
         return f"{type(self).__name__} on {self._address}"
-
-
-def count_overruns(fd: int) -> int | None:
-    """How often the port had to drop characters since it exists; None if it does not tell."""
-    if sys.platform != "linux":
-        return None
-    import fcntl
-    import termios
-
-    try:
-        counters = fcntl.ioctl(fd, termios.TIOCGICOUNT, bytes(_LINE_COUNTERS.size))
-    except OSError:
-        return None
-    values: tuple[int, ...] = _LINE_COUNTERS.unpack(counters)
-    return sum([values[index] for index in _OVERRUNS])

@@ -2,108 +2,52 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-from collections.abc import Iterable
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ServerProtocol, TcpFraming
-from modwire.options import check_count
-from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
-from modwire.server.peers import Allowed, HostPort, Network, peer_of
+from modwire import ServerProtocol
+from modwire.server.connection import Connections
+from modwire.server.servers import TcpServerBase
 
-from .addresses import Address, address_of, bind, identify
-from .base import Server, log_error
-from .connection import Connection
-from .connections import Connections
+from ..accepting import PAUSE, Listeners
+from .base import Server
+from .connection import TcpConnection
 
 if TYPE_CHECKING:
-    from modwire import Framing, ServerOptions, Units
-    from modwire.server.options import Authorize, OnCall
+    import socket
 
-_ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
-_ACCEPT_PAUSE = 0.25  # seconds, when the system is out of file descriptors or memory
+    from modwire.server.peers import HostPort
+    from modwire.server.servers import Address
 
 
-class TcpServer(Server):
+class TcpServer(TcpServerBase, Server):
     """Answers for `units` on TCP or on a Unix socket, in one thread.
 
-    `address` is `(host, port)`, or the path of a Unix socket. The host "" is all IPv4 and IPv6
-    addresses of this machine, "0.0.0.0" and "::" those of one kind; a name is every address that
-    it has. Port 0 lets the system choose one: see `address`. The sockets listen as soon as the
-    server is made, which raises OSError if it cannot be.
-
-    - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
-      ends an RTU frame after half a second, whatever the `options` say.
-    - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
-      TCP/IP V1.0b, section 4.2.1.2); where all wait for their units, the new one is closed. So
-      it is where the process may open no more files.
-    - `idle_timeout`: seconds without a byte after which a connection is closed.
-    - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
-      Who may use a Unix socket is decided by the permissions of its directory.
-    - `authorize` and `on_call`: see `ServerOptions`. All four of these win over `options`. Where
-      an `authorize` fails the request gets exception 04; a failure of `on_call` is only logged.
-      Hooks are called in the server's thread, or for units that block in one of the workers.
-    - `backlog`: how many connections the system keeps until they are accepted; `reuse_port`
-      lets several processes listen at one port, where the system can.
-    - `workers`: how many calls to units that block are executed at once; others wait.
-
     `with` starts serving in a thread and shuts down at the end; see `serve_forever`, `start` and
-    `shutdown`. Hooks see a peer as `(host, port)`, or the path of the Unix socket.
-
-    An overridden `wrap_socket` puts another layer around every accepted socket.
+    `shutdown`. Hooks are called in the server's thread, or for units that block in one of the
+    workers. An overridden `wrap_socket` puts another layer around every accepted socket.
     """
 
-    def __init__(
-        self,
-        units: Units,
-        address: Address = ("127.0.0.1", 502),
-        *,
-        framing: type[Framing] = TcpFraming,
-        max_connections: int = 1000,
-        idle_timeout: float | None = None,
-        allow: Iterable[Network] | None = None,
-        authorize: Authorize | None = None,
-        on_call: OnCall | None = None,
-        options: ServerOptions | None = None,
-        backlog: int = 512,
-        reuse_port: bool = False,
-        workers: int = 8,
-    ) -> None:
-        check_count("max_connections", max_connections)
-        merged = merged_server_options(
-            options,
-            is_connected=True,
-            idle_timeout=idle_timeout,
-            authorize=authorize,
-            on_call=on_call,
-            on_error=log_error,
-            tolerance=STREAM_SERVER_TOLERANCE,
-        )
-        allowed = None if allow is None else Allowed(allow)
-        super().__init__(units, framing, merged, workers=workers)
-        self._allowed = allowed
-        self._connections = Connections(
-            self._loop,
-            units,
-            max_connections=max_connections,
-            has_deadlines=merged.idle_timeout is not None or framing.needs_silence,
-        )
-        self._accept_again: float | None = None
-        self._listeners: list[socket.socket] = []
-        self._file: tuple[int, int] | None = None
+    _listeners: Listeners | None = None
+    _accept_again: float | None = None
+
+    def _bind(self, address: Address, *, reuse_port: bool) -> None:
+        self._connections: Connections[TcpConnection] = Connections(self._max_connections)
         try:
-            self._listeners = bind(address, socket.SOCK_STREAM, reuse_port=reuse_port)
-            self._address = address_of(self._listeners[0])
-            if isinstance(self._address, str):
-                self._file = identify(self._address)
-            for listener in self._listeners:
-                listener.listen(backlog)
+            self._listeners = Listeners(
+                address,
+                backlog=self._backlog,
+                reuse_port=reuse_port,
+                allowed=self._allowed,
+                connections=self._connections,
+                logger=self._logger,
+            )
         except BaseException:
             self._close()
             raise
+        self._address = self._listeners.address
+        self._listeners.name = str(self)
 
     @property
     def address(self) -> HostPort | str:
@@ -111,7 +55,7 @@ class TcpServer(Server):
         return self._address
 
     def wrap_socket(self, accepted: socket.socket) -> socket.socket:
-        """The socket to use for an accepted one, which does not block; to be overridden.
+        """Return the socket to use for an accepted one, which does not block; to be overridden.
 
         May raise OSError, which closes the accepted socket.
         """
@@ -124,96 +68,48 @@ class TcpServer(Server):
 
     def _accept(self) -> None:
         self._accept_again = None
-        for listener in self._listeners:
+        for listener in self._listeners.sockets if self._listeners else ():
             self._loop.watch(listener.fileno(), partial(self._on_acceptable, listener))
 
     def _pause_accepting(self, until: float | None) -> None:
         self._accept_again = until
-        for listener in self._listeners:
+        for listener in self._listeners.sockets if self._listeners else ():
             self._loop.unwatch(listener.fileno())
 
     def _on_acceptable(self, listener: socket.socket, mask: int, now: float) -> None:
-        has_made_room = False
-        for _ in range(_ACCEPTS_PER_EVENT):
-            try:
-                accepted, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno == errno.EMFILE and not has_made_room:
-                    has_made_room = self._connections.make_room()
-                    if has_made_room:
-                        continue
-                # Out of file descriptors or memory: the listener stays ready, so trying on would
-                # be a spin.
-                self._logger.error("%s cannot accept for %s s: %s", self, _ACCEPT_PAUSE, error)
-                self._pause_accepting(now + _ACCEPT_PAUSE)
-                return
-            has_made_room = False
-            self._admit(accepted, address, now)
+        if self._listeners and not self._listeners.accept(listener, self._serve_one):
+            self._pause_accepting(now + PAUSE)
 
-    def _admit(self, accepted: socket.socket, address: tuple[str, int], now: float) -> None:
-        peer = self._address if isinstance(self._address, str) else peer_of(address)
-        # Who may use a Unix socket is decided by the permissions of its directory.
-        if isinstance(peer, HostPort) and not self._allows(peer):
-            self._logger.warning("%s is not allowed to connect", peer)
-            accepted.close()
-            return
-        if not self._connections.has_room():
-            self._logger.warning("%s is turned away: all connections are busy", peer)
-            accepted.close()
-            return
-        try:
-            accepted.setblocking(False)
-            if isinstance(peer, HostPort):
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            accepted = self.wrap_socket(accepted)
-        except Exception as error:  # noqa: BLE001 - what a subclass does must not end the server
-            self._logger.warning("%s was lost before it was served: %r", peer, error)
-            accepted.close()
-            return
+    def _serve_one(self, accepted: socket.socket, peer: object) -> None:
+        accepted = self.wrap_socket(accepted)
         protocol = ServerProtocol(self.framing, self.options, peer=peer)
-        connection = Connection(self._connections, accepted, protocol, now)
-        self._connections.add(connection)
-        self._logger.debug("%s is open", connection)
-
-    def _allows(self, peer: HostPort) -> bool:
-        return self._allowed is None or self._allowed.allows(peer)
+        connection = TcpConnection(
+            self._loop, self._connections, accepted, protocol, self.units, monotonic()
+        )
+        self._logger.debug("%s is open", connection.core)
 
     # What is due.
 
     def _deadline(self) -> float | None:
-        deadline = self._connections.deadline()
-        again = self._accept_again
-        if again is None or deadline is None:
-            return deadline if again is None else again
-        return min(deadline, again)
+        return self._accept_again
 
     def _handle_deadline(self, now: float) -> None:
         if self._accept_again is not None and now >= self._accept_again:
             self._accept()
-        self._connections.handle_deadline(now)
 
     # The end.
 
     def _stop_taking(self) -> None:
         self._close_listeners()
-        self._connections.close_when_done()
+        self._connections.stop()
 
     def _is_idle(self) -> bool:
         return not self._connections
 
     def _close_listeners(self) -> None:
         self._pause_accepting(None)
-        for listener in self._listeners:
-            listener.close()
-        self._listeners = []
-        # Not the file of a server that has taken the path over meanwhile.
-        if self._file is not None and isinstance(self._address, str):
-            if identify(self._address) == self._file:
-                os.unlink(self._address)
-            self._file = None
+        if self._listeners is not None:
+            self._listeners.close()
 
     def _close_links(self) -> None:
         self._close_listeners()

@@ -1,4 +1,7 @@
-"""Where servers listen: opening and binding sockets."""
+"""Where servers listen: binding sockets, and what becomes of the file of a Unix socket.
+
+modwire-trio and modwire-gevent use it too.
+"""
 
 from __future__ import annotations
 
@@ -7,33 +10,35 @@ import os
 import socket
 import stat
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modwire.server.peers import HostPort, check_port
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-# Where to listen: a host and a port, or the path of a Unix socket.
-Address: TypeAlias = "tuple[str, int] | str"
+    from modwire.server.servers import Address
+
+    Found: TypeAlias = list[tuple[Any, ...]]  # what getaddrinfo returns
 
 
-def bind(address: Address, kind: socket.SocketKind, *, reuse_port: bool) -> list[socket.socket]:
-    """Sockets bound to `address`, not blocking: one for each address that its host name has.
+def bind(
+    address: Address, kind: socket.SocketKind, *, reuse_port: bool, found: Found | None = None
+) -> list[socket.socket]:
+    """Return sockets bound to `address`, not blocking: one for each address of its host name.
 
     The host "" is every address of this machine: one IPv6 socket that takes IPv4 too, or an IPv4
-    one where there is no IPv6. "::" is IPv6 alone and "0.0.0.0" IPv4 alone. With port 0 all
-    sockets get the port that the system chose for the first. Raises OSError, and ValueError for
-    what is no address.
+    one if there is no IPv6. "::" is IPv6 alone and "0.0.0.0" IPv4 alone. With port 0 all sockets
+    get the port that the system chose for the first. `found` is what `look_up` returned, for
+    loops that must not wait for it. Raises OSError, and ValueError if it is no address.
     """
     if isinstance(address, str):
         return [_bind_path(address, kind)]
-    host, port = _host_and_port(address, kind)
-    if not host:
-        if socket.has_dualstack_ipv6():
-            return [_bind_one(socket.AF_INET6, ("::", port), kind, reuse_port, dual_stack=True)]
-        host = "0.0.0.0"
-    found = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)
+    host, port = check_address(address, kind)
+    if not host and socket.has_dualstack_ipv6():
+        return [_bind_one(socket.AF_INET6, ("::", port), kind, reuse_port, dual_stack=True)]
+    if found is None:
+        found = socket.getaddrinfo(*look_up(host, port), type=kind, flags=socket.AI_PASSIVE)
     bound: list[socket.socket] = []
     missing: OSError | None = None
     try:
@@ -56,7 +61,13 @@ def bind(address: Address, kind: socket.SocketKind, *, reuse_port: bool) -> list
     return bound
 
 
-def _host_and_port(address: object, kind: socket.SocketKind) -> tuple[str, int]:
+def look_up(host: str, port: int) -> tuple[str, int]:
+    """Return the arguments of getaddrinfo for a host and a port to listen at."""
+    return host or "0.0.0.0", port
+
+
+def check_address(address: object, kind: socket.SocketKind) -> tuple[str, int]:
+    """Return a host and a port; raise ValueError if `address` is none."""
     match address:
         case (str() as host, int() as port):
             return host, check_port(port)
@@ -114,7 +125,7 @@ def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
 
 
 def remove_stale(path: str) -> None:
-    """Remove the file of a socket on which nobody listens any longer; leave all others alone."""
+    """Remove the file of a socket if nobody listens on it any more; leave all others alone."""
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
             return
@@ -133,7 +144,7 @@ def remove_stale(path: str) -> None:
 
 
 def identify(path: str) -> tuple[int, int] | None:
-    """What tells the file at `path` from one that comes after it under the same name."""
+    """Return what tells the file at `path` from a later one under the same name."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):
@@ -142,6 +153,6 @@ def identify(path: str) -> tuple[int, int] | None:
 
 
 def address_of(bound: socket.socket) -> HostPort | str:
-    """Where a socket is bound: a host and a port, or a path."""
+    """Return where a socket is bound: a host and a port, or a path."""
     name: tuple[str, int] | str | bytes = bound.getsockname()
     return HostPort(*name[:2]) if isinstance(name, tuple) else os.fsdecode(name)

@@ -1,0 +1,367 @@
+"""`Turns`: callers that share one link. One of them receives for all, the others wait.
+
+Part of the adapter kit: the clients of every package are built on it, and one for another event
+loop can be. There is no task or thread in the background. While anybody waits, one caller is the
+*receiver*; when its own call is done, the one that has waited longest takes its place.
+
+A call goes like this, where `link` and the waiters are the adapter's:
+
+    if turns.link is None: open a link, and turns.opened(link)
+    exchange = turns.begin(request, unit, timeout, now)        # None if the link was just lost
+    until = turns.step(exchange, now)                          # sends
+    while until is not None:
+        if turns.receiver is exchange:
+            until = turns.step(exchange, now, bytes that came until `until`, None if none did)
+        else:
+            turns.waiting[exchange] = a waiter; wait for it; until = turns.step(exchange, now)
+    turns.outcome(exchange)                                    # the response, or begin once more
+
+If a caller is interrupted while it waits, the adapter calls `give_up`; anywhere else, `break_off`.
+Nothing here waits, reads a clock or takes a lock: threads need one around every call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from ..errors import ConnectionLostError
+from ..messages.base import Response
+from ..options import check_timeout, check_unit
+from .link import Backoff, LinkHistory
+from .protocol import ClientProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from ..framing.base import Framing
+    from ..messages.base import Request
+    from .exchange import Exchange
+    from .options import ClientOptions
+
+    AnyExchange: TypeAlias = Exchange[Any]
+
+_MOST_READS = 8  # of what has arrived before a call, so that a server that floods cannot hold it up
+_DEBUG = 10  # logging.DEBUG
+FOREVER = float("inf")
+
+
+class Link(Protocol):
+    """An open link as far as `Turns` uses it. OSError from any method means that it is lost."""
+
+    is_datagram: bool
+    """True if each frame has a datagram of its own."""
+    is_sending: bool
+    """True while a part of what was sent waits for room; nothing else is sent until then."""
+
+    def send(self, data: bytes, now: float) -> float:
+        """Send `data`, or begin to. Return the seconds that the line is busy with it, or 0.0."""
+        raise NotImplementedError
+
+    def withdraw(self, adu: bytes) -> bool:
+        """Take `adu` out of what waits for room; False if a part of it was sent."""
+        raise NotImplementedError
+
+    def receive_now(self) -> bytes | None:
+        """Return the bytes that have arrived, None if none have, b"" at the end of the stream."""
+        raise NotImplementedError
+
+
+class Logger(Protocol):
+    """A logger of the standard library, which the core does not import."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        raise NotImplementedError
+
+    def info(self, msg: str, *args: object) -> None:
+        raise NotImplementedError
+
+    def debug(self, msg: str, *args: object) -> None:
+        raise NotImplementedError
+
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+LinkT = TypeVar("LinkT", bound=Link)
+WaiterT = TypeVar("WaiterT")
+
+
+class Turns(Generic[LinkT, WaiterT]):
+    """A client's protocol, its link, and the callers that use it.
+
+    `wake(waiter)` lets a caller that waits go on. `discard(link)` closes a link that is lost or
+    not wanted any more, or sees to it that somebody does; if `receiver` is not None, its caller
+    may still be receiving on it. `name` is what errors and logs call the peer.
+
+    - `link`: the open link, or None.
+    - `receiver`: the exchange whose caller receives for all, or None.
+    - `waiting`: the callers that wait, in the order they came.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        framing: type[Framing],
+        options: ClientOptions,
+        *,
+        wake: Callable[[WaiterT], object],
+        discard: Callable[[LinkT], object],
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.protocol = ClientProtocol(framing, options)
+        self.protocol.name = name
+        self.link: LinkT | None = None
+        self.receiver: AnyExchange | None = None
+        self.waiting: dict[AnyExchange, WaiterT] = {}
+        self.reason: Exception | None = None
+        """Why there is no link."""
+        self._wake = wake
+        self._discard = discard
+        self._looks_always = not framing.has_transactions
+        self._backoff = Backoff()
+        self._history = LinkHistory(self._backoff, looks_always=False)
+        self._log: Logger | None = None
+        self._wire: Logger | None = None
+        self._is_traced = False
+
+    # The link.
+
+    def log_to(self, get_logger: Callable[[str], Logger]) -> None:
+        """Log from now on; `get_logger` is that of `logging`, which is slow to import."""
+        if self._log is None:
+            self._log = get_logger("modwire.client")
+            self._wire = get_logger("modwire.wire")
+
+    def pause(self, now: float, unit: int | None = None, timeout: float | None = None) -> float:
+        """Seconds to wait before the link may be opened for a call to `unit` with `timeout`.
+
+        None stands for those of the options. Raises ValueError for arguments of the call that are
+        out of range, and `ConnectionLostError` if it would have to wait longer than `timeout`.
+        """
+        if unit is not None:
+            check_unit(unit)
+        if timeout is not None:
+            check_timeout(timeout)
+        pause = self._backoff.wait(now)
+        if pause > (self.options.response_timeout if timeout is None else timeout):
+            raise self.no_link(f"{self.reason}; the next try is in {pause:.1f} s")
+        return pause
+
+    def open_failed(self, error: Exception, now: float) -> None:
+        """The link could not be opened: increase the back-off."""
+        self.reason = error
+        self._backoff.failed(now)
+        self._note("%s: cannot be opened: %s", self.name, error)
+
+    def no_link(self, reason: object) -> ConnectionLostError:
+        """Return the error for a call that needs a link which cannot be opened."""
+        return ConnectionLostError(f"{self.name}: cannot be opened: {reason}")
+
+    def opened(self, link: LinkT) -> None:
+        """Use `link`, which was just opened."""
+        self.protocol.reset()
+        self.protocol.is_datagram = link.is_datagram
+        self._history = LinkHistory(self._backoff, looks_always=self._looks_always)
+        self.link = link
+        self._note("%s: opened", self.name)
+
+    def lost(self, reason: object, now: float) -> None:
+        """The link failed: every exchange on it ends with `ConnectionLostError`."""
+        if self.link is not None:
+            self._history.lost(now)
+            self._drop(f"the link was lost: {reason}", reason)
+
+    def close(self) -> None:
+        """Drop the link because the client is closed: nothing is repeated on the next one."""
+        if self.link is not None:
+            self._history.is_closed = True
+            self._drop("the client was closed")
+
+    def break_off(self, exchange: AnyExchange | None = None) -> None:
+        """A caller was interrupted where the state is unknown: drop the link."""
+        if self.link is not None:
+            self._history.was_interrupted = True
+            self._drop("a call was interrupted half-way")
+        if exchange is not None:
+            self.leave(exchange)
+
+    def _drop(self, reason: str, cause: object = None) -> None:
+        link, self.link = self.link, None
+        error = ConnectionLostError(f"{self.name}: {reason}")
+        if isinstance(cause, BaseException):
+            error.__cause__ = cause
+        self.reason = error
+        self.protocol.connection_lost(error)
+        self.wake_all()
+        if link is not None:
+            self._discard(link)
+        self._note("%s", error)
+
+    # Calls.
+
+    def begin(
+        self, request: Request[ResponseT], unit: int | None, timeout: float | None, now: float
+    ) -> Exchange[ResponseT] | None:
+        """Start an exchange, after taking what has arrived; None if the link turns out lost.
+
+        Raises ValueError as `ClientProtocol.start` does.
+        """
+        history = self._history
+        if now - history.heard > history.quiet and self.receiver is None and self.link is not None:
+            data = self._look(self.link, now)
+            if data is not None:
+                self._take_arrived(data, now)
+        if self.link is None:
+            return None
+        exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
+        exchange.history = history
+        return exchange
+
+    def step(self, exchange: AnyExchange, now: float, data: bytes | None = None) -> float | None:
+        """Do all that can be done at `now`, after taking `data`, which the receiver got.
+
+        Returns the time until which the caller has to wait, and None if `exchange` is done. If
+        nobody receives, its caller is the `receiver` from here on.
+        """
+        if data is not None:
+            self.take(data, now)
+        if not exchange.done:
+            protocol = self.protocol
+            self.send(now)
+            deadline = protocol.deadline()
+            if deadline is not None and deadline <= now:
+                protocol.handle_timeout(now)
+                self.send(now)
+                deadline = protocol.deadline()
+                self.wake_all()  # the callers that wait do not know of the new deadlines
+            if not exchange.done:
+                if self.receiver is None:
+                    self.receiver = exchange
+                return FOREVER if deadline is None else deadline
+        if self.waiting:
+            self.wake_done()
+            self.leave(exchange)
+        elif self.receiver is exchange:
+            self.receiver = None
+        return None
+
+    def may_repeat(self, exchange: AnyExchange) -> bool:
+        """True if `exchange`, which has failed, may begin once more, on a new link.
+
+        That is after a lost link, for a request that was never sent, and for a read on a link of
+        which nothing else is known than that it is gone; not after `close`.
+        """
+        history = exchange.history
+        if history is None or history.is_closed:
+            return False
+        if not isinstance(exchange.error, ConnectionLostError):
+            return False
+        return not exchange.sent or history.may_repeat(exchange.request)
+
+    def give_up(self, exchange: AnyExchange, now: float) -> None:
+        """The caller of `exchange` was interrupted while it waited: nobody else notices."""
+        link = self.link
+        if link is not None and not exchange.done:
+            if link.is_sending and not link.withdraw(self._adu(exchange)):
+                self.break_off()
+            else:
+                self.protocol.cancel(exchange, now)
+        exchange.cancelled = True
+        self.leave(exchange)
+
+    def leave(self, exchange: AnyExchange) -> None:
+        """The caller of `exchange` goes: if it was the receiver, the next one takes its place."""
+        self.waiting.pop(exchange, None)
+        if self.receiver is exchange:
+            self.receiver = None
+            for following in self.waiting:
+                self.receiver = following
+                self._wake(self.waiting.pop(following))
+                return
+
+    def wake_done(self) -> None:
+        """Wake the callers whose exchange is done."""
+        for exchange in [each for each in self.waiting if each.done]:
+            self._wake(self.waiting.pop(exchange))
+
+    def wake_all(self) -> None:
+        """Wake all callers, to look for themselves."""
+        while self.waiting:
+            self._wake(self.waiting.pop(next(iter(self.waiting))))
+
+    # Bytes.
+
+    def send(self, now: float) -> None:
+        """Send what the protocol wants sent, if the link has room."""
+        link = self.link
+        while link is not None and not link.is_sending:
+            data = self.protocol.data_to_send(now)
+            if not data:
+                return
+            wire = self._wire
+            self._is_traced = wire is not None and wire.isEnabledFor(_DEBUG)
+            if self._is_traced:
+                self._trace("sent", data)
+            self._history.sent = now
+            try:
+                busy = link.send(data, now)
+            except OSError as error:
+                self.lost(error, now)
+                return
+            if busy:
+                self.protocol.data_sent(now + busy)
+            if not link.is_datagram:
+                return
+
+    def take(self, data: bytes, now: float) -> None:
+        """Take bytes that the link brought; b"" is the end of a stream."""
+        if self._is_traced:
+            self._trace("received", data)
+        protocol = self.protocol
+        history = self._history
+        if data:
+            history.heard = now
+            if protocol.is_datagram:
+                protocol.receive_datagram(data, now)
+            else:
+                protocol.receive_data(data, now)
+                if protocol.broken:
+                    self._drop("the server sent bytes that are no Modbus frame")
+        elif not protocol.is_datagram and self.link is not None:
+            history.lost(now)
+            protocol.receive_eof(now, ConnectionLostError(f"{self.name}: {_CLOSED}"))
+            self._drop(_CLOSED)
+        if self.waiting:
+            self.wake_done()
+
+    def _look(self, link: LinkT, now: float) -> bytes | None:
+        try:
+            return link.receive_now()
+        except OSError as error:
+            self.lost(error, now)
+            return None
+
+    def _take_arrived(self, data: bytes, now: float) -> None:
+        """Take what came while nobody was receiving, `data` first."""
+        found: bytes | None = data
+        for _ in range(_MOST_READS):
+            if found is None:
+                return
+            self.take(found, now)
+            if self.link is None:
+                return
+            found = self._look(self.link, now)
+
+    def _adu(self, exchange: AnyExchange) -> bytes:
+        return self.protocol.framing.wrap(exchange.unit, exchange.transaction, exchange.pdu)
+
+    def _note(self, message: str, *values: object) -> None:
+        if self._log is not None:
+            self._log.info(message, *values)
+
+    def _trace(self, what: str, data: bytes) -> None:
+        if self._wire is not None:
+            self._wire.debug("%s: %s %s", self.name, what, data.hex(" "))
+
+
+_CLOSED = "the server closed the connection"

@@ -1,0 +1,189 @@
+"""The devices on a line behind a gateway, for packages on event loops.
+
+A package hands in its clock, its events and its log; `AsyncLine` is for those whose units are
+awaited, `GreenLine` for those whose units switch to others by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from ..units.unit import QueuedUnit
+from .queue import GatewayLine, Ticket
+from .remote import AsyncRemoteUnit, BlockingRemoteUnit, failed_answer, passed_on
+
+if TYPE_CHECKING:
+    from ..messages.base import AnyRequest, Response
+    from .remote import AsyncCaller, BlockingCaller
+
+
+class Event(Protocol):
+    """What a task or greenlet waits for with `wait()`."""
+
+    def set(self) -> None:
+        """Let all go on that wait, now and later."""
+        raise NotImplementedError
+
+    def wait(self) -> object:
+        """Wait until it is set; to be awaited in async packages."""
+        raise NotImplementedError
+
+
+class AsyncEvent(Event, Protocol):
+    """An event that is awaited."""
+
+    def wait(self) -> Awaitable[object]:
+        """Wait until it is set."""
+        raise NotImplementedError
+
+
+class _Ticket(Ticket):
+    """A request, and what tells its task that it is decided."""
+
+    __slots__ = ("decided",)
+
+    def __init__(self, client: object, unit: int, request: AnyRequest, decided: Event) -> None:
+        super().__init__(client, unit, request)
+        self.decided = decided
+
+
+class _Line:
+    """A line whose devices wait for their turn in its queue."""
+
+    def __init__(
+        self,
+        queue: GatewayLine[_Ticket],
+        now: Callable[[], float],
+        log: Callable[[str], object],
+    ) -> None:
+        self.queue = queue
+        self.now = now
+        self.log = log
+
+    def hung_up(self, client: object) -> None:
+        """`client` will take no answer: withdraw what waits for its turn."""
+        _tell(self.queue.hung_up(client, self.now()))
+
+    def enter(self, ticket: _Ticket) -> None:
+        """Let a request wait until it is decided."""
+        _tell(self.queue.enter(ticket, self.now()))
+
+    def finished(self, ticket: _Ticket, outcome: object) -> None:
+        """The device was asked, with `outcome`."""
+        _tell(self.queue.finished(ticket, outcome, self.now()))
+        for text in self.queue.take_log():
+            self.log(text)
+
+    def leave(self, ticket: _Ticket) -> None:
+        """Nobody waits for the answer to `ticket` any more."""
+        _tell(self.queue.leave(ticket, self.now()))
+
+
+def _tell(decided: list[_Ticket]) -> None:
+    for ticket in decided:
+        ticket.decided.set()
+
+
+class AsyncLine(_Line):
+    """A line whose units are awaited; `new_event()` makes an event of the package's loop."""
+
+    def __init__(
+        self,
+        client: AsyncCaller,
+        queue: GatewayLine[_Ticket],
+        *,
+        now: Callable[[], float],
+        new_event: Callable[[], AsyncEvent],
+        log: Callable[[str], object],
+    ) -> None:
+        super().__init__(queue, now, log)
+        self.client = client
+        self.new_event = new_event
+
+    def unit(self, target: int, timeout: float | None) -> AsyncDevice:
+        """Return a unit that passes requests on to `target`, 0 for all units on the line."""
+        return AsyncDevice(self, target, timeout)
+
+
+class AsyncDevice(QueuedUnit):
+    """The unit `target` on a line; its requests wait in the queue, and are awaited."""
+
+    def __init__(self, line: AsyncLine, target: int, timeout: float | None) -> None:
+        super().__init__()
+        self._line = line
+        self._target = target
+        self._remote = AsyncRemoteUnit(line.client, target, timeout=timeout)
+
+    async def execute(
+        self, request: AnyRequest, *, broadcast: bool = False, client: object = None
+    ) -> Response | None:
+        """Wait for the turn of `client`, and for the response."""
+        sent = passed_on(request, broadcast=broadcast)
+        if sent is None:
+            return None
+        line = self._line
+        decided = line.new_event()
+        ticket = _Ticket(client, self._target, request, decided)
+        try:
+            line.enter(ticket)
+            await decided.wait()
+            if ticket.refusal is not None:
+                return failed_answer(request, ticket.refusal, broadcast=broadcast)
+            response = await self._remote.execute(sent, broadcast=broadcast)
+            line.finished(ticket, response)
+            return response
+        finally:
+            line.leave(ticket)  # if it was cancelled
+
+
+class GreenLine(_Line):
+    """A line whose units let other greenlets run while they wait, as gevent's do."""
+
+    def __init__(
+        self,
+        client: BlockingCaller,
+        queue: GatewayLine[_Ticket],
+        *,
+        now: Callable[[], float],
+        new_event: Callable[[], Event],
+        log: Callable[[str], object],
+    ) -> None:
+        super().__init__(queue, now, log)
+        self.client = client
+        self.new_event = new_event
+
+    def unit(self, target: int, timeout: float | None) -> GreenDevice:
+        """Return a unit that passes requests on to `target`, 0 for all units on the line."""
+        return GreenDevice(self, target, timeout)
+
+
+class GreenDevice(QueuedUnit):
+    """The unit `target` on a line; its requests wait in the queue, in their greenlets."""
+
+    def __init__(self, line: GreenLine, target: int, timeout: float | None) -> None:
+        super().__init__()
+        self._line = line
+        self._target = target
+        self._remote = BlockingRemoteUnit(line.client, target, timeout=timeout)
+
+    def execute(
+        self, request: AnyRequest, *, broadcast: bool = False, client: object = None
+    ) -> Response | None:
+        """Wait for the turn of `client`, and for the response."""
+        sent = passed_on(request, broadcast=broadcast)
+        if sent is None:
+            return None
+        line = self._line
+        decided = line.new_event()
+        ticket = _Ticket(client, self._target, request, decided)
+        try:
+            line.enter(ticket)
+            decided.wait()
+            if ticket.refusal is not None:
+                return failed_answer(request, ticket.refusal, broadcast=broadcast)
+            response = self._remote.execute(sent, broadcast=broadcast)
+            line.finished(ticket, response)
+            return response
+        finally:
+            line.leave(ticket)  # if it was killed

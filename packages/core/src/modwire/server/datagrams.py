@@ -1,0 +1,137 @@
+"""`DatagramServer`: the whole server side of UDP sockets, without I/O.
+
+Part of the adapter kit: the adapter receives datagrams, sends `answers`, and executes `calls`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..units.unit import Waits
+from .call import Call, busy_call
+from .peers import HostPort, peer_of
+from .protocol import ServerProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from ..framing.base import Framing
+    from ..messages.base import Response
+    from ..units.units import Units
+    from .options import ServerOptions
+    from .peers import Allowed
+
+    Address: TypeAlias = tuple[str, int]
+
+
+class DatagramCall(NamedTuple):
+    """A call to a unit that waits, and what its answer needs."""
+
+    protocol: ServerProtocol
+    call: Call
+    address: Address
+    link: object
+    is_counted: bool
+
+
+class Answer(NamedTuple):
+    """A datagram to send to `address` by the socket `link`."""
+
+    data: bytes
+    address: Address
+    link: object
+
+
+class DatagramServer:
+    """Answers for `units` on UDP; an incomplete frame in a datagram is dropped.
+
+    - `max_calls`: calls to units that wait which may be executed at once; more get exception 06
+      (Messaging on TCP/IP, 4.4.1.2). Those in the queue of a gateway do not count.
+    - `allowed`: the networks that peers may come from, None for all.
+    - `on_drop(text)`: told, for the log, of peers and requests that are dropped.
+
+    After each `receive` and `finish`, send what `answers` has, and execute what `calls` has.
+    """
+
+    def __init__(
+        self,
+        framing: type[Framing],
+        options: ServerOptions,
+        units: Units,
+        *,
+        max_calls: int,
+        allowed: Allowed | None,
+        on_drop: Callable[[str, BaseException | None], object],
+    ) -> None:
+        self.answers: deque[Answer] = deque()
+        self.calls: deque[DatagramCall] = deque()
+        self._framing = framing
+        self._options = options
+        self._units = units
+        self._max_calls = max_calls
+        self._allowed = allowed
+        self._on_drop = on_drop
+        self._protocol = ServerProtocol(framing, options)
+        self._counted = 0
+        self._open = 0
+
+    def receive(self, data: bytes, address: Address, now: float, link: object = None) -> None:
+        """Take a datagram that came from `address` by the socket `link` at `now`."""
+        peer = peer_of(address)
+        if self._allowed is not None and not self._allowed.allows(peer):
+            self._on_drop(f"{peer} is not allowed to ask", None)
+            return
+        protocol = self._protocol
+        protocol.executor.peer = peer
+        protocol.receive_datagram(data, now)
+        while (call := protocol.next_call()) is not None:
+            try:
+                self._take(call, peer, address, link)
+            except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
+                self._on_drop(f"{call.request!r} was dropped: an error that is no peer's", error)
+        try:
+            protocol.tell(self._units)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._on_drop("damaged frames were not counted", error)
+
+    def _take(self, call: Call, peer: HostPort, address: Address, link: object) -> None:
+        protocol, units = self._protocol, self._units
+        waits = protocol.executor.waits(call, units)
+        if waits is not Waits.NEVER:
+            is_counted = waits is not Waits.QUEUE
+            if not is_counted or self._counted < self._max_calls:
+                # The answer may come when the shared protocol serves another peer.
+                own = ServerProtocol(self._framing, self._options, peer=peer)
+                own.executor.client = peer
+                self._counted += is_counted
+                self._open += 1
+                self.calls.append(DatagramCall(own, call, address, link, is_counted))
+                return
+            call = busy_call(call)
+        self._answer(protocol, call, protocol.executor.execute(call, units), address, link)
+
+    def finish(self, executed: DatagramCall, response: Response | None) -> None:
+        """The execution of one of `calls` gave `response`."""
+        self._open -= 1
+        self._counted -= executed.is_counted
+        protocol, call, address, link, _ = executed
+        self._answer(protocol, call, response, address, link)
+
+    def _answer(
+        self,
+        protocol: ServerProtocol,
+        call: Call,
+        response: Response | None,
+        address: Address,
+        link: object,
+    ) -> None:
+        data = protocol.answer(call, response)
+        if data:
+            self.answers.append(Answer(data, address, link))
+
+    @property
+    def is_idle(self) -> bool:
+        """True if no call is being executed."""
+        return not self._open

@@ -1,0 +1,229 @@
+"""Constructors of the servers of every package that has them: arguments, defaults and checks.
+
+A package's `TcpServer` inherits from `TcpServerBase`, which knows what it was told, and from the
+package's own server, which listens, serves and ends. Functions such as `serve_tcp` take the same
+arguments.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..framing.base import Framing
+from ..framing.rtu import RtuFraming
+from ..framing.tcp import TcpFraming
+from ..options import check_count
+from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
+from ..units.units import Units
+from .options import STREAM_SERVER_TOLERANCE, merged_server_options
+from .peers import Allowed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    from ..messages.base import AnyRequest
+    from ..serial_settings import Rs485Settings
+    from .options import Authorize, OnCall, ServerOptions
+    from .peers import Network
+
+    # Where to listen: a host and a port, or the path of a Unix socket.
+    Address: TypeAlias = "tuple[str, int] | str"
+
+
+def check_server(units: Units, framing: type[Framing], workers: int) -> None:
+    """Raise TypeError or ValueError for what no server can be made of."""
+    if not isinstance(units, Units):
+        raise TypeError(
+            f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
+        )
+    check_count("workers", workers)
+    Framing.check_class(framing)
+
+
+class ServerBase:
+    """What the constructors need of a package's server."""
+
+    units: Units
+    framing: type[Framing]
+    options: ServerOptions
+
+    def _set_up(
+        self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
+    ) -> None:
+        """Make the server ready for use."""
+        raise NotImplementedError(f"{type(self).__name__} must define _set_up()")
+
+    def _bind(self, address: Address, *, reuse_port: bool) -> None:
+        """Open the sockets at `address`; OSError if that fails."""
+        raise NotImplementedError(f"{type(self).__name__} must define _bind()")
+
+    @staticmethod
+    def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+        """Log an error that a unit or a hook raised."""
+        raise NotImplementedError
+
+
+class TcpServerBase(ServerBase):
+    """The constructor of a server on TCP or on a Unix socket; see `__init__`."""
+
+    def __init__(
+        self,
+        units: Units,
+        address: Address = ("127.0.0.1", 502),
+        *,
+        framing: type[Framing] = TcpFraming,
+        max_connections: int = 1000,
+        idle_timeout: float | None = None,
+        allow: Iterable[Network] | None = None,
+        authorize: Authorize | None = None,
+        on_call: OnCall | None = None,
+        options: ServerOptions | None = None,
+        backlog: int = 512,
+        reuse_port: bool = False,
+        workers: int = 8,
+    ) -> None:
+        """Make a server for `units` that listens at once.
+
+        `address` is `(host, port)`, or the path of a Unix socket. The host "" is all IPv4 and
+        IPv6 addresses of this machine, "0.0.0.0" and "::" those of one kind; a name is every
+        address that it has. With port 0 the system chooses one: see `address`.
+
+        - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
+          ends an RTU frame after half a second, whatever the `options` say.
+        - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
+          TCP/IP V1.0b, section 4.2.1.2); if all wait for their units, the new one is closed. The
+          same happens if the process may open no more files.
+        - `idle_timeout`: seconds without a byte after which a connection is closed.
+        - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
+          The permissions of its directory decide who may use a Unix socket.
+        - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
+          `authorize` fails the request gets exception 04; a failure of `on_call` is logged.
+        - `backlog`: how many connections the system keeps until they are accepted.
+        - `reuse_port`: let several processes listen at one port, if the system can.
+        - `workers`: how many calls to units that block are executed at once; others wait.
+
+        Hooks see a peer as `(host, port)`, or the path of the Unix socket. Raises OSError if it
+        cannot listen, ValueError and TypeError for wrong arguments.
+        """
+        check_server(units, framing, workers)
+        self._max_connections = check_count("max_connections", max_connections)
+        self._backlog = backlog
+        self._allowed = None if allow is None else Allowed(allow)
+        merged = merged_server_options(
+            options,
+            is_connected=True,
+            idle_timeout=idle_timeout,
+            authorize=authorize,
+            on_call=on_call,
+            on_error=self.log_error,
+            tolerance=STREAM_SERVER_TOLERANCE,
+        )
+        self._set_up(units, framing, merged, workers)
+        self._bind(address, reuse_port=reuse_port)
+
+
+class UdpServerBase(ServerBase):
+    """The constructor of a server on UDP; see `__init__`."""
+
+    def __init__(
+        self,
+        units: Units,
+        address: tuple[str, int] = ("127.0.0.1", 502),
+        *,
+        framing: type[Framing] = TcpFraming,
+        max_calls: int = 64,
+        allow: Iterable[Network] | None = None,
+        authorize: Authorize | None = None,
+        on_call: OnCall | None = None,
+        options: ServerOptions | None = None,
+        reuse_port: bool = False,
+        workers: int = 8,
+    ) -> None:
+        """Make a server for `units` on UDP that receives at once.
+
+        The arguments are those of `TcpServer`, as far as they have a meaning here. An incomplete
+        frame in a datagram is dropped; several requests in one get an answer each, in a datagram
+        of its own.
+
+        - `max_calls`: how many calls to units that block may be open at once; more get exception
+          06, server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Those that
+          wait in the queue of a `Gateway` do not count. Answers come in any order.
+        """
+        check_server(units, framing, workers)
+        if isinstance(address, str):
+            raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
+        self._max_calls = check_count("max_calls", max_calls)
+        self._allowed = None if allow is None else Allowed(allow)
+        merged = merged_server_options(
+            options, authorize=authorize, on_call=on_call, on_error=self.log_error
+        )
+        self._set_up(units, framing, merged, workers)
+        self._bind(address, reuse_port=reuse_port)
+
+
+class SerialServerBase(ServerBase):
+    """The constructor of a server on a serial line; see `__init__`."""
+
+    def __init__(
+        self,
+        units: Units,
+        port: str,
+        *,
+        framing: type[Framing] = RtuFraming,
+        baudrate: int = 19200,
+        bytesize: int | None = None,
+        parity: str = "E",
+        stopbits: int | None = None,
+        suppress_echo: bool = False,
+        authorize: Authorize | None = None,
+        on_call: OnCall | None = None,
+        options: ServerOptions | None = None,
+        rs485: Rs485Settings | bool | None = None,
+        exclusive: bool = True,
+        workers: int = 1,
+    ) -> None:
+        """Make a server for `units` on a serial line: RTU, ASCII or Binary.
+
+        - `port`: a device such as "/dev/ttyUSB0" or "COM3", or a pyserial URL. It is opened when
+          the serving is started, which raises OSError if it cannot be.
+        - `baudrate`, `bytesize` (8, and 7 for ASCII), `parity` "N", "E" or "O", `stopbits` (1,
+          and 2 without parity) have the defaults of MODBUS over Serial Line V1.02, section 2.5.
+        - `suppress_echo`: drop what an RS-485 adapter receives of its own sending.
+        - `authorize`, `on_call`: see `TcpServer`; the peer that they see is `port`.
+        - `options`: its `silence` and `tolerance` are raised to what the line needs.
+        - `rs485`: switch the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
+        - `exclusive`: keep other programs from opening the port.
+        - `workers`: how many calls to units that block, and broadcasts, are executed at once. With
+          more than one, a broadcast does not wait for what was asked before it.
+
+        An answer is sent after 3.5 characters of silence. A unit that blocks is waited for while
+        the line is listened to. If another request is heard meanwhile, the client has given up:
+        the answer is dropped, for it would collide on the line. Such a request to a unit that
+        blocks gets exception 06, server device busy.
+
+        If the port goes away, `serve_forever` raises `ConnectionLostError`.
+        """
+        check_server(units, framing, workers)
+        settings = SerialSettings(
+            framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
+        )
+        merged = merged_server_options(
+            options,
+            authorize=authorize,
+            on_call=on_call,
+            on_error=self.log_error,
+            suppress_echo=suppress_echo,
+            silence=settings.silence,
+            tolerance=SERIAL_TOLERANCE,
+        )
+        self._address = port
+        self._settings = settings
+        self._rs485 = rs485
+        self._exclusive = exclusive
+        self._set_up(units, framing, merged, workers)
+
+    @property
+    def address(self) -> str:
+        """The port, as it was given."""
+        return self._address

@@ -1,0 +1,75 @@
+"""Serial ports: opening one with pyserial, and what the system knows of it.
+
+Imported, with pyserial, when the first port is opened; modwire-trio and modwire-gevent use it too.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from struct import Struct
+from typing import TYPE_CHECKING
+
+import serial
+import serial.rs485
+
+if TYPE_CHECKING:
+    from modwire.serial_settings import Rs485Settings, SerialSettings
+
+_LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
+_OVERRUNS = (7, 10)  # its hardware and its buffer overruns
+
+
+def open_port(
+    port: str,
+    settings: SerialSettings,
+    *,
+    rs485: Rs485Settings | bool | None,
+    exclusive: bool,
+    write_timeout: float | None = None,
+) -> serial.Serial:
+    """Open a port, from which nothing is waited for when reading; `write_timeout` is in seconds.
+
+    Raises OSError, and ValueError for settings that the driver does not know.
+    """
+    opened: serial.Serial = serial.serial_for_url(
+        port,
+        **settings.port_arguments(os.path.realpath(port)),
+        timeout=0,
+        write_timeout=write_timeout,
+        exclusive=True if exclusive else None,
+    )
+    if rs485:
+        try:
+            opened.rs485_mode = serial.rs485.RS485Settings() if rs485 is True else rs485
+        except BaseException:
+            opened.close()
+            raise
+    return opened
+
+
+def descriptor(port: serial.Serial) -> int | None:
+    """Return what `select` and `poll` can wait for with this port; None if there is none."""
+    if os.name != "posix":
+        return None
+    try:
+        number: int = port.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return None
+    return number
+
+
+def count_overruns(number: int) -> int | None:
+    """Number of times that the port has lost characters; None if the system does not tell."""
+    if sys.platform != "linux":
+        return None
+    import fcntl
+    import termios
+
+    try:
+        counters = fcntl.ioctl(number, termios.TIOCGICOUNT, bytes(_LINE_COUNTERS.size))
+    except OSError:
+        return None
+    values: tuple[int, ...] = _LINE_COUNTERS.unpack(counters)
+    return sum([values[index] for index in _OVERRUNS])
