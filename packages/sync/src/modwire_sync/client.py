@@ -38,8 +38,11 @@ class Client(ClientBase, BlockingCalls):
     if it only turns out when the answer does not come, a request that writes nothing is sent
     again, once.
 
-    Subclasses define `_open_link`.
+    Subclasses define `_open_link`; `name` is what errors and logs call the peer.
     """
+
+    def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        self._set_up(name, framing, options)
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
