@@ -98,8 +98,12 @@ class ServerProtocol:
 
     # The link.
 
+    def connected(self, now: float) -> None:
+        """The idle timeout counts from `now`."""
+        self.heard = now
+
     def opened(self, now: float) -> None:
-        """The connection was accepted: the idle timeout counts from here; `on_connect` is told."""
+        """The connection was accepted: `connected`, and `on_connect` is told."""
         self.heard = now
         self._is_open = True
         self._tell_hook(self.options.on_connect)
