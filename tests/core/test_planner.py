@@ -253,14 +253,13 @@ def test_a_wrong_limit_says_what_is_allowed(arguments: dict[str, object], messag
 
 
 @pytest.mark.parametrize("latency", [-1, float("inf"), "0"])
-def test_times_are_at_least_0_seconds(latency: float) -> None:
+def test_times_and_baudrates_are_checked(latency: float) -> None:
     with pytest.raises(ValueError, match="latency must be at least 0 seconds"):
         PlanLimits.for_line(9600, latency=latency)
-    with pytest.raises(ValueError, match="round_trip must be more than 0 seconds"):
+    with pytest.raises(ValueError, match="round_trip must be greater than 0 seconds"):
         PlanLimits.for_network(round_trip=latency)
-    for baudrate in (0, "9600"):
-        with pytest.raises(ValueError, match=f"baudrate must be greater than 0, got {baudrate!r}"):
-            PlanLimits.for_line(baudrate)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="baudrate must be greater than 0, got 0"):
+        PlanLimits.for_line(0)
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ class Client(TurnTaking, AsyncCalls, trio.abc.AsyncResource):
             retries=retries,
             max_in_flight=max_in_flight,
             options=options,
+            framing=framing,
         )
         self._set_up(name, framing, options)
         self._stream = stream

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, TypeVar
 
-from ..options import LineOptions, check_options
+from ..options import LineOptions, check_options, check_timeout
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
@@ -61,11 +61,9 @@ class ServerOptions(LineOptions):
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )
-        if idle_timeout is not None and (
-            not isinstance(idle_timeout, (int, float)) or not idle_timeout > 0
-        ):
-            raise ValueError(f"idle_timeout must be greater than 0 seconds, got {idle_timeout!r}")
-        self.idle_timeout = idle_timeout
+        self.idle_timeout = (
+            None if idle_timeout is None else check_timeout(idle_timeout, "idle_timeout")
+        )
         self.authorize = _hook("authorize(peer, role, unit, request)", authorize)
         self.on_call = _hook("on_call(peer, request, response)", on_call)
         self.on_error = _hook("on_error(peer, request, error)", on_error)
