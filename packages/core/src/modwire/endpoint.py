@@ -189,7 +189,7 @@ class Endpoint:
 
     @property
     def _serial_framing(self) -> type[Framing]:
-        """The framing whose defaults the line settings have, where there is no line too."""
+        """The framing that the default settings of a line are for, also if there is no line."""
         return RtuFraming if self.framing == "tcp" else FRAMINGS[self.framing]
 
     def __repr__(self) -> str:
@@ -278,7 +278,7 @@ def _parse_options(query: str) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> object:
-    """The value of an option; `text` itself if it has none, which the constructor refuses."""
+    """Return the value of an option, or `text` itself for the constructor to refuse."""
     if name == "parity":
         return text.upper() if text in ("n", "e", "o") else text
     if is_number(text):

@@ -23,7 +23,7 @@ _set = object.__setattr__
 
 
 class PortArguments(TypedDict):
-    """What pyserial calls the settings of a line."""
+    """The settings of a line by the names that pyserial uses."""
 
     baudrate: int
     bytesize: int
