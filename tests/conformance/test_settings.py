@@ -308,3 +308,16 @@ def test_a_host_has_one_verdict_too(host: Any) -> None:
         for kind in (package.TcpClient, package.UdpClient):
             with pytest.raises(ValueError, match=f"^{re.escape(str(wanted.value))}$"):
                 kind(host)
+
+
+@pytest.mark.parametrize("path", [b"/run/m", None, 7])
+def test_a_path_must_be_text(path: Any) -> None:
+    ways: list[Way] = [
+        lambda value: Endpoint("unix", "tcp", path=value),
+        lambda value: Endpoint("serial", "rtu", path=value),
+    ]
+    for package in (modwire_sync, modwire_gevent, modwire_trio):
+        ways += [package.UnixClient, package.SerialClient]
+    for way in ways:
+        with pytest.raises(ValueError, match=f"^path must be text, got {re.escape(repr(path))}$"):
+            way(path)

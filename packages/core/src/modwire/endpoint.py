@@ -227,15 +227,21 @@ def network_name(transport: str, framing: type[Framing], host: str, port: int) -
 
 
 def path_name(transport: str, framing: type[Framing], path: str) -> str:
-    """Return the name of a peer at a path, such as "unix:///run/modwire.sock"."""
-    if not isinstance(path, str):
-        raise ValueError(f"path must be text, got {path!r}")
-    return f"{_scheme(transport, framing)}://{path}"
+    """Return the name of a peer at a path, such as "unix:///run/modwire.sock"; raises likewise."""
+    return f"{_scheme(transport, framing)}://{_checked_text(path)}"
 
 
 def _scheme(transport: str, framing: type[Framing]) -> str:
     Framing.check_class(framing)
+    if transport == "serial":
+        return framing.name
     return transport if framing.name == "tcp" else f"{framing.name}+{transport}"
+
+
+def _checked_text(path: str) -> str:
+    if not isinstance(path, str):
+        raise ValueError(f"path must be text, got {path!r}")
+    return path
 
 
 def _parse(text: str) -> Endpoint:
@@ -339,7 +345,7 @@ def _checked_host(host: str) -> str:
 
 def _checked_path(transport: str, path: str) -> str:
     example = "unix:///run/modwire.sock" if transport == "unix" else "rtu:///dev/ttyUSB0"
-    if not path:
+    if not _checked_text(path):
         raise ValueError(f"path is missing, write it as in {example}")
     if "\0" in path:
         raise ValueError(f"path must be without NUL characters, got {path!r}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..messages.bit_access import MAX_READ_BITS
 from ..messages.register_access import MAX_READ_REGISTERS
-from ..options import check_range, check_seconds, check_timeout, silent_interval
+from ..options import check_count, check_range, check_seconds, check_timeout, silent_interval
 from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ class PlanLimits:
             ("request_cost", request_cost, "greater than 0"),
             ("item_cost", item_cost, "at least 0"),
         ):
-            if not isinstance(cost, (int, float)) or not math.isfinite(cost) or cost < 0:
+            is_number = isinstance(cost, (int, float)) and not isinstance(cost, bool)
+            if not is_number or not math.isfinite(cost) or cost < 0:
                 raise ValueError(f"{name} must be a number, {least}, got {cost!r}")
         if not request_cost:
             raise ValueError("request_cost must be a number, greater than 0, got 0")
@@ -136,8 +137,8 @@ class PlanLimits:
             ("max_bits", max_bits, MAX_READ_BITS),
         ):
             check_range(name, most, 1, limit)
-        if max_gap is not None and (not isinstance(max_gap, int) or max_gap < 0):
-            raise ValueError(f"max_gap must be None or at least 0 addresses, got {max_gap!r}")
+        if max_gap is not None:
+            check_count("max_gap", max_gap, 0)
         _set(self, "request_cost", float(request_cost))
         _set(self, "item_cost", float(item_cost))
         _set(self, "max_registers", max_registers)
