@@ -197,7 +197,10 @@ def of_options() -> Iterator[Case]:
 def of_servers() -> Iterator[Case]:
     name = "idle_timeout"
     ways: dict[str, Way] = {"ServerOptions": lambda value: ServerOptions(idle_timeout=value)}
-    yield Case(name, "tcp", ways | tcp_servers(name), GOOD_TIMES, BAD_TIMES, of_time(name))
+    # A server may keep idle connections for ever.
+    good, bad = [0.001, 1, 1e300, INF], [0, -1, NAN, -INF, *NO_NUMBERS]
+    sentence = "idle_timeout must be greater than 0 seconds, got {}"
+    yield Case(name, "tcp", ways | tcp_servers(name), good, bad, sentence)
     ways = {"Gateway": lambda value: GatewayUnits(patience=value)}
     yield Case("patience", "gateway", ways, GOOD_TIMES, BAD_TIMES, of_time("patience"))
     counts = {

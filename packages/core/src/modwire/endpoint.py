@@ -150,7 +150,7 @@ class Endpoint:
         """Return the endpoint that `text` describes; ValueError says which part is wrong.
 
         Schemes: tcp, udp, tls and unix carry MBAP frames; rtu, ascii and binary are serial lines;
-        rtu+tcp and its kin (rtu, ascii, binary with tcp, udp, tls, unix) carry serial frames over
+        rtu+tcp and the like (rtu, ascii, binary with tcp, udp, tls, unix) carry serial frames over
         a network. Options follow a `?`, joined by `&`: unit, timeout and retries everywhere,
         baudrate, bytesize, parity and stopbits on a serial line. In paths, all characters may be
         percent-encoded, and `%`, `?` and `#` must be (RFC 3986); the zone of an IPv6 address

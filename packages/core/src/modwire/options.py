@@ -100,11 +100,12 @@ def check_seconds(name: str, value: float) -> float:
     return value
 
 
-def check_timeout(timeout: float, name: str = "timeout") -> float:
-    """Return `timeout` if it is above 0 and at most 1e9 seconds; raise ValueError otherwise."""
+def check_timeout(timeout: float, name: str = "timeout", most: float = LONGEST) -> float:
+    """Return `timeout` if it is above 0 and at most `most` seconds; raise ValueError otherwise."""
     is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-    if not is_number or not 0 < timeout <= LONGEST:
-        raise ValueError(f"{name} must be greater than 0 seconds, at most 1e9, got {timeout!r}")
+    if not is_number or not 0 < timeout <= most:
+        limit = ", at most 1e9" if most == LONGEST else ""
+        raise ValueError(f"{name} must be greater than 0 seconds{limit}, got {timeout!r}")
     return timeout
 
 

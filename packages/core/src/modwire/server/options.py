@@ -31,8 +31,9 @@ STREAM_SERVER_TOLERANCE = 0.5
 class ServerOptions(LineOptions):
     """The options of a server; those of `LineOptions` too.
 
-    `idle_timeout`: seconds without a byte, above 0, after which a connection is closed; None for
-    never. Raises ValueError for a time out of range, TypeError for a hook that is no function.
+    `idle_timeout`: seconds without a byte, above 0, after which a connection is closed; None or
+    inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is no
+    function or is a coroutine function.
 
     `authorize(peer, role, unit, request)` decides whether a request is executed; others get
     exception 01. `on_call(peer, request, response)` sees every call; the response is None if
@@ -63,9 +64,9 @@ class ServerOptions(LineOptions):
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )
-        self.idle_timeout = (
-            None if idle_timeout is None else check_timeout(idle_timeout, "idle_timeout")
-        )
+        if idle_timeout is not None:
+            check_timeout(idle_timeout, "idle_timeout", float("inf"))
+        self.idle_timeout = idle_timeout
         self.authorize = _hook("authorize(peer, role, unit, request)", authorize)
         self.on_call = _hook("on_call(peer, request, response)", on_call)
         self.on_error = _hook("on_error(peer, request, error)", on_error)
