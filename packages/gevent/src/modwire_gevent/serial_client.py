@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modwire.endpoint import path_name
 from modwire.framing.rtu import RtuFraming
 from modwire.serial_settings import SerialSettings
 
@@ -65,7 +66,7 @@ class SerialClient(Client):
             suppress_echo=suppress_echo,
             options=options,
         )
-        super().__init__(f"{framing.name}://{port}", framing, options)
+        super().__init__(path_name("serial", framing, port), framing, options)
 
     def _open_link(self) -> Link:
         from .serial_link import open_link
