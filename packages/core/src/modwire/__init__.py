@@ -46,7 +46,6 @@ from .messages import (
     GetCommEventCounterResponse,
     GetCommEventLogRequest,
     GetCommEventLogResponse,
-    Identity,
     IdentityObject,
     LengthRule,
     MaskWriteRegisterRequest,
@@ -102,6 +101,7 @@ from .server.options import ServerOptions
 from .server.protocol import ServerProtocol
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
+from .units.identity import Identity
 from .units.tables import reference
 from .units.unit import Unit
 from .units.units import Units

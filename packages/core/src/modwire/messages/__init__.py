@@ -41,7 +41,6 @@ from .diagnostics import (
     ModbusPlusOperation,
 )
 from .encapsulated import (
-    Identity,
     IdentityObject,
     ObjectId,
     ReadDeviceIdCode,
@@ -90,7 +89,6 @@ __all__ = [
     "GetCommEventCounterResponse",
     "GetCommEventLogRequest",
     "GetCommEventLogResponse",
-    "Identity",
     "IdentityObject",
     "LengthRule",
     "MaskWriteRegisterRequest",

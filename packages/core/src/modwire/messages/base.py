@@ -7,7 +7,7 @@ modules beside this one; a custom function is one subclass of `Request` and one 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from ..errors import (
     ExceptionCode,
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
+
+    _State: TypeAlias = "dict[str, object] | None"
 
 MAX_PDU = 253  # bytes, section 4.1
 
@@ -82,8 +84,14 @@ class Message:
         inside = ", ".join(f"{name}={value!r}" for name, value in arguments)
         return f"{type(self).__name__}({inside})"
 
-    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        return type(self), self._values()
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
+        # By slots, for a constructor may be stricter than the wire. Protocols 0 and 1 know none.
+        return super().__reduce_ex__(max(int(protocol), 2))
+
+    def __setstate__(self, state: _State | tuple[_State, _State]) -> None:
+        for values in state if isinstance(state, tuple) else (state,):
+            for name, value in (values or {}).items():
+                set_field(self, name, value)
 
 
 ENDS_BY_SILENCE = -1
@@ -168,7 +176,7 @@ class Request(Message, Generic[ResponseT_co]):
     length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
     response_type: type[ResponseT_co]
 
-    def execute(self, unit: Unit) -> ResponseT_co | None:
+    def execute(self, unit: Device) -> ResponseT_co | None:
         """Do what the request asks of `unit`; None where the specification wants no answer.
 
         Raises `ExceptionResponseError`, which the unit turns into an exception response.
@@ -308,5 +316,5 @@ class RawRequest(Request[RawResponse]):
             raise InvalidRequestError("a PDU must have a function code, got 0 bytes", 0)
         return cls(pdu[0], pdu[1:])
 
-    def execute(self, unit: Unit) -> RawResponse | None:
+    def execute(self, unit: Device) -> RawResponse | None:
         raise ExceptionResponseError.for_code(self, ExceptionCode.ILLEGAL_FUNCTION)

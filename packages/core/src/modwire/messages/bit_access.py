@@ -35,7 +35,7 @@ from .checks import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 MAX_READ_BITS = 2000
 MAX_WRITE_BITS = 1968
@@ -171,7 +171,7 @@ class ReadCoilsRequest(ReadBitsRequest[ReadCoilsResponse]):
     function_code = 1
     response_type = ReadCoilsResponse
 
-    def execute(self, unit: Unit) -> ReadCoilsResponse:
+    def execute(self, unit: Device) -> ReadCoilsResponse:
         return ReadCoilsResponse.from_data(
             unit.coils.read_bits(self.address, self.count), self.count
         )
@@ -184,7 +184,7 @@ class ReadDiscreteInputsRequest(ReadBitsRequest[ReadDiscreteInputsResponse]):
     function_code = 2
     response_type = ReadDiscreteInputsResponse
 
-    def execute(self, unit: Unit) -> ReadDiscreteInputsResponse:
+    def execute(self, unit: Device) -> ReadDiscreteInputsResponse:
         return ReadDiscreteInputsResponse.from_data(
             unit.discrete_inputs.read_bits(self.address, self.count), self.count
         )
@@ -255,7 +255,7 @@ class WriteSingleCoilRequest(Request[WriteSingleCoilResponse]):
         check_echo("address", response.address, self.address)
         check_echo("value", response.value, self.value)
 
-    def execute(self, unit: Unit) -> WriteSingleCoilResponse:
+    def execute(self, unit: Device) -> WriteSingleCoilResponse:
         unit.coils.write_bits(self.address, 1, b"\x01" if self.value else b"\x00")
         return WriteSingleCoilResponse(self.address, self.value)
 
@@ -351,7 +351,7 @@ class WriteMultipleCoilsRequest(Request[WriteMultipleCoilsResponse]):
         check_echo("address", response.address, self.address)
         check_echo("count", response.count, self.count)
 
-    def execute(self, unit: Unit) -> WriteMultipleCoilsResponse:
+    def execute(self, unit: Device) -> WriteMultipleCoilsResponse:
         unit.coils.write_bits(self.address, self.count, self.data)
         return WriteMultipleCoilsResponse(self.address, self.count)
 

@@ -11,7 +11,7 @@ from .checks import wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 CANOPEN_GENERAL_REFERENCE = 13
 MAX_MEI_DATA = MAX_PDU - 2
@@ -67,7 +67,7 @@ class CanopenGeneralReferenceRequest(Request[CanopenGeneralReferenceResponse]):
         check_request_type(cls, pdu, CANOPEN_GENERAL_REFERENCE)
         return cls(pdu[2:])
 
-    def execute(self, unit: Unit) -> CanopenGeneralReferenceResponse:
+    def execute(self, unit: Device) -> CanopenGeneralReferenceResponse:
         return CanopenGeneralReferenceResponse(unit.canopen_general_reference(self.data))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +13,7 @@ from .checks import check_word, wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 MAX_EVENTS = 64
 MAX_SERVER_ID_DATA = 251  # bytes: id, run indicator and additional data
@@ -70,7 +70,7 @@ class ReadExceptionStatusRequest(BareRequest[ReadExceptionStatusResponse]):
     function_code = 7
     response_type = ReadExceptionStatusResponse
 
-    def execute(self, unit: Unit) -> ReadExceptionStatusResponse:
+    def execute(self, unit: Device) -> ReadExceptionStatusResponse:
         return ReadExceptionStatusResponse(unit.exception_status)
 
 
@@ -111,7 +111,7 @@ class GetCommEventCounterRequest(BareRequest[GetCommEventCounterResponse]):
     function_code = 11
     response_type = GetCommEventCounterResponse
 
-    def execute(self, unit: Unit) -> GetCommEventCounterResponse:
+    def execute(self, unit: Device) -> GetCommEventCounterResponse:
         return GetCommEventCounterResponse(unit.comm_status, unit.event_counter)
 
 
@@ -175,7 +175,7 @@ class GetCommEventLogRequest(BareRequest[GetCommEventLogResponse]):
     function_code = 12
     response_type = GetCommEventLogResponse
 
-    def execute(self, unit: Unit) -> GetCommEventLogResponse:
+    def execute(self, unit: Device) -> GetCommEventLogResponse:
         return GetCommEventLogResponse(
             unit.comm_status, unit.event_counter, unit.message_count, unit.event_log
         )
@@ -265,12 +265,6 @@ class ReportServerIdResponse(Response):
     def __hash__(self) -> int:
         return hash((type(self), self.data))
 
-    def __reduce__(  # type: ignore[override]
-        self,
-    ) -> tuple[Callable[[bytes, int], Self], tuple[bytes, int]]:
-        # A run indicator other than 00 and FF would be lost in the constructor.
-        return type(self).from_data, (self.data, self.id_length)
-
 
 class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
     """Function 17: read the server's id and whether it runs (section 6.13).
@@ -297,7 +291,7 @@ class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
             raise self.refusal(pdu)
         return ReportServerIdResponse.decode(pdu, self.id_length)
 
-    def execute(self, unit: Unit) -> ReportServerIdResponse:
+    def execute(self, unit: Device) -> ReportServerIdResponse:
         return ReportServerIdResponse(unit.server_id, unit.run_indicator, unit.additional_id_data)
 
     def __eq__(self, other: object) -> bool:

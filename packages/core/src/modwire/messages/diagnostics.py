@@ -28,7 +28,7 @@ from .register_access import pack_registers, unpack_registers
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 __all__ = [
     "DiagnosticsRequest",
@@ -226,7 +226,7 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
         if self.sub_function in _ECHOED or self._clears_statistics:
             check_echo("data", response.data, self.data)
 
-    def execute(self, unit: Unit) -> DiagnosticsResponse | None:
+    def execute(self, unit: Device) -> DiagnosticsResponse | None:
         words = unit.diagnose(self.sub_function, self.data)
         return None if words is None else DiagnosticsResponse(self.sub_function, words)
 

@@ -6,7 +6,7 @@ Messages keep the groups as the bytes of the wire (`data`) and unpack them when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -18,7 +18,7 @@ from .register_access import pack_registers, unpack_registers
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 REFERENCE_TYPE = 6
 FILE_RECORDS = 10000  # in every file
@@ -119,10 +119,6 @@ class ReadFileRecordResponse(Response):
         set_field(response, "data", pdu[2:])
         return response
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Self], tuple[bytes]]:  # type: ignore[override]
-        # The constructor is stricter than the wire.
-        return type(self).decode, (self.encode(),)
-
 
 class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
     """Function 20: read 1 to 35 groups of file records (section 6.14).
@@ -167,14 +163,10 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
                 f"answer has groups of {got} registers, the request asked for {asked}"
             )
 
-    def execute(self, unit: Unit) -> ReadFileRecordResponse:
+    def execute(self, unit: Device) -> ReadFileRecordResponse:
         for file, record, count in self.records:
             unit.check_file(file, record, count)
         return ReadFileRecordResponse.from_data([unit.read_file(*place) for place in self.records])
-
-    def __reduce__(self) -> tuple[Callable[[bytes], Self], tuple[bytes]]:  # type: ignore[override]
-        # The constructor is stricter than the wire.
-        return type(self).decode, (self.encode(),)
 
 
 class WriteFileRecordResponse(Response):
@@ -248,7 +240,7 @@ class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
                 f"{self.data.hex(' ')}"
             )
 
-    def execute(self, unit: Unit) -> WriteFileRecordResponse:
+    def execute(self, unit: Device) -> WriteFileRecordResponse:
         for _, file, record, values in _groups(self.data):
             unit.check_file(file, record, len(values) >> 1, write=True)
         for _, file, record, values in _groups(self.data):

@@ -37,7 +37,7 @@ from .checks import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 MAX_READ_REGISTERS = 125
 MAX_WRITE_REGISTERS = 123
@@ -186,7 +186,7 @@ class ReadHoldingRegistersRequest(ReadRegistersRequest[ReadHoldingRegistersRespo
     function_code = 3
     response_type = ReadHoldingRegistersResponse
 
-    def execute(self, unit: Unit) -> ReadHoldingRegistersResponse:
+    def execute(self, unit: Device) -> ReadHoldingRegistersResponse:
         return ReadHoldingRegistersResponse.from_data(
             unit.holding_registers.read_registers(self.address, self.count)
         )
@@ -199,7 +199,7 @@ class ReadInputRegistersRequest(ReadRegistersRequest[ReadInputRegistersResponse]
     function_code = 4
     response_type = ReadInputRegistersResponse
 
-    def execute(self, unit: Unit) -> ReadInputRegistersResponse:
+    def execute(self, unit: Device) -> ReadInputRegistersResponse:
         return ReadInputRegistersResponse.from_data(
             unit.input_registers.read_registers(self.address, self.count)
         )
@@ -264,7 +264,7 @@ class WriteSingleRegisterRequest(Request[WriteSingleRegisterResponse]):
         check_echo("address", response.address, self.address)
         check_echo("value", response.value, self.value)
 
-    def execute(self, unit: Unit) -> WriteSingleRegisterResponse:
+    def execute(self, unit: Device) -> WriteSingleRegisterResponse:
         unit.holding_registers.write_registers(self.address, self.value.to_bytes(2, "big"))
         return WriteSingleRegisterResponse(self.address, self.value)
 
@@ -358,7 +358,7 @@ class WriteMultipleRegistersRequest(Request[WriteMultipleRegistersResponse]):
         check_echo("address", response.address, self.address)
         check_echo("count", response.count, len(self.data) >> 1)
 
-    def execute(self, unit: Unit) -> WriteMultipleRegistersResponse:
+    def execute(self, unit: Device) -> WriteMultipleRegistersResponse:
         unit.holding_registers.write_registers(self.address, self.data)
         return WriteMultipleRegistersResponse(self.address, len(self.data) >> 1)
 

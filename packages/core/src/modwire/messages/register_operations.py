@@ -21,7 +21,7 @@ from .register_access import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 MAX_READ_WRITE_REGISTERS = 121  # what function 23 may write
 MAX_FIFO_COUNT = 31
@@ -98,7 +98,7 @@ class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
         check_echo("AND mask", response.and_mask, self.and_mask)
         check_echo("OR mask", response.or_mask, self.or_mask)
 
-    def execute(self, unit: Unit) -> MaskWriteRegisterResponse:
+    def execute(self, unit: Device) -> MaskWriteRegisterResponse:
         unit.holding_registers.mask_write(self.address, self.and_mask, self.or_mask)
         return MaskWriteRegisterResponse(self.address, self.and_mask, self.or_mask)
 
@@ -178,7 +178,7 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
     def check_response(self, response: ReadWriteMultipleRegistersResponse) -> None:
         check_count(response, self.read_count)
 
-    def execute(self, unit: Unit) -> ReadWriteMultipleRegistersResponse:
+    def execute(self, unit: Device) -> ReadWriteMultipleRegistersResponse:
         return ReadWriteMultipleRegistersResponse.from_data(
             unit.holding_registers.write_read_registers(
                 self.write_address, self.data, self.read_address, self.read_count
@@ -248,7 +248,7 @@ class ReadFifoQueueRequest(Request[ReadFifoQueueResponse]):
             raise wrong_request(cls, pdu, "3")
         return cls(_ONE_WORD.unpack(pdu)[1])
 
-    def execute(self, unit: Unit) -> ReadFifoQueueResponse:
+    def execute(self, unit: Device) -> ReadFifoQueueResponse:
         registers = unit.read_fifo_queue(self.address)
         if len(registers) > MAX_FIFO_COUNT:
             raise IllegalDataValueError(

@@ -25,7 +25,7 @@ from .diagnostics import Communication
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
     from ..messages.decoder import Decoder
-    from ..messages.encapsulated import Identity
+    from .identity import Identity
 
 _DIAGNOSTICS = 8
 _RESTART_COMMUNICATIONS = 1
