@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
 from .base import Message, Request, Response, counted_length, set_field
 from .checks import wrong_request, wrong_response
-from .register_access import pack_registers, unpack_registers
+from .packing import pack_registers, unpack_registers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
