@@ -83,8 +83,8 @@ class ReadBitsResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 1 <= size <= 250 or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + byte count (1..250)")
+        if not 1 <= size <= MAX_READ_BITS >> 3 or pdu[1] != size:
+            raise wrong_response(cls, pdu, f"2 + byte count (1..{MAX_READ_BITS >> 3})")
         return cls.from_data(pdu[2:], size << 3)
 
 
@@ -154,7 +154,7 @@ class ReadBitsRequest(Request[ReadT_co]):
         size = (count + 7) >> 3
         if len(pdu) != size + 2 or pdu[1] != size:
             raise InvalidResponseError(
-                f"response must have byte count {size} for {count} bits and "
+                f"answer must have byte count {size} for {count} bits and "
                 f"{size + 2} bytes in all, got {len(pdu)}: {pdu[:16].hex(' ')}"
             )
         response = new_message(self.response_type)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .device import Device
 
 MAX_EVENTS = 64
+COUNTERS_SIZE = 6  # bytes before the events in the response to function 12
 MAX_SERVER_ID_DATA = 251  # bytes: id, run indicator and additional data
 
 _TWO_WORDS = Struct(">BHH")
@@ -168,8 +169,9 @@ class GetCommEventLogResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 6 <= size <= 6 + MAX_EVENTS or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + byte count (6..70)")
+        most = COUNTERS_SIZE + MAX_EVENTS
+        if not COUNTERS_SIZE <= size <= most or pdu[1] != size:
+            raise wrong_response(cls, pdu, f"2 + byte count ({COUNTERS_SIZE}..{most})")
         _, _, status, event_count, message_count = _EVENT_LOG.unpack_from(pdu)
         return cls(status, event_count, message_count, pdu[8:])
 
@@ -260,7 +262,7 @@ class ReportServerIdResponse(Response):
     def decode(cls, pdu: bytes, id_length: int | None = None) -> Self:
         size = len(pdu) - 2
         if not 1 <= size <= MAX_SERVER_ID_DATA or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + byte count (1..251)")
+            raise wrong_response(cls, pdu, f"2 + byte count (1..{MAX_SERVER_ID_DATA})")
         return cls.from_data(pdu[2:], id_length)
 
     def __eq__(self, other: object) -> bool:

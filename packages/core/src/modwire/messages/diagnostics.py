@@ -90,14 +90,20 @@ _WRITES = frozenset(
     )
 )
 _ECHOED = _WRITES | {DiagnosticsSubFunction.RETURN_QUERY_DATA}
-ALLOWED_WORDS = {
-    DiagnosticsSubFunction.RESTART_COMMUNICATIONS_OPTION: ((0x0000, 0xFF00), "0000 or FF00"),
+# The data words of sub-functions 1 and 21, and what they mean.
+RESTART_WORDS = {0x0000: "the event log stays", 0xFF00: "the event log is cleared too"}
+PLUS_WORDS = {
+    ModbusPlusOperation.GET_STATISTICS.value: "get statistics",
+    ModbusPlusOperation.CLEAR_STATISTICS.value: "clear statistics",
+}
+_ALLOWED_WORDS = {
+    DiagnosticsSubFunction.RESTART_COMMUNICATIONS_OPTION: (RESTART_WORDS, "0000 or FF00"),
     DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER: (
         range(0, 0x10000, 0x100),
         "a character in the high byte and 00 in the low byte",
     ),
     DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS: (
-        (ModbusPlusOperation.GET_STATISTICS, ModbusPlusOperation.CLEAR_STATISTICS),
+        PLUS_WORDS,
         "0003 (get statistics) or 0004 (clear statistics)",
     ),
 }
@@ -179,7 +185,7 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
         known = _sub_function(code, sub_function)
         words = _words(code, data)
         if known is not DiagnosticsSubFunction.RETURN_QUERY_DATA:
-            allowed, text = ALLOWED_WORDS.get(known, _ZERO)
+            allowed, text = _ALLOWED_WORDS.get(known, _ZERO)
             if len(words) != 1 or words[0] not in allowed:
                 got = " ".join([f"{word:04X}" for word in words])
                 raise InvalidRequestError(

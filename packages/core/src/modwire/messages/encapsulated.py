@@ -70,6 +70,11 @@ class ObjectId(IntEnum):
 
 
 READ_CODES = {code.value: code for code in ReadDeviceIdCode}
+LAST_OBJECTS = {  # by category; each has the objects of the one before it too
+    ReadDeviceIdCode.BASIC: 0x02,
+    ReadDeviceIdCode.REGULAR: 0x7F,
+    ReadDeviceIdCode.EXTENDED: 0xFF,
+}
 
 
 class IdentityObject(NamedTuple):

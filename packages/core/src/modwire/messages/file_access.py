@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from .device import Device
 
 REFERENCE_TYPE = 6
+GROUP_SIZE = 7  # bytes of a sub-request without its data
 FILE_RECORDS = 10000  # in every file
 MAX_READ_GROUPS = 35
-# The tables of the specification give F5 for what a read answers, yet a PDU holds FB: we ask for
-# no more than F5, and serve and take whatever fits.
+MIN_READ_LENGTH = 4  # bytes: one group of one register
+MIN_WRITE_LENGTH = GROUP_SIZE + 2
+# The specification allows F5 bytes in the response to a read, yet a PDU has room for FB: clients
+# ask for F5 at most, and servers and clients accept what fits.
 MAX_ASKED_LENGTH = 0xF5
 MAX_FILE_LENGTH = 0xFB
 
@@ -64,10 +67,10 @@ class ReadFileRecordResponse(Response):
         code = self.function_code
         groups = [pack_registers(code, values, 125) for values in records]
         data = _joined(groups)
-        if not 4 <= len(data) <= MAX_ASKED_LENGTH:
+        if not MIN_READ_LENGTH <= len(data) <= MAX_ASKED_LENGTH:
             raise InvalidRequestError(
-                f"data length must be 4..{MAX_ASKED_LENGTH} bytes (2 + 2 for each register of each "
-                f"group), got {len(data)}",
+                f"data length must be {MIN_READ_LENGTH}..{MAX_ASKED_LENGTH} bytes "
+                f"(2 + 2 for each register of each group), got {len(data)}",
                 code,
             )
         set_field(self, "data", data)
@@ -102,8 +105,9 @@ class ReadFileRecordResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 4 <= size <= MAX_FILE_LENGTH or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + data length (4..251)")
+        if not MIN_READ_LENGTH <= size <= MAX_FILE_LENGTH or pdu[1] != size:
+            allowed = f"2 + data length ({MIN_READ_LENGTH}..{MAX_FILE_LENGTH})"
+            raise wrong_response(cls, pdu, allowed)
         at = 2
         while at < len(pdu):
             length = pdu[at]
@@ -138,14 +142,16 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
         set_field(self, "records", _checked_places(self.function_code, records, MAX_ASKED_LENGTH))
 
     def encode(self) -> bytes:
-        header = bytes((self.function_code, 7 * len(self.records)))
+        header = bytes((self.function_code, GROUP_SIZE * len(self.records)))
         return header + b"".join([_GROUP.pack(REFERENCE_TYPE, *record) for record in self.records])
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 7 <= size <= 7 * MAX_READ_GROUPS or size % 7 or pdu[1] != size:
-            raise wrong_request(cls, pdu, "2 + byte count (7..245, a multiple of 7)")
+        most = GROUP_SIZE * MAX_READ_GROUPS
+        if not GROUP_SIZE <= size <= most or size % GROUP_SIZE or pdu[1] != size:
+            allowed = f"2 + byte count ({GROUP_SIZE}..{most}, a multiple of {GROUP_SIZE})"
+            raise wrong_request(cls, pdu, allowed)
         code = cls.function_code
         groups = list(_GROUP.iter_unpack(pdu[2:]))
         for reference_type, *_ in groups:
@@ -331,10 +337,10 @@ def _packed(
         values_data = pack_registers(function_code, values, 122)
         groups.append(_GROUP.pack(REFERENCE_TYPE, file, record, count) + values_data)
     data = b"".join(groups)
-    if not 9 <= len(data) <= MAX_FILE_LENGTH:
+    if not MIN_WRITE_LENGTH <= len(data) <= MAX_FILE_LENGTH:
         raise InvalidRequestError(
-            f"data length must be 9..{MAX_FILE_LENGTH} bytes (7 + 2 for each value of each group), "
-            f"got {len(data)}",
+            f"data length must be {MIN_WRITE_LENGTH}..{MAX_FILE_LENGTH} bytes "
+            f"(7 + 2 for each value of each group), got {len(data)}",
             function_code,
         )
     return data
@@ -363,8 +369,9 @@ def _check_write(message: type[Message], pdu: bytes) -> None:
     """Check lengths first (03), then reference type, file and record of each group (02)."""
     code = message.function_code
     size = len(pdu) - 2
-    if not 9 <= size <= MAX_FILE_LENGTH or pdu[1] != size:
-        raise wrong_request(message, pdu, "2 + data length (9..251)")
+    if not MIN_WRITE_LENGTH <= size <= MAX_FILE_LENGTH or pdu[1] != size:
+        allowed = f"2 + data length ({MIN_WRITE_LENGTH}..{MAX_FILE_LENGTH})"
+        raise wrong_request(message, pdu, allowed)
     at = 2
     while at < len(pdu):
         # A group that is cut inside its own header reads as one that is too long.

@@ -77,8 +77,9 @@ class ReadRegistersResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 2 <= size <= 250 or size & 1 or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + byte count (2..250, even)")
+        if not 2 <= size <= 2 * MAX_READ_REGISTERS or size & 1 or pdu[1] != size:
+            allowed = f"2 + byte count (2..{2 * MAX_READ_REGISTERS}, even)"
+            raise wrong_response(cls, pdu, allowed)
         return cls.from_data(pdu[2:])
 
 

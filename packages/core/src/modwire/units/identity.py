@@ -8,6 +8,7 @@ from ..errors import IllegalDataAddressError, IllegalDataValueError
 from ..messages.device import IdentityPage
 from ..messages.encapsulated import (
     INDIVIDUAL_ACCESS,
+    LAST_OBJECTS,
     MAX_OBJECTS_LENGTH,
     READ_CODES,
     IdentityObject,
@@ -18,11 +19,6 @@ from ..messages.encapsulated import (
 )
 
 _MANDATORY = frozenset((ObjectId.VENDOR_NAME, ObjectId.PRODUCT_CODE, ObjectId.MAJOR_MINOR_REVISION))
-_LAST_OBJECTS = {
-    ReadDeviceIdCode.BASIC: 0x02,
-    ReadDeviceIdCode.REGULAR: 0x7F,
-    ReadDeviceIdCode.EXTENDED: 0xFF,
-}
 
 
 class Identity(Mapping[int, bytes]):
@@ -53,9 +49,9 @@ class Identity(Mapping[int, bytes]):
     def level(self) -> ReadDeviceIdCode:
         """The highest category that has objects: basic, regular or extended."""
         highest = max(self._objects)
-        if highest > _LAST_OBJECTS[ReadDeviceIdCode.REGULAR]:
+        if highest > LAST_OBJECTS[ReadDeviceIdCode.REGULAR]:
             return ReadDeviceIdCode.EXTENDED
-        if highest > _LAST_OBJECTS[ReadDeviceIdCode.BASIC]:
+        if highest > LAST_OBJECTS[ReadDeviceIdCode.BASIC]:
             return ReadDeviceIdCode.REGULAR
         return ReadDeviceIdCode.BASIC
 
@@ -83,7 +79,7 @@ class Identity(Mapping[int, bytes]):
             raise IllegalDataValueError(detail=f"read device id code must be 1..4, got {read_code}")
         if code is ReadDeviceIdCode.SPECIFIC:
             return self._one_object(object_id)
-        last = _LAST_OBJECTS[min(code, self.level)]
+        last = LAST_OBJECTS[min(code, self.level)]
         category = [each for each in self._objects if each <= last]
         start = category.index(object_id) if object_id in category else 0
         room = MAX_OBJECTS_LENGTH
