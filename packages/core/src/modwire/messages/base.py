@@ -85,7 +85,8 @@ class Message:
         return f"{type(self).__name__}({inside})"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
-        # By slots, for a constructor may be stricter than the wire. Protocols 0 and 1 know none.
+        # By slots, because a constructor may be stricter than the wire; protocols 0 and 1 have
+        # no form for slots.
         return super().__reduce_ex__(max(int(protocol), 2))
 
     def __setstate__(self, state: _State | tuple[_State, _State]) -> None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 MAX_READ_BITS = 2000
 MAX_WRITE_BITS = 1968
 
-ON, OFF = 0xFF00, 0x0000  # what a coil may be in function 5
+ON, OFF = 0xFF00, 0x0000  # the values of function 5
 _TWO_WORDS = Struct(">BHH")
 _WRITE_MULTIPLE = Struct(">BHHB")
 
@@ -270,7 +270,7 @@ class WriteSingleCoilRequest(Request[WriteSingleCoilResponse]):
     def decode_response(self, pdu: bytes) -> WriteSingleCoilResponse:
         address, value = self.address, self.value
         if pdu != _TWO_WORDS.pack(self.function_code, address, ON if value else OFF):
-            return super().decode_response(pdu)  # it says what is wrong
+            return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
         _set_echoed_address(response, address)
         _set_echoed_value(response, value)
@@ -362,7 +362,7 @@ class WriteMultipleCoilsRequest(Request[WriteMultipleCoilsResponse]):
     def decode_response(self, pdu: bytes) -> WriteMultipleCoilsResponse:
         address, count = self.address, self.count
         if pdu != _TWO_WORDS.pack(self.function_code, address, count):
-            return super().decode_response(pdu)  # it says what is wrong
+            return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
         set_written_address(response, address)
         set_written_count(response, count)

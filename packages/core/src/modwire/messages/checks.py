@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
@@ -10,10 +10,9 @@ from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
 if TYPE_CHECKING:
     from .base import Message
 
-MessageT = TypeVar("MessageT")
 ValueT = TypeVar("ValueT")
 
-# The types that need no look by `as_sequence`.
+# The types that `as_sequence` need not look at.
 LISTS = (list, tuple)
 _NO_LISTS = (str, bytes, bytearray, memoryview, set, frozenset, dict)
 
@@ -23,7 +22,7 @@ def check_span(function_code: int, address: int, count: int, most: int, what: st
     try:
         if not 1 <= count <= most:
             raise InvalidRequestError(f"count must be 1..{most} {what}, got {count}", function_code)
-        # The shift refuses floats, which a comparison would let through.
+        # The shift raises for floats, which a comparison would accept.
         if address < 0 or address + count - 1 >> 16:
             raise _outside(function_code, address, count)
     except TypeError:
@@ -110,17 +109,6 @@ def check_echo(name: str, got: object, sent: object) -> None:
     """Raise InvalidResponseError if the response does not repeat a field of the request."""
     if got != sent:
         raise InvalidResponseError(f"answer has {name} {got}, the request had {sent}")
-
-
-def decoded_response(message: Callable[[int, int], MessageT], address: int, count: int) -> MessageT:
-    """Return the response with an address and a count off the wire.
-
-    Raises InvalidResponseError where they break a limit.
-    """
-    try:
-        return message(address, count)
-    except InvalidRequestError as error:
-        raise InvalidResponseError(str(error)) from None
 
 
 def _wrong_length(message: type[Message], pdu: bytes, allowed: str) -> str:

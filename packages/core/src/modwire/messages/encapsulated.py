@@ -41,7 +41,7 @@ __all__ = [
 
 READ_DEVICE_IDENTIFICATION = 14
 
-MAX_OBJECTS_LENGTH = MAX_PDU - 7  # bytes for all objects of an answer, 2 of them for each header
+MAX_OBJECTS_LENGTH = MAX_PDU - 7  # bytes for all objects of a response, with 2 for each header
 MAX_OBJECT_LENGTH = MAX_OBJECTS_LENGTH - 2
 
 INDIVIDUAL_ACCESS = 0x80  # a bit of the conformity level
@@ -49,7 +49,7 @@ CONFORMITY_LEVELS = (0x01, 0x02, 0x03, 0x81, 0x82, 0x83)
 
 
 class ReadDeviceIdCode(IntEnum):
-    """The read device id codes: three categories to stream, or one specific object."""
+    """The read device id codes: three categories that are streamed, or one object."""
 
     BASIC = 1
     REGULAR = 2
@@ -58,7 +58,7 @@ class ReadDeviceIdCode(IntEnum):
 
 
 class ObjectId(IntEnum):
-    """The objects that have a meaning; 80 to FF are the device's own, the others reserved."""
+    """The objects that the specification defines; 80 to FF are device specific, others reserved."""
 
     VENDOR_NAME = 0
     PRODUCT_CODE = 1
@@ -85,7 +85,7 @@ class IdentityObject(NamedTuple):
 
 
 def _objects_length(buffer: bytes, at: int) -> int:
-    """The length rule of an answer to 43/14: the objects tell, one after the other."""
+    """The length rule of a response to 43/14: each object has a length of its own."""
     end = at + 7
     if len(buffer) < end:
         return 0
@@ -97,11 +97,11 @@ def _objects_length(buffer: bytes, at: int) -> int:
 
 
 class ReadDeviceIdentificationResponse(Response):
-    """The answer to function 43/14: some objects of the device identification.
+    """The response to function 43/14: some objects of the device identification.
 
     `objects` are pairs of an id and its bytes, kept as `IdentityObject`; `dict()` makes a mapping
     of them. `conformity_level` is 01 to 03 for a device that only streams, 81 to 83 for one with
-    individual access. If `more_follows`, ask again from `next_object_id` on.
+    individual access. If `more_follows`, the next request starts at `next_object_id`.
     """
 
     __slots__ = ("conformity_level", "more_follows", "next_object_id", "objects", "read_code")
@@ -175,10 +175,11 @@ class ReadDeviceIdentificationResponse(Response):
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
-        """The response in `pdu`.
+        """Return the response in `pdu`.
 
-        Devices, and the printed example, get the number of objects wrong: those that are there
-        count. So do conformity levels and a "more follows" that the specification does not have.
+        Devices, and the example in the specification, state a wrong number of objects, so that
+        number is ignored. Conformity levels and values of "more follows" that the specification
+        does not have are accepted too.
         """
         if not 7 <= len(pdu) <= MAX_PDU:
             raise wrong_response(cls, pdu, "7 + 2 for each object and its length, at most 253")
@@ -196,7 +197,7 @@ class ReadDeviceIdentificationResponse(Response):
 
 
 class ReadDeviceIdentificationRequest(Request[ReadDeviceIdentificationResponse]):
-    """Function 43/14: read a category of objects from `object_id` on, or just that one (6.21).
+    """Function 43/14: read the objects of a category from `object_id` on, or that object (6.21).
 
     `read_code` is a `ReadDeviceIdCode`, 1 to 4; `object_id` is 0..255, see `ObjectId`.
     """

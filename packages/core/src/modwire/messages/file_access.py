@@ -1,7 +1,7 @@
 """Functions 20 and 21: file records (sections 6.14 and 6.15).
 
-A file is 10000 registers, "records" 0 to 9999; one request reads or writes several runs of them.
-Messages keep the groups as the bytes of the wire (`data`) and unpack them when they are asked for.
+A file is 10000 registers, "records" 0 to 9999; one request reads or writes several groups of them.
+Messages keep the groups as the bytes of the wire (`data`) and unpack them when they are read.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RECORD_HEADER = Struct(">BB")
 
 
 class FileRecord(NamedTuple):
-    """Where `count` registers are: in `file` (1..65535) from `record` (0..9999) on."""
+    """The place of `count` registers: in `file` (1..65535) from `record` (0..9999) on."""
 
     file: int
     record: int
@@ -44,7 +44,7 @@ class FileRecord(NamedTuple):
 
 
 class FileRecordData(NamedTuple):
-    """The `values` (0..65535) of the registers in `file` (1..65535) from `record` (0..9999) on."""
+    """The `values` (0..65535) of registers in `file` (1..65535) from `record` (0..9999) on."""
 
     file: int
     record: int
@@ -52,9 +52,9 @@ class FileRecordData(NamedTuple):
 
 
 class ReadFileRecordResponse(Response):
-    """The answer to function 20: the registers of every group, in the order they were asked for.
+    """The response to function 20: the registers of each group, in the order of the request.
 
-    `records` is built with a data length of at most 245 bytes, and decoded up to 251.
+    The constructor takes a data length of at most 245 bytes, `decode` takes 251.
     """
 
     __slots__ = ("data",)
@@ -77,7 +77,7 @@ class ReadFileRecordResponse(Response):
 
     @classmethod
     def from_data(cls, groups: Iterable[bytes]) -> Self:
-        """The response with big-endian `groups`; the caller vouches that they fit 251 bytes."""
+        """Return the response with big-endian `groups`, whose 251 bytes are not checked."""
         response = cls.__new__(cls)
         set_field(response, "data", _joined(groups))
         return response
@@ -127,8 +127,8 @@ class ReadFileRecordResponse(Response):
 class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
     """Function 20: read 1 to 35 groups of file records (section 6.14).
 
-    `records` are `FileRecord(file, record, count)` or plain tuples of the three. The answer, 2 + 2
-    bytes for each register of each group, must be at most 245 bytes.
+    `records` are `FileRecord(file, record, count)` or plain tuples of the three. The response, 2
+    bytes for each group and 2 for each register, must have at most 245 bytes.
     """
 
     __slots__ = ("records",)
@@ -176,7 +176,7 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
 
 
 class WriteFileRecordResponse(Response):
-    """The answer to function 21: the request's echo."""
+    """The response to function 21, which repeats the request."""
 
     __slots__ = ("data",)
     __match_args__ = ("records",)
@@ -189,7 +189,7 @@ class WriteFileRecordResponse(Response):
 
     @property
     def records(self) -> tuple[FileRecordData, ...]:
-        """What was written, and where."""
+        """The places and the values that were written."""
         return _unpacked(self.data)
 
     def encode(self) -> bytes:
@@ -209,8 +209,8 @@ class WriteFileRecordResponse(Response):
 class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
     """Function 21: write groups of file records, 9 to 251 bytes in all (section 6.15).
 
-    `records` are `FileRecordData(file, record, values)` or plain tuples of the three; each takes
-    7 + 2 bytes for each value, so one group may have 122 values.
+    `records` are `FileRecordData(file, record, values)` or plain tuples of the three. Each takes 7
+    bytes and 2 for each value, so one group may have 122 values.
     """
 
     __slots__ = ("data",)
@@ -226,7 +226,7 @@ class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
 
     @property
     def records(self) -> tuple[FileRecordData, ...]:
-        """What to write, and where."""
+        """The places and the values to write."""
         return _unpacked(self.data)
 
     def encode(self) -> bytes:
@@ -290,7 +290,7 @@ def _checked_places(
 
 def _check_place(function_code: int, file: int, record: int, count: int) -> None:
     try:
-        # The shift refuses floats, which a comparison would let through.
+        # The shift raises for floats, which a comparison would accept.
         in_range = not (file | record | count) >> 16
     except TypeError:
         raise InvalidRequestError(
@@ -347,7 +347,7 @@ def _packed(
 
 
 def _groups(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Reference type, file, record and values of each group in well-formed `data`."""
+    """Yield reference type, file, record and values of each group in well-formed `data`."""
     at = 0
     while at < len(data):
         reference_type, file, record, count = _GROUP.unpack_from(data, at)
@@ -374,7 +374,7 @@ def _check_write(message: type[Message], pdu: bytes) -> None:
         raise wrong_request(message, pdu, allowed)
     at = 2
     while at < len(pdu):
-        # A group that is cut inside its own header reads as one that is too long.
+        # A group that is cut off inside its header counts as too long, too.
         count = int.from_bytes(pdu[at + 5 : at + 7], "big")
         end = at + 7 + 2 * count
         if end > len(pdu):

@@ -144,7 +144,7 @@ class ReadRegistersRequest(Request[ReadT_co]):
     def decode_response(self, pdu: bytes) -> ReadT_co:
         size = self.count << 1
         if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
-            return super().decode_response(pdu)  # it says what is wrong
+            return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
         set_data(response, pdu[2:])
         return response
@@ -261,7 +261,7 @@ class WriteSingleRegisterRequest(Request[WriteSingleRegisterResponse]):
     def decode_response(self, pdu: bytes) -> WriteSingleRegisterResponse:
         address, value = self.address, self.value
         if pdu != _TWO_WORDS.pack(self.function_code, address, value):
-            return super().decode_response(pdu)  # it says what is wrong
+            return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
         _set_echoed_address(response, address)
         _set_echoed_value(response, value)
@@ -319,7 +319,7 @@ class WriteMultipleRegistersRequest(Request[WriteMultipleRegistersResponse]):
         try:
             data = PACK_REGISTERS[count](*values)
         except struct.error:
-            # It says which value is wrong.
+            # Raises an error that says which value is wrong.
             data = pack_registers(self.function_code, values, MAX_WRITE_REGISTERS)
         _set_write_address(self, address)
         _set_write_data(self, data)
@@ -359,7 +359,7 @@ class WriteMultipleRegistersRequest(Request[WriteMultipleRegistersResponse]):
     def decode_response(self, pdu: bytes) -> WriteMultipleRegistersResponse:
         address, count = self.address, len(self.data) >> 1
         if pdu != _TWO_WORDS.pack(self.function_code, address, count):
-            return super().decode_response(pdu)  # it says what is wrong
+            return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
         set_written_address(response, address)
         set_written_count(response, count)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from .device import Device
 
-MAX_READ_WRITE_REGISTERS = 121  # what function 23 may write
+MAX_READ_WRITE_REGISTERS = 121  # that function 23 writes
 MAX_FIFO_COUNT = 31
 
 _ONE_WORD = Struct(">BH")
@@ -78,7 +78,7 @@ class MaskWriteRegisterResponse(Response):
 
 
 class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
-    """Function 22: a holding register becomes (current AND and) OR (or AND NOT and) (6.16)."""
+    """Function 22: make a holding register (current AND and) OR (or AND NOT and) (6.16)."""
 
     __slots__ = ("address", "and_mask", "or_mask")
     __match_args__ = ("address", "and_mask", "or_mask")
@@ -118,7 +118,7 @@ class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
     def decode_response(self, pdu: bytes) -> MaskWriteRegisterResponse:
         address, and_mask, or_mask = self.address, self.and_mask, self.or_mask
         if pdu != _THREE_WORDS.pack(self.function_code, address, and_mask, or_mask):
-            return super().decode_response(pdu)  # it says what is wrong
+            return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
         _set_echoed_address(response, address)
         _set_echoed_and_mask(response, and_mask)
@@ -234,7 +234,7 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
     def decode_response(self, pdu: bytes) -> ReadWriteMultipleRegistersResponse:
         size = self.read_count << 1
         if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
-            return super().decode_response(pdu)  # it says what is wrong
+            return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
         set_data(response, pdu[2:])
         return response

@@ -5,8 +5,9 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, ClassVar
 
+from ..errors import InvalidRequestError, InvalidResponseError
 from .base import Response, fixed_length, set_field, slot_setter
-from .checks import check_span, decoded_response, wrong_response
+from .checks import check_span, wrong_response
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,7 +39,10 @@ class WriteMultipleResponse(Response):
         if len(pdu) != 5:
             raise wrong_response(cls, pdu, "5")
         _, address, count = _TWO_WORDS.unpack(pdu)
-        return decoded_response(cls, address, count)
+        try:
+            return cls(address, count)
+        except InvalidRequestError as error:
+            raise InvalidResponseError(str(error)) from None
 
 
 set_written_address = slot_setter(WriteMultipleResponse, "address")
