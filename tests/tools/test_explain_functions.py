@@ -328,6 +328,9 @@ def test_every_exception(code: int, name: str) -> None:
         ("01 0000 0003", "01 01 ff", "coils 0 to 2: 1 1 1, the rest pads; wrong, padding must be"),
         ("03 0000 0001", "04 02 0000", "function code: 4, read input registers; wrong, the reques"),
         ("14 07 06 0001 0000 0002", "14 04 03 06 0001", "group 1: length: 3 bytes; wrong, 5 would"),
+        ("15 09 06 0001 0007 0001 0002", "15 09 06 0003 0007 0001 0002", "group 1: file: 3; wrong, "
+         "the request had 1"),
+        ("2b 0d 01", "2b 0e 01 01 00 00 00", "MEI type: 14, read device identification; wrong, "),
     ],
 )  # fmt: skip
 def test_an_answer_that_does_not_fit_its_request(
@@ -353,6 +356,8 @@ def test_an_answer_that_does_not_fit_its_request(
         ("05 0000 0001", False, "value: 0001; wrong, FF00 (on) and 0000 (off) are allowed"),
         ("0f 0000 0009 01 00", False, "byte count: 1 byte; wrong, 2 would be right for 9 coils"),
         ("10 0000 0002 04 0001", False, "register 1: missing: 2 bytes due"),
+        ("14 0e 06 0001 0000 0001", False, "group 2: reference type: missing: 1 byte due"),
+        ("0c 07 0000 0000 0000", True, "event 0, the newest: missing: 1 byte due"),
         ("14 08 06 0000 2710 0000", False, "byte count: 8 bytes; wrong, 7 follow; wrong, 7 to 245"),
         ("14 07 07 0000 2710 0000", False, "group 1: reference type: 7; wrong, must be 6"),
         ("14 07 06 0000 2710 0001", False, "group 1: file: 0; wrong, 1 to 65535 are allowed"),

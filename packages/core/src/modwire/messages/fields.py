@@ -12,10 +12,19 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from . import bit_access as bits
-from . import canopen, device_status, diagnostics, file_access, register_operations
+from . import canopen, device_status
 from . import encapsulated as identification
+from . import file_access as files
 from . import register_access as registers
+from . import register_operations as operations
 from .base import ExceptionResponse, Message
+from .diagnostics import (
+    PLUS_WORDS,
+    RESTART_WORDS,
+    DiagnosticsRequest,
+    DiagnosticsResponse,
+    DiagnosticsSubFunction,
+)
 
 
 class FieldKind(Enum):
@@ -75,130 +84,100 @@ def _quantity(most: int, unit: str, name: str = "quantity", at: str = "address")
     return Field(name, 2, FieldKind.QUANTITY, 1, most, unit=unit, at=at)
 
 
+def _code(name: str, size: int, names: Mapping[int, str] = MappingProxyType({})) -> Field:
+    return Field(name, size, FieldKind.CODE, names=names)
+
+
+def _byte_count(
+    name: str, least: int, most: int, step: int = 1, unit: str = "", of: str = "", size: int = 1
+) -> Field:
+    return Field(name, size, FieldKind.BYTE_COUNT, least, most, step, unit, of=of)
+
+
+def _registers(of: str, at: str = "", unit: str = "register") -> Field:
+    return Field("registers", 0, FieldKind.REGISTERS, unit=unit, of=of, at=at)
+
+
+def _groups(name: str, *fields: Field, first: int = 1, of: str = "") -> Field:
+    return Field(name, 0, FieldKind.GROUPS, first, of=of, fields=fields)
+
+
 def _bit_values(unit: str, most: int) -> tuple[Field, ...]:
     """A byte count, and bits from the address of this PDU or of the request on."""
     return (
-        Field("byte count", 1, FieldKind.BYTE_COUNT, 1, (most + 7) >> 3, unit=unit, of="quantity"),
+        _byte_count("byte count", 1, (most + 7) >> 3, unit=unit, of="quantity"),
         Field(f"{unit}s", 0, FieldKind.BITS, unit=unit, of="quantity", at="address"),
     )
 
 
-def _register_values(most: int, read_or_write: str = "", prefix: str = "") -> tuple[Field, ...]:
+def _register_values(most: int, which: str = "", name: str = "byte count") -> tuple[Field, ...]:
     """A byte count, and registers from the address of this PDU or of the request on."""
-    of, at = f"{read_or_write}quantity", f"{read_or_write}address"
     return (
-        Field(
-            f"{prefix}byte count", 1, FieldKind.BYTE_COUNT, 2, 2 * most, 2, unit="register", of=of
-        ),
-        Field("registers", 0, FieldKind.REGISTERS, unit="register", of=of, at=at),
+        _byte_count(name, 2, 2 * most, 2, "register", f"{which}quantity"),
+        _registers(f"{which}quantity", f"{which}address"),
     )
 
 
-_STATUS = Field(
-    "status",
-    2,
-    FieldKind.CODE,
-    names={0xFFFF: "busy with a program command", 0x0000: "not busy"},
-)
+_HOLDING = _address("holding register")
+_READ = _quantity(registers.MAX_READ_REGISTERS, "register")
+_STATUS = _code("status", 2, {0xFFFF: "busy with a program command", 0x0000: "not busy"})
 _EVENT_COUNT = Field("event count", 2)
-_COIL = (
-    _address("coil"),
-    Field("value", 2, FieldKind.CODE, names={bits.ON: "on", bits.OFF: "off"}),
-)
-_REGISTER = (
-    _address("holding register"),
-    Field("value", 2, FieldKind.REGISTERS, unit="register", at="address"),
-)
+_COIL = (_address("coil"), _code("value", 2, {bits.ON: "on", bits.OFF: "off"}))
+_REGISTER = (_HOLDING, _registers("", "address")._replace(name="value", size=2))
 _WRITTEN_COILS = (_address("coil"), _quantity(bits.MAX_WRITE_BITS, "coil"))
-_WRITTEN_REGISTERS = (
-    _address("holding register"),
-    _quantity(registers.MAX_WRITE_REGISTERS, "register"),
-)
-_MASKS = (
-    _address("holding register"),
-    Field("AND mask", 2, FieldKind.CODE),
-    Field("OR mask", 2, FieldKind.CODE),
-)
+_WRITTEN_REGISTERS = (_HOLDING, _quantity(registers.MAX_WRITE_REGISTERS, "register"))
+_MASKS = (_HOLDING, _code("AND mask", 2), _code("OR mask", 2))
 
-# File records: the same four fields in each sub-request.
-_REFERENCE_TYPE = Field("reference type", 1, names={file_access.REFERENCE_TYPE: "a file"})
+# File records.
+_REFERENCE_TYPE = Field("reference type", 1, names={files.REFERENCE_TYPE: "a file"})
 _PLACE = (
     _REFERENCE_TYPE,
     Field("file", 2, least=1),
-    Field("record", 2, most=file_access.FILE_RECORDS - 1, unit="record"),
-    _quantity(file_access.FILE_RECORDS, "register", "length", "record"),
+    Field("record", 2, most=files.FILE_RECORDS - 1, unit="record"),
+    _quantity(files.FILE_RECORDS, "register", "length", "record"),
 )
 _WRITTEN_RECORDS = (
-    Field(
-        "data length",
-        1,
-        FieldKind.BYTE_COUNT,
-        file_access.MIN_WRITE_LENGTH,
-        file_access.MAX_FILE_LENGTH,
-    ),
-    Field(
-        "group {}: ",
-        0,
-        FieldKind.GROUPS,
-        1,
-        fields=(
-            *_PLACE,
-            Field("registers", 0, FieldKind.REGISTERS, unit="register", of="length", at="record"),
-        ),
-    ),
+    _byte_count("data length", files.MIN_WRITE_LENGTH, files.MAX_FILE_LENGTH),
+    _groups("group {}: ", *_PLACE, _registers("length", "record")),
 )
 
 # Function 8: the data of each sub-function.
-_DATA = Field("data", 2, FieldKind.CODE)
-_MORE_DATA = Field("", 0, FieldKind.GROUPS, fields=(_DATA,))
-_ZERO = _DATA._replace(most=0)
+_DATA = _code("data", 2)
 _DIAGNOSTICS: dict[int, tuple[Field, ...]] = {
-    **{sub_function.value: (_ZERO,) for sub_function in diagnostics.DiagnosticsSubFunction},
-    0: (_DATA, _MORE_DATA),
-    1: (_DATA._replace(names=diagnostics.RESTART_WORDS),),
+    **{sub_function.value: (_DATA._replace(most=0),) for sub_function in DiagnosticsSubFunction},
+    0: (_DATA, _groups("", _DATA)),
+    1: (_DATA._replace(names=RESTART_WORDS),),
     3: (_DATA._replace(most=0xFF00, step=0x100),),
-    21: (_DATA._replace(names=diagnostics.PLUS_WORDS),),
+    21: (_DATA._replace(names=PLUS_WORDS),),
 }
 _DIAGNOSTICS_ANSWERS: dict[int, tuple[Field, ...]] = {
     **_DIAGNOSTICS,
-    2: (Field("diagnostic register", 2, FieldKind.CODE),),
+    2: (_code("diagnostic register", 2),),
     **{counter: (Field("counter", 2),) for counter in range(11, 19)},
-    21: (
-        *_DIAGNOSTICS[21],
-        Field("", 0, FieldKind.GROUPS, 1, fields=(Field("statistics word {}", 2, FieldKind.CODE),)),
-    ),
+    21: (*_DIAGNOSTICS[21], _groups("", _code("statistics word {}", 2))),
 }
 
 # Function 43.
 _MEI_TYPE = Field("MEI type", 1)
 _MEI_DATA = (_MEI_TYPE, Field("MEI data", 0, FieldKind.BYTES, most=canopen.MAX_MEI_DATA))
+_CATEGORIES: dict[int, str] = {
+    code: f"{code.name.lower()}, objects 0 to {last}"
+    for code, last in identification.LAST_OBJECTS.items()
+}
 _READ_CODE = Field(
     "read device id code",
     1,
     least=min(identification.READ_CODES),
     most=max(identification.READ_CODES),
-    names={
-        code: f"{code.name.lower()}, objects 0 to {identification.LAST_OBJECTS[code]}"
-        if code in identification.LAST_OBJECTS
-        else "one object"
-        for code in identification.ReadDeviceIdCode
-    },
+    names={**_CATEGORIES, identification.ReadDeviceIdCode.SPECIFIC: "one object"},
 )
 _OBJECT_ID = Field("object id", 1, most=0xFF)
-_CONFORMITY_LEVEL = Field(
-    "conformity level",
-    1,
-    FieldKind.CODE,
-    names={
-        level: f"{identification.READ_CODES[level & 0x7F].name.lower()} identification, "
-        + (
-            "stream and single objects"
-            if level & identification.INDIVIDUAL_ACCESS
-            else "stream only"
-        )
-        for level in identification.CONFORMITY_LEVELS
-    },
-)
+_ACCESS = {0x00: "stream only", identification.INDIVIDUAL_ACCESS: "stream and single objects"}
+_CONFORMITY_LEVELS = {
+    level: f"{identification.READ_CODES[level & 0x7F].name.lower()} identification, "
+    f"{_ACCESS[level & identification.INDIVIDUAL_ACCESS]}"
+    for level in identification.CONFORMITY_LEVELS
+}
 
 FIELDS: dict[type[Message], tuple[Field, ...]] = {
     ExceptionResponse: (Field("exception code", 1, least=1, most=0xFF),),
@@ -210,14 +189,8 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
         _quantity(bits.MAX_READ_BITS, "discrete input"),
     ),
     bits.ReadDiscreteInputsResponse: _bit_values("discrete input", bits.MAX_READ_BITS),
-    registers.ReadHoldingRegistersRequest: (
-        _address("holding register"),
-        _quantity(registers.MAX_READ_REGISTERS, "register"),
-    ),
-    registers.ReadInputRegistersRequest: (
-        _address("input register"),
-        _quantity(registers.MAX_READ_REGISTERS, "register"),
-    ),
+    registers.ReadHoldingRegistersRequest: (_HOLDING, _READ),
+    registers.ReadInputRegistersRequest: (_address("input register"), _READ),
     registers.ReadHoldingRegistersResponse: _register_values(registers.MAX_READ_REGISTERS),
     registers.ReadInputRegistersResponse: _register_values(registers.MAX_READ_REGISTERS),
     # Functions 5, 6, 15 and 16.
@@ -235,109 +208,72 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
     # Functions 7, 8, 11, 12 and 17.
     device_status.ReadExceptionStatusRequest: (),
     device_status.ReadExceptionStatusResponse: (Field("status", 1, FieldKind.BITS, most=0xFF),),
-    diagnostics.DiagnosticsRequest: (Field("sub-function", 2, variants=_DIAGNOSTICS),),
-    diagnostics.DiagnosticsResponse: (Field("sub-function", 2, variants=_DIAGNOSTICS_ANSWERS),),
+    DiagnosticsRequest: (Field("sub-function", 2, variants=_DIAGNOSTICS),),
+    DiagnosticsResponse: (Field("sub-function", 2, variants=_DIAGNOSTICS_ANSWERS),),
     device_status.GetCommEventCounterRequest: (),
     device_status.GetCommEventCounterResponse: (_STATUS, _EVENT_COUNT),
     device_status.GetCommEventLogRequest: (),
     device_status.GetCommEventLogResponse: (
-        Field(
+        _byte_count(
             "byte count",
-            1,
-            FieldKind.BYTE_COUNT,
             device_status.COUNTERS_SIZE,
             device_status.COUNTERS_SIZE + device_status.MAX_EVENTS,
         ),
         _STATUS,
         _EVENT_COUNT,
         Field("message count", 2),
-        Field("", 0, FieldKind.GROUPS, fields=(Field("event {}", 1, FieldKind.CODE),)),
+        _groups("", _code("event {}", 1), first=0),
     ),
     device_status.ReportServerIdRequest: (),
     device_status.ReportServerIdResponse: (
-        Field("byte count", 1, FieldKind.BYTE_COUNT, 1, device_status.MAX_SERVER_ID_DATA),
+        _byte_count("byte count", 1, device_status.MAX_SERVER_ID_DATA),
         Field("server id", 0, FieldKind.BYTES),
-        Field("run indicator", 1, FieldKind.CODE, names={0xFF: "on", 0x00: "off"}),
+        _code("run indicator", 1, {0xFF: "on", 0x00: "off"}),
         Field("additional data", 0, FieldKind.BYTES),
     ),
     # Functions 20 and 21.
-    file_access.ReadFileRecordRequest: (
-        Field(
+    files.ReadFileRecordRequest: (
+        _byte_count(
             "byte count",
-            1,
-            FieldKind.BYTE_COUNT,
-            file_access.GROUP_SIZE,
-            file_access.GROUP_SIZE * file_access.MAX_READ_GROUPS,
-            file_access.GROUP_SIZE,
-            unit="group",
+            files.GROUP_SIZE,
+            files.GROUP_SIZE * files.MAX_READ_GROUPS,
+            files.GROUP_SIZE,
         ),
-        Field("group {}: ", 0, FieldKind.GROUPS, 1, fields=_PLACE),
+        _groups("group {}: ", *_PLACE),
     ),
-    file_access.ReadFileRecordResponse: (
-        Field(
-            "data length",
-            1,
-            FieldKind.BYTE_COUNT,
-            file_access.MIN_READ_LENGTH,
-            file_access.MAX_FILE_LENGTH,
-        ),
-        Field(
+    files.ReadFileRecordResponse: (
+        _byte_count("data length", files.MIN_READ_LENGTH, files.MAX_FILE_LENGTH),
+        _groups(
             "group {}: ",
-            0,
-            FieldKind.GROUPS,
-            1,
-            fields=(
-                Field("length", 1, FieldKind.BYTE_COUNT, 3, 0xFF, 2, unit="register", of="length"),
-                _REFERENCE_TYPE,
-                Field(
-                    "registers", 0, FieldKind.REGISTERS, unit="register", of="length", at="record"
-                ),
-            ),
+            _byte_count("length", 3, 0xFF, 2, "register", "length"),
+            _REFERENCE_TYPE,
+            _registers("length", "record"),
         ),
     ),
-    file_access.WriteFileRecordRequest: _WRITTEN_RECORDS,
-    file_access.WriteFileRecordResponse: _WRITTEN_RECORDS,
+    files.WriteFileRecordRequest: _WRITTEN_RECORDS,
+    files.WriteFileRecordResponse: _WRITTEN_RECORDS,
     # Functions 22, 23 and 24.
-    register_operations.MaskWriteRegisterRequest: _MASKS,
-    register_operations.MaskWriteRegisterResponse: _MASKS,
-    register_operations.ReadWriteMultipleRegistersRequest: (
+    operations.MaskWriteRegisterRequest: _MASKS,
+    operations.MaskWriteRegisterResponse: _MASKS,
+    operations.ReadWriteMultipleRegistersRequest: (
         _address("holding register", "read address"),
-        _quantity(registers.MAX_READ_REGISTERS, "register", "read quantity", "read address"),
+        _READ._replace(name="read quantity", at="read address"),
         _address("holding register", "write address"),
         _quantity(
-            register_operations.MAX_READ_WRITE_REGISTERS,
-            "register",
-            "write quantity",
-            "write address",
+            operations.MAX_READ_WRITE_REGISTERS, "register", "write quantity", "write address"
         ),
-        *_register_values(register_operations.MAX_READ_WRITE_REGISTERS, "write ", prefix="write "),
+        *_register_values(operations.MAX_READ_WRITE_REGISTERS, "write ", "write byte count"),
     ),
-    register_operations.ReadWriteMultipleRegistersResponse: _register_values(
+    operations.ReadWriteMultipleRegistersResponse: _register_values(
         registers.MAX_READ_REGISTERS, "read "
     ),
-    register_operations.ReadFifoQueueRequest: (
-        _address("holding register", "FIFO pointer address"),
-    ),
-    register_operations.ReadFifoQueueResponse: (
-        Field(
-            "byte count",
-            2,
-            FieldKind.BYTE_COUNT,
-            2,
-            2 + 2 * register_operations.MAX_FIFO_COUNT,
-            2,
-            unit="register",
-            of="FIFO count",
+    operations.ReadFifoQueueRequest: (_address("holding register", "FIFO pointer address"),),
+    operations.ReadFifoQueueResponse: (
+        _byte_count(
+            "byte count", 2, 2 + 2 * operations.MAX_FIFO_COUNT, 2, "register", "FIFO count", size=2
         ),
-        Field(
-            "FIFO count",
-            2,
-            FieldKind.QUANTITY,
-            0,
-            register_operations.MAX_FIFO_COUNT,
-            unit="register",
-        ),
-        Field("values", 0, FieldKind.REGISTERS, unit="value", of="FIFO count"),
+        _quantity(operations.MAX_FIFO_COUNT, "register", "FIFO count", "")._replace(least=0),
+        _registers("FIFO count", unit="value"),
     ),
     # Function 43.
     canopen.CanopenGeneralReferenceRequest: _MEI_DATA,
@@ -346,27 +282,16 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
     identification.ReadDeviceIdentificationResponse: (
         _MEI_TYPE,
         _READ_CODE,
-        _CONFORMITY_LEVEL,
-        Field(
-            "more follows",
-            1,
-            FieldKind.CODE,
-            names={0xFF: "yes, ask again from the next object id on", 0x00: "no"},
-        ),
+        _code("conformity level", 1, _CONFORMITY_LEVELS),
+        _code("more follows", 1, {0xFF: "yes, ask again from the next object id on", 0x00: "no"}),
         Field("next object id", 1, most=0xFF),
         Field("number of objects", 1, most=0xFF),
-        Field(
+        _groups(
             "",
-            0,
-            FieldKind.GROUPS,
+            _OBJECT_ID,
+            _byte_count("object length", 0, identification.MAX_OBJECT_LENGTH),
+            Field("object", 0, FieldKind.BYTES, at="object id"),
             of="number of objects",
-            fields=(
-                _OBJECT_ID,
-                Field(
-                    "object length", 1, FieldKind.BYTE_COUNT, most=identification.MAX_OBJECT_LENGTH
-                ),
-                Field("object", 0, FieldKind.BYTES, at="object id"),
-            ),
         ),
     ),
 }
