@@ -1,7 +1,7 @@
 """`Device`: what a request needs of the unit that executes it.
 
-`Unit` has all of this. A protocol stands here so that messages import no unit: whoever serves
-requests from something else passes an object of this shape to `request.execute`.
+`Unit` has all of this. It is a protocol so that messages import no unit; any other object of this
+shape can be passed to `request.execute` too.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def parse(
         bool | None,
         typer.Option(
             "--fields/--no-fields",
-            help="Whether every field is shown, as it is for messages and is not for captures.",
+            help="Show every field: the default for messages, and not for captures.",
         ),
     ] = None,
     json: Annotated[
@@ -70,7 +70,7 @@ def parse(
     """Explain messages, field by field, and the Modbus in captures.
 
     A line of a file may begin with the framing and with request or response, as those that
-    `modwire generate` prints. An answer that follows its request is explained with it.
+    `modwire generate` prints. A response that follows its request is explained with it.
     """
     from modwire_tools.explain import capture
     from modwire_tools.explain.frames import FRAMINGS

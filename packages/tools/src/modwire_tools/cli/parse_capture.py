@@ -31,7 +31,7 @@ def print_capture(
     capture = Capture(file, name, ports=ports, framing=framing)
     outcomes: Counter[str] = Counter()
     error: CaptureError | None = None
-    # A capture that is still being made is read by someone who wants to see it at once.
+    # Show a live capture at once.
     is_live = not S_ISREG(os.fstat(file.fileno()).st_mode)
     write = sys.stdout.write
     try:

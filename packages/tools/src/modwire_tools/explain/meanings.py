@@ -1,4 +1,4 @@
-"""What the value of a field means, in words, and whether the specification allows it."""
+"""The values of fields in words, with what is allowed where a value is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REFERENCES = {"coil": "0", "discrete input": "1", "input register": "3", "holdi
 
 
 def number_text(field: Field, value: int, lack: str = "") -> str:
-    """A number with its name or unit, then `lack`, then what is allowed if it is wrong."""
+    """Return a number with its name or unit, then `lack`, then what is allowed if it is wrong."""
     teller = _TELLERS.get(field.name)
     if teller is not None:
         return teller(value)
@@ -29,10 +29,10 @@ def number_text(field: Field, value: int, lack: str = "") -> str:
         return f"{text}, {field.names[value]}"
     if field.kind in _COUNTED:
         text = count(value, _COUNTED[field.kind] or field.unit)
-    is_allowed = field.least <= value <= field.most and not (value - field.least) % field.step
-    return (
-        text + lack if is_allowed and not field.names else f"{text}{lack}; wrong, {_allowed(field)}"
-    )
+    in_range = field.least <= value <= field.most and not (value - field.least) % field.step
+    if in_range and not field.names:
+        return text + lack
+    return f"{text}{lack}; wrong, {_allowed(field)}"
 
 
 _COUNTED = {FieldKind.QUANTITY: "", FieldKind.BYTE_COUNT: "byte"}
@@ -43,7 +43,7 @@ def _shown(field: Field, value: int) -> str:
 
 
 def _allowed(field: Field) -> str:
-    """Which values a field may have."""
+    """The values that a field may have."""
     if field.least == field.most or len(field.names) == 1:
         return f"must be {_shown(field, next(iter(field.names), field.least))}"
     if field.kind is FieldKind.CODE and field.names:
@@ -91,13 +91,13 @@ _TELLERS: dict[str, Callable[[int], str]] = {
 
 
 def register_text(data: bytes) -> str:
-    """A register as a number, and as a signed one where that differs."""
+    """Return a register as a number, and as a signed one if that differs."""
     value = int.from_bytes(data, "big")
     return f"{value}, signed {value - 0x10000}" if value & 0x8000 else str(value)
 
 
 def bits_text(held: int) -> Callable[[bytes], str]:
-    """A function that says what a byte with `held` bits means; the other bits must be 0."""
+    """Return a function that explains a byte with `held` bits; its other bits must be 0."""
 
     def tell(data: bytes) -> str:
         text = " ".join([str(data[0] >> bit & 1) for bit in range(held)])

@@ -102,8 +102,8 @@ FUNCTIONS: dict[int, Function] = {
     17: Function(
         "report server id",
         "Asks what the device is and whether it runs; meant for serial lines.",
-        "An id, the run indicator and more, all as the device likes. Where the id ends is not on "
-        "the wire: it is taken to end before the first 00 or FF.",
+        "An id, the run indicator and more, device specific. The length of the id is not on the "
+        "wire: it is taken to end before the first 00 or FF.",
     ),
     20: Function(
         "read file record",
@@ -146,7 +146,8 @@ CANOPEN = Function(
 )
 IDENTIFICATION = Function(
     "read device identification",
-    "Asks who made the device, what it is and which revision; a category of objects, or one.",
+    "Asks for the vendor, the product and the revision of the device: a category of objects, or "
+    "one object.",
     "Some objects of the identification, as text, and whether more of them follow.",
 )
 MEI_TYPES = {13: CANOPEN, 14: IDENTIFICATION}

@@ -1,7 +1,7 @@
-"""`TableWalk`: takes the fields of a message off its bytes, as the tables of modwire name them.
+"""`TableWalk`: takes the fields of a message off its bytes, by the tables of modwire.
 
 One walk explains every function: `modwire.messages.fields` has the fields of each message and
-what they may be, `meanings` says it in words.
+their limits, and `meanings` puts the values into words.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class TableWalk:
                 left -= before - self._walk.left
 
     def number(self, name: str) -> int | None:
-        """The value of a field: of this group, of this message, or of the request; else None."""
+        """Return the value of a field of this group, this message or the request, or None."""
         for numbers in (self._level, self.numbers, self._asked_level, self._asked_numbers):
             if name in numbers:
                 return numbers[name][1]
@@ -141,7 +141,7 @@ class TableWalk:
         return number_text(field, value, lack)
 
     def _unlike(self, field: Field, value: int) -> str:
-        """What is wrong with a field that has to repeat one of the request."""
+        """Say that a field does not repeat the same one of the request; "" if it does."""
         asked = self._asked_level.get(field.name)
         if asked is None or asked[0].kind is not field.kind or asked[1] == value:
             return ""
