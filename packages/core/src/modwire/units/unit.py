@@ -18,13 +18,15 @@ from ..errors import (
     IllegalFunctionError,
 )
 from ..messages.base import ExceptionResponse
+from ..messages.bit_access import MAX_READ_BITS
+from ..messages.register_access import MAX_READ_REGISTERS
 from .block import Block
 from .datastore import Datastore
 from .diagnostics import Communication
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
-    from ..messages.encapsulated import Identity
+    from .identity import Identity
 
 _DIAGNOSTICS = 8
 _RESTART_COMMUNICATIONS = 1
@@ -38,11 +40,9 @@ _CO_COROUTINE = 0x80  # flag of a code object: it is that of an `async def`
 _DIAGNOSTIC_FUNCTIONS = (8, 11, 12)
 
 _READ_REQUEST = Struct(">BHH")
-_MAX_READ_BITS = 2000
-_MAX_READ_REGISTERS = 125
 # Function code and byte count of the answers to functions 3 and 4, by count of registers.
-_HOLDING_HEADERS = tuple(bytes((3, count << 1)) for count in range(_MAX_READ_REGISTERS + 1))
-_INPUT_HEADERS = tuple(bytes((4, count << 1)) for count in range(_MAX_READ_REGISTERS + 1))
+_HOLDING_HEADERS = tuple(bytes((3, count << 1)) for count in range(MAX_READ_REGISTERS + 1))
+_INPUT_HEADERS = tuple(bytes((4, count << 1)) for count in range(MAX_READ_REGISTERS + 1))
 
 
 class Waits(Enum):
@@ -217,17 +217,17 @@ class BaseUnit(Datastore, Communication):
         try:
             if code == 3:
                 block = self.holding_registers
-                if not block.plain_reads or not 1 <= count <= _MAX_READ_REGISTERS:
+                if not block.plain_reads or not 1 <= count <= MAX_READ_REGISTERS:
                     return None
                 answer = _HOLDING_HEADERS[count] + block.read_registers(address, count)
             elif code == 4:
                 block = self.input_registers
-                if not block.plain_reads or not 1 <= count <= _MAX_READ_REGISTERS:
+                if not block.plain_reads or not 1 <= count <= MAX_READ_REGISTERS:
                     return None
                 answer = _INPUT_HEADERS[count] + block.read_registers(address, count)
             elif code == 1 or code == 2:
                 block = self.coils if code == 1 else self.discrete_inputs
-                if not block.plain_reads or not 1 <= count <= _MAX_READ_BITS:
+                if not block.plain_reads or not 1 <= count <= MAX_READ_BITS:
                     return None
                 answer = bytes((code, (count + 7) >> 3)) + block.read_bits(address, count)
             else:
