@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import socket
-import time
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from modwire_trio import serve_tcp
 from server_peers import READ, READ_ANSWER, memory_unit, tcp
@@ -17,7 +17,10 @@ from serving_peers import (
     SLOW_READ,
     OddUnits,
     dialled,
+    endless,
+    play_by_hand,
     served,
+    settled,
     single,
     waiting_units,
 )
@@ -135,17 +138,19 @@ def test_hooks_see_the_peer() -> None:
 def test_without_file_descriptors_it_pauses_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It makes room and tries again at once; if that fails too, it pauses first."""
     failures = 2
-    attempts: list[float] = []
+    attempts = 0
     accept = socket.socket.accept
 
     def fails(listener: socket.socket) -> tuple[socket.socket, Any]:
-        if len(attempts) < failures:
-            attempts.append(time.monotonic())
+        nonlocal attempts
+        attempts += 1
+        if attempts <= failures:
             raise OSError(errno.EMFILE, "Too many open files")
         return accept(listener)
 
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         async with (
             served(serve_tcp, single(), 0) as server,
             dialled(server.address) as first,
@@ -154,19 +159,23 @@ def test_without_file_descriptors_it_pauses_and_goes_on(
         ):
             for end in (first, second, third):
                 await end.ask(READ, READ_ANSWER)
+                clock.jump(1.0)
             monkeypatch.setattr(socket.socket, "accept", fails)
             async with dialled(server.address) as late:
                 await late.send(READ)
                 await third.ask(READ, READ_ANSWER)
+                await settled()
+                assert attempts == failures, "both without a pause between them"
+                clock.jump(0.2)
+                await settled()
+                assert attempts == failures, "it tried without a pause"
+                clock.jump(1.0)
                 assert await late.receive(len(READ_ANSWER)) == READ_ANSWER
-                assert time.monotonic() - attempts[-1] >= 0.2, "it tried without a pause"
             assert await first.is_closed(), "the one that is idle longest makes room"
             for end in (second, third):
                 await end.ask(READ, READ_ANSWER)
 
-    trio.run(main)
-    assert len(attempts) == failures
-    assert attempts[-1] - attempts[0] < 0.2, "it paused although it had made room"
+    play_by_hand(main)
     assert caplog.text.count("Too many open files") == 1
 
 
@@ -197,14 +206,22 @@ def test_a_peer_that_never_reads_costs_little_and_stalls_nobody() -> None:
             served(serve_tcp, single(), 0, on_call=lambda *_: seen.append(1)) as server,
             dialled(server.address) as greedy,
             dialled(server.address) as other,
+            trio.open_nursery() as nursery,
         ):
             assert isinstance(greedy.stream, trio.SocketStream)
             plain = greedy.stream.socket
             sent = 0
-            with trio.CancelScope() as scope:
-                while True:
-                    scope.deadline = trio.current_time() + 0.5
-                    sent += await plain.send(LONG * 100)
+            sending = trio.CancelScope()
+
+            async def ask_without_reading() -> None:
+                nonlocal sent
+                with sending:
+                    while True:
+                        sent += await plain.send(endless(LONG, sent))
+
+            nursery.start_soon(ask_without_reading)
+            await settled()  # the buffers of both directions are full
+            sending.cancel()
             answered = len(seen)
             for _ in range(10):
                 await other.ask(READ, READ_ANSWER)
@@ -219,20 +236,26 @@ def test_a_peer_that_never_reads_costs_little_and_stalls_nobody() -> None:
 
 
 def test_a_peer_that_never_reads_is_idle_too() -> None:
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         async with (
-            served(serve_tcp, single(), 0, idle_timeout=0.2) as server,
+            served(serve_tcp, single(), 0, idle_timeout=10.0) as server,
             dialled(server.address) as greedy,
+            trio.open_nursery() as nursery,
         ):
             assert isinstance(greedy.stream, trio.SocketStream)
-            with trio.fail_after(20.0):
-                try:
-                    while True:
-                        await greedy.stream.socket.send(LONG * 100)
-                except ConnectionError:
-                    pass
+            plain = greedy.stream.socket
 
-    trio.run(main)
+            async def ask_until_closed() -> None:
+                sent = 0
+                with pytest.raises(ConnectionError):
+                    while True:
+                        sent += await plain.send(endless(LONG, sent))
+
+            nursery.start_soon(ask_until_closed)
+            await settled()
+            clock.jump(10.1)
+
+    play_by_hand(main)
 
 
 def test_a_flood_leaves_others_their_turn() -> None:
@@ -262,24 +285,32 @@ def test_a_flood_leaves_others_their_turn() -> None:
 
 
 def test_idle_connections_are_closed_and_busy_ones_are_not() -> None:
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         units, unit = waiting_units()
-        start = trio.current_time()
         async with (
-            served(serve_tcp, units, 0, idle_timeout=0.3) as server,
+            served(serve_tcp, units, 0, idle_timeout=10.0) as server,
             dialled(server.address) as silent,
             dialled(server.address) as waiting,
         ):
+            await silent.ask(READ, READ_ANSWER)
             await waiting.send(SLOW_READ)
             await unit.entered.wait()
+            clock.jump(9.9)
+            await settled()
+            await silent.ask(READ, READ_ANSWER)  # in time, and the timeout counts from here
+            clock.jump(9.9)
+            await settled()
+            clock.jump(0.2)
             assert await silent.is_closed()
-            assert trio.current_time() - start >= 0.27
-            await trio.sleep(0.3)
+            clock.jump(100.0)
+            await settled()
             unit.opened.set()
             assert await waiting.receive(len(SLOW_ANSWER)) == SLOW_ANSWER, "it was not idle"
+            await settled()
+            clock.jump(10.1)
             assert await waiting.is_closed()
 
-    trio.run(main)
+    play_by_hand(main)
 
 
 def test_a_bug_ends_one_connection_and_never_the_server(caplog: pytest.LogCaptureFixture) -> None:

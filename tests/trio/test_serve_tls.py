@@ -14,9 +14,7 @@ import trio.testing
 
 from modwire import RtuFraming
 from modwire_trio import Client, serve_stream
-from serving_peers import (
-    single,
-)
+from serving_peers import single
 
 
 @pytest.fixture

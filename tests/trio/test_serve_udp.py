@@ -12,7 +12,6 @@ import trio
 import trio.testing
 
 from modwire import RtuFraming
-from modwire.server.peers import HostPort
 from modwire_trio import UdpClient, serve_udp
 from server_peers import PATIENCE, READ, READ_ANSWER, gated_units, rtu, tcp
 from serving_peers import (
@@ -62,7 +61,6 @@ def test_each_peer_gets_the_answers_to_its_own_requests() -> None:
         async with served(
             serve_udp, single(), 0, on_call=lambda who, *_: seen.append(who)
         ) as server:
-            assert isinstance(server.address, HostPort)
             with peer(server.address) as one, peer(server.address) as two:
                 await one.send(tcp("0300010001", 1))
                 await two.send(tcp("0300020001", 2))
