@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +45,6 @@ async def settled() -> None:
 def without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the servers wait for their sockets as they do on Windows and macOS."""
     monkeypatch.setattr("modwire_trio.servers.tcp.AVAILABLE", False)
-
-
-def endless(frame: bytes, sent: int) -> bytes:
-    """More of a stream of nothing but `frame`, of which `sent` bytes have been sent."""
-    return (frame * 101)[sent % len(frame) :]
 
 
 class Waiting(AsyncUnit):
@@ -133,6 +128,28 @@ async def dialled(address: tuple[str, int] | str, source: str | None = None) -> 
         stream = await trio.open_tcp_stream(*address, local_address=source)
     async with stream:
         yield End(stream)
+
+
+class Greedy:
+    """A peer that asks without end and reads nothing; `sent` bytes have gone out."""
+
+    def __init__(self, end: End, frame: bytes) -> None:
+        assert isinstance(end.stream, trio.SocketStream)
+        self._socket = end.stream.socket
+        self._frames = frame * 100
+        self._size = len(frame)
+        self._scope = trio.CancelScope()
+        self.sent = 0
+
+    async def run(self) -> None:
+        """Send until `stop`, or until the server closes the connection."""
+        with self._scope, suppress(ConnectionError):
+            while True:
+                # `send` may take a part of a frame: go on behind it.
+                self.sent += await self._socket.send(self._frames[self.sent % self._size :])
+
+    def stop(self) -> None:
+        self._scope.cancel()
 
 
 class Served:

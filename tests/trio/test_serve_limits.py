@@ -15,9 +15,9 @@ from server_peers import READ, READ_ANSWER, memory_unit, tcp
 from serving_peers import (
     SLOW_ANSWER,
     SLOW_READ,
+    Greedy,
     OddUnits,
     dialled,
-    endless,
     play_by_hand,
     served,
     settled,
@@ -208,26 +208,16 @@ def test_a_peer_that_never_reads_costs_little_and_stalls_nobody() -> None:
             dialled(server.address) as other,
             trio.open_nursery() as nursery,
         ):
-            assert isinstance(greedy.stream, trio.SocketStream)
-            plain = greedy.stream.socket
-            sent = 0
-            sending = trio.CancelScope()
-
-            async def ask_without_reading() -> None:
-                nonlocal sent
-                with sending:
-                    while True:
-                        sent += await plain.send(endless(LONG, sent))
-
-            nursery.start_soon(ask_without_reading)
+            asking = Greedy(greedy, LONG)
+            nursery.start_soon(asking.run)
             await settled()  # the buffers of both directions are full
-            sending.cancel()
+            asking.stop()
             answered = len(seen)
             for _ in range(10):
                 await other.ask(READ, READ_ANSWER)
             assert len(seen) == answered + 10, "no more requests of the greedy one are taken"
             # It loses nothing when it reads at last.
-            whole, part = divmod(sent, len(LONG))
+            whole, part = divmod(asking.sent, len(LONG))
             for _ in range(whole):
                 assert await greedy.receive(len(LONG_ANSWER)) == LONG_ANSWER
             await greedy.ask(LONG[part:], LONG_ANSWER)
@@ -242,17 +232,8 @@ def test_a_peer_that_never_reads_is_idle_too() -> None:
             dialled(server.address) as greedy,
             trio.open_nursery() as nursery,
         ):
-            assert isinstance(greedy.stream, trio.SocketStream)
-            plain = greedy.stream.socket
-
-            async def ask_until_closed() -> None:
-                sent = 0
-                with pytest.raises(ConnectionError):
-                    while True:
-                        sent += await plain.send(endless(LONG, sent))
-
-            nursery.start_soon(ask_until_closed)
-            await settled()
+            nursery.start_soon(Greedy(greedy, LONG).run)
+            await settled()  # the buffers of both directions are full
             clock.jump(10.1)
 
     play_by_hand(main)

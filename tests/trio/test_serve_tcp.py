@@ -19,8 +19,8 @@ from server_peers import READ, READ_ANSWER, gated_units, memory_unit, rtu, tcp
 from serving_peers import (
     SLOW_ANSWER,
     SLOW_READ,
+    Greedy,
     dialled,
-    endless,
     in_thread,
     play_by_hand,
     served,
@@ -269,17 +269,8 @@ def test_answers_that_nobody_takes_last_no_longer_than_the_grace() -> None:
             dialled(server.address) as greedy,
             trio.open_nursery() as nursery,
         ):
-            assert isinstance(greedy.stream, trio.SocketStream)
-            plain = greedy.stream.socket
-
-            async def ask_until_closed() -> None:
-                sent = 0
-                with pytest.raises(ConnectionError):
-                    while True:
-                        sent += await plain.send(endless(LONG, sent))
-
-            nursery.start_soon(ask_until_closed)
-            await settled()
+            nursery.start_soon(Greedy(greedy, LONG).run)
+            await settled()  # the buffers of both directions are full
             server.scope.cancel()
             await settled()
             assert not server.ended.is_set()
