@@ -326,7 +326,9 @@ def test_cancellations_on_a_socket(max_in_flight: int) -> None:
             listeners = await nursery.start(serve, device.serve, 0)
             port = listeners[0].socket.getsockname()[1]
             async with TcpClient("127.0.0.1", port, max_in_flight=max_in_flight) as client:
-                completed = await _cancel_at_random(client, dice, CANCELLATIONS // 4, may_sleep=False)
+                completed = await _cancel_at_random(
+                    client, dice, CANCELLATIONS // 4, may_sleep=False
+                )
                 assert await client.read_holding_registers(1) == [1]
             nursery.cancel_scope.cancel()
         assert completed > CANCELLATIONS // 100

@@ -12,7 +12,17 @@ import trio
 import trio.testing
 
 import modwire_trio
-from client_peers import PATIENCE, Far, accept, listening, pair, play, reply
+from client_peers import (
+    PATIENCE,
+    Far,
+    Names,
+    accept,
+    listening,
+    pair,
+    play,
+    refusing_port,
+    reply,
+)
 from modwire import (
     ClientOptions,
     ConnectionLostError,
@@ -26,7 +36,6 @@ from modwire import (
     SequentialBlock,
     TcpFraming,
     Unit,
-    Units,
     WriteSingleRegisterRequest,
 )
 from modwire_trio import (
@@ -95,16 +104,21 @@ def test_udp_each_frame_has_a_datagram_of_its_own_and_lost_ones_are_sent_again()
             async def caller(address: int) -> None:
                 got.extend(await client.read_holding_registers(address))
 
-            client = UdpClient("127.0.0.1", port, max_in_flight=16, retries=1, timeout=0.3)
-            async with client, trio.open_nursery() as nursery:
-                nursery.start_soon(caller, 0)
-                await far.recvfrom(300)  # and lost
-                for address in range(1, 8):
-                    nursery.start_soon(caller, address)
-                for _ in range(8):
+            async def device() -> None:
+                while True:
                     request, client_address = await far.recvfrom(300)
                     assert len(request) == 12
                     await far.sendto(reply(request), client_address)
+
+            client = UdpClient("127.0.0.1", port, max_in_flight=16, retries=100, timeout=0.3)
+            async with client, trio.open_nursery() as devices:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(caller, 0)
+                    await far.recvfrom(300)  # the first request is lost
+                    devices.start_soon(device)
+                    for address in range(1, 8):
+                        nursery.start_soon(caller, address)
+                devices.cancel_scope.cancel()
             assert sorted(got) == list(range(8))
 
     trio.run(main)
@@ -112,16 +126,12 @@ def test_udp_each_frame_has_a_datagram_of_its_own_and_lost_ones_are_sent_again()
 
 def test_udp_where_nobody_listens_is_a_lost_link() -> None:
     async def main() -> None:
-        async with UdpClient("127.0.0.1", _free_port()) as client:
+        # On this address of the loopback network nothing else in these tests has a socket.
+        async with UdpClient("127.0.99.1", 1502, timeout=PATIENCE) as client:
             with pytest.raises(ConnectionLostError):
                 await client.read_holding_registers(0)
 
     trio.run(main)
-
-
-def _free_port() -> int:
-    with listening() as listener:
-        return _port(listener)
 
 
 def test_a_name_is_tried_at_each_of_its_addresses() -> None:
@@ -137,9 +147,10 @@ def test_a_name_is_tried_at_each_of_its_addresses() -> None:
 @pytest.mark.parametrize("source", [None, ("127.0.0.1", 0)])
 def test_a_refused_connection_says_so(source: tuple[str, int] | None) -> None:
     async def main() -> None:
-        client = TcpClient("127.0.0.1", _free_port(), source_address=source)
-        with pytest.raises(ConnectionLostError, match=r"cannot be opened: .*refused") as caught:
-            await client.read_coils(0)
+        with refusing_port() as port:
+            client = TcpClient("127.0.0.1", port, source_address=source)
+            with pytest.raises(ConnectionLostError, match="cannot be opened: .*refused") as caught:
+                await client.read_coils(0)
         error: BaseException | None = caught.value
         while error is not None:
             assert not hasattr(error, "exceptions"), "an ExceptionGroup leaks"
@@ -158,18 +169,11 @@ def test_a_name_that_is_none_says_so() -> None:
 
 
 def test_connecting_takes_no_longer_than_it_may() -> None:
-    class Unreachable(trio.abc.HostnameResolver):
-        """A name whose address never answers."""
-
-        async def getaddrinfo(self, *_: object) -> list[object]:  # type: ignore[override]
-            await trio.sleep_forever()
-            raise AssertionError
-
-        async def getnameinfo(self, *_: object) -> tuple[str, str]:  # type: ignore[override]
-            raise AssertionError
+    async def never(attempt: int) -> None:
+        await trio.sleep_forever()
 
     async def main() -> None:
-        trio.socket.set_custom_hostname_resolver(Unreachable())
+        Names(never)
         client = TcpClient("far.example", connect_timeout=4.0)
         start = trio.current_time()
         with pytest.raises(ConnectionLostError, match="timed out"):
@@ -182,14 +186,14 @@ def test_connecting_takes_no_longer_than_it_may() -> None:
 def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() -> None:
     attempts = []
 
-    class Refused(TcpClient):
-        async def _open_socket(self) -> trio.socket.SocketType:
-            attempts.append(trio.current_time())
-            await trio.sleep(1)
-            raise OSError("out of order")
+    async def fail(attempt: int) -> None:
+        attempts.append(trio.current_time())
+        await trio.sleep(1)
+        raise OSError("out of order")
 
     async def main() -> None:
-        client = Refused("127.0.0.1")
+        Names(fail)
+        client = TcpClient("device.example")
         errors: list[ConnectionLostError] = []
 
         async def caller() -> None:
@@ -215,22 +219,23 @@ def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() ->
 
 
 def test_a_connection_closed_while_idle_is_opened_anew_before_a_write() -> None:
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         with listening() as listener:
             client = TcpClient("127.0.0.1", _port(listener))
             async with client, trio.open_nursery() as nursery:
                 far = await accept(listener)
                 nursery.start_soon(client.read_holding_registers, 1)
                 await answer(far)
-                await trio.testing.wait_all_tasks_blocked()
+                await trio.testing.wait_all_tasks_blocked(0.01)
                 await far.stream.aclose()
-                await trio.sleep(0.6)  # longer than a link is trusted
+                clock.jump(0.6)  # a client looks at a link that was idle for so long
                 nursery.start_soon(client.write_register, 1, 2)
                 far = await accept(listener)
                 await far.send(await far.request())
             await far.stream.aclose()
 
-    trio.run(main)
+    clock = trio.testing.MockClock()  # it stands still, but for the jump
+    trio.run(main, clock, clock=clock)
 
 
 def test_a_read_that_met_a_closing_connection_is_repeated_once_and_a_write_is_not() -> None:
@@ -333,7 +338,7 @@ def test_a_remote_unit_passes_on_answers_and_refusals() -> None:
             assert isinstance(refusal.cause, IllegalDataAddressError)
             write = WriteSingleRegisterRequest(1, 2)
             assert await unit.execute(write, broadcast=True) is None
-            assert await unit.execute(request, broadcast=True) is None  # asks nobody
+            assert await unit.execute(request, broadcast=True) is None  # it is not sent
         await far.stream.aclose()
         lost = await unit.execute(request)
         assert isinstance(lost, ExceptionResponse)
@@ -355,7 +360,7 @@ def test_a_remote_unit_that_does_not_answer() -> None:
     play(main)
 
 
-def test_an_async_unit_is_a_unit_that_blocks() -> None:
+def test_an_async_unit_is_a_unit_that_is_awaited() -> None:
     class Doubling(AsyncUnit):
         async def execute(
             self, request: object, *, broadcast: bool = False
@@ -366,9 +371,7 @@ def test_an_async_unit_is_a_unit_that_blocks() -> None:
     unit = Doubling(holding_registers=SequentialBlock(0, [5]))
     assert isinstance(unit, Unit)
     assert unit.blocking
-    assert unit.is_async
-    assert RemoteUnit(TcpClient("192.0.2.1")).is_async
-    assert Units.single(unit)
+    assert isinstance(RemoteUnit(TcpClient("192.0.2.1")), AsyncUnit)
     request = ReadHoldingRegistersRequest(0, 1)
     assert trio.run(unit.execute, request) == ReadHoldingRegistersResponse((5,))
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import logging
 import os
+import struct
+import termios
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +15,7 @@ from typing import Any
 import pytest
 import serial
 import trio
+import trio.testing
 
 from modwire import (
     AsciiFraming,
@@ -24,10 +29,16 @@ from modwire import (
     Units,
     silent_interval,
 )
-from modwire_trio import SerialClient, serial_link, serve_serial
-from modwire_trio.servers import serial as serial_module
+from modwire_trio import SerialClient, serve_serial
 from server_peers import Gate, Line, gated_units, line, memory_unit, rtu
-from serving_peers import in_thread, play, served, until, waiting_units
+from serving_peers import (
+    in_thread,
+    play,
+    play_by_hand,
+    served,
+    until,
+    waiting_units,
+)
 
 READ = rtu("0300050001")
 READ_ANSWER = rtu("03020005")
@@ -42,10 +53,28 @@ def wire() -> Iterator[Line]:
 
 
 async def ask(wire: Line, request: bytes, answer: bytes) -> None:
-    """Send `request` and expect `answer`, while the server has its turn."""
+    """Send `request` and expect `answer`; the server runs meanwhile."""
     wire.send(request)
+    await expect(wire, answer)
+
+
+async def expect(wire: Line, answer: bytes) -> None:
     received = await in_thread(lambda: wire.receive(len(answer)))
     assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
+
+
+async def deliver(wire: Line, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """Send `data`, and return when the server has read it, from when it counts the silence."""
+    caplog.set_level(logging.DEBUG, "modwire.wire")
+    caplog.clear()
+    wire.send(data)
+
+    def read() -> bytes:
+        pieces = [record.getMessage().partition(" brought ")[2] for record in caplog.records]
+        return bytes.fromhex(" ".join(pieces))
+
+    while read() != data:
+        await trio.testing.wait_all_tasks_blocked(0.001)
 
 
 @pytest.mark.parametrize("framing", [RtuFraming, AsciiFraming, BinaryFraming])
@@ -67,7 +96,10 @@ def test_requests_are_answered_in_every_framing(wire: Line, framing: type[Framin
 def test_ports_that_cannot_be_polled_are_read_in_a_thread(
     wire: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serial_link, "descriptor", lambda port: None)
+    def fileno(port: serial.Serial) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+    monkeypatch.setattr(serial.Serial, "fileno", fileno)
 
     async def main() -> None:
         units, unit = waiting_units()
@@ -107,13 +139,13 @@ def test_other_units_and_broadcasts_are_not_answered(wire: Line) -> None:
     trio.run(main)
 
 
-def test_noise_costs_no_request(wire: Line) -> None:
+def test_noise_costs_no_request(wire: Line, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         units = Units({1: memory_unit()})
         async with served(serve_serial, units, wire.port):
             for noise in (b"\x00", b"\xff\xff", b"\x01\x03", READ[:-1] + b"\x00"):
-                wire.send(noise)
-                await trio.sleep(0.1)  # the silence is part of the case
+                await deliver(wire, noise, caplog)
+                await trio.sleep(0.1)
                 await ask(wire, READ, READ_ANSWER)
         assert units[1].communication_error_count > 0
 
@@ -137,14 +169,14 @@ def test_its_own_echo_is_not_taken_for_a_request(wire: Line) -> None:
         units = Units({1: memory_unit()})
         async with served(serve_serial, units, wire.port, suppress_echo=True):
             await ask(wire, write, write)
-            wire.send(write)  # the adapter hears what the server has sent
+            wire.send(write)  # the adapter receives what the server has sent
             await ask(wire, READ, rtu("03020777"))
 
     trio.run(main)
 
 
 @pytest.mark.parametrize("blocking", [False, True])
-def test_an_answer_that_the_client_gave_up_is_not_sent_into_another_exchange(
+def test_an_answer_that_comes_too_late_is_not_sent_into_another_exchange(
     wire: Line, caplog: pytest.LogCaptureFixture, blocking: bool
 ) -> None:
     async def main() -> None:
@@ -187,7 +219,7 @@ def test_broadcasts_are_executed_in_order_after_what_was_asked_before(wire: Line
             await in_thread(gate.wait_entered)
             for value in range(10):
                 wire.send(rtu(f"060005{value:04x}", unit=0))
-            await ask(wire, READ, READ_ANSWER)  # the broadcasts were heard, and wait
+            await ask(wire, READ, READ_ANSWER)  # the server has read the broadcasts too
             assert not written
             gate.opened.set()
             await until(lambda: len(written) == 10)
@@ -229,8 +261,7 @@ def test_when_cancelled_an_answer_that_waits_for_the_silence_is_sent(wire: Line)
             await unit.entered.wait()
             unit.opened.set()
             server.scope.cancel()
-            received = await in_thread(lambda: wire.receive(len(SLOW_ANSWER)))
-            assert received == SLOW_ANSWER
+            await expect(wire, SLOW_ANSWER)
             await server.over()
 
     trio.run(main)
@@ -295,16 +326,29 @@ def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str)
     play(main)
 
 
-def test_lost_characters_are_counted(wire: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    overruns = iter([0, 0, 3, 3, 3, 3, 3])
-    monkeypatch.setattr(serial_module, "count_overruns", lambda fd: next(overruns, 3))
+def test_lost_characters_are_counted(
+    wire: Line, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = 0
+    plain = fcntl.ioctl
+
+    def ioctl(fd: Any, request: int, *arguments: Any) -> Any:
+        if request != termios.TIOCGICOUNT:
+            return plain(fd, request, *arguments)
+        counters = [0] * 20  # struct serial_icounter_struct of Linux
+        counters[7] = lost  # its overruns
+        return struct.pack("@20i", *counters)
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
 
     async def main() -> None:
+        nonlocal lost
         units = Units({1: memory_unit()})
         async with served(serve_serial, units, wire.port):
             await ask(wire, READ, READ_ANSWER)
-            wire.send(READ[:-1] + b"\x00")
-            await trio.sleep(0.1)  # the silence is part of the case
+            lost = 3
+            await deliver(wire, READ[:-1] + b"\x00", caplog)
+            await trio.sleep(0.1)
             await ask(wire, READ, READ_ANSWER)
         assert units[1].overrun_count == 1
 
@@ -314,7 +358,7 @@ def test_lost_characters_are_counted(wire: Line, monkeypatch: pytest.MonkeyPatch
 def test_a_port_that_takes_nothing_costs_its_answer_only(
     wire: Line, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serial_module, "_WRITE_TIMEOUT", 0.05)
+    told: list[str] = []
     purged: list[object] = []
     monkeypatch.setattr(serial.Serial, "reset_output_buffer", lambda port: purged.append(port))
     write = os.write
@@ -328,14 +372,19 @@ def test_a_port_that_takes_nothing_costs_its_answer_only(
 
     monkeypatch.setattr(os, "write", sticks)
 
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         async with served(serve_serial, Units({1: memory_unit()}), wire.port):
-            await ask(wire, READ, READ_ANSWER[:2])
-            await until(lambda: bool(purged))
-            await ask(wire, READ, READ_ANSWER)
+            for received in (READ_ANSWER[:2], READ_ANSWER):
+                await deliver(wire, READ, caplog)
+                clock.jump(1.0)  # the silent interval is over
+                await expect(wire, received)
+                clock.jump(10.0)  # the port has taken nothing more for so long
+                while not purged:
+                    await trio.lowlevel.checkpoint()
+                told.append(caplog.text)
 
-    trio.run(main)
-    assert "takes no more bytes: an answer is lost" in caplog.text
+    play_by_hand(main)
+    assert "takes no more bytes: an answer is lost" in told[0]
 
 
 def test_the_wire_is_logged(wire: Line, caplog: pytest.LogCaptureFixture) -> None:
