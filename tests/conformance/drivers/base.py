@@ -7,6 +7,7 @@ backend: on one that blocks, `run` drives the coroutine to its end and nothing e
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from modwire.calls import AsyncCalls, BlockingCalls
 
 from .far_ends import DatagramListener, End, Listener, PtyListener, SocketListener, dial
 
-PATIENCE = 10.0  # seconds until something that does not happen fails a test
+PATIENCE = 20.0  # seconds until something that does not happen fails a test
 
 # Everything a scenario may ask of a driver; each driver says which of it its backend lacks.
 CAPABILITIES = {
@@ -84,6 +85,10 @@ class Driver:
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         raise NotImplementedError
+
+    def now(self) -> float:
+        """The time in seconds, by the clock that `sleep` goes by."""
+        return time.monotonic()
 
     async def settle(self) -> None:
         """Return when all that was started waits for something, or is done."""

@@ -82,6 +82,9 @@ class TrioDriver(Driver):
     async def sleep(self, seconds: float) -> None:
         await trio.sleep(seconds)
 
+    def now(self) -> float:
+        return trio.current_time()
+
     async def settle(self) -> None:
         await trio.testing.wait_all_tasks_blocked(0.001)
 

@@ -32,8 +32,8 @@ from .client_steps import (
 )
 from .frames import framed, tcp
 
-# Seconds by which the pieces of a frame may come apart here; this machine may be busy.
-TORN = 0.5
+# Seconds by which a busy machine may delay the pieces of a frame.
+TORN = PATIENCE
 
 
 def client_options(**options: Any) -> ClientOptions:

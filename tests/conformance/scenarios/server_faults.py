@@ -39,7 +39,7 @@ DAMAGE, DROP, SAY_NOTHING = "06 0000 0001", "06 0001 0001", "06 0002 0001"
 
 
 class FaultyUnit(Unit):
-    """What is written to its first three registers tells how it answers."""
+    """A write to its first three registers is answered with a fault, by the address."""
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         response = device_of(self).execute(request, broadcast=broadcast)
@@ -52,7 +52,7 @@ class FaultyUnit(Unit):
 
 
 def device_of(unit: Unit) -> Unit:
-    """What a faulty unit does apart from its faults: a plain one with the same tables."""
+    """A plain unit with the tables of a faulty one."""
     return Unit(holding_registers=unit.holding_registers)
 
 
@@ -68,7 +68,7 @@ def slow_and_faulty(gate: Gate) -> Units:
 
 
 class Log:
-    """What hooks were told, in order; forgotten when a scenario makes its units."""
+    """What hooks got, in order; cleared when a scenario makes its units."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -95,16 +95,13 @@ LOG = Log()
 
 @dataclass
 class Told(ServerStep):
-    """The hooks are told exactly this, soon."""
+    """The hooks get exactly this (soon)."""
 
     expected: list[Any]
 
     async def play(self, stage: ServerStage) -> None:
-        for _ in range(1000):
-            if len(LOG.told) >= len(self.expected):
-                break
-            await stage.driver.sleep(0.002)
-        assert LOG.told == self.expected, f"they are told {LOG.told}"
+        await stage.until(lambda: len(LOG.told) >= len(self.expected))
+        assert LOG.told == self.expected, f"they got {LOG.told}"
 
 
 def scenarios() -> list[ServerScenario]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from modwire import AsciiFraming, BinaryFraming, ConnectionLostError, RtuFraming, ServerOptions
 
+from ..drivers.base import PATIENCE
 from .client_lines import LINES
 from .frames import framed, plain, rtu, tcp
 from .server_functions import READ, READ_ANSWER, one_device, two_devices
@@ -132,8 +133,8 @@ def _on_a_port() -> list[ServerScenario]:
             ],
             one_device,
             link="serial",
-            # This machine may be busy with other things between two pieces.
-            arguments={"framing": framing, "options": ServerOptions(tolerance=0.5)},
+            # A busy machine may be late with a piece.
+            arguments={"framing": framing, "options": ServerOptions(tolerance=PATIENCE)},
         )
         for framing in LINES
     ]
