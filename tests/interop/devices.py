@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Those between our own clients and servers; pymodbus has no Unix sockets.
 LINKS = ["tcp", "udp", "unix", "rtu", "ascii", "rtu+tcp"]
 QUIET = 0.05  # seconds to wait for an answer that will not come
-PATIENCE = 10.0  # seconds that a busy machine may take
+PATIENCE = 20.0  # seconds that a busy machine may take
 # Our own servers answer at once, and nothing late comes from them.
 OPTIONS = ClientOptions(response_timeout=PATIENCE, late_reply_window=0.05, turnaround=0.05)
 
