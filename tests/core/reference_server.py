@@ -1,4 +1,4 @@
-"""The device that the corpus of malformed messages was made for, behind any framing."""
+"""The device of the corpus of malformed messages behind any framing, and calls done by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections import deque
 
 from modwire import (
     FRAMINGS,
+    Call,
     Identity,
+    Response,
     SequentialBlock,
     ServerOptions,
     ServerProtocol,
@@ -28,6 +30,18 @@ def reference_unit() -> Unit:
     )
 
 
+def executed(call: Call, units: Units) -> Response | None:
+    """Execute a call that `next_call` gave, as the program that embeds the core does."""
+    if call.broadcast:
+        for unit in units:
+            unit.execute(call.request, broadcast=True)
+        return None
+    found = units.get(call.unit)
+    if found is None:
+        return None
+    return found.execute(call.request) if call.refusal is None else found.refuse(call.refusal)
+
+
 class Wire:
     """A server protocol with its units and its clock."""
 
@@ -47,13 +61,13 @@ class Wire:
         self.protocol.connected(self.now)
 
     def hear(self, data: bytes | str, *, after: float = 0.0) -> bytes:
-        """What is answered to bytes that come `after` seconds of silence."""
+        """Return the answer to bytes that come `after` seconds of silence."""
         self.now += after
         self.protocol.receive_data(bytes.fromhex(data) if isinstance(data, str) else data, self.now)
         return self.protocol.answer_all(self.units)
 
     def quiet(self, seconds: float = 0.01) -> bytes:
-        """What is answered after a silence."""
+        """Return what is sent after a silence."""
         self.now += seconds
         self.protocol.handle_timeout(self.now)
         return self.protocol.answer_all(self.units)

@@ -1,4 +1,8 @@
-"""`GatewayUnits`: which unit ids lead where, and what servers answer for them."""
+"""`GatewayUnits`: which unit ids lead where, and what servers answer for them.
+
+What these tests know of how a server executes a call stands in `Device`, `execute` and
+`line_answers`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from modwire import (
+    Call,
     Decoder,
     ExceptionResponse,
     FrameError,
@@ -28,7 +33,6 @@ from modwire.framing.base import Frame
 from modwire.gateway.units import GatewayUnits, passed_on
 from modwire.messages import ReadHoldingRegistersRequest, ReadWriteMultipleRegistersRequest
 from modwire.messages.base import Request
-from modwire.server.call import busy_call
 from modwire.server.line import LineServer
 
 READ = ReadHoldingRegistersRequest(0).encode()
@@ -37,7 +41,7 @@ READ_WRITE = ReadWriteMultipleRegistersRequest(0, 1, 0, [5]).encode()
 
 
 class Device(Unit):
-    """A device on a line: notes who asks it for what, and answers with its own id."""
+    """A device on a line: notes its calls and their clients, and answers with its own id."""
 
     forwards: ClassVar[bool] = True
 
@@ -55,7 +59,7 @@ class Device(Unit):
 
 
 class Gateway(GatewayUnits):
-    """What adapters make of it, without I/O."""
+    """A gateway as adapters make it, without I/O."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -89,16 +93,20 @@ def found(units: Units, find: Callable[[int], Unit | None], unit_id: int) -> tup
     return unit.name, unit.target
 
 
+def execute(protocol: ServerProtocol, call: Call, units: Units) -> Response | None:
+    """Execute a call to a unit that blocks, as an adapter does."""
+    return protocol.execute(call, units)
+
+
 def ask(units: Units, unit: int, pdu: bytes, options: ServerOptions | None = None) -> bytes:
-    """The PDU with which a TCP server answers, b"" for silence."""
+    """Return the PDU with which a TCP server answers, b"" for silence."""
     protocol = ServerProtocol(TcpFraming, options, peer="peer")
     protocol.receive_data(protocol.framing.encode(Frame(unit, 7, pdu)), 0.0)
     data = protocol.answer_all(units)
     while protocol.has_call:
         call = protocol.next_call()
         assert call is not None
-        assert protocol.blocks(call, units)
-        data += protocol.answer(call, protocol.execute(call, units)) + protocol.answer_all(units)
+        data += protocol.answer(call, execute(protocol, call, units)) + protocol.answer_all(units)
     if not data:
         return b""
     framing = TcpFraming(Decoder(), is_server=False)
@@ -310,8 +318,7 @@ def test_who_takes_turns_is_the_connection_or_the_peer_of_a_datagram() -> None:
         protocol.receive_data(protocol.framing.encode(Frame(1, 1, READ)), 0.0)
         call = protocol.next_call()
         assert call is not None
-        assert protocol.is_queued(call, units)
-        protocol.execute(call, units)
+        execute(protocol, call, units)
     askers = [asker for asker, _, _ in units.lines["a"][1].asked]
     assert askers == [*protocols, ("127.0.0.1", 5)]
 
@@ -323,21 +330,6 @@ def test_each_line_hears_of_who_has_hung_up() -> None:
     Units({}).hung_up("asker")  # it has nothing to forget
 
 
-def test_only_calls_in_the_queue_of_a_gateway_are_bounded_by_it() -> None:
-    """A server has its own bound for the others, and for broadcasts, which may wait for many."""
-    units = gateway([1])
-    units[9] = Unit(blocking=True)
-    protocol = ServerProtocol(TcpFraming)
-    for unit, pdu, is_queued in ((1, READ, True), (9, READ, False), (0, WRITE, False)):
-        protocol.receive_data(protocol.framing.encode(Frame(unit, 1, pdu)), 0.0)
-        call = protocol.next_call()
-        assert call is not None
-        assert protocol.blocks(call, units)
-        assert protocol.is_queued(call, units) is is_queued
-        busy = protocol.execute(busy_call(call), units)
-        assert busy is None or busy.encode() == bytes((pdu[0] | 0x80, 6))
-
-
 # What a server on a serial line answers.
 
 
@@ -347,7 +339,7 @@ def line_answers(units: Units, unit: int, pdu: bytes) -> bytes:
     line.receive_data(line.protocol.framing.encode(Frame(unit, 0, pdu)), 1.0)
     line.handle_timeout(2.0)
     while (call := line.next_call()) is not None:
-        line.finish(call, line.protocol.execute(call, units), 2.0)
+        line.finish(call, execute(line.protocol, call, units), 2.0)
     assert dropped == []
     return line.data_to_send(3.0)
 

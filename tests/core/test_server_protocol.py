@@ -19,7 +19,7 @@ from modwire import (
     WriteSingleRegisterRequest,
     fixed_length,
 )
-from reference_server import Wire, reference_unit
+from reference_server import Wire, executed, reference_unit
 
 
 def tcp(transaction: int, pdu: str, unit: int = 1) -> bytes:
@@ -74,21 +74,6 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     assert got == answers
 
 
-@pytest.mark.parametrize("framing", ["tcp", "rtu", "ascii", "binary"])
-@pytest.mark.parametrize(
-    "pdu", ["0300050002", "0100050009", "0600050007", "03ffff0002", "41", "0800000001"]
-)
-def test_respond_is_receiving_and_answering_in_one(framing: str, pdu: str) -> None:
-    one, other = Wire(framing), Wire(framing)
-    for unit in (1, 2, 0, 255):
-        adu = one.framing(Decoder(), is_server=False).wrap(unit, 7, bytes.fromhex(pdu))
-        for data in (adu, adu + adu, adu[:5], adu[5:]):
-            due = other.hear(data)
-            assert one.protocol.respond(data, one.now, one.units) == due
-    assert one.units.bus.messages == other.units.bus.messages
-    assert one.unit.event_counter == other.unit.event_counter
-
-
 def test_a_unit_that_is_not_there_is_silent() -> None:
     wire = Wire("tcp", units=Units({1: reference_unit(), 2: reference_unit()}))
     for unit in (0, 3, 255):
@@ -108,14 +93,13 @@ def test_a_response_that_a_server_hears_is_no_request() -> None:
 
 
 def test_a_blocking_unit_waits_for_its_caller_and_so_do_those_behind_it() -> None:
-    slow = reference_unit()
-    slow.blocking = True
+    slow = Unit(holding_registers=SequentialBlock(0, range(10)), blocking=True)
     wire = Wire("tcp", units=Units({1: reference_unit(), 2: slow}))
     answers = wire.hear(tcp(1, "0300050001") + tcp(2, "0300060001", unit=2) + tcp(3, "0300070001"))
     assert answers == tcp(1, "03020005")
     call = wire.protocol.next_call()
     assert call is not None and call.request == ReadHoldingRegistersRequest(6, 1)
-    response = wire.protocol.execute(call, wire.units)
+    response = executed(call, wire.units)
     assert wire.protocol.answer(call, response) == tcp(2, "03020006", unit=2)
     assert wire.protocol.answer_all(wire.units) == tcp(3, "03020007")
     assert wire.protocol.next_call() is None
@@ -131,7 +115,7 @@ def test_calls_may_be_taken_one_by_one() -> None:
     call = wire.protocol.next_call()
     assert call is not None and call.refusal is not None
     assert "coil value must be 0000 or FF00" in str(call.refusal)
-    answer = wire.protocol.execute(call, wire.units)
+    answer = executed(call, wire.units)
     assert answer == ExceptionResponse(5, 3)
     assert wire.protocol.answer(call, answer) == tcp(5, "8503")
 
