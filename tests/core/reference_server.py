@@ -7,7 +7,9 @@ from collections import deque
 from modwire import (
     FRAMINGS,
     Call,
+    Decoder,
     Identity,
+    InvalidRequestError,
     Response,
     SequentialBlock,
     ServerOptions,
@@ -28,6 +30,17 @@ def reference_unit() -> Unit:
         fifo_queues={0x04DE: deque([440, 4740])},
         identity=Identity({0: "modwire", 1: "reference", 2: "1.0"}),
     )
+
+
+def answered(unit: Unit, pdu: bytes, decoder: Decoder, *, broadcast: bool = False) -> bytes:
+    """Return the PDU with which `unit` answers a request; b"" for silence."""
+    try:
+        request = decoder.decode_request(pdu)
+    except InvalidRequestError as error:
+        response: Response | None = unit.refuse(error, broadcast=broadcast)
+    else:
+        response = unit.execute(request, broadcast=broadcast)
+    return b"" if response is None else response.encode()
 
 
 def executed(call: Call, units: Units) -> Response | None:

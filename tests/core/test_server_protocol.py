@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from modwire import (
@@ -197,6 +199,11 @@ class ReverseResponse(Response):
         return cls(pdu[1:])
 
 
+class OddResponse(ReverseResponse):
+    def encode(self) -> bytes:
+        return struct.pack(">H", "a word")
+
+
 class ReverseRequest(Request[ReverseResponse]):
     __slots__ = ("data",)
     __match_args__ = ("data",)
@@ -216,6 +223,8 @@ class ReverseRequest(Request[ReverseResponse]):
     def execute(self, unit: Unit) -> ReverseResponse:
         if self.data == b"huge":  # type: ignore[attr-defined]
             return ReverseResponse(bytes(300))
+        if self.data == b"odd":  # type: ignore[attr-defined]
+            return OddResponse(b"")
         return ReverseResponse(self.data[::-1])  # type: ignore[attr-defined]
 
 
@@ -255,6 +264,8 @@ def test_a_custom_response_that_no_frame_can_hold_is_exception_04() -> None:
     wire = Wire("tcp", decoder=decoder, on_error=lambda *details: errors.append(details[-1]))
     assert wire.hear(tcp(1, "41" + b"huge".hex())) == tcp(1, "c104")
     assert "must be 1..253 bytes, got 301" in str(errors[0])
+    assert wire.hear(tcp(2, "41" + b"odd".hex())) == tcp(2, "c104")
+    assert "required argument is not an integer" in str(errors[1])
 
 
 def test_a_custom_function_that_fails_on_what_it_gets_is_exception_04() -> None:

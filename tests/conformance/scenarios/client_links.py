@@ -36,7 +36,7 @@ from .client_steps import (
     Waits,
 )
 from .frames import framed, tcp
-from .patient_steps import FailsAtOnce
+from .patient_steps import FailsAtOnce, Lasts
 
 _WRITE = "06 0001 0002"
 _IDLE = 0.6  # seconds after which a client looks whether its link was closed
@@ -139,6 +139,36 @@ def _opening() -> list[ClientScenario]:
             is_opened=False,
         ),
     ]  # fmt: skip
+
+
+def _useless() -> ClientScenario:
+    """A link that was lost before a byte came is as good as one that could not be opened."""
+    return ClientScenario(
+        "a server that closes every connection at once is tried again after a pause",
+        [
+            read("a"),
+            Accept(),
+            Expect(asked(0, 1)),
+            PeerCloses(),
+            Raises("a", ConnectionLostError),
+            read("b"),
+            Accept(),
+            Expect(asked(0, 2)),
+            Lasts(
+                0.1,
+                [
+                    PeerCloses(),
+                    Raises("b", ConnectionLostError),
+                    read("c", 5),
+                    Accept(),
+                    Expect(asked(5, 3)),
+                ],
+            ),
+            Send(answer(5, 3)),
+            Result("c", [5]),
+        ],
+        is_opened=False,
+    )
 
 
 def _closing() -> list[ClientScenario]:
@@ -310,4 +340,4 @@ def _losing() -> list[ClientScenario]:
 
 
 def scenarios() -> Sequence[ClientScenario]:
-    return [*_opening(), *_closing(), *_losing()]
+    return [*_opening(), _useless(), *_closing(), *_losing()]
