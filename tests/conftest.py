@@ -1,4 +1,4 @@
-"""What all tests share: peers that may be missing, Ctrl+C, and how thorough hypothesis is."""
+"""Settings of all tests: peers that may be missing, Ctrl+C, and how thorough hypothesis is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What type checkers have to find out of the adapters; checked by mypy and pyright, never run."""
+"""Types that checkers must infer from the adapters; checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ spans = st.tuples(st.integers(0, 120), st.integers(1, 30))
 
 
 class ListBlock(Block):
-    """What a user writes: read and write, nothing else."""
+    """A block as a user writes it: `read` and `write`, nothing else."""
 
     def __init__(self, start: int, values: Sequence[int]) -> None:
         self.start = start
@@ -455,7 +455,7 @@ class TestSubclassing:
 
 
 class TestDatastore:
-    def test_a_table_that_is_none_has_no_address(self) -> None:
+    def test_a_missing_table_has_no_address(self) -> None:
         store = Datastore()
         for table, name in [
             (store.coils, "coils"),

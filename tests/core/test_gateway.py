@@ -226,7 +226,7 @@ def test_requests_go_to_their_devices() -> None:
 def test_what_leads_nowhere_has_no_path() -> None:
     units = gateway([1])
     assert ask(units, 2, READ) == b"\x83\x0a"
-    assert ask(units, 2, b"\x64\1\2") == b"\xe4\x0a"  # a function that nobody knows
+    assert ask(units, 2, b"\x64\1\2") == b"\xe4\x0a"  # an unknown function
     assert ask(units, 2, b"\x03\1") == b"\x83\x03"  # what is no request at all
     assert ask(units, 255, READ) == b"\x83\x0a"
 
@@ -286,7 +286,7 @@ def test_functions_that_the_server_does_not_know_are_passed_on() -> None:
     assert len(units.lines["a"][17].asked) == asked
 
 
-def test_hooks_see_the_calls_and_who_may_not_is_not_passed_on() -> None:
+def test_hooks_see_the_calls_and_forbidden_ones_are_not_passed_on() -> None:
     calls: list[Any] = []
     options = ServerOptions(
         authorize=lambda peer, role, unit, request: unit != 2,
@@ -309,7 +309,7 @@ def test_hooks_see_the_calls_and_who_may_not_is_not_passed_on() -> None:
     assert isinstance(response.cause, GatewayPathUnavailableError)
 
 
-def test_who_takes_turns_is_the_connection_or_the_peer_of_a_datagram() -> None:
+def test_connections_and_peers_of_datagrams_take_turns() -> None:
     """All peers on a Unix socket have the same name, and a UDP server has one socket for all."""
     units = gateway([1])
     protocols = [ServerProtocol(TcpFraming, peer="/run/modbus") for _ in range(2)]
@@ -323,7 +323,7 @@ def test_who_takes_turns_is_the_connection_or_the_peer_of_a_datagram() -> None:
     assert askers == [*protocols, ("127.0.0.1", 5)]
 
 
-def test_each_line_hears_of_who_has_hung_up() -> None:
+def test_each_line_learns_that_a_client_has_hung_up() -> None:
     units = gateway([1], [2])
     units.hung_up("asker")
     assert units.gone == [("a", "asker"), ("b", "asker")]
@@ -369,5 +369,7 @@ def test_what_is_passed_on() -> None:
     broadcast = passed_on(request, broadcast=True)
     assert broadcast is not None
     assert broadcast.encode() == request.encode()
-    assert not broadcast.expects_response  # a server on TCP might answer, but nobody waits
+    assert (
+        not broadcast.expects_response
+    )  # a server on TCP might answer, but the client does not wait
     assert broadcast.may_be_broadcast

@@ -1,4 +1,4 @@
-"""`GatewayLine`: clients take turns at a line, and a dead unit takes it from nobody."""
+"""`GatewayLine`: clients take turns at a line, and a dead unit does not hold it up."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Line(GatewayLine[Ticket]):
 
     @property
     def said(self) -> list[str]:
-        """What was logged, without the name of the line."""
+        """The entries of the log, without the name of the line."""
         self._said += [text.partition(": ")[2] for text in self.take_log()]
         return self._said
 
@@ -115,7 +115,7 @@ def test_a_full_queue_is_busy_for_its_client_alone() -> None:
     assert not line.ask("b").is_decided
 
 
-def test_where_all_is_full_who_waits_most_gives_way() -> None:
+def test_a_full_line_evicts_from_the_longest_queue() -> None:
     """On UDP there is no end of clients, so all of them together have a bound as well."""
     line = Line(queue=4, most_waiting=4)
     line.ask("flood")
@@ -127,7 +127,7 @@ def test_where_all_is_full_who_waits_most_gives_way() -> None:
     second = line.ask("second")
     assert [code(each) for each in flood] == [None, None, BUSY, BUSY]
     assert not second.is_decided
-    assert code(line.ask("late")) == BUSY  # nobody has more than it would have
+    assert code(line.ask("late")) == BUSY  # no client has more than it would have
 
 
 def test_so_many_requests_are_asked_at_once_as_the_line_takes() -> None:
@@ -138,7 +138,7 @@ def test_so_many_requests_are_asked_at_once_as_the_line_takes() -> None:
 
 
 def test_a_broadcast_has_the_line_for_itself() -> None:
-    """What came before it is done before, and what comes after it after."""
+    """Earlier requests are done before it, and later ones after it."""
     line = Line(most_open=4)
     before = [line.ask("a"), line.ask("b")]
     broadcast = line.ask("a", unit=0, request=WRITE_ALL)
@@ -149,7 +149,7 @@ def test_a_broadcast_has_the_line_for_itself() -> None:
     assert line.end(broadcast, None) == [after]
 
 
-def test_who_waited_too_long_is_not_asked_any_more() -> None:
+def test_a_request_that_waited_too_long_is_not_sent() -> None:
     """A write that comes after its client has given up may undo what others did since."""
     line = Line(patience=5.0)
     first = line.ask("a", now=0.0)
@@ -160,7 +160,7 @@ def test_who_waited_too_long_is_not_asked_any_more() -> None:
     assert is_open(in_time)
 
 
-def test_who_leaves_takes_no_turn() -> None:
+def test_a_request_that_leaves_takes_no_turn() -> None:
     line = Line()
     first = line.ask("a")
     leaving, other = line.ask("b"), line.ask("c")
@@ -181,7 +181,7 @@ def test_the_last_of_many_that_leaves_opens_the_way() -> None:
     assert line.leave(broadcast, 0.0) == [broadcast, behind]
 
 
-def test_who_hangs_up_is_not_asked_for_and_what_is_asked_goes_on() -> None:
+def test_requests_of_a_client_that_hung_up_are_not_sent_and_a_sent_one_goes_on() -> None:
     """Else clients that come back for want of patience would fill the line with old requests."""
     line = Line()
     first = line.ask("a")
@@ -195,7 +195,7 @@ def test_who_hangs_up_is_not_asked_for_and_what_is_asked_goes_on() -> None:
     assert line.end(first) == [other]
 
 
-def test_a_broadcast_of_one_who_hangs_up_opens_the_way() -> None:
+def test_a_broadcast_of_a_client_that_hung_up_opens_the_way() -> None:
     line = Line(most_open=2)
     line.ask("a")
     broadcast, behind = line.ask("b", unit=0, request=WRITE_ALL), line.ask("c")
@@ -206,7 +206,7 @@ def test_a_broadcast_of_one_who_hangs_up_opens_the_way() -> None:
 
 
 def test_a_dead_unit_costs_the_others_one_timeout() -> None:
-    """Those that wait for it are answered with it, and nobody waits for it again in the pause."""
+    """Requests that wait for it are answered too, and later ones in the pause at once."""
     line = Line(pause=1.0)
     dead = line.ask("a", unit=9)
     waiting = [line.ask(name, unit=9) for name in "bcd"]
@@ -276,7 +276,7 @@ def test_what_was_asked_before_the_unit_was_found_dead_doubles_no_pause() -> Non
 
 
 def test_a_unit_that_answered_meanwhile_is_found_dead_again_at_once() -> None:
-    """What was to probe it when it entered probes nothing by then."""
+    """The request that was to probe the unit is an ordinary one by then."""
     line = Line(most_open=2, pause=1.0)
     old, dead, living = line.ask("a", unit=9), line.ask("b", unit=9), line.ask("c", unit=1)
     line.end(dead, SILENT)
@@ -310,7 +310,7 @@ def test_a_unit_that_another_gateway_waited_for_is_backed_off_here_too() -> None
     assert code(line.ask("a")) == FAILED
 
 
-def test_a_function_that_is_never_answered_takes_the_unit_from_nobody() -> None:
+def test_a_function_that_is_never_answered_does_not_hold_up_the_unit() -> None:
     """Many devices keep silent where they should answer 01: a scan must not cut them off."""
     line = Line(pause=1.0)
     line.end(line.ask("a"))
@@ -337,7 +337,7 @@ def test_a_unit_that_may_answer_late_lets_the_others_go_first() -> None:
     assert line.end(again, now=6.0) == []
 
 
-def test_a_unit_that_may_answer_late_is_asked_where_nobody_else_waits() -> None:
+def test_a_unit_that_may_answer_late_is_asked_if_no_other_request_waits() -> None:
     """Its client sees to the rest; an answer of any kind ends that."""
     line = Line(late=1.0)
     line.end(line.ask("a"))
@@ -370,7 +370,7 @@ def test_only_the_silent_function_is_taken_out_of_the_queues() -> None:
     assert [code(each) for each in others] == [None, FAILED, None]
 
 
-def test_nobody_answers_a_broadcast_and_nothing_follows_from_that() -> None:
+def test_a_broadcast_without_an_answer_says_nothing_about_the_units() -> None:
     line = Line()
     line.end(line.ask("a", unit=0, request=WRITE_ALL), None)
     line.end(line.ask("a", unit=0, request=WRITE_ALL), SILENT)
@@ -381,7 +381,7 @@ def test_nobody_answers_a_broadcast_and_nothing_follows_from_that() -> None:
 # Lines that are lost.
 
 
-def test_where_the_line_stays_lost_all_that_wait_are_told() -> None:
+def test_all_waiting_requests_are_answered_if_the_line_stays_lost() -> None:
     """After the first loss it may be back at once; each try to open it may take seconds."""
     line = Line()
     first = line.ask("a")
@@ -432,7 +432,7 @@ def test_the_pause_is_no_shorter_than_the_client_waits_for_a_late_reply() -> Non
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(["enter", "answer", "silence", "loss", "nothing", "leave", "hang up"]),
-        st.integers(0, 3),  # who asks, or which of the tickets
+        st.integers(0, 3),  # the client, or the number of the ticket
         st.integers(0, 3),  # which unit
         st.floats(0, 2),  # how much later
     ),
@@ -442,10 +442,10 @@ OUTCOMES = {"answer": ANSWER, "silence": SILENT, "loss": LOST, "nothing": None}
 
 
 @given(STEPS, st.integers(1, 3))
-def test_every_request_is_decided_once_and_none_is_lost(
+def test_every_request_is_decided_exactly_once(
     steps: list[tuple[str, int, int, float]], most_open: int
 ) -> None:
-    """Whatever happens: bounds hold, the line is never idle while somebody waits, all ends."""
+    """In any order of events bounds hold, the line is never idle while a request waits, all end."""
     line: GatewayLine[Ticket] = GatewayLine(most_open=most_open, queue=3, most_waiting=6, late=1.0)
     now = 0.0
     alive: list[Ticket] = []

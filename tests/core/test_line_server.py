@@ -256,7 +256,7 @@ def test_a_call_that_failed_is_answered_04_and_reported() -> None:
     assert line.server.is_idle
 
 
-def test_units_whose_own_code_fails_stop_nobody() -> None:
+def test_units_whose_own_code_fails_do_not_stop_others() -> None:
     class Faulty(Units):
         def get(self, unit_id: int) -> Unit | None:
             if unit_id == 3:

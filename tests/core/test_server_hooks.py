@@ -234,7 +234,7 @@ def test_on_answer_can_come_and_go_while_the_server_runs() -> None:
     assert told == [("p", 1, ReadHoldingRegistersResponse([0]))]
 
 
-def test_a_connection_is_told_of_once_when_it_comes_and_when_it_goes() -> None:
+def test_hooks_are_called_once_when_a_connection_comes_and_once_when_it_goes() -> None:
     told: list[str] = []
     reported: list[BaseException] = []
 

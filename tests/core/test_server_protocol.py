@@ -89,7 +89,7 @@ def test_the_only_unit_is_the_device_itself_on_tcp(unit: int) -> None:
     assert wire.hear(tcp(1, "0300050001", unit=unit)) == tcp(1, "03020005", unit=unit)
 
 
-def test_a_response_that_a_server_hears_is_no_request() -> None:
+def test_a_response_that_a_server_receives_is_no_request() -> None:
     wire = Wire("tcp")
     assert wire.hear(tcp(1, "8302") + tcp(2, "0300050001")) == tcp(2, "03020005")
 
@@ -140,7 +140,7 @@ def test_on_call_sees_every_request_with_its_response() -> None:
     assert seen[1][1] == ExceptionResponse(5, 3)
 
 
-def test_a_fault_of_a_unit_is_exception_04_and_is_told() -> None:
+def test_a_fault_of_a_unit_is_exception_04_and_is_reported() -> None:
     class Broken(SequentialBlock):
         def read(self, address: int, count: int) -> list[int]:
             raise RuntimeError("the sensor is gone")

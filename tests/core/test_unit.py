@@ -98,7 +98,7 @@ def server_of(unit: Unit) -> Wire:
 
 
 class TestReads:
-    """Plain reads are answered in a quicker way, which nobody can tell from the ordinary one."""
+    """Plain reads are answered in a quicker way, with the outcome of the ordinary one."""
 
     @settings(max_examples=100)
     @given(st.lists(st.tuples(pdus, st.booleans()), max_size=30), st.integers(1, 30))
@@ -351,7 +351,7 @@ class TestUnits:
         assert units.get(255) is None
         units[255] = two
         assert units.for_tcp(255) is two
-        assert units.for_tcp(0) is None  # there are two: nobody knows which one is meant
+        assert units.for_tcp(0) is None  # there are two, and 0 could mean either
 
     def test_wrong_ids_and_units_are_refused(self) -> None:
         for unit_id in (-1, 256):

@@ -1,4 +1,4 @@
-"""What the tests here name: the package that is tried, and peers that are Python packages.
+"""Fixtures: the package under test, and peers that are Python packages.
 
 Where a peer is missing, the test is skipped.
 """

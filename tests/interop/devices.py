@@ -1,4 +1,4 @@
-"""What our servers serve to the peers, and on which links."""
+"""The units that our servers serve to the peers, and the links."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def test_read_write_registers(client: ModbusBaseSyncClient) -> None:
 
 def test_broadcast_is_done_and_not_answered(client: ModbusBaseSyncClient, link: Link) -> None:
     if link.name in ("tcp", "udp"):
-        # No unit 0 and no broadcast there, and nobody to answer for a unit that is not served.
+        # There is no broadcast, and unit 0 is not served, so there is no answer.
         client.close()
         with link.client(QUIET) as hasty, pytest.raises((ModbusException, TimeoutError)):
             hasty.write_register(500, 4711, device_id=0)
@@ -441,7 +441,7 @@ def test_every_exception(client: ModbusBaseSyncClient) -> None:
 
 
 def test_illegal_data_value(client: ModbusBaseSyncClient) -> None:
-    """What pymodbus does not let its users send; here it is made to."""
+    """Requests that pymodbus does not let its users send, and is made to send here."""
 
     class TooMany(ReadHoldingRegistersRequest):
         MAX_COUNT = 126

@@ -81,7 +81,7 @@ class Device(Unit):
 
 
 class PeakRequest(RawRequest):
-    """A function of the device's own, which nobody else knows."""
+    """A function that only the device knows."""
 
     function_code = 100
 
@@ -194,7 +194,7 @@ def test_32_clients_get_their_own_answers(gated: Gated) -> None:
     assert (ran.stderr, ran.stdout.strip()) == ("", "320")
 
 
-def test_exceptions_and_functions_that_nobody_knows_pass_untouched(gated: Gated) -> None:
+def test_exceptions_and_unknown_functions_pass_untouched(gated: Gated) -> None:
     with TcpClient("127.0.0.1", gated.port, options=OPTIONS) as client:
         with pytest.raises(ExceptionResponseError) as caught:
             client.write_coil(0, True)
@@ -234,8 +234,8 @@ def received(link: socket.socket, size: int) -> bytes:
     return data
 
 
-def test_a_flood_on_udp_starves_nobody(adapter: Adapter, bus: Bus) -> None:
-    """What is more than its queue is refused with 06, and others have their turn in between."""
+def test_a_flood_on_udp_does_not_starve_others(adapter: Adapter, bus: Bus) -> None:
+    """Requests beyond its queue are refused with 06, and others have their turn in between."""
     order: list[int] = []
     flooded, other = bus.devices[17], bus.devices[18]
     flooded.on_asked = lambda: order.append(17)
@@ -371,7 +371,7 @@ def test_a_unit_that_is_back_is_served_again(adapter: Adapter, bus: Bus) -> None
 
 
 def test_shutdown_ends_while_requests_wait(adapter: Adapter, bus: Bus) -> None:
-    """What is asked may end in the time of grace, and what waits for the dead unit ends with it."""
+    """The request on the line may end within the grace, and those that wait behind it end too."""
     bus.devices[17].is_dead = True
     try:
         with ExitStack() as stack:

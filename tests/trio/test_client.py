@@ -96,7 +96,7 @@ def test_an_answer_that_does_not_fit_is_an_error_and_the_link_stays() -> None:
 
 
 @pytest.mark.parametrize("max_in_flight", [1, 16])
-def test_a_call_without_an_answer_ends_on_time_and_its_late_answer_is_nobodys(
+def test_a_call_without_an_answer_ends_on_time_and_its_late_answer_is_dropped(
     max_in_flight: int,
 ) -> None:
     async def main() -> None:
@@ -134,7 +134,7 @@ def test_a_call_may_have_a_timeout_of_its_own_and_reads_are_repeated() -> None:
 
 
 def test_each_of_several_callers_waits_for_its_own_time() -> None:
-    """Who receives for all must wake up for a deadline that came after its own."""
+    """The task that receives for all wakes up for a deadline that was set after its own."""
 
     async def main() -> None:
         client, _ = pair(max_in_flight=16, timeout=8.0)
@@ -200,7 +200,7 @@ def test_calls_are_sent_in_their_order_also_those_that_wait_for_the_link() -> No
     trio.run(main)
 
 
-def test_nobody_starves_while_others_call_without_end() -> None:
+def test_no_caller_starves_while_others_call_without_end() -> None:
     async def main() -> None:
         client, far = pair(max_in_flight=2)
         calls = dict.fromkeys(range(6), 0)
@@ -320,7 +320,7 @@ def test_a_stream_that_sends_no_modbus_is_closed() -> None:
 
 
 def test_rtu_on_a_stream_takes_no_stale_answer_for_its_own() -> None:
-    """What came between two calls answers neither, though it fits the second."""
+    """A response that comes between two calls answers neither, though it fits the second."""
 
     async def main() -> None:
         client, far = pair(framing=RtuFraming)
@@ -376,9 +376,9 @@ def test_a_broadcast_is_done_after_its_turnaround() -> None:
     play(main)
 
 
-def test_wrong_arguments_are_told_before_a_link_is_opened() -> None:
+def test_wrong_arguments_are_refused_before_a_link_is_opened() -> None:
     async def main() -> None:
-        client = TcpClient("192.0.2.1")  # an address that nobody has
+        client = TcpClient("192.0.2.1")  # an address for documentation
         with pytest.raises(ValueError, match=r"unit must be 0\.\.255, got 256"):
             await client.read_coils(0, unit=256)
         with pytest.raises(ValueError, match="timeout must be greater than 0"):

@@ -124,7 +124,7 @@ def test_udp_each_frame_has_a_datagram_of_its_own_and_lost_ones_are_sent_again()
     trio.run(main)
 
 
-def test_udp_where_nobody_listens_is_a_lost_link() -> None:
+def test_a_udp_port_without_a_listener_is_a_lost_link() -> None:
     async def main() -> None:
         # On this address of the loopback network nothing else in these tests has a socket.
         async with UdpClient("127.0.99.1", 1502, timeout=PATIENCE) as client:
@@ -159,7 +159,7 @@ def test_a_refused_connection_says_so(source: tuple[str, int] | None) -> None:
     trio.run(main)
 
 
-def test_a_name_that_is_none_says_so() -> None:
+def test_a_name_that_cannot_be_resolved_says_so() -> None:
     async def main() -> None:
         for name in ("no..name", "nobody.invalid"):
             with pytest.raises(ConnectionLostError, match="cannot be opened"):
@@ -183,7 +183,7 @@ def test_connecting_takes_no_longer_than_it_may() -> None:
     play(main)
 
 
-def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() -> None:
+def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_waiting_calls() -> None:
     attempts = []
 
     async def fail(attempt: int) -> None:
@@ -208,7 +208,7 @@ def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() ->
         assert all("out of order" in str(error) for error in errors)
         for _ in range(8):
             await caller()
-        assert len(attempts) < 9  # the later ones were told at once
+        assert len(attempts) < 9  # the later calls failed at once
         assert "the next try is in" in str(errors[-1])
         pauses = [b - a - 1 for a, b in itertools.pairwise(attempts)]
         assert pauses[:4] == pytest.approx([0, 0.1, 0.2, 0.4])

@@ -75,7 +75,7 @@ def write(value: int, unit: int = 1) -> bytes:
 
 @pytest.mark.parametrize("has_epoll", [True, False])
 @pytest.mark.parametrize("resets", [True, False])
-def test_who_goes_away_while_waiting_is_not_asked_for(
+def test_a_waiting_request_of_a_peer_that_leaves_is_not_sent(
     has_epoll: bool, resets: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not has_epoll:
@@ -211,8 +211,8 @@ def test_a_server_that_is_cancelled_leaves_the_line_to_the_others() -> None:
     trio.run(main)
 
 
-def test_an_error_of_the_client_is_answered_with_04_and_told() -> None:
-    """And the next in the queue has his turn."""
+def test_an_error_of_the_client_is_answered_with_04_and_reported() -> None:
+    """The next request in the queue has its turn."""
     told: list[BaseException] = []
     options = ServerOptions(on_error=lambda peer, request, error: told.append(error))
 
@@ -262,7 +262,7 @@ def test_a_dead_unit_is_logged_once_and_when_it_is_back(caplog: pytest.LogCaptur
 
 
 def test_a_broadcast_comes_before_what_was_asked_after_it() -> None:
-    """And nobody answers it: own units, each line, and the next request in its turn."""
+    """It goes to the gateway's own units and to each line, and is not answered."""
 
     async def main() -> None:
         fake, other = FakeLine(), FakeLine()

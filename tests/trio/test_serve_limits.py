@@ -69,7 +69,7 @@ def test_connections_that_wait_for_their_unit_are_not_closed_for_others() -> Non
 
 
 @pytest.mark.parametrize("is_pipelined", [False, True])
-def test_who_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None:
+def test_a_peer_that_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None:
     async def main() -> None:
         units, unit = waiting_units()
         async with served(serve_tcp, units, 0, max_connections=1) as server:
@@ -77,7 +77,7 @@ def test_who_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None
                 await gone.send(SLOW_READ)
                 await unit.entered.wait()
                 if is_pipelined:
-                    await gone.send(SLOW_READ)  # which nobody reads before the end
+                    await gone.send(SLOW_READ)  # which the server does not read before the end
             async with dialled(server.address) as newcomer:
                 await newcomer.ask(READ, READ_ANSWER)
         assert unit.asked == 1
@@ -86,7 +86,7 @@ def test_who_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None
     trio.run(main)
 
 
-def test_who_ends_its_sending_is_answered_if_no_room_is_needed() -> None:
+def test_a_peer_that_ends_its_sending_is_answered_if_no_room_is_needed() -> None:
     async def main() -> None:
         units, unit = waiting_units()
         async with (
@@ -199,7 +199,7 @@ def test_the_pause_of_accepting_does_not_delay_the_end(monkeypatch: pytest.Monke
 # What peers do.
 
 
-def test_a_peer_that_never_reads_costs_little_and_stalls_nobody() -> None:
+def test_a_peer_that_never_reads_costs_little_and_stalls_no_other() -> None:
     async def main() -> None:
         seen: list[object] = []
         async with (
@@ -309,7 +309,7 @@ def test_a_bug_ends_one_connection_and_never_the_server(caplog: pytest.LogCaptur
     assert caplog.text.count("ends: an error that is no peer's") == 3
 
 
-def test_noise_is_nobodys_trouble_but_its_senders() -> None:
+def test_noise_ends_the_connection_of_its_sender_only() -> None:
     async def main() -> None:
         async with served(serve_tcp, single(), 0) as server, dialled(server.address) as good:
             for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"\xff" * 4096):

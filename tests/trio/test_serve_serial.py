@@ -282,7 +282,7 @@ def test_a_call_that_hangs_ends_with_the_grace(wire: Line) -> None:
     trio.run(main)
 
 
-def test_a_port_that_goes_away_is_told_alone_and_in_no_group(wire: Line) -> None:
+def test_a_port_that_goes_away_is_a_plain_error_and_no_group(wire: Line) -> None:
     async def main() -> None:
         units, unit = waiting_units()
         async with served(serve_serial, units, wire.port) as server:
@@ -296,7 +296,7 @@ def test_a_port_that_goes_away_is_told_alone_and_in_no_group(wire: Line) -> None
     trio.run(main)
 
 
-def test_a_port_in_use_or_not_there_is_told(wire: Line) -> None:
+def test_a_port_in_use_or_not_there_is_an_error(wire: Line) -> None:
     async def main() -> None:
         units = Units({1: memory_unit()})
         async with served(serve_serial, units, wire.port):

@@ -1,4 +1,4 @@
-"""`serve_tcp` on sockets: where it listens, who is served, and how it ends."""
+"""`serve_tcp` on sockets: its addresses, its peers, and its end."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_hosts_are_names_and_addresses_of_both_kinds(host: str) -> None:
     trio.run(main)
 
 
-def test_a_port_in_use_is_told_alone_and_in_no_group() -> None:
+def test_a_port_in_use_is_a_plain_error_and_no_group() -> None:
     async def main() -> None:
         async with served(serve_tcp, single(), 0) as server:
             port = server.address.port
@@ -153,7 +153,7 @@ def test_silence_ends_a_frame_on_tcp_too() -> None:
     play_by_hand(main)
 
 
-def test_units_that_block_stall_nobody_but_their_client() -> None:
+def test_units_that_block_stall_their_client_only() -> None:
     async def main() -> None:
         units, gate = gated_units()
         async with (
@@ -221,7 +221,7 @@ def test_a_gateway_asks_several_devices_at_once() -> None:
 # The end.
 
 
-def test_when_cancelled_calls_may_end_and_nobody_new_gets_in() -> None:
+def test_when_cancelled_calls_may_end_and_new_connections_are_refused() -> None:
     async def main() -> None:
         units, gate = gated_units()
         async with (
@@ -262,7 +262,7 @@ def test_a_thread_that_hangs_cannot_keep_it_from_ending() -> None:
     trio.run(main)
 
 
-def test_answers_that_nobody_takes_last_no_longer_than_the_grace() -> None:
+def test_answers_that_are_not_read_delay_the_end_by_the_grace_at_most() -> None:
     async def main(clock: trio.testing.MockClock) -> None:
         async with (
             served(serve_tcp, single(), 0, grace=10.0) as server,

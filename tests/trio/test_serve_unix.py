@@ -1,4 +1,4 @@
-"""`serve_unix`: its file, and who may be there already."""
+"""`serve_unix`: its file, and files that are there already."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class End:
 
 
 class Listener:
-    """Where far ends come into being. `address` is what the client needs."""
+    """Accepts the connections of a client; `address` is what the client needs."""
 
     address: Any
 

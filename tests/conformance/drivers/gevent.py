@@ -36,7 +36,7 @@ class GreenletTask(Task):
     def _run(self) -> None:
         try:
             self.value = self._function()
-        except BaseException as error:  # noqa: BLE001 - for whoever asks for the outcome
+        except BaseException as error:  # noqa: BLE001 - the script looks at it
             self.error = error
 
     @property

@@ -40,7 +40,7 @@ class ThreadTask(Task):
     def _run(self) -> None:
         try:
             self.value = self._function()
-        except BaseException as error:  # noqa: BLE001 - for whoever asks for the outcome
+        except BaseException as error:  # noqa: BLE001 - the script looks at it
             self.error = error
 
     @property

@@ -39,7 +39,7 @@ class TrioTask(Task):
         try:
             with self._scope:
                 self.value = await function()
-        except Exception as error:  # noqa: BLE001 - for whoever asks for the outcome
+        except Exception as error:  # noqa: BLE001 - the script looks at it
             self.error = error
         finally:
             self._over.set()

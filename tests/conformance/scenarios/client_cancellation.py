@@ -1,4 +1,4 @@
-"""Callers who give up, at each stage of a call: nobody else notices, and the link stays right."""
+"""Calls that are cancelled, at each stage: no other call notices, and the link stays right."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _with_transactions() -> list[ClientScenario]:
             arguments=_TWO,
         ),
         ClientScenario(
-            "the place of a caller who gave up is free, whoever receives",
+            "the place of a caller who gave up is free for the receiver too",
             [*two, read("c", 7), Cancel("b"), Expect(asked(7, 3)), Send(answer(7, 3)),
              Result("c", [7]), Send(answer(5, 1)), Result("a", [5])],
             arguments=_TWO,
@@ -105,7 +105,7 @@ def _with_transactions() -> list[ClientScenario]:
             arguments=_TWO,
         ),
         ClientScenario(
-            "a caller who gave up is not tried for again",
+            "a call that was cancelled is not retried",
             [read("a", 5, timeout=_LONG), Expect(asked(5)), Cancel("a"), Discard(),
              Quiet(_LONG + SHORT), StillWorks()],
             arguments={"retries": 100},
@@ -123,7 +123,7 @@ def _with_transactions() -> list[ClientScenario]:
              Cancel("a"), Send(tcp("2b 0e 01 81 00 00 01 01 01 42", 2)), *usable(3)],
         ),
         ClientScenario(
-            "many give up among many who do not",
+            "many calls are cancelled among many",
             [
                 *(read(f"call {each}", each) for each in range(1, 17)),
                 Expect(b"".join(asked(each, each) for each in range(1, 17))),
@@ -193,7 +193,7 @@ def _of_a_line(line: Line) -> list[ClientScenario]:
 
 
 def _of_time() -> list[ClientScenario]:
-    """What lasts; the same for every framing."""
+    """Scenarios in which time passes; they are the same for every framing."""
     line = Line(RtuFraming)
     return [
         ClientScenario(
@@ -251,7 +251,7 @@ def _links() -> list[ClientScenario]:
             is_opened=False,
         ),
         ClientScenario(
-            "who only connects gives up, and a call gets the link",
+            "connecting is cancelled, and a call gets the link",
             [
                 PeerIsBusy(),
                 Start("a", "connect"),

@@ -1,4 +1,4 @@
-"""Frames without transaction ids on a stream: one at a time, and late answers told by the unit."""
+"""Frames without transaction ids on a stream: one at a time, and late answers are waited for."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
             framing=framing,
         ),
         ClientScenario(
-            f"nothing but answers that do not fit is told, {name}",
+            f"nothing but answers that do not fit is an error, {name}",
             [
                 read("a", 5, timeout=1.0),
                 Expect(line.asked(5)),
@@ -138,7 +138,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
             framing=framing,
         ),
         ClientScenario(
-            f"what comes while nobody has asked is nobody's, {name}",
+            f"what comes between two calls is dropped, {name}",
             [Send(line.answer(1)), Pass(0.02), *line.usable(), Send(line.answer(2)), Pass(0.02),
              *line.usable()],
             framing=framing,
@@ -171,7 +171,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
             arguments={"options": client_options(suppress_echo=True)},
         ),
         ClientScenario(
-            f"an answer of a function that nobody knows, {name}",
+            f"an answer of an unknown function, {name}",
             [
                 Start("a", "call", RawRequest(0x41, b"\x09")),
                 Expect(line.frame("41 09")),
@@ -185,7 +185,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
 
 
 def _of_time() -> list[ClientScenario]:
-    """What lasts; the same for every framing."""
+    """Scenarios in which time passes; they are the same for every framing."""
     line = Line(RtuFraming)
     late: list[ClientStep] = [
         read("a", 5, timeout=SHORT),

@@ -56,7 +56,7 @@ def _opening() -> list[ClientScenario]:
             is_opened=False,
         ),
         ClientScenario(
-            "callers who come first share one link",
+            "the first callers share one link",
             [
                 read("a", 5),
                 Start("b", "read_holding_registers", 5),
@@ -71,7 +71,7 @@ def _opening() -> list[ClientScenario]:
             arguments={"max_in_flight": 2},
         ),
         ClientScenario(
-            "a link that cannot be opened is told, tried again, then waited for",
+            "a link that cannot be opened is an error, tried again, then waited for",
             [
                 PeerGoesAway(),
                 read("a"),
@@ -95,7 +95,7 @@ def _opening() -> list[ClientScenario]:
             is_opened=False,
         ),
         ClientScenario(
-            "all who wait for a link share the failure to open it",
+            "all calls that wait for a link share the failure to open it",
             [
                 PeerIsBusy(),
                 read("a"),
@@ -179,7 +179,7 @@ def _closing() -> list[ClientScenario]:
              Expect(asked(5, 2)), Send(answer(5, 2)), Result("a", [5]), IsOpen(True)],
         ),
         ClientScenario(
-            "closing is told to all calls that wait, none of which is done again",
+            "closing ends all calls that wait, none of which is done again",
             [
                 *usable(1),
                 read("a", 5),
@@ -214,7 +214,7 @@ def _losing() -> list[ClientScenario]:
     ]
     return [
         ClientScenario(
-            "the end of a new link is told to all who have sent",
+            "the end of a new link ends all calls that were sent",
             [
                 read("a", 5),
                 read("b", 6),

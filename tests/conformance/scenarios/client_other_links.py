@@ -99,7 +99,7 @@ def _each() -> list[ClientScenario]:
             framing=RtuFraming,
         ),
         ClientScenario(
-            "an adapter that hears itself",
+            "an adapter that receives its own echo",
             [
                 Start("a", "write_register", 1, 2),
                 Expect(framed(RtuFraming, _WRITE)),

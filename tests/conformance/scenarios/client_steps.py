@@ -187,7 +187,7 @@ class Send(ClientStep):
 
 @dataclass
 class Pass(ClientStep):
-    """So many seconds pass."""
+    """Time passes, in seconds."""
 
     seconds: float
 
@@ -280,7 +280,7 @@ class PeerIsFree(ClientStep):
 
 @dataclass
 class Connect(ClientStep):
-    """The client is told to open its link, and does."""
+    """`connect` of the client, until it returns."""
 
     async def play(self, stage: ClientStage) -> None:
         await stage.driver.finish(stage.driver.connect(stage.client))
@@ -288,7 +288,7 @@ class Connect(ClientStep):
 
 @dataclass
 class Close(ClientStep):
-    """The client is told to close its link."""
+    """`close` of the client, until it returns."""
 
     async def play(self, stage: ClientStage) -> None:
         await stage.driver.finish(stage.driver.close(stage.client))

@@ -57,11 +57,11 @@ def _timeouts() -> list[ClientScenario]:
              Raises("a", ResponseTimeoutError), *usable(2)],
         ),
         ClientScenario(
-            "a late answer that comes before the next call is nobody's",
+            "a late answer that comes before the next call is dropped",
             [*late, Send(answer(5)), *usable(2), *usable(3)],
         ),
         ClientScenario(
-            "a late answer that comes during the next call is nobody's",
+            "a late answer that comes during the next call is dropped",
             [
                 *late,
                 read("b", 6),
@@ -73,7 +73,7 @@ def _timeouts() -> list[ClientScenario]:
             ],
         ),
         ClientScenario(
-            "one that times out holds nobody up",
+            "a call that times out holds up no other",
             [
                 *begin,
                 read("b", 6),

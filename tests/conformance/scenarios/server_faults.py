@@ -162,7 +162,7 @@ def scenarios() -> list[ServerScenario]:
     answer = bytes.fromhex(READ_ANSWER)
     found += [
         ServerScenario(
-            "hooks are told of connections that come and go, and how often they asked",
+            "hooks get connections that come and go, and how often they asked",
             [Connect("a"), Told([("connected", 0)]), Send("a", tcp(READ)),
              Expect("a", tcp(READ_ANSWER)), Send("a", tcp(READ, 2)),
              Expect("a", tcp(READ_ANSWER, 2)), HangUp("a"),
@@ -171,14 +171,14 @@ def scenarios() -> list[ServerScenario]:
             arguments={"options": hooks},
         ),
         ServerScenario(
-            "on_answer is told of the unit and the transaction too",
+            "on_answer gets the unit and the transaction too",
             [Connect("a"), Send("a", tcp(READ, 7)), Expect("a", tcp(READ_ANSWER, 7)),
              Told([(1, 7, read, answer)])],
             LOG.units,
             arguments={"options": ServerOptions(on_answer=LOG.answered)},
         ),
         ServerScenario(
-            "where these hooks fail, the answer comes all the same",
+            "if these hooks fail, the answer is sent all the same",
             [Connect("a"), Send("a", tcp(READ)), Expect("a", tcp(READ_ANSWER))],
             one_device,
             arguments={

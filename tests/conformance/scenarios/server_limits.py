@@ -1,4 +1,4 @@
-"""Units that wait, and a server's limits: connections, idle time, who may come and ask, the end."""
+"""Units that wait, and a server's limits: connections, idle time, permissions, and its end."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def gets_slow(peer: str, transaction: int = 1) -> ServerStep:
 def _slow() -> list[ServerScenario]:
     return [
         ServerScenario(
-            "a slow unit stalls nobody else",
+            "a slow unit stalls no other peer",
             [Connect("a", "b"), *asks_slow("a"), *answered("b"), Connect("c"), *answered("c"),
              Silence("a", 0.01), OpenGate(), gets_slow("a"), *answered("a", 2)],
             slow_unit,
@@ -159,7 +159,7 @@ def _connections() -> list[ServerScenario]:
             arguments=two,
         ),
         ServerScenario(
-            "where all are busy, the new one is turned away",
+            "if all connections are busy, a new one is turned away",
             [Connect("a"), *asks_slow("a"), Connect("b"), *asks_slow("b"), Connect("c"),
              Closed("c"), OpenGate(), gets_slow("a"), gets_slow("b")],
             slow_unit,
@@ -218,13 +218,13 @@ def _connections() -> list[ServerScenario]:
             arguments={"options": ServerOptions(idle_timeout=0.1)},
         ),
         ServerScenario(
-            "who is not allowed to come is closed at once",
+            "a peer that may not connect is closed at once",
             [Connect("a"), Closed("a")],
             one_device,
             arguments={"allow": ["192.0.2.0/24", "::1"]},
         ),
         ServerScenario(
-            "who is allowed to come is served",
+            "a peer that may connect is served",
             [Connect("a"), *answered("a")],
             one_device,
             arguments={"allow": ["192.0.2.0/24", "127.0.0.0/8"]},
@@ -254,7 +254,7 @@ def _hooks() -> list[ServerScenario]:
             arguments={"authorize": _no_writes},
         ),
         ServerScenario(
-            "where authorize fails, the answer is 04",
+            "if authorize fails, the answer is 04",
             [Connect("a"), *ask(READ, "83 04"), *ask(write, "86 04", 2), Holds(1, 5, [5])],
             one_device,
             arguments={"authorize": _fails},
@@ -292,7 +292,7 @@ def _hooks() -> list[ServerScenario]:
             records=True,
         ),
         ServerScenario(
-            "where on_call fails, the answer comes all the same",
+            "if on_call fails, the answer is sent all the same",
             [Connect("a"), *answered("a"), *answered("a", 2)],
             one_device,
             arguments={"on_call": _fails},
@@ -323,7 +323,7 @@ def _ends() -> list[ServerScenario]:
             slow_unit,
         ),
         ServerScenario(
-            "a shutdown waits for as long as it was told",
+            "a shutdown waits for the grace",
             [Connect("a"), *asks_slow("a"), Shutdown(), Closed("a"), Stopped(), CannotConnect()],
             slow_unit,
             grace=0.1,
@@ -369,7 +369,7 @@ def _gateway() -> list[ServerScenario]:
             gateway=True,
         ),
         ServerScenario(
-            "a device behind a gateway stalls nobody",
+            "a device behind a gateway stalls no other peer",
             [*first, Connect("b"), *answered("b"), Behind(PeerSends(tcp("03 02 1234", 1, 17))),
              gets(7, "03 02 1234")],
             one_device,

@@ -196,7 +196,7 @@ def _on_a_port() -> list[ServerScenario]:
             link="serial",
         ),
         ServerScenario(
-            "an answer that the client gave up is not sent into another exchange",
+            "a late answer is not sent into another exchange",
             [
                 Connect("line"),
                 Send("line", rtu(SLOW, 2)),
@@ -233,7 +233,7 @@ def _on_a_port() -> list[ServerScenario]:
 def _on_udp() -> list[ServerScenario]:
     return [
         ServerScenario(
-            "requests on UDP, and what is none",
+            "requests on UDP, and datagrams that are not",
             [
                 Connect("a", "b"),
                 Send("a", tcp(READ, 1)),
@@ -254,7 +254,7 @@ def _on_udp() -> list[ServerScenario]:
             link="udp",
         ),
         ServerScenario(
-            "a slow unit on UDP stalls nobody, and answers who asked",
+            "a slow unit on UDP stalls no other peer, and answers its own",
             [
                 Connect("a", "b"),
                 Send("a", tcp(SLOW, 1, 2)),
@@ -286,7 +286,7 @@ def _on_udp() -> list[ServerScenario]:
             arguments={"max_calls": 1},
         ),
         ServerScenario(
-            "who is not allowed to ask on UDP is not answered",
+            "a peer that may not ask on UDP is not answered",
             [Connect("a"), Send("a", tcp(READ)), Silence("a")],
             one_device,
             link="udp",

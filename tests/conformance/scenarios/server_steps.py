@@ -204,7 +204,7 @@ class EndSending(ServerStep):
 
 @dataclass
 class Pass(ServerStep):
-    """So many seconds pass."""
+    """Time passes, in seconds."""
 
     passes_time: ClassVar[bool] = True
     seconds: float
@@ -233,7 +233,7 @@ class Asked(ServerStep):
 
 @dataclass
 class OpenGate(ServerStep):
-    """What waits at the gate goes on, and all who come later."""
+    """Calls that wait at the gate go on, and later ones do not wait."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"threads"})
 
@@ -243,7 +243,7 @@ class OpenGate(ServerStep):
 
 @dataclass
 class Shutdown(ServerStep):
-    """The server is told to stop; the script goes on meanwhile."""
+    """The server begins to stop; the script goes on meanwhile."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"tcp"})
 
@@ -339,7 +339,7 @@ class ServerScenario:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The capabilities that a driver must have. A plain connection any can have."""
+        """The capabilities that a driver must have; every driver has plain connections."""
         link = {self.link} - {"tcp"}
         if _OF_LISTENERS & set(self.arguments):
             link |= {"tcp"}
@@ -349,7 +349,7 @@ class ServerScenario:
 
     @property
     def passes_time(self) -> bool:
-        """Whether anybody waits for nothing to happen."""
+        """True if a step lasts until time has passed."""
         return "idle_timeout" in self.arguments or any(step.passes_time for step in self.steps)
 
 
