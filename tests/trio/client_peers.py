@@ -24,22 +24,22 @@ class Far:
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
-        self._buffer = b""
+        self.buffer = b""
 
     async def request(self, size: int = 12) -> bytes:
         """The next `size` bytes: one request of function 1 to 6 is 12 on TCP, 8 on RTU."""
         with trio.fail_after(PATIENCE):
-            while len(self._buffer) < size:
+            while len(self.buffer) < size:
                 data = await self.stream.receive_some()
-                assert data, f"the client closed the link after {self._buffer.hex(' ')!r}"
-                self._buffer += bytes(data)
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+                assert data, f"the client closed the link after {self.buffer.hex(' ')!r}"
+                self.buffer += bytes(data)
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
         return data
 
     async def ended(self) -> bool:
         """True if the client closes the link before it sends anything more."""
         with trio.fail_after(PATIENCE):
-            return not self._buffer and await self.stream.receive_some() == b""
+            return not self.buffer and await self.stream.receive_some() == b""
 
     async def send(self, *pieces: bytes) -> None:
         for piece in pieces:

@@ -257,7 +257,7 @@ class Device:
             async with stream:
                 while True:
                     answers = [reply(await far.request())]
-                    while len(far._buffer) >= 12 and dice.random() < 0.9:
+                    while len(far.buffer) >= 12 and dice.random() < 0.9:
                         answers.append(reply(await far.request()))
                     dice.shuffle(answers)
                     if self._may_sleep and dice.random() < 0.3:

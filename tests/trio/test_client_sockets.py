@@ -370,7 +370,6 @@ def test_an_async_unit_is_a_unit_that_is_awaited() -> None:
 
     unit = Doubling(holding_registers=SequentialBlock(0, [5]))
     assert isinstance(unit, Unit)
-    assert unit.blocking
     assert isinstance(RemoteUnit(TcpClient("192.0.2.1")), AsyncUnit)
     request = ReadHoldingRegistersRequest(0, 1)
     assert trio.run(unit.execute, request) == ReadHoldingRegistersResponse((5,))

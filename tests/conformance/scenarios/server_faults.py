@@ -56,15 +56,13 @@ def device_of(unit: Unit) -> Unit:
     return Unit(holding_registers=unit.holding_registers)
 
 
-def faulty(gate: Gate) -> Units:
-    unit = FaultyUnit(holding_registers=device().holding_registers)
+def faulty(gate: Gate, *, blocking: bool = False) -> Units:
+    unit = FaultyUnit(holding_registers=device().holding_registers, blocking=blocking)
     return Units({1: unit, 2: device()})
 
 
 def slow_and_faulty(gate: Gate) -> Units:
-    units = faulty(gate)
-    units[1].blocking = True
-    return units
+    return faulty(gate, blocking=True)
 
 
 class Log:
