@@ -374,3 +374,13 @@ def test_requests_on_a_unit_change_its_tables() -> None:
     response = unit.execute(ReadInputRegistersRequest(0))
     assert response is not None
     assert response.encode() == b"\x04\x02\0\x4d"
+
+
+def test_an_exception_answered_by_the_request_itself_counts_as_one() -> None:
+    class Refusing(ReadHoldingRegistersRequest):
+        def execute(self, unit: Unit) -> ExceptionResponse:  # type: ignore[override]
+            return ExceptionResponse(3, 6)
+
+    unit = Unit(holding_registers=SequentialBlock(0, [0]))
+    assert unit.execute(Refusing(0, 1)) == ExceptionResponse(3, 6)
+    assert (unit.exception_count, unit.busy_count, unit.event_counter) == (1, 1, 0)

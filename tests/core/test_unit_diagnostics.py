@@ -15,7 +15,6 @@ from modwire.errors import (
     NegativeAcknowledgeError,
     ServerDeviceBusyError,
 )
-from modwire.messages.base import ExceptionResponse
 from modwire.messages.bit_access import ReadCoilsRequest
 from modwire.messages.decoder import Decoder
 from modwire.messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
@@ -396,13 +395,3 @@ class TestOtherDiagnostics:
 
         assert ask(Talkative(), "08 0002 0000") == "08 00 02 be ef"
         assert ask(Talkative(), "08 000e 0000") == "08 00 0e 00 01"
-
-
-def test_an_exception_answered_by_the_request_itself_counts_as_one() -> None:
-    class Refusing(ReadHoldingRegistersRequest):
-        def execute(self, unit: Unit) -> ExceptionResponse:  # type: ignore[override]
-            return ExceptionResponse(3, 6)
-
-    unit = device()
-    assert unit.execute(Refusing(0, 1)) == ExceptionResponse(3, 6)
-    assert (unit.exception_count, unit.busy_count, unit.event_counter) == (1, 1, 0)

@@ -1,4 +1,4 @@
-"""The clients on sockets: how links are opened, lost and opened anew; `connect`; `RemoteUnit`."""
+"""The clients on sockets: how links are opened, lost and opened anew; `connect`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from client_peers import (
     Names,
     accept,
     listening,
-    pair,
     play,
     refusing_port,
     reply,
@@ -26,22 +25,12 @@ from client_peers import (
 from modwire import (
     ClientOptions,
     ConnectionLostError,
-    ExceptionResponse,
-    IllegalDataAddressError,
-    ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
-    Response,
     ResponseTimeoutError,
     RtuFraming,
-    SequentialBlock,
     TcpFraming,
-    Unit,
-    WriteSingleRegisterRequest,
 )
 from modwire_trio import (
-    AsyncUnit,
     Client,
-    RemoteUnit,
     SerialClient,
     TcpClient,
     UdpClient,
@@ -313,66 +302,6 @@ def test_endpoints_and_arguments_that_are_wrong() -> None:
     with pytest.raises(ValueError, match="framing must be one for serial lines"):
         SerialClient("/dev/ttyS0", framing=TcpFraming)
     assert connect("tcp://192.0.2.1?unit=3&timeout=2&retries=1").options.retries == 1
-
-
-def test_a_remote_unit_passes_on_answers_and_refusals() -> None:
-    async def main() -> None:
-        client, far = pair()
-        unit = RemoteUnit(client, 9)
-        request = ReadHoldingRegistersRequest(4, 1)
-        async with client, trio.open_nursery() as nursery:
-
-            async def device() -> None:
-                asked = await far.request()
-                assert asked[6] == 9
-                await far.send(reply(asked))
-                asked = await far.request()
-                await far.send(asked[:4] + b"\0\3\x09\x83\2")
-                await far.send(await far.request())
-
-            nursery.start_soon(device)
-            assert await unit.execute(request) == ReadHoldingRegistersResponse((4,))
-            refusal = await unit.execute(request)
-            assert isinstance(refusal, ExceptionResponse)
-            assert refusal.exception_code == 2
-            assert isinstance(refusal.cause, IllegalDataAddressError)
-            write = WriteSingleRegisterRequest(1, 2)
-            assert await unit.execute(write, broadcast=True) is None
-            assert await unit.execute(request, broadcast=True) is None  # it is not sent
-        await far.stream.aclose()
-        lost = await unit.execute(request)
-        assert isinstance(lost, ExceptionResponse)
-        assert lost.exception_code == 0x0A
-
-    play(main)
-
-
-def test_a_remote_unit_that_does_not_answer() -> None:
-    async def main() -> None:
-        client, _ = pair()
-        async with client:
-            answer = await RemoteUnit(client, timeout=0.5).execute(
-                ReadHoldingRegistersRequest(0, 1)
-            )
-        assert isinstance(answer, ExceptionResponse)
-        assert answer.exception_code == 0x0B
-
-    play(main)
-
-
-def test_an_async_unit_is_a_unit_that_is_awaited() -> None:
-    class Doubling(AsyncUnit):
-        async def execute(
-            self, request: object, *, broadcast: bool = False
-        ) -> Response | None:  # its request has no public type
-            await trio.lowlevel.checkpoint()
-            return await super().execute(request, broadcast=broadcast)  # type: ignore[arg-type]
-
-    unit = Doubling(holding_registers=SequentialBlock(0, [5]))
-    assert isinstance(unit, Unit)
-    assert isinstance(RemoteUnit(TcpClient("192.0.2.1")), AsyncUnit)
-    request = ReadHoldingRegistersRequest(0, 1)
-    assert trio.run(unit.execute, request) == ReadHoldingRegistersResponse((5,))
 
 
 def test_rtu_over_tcp_takes_no_late_answer_for_the_next_one() -> None:
