@@ -1,4 +1,4 @@
-"""`GatewayLine` and units that do not answer: pauses, probes, and who has to wait for them."""
+"""`GatewayLine` and units that do not answer: pauses, probes, and requests that wait for them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,6 @@ from modwire.errors import (
     InvalidResponseError,
 )
 from modwire.messages import RawRequest
-
-# Units that do not answer.
 
 
 def test_a_dead_unit_costs_the_others_one_timeout() -> None:

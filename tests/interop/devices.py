@@ -65,7 +65,7 @@ def refusing_id(code: int) -> int:
 
 
 def device() -> Unit:
-    """The reference unit with something to tell in all of its other functions."""
+    """The reference unit with data for all of its other functions."""
 
     def refuse_some(address: int, values: Sequence[int]) -> None:
         written = range(address, address + len(values))

@@ -68,7 +68,7 @@ def good(response: ModbusPDU) -> ModbusPDU:
 
 
 def bits(response: ModbusPDU, count: int) -> list[bool]:
-    """The first `count` bits; pymodbus gives whole bytes, whose unused bits must be 0."""
+    """Return the first `count` bits; pymodbus returns whole bytes, whose other bits must be 0."""
     values = list(good(response).bits)
     assert not any(values[count:])
     return values[:count]

@@ -203,7 +203,7 @@ def test_counters(client: Client) -> None:
 
 
 def test_modbus_plus_statistics(client: Client) -> None:
-    """Documents of Modicon give the statistics 54 words; pymodbus sends 55."""
+    """The statistics have 54 words in the documents of Modicon; pymodbus sends 55."""
     assert client.get_modbus_plus_statistics() == [3] + [0] * 55
     client.clear_modbus_plus_statistics()
 
@@ -270,7 +270,7 @@ def test_read_device_identification(client: Client) -> None:
 
 @once
 def test_canopen_general_reference_limit(link: tuple[str, Make], retrying: Client) -> None:
-    """pymodbus does not know it: 01, but on RTU, where it cannot tell its length, silence."""
+    """pymodbus does not know it: it answers 01, and on RTU, where the length is unknown, nothing."""
     name, _ = link
     if name.startswith("rtu"):
         with pytest.raises(ResponseTimeoutError):

@@ -1,4 +1,4 @@
-"""`Client` on memory streams, with a clock that jumps: what a call gives, and when."""
+"""`Client` on memory streams, with a clock that jumps: the outcome of calls, and its time."""
 
 from __future__ import annotations
 

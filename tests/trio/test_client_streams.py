@@ -1,4 +1,4 @@
-"""`Client` on a stream that it is given: its end, what does not belong there, and a full one."""
+"""`Client` on a given stream: one that ends, is full, or carries no Modbus."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def test_several_lines_and_own_units_stand_side_by_side() -> None:
 
 
 def test_a_line_that_is_added_twice_is_one() -> None:
-    """With another timeout for some of its devices, for one."""
+    """Some of its devices may have another timeout, for example."""
     lines = Lines([1], [2])
     lines.gateway.add_line(lines.lines["a"], [3], timeout=5.0)
     assert ask(lines.gateway, 0, WRITE) == b""

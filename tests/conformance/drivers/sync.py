@@ -51,7 +51,7 @@ class ThreadTask(Task):
         self._thread.join(PATIENCE)
 
     def where(self) -> object:
-        """Return the thread's place in its program, or None if the system says that it runs."""
+        """Return the thread's place in its program, or None while it runs."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         if frame is None:
             return None

@@ -51,7 +51,7 @@ _VECTORS = Path(__file__).parents[2] / "vectors" / "spec_messages.json"
 
 
 class Function(NamedTuple):
-    """A call, the PDU it has to send, the PDU that is answered, and the value it has to give."""
+    """A call, the PDU that it sends, the PDU of the answer, and the value that it returns."""
 
     method: str
     args: tuple[Any, ...]
