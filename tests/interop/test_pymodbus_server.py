@@ -270,7 +270,7 @@ def test_read_device_identification(client: Client) -> None:
 
 @once
 def test_canopen_general_reference_limit(link: tuple[str, Make], retrying: Client) -> None:
-    """pymodbus does not know it: it answers 01, and on RTU, where the length is unknown, nothing."""
+    """pymodbus does not know it: it answers 01, and nothing on RTU, as the length is unknown."""
     name, _ = link
     if name.startswith("rtu"):
         with pytest.raises(ResponseTimeoutError):
