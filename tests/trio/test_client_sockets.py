@@ -215,7 +215,7 @@ def test_a_connection_closed_while_idle_is_opened_anew_before_a_write() -> None:
                 far = await accept(listener)
                 nursery.start_soon(client.read_holding_registers, 1)
                 await answer(far)
-                await trio.testing.wait_all_tasks_blocked(0.01)
+                await trio.testing.wait_all_tasks_blocked(0.05)
                 await far.stream.aclose()
                 clock.jump(0.6)  # a client looks at a link that was idle for so long
                 nursery.start_soon(client.write_register, 1, 2)
