@@ -47,5 +47,5 @@ def require_peer() -> RequirePeer:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: tests wait for each other's ends of a line."""
-    return (os.cpu_count() or 1) + 1
+    """Twice as many as there are processors: most tests of links wait more than they compute."""
+    return 2 * (os.cpu_count() or 1)
