@@ -2,81 +2,62 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterable
+from socket import SOCK_DGRAM
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gevent import GreenletExit, get_hub, sleep
+from gevent import GreenletExit, get_hub
+from gevent.lock import RLock
 
-from modwire import ServerProtocol, TcpFraming
-from modwire.options import check_count
-from modwire.server.call import busy_call
-from modwire.server.options import merged_server_options
-from modwire.server.peers import Allowed, HostPort, Network, peer_of
+from modwire.server.datagrams import DatagramServer
+from modwire.server.peers import HostPort
+from modwire.server.servers import UdpServerBase
 
-from .addresses import address_of, bind
-from .base import DEBUG, Server, log_error
+from ..links import PlainSocket, plain_socket
+from .base import DEBUG, Server, find_addresses
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    from modwire import Call, Framing, Response, ServerOptions, Units
-    from modwire.server.options import Authorize, OnCall
+    from socket import socket
+
+    from modwire import Response
+    from modwire.server.datagrams import DatagramCall
+    from modwire.server.servers import Address
 
 _MAX_DATAGRAM = 65536
-# So that a flood at one socket does not keep other greenlets waiting.
+# So that a flood at one socket does not keep other greenlets waiting; 4096 bytes are 341 reads.
 _DATAGRAMS_PER_EVENT = 64
-_CALLS_IN_A_ROW = 256
+_BYTES_PER_EVENT = 4096
 
 
-class UdpServer(Server):
-    """Answers for `units` on UDP, in one greenlet.
+class UdpServer(UdpServerBase, Server):
+    """Answers for `units` on UDP, in a greenlet for each socket."""
 
-    `address` is `(host, port)` as for `TcpServer`, and so are `framing`, `allow`, `authorize`,
-    `on_call`, `options`, `reuse_port` and `workers`. What is no whole frame in a datagram is
-    dropped; several requests in one get an answer each.
+    def _bind(self, address: Address, *, reuse_port: bool) -> None:
+        from modwire_sync.sockets import address_of, bind  # slow to import, as for TCP
 
-    `max_calls` is how many calls to units that block may be open at once; more get exception 06,
-    server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Those that wait in the
-    queue of a `Gateway` do not count. Answers come in any order.
-    """
-
-    def __init__(
-        self,
-        units: Units,
-        address: tuple[str, int] = ("127.0.0.1", 502),
-        *,
-        framing: type[Framing] = TcpFraming,
-        max_calls: int = 64,
-        allow: Iterable[Network] | None = None,
-        authorize: Authorize | None = None,
-        on_call: OnCall | None = None,
-        options: ServerOptions | None = None,
-        reuse_port: bool = False,
-        workers: int = 8,
-    ) -> None:
-        check_count("max_calls", max_calls)
-        if isinstance(address, str):
-            raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
-        merged = merged_server_options(
-            options, authorize=authorize, on_call=on_call, on_error=log_error
-        )
-        allowed = None if allow is None else Allowed(allow)
-        super().__init__(units, framing, merged, workers=workers)
-        self._allowed = allowed
-        self._max_calls = max_calls
-        self._open_calls = 0
         self._takes = True
         self._waiting: list[Waiting] = []
-        self._sockets: list[socket.socket] = []
+        self._sockets: list[socket] = []
+        self._core = DatagramServer(
+            self.framing,
+            self.options,
+            self.units,
+            max_calls=self._max_calls,
+            allowed=self._allowed,
+            on_drop=self._log_drop,
+        )
+        self._turn = RLock()  # for hooks may wait while a datagram is taken
         try:
-            self._sockets = bind(address, socket.SOCK_DGRAM, reuse_port=reuse_port)
+            found = find_addresses(address, SOCK_DGRAM)
+            bound = bind(address, SOCK_DGRAM, reuse_port=reuse_port, found=found)
         except BaseException:
             self._close()
             raise
-        bound = address_of(self._sockets[0])
-        assert isinstance(bound, HostPort)
-        self._address = bound
+        self._sockets = [plain_socket(each) for each in bound]
+        where = address_of(self._sockets[0])
+        assert isinstance(where, HostPort)
+        self._address = where
 
     @property
     def address(self) -> HostPort:
@@ -84,119 +65,79 @@ class UdpServer(Server):
         return self._address
 
     def _open(self) -> None:
-        hub = get_hub()
         for each in self._sockets:
-            waiting = Waiting(hub, each.fileno())
+            waiting = Waiting(get_hub(), each.fileno())
             self._waiting.append(waiting)
             self._spawn_lasting(self._read, each, waiting)
 
-    def _read(self, link: socket.socket, waiting: Waiting) -> None:
+    def _read(self, link: socket, waiting: Waiting) -> None:
         """Take the datagrams of a socket."""
-        # Not shared with the other sockets, for hooks may wait.
-        protocol = ServerProtocol(self.framing, self.options)
         buffer = bytearray(_MAX_DATAGRAM)
         while self._takes:
             if waiting.wait_readable():
-                self._read_those_there(link, protocol, buffer)
+                self._read_those_there(link, buffer)
 
-    def _read_those_there(
-        self, link: socket.socket, protocol: ServerProtocol, buffer: bytearray
-    ) -> None:
-        calls = 0
+    def _read_those_there(self, link: socket, buffer: bytearray) -> None:
+        received = 0
         for _ in range(_DATAGRAMS_PER_EVENT):
-            if not self._takes or calls >= _CALLS_IN_A_ROW:
+            if not self._takes or received >= _BYTES_PER_EVENT:
                 return
             try:
                 size, address = link.recvfrom_into(buffer)
             except BlockingIOError:
                 return
             except OSError as error:
-                # Windows tells here that an earlier answer found nobody.
+                # Windows tells here that an earlier answer reached nobody.
                 self._logger.debug("%s: %s", self, error)
                 return
-            peer = peer_of(address)
-            if self._allowed is not None and not self._allowed.allows(peer):
-                self._logger.warning("%s is not allowed to ask", peer)
-                continue
-            protocol.peer = peer
-            calls += self._take(link, address, protocol, bytes(memoryview(buffer)[:size]))
+            received += size
+            data = bytes(memoryview(buffer)[:size])
+            if self._wire.isEnabledFor(DEBUG):
+                self._wire.debug("%s sent %s", HostPort(*address[:2]), data.hex(" "))
+            with self._turn:
+                self._take(data, address, link)
+            self._go_on()
 
-    def _take(
-        self, link: socket.socket, address: tuple[str, int], protocol: ServerProtocol, data: bytes
-    ) -> int:
-        """Answer the requests of a datagram; how many there were."""
-        if self._wire.isEnabledFor(DEBUG):
-            self._wire.debug("%s sent %s", protocol.peer, data.hex(" "))
-        protocol.receive_datagram(data, monotonic())
-        calls = 0
-        while (call := protocol.next_call()) is not None:
-            calls += 1
-            if calls % _CALLS_IN_A_ROW == 0:
-                sleep(0)
+    def _take(self, data: bytes, address: tuple[str, int], link: socket) -> None:
+        while True:
             try:
-                blocks = protocol.blocks(call, self.units)
-                is_queued = blocks and protocol.is_queued(call, self.units)
-            except Exception:
-                # Somebody's own Units.
-                self._logger.exception("%s dropped %r", self, call.request)
-                continue
-            if is_queued or (blocks and self._open_calls < self._max_calls):
-                # The answer may come when the shared protocol serves another peer.
-                peer = protocol.peer
-                own = ServerProtocol(self.framing, self.options, peer=peer, asker=peer)
-                self._open_calls += not is_queued
-                self._spawn(self._answer_later, link, address, own, call, is_queued)
-                continue
-            if blocks:
-                call = busy_call(call)
-            self._answer(link, address, protocol, call)
-        protocol.answer_all(self.units)  # nothing is left but damaged frames to be counted
-        return calls
+                self._core.receive(data, address, monotonic(), link)
+                return
+            except (GreenletExit, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - such as a gevent.Timeout of a unit's
+                self._log_drop("a request was dropped: an error that is no peer's", error)
+                data = b""  # the other requests of the datagram
 
-    def _answer(
-        self, link: socket.socket, address: tuple[str, int], protocol: ServerProtocol, call: Call
-    ) -> None:
-        try:
-            response = protocol.execute(call, self.units)
-        except (GreenletExit, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:  # such as a gevent.Timeout
-            self._logger.exception("%s dropped %r: an error that is no peer's", self, call.request)
-            return
-        self._send(link, address, protocol, call, response)
+    def _go_on(self) -> None:
+        """Have the calls executed, and send the answers there are."""
+        core = self._core
+        while core.calls:
+            self._spawn(self._execute, core.calls.popleft())
+        while core.answers:
+            data, address, link = core.answers.popleft()
+            assert isinstance(link, PlainSocket)
+            if self._wire.isEnabledFor(DEBUG):
+                self._wire.debug("%s gets %s", HostPort(*address[:2]), data.hex(" "))
+            try:
+                link.sendto(data, address)
+            except OSError as error:
+                # A full buffer, or no way to the peer: a datagram may be lost anywhere.
+                self._logger.debug("an answer to %s is lost: %s", address, error)
 
-    def _answer_later(
-        self,
-        link: socket.socket,
-        address: tuple[str, int],
-        protocol: ServerProtocol,
-        call: Call,
-        is_queued: bool,
-    ) -> None:
+    def _execute(self, waiting: DatagramCall) -> None:
+        response: Response | None = None
         try:
-            response = self._workers.execute(protocol, call, self.units)
+            response = self._workers.execute(waiting.protocol, waiting.call, self.units)
         finally:
-            self._open_calls -= not is_queued
-        self._send(link, address, protocol, call, response)
+            self._core.finish(waiting, response)  # even if it was killed: its place is free
+        self._go_on()
 
-    def _send(
-        self,
-        link: socket.socket,
-        address: tuple[str, int],
-        protocol: ServerProtocol,
-        call: Call,
-        response: Response | None,
-    ) -> None:
-        data = protocol.answer(call, response)
-        if not data:
-            return
-        if self._wire.isEnabledFor(DEBUG):
-            self._wire.debug("%s gets %s", protocol.peer, data.hex(" "))
-        try:
-            link.sendto(data, address)
-        except OSError as error:
-            # A full buffer, or no way to the peer: a datagram may be lost anywhere.
-            self._logger.debug("an answer to %s is lost: %s", protocol.peer, error)
+    def _log_drop(self, text: str, error: BaseException | None) -> None:
+        if error is None:
+            self._logger.warning("%s", text)
+        else:
+            self._logger.error("%s: %s", self, text, exc_info=error)
 
     def _stop_taking(self) -> None:
         self._takes = False
