@@ -9,7 +9,7 @@ from gevent import Greenlet, get_hub, sleep
 from gevent.hub import Waiter
 
 from modwire.calls import BlockingCalls
-from modwire.client.clients import ClientBase
+from modwire.client.clients import BlockingClientBase
 from modwire.client.turns import FOREVER, Turns
 from modwire.messages.base import Response
 
@@ -17,11 +17,9 @@ from .links import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Any
 
     from gevent.hub import Hub
-    from typing_extensions import Self
 
     from modwire.client.exchange import Exchange
     from modwire.client.options import ClientOptions
@@ -34,15 +32,8 @@ _MOST_UNWAITED = 16  # looks in a row for what has arrived, until other greenlet
 _CANNOT_OPEN = (OSError, ValueError, OverflowError)  # a host name may be no name
 
 
-class Client(ClientBase, BlockingCalls):
+class Client(BlockingClientBase, BlockingCalls):
     """A Modbus client for greenlets: call its methods from any number of those of one thread.
-
-    The link is opened by `connect`, on entering `with`, or by the first call; when it is lost, by
-    the next call. After the second failure in a row to open it there are pauses, 0.1 s to 5 s: a
-    call that has time enough waits until one is over, others raise `ConnectionLostError` at once.
-    A connection that the server closed while it was idle is opened anew before anything is sent;
-    if it only turns out when the answer does not come, a request that writes nothing is sent
-    again, once.
 
     A caller may be killed, or interrupted by a `gevent.Timeout`, wherever it waits: no other call
     notices, and an answer that comes late is dropped. The link is only closed if a part of its
@@ -50,9 +41,6 @@ class Client(ClientBase, BlockingCalls):
 
     Subclasses define `_open_link`; `name` is what errors and logs call the peer.
     """
-
-    def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
-        self._set_up(name, framing, options)
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
@@ -67,128 +55,99 @@ class Client(ClientBase, BlockingCalls):
         """Open a new link to the peer; OSError if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open_link()")
 
-    @property
-    def options(self) -> ClientOptions:
-        return self._turns.options
-
-    @property
-    def is_open(self) -> bool:
-        return self._turns.link is not None
-
-    def connect(self) -> None:
-        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
-        if not self.is_open:
-            self._open(None, None)
-
     def close(self) -> None:
-        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
         if self.is_open:
             self._check_hub()
             self._turns.close()
 
-    def __enter__(self) -> Self:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def call(
-        self,
-        request: Request[ResponseT],
-        *,
-        unit: int | None = None,
-        timeout: float | None = None,
+        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
-        """Send `request` to `unit`, wait `timeout` seconds at most, and return its response.
+        """Send `request` and return its response; other greenlets run until it has come.
 
-        None stands for the client's own unit and timeout; the time counts from when the request
-        is sent, which waits for a free line and for a new link to be opened. A request that is
-        never answered, a broadcast or function 8, sub-function 4, returns None once it is sent.
-        Raises an `ExceptionResponseError` if the device refuses, `ResponseTimeoutError`,
-        `InvalidResponseError`, or `ConnectionLostError`.
+        Arguments and errors are those of `BlockingCalls.call`. The time counts from when the
+        request is sent, which waits for a free line and for a new link to be opened.
         """
+        exchange = self._exchange(request, unit, timeout)
+        if exchange.error is not None:
+            try:
+                if not self._turns.may_repeat(exchange):
+                    return exchange.result()
+                exchange = self._exchange(request, unit, timeout)
+                return exchange.result()
+            finally:
+                del exchange  # or the error, its traceback and this frame would keep each other
+        return exchange.response
+
+    def _exchange(
+        self, request: Request[ResponseT], unit: int | None, timeout: float | None
+    ) -> Exchange[ResponseT]:
+        """Return an exchange that is done, on a link that is opened if need be."""
         turns = self._turns
-        is_repeated = False
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
             if self._hub is not get_hub():
                 self._check_hub()
             exchange: Exchange[ResponseT] | None = None
-            is_waiting = False
             try:
                 now = monotonic()
                 exchange = turns.begin(request, unit, timeout, now)
-                link = turns.link
-                if exchange is None or link is None:
-                    continue
-                until: float | None = FOREVER
-                is_alone = turns.receiver is None
-                if is_alone or link.is_datagram:  # two frames must not share a datagram
-                    until = turns.step(exchange, now)
-                if not is_alone:
-                    link.wake()  # the receiver sends for all, and waits for the new deadline
-                    self._unwaited = _MOST_UNWAITED
-                while until is not None:
-                    data: bytes | None = None
-                    is_receiver = turns.receiver is exchange
-                    if is_receiver:
+                if exchange is not None and turns.link is not None:
+                    self._complete(exchange, turns.link, now)
+                    return exchange
+            except BaseException as error:
+                if exchange is None and not isinstance(error, Exception):
+                    turns.break_off()
+                elif exchange is not None and not exchange.cancelled:
+                    turns.break_off(exchange)
+                raise
+
+    def _complete(self, exchange: Exchange[Any], link: Link, now: float) -> None:
+        """Send and receive, or wait for the greenlet that does, until `exchange` is done."""
+        turns = self._turns
+        until: float | None = FOREVER
+        is_alone = turns.receiver is None
+        if is_alone or link.is_datagram:  # two frames must not share a datagram
+            until = turns.step(exchange, now)
+        if not is_alone:
+            link.wake()  # the receiver sends for all, and waits for the new deadline
+            self._unwaited = _MOST_UNWAITED
+        while until is not None:
+            data: bytes | None = None
+            is_waiting = False
+            try:
+                if turns.receiver is exchange:
+                    is_sending = link.is_sending
+                    if is_sending or self._unwaited < _MOST_UNWAITED:
                         # On one machine the answer has often come by now; waiting for it would
                         # take longer than all the rest.
-                        if self._unwaited < _MOST_UNWAITED and not link.is_sending:
-                            self._unwaited += 1
-                            data = self._receive(link, link.receive_now)
-                        if data is None and link is turns.link:
-                            self._unwaited = 0
-                            is_waiting = True
-                            has_bytes = link.wait(until)
-                            is_waiting = False
-                            if has_bytes:
-                                data = self._receive(link, link.receive)
-                            elif link.is_sending:
-                                data = self._receive(link, link.receive_now)
-                    else:
-                        waiter = turns.waiting[exchange] = Waiter(self._hub)
+                        self._unwaited += 1
+                        data = link.receive_now()
+                    if data is None and is_sending is link.is_sending:
+                        self._unwaited = 0
                         is_waiting = True
-                        waiter.get()
+                        has_bytes = link.wait(until)
                         is_waiting = False
-                    until = turns.step(exchange, monotonic(), data)
+                        if has_bytes and link is turns.link:
+                            data = link.receive()
+                else:
+                    waiter = turns.waiting[exchange] = Waiter(self._hub)
+                    is_waiting = True
+                    waiter.get()
+                    is_waiting = False
             except BaseException as error:
-                if exchange is not None or not isinstance(error, Exception):
-                    self._interrupted(exchange, is_waiting)
-                raise
-            if exchange.error is None:
-                return exchange.response
-            try:
-                if is_repeated or not turns.may_repeat(exchange):
-                    return exchange.result()
-            finally:
-                del exchange  # or the error, its traceback and this frame would keep each other
-            is_repeated = True
+                if is_waiting:
+                    self._give_up(exchange)
+                    raise
+                if not isinstance(error, OSError):
+                    raise
+                turns.lost(error, monotonic())
+            until = turns.step(exchange, monotonic(), data)
 
-    def _receive(self, link: Link, receive: Callable[[], bytes | None]) -> bytes | None:
-        """Return what `receive` of `link` does; None if the link is lost."""
+    def _give_up(self, exchange: Exchange[Any]) -> None:
+        """The caller was interrupted while it only waited: the others go on."""
         turns = self._turns
-        if link is not turns.link:
-            return None
-        try:
-            return receive()
-        except OSError as error:
-            turns.lost(error, monotonic())
-            return None
-
-    def _interrupted(self, exchange: Exchange[Any] | None, is_waiting: bool) -> None:
-        """A caller was interrupted: if it only waited then, the others go on."""
-        turns = self._turns
-        if exchange is None or not is_waiting:
-            turns.break_off(exchange)
-            return
         turns.give_up(exchange, monotonic())
         if turns.link is not None:
             turns.link.wake()  # what waited for its place may be sent now
