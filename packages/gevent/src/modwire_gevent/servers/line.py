@@ -13,7 +13,7 @@ from modwire.server.line import LineServer
 from modwire.server.servers import SerialServerBase
 
 from ..links import LONGEST_WAIT
-from .base import DEBUG, Server
+from .greenlets import DEBUG, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ class SerialServer(SerialServerBase, Server):
         if data is None:
             return
         if not data:
-            raise self._lost("it is readable, but gives nothing")
+            raise self._lost("it has hung up")
         if not self._takes:
             return
         if self._wire.isEnabledFor(DEBUG):
@@ -100,10 +100,8 @@ class SerialServer(SerialServerBase, Server):
             return reason
         return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
 
-    # Executing and answering.
-
     def _go_on(self, link: Link, line: LineServer) -> None:
-        """Do what the line asks for: calls to be executed, an answer to be sent."""
+        """Spawn what executes calls, and send an answer if it is time for it."""
         while (call := line.next_call()) is not None:
             self._calls.append(call)
         self._execute_calls()
@@ -141,8 +139,6 @@ class SerialServer(SerialServerBase, Server):
     def _log_stuck(self) -> None:
         self._logger.error("%s takes no more bytes: an answer is lost", self._address)
 
-    # The end.
-
     def _stop_taking(self) -> None:
         self._takes = False
         if self._link is not None:
@@ -157,6 +153,3 @@ class SerialServer(SerialServerBase, Server):
             link.close()
         except Exception as error:  # noqa: BLE001 - it may be gone, and drivers raise what they like
             self._logger.debug("%s: %s", self, error)
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} on {self._address}"

@@ -12,18 +12,17 @@ from modwire.server.connection import Connections
 from modwire.server.servers import TcpServerBase
 
 from ..links import plain_socket
-from .base import Server, find_addresses
 from .connection import Shared, TcpConnection
+from .greenlets import Server, find_addresses
 from .waiting import Waiting
 
 if TYPE_CHECKING:
     from socket import socket
 
-    from modwire.server.peers import HostPort
     from modwire.server.servers import Address
     from modwire_sync.accepting import Listeners
 
-    from .base import AnyGreenlet
+    from .greenlets import AnyGreenlet
 
 
 class TcpServer(TcpServerBase, Server):
@@ -57,6 +56,7 @@ class TcpServer(TcpServerBase, Server):
             self._close()
             raise
         listeners.sockets = [plain_socket(each) for each in listeners.sockets]
+        self._address = listeners.address
         listeners.name = str(self)
         self._shared = Shared(
             self._connections,
@@ -66,12 +66,6 @@ class TcpServer(TcpServerBase, Server):
             self._wire,
             self.wrap_socket,
         )
-
-    @property
-    def address(self) -> HostPort | str:
-        """Where it listens: the host and the real port, or the path."""
-        assert self._listeners is not None
-        return self._listeners.address
 
     def wrap_socket(self, accepted: socket) -> socket:
         """Return the socket to use for an accepted one, which does not block; to be overridden.
@@ -121,6 +115,3 @@ class TcpServer(TcpServerBase, Server):
         if self._listeners is not None:
             self._listeners.close()
         self._connections.close()
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} on {self.address}"

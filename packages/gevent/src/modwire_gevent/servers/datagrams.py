@@ -14,7 +14,7 @@ from modwire.server.peers import HostPort
 from modwire.server.servers import UdpServerBase
 
 from ..links import PlainSocket, plain_socket
-from .base import DEBUG, Server, find_addresses
+from .greenlets import DEBUG, Server, find_addresses
 from .waiting import Waiting
 
 if TYPE_CHECKING:
@@ -58,11 +58,6 @@ class UdpServer(UdpServerBase, Server):
         where = address_of(self._sockets[0])
         assert isinstance(where, HostPort)
         self._address = where
-
-    @property
-    def address(self) -> HostPort:
-        """Where it listens: the host and the real port."""
-        return self._address
 
     def _open(self) -> None:
         for each in self._sockets:
@@ -149,6 +144,3 @@ class UdpServer(UdpServerBase, Server):
         for each in self._sockets:
             each.close()
         self._sockets = []
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} on {self._address}"

@@ -51,11 +51,9 @@ class Server(ServerBase):
     def _set_up(
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
+        super()._set_up(units, framing, options, workers)
         from logging import getLogger  # slow to import, and clients need it later
 
-        self.units = units
-        self.framing = framing
-        self.options = options
         self._logger: Logger = getLogger("modwire.server")
         self._wire: Logger = getLogger("modwire.wire")
         self._workers = Workers(workers)
