@@ -29,9 +29,10 @@ class RemoteUnit(BlockingRemoteUnit):
 
 
 class Gateway(GatewayUnits[Client]):
-    """The units of a server that are devices on other lines: `TcpServer(Gateway(line), address)`.
+    """Devices on other lines as the units of a server: `TcpServer(Gateway(line), address)`.
 
-    The arguments, and what is answered when, are those of `GatewayUnits`.
+    See `GatewayUnits` for the arguments and the answers. Each request waits for its turn at the
+    line in the greenlet of its connection.
     """
 
     def _new_line(self, client: Client, rules: Rules) -> GreenLine:
@@ -42,11 +43,11 @@ class Gateway(GatewayUnits[Client]):
             GatewayLine.of_client(client, rules),
             now=monotonic,
             new_event=Event,
-            log=_log,
+            log=_warn,
         )
 
 
-def _log(text: str) -> None:
-    from logging import getLogger  # slow to import, and most programs never need it
+def _warn(text: str) -> None:
+    import logging  # here, for most programs never need it
 
-    getLogger("modwire.server").warning("%s", text)
+    logging.getLogger("modwire.server").warning("%s", text)
