@@ -56,6 +56,7 @@ class Client(BlockingClientBase, BlockingCalls):
         raise NotImplementedError(f"{type(self).__name__} must define _open_link()")
 
     def close(self) -> None:
+        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
         if self.is_open:
             self._check_hub()
             self._turns.close()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gevent.event import Event
 
-from modwire.gateway.devices import GreenLine
+from modwire.gateway.devices import EventTicket, GreenLine
 from modwire.gateway.queue import GatewayLine
 from modwire.gateway.remote import BlockingRemoteUnit
 from modwire.gateway.units import GatewayUnits
@@ -20,12 +20,9 @@ if TYPE_CHECKING:
 
 
 class RemoteUnit(BlockingRemoteUnit):
-    """Another device as a unit of a server, which makes the server a gateway.
+    """Another device as a unit of a server, which makes the server a gateway."""
 
-    Servers call it in the greenlet of the connection; other greenlets run while it waits.
-    """
-
-    waits = Waits.LOOP
+    waits = Waits.LOOP  # its client lets other greenlets run
 
 
 class Gateway(GatewayUnits[Client]):
@@ -38,13 +35,8 @@ class Gateway(GatewayUnits[Client]):
     def _new_line(self, client: Client, rules: Rules) -> GreenLine:
         if not isinstance(client, Client):
             raise TypeError(f"line must be a client of modwire_gevent, got {client!r}")
-        return GreenLine(
-            client,
-            GatewayLine.of_client(client, rules),
-            now=monotonic,
-            new_event=Event,
-            log=_warn,
-        )
+        queue = GatewayLine[EventTicket].of_client(client, rules)
+        return GreenLine(client, queue, now=monotonic, new_event=Event, log=_warn)
 
 
 def _warn(text: str) -> None:

@@ -46,6 +46,7 @@ class Client(BlockingClientBase, BlockingCalls):
         raise NotImplementedError(f"{type(self).__name__} must define _open_link()")
 
     def close(self) -> None:
+        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
         with self._lock:
             self._turns.close()
 

@@ -17,7 +17,7 @@ from .greenlets import Server, find_addresses
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    from socket import socket
+    import socket
 
     from modwire.server.servers import Address
     from modwire_sync.accepting import Listeners
@@ -67,7 +67,7 @@ class TcpServer(TcpServerBase, Server):
             self.wrap_socket,
         )
 
-    def wrap_socket(self, accepted: socket) -> socket:
+    def wrap_socket(self, accepted: socket.socket) -> socket.socket:
         """Return the socket to use for an accepted one, which does not block; to be overridden.
 
         Called in the greenlet of the connection. May raise OSError, which closes the accepted
@@ -84,7 +84,7 @@ class TcpServer(TcpServerBase, Server):
                 for each in self._listeners.sockets
             ]
 
-    def _accept(self, listeners: Listeners, listener: socket) -> None:
+    def _accept(self, listeners: Listeners, listener: socket.socket) -> None:
         """Take the connections of a listener until the greenlet is killed."""
         from modwire_sync.accepting import PAUSE
 
@@ -97,7 +97,7 @@ class TcpServer(TcpServerBase, Server):
         finally:
             waiting.unwatch()
 
-    def _admit(self, accepted: socket, peer: object) -> None:
+    def _admit(self, accepted: socket.socket, peer: object) -> None:
         protocol = ServerProtocol(self.framing, self.options, peer=peer)
         connection = TcpConnection(self._shared, plain_socket(accepted), protocol)
         self._spawn(connection.run)
