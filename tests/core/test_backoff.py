@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from modwire.client.backoff import Backoff
+from modwire.client.link import Backoff
 
 
 def test_the_first_try_after_a_failure_comes_at_once_and_later_ones_wait() -> None:

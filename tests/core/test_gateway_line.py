@@ -252,7 +252,7 @@ def test_every_request_is_decided_exactly_once(
             check(line.enter(ticket, now))
         elif kind == "hang up":
             check(line.hung_up(number, now))
-            assert {each.asker for each in alive if not is_open(each)}.isdisjoint({number})
+            assert {each.client for each in alive if not is_open(each)}.isdisjoint({number})
         elif alive:
             ticket = alive[number % len(alive)]
             if kind == "leave":

@@ -169,7 +169,7 @@ def test_a_unit_that_may_answer_late_is_asked_if_no_other_request_waits() -> Non
     line.ask("a", 0.1)
     line.ask("c", 0.1, unit=2)
     assert line.end(same, now=0.2) == [other]
-    assert line.end(other, now=0.2)[0].asker == "a"
+    assert line.end(other, now=0.2)[0].client == "a"
 
 
 def test_a_unit_that_dies_is_found_dead_whatever_it_is_asked() -> None:

@@ -52,8 +52,14 @@ class Line:
             on_error=lambda *about: self.reported.append(about[2]),
             **options,  # type: ignore[arg-type]
         )
+        self.overruns = 7
         self.server = LineServer(
-            framing, merged, self.units, peer="/dev/line", on_drop=self.dropped.append
+            framing,
+            merged,
+            self.units,
+            peer="/dev/line",
+            on_drop=self.dropped.append,
+            count_overruns=lambda: self.overruns,
         )
         self.now = 100.0
 
@@ -82,7 +88,7 @@ class Line:
         return call
 
     def finish(self, call: Call) -> None:
-        self.server.finish(call, executed(call, self.units), self.now)
+        self.server.finish(call, executed(call, self.units))
 
 
 def registers(*, blocking: bool = False) -> Unit:
@@ -247,11 +253,11 @@ def test_a_call_that_failed_is_answered_04_and_reported() -> None:
     line = Line()
     line.hear(SLOW_READ)
     error = SystemExit()
-    line.server.failed(line.call(), error, line.now)
+    line.server.failed(line.call(), error)
     assert line.wait(1.0) == rtu("8304", unit=2)
     assert line.reported == [error]
     line.hear(BROADCAST)
-    line.server.failed(line.call(), error, line.now)
+    line.server.failed(line.call(), error)
     assert line.wait(1.0) == b""
     assert line.server.is_idle
 
@@ -271,7 +277,7 @@ def test_units_whose_own_code_fails_do_not_stop_others() -> None:
 def test_damaged_frames_and_overruns_are_counted() -> None:
     line = Line()
     line.ask(READ[:-1] + b"\x00")
-    line.server.overrun()
+    line.overruns += 1
     line.ask(READ[:3] + READ[5:])
     assert line.units[1].communication_error_count == 2
     assert line.units[1].overrun_count == 1

@@ -1,11 +1,8 @@
 """Modbus for gevent: clients and servers on sockets and serial ports."""
 
 from .client import Client
-from .connect import connect
-from .gateway import Gateway
-from .network import TcpClient, UdpClient, UnixClient
-from .remote import RemoteUnit
-from .serial_client import SerialClient
+from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
+from .gateway import Gateway, RemoteUnit
 from .servers import SerialServer, TcpServer, UdpServer
 
 __all__ = [

@@ -6,258 +6,154 @@ from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from gevent import Greenlet, get_hub, sleep
+from gevent.hub import Waiter
 
 from modwire.calls import BlockingCalls
-from modwire.errors import ConnectionLostError
+from modwire.client.clients import BlockingClientBase
+from modwire.client.turns import FOREVER, Turns
 from modwire.messages.base import Response
 
-from .turns import DEBUG, TurnTaking
+from .links import Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
+    from typing import Any
 
-    from typing_extensions import Self
+    from gevent.hub import Hub
 
-    from modwire.client.backoff import LinkHistory
-    from modwire.client.exchange import Alone, Exchange
+    from modwire.client.exchange import Exchange
     from modwire.client.options import ClientOptions
     from modwire.framing import Framing
     from modwire.messages.base import Request
 
-    from .links import Link
-
 ResponseT = TypeVar("ResponseT", bound=Response)
 
-_MOST_UNWAITED = 16  # calls in a row, until other greenlets have their turn
+_MOST_UNWAITED = 16  # looks in a row for what has arrived, until other greenlets have their turn
 _CANNOT_OPEN = (OSError, ValueError, OverflowError)  # a host name may be no name
 
 
-class _Opening:
-    """An attempt to open the link, which a greenlet makes while `waiting` callers wait for it."""
-
-    def __init__(self, run: Callable[[_Opening, float], None], pause: float) -> None:
-        self.waiting = 0
-        self.error: Exception | None = None
-        self.greenlet = Greenlet(run, self, pause)
-        self.greenlet.start()
-
-
-class Client(TurnTaking, BlockingCalls):
-    """A Modbus client that waits: call its methods from any number of greenlets of one thread.
-
-    The link is opened by `connect`, on entering `with`, or by the first call; when it is lost, by
-    the next call. After the second failure in a row to open it there are pauses, 0.1 s to 5 s: a
-    call that has time enough waits until one is over, others raise `ConnectionLostError` at once.
-    A connection that the server closed while it was idle is opened anew before anything is sent;
-    if it only turns out when the answer does not come, a request that writes nothing is sent
-    again, once.
+class Client(BlockingClientBase, BlockingCalls):
+    """A Modbus client for greenlets: call its methods from any number of those of one thread.
 
     A caller may be killed, or interrupted by a `gevent.Timeout`, wherever it waits: no other call
-    notices, and an answer that comes late is nobody's. Only where half of its request was sent,
-    the link is closed.
+    notices, and an answer that comes late is dropped. The link is only closed if a part of its
+    request was sent.
 
-    Subclasses define `_open_link`; `name` stands for the peer in errors and logs.
+    Subclasses define `_open_link`; `name` is what errors and logs call the peer.
     """
 
-    def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
-        super().__init__(name, framing, options)
+    def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        self.name = name
+        self._turns: Turns[Link, Waiter[None]] = Turns(
+            name, framing, options, wake=_wake, discard=_close
+        )
+        self._hub: Hub | None = None  # the one that the link belongs to
         self._opening: _Opening | None = None
-        self._unwaited = 0  # calls in a row that did not wait
+        self._unwaited = 0  # looks for what has arrived since a caller has last waited
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; OSError if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open_link()")
 
-    @property
-    def options(self) -> ClientOptions:
-        """What the client was told: its unit, response timeout, retries and so on."""
-        return self._session.options
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a link, as far as is known; a lost one is noticed by the next call."""
-        return self._link is not None
-
-    def connect(self) -> None:
-        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
-        if self._link is None:
-            self._open(None)
-
     def close(self) -> None:
         """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
-        if self._link is not None:
+        if self.is_open:
             self._check_hub()
-        self._session.closed()
-        self._part()
-
-    def __enter__(self) -> Self:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        state = "open" if self.is_open else "closed"
-        return f"<{type(self).__name__} {self.name}, {state}>"
+            self._turns.close()
 
     def call(
-        self,
-        request: Request[ResponseT],
-        *,
-        unit: int | None = None,
-        timeout: float | None = None,
+        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
-        """Send `request` to `unit`, wait `timeout` seconds at most, and give its response.
+        """Send `request` and return its response; other greenlets run until it has come.
 
-        None stands for the client's own unit and timeout; the time counts from when the request
-        is sent, which waits for a free line and for a new link to be opened. A request that is
-        never answered, a broadcast or function 8, sub-function 4, gives None once it is sent.
-        Raises an `ExceptionResponseError` where the device refuses, `ResponseTimeoutError`,
-        `InvalidResponseError`, or `ConnectionLostError`.
+        Arguments and errors are those of `BlockingCalls.call`. The time counts from when the
+        request is sent, which waits for a free line and for a new link to be opened.
         """
-        # The way of a caller who finds nobody else here. Whatever is out of the ordinary, from a
-        # second caller to half an answer, goes on as an exchange like any other.
-        if self._unwaited >= _MOST_UNWAITED:
-            self._unwaited = 0
-            sleep(0)
-        link = self._link
-        if (
-            link is not None
-            and self._reader is None
-            and not link.is_sending
-            and link.hub is get_hub()
-        ):
-            now = monotonic()
-            history = self._session.history
-            if not history.needs_look(now):
-                alone = self._protocol.start_alone(request, unit, timeout, now)
-                if alone is not None:
-                    return self._call_alone(alone, request, link, history)
-        return self._share(request, unit, timeout)
-
-    def _call_alone(
-        self, alone: Alone, request: Request[ResponseT], link: Link, history: LinkHistory
-    ) -> ResponseT:
-        protocol = self._protocol
-        self._reader = alone
-        data: bytes | None = None
-        is_waiting = False
-        try:
-            self._is_traced = self._is_enabled(DEBUG)
-            if self._is_traced:
-                self._trace("sent", alone.adu)
-            history.sent = alone.started
+        exchange = self._exchange(request, unit, timeout)
+        if exchange.error is not None:
             try:
-                link.send(alone.adu, alone.started)
-            except OSError as error:
-                self._lose(link, error)
-            else:
-                # On one machine the answer has often come by now; to wait for it would take longer
-                # than all the rest.
-                data = self._received(link)
-                self._unwaited += 1
-                if data is None and link is self._link:
-                    self._unwaited = 0
-                    is_waiting = True
-                    has_bytes = link.wait(alone.started + alone.timeout)
-                    is_waiting = False
-                    if has_bytes and link is self._link:
-                        data = self._received(link)
-                if link is self._link:
-                    if data and not self._is_traced:
-                        self._reader = None
-                        response = protocol.finish_alone(alone, request, data)
-                        if response is not None:
-                            history.heard = monotonic()
-                            return response
-                        self._reader = alone
-        except BaseException:
-            if is_waiting:
-                self._cancel(self._adopt(alone, request))
-            else:
-                self._break_off(None)
-            raise
-        exchange = self._adopt(alone, request)
-        if data is not None and link is self._link:
-            self._take(data, monotonic())
-        self._finish(exchange)
-        try:
-            return exchange.result()
-        except ConnectionLostError:
-            if not self._session.may_repeat(exchange, history):
-                raise
-        finally:
-            del exchange  # or an error, its traceback and this frame would keep each other
-        return self._share(request, alone.unit, alone.timeout, is_repeated=True)
-
-    def _received(self, link: Link) -> bytes | None:
-        try:
-            return link.receive()
-        except OSError as error:
-            self._lose(link, error)
-            return None
-
-    def _adopt(self, alone: Alone, request: Request[ResponseT]) -> Exchange[ResponseT]:
-        exchange = self._protocol.adopt(alone, request)
-        if self._reader is alone:
-            self._reader = exchange
-        return exchange
-
-    def _share(
-        self,
-        request: Request[ResponseT],
-        unit: int | None,
-        timeout: float | None,
-        is_repeated: bool = False,
-    ) -> ResponseT:
-        """A call on a link that may be closed, or in use by others."""
-        session = self._session
-        session.check(unit, timeout)
-        while True:
-            if self._link is None:
-                self._open(timeout)
-            self._check_hub()
-            exchange = self._start(request, unit, timeout)
-            if exchange is None:
-                continue
-            history = session.history
-            self._finish(exchange)
-            try:
+                if not self._turns.may_repeat(exchange):
+                    return exchange.result()
+                exchange = self._exchange(request, unit, timeout)
                 return exchange.result()
-            except ConnectionLostError:
-                if is_repeated or not session.may_repeat(exchange, history):
-                    raise
-                is_repeated = True
             finally:
-                del exchange
+                del exchange  # or the error, its traceback and this frame would keep each other
+        return exchange.response
 
-    def _start(
+    def _exchange(
         self, request: Request[ResponseT], unit: int | None, timeout: float | None
-    ) -> Exchange[ResponseT] | None:
-        """The exchange of a call; None if the link turns out to be lost."""
-        try:
-            now = monotonic()
-            link = self._link
-            if self._reader is None and link is not None:
-                if link.is_sending:  # who began it gave up
-                    self._send(now)
-                if self._session.needs_look(now):
-                    self._take_arrived()
-            if self._link is None:
-                return None
-            return self._session.start(request, unit, timeout, now)
-        except Exception:
-            raise
-        except BaseException:
-            self._break_off(None)
-            raise
+    ) -> Exchange[ResponseT]:
+        """Return an exchange that is done, on a link that is opened if need be."""
+        turns = self._turns
+        while True:
+            if turns.link is None:
+                self._open(unit, timeout)
+            if self._hub is not get_hub():
+                self._check_hub()
+            exchange: Exchange[ResponseT] | None = None
+            try:
+                now = monotonic()
+                exchange = turns.begin(request, unit, timeout, now)
+                if exchange is not None and turns.link is not None:
+                    self._complete(exchange, turns.link, now)
+                    return exchange
+            except BaseException as error:
+                if exchange is None and not isinstance(error, Exception):
+                    turns.break_off()
+                elif exchange is not None and not exchange.cancelled:
+                    turns.break_off(exchange)
+                raise
+
+    def _complete(self, exchange: Exchange[Any], link: Link, now: float) -> None:
+        """Send and receive, or wait for the greenlet that does, until `exchange` is done."""
+        turns = self._turns
+        until: float | None = FOREVER
+        is_alone = turns.receiver is None
+        if is_alone or link.is_datagram:  # two frames must not share a datagram
+            until = turns.step(exchange, now)
+        if not is_alone:
+            link.wake()  # the receiver sends for all, and waits for the new deadline
+            self._unwaited = _MOST_UNWAITED
+        while until is not None:
+            data: bytes | None = None
+            is_waiting = False
+            try:
+                if turns.receiver is exchange:
+                    is_sending = link.is_sending
+                    if is_sending or self._unwaited < _MOST_UNWAITED:
+                        # On one machine the answer has often come by now; waiting for it would
+                        # take longer than all the rest.
+                        self._unwaited += 1
+                        data = link.receive_now()
+                    if data is None and is_sending is link.is_sending:
+                        self._unwaited = 0
+                        is_waiting = True
+                        has_bytes = link.wait(until)
+                        is_waiting = False
+                        if has_bytes and link is turns.link:
+                            data = link.receive()
+                else:
+                    waiter = turns.waiting[exchange] = Waiter(self._hub)
+                    is_waiting = True
+                    waiter.get()
+                    is_waiting = False
+            except BaseException as error:
+                if is_waiting:
+                    self._give_up(exchange)
+                    raise
+                if not isinstance(error, OSError):
+                    raise
+                turns.lost(error, monotonic())
+            until = turns.step(exchange, monotonic(), data)
+
+    def _give_up(self, exchange: Exchange[Any]) -> None:
+        """The caller was interrupted while it only waited: the others go on."""
+        turns = self._turns
+        turns.give_up(exchange, monotonic())
+        if turns.link is not None:
+            turns.link.wake()  # what waited for its place may be sent now
+
+    # Opening the link.
 
     def _check_hub(self) -> None:
         if self._hub is not get_hub():
@@ -266,17 +162,20 @@ class Client(TurnTaking, BlockingCalls):
                 "greenlets of one thread, so each thread needs its own"
             )
 
-    def _open(self, timeout: float | None) -> None:
+    def _open(self, unit: int | None, timeout: float | None) -> None:
         """Open the link for everybody who waits for it; all of them share a failure.
 
         A greenlet opens it, so that the others go on waiting when the first of them is killed,
-        and so that what is thrown into one of them is not taken for a failure. When all who
-        waited are gone, it is killed.
+        and an error thrown into one of them does not count as a failure. If all of them are gone,
+        it is killed.
         """
+        turns = self._turns
         opening = self._opening
         if opening is None or opening.greenlet.dead:
-            pause = self._session.pause(monotonic(), timeout)
-            self._find_logs()
+            pause = turns.pause(monotonic(), unit, timeout)
+            from logging import getLogger  # takes longer to import than all of modwire
+
+            turns.log_to(getLogger)
             self._hub = get_hub()
             opening = self._opening = _Opening(self._try_to_open, pause)
         else:
@@ -291,7 +190,7 @@ class Client(TurnTaking, BlockingCalls):
                 opening.greenlet.kill(block=False)
         error = opening.error
         if isinstance(error, _CANNOT_OPEN):
-            raise self._session.no_link(str(error)) from error
+            raise turns.no_link(error) from error
         if error is not None:
             raise error
 
@@ -305,14 +204,29 @@ class Client(TurnTaking, BlockingCalls):
             if self._opening is opening:
                 self._opening = None
                 if isinstance(error, _CANNOT_OPEN):
-                    error.__traceback__ = None
-                    self._session.open_failed(error, monotonic())
-                    self._note("%s: cannot be opened: %s", self.name, error)
+                    self._turns.open_failed(error.with_traceback(None), monotonic())
             return
         if self._opening is not opening:  # all gave up while it succeeded
             link.close()
             return
         self._opening = None
-        self._session.opened(is_datagram=link.is_datagram)
-        self._link = link
-        self._note("%s: opened", self.name)
+        self._unwaited = _MOST_UNWAITED  # the others who waited send their requests first
+        self._turns.opened(link)
+
+
+class _Opening:
+    """An attempt to open the link, which a greenlet makes while `waiting` callers wait for it."""
+
+    def __init__(self, run: Callable[[_Opening, float], None], pause: float) -> None:
+        self.waiting = 0
+        self.error: Exception | None = None
+        self.greenlet = Greenlet(run, self, pause)
+        self.greenlet.start()
+
+
+def _wake(waiter: Waiter[None]) -> None:
+    get_hub().loop.run_callback(waiter.switch, None)
+
+
+def _close(link: Link) -> None:
+    link.close()

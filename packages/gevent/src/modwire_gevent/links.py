@@ -31,42 +31,36 @@ if TYPE_CHECKING:
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 _READ, _WRITE = 1, 2  # events of the loop's io watchers
 LONGEST_WAIT = 3600.0  # seconds, for event loops know no very great ones; the client goes on
-_NEVER = float("inf")
+NEVER = float("inf")
+PlainSocket: type[socket.socket] = get_original("socket", "socket")
 
 
 class Link:
     """What the client needs of an open link.
 
-    OSError from any method but `wait` means that the link is lost. What comes out of `wait` was
-    thrown into the greenlet by somebody else, and is none of the link's business.
+    OSError from any method but `wait` means that the link is lost. An error that `wait` raises was
+    thrown into the greenlet by somebody else.
     """
 
     is_datagram = False
-    is_sending = False  # whether a part of what was sent still waits for room; `flush` goes on
+    is_sending = False  # a part of what was sent waits for room; `receive` sends more of it
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
 
     def send(self, data: bytes, now: float) -> float:
-        """Send `data`, while not `is_sending`; the seconds that the line is busy with it.
-
-        0.0 where bytes need no time worth counting. `is_sending` may be True afterwards.
-        """
-        raise NotImplementedError
-
-    def flush(self, now: float) -> None:
-        """Send more of what is left; OSError if it takes too long."""
+        """Send `data`, or begin to. Return the seconds that the line is busy with it, or 0.0."""
         raise NotImplementedError
 
     def withdraw(self, adu: bytes) -> bool:
-        """Send no more of `adu`: False if that is too late, for a part of it has been sent."""
+        """Take `adu` out of what waits for room; False if a part of it was sent."""
         raise NotImplementedError
 
     def wait(self, until: float) -> bool:
-        """Let others run until there are bytes, which gives True, or another reason to wake up.
+        """Let other greenlets run until bytes have arrived; True if they have.
 
-        The others are: `until` (of `time.monotonic`) has come, or nearly, or `LONGEST_WAIT` is
-        over; `wake` was called; there is room for what is left to send; the link was closed.
+        False if `until` (seconds, monotonic) has come or nearly has, `LONGEST_WAIT` is over,
+        `wake` was called, there is room for what is left to send, or the link was closed.
         """
         raise NotImplementedError
 
@@ -75,15 +69,18 @@ class Link:
         raise NotImplementedError
 
     def receive(self) -> bytes | None:
-        """The bytes that `wait` saw, None if there are none after all, b"" at the stream's end."""
+        """Return the bytes after a `wait`; None if there are none, b"" at the stream's end.
+
+        If `is_sending`, send more first; OSError if that takes too long.
+        """
         raise NotImplementedError
 
     def receive_now(self) -> bytes | None:
-        """The bytes that are there without a `wait`; None and b"" as for `receive`."""
-        return self.receive()
+        """Return the bytes that have arrived without a `wait`; None and b"" as for `receive`."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        """Close the link, once; who waits returns."""
+        """Close the link, once; a greenlet that waits returns."""
         raise NotImplementedError
 
 
@@ -91,7 +88,7 @@ class DescriptorLink(Link):
     """A descriptor that does not block, with the functions that `read` and `write` it.
 
     `write` may take a part of the bytes; the rest goes out while somebody waits, within
-    `send_timeout` seconds. `character_time`, in seconds, is what the line needs for one byte.
+    `send_timeout` seconds. `character_time` is the seconds that the line needs for one byte.
     """
 
     def __init__(
@@ -113,7 +110,7 @@ class DescriptorLink(Link):
         self._writable: Watcher | None = None
         self._waiter: Waiter[bool] | None = None
         self._timer: Watcher | None = None
-        self._rings_at = _NEVER
+        self._rings_at = NEVER
         self._batch = b""  # what is being sent, and how much of it is
         self._sent = 0
         self._send_until = 0.0
@@ -130,7 +127,8 @@ class DescriptorLink(Link):
             self.is_sending = True
         return len(data) * self._character_time
 
-    def flush(self, now: float) -> None:
+    def send_more(self, now: float) -> None:
+        """Send more of what waits for room; OSError if it has waited too long."""
         with suppress(BlockingIOError):
             self._sent += self._write(self._batch[self._sent :])
         self._end_batch()
@@ -196,7 +194,7 @@ class DescriptorLink(Link):
         timer.start(self._ring, update=True)
 
     def _ring(self) -> None:
-        self._rings_at = _NEVER
+        self._rings_at = NEVER
         if self._waiter is not None:
             self._waiter.switch(False)
 
@@ -206,10 +204,14 @@ class DescriptorLink(Link):
             self.hub.loop.run_callback(waiter.switch, False)
 
     def receive(self) -> bytes | None:
+        if self.is_sending:
+            self.send_more(monotonic())
         try:
             return self._read(_CHUNK)
         except BlockingIOError:
             return None
+
+    receive_now = receive
 
     def close(self) -> None:
         self._readable.close()
@@ -225,19 +227,25 @@ class DescriptorLink(Link):
 
 
 class SocketLink(DescriptorLink):
-    """A connected stream or datagram socket, which the link takes over; times are in seconds.
-
-    It is made an ordinary socket again, which does not block: what gevent's sockets would do for
-    each call, `wait` does once for a request and its answer.
-    """
+    """A connected stream or datagram socket, which the link takes over; times are in seconds."""
 
     def __init__(self, hub: Hub, sock: GreenSocket, send_timeout: float) -> None:
-        family, kind, protocol = sock.family, sock.type, sock.proto
-        plain: type[socket.socket] = get_original("socket", "socket")
-        self._sock = plain(family, kind, protocol, fileno=sock.detach())
-        self._sock.setblocking(False)
-        self.is_datagram = kind == socket.SOCK_DGRAM
-        super().__init__(hub, self._sock.fileno(), self._sock.recv, self._sock.send, send_timeout)
+        plain = self._sock = plain_socket(sock)
+        super().__init__(hub, plain.fileno(), plain.recv, plain.send, send_timeout)
+        self.is_datagram = plain.type == socket.SOCK_DGRAM
 
     def _close(self) -> None:
         self._sock.close()
+
+
+def plain_socket(sock: socket.socket | GreenSocket) -> socket.socket:
+    """Return an ordinary socket that does not block, in place of one that gevent made.
+
+    gevent's sockets start a watcher anew for each call that waits; `wait` does it once for many.
+    """
+    if type(sock) is PlainSocket:
+        return sock
+    family, kind, protocol = sock.family, sock.type, sock.proto
+    made = PlainSocket(family, kind, protocol, fileno=sock.detach())
+    made.setblocking(False)
+    return made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections import deque
 from contextlib import suppress
@@ -10,68 +9,41 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-import serial
-import serial.rs485
 from gevent import get_hub
 from gevent.event import Event
+
+from modwire_sync.ports import descriptor, open_port
 
 from .links import LONGEST_WAIT, DescriptorLink, Link
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import serial
     from gevent.event import AsyncResult
     from gevent.hub import Hub
-    from serial.rs485 import RS485Settings
 
-    from modwire.serial_settings import SerialSettings
+    from modwire.serial_settings import Rs485Settings, SerialSettings
 
 _WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
 
 
-def open_link(
+def open_without_blocking(
     port: str,
     settings: SerialSettings,
     *,
-    rs485: RS485Settings | bool | None,
-    exclusive: bool,
-) -> Link:
-    """The link on a port that is opened now; raises OSError, and ValueError as the driver does."""
-    hub = get_hub()
-    open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
-    # What stands behind a URL may take its time, such as that of a connection.
-    opened = _open_in_thread(hub, open_it) if "://" in port else open_it()
-    character_time = settings.character_time
-    number = descriptor(opened)
-    if number is None:
-        return PortLink(hub, opened, character_time)
-    return SerialLink(hub, opened, number, character_time)
-
-
-def open_port(
-    port: str,
-    settings: SerialSettings,
-    *,
-    rs485: RS485Settings | bool | None,
+    rs485: Rs485Settings | bool | None,
     exclusive: bool,
 ) -> serial.Serial:
-    """The open port; raises OSError, and ValueError for what the driver does not know."""
-    opened: serial.Serial = serial.serial_for_url(
-        port,
-        **settings.port_arguments(os.path.realpath(port)),
-        timeout=0,
-        exclusive=True if exclusive else None,
-    )
-    if rs485:
-        try:
-            opened.rs485_mode = serial.rs485.RS485Settings() if rs485 is True else rs485
-        except BaseException:
-            opened.close()
-            raise
-    return opened
+    """Open a port, in a thread if it is a URL: what is behind that may take its time.
+
+    Raises OSError, and ValueError for settings that the driver does not know.
+    """
+    open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
+    return _in_thread(open_it) if "://" in port else open_it()
 
 
-def _open_in_thread(hub: Hub, open_it: Callable[[], serial.Serial]) -> serial.Serial:
+def _in_thread(open_it: Callable[[], serial.Serial]) -> serial.Serial:
     errors: list[Exception] = []  # what comes out of a thread the hub would print
 
     def run() -> serial.Serial | None:
@@ -81,7 +53,7 @@ def _open_in_thread(hub: Hub, open_it: Callable[[], serial.Serial]) -> serial.Se
             errors.append(error)
             return None
 
-    result = hub.threadpool.spawn(run)
+    result = get_hub().threadpool.spawn(run)
     try:
         opened = result.get()
     except BaseException:
@@ -97,11 +69,26 @@ def _close(result: AsyncResult[serial.Serial | None]) -> None:
         result.value.close()
 
 
+def link_on(hub: Hub, port: serial.Serial, character_time: float) -> Link:
+    """Return the link on an open port, which it owns; `character_time` is in seconds."""
+    number = descriptor(port)
+    if number is None:
+        return PortLink(hub, port, character_time)
+    return SerialLink(hub, port, number, character_time)
+
+
 class SerialLink(DescriptorLink):
-    """An open port of pyserial, which the link owns, and whose `number` the hub can wait for."""
+    """An open port of pyserial, which the link owns, and whose `number` the hub can wait for.
+
+    If `on_stuck` is set, bytes that the line does not take are dropped, and it is called: a
+    server goes on without that answer.
+    """
+
+    on_stuck: Callable[[], None] | None = None
 
     def __init__(self, hub: Hub, port: serial.Serial, number: int, character_time: float) -> None:
         os.set_blocking(number, False)
+        self.number = number
         self._port = port
         super().__init__(
             hub,
@@ -111,6 +98,17 @@ class SerialLink(DescriptorLink):
             _WRITE_TIMEOUT,
             character_time,
         )
+
+    def send_more(self, now: float) -> None:
+        try:
+            super().send_more(now)
+        except OSError as error:
+            if self.on_stuck is None or error.errno is not None:
+                raise
+            self._batch = b""
+            self.is_sending = False
+            self._port.reset_output_buffer()
+            self.on_stuck()
 
     def receive_now(self) -> bytes | None:
         return self.receive() or None  # pyserial sets terminals so that b"" may mean no bytes yet
@@ -215,14 +213,3 @@ def close_port(port: serial.Serial) -> None:
         with suppress(OSError):
             fcntl.flock(number, fcntl.LOCK_UN)
     port.close()
-
-
-def descriptor(port: serial.Serial) -> int | None:
-    """What the hub can wait for with this port; None if there is no such thing."""
-    if os.name != "posix":
-        return None
-    try:
-        number: int = port.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        return None
-    return number

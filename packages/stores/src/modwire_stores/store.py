@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar, overload
 
 from modwire import Block, IllegalDataAddressError, ServerDeviceFailureError, Unit
+from modwire.units.unit import Waits
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -114,8 +115,8 @@ class StoreBlock(Block):
     take and give integers; they raise IndexError for an address that is not there, and
     `ServerDeviceFailureError` if the store is down.
 
-    A unit of your own with such a block needs `blocking=True`. For gevent's servers it also needs
-    `cooperative = True` in its class where `store.is_cooperative` is true.
+    A unit of your own with such a block needs `blocking=True`. For gevent's servers set its
+    `waits` to `Waits.LOOP` if `store.is_cooperative` is true.
     """
 
     def __init__(self, store: Store, addresses: range) -> None:
@@ -252,13 +253,13 @@ class StoreUnit(Unit):
     ) -> None:
         super().__init__(coils, discrete_inputs, holding_registers, input_registers, blocking=True)
         self.store = store
+        # A connection that gevent has patched must stay in the thread that has opened it.
+        self.waits = Waits.LOOP if store.is_cooperative else Waits.THREAD
 
     @classmethod
     def in_store(cls, store: Store, block: Callable[[str], Block]) -> StoreUnit:
         """A unit of four tables, the blocks of which `block` makes by their names."""
-        # A connection that gevent has patched must stay in the thread that has opened it.
-        made = _CooperativeStoreUnit if store.is_cooperative else cls
-        return made(
+        return cls(
             store,
             coils=block("coils"),
             discrete_inputs=block("discrete_inputs"),
@@ -283,10 +284,6 @@ class StoreUnit(Unit):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-class _CooperativeStoreUnit(StoreUnit):
-    cooperative: ClassVar[bool] = True
 
 
 def is_patched(module: str) -> bool:

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from modwire.calls import BlockingCalls
-from modwire.client.clients import ClientBase
+from modwire.client.clients import BlockingClientBase
 from modwire.client.turns import Turns
 from modwire.messages.base import Response
 
@@ -15,10 +15,7 @@ from .links import LONGEST_WAIT, Link
 
 if TYPE_CHECKING:
     from _thread import LockType
-    from types import TracebackType
     from typing import Any
-
-    from typing_extensions import Self
 
     from modwire.client.exchange import Exchange
     from modwire.client.options import ClientOptions
@@ -28,21 +25,11 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 
-class Client(ClientBase, BlockingCalls):
+class Client(BlockingClientBase, BlockingCalls):
     """A Modbus client that waits: call its methods from any number of threads.
-
-    The link is opened by `connect`, on entering `with`, or by the first call; when it is lost, by
-    the next call. After the second failure in a row to open it there are pauses, 0.1 s to 5 s: a
-    call that has time enough waits until one is over, others raise `ConnectionLostError` at once.
-    A connection that the server closed while it was idle is opened anew before anything is sent;
-    if it only turns out when the answer does not come, a request that writes nothing is sent
-    again, once.
 
     Subclasses define `_open_link`; `name` is what errors and logs call the peer.
     """
-
-    def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
-        self._set_up(name, framing, options)
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
@@ -58,35 +45,10 @@ class Client(ClientBase, BlockingCalls):
         """Open a new link to the peer; OSError if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open_link()")
 
-    @property
-    def options(self) -> ClientOptions:
-        return self._turns.options
-
-    @property
-    def is_open(self) -> bool:
-        return self._turns.link is not None
-
-    def connect(self) -> None:
-        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
-        if self._turns.link is None:
-            self._open(None, None)
-
     def close(self) -> None:
         """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
         with self._lock:
             self._turns.close()
-
-    def __enter__(self) -> Self:
-        self.connect()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def call(
         self,

@@ -19,10 +19,15 @@ from .options import network_client_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any
+
+    from typing_extensions import Self
 
     from ..framing.base import Framing
     from ..serial_settings import Rs485Settings
     from .options import ClientOptions
+    from .turns import Turns
 
 ClientT = TypeVar("ClientT")
 
@@ -32,6 +37,7 @@ class ClientBase:
 
     name: str
     """What errors and logs call the peer."""
+    _turns: Turns[Any, Any]
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         """Make the client ready for use; the link is opened later."""
@@ -40,16 +46,56 @@ class ClientBase:
     @property
     def options(self) -> ClientOptions:
         """The options in effect: unit, response timeout, retries and so on."""
-        raise NotImplementedError
+        return self._turns.options
 
     @property
     def is_open(self) -> bool:
         """True while there is a link, as far as is known; the next call notices a lost one."""
-        raise NotImplementedError
+        return self._turns.link is not None
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
         return f"<{type(self).__name__} {self.name}, {state}>"
+
+
+class BlockingClientBase(ClientBase):
+    """A client whose calls wait, in a thread or a greenlet.
+
+    The link is opened by `connect`, on entering `with`, or by the first call; when it is lost, by
+    the next call. After the second failure in a row to open it there are pauses, 0.1 s to 5 s: a
+    call that has time enough waits until one is over, others raise `ConnectionLostError` at once.
+    A connection that the server closed while it was idle is opened anew before anything is sent;
+    if it only turns out when the answer does not come, a request that writes nothing is sent
+    again, once.
+    """
+
+    def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        self._set_up(name, framing, options)
+
+    def _open(self, unit: int | None, timeout: float | None) -> None:
+        """Open the link for a call; raises `ConnectionLostError` if that fails."""
+        raise NotImplementedError(f"{type(self).__name__} must define _open()")
+
+    def connect(self) -> None:
+        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
+        if not self.is_open:
+            self._open(None, None)
+
+    def close(self) -> None:
+        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class TcpClientBase(ClientBase):

@@ -38,8 +38,8 @@ class AsyncEvent(Event, Protocol):
         raise NotImplementedError
 
 
-class _Ticket(Ticket):
-    """A request, and what tells its task that it is decided."""
+class EventTicket(Ticket):
+    """A request, and the event that tells its task or greenlet that it is decided."""
 
     __slots__ = ("decided",)
 
@@ -53,7 +53,7 @@ class _Line:
 
     def __init__(
         self,
-        queue: GatewayLine[_Ticket],
+        queue: GatewayLine[EventTicket],
         now: Callable[[], float],
         log: Callable[[str], object],
     ) -> None:
@@ -65,22 +65,22 @@ class _Line:
         """`client` will take no answer: withdraw what waits for its turn."""
         _tell(self.queue.hung_up(client, self.now()))
 
-    def enter(self, ticket: _Ticket) -> None:
+    def enter(self, ticket: EventTicket) -> None:
         """Let a request wait until it is decided."""
         _tell(self.queue.enter(ticket, self.now()))
 
-    def finished(self, ticket: _Ticket, outcome: object) -> None:
+    def finished(self, ticket: EventTicket, outcome: object) -> None:
         """The device was asked, with `outcome`."""
         _tell(self.queue.finished(ticket, outcome, self.now()))
         for text in self.queue.take_log():
             self.log(text)
 
-    def leave(self, ticket: _Ticket) -> None:
+    def leave(self, ticket: EventTicket) -> None:
         """Nobody waits for the answer to `ticket` any more."""
         _tell(self.queue.leave(ticket, self.now()))
 
 
-def _tell(decided: list[_Ticket]) -> None:
+def _tell(decided: list[EventTicket]) -> None:
     for ticket in decided:
         ticket.decided.set()
 
@@ -91,7 +91,7 @@ class AsyncLine(_Line):
     def __init__(
         self,
         client: AsyncCaller,
-        queue: GatewayLine[_Ticket],
+        queue: GatewayLine[EventTicket],
         *,
         now: Callable[[], float],
         new_event: Callable[[], AsyncEvent],
@@ -124,7 +124,7 @@ class AsyncDevice(QueuedUnit):
             return None
         line = self._line
         decided = line.new_event()
-        ticket = _Ticket(client, self._target, request, decided)
+        ticket = EventTicket(client, self._target, request, decided)
         try:
             line.enter(ticket)
             await decided.wait()
@@ -143,7 +143,7 @@ class GreenLine(_Line):
     def __init__(
         self,
         client: BlockingCaller,
-        queue: GatewayLine[_Ticket],
+        queue: GatewayLine[EventTicket],
         *,
         now: Callable[[], float],
         new_event: Callable[[], Event],
@@ -176,7 +176,7 @@ class GreenDevice(QueuedUnit):
             return None
         line = self._line
         decided = line.new_event()
-        ticket = _Ticket(client, self._target, request, decided)
+        ticket = EventTicket(client, self._target, request, decided)
         try:
             line.enter(ticket)
             decided.wait()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..messages.base import AnyRequest
     from ..serial_settings import Rs485Settings
     from .options import Authorize, OnCall, ServerOptions
-    from .peers import Network
+    from .peers import HostPort, Network
 
     # Where to listen: a host and a port, or the path of a Unix socket.
     Address: TypeAlias = "tuple[str, int] | str"
@@ -52,8 +52,10 @@ class ServerBase:
     def _set_up(
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
-        """Make the server ready for use."""
-        raise NotImplementedError(f"{type(self).__name__} must define _set_up()")
+        """Make the server ready for use; a package adds what it serves with."""
+        self.units = units
+        self.framing = framing
+        self.options = options
 
     def _bind(self, address: Address, *, reuse_port: bool) -> None:
         """Open the sockets at `address`; OSError if that fails."""
@@ -64,9 +66,19 @@ class ServerBase:
         """Log an error that a unit or a hook raised."""
         raise NotImplementedError
 
+    @property
+    def address(self) -> object:
+        """Where it listens."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} on {self.address}"
+
 
 class TcpServerBase(ServerBase):
     """The constructor of a server on TCP or on a Unix socket; see `__init__`."""
+
+    _address: HostPort | str
 
     def __init__(
         self,
@@ -123,9 +135,16 @@ class TcpServerBase(ServerBase):
         self._set_up(units, framing, merged, workers)
         self._bind(address, reuse_port=reuse_port)
 
+    @property
+    def address(self) -> HostPort | str:
+        """Where it listens: the host and the real port, or the path."""
+        return self._address
+
 
 class UdpServerBase(ServerBase):
     """The constructor of a server on UDP; see `__init__`."""
+
+    _address: HostPort
 
     def __init__(
         self,
@@ -161,6 +180,11 @@ class UdpServerBase(ServerBase):
         )
         self._set_up(units, framing, merged, workers)
         self._bind(address, reuse_port=reuse_port)
+
+    @property
+    def address(self) -> HostPort:
+        """Where it listens: the host and the real port."""
+        return self._address
 
 
 class SerialServerBase(ServerBase):

@@ -16,6 +16,7 @@ from ..errors import (
     ExceptionResponseError,
     IllegalDataAddressError,
     IllegalFunctionError,
+    InvalidRequestError,
 )
 from ..messages.base import ExceptionResponse
 from ..messages.bit_access import MAX_READ_BITS
@@ -176,7 +177,9 @@ class BaseUnit(Datastore, Communication):
         """
         code = request.function_code
         is_plain = not (broadcast or self._listen_only or code in _DIAGNOSTIC_FUNCTIONS)
-        if not is_plain:
+        if is_plain:
+            self._good_exchanges += 1  # until it turns out to be none
+        else:
             self._message_received(broadcast)
             ignored = broadcast and not request.is_write
             if ignored or (self._listen_only and not _restarts(request)):
@@ -191,8 +194,8 @@ class BaseUnit(Datastore, Communication):
         is_refused = isinstance(response, ExceptionResponse)
         if is_plain:
             if not is_refused and response is not None:
-                self._good_exchanges += 1
                 return response
+            self._good_exchanges -= 1
             self._message_received(broadcast)
         if isinstance(response, ExceptionResponse):
             self._message_refused(response.exception_code, answered=not broadcast)
@@ -200,6 +203,17 @@ class BaseUnit(Datastore, Communication):
             answered = response is not None and not broadcast
             self._message_done(success=code != _GET_COMM_EVENT_COUNTER, answered=answered)
         return None if broadcast else response
+
+    def refuse(
+        self, error: InvalidRequestError, *, broadcast: bool = False
+    ) -> ExceptionResponse | None:
+        """Return the response to a request that is not executed, or None for silence."""
+        self._message_received(broadcast)
+        if self._listen_only:
+            self._message_done(success=False, answered=False)
+            return None
+        self._message_refused(error.exception_code, answered=not broadcast)
+        return None if broadcast else _refusal(error.function_code, error.exception_code, error)
 
     def answer_read(self, pdu: bytes) -> bytes | None:
         """Return the PDU that answers `pdu`, if that is a good read (functions 1 to 4).

@@ -1,7 +1,7 @@
 """The gevent servers: greenlets on sockets and serial ports."""
 
+from .datagrams import UdpServer
 from .line import SerialServer
-from .tcp import TcpServer
-from .udp import UdpServer
+from .streams import TcpServer
 
 __all__ = ["SerialServer", "TcpServer", "UdpServer"]

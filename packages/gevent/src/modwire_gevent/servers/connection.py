@@ -1,77 +1,71 @@
-"""`Connection`: one peer of a `TcpServer`, from accepting it to closing it."""
+"""`TcpConnection`: one peer of a `TcpServer`, from accepting it to closing it."""
 
 from __future__ import annotations
 
-from socket import MSG_PEEK
+from collections.abc import Callable
+from socket import MSG_PEEK, socket
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from gevent import GreenletExit
+from gevent import GreenletExit, get_hub
+
+from modwire.server.connection import Connection, Connections, Next
 
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    from logging import Logger
 
-    from gevent.hub import Hub
+    from modwire import ServerProtocol, Units
 
-    from modwire import ServerProtocol
-
-    from .connections import Connections
+    from .workers import Workers
 
 _DEBUG = 10  # logging.DEBUG
-# All requests of one piece are answered before the next is read, so its size bounds what a peer
-# that never reads can make the server keep: 340 answers of 260 bytes, 90 kB.
-_RECEIVE_SIZE = 4096
+_RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
 
 
-class Connection(Waiting):
-    """A peer's requests come in and their answers go out, in order, in the greenlet of `run`.
+class Shared(NamedTuple):
+    """What all connections of a server share."""
 
-    Reading pauses while a call is out, and while answers are unsent. `heard` is when bytes last
-    came, `is_busy` whether a call of the peer is being executed.
-    """
+    connections: Connections[TcpConnection]
+    units: Units
+    workers: Workers
+    logger: Logger
+    wire: Logger
+    wrap: Callable[[socket], socket]
+
+
+class TcpConnection(Waiting):
+    """A socket that does not block, served in the greenlet of `run` as the core decides."""
 
     __slots__ = (
-        "_all",
         "_is_queued",
         "_is_sending",
+        "_shared",
         "_socket",
-        "_wrap",
-        "closing",
-        "heard",
+        "core",
         "is_busy",
         "is_open",
-        "peer",
-        "protocol",
     )
 
-    def __init__(
-        self,
-        connections: Connections,
-        hub: Hub,
-        accepted: socket.socket,
-        protocol: ServerProtocol,
-        wrap: Callable[[socket.socket], socket.socket],
-        now: float,
-    ) -> None:
-        super().__init__(hub, accepted.fileno())
-        self.protocol = protocol
-        self.peer = protocol.peer
-        self.heard = now
-        self.is_busy = False
+    def __init__(self, shared: Shared, accepted: socket, protocol: ServerProtocol) -> None:
+        super().__init__(get_hub(), accepted.fileno())
+        self.core = Connection(protocol, shared.units, monotonic())
+        self.is_busy = False  # in hooks, too, which may wait
         self.is_open = True
-        self.closing = False
-        self._all = connections
+        self._shared = shared
         self._socket = accepted
-        self._wrap = wrap
         self._is_sending = False
         self._is_queued = False
-        protocol.opened(now)
+        shared.connections.add(self)
+
+    @property
+    def heard(self) -> float:
+        """When bytes last came from the peer (seconds, monotonic)."""
+        return self.core.heard
 
     def run(self) -> None:
-        """Serve the peer until one of the two has enough; in a greenlet of its own."""
+        """Serve the peer until it is closed; in a greenlet of its own."""
         try:
             if self.is_open:
                 self._begin()
@@ -83,32 +77,30 @@ class Connection(Waiting):
             raise  # ends the program
         except BaseException as error:  # a bug in a unit must not end the server
             if self.is_open:
-                self._all.logger.error("%s ends: an error that is no peer's", self, exc_info=error)
+                text = "%s ends: an error that is no peer's"
+                self._shared.logger.error(text, self.core, exc_info=error)
         finally:
             self.close("it cannot go on")
 
     def _begin(self) -> None:
         try:
-            self._socket = self._wrap(self._socket)
+            self._socket = self._shared.wrap(self._socket)
         except Exception as error:  # noqa: BLE001 - what a subclass does must not end the server
-            self._all.logger.warning("%s was lost before it was served: %r", self.peer, error)
+            text = "%s was lost before it was served: %r"
+            self._shared.logger.warning(text, self.core.protocol.peer, error)
             self.close("it could not be wrapped")
             return
         if not self.is_open:  # closed by somebody else meanwhile
             self._socket.close()
 
     def _serve(self) -> None:
-        connections = self._all
-        protocol = self.protocol
+        core = self.core
+        wire = self._shared.wire
         # Looked up once, for this is where a server spends its time.
         wait = self.wait_readable
         receive = self._socket.recv
-        respond = protocol.respond
-        units = connections.units
-        is_traced = connections.wire.isEnabledFor
-        has_deadlines = connections.has_deadlines
-        if has_deadlines:
-            self.schedule(protocol.deadline())
+        if core.has_deadlines:
+            self.schedule(core.deadline())
         while self.is_open:
             if not wait():
                 self._handle_ring()
@@ -123,73 +115,57 @@ class Connection(Waiting):
             if not data:
                 self.close("the peer has closed it")
                 return
-            self.heard = now = monotonic()
-            if is_traced(_DEBUG):
-                connections.wire.debug("%s sent %s", self.peer, data.hex(" "))
+            if wire.isEnabledFor(_DEBUG):
+                wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
             self.is_busy = True
-            answers = respond(data, now, units)
-            if answers:
-                self._send(answers)
-            # The most frequent case has nothing more to do.
-            if has_deadlines or self.closing or protocol.closed or protocol.has_call:
-                self._go_on()
+            core.receive_data(data, monotonic())
+            self._go_on()
             self.is_busy = False
 
     def _handle_ring(self) -> None:
         """Somebody has closed it, or it is time for something."""
-        if not self.is_open:
-            return
-        self.protocol.handle_timeout(monotonic())
-        if self.protocol.closed:
-            self.close("it was idle too long")
-            return
-        self.is_busy = True
-        self._answer()
-        self._go_on()
-        self.is_busy = False
-
-    def _answer(self) -> None:
-        answers = self.protocol.answer_all(self._all.units)
-        if answers:
-            self._send(answers)
+        if self.is_open:
+            self.is_busy = True
+            self.core.handle_timeout(monotonic())
+            self._go_on()
+            self.is_busy = False
 
     def _go_on(self) -> None:
-        """See to what answering has left: calls to units that block, a deadline, the end."""
-        protocol = self.protocol
-        while self.is_open and not self.closing and protocol.has_call:
-            call = protocol.next_call()
-            if call is None:
-                break
-            self._is_queued = protocol.is_queued(call, self._all.units)
-            if self._is_queued:
-                self.look_out()
-            response = self._all.workers.execute(protocol, call, self._all.units)
-            self._is_queued = False
-            self.heard = monotonic()
-            protocol.connected(self.heard)
-            answer = protocol.answer(call, response)
-            if answer:
-                self._send(answer)
-            if not self.closing:
-                self._answer()
-        if protocol.closed:
-            self.close(protocol.closing_reason)
-        elif self.closing:
-            self.close("its last answer was sent")
-        elif self._all.has_deadlines and self.is_open:
-            self.schedule(protocol.deadline())
+        """Send, execute and close as the core says, until bytes are wanted."""
+        core = self.core
+        while self.is_open and (following := core.next()) is not Next.READ:
+            if following is Next.SEND:
+                self._send(core.unsent)
+            elif following is Next.EXECUTE:
+                self._execute()
+            else:
+                self.close(core.reason)
+        if core.has_deadlines and self.is_open:
+            self.schedule(core.deadline())
+
+    def _execute(self) -> None:
+        core = self.core
+        call = core.take_call()
+        if call is None:
+            return
+        self._is_queued = core.is_queued(call)
+        if self._is_queued:
+            self.look_out()
+        response = self._shared.workers.execute(core.protocol, call, core.units)
+        self._is_queued = False
+        if self.is_open:
+            core.finish(call, response, monotonic())
 
     def on_early(self) -> None:
-        # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
+        # Most likely it waits no longer. If it only sends no more, it learns that it was queued.
         if self._is_queued and _has_ended(self._socket):
-            self._all.units.hung_up(self.protocol.asker)
+            self.core.hung_up()
 
     def _send(self, data: bytes) -> None:
-        """Send `data`; waits for room, in which time no call counts as being executed."""
-        if not self.is_open:
-            return
-        if self._all.wire.isEnabledFor(_DEBUG):
-            self._all.wire.debug("%s gets %s", self.peer, data.hex(" "))
+        """Send answers; waits for room, in which time no call counts as being executed."""
+        wire = self._shared.wire
+        if wire.isEnabledFor(_DEBUG):
+            wire.debug("%s gets %s", self.core.protocol.peer, data.hex(" "))
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
@@ -197,44 +173,28 @@ class Connection(Waiting):
         except OSError as error:
             self.close(str(error))
             return
+        self.core.unsent = data[sent:]
         if sent != len(data):
-            self.is_busy = False
-            self._is_sending = True
-            try:
-                self._send_rest(memoryview(data)[sent:])
-            finally:
-                self._is_sending = False
-                self.is_busy = True
+            self._wait_for_room()
 
-    def _send_rest(self, rest: memoryview) -> None:
-        if self._all.has_deadlines:
-            self.schedule(self.protocol.deadline())
-        while True:
-            has_room = self.wait_writable()
-            if not self.is_open:
-                return
-            if not has_room:
-                self.protocol.handle_timeout(monotonic())
-                if self.protocol.closed:
-                    self.close("it was idle too long, and took no answer")
-                    return
-                self.schedule(self.protocol.deadline())
-                continue
-            try:
-                rest = rest[self._socket.send(rest) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                self.close(str(error))
-                return
-            if not rest:
-                return
+    def _wait_for_room(self) -> None:
+        core = self.core
+        self.is_busy = False
+        self._is_sending = True
+        try:
+            if core.has_deadlines:
+                self.schedule(core.deadline())
+            if not self.wait_writable() and self.is_open:
+                core.handle_timeout(monotonic())
+        finally:
+            self._is_sending = False
+            self.is_busy = True
 
-    def close_when_done(self, reason: str) -> None:
+    def stop(self) -> None:
         """Take no more requests; close when the answers to those being executed are sent."""
-        self.closing = True
+        self.core.stop()
         if not self.is_busy and not self._is_sending:
-            self.close(reason)
+            self.close(self.core.reason)
 
     def close(self, reason: str) -> None:
         """Close it at once; its greenlet ends as soon as it can."""
@@ -242,15 +202,12 @@ class Connection(Waiting):
             self.is_open = False
             self.unwatch()
             self._socket.close()
-            self._all.forget(self)
-            self.protocol.ended()
-            self._all.logger.debug("%s closed: %s", self, reason)
-
-    def __str__(self) -> str:
-        return f"connection of {self.peer}"
+            self._shared.connections.forget(self)
+            self.core.ended(reason)
+            self._shared.logger.debug("%s closed: %s", self.core, reason)
 
 
-def _has_ended(link: socket.socket) -> bool:
+def _has_ended(link: socket) -> bool:
     try:
         return not link.recv(1, MSG_PEEK)
     except BlockingIOError:

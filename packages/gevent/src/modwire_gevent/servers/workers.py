@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from _thread import get_ident
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from gevent import GreenletExit, get_hub
@@ -28,25 +28,19 @@ class Workers:
         self._threads: set[int] = set()
 
     def execute(self, protocol: ServerProtocol, call: Call, units: Units) -> Response | None:
-        """What `units` answer to `call`; lets other greenlets run while it waits.
+        """Return what `units` answer to `call`; other greenlets run while it waits.
 
-        Hooks, and units that cooperate, are called in this greenlet.
+        Hooks, and units whose `waits` is LOOP or QUEUE, are called in this greenlet.
         """
-        unit = None if call.broadcast else protocol.find(call.unit, units)
-        if unit is not None and unit.is_async:
-            return protocol.execute(call, units)  # which refuses it, and says why
         try:
-            return _complete(protocol.execute_async(call, units, self._wait_for))
+            return protocol.executor.execute(call, units, self.run)
         except (GreenletExit, KeyboardInterrupt, SystemExit):
             raise  # meant for this greenlet or for the program
         except BaseException as error:  # noqa: BLE001 - such as a gevent.Timeout of the unit's own
-            return protocol.failed(call, error)
-
-    async def _wait_for(self, function: Callable[[], T]) -> T:
-        return self.run(function)
+            return protocol.executor.failed(call, error)
 
     def run(self, function: Callable[[], T]) -> T:
-        """What `function` gives, or raises, in a thread; other greenlets run meanwhile."""
+        """Return what `function` does in a thread, or raise its error; other greenlets run."""
         if self._pool is None:
             from gevent.threadpool import ThreadPool
 
@@ -62,15 +56,12 @@ class Workers:
                 errors.append(error)
 
         self._pool.spawn(run_in_thread).get()
-        if not errors:
-            return values.pop()
-        error = errors.pop()
-        if isinstance(error, Exception):
-            raise error
-        raise RuntimeError(f"a unit raised {error!r} in its thread") from error
+        if errors:
+            raise errors.pop()
+        return values.pop()
 
     def run_here(self) -> bool:
-        """Whether the caller is in one of the threads."""
+        """True if the caller is in one of the threads."""
         return get_ident() in self._threads
 
     def close(self) -> None:
@@ -84,18 +75,3 @@ class Workers:
             spawn(pool.kill)
         else:
             pool.kill()
-
-
-def _complete(coroutine: Coroutine[object, None, T]) -> T:
-    """What a coroutine gives that waits as greenlets do, in its own calls.
-
-    A unit that is sent a broadcast and awaits something of an event loop is told that there is
-    none.
-    """
-    try:
-        coroutine.send(None)
-        while True:
-            coroutine.throw(TypeError("execute() is async: only async servers can await it"))
-    except StopIteration as end:
-        value: T = end.value
-        return value

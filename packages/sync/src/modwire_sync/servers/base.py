@@ -33,9 +33,7 @@ class Server(ServerBase):
     def _set_up(
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
-        self.units = units
-        self.framing = framing
-        self.options = options
+        super()._set_up(units, framing, options, workers)
         self._loop = Loop(workers)
         self._logger = self._loop.logger
         self._lock = threading.Lock()

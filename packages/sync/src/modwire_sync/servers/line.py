@@ -186,6 +186,3 @@ class SerialServer(SerialServerBase, Server):
         except Exception as error:  # noqa: BLE001 - it may be gone, and drivers raise what they like
             self._logger.debug("%s: %s", self, error)
         port.close()
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} on {self._address}"

@@ -17,7 +17,6 @@ from .connection import TcpConnection
 if TYPE_CHECKING:
     import socket
 
-    from modwire.server.peers import HostPort
     from modwire.server.servers import Address
 
 
@@ -48,11 +47,6 @@ class TcpServer(TcpServerBase, Server):
             raise
         self._address = self._listeners.address
         self._listeners.name = str(self)
-
-    @property
-    def address(self) -> HostPort | str:
-        """Where it listens: the host and the real port, or the path."""
-        return self._address
 
     def wrap_socket(self, accepted: socket.socket) -> socket.socket:
         """Return the socket to use for an accepted one, which does not block; to be overridden.
@@ -114,6 +108,3 @@ class TcpServer(TcpServerBase, Server):
     def _close_links(self) -> None:
         self._close_listeners()
         self._connections.close()
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} on {self._address}"

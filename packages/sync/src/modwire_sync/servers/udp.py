@@ -48,11 +48,6 @@ class UdpServer(UdpServerBase, Server):
         assert isinstance(bound, HostPort)
         self._address = bound
 
-    @property
-    def address(self) -> HostPort:
-        """Where it listens: the host and the real port."""
-        return self._address
-
     def _open(self) -> None:
         for each in self._sockets:
             self._loop.watch(each.fileno(), partial(self._on_readable, each))
@@ -116,6 +111,3 @@ class UdpServer(UdpServerBase, Server):
             self._loop.unwatch(each.fileno())
             each.close()
         self._sockets = []
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} on {self._address}"

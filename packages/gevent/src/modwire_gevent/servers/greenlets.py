@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import AI_NUMERICHOST, AI_PASSIVE, gaierror
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 import gevent
+import gevent.socket
 from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.event import Event
+from gevent.monkey import get_original
 
-from modwire import Framing, Units
-from modwire.options import check_count
+from modwire.server.servers import ServerBase
 
 from .workers import Workers
 
 if TYPE_CHECKING:
     from logging import Logger
+    from socket import SocketKind
     from types import TracebackType
 
     from gevent.hub import Hub
     from typing_extensions import Self
 
-    from modwire import ServerOptions
+    from modwire import Framing, ServerOptions, Units
     from modwire.messages.base import AnyRequest
+    from modwire.server.servers import Address
+    from modwire_sync.sockets import Found
 
     AnyGreenlet: TypeAlias = Greenlet[..., None]
 
@@ -35,35 +40,20 @@ _GRACE = 5.0  # seconds
 _POLL = 0.01  # seconds
 
 
-class Server:
+class Server(ServerBase):
     """The base of `TcpServer`, `UdpServer` and `SerialServer`; not to be used itself.
 
     Everything is done by greenlets of the hub that `start` or `serve_forever` is called in. Only
-    units that block are executed in `workers` threads, and those whose attribute `cooperative` is
-    true, such as `RemoteUnit`, in a greenlet. A server serves once: when it was shut down, make a
-    new one.
+    units that block are executed in `workers` threads. A server serves once: when it was shut
+    down, make a new one.
     """
 
-    def __init__(
-        self,
-        units: Units,
-        framing: type[Framing],
-        options: ServerOptions,
-        *,
-        workers: int,
+    def _set_up(
+        self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
-        if not isinstance(units, Units):
-            raise TypeError(
-                f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
-            )
-        check_count("workers", workers)
-        Framing.check_class(framing)
-        # Costs to import, and those who only use clients need it less soon.
-        from logging import getLogger
+        super()._set_up(units, framing, options, workers)
+        from logging import getLogger  # slow to import, and clients need it later
 
-        self.units = units
-        self.framing = framing
-        self.options = options
         self._logger: Logger = getLogger("modwire.server")
         self._wire: Logger = getLogger("modwire.wire")
         self._workers = Workers(workers)
@@ -246,6 +236,12 @@ class Server:
             error = RuntimeError(f"{self}: the greenlet that serves was killed")
             gevent.spawn(self._fail, error)
 
+    @staticmethod
+    def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+        from logging import getLogger
+
+        getLogger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)
+
     def _open(self) -> None:
         """Open what the constructor has not opened yet, and spawn what serves."""
         raise NotImplementedError
@@ -262,8 +258,17 @@ class Server:
         raise NotImplementedError
 
 
-def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
-    """Log what a unit or a hook raised: the adapter's part of `merged_server_options`."""
-    from logging import getLogger
+def find_addresses(address: Address, kind: SocketKind) -> Found | None:
+    """Return what `bind` has to be told of a host name, looked up while other greenlets run."""
+    from modwire_sync.sockets import check_address
 
-    getLogger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)
+    if isinstance(address, str):
+        return None
+    host, port = check_address(address, kind)
+    if not host:
+        return None
+    look_up = get_original("socket", "getaddrinfo")
+    try:  # an address needs no thread of the hub's
+        return list(look_up(host, port, type=kind, flags=AI_PASSIVE | AI_NUMERICHOST))
+    except gaierror:
+        return list(gevent.socket.getaddrinfo(host, port, type=kind, flags=AI_PASSIVE))

@@ -1,0 +1,93 @@
+"""The clients for TCP, UDP, Unix sockets and serial lines: how each opens its link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gevent import get_hub, socket
+
+from modwire.client import clients
+
+from .client import Client
+from .links import Link, SocketLink
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from modwire import Endpoint
+
+
+class _SocketClient(Client):
+    """A client on a socket of gevent's, which connects without holding up other greenlets."""
+
+    def _connect(self) -> socket.socket:
+        """Return a connected socket; OSError if that fails."""
+        raise NotImplementedError
+
+    def _open_link(self) -> Link:
+        return SocketLink(get_hub(), self._connect(), self.options.response_timeout)
+
+
+class TcpClient(clients.TcpClientBase, _SocketClient):
+    """A gevent client over TCP."""
+
+    def _connect(self) -> socket.socket:
+        connected = socket.create_connection(
+            self._address, self._connect_timeout, self._source_address
+        )
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, self._keepalive)
+        return connected
+
+
+class UnixClient(clients.UnixClientBase, _SocketClient):
+    """A gevent client over a Unix stream socket."""
+
+    def _connect(self) -> socket.socket:
+        opened = socket.socket(socket.AF_UNIX)
+        opened.settimeout(self._connect_timeout)
+        return _connected(opened, self._path)
+
+
+class UdpClient(clients.UdpClientBase, _SocketClient):
+    """A gevent client over UDP."""
+
+    def _connect(self) -> socket.socket:
+        found = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+        opened = socket.socket(*found[0][:3])
+        # A connected socket receives from the server alone, and its refusals are errors.
+        return _connected(opened, found[0][4], self._source_address)
+
+
+def _connected(
+    opened: socket.socket, address: tuple[Any, ...] | str, source: tuple[str, int] | None = None
+) -> socket.socket:
+    try:
+        if source is not None:
+            opened.bind(source)
+        opened.connect(address)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+class SerialClient(clients.SerialClientBase, Client):
+    """A gevent client on a serial line."""
+
+    def _open_link(self) -> Link:
+        from .serial_link import link_on, open_without_blocking
+
+        port = open_without_blocking(
+            self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
+        )
+        return link_on(get_hub(), port, self._settings.character_time)
+
+
+def connect(endpoint: str | Endpoint) -> Client:
+    """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
+
+    It connects on entering `with`, or on its first call. Raises ValueError if it is no endpoint
+    (`Endpoint.parse` lists what is), and for tls, which this version does not speak.
+    """
+    return clients.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
