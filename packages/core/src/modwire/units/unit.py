@@ -133,9 +133,12 @@ class BaseUnit(Datastore, Communication):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._execute_is_ours = cls.execute is BaseUnit.perform
-        code = getattr(cls.execute, "__code__", None)
-        if code is not None and code.co_flags & _CO_COROUTINE and cls.waits is Waits.NEVER:
-            cls.waits = Waits.LOOP
+        if "execute" in cls.__dict__ and "waits" not in cls.__dict__:
+            inherited: object = getattr(super(cls, cls), "execute", None)
+            if _is_coroutine_function(cls.execute):
+                cls.waits = Waits.LOOP if cls.waits is Waits.NEVER else cls.waits
+            elif _is_coroutine_function(inherited) and cls.waits is Waits.LOOP:
+                cls.waits = Waits.NEVER
 
     @property
     def blocking(self) -> bool:
@@ -287,6 +290,11 @@ class BaseUnit(Datastore, Communication):
     def canopen_general_reference(self, data: bytes) -> bytes:
         """The answer's data to function 43/13 (section 6.20); to be overridden, refuses with 01."""
         raise IllegalFunctionError(detail="the unit has no CANopen objects")
+
+
+def _is_coroutine_function(function: object) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_COROUTINE)
 
 
 def _restarts(request: AnyRequest) -> bool:
