@@ -144,19 +144,6 @@ class WebSocket:
             opcode, data = self.receive()
         return int.from_bytes(data[:2], "big"), data[2:].decode()
 
-    def has_more(self, seconds: float) -> bool:
-        """Whether something comes within these seconds."""
-        if self._buffer:
-            return True
-        self._socket.settimeout(seconds)
-        try:
-            self._receive()
-        except TimeoutError:
-            return False
-        finally:
-            self._socket.settimeout(PATIENCE)
-        return True
-
     def __enter__(self) -> WebSocket:
         return self
 
