@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from selenium.webdriver.remote.webelement import WebElement
 
-PATIENCE = 15.0  # seconds for what a user waits a moment for, on a busy machine
+PATIENCE = 30.0  # seconds for what a user waits a moment for, on a busy machine
 
 
 def is_there() -> bool:
@@ -152,6 +152,12 @@ class Browser:
     def resize(self, width: int, height: int = 800) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def listed(self, script: str) -> list[object]:
+        """What a script returns, which is a list."""
+        found = self.run(script)
+        assert isinstance(found, list)
+        return found
 
     def run(self, script: str, *arguments: object) -> object:
         return self.driver.execute_script(script, *arguments)

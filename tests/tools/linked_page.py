@@ -1,4 +1,4 @@
-"""`linked`: one browser's WebSocket in memory, for tests in which time passes by trio's `MockClock`."""
+"""`linked`: a browser's WebSocket in memory, for tests whose time is that of a `MockClock`."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from types import TracebackType
 
-PATIENCE = 15.0  # seconds
+PATIENCE = 30.0  # seconds for what takes milliseconds, on a busy machine
 
 
 class Answer:

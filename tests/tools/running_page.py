@@ -21,7 +21,7 @@ from modwire_tools.web import format_link, serve_page
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 30.0  # seconds
 _Result = TypeVar("_Result")
 
 

@@ -124,7 +124,7 @@ def test_two_thousand_rows_are_looked_up_only_where_they_are_seen(
         root.geometry("300x400")
         root.update()
         rows.set_count(2000)
-        give_up = monotonic() + 10
+        give_up = monotonic() + 30
         while len(rows.tree.get_children()) != 2000:
             assert monotonic() < give_up
             root.update()

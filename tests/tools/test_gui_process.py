@@ -78,7 +78,7 @@ def test_a_client_reads_what_the_window_shows_until_it_is_closed(display: str) -
 
         say("start")
         _wait_for(port, process)
-        with connect(f"tcp://127.0.0.1:{port}?timeout=10") as client:
+        with connect(f"tcp://127.0.0.1:{port}?timeout=20") as client:
             (period,) = client.read_holding_registers(0, 1)
             _until(lambda: shows("demand_period") == ["running", str(period), ""])
             client.write_registers(0, [period + 15])
@@ -87,7 +87,7 @@ def test_a_client_reads_what_the_window_shows_until_it_is_closed(display: str) -
         output, errors = process.communicate(timeout=PATIENCE)
         assert (output, errors, process.returncode) == ("closed\n", "", 0)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), 5)
+        socket.create_connection(("127.0.0.1", port), PATIENCE)
 
 
 def _until(condition: object) -> None:
@@ -104,7 +104,7 @@ def test_a_signal_ends_it_cleanly(display: str, number: signal.Signals, code: in
     port = free_port()
     with _process(display, *COMMAND, "--port", port, "--start") as process:
         _wait_for(port, process)
-        with connect(f"tcp://127.0.0.1:{port}?timeout=10") as client:
+        with connect(f"tcp://127.0.0.1:{port}?timeout=20") as client:
             assert tuple(client.read_holding_registers(0, 1)) == (15,)
             process.send_signal(number)
             output, errors = process.communicate(timeout=PATIENCE)

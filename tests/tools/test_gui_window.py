@@ -27,7 +27,7 @@ from driven_window import (
     stopped,
     type_in,
 )
-from programs import free_port
+from programs import PATIENCE, free_port
 from virtual_screen import virtual_display
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def test_devices_may_be_on_consecutive_addresses() -> None:
         yield from started(window)
         places = f"tcp://127.0.1.1:{port} to tcp://127.0.1.2:{port}"
         assert window.root.title() == f"Energy meter (2 devices) at {places} - modwire"
-        socket.create_connection(("127.0.1.2", port), 5).close()
+        socket.create_connection(("127.0.1.2", port), PATIENCE).close()
 
     setup = setup_of(host="127.0.1.1", port=str(port), devices="2", consecutive="addresses")
     drive(setup, body)
@@ -363,7 +363,7 @@ def test_closing_while_it_starts_ends_all() -> None:
 def _refuses(port: int) -> bool:
     """Whether nobody listens at a port."""
     try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
+        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
     except ConnectionRefusedError:
         return True
     return False

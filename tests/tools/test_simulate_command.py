@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -259,13 +260,13 @@ def test_silence_is_copied_too(tmp_path: Path) -> None:
         """
     )
     served = simulated(read_device(path), ["tcp://127.0.0.1:0"])
-    with served as view, connect(f"{view.devices()[0].endpoints[0]}?timeout=0.2") as client:
-        assert client.read_holding_registers(0) == [1]
-        assert client.read_input_registers(1, 2) == [2, 3]
+    with served as view, connect(view.devices()[0].endpoints[0]) as client:
+        assert client.read_holding_registers(0, timeout=PATIENCE) == [1]
+        assert client.read_input_registers(1, 2, timeout=PATIENCE) == [2, 3]
         with pytest.raises(ResponseTimeoutError):
-            client.read_holding_registers(1)
+            client.read_holding_registers(1, timeout=0.2)
         with pytest.raises(ResponseTimeoutError):
-            client.read_input_registers(0, 3)
+            client.read_input_registers(0, 3, timeout=0.2)
 
 
 def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
@@ -280,8 +281,11 @@ def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
         )
         part = tmp_path / "copy.toml.part"
         try:
-            while not part.exists() and process.poll() is None:
-                pass  # it is written with the first step
+            give_up = monotonic() + PATIENCE
+            while not part.exists():  # it is written with the first step
+                assert process.poll() is None, "the scrape has ended"
+                assert monotonic() < give_up, "the scrape keeps nothing"
+                sleep(0.01)  # a file tells nobody that it is there
             process.send_signal(signal.SIGINT)
             _, error = process.communicate(timeout=PATIENCE)
         finally:
