@@ -256,7 +256,7 @@ def test_the_page_asks_for_the_token(closed: ServedPage) -> None:
 def _cookie(header: str | None) -> str:
     assert header is not None
     cookie, *rules = header.split("; ")
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} == set(rules)
+    assert {"httponly", "samesite=strict", "path=/"} == {rule.lower() for rule in rules}
     assert TOKEN not in cookie  # cookies of a host are shown to all its ports
     return cookie
 

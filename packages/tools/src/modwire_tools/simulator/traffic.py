@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from modwire import ExceptionResponse, FaultyResponse, Response
 
 from ..explain import describe_request, describe_response
-from .view import Message, TrafficFilter
+from .view import Message, Outcome, TrafficFilter
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
@@ -38,8 +38,8 @@ class Record:
     message: Message | None = None
 
     @property
-    def outcome(self) -> str:
-        """How it ended: "ok", "exception" or "silence"."""
+    def outcome(self) -> Outcome:
+        """How it ended."""
         response = self.response
         if isinstance(response, FaultyResponse):
             response = None if response.drops else response.response

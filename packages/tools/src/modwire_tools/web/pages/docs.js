@@ -8,14 +8,20 @@ const main = document.getElementById("main");
 function sketch(schema, all, depth = 0) {
   const pad = "  ".repeat(depth);
   if (schema.$ref) return sketch(all[schema.$ref.split("/").at(-1)], all, depth);
+  if (schema.anyOf) return schema.anyOf.map((each) => sketch(each, all, depth)).join(" or ");
   const note = [schema.description, schema.enum && schema.enum.join(" | "),
     schema.minimum !== undefined && `${schema.minimum}..${schema.maximum ?? ""}`].filter(Boolean).join(", ");
-  if (schema.type === "array") return `[${sketch(schema.items ?? {}, all, depth)}, \u2026]${note ? `   ${note}` : ""}`;
+  if (schema.type === "array") {
+    const items = schema.prefixItems
+      ? schema.prefixItems.map((each) => sketch(each, all, depth)).join(", ")
+      : `${sketch(schema.items ?? {}, all, depth)}, \u2026`;
+    return `[${items}]${note ? `   ${note}` : ""}`;
+  }
   if (schema.type === "object" && schema.properties) {
     const lines = Object.entries(schema.properties).map(([key, each]) => `${pad}  ${key}: ${sketch(each, all, depth + 1)}`);
     return `{\n${lines.join("\n")}\n${pad}}`;
   }
-  const type = Array.isArray(schema.type) ? schema.type.join(" or ") : schema.type ?? "any";
+  const type = schema.type ?? (schema.enum ? "string" : "any");
   return note ? `${type}   ${note}` : type;
 }
 
