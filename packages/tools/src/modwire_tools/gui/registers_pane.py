@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from tkinter import ttk
 
-from ..addresses import Place
+from modwire.units.tables import BIT_TABLES
+
 from ..cli.arguments import parse_whole
 from ..simulator.view import TableInfo
 from .choice import Choice, ChosenUnit
@@ -122,7 +123,7 @@ class RegistersPane(ttk.Frame):
         if unit is None or table is None:
             return []
         rows: list[Row] = []
-        has_bits = Place(table.table, 0).has_bits
+        has_bits = table.table in BIT_TABLES
         while len(rows) < count:
             address, rest = self._place_of(start + len(rows))
             size = min(rest, count - len(rows), _MOST_VALUES)
@@ -164,7 +165,7 @@ class RegistersPane(ttk.Frame):
             return done
 
         (now,) = unit.view.values(unit.device, unit.unit, name, address, 1)
-        if Place(name, 0).has_bits:
+        if name in BIT_TABLES:
             self.rows.select(index)
             write(0 if now else 1)
             return

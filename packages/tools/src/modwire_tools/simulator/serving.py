@@ -20,7 +20,6 @@ from modwire import (
     ServerOptions,
     ServerProtocol,
 )
-from modwire.server.peers import HostPort
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from .lines import Lines
@@ -309,15 +308,18 @@ class _Started(trio.TaskStatus[object]):
         self.is_told = False
 
     def started(self, value: object = None) -> None:
-        """`value` is what the server gives: its address, or its path."""
+        """Keep `value`, the server's (host, port), or the path of its socket."""
         if self.is_told:
             return
         self.is_told = True
-        if isinstance(value, HostPort):
-            old = self._endpoint
-            new = Endpoint(old.transport, old.framing, host=old.host, port=value.port)
-            self._device.endpoints[self._device.endpoints.index(old)] = new
-            self.text = str(new)
+        match value:
+            case (_, int(port)):
+                old = self._endpoint
+                new = Endpoint(old.transport, old.framing, host=old.host, port=port)
+                self._device.endpoints[self._device.endpoints.index(old)] = new
+                self.text = str(new)
+            case _:  # a path, which stays as it was given
+                pass
         self._task_status.started(self.text)
 
 

@@ -9,7 +9,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
-from modwire.errors import ExceptionResponseError, IllegalDataAddressError
+from modwire import ExceptionResponseError, IllegalDataAddressError
 from modwire.units.datastore import MemoryBlock
 
 from .devices import BlockSpec, Limit, Refusal

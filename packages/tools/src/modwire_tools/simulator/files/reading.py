@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
+from modwire.units.tables import BIT_TABLES, TABLES
 from modwire.values.orders import Endian
 
-from ...addresses import TABLES, Place
 from ..devices import (
     BlockSpec,
     DeviceSpec,
@@ -218,7 +218,7 @@ def _read_refusal(refusal: Section) -> Refusal:
 
 
 def _read_limit(limits: Section, table: str) -> Limit:
-    most = 2000 if Place(table, 0).has_bits else 125
+    most = 2000 if table in BIT_TABLES else 125
     if isinstance(limits.get(table), int):
         return Limit(limits.integer(table, 1, most))
     limit = limits.section(table, ("count", "exception"))
