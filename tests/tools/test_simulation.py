@@ -198,7 +198,7 @@ def test_wrong_arguments_of_the_view_are_one_sentence() -> None:
                 (ValueError, "table must be one", lambda: view.values(0, 1, "coil", 0, 1)),
                 (ValueError, "must be 0..1, got 2", lambda: view.write(0, 1, "coils", 0, [2])),
                 (ValueError, "does not have all", lambda: view.write(0, 1, "coils", 1, [1, 1])),
-                (ValueError, "rate of drop", lambda: view.set_faults(0, 1, Faults(drop=2))),
+                (ValueError, "drop must be 0..1", lambda: view.set_faults(0, 1, Faults(drop=2))),
                 (
                     ValueError,
                     "exception_code",

@@ -211,7 +211,11 @@ def test_faults(served: Served) -> None:
         (f"{UNIT}/tables/nothing", 404, "this unit has no table 'nothing'"),
         (f"{UNIT}/tables/coils?count=1001", 400, "count must be 1..1000, got '1001'"),
         (f"{UNIT}/points/nothing", 404, "this unit has no point 'nothing'"),
-        ("/api/traffic?outcome=good", 400, "outcome must be exception, ok, silence, got 'good'"),
+        (
+            "/api/traffic?outcome=good",
+            400,
+            "outcome must be one of exception, ok, silence, got 'good'",
+        ),
         ("/api/traffic?functions=3;4", 400, "functions must be 1..255, got '3;4'"),
         ("/api/explain?request=0x", 400, "request must be hexadecimal digits, got '0x'"),
         ("/api/nothing", 404, "not found"),

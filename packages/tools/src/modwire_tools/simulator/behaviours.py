@@ -10,10 +10,14 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
+
+from msgspec import Meta
 
 _MASK = (1 << 64) - 1
 _MOST_STEPS = 2000  # of a random walk that are made up for at once
+
+Positive = Annotated[float, Meta(gt=0)]
 
 Lookup = Callable[[str, float], object]
 """Gives the value of another point of the unit at a time; LookupError if there is none."""
@@ -84,7 +88,7 @@ class Sine:
 
     around: float
     amplitude: float
-    period: float
+    period: Positive
     phase: float = 0.0
     noise: float = 0.0
 
@@ -115,8 +119,8 @@ class Ramp:
 
     start: float
     end: float
-    period: float
-    then: str = "repeat"
+    period: Positive
+    then: Literal["repeat", "bounce", "once"] = "repeat"
 
     @property
     def text(self) -> str:
@@ -161,8 +165,8 @@ class RandomWalk:
     """Takes a step of at most `step`, up or down, every `interval` seconds, within bounds."""
 
     start: float
-    step: float
-    interval: float = 1.0
+    step: Positive
+    interval: Positive = 1.0
     low: float = -math.inf
     high: float = math.inf
 
@@ -213,8 +217,8 @@ class Counter:
 
     start: float = 0.0
     rate: float = 1.0
-    step: float = 0.0
-    modulo: float | None = None
+    step: Positive = 0.0
+    modulo: Positive | None = None
 
     @property
     def text(self) -> str:

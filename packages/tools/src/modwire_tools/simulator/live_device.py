@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from modwire import Endpoint, Units
 
 from .devices import DeviceSpec, UnitSpec
+from .fields import fields_of
 from .units import SimulatedUnit, UnitPlan, in_front
 from .view import Faults
 
@@ -134,14 +135,9 @@ _NO_DRAW = random.Random(0)
 
 
 def check_faults(faults: Faults) -> None:
-    """Raise ValueError for rates, codes and times that cannot be."""
-    for name in ("drop", "silence", "damage", "exception", "delay"):
-        rate: object = getattr(faults, name)
-        if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise ValueError(f"the rate of {name} must be 0.0 to 1.0, got {rate!r}")
-    code: object = faults.exception_code
-    if not isinstance(code, int) or not 1 <= code <= 255:
-        raise ValueError(f"exception_code must be 1..255, got {code!r}")
-    seconds: object = faults.delay_seconds
-    if not isinstance(seconds, (int, float)) or not 0 <= seconds <= 3600:
-        raise ValueError(f"delay_seconds must be 0..3600, got {seconds!r}")
+    """Raise ValueError for rates, codes and times outside their limits."""
+    for name, field in fields_of(Faults).items():
+        try:
+            field.check(getattr(faults, name))
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None

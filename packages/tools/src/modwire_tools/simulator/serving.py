@@ -313,7 +313,7 @@ class _Started(trio.TaskStatus[object]):
             return
         self.is_told = True
         match value:
-            case (_, int(port)):
+            case (str(), int(port)):
                 old = self._endpoint
                 new = Endpoint(old.transport, old.framing, host=old.host, port=port)
                 self._device.endpoints[self._device.endpoints.index(old)] = new

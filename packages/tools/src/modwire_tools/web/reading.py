@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import TypeGuard, TypeVar
 
 import msgspec
-from msgspec import Struct, ValidationError, inspect
-from msgspec.structs import FieldInfo
-from msgspec.structs import fields as structs_fields
+from msgspec import Struct
+from msgspec.inspect import IntType
+
+from ..simulator.fields import fields_of, shown
 
 T = TypeVar("T", bound=Struct)
 
@@ -19,81 +19,34 @@ def read(model: type[T], given: Mapping[str, object]) -> T:
 
     None and "" stand for a field that is not given, except where a text may be. Raises ValueError.
     """
-    fields = _fields(model)
+    fields = fields_of(model)
     if model.__struct_config__.forbid_unknown_fields:
         for name in given:
             if name not in fields:
                 raise ValueError(f"there is no field {name!r}; there are {', '.join(fields)}")
     found: dict[str, object] = {}
-    for name, (field, kind) in fields.items():
+    for name, field in fields.items():
         value = given.get(name)
-        is_text = isinstance(kind, inspect.StrType | inspect.CustomType)
-        if name not in given or (not is_text and value in (None, "")):
+        if name not in given or (not field.is_text and value in (None, "")):
             if field.required:
-                raise ValueError(f"{name} is missing; it must be {_allowed(kind)}")
+                raise ValueError(f"{name} is missing; it must be {field.allowed}")
             continue
-        if isinstance(kind, inspect.IntType) and isinstance(value, str):
-            value = _parse_integer(value)
+        is_integer = isinstance(field.kind, IntType)
         try:
-            found[name] = msgspec.convert(value, field.type)
-        except ValidationError:
-            raise ValueError(_complaint(name, kind, given[name])) from None
+            found[name] = field.check(_parse_integer(value) if is_integer else value)
+        except ValueError:
+            raise ValueError(f"{name} {field.complaint(value)}") from None
     return model(**found)
 
 
-@cache
-def _fields(model: type[Struct]) -> Mapping[str, tuple[FieldInfo, inspect.Type]]:
-    """The fields, with their types without what is for the schema only."""
-    info = inspect.type_info(model)
-    assert isinstance(info, inspect.StructType)
-    kinds = {field.name: _bare(field.type) for field in info.fields}
-    return {field.name: (field, kinds[field.name]) for field in structs_fields(model)}
-
-
-def _bare(kind: inspect.Type) -> inspect.Type:
-    return _bare(kind.type) if isinstance(kind, inspect.Metadata) else kind
-
-
-def _complaint(name: str, kind: inspect.Type, value: object) -> str:
-    if isinstance(kind, inspect.ListType):
-        most = kind.max_length
-        if not is_list(value) or not value or (most is not None and len(value) > most):
-            return f"{name} must be {_allowed(kind)}"
-        wrong = next(item for item in value if not isinstance(item, int))
-        return f"{name} must be whole numbers, got {_shown(wrong)}"
-    return f"{name} must be {_allowed(kind)}, got {_shown(value)}"
-
-
-def _allowed(kind: inspect.Type) -> str:
-    """What a field may be, as the end of "it must be"."""
-    match kind:
-        case inspect.IntType() | inspect.FloatType():
-            return f"{kind.ge:g}..{kind.le}" if kind.ge is not None else "a number"
-        case inspect.BoolType():
-            return "true or false"
-        case inspect.LiteralType():
-            return ", ".join(map(str, kind.values))
-        case inspect.ListType():
-            return f"a list of {kind.min_length}..{kind.max_length} numbers"
-        case inspect.StrType(max_length=int(most)):
-            return f"a text of at most {most} characters"
-        case _:
-            return "a text"
-
-
-def _parse_integer(text: str) -> int | str:
-    """The number in a text of a path or a query; the text itself if it is none."""
-    if not text.isascii() or len(text) > 20:
-        return text
+def _parse_integer(value: object) -> object:
+    """The number in a text of a path or a query; any other value as it is."""
+    if not isinstance(value, str) or not value.isascii() or len(value) > 20:
+        return value
     try:
-        return int(text, 16 if text[:2].lower() == "0x" else 10)
+        return int(value, 16 if value[:2].lower() == "0x" else 10)
     except ValueError:
-        return text
-
-
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}..."
+        return value
 
 
 def parse_object(data: bytes | str) -> dict[str, object]:
@@ -112,11 +65,6 @@ def parse_object(data: bytes | str) -> dict[str, object]:
 def is_object(value: object) -> TypeGuard[dict[str, object]]:
     """True for an object of JSON, whose keys are texts."""
     return isinstance(value, dict)
-
-
-def is_list(value: object) -> TypeGuard[list[object]]:
-    """True for a list of JSON."""
-    return isinstance(value, list)
 
 
 _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
@@ -153,4 +101,4 @@ def hex_bytes(name: str, digits: str) -> bytes:
     try:
         return bytes.fromhex(digits)
     except ValueError:
-        raise ValueError(f"{name} must be hexadecimal digits, got {_shown(digits)}") from None
+        raise ValueError(f"{name} must be hexadecimal digits, got {shown(digits)}") from None

@@ -13,10 +13,11 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from ..simulator.fields import is_list
 from ..simulator.view import View
 from . import looks
 from .models import DevicePage, Nothing, OneDevice, OnePoint, OneUnit, TableRange, TrafficQuery
-from .reading import is_list, is_object, read
+from .reading import is_object, read
 
 MOST_SHOWN = 24
 _MOST_AT_ONCE = 200  # messages; at five pushes a second, 1,000 a second

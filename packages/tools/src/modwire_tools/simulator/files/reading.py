@@ -22,7 +22,6 @@ from ..devices import (
     Scalar,
     UnitSpec,
 )
-from ..live_device import check_faults
 from ..points import INTEGERS, TYPES, Codec
 from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
@@ -165,7 +164,7 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
             for each in unit.sections("file", ("number", "start", "records"), "number")
         ),
         fifo_queues=_read_queues(unit),
-        faults=_read_faults(unit),
+        faults=unit.model("faults", Faults, {}) if "faults" in unit else Faults(),
     )
     try:
         SimulatedUnit(UnitPlan(spec), lambda: 0.0).check()
@@ -243,27 +242,6 @@ def _read_queues(unit: Section) -> dict[int, tuple[int, ...]]:
             raise each.error("values", f"must be 0..31, got {len(values)}")
         queues[each.integer("address", 0, 0xFFFF)] = values
     return queues
-
-
-def _read_faults(unit: Section) -> Faults:
-    if "faults" not in unit:
-        return Faults()
-    default = Faults()
-    section = unit.section("faults", tuple(vars(default)))
-    found = Faults(
-        section.number("drop", 0.0),
-        section.number("silence", 0.0),
-        section.number("damage", 0.0),
-        section.number("exception", 0.0),
-        section.integer("exception_code", 1, 255, default.exception_code),
-        section.number("delay", 0.0),
-        section.number("delay_seconds", default.delay_seconds),
-    )
-    try:
-        check_faults(found)
-    except ValueError as error:
-        raise section.failure("", error) from None
-    return found
 
 
 # Points.

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
+import msgspec
+
 from ...addresses import Place, parse_place
 from ..devices import SILENCE
 from ..expressions import shortened
+from ..fields import fields_of
 
 T = TypeVar("T")
 _SILENCE = "silence"
@@ -181,6 +184,21 @@ class Section:
     def section(self, key: str, allowed: Sequence[str]) -> Section:
         """A table within this one."""
         return Section(self._mapping(key, self.get(key)), allowed, self._file, self._inner(key))
+
+    def model(self, key: str, kind: type[T], defaults: Mapping[str, object]) -> T:
+        """A table with the fields of a dataclass; `defaults` are for those that have none there."""
+        fields = fields_of(kind)
+        section = self.section(key, tuple(fields))
+        found = dict(defaults)
+        for name, field in fields.items():
+            if name in section:
+                try:
+                    found[name] = field.check(section.get(name))
+                except ValueError as error:
+                    raise section.error(name, str(error)) from None
+            elif field.required and name not in defaults:
+                raise section.error(name, "is missing")
+        return msgspec.convert(found, kind)
 
     def shortened(self, key: str, main: str) -> Section:
         """The value of `key` as a table that has it under `main`: `copy = "a"` in short."""
