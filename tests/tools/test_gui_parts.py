@@ -30,7 +30,7 @@ def _point(kind: str, value: object) -> PointInfo:
         ("bool", True, "on"),
         ("string", "Hall 3", "Hall 3"),
         ("bits", [True, False, False, True, True], "11001"),
-        ("bcd", None, "none of its type"),
+        ("bcd", None, "invalid"),
     ],
 )
 def test_values_are_shown_as_people_write_them(kind: str, value: object, text: str) -> None:

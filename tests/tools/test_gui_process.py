@@ -39,7 +39,7 @@ def _process(display: str, *command: object) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "DISPLAY": display, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "DISPLAY": display},
     )
     try:
         yield process

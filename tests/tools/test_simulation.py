@@ -158,7 +158,7 @@ def test_a_written_point_goes_on_or_is_held_whoever_writes() -> None:
             view.write(0, 1, "holding_registers", 0, [100])
             clock.now += 1
             assert await client.read_holding_registers(0) == [101]
-            with pytest.raises(ValueError, match="does not live"):
+            with pytest.raises(ValueError, match="is constant"):
                 view.hold_point(0, 1, "stays", True)
             with pytest.raises(ValueError, match="uint16 must be an integer 0..65535"):
                 view.write_point(0, 1, "stays", -1)

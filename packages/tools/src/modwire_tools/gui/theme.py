@@ -1,4 +1,4 @@
-"""`Theme`: colours, type and sizes. All sizes follow from the type, which the user may enlarge."""
+"""`Theme`: colours, fonts and sizes. All sizes follow the font, which the user may enlarge."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _MOST_SCALE = 3.0
 
 
 def prefer_sharp_text() -> None:
-    """Tell Windows that the window scales by itself; to be called before it is there."""
+    """Tell Windows that the window scales itself; call it before the window is made."""
     if sys.platform == "win32":
         import ctypes
 
-        with suppress(AttributeError, OSError):  # before Windows 8.1
+        with suppress(AttributeError, OSError):  # missing before Windows 8.1
             ctypes.windll.shcore.SetProcessDpiAwareness(1)
 
 
@@ -69,15 +69,15 @@ class Theme:
         self._size()
 
     def px(self, points: float) -> int:
-        """The pixels of so many points, at least one."""
+        """Return a length in points as pixels, at least 1."""
         return max(1, round(self._root.winfo_fpixels(f"{points * self._scale}p")))
 
     def characters(self, count: float) -> int:
-        """The width of so many digits, in pixels."""
+        """Return the width of `count` digits in pixels."""
         return round(self.font.measure("0") * count)
 
     def zoom(self, factor: float) -> None:
-        """Make all type larger or smaller; 0 for the size that the system has chosen."""
+        """Scale all fonts by `factor`; 0 restores the size of the system."""
         scale = self._scale * factor if factor else 1.0
         self._scale = min(max(scale, _LEAST_SCALE), _MOST_SCALE)
         for name, font in self._fonts.items():

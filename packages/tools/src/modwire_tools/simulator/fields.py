@@ -1,4 +1,4 @@
-"""`fields_of`: checks values by the annotations of a dataclass or Struct, with a sentence for each.
+"""`fields_of`: checks values by the annotations of a dataclass or Struct, with helpful errors.
 
 A limit is written once, as `msgspec.Meta` in an annotation; device files, the REST interface and
 `View.set_faults` check by it.
@@ -16,7 +16,7 @@ from msgspec import ValidationError, inspect
 
 
 class Field:
-    """A field; `default` is None if it is `required`."""
+    """A field of a dataclass or Struct."""
 
     def __init__(self, hint: object, info: inspect.Field) -> None:
         self.required = info.required
@@ -28,11 +28,11 @@ class Field:
 
     @property
     def is_text(self) -> bool:
-        """True if the value may be a text, and so an empty one."""
+        """True if the value may be any text, including an empty one."""
         return isinstance(self.kind, inspect.StrType | inspect.CustomType)
 
     def check(self, value: object) -> object:
-        """Return the value as the field's type; ValueError says "must be ..., got ..."."""
+        """Return the value as the field's type; ValueError: "must be ..., got ..."."""
         try:
             found: object = msgspec.convert(value, self._hint)
         except (ValidationError, OverflowError):
@@ -42,7 +42,7 @@ class Field:
         return found
 
     def complaint(self, value: object) -> str:
-        """What is wrong with a value that is not allowed."""
+        """Return "must be ..., got ..." for a value that is not allowed."""
         kind = self.kind
         if isinstance(kind, inspect.ListType):
             most = kind.max_length
@@ -92,12 +92,12 @@ def _fields_of(model: type) -> Mapping[str, Field]:
 
 
 def is_list(value: object) -> TypeGuard[list[object]]:
-    """True for a list, of whatever."""
+    """True for a list."""
     return isinstance(value, list)
 
 
 def shown(value: object) -> str:
-    """A value in a sentence, cut if it is long."""
+    """Return a value for an error message, cut if it is long."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # an integer of thousands of digits

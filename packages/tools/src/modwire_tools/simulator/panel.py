@@ -40,7 +40,7 @@ _COUNTERS = {
 
 
 class Panel:
-    """See `View`, whose docstrings are those of these methods."""
+    """The methods are documented in `View`."""
 
     def __init__(
         self,

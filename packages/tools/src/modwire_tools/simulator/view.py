@@ -126,14 +126,14 @@ class Message:
 
 @dataclass(frozen=True)
 class TrafficFilter:
-    """Which messages are wanted; None wants all."""
+    """Selects messages; None selects all."""
 
     device: int | None = None
     unit: int | None = None
-    peer: str | None = None  # that contains this text
+    peer: str | None = None  # contains this text
     functions: Sequence[int] | None = None
     outcome: str | None = None
-    text: str | None = None  # in either text, whatever its case
+    text: str | None = None  # in the text of request or response, in any case
 
 
 Rate = Annotated[float, Meta(ge=0, le=1)]
@@ -167,74 +167,74 @@ class Faults:
 
 
 class View(Protocol):
-    """See the module; `simulator.simulation.Simulation.view` is the one that there is."""
+    """See the module; `simulator.simulation.Simulation.view` is the implementation."""
 
     def title(self) -> str:
-        """What is simulated, in a few words."""
+        """Return what is simulated, in a few words."""
         ...
 
     def devices(self, start: int = 0, count: int | None = None) -> list[DeviceInfo]:
-        """All devices, or `count` of them from index `start` on."""
+        """Return all devices, or `count` of them from index `start` on."""
         ...
 
     def device_count(self) -> int:
-        """How many devices there are."""
+        """Return the number of devices."""
         ...
 
     def tables(self, device: int, unit: int) -> list[TableInfo]:
-        """The tables that a unit has."""
+        """Return the tables of a unit."""
         ...
 
     def values(
         self, device: int, unit: int, table: str, address: int, count: int
     ) -> list[int | None]:
-        """`count` (1..1000) values from `address` on; None where no address is, bits are 0, 1."""
+        """Return `count` (1..1000) values; None where no address is; bits are 0 and 1."""
         ...
 
     def write(
         self, device: int, unit: int, table: str, address: int, values: Sequence[int]
     ) -> None:
-        """Put values into a table, as the owner: read-only tables too."""
+        """Write values as the owner, to read-only tables too."""
         ...
 
     def points(self, device: int, unit: int) -> list[PointInfo]:
-        """The named points of a unit, with their values."""
+        """Return the named points of a unit, with their values."""
         ...
 
     def write_point(self, device: int, unit: int, name: str, value: object) -> None:
-        """Set a point; one that lives goes on from there if its behaviour lets it, or is held."""
+        """Set a point; a changing one continues from there, or is held if it cannot."""
         ...
 
     def hold_point(self, device: int, unit: int, name: str, held: bool) -> None:
-        """Let a living point stand still, or live on."""
+        """Hold the value of a changing point, or release it."""
         ...
 
     def trend(self, device: int, unit: int, name: str) -> list[tuple[float, float]]:
-        """The latest values of a numeric point, some hundreds, as (time, value), oldest first.
+        """Return the latest values of a numeric point, some hundreds, as (time, value).
 
-        A point is recorded from when its trend was first asked for.
+        The oldest comes first. A point is recorded from the first call for it.
         """
         ...
 
     def counters(self, device: int, unit: int) -> dict[str, int]:
-        """The diagnostic counters of a unit, named as in the specification, and its events."""
+        """Return the diagnostic counters of a unit (named as in section 6.8), and its events."""
         ...
 
     def connections(self) -> list[ConnectionInfo]:
-        """Who is connected, by device and then by time."""
+        """Return the clients, by device and then by time."""
         ...
 
     def traffic(
         self, after: int = 0, wanted: TrafficFilter | None = None, most: int = 200
     ) -> list[Message]:
-        """The latest messages with numbers over `after`, at most `most`, oldest first.
+        """Return the latest messages after number `after`, at most `most`, oldest first.
 
-        The last 10,000 are kept. Recording begins with the first call of this method.
+        The latest 10,000 are kept. Recording begins with the first call of this method.
         """
         ...
 
     def faults(self, device: int, unit: int) -> Faults:
-        """The faults of a unit."""
+        """Return the faults of a unit."""
         ...
 
     def set_faults(self, device: int, unit: int, faults: Faults) -> None:
@@ -242,13 +242,13 @@ class View(Protocol):
         ...
 
     def start(self, device: int) -> None:
-        """Serve a device that was stopped. Failure to listen shows in `problems`."""
+        """Serve a device that was stopped. If it cannot listen, `problems` says why."""
         ...
 
     def stop(self, device: int) -> None:
-        """Stop serving a device; its connections are closed, its values stay."""
+        """Stop serving a device: its connections are closed, its values stay."""
         ...
 
     def problems(self) -> Mapping[int, str]:
-        """For devices that could not be served: why."""
+        """Return the reason for each device that could not be served, by index."""
         ...

@@ -1,4 +1,4 @@
-"""How device files write values that live: `value = { sine = { around = 230, ... } }`."""
+"""Behaviours in device files: `value = { sine = { around = 230, ... } }`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _random_walk(table: Section, name: str, folder: Path) -> Behaviour:
 
 
 class _Kind(NamedTuple):
-    """How one behaviour is read. `main` is the setting that may stand for all of them."""
+    """How a behaviour is read. `main` is the setting that may stand for all of them."""
 
     type: type[Behaviour]
     settings: Sequence[str]
@@ -81,7 +81,7 @@ class _Kind(NamedTuple):
 
 
 def _plain(kind: type[Sine | Ramp | Counter], **defaults: float) -> _Kind:
-    """A behaviour whose settings are just the fields of its class."""
+    """A behaviour whose settings are the fields of its class."""
 
     def read(table: Section, name: str, folder: Path) -> Behaviour:
         return table.model(name, kind, defaults)
@@ -118,7 +118,7 @@ BEHAVIOURS = {
 
 
 def read_behaviour(point: Section, folder: Path) -> Behaviour:
-    """Return the behaviour in the table `value` of a point; recordings are sought in `folder`."""
+    """Return the behaviour in the table `value` of a point; recordings are in `folder`."""
     table = point.section("value", tuple(BEHAVIOURS))
     names = list(table.keys())
     if len(names) != 1:
@@ -127,7 +127,7 @@ def read_behaviour(point: Section, folder: Path) -> Behaviour:
 
 
 def behaviour_values(behaviour: Behaviour) -> dict[str, object]:
-    """What `read_behaviour` reads as `behaviour`; what is at its default is left out."""
+    """Return a behaviour as `read_behaviour` reads it, without settings that are default."""
     for name, kind in BEHAVIOURS.items():
         if isinstance(behaviour, kind.type):
             if isinstance(behaviour, Expression):
@@ -149,14 +149,14 @@ def behaviour_values(behaviour: Behaviour) -> dict[str, object]:
 def read_recording(
     path: Path, column: str, time_column: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Times, from 0.0, and values of a column of a CSV file with a line of names.
+    """Return the times, from 0.0, and the values in a column of a CSV file with a header line.
 
-    Times are seconds or ISO 8601. Raises OSError, and ValueError with the line that is wrong.
+    Times are seconds or ISO 8601. Raises OSError, and ValueError with the number of a wrong line.
     """
     times: list[float] = []
     values: list[float] = []
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no file")  # but a folder, or a device that never ends
+        raise ValueError(f"{path} is no file")  # a folder, or a device without an end
     with path.open(newline="", encoding="utf-8-sig") as file:
         sample = file.read(4096)
         file.seek(0)

@@ -1,4 +1,4 @@
-"""`read_device`: a device file becomes a `DeviceSpec`."""
+"""`read_device`: reads a device file as a `DeviceSpec`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .identity import read_identity, read_server_id
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
 
-# By its name, because type checkers look at the oldest Python, which may lack tomli here.
+# By its name, because type checkers assume the oldest Python, and tomli may not be installed.
 _parse_toml: Callable[[str], object] = import_module(
     "tomllib" if sys.version_info >= (3, 11) else "tomli"
 ).loads
@@ -81,13 +81,13 @@ _ADDRESSES = 0x10000
 
 
 def read_device(path: Path | str) -> DeviceSpec:
-    """The device in a TOML file, or in a JSON file, whose name ends in .json.
+    """Return the device in a TOML file, or in a JSON file if the name ends in .json.
 
-    Raises OSError, and `DeviceFileError` for what is wrong in it.
+    Raises OSError, and `DeviceFileError` for a mistake in the file.
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:  # which may be a pipe, or a device that never ends
+        with path.open("rb") as file:  # may be a pipe, or a device without an end
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise DeviceFileError(f"{path}: must have at most {_LARGEST} bytes, and has more")
@@ -113,7 +113,7 @@ def _table(found: object, path: Path) -> Mapping[str, object]:
 def parse_device(
     values: Mapping[str, object], file: str, folder: Path, *, default_name: str
 ) -> DeviceSpec:
-    """The device that the values of a file make; raises `DeviceFileError`."""
+    """Return the device that is described by the values of a file; raises `DeviceFileError`."""
     device = Section(values, ("name", "unit"), file)
     units = [_read_unit(each, folder) for each in device.sections("unit", _UNIT_KEYS, "id")]
     if not units:
