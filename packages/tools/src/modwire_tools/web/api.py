@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 from starlette.responses import Response
 
 from ..simulator.view import ConnectionInfo, Faults, Message, PointInfo, TableInfo, View
-from . import looks
+from . import queries
 from .access import RefusedError
 from .models import (
     ChangeFaults,
@@ -39,8 +39,8 @@ from .reading import point_value
 AskedT = TypeVar("AskedT", bound=Struct)
 
 
-def _seen(look: Callable[[View, AskedT], object]) -> Callable[[Host, AskedT], object]:
-    return lambda host, asked: look(host.view, asked)
+def _of_view(query: Callable[[View, AskedT], object]) -> Callable[[Host, AskedT], object]:
+    return lambda host, asked: query(host.view, asked)
 
 
 def _overview(host: Host, asked: Nothing) -> Overview:
@@ -59,19 +59,19 @@ def _sign_in(host: Host, asked: Token) -> Response:
 
 
 def _start(host: Host, asked: OneDevice) -> Device:
-    looks.device(host.view, asked)
+    queries.device(host.view, asked)
     host.view.start(asked.device)
-    return looks.device(host.view, asked)
+    return queries.device(host.view, asked)
 
 
 def _stop(host: Host, asked: OneDevice) -> Device:
-    looks.device(host.view, asked)
+    queries.device(host.view, asked)
     host.view.stop(asked.device)
-    return looks.device(host.view, asked)
+    return queries.device(host.view, asked)
 
 
 def _values(host: Host, asked: TableRange) -> Values:
-    return Values(asked.table, asked.address, looks.values(host.view, asked))
+    return Values(asked.table, asked.address, queries.values(host.view, asked))
 
 
 def _write_values(host: Host, asked: WriteValues) -> Values:
@@ -82,7 +82,7 @@ def _write_values(host: Host, asked: WriteValues) -> Values:
 
 
 def _change_point(host: Host, asked: ChangePoint) -> PointInfo:
-    point = looks.find_point(host.view, asked)
+    point = queries.find_point(host.view, asked)
     if asked.value is UNSET and asked.held is UNSET:
         raise ValueError("what to change is missing: value, held or both")
     if asked.value is not UNSET:
@@ -90,7 +90,7 @@ def _change_point(host: Host, asked: ChangePoint) -> PointInfo:
         host.view.write_point(asked.device, asked.unit, asked.name, value)
     if asked.held is not UNSET:
         host.view.hold_point(asked.device, asked.unit, asked.name, asked.held)
-    return looks.point(host.view, asked)
+    return queries.point(host.view, asked)
 
 
 def _change_faults(host: Host, asked: ChangeFaults) -> Faults:
@@ -114,37 +114,38 @@ OPERATIONS = (
     change("POST", "/api/session", Token, Nothing, "Simulation",
            "Get the page's cookie for the token", _sign_in, {"token": "..."}),
     get("/api/devices", DevicePage, Devices, "Devices", "Devices, page by page",
-        _seen(looks.devices)),
-    get(_DEVICE, OneDevice, Device, "Devices", "One device", _seen(looks.device)),
+        _of_view(queries.devices)),
+    get(_DEVICE, OneDevice, Device, "Devices", "One device", _of_view(queries.device)),
     change("POST", f"{_DEVICE}/start", OneDevice, Device, "Devices", "Serve a device again",
            _start),
     change("POST", f"{_DEVICE}/stop", OneDevice, Device, "Devices",
            "Stop serving a device; its values stay", _stop),
     get(f"{_UNIT}/tables", OneUnit, list[TableInfo], "Values", "The tables of a unit",
-        _seen(looks.tables)),
+        _of_view(queries.tables)),
     get(_TABLE, TableRange, Values, "Values", "Values of a table", _values),
     change("PUT", _TABLE, WriteValues, Values, "Values",
            "Write values, to read-only tables too", _write_values, {"address": 0, "values": [1]}),
     get(f"{_UNIT}/points", OneUnit, list[PointInfo], "Points", "The points of a unit",
-        _seen(looks.points)),
-    get(_POINT, OnePoint, PointInfo, "Points", "One point", _seen(looks.point)),
+        _of_view(queries.points)),
+    get(_POINT, OnePoint, PointInfo, "Points", "One point", _of_view(queries.point)),
     change("PUT", _POINT, ChangePoint, PointInfo, "Points",
            "Set a point, hold its value, or release it", _change_point, {"value": 1}),
     get(f"{_UNIT}/trends/{{name}}", OnePoint, Trend, "Points",
         "The latest values of a point, recorded since the first such request",
-        _seen(looks.trend)),
+        _of_view(queries.trend)),
     get(f"{_UNIT}/counters", OneUnit, dict[str, int], "Diagnostics", "The diagnostic counters",
-        _seen(looks.counters)),
-    get(f"{_UNIT}/faults", OneUnit, Faults, "Faults", "The faults of a unit", _seen(looks.faults)),
+        _of_view(queries.counters)),
+    get(f"{_UNIT}/faults", OneUnit, Faults, "Faults", "The faults of a unit",
+        _of_view(queries.faults)),
     change("PUT", f"{_UNIT}/faults", ChangeFaults, Faults, "Faults",
            "Change the faults of a unit; those that are not named stay", _change_faults,
            {"exception": 0.5, "exception_code": 6}),
     get("/api/connections", Nothing, list[ConnectionInfo], "Diagnostics", "Connected clients",
-        _seen(looks.connections)),
+        _of_view(queries.connections)),
     get("/api/traffic", TrafficQuery, list[Message], "Traffic",
-        "The latest messages, recorded since the first such request", _seen(looks.traffic)),
+        "The latest messages, recorded since the first such request", _of_view(queries.traffic)),
     get("/api/explain", Exchange, Explanation, "Traffic", "What the bytes of a message mean",
-        _seen(looks.explain)),
+        _of_view(queries.explain)),
 )
 """All operations, in the order in which the documentation shows them."""
 # fmt: on

@@ -1,4 +1,4 @@
-"""`make_app`: the page, the REST interface and the WebSocket, behind the guard, as one ASGI app."""
+"""`make_app`: the ASGI application: the page, the REST interface and the WebSocket."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
         routes=routes,
         exception_handlers={**dict.fromkeys(errors, refuse), Exception: _fail},
     )
-    # These hold no values: without them nobody could enter the token.
+    # The page to enter the token needs these files; they show no values.
     return Guard(app, access, frozenset((*pages, *assets, "/api/session")))
 
 

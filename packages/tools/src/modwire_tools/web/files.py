@@ -32,7 +32,7 @@ class File:
         }
 
     async def __call__(self, request: Request) -> Response:
-        """The endpoint that sends it."""
+        """Send it: this is the endpoint."""
         if request.headers.get("if-none-match") == self._headers["etag"]:
             return Response(status_code=304, headers=self._headers)
         return self.response(200)

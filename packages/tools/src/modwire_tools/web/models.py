@@ -1,8 +1,8 @@
-"""What each request of the REST interface may say, and what it is answered: one class for each.
+"""The requests and answers of the REST interface: a class for each.
 
-A field's annotation is the one place that has its limits and its description: `reading.read` checks
-requests by it, `openapi.describe` makes the schema of it. The parts that a page shows over the
-WebSocket are asked for by the same classes. What a `View` gives is described there.
+The annotation of a field is the only place for its limits and its description: `reading.read`
+checks requests by it, and `openapi.describe` makes the schema from it. The WebSocket uses the same
+classes for the parts that a page shows. The types that a `View` returns are in `simulator.view`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Nothing(Struct, frozen=True):
 
 
 class DevicePage(Struct, frozen=True):
-    """Some of the devices."""
+    """A page of devices to list."""
 
     start: Annotated[int, Meta(ge=0, le=1_000_000, description="index of the first one")] = 0
     count: Annotated[int, Meta(ge=1, le=MOST_DEVICES, description="how many at most")] = 100
@@ -58,25 +58,25 @@ class DevicePage(Struct, frozen=True):
 
 
 class OneDevice(Struct, frozen=True):
-    """A device."""
+    """Which device."""
 
     device: DeviceIndex
 
 
 class OneUnit(OneDevice, frozen=True):
-    """A unit of a device."""
+    """Which unit of a device."""
 
     unit: UnitId
 
 
 class OneTable(OneUnit, frozen=True):
-    """A table of a unit."""
+    """Which table of a unit."""
 
     table: TableName
 
 
 class TableRange(OneTable, frozen=True):
-    """Values of a table."""
+    """Which values of a table."""
 
     address: Address = 0
     count: Annotated[int, Meta(ge=1, le=MOST_VALUES, description="number of values")] = 100
@@ -90,20 +90,20 @@ class WriteValues(OneTable, frozen=True):
 
 
 class OnePoint(OneUnit, frozen=True):
-    """A point of a unit."""
+    """Which point of a unit."""
 
     name: Annotated[str, Meta(description="name of the point")]
 
 
 class ChangePoint(OnePoint, frozen=True):
-    """A new value for a point, or whether it is held, or both."""
+    """A new value for a point, or to hold or release it, or both."""
 
     value: PointValue | UnsetType = UNSET
     held: Annotated[bool, Meta(description="true to hold the value")] | UnsetType = UNSET
 
 
 class ChangeFaults(OneUnit, frozen=True, forbid_unknown_fields=True):
-    """New faults of a unit; those that are not named stay."""
+    """New faults for a unit; those that are not named stay."""
 
     drop: DropRate | UnsetType = UNSET
     silence: SilenceRate | UnsetType = UNSET
@@ -115,7 +115,7 @@ class ChangeFaults(OneUnit, frozen=True, forbid_unknown_fields=True):
 
 
 class TrafficQuery(Struct, frozen=True):
-    """Some of the messages."""
+    """Which messages."""
 
     after: Annotated[Number, Meta(description="only messages with higher numbers")] = 0
     most: Annotated[int, Meta(ge=1, le=MOST_MESSAGES, description="how many at most")] = 200
@@ -135,7 +135,7 @@ class Exchange(Struct, frozen=True):
 
 
 class Token(Struct, frozen=True):
-    """What a browser shows to get the page's cookie."""
+    """The token, in exchange for the page's cookie."""
 
     token: Annotated[str, Meta(description="as the simulator has printed it")] = ""
 
@@ -144,7 +144,7 @@ class Token(Struct, frozen=True):
 
 
 class Error(Struct, frozen=True):
-    """Any refusal."""
+    """A refused request."""
 
     error: Annotated[str, Meta(description="what was wrong, in one sentence")]
 

@@ -1,4 +1,4 @@
-"""`describe`: the OpenAPI 3.1 description of the REST interface, made of its operations."""
+"""`describe`: the OpenAPI 3.1 description of the REST interface, made from its operations."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def describe(version: str, *, wants_token: bool) -> dict[str, object]:
 
 
 def _arguments(operation: Operation) -> dict[str, tuple[Schema, bool]]:
-    """The schema of each argument, and True if it is required."""
+    """Return the schema of each argument, and True if it is required."""
     _, schemas = msgspec.json.schema_components([operation.asks], ref_template=_TEMPLATE)
     asked = schemas[operation.asks.__name__]
     return {
@@ -68,7 +68,7 @@ def _parameters(place: str, arguments: dict[str, tuple[Schema, bool]]) -> list[S
 def _operation(
     operation: Operation, arguments: dict[str, tuple[Schema, bool]], answer: Schema, error: Schema
 ) -> Schema:
-    """An operation, its `arguments` without those in the path."""
+    """Return an operation; `arguments` are those outside the path."""
     has_body = operation.example is not None
     described: Schema = {
         "summary": operation.summary,

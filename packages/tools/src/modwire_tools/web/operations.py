@@ -54,8 +54,8 @@ class Host:
 class Operation:
     """An operation.
 
-    `asks` has its arguments: those in braces come from the path, the others from the query, or
-    from the body of a POST or PUT. `gives` is the type of the answer.
+    `asks` is the model of its arguments: those in braces in `path` come from there, the others
+    from the query, or from the body of a POST or PUT. `gives` is the type of the answer.
     """
 
     method: str
@@ -72,7 +72,7 @@ class Operation:
         return f"{{{name}}}" in self.path
 
     def route(self, host: Host) -> Route:
-        """The route on which Starlette serves it."""
+        """Return the route for Starlette."""
 
         async def serve(request: Request) -> Response:
             found = await self.run(host, request)
@@ -89,12 +89,12 @@ def get(
     gives: object,
     tag: str,
     summary: str,
-    look: Callable[[Host, AskedT], object],
+    query: Callable[[Host, AskedT], object],
 ) -> Operation:
-    """An operation that changes nothing."""
+    """Return an operation that changes nothing."""
 
     async def run(host: Host, request: Request) -> object:
-        return look(host, read(asks, {**request.query_params, **request.path_params}))
+        return query(host, read(asks, {**request.query_params, **request.path_params}))
 
     return Operation("GET", path, asks, gives, tag, summary, None, run)
 
@@ -109,7 +109,7 @@ def change(
     act: Callable[[Host, AskedT], object],
     example: Mapping[str, object] | None = None,
 ) -> Operation:
-    """An operation with a body; `example` is one of it."""
+    """Return an operation with a body, of which `example` is one."""
 
     async def run(host: Host, request: Request) -> object:
         body = parse_object(await request.body())

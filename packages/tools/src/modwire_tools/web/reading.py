@@ -1,4 +1,4 @@
-"""`read` makes one of the `models` of what a request says; errors are one sentence for the user."""
+"""`read`: checks a request, and returns it as one of the `models`; errors are one sentence."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T", bound=Struct)
 
 
 def read(model: type[T], given: Mapping[str, object]) -> T:
-    """Return the `model` with these fields; a number may be a text, also in hexadecimal, "0x10".
+    """Return a `model` with the fields in `given`. An integer may be a text, "16" or "0x10".
 
-    None and "" stand for a field that is not given, except where a text may be. Raises ValueError.
+    None and "" mean that a field is not given, except in a field for texts. Raises ValueError.
     """
     fields = fields_of(model)
     if model.__struct_config__.forbid_unknown_fields:
@@ -40,7 +40,7 @@ def read(model: type[T], given: Mapping[str, object]) -> T:
 
 
 def _parse_integer(value: object) -> object:
-    """The number in a text of a path or a query; any other value as it is."""
+    """Return the integer in the text of a path or a query; any other value unchanged."""
     if not isinstance(value, str) or not value.isascii() or len(value) > 20:
         return value
     try:

@@ -15,13 +15,13 @@ from msgspec import Struct
 
 from ..simulator.fields import is_list
 from ..simulator.view import View
-from . import looks
+from . import queries
 from .models import DevicePage, Nothing, OneDevice, OnePoint, OneUnit, TableRange, TrafficQuery
 from .reading import is_object, read
 
 MOST_SHOWN = 24
 _MOST_AT_ONCE = 200  # messages; at five pushes a second, 1,000 a second
-_LOOKS_OF_A_SEARCH = 10  # for which the result of a search is kept
+_PUSHES_PER_SEARCH = 10  # for which the result is kept
 
 AskedT = TypeVar("AskedT", bound=Struct)
 Given = Mapping[str, object]
@@ -38,13 +38,13 @@ class Part(Protocol):
 class _Snapshot(Generic[AskedT]):
     """A part that is sent as a whole, or item by item where that is less."""
 
-    def __init__(self, look: Callable[[View, AskedT], object], view: View, asked: AskedT) -> None:
-        self._look = partial(look, view, asked)
+    def __init__(self, query: Callable[[View, AskedT], object], view: View, asked: AskedT) -> None:
+        self._query = partial(query, view, asked)
         self._told: object = None
         self._is_new = True
 
     def change(self) -> object:
-        now, before = self._look(), self._told
+        now, before = self._query(), self._told
         if not self._is_new and now == before:
             return None
         self._told = now
@@ -64,11 +64,11 @@ class _Trend:
     """The samples since the last push."""
 
     def __init__(self, view: View, asked: OnePoint) -> None:
-        self._look = partial(view.trend, asked.device, asked.unit, asked.name)
+        self._query = partial(view.trend, asked.device, asked.unit, asked.name)
         self._until = float("-inf")
 
     def change(self) -> object:
-        samples = [sample for sample in self._look() if sample[0] > self._until]
+        samples = [sample for sample in self._query() if sample[0] > self._until]
         if not samples:
             return None
         self._until = samples[-1][0]
@@ -79,11 +79,13 @@ class _Traffic:
     """The messages since the last push; in a flood the oldest are left out."""
 
     def __init__(self, view: View, asked: TrafficQuery) -> None:
-        self._look = partial(view.traffic, wanted=looks.traffic_filter(asked), most=_MOST_AT_ONCE)
+        self._query = partial(
+            view.traffic, wanted=queries.traffic_filter(asked), most=_MOST_AT_ONCE
+        )
         self._after = asked.after
 
     def change(self) -> object:
-        messages = self._look(self._after)
+        messages = self._query(self._after)
         if not messages:
             return None
         self._after = messages[-1].number
@@ -94,14 +96,14 @@ class _Search:
     """A page of the devices, each with its first unit."""
 
     def __init__(self) -> None:
-        self._looks = count_up()
+        self._pushes = count_up()
         self._found: list[int] | None = None
 
     def __call__(self, view: View, asked: DevicePage) -> object:
         # A search through thousands of devices at each push would keep the simulation busy.
-        if next(self._looks) % _LOOKS_OF_A_SEARCH == 0:
-            self._found = looks.search_devices(view, asked.search)
-        return looks.device_page(view, asked, self._found, units=1)
+        if next(self._pushes) % _PUSHES_PER_SEARCH == 0:
+            self._found = queries.search_devices(view, asked.search)
+        return queries.device_page(view, asked, self._found, units=1)
 
 
 def _overview(view: View, asked: Nothing) -> object:
@@ -115,20 +117,20 @@ def _overview(view: View, asked: Nothing) -> object:
 Maker = Callable[[View, Given], Part]
 
 
-def _whole(model: type[AskedT], look: Callable[[View, AskedT], object]) -> Maker:
-    return lambda view, given: _Snapshot(look, view, read(model, given))
+def _whole(model: type[AskedT], query: Callable[[View, AskedT], object]) -> Maker:
+    return lambda view, given: _Snapshot(query, view, read(model, given))
 
 
 _KINDS: dict[str, Maker] = {
     "overview": _whole(Nothing, _overview),
     "devices": lambda view, given: _Snapshot(_Search(), view, read(DevicePage, given)),
-    "device": _whole(OneDevice, looks.device),
-    "tables": _whole(OneUnit, looks.tables),
-    "values": _whole(TableRange, looks.values),
-    "points": _whole(OneUnit, looks.points),
-    "counters": _whole(OneUnit, looks.counters),
-    "connections": _whole(Nothing, looks.connections),
-    "faults": _whole(OneUnit, looks.faults),
+    "device": _whole(OneDevice, queries.device),
+    "tables": _whole(OneUnit, queries.tables),
+    "values": _whole(TableRange, queries.values),
+    "points": _whole(OneUnit, queries.points),
+    "counters": _whole(OneUnit, queries.counters),
+    "connections": _whole(Nothing, queries.connections),
+    "faults": _whole(OneUnit, queries.faults),
     "trend": lambda view, given: _Trend(view, read(OnePoint, given)),
     "traffic": lambda view, given: _Traffic(view, read(TrafficQuery, given)),
 }

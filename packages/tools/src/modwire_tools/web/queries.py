@@ -1,4 +1,4 @@
-"""What is seen of a `View` by the REST interface and by the WebSocket: a function for each look."""
+"""Queries of a `View`, for the REST interface and the WebSocket; each takes one of the `models`."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ _LARGEST_EXACT = 2**53 - 1  # JavaScript rounds larger integers
 
 
 def devices(view: View, asked: DevicePage) -> Devices:
-    """Some of the devices, or of those that are found."""
+    """Return a page of the devices, or of those that the search finds."""
     return device_page(view, asked, search_devices(view, asked.search))
 
 
 def device_page(
     view: View, asked: DevicePage, found: Sequence[int] | None, *, units: int | None = None
 ) -> Devices:
-    """Some of all devices, or of those that were `found`; with at most `units` units of each."""
+    """Return a page of all devices, or of those `found`, with at most `units` units of each."""
     start, stop = asked.start, asked.start + asked.count
     if found is None:
         total, shown = view.device_count(), view.devices(start, asked.count)
@@ -73,7 +73,7 @@ def _searched(info: DeviceInfo) -> str:
 
 
 def device(view: View, asked: OneDevice) -> Device:
-    """A device; LookupError if there is none with that index."""
+    """Return a device; LookupError if there is none with that index."""
     found = view.devices(asked.device, 1)
     if not found:
         raise LookupError(
@@ -96,27 +96,27 @@ def _device(info: DeviceInfo, problems: Mapping[int, str], units: int | None) ->
 
 
 def tables(view: View, asked: OneUnit) -> list[TableInfo]:
-    """The tables of a unit."""
+    """Return the tables of a unit."""
     return view.tables(asked.device, asked.unit)
 
 
 def values(view: View, asked: TableRange) -> list[int | None]:
-    """Values of a table; None where no address is."""
+    """Return values of a table; None where no address is."""
     return view.values(asked.device, asked.unit, asked.table, asked.address, asked.count)
 
 
 def points(view: View, asked: OneUnit) -> list[PointInfo]:
-    """The points of a unit."""
+    """Return the points of a unit."""
     return [_point(info) for info in view.points(asked.device, asked.unit)]
 
 
 def point(view: View, asked: OnePoint) -> PointInfo:
-    """A point; LookupError if the unit has none with that name."""
+    """Return a point; LookupError if the unit has none with that name."""
     return _point(find_point(view, asked))
 
 
 def find_point(view: View, asked: OnePoint) -> PointInfo:
-    """The same, with its value as the view has it."""
+    """Return a point with its value as the view has it; LookupError if there is none."""
     for info in view.points(asked.device, asked.unit):
         if info.name == asked.name:
             return info
@@ -147,27 +147,27 @@ def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
 
 
 def trend(view: View, asked: OnePoint) -> Trend:
-    """The latest values of a point; JSON has null for those that are not finite."""
+    """Return the latest values of a point; in JSON, those that are not finite are null."""
     return Trend(asked.name, view.trend(asked.device, asked.unit, asked.name))
 
 
 def counters(view: View, asked: OneUnit) -> dict[str, int]:
-    """The diagnostic counters of a unit."""
+    """Return the diagnostic counters of a unit."""
     return view.counters(asked.device, asked.unit)
 
 
 def faults(view: View, asked: OneUnit) -> Faults:
-    """The faults of a unit."""
+    """Return the faults of a unit."""
     return view.faults(asked.device, asked.unit)
 
 
 def connections(view: View, asked: Nothing) -> list[ConnectionInfo]:
-    """The connected clients."""
+    """Return the connected clients."""
     return view.connections()
 
 
 def traffic(view: View, asked: TrafficQuery) -> list[Message]:
-    """The latest messages that pass the filter."""
+    """Return the latest messages that pass the filter."""
     return view.traffic(asked.after, traffic_filter(asked), asked.most)
 
 
@@ -176,7 +176,7 @@ class _Function(Struct):
 
 
 def traffic_filter(asked: TrafficQuery) -> TrafficFilter:
-    """The filter in a request; raises ValueError for function codes that are none."""
+    """Return the filter in a request; ValueError for a wrong function code."""
     codes = asked.functions.split(",") if asked.functions.strip() else []
     functions = [read(_Function, {"functions": code}).functions for code in codes]
     return TrafficFilter(
@@ -190,7 +190,7 @@ def traffic_filter(asked: TrafficQuery) -> TrafficFilter:
 
 
 def explain(view: View, asked: Exchange) -> Explanation:
-    """The fields of a request and of its response."""
+    """Return the fields of a request and of its response."""
     request = hex_bytes("request", asked.request)
     response = hex_bytes("response", asked.response)
     return Explanation(
