@@ -1,4 +1,4 @@
-"""`linked`: a browser's WebSocket in memory, for tests whose time is that of a `MockClock`."""
+"""`linked`: a browser's WebSocket in memory, for tests with a `MockClock`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modwire_tools.web.live import Live
 
 
 class Link:
-    """The browser's end."""
+    """The browser's end of the WebSocket."""
 
     def __init__(self) -> None:
         self._sent, self._receive = trio.open_memory_channel[Message](math.inf)
@@ -25,7 +25,7 @@ class Link:
         self._sent.send_nowait({"type": "websocket.connect"})
 
     def socket(self) -> WebSocket:
-        """The server's end, as an endpoint is given it."""
+        """Return the server's end, for an endpoint of Starlette."""
         return WebSocket({"type": "websocket"}, self._receive.receive, self._send.send)
 
     def send(self, message: object) -> None:
@@ -33,11 +33,11 @@ class Link:
         self._sent.send_nowait({"type": "websocket.receive", "text": json.dumps(message)})
 
     async def receive(self) -> Message:
-        """The next message of the server, as ASGI has it."""
+        """Return the next ASGI message of the server."""
         return await self._received.receive()
 
     async def push(self, *, is_seen: bool = True) -> dict[str, dict[str, object]]:
-        """The changes of the next push."""
+        """Return the changes of the next push."""
         message = await self.receive()
         while message["type"] == "websocket.accept":
             message = await self.receive()
@@ -48,13 +48,13 @@ class Link:
         return changes
 
     def has_more(self) -> bool:
-        """True if the server has sent what was not taken yet."""
+        """True if the server has sent a message that was not received yet."""
         return self._received.statistics().current_buffer_used > 0
 
 
 @asynccontextmanager
 async def linked(view: FakeView) -> AsyncIterator[Link]:
-    """A browser that shows `view`."""
+    """Open a link to the page of `view`."""
     link = Link()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Live(view, trio.Event()).serve, link.socket())
@@ -63,5 +63,5 @@ async def linked(view: FakeView) -> AsyncIterator[Link]:
 
 
 def run(main: Callable[[], Awaitable[None]]) -> None:
-    """Run `main` with a clock that jumps as soon as every task waits: seconds take no time."""
+    """Run `main` with a clock that jumps ahead whenever every task waits."""
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

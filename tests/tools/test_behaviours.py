@@ -1,4 +1,4 @@
-"""How values live, with time as a plain number."""
+"""Behaviours: how values change, with time as a plain number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Device files: what is written is read as the same, and a mistake is named with its place."""
+"""Device files: written devices are read as equal, and errors name the place of a mistake."""
 
 from __future__ import annotations
 

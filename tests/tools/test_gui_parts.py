@@ -1,4 +1,4 @@
-"""What the window is made of: values as they are shown and typed, scales, and very long lists."""
+"""Parts of the window: shown and typed values, chart scales, and very long lists."""
 
 from __future__ import annotations
 

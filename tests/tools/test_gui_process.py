@@ -1,4 +1,4 @@
-"""`modwire gui` as a process: a client reads what the window shows, and how the command ends."""
+"""`modwire gui` as a process: a client reads what the window shows; exit codes and errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
         except OSError:
             assert monotonic() < give_up, "nobody listens"
             assert process.poll() is None, "the process has ended"
-            sleep(0.05)  # from outside, there is no other way to know
+            sleep(0.05)  # there is no event for a port that another process opens
 
 
 def test_a_client_reads_what_the_window_shows_until_it_is_closed(display: str) -> None:
@@ -94,7 +94,7 @@ def _until(condition: object) -> None:
     give_up = monotonic() + PATIENCE
     while not condition():  # type: ignore[operator]
         assert monotonic() < give_up, "the window does not show it"
-        sleep(0.02)  # it is asked again, there is nothing that it could tell
+        sleep(0.02)  # the window sends no event, so it is asked again
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_signal_ends_it_cleanly(display: str, number: signal.Signals, code: in
 def _run(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[object, str, str]:
-    """The exit code of the command, and what it prints: where it ends before there is a window."""
+    """Run a command that ends before it opens a window; returns exit code and output."""
     from modwire_tools.cli import main
 
     monkeypatch.setattr(sys, "argv", ["modwire", "gui", *arguments])
@@ -133,7 +133,7 @@ def _run(
 def test_without_a_display_it_says_what_to_do(
     display: str, sentence: str, require_peer: RequirePeer
 ) -> None:
-    virtual_display(require_peer)  # without Tk, there is another sentence
+    virtual_display(require_peer)  # the message without Tk is another one
     environment = {**os.environ, "DISPLAY": display}
     done = subprocess.run(
         COMMAND, env=environment, capture_output=True, text=True, timeout=PATIENCE

@@ -1,4 +1,4 @@
-"""`modwire simulate` and `modwire scrape` as processes: what they print, and how they end."""
+"""`modwire simulate` and `modwire scrape` as processes: their output and their end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a command that ends by itself."""
+    """Run a command that ends by itself; returns exit code, standard output, standard error."""
     result = subprocess.run(
         [*MODWIRE, *map(str, arguments)],
         capture_output=True,
@@ -41,7 +41,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 
 def run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """The same in this process, for commands that end before they do anything: it is quicker."""
+    """Do the same in this process, which is faster, for commands that end at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["modwire", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -52,7 +52,7 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 @contextmanager
 def simulating(*arguments: object, code: int = 130) -> Iterator[list[str]]:
-    """What `modwire simulate` says while it runs; Ctrl+C ends it, and it says no more."""
+    """Run `modwire simulate`; yields its output. Ctrl+C ends it, without further output."""
     process = subprocess.Popen(
         [*MODWIRE, "simulate", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -78,7 +78,7 @@ def simulating(*arguments: object, code: int = 130) -> Iterator[list[str]]:
 
 
 def endpoints(lines: list[str]) -> list[str]:
-    """The endpoints in the lines that tell where devices are."""
+    """Return the endpoints in the output."""
     return [
         each.strip()
         for line in lines
@@ -203,7 +203,7 @@ def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
 
 @contextmanager
 def original() -> Iterator[str]:
-    """A device with two units, as an endpoint."""
+    """Serve a device with two units; yields its endpoint."""
     units = {
         2: Unit(holding_registers=SequentialBlock(0, range(300))),
         3: Unit(SequentialBlock(5, [True, False, True])),
@@ -282,10 +282,10 @@ def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
         part = tmp_path / "copy.toml.part"
         try:
             give_up = monotonic() + PATIENCE
-            while not part.exists():  # it is written with the first step
+            while not part.exists():  # written at the first step
                 assert process.poll() is None, "the scrape has ended"
                 assert monotonic() < give_up, "the scrape keeps nothing"
-                sleep(0.01)  # a file tells nobody that it is there
+                sleep(0.01)  # there is no event for a new file
             process.send_signal(signal.SIGINT)
             _, error = process.communicate(timeout=PATIENCE)
         finally:

@@ -1,4 +1,4 @@
-"""A simulation through its view: what a page or a window shows, and what it can change."""
+"""A simulation through its view: what the page and the window show and change."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from modwire_trio import Client, connect
 
 ANY = "tcp://127.0.0.1:0"
 PATIENCE = 30.0  # seconds for what takes milliseconds, on a busy machine
-SOON = 0.2  # seconds after which a client takes silence for one
+SOON = 0.2  # seconds until a client's timeout, where one is expected
 NO_CODE = Faults(exception_code=0)
 
 
 @dataclass
 class Clock:
-    """The time of the devices, which passes when a test says so."""
+    """The time of the devices, set by the test."""
 
     now: float = 100.0
 
@@ -70,7 +70,7 @@ def client_of(view: View, device: int = 0, endpoint: int = 0, timeout: float = P
 
 
 async def until(condition) -> None:  # type: ignore[no-untyped-def]
-    """Wait for what another task does."""
+    """Wait until another task has made `condition` true."""
     while not condition():  # noqa: ASYNC110 - nothing there has an event
         await trio.sleep(0.002)
 
@@ -291,7 +291,7 @@ def test_a_stopped_device_closes_its_connections_and_keeps_its_values_and_port()
                     try:
                         assert await client.read_holding_registers(0) == [99]
                         break
-                    except ConnectionLostError:  # its socket does not listen yet
+                    except ConnectionLostError:  # the device does not listen yet
                         await trio.sleep(0.01)
             assert view.devices()[0].requests == 1
 
@@ -342,7 +342,7 @@ def test_faults_are_done_and_told(
             with pytest.raises(error):
                 await client.call(WriteSingleRegisterRequest(0, 44), timeout=timeout)
             view.set_faults(0, 1, Faults())
-            # Only a damaged answer was that of a request which was executed.
+            # Only the request with a damaged response was executed.
             assert await client.read_holding_registers(0) == [44 if name == "damage" else 15]
             message = view.traffic()[0]
             assert (message.fault, message.outcome) == (name, outcome)
@@ -382,7 +382,7 @@ def test_a_delayed_answer_comes_after_the_delay() -> None:
 
 @pytest.mark.parametrize("again", [False, True])
 def test_who_hangs_up_does_not_hold_a_connection_for_as_long_as_a_delay(again: bool) -> None:
-    """Thousands who ask and go would else keep everybody out for an hour."""
+    """Thousands of clients that disconnect would otherwise block the device for an hour."""
 
     async def main() -> None:
         async with running([energy_meter()]) as view:
@@ -396,7 +396,7 @@ def test_who_hangs_up_does_not_hold_a_connection_for_as_long_as_a_delay(again: b
                     if again:
                         await gone.send_all(bytes.fromhex("000100000006010300000001"))
                 await until(lambda: not view.devices()[0].connections)
-            # Who has only said all that it wants to say gets the answer.
+            # A client that has closed only its sending half gets its response.
             async with await trio.open_tcp_stream(host, int(port)) as half:
                 await half.send_all(bytes.fromhex("00020000000601010000 0001"))
                 await half.send_eof()
@@ -439,8 +439,8 @@ def test_when_a_device_of_a_line_is_stopped_the_others_go_on() -> None:
 
                 assert await read(1) == [1]
                 assert await read(2) == [2]
-                # The first one had opened the port; now the other one does. What is sent before
-                # it has is lost, so the client asks again.
+                # The first device had opened the port, now the second one does. A request sent
+                # before that is lost, so the client retries.
                 view.stop(0)
                 await until(lambda: not view.devices()[0].running)
                 await trio.testing.wait_all_tasks_blocked(0.05)

@@ -1,4 +1,4 @@
-"""A hostile device file and an impatient user: neither may end a simulation, nor block it."""
+"""Hostile device files and impatient users must neither stop a simulation nor block it."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_the_last_of_many_clicks_decides_whether_a_device_runs(clicks: str) -> N
             runs = clicks.endswith("s")
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert (view.devices()[0].running, dict(view.problems())) == (runs, {})
-            # No other one holds the port, or answers in its place.
+            # Nothing else holds the port, or responds in its place.
             if runs:
                 async with client_of(view) as client:
                     assert await client.read_holding_registers(0) == [15]

@@ -1,4 +1,4 @@
-"""Who may ask the page's server: other sites, other names and strangers get nothing."""
+"""Access to the page: other sites, other names and clients without the token get nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def page() -> Iterator[ServedPage]:
 
 @pytest.fixture(scope="module")
 def closed() -> Iterator[ServedPage]:
-    """A page that wants a token."""
+    """A page that needs a token."""
     with ServedPage(FakeView(), token=TOKEN) as served:
         yield served
 
@@ -51,7 +51,7 @@ def test_the_names_of_this_machine_are_ours(page: ServedPage, name: str) -> None
 @pytest.mark.parametrize("path", ["/", "/api", "/pages/main.js", "/nothing"])
 @pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "127.0.0.2", "a]b"])
 def test_a_name_that_is_not_ours_is_refused(page: ServedPage, path: str, name: str) -> None:
-    """A site whose name leads to 127.0.0.1 would else be of our origin (DNS rebinding)."""
+    """A site whose name resolves to 127.0.0.1 would share our origin (DNS rebinding)."""
     answer = ask(page.port, "GET", path, headers={"Host": f"{name}:{page.port}"})
     assert answer.status == 403
     assert answer.error.startswith("this server is not called ")
@@ -75,7 +75,7 @@ def test_a_request_of_another_site_writes_nothing(page: ServedPage) -> None:
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_a_request_that_says_it_is_of_another_site_is_refused(page: ServedPage, site: str) -> None:
-    """Images and scripts of other sites bring no Origin; browsers mark them so."""
+    """Requests for images and scripts have no Origin; browsers mark them by Sec-Fetch-Site."""
     headers = {"Sec-Fetch-Site": site}
     assert ask(page.port, "GET", "/api", headers=headers).status == 403
     assert ask(page.port, "PUT", COIL, WRITE, headers).status == 403
@@ -93,7 +93,7 @@ def test_a_link_from_another_site_opens_the_page(page: ServedPage) -> None:
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
 def test_a_form_writes_nothing(page: ServedPage, kind: str) -> None:
-    """What a form of any site can send without being asked is no JSON."""
+    """Browsers let a form of any site send these types without a preflight request."""
     answer = ask(page.port, "PUT", COIL, WRITE, {"Content-Type": kind})
     assert (answer.status, answer.error) == (415, "the content type must be application/json")
     assert _coil(page) == 0
@@ -257,7 +257,7 @@ def _cookie(header: str | None) -> str:
     assert header is not None
     cookie, *rules = header.split("; ")
     assert {"httponly", "samesite=strict", "path=/"} == {rule.lower() for rule in rules}
-    assert TOKEN not in cookie  # cookies of a host are shown to all its ports
+    assert TOKEN not in cookie  # browsers send the cookies of a host to all its ports
     return cookie
 
 
@@ -278,7 +278,7 @@ def test_the_token_is_exchanged_for_a_cookie(closed: ServedPage) -> None:
     assert right.status == 200
     cookie = {"Cookie": _cookie(right.headers["set-cookie"])}
     assert ask(closed.port, "PUT", COIL, WRITE, cookie).status == 200
-    # The cookie is no way around the origin.
+    # The cookie does not replace the check of the origin.
     assert ask(closed.port, "PUT", COIL, WRITE, {**cookie, **foreign}).status == 403
 
 

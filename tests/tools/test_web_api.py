@@ -1,4 +1,4 @@
-"""The REST interface: each operation, its errors, and the description of it all."""
+"""The REST interface: each operation, its errors, and its OpenAPI description."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNIT = "/api/devices/0/units/1"
 
 
 class Served:
-    """A fake view and requests to its interface."""
+    """A fake view, and requests to its interface."""
 
     def __init__(self, view: FakeView, port: int) -> None:
         self.view = view
@@ -121,7 +121,7 @@ def test_values_are_written(served: Served) -> None:
 def test_points_hold_what_json_cannot(served: Served) -> None:
     values = {each["name"]: each["value"] for each in served.found(f"{UNIT}/points")}
     assert values["voltage"] == 230.5
-    assert values["energy"] == str(2**60)  # JavaScript would round it
+    assert values["energy"] == str(2**60)  # JavaScript would round the number
     assert values["broken"] == "NaN"
 
 
@@ -330,7 +330,7 @@ def test_the_description_is_whole(served: Served) -> None:
 
 
 def _check(value: Any, schema: Any, schemas: Any) -> None:
-    """That `value` is as the schema says, as far as ours say anything."""
+    """Assert that `value` matches the schema, as far as these tests know schemas."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     kinds = {
@@ -377,7 +377,7 @@ def test_answers_are_as_described(served: Served) -> None:
 
 
 def test_a_real_simulation_over_the_interface() -> None:
-    """What was written here is read by a Modbus client, and the other way round."""
+    """A Modbus client reads what the interface writes, and the interface what the client writes."""
     with RunningPage() as page, TcpClient("127.0.0.1", page.ports[1]) as client:
         table = "/api/devices/1/units/1/tables/holding_registers"
         assert ask(page.port, "PUT", table, {"address": 100, "values": [5, 6]}).status == 200

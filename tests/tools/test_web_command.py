@@ -1,4 +1,4 @@
-"""`modwire simulate --web`: what is printed, what is refused, and how it ends."""
+"""`modwire simulate --web`: its output, wrong arguments, and its end."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_wrong_argument_gets_one_sentence(
 
 @contextmanager
 def _started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command, running, and what it has printed until "Ctrl+C ends it."."""
+    """Run the command; yields it with its output up to "Ctrl+C ends it."."""
     with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
@@ -88,7 +88,7 @@ def test_the_page_is_served_until_ctrl_c() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert process.stderr is not None
-        assert process.stderr.read() == ""  # no traceback, and nothing of the server's log
+        assert process.stderr.read() == ""  # no traceback, and no log of the server
 
 
 def test_the_link_that_is_printed_has_the_token() -> None:

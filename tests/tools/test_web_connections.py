@@ -1,4 +1,4 @@
-"""Connections to the page's server: none stays for ever, whatever its peer does or does not do."""
+"""Connections to the page's server: every one ends, whatever its peer does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def _served(
     silent: float = 60.0,
     stalled: float = 60.0,
 ) -> AsyncIterator[int]:
-    """The port at which `app` is served in the block."""
+    """Serve `app` during the block; yields the port."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     stopping = trio.Event()

@@ -1,4 +1,4 @@
-"""The WebSocket of the page: what is shown is told at once, then what changes of it."""
+"""The WebSocket of the page: it sends what is shown at once, and then the changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def page(view: FakeView) -> Iterator[ServedPage]:
 
 
 def changes(shown: Shown) -> Any:
-    """What a browser is told now."""
+    """Return the next changes, as a browser gets them."""
     return msgspec.json.decode(msgspec.json.encode(shown.changes()))
 
 
@@ -48,7 +48,7 @@ def test_all_is_told_once_then_what_changed(view: FakeView, shown: Shown) -> Non
     view.write(0, 1, "holding_registers", 3, [1, 2])
     assert changes(shown) == {"a": {"set": {"3": 1, "4": 2}}}
     assert changes(shown) == {}
-    view.write(0, 1, "holding_registers", 30, [1])  # outside of what is shown
+    view.write(0, 1, "holding_registers", 30, [1])  # not shown
     assert changes(shown) == {}
 
 
@@ -102,7 +102,7 @@ def test_a_changed_point_is_told_alone(view: FakeView, shown: Shown) -> None:
 
 
 def test_a_value_that_is_no_number_changes_nothing(shown: Shown) -> None:
-    """NaN differs from itself, and would be told at each look."""
+    """NaN differs from itself, and would be sent in each push."""
     shown.show({"a": {"kind": "points", **PLACE}})
     changes(shown)
     assert changes(shown) == {}
@@ -210,7 +210,7 @@ def test_what_the_user_chooses_is_shown_at_once(view: FakeView) -> None:
 
 
 def test_a_slow_browser_gets_what_is_there_when_it_is_ready(view: FakeView) -> None:
-    """Nothing piles up: until a push is seen there is no other, then one with the latest."""
+    """Nothing queues up: the next push waits until this one is seen, and has the latest values."""
 
     async def main() -> None:
         async with linked(view) as link:
@@ -260,7 +260,7 @@ def test_browsers_show_different_parts(page: ServedPage) -> None:
         assert ask(page.port, "PUT", "/api/devices/0/units/1/faults", body).status == 200
         told: Any = other.push()
         assert told["y"]["all"]["silence"] == 1.0
-        # The next that the first one gets is what it shows, and not the faults.
+        # The next push to the first browser has what that shows, not the faults.
         page.do(lambda: page.view.write(0, 1, "holding_registers", 2, [5]))
         assert one.push() == {"x": {"set": {"2": 5}}}
 
@@ -302,7 +302,7 @@ def test_the_end_is_told(page: ServedPage) -> None:
 
 
 def test_a_socket_that_is_dropped_is_forgotten(page: ServedPage) -> None:
-    for _ in range(120):  # more than there may be at once
+    for _ in range(120):  # more than may be open at once
         with WebSocket(page.port) as live:
             live.send({"show": {"a": VALUES}})
             live.push()
