@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 import trio
@@ -14,77 +11,28 @@ import trio.testing
 from copied_devices import SerialLine
 from modwire import (
     ConnectionLostError,
-    FrameError,
     IllegalDataAddressError,
-    ModbusError,
     ResponseTimeoutError,
-    ServerDeviceBusyError,
-    WriteSingleRegisterRequest,
 )
 from modwire_tools.addresses import parse_place
 from modwire_tools.simulator.behaviours import Counter, Sine
-from modwire_tools.simulator.devices import BlockSpec, DeviceSpec, PointSpec, UnitSpec
+from modwire_tools.simulator.devices import BlockSpec, DeviceSpec, UnitSpec
 from modwire_tools.simulator.expressions import Expression
 from modwire_tools.simulator.meter import energy_meter
 from modwire_tools.simulator.simulation import Simulation, place
-from modwire_tools.simulator.view import Faults, TrafficFilter, View
-from modwire_trio import Client, connect
-
-ANY = "tcp://127.0.0.1:0"
-PATIENCE = 30.0  # seconds for what takes milliseconds, on a busy machine
-SOON = 0.2  # seconds until a client's timeout, where one is expected
-NO_CODE = Faults(exception_code=0)
-
-
-@dataclass
-class Clock:
-    """The time of the devices, set by the test."""
-
-    now: float = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@asynccontextmanager
-async def running(
-    devices: Sequence[DeviceSpec],
-    endpoints: Sequence[str] = (ANY,),
-    clock: Clock | None = None,
-    **options: object,
-) -> AsyncIterator[View]:
-    simulation = Simulation(
-        place(devices, endpoints, **options),  # type: ignore[arg-type]
-        seed=1,
-        clock=clock or Clock(),
-    )
-    with trio.fail_after(PATIENCE):
-        async with trio.open_nursery() as nursery:
-            await nursery.start(simulation.run)
-            yield simulation.view
-            nursery.cancel_scope.cancel()
-
-
-def client_of(view: View, device: int = 0, endpoint: int = 0, timeout: float = PATIENCE) -> Client:
-    return connect(f"{view.devices()[device].endpoints[endpoint]}?timeout={timeout}")
-
-
-async def until(condition) -> None:  # type: ignore[no-untyped-def]
-    """Wait until another task has made `condition` true."""
-    while not condition():  # noqa: ASYNC110 - nothing there has an event
-        await trio.sleep(0.002)
-
-
-def device(*points: PointSpec, blocks: Sequence[BlockSpec] = (), name: str = "d") -> DeviceSpec:
-    return DeviceSpec(name, (UnitSpec(1, "u", points=points, blocks=blocks),))
-
-
-def point(name: str, at: str, kind: str = "uint16", **more: object) -> PointSpec:
-    return PointSpec(name, parse_place(at), kind, **more)  # type: ignore[arg-type]
-
-
-def run(function) -> None:  # type: ignore[no-untyped-def]
-    trio.run(function)
+from modwire_tools.simulator.view import Faults, TrafficFilter
+from modwire_trio import connect
+from running_simulation import (
+    ANY,
+    PATIENCE,
+    SOON,
+    Clock,
+    client_of,
+    device,
+    point,
+    running,
+    until,
+)
 
 
 def test_values_live_with_the_time_of_the_devices() -> None:
@@ -99,7 +47,7 @@ def test_values_live_with_the_time_of_the_devices() -> None:
             info = view.points(0, 1)[0]
             assert (info.value, info.behaviour, info.held) == (20, "counter by 2/s", False)
 
-    run(main)
+    trio.run(main)
 
 
 def test_points_see_each_other_and_their_types_bound_them() -> None:
@@ -117,7 +65,7 @@ def test_points_see_each_other_and_their_types_bound_them() -> None:
             values = {each.name: each.value for each in view.points(0, 1)}
             assert values == {"t": 3.25, "double": 6.5, "t_": 3.2, "much": 255, "late": True}
 
-    run(main)
+    trio.run(main)
 
 
 def test_two_points_that_ask_each_other_come_to_an_end() -> None:
@@ -129,7 +77,7 @@ def test_two_points_that_ask_each_other_come_to_an_end() -> None:
         async with running([device(*points)]) as view, client_of(view) as client:
             assert len(await client.read_input_registers(0, 2)) == 2
 
-    run(main)
+    trio.run(main)
 
 
 def test_a_written_point_goes_on_or_is_held_whoever_writes() -> None:
@@ -163,7 +111,7 @@ def test_a_written_point_goes_on_or_is_held_whoever_writes() -> None:
             with pytest.raises(ValueError, match="uint16 must be an integer 0..65535"):
                 view.write_point(0, 1, "stays", -1)
 
-    run(main)
+    trio.run(main)
 
 
 def test_the_owner_writes_where_clients_may_not() -> None:
@@ -183,7 +131,7 @@ def test_the_owner_writes_where_clients_may_not() -> None:
                 ("holding_registers", [(0, 2)], True),
             ]
 
-    run(main)
+    trio.run(main)
 
 
 def test_wrong_arguments_of_the_view_are_one_sentence() -> None:
@@ -209,7 +157,7 @@ def test_wrong_arguments_of_the_view_are_one_sentence() -> None:
                 with pytest.raises(error, match=match):
                     call()
 
-    run(main)
+    trio.run(main)
 
 
 def test_traffic_is_recorded_from_when_it_is_asked_for_and_can_be_filtered() -> None:
@@ -249,7 +197,7 @@ def test_traffic_is_recorded_from_when_it_is_asked_for_and_can_be_filtered() -> 
                 assert numbers(unit=2) == []
                 assert [each.number for each in view.traffic(most=2)] == [3, 4]
 
-    run(main)
+    trio.run(main)
 
 
 def test_who_is_connected_is_known_and_how_often_they_asked() -> None:
@@ -268,7 +216,7 @@ def test_who_is_connected_is_known_and_how_often_they_asked() -> None:
             await until(lambda: view.devices()[0].connections == 0)
             assert [each.endpoint[:3] for each in view.connections()] == ["udp"]
 
-    run(main)
+    trio.run(main)
 
 
 def test_a_stopped_device_closes_its_connections_and_keeps_its_values_and_port() -> None:
@@ -295,7 +243,7 @@ def test_a_stopped_device_closes_its_connections_and_keeps_its_values_and_port()
                         await trio.sleep(0.01)
             assert view.devices()[0].requests == 1
 
-    run(main)
+    trio.run(main)
 
 
 def test_a_port_in_use_is_a_problem_of_one_device() -> None:
@@ -318,106 +266,7 @@ def test_a_port_in_use_is_a_problem_of_one_device() -> None:
                 assert view.problems() == {}
                 nursery.cancel_scope.cancel()
 
-    run(main)
-
-
-FAULTS: list[tuple[Faults, type[ModbusError], str, str]] = [
-    (Faults(drop=1), ConnectionLostError, "drop", "silence"),
-    (Faults(silence=1), ResponseTimeoutError, "silence", "silence"),
-    (Faults(damage=1), FrameError, "damage", "ok"),
-    (Faults(exception=1, exception_code=6), ServerDeviceBusyError, "exception", "exception"),
-]
-
-
-@pytest.mark.parametrize(("faults", "error", "name", "outcome"), FAULTS)
-def test_faults_are_done_and_told(
-    faults: Faults, error: type[ModbusError], name: str, outcome: str
-) -> None:
-    async def main() -> None:
-        async with running([energy_meter()]) as view, client_of(view) as client:
-            view.traffic()
-            view.set_faults(0, 1, faults)
-            assert view.faults(0, 1) == faults
-            timeout = SOON if error is ResponseTimeoutError else PATIENCE
-            with pytest.raises(error):
-                await client.call(WriteSingleRegisterRequest(0, 44), timeout=timeout)
-            view.set_faults(0, 1, Faults())
-            # Only the request with a damaged response was executed.
-            assert await client.read_holding_registers(0) == [44 if name == "damage" else 15]
-            message = view.traffic()[0]
-            assert (message.fault, message.outcome) == (name, outcome)
-
-    run(main)
-
-
-def test_a_delayed_answer_keeps_nobody_else_waiting() -> None:
-    async def main() -> None:
-        async with running([energy_meter()], count=2) as view:
-            view.set_faults(0, 1, Faults(delay=1, delay_seconds=3600))
-            late, other = client_of(view), client_of(view, 1)
-            async with late, other, trio.open_nursery() as nursery:
-                nursery.start_soon(late.read_coils, 0)
-                await until(lambda: view.devices()[0].requests == 1)
-                assert await other.read_coils(0) == [False]
-                nursery.cancel_scope.cancel()
-
-    run(main)
-
-
-def test_a_delayed_answer_comes_after_the_delay() -> None:
-    async def main() -> None:
-        async with running([energy_meter()], count=2) as view:
-            view.traffic()
-            view.set_faults(0, 1, Faults(delay=1, delay_seconds=0.1))
-            async with client_of(view) as late, client_of(view, 1) as other:
-                begun = trio.current_time()
-                assert await late.read_coils(0) == [False]
-                assert trio.current_time() >= begun + 0.1
-                assert await other.read_coils(0) == [False]
-                fault = {each.device: each.fault for each in view.traffic()}
-                assert fault == {0: "delay", 1: ""}
-
-    run(main)
-
-
-@pytest.mark.parametrize("again", [False, True])
-def test_who_hangs_up_does_not_hold_a_connection_for_as_long_as_a_delay(again: bool) -> None:
-    """Thousands of clients that disconnect would otherwise block the device for an hour."""
-
-    async def main() -> None:
-        async with running([energy_meter()]) as view:
-            view.set_faults(0, 1, Faults(delay=1, delay_seconds=3600))
-            host, port = view.devices()[0].endpoints[0].removeprefix("tcp://").split(":")
-            for _ in range(2):
-                async with await trio.open_tcp_stream(host, int(port)) as gone:
-                    await gone.send_all(bytes.fromhex("000100000006010300000001"))
-                    await until(lambda: view.devices()[0].connections)
-                    await trio.testing.wait_all_tasks_blocked(0.01)
-                    if again:
-                        await gone.send_all(bytes.fromhex("000100000006010300000001"))
-                await until(lambda: not view.devices()[0].connections)
-            # A client that has closed only its sending half gets its response.
-            async with await trio.open_tcp_stream(host, int(port)) as half:
-                await half.send_all(bytes.fromhex("00020000000601010000 0001"))
-                await half.send_eof()
-                assert len(await half.receive_some()) == 10
-
-    run(main)
-
-
-def test_rates_of_faults_are_kept_to() -> None:
-    async def main() -> None:
-        async with running([energy_meter()]) as view, client_of(view) as client:
-            view.set_faults(0, 1, Faults(exception=0.5))
-            failed = 0
-            for _ in range(200):
-                try:
-                    await client.read_coils(0)
-                except ModbusError:
-                    failed += 1
-            assert 60 < failed < 140
-
-    run(main)
+    trio.run(main)
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
@@ -454,7 +303,7 @@ def test_when_a_device_of_a_line_is_stopped_the_others_go_on() -> None:
                 assert [each.device for each in view.connections()] == [0, 1]
                 assert [each.device for each in view.traffic()] == [0, 1, 1, 0]
 
-    run(main)
+    trio.run(main)
 
 
 def test_a_trend_begins_when_it_is_asked_for() -> None:
@@ -464,7 +313,7 @@ def test_a_trend_begins_when_it_is_asked_for() -> None:
             assert value == pytest.approx(18462.903)
             assert view.trend(0, 1, "location") == []
 
-    run(main)
+    trio.run(main)
 
 
 def test_the_title_names_what_is_simulated() -> None:
@@ -475,7 +324,7 @@ def test_the_title_names_what_is_simulated() -> None:
             names = [each.name for each in view.devices(1, 2)]
             assert names == ["Pump", "Energy meter"]
 
-    run(main)
+    trio.run(main)
 
 
 def test_devices_are_placed_on_ports_and_addresses_one_after_the_other() -> None:

@@ -15,7 +15,7 @@ from modwire_tools.simulator.behaviours import Choice
 from modwire_tools.simulator.expressions import Expression
 from modwire_tools.simulator.files import DeviceFileError, read_device
 from modwire_tools.simulator.meter import energy_meter
-from test_simulation import client_of, device, point, running
+from running_simulation import client_of, device, point, running
 
 
 def read_point(tmp_path: Path, *points: dict[str, object]) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from attacking_site import attacking_site
 from chromium import Browser, chromium, console, hosts, is_there, wait
 from fake_view import FakeView
 from modwire import ServerDeviceBusyError
@@ -360,55 +359,14 @@ def test_the_token_of_the_link_opens_the_page(browser: Browser) -> None:
     assert all("401" in each for each in complaints), complaints
 
 
-ATTACK = """<!doctype html><title>attack</title><script>
-const target = "http://127.0.0.1:%(port)d";
-const body = JSON.stringify({address: 0, values: [1]});
-const path = target + "/api/devices/0/units/1/tables/coils";
-const attempts = [
-  fetch(path, {method: "PUT", headers: {"content-type": "application/json"}, body}),
-  fetch(path, {method: "PUT", body}),
-  fetch(target + "/api/devices/0/stop", {method: "POST", mode: "no-cors", body: "{}"}),
-  fetch(target + "/api").then((answer) => answer.text()),
-  new Promise((resolve, reject) => {
-    const socket = new WebSocket("ws://127.0.0.1:%(port)d/live");
-    socket.onopen = resolve;
-    socket.onerror = reject;
-  }),
-];
-Promise.allSettled(attempts).then((ends) => {
-  document.title = ends.map((end) => end.status[0]).join("");
-});
-</script>"""
-
-
 def test_a_page_of_another_site_reaches_nothing(browser: Browser) -> None:
-    """A real browser sends real requests, from a page on another port of this machine.
-
-    That server has threads, because browsers open connections in advance.
-    """
+    """A real browser sends real requests, from a page on another port of this machine."""
     view = FakeView()
-    with ServedPage(view) as served:
-        text = (ATTACK % {"port": served.port}).encode()
-
-        class Attacker(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("content-type", "text/html")
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Attacker) as site:
-            serving = threading.Thread(target=site.serve_forever)
-            serving.start()
-            browser.driver.get(f"http://127.0.0.1:{site.server_port}/")
-            wait("all attempts have ended", lambda: browser.driver.title != "attack")
-            ends = browser.driver.title
-            browser.leave()
-            site.shutdown()
-            serving.join()
+    with ServedPage(view) as served, attacking_site(served.port) as link:
+        browser.driver.get(link)
+        wait("all attempts have ended", lambda: browser.driver.title != "attack")
+        ends = browser.driver.title
+        browser.leave()
     assert ends == "rrrrr"
     assert view.values_of["coils"][0] == 0
     assert view.stopped == set()

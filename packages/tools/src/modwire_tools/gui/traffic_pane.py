@@ -41,6 +41,31 @@ class TrafficPane(ttk.Frame):
         self._follows = True
         self._messages: dict[str, Message] = {}  # by row, oldest first
         gap = colours.px(4)
+        self._add_filters(gap)
+        self.details = ttk.Label(
+            self, style="Fixed.TLabel", background=theme.PANEL, padding=gap, text="\n"
+        )
+        self.details.pack(side="bottom", fill="x")
+        frame = ttk.Frame(self)
+        self.tree = ttk.Treeview(
+            frame,
+            columns=[str(number) for number in range(len(_COLUMNS))],
+            show="headings",
+            selectmode="browse",
+            height=4,
+        )
+        self._columns = Columns(self.tree, colours, _COLUMNS)
+        scrollbar = add_scrollbar(frame, self.tree)
+        self.tree.configure(yscrollcommand=scrollbar.set)
+        scrollbar.pack(side="right", fill="y")
+        self.tree.pack(side="left", fill="both", expand=True)
+        frame.pack(fill="both", expand=True)
+        self.tree.bind("<<TreeviewSelect>>", lambda event: self._show_details())
+        self.tree.bind("<Configure>", lambda event: self._follow(), add="+")
+        self.tree.bind("<FocusIn>", lambda event: self._focus())
+
+    def _add_filters(self, gap: int) -> None:
+        """Add the row of fields above the list."""
         bar = ttk.Frame(self, style="Page.TFrame", padding=gap)
         ttk.Label(bar, text="Filter:", style="Page.TLabel").pack(side="left")
         self.text = ttk.Entry(bar, width=9)
@@ -69,30 +94,9 @@ class TrafficPane(ttk.Frame):
         )
         self.pause.pack(side="left")
         bar.pack(fill="x")
-        self.details = ttk.Label(
-            self, style="Fixed.TLabel", background=theme.PANEL, padding=gap, text="\n"
-        )
-        self.details.pack(side="bottom", fill="x")
-        frame = ttk.Frame(self)
-        self.tree = ttk.Treeview(
-            frame,
-            columns=[str(number) for number in range(len(_COLUMNS))],
-            show="headings",
-            selectmode="browse",
-            height=4,
-        )
-        self._columns = Columns(self.tree, colours, _COLUMNS)
-        scrollbar = add_scrollbar(frame, self.tree)
-        self.tree.configure(yscrollcommand=scrollbar.set)
-        scrollbar.pack(side="right", fill="y")
-        self.tree.pack(side="left", fill="both", expand=True)
-        frame.pack(fill="both", expand=True)
         for entry in (self.text, self.peer, self.functions):
             entry.bind("<KeyRelease>", lambda event: self.refresh())
         self.outcome.bind("<<ComboboxSelected>>", lambda event: self.refresh())
-        self.tree.bind("<<TreeviewSelect>>", lambda event: self._show_details())
-        self.tree.bind("<Configure>", lambda event: self._follow(), add="+")
-        self.tree.bind("<FocusIn>", lambda event: self._focus())
 
     def measure(self) -> None:
         """Adapt to another font size."""

@@ -46,20 +46,7 @@ class TrendChart(tk.Canvas):
             text = f"{self._name} is not a number" if self._name else "Choose a point to draw"
             self._text(width / 2, height / 2, text, "center")
             return
-        unit = f" {self._unit}" if self._unit else ""
-        last = self._samples[-1][1]
-        self.create_text(
-            px(8), px(5), text=self._name, anchor="nw", font=self._colours.bold, fill=theme.INK
-        )
-        self.create_text(
-            width - px(8),
-            px(5),
-            text=f"{shown_value(last)}{unit}",
-            anchor="ne",
-            font=self._colours.bold,
-            fill=theme.ACCENT,
-            tags="last",
-        )
+        self._draw_head(width)
         values = [value for _, value in self._samples]
         ticks = value_ticks(min(values), max(values), max(2, min(6, int(height / line / 2.5))))
         low, high = ticks[0], ticks[-1]
@@ -96,6 +83,29 @@ class TrendChart(tk.Canvas):
         points = [
             coordinate for at, value in self._samples for coordinate in (x_of(at), y_of(value))
         ]
+        self._draw_line(points, bottom)
+
+    def _draw_head(self, width: int) -> None:
+        """Draw the name of the point on the left, and its value on the right."""
+        px = self._colours.px
+        unit = f" {self._unit}" if self._unit else ""
+        last = self._samples[-1][1]
+        self.create_text(
+            px(8), px(5), text=self._name, anchor="nw", font=self._colours.bold, fill=theme.INK
+        )
+        self.create_text(
+            width - px(8),
+            px(5),
+            text=f"{shown_value(last)}{unit}",
+            anchor="ne",
+            font=self._colours.bold,
+            fill=theme.ACCENT,
+            tags="last",
+        )
+
+    def _draw_line(self, points: Sequence[float], bottom: float) -> None:
+        """Draw the line through `points`, x and y in turn, the area below it, and its end."""
+        px = self._colours.px
         if len(points) >= 4:
             self.create_polygon(
                 points[0], bottom, *points, points[-2], bottom, fill=theme.ACCENT_SOFT, outline=""
