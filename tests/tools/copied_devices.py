@@ -222,7 +222,7 @@ def simulated(device: DeviceSpec, endpoints: Sequence[str]) -> Iterator[View]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(60)
         if failures:
             raise failures[0]
         yield simulation[0].view
@@ -230,7 +230,7 @@ def simulated(device: DeviceSpec, endpoints: Sequence[str]) -> Iterator[View]:
         if thread.is_alive() and scope:
             token, cancel = scope[0]
             token.run_sync_soon(cancel.cancel)
-        thread.join(20)
+        thread.join(60)
     assert not failures
 
 

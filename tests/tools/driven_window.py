@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Steps = Generator[Callable[[], object], None, None]
 
-_PATIENCE = 30.0  # seconds for one step, on a busy machine
+_PATIENCE = 60.0  # seconds for one step, on a busy machine
 _INTERVAL = 5  # milliseconds
 
 
@@ -153,7 +153,7 @@ def asking(port: int) -> Iterator[Callable[[Callable[[Client], T]], Future[T]]]:
     Do not wait for the thread: the loop of the window must run to serve it.
     """
     thread = ThreadPoolExecutor(1)
-    client = connect(f"tcp://127.0.0.1:{port}?timeout=30")
+    client = connect(f"tcp://127.0.0.1:{port}?timeout=60")
     try:
         yield lambda function: thread.submit(function, client)
     finally:

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modwire_sync import connect
-from programs import PATIENCE, free_port
+from programs import free_port
 from virtual_screen import virtual_display
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
 
+pytestmark = pytest.mark.timeout(600)
+
 HERE = Path(__file__).parent
+PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
 COMMAND = [sys.executable, "-m", "modwire_tools", "gui"]
 
 
@@ -52,7 +55,7 @@ def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
     give_up = monotonic() + PATIENCE
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
             return
         except OSError:
             assert monotonic() < give_up, "nobody listens"
@@ -78,7 +81,7 @@ def test_a_client_reads_what_the_window_shows_until_it_is_closed(display: str) -
 
         say("start")
         _wait_for(port, process)
-        with connect(f"tcp://127.0.0.1:{port}?timeout=20") as client:
+        with connect(f"tcp://127.0.0.1:{port}?timeout=60") as client:
             (period,) = client.read_holding_registers(0, 1)
             _until(lambda: shows("demand_period") == ["running", str(period), ""])
             client.write_registers(0, [period + 15])
@@ -104,7 +107,7 @@ def test_a_signal_ends_it_cleanly(display: str, number: signal.Signals, code: in
     port = free_port()
     with _process(display, *COMMAND, "--port", port, "--start") as process:
         _wait_for(port, process)
-        with connect(f"tcp://127.0.0.1:{port}?timeout=20") as client:
+        with connect(f"tcp://127.0.0.1:{port}?timeout=60") as client:
             assert tuple(client.read_holding_registers(0, 1)) == (15,)
             process.send_signal(number)
             output, errors = process.communicate(timeout=PATIENCE)

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from ..conftest import RequirePeer
 
 
+pytestmark = pytest.mark.timeout(600)
+
+
 @pytest.fixture
 def display(require_peer: RequirePeer) -> str:
     return virtual_display(require_peer)

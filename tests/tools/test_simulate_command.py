@@ -21,9 +21,9 @@ from modwire_tools.cli import main
 from modwire_tools.simulator.files import read_device, write_device
 from modwire_tools.simulator.meter import energy_meter
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
-PATIENCE = 30.0
+PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
 MODWIRE = (sys.executable, "-m", "modwire_tools")
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
 

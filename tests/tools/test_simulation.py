@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 
 import pytest
 import trio
@@ -301,7 +302,12 @@ def test_when_a_device_of_a_line_is_stopped_the_others_go_on() -> None:
                 assert await read(1) == [1]
                 assert view.problems() == {}
                 assert [each.device for each in view.connections()] == [0, 1]
-                assert [each.device for each in view.traffic()] == [0, 1, 1, 0]
+                # In turn, though a busy machine may have made the client ask twice.
+                assert [key for key, _ in groupby(each.device for each in view.traffic())] == [
+                    0,
+                    1,
+                    0,
+                ]
 
     trio.run(main)
 

@@ -15,9 +15,12 @@ import pytest
 from fake_view import FakeView
 from modwire_tools.cli.ending import WrongArgumentError
 from modwire_tools.cli.page import Page, parse_page
-from page_requests import PATIENCE, ask
+from page_requests import ask
 from running_page import ServedPage
 
+pytestmark = pytest.mark.timeout(600)
+
+PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
 COMMAND = [sys.executable, "-m", "modwire_tools", "simulate", "--tcp", "127.0.0.1:0"]
 
 
@@ -107,7 +110,7 @@ def test_a_port_in_use_ends_the_command_with_one_sentence() -> None:
             [*COMMAND, "--web", f"127.0.0.1:{page.port}"],
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=PATIENCE,
         )
     sentence = f"modwire: --web: cannot listen at 127.0.0.1:{page.port}: address already in use\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", sentence)

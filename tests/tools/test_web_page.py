@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from ..conftest import RequirePeer
 
+pytestmark = pytest.mark.timeout(600)
+
 METER = "#/device/0/unit/1"
 BOILER = "#/device/1/unit/1"
 TOKEN = "a-token-for-tests"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
 
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 60.0  # seconds
 _KEEPER = 'Xvfb "$@" & read line; kill $!'
 
 
