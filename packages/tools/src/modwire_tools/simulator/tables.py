@@ -190,7 +190,7 @@ def refusal(code: int, detail: str) -> Exception:
 
 
 class TablePlan:
-    """What the tables of all devices of a kind share.
+    """The parts that the tables of all devices of a kind share.
 
     Where `blocks` overlap, the later one has the value. Adjacent blocks can be read together
     unless one of them is `apart`. `refusals`, `missing` and `limit` are those of `UnitSpec`.

@@ -38,7 +38,7 @@ class Record:
 
     @property
     def outcome(self) -> Outcome:
-        """How it ended."""
+        """The outcome: "ok", "exception" or "silence"."""
         response = self.response
         if isinstance(response, FaultyResponse):
             response = None if response.drops else response.response

@@ -40,7 +40,7 @@ _MOST_DEEP = 32  # points of which each needs the next one; Python's stack allow
 
 
 class UnitPlan:
-    """What all units of one `spec` share, so that thousands of them are made quickly.
+    """The parts that all units of one `spec` share, so that thousands of them are made quickly.
 
     Raises ValueError for a point that does not fit, and for duplicate names.
     """

@@ -43,7 +43,7 @@ def refuse(_: Request, error: Exception) -> Response:
 
 @dataclass(frozen=True)
 class Host:
-    """What the operations work on; `document` is their description."""
+    """The view and the access rules for the operations; `document` is their description."""
 
     view: View
     access: Access

@@ -1,4 +1,4 @@
-"""What one browser shows of a `View`, and what of it has changed since the last push.
+"""`Shown`: the parts of a `View` that one browser shows, and their changes since the last push.
 
 A browser names the parts that it shows, each by a key of its own; `Shown.changes` is called a few
 times a second. Nothing here waits or sends: `live.py` does.
@@ -28,10 +28,10 @@ Given = Mapping[str, object]
 
 
 class Part(Protocol):
-    """A part that is shown."""
+    """A part of the view."""
 
     def change(self) -> object:
-        """What has changed since the last call; None for nothing. ValueError, LookupError."""
+        """Return the change since the last call, or None; raises ValueError and LookupError."""
         ...
 
 
@@ -40,14 +40,14 @@ class _Snapshot(Generic[AskedT]):
 
     def __init__(self, query: Callable[[View, AskedT], object], view: View, asked: AskedT) -> None:
         self._query = partial(query, view, asked)
-        self._told: object = None
+        self._sent: object = None
         self._is_new = True
 
     def change(self) -> object:
-        now, before = self._query(), self._told
+        now, before = self._query(), self._sent
         if not self._is_new and now == before:
             return None
-        self._told = now
+        self._sent = now
         if not self._is_new and is_list(now) and is_list(before) and len(now) == len(before):
             changed = {
                 str(index): item
@@ -175,7 +175,7 @@ class Shown:
         return _KINDS[kind](self._view, given)
 
     def changes(self) -> dict[str, object]:
-        """What has changed, by the keys of the parts; a part that cannot be shown is told once."""
+        """Return the changes, by the keys of the parts; an error of a part is returned once."""
         found: dict[str, object] = {
             key: {"error": sentence} for key, sentence in self._wrong.items()
         }

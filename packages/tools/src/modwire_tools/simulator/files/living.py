@@ -72,7 +72,7 @@ def _random_walk(table: Section, name: str, folder: Path) -> Behaviour:
 
 
 class _Kind(NamedTuple):
-    """How a behaviour is read. `main` is the setting that may stand for all of them."""
+    """Reads a behaviour. `main` is the setting that may stand for all of them."""
 
     type: type[Behaviour]
     settings: Sequence[str]
