@@ -269,6 +269,11 @@ def test_silence_is_copied_too(tmp_path: Path) -> None:
             client.read_input_registers(0, 3, timeout=0.2)
 
 
+def _accept_interrupts() -> None:
+    """Undo what shells do to background jobs: their children ignore SIGINT, as Python then does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "copy.toml"
     with original() as endpoint:
@@ -278,6 +283,7 @@ def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
             env=ENVIRONMENT,
+            preexec_fn=_accept_interrupts,
         )
         part = tmp_path / "copy.toml.part"
         try:
