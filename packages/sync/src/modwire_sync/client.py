@@ -70,15 +70,16 @@ class Client(BlockingClientBase, BlockingCalls):
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
-            exchange: Exchange[ResponseT] | None = None
+            started: Exchange[ResponseT] | None = None
             is_waiting = False
             try:
                 with self._lock:
                     now = monotonic()
-                    exchange = turns.begin(request, unit, timeout, now)
+                    started = turns.begin(request, unit, timeout, now)
                     link = turns.link
-                    if exchange is None or link is None:
+                    if started is None or link is None:
                         continue
+                    exchange = started
                     until: float | None = exchange.deadline
                 while until is not None:
                     is_waiting = True
@@ -94,8 +95,8 @@ class Client(BlockingClientBase, BlockingCalls):
                         if self._unused and was_receiver:
                             self._unused.pop().close()
             except BaseException as error:
-                if exchange is not None or not isinstance(error, Exception):
-                    self._interrupted(exchange, is_waiting)
+                if started is not None or not isinstance(error, Exception):
+                    self._interrupted(started, is_waiting)
                 raise
             if exchange.error is None:
                 return exchange.response
@@ -103,11 +104,12 @@ class Client(BlockingClientBase, BlockingCalls):
                 if is_repeated or not turns.may_repeat(exchange):
                     return exchange.result()
             finally:
-                del exchange  # or the error, its traceback and this frame would keep each other
+                # Or the error, its traceback and this frame would keep each other alive.
+                del started, exchange
             is_repeated = True
 
     def _sleep(self, exchange: Exchange[Any], seconds: float) -> None:
-        """Wait while another caller receives for all; until woken, or `seconds` at most."""
+        """Wait while another caller receives for all, until woken, at most `seconds`."""
         alarm = allocate_lock()
         alarm.acquire()
         with self._lock:
