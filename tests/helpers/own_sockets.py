@@ -5,8 +5,11 @@ They show what a client or server has set, left open or sent, whatever it is mad
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import struct
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import sleep
@@ -78,20 +81,28 @@ def _fill(sock: socket.socket, most: int | None = None) -> int:
     return sent
 
 
-def room(*before: bytes) -> int:
-    """How many bytes fit into a connection like that to a `tcp_server` with buffers of `SMALL`.
+def queued(port: int) -> int:
+    """How many bytes of the connection to `port` the far end's system has not taken yet."""
+    with socket_to(port) as sock:
+        (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
+    return int(count)
 
-    `before` is sent first; each is answered with one register, but for the last, which the far
-    end does not even read.
+
+def room(answered: int, unread: int) -> int:
+    """How many bytes fit into a connection to a `tcp_server` with buffers of `SMALL`.
+
+    On it, `answered` requests of 12 bytes have been answered with 11 bytes each, and `unread`
+    bytes have been sent since that the far end has not read.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
         with socket.create_connection(listener.getsockname()) as near, listener.accept()[0] as far:
             near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for request in before[:-1]:
-                near.sendall(request)
-                far.recv(len(request), socket.MSG_WAITALL)
+            for _ in range(answered):
+                near.sendall(bytes(12))
+                far.recv(12, socket.MSG_WAITALL)
                 far.sendall(bytes(11))
                 near.recv(11, socket.MSG_WAITALL)
-            near.sendall(before[-1])
+            near.sendall(bytes(unread))
+            sleep(0.1)  # until the far end has acknowledged all of it
             return _fill(near)
