@@ -25,11 +25,12 @@ from modwire import (
 )
 from packages import HOST, Package
 from peers import (
+    PATIENCE,
     PtyPeer,
     SocketPeer,
     answer_reads,
-    free_port,
     mbap,
+    refusing_port,
     registers,
     rtu,
     serial_line,
@@ -80,9 +81,12 @@ def test_connected_clients(package: Package) -> None:
         peer.request(8)
         peer.send(rtu(9, registers(5)))
 
-    with tcp_server(answer_reads) as port, package.connect(f"tcp://{HOST}:{port}") as client:
+    with (
+        tcp_server(answer_reads) as port,
+        package.connect(f"tcp://{HOST}:{port}?timeout=20") as client,
+    ):
         assert client.read_holding_registers(3) == [3]
-    with serial_line(script) as path, package.connect(f"rtu://{path}?unit=9") as client:
+    with serial_line(script) as path, package.connect(f"rtu://{path}?unit=9&timeout=20") as client:
         assert client.read_holding_registers(0) == [5]
 
 
@@ -143,7 +147,7 @@ def test_a_remote_unit_passes_everything_on(package: Package) -> None:
         peer.send(mbap(peer.request(), b"\x83\x02"))
         answer_reads(peer)
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         remote = package.RemoteUnit(client, 17)
         assert remote.execute(WRITE) == WriteSingleRegisterResponse(1, 2)
         assert remote.execute(READ) == ExceptionResponse(3, 2)
@@ -155,9 +159,10 @@ def test_without_a_link_or_an_answer_a_remote_unit_answers_0a_or_0b(package: Pac
         assert peer.request(24)[19] == 6, "a read that is broadcast is not sent"
         peer.expect_end()
 
-    remote = package.RemoteUnit(package.TcpClient(HOST, free_port()), 1)
-    assert remote.execute(READ) == ExceptionResponse(3, 10)
-    assert remote.execute(WRITE, broadcast=True) is None
+    with refusing_port() as port:
+        remote = package.RemoteUnit(package.TcpClient(HOST, port), 1)
+        assert remote.execute(READ) == ExceptionResponse(3, 10)
+        assert remote.execute(WRITE, broadcast=True) is None
     with tcp_server(silent) as port, package.TcpClient(HOST, port) as client:
         remote = package.RemoteUnit(client, 17, timeout=0.05)
         assert remote.execute(READ) == ExceptionResponse(3, 11)

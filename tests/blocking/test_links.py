@@ -10,7 +10,7 @@ import pytest
 from modwire import ConnectionLostError
 from own_sockets import count_descriptors, needs_proc, socket_to
 from packages import HOST, Package
-from peers import answer_reads, free_port, tcp_server, tcp_service, unix_server
+from peers import PATIENCE, answer_reads, refusing_port, tcp_server, tcp_service, unix_server
 
 
 def has_ipv6() -> bool:
@@ -22,16 +22,17 @@ def has_ipv6() -> bool:
 
 
 def test_a_refused_connection_is_a_connection_error(package: Package) -> None:
-    with pytest.raises(ConnectionLostError, match="refused"):
-        package.TcpClient(HOST, free_port()).read_holding_registers(0)
+    with refusing_port() as port, pytest.raises(ConnectionLostError, match="refused"):
+        package.TcpClient(HOST, port).read_holding_registers(0)
 
 
 def test_a_server_that_is_back_is_found_again(package: Package) -> None:
-    port = free_port()
-    client = package.TcpClient(HOST, port)
-    with pytest.raises(ConnectionLostError):
-        client.connect()
-    with socket.create_server((HOST, port)) as listener:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        client = package.TcpClient(HOST, listener.getsockname()[1])
+        with pytest.raises(ConnectionLostError):
+            client.connect()
+        listener.listen()
         client.connect()
         assert client.is_open
         listener.accept()[0].close()
@@ -63,7 +64,7 @@ def test_connecting_takes_no_longer_than_connect_timeout(package: Package) -> No
 
 def test_close_and_with_and_a_call_after_it(package: Package) -> None:
     with tcp_server(answer_reads, answer_reads) as port:
-        client = package.TcpClient(HOST, port)
+        client = package.TcpClient(HOST, port, timeout=PATIENCE)
         assert not client.is_open
         assert repr(client) == f"<TcpClient tcp://127.0.0.1:{port}, closed>"
         with client:
@@ -78,7 +79,7 @@ def test_close_and_with_and_a_call_after_it(package: Package) -> None:
 @needs_proc
 def test_links_leave_no_descriptors(package: Package) -> None:
     with tcp_service(answer_reads) as port:
-        client = package.TcpClient(HOST, port)
+        client = package.TcpClient(HOST, port, timeout=PATIENCE)
 
         def read_and_close() -> None:
             assert client.read_holding_registers(1) == [1]
@@ -94,13 +95,19 @@ def test_links_leave_no_descriptors(package: Package) -> None:
 
 def test_a_host_name_has_all_its_addresses_tried(package: Package) -> None:
     """localhost may be ::1 first, where nothing listens."""
-    with tcp_server(answer_reads) as port, package.TcpClient("localhost", port) as client:
+    with (
+        tcp_server(answer_reads) as port,
+        package.TcpClient("localhost", port, timeout=PATIENCE) as client,
+    ):
         assert client.read_holding_registers(8) == [8]
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_ipv6(package: Package) -> None:
-    with tcp_server(answer_reads, host="::1") as port, package.TcpClient("::1", port) as client:
+    with (
+        tcp_server(answer_reads, host="::1") as port,
+        package.TcpClient("::1", port, timeout=PATIENCE) as client,
+    ):
         assert client.name == f"tcp://[::1]:{port}"
         assert client.read_holding_registers(8) == [8]
 
@@ -119,7 +126,7 @@ def test_source_address_and_socket_options(package: Package) -> None:
 
 def test_unix_socket(package: Package, tmp_path: Path) -> None:
     path = str(tmp_path / "modwire.sock")
-    with unix_server(path, answer_reads), package.UnixClient(path) as client:
+    with unix_server(path, answer_reads), package.UnixClient(path, timeout=PATIENCE) as client:
         assert client.name == f"unix://{path}"
         assert client.read_holding_registers(8) == [8]
     with pytest.raises(ConnectionLostError):

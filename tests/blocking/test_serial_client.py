@@ -125,6 +125,7 @@ def test_a_late_answer_is_not_the_next_ones(package: Package) -> None:
         peer.request(8)
         assert timed_out.wait(PATIENCE)
         peer.send(rtu(1, registers(111)))
+        peer.wait_delivered()
         sent.set()
         peer.request(8)
         peer.send(rtu(1, registers(222)))

@@ -51,7 +51,7 @@ def test_reads_and_writes(package: Package) -> None:
         peer.send(mbap(request, request[7:]))
         peer.expect_end()
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         assert client.read_holding_registers(2, 3, unit=7) == [10, 20, 30]
         client.write_register(9, 255)
 
@@ -70,7 +70,7 @@ def test_an_error_of_the_device_leaves_the_connection(package: Package) -> None:
             peer.send(mbap(peer.request(), pdu))
         answer_reads(peer)
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         with pytest.raises(IllegalDataAddressError):
             client.read_holding_registers(0, 2)
         for _ in unfit:
@@ -86,7 +86,10 @@ def test_a_stream_that_is_not_modbus_ends_the_connection_only(package: Package, 
         peer.send(bytes.fromhex(head) + b"\x01\x03\x02\x00\x01")
         peer.expect_end()
 
-    with tcp_server(script, answer_reads) as port, package.TcpClient(HOST, port) as client:
+    with (
+        tcp_server(script, answer_reads) as port,
+        package.TcpClient(HOST, port, timeout=PATIENCE) as client,
+    ):
         with pytest.raises(FrameError):
             client.read_holding_registers(0)
         assert client.read_holding_registers(6) == [6]
@@ -104,7 +107,7 @@ def test_a_timeout_does_not_come_early(package: Package, before: float | None) -
         peer.request()
         peer.expect_end()
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         if before == 30.0:
             client.read_holding_registers(0, timeout=before)
         elif before is not None:
@@ -123,7 +126,7 @@ def test_junk_that_keeps_coming_does_not_keep_the_call_alive(package: Package) -
             while True:
                 peer.send(stale)
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         with pytest.raises(ResponseTimeoutError):
             client.read_holding_registers(0, timeout=SHORT)
 
@@ -133,7 +136,10 @@ def test_a_reset_is_a_lost_connection(package: Package) -> None:
         peer.request()
         peer.reset()
 
-    with tcp_server(script, answer_reads) as port, package.TcpClient(HOST, port) as client:
+    with (
+        tcp_server(script, answer_reads) as port,
+        package.TcpClient(HOST, port, timeout=PATIENCE) as client,
+    ):
         with pytest.raises(ConnectionLostError, match=f"tcp://127.0.0.1:{port}: the link was lost"):
             client.read_holding_registers(0)
         assert not client.is_open
@@ -175,7 +181,10 @@ def test_close_ends_a_call_that_waits(package: Package) -> None:
         asked.set()
         peer.expect_end()
 
-    with tcp_server(script, answer_reads) as port, package.TcpClient(HOST, port) as client:
+    with (
+        tcp_server(script, answer_reads) as port,
+        package.TcpClient(HOST, port, timeout=PATIENCE) as client,
+    ):
         client.read_holding_registers(0)
         caller = package.start(lambda: client.read_holding_registers(1, timeout=PATIENCE))
         package.wait(asked)
@@ -194,7 +203,7 @@ def test_a_call_that_close_has_ended_opens_no_link(package: Package) -> None:
         asked.set()
         peer.expect_end()
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         caller = package.start(lambda: client.read_holding_registers(1, timeout=PATIENCE))
         package.wait(asked)
         client.close()
@@ -278,7 +287,10 @@ def test_wrong_arguments_are_told_before_anything_is_opened(package: Package) ->
 def test_a_wrong_argument_costs_that_call_only(
     package: Package, argument: dict[str, object]
 ) -> None:
-    with tcp_server(answer_reads) as port, package.TcpClient(HOST, port) as client:
+    with (
+        tcp_server(answer_reads) as port,
+        package.TcpClient(HOST, port, timeout=PATIENCE) as client,
+    ):
         assert client.read_holding_registers(3) == [3]
         with pytest.raises(ValueError, match="must be"):
             client.read_holding_registers(0, **argument)
@@ -290,7 +302,10 @@ def test_a_custom_request_that_fails_harms_no_other(package: Package) -> None:
         def encode(self) -> bytes:
             raise ZeroDivisionError
 
-    with tcp_server(answer_reads) as port, package.TcpClient(HOST, port) as client:
+    with (
+        tcp_server(answer_reads) as port,
+        package.TcpClient(HOST, port, timeout=PATIENCE) as client,
+    ):
         for _ in range(2):
             with pytest.raises(ZeroDivisionError):
                 client.call(Broken(99))
@@ -305,7 +320,7 @@ def test_only_a_sequence_of_registers_is_written(package: Package, values: objec
         peer.send(mbap(request, request[7:12]))
         peer.expect_end()
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         with pytest.raises(InvalidRequestError, match="must be a list of values, got"):
             client.write_registers(0, values)
         client.write_registers(0, range(3))
@@ -325,7 +340,7 @@ def test_an_error_keeps_nothing_alive(package: Package) -> None:
             client.read_holding_registers(99)
         return weakref.ref(local)
 
-    with tcp_server(script) as port, package.TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, package.TcpClient(HOST, port, timeout=PATIENCE) as client:
         gc.collect()
         gc.disable()
         try:

@@ -20,8 +20,8 @@ from peers import (
     PATIENCE,
     SocketPeer,
     answer_one_read,
-    free_port,
     mbap,
+    refusing_port,
     registers,
     rtu,
     udp_server,
@@ -82,7 +82,7 @@ def test_an_answer_from_a_stranger_is_ignored(package: Package) -> None:
 
 
 def test_a_port_where_nobody_listens_is_told_at_once(package: Package) -> None:
-    with package.UdpClient(HOST, free_port()) as client:
+    with refusing_port(socket.SOCK_DGRAM) as port, package.UdpClient(HOST, port) as client:
         with pytest.raises(ConnectionLostError, match="refuse"):
             client.read_holding_registers(0, timeout=PATIENCE)
 

@@ -29,14 +29,14 @@ def serve():
 listener = socket.create_server(("127.0.0.1", 0))
 assert type(listener).__module__.startswith("gevent")
 server = gevent.spawn(serve)
-with TcpClient("localhost", listener.getsockname()[1], max_in_flight=4) as client:
+with TcpClient("localhost", listener.getsockname()[1], max_in_flight=4, timeout=30) as client:
     assert client.read_holding_registers(7) == [7]
     calls = [gevent.spawn(client.read_holding_registers, n) for n in range(8)]
-    assert [call.get(timeout=9) for call in calls] == [[n] for n in range(8)]
+    assert [call.get(timeout=30) for call in calls] == [[n] for n in range(8)]
     with gevent.Timeout(0.01, False):
         client.read_holding_registers(1, unit=9)
     assert client.read_holding_registers(7) == [7]
-server.get(timeout=9)
+server.get(timeout=30)
 listener.close()
 
 import os, tty
@@ -45,7 +45,7 @@ tty.setraw(near)
 def answer():
     gevent.os.tp_read(far, 8)
     os.write(far, bytes.fromhex("01030200057847"))
-with SerialClient(os.ttyname(near)) as client:
+with SerialClient(os.ttyname(near), timeout=30) as client:
     device = gevent.spawn(answer)
     assert client.read_holding_registers(0) == [5]
 for _ in range(3):  # a port can be opened again as soon as it was closed
@@ -89,7 +89,7 @@ def memory(block=SequentialBlock, **more):
     return Unit(holding_registers=block(0, range(100)), **more)
 
 with TcpServer(Units.single(memory()), ("localhost", 0)) as device:
-    with TcpClient("127.0.0.1", device.address.port) as behind:
+    with TcpClient("127.0.0.1", device.address.port, timeout=30) as behind:
         units = Units({1: memory(), 2: memory(Slow, blocking=True), 3: RemoteUnit(behind, 1)})
         path = sys.argv[1]
         with (
@@ -98,9 +98,9 @@ with TcpServer(Units.single(memory()), ("localhost", 0)) as device:
             UdpServer(units, ("127.0.0.1", 0)) as udp,
         ):
             with (
-                TcpClient("127.0.0.1", tcp.address.port) as one,
-                UnixClient(path, framing=RtuFraming) as two,
-                UdpClient("127.0.0.1", udp.address.port) as three,
+                TcpClient("127.0.0.1", tcp.address.port, timeout=30) as one,
+                UnixClient(path, framing=RtuFraming, timeout=30) as two,
+                UdpClient("127.0.0.1", udp.address.port, timeout=30) as three,
             ):
                 def ask(client, unit):
                     return client.read_holding_registers(5, 2, unit=unit)
@@ -110,7 +110,7 @@ with TcpServer(Units.single(memory()), ("localhost", 0)) as device:
                     for client in (one, two, three)
                     for unit in (1, 2, 3)
                 ]
-                gevent.joinall(asking, timeout=10)
+                gevent.joinall(asking, timeout=30)
                 assert [each.value for each in asking] == [[5, 6]] * 9, asking
             with socket.create_connection(tuple(tcp.address)) as plain:
                 plain.sendall(bytes.fromhex("000100000006010300050001"))

@@ -84,6 +84,11 @@ class PtyPeer(Peer):
         for piece in pieces:
             os.write(self.fd, piece)
 
+    def wait_delivered(self) -> None:
+        """Wait until what was sent can be read at the near end, where nobody may be reading."""
+        ready, _, _ = select.select([self._near], [], [], PATIENCE)
+        assert ready, "the line does not deliver"
+
     def close(self) -> None:
         for fd in (self.fd, self._near):
             with contextlib.suppress(OSError):
@@ -203,11 +208,14 @@ def serial_line(script: Callable[[PtyPeer], None]) -> Iterator[str]:
         peer.close()
 
 
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+@contextlib.contextmanager
+def refusing_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[int]:
+    """A port that is taken, so that nobody else takes it, and refuses what comes."""
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_DGRAM:
+            taken.connect(taken.getsockname())  # it takes datagrams from itself only
+        yield taken.getsockname()[1]
 
 
 def mbap(request: bytes, pdu: bytes, *, transaction: int | None = None) -> bytes:
