@@ -159,7 +159,6 @@ def test_all_who_wait_are_told_that_the_connection_is_lost(package: Package) -> 
 
 
 def test_close_ends_the_calls_of_all(package: Package) -> None:
-    """Of those that are sent, and of those that wait for their turn."""
     arrived = threading.Event()
 
     def script(peer: SocketPeer) -> None:

@@ -124,6 +124,7 @@ def units():
 
 server = TcpServer(units(), ("127.0.0.1", 0))
 signal.signal(signal.SIGTERM, lambda *_: server.shutdown())
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 print(server.address[1], flush=True)
 try:
     server.serve_forever()
