@@ -1,7 +1,7 @@
-"""Peers that do what a script says: a socket or a pseudo-terminal with a thread behind it.
+"""Scripted far ends for tests of clients: a socket or a pseudo-terminal with a thread behind it.
 
-A script is a function of one `Peer`; what it raises fails the test. Nothing here knows how to
-answer by itself, so that tests can have every fault.
+A script is a function of one `Peer`; an error that it raises fails the test. A peer answers only
+what its script says, so a test can have every fault.
 """
 
 from __future__ import annotations
@@ -9,22 +9,19 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import signal
 import socket
-import sys
 import threading
-import time
 import tty
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from modwire.checksums import crc16
 
-PATIENCE = 10.0  # seconds until a test that waits for the other side fails
+PATIENCE = 20.0  # seconds; only a test that fails waits so long
 
 
 class Peer:
-    """The far end of one link; `receive` gives what came, `send` sends."""
+    """The far end of one link."""
 
     def receive(self) -> bytes:
         raise NotImplementedError
@@ -33,13 +30,18 @@ class Peer:
         raise NotImplementedError
 
     def request(self, size: int = 12) -> bytes:
-        """The next `size` bytes: one request of function 1 to 6 is 12 on TCP, 8 on RTU."""
+        """Receive `size` bytes: a request of functions 1 to 6 has 12 on TCP, 8 on RTU."""
         data = b""
         while len(data) < size:
             piece = self.receive()
             assert piece, f"the client closed the link after {data.hex(' ')!r}"
             data += piece
         return data
+
+    def expect_end(self) -> None:
+        """Fail unless the client closes the link next."""
+        data = self.receive()
+        assert data == b"", f"the client sent {data.hex(' ')}"
 
 
 class SocketPeer(Peer):
@@ -82,6 +84,11 @@ class PtyPeer(Peer):
         for piece in pieces:
             os.write(self.fd, piece)
 
+    def wait_delivered(self) -> None:
+        """Wait until what was sent can be read at the near end, where nobody may be reading."""
+        ready, _, _ = select.select([self._near], [], [], PATIENCE)
+        assert ready, "the line does not deliver"
+
     def close(self) -> None:
         for fd in (self.fd, self._near):
             with contextlib.suppress(OSError):
@@ -95,7 +102,7 @@ Script = Callable[[SocketPeer], None]
 
 
 class Background:
-    """A thread whose exceptions come out at the end of the `with` block."""
+    """A thread for the time of a `with` block, which raises the thread's error at its end."""
 
     def __init__(self, run: Callable[[], None]) -> None:
         self._run = run
@@ -129,20 +136,27 @@ class Background:
 
 
 @contextlib.contextmanager
-def tcp_server(*scripts: Script, host: str = "127.0.0.1") -> Iterator[int]:
-    """The port of a server that plays one script per connection, one connection at a time."""
+def tcp_server(*scripts: Script, host: str = "127.0.0.1", buffer: int = 0) -> Iterator[int]:
+    """The port of a server that plays one script per connection, one connection at a time.
+
+    `buffer` is the size of its receive buffers in bytes, 0 for the system's choice.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with (
         socket.create_server((host, 0), family=family) as listener,
         Background(lambda: _serve(listener, scripts)),
     ):
+        if buffer:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         yield listener.getsockname()[1]
 
 
 @contextlib.contextmanager
-def tcp_service(script: Script) -> Iterator[int]:
+def tcp_service(script: Script, buffer: int = 0) -> Iterator[int]:
     """The port of a server that plays the script for each connection, one after the other."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        if buffer:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         over = False
 
         def serve() -> None:
@@ -194,44 +208,14 @@ def serial_line(script: Callable[[PtyPeer], None]) -> Iterator[str]:
         peer.close()
 
 
-def wait_until_receiving(thread: int, function: str = "receive") -> None:
-    """Return when the thread with this ident waits in a link for bytes, or in `function`."""
-    end = time.monotonic() + PATIENCE
-    while sys._current_frames()[thread].f_code.co_name != function:
-        assert time.monotonic() < end, "the thread does not receive"
-
-
 @contextlib.contextmanager
-def keyboard_interrupt() -> Iterator[Callable[[], None]]:
-    """A function that another thread calls: KeyboardInterrupt is raised once in the main thread.
-
-    A signal that comes just before a system call starts does not end it, hence the repetition.
-    """
-    raised = threading.Event()
-
-    def handler(number: int, frame: object) -> None:
-        if not raised.is_set():
-            raised.set()
-            raise KeyboardInterrupt
-
-    def interrupt() -> None:
-        end = time.monotonic() + PATIENCE
-        while not raised.wait(0.01):
-            assert time.monotonic() < end, "the main thread cannot be interrupted"
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        yield interrupt
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+def refusing_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[int]:
+    """A port that is taken, so that nobody else takes it, and refuses what comes."""
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_DGRAM:
+            taken.connect(taken.getsockname())  # it takes datagrams from itself only
+        yield taken.getsockname()[1]
 
 
 def mbap(request: bytes, pdu: bytes, *, transaction: int | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""What the tests of the servers share: raw sockets as clients, a unit that waits, and frames."""
+"""For tests of servers: raw sockets as clients, a unit that waits, and frames."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
 
 from modwire import (
     Block,
@@ -25,14 +27,14 @@ PATIENCE = 20.0  # seconds; only a test that fails waits so long
 
 
 def memory_unit() -> Unit:
-    """100 holding registers that have their addresses as values, and 2000 coils, all OFF."""
+    """A unit of 100 holding registers, each with its address as value, and 2000 coils, all OFF."""
     return Unit(
         coils=SequentialBlock(0, [0] * 2000), holding_registers=SequentialBlock(0, range(100))
     )
 
 
 class Gate(Block):
-    """Registers whose reading waits until `opened` is set; `entered` says that one waits."""
+    """Registers whose reading waits until `opened` is set; `entered` counts those that wait."""
 
     def __init__(self) -> None:
         self.opened = threading.Event()
@@ -70,14 +72,30 @@ READ_ANSWER = tcp("03020005")
 class RawClient:
     """A plain socket that talks to a server, with a bound on every wait."""
 
-    def __init__(self, address: tuple[str, int] | str, source: str = "") -> None:
-        if isinstance(address, str):
-            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self.socket.settimeout(PATIENCE)
+    def __init__(
+        self,
+        address: tuple[str, int] | str,
+        source: str = "",
+        *,
+        sockets: ModuleType = socket,
+        buffer: int = 0,
+    ) -> None:
+        """`sockets` is the module whose sockets it uses, `buffer` their size in bytes if not 0."""
+        family = sockets.AF_UNIX if isinstance(address, str) else sockets.AF_INET
+        if ":" in address[0]:
+            family = sockets.AF_INET6
+        self.socket = sockets.socket(family, sockets.SOCK_STREAM)
+        self.socket.settimeout(PATIENCE)
+        if buffer:
+            self.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, buffer)
+            self.socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDBUF, buffer)
+        try:
+            if source:
+                self.socket.bind((source, 0))
             self.socket.connect(address)
-        else:
-            where = (source, 0) if source else None
-            self.socket = socket.create_connection(address, PATIENCE, where)
+        except BaseException:
+            self.socket.close()
+            raise
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -99,11 +117,16 @@ class RawClient:
         assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
 
     def is_closed(self) -> bool:
-        """Whether the server closes the connection; waits for it, and takes no other bytes."""
+        """True once the server has closed the connection, False if it sends something instead."""
         try:
-            return self.socket.recv(1) == b""
+            return bool(self.socket.recv(1) == b"")
         except ConnectionResetError:
             return True
+
+    def cut(self) -> None:
+        """End the connection with RST instead of FIN."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.close()
 
     def close(self) -> None:
         self.socket.close()
@@ -116,17 +139,19 @@ class RawClient:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Wait until something is so that no event tells."""
+    """Wait for a state that no event announces."""
     end = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < end, "it never came to be so"
+        assert time.monotonic() < end, "the state never came"
         time.sleep(0.001)
 
 
 class Line:
     """The far end of a serial line: a pseudo-terminal. `port` is what the server opens."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait: Callable[..., Any] = select.select) -> None:
+        """`wait` is the function by which it waits for bytes, with the arguments of `select`."""
+        self._wait = wait
         self.far, self._near = os.openpty()
         tty.setraw(self._near)
         self.port = os.ttyname(self._near)
@@ -137,10 +162,31 @@ class Line:
     def receive(self, size: int) -> bytes:
         data = b""
         while len(data) < size:
-            ready, _, _ = select.select([self.far], [], [], PATIENCE)
+            ready, _, _ = self._wait([self.far], [], [], PATIENCE)
             assert ready, f"only {data.hex(' ')!r} came"
             data += os.read(self.far, size - len(data))
         return data
+
+    def ask_until_answered(self, request: bytes, answer: bytes) -> None:
+        """Repeat `request` until it is answered: opening a port drops the bytes before it."""
+        end = time.monotonic() + PATIENCE
+        while not self._wait([self.far], [], [], 0.2)[0]:
+            assert time.monotonic() < end, "there is no answer"
+            self.send(request)
+        assert self.receive(len(answer)) == answer
+
+    def fill(self) -> None:
+        """Fill the line towards the far end, so that the near end can send nothing."""
+        near = os.open(self.port, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            wait_until(lambda: _is_full(near))
+        finally:
+            os.close(near)
+
+    def drain(self) -> None:
+        """Read and forget what has come to the far end."""
+        while self._wait([self.far], [], [], 0.2)[0]:
+            os.read(self.far, 1 << 16)
 
     def ask(self, request: bytes, answer: bytes) -> None:
         self.send(request)
@@ -148,7 +194,7 @@ class Line:
         assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
 
     def hang_up(self) -> None:
-        """The adapter is pulled out."""
+        """Pull the adapter out."""
         os.close(self.far)
         self.far = -1
 
@@ -158,9 +204,19 @@ class Line:
         os.close(self._near)
 
 
+def _is_full(descriptor: int) -> bool:
+    """Write as much as there is room for; True if there was none."""
+    try:
+        while os.write(descriptor, bytes(256)):
+            pass
+    except BlockingIOError:
+        return not select.select([], [descriptor], [], 0.05)[1]
+    return False
+
+
 @contextmanager
-def line() -> Iterator[Line]:
-    made = Line()
+def line(wait: Callable[..., Any] = select.select) -> Iterator[Line]:
+    made = Line(wait)
     try:
         yield made
     finally:
