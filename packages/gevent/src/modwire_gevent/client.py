@@ -94,8 +94,9 @@ class Client(BlockingClientBase, BlockingCalls):
             try:
                 now = monotonic()
                 exchange = turns.begin(request, unit, timeout, now)
-                if exchange is not None and turns.link is not None:
-                    self._complete(exchange, turns.link, now)
+                if exchange is not None:
+                    if turns.link is not None:
+                        self._complete(exchange, turns.link, now)
                     return exchange
             except BaseException as error:
                 if exchange is None and not isinstance(error, Exception):

@@ -76,12 +76,11 @@ class Client(BlockingClientBase, BlockingCalls):
                 with self._lock:
                     now = monotonic()
                     started = turns.begin(request, unit, timeout, now)
-                    link = turns.link
-                    if started is None or link is None:
+                    if started is None:
                         continue
-                    exchange = started
+                    exchange, link = started, turns.link
                     until: float | None = exchange.deadline
-                while until is not None:
+                while link is not None and until is not None:
                     is_waiting = True
                     if turns.receiver is exchange:
                         found = link.receive(until - now)

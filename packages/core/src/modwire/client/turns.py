@@ -205,21 +205,28 @@ class Turns(Generic[LinkT, WaiterT]):
         """Start an exchange, after taking what has arrived; None if the link turns out lost.
 
         If nobody receives, its caller is the `receiver` from here on, and the request is sent.
-        Wait until its `deadline`, or call `step` at once if that is 0: it was not sent yet.
-        Raises ValueError as `ClientProtocol.start` does.
+        Unless it is done because that failed, wait until its `deadline`; that is 0 if it was not
+        sent yet. Raises ValueError as `ClientProtocol.start` does.
         """
         history = self._history
         if now - history.heard > history.quiet and self.receiver is None and self.link is not None:
             data = self._look(self.link, now)
             if data is not None:
                 self._take_arrived(data, now)
-        if self.link is None:
+        link = self.link
+        if link is None:
             return None
         exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
         exchange.history = history
         if self.receiver is None:
             self.receiver = exchange
-            self.send(now)
+            try:
+                self.send(now)
+            except BaseException:
+                self.leave(exchange)  # the caller was interrupted
+                raise
+            if self.link is not link:
+                self.leave(exchange)  # the link was lost
         return exchange
 
     def step(
