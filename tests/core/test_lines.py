@@ -100,8 +100,7 @@ def test_settings_cannot_be_changed() -> None:
         settings.baudrate = 9600
     with pytest.raises(AttributeError, match="'baudrate' cannot be deleted"):
         del settings.baudrate
-    expected = "SerialSettings(RtuFraming, baudrate=19200, bytesize=8, parity='E', stopbits=1)"
-    assert repr(settings) == expected
+    assert repr(settings).endswith("baudrate=19200, bytesize=8, parity='E', stopbits=1)")
 
 
 def test_an_answer_has_the_time_that_its_characters_take() -> None:

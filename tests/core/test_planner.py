@@ -281,7 +281,7 @@ def test_a_wrong_span_says_what_is_allowed(arguments: tuple[str, int, int], mess
 
 def test_spans_and_limits_are_values() -> None:
     span = Span(HOLDING, 3, 4)
-    assert (span.stop, repr(span)) == (7, "Span('holding_registers', 3, 4)")
+    assert (span.stop, repr(span)) == (7, "Span(table='holding_registers', address=3, count=4)")
     assert {span, Span(HOLDING, 3, 4)} == {span} != {Span(HOLDING, 3, 5)}
     assert span != (HOLDING, 3, 4)
     assert copy.deepcopy(span) == pickle.loads(pickle.dumps(span)) == span
