@@ -120,11 +120,8 @@ class PlanLimits(Immutable):
                 raise ValueError(f"{name} must be a number, {least}, got {cost!r}")
         if not request_cost:
             raise ValueError("request_cost must be a number, greater than 0, got 0")
-        for name, most, limit in (
-            ("max_registers", max_registers, MAX_READ_REGISTERS),
-            ("max_bits", max_bits, MAX_READ_BITS),
-        ):
-            check_range(name, most, 1, limit)
+        check_range("max_registers", max_registers, 1, MAX_READ_REGISTERS)
+        check_range("max_bits", max_bits, 1, MAX_READ_BITS)
         if max_gap is not None:
             check_count("max_gap", max_gap, 0)
         set_field(self, "request_cost", float(request_cost))
@@ -205,14 +202,12 @@ def _forbidden(given: Mapping[str, Iterable[int | range]]) -> dict[str, tuple[ra
                 )
             if span and not 0 <= span.start < span.stop <= ADDRESSES:
                 raise ValueError(f"forbidden addresses must be 0..65535, got {each!r} of {table}")
-            if span:
-                ranges.append(span)
+            ranges.append(span)
         found: list[range] = []
-        for span in sorted(ranges, key=lambda each: each.start):
+        for span in sorted(filter(None, ranges), key=lambda each: each.start):
             if found and span.start <= found[-1].stop:
-                found[-1] = range(found[-1].start, max(found[-1].stop, span.stop))
-            else:
-                found.append(span)
+                span = range(found[-1].start, max(found.pop().stop, span.stop))
+            found.append(span)
         merged[table] = tuple(found)
     return merged
 
