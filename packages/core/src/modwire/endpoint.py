@@ -120,9 +120,9 @@ class Endpoint(Immutable):
             {name: getattr(line, name) for name in _LINE_OPTIONS},
             transport=transport,
             framing=framing,
-            host=host,
+            host=host or "",
             port=port or 0,
-            path=path,
+            path=path or "",
             unit=unit,
             timeout=None if timeout is None else float(check_timeout(timeout)),
             retries=None if retries is None else check_count("retries", retries, 0),
@@ -163,12 +163,10 @@ class Endpoint(Immutable):
             value = getattr(self, name)
             if value != ("E" if name == "parity" else getattr(usual, name)):
                 yield name, value
-        if self.unit is not None:
-            yield "unit", self.unit
-        if self.timeout is not None:
-            yield "timeout", repr(self.timeout).removesuffix(".0")
-        if self.retries is not None:
-            yield "retries", self.retries
+        for name in ("unit", "timeout", "retries"):
+            value = getattr(self, name)
+            if value is not None:
+                yield name, f"{value}".removesuffix(".0")
 
     def __repr__(self) -> str:
         return f"Endpoint.parse({str(self)!r})"

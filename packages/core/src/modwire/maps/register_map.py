@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from copy import deepcopy
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
@@ -265,23 +264,13 @@ class RegisterMap(Image):
             )
         super().__setattr__(name, value)
 
-    def __copy__(self) -> Self:
-        copied = type(self)()
-        vars(copied).update(vars(self))
-        copied.take({table: self.known(table) for table in TABLES}, self.changes)
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        copied = self.__copy__()
-        vars(copied).update(deepcopy(vars(self), memo))
-        return copied
-
     def __reduce__(self) -> tuple[object, ...]:
-        # Points contain functions, which cannot be pickled; names are enough to find them again.
+        # For copies too. Points contain functions, which can be neither pickled nor copied; names
+        # are enough to find them again.
         known = {table: dict(self.known(table)) for table in TABLES}
-        changes = set(self.changes)
-        names = [name for name, point in self.points.items() if point in changes]
-        return _unpickled, (type(self), known, names, vars(self))
+        names = {point: name for name, point in self.points.items()}
+        changes = [names[point] for point in self.changes if point in names]
+        return _rebuilt, (type(self), known, changes, vars(self))
 
     def __eq__(self, other: object) -> bool:
         """True if both know the same points, with equal registers and bits."""
@@ -308,7 +297,7 @@ class RegisterMap(Image):
         return f"{type(self).__name__}({', '.join(values)})"
 
 
-def _unpickled(
+def _rebuilt(
     kind: type[MapT],
     known: Mapping[str, Mapping[int, int]],
     names: Iterable[str],
