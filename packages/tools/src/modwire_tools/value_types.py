@@ -29,7 +29,6 @@ from modwire.values import (
     scaled,
     string_of,
 )
-from modwire.values.types import scaled_float
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -71,9 +70,7 @@ class TypeText:
         assert isinstance(kind, ValueType)
         if scale == 1.0:
             return kind
-        if self.name in FLOATS:
-            return scaled_float(kind, scale, 0.0)
-        if self.name in INTEGERS or self.name.startswith("bcd"):
+        if self.name in FLOATS or self.name in INTEGERS or self.name.startswith("bcd"):
             return scaled(kind, scale)
         raise ValueError(f"{self.name} cannot be scaled, only numbers can")
 
