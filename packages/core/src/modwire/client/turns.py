@@ -208,19 +208,23 @@ class Turns(Generic[LinkT, WaiterT]):
         Wait until its `deadline`, or call `step` at once if that is 0: it was not sent yet.
         Raises ValueError as `ClientProtocol.start` does.
         """
-        history = self._history
-        if now - history.heard > history.quiet and self.receiver is None and self.link is not None:
+        if self.needs_look(now) and self.link is not None:
             data = self._look(self.link, now)
             if data is not None:
                 self._take_arrived(data, now)
         if self.link is None:
             return None
         exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
-        exchange.history = history
+        exchange.history = self._history
         if self.receiver is None:
             self.receiver = exchange
             self.send(now)
         return exchange
+
+    def needs_look(self, now: float) -> bool:
+        """True if `begin` takes what has arrived first; it has to be there for `receive_now`."""
+        history = self._history
+        return self.receiver is None and now - history.heard > history.quiet
 
     def step(
         self,
@@ -273,10 +277,10 @@ class Turns(Generic[LinkT, WaiterT]):
     def give_up(self, exchange: AnyExchange, now: float) -> None:
         """The caller of `exchange` was interrupted while it waited: nobody else notices."""
         link = self.link
-        if link is not None and not exchange.done:
+        if link is not None:
             if link.is_sending and not link.withdraw(self._adu(exchange)):
                 self.break_off()
-            else:
+            elif not exchange.done:
                 self.protocol.cancel(exchange, now)
         exchange.cancelled = True
         self.leave(exchange)
