@@ -76,12 +76,14 @@ class Client(BlockingClientBase, BlockingCalls):
                 with self._lock:
                     now = monotonic()
                     started = turns.begin(request, unit, timeout, now)
-                    link = turns.link
-                    if started is None or link is None:
+                    if started is None:
                         continue
                     exchange = started
+                    link = turns.link
                     until: float | None = exchange.deadline
-                while until is not None:
+                    if link is None:
+                        until = turns.step(exchange, now)  # the link was lost in sending
+                while until is not None and link is not None:
                     is_waiting = True
                     if turns.receiver is exchange:
                         found = link.receive(until - now)

@@ -205,7 +205,8 @@ class Turns(Generic[LinkT, WaiterT]):
         """Start an exchange, after taking what has arrived; None if the link turns out lost.
 
         If nobody receives, its caller is the `receiver` from here on, and the request is sent.
-        Wait until its `deadline`, or call `step` at once if that is 0: it was not sent yet.
+        Wait until its `deadline`, or call `step` at once if that is 0: it was not sent yet. Call
+        it too if there is no `link` any more: it was lost in sending, and the exchange is done.
         Raises ValueError as `ClientProtocol.start` does.
         """
         if self.needs_look(now) and self.link is not None:
