@@ -29,7 +29,6 @@ from modwire.messages.base import Response
 from .links import Link, StreamLink
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Any, TypeAlias
 
     from trio.lowlevel import RaiseCancelT
@@ -48,12 +47,7 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
     """A Modbus client for trio, on any stream: call its methods from any number of tasks.
 
-    The link is opened by `connect`, on entering `async with`, or by the first call; when it is
-    lost, by the next call. After the second failure in a row to open it there are pauses, 0.1 s
-    to 5 s: a call that has time enough waits until one is over, others raise
-    `ConnectionLostError` at once. A connection that the server closed while it was idle is opened
-    anew before anything is sent; if it only turns out when the answer does not come, a request
-    that writes nothing is sent again, once.
+    `ClientBase` tells when the link is opened, and when a request is repeated.
 
     A call may be cancelled wherever it waits: no other call notices, and a late answer is never
     taken for that of another call. The link is closed only if a part of the request was sent.
@@ -98,7 +92,6 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         )
         self._sender: AnyExchange | None = None  # whose caller sends for all
         self._preparing = trio.Lock()  # held while a link is being opened, or looked at
-        self._failures = 0  # to open a link, since ever
 
     async def _open_link(self) -> Link:
         """Open a new link to the peer; OSError if that fails, which is tried again later."""
@@ -107,17 +100,9 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             raise self._turns.no_link("the stream that it was given is lost or closed")
         return StreamLink(stream)
 
-    @property
-    def options(self) -> ClientOptions:
-        return self._turns.options
-
-    @property
-    def is_open(self) -> bool:
-        return self._turns.link is not None
-
     @enable_ki_protection
     async def connect(self) -> None:
-        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
+        """Open the link unless it is open, or raise `ConnectionLostError`."""
         await checkpoint()
         if self._turns.link is None:
             await self._prepare(None, None)
@@ -140,14 +125,6 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         await self.connect()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
     @enable_ki_protection
     async def call(
         self,
@@ -156,13 +133,10 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         unit: int | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - it is one for devices, not for tasks
     ) -> ResponseT:
-        """Send `request` to `unit`, wait `timeout` seconds at most, and return its response.
+        """Send `request` and return its response, as `AsyncCalls` describes it.
 
-        None stands for the client's own unit and timeout; the time counts from when the request
-        is sent, which waits for a free line and for a new link to be opened. A request that is
-        never answered, a broadcast or function 8, sub-function 4, returns None once it is sent.
-        Raises an `ExceptionResponseError` if the device refuses, `ResponseTimeoutError`,
-        `InvalidResponseError`, or `ConnectionLostError`.
+        The timeout counts from when the request is sent, which waits for a free line and for a
+        new link to be opened. Raises `ConnectionLostError` too.
         """
         await checkpoint_if_cancelled()
         turns = self._turns
@@ -292,14 +266,14 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
 
         They go on in their order. All of them share a failure to open it.
         """
-        failures = self._failures
         turns = self._turns
+        failures = turns.failures
         async with self._preparing:
             if self._discarded:
                 await self._close_discarded()
             link = turns.link
             if link is None:
-                if self._failures != failures:
+                if turns.failures != failures:
                     raise turns.no_link(turns.reason)
                 await self._open(unit, seconds)
             elif not link.can_look and self._needs_look(current_time()):
@@ -323,7 +297,5 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         except ConnectionLostError:
             raise
         except (OSError, ValueError, OverflowError) as error:  # a host name may be no name
-            self._failures += 1
-            turns.open_failed(error, current_time())
-            raise turns.no_link(error) from error
+            raise turns.open_failed(error, current_time()) from error
         turns.opened(link)

@@ -1,4 +1,4 @@
-"""`RemoteUnit` and `Gateway`: other devices as units of a server, each request in its task."""
+"""`RemoteUnit` and `Gateway`: devices that trio servers await, and lines that they share."""
 
 from __future__ import annotations
 
@@ -20,14 +20,11 @@ if TYPE_CHECKING:
 
 
 class RemoteUnit(AsyncRemoteUnit):
-    """Another device as a unit of a server, which makes the server a gateway."""
+    """Another device as a unit that trio servers await."""
 
 
 class Gateway(GatewayUnits[Client]):
-    """The units of a server that are devices on other lines: `serve_tcp(Gateway(line), port)`.
-
-    The arguments, and what is answered when, are those of `GatewayUnits`.
-    """
+    """Devices on other lines as units: `serve_tcp(Gateway(line), port)`; see `GatewayUnits`."""
 
     def _new_line(self, client: Client, rules: Rules) -> AsyncLine:
         if not isinstance(client, Client):

@@ -87,7 +87,7 @@ class Link:
 
     async def close(self) -> None:
         """Close the link in good order; `ClosedResourceError` for tasks that wait for it."""
-        raise NotImplementedError
+        self.cut()
 
     def cut(self) -> bool:
         """Close the link without waiting, as `close` does; False if that needs a `close`."""
@@ -158,13 +158,19 @@ class DescriptorLink(Link):
         try:
             # An answer from the same machine has often come by now, and waiting for it would take
             # longer than all the rest of a call.
-            data = self.receive_now()
-            if data is None:
+            data = self._read(CHUNK)
+        except BlockingIOError:
+            try:
                 with CancelScope(deadline=until) as self._scope:
                     await wait_readable(self._number)
-                    return self.receive_now()
-        except (OSError, trio.ClosedResourceError) as error:
-            return _lost(error)
+                    return self._read(CHUNK)
+            except BlockingIOError:
+                pass
+            except (OSError, trio.ClosedResourceError) as error:
+                return _lost(error)
+            return None
+        except OSError as error:
+            return error
         await cancel_shielded_checkpoint()
         return data
 
@@ -173,9 +179,6 @@ class DescriptorLink(Link):
             return self._read(CHUNK)
         except BlockingIOError:
             return None
-
-    async def close(self) -> None:
-        self.cut()
 
     def cut(self) -> bool:
         notify_closing(self._number)
@@ -263,15 +266,12 @@ class StreamLink(Link):
 
     async def look(self) -> None:
         with CancelScope() as scope:
-            passes = _Passes(scope.cancel)
-            try:
-                while len(self._found) < _MOST_READS:
-                    found = await self.receive(float("inf"))
-                    self._found.append(found or b"")
-                    if not isinstance(found, bytes) or not found:
-                        return
-            finally:
-                passes.stop()
+            _cancel_later(scope, trio.lowlevel.current_trio_token(), _PASSES)
+            while len(self._found) < _MOST_READS:
+                found = await self.receive(float("inf"))
+                self._found.append(found or b"")
+                if not isinstance(found, bytes) or not found:
+                    return
 
     async def close(self) -> None:
         with suppress(*_BROKEN):
@@ -288,27 +288,13 @@ def _lost(error: Exception) -> OSError:
     return OSError(str(error.__cause__ or error) or "the stream is broken")
 
 
-class _Passes:
-    """Calls `function` when every task that can run has run a few times, unless stopped.
+def _cancel_later(scope: CancelScope, token: trio.lowlevel.TrioToken, passes: int) -> None:
+    """Cancel `scope` when all tasks that can run have run so many times.
 
     A time would not do: on a busy machine it is over before a stream has had its turn.
     """
-
-    def __init__(self, function: Callable[[], None]) -> None:
-        self._function: Callable[[], None] | None = function
-        self._left = _PASSES
-        self._token = trio.lowlevel.current_trio_token()
-        self._count()
-
-    def stop(self) -> None:
-        self._function = None
-
-    def _count(self) -> None:
-        if self._function is None:
-            return
-        if not self._left:
-            self._function()
-            return
-        self._left -= 1
-        with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(self._count)
+    if not passes:
+        scope.cancel()
+        return
+    with suppress(trio.RunFinishedError):
+        token.run_sync_soon(_cancel_later, scope, token, passes - 1)

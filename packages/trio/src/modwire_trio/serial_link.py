@@ -13,7 +13,7 @@ from trio import CancelScope
 
 from modwire_sync.ports import count_overruns, descriptor, open_port
 
-from .links import CHUNK, DescriptorLink, Link
+from .links import DescriptorLink, Link
 
 if TYPE_CHECKING:
     import serial
@@ -48,25 +48,23 @@ class SerialLink(DescriptorLink):
         os.set_blocking(number, False)
         self.port = port
         super().__init__(
-            number, partial(os.read, number), lambda data: os.write(number, data), character_time
+            number, self._read_some, lambda data: os.write(number, data), character_time
         )
 
-    async def receive(self, until: float) -> bytes | OSError | None:
+    def _read_some(self, size: int) -> bytes:
+        """Read what is there; BlockingIOError if that is nothing, OSError if the port is gone."""
+        is_readable = self._is_readable()
+        data = os.read(self._number, size)
         # pyserial sets terminals so that b"" also means no bytes yet, and trio may wake up early;
         # one that is readable and has no bytes has hung up.
-        found = await super().receive(until)
-        try:
-            return self._read(CHUNK) if found is None and self._is_readable() else found
-        except OSError as error:
-            return error
+        if not data and not is_readable:
+            raise BlockingIOError
+        return data
 
     def _is_readable(self) -> bool:
         poll = select.poll()  # select() knows no descriptors from 1024 on
         poll.register(self._number, select.POLLIN)
         return bool(poll.poll(0))
-
-    def receive_now(self) -> bytes | None:
-        return super().receive_now() or None
 
     def count_overruns(self) -> int | None:
         """Number of times that the port has lost characters; None if nobody knows."""
@@ -148,9 +146,6 @@ class ThreadLink(Link):
     def count_overruns(self) -> int | None:
         """Return None: the system does not tell."""
         return None
-
-    async def close(self) -> None:
-        self.cut()
 
     def cut(self) -> bool:
         self._alarm.set()

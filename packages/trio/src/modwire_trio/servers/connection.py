@@ -87,12 +87,6 @@ class PeerTask:
         """Read and answer while only bytes have to be waited for."""
         raise NotImplementedError
 
-    def _take(self, data: bytes) -> None:
-        """Execute the requests in what has been received."""
-        if wire.isEnabledFor(DEBUG):
-            wire.debug("%s sent %s", self.core.protocol.peer, data.hex(" "))
-        self.core.receive_data(data, current_time())
-
     async def _send_in_time(self) -> None:
         """Send the answers; a peer that does not take them is idle."""
         core = self.core
@@ -109,10 +103,6 @@ class PeerTask:
     async def _send(self) -> None:
         """Send what is unsent."""
         raise NotImplementedError
-
-    def _trace_answers(self) -> None:
-        if wire.isEnabledFor(DEBUG):
-            wire.debug("%s gets %s", self.core.protocol.peer, self.core.unsent.hex(" "))
 
     async def _execute(self) -> None:
         core, server = self.core, self._server
@@ -219,7 +209,9 @@ class SocketConnection(PeerTask):
             self.close("the peer has closed it")
             return False
         core = self.core
-        self._take(data)
+        if wire.isEnabledFor(DEBUG):
+            trace(core, "sent", data)
+        core.receive_data(data, current_time())
         if core.unsent:
             try:
                 self._send_some()
@@ -236,7 +228,8 @@ class SocketConnection(PeerTask):
 
     def _send_some(self) -> None:
         core = self.core
-        self._trace_answers()
+        if wire.isEnabledFor(DEBUG):
+            trace(core, "gets", core.unsent)
         with suppress(BlockingIOError):
             core.unsent = core.unsent[self._socket.send(core.unsent) :]
 
@@ -274,3 +267,8 @@ class SocketConnection(PeerTask):
             self._readers.wake(self._number)
         notify_closing(self._socket)
         self._socket.close()
+
+
+def trace(core: Connection, what: str, data: bytes) -> None:
+    """Log bytes that the peer `what`: "sent" or "gets"."""
+    wire.debug("%s %s %s", core.protocol.peer, what, data.hex(" "))

@@ -47,24 +47,9 @@ async def serve_serial(
 ) -> None:
     """Answer for `units` on a serial line, RTU, ASCII or Binary, until cancelled.
 
-    - `port`: a device such as "/dev/ttyUSB0" or "COM3", or a pyserial URL; `task_status.started`
-      gets it. Raises OSError if it cannot be opened.
-    - `baudrate`, `bytesize` (8, and 7 for ASCII), `parity` "N", "E" or "O", `stopbits` (1, and 2
-      without parity) have the defaults of MODBUS over Serial Line V1.02, section 2.5.
-    - `suppress_echo`: drop what an RS-485 adapter receives of its own sending.
-    - `authorize`, `on_call`, `grace`: see `serve_tcp`; the peer that hooks see is `port`.
-    - `options`: its `silence` and `tolerance` are raised to what the line needs.
-    - `rs485`: switch the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
-    - `exclusive`: keep other programs from opening the port.
-    - `workers`: how many calls to units that block, and broadcasts, are executed at once. With
-      more than one, a broadcast does not wait for what was asked before it.
-
-    An answer is sent after 3.5 characters of silence. A unit that blocks is waited for while the
-    line is listened to. If another request is heard meanwhile, the client has given up: the
-    answer is dropped, for it would collide on the line. Such a request to a unit that blocks gets
-    exception 06, server device busy.
-
-    If the port goes away it raises `ConnectionLostError`.
+    `modwire.server.servers.SerialServerBase` describes the arguments and when it answers; `grace`
+    is that of `serve_tcp`. `task_status.started` gets `port`. Raises OSError if the port cannot
+    be opened, `ConnectionLostError` if it goes away, ValueError and TypeError for wrong arguments.
     """
     check_grace(grace)
     server = _SerialServer(

@@ -13,6 +13,7 @@ from modwire.server.servers import ServerBase
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
     from modwire.messages.base import AnyRequest
+    from modwire.server.servers import Address
 
 _PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG
@@ -40,6 +41,10 @@ class Server(ServerBase):
         # All tasks are behind this shield: cancelling the caller must not cut what they execute.
         self._shield = trio.CancelScope(shield=True)
         self._tasks: trio.Nursery | None = None
+
+    def _bind(self, address: Address, *, reuse_port: bool) -> None:
+        self._asked = address  # opened later: looking up a name is awaited
+        self._reuse_port = reuse_port
 
     @staticmethod
     def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:

@@ -11,8 +11,8 @@ from modwire import ServerProtocol, TcpFraming
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
 from modwire.server.servers import check_server
 
-from .connection import BROKEN, RECEIVE_SIZE, PeerTask
-from .service import Server, check_grace
+from .connection import BROKEN, RECEIVE_SIZE, PeerTask, trace
+from .service import DEBUG, Server, check_grace, wire
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
@@ -100,19 +100,22 @@ class _StreamTask(PeerTask):
 
     async def _read(self) -> None:
         try:
-            data = await self._stream.receive_some(RECEIVE_SIZE)
+            data = bytes(await self._stream.receive_some(RECEIVE_SIZE))
         except BROKEN as error:
             self.close(str(error))
             return
         if not self.is_open:
             return  # no new request is taken
-        if data:
-            self._take(bytes(data))
-        else:
+        if not data:
             self.close("the peer has closed it")
+            return
+        if wire.isEnabledFor(DEBUG):
+            trace(self.core, "sent", data)
+        self.core.receive_data(data, trio.current_time())
 
     async def _send(self) -> None:
-        self._trace_answers()
+        if wire.isEnabledFor(DEBUG):
+            trace(self.core, "gets", self.core.unsent)
         await self._stream.send_all(self.core.unsent)
         self.core.unsent = b""
 

@@ -155,13 +155,9 @@ class _TcpServer(TcpServerBase, Server):
     _listeners: Listeners | None = None
     _readers: Readers | None = None
 
-    def _bind(self, address: Address, *, reuse_port: bool) -> None:
-        self._asked = address
-        self._reuse_port = reuse_port
-        self._connections = SocketConnections(self._max_connections)
-
     async def listen(self, function: str) -> HostPort | str:
         """Listen for `function`, and return where: the host and the real port, or the path."""
+        self._connections = SocketConnections(self._max_connections)
         self._listeners = Listeners(
             self._asked,
             backlog=self._backlog,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
     from modwire.server.datagrams import DatagramCall
     from modwire.server.options import Authorize, OnCall
-    from modwire.server.servers import Address
 
 _MAX_DATAGRAM = 65536
 _DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not keep others waiting
@@ -50,9 +49,8 @@ async def serve_udp(
     The arguments are those of `serve_tcp`, as far as they have a meaning here. An incomplete
     frame in a datagram is dropped; several requests in one get an answer each.
 
-    - `max_calls`: how many calls to units that block may be open at once; more get exception 06,
-      server device busy (MODBUS Messaging on TCP/IP V1.0b, section 4.4.1.2). Those that wait in
-      the queue of a `Gateway` do not count. Answers come in any order.
+    - `max_calls`: how many calls to units that wait may be open at once; more get exception 06
+      (Messaging on TCP/IP, 4.4.1.2). Those in the queue of a `Gateway` do not count.
     """
     check_grace(grace)
     server = _UdpServer(
@@ -77,10 +75,10 @@ async def serve_udp(
 class _UdpServer(UdpServerBase, Server):
     """The sockets, and the calls to units that wait which came from them."""
 
-    def _bind(self, address: Address, *, reuse_port: bool) -> None:
-        self._asked = address
-        self._reuse_port = reuse_port
-        self._sockets: list[socket.socket] = []
+    _sockets: Sequence[socket.socket] = ()
+
+    async def open(self) -> HostPort:
+        """Open the sockets, and return the host and the real port."""
         self._buffer = bytearray(_MAX_DATAGRAM)
         self._core = DatagramServer(
             self.framing,
@@ -90,9 +88,6 @@ class _UdpServer(UdpServerBase, Server):
             allowed=self._allowed,
             on_drop=self._log_drop,
         )
-
-    async def open(self) -> HostPort:
-        """Open the sockets, and return the host and the real port."""
         found = await look_up(self._asked, socket.SOCK_DGRAM)
         self._sockets = bind(
             self._asked, socket.SOCK_DGRAM, reuse_port=self._reuse_port, found=found
@@ -154,8 +149,7 @@ class _UdpServer(UdpServerBase, Server):
                 wire.debug("%s gets %s", HostPort(*address[:2]), data.hex(" "))
             try:
                 link.sendto(data, address)
-            except OSError as error:
-                # A full buffer, or no way to the peer: a datagram may be lost anywhere.
+            except OSError as error:  # a full buffer, or no way to the peer
                 logger.debug("an answer to %s is lost: %s", address, error)
 
     async def _execute(self, waiting: DatagramCall) -> None:
