@@ -34,10 +34,7 @@ if TYPE_CHECKING:
     from trio.lowlevel import RaiseCancelT
     from typing_extensions import Self
 
-    from modwire.client.exchange import Exchange
-    from modwire.client.options import ClientOptions
-    from modwire.framing import Framing
-    from modwire.messages.base import Request
+    from modwire import ClientOptions, Exchange, Framing, Request
 
     AnyExchange: TypeAlias = Exchange[Any]
 
@@ -135,8 +132,8 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
     ) -> ResponseT:
         """Send `request` and return its response, as `AsyncCalls` describes it.
 
-        The timeout counts from when the request is sent, which waits for a free line and for a
-        new link to be opened. Raises `ConnectionLostError` too.
+        The timeout counts from when the request is sent, which waits for a free line and for a new
+        link to be opened. Raises `ConnectionLostError` too.
         """
         await checkpoint_if_cancelled()
         turns = self._turns
@@ -157,8 +154,8 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             exchange: Exchange[ResponseT] = begun
             link = turns.link
             try:
-                if link is None:
-                    until = turns.step(exchange, now)  # the link was lost in sending
+                if link is None:  # it was lost while the request was sent
+                    until = turns.step(exchange, now)
                     await cancel_shielded_checkpoint()
                 elif turns.receiver is exchange:
                     until = exchange.deadline

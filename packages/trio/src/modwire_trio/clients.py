@@ -35,7 +35,7 @@ class SocketClient(Client):
 
 
 class TcpClient(clients.TcpClientBase, SocketClient):
-    """A client over TCP for trio; a name's next address is tried after 0.25 s."""
+    """A trio client over TCP."""  # a name's next address is tried after 0.25 s
 
     async def _open_socket(self) -> trio.socket.SocketType:
         with _limit(self._connect_timeout):
@@ -51,7 +51,7 @@ class TcpClient(clients.TcpClientBase, SocketClient):
 
 
 class UnixClient(clients.UnixClientBase, SocketClient):
-    """A client over a Unix stream socket for trio."""
+    """A trio client over a Unix stream socket."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
         opened = trio.socket.socket(socket.AF_UNIX)
@@ -61,7 +61,7 @@ class UnixClient(clients.UnixClientBase, SocketClient):
 
 
 class UdpClient(clients.UdpClientBase, SocketClient):
-    """A client over UDP for trio."""
+    """A trio client over UDP."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
         found = await trio.socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
@@ -76,7 +76,7 @@ class UdpClient(clients.UdpClientBase, SocketClient):
 
 
 class SerialClient(clients.SerialClientBase, Client):
-    """A client on a serial line for trio."""
+    """A trio client on a serial line."""
 
     async def _open_link(self) -> Link:
         from .serial_link import open_link

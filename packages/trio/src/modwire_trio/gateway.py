@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 import trio
 
 from modwire.gateway.devices import AsyncLine
-from modwire.gateway.queue import GatewayLine
+from modwire.gateway.queue import GatewayLine, Rules
 from modwire.gateway.remote import AsyncRemoteUnit
 from modwire.gateway.units import GatewayUnits
 
 from .client import Client
 from .servers.service import logger
 
-if TYPE_CHECKING:
-    from modwire.gateway.queue import Rules
-
 
 class RemoteUnit(AsyncRemoteUnit):
-    """Another device as a unit that trio servers await."""
+    """Another device as a unit of a server, which makes the server a gateway."""
 
 
 class Gateway(GatewayUnits[Client]):
-    """Devices on other lines as units: `serve_tcp(Gateway(line), port)`; see `GatewayUnits`."""
+    """The units of a server that are devices on other lines: `serve_tcp(Gateway(line), port)`.
+
+    The arguments, and what is answered when, are those of `GatewayUnits`.
+    """
 
     def _new_line(self, client: Client, rules: Rules) -> AsyncLine:
         if not isinstance(client, Client):
