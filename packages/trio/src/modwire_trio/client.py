@@ -205,10 +205,9 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         self._sender = exchange
         turns.leave(exchange)
         seconds = self.options.response_timeout
-        with CancelScope(deadline=current_time() + seconds) as scope:
+        error: OSError | None = OSError(f"could not send within {seconds:g} s")
+        with CancelScope(deadline=current_time() + seconds):
             error = await link.flush()
-        if scope.cancelled_caught:
-            error = OSError(f"could not send within {seconds:g} s")
         if error is not None and link is turns.link:
             turns.lost(error, current_time())
         self._stop_sending(exchange)

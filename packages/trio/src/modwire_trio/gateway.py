@@ -6,7 +6,7 @@ from functools import partial
 
 import trio
 
-from modwire.gateway.devices import AsyncLine
+from modwire.gateway.devices import AsyncLine, EventTicket
 from modwire.gateway.queue import GatewayLine, Rules
 from modwire.gateway.remote import AsyncRemoteUnit
 from modwire.gateway.units import GatewayUnits
@@ -30,7 +30,7 @@ class Gateway(GatewayUnits[Client]):
             raise TypeError(f"line must be a client of modwire_trio, got {client!r}")
         return AsyncLine(
             client,
-            GatewayLine.of_client(client, rules),
+            GatewayLine[EventTicket].of_client(client, rules),
             now=trio.current_time,
             new_event=trio.Event,
             log=partial(logger.warning, "%s"),

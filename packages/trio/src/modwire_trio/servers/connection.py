@@ -165,7 +165,7 @@ class SocketConnection(PeerTask):
     `readers` wait for it, unless they are None.
     """
 
-    __slots__ = ("_connections", "_number", "_readers", "_receive", "_socket")
+    __slots__ = ("_connections", "_number", "_readers", "_receive", "_send_bytes", "_socket")
 
     def __init__(
         self,
@@ -178,6 +178,7 @@ class SocketConnection(PeerTask):
         super().__init__(server, protocol)
         self._socket = accepted
         self._receive = accepted.recv
+        self._send_bytes = accepted.send
         self._number = accepted.fileno()
         self._readers = readers
         self._connections = connections
@@ -230,8 +231,10 @@ class SocketConnection(PeerTask):
         core = self.core
         if wire.isEnabledFor(DEBUG):
             trace(core, "gets", core.unsent)
-        with suppress(BlockingIOError):
-            core.unsent = core.unsent[self._socket.send(core.unsent) :]
+        try:
+            core.unsent = core.unsent[self._send_bytes(core.unsent) :]
+        except BlockingIOError:
+            return  # half a microsecond less than suppress()
 
     async def _send(self) -> None:
         while self.core.unsent:
