@@ -144,7 +144,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             if (
                 link is None
                 or self._preparing.locked()
-                or (not link.can_look and self._needs_look(now))
+                or (link.is_blind and self._needs_look(now))
             ):
                 await self._prepare(unit, timeout)
                 now = current_time()
@@ -272,7 +272,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
                 if turns.failures != failures:
                     raise turns.no_link(turns.reason)
                 await self._open(unit, seconds)
-            elif not link.can_look and self._needs_look(current_time()):
+            elif link.is_blind and self._needs_look(current_time()):
                 await link.look()
 
     def _needs_look(self, now: float) -> bool:

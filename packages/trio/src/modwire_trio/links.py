@@ -42,8 +42,8 @@ class Link:
     is_datagram = False
     is_sending = False
     """True while a part of what was sent waits for `flush`; nothing else may be sent then."""
-    can_look = True
-    """False if `receive_now` only knows what `look` found."""
+    is_blind = False
+    """True if `receive_now` only knows what `look` found."""
 
     def __init__(self) -> None:
         self._scope = CancelScope()  # in which somebody receives
@@ -160,19 +160,21 @@ class DescriptorLink(Link):
             # longer than all the rest of a call.
             data = self._read(CHUNK)
         except BlockingIOError:
-            try:
-                with CancelScope(deadline=until) as self._scope:
-                    await wait_readable(self._number)
-                    return self._read(CHUNK)
-            except BlockingIOError:
-                pass
-            except (OSError, trio.ClosedResourceError) as error:
-                return _lost(error)
-            return None
+            pass
         except OSError as error:
             return error
-        await cancel_shielded_checkpoint()
-        return data
+        else:
+            await cancel_shielded_checkpoint()
+            return data
+        try:
+            with CancelScope(deadline=until) as self._scope:
+                await wait_readable(self._number)
+                return self._read(CHUNK)
+        except BlockingIOError:
+            return None
+        except (OSError, trio.ClosedResourceError) as error:
+            return _lost(error)
+        return None
 
     def receive_now(self) -> bytes | None:
         try:
@@ -191,10 +193,7 @@ class DescriptorLink(Link):
 
 
 class SocketLink(DescriptorLink):
-    """A connected stream or datagram socket, which the link owns.
-
-    It does less than a socket of trio's would, and so takes less time.
-    """
+    """A connected stream or datagram socket, which the link owns; faster than one of trio's."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -209,7 +208,7 @@ class SocketLink(DescriptorLink):
 class StreamLink(Link):
     """Any stream of trio's, which the link owns: a memory stream, TLS, that of a proxy."""
 
-    can_look = False
+    is_blind = True
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         super().__init__()

@@ -50,21 +50,18 @@ async def serve_tcp(
     The host "" is all IPv4 and IPv6 addresses of this machine, "0.0.0.0" and "::" those of one
     kind; a name is every address that it has. With port 0 the system chooses one.
     `task_status.started` gets the `(host, port)` that it listens at. Raises OSError if it cannot
-    listen, ValueError and TypeError for wrong arguments.
+    listen, ValueError and TypeError for wrong arguments. `modwire.server.servers.TcpServerBase`
+    describes `framing`, `backlog` and `reuse_port`.
 
-    - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
-      ends an RTU frame after half a second, whatever the `options` say.
     - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
       TCP/IP V1.0b, section 4.2.1.2). If all wait for their units it closes one that has hung
       up, and cancels its call if that is awaited; if none has, the new one is closed. The same
       happens if the process may open no more files.
-    - `idle_timeout`: seconds without a byte after which a connection is closed.
+    - `idle_timeout`: seconds without a byte that close a connection.
     - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
     - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
       `authorize` fails the request gets exception 04; a failure of `on_call` is logged. Hooks
       are called in trio's thread and must not wait. They see a peer as `(host, port)`.
-    - `backlog`: how many connections the system keeps until they are accepted.
-    - `reuse_port`: let several processes listen at one port, if the system can.
     - `workers`: how many calls to units that block are executed at once, each in a thread;
       others wait. Units whose `execute` is a coroutine function are awaited.
     - `grace`: when it is cancelled no new request is taken. Calls that are being executed may
