@@ -78,11 +78,12 @@ class Client(BlockingClientBase, BlockingCalls):
                     exchange, link = started, turns.link
                     until: float | None = exchange.deadline
                 while link is not None and until is not None:
+                    found = None
                     is_waiting = True
                     if turns.receiver is exchange:
                         found = link.receive(until - now)
                     else:
-                        found = self._sleep(exchange, until - now)
+                        self._sleep(exchange, until - now)
                     is_waiting = False
                     with self._lock:
                         now = monotonic()

@@ -209,11 +209,13 @@ class ServerProtocol:
             unit = units.by_id.get(unit_id) or executor.find(unit_id, units)
             if self._is_serial and not unit_id:
                 if units.wait:
-                    return self._stop_at(frame)
+                    self._stop_at(frame)
+                    return None
                 call = self._call(frame)
                 return self.answer(call, executor.execute(call, units))
             if unit is not None and unit.waits is not Waits.NEVER:
-                return self._stop_at(frame)
+                self._stop_at(frame)
+                return None
             units.bus.messages += 1
             if unit is None:
                 return b""  # it is for another device, or for none
