@@ -161,42 +161,52 @@ def test_the_script_for_completion_is_the_shells() -> None:
     assert (result.err, result.code) == ("", 0)
 
 
-def test_completers_know_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest of them, in this process."""
+def test_the_types_of_options_know_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of them, in this process: whatever a type offers, it takes."""
     from modwire import Endpoint
-    from modwire_tools.addresses import parse_place
-    from modwire_tools.cli import completion
-    from modwire_tools.items import parse_item
+    from modwire_tools.cli import completion, endpoints, types, value_options
 
     class Port:
         device, description = "/dev/ttyUSB0", "USB Serial"
 
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [Port])
-    offered = [value for value, _ in completion.complete_endpoint("")]
+    device = endpoints.DEVICE
+    offered = [value for value, _ in device.complete("")]
     assert "rtu:///dev/ttyUSB0" in offered
-    for scheme in completion.SCHEMES:
+    for scheme in endpoints.SCHEMES:
         assert scheme in offered
-        Endpoint.parse(f"{scheme}x")
-    assert completion.complete_endpoint("rtu://") == [("rtu:///dev/ttyUSB0", "USB Serial")]
-    assert completion.complete_endpoint("//") == [("///dev/ttyUSB0", "USB Serial")]
-    for option, _ in completion.complete_endpoint("rtu:///dev/x?"):
+        device.parse(f"{scheme}x")
+    assert device.complete("rtu://") == [("rtu:///dev/ttyUSB0", "USB Serial")]
+    assert device.complete("//") == [("///dev/ttyUSB0", "USB Serial")]
+    for option, _ in device.complete("rtu:///dev/x?"):
         Endpoint.parse(option)
-    assert [value for value, _ in completion.complete_endpoint("tcp://x?unit=1&")] == [
+    assert [value for value, _ in device.complete("tcp://x?unit=1&")] == [
         "tcp://x?unit=1&timeout=1",
         "tcp://x?unit=1&retries=1",
     ]
-    assert ("hr:3/float32", "float of 32 bits") in completion.complete_address("hr:3/fl")
-    for table, _ in completion.complete_address(""):
-        parse_place(f"{table}0")
-    for kind, _ in completion.complete_type(""):
-        parse_item(f"hr:0/{kind}")
+    address = value_options.TypedAddress()
+    assert ("hr:3/float32", "float of 32 bits") in address.complete("hr:3/fl")
+    for table, _ in address.complete(""):
+        address.parse(f"{table}0")
+    kind = value_options.ValueTypeName()
+    for offer, _ in kind.complete(""):
+        kind.parse(offer)
+        address.parse(f"hr:0/{offer}")
+    assert types.TABLE.complete("")[0] == ("co", "coils")
+    assert [types.TABLE.parse(offer) for offer, _ in types.TABLE.complete("")]
+    assert len(types.UNIT_ID.complete("")) == 247
     assert ("read_coils", "1") in completion.complete_function("")
     for name, code in completion.complete_function(""):
         assert good("generate", name) == good("generate", code)
     for framing, _ in completion.complete_framing(""):
         assert good("generate", "1", "--framing", framing)
-    assert completion.complete_table("")[0] == ("co", "coils")
-    assert len(completion.complete_unit("")) == 247
+
+
+def test_a_time_prints_as_it_is_typed() -> None:
+    from modwire_tools.cli.types import DURATION
+
+    for text in ("500ms", "1s", "2.5s", "100s"):
+        assert str(DURATION.parse(text)) == text
 
 
 def test_ctrl_c_while_the_command_is_imported_is_no_traceback() -> None:

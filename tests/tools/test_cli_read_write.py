@@ -259,8 +259,8 @@ def test_a_value_that_the_device_does_not_keep_is_noticed(endpoint: str, device:
 
 
 def test_long_values_are_written_in_parts(endpoint: str, device: Unit) -> None:
-    from modwire_tools.items import parse_assignment
-    from modwire_tools.writing import plan_write
+    from modwire_tools.client.writing import plan_write
+    from modwire_tools.values.items import parse_assignment
 
     numbers = ",".join(map(str, range(100)))
     requests = plan_write(parse_assignment(f"hr:0/float32={numbers}")).requests

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modwire import ConnectionLostError, ReadHoldingRegistersRequest, SequentialBlock, Unit, Units
-from modwire_tools.measuring import Measurement, measure, percentile
+from modwire_tools.client.measuring import Measurement, measure, percentile
 from modwire_trio import TcpClient, serve_tcp
 
 

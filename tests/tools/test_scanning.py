@@ -113,8 +113,8 @@ def test_a_device_that_says_nothing_at_all_ends_it() -> None:
     assert scan.position == 0
 
 
-def test_a_busy_device_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modwire_tools.scanning.tables._BUSY_PAUSE", 0)
+def test_a_busy_device_is_asked_again() -> None:
+    pauses: list[float] = []
     left = [3]
 
     def busy(request: object) -> None:
@@ -123,7 +123,8 @@ def test_a_busy_device_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ServerDeviceBusyError
 
     client = Direct(Unit(holding_registers=SequentialBlock(0, [0] * 5)), busy)
-    assert scanned(TableScan(TABLE, 1, last=4), client) == [(0, 5)]
+    assert scanned(TableScan(TABLE, 1, last=4, pause=pauses.append), client) == [(0, 5)]
+    assert pauses == [0.5] * 3
 
 
 # Units.

@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from modwire_tools.value_types import shortest
+from modwire_tools.values.types import shortest
 
 from .hints import brief
 from .output import console, is_terminal, note, print_json, print_json_list, print_line
@@ -17,8 +17,8 @@ from .output import console, is_terminal, note, print_json, print_json_list, pri
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modwire_tools.reading import Outcome
-    from modwire_tools.value_types import Value
+    from modwire_tools.client.reading import Outcome
+    from modwire_tools.values.types import Value
 
     from .output import Json
 

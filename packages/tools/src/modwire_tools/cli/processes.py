@@ -18,8 +18,8 @@ from .ending import FailedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from modwire_tools.listening import Limits, Listen
-    from modwire_tools.storing import Storage
+    from modwire_tools.server.listening import Limits, Listen
+    from modwire_tools.server.storing import Storage
 
 _PATIENCE = 5.0  # seconds that a process has to end
 
@@ -104,7 +104,7 @@ def _serve(
     """What a process does: serve, until it is ended or the process that started it is gone."""
     import trio
 
-    from modwire_tools.listening import serve_all
+    from modwire_tools.server.listening import serve_all
 
     from .hints import described
     from .loop import run_trio

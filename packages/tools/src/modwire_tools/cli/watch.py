@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from modwire import ConnectionLostError, ModbusError
 
-from .ending import FailedError
 from .hints import brief
 from .output import console, is_terminal, note
 from .printing import hexadecimal
+from .read import check_all_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from modwire import BlockingCalls
-    from modwire_tools.items import Item
-    from modwire_tools.reading import Outcome, Reading
+    from modwire_tools.client.reading import Outcome, Reading
+    from modwire_tools.values.items import Item
 
     from .printing import Printer
 
@@ -46,14 +46,13 @@ def watch_values(
     interval: float,
     most: int | None,
     title: str,
-    show_registers: bool,
 ) -> None:
     """Read every `interval` seconds, `most` times or until Ctrl+C.
 
-    A reading that fails is shown, and the next one is made all the same: links come back. Raises
-    at the end if the last one failed.
+    A reading that fails is shown and the next one is made all the same, because links come back.
+    Raises at the end if the last one failed.
     """
-    live = LiveTable(title, show_registers) if printer.live and is_terminal() else None
+    live = LiveTable(title, printer.show_registers) if printer.live and is_terminal() else None
     if live is not None:
         live.start()
     failure: ModbusError | None = None
@@ -82,8 +81,8 @@ def watch_values(
                 live.show(reading.requests, monotonic() - started, failure)
             if number == most:
                 break
-            # Times are multiples of the interval from the start, so that no error adds up; what
-            # was missed because reading took longer is left out.
+            # Multiples of the interval from the start, so that no error adds up. Those that were
+            # missed because reading took longer are left out.
             now = monotonic()
             late = (now - begun) % interval
             sleep(interval - late)
@@ -92,12 +91,7 @@ def watch_values(
             live.stop()
     if failure is not None:
         raise failure
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if failed:
-        texts = [f"{each.item.name}: {brief(each.error)}" for each in failed if each.error]
-        raise FailedError(
-            f"{len(failed)} of {len(outcomes)} addresses could not be read: {'; '.join(texts)}"
-        )
+    check_all_read(outcomes)
 
 
 class Trend:

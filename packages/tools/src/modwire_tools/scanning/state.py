@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ..state_files import DAMAGES, between, is_there, read_state, write_state
+from .state_files import DAMAGES, between, is_there, read_state, write_state
 from .tables import TableScan
 from .units import FoundUnit, UnitScan
 

@@ -11,8 +11,8 @@ from modwire.messages.encapsulated import (
     ReadDeviceIdentificationResponse,
 )
 
+from ..scanning.asking import Asker, Refused
 from ..simulator.devices import FileSpec, ServerId, UnitSpec
-from .asking import Asker, Refused
 
 _EXCEPTION_STATUS, _DIAGNOSTICS, _EVENT_COUNTER, _EVENT_LOG = 7, 8, 11, 12
 _SERVER_ID, _FILES, _FIFO, _IDENTITY = 17, 20, 24, 43

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from modwire import BlockingCalls, Endpoint
+from modwire.units.tables import TABLES
 
-from ..addresses import TABLES
+from ..scanning.asking import Asker
+from ..scanning.state_files import DAMAGES
 from ..scanning.units import answers, as_text
 from ..simulator.devices import DeviceSpec, UnitSpec
 from ..simulator.files.reading import parse_device
 from ..simulator.files.writing import unit_values
-from ..state_files import DAMAGES
-from .asking import Asker
 from .functions import survey_functions
 from .table_survey import TableSurvey
 

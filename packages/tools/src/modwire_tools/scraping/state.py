@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from ..state_files import DAMAGES, is_there, read_state, write_state
+from ..scanning.state_files import DAMAGES, is_there, read_state, write_state
 
 _INTERVAL = 2.0  # seconds between two writings, at least
 _KEY = "modwire scrape"

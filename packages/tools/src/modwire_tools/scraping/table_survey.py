@@ -10,12 +10,10 @@ from modwire import ExceptionCode, ResponseTimeoutError
 from modwire.planner import Span
 
 from ..addresses import Place
-from ..reading import read_span
+from ..scanning.asking import Asker, Refused, most_values
+from ..scanning.state_files import between
 from ..simulator.devices import SILENCE, BlockSpec, Limit, Refusal
-from ..state_files import between
-from .asking import Asker, Refused
 
-_BITS, _REGISTERS = 2000, 125  # the most that one request reads, sections 6.1 and 6.3
 _WIDTHS = (2, 4)  # registers of values that some devices give as a whole only
 _CLOSELY = 256  # addresses of a hole that are asked for one by one
 _SILENT_MOST = 3  # silent addresses after which a table that never answered counts as silent
@@ -39,7 +37,7 @@ class TableSurvey:
         self.first = first
         self.last = last
         self.position = first
-        self.most = _BITS if Place(table, 0).has_bits else _REGISTERS
+        self.most = most_values(table)
         self.limit: int | None = None  # the exception code of longer reads
         self.values: dict[int, int] = {}
         self.apart: list[int] = []  # where a block begins that is not read with the one before
@@ -233,8 +231,7 @@ class TableSurvey:
         return None
 
     def _read(self, asker: Asker, at: int, count: int) -> Sequence[int]:
-        span = Span(self.table, at, count)
-        return asker.ask(lambda client: read_span(client, span, asker.unit, asker.timeout))
+        return asker.read(Span(self.table, at, count))
 
     # What was found.
 

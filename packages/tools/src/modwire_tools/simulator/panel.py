@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..addresses import TABLES, Place
+from modwire.units.tables import TABLES
+
+from ..addresses import Place
 from .live_device import LiveDevice
 from .points import LivePoint
 from .serving import Server

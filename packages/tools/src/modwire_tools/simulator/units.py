@@ -21,10 +21,10 @@ from modwire import (
     SequentialBlock,
     Unit,
 )
+from modwire.units.tables import TABLES
 from modwire_trio import AsyncUnit
 from modwire_trio.servers import peer_hung_up
 
-from ..addresses import TABLES
 from .behaviours import noise
 from .devices import SILENCE, BlockSpec, FileSpec, UnitSpec
 from .expressions import Expression

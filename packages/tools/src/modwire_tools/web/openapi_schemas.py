@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..addresses import TABLES
+from modwire.units.tables import TABLES
 
 Schema = Mapping[str, object]
 

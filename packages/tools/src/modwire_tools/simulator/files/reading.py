@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
+from modwire.units.tables import TABLES
 from modwire.values.orders import Endian
 
-from ...addresses import TABLES, Place
+from ...addresses import Place
 from ..devices import (
     BlockSpec,
     DeviceSpec,

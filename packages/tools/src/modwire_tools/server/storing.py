@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modwire import Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
-
-from .addresses import TABLES
+from modwire.units.tables import BIT_TABLES, TABLES
 
 if TYPE_CHECKING:
     from modwire_stores import StoreUnit
 
-    from .items import Assignment
+    from ..values.items import Assignment
 
 MEMORY = "memory"
 _SQL = ("sqlite", "postgresql", "postgresql+psycopg")
@@ -128,7 +127,7 @@ class Storage:
                 RedisBlock(
                     store,
                     f"{name}:{table}",
-                    bits=table in ("coils", "discrete_inputs"),
+                    bits=table in BIT_TABLES,
                     addresses=self._addresses(table),
                 )
                 for table in TABLES

@@ -1,8 +1,8 @@
-"""`Asker`: one request to the device that is copied: what it gave, or how it refused."""
+"""`Asker`: a request to a device that is scanned or copied, with its answer or its refusal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import sleep
 from typing import TypeVar
 
@@ -15,18 +15,21 @@ from modwire import (
     ResponseTimeoutError,
     ServerDeviceBusyError,
 )
+from modwire.planner import PlanLimits, Span
+from modwire.units.tables import BIT_TABLES
 
+from ..client.reading import read_span
 from ..simulator.devices import SILENCE
 
 T = TypeVar("T")
 
 _BUSY_PAUSE = 0.5  # seconds
 _BUSY_MOST = 20
-_ATTEMPTS = 2  # until silence counts as an answer
+_ATTEMPTS = 2  # after which silence counts as a refusal
 
 
-class Refused(Exception):  # noqa: N818 - what a device answered, and no error of ours
-    """The device refused; `code` is its exception code, or `SILENCE`."""
+class Refused(Exception):  # noqa: N818 - an answer of the device, not an error of this program
+    """The device refused: `code` is its exception code, or `SILENCE` if it did not answer."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -34,11 +37,11 @@ class Refused(Exception):  # noqa: N818 - what a device answered, and no error o
 
 
 class Asker:
-    """Asks one unit, politely: `delay` seconds pass before each request.
+    """Asks one unit, with a pause of `delay` seconds before each request.
 
-    `requests` counts; `is_answered` says whether there was any answer. A busy device is asked
-    again. A gateway that finds nobody, and a link that
-    is gone, raise as the client does; a unit that says nothing refuses by `SILENCE`.
+    A busy device is asked again. A unit that does not answer refuses with `SILENCE`. A gateway that
+    finds no unit and a lost link raise as the client does. `requests` counts the requests, and
+    `is_answered` is True after the first answer.
     """
 
     def __init__(
@@ -58,8 +61,12 @@ class Asker:
         self._delay = delay
         self._pause = pause
 
+    def read(self, span: Span) -> Sequence[int]:
+        """Return the registers or bits of `span`; raises `Refused`."""
+        return self.ask(lambda client: read_span(client, span, self.unit, self.timeout))
+
     def ask(self, question: Callable[[BlockingCalls], T]) -> T:
-        """What `question` gives; raises `Refused`."""
+        """Return the result of `question`; raises `Refused`."""
         silent = busy = 0
         while True:
             if self._delay:
@@ -84,3 +91,9 @@ class Asker:
                 silent += 1
                 if silent == _ATTEMPTS:
                     raise Refused(SILENCE) from None
+
+
+def most_values(table: str) -> int:
+    """Return how many values one request reads at most (sections 6.1 and 6.3)."""
+    limits = PlanLimits()
+    return limits.max_bits if table in BIT_TABLES else limits.max_registers
