@@ -41,7 +41,7 @@ def test_the_help_of_all_says_how_commands_end() -> None:
     for name in NAMES:
         assert re.search(rf"^  {name} ", out, re.MULTILINE)
     text = " ".join(out.split())
-    assert "Exit codes: 0 all was done; 1 the device or the link failed" in text
+    assert "Exit codes: 0 success; 1 the device or the link failed" in text
     assert "2 an argument was wrong; 130 Ctrl+C" in text
     assert good() == out
     assert good("-h") == out

@@ -86,7 +86,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*SCAN, "--unit", "3"), "--unit, --addresses and --step go with --table"),
     ((*SCAN, "--timeout", "x"), "--timeout must be a time of more than 0"),
     ((*SCAN, "--delay", "-1"), "--delay must be a time of 0 or more"),
-    ((*SCAN, "--resume", __file__), "is no file of a scan, name another one or remove it"),
+    ((*SCAN, "--resume", __file__), "is not the file of a scan, name another one or remove it"),
     ((*SCAN, "--json=1"), "option '--json' does not take a value"),
     # bench
     (("bench", "x"), "ENDPOINT: endpoint 'x': must start with a scheme"),

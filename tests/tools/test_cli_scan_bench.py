@@ -57,6 +57,16 @@ def test_readable_ranges_are_found(endpoint: str) -> None:
     assert result.err == "modwire: nothing can be read among the holding registers\n"
 
 
+def test_a_scan_of_a_silent_unit_fails_and_keeps_nothing(endpoint: str, tmp_path: Path) -> None:
+    """Its table must not count as empty, not even for the same scan another day."""
+    path = tmp_path / "scan.json"
+    scan = ("scan", endpoint, "--table", "hr", "-u", "9", "--timeout", "10ms", "--resume", path)
+    for _ in range(2):
+        result = modwire(*scan)
+        assert (result.out, result.code) == ("", 1)
+        assert f"modwire: {endpoint}: unit 9 did not answer; check the unit (--unit)" in result.err
+
+
 def test_a_scan_that_was_interrupted_goes_on(endpoint: str, device: Unit, tmp_path: Path) -> None:
     path = tmp_path / "scan.json"
     scan = ("scan", endpoint, "--table", "hr", "--addresses", "0..150", "--resume", path)

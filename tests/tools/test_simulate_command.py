@@ -292,7 +292,7 @@ def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
         assert "known so far; the same command continues" in error
         assert read_device(path).units[0].id == 2
         code, _, error = run(*arguments, "--addresses", "0..10")
-        assert (code, "belongs to the unfinished scrape" in error) == (2, True)
+        assert (code, "belongs to the scrape" in error) == (2, True)
         code, _, error = run(*arguments)
     assert code == 0
     assert error.splitlines()[0] == f"continues from {part}"
@@ -309,7 +309,7 @@ SCRAPE_WRONG = {
     "-o x.toml --step 0": "--step must be a whole number, 1..65536, got '0'",
     "-o x.toml --files 0": "--files must be a whole number, 1..65535, got '0'",
     "-o x.toml --delay soon": "--delay must be a time of 0 or more",
-    "-o there.toml": "--output: there.toml is there already, name another file or add --force",
+    "-o there.toml": "--output: there.toml exists already, name another file or add --force",
 }
 
 

@@ -19,8 +19,8 @@ from modwire import (
     ServerDeviceBusyError,
 )
 from modwire.messages.base import ResponseT_co
+from modwire_tools.scanning import TableSurvey
 from modwire_tools.scanning.asking import Asker, Refused
-from modwire_tools.scraping import TableSurvey
 from modwire_tools.simulator.devices import SILENCE
 
 SPAN = 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Annotated
@@ -26,8 +27,11 @@ from .output import JsonFlag
 from .types import ADDRESSES, DURATION, TABLE, Numbers, ParamType, Several, Whole
 
 if TYPE_CHECKING:
-    from modwire import Endpoint
-    from modwire_tools.scanning import ScanFile, TableScan, UnitScan
+    from collections.abc import Callable
+
+    from modwire import BlockingCalls, Endpoint
+    from modwire_tools.scanning import StateFile, TableSurvey, UnitScan
+    from modwire_tools.scanning.asking import Asker
 
 
 class Baudrate(Whole):
@@ -125,23 +129,17 @@ def scan(
         asked = unit_of(endpoint, unit)
         where = addresses or range(0x10000)
         names = list(dict.fromkeys(tables))
-        from modwire_tools.scanning import TableScan
+        from modwire_tools.scanning import TableSurvey
+        from modwire_tools.scanning.asking import Asker
 
-        scans = [
-            TableScan(
-                name,
-                asked,
-                first=where[0],
-                last=where[-1],
-                step=step or 1,
-                timeout=timeout,
-                delay=delay,
-            )
+        surveys = [
+            TableSurvey(name, first=where[0], last=where[-1], step=step or 1, wide=False)
             for name in names
         ]
         span = f"{where[0]}..{where[-1]}"
         file = _file(resume, endpoint, f"--unit {asked}", *names, span, f"step {step or 1}")
-        _scan_tables(endpoint, scans, file, as_json)
+        ask = partial(Asker, unit=asked, delay=delay, timeout=timeout)
+        _scan_tables(endpoint, surveys, ask, file, as_json)
         return
     if unit is not None or addresses is not None or step is not None:
         raise WrongArgumentError(
@@ -175,26 +173,26 @@ def _lines(
     ]
 
 
-def _file(path: Path | None, endpoint: Endpoint, *options: str) -> ScanFile | None:
-    from modwire_tools.scanning import ScanFile
+def _file(path: Path | None, endpoint: Endpoint, *options: str) -> StateFile | None:
+    from modwire_tools.scanning import StateFile
 
     if path is None:
         return None
     with argument("--resume"):
-        return ScanFile(path, " ".join([str(endpoint), *options]))
+        return StateFile(path, "scan", " ".join([str(endpoint), *options]))
 
 
 def _scan_units(
-    scan: UnitScan, wait: float | None, pause: float, file: ScanFile | None, as_json: bool
+    scan: UnitScan, wait: float | None, pause: float, file: StateFile | None, as_json: bool
 ) -> None:
     from modwire_sync import connect
     from modwire_tools.scanning.units import probe_timeout
 
     from .scan_output import UnitOutput, progress
 
-    if file is not None:
-        with argument("--resume"):
-            file.load_units(scan)
+    if file is not None and file.state:
+        with argument("--resume"), file.reading():
+            scan.resume(file.state)
     output = UnitOutput(scan, as_json)
     try:
         with progress(scan.total) as bar:
@@ -207,45 +205,56 @@ def _scan_units(
                         found = scan.step(client, seconds)
                         if found is not None:
                             output.found(found)
-                        if file is not None:
-                            file.save_units(scan)
+                        if file is not None and file.is_due():
+                            file.save(scan.state())
                         if pause:
                             sleep(pause)
                 line = scan.line
             bar.show(scan.total, "done", len(scan.found))
     finally:
         if file is not None:
-            file.save_units(scan, now=True)
+            file.save(scan.state())
         output.end()
 
 
 def _scan_tables(
-    endpoint: Endpoint, scans: Sequence[TableScan], file: ScanFile | None, as_json: bool
+    endpoint: Endpoint,
+    surveys: Sequence[TableSurvey],
+    ask: Callable[[BlockingCalls], Asker],
+    file: StateFile | None,
+    as_json: bool,
 ) -> None:
+    from modwire import ResponseTimeoutError
     from modwire_sync import connect
+    from modwire_tools.simulator.devices import SILENCE
 
     from .scan_output import TableOutput, progress
 
-    if file is not None:
-        with argument("--resume"):
-            file.load_tables(scans)
-    output = TableOutput(scans, as_json)
-    total = sum(scan.last + 1 - scan.first for scan in scans)
+    if file is not None and file.state:
+        with argument("--resume"), file.reading():
+            for survey, state in zip(surveys, file.state["tables"], strict=True):
+                survey.resume(state)
+    output = TableOutput(surveys, as_json)
+    total = sum(each.last + 1 - each.first for each in surveys)
     try:
         with progress(total) as bar, connect(endpoint) as client:
+            asker = ask(client)
             done = 0
-            for scan in scans:
-                while not scan.is_done:
-                    at = scan.position
-                    where = f"{scan.table.replace('_', ' ')} {at}"
-                    bar.show(done + at - scan.first, where, len(scan.ranges))
-                    scan.step(client)
-                    if file is not None:
-                        file.save_tables(scans)
-                done += scan.last + 1 - scan.first
-                output.scanned(scan)
-            bar.show(total, "done", sum(len(scan.ranges) for scan in scans))
+            for survey in surveys:
+                while not survey.is_done:
+                    at = survey.position
+                    where = f"{survey.table.replace('_', ' ')} {at}"
+                    bar.show(done + at - survey.first, where, len(survey.values))
+                    survey.go_on(asker)
+                    if survey.whole == SILENCE and not asker.is_answered:
+                        survey.restart()
+                        raise ResponseTimeoutError(f"{endpoint}: unit {asker.unit} did not answer")
+                    if file is not None and file.is_due():
+                        file.save({"tables": [each.state() for each in surveys]})
+                done += survey.last + 1 - survey.first
+                output.scanned(survey)
+            bar.show(total, "done", sum(len(each.values) for each in surveys))
     finally:
         if file is not None:
-            file.save_tables(scans, now=True)
+            file.save({"tables": [each.state() for each in surveys]})
         output.end()

@@ -19,7 +19,8 @@ from .types import ADDRESSES, TABLE, Numbers, ParamType, Whole
 
 if TYPE_CHECKING:
     from modwire import BlockingCalls, Endpoint
-    from modwire_tools.scraping import Scrape, ScrapeFile, ScrapeOptions
+    from modwire_tools.scanning import StateFile
+    from modwire_tools.scraping import Scrape
 
 _PART = ".part"
 _NOTE_INTERVAL = 10.0  # seconds, where there is no progress bar
@@ -96,8 +97,9 @@ def scrape(
     is ever written to the device. After Ctrl+C the file has the values read so far, and the same
     command continues from there.
     """
-    from modwire_tools.scanning.state_files import is_there
-    from modwire_tools.scraping import Scrape, ScrapeFile, ScrapeOptions
+    from modwire_sync import connect
+    from modwire_tools.scanning.state_files import StateFile, is_there
+    from modwire_tools.scraping import Scrape, ScrapeOptions
 
     if output.suffix not in (".toml", ".json"):
         raise WrongArgumentError(f"--output must end in .toml or .json, got {str(output)!r}")
@@ -116,26 +118,33 @@ def scrape(
     check_units(endpoint, "--unit", units or ())
     if units is None and endpoint.unit is not None:
         units = [endpoint.unit]
-    what = " ".join(map(str, [endpoint, units, options.tables, where, step, files, queues]))
+    span = f"{where[0]}..{where[-1]}"
+    settings = [endpoint, units, options.tables, span, step or "auto", files, queues]
     with argument("--output"):
         is_there(output)
-        part = ScrapeFile(output.with_name(output.name + _PART), what)
-    if output.exists() and not force and not part.is_begun:
+        part = StateFile(
+            output.with_name(output.name + _PART), "scrape", " ".join(map(str, settings))
+        )
+    if output.exists() and not force and not part.state:
         raise WrongArgumentError(
-            f"--output: {output} is there already, name another file or add --force"
+            f"--output: {output} exists already, name another file or add --force"
         )
     if not output.absolute().parent.is_dir():
         raise WrongArgumentError(f"--output: there is no folder {output.absolute().parent}")
 
-    from modwire_sync import connect
-
     with connect(endpoint) as client:
-        known, every_id = _units(client, endpoint, units, part, options)
-        scrape = Scrape(client, known, options, every_id=every_id)
-        if part.is_begun:
-            with argument(f"--output: {part.path}"):
-                scrape.load(part.units)
+        if part.state:
+            with argument("--output"), part.reading():
+                saved = part.state["units"]
+                known = list(map(int, saved))
+                specs = [each["spec"] for each in saved.values()]
+                every_id = any(spec and spec.get("every_id") for spec in specs)
+                scrape = Scrape(client, known, options, every_id=every_id)
+                scrape.load(saved)
             note(f"continues from {part.path}")
+        else:
+            known, every_id = _units(client, endpoint, units, timeout)
+            scrape = Scrape(client, known, options, every_id=every_id)
         _run(scrape, part, output, name)
         if scrape.is_silent:
             asked = ", ".join(map(str, known))
@@ -149,20 +158,16 @@ def _units(
     client: BlockingCalls,
     place: Endpoint,
     units: Sequence[int] | None,
-    part: ScrapeFile,
-    options: ScrapeOptions,
-) -> tuple[Sequence[int], bool]:
+    timeout: float | None,
+) -> tuple[list[int], bool]:
     """Return the units to read, and True if they are one unit that answers to every id."""
     from modwire_tools.scanning.units import probe_timeout
     from modwire_tools.scraping import find_units
 
-    if part.units:
-        with argument("--output"):
-            return _units_of(part)
     if units is not None and len(units) == 1:
-        return units, False
-    wait = options.timeout if options.timeout is not None else probe_timeout(place)
-    if place.transport != "serial" and place.timeout is None and options.timeout is None:
+        return list(units), False
+    wait = timeout or probe_timeout(place)
+    if place.transport != "serial" and place.timeout is None and timeout is None:
         wait = _NETWORK_TIMEOUT
     try:
         with progress(247) as bar:
@@ -181,17 +186,7 @@ def _units(
     return found, every_id
 
 
-def _units_of(part: ScrapeFile) -> tuple[list[int], bool]:
-    from modwire_tools.scanning.state_files import DAMAGES
-
-    try:
-        specs = [each["spec"] for each in part.units.values()]
-        return list(map(int, part.units)), any(spec and spec.get("every_id") for spec in specs)
-    except DAMAGES:
-        raise ValueError(f"{part.path} cannot be continued: remove it") from None
-
-
-def _run(scrape: Scrape, part: ScrapeFile, output: Path, name: str) -> None:
+def _run(scrape: Scrape, part: StateFile, output: Path, name: str) -> None:
     from modwire_tools.simulator.files import write_device
 
     is_whole = False
@@ -206,11 +201,11 @@ def _run(scrape: Scrape, part: ScrapeFile, output: Path, name: str) -> None:
                     told = monotonic()
                     note(f"{at.where}: {at.done / scrape.total:.0%}, {values} values")
                 if part.is_due():
-                    part.save(scrape.state())
+                    part.save({"units": scrape.state()})
         is_whole = True
     finally:
         if not is_whole:
-            part.save(scrape.state())
+            part.save({"units": scrape.state()})
         write_device(scrape.device(name), output)
         if not is_whole:
             note(f"{output} has the {values} values known so far; the same command continues")

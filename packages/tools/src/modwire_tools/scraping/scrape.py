@@ -11,13 +11,12 @@ from modwire import BlockingCalls, Endpoint
 from modwire.units.tables import TABLES
 
 from ..scanning.asking import Asker
-from ..scanning.state_files import DAMAGES
+from ..scanning.table_survey import TableSurvey
 from ..scanning.units import answers, as_text
 from ..simulator.devices import DeviceSpec, UnitSpec
 from ..simulator.files.reading import parse_device
 from ..simulator.files.writing import unit_values
 from .functions import survey_functions
-from .table_survey import TableSurvey
 
 # Some of the ids that a gateway would hardly have all of: who answers to each of these does not
 # look at the unit id.
@@ -166,20 +165,16 @@ class Scrape:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; raises ValueError if it is that of something else."""
+        """Continue from `state`; raises ValueError and its like unless it is that of a scrape."""
         self._goes_on = True
-        try:
-            for unit, known in state.items():
-                found = self._units[int(unit)]
-                if known["spec"] is not None:
-                    values = {"unit": [known["spec"]]}
-                    found.spec = parse_device(
-                        values, "the unfinished scrape", Path(), default_name=""
-                    ).units[0]
-                for table, survey in known["tables"].items():
-                    found.tables[table].resume(survey)
-        except DAMAGES as error:
-            raise ValueError(f"the unfinished scrape cannot be taken up: {error}") from None
+        for unit, known in state.items():
+            found = self._units[int(unit)]
+            if known["spec"] is not None:
+                values = {"unit": [known["spec"]]}
+                device = parse_device(values, "the unfinished scrape", Path(), default_name="")
+                found.spec = device.units[0]
+            for table, survey in known["tables"].items():
+                found.tables[table].resume(survey)
 
 
 def _product(unit: UnitSpec) -> str:
