@@ -175,7 +175,7 @@ def show(units: Units, line: Line, meter: Comparison) -> None:
                 setattr(meter.expected, name, value)
                 sent, _ = trace(partial(meter.expected.write, client))
                 words = explain_frame(sent, link.lower(), is_response=False).words
-                print_line(f"  over {link}  {name:<13}  {shown(before)} -> {shown(value)}: {words}")
+                print_line(f"  {link}  {name:<13}  {shown(before)} -> {shown(value)}: {words}")
 
         print_line("\nRead, each over every link\n")
         found = {link: Meter.read(client) for link, client in clients.items()}
