@@ -164,9 +164,9 @@ def test_a_busy_device_is_asked_again_after_a_while_and_politely() -> None:
     device.busy = 2
     pauses: list[float] = []
     asker = asker_of(device, pauses, delay=0.02)
-    assert asker.ask(lambda client: client.read_holding_registers(0)) == [0]
+    assert asker.read_holding_registers(0) == [0]
     assert pauses == [0.02, 0.5, 0.02, 0.5, 0.02]
     device.busy = 1000
     with pytest.raises(Refused) as refused:
-        asker.ask(lambda client: client.read_holding_registers(0))
+        asker.read_holding_registers(0)
     assert refused.value.code == 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +11,7 @@ import typer
 from .annotations import Endpoint
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import SimulatedEndpoint
+from .loop import run_trio
 from .output import note
 from .page import Page, parse_page, start_page
 from .types import Consecutive, ConsecutiveOption, Factor, Whole
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ADDRESS = "127.0.0.1:5020"
 _MOST_SHOWN = 8
-_PROBLEM_INTERVAL = 1.0  # seconds between two looks for ports that were lost
+_PROBLEM_INTERVAL = 1.0  # seconds between two checks for lost ports
 
 
 def simulate(
@@ -98,9 +99,7 @@ def simulate(
     """
     page = parse_page(web, web_token)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
-    import trio
-
-    trio.run(_run, simulation, page)
+    run_trio(partial(_run, simulation, page))
 
 
 def build(
@@ -148,42 +147,25 @@ async def _run(simulation: Simulation, page: Page | None) -> None:
     from modwire_tools.simulator.problems import described_problems
 
     view = simulation.view
-    interrupted = False
-    failure = ""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-
-            async def watch() -> None:
-                nonlocal failure
-                failure = await _watch(view, is_shown=page is not None)
-                nursery.cancel_scope.cancel()
-
-            await nursery.start(simulation.run)
-            failure = described_problems(view.problems())
-            link = ""
-            if not failure and page is not None:
-                try:
-                    link = await start_page(nursery, view, page)
-                except (OSError, ValueError) as error:
-                    failure = f"--web: {error}"
-            if failure:
-                nursery.cancel_scope.cancel()
-            else:
-                _tell(view, link)
-                nursery.start_soon(watch)
-                async for number in signals:
-                    interrupted = number == signal.SIGINT
-                    nursery.cancel_scope.cancel()
-    if failure:
-        raise FailedError(failure)
-    if interrupted:
-        raise KeyboardInterrupt
+    async with trio.open_nursery() as nursery:
+        await nursery.start(simulation.run)
+        problems = view.problems()
+        if problems:
+            raise FailedError(described_problems(problems))
+        link = ""
+        if page is not None:
+            try:
+                link = await start_page(nursery, view, page)
+            except (OSError, ValueError) as error:
+                raise FailedError(f"--web: {error}") from error
+        _tell(view, link)
+        await _watch(view, is_shown=page is not None)
 
 
-async def _watch(view: View, *, is_shown: bool) -> str:
-    """Tell of devices that can be served no longer; returns why when it is all of them.
+async def _watch(view: View, *, is_shown: bool) -> None:
+    """Print which devices are no longer served; raise FailedError when that is all of them.
 
-    Where a page or a window shows the simulation, it goes on: they can be started again there.
+    With a page it continues even then, because devices can be started again there.
     """
     import trio
 
@@ -194,15 +176,15 @@ async def _watch(view: View, *, is_shown: bool) -> str:
         await trio.sleep(_PROBLEM_INTERVAL)
         problems = view.problems()
         if len(problems) == view.device_count() and not is_shown:
-            return described_problems(problems)
+            raise FailedError(described_problems(problems))
         for index, problem in problems.items():
             if index not in told:
-                note(f"device {index} is served no longer: {problem}")
+                note(f"device {index} is no longer served: {problem}")
         told = set(problems)
 
 
 def _tell(view: View, link: str) -> None:
-    """What listens where, and what to try."""
+    """Print where the devices listen, and what to try."""
     devices = view.devices()
     count = len(devices)
     note(f"modwire simulates {view.title()}" + (":" if count > 1 else ""))
@@ -228,7 +210,7 @@ def _described_device(device: DeviceInfo, *, with_name: bool) -> str:
 
 
 def _example(view: View) -> str:
-    """A command that reads something of the first device."""
+    """Return a command that reads values of the first device."""
     from modwire_tools.addresses import Place
 
     device = view.devices(0, 1)[0]

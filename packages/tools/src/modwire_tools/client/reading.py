@@ -143,12 +143,10 @@ def read_request(table: str, address: int, count: int) -> ReadRequest:
     return _REQUESTS[table](address, count)
 
 
-def read_span(
-    client: BlockingCalls, span: Span, unit: int, timeout: float | None = None
-) -> Sequence[int]:
+def read_span(client: BlockingCalls, span: Span, unit: int | None = None) -> Sequence[int]:
     """Return the registers or bits of `span`; raises what the client raises."""
     request = read_request(span.table, span.address, span.count)
-    response = client.call(request, unit=unit, timeout=timeout)
+    response = client.call(request, unit=unit)
     return response.bits if isinstance(response, ReadBitsResponse) else response.registers
 
 

@@ -1,10 +1,9 @@
-"""`Asker`: a request to a device that is scanned or copied, with its answer or its refusal."""
+"""`Asker`: calls to a unit that is scanned or copied, each with an answer or a refusal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import sleep
-from typing import TypeVar
 
 from modwire import (
     AcknowledgeError,
@@ -12,16 +11,13 @@ from modwire import (
     ExceptionResponseError,
     GatewayPathUnavailableError,
     GatewayTargetFailedError,
+    Request,
     ResponseTimeoutError,
     ServerDeviceBusyError,
 )
-from modwire.planner import PlanLimits, Span
-from modwire.units.tables import BIT_TABLES
+from modwire.messages.base import ResponseT_co
 
-from ..client.reading import read_span
 from ..simulator.devices import SILENCE
-
-T = TypeVar("T")
 
 _BUSY_PAUSE = 0.5  # seconds
 _BUSY_MOST = 20
@@ -36,12 +32,12 @@ class Refused(Exception):  # noqa: N818 - an answer of the device, not an error 
         self.code = code
 
 
-class Asker:
-    """Asks one unit, with a pause of `delay` seconds before each request.
+class Asker(BlockingCalls):
+    """Has all calls of a client, for one `unit`, with a pause of `delay` seconds before each.
 
-    A busy device is asked again. A unit that does not answer refuses with `SILENCE`. A gateway that
-    finds no unit and a lost link raise as the client does. `requests` counts the requests, and
-    `is_answered` is True after the first answer.
+    They raise `Refused` for an exception response and, after two attempts, for silence. A busy
+    device is asked again. A gateway that finds no unit and a lost link raise as the client does.
+    `requests` counts the requests, and `is_answered` is True after the first answer.
     """
 
     def __init__(
@@ -53,29 +49,30 @@ class Asker:
         timeout: float | None = None,
         pause: Callable[[float], None] = sleep,
     ) -> None:
-        self.client = client
         self.unit = unit
-        self.timeout = timeout
         self.requests = 0
         self.is_answered = False
+        self._client = client
+        self._timeout = timeout
         self._delay = delay
         self._pause = pause
 
-    def read(self, span: Span) -> Sequence[int]:
-        """Return the registers or bits of `span`; raises `Refused`."""
-        return self.ask(lambda client: read_span(client, span, self.unit, self.timeout))
-
-    def ask(self, question: Callable[[BlockingCalls], T]) -> T:
-        """Return the result of `question`; raises `Refused`."""
+    def call(
+        self,
+        request: Request[ResponseT_co],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT_co:
         silent = busy = 0
         while True:
             if self._delay:
                 self._pause(self._delay)
             self.requests += 1
             try:
-                answer = question(self.client)
+                response = self._client.call(request, unit=self.unit, timeout=self._timeout)
                 self.is_answered = True
-                return answer
+                return response
             except (AcknowledgeError, ServerDeviceBusyError) as error:
                 self.is_answered = True
                 busy += 1
@@ -91,9 +88,3 @@ class Asker:
                 silent += 1
                 if silent == _ATTEMPTS:
                     raise Refused(SILENCE) from None
-
-
-def most_values(table: str) -> int:
-    """Return how many values one request reads at most (sections 6.1 and 6.3)."""
-    limits = PlanLimits()
-    return limits.max_bits if table in BIT_TABLES else limits.max_registers

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modwire import ExceptionCode, ResponseTimeoutError
-from modwire.planner import Span
+from modwire.planner import PlanLimits, Span
 from modwire.units.tables import BIT_TABLES
 
 from ..addresses import Place
+from ..client.reading import read_span
 from ..simulator.devices import SILENCE, BlockSpec, Limit, Refusal
-from .asking import Asker, Refused, most_values
+from .asking import Asker, Refused
 from .state_files import between
 
+_LIMITS = PlanLimits()
 _WIDTHS = (2, 4)  # registers of a long value
 _CLOSELY = 256  # addresses of a gap that are asked for one by one
 _SILENT_MOST = 3  # addresses without an answer, after which the table counts as silent
@@ -47,7 +49,7 @@ class TableSurvey:
         self.first = first
         self.last = last
         self.position = first
-        self.most = most_values(table)
+        self.most = _LIMITS.max_bits if table in BIT_TABLES else _LIMITS.max_registers
         self.limit: int | None = None  # the exception code of longer reads
         self.values: dict[int, int] = {}
         self.apart: list[int] = []  # first addresses that are not read with the one before
@@ -243,7 +245,7 @@ class TableSurvey:
         return None
 
     def _read(self, asker: Asker, at: int, count: int) -> Sequence[int]:
-        return asker.read(Span(self.table, at, count))
+        return read_span(asker, Span(self.table, at, count))
 
     def restart(self) -> None:
         """Forget everything: the device was not there."""
