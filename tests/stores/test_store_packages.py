@@ -127,7 +127,7 @@ def test_an_outage_is_answered_and_passes(package: str, server: StoreServer, nam
 def test_a_shutdown_does_not_wait_for_a_store_that_hangs(
     package: str, server: StoreServer, name: str
 ) -> None:
-    """Calls under way get the grace of the server, not the time-out of the store."""
+    """Calls under way get the grace of the server, not the timeout of the store."""
     with serving_on(package, server.url, name) as (served, client):
         client.write_register(0, 1)
         with server.paused(), ThreadPoolExecutor(1) as pool:
@@ -137,4 +137,4 @@ def test_a_shutdown_does_not_wait_for_a_store_that_hangs(
             with pytest.raises(ConnectionLostError):
                 job.result(PATIENCE)
     assert served.status == 0
-    assert served.seconds < 10
+    assert served.seconds < 30

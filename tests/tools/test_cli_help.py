@@ -53,12 +53,13 @@ def test_an_example_runs(line: str, endpoint: str) -> None:
     more = {
         "read": ["--times", "2"] if "--watch" in words else [],
         "write": [],
-        "scan": ["--addresses", "0..60"] if "--table" in words else ["--timeout", "10ms"],
+        # A silent unit would be waited for.
+        "scan": ["--addresses", "0..60"] if "--table" in words else ["--units", "1"],
         "bench": [],
     }[words[1]]
     line = " ".join([*words[1:], *more]).replace("--watch 1s", "--watch 5ms")
-    line = line.replace("--duration 10s", "--duration 20ms")
-    line = line.replace("--concurrency 4", "--concurrency 4 --duration 20ms")
+    line = line.replace("--duration 10s", "--requests 20")
+    line = line.replace("--concurrency 4", "--concurrency 4 --requests 20")
     out = good(*line.split())
     assert out
 
@@ -129,7 +130,7 @@ def test_help_starts_at_once() -> None:
     begun = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)
     ended_at = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert ended_at.ru_utime - begun.ru_utime < 1.0
+    assert ended_at.ru_utime - begun.ru_utime < 2.0
 
 
 # Completion.

@@ -124,7 +124,7 @@ def test_the_demo_ends_with_a_page_that_answers() -> None:
 def test_the_demo_lives_until_ctrl_c() -> None:
     with started("demo") as demo:
         link = demo.read_until(r"its page  (http://127\.0\.0\.1:\d+/)")[1]
-        endpoint = demo.read_until(r"over TCP  (tcp://127\.0\.0\.1:\d+)\s+try")[1]
+        endpoint = demo.read_until(r"over TCP  (tcp://127\.0\.0\.1:\d+)\s+try")[1] + "?timeout=20"
         demo.read_until("Ctrl")
         with build_opener(ProxyHandler({})).open(link, timeout=20) as page:
             assert b"<html" in page.read()

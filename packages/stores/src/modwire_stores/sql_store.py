@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Engine, Table
     from sqlalchemy.sql.elements import TextClause
 
 # The rows [[address, value], ...], in order.
@@ -26,10 +26,32 @@ _ROWS = {
     "postgresql": "SELECT :block, CAST(new.row ->> 0 AS integer), CAST(new.row ->> 1 AS integer) "
     "FROM json_array_elements(CAST(:rows AS json)) AS new (row)",
 }
-_INSERT = "INSERT INTO {table} (block, address, value) "
-_UPSERT = " ON CONFLICT (block, address) DO UPDATE SET value = "
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")  # with known timeouts
 _LOCKED = 0.01  # seconds between attempts to prepare a SQLite file while others do the same
+
+
+class Statements:
+    """The statements of the requests, for a `table` name in quotes and a dialect."""
+
+    def __init__(self, table: str, dialect: str) -> None:
+        from sqlalchemy import text
+
+        insert = f"INSERT INTO {table} (block, address, value) "
+        update = " ON CONFLICT (block, address) DO UPDATE SET value = "
+        rows = _ROWS[dialect]
+        self.select = text(
+            f"SELECT address, value FROM {table} "
+            "WHERE block = :block AND address BETWEEN :first AND :last"
+        )
+        self.upsert = text(f"{insert}{rows}{update}excluded.value")
+        self.mask = text(
+            f"{insert}VALUES (:block, :address, :add){update}({table}.value & :keep) | :add"
+        )
+        # Rows that are only read are written unchanged: that locks them until the transaction ends.
+        self.upsert_and_select = text(
+            f"{insert}{rows}{update}CASE WHEN excluded.address BETWEEN :first AND :last "
+            f"THEN excluded.value ELSE {table}.value END RETURNING address, value"
+        )
 
 
 class SqlStore(Store):
@@ -85,38 +107,9 @@ class SqlStore(Store):
         self._outages = (OperationalError, InterfaceError, PoolTimeoutError)
         self._damage = DatabaseError
         self._database_error = DBAPIError
-        *schema, name = table.split(".")
-        self._table = sqlalchemy.Table(
-            name,
-            sqlalchemy.MetaData(),
-            sqlalchemy.Column("block", sqlalchemy.String(64), primary_key=True),
-            sqlalchemy.Column("address", sqlalchemy.Integer, primary_key=True),
-            sqlalchemy.Column("value", sqlalchemy.Integer, nullable=False),
-            sqlalchemy.CheckConstraint("value BETWEEN 0 AND 65535"),
-            sqlalchemy.CheckConstraint("address BETWEEN 0 AND 65535"),
-            schema=".".join(schema) or None,
-        )
+        self._table = _table(table)
         quoted = database.dialect.identifier_preparer.format_table(self._table)
-
-        def statement(sql: str) -> TextClause:
-            return sqlalchemy.text(sql.replace("{table}", quoted))
-
-        self.select = statement(
-            "SELECT address, value FROM {table} "
-            "WHERE block = :block AND address BETWEEN :first AND :last"
-        )
-        self.upsert = statement(_INSERT + _ROWS[dialect] + _UPSERT + "excluded.value")
-        self.mask = statement(
-            _INSERT + "VALUES (:block, :address, :add)" + _UPSERT + "({table}.value & :keep) | :add"
-        )
-        # Rows that are only read are written unchanged: that locks them until the transaction ends.
-        self.upsert_and_select = statement(
-            _INSERT
-            + _ROWS[dialect]
-            + _UPSERT
-            + "CASE WHEN excluded.address BETWEEN :first AND :last THEN excluded.value "
-            "ELSE {table}.value END RETURNING address, value"
-        )
+        self.statements = Statements(quoted, dialect)
 
     def execute(
         self, statement: TextClause, parameters: dict[str, object]
@@ -194,17 +187,18 @@ class SqlBlock(StoreBlock):
     def _get(self, address: int, count: int) -> Sequence[int]:
         last = address + count - 1
         rows = self.store.execute(
-            self.store.select, {"block": self.name, "first": address, "last": last}
+            self.store.statements.select, {"block": self.name, "first": address, "last": last}
         )
         return _values(rows, address, count)
 
     def _put(self, address: int, values: Sequence[int]) -> None:
         rows = [(at, int(value)) for at, value in enumerate(values, address)]
-        self.store.execute(self.store.upsert, {"block": self.name, "rows": dumps(rows)})
+        self.store.execute(self.store.statements.upsert, {"block": self.name, "rows": dumps(rows)})
 
     def _mask(self, address: int, keep: int, add: int) -> None:
         self.store.execute(
-            self.store.mask, {"block": self.name, "address": address, "keep": keep, "add": add}
+            self.store.statements.mask,
+            {"block": self.name, "address": address, "keep": keep, "add": add},
         )
 
     def _put_and_get(
@@ -213,7 +207,7 @@ class SqlBlock(StoreBlock):
         new = dict.fromkeys(range(read_address, read_address + read_count), 0)
         new.update(enumerate(values, write_address))
         rows = self.store.execute(
-            self.store.upsert_and_select,
+            self.store.statements.upsert_and_select,
             {
                 "block": self.name,
                 "rows": dumps(sorted(new.items())),
@@ -246,6 +240,23 @@ def sql_unit(
         return SqlBlock(store, prefix + name, addresses=addresses)
 
     return StoreUnit.in_store(store, block)
+
+
+def _table(table: str) -> Table:
+    """Return the table, which may have a schema in front of its name."""
+    from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table
+
+    *schema, name = table.split(".")
+    return Table(
+        name,
+        MetaData(),
+        Column("block", String(64), primary_key=True),
+        Column("address", Integer, primary_key=True),
+        Column("value", Integer, nullable=False),
+        CheckConstraint("value BETWEEN 0 AND 65535"),
+        CheckConstraint("address BETWEEN 0 AND 65535"),
+        schema=".".join(schema) or None,
+    )
 
 
 def _was_overtaken(error: BaseException | None) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from importlib.util import find_spec
+from typing import TypedDict
 
 from modwire import BlockingCalls, Units
 from modwire.units.tables import BIT_TABLES
@@ -25,7 +26,14 @@ from ..values.types import shown
 from .line import serial_line
 from .meter import Meter, known_meter, make_meter
 
+
+class _ClientOptions(TypedDict):
+    unit: int
+    timeout: float
+
+
 UNIT = 1
+_CLIENT: _ClientOptions = {"unit": UNIT, "timeout": 20.0}  # seconds, enough for a busy machine
 # What is written over each link.
 WRITES: dict[str, dict[str, float | bool]] = {
     "TCP": {"demand_period": 30, "relay_1": True},
@@ -79,10 +87,10 @@ def through_trio(units: Units, line: Line) -> dict[str, Meter]:
     async def main() -> None:
         async with trio.open_nursery() as nursery:
             host, port = await nursery.start(modwire_trio.serve_tcp, units, 0)
-            await read("TCP", modwire_trio.TcpClient(host, port, unit=UNIT))
+            await read("TCP", modwire_trio.TcpClient(host, port, **_CLIENT))
             if line is not None:
                 await nursery.start(modwire_trio.serve_serial, units, line[0])
-                await read("RTU", modwire_trio.SerialClient(line[1], unit=UNIT))
+                await read("RTU", modwire_trio.SerialClient(line[1], **_CLIENT))
             nursery.cancel_scope.cancel()
 
     trio.run(main)
@@ -97,11 +105,11 @@ def through_gevent(units: Units, line: Line) -> dict[str, Meter]:
     with ExitStack() as stack:
         server = stack.enter_context(modwire_gevent.TcpServer(units, ("127.0.0.1", 0)))
         host, port = _host_and_port(server.address)
-        client = stack.enter_context(modwire_gevent.TcpClient(host, port, unit=UNIT))
+        client = stack.enter_context(modwire_gevent.TcpClient(host, port, **_CLIENT))
         found["TCP"] = Meter.read(client)
         if line is not None:
             stack.enter_context(modwire_gevent.SerialServer(units, line[0]))
-            serial = stack.enter_context(modwire_gevent.SerialClient(line[1], unit=UNIT))
+            serial = stack.enter_context(modwire_gevent.SerialClient(line[1], **_CLIENT))
             found["RTU"] = Meter.read(serial)
     return found
 
@@ -153,13 +161,13 @@ def show(units: Units, line: Line, meter: Comparison) -> None:
         server = stack.enter_context(TcpServer(units, ("127.0.0.1", 0)))
         clients: dict[str, BlockingCalls] = {}
         host, port = _host_and_port(server.address)
-        clients["TCP"] = stack.enter_context(TcpClient(host, port, unit=UNIT))
+        clients["TCP"] = stack.enter_context(TcpClient(host, port, **_CLIENT))
         print_line(f"A small energy meter, unit {UNIT}, answers")
         print_line(f"  over TCP  at {host}:{port}")
         if line is not None:
             one_end, other_end = line
             stack.enter_context(SerialServer(units, one_end))
-            clients["RTU"] = stack.enter_context(SerialClient(other_end, unit=UNIT))
+            clients["RTU"] = stack.enter_context(SerialClient(other_end, **_CLIENT))
             print_line(f"  over RTU  at {other_end}, joined to {one_end}")
         else:
             print_line("  (and not over RTU: this system has no pseudo-terminals)")
