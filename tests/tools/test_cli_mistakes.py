@@ -126,7 +126,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*SERVE, "--set", "hr:0"), "--set: write an address, = and a value"),
     ((*SERVE, "--coils", "5", "--set", "co:5=on"), "--set: co:5 is not among the addresses"),
     ((*SERVE, "--processes", "0"), "--processes must be a whole number, 1..256, got '0'"),
-    ((*SERVE, "--processes", "2"), "--processes 2 need values that they share: name a --store"),
+    ((*SERVE, "--processes", "2"), "--processes 2 need a store that they share: name a --store"),
     (
         ("serve", RTU, "--processes", "2", "--store", "sqlite:////dev/null"),
         "--processes 2 can share ports of TCP and UDP only, no serial port or path",
@@ -212,11 +212,11 @@ def test_a_device_that_is_not_there_gets_its_sentence(
 
 
 def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
-    endpoint = endpoint.replace("timeout=20", "timeout=0.02")
-    result = modwire("read", endpoint, "hr:0", "-u", "9")
+    place = endpoint.partition("?")[0]
+    result = modwire("read", f"{place}?timeout=0.02", "hr:0", "-u", "9")
     assert result == (
         "",
-        f"modwire: {endpoint.partition('?')[0]}: unit 9 did not answer within 0.02 s; check the unit (--unit) and "
+        f"modwire: {place}: unit 9 did not answer within 0.02 s; check the unit (--unit) and "
         "the line settings, or wait longer (?timeout=5)\n",
         1,
     )

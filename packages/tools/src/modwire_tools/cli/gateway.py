@@ -1,4 +1,4 @@
-"""`modwire gateway`: devices on lines as units of a server, in either direction."""
+"""`modwire gateway`: a server whose units are devices on other lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`modwire serve`: a plain server, whose values are in memory, a database or Redis."""
+"""`modwire serve`: a plain server, with values in memory, a database or Redis."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _serve_here(
 
 
 def _say_where(storage: Storage, names: list[str]) -> None:
-    """Say where it listens, and with what."""
+    """Print where it listens, with which units and store."""
     from .output import note
 
     ids = storage.units
@@ -166,7 +166,7 @@ def _check_processes(number: int, storage: Storage, places: list[Listen]) -> Non
 
     if not storage.is_shared:
         raise WrongArgumentError(
-            f"--processes {number} need values that they share: name a --store, such as "
+            f"--processes {number} need a store that they share: name a --store, such as "
             "sqlite:///plant.db"
         )
     if any(each.endpoint.transport not in ("tcp", "udp") for each in places):

@@ -32,7 +32,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def rows_of(items: list[Item]) -> list[Item]:
-    """What the live table has a row for: each value, if they have room on the terminal."""
+    """Return an item for each row of the live table: each value, if the terminal has room."""
     if not is_terminal():
         return items
     single = [each for item in items for each in item.each()]
@@ -95,7 +95,7 @@ def watch_values(
 
 
 class Trend:
-    """The latest values of one item, and when it changed."""
+    """The latest values of one item, and its changes."""
 
     def __init__(self) -> None:
         self.values: deque[tuple[float, float]] = deque(maxlen=_TREND)
@@ -105,7 +105,7 @@ class Trend:
         self._is_known = self._is_number = False
 
     def add(self, value: object, now: float) -> None:
-        """The next value, at `now` seconds."""
+        """Add the value at `now`, in seconds."""
         self.age += 1
         if self._is_known and value != self._last and value == value:
             self.changes += 1
@@ -117,14 +117,14 @@ class Trend:
 
     @property
     def rate(self) -> float | None:
-        """The change per second over the numbers that are kept, None where there are none."""
+        """The change per second over the stored numbers, None if it is no number."""
         if len(self.values) < 2 or not self._is_number:
             return None
         (start, first), (end, last) = self.values[0], self.values[-1]
         return (last - first) / (end - start) if end > start else None
 
     def bars(self) -> str:
-        """A sparkline from the lowest to the highest of the values that are kept."""
+        """Return a sparkline from the lowest to the highest stored value."""
         numbers = [value for _, value in self.values if abs(value) < float("inf")]
         if not numbers:
             return ""
@@ -137,7 +137,7 @@ class Trend:
 
 
 class LiveTable:
-    """The table, which is painted anew after each reading."""
+    """The table, which is drawn again after each reading."""
 
     def __init__(self, title: str, show_registers: bool, on: Console | None = None) -> None:
         from rich.live import Live
@@ -152,15 +152,15 @@ class LiveTable:
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="ellipsis")
 
     def start(self) -> None:
-        """Take the terminal; the cursor is hidden."""
+        """Begin to draw, and hide the cursor."""
         self._live.start()
 
     def stop(self) -> None:
-        """Give the terminal back; the table stays."""
+        """End drawing, and show the cursor; the table stays."""
         self._live.stop()
 
     def update(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """What was read at `now`, in seconds."""
+        """Take the outcomes of the reading at `now`, in seconds."""
         self._outcomes = outcomes
         self._times.append(now)
         for index, outcome in enumerate(outcomes):
@@ -169,17 +169,17 @@ class LiveTable:
                 trend.add(outcome.value, now)
 
     def count(self, failure: Exception | None) -> None:
-        """One reading more is done."""
+        """Count a reading."""
         self._readings += 1
         self._errors += failure is not None
 
     def show(self, requests: int, seconds: float, failure: Exception | None) -> None:
-        """Paint the table, below it how the reading went."""
+        """Draw the table, and below it the statistics."""
         self.count(failure)
         self._live.update(self.table(requests, seconds, failure), refresh=True)
 
     def table(self, requests: int, seconds: float, failure: Exception | None) -> Table:
-        """The table as it is now."""
+        """Return the current table."""
         from rich.table import Table
         from rich.text import Text
 

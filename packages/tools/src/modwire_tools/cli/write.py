@@ -90,14 +90,14 @@ def write(
 
 
 class Report:
-    """What was written: a line for each value, or a JSON list at the end."""
+    """Prints a line for each written value, or a JSON list at the end."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._values: list[Json] = []
 
     def written(self, assignment: Assignment) -> None:
-        """The device has confirmed it."""
+        """Print an assignment that the device has confirmed."""
         from .output import print_line
         from .printing import plain
 
@@ -111,7 +111,7 @@ class Report:
             print_line(f"{item.name} = {item.shown(value)}")
 
     def end(self) -> None:
-        """Print what is left to print."""
+        """Print the JSON list."""
         from .output import print_json_list
 
         if self._as_json:
@@ -119,7 +119,7 @@ class Report:
 
 
 def _not_written(error: Exception, assignment: Assignment, number: int, total: int) -> Exception:
-    """The error with what was and what was not written."""
+    """Return the error, with the number of values written before it."""
     from modwire import ModbusError
 
     from .hints import brief, described
