@@ -17,6 +17,9 @@ from modwire_stores import RedisStore, StoreUnit, redis_unit, sql_unit
 from modwire_sync import TcpClient, TcpServer
 from store_servers import PATIENCE, PostgresServer, RedisServer, StoreServer
 
+# Starting servers takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 
 def open_unit(server: StoreServer, name: str, timeout: float = PATIENCE) -> StoreUnit:
     return open_url(server.url, name, timeout)

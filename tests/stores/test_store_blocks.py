@@ -35,6 +35,9 @@ from modwire_stores import (
     sql_unit,
 )
 
+# Starting servers takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 

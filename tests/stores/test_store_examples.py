@@ -10,11 +10,15 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
+import pytest
 from redis import Redis
 
 from modwire_sync import TcpClient
 from programs import PATIENCE, changed, free_port, serving
 from store_servers import RedisServer
+
+# Starting servers takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "stores"
 

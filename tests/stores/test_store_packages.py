@@ -18,6 +18,9 @@ from modwire import ConnectionLostError, ServerDeviceFailureError
 from modwire_sync import TcpClient
 from store_servers import PATIENCE, StoreServer
 
+# Starting servers takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 SCRIPT = Path(__file__).with_name("serve_on.py")
 CLIENTS, ROUNDS = 6, 15
 

@@ -26,7 +26,7 @@ from modwire import BlockingCalls, ExceptionResponse, ExceptionResponseError, Un
 from modwire_tools.cli.app import app
 from modwire_tools.cli.ending import run
 
-PATIENCE = 40.0  # seconds until a process that does not get there is an error
+PATIENCE = 100.0  # seconds until a process that does not get there is an error
 COMMAND = [sys.executable, "-m", "modwire_tools"]
 
 

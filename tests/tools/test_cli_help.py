@@ -14,6 +14,9 @@ from modwire_command import COMMAND, good, modwire, process
 from modwire_tools.cli.app import app
 from modwire_tools.cli.help import EXAMPLES
 
+# Starting a process takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 NAMES = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
 # These serve until Ctrl+C, need hardware, or are tested by what they do.
 RUN = [

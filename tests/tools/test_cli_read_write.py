@@ -9,8 +9,13 @@ import re
 import shlex
 import subprocess
 
+import pytest
+
 from modwire import SequentialBlock, Unit
 from modwire_command import COMMAND, good, modwire, process, started
+
+# Starting a process takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_values_are_lines_for_other_programs(endpoint: str) -> None:

@@ -12,6 +12,9 @@ from modwire_command import good, modwire, started
 from modwire_sync import SerialServer, TcpServer, connect
 from modwire_tools.demo.line import serial_line
 
+# Starting a process takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
 
 

@@ -18,6 +18,9 @@ from modwire_tools.demo import demonstrate
 from modwire_tools.demo.meter import make_meter
 from programs import run
 
+# Starting a process takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 # What the demo puts into the meter, or writes to it.
 METER = {
     "voltage_l1": "230.4",

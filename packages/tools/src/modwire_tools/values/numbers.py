@@ -15,7 +15,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+
 _TIME = re.compile(r"(.*?)\s*(ms|s|m|h|)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _LONGEST = 1e9  # seconds, 31 years
-_MOST_DIGITS = 64  # enough for any number on a wire; Python refuses to read very long ones
+_MOST_DIGITS = 4096  # enough for the longest BCD value; Python refuses to read longer ones
 
 
 class Seconds(float):
