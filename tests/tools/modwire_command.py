@@ -29,6 +29,10 @@ from modwire_tools.cli.ending import run
 PATIENCE = 100.0  # seconds until a process that does not get there is an error
 COMMAND = [sys.executable, "-m", "modwire_tools"]
 
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # The shell has started the tests in the background, and children would ignore Ctrl+C as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Result(NamedTuple):
     """What a command has printed, and its exit code."""
