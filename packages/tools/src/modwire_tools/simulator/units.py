@@ -276,7 +276,7 @@ def in_front(unit: SimulatedUnit, faults: Faults, draw: random.Random) -> BaseUn
         *(limit.code for limit in spec.limits.values()),
         *spec.missing.values(),
     }
-    front: BaseUnit = unit
+    front: Unit = unit
     if spec.refuses or SILENCE in codes:
         front = RefusingUnit(unit)
     if not (faults.drop or faults.silence or faults.damage or faults.exception or faults.delay):

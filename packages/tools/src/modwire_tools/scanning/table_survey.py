@@ -1,4 +1,4 @@
-"""`TableSurvey`: what a device answers to reads of one table: its values, and where it refuses."""
+"""`TableSurvey`: finds the values of one table, and the addresses that a device refuses."""
 
 from __future__ import annotations
 
@@ -7,55 +7,66 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modwire import ExceptionCode, ResponseTimeoutError
-from modwire.planner import Span
+from modwire.planner import PlanLimits, Span
+from modwire.units.tables import BIT_TABLES
 
 from ..addresses import Place
-from ..reading import read_span
+from ..client.reading import read_span
 from ..simulator.devices import SILENCE, BlockSpec, Limit, Refusal
-from ..state_files import between
 from .asking import Asker, Refused
+from .state_files import between
 
-_BITS, _REGISTERS = 2000, 125  # the most that one request reads, sections 6.1 and 6.3
-_WIDTHS = (2, 4)  # registers of values that some devices give as a whole only
-_CLOSELY = 256  # addresses of a hole that are asked for one by one
-_SILENT_MOST = 3  # silent addresses after which a table that never answered counts as silent
+_LIMITS = PlanLimits()
+_WIDTHS = (2, 4)  # registers of a long value
+_CLOSELY = 256  # addresses of a gap that are asked for one by one
+_SILENT_MOST = 3  # addresses without an answer, after which the table counts as silent
 _ILLEGAL_DATA_ADDRESS = 2
 
 
 class TableSurvey:
-    """Reads what `table` has at the addresses `first` to `last`, step by step.
+    """Reads the addresses `first` to `last` of `table`, step by step.
 
-    What can be read is read in the largest requests that the device answers. A hole is asked for
-    address by address, for no other request tells that an address is not there. With a `step`
-    only every so many are asked for; with None that is so from the 257th on, and those that tables
-    begin at by habit are asked for: multiples of 16, and of 100 with their neighbours. What is
-    found then is followed back to its first address.
+    Values are read in the largest requests that the device answers. In a gap each address is asked
+    for alone, because a longer request is refused if any of its addresses is missing. With a
+    `step`, only each Nth address of a gap is asked for. With None, the first 256 are asked for one
+    by one, and then only those at which tables often begin: multiples of 16, and of 100 with their
+    neighbours. From a value found in this way, the survey searches back to the first one.
+
+    With `wide`, it also tries 2 and 4 registers at a time where single ones are refused: some
+    devices give a long value only as a whole.
     """
 
     def __init__(
-        self, table: str, *, first: int = 0, last: int = 0xFFFF, step: int | None = None
+        self,
+        table: str,
+        *,
+        first: int = 0,
+        last: int = 0xFFFF,
+        step: int | None = None,
+        wide: bool = True,
     ) -> None:
         self.table = table
         self.first = first
         self.last = last
         self.position = first
-        self.most = _BITS if Place(table, 0).has_bits else _REGISTERS
+        self.most = _LIMITS.max_bits if table in BIT_TABLES else _LIMITS.max_registers
         self.limit: int | None = None  # the exception code of longer reads
         self.values: dict[int, int] = {}
-        self.apart: list[int] = []  # where a block begins that is not read with the one before
-        self.steps: dict[int, tuple[int, int]] = {}  # first address: how many, and the step
-        self.codes: dict[int, int] = {}  # of addresses that were refused
-        self.whole: int | None = None  # by which the whole table is refused
+        self.apart: list[int] = []  # first addresses that are not read with the one before
+        self.steps: dict[int, tuple[int, int]] = {}  # registers and width, by first address
+        self.codes: dict[int, int] = {}  # exception codes, by refused address
+        self.whole: int | None = None  # the exception code of the whole table
         self._step = step
+        self._wide = wide
         self._hole: int | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether all addresses are decided."""
+        """True if every address was looked at."""
         return self.position > self.last
 
     def go_on(self, asker: Asker) -> None:
-        """Decide some more addresses; raises what the client raises if the device is gone."""
+        """Look at some more addresses; raises what the client raises if the device is gone."""
         at = self.position
         if self._hole is not None:
             self._leave_hole(asker, at)
@@ -77,7 +88,7 @@ class TableSurvey:
         self.position = self.last + 1
 
     def _divide(self, asker: Asker, at: int, refused: int) -> None:
-        """So many values are refused: find how many are not, and why."""
+        """Find how many of the `refused` values from `at` on can be read, and why not more."""
         try:
             best = self._read(asker, at, 1)
         except Refused as error:
@@ -101,20 +112,20 @@ class TableSurvey:
         except Refused as error:
             self._refuse(asker, following, error.code)
             return
-        # It is there. Either so many are too many, or two parts cannot be read together.
+        # It is readable. Either the request was too long, or a block ends before this address.
         if self._is_limit(asker, at, low):
             self.most, self.limit = low, code
         else:
             self.apart.append(following)
 
     def _is_limit(self, asker: Asker, at: int, count: int) -> bool:
-        """Whether more than `count` values are refused wherever they are, not only at `at`."""
+        """Return True if more than `count` values are refused anywhere, not only from `at` on."""
         if count > 1:
             return self._code(asker, at + 1, count) is None
         return self._code(asker, at + 1, 2) is not None
 
     def _refuse(self, asker: Asker, at: int, code: int) -> None:
-        """The address alone is refused: a hole begins, unless values are wider than that."""
+        """Begin a gap at `at`, unless the device gives wider values there."""
         if code != SILENCE and self._may_be_wide():
             for width in _WIDTHS:
                 if self._follow(asker, at, width):
@@ -126,14 +137,15 @@ class TableSurvey:
             self._check_alive(asker)
 
     def _may_be_wide(self) -> bool:
-        """Whether single addresses may be refused because values have several registers.
+        """Return True if the device may give only values of several registers.
 
-        Not where single ones were read: then all are like that.
+        Once a single register was read, all are taken for single ones.
         """
-        return not Place(self.table, 0).has_bits and (not self.values or bool(self.steps))
+        has_registers = self.table not in BIT_TABLES
+        return self._wide and has_registers and (not self.values or bool(self.steps))
 
     def _follow(self, asker: Asker, at: int, width: int) -> bool:
-        """Read values of several registers each, if that is what is there."""
+        """Read values of `width` registers each; return False if there are none."""
         start = at
         if at + width - 1 > self.last or self._code(asker, at, width) is not None:
             return False
@@ -182,14 +194,14 @@ class TableSurvey:
         self.position = high
 
     def _asked_before(self, at: int) -> int:
-        """The last address before `at` that was refused, or read."""
+        """Return the last address before `at` that was refused, or read."""
         for address in range(at - 1, max(self.first - 1, at - 0x1000), -1):
             if address in self.codes or address in self.values:
                 return address
         return self.first - 1
 
     def _next(self, at: int) -> int:
-        """The next address of a hole to be asked for."""
+        """Return the next address of a gap to ask for."""
         if self._step is not None:
             return at + self._step
         if self._hole is None or at - self._hole < _CLOSELY:
@@ -201,12 +213,12 @@ class TableSurvey:
         return min(hexadecimal, decimal)
 
     def _usual_code(self) -> int:
-        """The code of most refused addresses."""
+        """Return the exception code of most refused addresses."""
         codes = Counter(self.codes.values())
         return codes.most_common(1)[0][0] if codes else _ILLEGAL_DATA_ADDRESS
 
     def _check_alive(self, asker: Asker) -> None:
-        """Raise if the device does not answer any longer, where it has."""
+        """Raise ResponseTimeoutError if the device has answered before and is silent now."""
         if self.values:
             try:
                 self._read(asker, next(iter(self.values)), 1)
@@ -217,7 +229,7 @@ class TableSurvey:
             self._give_up(_SILENT_MOST)
 
     def _give_up(self, most: int) -> None:
-        """Take the table as silent where nothing but silence was heard at so many addresses."""
+        """Call the whole table silent after `most` addresses without an answer."""
         if len(self.codes) >= most and set(self.codes.values()) == {SILENCE}:
             self._end(SILENCE)
 
@@ -225,7 +237,7 @@ class TableSurvey:
         self.values.update(enumerate(map(int, values), first))
 
     def _code(self, asker: Asker, at: int, count: int) -> int | None:
-        """The code by which a read is refused; None where it is not."""
+        """Return the exception code of a read, or None if it succeeds."""
         try:
             self._read(asker, at, count)
         except Refused as refused:
@@ -233,13 +245,18 @@ class TableSurvey:
         return None
 
     def _read(self, asker: Asker, at: int, count: int) -> Sequence[int]:
-        span = Span(self.table, at, count)
-        return asker.ask(lambda client: read_span(client, span, asker.unit, asker.timeout))
+        return read_span(asker, Span(self.table, at, count))
 
-    # What was found.
+    def restart(self) -> None:
+        """Forget everything: the device was not there."""
+        self.position = self.first
+        self.codes.clear()
+        self.whole = self._hole = None
+
+    # Results.
 
     def blocks(self) -> list[BlockSpec]:
-        """The values, in blocks as large as can be."""
+        """Return the values, in the largest possible blocks."""
         found: list[BlockSpec] = []
         breaks = set(self.apart) | set(self.steps)
         breaks |= {first + count for first, (count, _) in self.steps.items()}
@@ -263,12 +280,12 @@ class TableSurvey:
         return found
 
     def missing(self) -> int | None:
-        """The code of addresses that are not there, where it is not 02."""
+        """Return the exception code of missing addresses, None for the usual 02."""
         code = self.whole if self.whole is not None else self._usual_code()
         return None if code == _ILLEGAL_DATA_ADDRESS else code
 
     def refusals(self) -> list[Refusal]:
-        """Addresses that are refused by another code than most."""
+        """Return the addresses that are refused with another code than most."""
         usual = self._usual_code()
         found: list[Refusal] = []
         for address, code in sorted(self.codes.items()):
@@ -282,13 +299,13 @@ class TableSurvey:
         return found
 
     def limits(self) -> Limit | None:
-        """The longest read, where the device has a limit of its own."""
+        """Return the longest read, or None if the device has no limit of its own."""
         return None if self.limit is None else Limit(self.most, self.limit)
 
-    # How far it is.
+    # Progress.
 
     def state(self) -> dict[str, object]:
-        """Plain values, from which `resume` goes on."""
+        """Return plain values from which `resume` continues."""
         return {
             "position": self.position,
             "most": self.most,
@@ -302,7 +319,7 @@ class TableSurvey:
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; raises one of `DAMAGES` for no state."""
+        """Continue from `state`; raises ValueError and its like unless it is one."""
         self.position = between(self.first, state["position"], 2 * 0x10000)
         self.most = between(1, state["most"], self.most)
         self.limit = _optional(state["limit"])

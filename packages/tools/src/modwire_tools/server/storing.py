@@ -1,4 +1,4 @@
-"""`Storage`: the units that `modwire serve` serves, in memory, Redis or an SQL database."""
+"""`Storage`: the units of `modwire serve`, in memory, Redis or an SQL database."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modwire import Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
-
-from .addresses import TABLES
+from modwire import BaseUnit, Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
+from modwire.units.tables import BIT_TABLES, TABLES
 
 if TYPE_CHECKING:
-    from modwire_stores import StoreUnit
-
-    from .items import Assignment
+    from ..values.items import Assignment
 
 MEMORY = "memory"
 _SQL = ("sqlite", "postgresql", "postgresql+psycopg")
@@ -27,11 +24,11 @@ _PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=password=)[^&]*")
 
 @dataclass(frozen=True)
 class Storage:
-    """Where values are, and how many.
+    """Where the values are, and how many.
 
-    `store` is "memory" or a URL; `name` is the table or the prefix of the keys there. `sizes` says
-    how many addresses each table has from 0 on, 0 for none. `units` are unit ids, None for one
-    unit that answers to all.
+    `store` is "memory" or a URL; `name` is the SQL table or the prefix of the keys. `sizes` has the
+    number of addresses of each table, from 0 on. `units` are unit ids, None for one unit that
+    answers to all of them.
     """
 
     store: str
@@ -41,7 +38,7 @@ class Storage:
 
     @property
     def is_shared(self) -> bool:
-        """Whether several processes see the same values."""
+        """True if several processes see the same values."""
         return self.store != MEMORY
 
     @property
@@ -51,9 +48,9 @@ class Storage:
         return scheme + separator + _PASSWORD.sub("***", rest)
 
     def open(self) -> Units:
-        """The units; raises ValueError for another kind of store, ImportError without its package.
+        """Return the units; the store need not be up yet, as `reach` finds out.
 
-        The store need not be up yet; `reach` tells whether it is.
+        Raises ValueError for another kind of store, and ImportError without its package.
         """
         if self.units is None:
             return Units.single(self._unit(self.name))
@@ -62,7 +59,7 @@ class Storage:
         return Units({unit: self._unit(f"{self.name}_{unit}") for unit in self.units})
 
     def check(self) -> None:
-        """Raise ValueError for a store that there is not."""
+        """Raise ValueError for a kind of store that does not exist."""
         scheme = self.store.partition("://")[0]
         if self.store != MEMORY and ("://" not in self.store or scheme not in _SQL + _REDIS):
             raise ValueError(
@@ -71,7 +68,7 @@ class Storage:
             )
 
     def reach(self, units: Units) -> None:
-        """Raise OSError, with a sentence, if the store of `units`, which were opened, is not up."""
+        """Raise OSError, with the reason, if the store of the opened `units` is not up."""
         if self.store == MEMORY:
             return
         place = self.store.removeprefix(_SQLITE_FILE).partition("?")[0]
@@ -80,7 +77,7 @@ class Storage:
             if not folder.is_dir():
                 raise OSError(f"{self.shown} cannot be opened: there is no folder {folder}")
         log = getLogger("modwire.stores")
-        was_disabled, log.disabled = log.disabled, True  # the error says it, once
+        was_disabled, log.disabled = log.disabled, True  # the error says it
         try:
             for unit in units:
                 block = next((each for each in _tables(unit) if each is not None), None)
@@ -95,14 +92,7 @@ class Storage:
 
     def _unit(self, name: str) -> Unit:
         self.check()
-        if self.store == MEMORY:
-            unit = Unit(*(self._block(table) for table in TABLES))
-        else:
-            is_sql = self.store.partition("://")[0] in _SQL
-            unit = self._sql_unit(name) if is_sql else self._redis_unit(name)
-            for table in TABLES:
-                if not self.sizes[table]:
-                    setattr(unit, table, None)
+        unit = Unit(*map(self._block, TABLES)) if self.store == MEMORY else self._store_unit(name)
         unit.identity = Identity({0: "modwire", 1: "serve", 2: "1.0"})
         return unit
 
@@ -110,43 +100,37 @@ class Storage:
         size = self.sizes[table]
         return SequentialBlock(0, [0] * size) if size else None
 
-    def _sql_unit(self, name: str) -> StoreUnit:
-        from modwire_stores import SqlBlock, SqlStore, StoreUnit
+    def _store_unit(self, name: str) -> Unit:
+        from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit
 
-        store = SqlStore(self.store, name)
-        return StoreUnit(
-            store, *(SqlBlock(store, table, addresses=self._addresses(table)) for table in TABLES)
-        )
+        store: SqlStore | RedisStore
+        if self.store.partition("://")[0] in _SQL:
+            store = SqlStore(self.store, name)
+        else:
+            store = RedisStore(self.store)
 
-    def _redis_unit(self, name: str) -> StoreUnit:
-        from modwire_stores import RedisBlock, RedisStore, StoreUnit
+        def block(table: str) -> Block:
+            addresses = range(self.sizes[table] or 1)
+            if isinstance(store, SqlStore):
+                return SqlBlock(store, table, addresses=addresses)
+            is_bits = table in BIT_TABLES
+            return RedisBlock(store, f"{name}:{table}", bits=is_bits, addresses=addresses)
 
-        store = RedisStore(self.store)
-        return StoreUnit(
-            store,
-            *(
-                RedisBlock(
-                    store,
-                    f"{name}:{table}",
-                    bits=table in ("coils", "discrete_inputs"),
-                    addresses=self._addresses(table),
-                )
-                for table in TABLES
-            ),
-        )
-
-    def _addresses(self, table: str) -> range:
-        return range(self.sizes[table] or 1)
+        unit = StoreUnit.in_store(store, block)
+        for table in TABLES:
+            if not self.sizes[table]:
+                setattr(unit, table, None)
+        return unit
 
 
-def _tables(unit: Unit) -> list[Block | None]:
+def _tables(unit: BaseUnit) -> list[Block | None]:
     return [getattr(unit, table) for table in TABLES]
 
 
 def set_values(units: Units, assignments: Sequence[Assignment]) -> None:
-    """Put values into every unit, as its owner; raises ValueError where there is no such address.
+    """Put values into every unit, as its owner.
 
-    A store that is not there raises what it raises.
+    Raises ValueError for an address that does not exist, and what the store raises if it is down.
     """
     for unit in units:
         for assignment in assignments:

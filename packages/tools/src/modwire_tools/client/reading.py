@@ -1,11 +1,8 @@
-"""`Reading`: several items of a device, read with few requests, each with its value or its error.
-
-For `modwire read`; once, or again and again.
-"""
+"""`Reading`: several items of a device, read with few requests; each gets a value or an error."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,22 +14,39 @@ from modwire import (
     IllegalDataValueError,
     IllegalFunctionError,
     ModbusError,
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    Request,
     ServerDeviceFailureError,
 )
+from modwire.messages.bit_access import ReadBitsResponse
+from modwire.messages.register_access import ReadRegistersResponse
 from modwire.planner import PlanLimits, Planner, Span
 
-from .items import Item
+from ..values.items import Item
 
 if TYPE_CHECKING:
-    from .value_types import Value
+    from typing import TypeAlias
 
-# A device may say so of a request because of one value in it, and for a while only.
+    from ..values.types import Value
+
+    ReadRequest: TypeAlias = Request[ReadBitsResponse | ReadRegistersResponse]
+
+_REQUESTS: Mapping[str, Callable[[int, int], ReadRequest]] = {
+    "coils": ReadCoilsRequest,
+    "discrete_inputs": ReadDiscreteInputsRequest,
+    "holding_registers": ReadHoldingRegistersRequest,
+    "input_registers": ReadInputRegistersRequest,
+}
+# One value may be the reason for these, and they may pass.
 _FAILURES = (IllegalDataValueError, ServerDeviceFailureError)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an item: its value, and the registers or bits, or the error in their place."""
+    """The result of reading an item: its value with the registers or bits, or the error."""
 
     item: Item
     value: Value = ""
@@ -41,21 +55,24 @@ class Outcome:
 
 
 class Reading:
-    """Reads `items` from `unit`; what the device refuses is asked for in parts, and remembered."""
+    """Reads `items` from `unit`.
+
+    A request that the device refuses is sent again in parts, and the addresses that are missing
+    are remembered for later calls of `read`.
+    """
 
     def __init__(self, items: Sequence[Item], unit: int, limits: PlanLimits) -> None:
         self.items = items
         self.requests = 0
-        """How many requests there were, answered or not."""
+        """Number of requests so far, answered or not."""
         self._unit = unit
         self._planner = Planner((item.span for item in items), limits)
-        self._errors: dict[Span, Exception] = {}  # why a point cannot be read, for ever
+        self._errors: dict[Span, Exception] = {}  # permanent errors
 
     def read(self, client: BlockingCalls) -> list[Outcome]:
-        """An outcome for each item.
+        """Return an outcome for each item.
 
-        Raises what the client raises if there is no link, or if nothing at all was answered: then
-        there is nothing to be said of single items.
+        Raises what the client raises if there is no link, or if no request was answered.
         """
         known: dict[tuple[str, int], int] = {}
         missed: dict[Span, Exception] = {}
@@ -75,7 +92,7 @@ class Reading:
                 missed[span] = error
                 pending += self._singly(span)
             except IllegalFunctionError as error:
-                # No part of the table is there.
+                # The device does not have this table.
                 is_answered = True
                 missed[span] = error
                 for other in [each for each in pending if each.table == span.table]:
@@ -92,7 +109,7 @@ class Reading:
         return [self._outcome(item, known, missed) for item in self.items]
 
     def _singly(self, span: Span) -> list[Span]:
-        """The items in `span`, each by itself; [] where it is one."""
+        """Return the spans of the items within `span`; [] if `span` is one item."""
         inside = {item.span for item in self.items if span.contains(item.span)}
         return sorted(inside - {span}, reverse=True) if span not in inside else []
 
@@ -104,7 +121,7 @@ class Reading:
             raw = [known[span.table, at] for at in range(span.address, span.stop)]
         except KeyError:
             errors = {**self._errors, **missed}
-            closest = min((each for each in errors if _overlap(span, each)), key=_size)
+            _, closest = min((each.count, each) for each in errors if _overlap(span, each))
             return Outcome(item, error=errors[closest])
         try:
             return Outcome(item, item.decode(raw), raw)
@@ -113,30 +130,24 @@ class Reading:
 
 
 def limits_for(endpoint: Endpoint) -> PlanLimits:
-    """What requests cost there."""
+    """Return what requests cost at `endpoint`."""
     if endpoint.transport == "serial":
         return PlanLimits.for_line(endpoint.baudrate)
     if endpoint.framing == "tcp":
         return PlanLimits.for_network()
-    return PlanLimits()  # behind the gateway is a line of some speed
+    return PlanLimits()  # a gateway with a serial line of unknown speed
 
 
-def read_span(
-    client: BlockingCalls, span: Span, unit: int, timeout: float | None = None
-) -> Sequence[int]:
-    """The registers or bits of `span`; raises what the client raises."""
-    address, count = span.address, span.count
-    if span.table == "coils":
-        return client.read_coils(address, count, unit=unit, timeout=timeout)
-    if span.table == "discrete_inputs":
-        return client.read_discrete_inputs(address, count, unit=unit, timeout=timeout)
-    if span.table == "holding_registers":
-        return client.read_holding_registers(address, count, unit=unit, timeout=timeout)
-    return client.read_input_registers(address, count, unit=unit, timeout=timeout)
+def read_request(table: str, address: int, count: int) -> ReadRequest:
+    """Return the request that reads `count` values; raises ValueError if it reads too many."""
+    return _REQUESTS[table](address, count)
 
 
-def _size(span: Span) -> int:
-    return span.count
+def read_span(client: BlockingCalls, span: Span, unit: int | None = None) -> Sequence[int]:
+    """Return the registers or bits of `span`; raises what the client raises."""
+    request = read_request(span.table, span.address, span.count)
+    response = client.call(request, unit=unit)
+    return response.bits if isinstance(response, ReadBitsResponse) else response.registers
 
 
 def _overlap(one: Span, other: Span) -> bool:

@@ -1,6 +1,6 @@
-"""`measure`: how many requests a device answers in a second, and how long it takes for one.
+"""`measure`: requests per second and latencies of a device, for `modwire bench`.
 
-For `modwire bench`. Nothing but two readings of the clock and one append is done per request.
+Each request costs only two readings of the clock and one append besides the call itself.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
     from modwire_trio import Client
 
-_LOST_PAUSE = 0.05  # seconds until a lost link is tried again
+_LOST_PAUSE = 0.05  # seconds before a lost link is tried again
 
 
 class Measurement:
-    """What was measured: the seconds that each answered request took, and errors by their kind.
+    """The latency of each answered request in seconds, and the number of errors of each kind.
 
-    `seconds` is how long all took together.
+    `seconds` is the duration of the whole measurement.
     """
 
     def __init__(self) -> None:
@@ -43,18 +43,18 @@ class Measurement:
 
     @property
     def answered(self) -> int:
-        """How many requests were answered, exceptions not among them."""
+        """The number of requests that were answered, without exception responses."""
         return len(self.latencies)
 
     @property
     def per_second(self) -> float:
-        """Requests that were answered in a second."""
+        """Answered requests per second."""
         return self.answered / self.seconds if self.seconds else 0.0
 
     def summary(self) -> dict[str, float]:
-        """Seconds: the least, the mean, the percentiles 50, 90, 99 and 99.9, and the most.
+        """Return minimum, mean, the percentiles 50, 90, 99 and 99.9, and maximum, in seconds.
 
-        Empty if nothing was answered.
+        It is empty if nothing was answered.
         """
         ordered = sorted(self.latencies)
         if not ordered:
@@ -71,8 +71,8 @@ class Measurement:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The least of `ordered` values that `percent` of them do not exceed (nearest rank)."""
-    # Rounded, for 99.9 / 100 * 1000 is 999.0000000000001.
+    """Return the nearest-rank percentile of `ordered` values."""
+    # Rounded, because 99.9 / 100 * 1000 is 999.0000000000001.
     rank = ceil(round(percent / 100 * len(ordered), 9))
     return ordered[max(rank, 1) - 1]
 
@@ -87,10 +87,10 @@ async def measure(
     requests: int | None = None,
     into: Measurement,
 ) -> None:
-    """Let each of `clients` ask `pipeline` times at once, for `seconds` or for so many `requests`.
+    """Send `request` from all `clients`, `pipeline` at once, for `seconds` or so many `requests`.
 
-    What was measured is in `into`, however this ends. What is under way at the end of the time is
-    not counted. Raises `ConnectionLostError` if a client cannot connect at first.
+    The results are in `into`, also after an error or Ctrl+C. Requests without an answer at the end
+    of the time are not counted. Raises ConnectionLostError if a client cannot connect at first.
     """
     for client in clients:
         await client.connect()
@@ -124,7 +124,7 @@ async def measure(
 
 
 def kind_of(error: ModbusError) -> str:
-    """By what an error is counted: "timeout", "exception 02 (illegal data address)", ..."""
+    """Return the kind of an error: "timeout", "exception 02 (illegal data address)", ..."""
     if isinstance(error, ExceptionResponseError):
         return str(ExceptionResponseError.for_code(None, error.code))
     for kind, name in _KINDS:

@@ -1,10 +1,9 @@
-"""`Asker`: one request to the device that is copied: what it gave, or how it refused."""
+"""`Asker`: calls to a unit that is scanned or copied, each with an answer or a refusal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import sleep
-from typing import TypeVar
 
 from modwire import (
     AcknowledgeError,
@@ -12,33 +11,33 @@ from modwire import (
     ExceptionResponseError,
     GatewayPathUnavailableError,
     GatewayTargetFailedError,
+    Request,
     ResponseTimeoutError,
     ServerDeviceBusyError,
 )
+from modwire.messages.base import ResponseT_co
 
 from ..simulator.devices import SILENCE
 
-T = TypeVar("T")
-
 _BUSY_PAUSE = 0.5  # seconds
 _BUSY_MOST = 20
-_ATTEMPTS = 2  # until silence counts as an answer
+_ATTEMPTS = 2  # after which silence counts as a refusal
 
 
-class Refused(Exception):  # noqa: N818 - what a device answered, and no error of ours
-    """The device refused; `code` is its exception code, or `SILENCE`."""
+class Refused(Exception):  # noqa: N818 - an answer of the device, not an error of this program
+    """The device refused: `code` is its exception code, or `SILENCE` if it did not answer."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
 
 
-class Asker:
-    """Asks one unit, politely: `delay` seconds pass before each request.
+class Asker(BlockingCalls):
+    """Has all calls of a client, for one `unit`, with a pause of `delay` seconds before each.
 
-    `requests` counts; `is_answered` says whether there was any answer. A busy device is asked
-    again. A gateway that finds nobody, and a link that
-    is gone, raise as the client does; a unit that says nothing refuses by `SILENCE`.
+    They raise `Refused` for an exception response and, after two attempts, for silence. A busy
+    device is asked again. A gateway that finds no unit and a lost link raise as the client does.
+    `requests` counts the requests, and `is_answered` is True after the first answer.
     """
 
     def __init__(
@@ -50,25 +49,30 @@ class Asker:
         timeout: float | None = None,
         pause: Callable[[float], None] = sleep,
     ) -> None:
-        self.client = client
         self.unit = unit
-        self.timeout = timeout
         self.requests = 0
         self.is_answered = False
+        self._client = client
+        self._timeout = timeout
         self._delay = delay
         self._pause = pause
 
-    def ask(self, question: Callable[[BlockingCalls], T]) -> T:
-        """What `question` gives; raises `Refused`."""
+    def call(
+        self,
+        request: Request[ResponseT_co],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT_co:
         silent = busy = 0
         while True:
             if self._delay:
                 self._pause(self._delay)
             self.requests += 1
             try:
-                answer = question(self.client)
+                response = self._client.call(request, unit=self.unit, timeout=self._timeout)
                 self.is_answered = True
-                return answer
+                return response
             except (AcknowledgeError, ServerDeviceBusyError) as error:
                 self.is_answered = True
                 busy += 1

@@ -1,4 +1,4 @@
-"""Serving units at endpoints, in trio: what `modwire serve` and `modwire gateway` listen with."""
+"""Serving units at endpoints, in trio, for `modwire serve` and `modwire gateway`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from modwire_trio import serve_serial, serve_tcp, serve_udp, serve_unix
 if TYPE_CHECKING:
     from modwire.server.options import OnAnswer
 
-_GRACE = 1.0  # seconds that a call has to end after Ctrl+C
+_GRACE = 1.0  # seconds for a call to end after Ctrl+C
 _ALL = "0.0.0.0"
 
 
@@ -31,7 +31,7 @@ class Listen:
         return self.named(self.endpoint.port)
 
     def named(self, port: int) -> str:
-        """The endpoint as text, with the port that the system has chosen."""
+        """Return the endpoint as text, with the port that the system has chosen."""
         text = str(self.endpoint)
         if self.endpoint.transport not in ("tcp", "udp"):
             return text
@@ -41,7 +41,7 @@ class Listen:
 
 
 def parse_listen(text: str) -> Listen:
-    """What "tcp://127.0.0.1:5020", "tcp://:5020" (all addresses) or "rtu:///dev/ttyUSB0" names.
+    """Return where "tcp://127.0.0.1:5020", "tcp://:5020" or "rtu:///dev/ttyUSB0" listens.
 
     Raises ValueError, which says what is allowed.
     """
@@ -50,15 +50,20 @@ def parse_listen(text: str) -> Listen:
     endpoint = Endpoint.parse(f"{scheme}://{_ALL}{rest}" if is_open else text)
     if endpoint.transport == "tls":
         raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
+    check_listens(endpoint, text)
+    return Listen(endpoint, "" if is_open else endpoint.host)
+
+
+def check_listens(endpoint: Endpoint, text: str) -> None:
+    """Raise ValueError if the endpoint in `text` has an option that only clients have."""
     for name in ("unit", "timeout", "retries"):
         if getattr(endpoint, name) is not None:
-            raise ValueError(f"endpoint {text!r}: {name} is for clients, who listens has none")
-    return Listen(endpoint, "" if is_open else endpoint.host)
+            raise ValueError(f"{text!r} has {name}, which only clients have")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What clients may do: `allow` are networks, None for all; `idle_timeout` is in seconds."""
+    """Limits for clients; `allow` are networks, None for all; `idle_timeout` is in seconds."""
 
     max_connections: int = 1000
     idle_timeout: float | None = None
@@ -76,7 +81,7 @@ async def serve_all(
 ) -> None:
     """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
 
-    Raises OSError where one cannot listen, ConnectionLostError where a serial port goes away.
+    Raises OSError if one cannot listen, and ConnectionLostError if a serial port disappears.
     """
     options = ServerOptions(on_answer=on_answer)
     async with trio.open_nursery() as nursery:

@@ -1,7 +1,4 @@
-"""Writing values that people have typed: which requests do it, and whether it took.
-
-For `modwire write`.
-"""
+"""Writing typed values: the requests for them, and reading back what the device has kept."""
 
 from __future__ import annotations
 
@@ -16,8 +13,9 @@ from modwire import (
     WriteSingleCoilRequest,
     WriteSingleRegisterRequest,
 )
+from modwire.planner import plan
 
-from .items import Assignment
+from ..values.items import Assignment
 from .reading import read_span
 
 if TYPE_CHECKING:
@@ -27,17 +25,18 @@ _MOST_COILS, _MOST_REGISTERS = 1968, 123  # sections 6.11 and 6.12
 
 
 class Write(NamedTuple):
-    """An assignment, and the requests that do it."""
+    """An assignment, and the requests that write it."""
 
     assignment: Assignment
     requests: Sequence[AnyRequest]
 
 
 def plan_write(assignment: Assignment, *, multiple: bool = False) -> Write:
-    """The requests for `assignment`: function 5 or 6 for one coil or register, else 15 or 16.
+    """Return the requests for `assignment`: function 5 or 6 for a single one, else 15 or 16.
 
-    With `multiple`, one takes 15 or 16 too. A bit of a register is written by function 22, which
-    leaves the others to the device. What is longer than a request may be is cut between values.
+    With `multiple`, a single coil or register is written by 15 or 16 too. A bit of a register is
+    written by function 22, which keeps the other bits. Too many values for one request are cut
+    between values.
     """
     item, encoded = assignment.item, assignment.encoded
     address = item.span.address
@@ -63,12 +62,7 @@ def plan_write(assignment: Assignment, *, multiple: bool = False) -> Write:
 
 
 def read_back(client: BlockingCalls, assignment: Assignment, unit: int) -> Sequence[int]:
-    """What the device has now where `assignment` was written, the bits of the item only."""
-    item, values = assignment.item, list[int]()
-    address, left = item.span.address, item.span.count
-    most = 2000 if item.place.has_bits else 125
-    while left:
-        span = type(item.span)(item.span.table, address, min(left, most))
-        values += read_span(client, span, unit)
-        address, left = span.stop, left - span.count
+    """Return what the device has where `assignment` was written, only the bits of the item."""
+    item = assignment.item
+    values = [value for span in plan([item.span]) for value in read_span(client, span, unit)]
     return [value & item.mask for value in values]

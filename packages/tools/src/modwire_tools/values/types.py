@@ -1,15 +1,17 @@
-"""Types of values as people write them: "float32", "string:16", "bcd:8", "uint16x4"; and values.
+"""Types of values as people write them, such as "float32", "string:16" or "uint16x4"; and values.
 
-For `items`, and for whatever else takes a type as text.
+`items` and the window of the simulator use this.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from modwire.units.tables import ADDRESSES
 from modwire.values import (
     FLOAT16,
     FLOAT32,
@@ -23,12 +25,13 @@ from modwire.values import (
     UINT32,
     UINT64,
     ValueType,
-    array_of,
     bcd_of,
     bits_of,
     scaled,
     string_of,
 )
+
+from .numbers import parse_float, parse_int, parse_whole
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -37,13 +40,16 @@ if TYPE_CHECKING:
 
 INTEGERS = {each.name: each for each in (INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64)}
 FLOATS = {each.name: each for each in (FLOAT16, FLOAT32, FLOAT64)}
-_SIZED = {"string": "bytes", "bcd": "digits", "bits": "bits", "bit": "bit"}
+_SIZED: dict[str, Callable[[int], ValueType[Any]]] = {
+    "string": string_of,
+    "bcd": bcd_of,
+    "bits": bits_of,
+}
 _FORMS = (
     f"a type is one of {', '.join([*INTEGERS, *FLOATS])}, string:BYTES, bcd:DIGITS, bits:COUNT or "
     "bit:0 to bit:15, several of them are float32x4"
 )
-_PATTERN = re.compile(r"([a-z]+?\d*)(?::(\d+))?(?:x(\d+))?")
-_MOST = 0x10000
+_PATTERN = re.compile(r"([a-z]+?\d*)(?::(\d{1,9}))?(?:x(\d+))?")
 _ON = ("on", "true", "1", "yes")
 _OFF = ("off", "false", "0", "no")
 
@@ -57,15 +63,19 @@ BIT = _Bit()
 
 @dataclass(frozen=True)
 class TypeText:
-    """A type: its name without a number of values, itself, how many values, and which bit."""
+    """A type as it was typed: its name, the type itself, the number of values, and a bit's number.
+
+    `name` does not include the number of values. `repeats` is None for one value; `bit` is None
+    unless the type is one bit of a register.
+    """
 
     name: str
     kind: ValueType[Any] | _Bit
-    repeats: int | None
+    repeats: int | None = None
     bit: int | None = None
 
     def scaled(self, scale: float) -> ValueType[Any]:
-        """The type of values that are multiplied by `scale`; raises ValueError for texts."""
+        """Return the type of values multiplied by `scale`; raises ValueError for text."""
         kind = self.kind
         assert isinstance(kind, ValueType)
         if scale == 1.0:
@@ -74,68 +84,55 @@ class TypeText:
             return scaled(kind, scale)
         raise ValueError(f"{self.name} cannot be scaled, only numbers can")
 
-    def array(self, single: ValueType[Any], repeats: int | None) -> ValueType[Any]:
-        """The type of `repeats` values on end, or of one."""
-        return single if repeats is None else array_of(single, repeats)
-
 
 def parse_type(text: str) -> TypeText:
-    """The type that `text` names; raises ValueError, which says what is allowed."""
+    """Return the type that `text` names; raises ValueError, which says what is allowed."""
     found = _PATTERN.fullmatch(text.strip().lower())
-    if found is None:
-        raise ValueError(f"{_FORMS}; got {text!r}")
-    name, size, repeats = found[1], found[2], found[3]
-    number = None if repeats is None else int(repeats)
-    if number is not None and not 1 <= number <= _MOST:
-        raise ValueError(f"{text}: there must be 1..{_MOST} values, got {number}")
-    plain = INTEGERS.get(name) or FLOATS.get(name)
-    if plain is not None and size is None:
-        return TypeText(name, plain, number)
-    if name == "bit" and size is None:
-        return TypeText(name, BIT, number)
-    if name not in _SIZED or size is None:
-        raise ValueError(f"{_FORMS}; got {text!r}")
-    if name == "bit":
-        if int(size) > 15 or number is not None:
+    name, size, repeats = found.groups() if found else ("", None, None)
+    plain = INTEGERS.get(name) or FLOATS.get(name) or (BIT if name == "bit" else None)
+    if name == "bit" and size is not None:
+        if int(size) > 15 or repeats is not None:
             raise ValueError(f"a bit of a register is bit:0 to bit:15, got {text!r}")
-        return TypeText(f"bit:{int(size)}", BIT, None, int(size))
-    make: Any = {"string": string_of, "bcd": bcd_of, "bits": bits_of}[name]
+        return TypeText(f"bit:{int(size)}", BIT, bit=int(size))
     try:
-        kind: ValueType[Any] = make(int(size))
+        number = None if repeats is None else parse_whole(repeats, 1, ADDRESSES)
+        if plain is not None and size is None:
+            return TypeText(name, plain, number)
+        if name in _SIZED and size is not None:
+            return TypeText(f"{name}:{int(size)}", _SIZED[name](int(size)), number)
     except ValueError as error:
-        raise ValueError(f"{text}: {error}") from None
-    return TypeText(f"{name}:{int(size)}", kind, number)
+        what = "the number of values " if str(error).startswith("must") else ""
+        raise ValueError(f"{text}: {what}{error}") from None
+    raise ValueError(f"{_FORMS}; got {text!r}")
 
 
 def parse_value(kind: ValueType[Any] | None, text: str) -> Value:
-    """The value that `text` stands for: one that `kind` packs, or a bool; raises ValueError."""
-    text = text if kind is not None and kind.name.startswith("string") else text.strip()
+    """Return the value in `text` for `kind` to pack, or a bool without `kind`.
+
+    Raises ValueError.
+    """
+    if kind is not None and kind.name.startswith("string"):
+        return text
+    text = text.strip()
     if kind is None:
         if text.lower() not in _ON + _OFF:
             raise ValueError(f"a bit must be on or off, 1 or 0, got {text!r}")
         return text.lower() in _ON
-    if kind.name.startswith("string"):
-        return text
     if kind.name.endswith("bits"):
         if not text or set(text) - {"0", "1"}:
             raise ValueError(f"{kind.name} must be 0 and 1, the lowest bit last, got {text!r}")
         return tuple(digit == "1" for digit in reversed(text))
     is_whole = kind.name in INTEGERS or kind.name.startswith("BCD")
     try:
-        if text[:2].lower() == "0x" or (is_whole and text.lstrip("+-").isdecimal()):
-            return int(text, 0 if text[:2].lower() == "0x" else 10)
-        if not is_whole:
-            return float(text)
-    except ValueError:
-        pass
-    what = "a whole number" if is_whole else "a number"
-    raise ValueError(f"{kind.name} must be {what}, got {text!r}")
+        return parse_int(text) if is_whole else parse_float(text)
+    except ValueError as error:
+        raise ValueError(f"{kind.name} {error}") from None
 
 
 def shown(value: Value) -> str:
-    """A value as text: floats with the digits that they have, bits as on and off.
+    """Return a value as text: a float with its own digits, a bit as on or off.
 
-    What a device has in a text is not to move the cursor: control characters are escaped.
+    Control characters in a device's text are escaped, so that they cannot move the cursor.
     """
     if isinstance(value, tuple):
         return ", ".join(map(shown, value))
@@ -149,7 +146,7 @@ def shown(value: Value) -> str:
 
 
 def shortest(value: float) -> float:
-    """A float that came from 32 bits without the digits that these do not have: 22.34."""
+    """Return a float that came from 32 bits without the digits that 32 bits do not hold: 22.34."""
     try:
         is_single = struct.unpack(">f", struct.pack(">f", value))[0] == value
     except OverflowError:
