@@ -320,7 +320,14 @@ class Unit(BaseUnit):
     there, `waits` is LOOP, and only async servers can serve the unit; `AsyncUnit` is typed so.
     """
 
-    execute = BaseUnit.perform
+    if TYPE_CHECKING:
+
+        def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+            """Do what `request` asks, as `perform` does."""
+            raise NotImplementedError
+
+    else:
+        execute = BaseUnit.perform  # not by a call: one is made for every request
 
 
 class AsyncUnit(BaseUnit):

@@ -242,7 +242,7 @@ class DelayedUnit(AsyncUnit):
     """Delays the responses of a `FaultyUnit`; others are served meanwhile, except on its line."""
 
     def __init__(self, faulty: FaultyUnit, draw: random.Random) -> None:
-        Unit.__init__(self)
+        super().__init__()
         self.behind = faulty
         self._draw = draw
 
