@@ -88,7 +88,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             name, framing, options, wake=reschedule, discard=self._discard
         )
         self._sender: AnyExchange | None = None  # whose caller sends for all
-        self._preparing = trio.Lock()  # held while a link is being opened, or looked at
+        self._opening = trio.Lock()  # held while a link is being opened, or looked at
 
     async def _open_link(self) -> Link:
         """Open a new link to the peer; OSError if that fails, which is tried again later."""
@@ -99,7 +99,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
 
     @enable_ki_protection
     async def connect(self) -> None:
-        """Open the link unless it is open, or raise `ConnectionLostError`."""
+        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
         await checkpoint()
         if self._turns.link is None:
             await self._prepare(None, None)
@@ -141,11 +141,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         while True:
             now = current_time()
             link = turns.link
-            if (
-                link is None
-                or self._preparing.locked()
-                or (link.is_blind and self._needs_look(now))
-            ):
+            if link is None or self._opening.locked() or (link.is_blind and self._needs_look(now)):
                 await self._prepare(unit, timeout)
                 now = current_time()
             begun = turns.begin(request, unit, timeout, now)
@@ -264,7 +260,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         """
         turns = self._turns
         failures = turns.failures
-        async with self._preparing:
+        async with self._opening:
             if self._discarded:
                 await self._close_discarded()
             link = turns.link

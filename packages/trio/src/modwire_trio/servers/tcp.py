@@ -49,9 +49,8 @@ async def serve_tcp(
 
     The host "" is all IPv4 and IPv6 addresses of this machine, "0.0.0.0" and "::" those of one
     kind; a name is every address that it has. With port 0 the system chooses one.
-    `task_status.started` gets the `(host, port)` that it listens at. Raises OSError if it cannot
-    listen, ValueError and TypeError for wrong arguments. `modwire.server.servers.TcpServerBase`
-    describes `framing`, `backlog` and `reuse_port`.
+    `task_status.started` gets the `(host, port)` that it listens at. Raises OSError if it cannot.
+    `modwire.server.servers.TcpServerBase` describes `framing`, `backlog` and `reuse_port`.
 
     - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
       TCP/IP V1.0b, section 4.2.1.2). If all wait for their units it closes one that has hung
@@ -62,8 +61,7 @@ async def serve_tcp(
     - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
       `authorize` fails the request gets exception 04; a failure of `on_call` is logged. Hooks
       are called in trio's thread and must not wait. They see a peer as `(host, port)`.
-    - `workers`: how many calls to units that block are executed at once, each in a thread;
-      others wait. Units whose `execute` is a coroutine function are awaited.
+    - `workers`: how many calls to units that block are executed at once, each in a thread.
     - `grace`: when it is cancelled no new request is taken. Calls that are being executed may
       end, and their answers are sent, for at most so many seconds; then everything is closed.
     """
