@@ -15,7 +15,7 @@ from typing import NamedTuple
 from crc import fastest as floor_crc
 from rounds import FLOOR, OURS, Loop, Row, Settings, cpu_sample, time_row
 
-from modwire.client.protocol import ClientProtocol
+from modwire import ClientProtocol
 from modwire.framing import Frame, Framing, RtuFraming, TcpFraming
 from modwire.messages.bit_access import (
     ReadCoilsRequest,

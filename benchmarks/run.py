@@ -3,6 +3,7 @@
     python benchmarks/run.py                 all of them, some minutes
     python benchmarks/run.py codec stream    some families
     python benchmarks/run.py --quick         a look whether they run; the numbers mean nothing
+    python benchmarks/before.py ../before    compare with another checkout
     python benchmarks/run.py --readme        also put the table into benchmarks/README.md
 
 The exit code is 0 whether or not targets are met: a busy machine is no fault of the code.
@@ -11,6 +12,7 @@ The exit code is 0 whether or not targets are met: a busy machine is no fault of
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import re
 from pathlib import Path
@@ -64,6 +66,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Run the benchmarks of modwire.")
     parser.add_argument("families", nargs="*", metavar="family", help=", ".join(FAMILIES))
     parser.add_argument("--quick", action="store_true", help="a few rounds only")
+    parser.add_argument("--json", action="store_true", help="end with the rows as one line of JSON")
+    parser.add_argument("--rounds", type=int, help="rounds of each row")
     parser.add_argument("--readme", action="store_true", help="write the tables to README.md")
     options = parser.parse_args()
     unknown = set(options.families) - set(FAMILIES)
@@ -72,6 +76,8 @@ def main() -> None:
     if options.readme and (options.quick or options.families):
         parser.error("--readme must stand alone: the page has all families, measured in full")
     settings = QUICK if options.quick else FULL
+    if options.rounds is not None:
+        settings = settings._replace(rounds=options.rounds)
     pin_to_one_core()
     rows: list[Row] = []
     for name in options.families or FAMILIES:
@@ -84,6 +90,8 @@ def main() -> None:
     print(f"targets missed: {', '.join(missed) or 'none'}")
     if options.readme:
         write_readme(text)
+    if options.json:
+        print(json.dumps([row._asdict() for row in rows]))
 
 
 if __name__ == "__main__":

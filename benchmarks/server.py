@@ -17,7 +17,16 @@ from typing import NamedTuple
 
 from import_cost import installed
 from rounds import FLOOR, OURS, Loop, Row, Settings, rate_row, wall_sample
-from servers import ANSWER, PIPELINED, REQUEST, allow_open_files, running
+from servers import (
+    ANSWER,
+    CANNED,
+    PIPELINED,
+    REQUEST,
+    WRITE_ONE,
+    WRITE_TEN,
+    allow_open_files,
+    running,
+)
 
 SERVERS = {
     FLOOR: ("raw", "socket"),
@@ -60,14 +69,15 @@ def _receive(link: socket.socket) -> bytes:
         raise TimeoutError("a server did not answer") from None
 
 
-def _one(port: int, stack: ExitStack) -> Loop:
+def _one(port: int, stack: ExitStack, request: bytes = REQUEST) -> Loop:
     """One request, one answer, on one connection."""
     link = _connect(port, stack)
+    size = len(CANNED[request[7]][1])
 
     def loop(count: int) -> None:
         for _ in repeat(None, count):
-            link.sendall(REQUEST)
-            _take(link, len(ANSWER))
+            link.sendall(request)
+            _take(link, size)
 
     return loop
 
@@ -129,6 +139,8 @@ def cases(
             pymodbus,
         ),
         Case("1 connection, 16 pipelined", _pipelined, 80_000, PIPELINED, 1, pipelined, pymodbus),
+        Case("FC6, 1 connection", partial(_one, request=WRITE_ONE), 15_000, 1, 1, None),
+        Case("FC16 of 10, 1 connection", partial(_one, request=WRITE_TEN), 15_000, 1, 1, None),
     )
 
 
@@ -179,7 +191,7 @@ def compare(
                 rows.append(
                     rate_row(
                         family,
-                        f"{title}, {case.name}",
+                        _title(title, case.name),
                         samples,
                         settings.rounds,
                         case.target,
@@ -187,3 +199,9 @@ def compare(
                     )
                 )
     return rows
+
+
+def _title(title: str, case: str) -> str:
+    """The name of a row; a case may name another function than the title does."""
+    server, _, _ = title.rpartition("FC3")
+    return f"{server}{case}" if case.startswith("FC") else f"{title}, {case}"

@@ -24,6 +24,15 @@ REQUEST = bytes.fromhex("000100000006 01 03 0000 000A")
 VALUES = [value * 521 & 0xFFFF for value in range(1, COUNT + 1)]
 ANSWER = bytes.fromhex("000100000017 01 03 14") + b"".join(v.to_bytes(2, "big") for v in VALUES)
 
+WRITE_ONE = bytes.fromhex("000100000006 01 06 0000") + VALUES[0].to_bytes(2, "big")
+WRITE_TEN = bytes.fromhex("00010000001B 01 10 0000 000A 14") + ANSWER[9:]
+# By function code: how long a request is, and the answer to it.
+CANNED = {
+    3: (len(REQUEST), ANSWER),
+    6: (len(WRITE_ONE), WRITE_ONE),
+    16: (len(WRITE_TEN), bytes.fromhex("000100000006 01 10 0000 000A")),
+}
+
 # As 16 callers send it, who know their answers by the transaction id.
 PIPELINED = 16
 REQUESTS = [number.to_bytes(2, "big") + REQUEST[2:] for number in range(PIPELINED)]
@@ -38,6 +47,12 @@ def check_values(values: object) -> None:
         raise RuntimeError(f"the client read {values}, not {VALUES}")
 
 
+def canned(data: bytes) -> bytes:
+    """Answers to all requests in `data`, which are of one function."""
+    size, answer = CANNED[data[7]]
+    return answer * (len(data) // size)
+
+
 def _listen() -> socket.socket:
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     listener.setblocking(False)
@@ -45,7 +60,7 @@ def _listen() -> socket.socket:
 
 
 def serve_raw(tell: Tell, copy_transaction: bool) -> None:
-    """An epoll loop that answers each 12 bytes with the same 29: the least a server can do.
+    """An epoll loop that answers each request with canned bytes: the least a server can do.
 
     With `copy_transaction`, the first two bytes are those of the request, as a client expects.
     The loads never send more requests at once than a recv() takes.
@@ -71,7 +86,7 @@ def serve_raw(tell: Tell, copy_transaction: bool) -> None:
                 del links[number]
                 link.close()
             elif not copy_transaction:
-                link.send(ANSWER * (len(data) // size))
+                link.send(canned(data))
             elif len(data) == size:
                 link.send(data[:2] + ANSWER[2:])
             else:
@@ -85,7 +100,7 @@ def serve_raw_trio(tell: Tell) -> None:
 
     async def answer(stream: trio.SocketStream) -> None:
         async for data in stream:
-            await stream.send_all(ANSWER * (len(data) // len(REQUEST)))
+            await stream.send_all(canned(data))
 
     async def serve() -> None:
         async with trio.open_nursery() as nursery:
@@ -103,7 +118,7 @@ def serve_raw_gevent(tell: Tell) -> None:
     def answer(link: gevent_socket.socket, peer: object) -> None:
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while data := link.recv(4096):
-            link.sendall(ANSWER * (len(data) // len(REQUEST)))
+            link.sendall(canned(data))
 
     server = StreamServer(("127.0.0.1", 0), answer)
     server.start()

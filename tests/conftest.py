@@ -1,8 +1,9 @@
-"""What all tests share: peers that may be missing, and how thorough hypothesis is."""
+"""Settings of all tests: peers that may be missing, Ctrl+C, and how thorough hypothesis is."""
 
 from __future__ import annotations
 
 import os
+import signal
 from typing import Protocol
 
 import pytest
@@ -13,6 +14,11 @@ settings.register_profile("modwire", deadline=None)
 settings.register_profile("quick", settings.get_profile("modwire"), max_examples=10)
 settings.load_profile("modwire")
 
+# A shell that runs the tests in the background ignores SIGINT for them and for every program that
+# they start, and some tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class RequirePeer(Protocol):
     """The type of the fixture `require_peer`."""
@@ -22,9 +28,9 @@ class RequirePeer(Protocol):
 
 @pytest.fixture(scope="session")
 def require_peer() -> RequirePeer:
-    """A function that skips the test where a peer is missing, or fails it if REQUIRE_PEERS=1.
+    """A function that skips the test if a peer is missing, or fails it if REQUIRE_PEERS=1.
 
-    `name` is the peer, `ok` whether it is there, `how` the command that installs it:
+    `name` is the peer, `ok` is True if it is installed, `how` is the command that installs it:
     `require_peer("mbpoll", shutil.which("mbpoll") is not None, "apt-get install mbpoll")`.
     """
 
@@ -41,5 +47,5 @@ def require_peer() -> RequirePeer:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: tests wait for each other's ends of a line."""
-    return (os.cpu_count() or 1) + 1
+    """Twice as many as there are processors: most tests of links wait more than they compute."""
+    return 2 * (os.cpu_count() or 1)

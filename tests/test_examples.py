@@ -119,7 +119,7 @@ def test_tasks_that_share_the_asyncio_client_get_their_own_answers() -> None:
 
 
 def test_a_cancelled_task_takes_nothing_from_the_others() -> None:
-    """What four cancelled calls took is free again at once, and late answers go to nobody."""
+    """The places of four cancelled calls are free at once, and their late answers are dropped."""
 
     async def wait_for_five(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = [await reader.readexactly(12) for _ in range(5)]

@@ -141,7 +141,7 @@ def test_the_forwarder_reaches_devices_on_tcp(folder: Path, tmp_path: Path) -> N
         script = example(folder, "serial_forwarder", tmp_path, changes)
         with started(script) as process:
             give_up = monotonic() + PATIENCE
-            while not select.select([cable.far], [], [], 0.2)[0]:  # what came too early is lost
+            while not select.select([cable.far], [], [], 0.2)[0]:  # it may not listen yet
                 assert monotonic() < give_up, "it does not answer"
                 assert process.poll() is None, "it has ended"
                 cable.send(rtu("0300000001", unit=2))

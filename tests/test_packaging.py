@@ -1,4 +1,4 @@
-"""What an installer and an importer get: the right versions, types, licence, and nothing heavy."""
+"""The packages as they are installed and imported: versions, types, licence, and nothing heavy."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from modwire import (
     FRAMINGS,
     ClientOptions,
     Decoder,
+    Device,
     IllegalFunctionError,
     InvalidRequestError,
     InvalidResponseError,
@@ -70,7 +71,7 @@ class ReadPeakRequest(Request[ReadPeakResponse]):
             raise InvalidRequestError(f"ReadPeakRequest must be 2 bytes, got {len(pdu)}", 65)
         return cls(pdu[1])
 
-    def execute(self, unit: Unit) -> ReadPeakResponse:
+    def execute(self, unit: Device) -> ReadPeakResponse:
         if not isinstance(unit, Meter):
             raise IllegalFunctionError(detail="only a meter knows its peaks")
         return unit.peaks[self.phase - 1]

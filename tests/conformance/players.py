@@ -1,4 +1,4 @@
-"""Who plays which scenario: decided by what each needs, never by its name."""
+"""Assigns scenarios to drivers by what each scenario needs, never by its name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from .drivers.base import CAPABILITIES, Driver
 
-# What an adapter cannot do at all, in none of its drivers, and why.
+# Capabilities that no driver of an adapter has, and why.
 CANNOT = {
     "sync": frozenset({"cancel"}),  # nothing can be thrown into a thread that waits
 }
 
 
 class Scenario(Protocol):
-    """What is alike in the scenarios of clients and of servers."""
+    """The common part of the scenarios of clients and of servers."""
 
     @property
     def name(self) -> str: ...
@@ -29,7 +29,7 @@ class Scenario(Protocol):
 
 
 def plays(drivers: Iterable[Driver], scenarios: Sequence[Scenario]) -> list[Any]:
-    """The pairs of a driver and a scenario that is one for it, as pytest's parameters."""
+    """Return each driver with each scenario that it plays, as parameters for pytest."""
     return [
         pytest.param(driver, scenario, id=f"{driver.name}: {scenario.name}")
         for driver in drivers
@@ -39,7 +39,7 @@ def plays(drivers: Iterable[Driver], scenarios: Sequence[Scenario]) -> list[Any]
 
 
 def check_scenarios(drivers: Sequence[Driver], scenarios: Sequence[Scenario]) -> None:
-    """Each adapter plays every scenario, but for those that need what `CANNOT` says."""
+    """Check that each adapter plays every scenario, except those that need what it cannot do."""
     names = [scenario.name for scenario in scenarios]
     assert len(set(names)) == len(names), "two scenarios have the same name"
     assert all(scenario.needs <= set(CAPABILITIES) for scenario in scenarios)

@@ -40,7 +40,7 @@ def test_client(driver: Driver, scenario: ClientScenario, tmp_path: Path) -> Non
 
 def test_every_call_is_in_a_scenario() -> None:
     called = {function.method for function in client_functions.FUNCTIONS}
-    # Has no answer, so it is in a script of its own.
+    # It has no response, so it has a script of its own.
     assert called | {"force_listen_only_mode"} == set(calls_of(BlockingCalls))
 
 

@@ -38,7 +38,7 @@ both_ways = pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver
 
 
 def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged of bytes, without the name of the peer, which has a port of its own."""
+    """Return the log of the bytes, without the name of the peer, whose port differs."""
     records = [each for each in caplog.records if each.name == "modwire.wire"]
     assert all(each.levelno == logging.DEBUG for each in records)
     return [str(each.msg) % ("PEER", *_rest(each)) for each in records]
@@ -81,14 +81,17 @@ def test_nothing_is_logged_of_bytes_unless_asked_for(
     assert not _told(caplog)
 
 
-# What an owner of a server finds in the log: scenario, level, and a part of each message.
+# Entries in the log for the owner of a server: scenario, level, and a part of each message.
 COMPLAINTS = {
-    "who is not allowed to come is closed at once": (logging.WARNING, "is not allowed to connect"),
-    "who is not allowed to ask on UDP is not answered": (logging.WARNING, "is not allowed to ask"),
-    "where all are busy, the new one is turned away": (logging.WARNING, "all connections are busy"),
-    "where authorize fails, the answer is 04": (logging.ERROR, "failed"),
-    "where on_call fails, the answer comes all the same": (logging.ERROR, "failed"),
-    "an answer that the client gave up is not sent into another exchange": (
+    "a peer that may not connect is closed at once": (logging.WARNING, "is not allowed to connect"),
+    "a peer that may not ask on UDP is not answered": (logging.WARNING, "is not allowed to ask"),
+    "if all connections are busy, a new one is turned away": (
+        logging.WARNING,
+        "all connections are busy",
+    ),
+    "if authorize fails, the answer is 04": (logging.ERROR, "failed"),
+    "if on_call fails, the answer is sent all the same": (logging.ERROR, "failed"),
+    "a late answer is not sent into another exchange": (
         logging.WARNING,
         "longer than the client waits",
     ),

@@ -1,4 +1,4 @@
-"""What type checkers have to find out of the adapters; checked by mypy and pyright, never run."""
+"""Types that checkers must infer from the adapters; checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def units_may_be_remote(
 
 
 async def what_is_wrong_is_found(client: modwire_trio.TcpClient) -> None:
-    """mypy tells of an ignore that it does not need: each line here has to be an error."""
+    """mypy reports an ignore that is not needed, so each line here must be an error."""
     client.read_coils(0)[0]  # type: ignore[index]
     await client.read_coils("0")  # type: ignore[arg-type]
     modwire_sync.TcpClient("127.0.0.1").read_coils(0, timeout="1")  # type: ignore[arg-type]

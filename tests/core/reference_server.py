@@ -1,4 +1,4 @@
-"""The device that the corpus of malformed messages was made for, behind any framing."""
+"""The device of the corpus of malformed messages behind any framing, and calls done by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections import deque
 
 from modwire import (
     FRAMINGS,
+    Call,
+    Decoder,
     Identity,
+    InvalidRequestError,
+    Response,
     SequentialBlock,
     ServerOptions,
     ServerProtocol,
@@ -28,6 +32,29 @@ def reference_unit() -> Unit:
     )
 
 
+def answered(unit: Unit, pdu: bytes, decoder: Decoder, *, broadcast: bool = False) -> bytes:
+    """Return the PDU with which `unit` answers a request; b"" for silence."""
+    try:
+        request = decoder.decode_request(pdu)
+    except InvalidRequestError as error:
+        response: Response | None = unit.refuse(error, broadcast=broadcast)
+    else:
+        response = unit.execute(request, broadcast=broadcast)
+    return b"" if response is None else response.encode()
+
+
+def executed(call: Call, units: Units) -> Response | None:
+    """Execute a call that `next_call` gave, as the program that embeds the core does."""
+    if call.broadcast:
+        for unit in units:
+            unit.execute(call.request, broadcast=True)
+        return None
+    found = units.get(call.unit)
+    if found is None:
+        return None
+    return found.execute(call.request) if call.refusal is None else found.refuse(call.refusal)
+
+
 class Wire:
     """A server protocol with its units and its clock."""
 
@@ -47,13 +74,13 @@ class Wire:
         self.protocol.connected(self.now)
 
     def hear(self, data: bytes | str, *, after: float = 0.0) -> bytes:
-        """What is answered to bytes that come `after` seconds of silence."""
+        """Return the answer to bytes that come `after` seconds of silence."""
         self.now += after
         self.protocol.receive_data(bytes.fromhex(data) if isinstance(data, str) else data, self.now)
         return self.protocol.answer_all(self.units)
 
     def quiet(self, seconds: float = 0.01) -> bytes:
-        """What is answered after a silence."""
+        """Return what is sent after a silence."""
         self.now += seconds
         self.protocol.handle_timeout(self.now)
         return self.protocol.answer_all(self.units)

@@ -1,14 +1,14 @@
-"""When a lost link is opened again, and which requests may be sent twice."""
+"""The pauses between attempts to open a link that was lost.
+
+When a client uses them, looks at its link and sends a read again is in the conformance suite:
+`client_links.py`.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from modwire.client.backoff import Backoff, LinkHistory
-from modwire.messages.register_access import ReadHoldingRegistersRequest, WriteSingleRegisterRequest
-
-READ = ReadHoldingRegistersRequest(0)
-WRITE = WriteSingleRegisterRequest(0, 1)
+from modwire.client.link import Backoff
 
 
 def test_the_first_try_after_a_failure_comes_at_once_and_later_ones_wait() -> None:
@@ -53,39 +53,3 @@ def test_a_device_that_is_gone_for_a_year_is_still_asked() -> None:
 def test_impossible_pauses_are_refused(first: float, most: float) -> None:
     with pytest.raises(ValueError, match="first must be"):
         Backoff(first, most)
-
-
-def test_a_server_that_closes_every_connection_at_once_counts_as_a_failure() -> None:
-    backoff = Backoff()
-    for _ in range(3):
-        LinkHistory(backoff, looks_always=False).lost(10.0)
-    assert backoff.wait(10.0) > 0.0
-    used = LinkHistory(backoff, looks_always=False)
-    used.heard = 9.0
-    used.lost(10.0)
-    assert backoff.wait(10.0) == 0.0
-
-
-def test_a_link_is_looked_at_after_a_pause() -> None:
-    history = LinkHistory(Backoff(), looks_always=False)
-    history.heard = 10.0
-    assert not history.needs_look(10.2)
-    assert history.needs_look(11.0)
-
-
-def test_without_transaction_ids_a_link_is_always_looked_at() -> None:
-    """What lies in the buffer would pass for the answer."""
-    history = LinkHistory(Backoff(), looks_always=True)
-    history.heard = 10.0
-    assert history.needs_look(10.0)
-
-
-def test_only_a_read_may_be_sent_again_and_only_if_the_server_said_nothing() -> None:
-    history = LinkHistory(Backoff(), looks_always=False)
-    history.sent = 10.0
-    assert not history.may_repeat(READ)  # a new link: closing it was the answer
-    history.heard = 10.1
-    assert not history.may_repeat(READ)  # it said something
-    history.sent = 20.0
-    assert history.may_repeat(READ)
-    assert not history.may_repeat(WRITE)

@@ -411,6 +411,21 @@ def test_every_method_names_its_function_and_takes_unit_and_timeout(name: str) -
         assert parameters[option].default is None
 
 
+@pytest.mark.parametrize("calls", [BlockingCalls, AsyncCalls])
+@pytest.mark.parametrize("name", ["call", *FUNCTIONS])
+def test_the_help_of_every_method_lists_the_errors_that_it_raises(name: str, calls: type) -> None:
+    """In one block at the end, indented alike whether Python strips docstrings or not."""
+    _, _, errors = (inspect.getdoc(getattr(calls, name)) or "").rpartition("\n\nRaises:\n")
+    named = [line.strip().partition(":")[0] for line in errors.splitlines() if ":" in line]
+    assert named == [
+        "ValueError",
+        "ExceptionResponseError",
+        "ResponseTimeoutError",
+        "InvalidResponseError",
+        "ConnectionLostError",
+    ]
+
+
 @both
 @pytest.mark.parametrize(
     ("name", "arguments"),

@@ -199,6 +199,6 @@ def test_rtu_silence_ends_a_function_that_has_no_length() -> None:
 def test_a_rtu_client_that_knows_the_length_does_not_wait_for_silence() -> None:
     framing = framing_of("rtu", "response")
     adu = framing.encode(Frame(1, 0, bytes.fromhex("08000012345678")))
-    framing.expect(8, 7)
+    framing.expected = (1, 8, 7)
     framing.receive_data(adu, 0.0)
     assert drain(framing) == [Frame(1, 0, bytes.fromhex("08000012345678"))]

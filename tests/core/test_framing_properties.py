@@ -1,4 +1,4 @@
-"""Whatever comes in, framings give the same frames however it is cut, and keep little."""
+"""Any bytes give the same frames however they are cut, in bounded memory."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_tcp_gives_the_same_frames_however_it_is_cut(
 
 
 @given(streams("rtu"), cut_lists, st.booleans())
-# A request of 43/14, or the beginning of a response whose length nobody knows yet.
+# A request of 43/14, or the beginning of a response whose length is not known yet.
 @example(bytes.fromhex("00 2b 0e 01 00 4d b7") + bytes(10), [], False)
 def test_rtu_gives_the_same_frames_however_it_is_cut(
     stream: bytes, cuts: list[int], is_server: bool

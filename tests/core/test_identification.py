@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from modwire.errors import ExceptionResponseError
 from modwire.messages.encapsulated import (
-    Identity,
     ObjectId,
     ReadDeviceIdentificationRequest,
     ReadDeviceIdentificationResponse,
 )
+from modwire.units.identity import Identity
 
 
 def test_a_client_takes_the_objects_that_are_there() -> None:

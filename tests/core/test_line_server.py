@@ -1,4 +1,4 @@
-"""`LineServer`: what a device says on a line that others use too, and when it keeps silent."""
+"""A server on a serial line that other devices share: what it sends, and when it is silent."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from modwire import (
     Units,
 )
 from modwire.server.line import LineServer
+from reference_server import executed
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
@@ -39,18 +40,26 @@ BROADCAST = rtu("0600050777", unit=0)
 class Line:
     """A line server in front of unit 1 in memory and unit 2 that blocks, and its clock."""
 
-    def __init__(self, framing: type[Framing] = RtuFraming, **options: object) -> None:
+    def __init__(
+        self, framing: type[Framing] = RtuFraming, units: Units | None = None, **options: object
+    ) -> None:
         self.dropped: list[str] = []
         self.reported: list[BaseException] = []
-        self.units = Units({1: registers(), 2: registers(blocking=True)})
+        self.units = units or Units({1: registers(), 2: registers(blocking=True)})
         merged = ServerOptions(
             silence=SILENCE,
             tolerance=TOLERANCE,
             on_error=lambda *about: self.reported.append(about[2]),
             **options,  # type: ignore[arg-type]
         )
+        self.overruns = 7
         self.server = LineServer(
-            framing, merged, self.units, peer="/dev/line", on_drop=self.dropped.append
+            framing,
+            merged,
+            self.units,
+            peer="/dev/line",
+            on_drop=self.dropped.append,
+            count_overruns=lambda: self.overruns,
         )
         self.now = 100.0
 
@@ -58,7 +67,7 @@ class Line:
         self.server.receive_data(data, self.now)
 
     def wait(self, seconds: float) -> bytes:
-        """What is sent after some time, in which the server is asked whenever it wants."""
+        """Let time pass, and call the server at each of its deadlines; return what it sends."""
         end = self.now + seconds
         sent = self.server.data_to_send(self.now)
         while (deadline := self.server.deadline()) is not None and deadline <= end:
@@ -78,11 +87,8 @@ class Line:
         assert call is not None, "no call came"
         return call
 
-    def execute(self, call: Call) -> Response | None:
-        return self.server.protocol.execute(call, self.units)
-
     def finish(self, call: Call) -> None:
-        self.server.finish(call, self.execute(call), self.now)
+        self.server.finish(call, executed(call, self.units))
 
 
 def registers(*, blocking: bool = False) -> Unit:
@@ -123,8 +129,7 @@ def test_what_only_silence_ends_is_answered_after_it() -> None:
 
 
 def test_others_and_broadcasts_get_no_answer() -> None:
-    line = Line()
-    line.units[2].blocking = False
+    line = Line(units=Units({1: registers(), 2: registers()}))
     assert line.ask(rtu("0300050001", unit=9) + rtu("03020005", unit=9)) == b""
     assert line.ask(BROADCAST) == b""
     assert line.ask(READ) == rtu("03020777")
@@ -133,7 +138,7 @@ def test_others_and_broadcasts_get_no_answer() -> None:
 
 @pytest.mark.parametrize("gap", [0.0, SILENCE / 2])
 @pytest.mark.parametrize("unit", [1, 9])
-def test_who_hears_another_request_does_not_answer_the_one_before(gap: float, unit: int) -> None:
+def test_another_request_cancels_the_answer_to_the_one_before(gap: float, unit: int) -> None:
     line = Line()
     line.hear(READ)
     line.now += gap
@@ -248,39 +253,31 @@ def test_a_call_that_failed_is_answered_04_and_reported() -> None:
     line = Line()
     line.hear(SLOW_READ)
     error = SystemExit()
-    line.server.failed(line.call(), error, line.now)
+    line.server.failed(line.call(), error)
     assert line.wait(1.0) == rtu("8304", unit=2)
     assert line.reported == [error]
     line.hear(BROADCAST)
-    line.server.failed(line.call(), error, line.now)
+    line.server.failed(line.call(), error)
     assert line.wait(1.0) == b""
     assert line.server.is_idle
 
 
-def test_units_whose_own_code_fails_stop_nobody() -> None:
+def test_units_whose_own_code_fails_do_not_stop_others() -> None:
     class Faulty(Units):
         def get(self, unit_id: int) -> Unit | None:
             if unit_id == 3:
                 raise ZeroDivisionError
             return super().get(unit_id)
 
-    line = Line()
-    server = LineServer(
-        RtuFraming,
-        line.server.protocol.options,
-        Faulty({1: registers()}),
-        peer="/dev/line",
-        on_drop=line.dropped.append,
-    )
-    server.receive_data(rtu("0300050001", unit=3) * 2 + READ, 0.0)
-    assert server.data_to_send(1.0) == ANSWER
+    line = Line(units=Faulty({1: registers()}))
+    assert line.ask(rtu("0300050001", unit=3) * 2 + READ) == ANSWER
     assert [type(error) for error in line.reported] == [ZeroDivisionError] * 2
 
 
 def test_damaged_frames_and_overruns_are_counted() -> None:
     line = Line()
     line.ask(READ[:-1] + b"\x00")
-    line.server.overrun()
+    line.overruns += 1
     line.ask(READ[:3] + READ[5:])
     assert line.units[1].communication_error_count == 2
     assert line.units[1].overrun_count == 1

@@ -76,10 +76,10 @@ def test_a_pseudo_terminal_is_opened_with_what_it_can_do() -> None:
         ({"baudrate": "9600"}, "baudrate must be a whole number, got '9600'"),
         ({"parity": "M"}, "parity must be N, E or O, got 'M'"),
         ({"parity": None}, "parity must be N, E or O, got None"),
-        ({"bytesize": 6}, "bytesize must be 7 or 8 and stopbits 1 or 2, got 6 and None"),
-        ({"bytesize": 0}, "bytesize must be 7 or 8 and stopbits 1 or 2, got 0 and None"),
-        ({"stopbits": 0}, "bytesize must be 7 or 8 and stopbits 1 or 2, got None and 0"),
-        ({"stopbits": 1.5}, "bytesize must be 7 or 8 and stopbits 1 or 2, got None and 1.5"),
+        ({"bytesize": 6}, "bytesize must be 7 or 8 for ascii, 8 for rtu and binary, got 6"),
+        ({"bytesize": 0}, "bytesize must be 7 or 8 for ascii, 8 for rtu and binary, got 0"),
+        ({"stopbits": 0}, "a serial line must have stopbits 1 or 2, got 0"),
+        ({"stopbits": 1.5}, "a serial line must have stopbits 1 or 2, got 1.5"),
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, Any], message: str) -> None:

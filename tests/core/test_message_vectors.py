@@ -13,7 +13,7 @@ import pytest
 from modwire.errors import InvalidRequestError, InvalidResponseError
 from modwire.messages import decode_request, decode_response
 from modwire.messages.bit_access import ReadBitsResponse
-from modwire.messages.encapsulated import Identity
+from modwire.units.identity import Identity
 
 from .message_strategies import AnyRequest
 from .messages_vectors import Entry, load, message_of, objects_of, unique_pdus

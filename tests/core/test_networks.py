@@ -1,4 +1,4 @@
-"""Who peers are and whether they come in, and which connection makes room for another."""
+"""The addresses of peers, networks that may connect, and the connection that makes room."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_peers_print_as_people_write_them(address: tuple[str, int], printed: str
     assert peer == (peer.host, 502)
 
 
-def test_networks_let_in_their_own_and_nobody_else() -> None:
+def test_networks_let_in_their_own_addresses_only() -> None:
     allowed = Allowed(["192.168.0.0/16", "::1", ip_network("2001:db8::/32")])
     for host in ("192.168.255.1", "::1", "2001:db8::5"):
         assert allowed.allows(HostPort(host, 1)), host
@@ -33,7 +33,7 @@ def test_networks_let_in_their_own_and_nobody_else() -> None:
         assert not allowed.allows(HostPort(host, 1)), host
 
 
-def test_an_empty_list_of_networks_lets_nobody_in() -> None:
+def test_an_empty_list_of_networks_lets_no_peer_in() -> None:
     assert not Allowed([]).allows(HostPort("127.0.0.1", 1))
 
 
@@ -68,6 +68,6 @@ def test_the_connection_that_was_idle_longest_makes_room() -> None:
     assert idlest([old, busy, older]) is older
 
 
-def test_where_all_are_busy_none_makes_room() -> None:
+def test_if_all_connections_are_busy_none_makes_room() -> None:
     assert idlest([Peer(1.0, is_busy=True)]) is None
     assert idlest([]) is None

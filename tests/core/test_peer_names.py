@@ -28,6 +28,7 @@ def test_a_peer_on_a_network_is_named_as_its_endpoint(
 def test_a_peer_at_a_path_is_named_as_its_endpoint() -> None:
     assert path_name("unix", TcpFraming, "/run/a.sock") == "unix:///run/a.sock"
     assert path_name("unix", RtuFraming, "/run/a.sock") == "rtu+unix:///run/a.sock"
+    assert path_name("serial", AsciiFraming, "/dev/ttyS0") == "ascii:///dev/ttyS0"
 
 
 def test_a_framing_of_the_users_own_keeps_its_name() -> None:

@@ -1,4 +1,4 @@
-"""What a gateway answers for a device that refused, or did not answer."""
+"""The answer of a gateway for a device that refused, or did not answer."""
 
 from __future__ import annotations
 

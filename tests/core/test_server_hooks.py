@@ -1,4 +1,4 @@
-"""What hooks and units do to a server: their faults, their waiting, and lost characters."""
+"""A server whose hooks and units fail or wait, and lost characters."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from modwire import (
     Unit,
     Units,
 )
+from reference_server import executed
 
 if TYPE_CHECKING:
     from modwire import Response
@@ -72,15 +73,38 @@ def test_answering_stops_in_front_of_a_unit_that_blocks() -> None:
     ours, slow = frame(TcpFraming), frame(TcpFraming, unit=2)
     protocol.receive_data(ours + slow + ours, 0.0)
     assert protocol.answer_all(units) == ours
-    assert protocol.has_call
     call = protocol.next_call()
     assert call is not None
-    assert protocol.blocks(call, units)
-    assert not protocol.blocks(call._replace(unit=1), units)
-    assert not protocol.blocks(call._replace(unit=9), units)
-    assert not protocol.has_call
-    assert protocol.answer(call, protocol.execute(call, units)) == slow
+    assert call.unit == 2
+    assert protocol.answer(call, executed(call, units)) == slow
     assert protocol.answer_all(units) == ours
+    assert protocol.next_call() is None
+
+
+def test_a_unit_whose_execute_is_a_coroutine_function_blocks_too() -> None:
+    """Only a server on an event loop can await it, so `answer_all` must not call it."""
+
+    class Awaited(Unit):
+        async def execute(  # type: ignore[override]
+            self, request: AnyRequest, *, broadcast: bool = False
+        ) -> Response | None:
+            raise AssertionError
+
+    class Heir(Awaited):
+        pass
+
+    class Plain(Awaited):
+        def execute(  # type: ignore[override]
+            self, request: AnyRequest, *, broadcast: bool = False
+        ) -> Response | None:
+            return Unit.execute(self, request, broadcast=broadcast)
+
+    for kind, blocks in ((Awaited, True), (Heir, True), (Plain, False)):
+        units = Units.single(kind(holding_registers=SequentialBlock(0, [0] * 10)))
+        protocol = ServerProtocol(TcpFraming)
+        protocol.receive_data(frame(TcpFraming), 0.0)
+        assert protocol.answer_all(units) == (b"" if blocks else frame(TcpFraming))
+        assert (protocol.next_call() is not None) is blocks
 
 
 def test_a_broadcast_blocks_where_any_unit_does() -> None:
@@ -91,8 +115,7 @@ def test_a_broadcast_blocks_where_any_unit_does() -> None:
     call = protocol.next_call()
     assert call is not None
     assert call.broadcast
-    assert protocol.blocks(call, units)
-    assert protocol.answer(call, protocol.execute(call, units)) == b""
+    assert protocol.answer(call, executed(call, units)) == b""
     assert [unit.holding_registers.read(5, 1) for unit in units] == [(0x777,)] * 2
 
 
@@ -112,7 +135,7 @@ def test_lost_characters_are_counted_with_the_frame_that_they_damaged() -> None:
 
 
 def test_an_authorize_that_gives_no_verdict_allows_nothing_and_answers_04() -> None:
-    """What is true without being True, such as what an async function gives."""
+    """A value that is true without being True, such as the coroutine of an async function."""
     reported: list[BaseException] = []
     options = ServerOptions(
         authorize=lambda *details: object(),  # type: ignore[arg-type, return-value]
@@ -180,16 +203,15 @@ def test_a_faulty_response_without_a_fault_is_the_response() -> None:
     assert FaultyResponse(None, is_damaged=True) != FaultyResponse(None)
 
 
-def test_requests_are_counted_on_every_path() -> None:
-    read = bytes.fromhex("0300000001")
-    units = Units({1: registers()})
+def test_requests_are_counted() -> None:
+    read = frame(TcpFraming, bytes.fromhex("0300000001"))
+    units = Units({1: registers(), 2: registers(blocking=True)})
     protocol = ServerProtocol(TcpFraming)
-    protocol.respond(frame(TcpFraming, read), 1.0, units)
-    protocol.respond(frame(TcpFraming, read) * 3, 2.0, units)
-    protocol.respond(frame(TcpFraming), 3.0, units)
-    protocol.receive_data(frame(TcpFraming, read) * 2, 4.0)
-    protocol.answer_all(units)
-    assert (protocol.requests, protocol.heard) == (7, 4.0)
+    for now, data in enumerate((read, read * 3, frame(TcpFraming), frame(TcpFraming, unit=2))):
+        protocol.receive_data(data, float(now))
+        protocol.answer_all(units)
+    protocol.next_call()
+    assert (protocol.requests, protocol.heard) == (6, 3.0)
 
 
 def test_on_answer_can_come_and_go_while_the_server_runs() -> None:
@@ -197,17 +219,22 @@ def test_on_answer_can_come_and_go_while_the_server_runs() -> None:
     units = Units({1: registers()})
     protocol = ServerProtocol(TcpFraming, peer="p")
     told: list[tuple[object, int, object]] = []
-    protocol.respond(read, 1.0, units)
+
+    def ask(now: float) -> None:
+        protocol.receive_data(read, now)
+        protocol.answer_all(units)
+
+    ask(1.0)
     protocol.on_answer = lambda protocol, call, response: told.append(
         (protocol.peer, call.unit, response)
     )
-    protocol.respond(read, 2.0, units)
+    ask(2.0)
     protocol.on_answer = None
-    protocol.respond(read, 3.0, units)
+    ask(3.0)
     assert told == [("p", 1, ReadHoldingRegistersResponse([0]))]
 
 
-def test_a_connection_is_told_of_once_when_it_comes_and_when_it_goes() -> None:
+def test_hooks_are_called_once_when_a_connection_comes_and_once_when_it_goes() -> None:
     told: list[str] = []
     reported: list[BaseException] = []
 

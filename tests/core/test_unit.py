@@ -1,4 +1,4 @@
-"""Units: answers to requests, what their owner gives them, and `Units`, which unit has which id."""
+"""`Unit`: answers to requests, and what its owner sets; `Units`: which unit has which id."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from modwire.errors import (
     InvalidRequestError,
     ServerDeviceBusyError,
 )
+from modwire.framing import AsciiFraming
 from modwire.messages.base import ExceptionResponse, RawRequest, Request, Response
 from modwire.messages.bit_access import ReadCoilsRequest, WriteSingleCoilRequest
 from modwire.messages.decoder import Decoder
 from modwire.messages.register_access import (
     ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
     ReadInputRegistersRequest,
     WriteMultipleRegistersRequest,
     WriteSingleRegisterRequest,
@@ -32,13 +32,15 @@ from modwire.units.block import Block
 from modwire.units.datastore import SequentialBlock, SparseBlock
 from modwire.units.unit import Unit
 from modwire.units.units import Units
+from reference_server import Wire, answered
 
 DECODER = Decoder()
+READ_ASCII = AsciiFraming(DECODER, is_server=False).wrap(1, 0, b"\x03\0\0\0\1")
 FORCE_LISTEN_ONLY = bytes.fromhex("08 00 04 00 00")
 
 
 class SlowUnit(Unit):
-    """An override of execute, so that nothing is answered on the short path."""
+    """An override of `execute`, which therefore sees every request."""
 
     def execute(self, request: Request[Response], *, broadcast: bool = False) -> Response | None:
         return super().execute(request, broadcast=broadcast)
@@ -90,32 +92,27 @@ reads = st.builds(
 pdus = reads | st.binary(min_size=1, max_size=12) | st.just(FORCE_LISTEN_ONLY)
 
 
-class TestShortPath:
-    """Reads that are answered without messages are answered as if they were not."""
+def server_of(unit: Unit) -> Wire:
+    """A server on a line of ASCII frames, where `unit` has the address 1."""
+    return Wire("ascii", Units({1: unit}))
 
-    @settings(max_examples=300)
+
+class TestReads:
+    """Plain reads are answered in a quicker way, with the outcome of the ordinary one."""
+
+    @settings(max_examples=100)
     @given(st.lists(st.tuples(pdus, st.booleans()), max_size=30), st.integers(1, 30))
     def test_no_client_can_tell(self, exchanges: list[tuple[bytes, bool]], look_every: int) -> None:
         short, long = Unit(*tables()), SlowUnit(*tables())
+        servers = [server_of(unit) for unit in (short, long)]
+        wrap = AsciiFraming(DECODER, is_server=False).wrap
         for number, (pdu, broadcast) in enumerate(exchanges):
-            answers = [unit.answer(pdu, DECODER, broadcast=broadcast) for unit in (short, long)]
+            adu = wrap(0 if broadcast else 1, 0, pdu)
+            answers = [server.hear(adu) for server in servers]
             assert answers[0] == answers[1]
             if number % look_every == 0:
                 assert state(short) == state(long)
         assert state(short) == state(long)
-
-    @given(st.lists(reads, max_size=40))
-    def test_it_serves_good_reads_of_plain_blocks_and_nothing_else(self, pdus: list[bytes]) -> None:
-        for pdu in pdus:
-            unit = Unit(*tables())
-            answer = unit.answer_read(pdu)
-            if answer is None:
-                assert state(unit) == state(Unit())
-                assert pdu[0] not in (1, 2, 3, 4) or SlowUnit(*tables()).answer(pdu, DECODER)[
-                    0
-                ] == (pdu[0] | 0x80)
-            else:
-                assert answer == SlowUnit(*tables()).answer(pdu, DECODER)
 
     def test_a_subclass_that_overrides_execute_sees_every_read(self) -> None:
         seen = []
@@ -131,19 +128,10 @@ class TestShortPath:
             pass
 
         for cls in (Watching, Child):
-            unit = cls(holding_registers=SequentialBlock(0, [7]))
-            assert unit.answer(b"\x03\0\0\0\1", DECODER) == b"\x03\x02\0\x07"
+            server = server_of(cls(holding_registers=SequentialBlock(0, [7])))
+            answer = AsciiFraming(DECODER, is_server=True).wrap(1, 0, b"\x03\x02\0\x07")
+            assert server.hear(READ_ASCII) == answer
         assert seen == [ReadHoldingRegistersRequest(0, 1)] * 2
-
-    def test_a_custom_read_function_is_used(self) -> None:
-        class Doubling(ReadHoldingRegistersRequest):
-            def execute(self, unit: Unit) -> ReadHoldingRegistersResponse:
-                return ReadHoldingRegistersResponse([14] * self.count)
-
-        decoder = Decoder()
-        decoder.register(Doubling)
-        unit = Unit(holding_registers=SequentialBlock(0, [7]))
-        assert unit.answer(b"\x03\0\0\0\1", decoder) == b"\x03\x02\0\x0e"
 
     def test_a_block_s_own_read_is_called_once_with_the_bookkeeping_up_to_date(self) -> None:
         class Counting(SequentialBlock):
@@ -151,8 +139,10 @@ class TestShortPath:
                 return [unit.server_message_count]
 
         unit = Unit(holding_registers=Counting(0, [0]))
-        assert unit.answer(b"\x03\0\0\0\1", DECODER) == b"\x03\x02\0\x01"
-        assert unit.answer(b"\x03\0\0\0\1", DECODER) == b"\x03\x02\0\x02"
+        server = server_of(unit)
+        for count in (1, 2):
+            answer = AsciiFraming(DECODER, is_server=True).wrap(1, 0, bytes((3, 2, 0, count)))
+            assert server.hear(READ_ASCII) == answer
 
 
 class TestErrors:
@@ -171,7 +161,7 @@ class TestErrors:
         assert response == ExceptionResponse(5, 4)
         assert isinstance(response, ExceptionResponse)
         assert response.cause is error
-        assert unit.answer(b"\x01\0\0\0\1", DECODER) == b"\x81\x04"
+        assert answered(unit, b"\x01\0\0\0\1", DECODER) == b"\x81\x04"
 
     def test_an_impossible_exception_code_answers_04(self) -> None:
         unit = Unit(coils=Raising(ExceptionResponseError(None, 300)))
@@ -179,52 +169,32 @@ class TestErrors:
 
     def test_what_no_function_code_stands_for_is_refused(self) -> None:
         unit = Unit()
-        assert unit.answer(b"\x41", DECODER) == b"\xc1\x01"
-        assert unit.answer(b"\x00", DECODER) == b"\x80\x01"
-        assert unit.answer(b"\xff\x00", DECODER) == b"\xff\x01"
+        assert answered(unit, b"\x41", DECODER) == b"\xc1\x01"
+        assert answered(unit, b"\x00", DECODER) == b"\x80\x01"
+        assert answered(unit, b"\xff\x00", DECODER) == b"\xff\x01"
         assert unit.execute(RawRequest(0xC1)) == ExceptionResponse(0x41, 1)
 
     def test_a_request_that_could_not_be_decoded_is_refused_with_its_code(self) -> None:
         unit = Unit()
         assert unit.refuse(InvalidRequestError("too many", 3)) == ExceptionResponse(3, 3)
-        assert unit.answer(bytes.fromhex("03 0000 007e"), DECODER) == b"\x83\x03"
-        assert unit.answer(bytes.fromhex("03 ffff 0002"), DECODER) == b"\x83\x02"
-        assert unit.answer(bytes.fromhex("03 0000"), DECODER) == b"\x83\x03"
-
-    def test_a_custom_response_that_cannot_be_encoded_answers_04(self) -> None:
-        class BadResponse(Response):
-            function_code = 100
-
-            def encode(self) -> bytes:
-                return struct.pack(">H", 70000)
-
-        class BadRequest(Request[BadResponse]):
-            function_code = 100
-            response_type = BadResponse
-
-            @classmethod
-            def decode(cls, pdu: bytes) -> BadRequest:
-                return cls()
-
-            def execute(self, unit: Unit) -> BadResponse:
-                return BadResponse()
-
-        decoder = Decoder()
-        decoder.register(BadRequest)
-        assert Unit().answer(b"\x64", decoder) == b"\xe4\x04"
+        assert answered(unit, bytes.fromhex("03 0000 007e"), DECODER) == b"\x83\x03"
+        assert answered(unit, bytes.fromhex("03 ffff 0002"), DECODER) == b"\x83\x02"
+        assert answered(unit, bytes.fromhex("03 0000"), DECODER) == b"\x83\x03"
 
     def test_a_missing_table_answers_02(self) -> None:
         for code in (1, 2, 3, 4):
             pdu = struct.pack(">BHH", code, 0, 1)
-            assert Unit().answer(pdu, DECODER) == bytes((code | 0x80, 2))
+            assert answered(Unit(), pdu, DECODER) == bytes((code | 0x80, 2))
 
     def test_a_write_that_is_refused_answers_02_or_04(self) -> None:
         unit = Unit(
             holding_registers=SequentialBlock(0, [5, 5], read_only=[0], allowed={1: range(10)})
         )
-        assert unit.answer(bytes.fromhex("06 0000 0001"), DECODER) == b"\x86\x02"
-        assert unit.answer(bytes.fromhex("06 0001 000a"), DECODER) == b"\x86\x04"
-        assert unit.answer(bytes.fromhex("06 0001 0009"), DECODER) == bytes.fromhex("06 0001 0009")
+        assert answered(unit, bytes.fromhex("06 0000 0001"), DECODER) == b"\x86\x02"
+        assert answered(unit, bytes.fromhex("06 0001 000a"), DECODER) == b"\x86\x04"
+        assert answered(unit, bytes.fromhex("06 0001 0009"), DECODER) == bytes.fromhex(
+            "06 0001 0009"
+        )
 
 
 class TestBroadcast:
@@ -233,12 +203,12 @@ class TestBroadcast:
         request = WriteMultipleRegistersRequest(0, [8, 9])
         assert unit.execute(request, broadcast=True) is None
         assert unit.holding_registers.read(0, 2) == (8, 9)
-        assert unit.answer(bytes.fromhex("06 0001 0003"), DECODER, broadcast=True) == b""
+        assert answered(unit, bytes.fromhex("06 0001 0003"), DECODER, broadcast=True) == b""
         assert unit.holding_registers.read(0, 2) == (8, 3)
         assert unit.execute(ReadCoilsRequest(0), broadcast=True) is None
         assert unit.exception_count == 0  # it was not executed
-        assert unit.answer(bytes.fromhex("03 0000 0001"), DECODER, broadcast=True) == b""
-        assert unit.answer(bytes.fromhex("06 0009 0003"), DECODER, broadcast=True) == b""
+        assert answered(unit, bytes.fromhex("03 0000 0001"), DECODER, broadcast=True) == b""
+        assert answered(unit, bytes.fromhex("06 0009 0003"), DECODER, broadcast=True) == b""
         assert unit.refuse(InvalidRequestError("", 3), broadcast=True) is None
 
 
@@ -266,7 +236,9 @@ class TestFiles:
             files={4: SequentialBlock(1, [0x0DFE, 0x0020]), 3: SparseBlock({9: 0x33CD, 10: 0x40})}
         )
         pdu = bytes.fromhex("14 0e 06 0004 0001 0002 06 0003 0009 0002")
-        assert unit.answer(pdu, DECODER) == bytes.fromhex("14 0c 05 06 0dfe 0020 05 06 33cd 0040")
+        assert answered(unit, pdu, DECODER) == bytes.fromhex(
+            "14 0c 05 06 0dfe 0020 05 06 33cd 0040"
+        )
 
     @pytest.mark.parametrize(
         ("file", "record", "count"), [(1, 0, 1), (4, 9, 2), (4, 10, 1), (6, 9999, 2), (6, 10000, 1)]
@@ -310,17 +282,17 @@ class TestFifoQueues:
 class TestIdentification:
     def test_server_id_is_answered(self) -> None:
         unit = Unit(server_id=b"\x11", run_indicator=False, additional_id_data=b"v2")
-        assert unit.answer(b"\x11", DECODER) == b"\x11\x04\x11\x00v2"
-        assert Unit().answer(b"\x11", DECODER) == b"\x11\x08modwire\xff"
+        assert answered(unit, b"\x11", DECODER) == b"\x11\x04\x11\x00v2"
+        assert answered(Unit(), b"\x11", DECODER) == b"\x11\x08modwire\xff"
 
     def test_exception_status_is_answered(self) -> None:
         unit = Unit(exception_status=0x6D)
-        assert unit.answer(b"\x07", DECODER) == b"\x07\x6d"
+        assert answered(unit, b"\x07", DECODER) == b"\x07\x6d"
         unit.exception_status = 0
-        assert unit.answer(b"\x07", DECODER) == b"\x07\x00"
+        assert answered(unit, b"\x07", DECODER) == b"\x07\x00"
 
     def test_what_the_unit_does_not_have_is_01(self) -> None:
-        assert Unit().answer(bytes.fromhex("2b 0e 01 00"), DECODER) == b"\xab\x01"
+        assert answered(Unit(), bytes.fromhex("2b 0e 01 00"), DECODER) == b"\xab\x01"
         with pytest.raises(IllegalFunctionError):
             Unit().canopen_general_reference(b"")
 
@@ -379,7 +351,7 @@ class TestUnits:
         assert units.get(255) is None
         units[255] = two
         assert units.for_tcp(255) is two
-        assert units.for_tcp(0) is None  # there are two: nobody knows which one is meant
+        assert units.for_tcp(0) is None  # there are two, and 0 could mean either
 
     def test_wrong_ids_and_units_are_refused(self) -> None:
         for unit_id in (-1, 256):
@@ -387,12 +359,6 @@ class TestUnits:
                 Units({unit_id: Unit()})
         with pytest.raises(TypeError, match="unit 1 must be a Unit, got SequentialBlock"):
             Units({1: SequentialBlock(0, [0])})  # type: ignore[dict-item]
-
-    def test_one_blocking_unit_makes_them_blocking(self) -> None:
-        units = Units({1: Unit()})
-        assert not units.blocking
-        units[2] = Unit(blocking=True)
-        assert units.blocking
 
 
 def test_requests_on_a_unit_change_its_tables() -> None:
@@ -403,8 +369,18 @@ def test_requests_on_a_unit_change_its_tables() -> None:
     )
     unit.execute(WriteSingleCoilRequest(3, True))
     unit.execute(WriteSingleRegisterRequest(0, 5))
-    assert unit.answer(b"\x01\0\0\0\x08", DECODER) == b"\x01\x01\x08"
-    assert unit.answer(b"\x03\0\0\0\x01", DECODER) == b"\x03\x02\0\x05"
+    assert answered(unit, b"\x01\0\0\0\x08", DECODER) == b"\x01\x01\x08"
+    assert answered(unit, b"\x03\0\0\0\x01", DECODER) == b"\x03\x02\0\x05"
     response = unit.execute(ReadInputRegistersRequest(0))
     assert response is not None
     assert response.encode() == b"\x04\x02\0\x4d"
+
+
+def test_an_exception_answered_by_the_request_itself_counts_as_one() -> None:
+    class Refusing(ReadHoldingRegistersRequest):
+        def execute(self, unit: Unit) -> ExceptionResponse:  # type: ignore[override]
+            return ExceptionResponse(3, 6)
+
+    unit = Unit(holding_registers=SequentialBlock(0, [0]))
+    assert unit.execute(Refusing(0, 1)) == ExceptionResponse(3, 6)
+    assert (unit.exception_count, unit.busy_count, unit.event_counter) == (1, 1, 0)

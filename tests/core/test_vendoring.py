@@ -1,4 +1,4 @@
-"""The core folder works under any name: who vendors it needs no installed modwire."""
+"""The core folder works under any name: a program that vendors it needs no installed modwire."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ import importlib, pkgutil, sys
 
 name = sys.argv[1]
 core = importlib.import_module(name)
-for module in pkgutil.walk_packages(core.__path__, name + "."):
-    importlib.import_module(module.name)
+modules = [module.name for module in pkgutil.walk_packages(core.__path__, name + ".")]
+assert any(each.removeprefix(name).count(".") == 2 for each in modules), "there are no rooms"
+for each in modules:
+    importlib.import_module(each)
 
 Decoder = importlib.import_module(name + ".messages.decoder").Decoder
 request = core.ReadHoldingRegistersRequest(107, 3)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from enum import Enum, IntFlag
+from typing import TypeVar
 
 from typing_extensions import assert_type
 
@@ -38,6 +39,8 @@ from modwire.values import (
     string_of,
     to_registers,
 )
+
+MapT = TypeVar("MapT", bound=RegisterMap)
 
 
 class Mode(Enum):
@@ -123,7 +126,30 @@ def a_blocking_client_gives_a_map(client: BlockingCalls, meter: Meter) -> None:
     assert_type(Meter.voltage.read(client), float)
     Meter.voltage.write(client, 230.0)
     Meter.voltage.write(client, "230")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    meter.write(client)
+    assert_type(meter.write(client), None)
+
+
+def any_map_keeps_its_class(kind: type[MapT], client: BlockingCalls) -> MapT:
+    return kind.read(client)
+
+
+async def a_blocking_client_is_not_awaited(client: BlockingCalls) -> None:
+    await Meter.read(client)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+    await Meter.voltage.read(client)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]
+
+
+def an_async_client_gives_a_coroutine(client: AsyncCalls, meter: Meter) -> None:
+    _ = assert_type(Meter.read(client), Coroutine[object, object, Meter])
+    _ = assert_type(Meter.voltage.read(client), Coroutine[object, object, float])
+    _ = assert_type(Meter.voltage.write(client, 1.0), Coroutine[object, object, None])
+    _ = assert_type(meter.write(client), Coroutine[object, object, None])
+    Meter.read(client)  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+    Meter.read(client).voltage  # type: ignore[attr-defined]  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def what_is_no_client_is_refused(meter: Meter) -> None:
+    Meter.read("tcp://meter")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    meter.write(None)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 async def an_async_client_gives_one_when_awaited(client: AsyncCalls, meter: Meter) -> None:

@@ -37,6 +37,7 @@ def main(port: int, connections: int, requests: int) -> int:
         turn = done[number]
         address, transaction = (number + turn) % 100, (number * 7 + turn) & 0xFFFF
         wanted[number] = struct.pack(">HHHBBBH", transaction, 0, 5, 1, 3, 2, address)
+        # There is room for it: what was sent before has been answered.
         links[number].send(struct.pack(">HHHBBHH", transaction, 0, 6, 1, 3, address, 1))
 
     for number in range(connections):

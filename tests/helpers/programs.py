@@ -17,9 +17,9 @@ PATIENCE = 20.0  # seconds until a program that does not get there is an error
 def run(
     *arguments: object, expected: int = 0, cwd: Path | None = None, strict: bool = True
 ) -> list[str]:
-    """The lines that a Python process printed; anything on its standard error is a failure.
+    """Return the lines that a Python process printed; output on its standard error fails the test.
 
-    Unless it is `strict`, what it leaves open at its end is none.
+    Files that it leaves open at its end are reported there only if it is `strict`.
     """
     mode = ["-X", "dev"] if strict else []
     result = subprocess.run(
@@ -34,7 +34,7 @@ def run(
 
 
 def changed(source: str, changes: dict[str, str], path: Path) -> Path:
-    """`path`, with `source` written to it; every change must have something to change."""
+    """Write `source` to `path` with these replacements, each of which must occur; return `path`."""
     for old, new in changes.items():
         assert old in source, f"{old!r} is not in {path.name}"
         source = source.replace(old, new)
@@ -43,9 +43,20 @@ def changed(source: str, changes: dict[str, str], path: Path) -> Path:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+    """A TCP port of 127.0.0.1 for one program of this test; connections are refused until then.
+
+    On Linux the port stays taken for the rest of this process by a socket that does not listen:
+    servers may listen there all the same, as they set SO_REUSEADDR, and the system gives it to no
+    other test.
+    """
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    port: int = place.getsockname()[1]
+    if sys.platform == "linux":
+        place.detach()
+    else:
+        place.close()
     return port
 
 
@@ -77,5 +88,5 @@ def serving(script: Path, port: int) -> Iterator[subprocess.Popen[str]]:
             except OSError:
                 assert monotonic() < give_up, "the server does not listen"
                 assert server.poll() is None, "the server has ended"
-                sleep(0.05)  # from outside, there is no other way to know
+                sleep(0.05)  # there is no event for it outside the program
         yield server

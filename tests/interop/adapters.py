@@ -78,12 +78,12 @@ class Adapter:
         raise NotImplementedError
 
     def at_once(self, calls: list[Callable[[], Any]]) -> list[Any]:
-        """What these calls of one client give, made by so many callers at the same time."""
+        """Make calls of one client at the same time, each by a caller of its own."""
         with ThreadPoolExecutor(len(calls)) as pool:
             return list(pool.map(lambda call: call(), calls, timeout=_PATIENCE))
 
     def remote(self, link: str, port: int | str, unit: int, options: ClientOptions) -> Remote:
-        """What is unit `unit` of the server at `port`."""
+        """Return a unit that passes requests on to unit `unit` of the server at `port`."""
         client = self._make_client(link, port, options)
         return Remote(client, self.package.RemoteUnit(client, unit))
 
@@ -238,7 +238,7 @@ class _TrioLoop:
             await self._end.wait()
 
     def run(self, function: Callable[[], Awaitable[Any]]) -> Any:
-        """What `function` gives or raises on the loop."""
+        """Run `function` on the loop; return what it returns, or raise what it raises."""
         return trio.from_thread.run(function, trio_token=self._token)
 
     def run_sync(self, function: Callable[[], Any]) -> Any:
@@ -266,7 +266,7 @@ class _TrioLoop:
 
 
 class _Waiting:
-    """A client on a loop of trio, with the methods that it has: whoever calls them waits."""
+    """A client on a loop of trio, whose methods block until their result is there."""
 
     def __init__(self, client: Any, loop: _TrioLoop) -> None:
         self._client = client

@@ -1,16 +1,19 @@
-"""What the tests here name: the package that is tried, and peers that are Python packages.
+"""Fixtures: the package under test, and peers that are Python packages.
 
 Where a peer is missing, the test is skipped.
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from .adapters import ADAPTERS, Adapter
 from .peers import HAS_MINIMALMODBUS, HAS_PYMODBUS
+from .serial_bus import Bus, new_bus
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
@@ -31,3 +34,15 @@ def pymodbus(require_peer: RequirePeer) -> None:
 @pytest.fixture(scope="session")
 def minimalmodbus(require_peer: RequirePeer) -> None:
     require_peer("minimalmodbus 2", HAS_MINIMALMODBUS, "pip install 'minimalmodbus==2.*'")
+
+
+@pytest.fixture(scope="module")
+def bus() -> Iterator[Bus]:
+    """A line that one gateway after the other opens."""
+    with new_bus() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _mbpoll(require_peer: RequirePeer) -> None:
+    require_peer("mbpoll", shutil.which("mbpoll") is not None, "apt-get install mbpoll")

@@ -1,4 +1,4 @@
-"""What our servers serve to the peers, and on which links."""
+"""The units that our servers serve to the peers, and the links."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Those between our own clients and servers; pymodbus has no Unix sockets.
 LINKS = ["tcp", "udp", "unix", "rtu", "ascii", "rtu+tcp"]
 QUIET = 0.05  # seconds to wait for an answer that will not come
-PATIENCE = 10.0  # seconds that a busy machine may take
+PATIENCE = 20.0  # seconds that a busy machine may take
 # Our own servers answer at once, and nothing late comes from them.
 OPTIONS = ClientOptions(response_timeout=PATIENCE, late_reply_window=0.05, turnaround=0.05)
 
@@ -65,7 +65,7 @@ def refusing_id(code: int) -> int:
 
 
 def device() -> Unit:
-    """The reference unit with something to tell in all of its other functions."""
+    """The reference unit with data for all of its other functions."""
 
     def refuse_some(address: int, values: Sequence[int]) -> None:
         written = range(address, address + len(values))

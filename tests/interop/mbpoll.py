@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 40.0  # seconds
 _REFERENCE = re.compile(r"^\[(\d+)\]: \t(\S+)", re.MULTILINE)
 
 
@@ -22,10 +22,10 @@ class Mbpoll:
             self._place = str(port)
 
     def run(self, *arguments: str, unit: int = 1) -> subprocess.CompletedProcess[str]:
-        """Once, with addresses as on the wire; values to write come after "--"."""
+        """Run it once, with addresses as on the wire; values to write come after "--"."""
         at = arguments.index("--") if "--" in arguments else len(arguments)
         options, values = arguments[:at], arguments[at:]
-        common = ("-a", str(unit), "-0", "-1", "-o", "5")
+        common = ("-a", str(unit), "-0", "-1", "-o", "10")
         return subprocess.run(
             ["mbpoll", *self._link, *common, *options, self._place, *values],
             capture_output=True,
@@ -36,7 +36,7 @@ class Mbpoll:
         )
 
     def read(self, *arguments: str, unit: int = 1) -> dict[int, str]:
-        """What it prints for each reference."""
+        """Return the value that it prints for each reference."""
         done = self.run(*arguments, unit=unit)
         assert done.returncode == 0, done.stderr
         return {int(address): value for address, value in _REFERENCE.findall(done.stdout)}

@@ -10,14 +10,14 @@ from contextlib import suppress
 from types import TracebackType
 
 _CHUNK = 4096
-_PATIENCE = 5.0  # seconds until a pump that does not end is an error
+_PATIENCE = 20.0  # seconds until a pump that does not end is an error
 
 
 class PtyPair:
-    """Two devices, `left` and `right`: what one program writes to its own, the other reads.
+    """Two devices, `left` and `right`: what is written to one can be read from the other.
 
-    What nobody reads is lost when the buffer of the terminal is full, as it is on a real line.
-    The devices stay until `close`, however often programs open and close them.
+    Bytes that no program reads are lost when the buffer of the terminal is full, as on a real
+    line. The devices stay until `close`, however often programs open and close them.
     """
 
     def __init__(self) -> None:

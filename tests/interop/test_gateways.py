@@ -17,7 +17,7 @@ from modwire import (
 from .adapters import ADAPTERS, Adapter, once
 from .devices import LINKS, OPTIONS, PATIENCE, QUIET, devices, refusing_id, serving
 
-# The device, not the gateway, is who gives up first.
+# The gateway's own timeout for a device ends before that of its client.
 BEHIND = OPTIONS.replace(response_timeout=PATIENCE / 2)
 
 
@@ -79,7 +79,7 @@ def test_gateway(device: Device, adapter: Adapter, between: Adapter) -> None:
 
 @pytest.mark.parametrize("link", ["rtu", "udp"])
 def test_gateway_on_another_link(device: Device, between: Adapter, link: str) -> None:
-    """Where its own clients are on a line, it waits for the device like for any other unit."""
+    """On a serial line too, it waits for the device as for any other unit."""
     with (
         device.behind(between, link) as port,
         between.client(link, port, OPTIONS) as client,
@@ -93,7 +93,7 @@ def test_gateway_on_another_link(device: Device, between: Adapter, link: str) ->
 
 @once
 def test_broadcast_through_a_gateway(device: Device, between: Adapter) -> None:
-    """It reaches the devices behind, one after the other, and nobody answers it."""
+    """It reaches the devices behind, one after the other, and is not answered."""
     for unit in (1, 2):
         device.units[unit].holding_registers[510] = 0
     with (
@@ -107,7 +107,7 @@ def test_broadcast_through_a_gateway(device: Device, between: Adapter) -> None:
 
 
 @once
-def test_gateway_to_nobody(device: Device, between: Adapter) -> None:
+def test_gateway_to_a_device_that_is_not_there(device: Device, between: Adapter) -> None:
     """0B where the device does not answer, 0A where there is no way to it."""
     hasty = OPTIONS.replace(response_timeout=QUIET)
     silent = between.remote(device.link, device.port, 9, hasty)

@@ -1,6 +1,6 @@
-"""A thousand connections at once: every answer is right, and round after round nothing is left.
+"""A thousand connections at once: every answer is right, and no round leaves anything behind.
 
-MODWIRE_FULL=1 lets each connection ask a hundred times in every round, not only in the first.
+MODWIRE_FULL=1 lets each connection ask a hundred times in each of ten rounds.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ from .adapters import Adapter
 
 CROWD = Path(__file__).parents[1] / "helpers" / "crowd.py"
 CONNECTIONS = 1000
-REQUESTS = 100  # on each
 FULL = os.environ.get("MODWIRE_FULL", "") not in ("", "0")
-LATER_REQUESTS = REQUESTS if FULL else 10  # in the rounds that show what is left behind
-ROUNDS = 10
+REQUESTS = 100 if FULL else 10  # on each
+ROUNDS = 10 if FULL else 3
 PATIENCE = 30.0  # seconds
 MOST_GROWTH = 2 << 20  # bytes; a thousand connections that are kept take more in one round
 
@@ -53,12 +52,12 @@ def memory() -> int:
 
 
 def crowd(port: int | str, requests: int, before: int) -> None:
-    """Play one round, and wait until the server has seen that all have gone."""
+    """Play one round, and wait until the server has closed every connection."""
     ran = subprocess.run(
         [sys.executable, CROWD, str(port), str(CONNECTIONS), str(requests)],
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=4 * PATIENCE,
     )
     assert (ran.stderr, ran.stdout.strip()) == ("", str(CONNECTIONS * requests))
     end = monotonic() + PATIENCE
@@ -77,5 +76,5 @@ def test_1000_connections_are_answered_and_leave_nothing(adapter: Adapter) -> No
         crowd(port, REQUESTS, before)
         used = memory()
         for _ in range(ROUNDS - 1):
-            crowd(port, LATER_REQUESTS, before)
+            crowd(port, REQUESTS, before)
         assert memory() - used < MOST_GROWTH

@@ -107,7 +107,7 @@ def test_long_and_float_values(mbpoll: Polled) -> None:
 
 @pytest.mark.parametrize(("running", "status"), [(True, "On"), (False, "Off")])
 def test_report_server_id(mbpoll: Polled, running: bool, status: str) -> None:
-    """mbpoll takes the first byte for the whole id, so that only such ids can be told from it."""
+    """mbpoll shows the first byte only, so the id here has one byte."""
     mbpoll.units[1].run_indicator = running
     done = mbpoll.run("-u")
     if mbpoll.mode == "tcp":

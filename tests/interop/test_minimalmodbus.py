@@ -10,7 +10,14 @@ import serial
 from modwire import Units
 
 from .adapters import Adapter, once
-from .devices import BUSY_REGISTER, EXCEPTION_CODES, devices, refusing_id, serving
+from .devices import (
+    BUSY_REGISTER,
+    EXCEPTION_CODES,
+    PATIENCE,
+    devices,
+    refusing_id,
+    serving,
+)
 from .peers import HAS_MINIMALMODBUS
 
 if HAS_MINIMALMODBUS:
@@ -28,9 +35,9 @@ QUIET = 0.2  # seconds to wait for an answer that will not come
 
 
 class Port(serial.Serial):
-    """minimalmodbus reads as many bytes as a good answer has: this gives it an exception at once.
+    """Gives minimalmodbus an exception response at once, though it reads a longer response.
 
-    Without, every exception would take all of the timeout.
+    Without this, every exception would take all of the timeout.
     """
 
     ends_with = b""  # of ASCII; of RTU an exception has 5 bytes
@@ -68,7 +75,7 @@ def units(line: tuple[str, Units, str]) -> Units:
 @pytest.fixture
 def instrument(line: tuple[str, Units, str]) -> Iterator[Instrument]:
     mode, _, port = line
-    with Port(port, baudrate=115200, timeout=5.0) as opened:
+    with Port(port, baudrate=115200, timeout=PATIENCE) as opened:
         opened.ends_with = b"\r\n" if mode == "ascii" else b""
         yield Instrument(opened, 1, mode)
 

@@ -8,78 +8,29 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from time import monotonic, sleep
 
 import pytest
 
-from modwire import Units, crc16
+from modwire import crc16
 
 from .adapters import Adapter, once
 from .devices import (
     BUSY_REGISTER,
-    EXCEPTION_CODES,
     EXTENDED,
     NAK_REGISTER,
     devices,
-    refusing_id,
     serving,
 )
 from .peers import HAS_PYMODBUS
 
 if HAS_PYMODBUS:
     from pymodbus import ModbusException
-    from pymodbus.client import ModbusSerialClient, ModbusTcpClient, ModbusUdpClient
     from pymodbus.client.base import ModbusBaseSyncClient
-    from pymodbus.framer import FramerType
-    from pymodbus.pdu import ModbusPDU
-    from pymodbus.pdu.bit_message import WriteMultipleCoilsRequest, WriteSingleCoilRequest
     from pymodbus.pdu.device import ModbusControlBlock
-    from pymodbus.pdu.diag_message import ReturnIopOverrunCountRequest
     from pymodbus.pdu.file_message import FileRecord
-    from pymodbus.pdu.register_message import ReadHoldingRegistersRequest
 
-LINKS = ["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp"]
-LONG = 10.0  # seconds that a busy machine may take to answer
-SHORT = 0.2  # seconds to wait for an answer that pymodbus does not take
-QUIET = 0.1  # seconds to wait for an answer that will not come
-
-
-class Link:
-    """A link to a running server of ours: its name, the units behind it, clients for it."""
-
-    def __init__(self, name: str, units: Units, port: str | int) -> None:
-        self.name = name
-        self.units = units
-        self.unit = units[1]
-        self.is_rtu = name.startswith("rtu")
-        self.received: list[bytes] = []
-        self._port = port
-
-    def client(self, timeout: float = LONG) -> ModbusBaseSyncClient:
-        """A client that does not try again, and whose packets end up in `received`."""
-        framing, _, transport = self.name.rpartition("+")
-        if self.name in ("rtu", "ascii"):
-            return ModbusSerialClient(
-                str(self._port),
-                framer=FramerType(self.name),
-                baudrate=115200,
-                timeout=timeout,
-                retries=0,
-                trace_packet=self._trace,
-            )
-        kind = ModbusTcpClient if transport == "tcp" else ModbusUdpClient
-        return kind(
-            "127.0.0.1",
-            port=int(self._port),
-            framer=FramerType(framing or "socket"),
-            timeout=timeout,
-            retries=0,
-            trace_packet=self._trace,
-        )
-
-    def _trace(self, sending: bool, data: bytes) -> bytes:
-        if not sending:
-            self.received.append(data)
-        return data
+from .pymodbus_link import LINKS, LONG, QUIET, Link, bits, good
 
 
 @pytest.fixture(scope="module", params=LINKS)
@@ -93,19 +44,6 @@ def link(request: pytest.FixtureRequest, adapter: Adapter, pymodbus: None) -> It
 def client(link: Link) -> Iterator[ModbusBaseSyncClient]:
     with link.client() as opened:
         yield opened
-
-
-def good(response: ModbusPDU) -> ModbusPDU:
-    """`response`, if it is no exception."""
-    assert not response.isError(), response
-    return response
-
-
-def bits(response: ModbusPDU, count: int) -> list[bool]:
-    """The first `count` bits; pymodbus gives whole bytes, whose unused bits must be 0."""
-    values = list(good(response).bits)
-    assert not any(values[count:])
-    return values[:count]
 
 
 # Functions 1 to 6, 15, 16, 22 and 23.
@@ -159,7 +97,7 @@ def test_read_write_registers(client: ModbusBaseSyncClient) -> None:
 
 def test_broadcast_is_done_and_not_answered(client: ModbusBaseSyncClient, link: Link) -> None:
     if link.name in ("tcp", "udp"):
-        # No unit 0 and no broadcast there, and nobody to answer for a unit that is not served.
+        # There is no broadcast, and unit 0 is not served, so there is no answer.
         client.close()
         with link.client(QUIET) as hasty, pytest.raises((ModbusException, TimeoutError)):
             hasty.write_register(500, 4711, device_id=0)
@@ -192,11 +130,8 @@ def test_query_data_of_many_words_limit(client: ModbusBaseSyncClient, link: Link
         assert good(client.diag_query_data(b"a line test.")).message == b"a line test."
         return
     client.close()
-    # We know only by silence that such a request is over, and a stream may pause within one.
-    timeout = 1.0 if link.name == "rtu+tcp" else SHORT
-    refused_but_right(
-        link, lambda hasty: hasty.diag_query_data(b"a test"), b"\x08\0\0a test", timeout=timeout
-    )
+    # On a stream our server waits half a second for the silence that ends such a request.
+    refused_but_right(link, lambda hasty: hasty.diag_query_data(b"a test"), b"\x08\0\0a test")
 
 
 def test_counters(client: ModbusBaseSyncClient, link: Link) -> None:
@@ -283,6 +218,10 @@ def test_listen_only_mode(link: Link) -> None:
         ):
             with pytest.raises((ModbusException, TimeoutError)):
                 ask()
+    give_up = monotonic() + LONG
+    while link.unit.listen_only:  # the restart came on a connection that is closed by now
+        assert monotonic() < give_up
+        sleep(0.001)
     with link.client() as client:
         assert bits(client.read_discrete_inputs(600), 1) == [True]
 
@@ -380,120 +319,19 @@ def test_one_object_of_the_identification(client: ModbusBaseSyncClient) -> None:
     assert response.information == {0x80: b"x" * 200}
 
 
-# Exceptions.
-
-ASKED: dict[str, Callable[[ModbusBaseSyncClient, int], ModbusPDU]] = {
-    "1": lambda client, unit: client.read_coils(2040, count=100, device_id=unit),
-    "2": lambda client, unit: client.read_discrete_inputs(2040, count=100, device_id=unit),
-    "3": lambda client, unit: client.read_holding_registers(2040, count=100, device_id=unit),
-    "4": lambda client, unit: client.read_input_registers(2040, count=100, device_id=unit),
-    "5": lambda client, unit: client.write_coil(5000, True, device_id=unit),
-    "6": lambda client, unit: client.write_register(5000, 1, device_id=unit),
-    "15": lambda client, unit: client.write_coils(2040, [True] * 100, device_id=unit),
-    "16": lambda client, unit: client.write_registers(2040, [1] * 100, device_id=unit),
-    "20": lambda client, unit: client.read_file_record(
-        [FileRecord(file_number=9, record_number=0, record_length=2)], device_id=unit
-    ),
-    "21": lambda client, unit: client.write_file_record(
-        [FileRecord(file_number=9, record_number=0, record_data=b"\0\0")], device_id=unit
-    ),
-    "22": lambda client, unit: client.mask_write_register(address=5000, device_id=unit),
-    "23 read": lambda client, unit: client.readwrite_registers(
-        read_address=5000, read_count=1, write_address=0, values=[0], device_id=unit
-    ),
-    "23 write": lambda client, unit: client.readwrite_registers(
-        read_address=0, read_count=1, write_address=5000, values=[0], device_id=unit
-    ),
-    "24": lambda client, unit: client.read_fifo_queue(address=1, device_id=unit),
-    "43-14": lambda client, unit: client.read_device_information(
-        read_code=4, object_id=0x90, device_id=unit
-    ),
-}
-ALWAYS_ANSWERED: dict[str, Callable[[ModbusBaseSyncClient, int], ModbusPDU]] = {
-    "7": lambda client, unit: client.read_exception_status(device_id=unit),
-    "8": lambda client, unit: client.diag_query_data(b"\0\0", device_id=unit),
-    "11": lambda client, unit: client.diag_get_comm_event_counter(device_id=unit),
-    "12": lambda client, unit: client.diag_get_comm_event_log(device_id=unit),
-    "17": lambda client, unit: client.report_device_id(device_id=unit),
-}
-
-
-@pytest.mark.parametrize("function", ASKED)
-def test_illegal_data_address(client: ModbusBaseSyncClient, function: str) -> None:
-    response = ASKED[function](client, 1)
-    assert response.isError()
-    assert response.exception_code == 2
-
-
-@once
-@pytest.mark.parametrize("function", [*ASKED, *ALWAYS_ANSWERED])
-def test_every_function_can_be_refused(client: ModbusBaseSyncClient, function: str) -> None:
-    response = (ASKED | ALWAYS_ANSWERED)[function](client, refusing_id(6))
-    function_code = int(function.replace("-", " ").split()[0])
-    assert (response.function_code, response.exception_code) == (function_code | 0x80, 6)
-
-
-def test_every_exception(client: ModbusBaseSyncClient) -> None:
-    for code in EXCEPTION_CODES:
-        response = client.read_holding_registers(0, device_id=refusing_id(code))
-        assert (response.function_code, response.exception_code) == (0x83, code)
-
-
-def test_illegal_data_value(client: ModbusBaseSyncClient) -> None:
-    """What pymodbus does not let its users send; here it is made to."""
-
-    class TooMany(ReadHoldingRegistersRequest):
-        MAX_COUNT = 126
-
-    class TooManyCoils(WriteMultipleCoilsRequest):
-        def encode(self) -> bytes:
-            return bytes.fromhex("0000 07B1 F7") + bytes(247)
-
-    class NeitherOnNorOff(WriteSingleCoilRequest):
-        def encode(self) -> bytes:
-            return bytes.fromhex("0000 1234")
-
-    requests = [
-        (TooMany(dev_id=1, count=126), 0x83),
-        (TooManyCoils(dev_id=1), 0x8F),
-        (NeitherOnNorOff(dev_id=1), 0x85),
-    ]
-    for request, function_code in requests:
-        response = client.execute(False, request)
-        assert (response.function_code, response.exception_code) == (function_code, 3)
-    assert client.read_device_information(read_code=5).exception_code == 3
-
-
-def test_unknown_function(client: ModbusBaseSyncClient) -> None:
-    class Unknown(ReturnIopOverrunCountRequest):
-        function_code = 65
-
-        def encode(self) -> bytes:
-            return b""
-
-    response = client.execute(False, Unknown(dev_id=1))
-    assert (response.function_code, response.exception_code) == (0xC1, 1)
-
-
-@once
-def test_missing_unit(link: Link) -> None:
-    """A device that is not there must stay silent, or it would talk over the one that is."""
-    with link.client(QUIET) as hasty, pytest.raises((ModbusException, TimeoutError)):
-        hasty.read_coils(0, device_id=9)
-
-
 def refused_but_right(
-    link: Link,
-    ask: Callable[[ModbusBaseSyncClient], object],
-    pdu: bytes,
-    *,
-    timeout: float = SHORT,
+    link: Link, ask: Callable[[ModbusBaseSyncClient], object], pdu: bytes
 ) -> None:
     """Our answer, of which pymodbus can make nothing, was `pdu` in an RTU frame for unit 1."""
-    link.received.clear()
-    with link.client(timeout) as hasty, pytest.raises((ModbusException, TimeoutError)):
-        ask(hasty)
-    # pymodbus gets a part of the frame at a time, and traces all that it has so far.
-    longest = max(link.received, key=len)
-    assert longest[:-2] == b"\x01" + pdu
-    assert crc16(longest[:-2]).to_bytes(2, "little") == longest[-2:]
+    body = b"\x01" + pdu
+    adu = body + crc16(body).to_bytes(2, "little")
+    longest = b""
+    for timeout in (0.2, 1.0, 5.0, LONG):  # pymodbus waits all of it, so begin with a short one
+        link.received.clear()
+        with link.client(timeout) as hasty, pytest.raises((ModbusException, TimeoutError)):
+            ask(hasty)
+        # pymodbus gets a part of the frame at a time, and traces all that it has so far.
+        longest = max(link.received, key=len, default=b"")
+        if len(longest) >= len(adu):
+            break
+    assert longest == adu

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from selenium.webdriver.remote.webelement import WebElement
 
-PATIENCE = 15.0  # seconds for what a user waits a moment for, on a busy machine
+PATIENCE = 60.0  # seconds for what takes a moment, on a busy machine
 
 
 def is_there() -> bool:
-    """Whether Chromium and its driver are installed."""
+    """True if Chromium and its driver are installed."""
     return bool(shutil.which("chromium") and shutil.which("chromedriver"))
 
 
 @contextmanager
 def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> Iterator[WebDriver]:
-    """A headless browser with a profile of its own, which logs its requests and its console."""
+    """Start a headless browser with a new profile, which logs its requests and its console."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
@@ -31,7 +31,7 @@ def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> 
     options.binary_location = str(shutil.which("chromium"))
     for argument in (
         "--headless=new",
-        "--no-sandbox",  # it runs as root in containers
+        "--no-sandbox",  # needed for root in containers
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--disable-background-networking",
@@ -39,7 +39,7 @@ def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> 
         "--disable-sync",
         "--no-first-run",
         "--hide-scrollbars",
-        # A page that asks for another host finds none, and its request is in the log.
+        # Requests for other hosts fail, and are in the log.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         f"--window-size={width},{height}",
         *(["--force-dark-mode", "--blink-settings=preferredColorScheme=0"] if is_dark else []),
@@ -57,14 +57,14 @@ def chromium(width: int = 1280, height: int = 860, *, is_dark: bool = False) -> 
 
 
 def console(driver: WebDriver) -> list[str]:
-    """What the console was told since this was last asked, but for notes."""
+    """Return the messages in the console since the last call, except notes."""
     return [
         str(entry["message"]) for entry in driver.get_log("browser") if entry["level"] != "INFO"
     ]
 
 
 def hosts(driver: WebDriver) -> set[str]:
-    """The hosts that requests and sockets went to since this was last asked, with their ports."""
+    """Return the hosts and ports of the requests since the last call."""
     found: set[str] = set()
     for entry in driver.get_log("performance"):
         event = json.loads(str(entry["message"]))["message"]
@@ -80,7 +80,7 @@ def hosts(driver: WebDriver) -> set[str]:
 
 
 def wait(what: str, is_so: Callable[[], object], patience: float = PATIENCE) -> None:
-    """Wait until it is so; the test fails with `what` if it does not become so."""
+    """Wait until `is_so()`; otherwise the test fails with `what`."""
     from selenium.common.exceptions import (
         NoSuchElementException,
         StaleElementReferenceException,
@@ -101,24 +101,24 @@ def wait(what: str, is_so: Callable[[], object], patience: float = PATIENCE) -> 
 
 
 class Browser:
-    """What a user does with the page, and looks at."""
+    """The page as a user sees and operates it."""
 
     def __init__(self, driver: WebDriver) -> None:
         self.driver = driver
 
     def open(self, link: str) -> None:
-        """Show a view; where the page is there already, it is not loaded anew."""
+        """Show a view; the page is not loaded again if it is open."""
         self.driver.get(link)
 
     def leave(self) -> None:
-        """Show nothing, so that no request is under way when a server ends."""
+        """Show an empty page, so that no request is pending when a server ends."""
         self.driver.get("about:blank")
 
     def all(self, selector: str) -> list[WebElement]:
         return self.driver.find_elements("css selector", selector)
 
     def one(self, selector: str) -> WebElement:
-        """The element, once it is there."""
+        """Wait for the element, and return it."""
         wait(f"there is {selector}", lambda: self.all(selector))
         return self.all(selector)[0]
 
@@ -127,7 +127,7 @@ class Browser:
         return found[0].text if found else ""
 
     def wait_text(self, selector: str, is_so: Callable[[str], object] | str) -> str:
-        """The text of an element, once it is as wanted."""
+        """Wait until the text of an element is as wanted, and return it."""
         if isinstance(is_so, str):
             wanted = is_so
             is_so = wanted.__eq__
@@ -135,11 +135,11 @@ class Browser:
         return self.text(selector)
 
     def press(self, *keys: str) -> None:
-        """Keys for what has the focus."""
+        """Press keys in the focused element."""
         self.driver.switch_to.active_element.send_keys(*keys)
 
     def type(self, *keys: str) -> None:
-        """Keys as the keyboard gives them, wherever the focus goes meanwhile."""
+        """Press keys one by one, wherever the focus moves meanwhile."""
         from selenium.webdriver import ActionChains
 
         ActionChains(self.driver).send_keys(*keys).perform()
@@ -152,6 +152,12 @@ class Browser:
     def resize(self, width: int, height: int = 800) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def listed(self, script: str) -> list[object]:
+        """Return the list that a script returns."""
+        found = self.run(script)
+        assert isinstance(found, list)
+        return found
 
     def run(self, script: str, *arguments: object) -> object:
         return self.driver.execute_script(script, *arguments)

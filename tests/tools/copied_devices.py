@@ -1,6 +1,6 @@
-"""Five quite different devices to be copied, made of the core's units, and what reads they answer.
+"""Five different devices for the tests of `modwire scrape`, made from core units.
 
-Helpers of the tests of `modwire scrape`; `answers_of` is all that a client can find out by reading.
+`answers_of` returns everything that a client can find out by reading.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SPAN = 320
 
 
 class LimitedBlock(Block):
-    """Registers 10..199 of a device that answers 32 at once, and 04 where nothing is."""
+    """Registers 10..199, at most 32 per read; other addresses get 04."""
 
     def read(self, address: int, count: int) -> Sequence[int]:
         if count > 32:
@@ -48,7 +48,7 @@ class LimitedBlock(Block):
 
 
 class PairedBlock(Block):
-    """Floats at 20..39, which are refused in halves, and at 44..47 and 200..207."""
+    """Floats at 20..39, 44..47 and 200..207, which must be read whole."""
 
     def read(self, address: int, count: int) -> Sequence[int]:
         for start, stop in ((20, 40), (44, 48), (200, 208)):
@@ -59,7 +59,7 @@ class PairedBlock(Block):
 
 
 class ApartBlock(Block):
-    """Two parts that touch and cannot be read together."""
+    """Two adjacent ranges that cannot be read together."""
 
     def read(self, address: int, count: int) -> Sequence[int]:
         for start, stop in ((0, 30), (30, 60)):
@@ -69,7 +69,7 @@ class ApartBlock(Block):
 
 
 class PickyUnit(Unit):
-    """Refuses whole functions by its own codes, and one in silence."""
+    """Refuses functions by codes of its own, and one without a response."""
 
     refuses: ClassVar = {1: 1, 2: 1, 11: 4, 20: 1, 24: 1, 43: 3}
     silent = (17,)
@@ -151,7 +151,7 @@ DEVICES: dict[str, Callable[[], dict[int, Unit]]] = {
 def answers_of(
     client: BlockingCalls, units: Sequence[int], span: int = SPAN
 ) -> dict[object, object]:
-    """What each read gives, or how it is refused, by what was asked; within `span` addresses."""
+    """Return the result of each read, or its refusal; up to address `span`."""
     found: dict[object, object] = {}
 
     def ask(key: object, question: Callable[[], object]) -> None:
@@ -198,7 +198,7 @@ def answers_of(
 
 @contextmanager
 def simulated(device: DeviceSpec, endpoints: Sequence[str]) -> Iterator[View]:
-    """The device served by a simulation in a thread of its own, while the block runs."""
+    """Serve a device during the block, by a simulation in a thread; yields its view."""
     ready = threading.Event()
     failures: list[BaseException] = []
     simulation: list[Simulation] = []
@@ -222,7 +222,7 @@ def simulated(device: DeviceSpec, endpoints: Sequence[str]) -> Iterator[View]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(60)
         if failures:
             raise failures[0]
         yield simulation[0].view
@@ -230,12 +230,12 @@ def simulated(device: DeviceSpec, endpoints: Sequence[str]) -> Iterator[View]:
         if thread.is_alive() and scope:
             token, cancel = scope[0]
             token.run_sync_soon(cancel.cancel)
-        thread.join(20)
+        thread.join(60)
     assert not failures
 
 
 class SerialLine:
-    """Two pseudo-terminals, joined: what is written to `left` comes out of `right`, and back."""
+    """Two pseudo-terminals, connected to each other: `left` and `right`."""
 
     def __init__(self) -> None:
         pairs = [os.openpty(), os.openpty()]

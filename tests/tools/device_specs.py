@@ -1,10 +1,11 @@
-"""hypothesis strategies for devices, as device files have them."""
+"""hypothesis strategies for the devices in device files."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from modwire_tools.addresses import TABLES, Place
+from modwire.units.tables import TABLES
+from modwire_tools.addresses import Place
 from modwire_tools.simulator.behaviours import Choice, Copy, Counter, Ramp, RandomWalk, Sine
 from modwire_tools.simulator.devices import (
     SILENCE,

@@ -1,6 +1,6 @@
-"""Drives the real window of `modwire gui`, in its own loop, as a user and clients would.
+"""Drives the real window of `modwire gui` in its own loop, like a user and clients.
 
-A test's steps are a generator in Tk's loop: it yields what it waits for.
+The steps of a test are a generator in Tk's loop, which yields the conditions to wait for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Steps = Generator[Callable[[], object], None, None]
 
-_PATIENCE = 10.0  # seconds for one step
+_PATIENCE = 60.0  # seconds for one step, on a busy machine
 _INTERVAL = 5  # milliseconds
 
 
@@ -66,14 +66,14 @@ value = 40
 
 
 def setup_of(**values: str) -> Setup:
-    """What is typed into the form; the system chooses the port where none is given."""
+    """Return the texts in the form; by default, the system chooses the port."""
     from modwire_tools.gui.setup import Setup
 
     return Setup(**{"port": "0", **values})
 
 
 def started(window: Window) -> Steps:
-    """Push the start button, and wait until all is served."""
+    """Push the start button, and wait until the devices are served."""
     yield lambda: window.form.start_button.winfo_viewable()
     window.form.start_button.invoke()
     yield running(window)
@@ -84,7 +84,7 @@ def drive(setup: Setup, body: Callable[[Window], Steps]) -> None:
     try:
         failures, interrupted = _driven(setup, body)
     finally:
-        # Tk's objects must go in this thread, not when another one happens to collect.
+        # Tk's objects must be freed in this thread, not by a collection in another one.
         gc.collect()
     if failures:
         raise failures[0]
@@ -110,7 +110,7 @@ def _driven(setup: Setup, body: Callable[[Window], Steps]) -> tuple[list[BaseExc
                 waiting[:] = [next(steps)]
                 deadline[0] = monotonic() + _PATIENCE
             if monotonic() > deadline[0]:
-                # Thrown into it, so that the traceback shows where it waits.
+                # Thrown into the steps, so that the traceback shows which one waits.
                 steps.throw(AssertionError(f"waited in vain; the window says {shown(window)}"))
         except StopIteration:
             window.close()
@@ -129,7 +129,7 @@ def shown(window: Window) -> str:
 
 
 def message(window: Window) -> str:
-    """The sentence that stands in the window."""
+    """Return the message in the window."""
     return str(window.message.cget("text")) if window.message.winfo_manager() else ""
 
 
@@ -148,12 +148,12 @@ def port_of(window: Window, device: int = 0) -> int:
 
 @contextmanager
 def asking(port: int) -> Iterator[Callable[[Callable[[Client], T]], Future[T]]]:
-    """A client in a thread; what is asked of it comes as a future.
+    """Run a client in a thread; its results are futures.
 
-    Nobody waits for the thread: the window's loop must go on, so that it is answered.
+    Do not wait for the thread: the loop of the window must run to serve it.
     """
     thread = ThreadPoolExecutor(1)
-    client = connect(f"tcp://127.0.0.1:{port}?timeout=10")
+    client = connect(f"tcp://127.0.0.1:{port}?timeout=60")
     try:
         yield lambda function: thread.submit(function, client)
     finally:
@@ -162,7 +162,7 @@ def asking(port: int) -> Iterator[Callable[[Callable[[Client], T]], Future[T]]]:
 
 
 def row_of(rows: LazyRows, text: str) -> int:
-    """The index of the row whose first text is `text`, brought into sight; or -1."""
+    """Scroll to the row whose first text is `text`; returns its index, or -1."""
     for at in range(rows.count):
         if not rows.texts(at):
             _bring_into_sight(rows, at)
@@ -180,13 +180,13 @@ def _bring_into_sight(rows: LazyRows, at: int) -> None:
 
 
 def cell(rows: LazyRows, text: str, column: int) -> str:
-    """What a row shows in a column."""
+    """Return the text of a row in a column."""
     at = row_of(rows, text)
     return rows.texts(at)[column] if at >= 0 else ""
 
 
 def double_click(rows: LazyRows, index: int, column: int) -> None:
-    """With the mouse on a cell."""
+    """Double-click a cell."""
     rows.tree.see(str(index))
     rows.tree.update_idletasks()
     x, y, width, height = rows.tree.bbox(str(index), str(column))
@@ -197,14 +197,14 @@ def double_click(rows: LazyRows, index: int, column: int) -> None:
 
 
 def press(widget: tk.Misc, keys: str) -> None:
-    """A key, with the focus on a widget."""
+    """Press a key in a widget."""
     widget.focus_force()
     widget.update()
     widget.event_generate(f"<{keys}>")
 
 
 def type_in(entry: tk.Misc | None, text: str, keys: str = "Return") -> None:
-    """A new text in a field, and a key behind it."""
+    """Replace the text of a field, and press a key."""
     assert entry is not None, "there is no field"
     entry.delete(0, "end")  # type: ignore[attr-defined]
     entry.insert(0, text)  # type: ignore[attr-defined]

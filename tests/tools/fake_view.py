@@ -142,7 +142,7 @@ class FakeView:
         return [ConnectionInfo(0, "tcp://127.0.0.1:5020", "127.0.0.1:40000", NOW, NOW + 1, 9)]
 
     def add_message(self, **changes: object) -> None:
-        """One more request, a read of one holding register unless `changes` say otherwise."""
+        """Add a message: a read of one holding register, with `changes` applied."""
         message = Message(
             number=len(self.messages) + 1,
             time=time.time(),

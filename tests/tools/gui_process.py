@@ -1,6 +1,6 @@
-"""A program: the window of `modwire gui`, which tells its standard output what it shows.
+"""A program: the window of `modwire gui`, operated by lines on standard input.
 
-Started by test_gui_process.py with a port. It reads lines: "start", "show POINT", "close".
+test_gui_process.py starts it with a port. The lines are "start", "show POINT" and "close".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
                 value = cell(window.points.rows, name, 1)
                 print(f"{window.session.state}|{value}|{message(window)}", flush=True)
             else:
-                # What the frame's cross does.
+                # As the close button of the window does.
                 window.root.tk.eval(window.root.protocol("WM_DELETE_WINDOW"))
                 return
         window.root.after(5, obey)

@@ -1,4 +1,4 @@
-"""HTTP requests and a WebSocket, written out by hand: the tests of the page need each header."""
+"""HTTP requests and a WebSocket with full control of the headers, for the tests of the page."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import struct
 from collections.abc import Mapping
 from types import TracebackType
 
-PATIENCE = 15.0  # seconds
+PATIENCE = 30.0  # seconds for what takes milliseconds, on a busy machine
 
 
 class Answer:
-    """The status, the headers and the body of an answer."""
+    """The status, the headers and the body of a response."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -43,7 +43,7 @@ def ask(
     host: str = "127.0.0.1",
     raw: bytes | None = None,
 ) -> Answer:
-    """The answer to one request; a `body` is sent as JSON, `raw` as it is."""
+    """Send a request, and return its response; `body` is sent as JSON, `raw` unchanged."""
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
     try:
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
@@ -55,7 +55,7 @@ def ask(
 
 
 class RefusedSocketError(Exception):
-    """The server answered with another status than 101."""
+    """Raised if the server responds with another status than 101."""
 
     def __init__(self, status: int) -> None:
         super().__init__(str(status))
@@ -63,7 +63,7 @@ class RefusedSocketError(Exception):
 
 
 class WebSocket:
-    """A WebSocket to the page's server, as far as its tests need one."""
+    """A small WebSocket client for the page's server."""
 
     def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
@@ -106,7 +106,7 @@ class WebSocket:
         return taken
 
     def send(self, message: object, opcode: int = 1) -> None:
-        """Send a text of JSON, or bytes as they are."""
+        """Send a message as JSON, or bytes unchanged."""
         data = message if isinstance(message, bytes) else json.dumps(message).encode()
         length = (
             bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
@@ -116,7 +116,7 @@ class WebSocket:
         self._socket.sendall(bytes([0x80 | opcode]) + length + mask + masked)
 
     def receive(self) -> tuple[int, bytes]:
-        """The next message: its opcode and its data."""
+        """Return the opcode and the data of the next message."""
         first, second = self._take(2)
         length = second & 0x7F
         if length == 126:
@@ -126,7 +126,7 @@ class WebSocket:
         return first & 0x0F, self._take(length)
 
     def push(self, *, is_seen: bool = True) -> dict[str, dict[str, object]]:
-        """The changes of the next push."""
+        """Return the changes of the next push."""
         opcode, data = self.receive()
         while opcode == 9:  # a ping
             opcode, data = self.receive()
@@ -138,24 +138,11 @@ class WebSocket:
         return changes
 
     def closing(self) -> tuple[int, str]:
-        """The code and the reason with which the server closes."""
+        """Return the code and the reason of the server's close."""
         opcode, data = self.receive()
         while opcode != 8:
             opcode, data = self.receive()
         return int.from_bytes(data[:2], "big"), data[2:].decode()
-
-    def has_more(self, seconds: float) -> bool:
-        """Whether something comes within these seconds."""
-        if self._buffer:
-            return True
-        self._socket.settimeout(seconds)
-        try:
-            self._receive()
-        except TimeoutError:
-            return False
-        finally:
-            self._socket.settimeout(PATIENCE)
-        return True
 
     def __enter__(self) -> WebSocket:
         return self

@@ -1,4 +1,4 @@
-"""`ServedPage`: the page of a view, in a thread of its own; `RunningPage`: with a simulation."""
+"""`ServedPage`: the page of a view, served in a thread; `RunningPage`: with a simulation."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from modwire_tools.web import format_link, serve_page
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 30.0  # seconds
 _Result = TypeVar("_Result")
 
 
 def boiler() -> DeviceSpec:
-    """Two units, tables with gaps, and values of many types."""
+    """Return a device with two units, tables with gaps, and values of many types."""
     points = [
         PointSpec("flow_temperature", parse_place("ir:0"), "float32", unit="°C",
                   behaviour=Sine(62, 6, 90)),
@@ -50,10 +50,9 @@ def boiler() -> DeviceSpec:
 
 
 class ServedPage:
-    """`with ServedPage(view) as page`: `link` and `port` are the page's.
+    """`with ServedPage(view) as page`: serves the page at `link` and `port`.
 
-    `run` is a task to be started beforehand, the simulation's. A `port` of 0 is chosen by the
-    system.
+    `run` is the task of the simulation, started before the page. For `port` 0, the system chooses.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class ServedPage:
         self._thread = threading.Thread(target=self._run)
 
     def do(self, act: Callable[[], _Result]) -> _Result:
-        """The result of `act`, called in the simulation's loop, where a view belongs."""
+        """Call `act` in the loop of the simulation, as a view needs it, and return its result."""
         return trio.from_thread.run_sync(act, trio_token=self._trio)
 
     def _run(self) -> None:
@@ -137,6 +136,6 @@ class RunningPage(ServedPage):
 
     @property
     def ports(self) -> list[int]:
-        """Where the devices are served."""
+        """The ports of the devices."""
         devices = self.do(self.view.devices)
         return [int(each.endpoints[0].rpartition(":")[2]) for each in devices]

@@ -1,7 +1,7 @@
 """Takes the pictures of the page for `docs/`: `python tests/tools/take_screenshots.py`.
 
-Each view is shown with a simulation that clients talk to, in Chromium. It takes about a minute,
-since trends need something to draw.
+Chromium shows each view of a simulation with clients. It takes about a minute, because trends
+need some samples.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def _talk(meter: TcpClient, boiler: TcpClient) -> None:
     meter.write_coil(0, True)
     meter.read_discrete_inputs(0, 2)
     with suppress(ModbusError):
-        meter.read_holding_registers(400, 2)  # refused: an exception is in the traffic
+        meter.read_holding_registers(400, 2)  # refused, for an exception in the traffic
 
 
 class Camera:
-    """A browser, and clients that keep the devices busy."""
+    """A browser, and clients for some traffic."""
 
     def __init__(self, driver: WebDriver, page: RunningPage, talk: Callable[[], None]) -> None:
         self._driver = driver
@@ -56,7 +56,7 @@ class Camera:
         self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
     def take(self, name: str, view: str, *clicks: str, seconds: float = 1.5) -> None:
-        """A picture of a view, some seconds after it was opened, with these elements clicked."""
+        """Take a picture of a view, `seconds` after it was opened, with these elements clicked."""
         driver = self._driver
         driver.get(self._link + view)
         aside = {"type": "mouseMoved", "x": 1, "y": 1}

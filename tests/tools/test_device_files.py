@@ -1,4 +1,4 @@
-"""Device files: what is written is read as the same, and a mistake is named with its place."""
+"""Device files: written devices are read as equal, and errors name the place of a mistake."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from modwire_tools.simulator.meter import energy_meter
 DOCUMENT = Path(__file__).parents[2] / "docs" / "device-files.md"
 
 
+@pytest.mark.timeout(600)  # seconds: it computes much, and the machine may be busy
 @pytest.mark.parametrize("form", ["toml", "json"])
 @given(device=devices())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -144,7 +145,7 @@ MISTAKES = {
     UNIT + "missing = { coils = 0 }": 'must be an exception code 1..255 or "silence", got 0',
     UNIT + "limits = { coils = 2001 }": "limits, coils must be 1..2000, got 2001",
     UNIT + "refuses = { 200 = 1 }": "refuses may have function codes 1..127, got '200'",
-    UNIT + "faults = { drop = 2 }": "the rate of drop must be 0.0 to 1.0, got 2",
+    UNIT + "faults = { drop = 2 }": "faults, drop must be 0..1, got 2",
     UNIT + "faults = { drip = 1 }": "did you mean drop?",
     UNIT + "[[unit.file]]\nnumber = 0": "number must be 1..65535, got 0",
     UNIT + "[[unit.fifo]]\naddress = 1\nvalues = '" + "0000 " * 32 + "'": "must be 0..31, got 32",

@@ -1,4 +1,4 @@
-"""The pages of the window: registers, traffic, faults; and clients that see what is done there."""
+"""The pages of the window: registers, traffic and faults, and what clients see of them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from modwire_tools.gui.window import Window
 
     from ..conftest import RequirePeer
+
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -96,7 +99,7 @@ def test_traffic_is_told_in_words_and_filtered() -> None:
             talked = ask(talk)
             yield talked.done
             talked.result()
-        # It was recorded before anybody looked.
+        # It was recorded before the page was opened.
         press(window.root, "Control-f")
         pane = window.traffic
         yield lambda: len(_answers(pane.tree)) == 3

@@ -1,4 +1,4 @@
-"""`modwire gui` as a process: a client reads what the window shows, and how the command ends."""
+"""`modwire gui` as a process: a client reads what the window shows; exit codes and errors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modwire_sync import connect
-from programs import PATIENCE, free_port
+from programs import free_port
 from virtual_screen import virtual_display
 
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
 
+pytestmark = pytest.mark.timeout(600)
+
 HERE = Path(__file__).parent
+PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
 COMMAND = [sys.executable, "-m", "modwire_tools", "gui"]
 
 
@@ -39,7 +42,7 @@ def _process(display: str, *command: object) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "DISPLAY": display, "PYTHONPATH": str(HERE)},
+        env={**os.environ, "DISPLAY": display},
     )
     try:
         yield process
@@ -52,12 +55,12 @@ def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
     give_up = monotonic() + PATIENCE
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
             return
         except OSError:
             assert monotonic() < give_up, "nobody listens"
             assert process.poll() is None, "the process has ended"
-            sleep(0.05)  # from outside, there is no other way to know
+            sleep(0.05)  # there is no event for a port that another process opens
 
 
 def test_a_client_reads_what_the_window_shows_until_it_is_closed(display: str) -> None:
@@ -78,7 +81,7 @@ def test_a_client_reads_what_the_window_shows_until_it_is_closed(display: str) -
 
         say("start")
         _wait_for(port, process)
-        with connect(f"tcp://127.0.0.1:{port}?timeout=10") as client:
+        with connect(f"tcp://127.0.0.1:{port}?timeout=60") as client:
             (period,) = client.read_holding_registers(0, 1)
             _until(lambda: shows("demand_period") == ["running", str(period), ""])
             client.write_registers(0, [period + 15])
@@ -87,14 +90,14 @@ def test_a_client_reads_what_the_window_shows_until_it_is_closed(display: str) -
         output, errors = process.communicate(timeout=PATIENCE)
         assert (output, errors, process.returncode) == ("closed\n", "", 0)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), 5)
+        socket.create_connection(("127.0.0.1", port), PATIENCE)
 
 
 def _until(condition: object) -> None:
     give_up = monotonic() + PATIENCE
     while not condition():  # type: ignore[operator]
         assert monotonic() < give_up, "the window does not show it"
-        sleep(0.02)  # it is asked again, there is nothing that it could tell
+        sleep(0.02)  # the window sends no event, so it is asked again
 
 
 @pytest.mark.parametrize(
@@ -104,7 +107,7 @@ def test_a_signal_ends_it_cleanly(display: str, number: signal.Signals, code: in
     port = free_port()
     with _process(display, *COMMAND, "--port", port, "--start") as process:
         _wait_for(port, process)
-        with connect(f"tcp://127.0.0.1:{port}?timeout=10") as client:
+        with connect(f"tcp://127.0.0.1:{port}?timeout=60") as client:
             assert tuple(client.read_holding_registers(0, 1)) == (15,)
             process.send_signal(number)
             output, errors = process.communicate(timeout=PATIENCE)
@@ -114,7 +117,7 @@ def test_a_signal_ends_it_cleanly(display: str, number: signal.Signals, code: in
 def _run(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[object, str, str]:
-    """The exit code of the command, and what it prints: where it ends before there is a window."""
+    """Run a command that ends before it opens a window; returns exit code and output."""
     from modwire_tools.cli import main
 
     monkeypatch.setattr(sys, "argv", ["modwire", "gui", *arguments])
@@ -133,7 +136,7 @@ def _run(
 def test_without_a_display_it_says_what_to_do(
     display: str, sentence: str, require_peer: RequirePeer
 ) -> None:
-    virtual_display(require_peer)  # without Tk, there is another sentence
+    virtual_display(require_peer)  # the message without Tk is another one
     environment = {**os.environ, "DISPLAY": display}
     done = subprocess.run(
         COMMAND, env=environment, capture_output=True, text=True, timeout=PATIENCE

@@ -1,4 +1,4 @@
-"""The window of `modwire gui`, on a screen of Xvfb: what users do in it, and what clients see."""
+"""The window of `modwire gui` on a screen of Xvfb: what users do, and what clients see."""
 
 from __future__ import annotations
 
@@ -27,13 +27,16 @@ from driven_window import (
     stopped,
     type_in,
 )
-from programs import free_port
+from programs import PATIENCE, free_port
 from virtual_screen import virtual_display
 
 if TYPE_CHECKING:
     from modwire_tools.gui.window import Window
 
     from ..conftest import RequirePeer
+
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_a_client_reads_what_the_window_shows_and_an_edit_reaches_it() -> None:
             yield read.done
             assert tuple(read.result()) == (20, 40)
 
-            # What is no value stays in its field, until Escape, and says what is allowed.
+            # A wrong value stays in its field until Escape, with a message about what is allowed.
             rows.select(row_of(rows, "ct_ratio"))
             press(rows.tree, "Return")
             type_in(window.points.editor.entry, "many")
@@ -84,7 +87,7 @@ def test_a_client_reads_what_the_window_shows_and_an_edit_reaches_it() -> None:
             press(window.points.editor.entry, "Escape")
             assert window.points.editor.entry is None
 
-            # A bit is switched by Enter alone.
+            # Enter switches a bit.
             rows.select(row_of(rows, "relay_1"))
             press(rows.tree, "Return")
             coils = ask(lambda client: client.read_coils(0, 2))
@@ -117,14 +120,14 @@ def test_a_clients_writes_show_and_a_point_can_be_held() -> None:
         press(rows.tree, "space")
         held = cell(rows, "voltage_l1", 1)
         assert cell(rows, "voltage_l1", 5) == "held: sine around 230, 60 s"
-        # The meter lives on, the point does not.
+        # Other points still change, this one does not.
         seconds = cell(rows, "operating_seconds", 1)
         yield lambda: cell(rows, "operating_seconds", 1) != seconds
         assert cell(rows, "voltage_l1", 1) == held
         press(rows.tree, "space")
         yield lambda: cell(rows, "voltage_l1", 1) != held
 
-        # Meanwhile its trend has become a line.
+        # By now, its trend is a line.
         yield lambda: window.points.chart.find_withtag("line")
         (label,) = window.points.chart.find_withtag("last")
         assert window.points.chart.itemcget(label, "text").endswith(" V")
@@ -176,7 +179,7 @@ def test_two_devices_are_apart_and_one_can_be_stopped(device_file: Path) -> None
             yield lambda: all(each.done() for each in read)
             assert [tuple(each.result()) for each in read] == [(1200,), (900,)]
 
-        # Another unit of it.
+        # Another unit of the device.
         window.units.current(1)
         window.units.event_generate("<<ComboboxSelected>>")
         yield lambda: cell(points, "level", 1) == "40"
@@ -199,7 +202,7 @@ def test_devices_may_be_on_consecutive_addresses() -> None:
         yield from started(window)
         places = f"tcp://127.0.1.1:{port} to tcp://127.0.1.2:{port}"
         assert window.root.title() == f"Energy meter (2 devices) at {places} - modwire"
-        socket.create_connection(("127.0.1.2", port), 5).close()
+        socket.create_connection(("127.0.1.2", port), PATIENCE).close()
 
     setup = setup_of(host="127.0.1.1", port=str(port), devices="2", consecutive="addresses")
     drive(setup, body)
@@ -298,7 +301,7 @@ def _class(root: tk.Tk, name: str) -> str:
 
 
 def _inside(root: tk.Tk, name: str) -> list[str]:
-    """The names of all widgets in a widget; those of Tk's own dialogs have no objects."""
+    """Return the names of all widgets in a widget; Tk's own dialogs have no Python objects."""
     found: list[str] = []
     for each in root.tk.splitlist(root.tk.call("winfo", "children", name)):
         found += [each, *_inside(root, each)]
@@ -355,22 +358,22 @@ def test_closing_while_it_starts_ends_all() -> None:
         yield lambda: window.form.start_button.winfo_viewable()
         window.form.start_button.invoke()
         assert window.session.state == "starting"
-        # Ends here, and `drive` returns only when nothing runs any more.
+        # `drive` returns only after everything has ended.
 
     drive(setup_of(devices="20"), body)
 
 
 def _refuses(port: int) -> bool:
-    """Whether nobody listens at a port."""
+    """True if nothing listens on a port."""
     try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
+        socket.create_connection(("127.0.0.1", port), PATIENCE).close()
     except ConnectionRefusedError:
         return True
     return False
 
 
 def _free_ports(count: int) -> int:
-    """The first of some consecutive ports on which nobody listens."""
+    """Return the first of `count` consecutive ports on which nothing listens."""
     while True:
         first = free_port()
         try:

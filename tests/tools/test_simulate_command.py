@@ -1,4 +1,4 @@
-"""`modwire simulate` and `modwire scrape` as processes: what they print, and how they end."""
+"""`modwire simulate` and `modwire scrape` as processes: their output and their end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
@@ -20,15 +21,15 @@ from modwire_tools.cli import main
 from modwire_tools.simulator.files import read_device, write_device
 from modwire_tools.simulator.meter import energy_meter
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
-PATIENCE = 30.0
+PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
 MODWIRE = (sys.executable, "-m", "modwire_tools")
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a command that ends by itself."""
+    """Run a command that ends by itself; returns exit code, standard output, standard error."""
     result = subprocess.run(
         [*MODWIRE, *map(str, arguments)],
         capture_output=True,
@@ -40,7 +41,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 
 
 def run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """The same in this process, for commands that end before they do anything: it is quicker."""
+    """Do the same in this process, which is faster, for commands that end at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["modwire", *arguments])
         with pytest.raises(SystemExit) as ended:
@@ -51,7 +52,7 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, 
 
 @contextmanager
 def simulating(*arguments: object, code: int = 130) -> Iterator[list[str]]:
-    """What `modwire simulate` says while it runs; Ctrl+C ends it, and it says no more."""
+    """Run `modwire simulate`; yields its output. Ctrl+C ends it, without further output."""
     process = subprocess.Popen(
         [*MODWIRE, "simulate", *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -77,7 +78,7 @@ def simulating(*arguments: object, code: int = 130) -> Iterator[list[str]]:
 
 
 def endpoints(lines: list[str]) -> list[str]:
-    """The endpoints in the lines that tell where devices are."""
+    """Return the endpoints in the output."""
     return [
         each.strip()
         for line in lines
@@ -161,7 +162,7 @@ WRONG = {
     "--tcp 127.0.0.1:x": "--tcp: endpoint 'tcp://127.0.0.1:x': port must be 0..65535, got 'x'",
     "--udp tcp://127.0.0.1": "--udp: 'tcp://127.0.0.1' is an endpoint of another kind: tcp",
     "--tcp 127.0.0.1:1?unit=3": "--tcp: '127.0.0.1:1?unit=3' has unit, which only clients have",
-    "--serial x?baudrate=0": "--serial: endpoint 'rtu://x?baudrate=0': baudrate must be 1 or more",
+    "--serial x?baudrate=0": "--serial: endpoint 'rtu://x?baudrate=0': baudrate must be greater",
     "--devices 2 --serial /dev/x": "--devices: /dev/x is one line, where every unit needs an id",
     "--devices 2 --tcp 127.0.0.1:65535": "--devices: ports must be 1..65535: device 2 would",
 }
@@ -202,7 +203,7 @@ def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
 
 @contextmanager
 def original() -> Iterator[str]:
-    """A device with two units, as an endpoint."""
+    """Serve a device with two units; yields its endpoint."""
     units = {
         2: Unit(holding_registers=SequentialBlock(0, range(300))),
         3: Unit(SequentialBlock(5, [True, False, True])),
@@ -259,13 +260,18 @@ def test_silence_is_copied_too(tmp_path: Path) -> None:
         """
     )
     served = simulated(read_device(path), ["tcp://127.0.0.1:0"])
-    with served as view, connect(f"{view.devices()[0].endpoints[0]}?timeout=0.2") as client:
-        assert client.read_holding_registers(0) == [1]
-        assert client.read_input_registers(1, 2) == [2, 3]
+    with served as view, connect(view.devices()[0].endpoints[0]) as client:
+        assert client.read_holding_registers(0, timeout=PATIENCE) == [1]
+        assert client.read_input_registers(1, 2, timeout=PATIENCE) == [2, 3]
         with pytest.raises(ResponseTimeoutError):
-            client.read_holding_registers(1)
+            client.read_holding_registers(1, timeout=0.2)
         with pytest.raises(ResponseTimeoutError):
-            client.read_input_registers(0, 3)
+            client.read_input_registers(0, 3, timeout=0.2)
+
+
+def _accept_interrupts() -> None:
+    """Undo what shells do to background jobs: their children ignore SIGINT, as Python then does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
@@ -277,11 +283,15 @@ def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
             env=ENVIRONMENT,
+            preexec_fn=_accept_interrupts,
         )
         part = tmp_path / "copy.toml.part"
         try:
-            while not part.exists() and process.poll() is None:
-                pass  # it is written with the first step
+            give_up = monotonic() + PATIENCE
+            while not part.exists():  # written at the first step
+                assert process.poll() is None, "the scrape has ended"
+                assert monotonic() < give_up, "the scrape keeps nothing"
+                sleep(0.01)  # there is no event for a new file
             process.send_signal(signal.SIGINT)
             _, error = process.communicate(timeout=PATIENCE)
         finally:

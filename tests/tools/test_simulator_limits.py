@@ -1,4 +1,4 @@
-"""A hostile device file and an impatient user: neither may end a simulation, nor block it."""
+"""Hostile device files and impatient users must neither stop a simulation nor block it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from modwire_tools.simulator.behaviours import Choice
 from modwire_tools.simulator.expressions import Expression
 from modwire_tools.simulator.files import DeviceFileError, read_device
 from modwire_tools.simulator.meter import energy_meter
-from test_simulation import client_of, device, point, running
+from running_simulation import client_of, device, point, running
 
 
 def read_point(tmp_path: Path, *points: dict[str, object]) -> None:
@@ -119,7 +119,7 @@ def test_the_last_of_many_clicks_decides_whether_a_device_runs(clicks: str) -> N
             runs = clicks.endswith("s")
             await trio.testing.wait_all_tasks_blocked(0.01)
             assert (view.devices()[0].running, dict(view.problems())) == (runs, {})
-            # No other one holds the port, or answers in its place.
+            # Nothing else holds the port, or responds in its place.
             if runs:
                 async with client_of(view) as client:
                     assert await client.read_holding_registers(0) == [15]

@@ -1,4 +1,4 @@
-"""What a user has in a file is not lost, and a damaged file of ours gets one sentence."""
+"""Files of the user are not overwritten, and a damaged state file gets one sentence."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_device_is_no_file_to_go_on_with(endpoint: str, name: str) -> None:
 
 
 def test_a_folder_is_no_file_to_write(endpoint: str, tmp_path: Path) -> None:
-    """It would be found at the end of a scrape of hours."""
+    """Otherwise the error would come at the end of a scrape of hours."""
     folder = tmp_path / "copy.toml"
     folder.mkdir()
     result = modwire("scrape", endpoint, "-o", folder, "--unit", "1", "--force")

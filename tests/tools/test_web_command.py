@@ -1,4 +1,4 @@
-"""`modwire simulate --web`: what is printed, what is refused, and how it ends."""
+"""`modwire simulate --web`: its output, wrong arguments, and its end."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ import pytest
 from fake_view import FakeView
 from modwire_tools.cli.ending import WrongArgumentError
 from modwire_tools.cli.page import Page, parse_page
-from page_requests import PATIENCE, ask
+from page_requests import ask
 from running_page import ServedPage
 
+pytestmark = pytest.mark.timeout(600)
+
+PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
 COMMAND = [sys.executable, "-m", "modwire_tools", "simulate", "--tcp", "127.0.0.1:0"]
 
 
@@ -65,7 +68,7 @@ def test_a_wrong_argument_gets_one_sentence(
 
 @contextmanager
 def _started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The command, running, and what it has printed until "Ctrl+C ends it."."""
+    """Run the command; yields it with its output up to "Ctrl+C ends it."."""
     with subprocess.Popen([*COMMAND, *arguments], stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
@@ -88,7 +91,7 @@ def test_the_page_is_served_until_ctrl_c() -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 130
         assert process.stderr is not None
-        assert process.stderr.read() == ""  # no traceback, and nothing of the server's log
+        assert process.stderr.read() == ""  # no traceback, and no log of the server
 
 
 def test_the_link_that_is_printed_has_the_token() -> None:
@@ -107,7 +110,7 @@ def test_a_port_in_use_ends_the_command_with_one_sentence() -> None:
             [*COMMAND, "--web", f"127.0.0.1:{page.port}"],
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=PATIENCE,
         )
     sentence = f"modwire: --web: cannot listen at 127.0.0.1:{page.port}: address already in use\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", sentence)

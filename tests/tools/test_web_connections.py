@@ -1,4 +1,4 @@
-"""Connections to the page's server: none stays for ever, whatever its peer does or does not do."""
+"""Connections to the page's server: every one ends, whatever its peer does."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-import pytest
 import trio
 from starlette.types import Receive, Scope, Send
 
-from modwire_tools.web import connections
 from modwire_tools.web.connections import Connections
 
-PATIENCE = 15.0  # seconds
+PATIENCE = 30.0  # seconds
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -32,14 +30,18 @@ async def _answers(scope: Scope, receive: Receive, send: Send) -> None:
 
 @asynccontextmanager
 async def _served(
-    app: Callable[[Scope, Receive, Send], Awaitable[None]], silent: float = 60.0
+    app: Callable[[Scope, Receive, Send], Awaitable[None]],
+    *,
+    most: int = 500,
+    silent: float = 60.0,
+    stalled: float = 60.0,
 ) -> AsyncIterator[int]:
-    """The port at which `app` is served in the block."""
+    """Serve `app` during the block; yields the port."""
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setblocking(False)
     stopping = trio.Event()
     async with trio.open_nursery() as nursery:
-        served = Connections(app, silent=silent)
+        served = Connections(app, most=most, silent=silent, stalled=stalled)
         nursery.start_soon(served.serve, [listening], stopping)
         with trio.fail_after(PATIENCE):
             yield int(listening.getsockname()[1])
@@ -91,11 +93,9 @@ def test_a_failure_ends_one_connection_alone() -> None:
     trio.run(main)
 
 
-def test_the_one_that_was_silent_for_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_MOST_CONNECTIONS", 2)
-
+def test_the_one_that_was_silent_for_longest_makes_room() -> None:
     async def main() -> None:
-        async with _served(_answers) as port:
+        async with _served(_answers, most=2) as port:
             streams: list[trio.SocketStream] = []
             for _ in range(3):
                 stream = await trio.open_tcp_stream("127.0.0.1", port)
@@ -111,8 +111,7 @@ def test_the_one_that_was_silent_for_longest_makes_room(monkeypatch: pytest.Monk
     trio.run(main)
 
 
-def test_one_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_STALLED", 0.2)
+def test_one_that_takes_nothing_is_given_up() -> None:
     ended = trio.Event()
 
     async def floods(scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +124,7 @@ def test_one_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
             ended.set()
 
     async def main() -> None:
-        async with _served(floods) as port:
+        async with _served(floods, stalled=0.2) as port:
             stream = await trio.open_tcp_stream("127.0.0.1", port)
             await stream.send_all(REQUEST)
             await ended.wait()

@@ -1,4 +1,4 @@
-"""The page's own documentation: its pictures are there, and its requests do what it says."""
+"""The documentation of the page: its pictures exist, and its requests work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_each_picture_is_there_and_small() -> None:
 
 
 def _requests() -> list[list[str]]:
-    """What the lines with curl have as arguments."""
+    """Return the arguments of each curl command."""
     lines = re.findall(r"^curl (.*)$", TEXT.replace("\\\n", " "), re.MULTILINE)
     return [shlex.split(line) for line in lines]
 

@@ -1,4 +1,4 @@
-"""Xvfb, a screen that nobody sees, on a display number of its own."""
+"""A virtual screen by Xvfb, on an unused display number."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
 
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 60.0  # seconds
 _KEEPER = 'Xvfb "$@" & read line; kill $!'
 
 
 def virtual_display(require_peer: RequirePeer) -> str:
-    """The name of the display, such as ":7"; the test is skipped, or fails, where none can be."""
+    """Return the name of the display, such as ":7"; skips or fails the test without Xvfb or Tk."""
     require_peer("Xvfb", shutil.which("Xvfb") is not None, "apt-get install xvfb")
     require_peer("Tk", find_spec("_tkinter") is not None, "apt-get install python3-tk")
     return _display()
@@ -25,10 +25,9 @@ def virtual_display(require_peer: RequirePeer) -> str:
 
 @cache
 def _display() -> str:
-    """Starts Xvfb, which ends when this process has: a shell waits for the end of a pipe.
+    """Start Xvfb, which ends with this process: a shell waits for the end of a pipe.
 
-    Tk keeps its connection for as long as the process is there, and ends the process if the
-    screen goes away before.
+    Tk keeps its connection until the process ends, and aborts the process if the screen ends first.
     """
     kept, _ = os.pipe()  # its other end stays open
     reader, writer = os.pipe()

@@ -1,9 +1,10 @@
-"""What stands at the far end of the trio clients in these tests: streams that a script plays."""
+"""Peers of the trio clients in these tests: streams and names that a script plays."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import trio
 import trio.testing
@@ -19,26 +20,26 @@ def play(main: Callable[[], Awaitable[None]]) -> None:
 
 
 class Far:
-    """The far end of a stream; `request` gives what the client sent, `send` answers."""
+    """The peer's end of a stream; `request` returns what the client sent, `send` answers."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
-        self._buffer = b""
+        self.buffer = b""
 
     async def request(self, size: int = 12) -> bytes:
         """The next `size` bytes: one request of function 1 to 6 is 12 on TCP, 8 on RTU."""
         with trio.fail_after(PATIENCE):
-            while len(self._buffer) < size:
+            while len(self.buffer) < size:
                 data = await self.stream.receive_some()
-                assert data, f"the client closed the link after {self._buffer.hex(' ')!r}"
-                self._buffer += bytes(data)
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+                assert data, f"the client closed the link after {self.buffer.hex(' ')!r}"
+                self.buffer += bytes(data)
+        data, self.buffer = self.buffer[:size], self.buffer[size:]
         return data
 
     async def ended(self) -> bool:
-        """Whether the client closes the link before it sends anything more."""
+        """True if the client closes the link before it sends anything more."""
         with trio.fail_after(PATIENCE):
-            return not self._buffer and await self.stream.receive_some() == b""
+            return not self.buffer and await self.stream.receive_some() == b""
 
     async def send(self, *pieces: bytes) -> None:
         for piece in pieces:
@@ -46,15 +47,15 @@ class Far:
 
 
 def pair(**arguments: object) -> tuple[Client, Far]:
-    """A client on a memory stream, and its far end."""
+    """A client on a memory stream, and the peer's end of it."""
     near, far = trio.testing.memory_stream_pair()
     return Client(near, **arguments), Far(far)  # type: ignore[arg-type]
 
 
 def reply(request: bytes, *registers: int) -> bytes:
-    """The answer to a request of function 3 or 4, with its transaction id; by default its address.
+    """The response to a request of function 3 or 4; by default the register holds its address.
 
-    So a caller that asks for an address of its own sees whether the answer is its own.
+    A caller that asks for an address of its own sees by that whether the response is its own.
     """
     values = registers or (int.from_bytes(request[8:10], "big"),)
     body = b"".join(value.to_bytes(2, "big") for value in values)
@@ -78,3 +79,31 @@ def listening() -> socket.socket:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     return listener
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A TCP port of 127.0.0.1 where connections are refused: it is taken, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+class Names(trio.abc.HostnameResolver):
+    """Resolves every name to 127.0.0.1, after `look_up` for the first, second, ... time."""
+
+    def __init__(self, look_up: Callable[[int], Awaitable[None]]) -> None:
+        self._look_up = look_up
+        self.attempts = 0
+        trio.socket.set_custom_hostname_resolver(self)
+
+    async def getaddrinfo(  # type: ignore[override]
+        self, host: object, port: int, *details: object, **options: object
+    ) -> list[tuple[object, ...]]:
+        self.attempts += 1
+        await self._look_up(self.attempts)
+        address = ("127.0.0.1", port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address)]
+
+    async def getnameinfo(self, *_: object) -> tuple[str, str]:  # type: ignore[override]
+        raise AssertionError("no client needs the name of an address")

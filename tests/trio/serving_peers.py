@@ -1,12 +1,13 @@
-"""What stands at the far end of the trio servers in these tests, and units that are awaited."""
+"""Peers of the trio servers in these tests, units that are awaited, and clocks."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import trio
 import trio.testing
 
@@ -25,6 +26,28 @@ SLOW_ANSWER = tcp("03024711", unit=2)
 def play(main: Callable[[], Awaitable[None]]) -> None:
     """Run `main` with a clock that jumps to the next deadline when all tasks wait."""
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+def play_by_hand(main: Callable[[trio.testing.MockClock], Awaitable[None]]) -> None:
+    """Run `main` with a clock that stands still until `main` moves it with `jump`.
+
+    Sockets work as ever meanwhile, so that no stall of this machine can reach a time limit.
+    """
+    clock = trio.testing.MockClock()
+    trio.run(main, clock, clock=clock)
+
+
+async def settled() -> None:
+    """Wait until every task waits and nothing has come on any socket of this process.
+
+    The time is for the system: on a busy machine it delivers late what a socket has sent.
+    """
+    await trio.testing.wait_all_tasks_blocked(0.05)
+
+
+def without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the servers wait for their sockets as they do on Windows and macOS."""
+    monkeypatch.setattr("modwire_trio.servers.tcp.AVAILABLE", False)
 
 
 class Waiting(AsyncUnit):
@@ -60,7 +83,7 @@ def single() -> Units:
 
 
 class End:
-    """The far end of a stream, with a bound on every wait."""
+    """The peer's end of a stream, with a bound on every wait."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
@@ -87,7 +110,7 @@ class End:
         assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
 
     async def is_closed(self) -> bool:
-        """Whether the server closes the connection; waits for it, and takes no other bytes."""
+        """Wait for the next byte; True if the server closes the connection instead."""
         with trio.fail_after(PATIENCE):
             try:
                 return await self.stream.receive_some(1) == b""
@@ -108,6 +131,28 @@ async def dialled(address: tuple[str, int] | str, source: str | None = None) -> 
         stream = await trio.open_tcp_stream(*address, local_address=source)
     async with stream:
         yield End(stream)
+
+
+class Greedy:
+    """A peer that asks without end and reads nothing; `sent` bytes have gone out."""
+
+    def __init__(self, end: End, frame: bytes) -> None:
+        assert isinstance(end.stream, trio.SocketStream)
+        self._socket = end.stream.socket
+        self._frames = frame * 100
+        self._size = len(frame)
+        self._scope = trio.CancelScope()
+        self.sent = 0
+
+    async def run(self) -> None:
+        """Send until `stop`, or until the server closes the connection."""
+        with self._scope, suppress(ConnectionError):
+            while True:
+                # `send` may take a part of a frame: go on behind it.
+                self.sent += await self._socket.send(self._frames[self.sent % self._size :])
+
+    def stop(self) -> None:
+        self._scope.cancel()
 
 
 class Served:
@@ -148,7 +193,7 @@ class Served:
 async def served(
     serve: Callable[..., Awaitable[None]], *args: object, **kwargs: object
 ) -> AsyncIterator[Served]:
-    """A server while the block lasts; `address` is what it told that it had started with."""
+    """A server while the block lasts; `address` is what it passed to `task_status.started`."""
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         server = Served()
@@ -166,20 +211,20 @@ async def served(
 
 
 async def in_thread(function: Callable[[], Any]) -> Any:
-    """What `function`, which waits, gives; for at most `PATIENCE` seconds."""
+    """Return the result of a blocking function, run in a thread for at most `PATIENCE` seconds."""
     with trio.fail_after(PATIENCE):
         return await trio.to_thread.run_sync(function, abandon_on_cancel=True)
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait until something is so that no event tells."""
+    """Wait until a condition holds for which there is no event."""
     with trio.fail_after(PATIENCE):
-        while not holds():  # noqa: ASYNC110 - as it says
+        while not holds():  # noqa: ASYNC110 - there is no event
             await trio.sleep(0.001)
 
 
 class OddUnits(Units):
-    """Units of somebody's own, whose looking up fails."""
+    """A user's own `Units`, whose look-up of unit 13 fails."""
 
     def get(self, unit_id: int) -> Unit | None:
         if unit_id == 13:

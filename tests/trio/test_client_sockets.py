@@ -1,4 +1,4 @@
-"""The clients on sockets: how links are opened, lost and opened anew; `connect`; `RemoteUnit`."""
+"""The clients on sockets: how links are opened, lost and opened anew; `connect`."""
 
 from __future__ import annotations
 
@@ -12,27 +12,25 @@ import trio
 import trio.testing
 
 import modwire_trio
-from client_peers import PATIENCE, Far, accept, listening, pair, play, reply
+from client_peers import (
+    PATIENCE,
+    Far,
+    Names,
+    accept,
+    listening,
+    play,
+    refusing_port,
+    reply,
+)
 from modwire import (
     ClientOptions,
     ConnectionLostError,
-    ExceptionResponse,
-    IllegalDataAddressError,
-    ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
-    Response,
     ResponseTimeoutError,
     RtuFraming,
-    SequentialBlock,
     TcpFraming,
-    Unit,
-    Units,
-    WriteSingleRegisterRequest,
 )
 from modwire_trio import (
-    AsyncUnit,
     Client,
-    RemoteUnit,
     SerialClient,
     TcpClient,
     UdpClient,
@@ -95,33 +93,34 @@ def test_udp_each_frame_has_a_datagram_of_its_own_and_lost_ones_are_sent_again()
             async def caller(address: int) -> None:
                 got.extend(await client.read_holding_registers(address))
 
-            client = UdpClient("127.0.0.1", port, max_in_flight=16, retries=1, timeout=0.3)
-            async with client, trio.open_nursery() as nursery:
-                nursery.start_soon(caller, 0)
-                await far.recvfrom(300)  # and lost
-                for address in range(1, 8):
-                    nursery.start_soon(caller, address)
-                for _ in range(8):
+            async def device() -> None:
+                while True:
                     request, client_address = await far.recvfrom(300)
                     assert len(request) == 12
                     await far.sendto(reply(request), client_address)
+
+            client = UdpClient("127.0.0.1", port, max_in_flight=16, retries=100, timeout=0.3)
+            async with client, trio.open_nursery() as devices:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(caller, 0)
+                    await far.recvfrom(300)  # the first request is lost
+                    devices.start_soon(device)
+                    for address in range(1, 8):
+                        nursery.start_soon(caller, address)
+                devices.cancel_scope.cancel()
             assert sorted(got) == list(range(8))
 
     trio.run(main)
 
 
-def test_udp_where_nobody_listens_is_a_lost_link() -> None:
+def test_a_udp_port_without_a_listener_is_a_lost_link() -> None:
     async def main() -> None:
-        async with UdpClient("127.0.0.1", _free_port()) as client:
+        # On this address of the loopback network nothing else in these tests has a socket.
+        async with UdpClient("127.0.99.1", 1502, timeout=PATIENCE) as client:
             with pytest.raises(ConnectionLostError):
                 await client.read_holding_registers(0)
 
     trio.run(main)
-
-
-def _free_port() -> int:
-    with listening() as listener:
-        return _port(listener)
 
 
 def test_a_name_is_tried_at_each_of_its_addresses() -> None:
@@ -137,9 +136,10 @@ def test_a_name_is_tried_at_each_of_its_addresses() -> None:
 @pytest.mark.parametrize("source", [None, ("127.0.0.1", 0)])
 def test_a_refused_connection_says_so(source: tuple[str, int] | None) -> None:
     async def main() -> None:
-        client = TcpClient("127.0.0.1", _free_port(), source_address=source)
-        with pytest.raises(ConnectionLostError, match=r"cannot be opened: .*refused") as caught:
-            await client.read_coils(0)
+        with refusing_port() as port:
+            client = TcpClient("127.0.0.1", port, source_address=source)
+            with pytest.raises(ConnectionLostError, match="cannot be opened: .*refused") as caught:
+                await client.read_coils(0)
         error: BaseException | None = caught.value
         while error is not None:
             assert not hasattr(error, "exceptions"), "an ExceptionGroup leaks"
@@ -148,7 +148,7 @@ def test_a_refused_connection_says_so(source: tuple[str, int] | None) -> None:
     trio.run(main)
 
 
-def test_a_name_that_is_none_says_so() -> None:
+def test_a_name_that_cannot_be_resolved_says_so() -> None:
     async def main() -> None:
         for name in ("no..name", "nobody.invalid"):
             with pytest.raises(ConnectionLostError, match="cannot be opened"):
@@ -158,18 +158,11 @@ def test_a_name_that_is_none_says_so() -> None:
 
 
 def test_connecting_takes_no_longer_than_it_may() -> None:
-    class Unreachable(trio.abc.HostnameResolver):
-        """A name whose address never answers."""
-
-        async def getaddrinfo(self, *_: object) -> list[object]:  # type: ignore[override]
-            await trio.sleep_forever()
-            raise AssertionError
-
-        async def getnameinfo(self, *_: object) -> tuple[str, str]:  # type: ignore[override]
-            raise AssertionError
+    async def never(attempt: int) -> None:
+        await trio.sleep_forever()
 
     async def main() -> None:
-        trio.socket.set_custom_hostname_resolver(Unreachable())
+        Names(never)
         client = TcpClient("far.example", connect_timeout=4.0)
         start = trio.current_time()
         with pytest.raises(ConnectionLostError, match="timed out"):
@@ -179,17 +172,17 @@ def test_connecting_takes_no_longer_than_it_may() -> None:
     play(main)
 
 
-def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() -> None:
+def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_waiting_calls() -> None:
     attempts = []
 
-    class Refused(TcpClient):
-        async def _open_socket(self) -> trio.socket.SocketType:
-            attempts.append(trio.current_time())
-            await trio.sleep(1)
-            raise OSError("out of order")
+    async def fail(attempt: int) -> None:
+        attempts.append(trio.current_time())
+        await trio.sleep(1)
+        raise OSError("out of order")
 
     async def main() -> None:
-        client = Refused("127.0.0.1")
+        Names(fail)
+        client = TcpClient("device.example")
         errors: list[ConnectionLostError] = []
 
         async def caller() -> None:
@@ -204,7 +197,7 @@ def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() ->
         assert all("out of order" in str(error) for error in errors)
         for _ in range(8):
             await caller()
-        assert len(attempts) < 9  # the later ones were told at once
+        assert len(attempts) < 9  # the later calls failed at once
         assert "the next try is in" in str(errors[-1])
         pauses = [b - a - 1 for a, b in itertools.pairwise(attempts)]
         assert pauses[:4] == pytest.approx([0, 0.1, 0.2, 0.4])
@@ -215,22 +208,23 @@ def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_who_wait() ->
 
 
 def test_a_connection_closed_while_idle_is_opened_anew_before_a_write() -> None:
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         with listening() as listener:
             client = TcpClient("127.0.0.1", _port(listener))
             async with client, trio.open_nursery() as nursery:
                 far = await accept(listener)
                 nursery.start_soon(client.read_holding_registers, 1)
                 await answer(far)
-                await trio.testing.wait_all_tasks_blocked()
+                await trio.testing.wait_all_tasks_blocked(0.05)
                 await far.stream.aclose()
-                await trio.sleep(0.6)  # longer than a link is trusted
+                clock.jump(0.6)  # a client looks at a link that was idle for so long
                 nursery.start_soon(client.write_register, 1, 2)
                 far = await accept(listener)
                 await far.send(await far.request())
             await far.stream.aclose()
 
-    trio.run(main)
+    clock = trio.testing.MockClock()  # it stands still, but for the jump
+    trio.run(main, clock, clock=clock)
 
 
 def test_a_read_that_met_a_closing_connection_is_repeated_once_and_a_write_is_not() -> None:
@@ -308,69 +302,6 @@ def test_endpoints_and_arguments_that_are_wrong() -> None:
     with pytest.raises(ValueError, match="framing must be one for serial lines"):
         SerialClient("/dev/ttyS0", framing=TcpFraming)
     assert connect("tcp://192.0.2.1?unit=3&timeout=2&retries=1").options.retries == 1
-
-
-def test_a_remote_unit_passes_on_answers_and_refusals() -> None:
-    async def main() -> None:
-        client, far = pair()
-        unit = RemoteUnit(client, 9)
-        request = ReadHoldingRegistersRequest(4, 1)
-        async with client, trio.open_nursery() as nursery:
-
-            async def device() -> None:
-                asked = await far.request()
-                assert asked[6] == 9
-                await far.send(reply(asked))
-                asked = await far.request()
-                await far.send(asked[:4] + b"\0\3\x09\x83\2")
-                await far.send(await far.request())
-
-            nursery.start_soon(device)
-            assert await unit.execute(request) == ReadHoldingRegistersResponse((4,))
-            refusal = await unit.execute(request)
-            assert isinstance(refusal, ExceptionResponse)
-            assert refusal.exception_code == 2
-            assert isinstance(refusal.cause, IllegalDataAddressError)
-            write = WriteSingleRegisterRequest(1, 2)
-            assert await unit.execute(write, broadcast=True) is None
-            assert await unit.execute(request, broadcast=True) is None  # asks nobody
-        await far.stream.aclose()
-        lost = await unit.execute(request)
-        assert isinstance(lost, ExceptionResponse)
-        assert lost.exception_code == 0x0A
-
-    play(main)
-
-
-def test_a_remote_unit_that_does_not_answer() -> None:
-    async def main() -> None:
-        client, _ = pair()
-        async with client:
-            answer = await RemoteUnit(client, timeout=0.5).execute(
-                ReadHoldingRegistersRequest(0, 1)
-            )
-        assert isinstance(answer, ExceptionResponse)
-        assert answer.exception_code == 0x0B
-
-    play(main)
-
-
-def test_an_async_unit_is_a_unit_that_blocks() -> None:
-    class Doubling(AsyncUnit):
-        async def execute(
-            self, request: object, *, broadcast: bool = False
-        ) -> Response | None:  # its request has no public type
-            await trio.lowlevel.checkpoint()
-            return await super().execute(request, broadcast=broadcast)  # type: ignore[arg-type]
-
-    unit = Doubling(holding_registers=SequentialBlock(0, [5]))
-    assert isinstance(unit, Unit)
-    assert unit.blocking
-    assert unit.is_async
-    assert RemoteUnit(TcpClient("192.0.2.1")).is_async
-    assert Units.single(unit)
-    request = ReadHoldingRegistersRequest(0, 1)
-    assert trio.run(unit.execute, request) == ReadHoldingRegistersResponse((5,))
 
 
 def test_rtu_over_tcp_takes_no_late_answer_for_the_next_one() -> None:

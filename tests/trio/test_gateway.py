@@ -1,37 +1,46 @@
-"""`Gateway`: who asks the devices on a line, in tasks, and what becomes of those who leave."""
+"""`Gateway` on trio: clients take turns at a line; what clients that left had asked is dropped."""
 
 from __future__ import annotations
 
 import logging
 import socket
 import struct
+from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from modwire import (
     ClientOptions,
     Request,
     Response,
     ServerOptions,
-    TcpFraming,
     Unit,
-    WriteSingleRegisterRequest,
     WriteSingleRegisterResponse,
 )
 from modwire.errors import GatewayTargetFailedError, ResponseTimeoutError
-from modwire_trio import Client, Gateway, TcpClient, serve_serial, serve_tcp, serve_udp
+from modwire_trio import (
+    Client,
+    Gateway,
+    TcpClient,
+    serve_serial,
+    serve_stream,
+    serve_tcp,
+    serve_udp,
+)
 from server_peers import PATIENCE, line, memory_unit, rtu, tcp
-from serving_peers import dialled, in_thread, served, until
+from serving_peers import End, dialled, in_thread, served, settled, until, without_epoll
 
 
 class FakeLine(Client):
     """A client whose calls end when the test lets them; `asked` are the values they write."""
 
     def __init__(self, **options: Any) -> None:
-        self._set_up("fake", TcpFraming, ClientOptions(**options))
+        near, _ = trio.testing.memory_stream_pair()
+        super().__init__(near, options=ClientOptions(**options))
         self.asked: list[tuple[int | None, int]] = []
         self.may_end = trio.Semaphore(0)
         self.error: Exception | None = None
@@ -52,7 +61,7 @@ class FakeLine(Client):
         return None if unit == 0 else WriteSingleRegisterResponse(0, pdu[4])
 
     def let(self, count: int) -> None:
-        """So many calls may end."""
+        """Let so many calls end."""
         for _ in range(count):
             self.may_end.release()
 
@@ -64,25 +73,18 @@ def write(value: int, unit: int = 1) -> bytes:
     return tcp(f"060000{value:04x}", value, unit=unit)
 
 
-def waiting(gateway: Gateway) -> int:
-    """How many requests wait for their turn at the line of unit 1."""
-    count: int = gateway[1]._line.waiting  # type: ignore[attr-defined]
-    return count
-
-
 @pytest.mark.parametrize("has_epoll", [True, False])
 @pytest.mark.parametrize("resets", [True, False])
-def test_who_goes_away_while_waiting_is_not_asked_for(
+def test_a_waiting_request_of_a_peer_that_leaves_is_not_sent(
     has_epoll: bool, resets: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not has_epoll:
-        monkeypatch.setattr("modwire_trio.servers.tcp.AVAILABLE", False)
+        without_epoll(monkeypatch)
 
     async def main() -> None:
         fake = FakeLine()
-        gateway = Gateway(fake)
         async with (
-            served(serve_tcp, gateway, 0) as server,
+            served(serve_tcp, Gateway(fake), 0) as server,
             dialled(server.address) as first,
             dialled(server.address) as last,
         ):
@@ -90,15 +92,15 @@ def test_who_goes_away_while_waiting_is_not_asked_for(
             await fake.wait_asked(1)
             async with dialled(server.address) as leaving:
                 await leaving.send(write(2))
-                await until(lambda: waiting(gateway) == 1)
+                await settled()
                 if resets:
                     assert isinstance(leaving.stream, trio.SocketStream)
                     leaving.stream.setsockopt(
                         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                     )
-            await until(lambda: waiting(gateway) == 0)
+            await settled()
             await last.send(write(3))
-            await until(lambda: waiting(gateway) == 1)
+            await settled()
             fake.let(2)
             assert await first.receive(12) == write(1)
             assert await last.receive(12) == write(3)
@@ -109,8 +111,8 @@ def test_who_goes_away_while_waiting_is_not_asked_for(
     trio.run(main)
 
 
-def test_who_only_ends_his_sending_hears_that_he_was_queued() -> None:
-    """What is asked already is answered as ever."""
+def test_a_peer_that_only_ends_its_sending_gets_06_for_what_was_queued() -> None:
+    """The request that the device is executing is answered as ever."""
 
     async def main() -> None:
         fake = FakeLine()
@@ -144,8 +146,7 @@ def test_the_end_of_the_server_withdraws_what_waits() -> None:
                     peer = await nursery.start(partial(_open, server.address))
                     await peer.send(write(number))
                     await fake.wait_asked(1)
-                    await until(lambda: waiting(gateway) == number - 1)  # noqa: B023
-            assert waiting(gateway) == 0
+                    await settled()
             fake.let(1)
             async with (
                 served(serve_tcp, gateway, 0) as second,
@@ -166,15 +167,14 @@ def test_the_end_of_the_server_withdraws_what_waits() -> None:
 def test_as_many_are_asked_at_once_as_the_line_takes() -> None:
     async def main() -> None:
         fake = FakeLine(max_in_flight=4)
-        gateway = Gateway(fake)
-        async with served(serve_udp, gateway, 0) as server:
+        async with served(serve_udp, Gateway(fake), 0) as server:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
                 plain.connect(server.address)
                 peer = trio.socket.from_stdlib_socket(plain)
                 for number in range(6):
                     await peer.send(write(number))
                 await fake.wait_asked(4)
-                await until(lambda: waiting(gateway) == 2)
+                await settled()
                 assert len(fake.asked) == 4
                 fake.let(6)
                 with trio.fail_after(PATIENCE):
@@ -184,38 +184,35 @@ def test_as_many_are_asked_at_once_as_the_line_takes() -> None:
     trio.run(main)
 
 
-def test_who_is_cancelled_takes_the_turn_of_nobody() -> None:
-    """Neither where he waits nor where the device is being asked for him; without a server."""
+def test_a_server_that_is_cancelled_leaves_the_line_to_the_others() -> None:
+    """One while its request waits for its turn, and one while the device executes its request."""
 
     async def main() -> None:
         fake = FakeLine()
         gateway = Gateway(fake, {1: 17})
-        ended: list[object] = []
-        scopes = [trio.CancelScope() for _ in range(3)]
-
-        async def ask(number: int) -> None:
-            with scopes[number]:
-                request = WriteSingleRegisterRequest(0, number)
-                ended.append(await gateway[1].execute_for(number, request))  # type: ignore[misc]
-
-        async with trio.open_nursery() as nursery:
+        async with AsyncExitStack() as stack:
+            ends, servers = [], []
             for number in range(3):
-                nursery.start_soon(ask, number)
-                await fake.wait_asked(1)
-                await until(lambda: waiting(gateway) == number)  # noqa: B023
-            scopes[1].cancel()
-            await until(lambda: waiting(gateway) == 1)
-            scopes[0].cancel()
+                near, far = trio.testing.memory_stream_pair()
+                server = served(serve_stream, gateway, near, grace=0)
+                servers.append(await stack.enter_async_context(server))
+                ends.append(End(far))
+                await ends[-1].send(write(number))
+                await settled()
+            await servers[1].stop()
+            await settled()
+            assert fake.asked == [(17, 0)]
+            await servers[0].stop()
             await fake.wait_asked(2)
             fake.let(1)
+            assert await ends[2].receive(12) == write(2)
         assert fake.asked == [(17, 0), (17, 2)]
-        assert ended == [WriteSingleRegisterResponse(0, 2)]
 
     trio.run(main)
 
 
-def test_an_error_of_the_client_is_answered_with_04_and_told() -> None:
-    """And the next in the queue has his turn."""
+def test_an_error_of_the_client_is_answered_with_04_and_reported() -> None:
+    """The next request in the queue has its turn."""
     told: list[BaseException] = []
     options = ServerOptions(on_error=lambda peer, request, error: told.append(error))
 
@@ -259,13 +256,13 @@ def test_a_dead_unit_is_logged_once_and_when_it_is_back(caplog: pytest.LogCaptur
     with caplog.at_level(logging.WARNING, "modwire.server"):
         trio.run(main)
     assert [record.getMessage() for record in caplog.records] == [
-        "gateway to fake: unit 17 does not answer: it is not asked for 0.01 s",
-        "gateway to fake: unit 17 answers again",
+        "gateway to stream: unit 17 does not answer: it is not asked for 0.01 s",
+        "gateway to stream: unit 17 answers again",
     ]
 
 
 def test_a_broadcast_comes_before_what_was_asked_after_it() -> None:
-    """And nobody answers it: own units, each line, and the next request in its turn."""
+    """It goes to the gateway's own units and to each line, and is not answered."""
 
     async def main() -> None:
         fake, other = FakeLine(), FakeLine()
@@ -307,7 +304,7 @@ def test_a_full_queue_on_udp_is_busy_and_other_units_are_not() -> None:
                 for number in (1, 2, 3, 4):
                     await peer.send(write(number))
                     await fake.wait_asked(1)
-                    await until(lambda: waiting(gateway) == min(number - 1, 2))  # noqa: B023
+                    await settled()
                 assert await receive() == tcp("8606", 4)
                 await peer.send(tcp("0300050001", 5, unit=5))
                 assert await receive() == tcp("03020005", 5, unit=5)

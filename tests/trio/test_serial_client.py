@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import os
+import sys
+import termios
 import tty
 from collections.abc import Iterator
 
 import pytest
+import serial
 import trio
 import trio.testing
 
 from client_peers import PATIENCE
 from modwire import AsciiFraming, ConnectionLostError, ResponseTimeoutError
 from modwire.checksums import crc16, lrc
-from modwire_trio import SerialClient, serial_link
+from modwire_trio import SerialClient
 
 
 def rtu(unit: int, pdu: str) -> bytes:
@@ -22,7 +27,7 @@ def rtu(unit: int, pdu: str) -> bytes:
 
 
 class Line:
-    """The far end of a serial line; `path` is the device that the client opens."""
+    """The device's end of a serial line; `path` is the port that the client opens."""
 
     def __init__(self) -> None:
         self.far, self._near = os.openpty()
@@ -40,6 +45,17 @@ class Line:
     def send(self, *pieces: bytes) -> None:
         for piece in pieces:
             os.write(self.far, piece)
+
+    async def send_early(self, data: bytes) -> None:
+        """Send to a client that does not read; return when all of it can be read."""
+        self.send(data)
+        with trio.fail_after(PATIENCE):
+            while self._readable() < len(data):  # noqa: ASYNC110 - there is no event
+                await trio.sleep(0.001)
+
+    def _readable(self) -> int:
+        count = fcntl.ioctl(self._near, termios.FIONREAD, bytes(4))
+        return int.from_bytes(count, sys.byteorder)
 
     def unplug(self) -> None:
         os.close(self.far)
@@ -101,16 +117,16 @@ def test_ascii_with_an_echo(line: Line) -> None:
     trio.run(main)
 
 
-def test_what_comes_late_is_nobodys(line: Line) -> None:
-    """Also where it comes between two calls, when nobody listens."""
+def test_a_late_response_is_dropped(line: Line) -> None:
+    """Also where it comes between two calls, while the client does not read."""
 
     async def main() -> None:
         async with SerialClient(line.path, timeout=0.1) as client:
             with pytest.raises(ResponseTimeoutError):
                 await client.read_holding_registers(0)
             await line.request()
-            await trio.sleep(0.15)  # longer than the unit is waited for
-            line.send(rtu(1, "03 02 006f"))
+            await trio.sleep(0.15)  # the late reply window is over
+            await line.send_early(rtu(1, "03 02 006f"))
             async with trio.open_nursery() as nursery:
 
                 async def device() -> None:
@@ -118,19 +134,22 @@ def test_what_comes_late_is_nobodys(line: Line) -> None:
                     line.send(rtu(1, "03 02 00de"))
 
                 nursery.start_soon(device)
-                assert await client.read_holding_registers(0, timeout=5) == [222]
+                assert await client.read_holding_registers(0, timeout=PATIENCE) == [222]
 
     trio.run(main)
 
 
 def test_callers_take_turns_and_one_of_them_is_cancelled(line: Line) -> None:
     async def main() -> None:
-        async with SerialClient(line.path, timeout=0.3) as client:
+        async with SerialClient(line.path) as client:
             got: dict[int, list[int]] = {}
 
             async def caller(unit: int, scope: trio.CancelScope) -> None:
+                timeout = 0.3 if unit == 1 else PATIENCE
                 with scope:
-                    got[unit] = await client.read_holding_registers(unit, unit=unit)
+                    got[unit] = await client.read_holding_registers(
+                        unit, unit=unit, timeout=timeout
+                    )
 
             async with trio.open_nursery() as nursery:
                 scopes = [trio.CancelScope() for _ in range(4)]
@@ -193,13 +212,18 @@ def test_a_port_that_is_not_there_or_taken(line: Line) -> None:
 
 def test_a_port_that_only_a_thread_can_read(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows, and behind some of pyserial's URLs; also after a cancelled call."""
-    monkeypatch.setattr(serial_link, "descriptor", lambda port: None)
+
+    def fileno(port: serial.Serial) -> int:
+        raise io.UnsupportedOperation("fileno")
+
+    monkeypatch.setattr(serial.Serial, "fileno", fileno)
 
     async def main() -> None:
         async with SerialClient(line.path, timeout=0.2) as client:
-            with trio.move_on_after(0.05):
-                await client.read_holding_registers(0)
-            await line.request()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.read_holding_registers, 0)
+                await line.request()
+                nursery.cancel_scope.cancel()
             for value in (1, 2, 3):
                 async with trio.open_nursery() as nursery:
 
@@ -208,7 +232,8 @@ def test_a_port_that_only_a_thread_can_read(line: Line, monkeypatch: pytest.Monk
                         line.send(rtu(1, f"03 02 000{value}"))
 
                     nursery.start_soon(device)
-                    assert await client.read_holding_registers(0, timeout=5) == [value]
+                    got = await client.read_holding_registers(0, timeout=PATIENCE)
+                    assert got == [value]
             with pytest.raises(ResponseTimeoutError):
                 await client.read_holding_registers(0)
 

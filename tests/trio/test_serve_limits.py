@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import errno
 import socket
-import time
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from modwire_trio import serve_tcp
 from server_peers import READ, READ_ANSWER, memory_unit, tcp
 from serving_peers import (
     SLOW_ANSWER,
     SLOW_READ,
+    Greedy,
     OddUnits,
     dialled,
+    play_by_hand,
     served,
+    settled,
     single,
     waiting_units,
 )
@@ -66,7 +69,7 @@ def test_connections_that_wait_for_their_unit_are_not_closed_for_others() -> Non
 
 
 @pytest.mark.parametrize("is_pipelined", [False, True])
-def test_who_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None:
+def test_a_peer_that_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None:
     async def main() -> None:
         units, unit = waiting_units()
         async with served(serve_tcp, units, 0, max_connections=1) as server:
@@ -74,7 +77,7 @@ def test_who_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None
                 await gone.send(SLOW_READ)
                 await unit.entered.wait()
                 if is_pipelined:
-                    await gone.send(SLOW_READ)  # which nobody reads before the end
+                    await gone.send(SLOW_READ)  # which the server does not read before the end
             async with dialled(server.address) as newcomer:
                 await newcomer.ask(READ, READ_ANSWER)
         assert unit.asked == 1
@@ -83,7 +86,7 @@ def test_who_hung_up_while_its_unit_waits_makes_room(is_pipelined: bool) -> None
     trio.run(main)
 
 
-def test_who_ends_its_sending_is_answered_if_no_room_is_needed() -> None:
+def test_a_peer_that_ends_its_sending_is_answered_if_no_room_is_needed() -> None:
     async def main() -> None:
         units, unit = waiting_units()
         async with (
@@ -135,17 +138,19 @@ def test_hooks_see_the_peer() -> None:
 def test_without_file_descriptors_it_pauses_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """It makes room and tries again at once; if that fails too, it pauses first."""
     failures = 2
-    attempts: list[float] = []
+    attempts = 0
     accept = socket.socket.accept
 
     def fails(listener: socket.socket) -> tuple[socket.socket, Any]:
-        if len(attempts) < failures:
-            attempts.append(time.monotonic())
+        nonlocal attempts
+        attempts += 1
+        if attempts <= failures:
             raise OSError(errno.EMFILE, "Too many open files")
         return accept(listener)
 
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         async with (
             served(serve_tcp, single(), 0) as server,
             dialled(server.address) as first,
@@ -154,19 +159,23 @@ def test_without_file_descriptors_it_pauses_and_goes_on(
         ):
             for end in (first, second, third):
                 await end.ask(READ, READ_ANSWER)
+                clock.jump(1.0)
             monkeypatch.setattr(socket.socket, "accept", fails)
             async with dialled(server.address) as late:
                 await late.send(READ)
                 await third.ask(READ, READ_ANSWER)
+                await settled()
+                assert attempts == failures, "both without a pause between them"
+                clock.jump(0.2)
+                await settled()
+                assert attempts == failures, "it tried without a pause"
+                clock.jump(1.0)
                 assert await late.receive(len(READ_ANSWER)) == READ_ANSWER
-                assert time.monotonic() - attempts[-1] >= 0.2, "it tried without a pause"
             assert await first.is_closed(), "the one that is idle longest makes room"
             for end in (second, third):
                 await end.ask(READ, READ_ANSWER)
 
-    trio.run(main)
-    assert len(attempts) == failures
-    assert attempts[-1] - attempts[0] < 0.2, "it paused although it had made room"
+    play_by_hand(main)
     assert caplog.text.count("Too many open files") == 1
 
 
@@ -190,49 +199,45 @@ def test_the_pause_of_accepting_does_not_delay_the_end(monkeypatch: pytest.Monke
 # What peers do.
 
 
-def test_a_peer_that_never_reads_costs_little_and_stalls_nobody() -> None:
+def test_a_peer_that_never_reads_costs_little_and_stalls_no_other() -> None:
     async def main() -> None:
         seen: list[object] = []
         async with (
             served(serve_tcp, single(), 0, on_call=lambda *_: seen.append(1)) as server,
             dialled(server.address) as greedy,
             dialled(server.address) as other,
+            trio.open_nursery() as nursery,
         ):
-            assert isinstance(greedy.stream, trio.SocketStream)
-            plain = greedy.stream.socket
-            sent = 0
-            with trio.CancelScope() as scope:
-                while True:
-                    scope.deadline = trio.current_time() + 0.5
-                    sent += await plain.send(LONG * 100)
-            answered = len(seen)
+            asking = Greedy(greedy, LONG)
+            nursery.start_soon(asking.run)
+            answered = -1
+            while answered != len(seen):
+                answered = len(seen)
+                await settled()  # the buffers of both directions are full
+            asking.stop()
             for _ in range(10):
                 await other.ask(READ, READ_ANSWER)
             assert len(seen) == answered + 10, "no more requests of the greedy one are taken"
             # It loses nothing when it reads at last.
-            whole, part = divmod(sent, len(LONG))
-            for _ in range(whole):
-                assert await greedy.receive(len(LONG_ANSWER)) == LONG_ANSWER
+            whole, part = divmod(asking.sent, len(LONG))
+            assert await greedy.receive(whole * len(LONG_ANSWER)) == whole * LONG_ANSWER
             await greedy.ask(LONG[part:], LONG_ANSWER)
 
     trio.run(main)
 
 
 def test_a_peer_that_never_reads_is_idle_too() -> None:
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         async with (
-            served(serve_tcp, single(), 0, idle_timeout=0.2) as server,
+            served(serve_tcp, single(), 0, idle_timeout=10.0) as server,
             dialled(server.address) as greedy,
+            trio.open_nursery() as nursery,
         ):
-            assert isinstance(greedy.stream, trio.SocketStream)
-            with trio.fail_after(20.0):
-                try:
-                    while True:
-                        await greedy.stream.socket.send(LONG * 100)
-                except ConnectionError:
-                    pass
+            nursery.start_soon(Greedy(greedy, LONG).run)
+            await settled()  # the buffers of both directions are full
+            clock.jump(10.1)
 
-    trio.run(main)
+    play_by_hand(main)
 
 
 def test_a_flood_leaves_others_their_turn() -> None:
@@ -262,24 +267,32 @@ def test_a_flood_leaves_others_their_turn() -> None:
 
 
 def test_idle_connections_are_closed_and_busy_ones_are_not() -> None:
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         units, unit = waiting_units()
-        start = trio.current_time()
         async with (
-            served(serve_tcp, units, 0, idle_timeout=0.3) as server,
+            served(serve_tcp, units, 0, idle_timeout=10.0) as server,
             dialled(server.address) as silent,
             dialled(server.address) as waiting,
         ):
+            await silent.ask(READ, READ_ANSWER)
             await waiting.send(SLOW_READ)
             await unit.entered.wait()
+            clock.jump(9.9)
+            await settled()
+            await silent.ask(READ, READ_ANSWER)  # in time, and the timeout counts from here
+            clock.jump(9.9)
+            await settled()
+            clock.jump(0.2)
             assert await silent.is_closed()
-            assert trio.current_time() - start >= 0.27
-            await trio.sleep(0.3)
+            clock.jump(100.0)
+            await settled()
             unit.opened.set()
             assert await waiting.receive(len(SLOW_ANSWER)) == SLOW_ANSWER, "it was not idle"
+            await settled()
+            clock.jump(10.1)
             assert await waiting.is_closed()
 
-    trio.run(main)
+    play_by_hand(main)
 
 
 def test_a_bug_ends_one_connection_and_never_the_server(caplog: pytest.LogCaptureFixture) -> None:
@@ -298,7 +311,7 @@ def test_a_bug_ends_one_connection_and_never_the_server(caplog: pytest.LogCaptur
     assert caplog.text.count("ends: an error that is no peer's") == 3
 
 
-def test_noise_is_nobodys_trouble_but_its_senders() -> None:
+def test_noise_ends_the_connection_of_its_sender_only() -> None:
     async def main() -> None:
         async with served(serve_tcp, single(), 0) as server, dialled(server.address) as good:
             for noise in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"\xff" * 4096):

@@ -9,43 +9,34 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import serial
 import trio
+import trio.testing
 
 from modwire import (
     AsciiFraming,
     BinaryFraming,
-    ConnectionLostError,
     Decoder,
     Framing,
     RtuFraming,
     ServerOptions,
-    TcpFraming,
     Units,
     silent_interval,
 )
-from modwire_trio import SerialClient, serial_link, serve_serial
-from modwire_trio.servers import serial as serial_module
+from modwire_trio import SerialClient, serve_serial
+from serial_wires import READ, READ_ANSWER, SLOW_ANSWER, SLOW_READ, ask, deliver, expect
 from server_peers import Gate, Line, gated_units, line, memory_unit, rtu
-from serving_peers import in_thread, play, served, until, waiting_units
-
-READ = rtu("0300050001")
-READ_ANSWER = rtu("03020005")
-SLOW_READ = rtu("0300000001", unit=2)
-SLOW_ANSWER = rtu("03024711", unit=2)
+from serving_peers import (
+    in_thread,
+    served,
+    until,
+    waiting_units,
+)
 
 
 @pytest.fixture
 def wire() -> Iterator[Line]:
     with line() as made:
         yield made
-
-
-async def ask(wire: Line, request: bytes, answer: bytes) -> None:
-    """Send `request` and expect `answer`, while the server has its turn."""
-    wire.send(request)
-    received = await in_thread(lambda: wire.receive(len(answer)))
-    assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
 
 
 @pytest.mark.parametrize("framing", [RtuFraming, AsciiFraming, BinaryFraming])
@@ -60,23 +51,6 @@ def test_requests_are_answered_in_every_framing(wire: Line, framing: type[Framin
             request = wrap(1, 0, bytes.fromhex("0300050001"))
             for _ in range(3):
                 await ask(wire, request, wrap(1, 0, bytes.fromhex("03020005")))
-
-    trio.run(main)
-
-
-def test_ports_that_cannot_be_polled_are_read_in_a_thread(
-    wire: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serial_link, "descriptor", lambda port: None)
-
-    async def main() -> None:
-        units, unit = waiting_units()
-        async with served(serve_serial, units, wire.port) as server:
-            for _ in range(3):
-                await ask(wire, READ, READ_ANSWER)
-            unit.opened.set()
-            await ask(wire, SLOW_READ, SLOW_ANSWER)
-            await server.stop()
 
     trio.run(main)
 
@@ -107,13 +81,13 @@ def test_other_units_and_broadcasts_are_not_answered(wire: Line) -> None:
     trio.run(main)
 
 
-def test_noise_costs_no_request(wire: Line) -> None:
+def test_noise_costs_no_request(wire: Line, caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         units = Units({1: memory_unit()})
         async with served(serve_serial, units, wire.port):
             for noise in (b"\x00", b"\xff\xff", b"\x01\x03", READ[:-1] + b"\x00"):
-                wire.send(noise)
-                await trio.sleep(0.1)  # the silence is part of the case
+                await deliver(wire, noise, caplog)
+                await trio.sleep(0.1)
                 await ask(wire, READ, READ_ANSWER)
         assert units[1].communication_error_count > 0
 
@@ -137,14 +111,14 @@ def test_its_own_echo_is_not_taken_for_a_request(wire: Line) -> None:
         units = Units({1: memory_unit()})
         async with served(serve_serial, units, wire.port, suppress_echo=True):
             await ask(wire, write, write)
-            wire.send(write)  # the adapter hears what the server has sent
+            wire.send(write)  # the adapter receives what the server has sent
             await ask(wire, READ, rtu("03020777"))
 
     trio.run(main)
 
 
 @pytest.mark.parametrize("blocking", [False, True])
-def test_an_answer_that_the_client_gave_up_is_not_sent_into_another_exchange(
+def test_an_answer_that_comes_too_late_is_not_sent_into_another_exchange(
     wire: Line, caplog: pytest.LogCaptureFixture, blocking: bool
 ) -> None:
     async def main() -> None:
@@ -187,7 +161,7 @@ def test_broadcasts_are_executed_in_order_after_what_was_asked_before(wire: Line
             await in_thread(gate.wait_entered)
             for value in range(10):
                 wire.send(rtu(f"060005{value:04x}", unit=0))
-            await ask(wire, READ, READ_ANSWER)  # the broadcasts were heard, and wait
+            await ask(wire, READ, READ_ANSWER)  # the server has read the broadcasts too
             assert not written
             gate.opened.set()
             await until(lambda: len(written) == 10)
@@ -229,8 +203,7 @@ def test_when_cancelled_an_answer_that_waits_for_the_silence_is_sent(wire: Line)
             await unit.entered.wait()
             unit.opened.set()
             server.scope.cancel()
-            received = await in_thread(lambda: wire.receive(len(SLOW_ANSWER)))
-            assert received == SLOW_ANSWER
+            await expect(wire, SLOW_ANSWER)
             await server.over()
 
     trio.run(main)
@@ -251,93 +224,6 @@ def test_a_call_that_hangs_ends_with_the_grace(wire: Line) -> None:
     trio.run(main)
 
 
-def test_a_port_that_goes_away_is_told_alone_and_in_no_group(wire: Line) -> None:
-    async def main() -> None:
-        units, unit = waiting_units()
-        async with served(serve_serial, units, wire.port) as server:
-            await ask(wire, READ, READ_ANSWER)
-            wire.send(SLOW_READ)
-            await unit.entered.wait()
-            wire.hang_up()
-            with pytest.raises(ConnectionLostError, match=f"the serial port {wire.port} is lost"):
-                await server.over()
-
-    trio.run(main)
-
-
-def test_a_port_in_use_or_not_there_is_told(wire: Line) -> None:
-    async def main() -> None:
-        units = Units({1: memory_unit()})
-        async with served(serve_serial, units, wire.port):
-            with pytest.raises(OSError, match=wire.port):
-                await serve_serial(units, wire.port)
-        with pytest.raises(OSError, match="nowhere"):
-            await serve_serial(units, "/dev/nowhere")
-
-    trio.run(main)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"framing": TcpFraming}, "framing must be one for serial lines, got TcpFraming"),
-        ({"parity": "X"}, "parity must be N, E or O, got 'X'"),
-        ({"baudrate": 0}, "baudrate must be greater than 0, got 0"),
-        ({"workers": 0}, "workers must be a whole number, at least 1, got 0"),
-        ({"grace": -1}, "grace must be at least 0 seconds, got -1"),
-    ],
-)
-def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
-    async def main() -> None:
-        with pytest.raises(ValueError, match=message):
-            await serve_serial(Units({1: memory_unit()}), "/dev/nowhere", **arguments)
-
-    play(main)
-
-
-def test_lost_characters_are_counted(wire: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    overruns = iter([0, 0, 3, 3, 3, 3, 3])
-    monkeypatch.setattr(serial_module, "count_overruns", lambda fd: next(overruns, 3))
-
-    async def main() -> None:
-        units = Units({1: memory_unit()})
-        async with served(serve_serial, units, wire.port):
-            await ask(wire, READ, READ_ANSWER)
-            wire.send(READ[:-1] + b"\x00")
-            await trio.sleep(0.1)  # the silence is part of the case
-            await ask(wire, READ, READ_ANSWER)
-        assert units[1].overrun_count == 1
-
-    trio.run(main)
-
-
-def test_a_port_that_takes_nothing_costs_its_answer_only(
-    wire: Line, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serial_module, "_WRITE_TIMEOUT", 0.05)
-    purged: list[object] = []
-    monkeypatch.setattr(serial.Serial, "reset_output_buffer", lambda port: purged.append(port))
-    write = os.write
-
-    def sticks(number: int, data: bytes) -> int:
-        if number == wire.far or purged:
-            return write(number, data)
-        if len(data) == len(READ_ANSWER):
-            return write(number, data[:2])
-        raise BlockingIOError
-
-    monkeypatch.setattr(os, "write", sticks)
-
-    async def main() -> None:
-        async with served(serve_serial, Units({1: memory_unit()}), wire.port):
-            await ask(wire, READ, READ_ANSWER[:2])
-            await until(lambda: bool(purged))
-            await ask(wire, READ, READ_ANSWER)
-
-    trio.run(main)
-    assert "takes no more bytes: an answer is lost" in caplog.text
-
-
 def test_the_wire_is_logged(wire: Line, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "modwire.wire")
 
@@ -348,20 +234,3 @@ def test_the_wire_is_logged(wire: Line, caplog: pytest.LogCaptureFixture) -> Non
     trio.run(main)
     assert f"{wire.port} brought" in caplog.text
     assert f"{wire.port} gets {READ_ANSWER.hex(' ')}" in caplog.text
-
-
-def test_an_answer_that_the_port_takes_in_pieces_is_whole(
-    wire: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write = os.write
-    monkeypatch.setattr(
-        os, "write", lambda number, data: write(number, data if number == wire.far else data[:3])
-    )
-
-    async def main() -> None:
-        async with served(serve_serial, Units({1: memory_unit()}), wire.port) as server:
-            await ask(wire, READ, READ_ANSWER)
-            await ask(wire, READ, READ_ANSWER)
-            await server.stop()
-
-    trio.run(main)

@@ -121,7 +121,7 @@ def test_a_peer_that_never_reads_is_idle_too_and_costs_little() -> None:
     play(main)
 
 
-def test_silence_ends_a_frame_whose_length_nobody_knows() -> None:
+def test_silence_ends_a_frame_of_unknown_length() -> None:
     async def main() -> None:
         end, near = pair()
         async with served(

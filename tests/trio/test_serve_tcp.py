@@ -1,4 +1,4 @@
-"""`serve_tcp` on sockets: where it listens, who is served, and how it ends."""
+"""`serve_tcp` on sockets: its addresses, its peers, and its end."""
 
 from __future__ import annotations
 
@@ -14,28 +14,30 @@ import trio
 import trio.testing
 
 from modwire import AsciiFraming, RtuFraming, Unit, Units
-from modwire.server.peers import HostPort
 from modwire_trio import AsyncUnit, RemoteUnit, TcpClient, serve_tcp
 from server_peers import READ, READ_ANSWER, gated_units, memory_unit, rtu, tcp
 from serving_peers import (
     SLOW_ANSWER,
     SLOW_READ,
+    Greedy,
     dialled,
     in_thread,
+    play_by_hand,
     served,
+    settled,
     single,
     waiting_units,
+    without_epoll,
 )
 
 LONG = tcp("0300000064")
-LONG_ANSWER = tcp("03c8" + "".join(f"{value:04x}" for value in range(100)))
 
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["epoll", "no epoll"])
 def _epoll(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test here with the sockets waited for by one task, and each by its own."""
+    """Run each test twice: one task waits for all sockets, or a task for each."""
     if not request.param:
-        monkeypatch.setattr("modwire_trio.servers.tcp.AVAILABLE", False)
+        without_epoll(monkeypatch)
 
 
 # Where it listens.
@@ -44,7 +46,6 @@ def _epoll(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 def test_it_tells_where_it_listens_and_answers_there() -> None:
     async def main() -> None:
         async with served(serve_tcp, single(), 0) as server:
-            assert isinstance(server.address, HostPort)
             host, port = server.address
             assert host == "127.0.0.1"
             assert port > 0
@@ -73,7 +74,7 @@ def test_hosts_are_names_and_addresses_of_both_kinds(host: str) -> None:
     trio.run(main)
 
 
-def test_a_port_in_use_is_told_alone_and_in_no_group() -> None:
+def test_a_port_in_use_is_a_plain_error_and_no_group() -> None:
     async def main() -> None:
         async with served(serve_tcp, single(), 0) as server:
             port = server.address.port
@@ -137,21 +138,22 @@ def test_serial_frames_in_a_tcp_stream(framing: type[RtuFraming]) -> None:
 
 
 def test_silence_ends_a_frame_on_tcp_too() -> None:
-    async def main() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         units = Units({1: memory_unit()})
         async with (
             served(serve_tcp, units, 0, framing=RtuFraming, idle_timeout=60.0) as server,
             dialled(server.address) as end,
         ):
-            start = trio.current_time()
-            await end.ask(rtu("080000a537"), rtu("080000a537"))
-            assert trio.current_time() - start < 5.0
+            await end.send(rtu("080000a537"))
+            await settled()
+            clock.jump(1.0)
+            assert await end.receive(8) == rtu("080000a537")
             await end.ask(rtu("0300050001"), rtu("03020005"))
 
-    trio.run(main)
+    play_by_hand(main)
 
 
-def test_units_that_block_stall_nobody_but_their_client() -> None:
+def test_units_that_block_stall_their_client_only() -> None:
     async def main() -> None:
         units, gate = gated_units()
         async with (
@@ -219,7 +221,7 @@ def test_a_gateway_asks_several_devices_at_once() -> None:
 # The end.
 
 
-def test_when_cancelled_calls_may_end_and_nobody_new_gets_in() -> None:
+def test_when_cancelled_calls_may_end_and_new_connections_are_refused() -> None:
     async def main() -> None:
         units, gate = gated_units()
         async with (
@@ -260,20 +262,22 @@ def test_a_thread_that_hangs_cannot_keep_it_from_ending() -> None:
     trio.run(main)
 
 
-def test_answers_that_nobody_takes_last_no_longer_than_the_grace() -> None:
-    async def main() -> None:
+def test_answers_that_are_not_read_delay_the_end_by_the_grace_at_most() -> None:
+    async def main(clock: trio.testing.MockClock) -> None:
         async with (
-            served(serve_tcp, single(), 0, grace=0.1) as server,
+            served(serve_tcp, single(), 0, grace=10.0) as server,
             dialled(server.address) as greedy,
+            trio.open_nursery() as nursery,
         ):
-            assert isinstance(greedy.stream, trio.SocketStream)
-            with trio.CancelScope() as scope:
-                while True:
-                    scope.deadline = trio.current_time() + 0.3
-                    await greedy.stream.socket.send(LONG * 100)
-            await server.stop()
+            nursery.start_soon(Greedy(greedy, LONG).run)
+            await settled()  # the buffers of both directions are full
+            server.scope.cancel()
+            await settled()
+            assert not server.ended.is_set()
+            clock.jump(10.1)
+            await server.over()
 
-    trio.run(main)
+    play_by_hand(main)
 
 
 def test_it_leaves_no_file_open() -> None:
@@ -295,7 +299,7 @@ def test_it_leaves_no_file_open() -> None:
         assert len(os.listdir("/proc/self/fd")) == before
 
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("this system does not tell which files are open")
+        pytest.skip("this system does not list the open files")
     trio.run(main)
 
 

@@ -14,9 +14,7 @@ import trio.testing
 
 from modwire import RtuFraming
 from modwire_trio import Client, serve_stream
-from serving_peers import (
-    single,
-)
+from serving_peers import single
 
 
 @pytest.fixture
@@ -26,10 +24,11 @@ def certificate(tmp_path: Path) -> Path:
     if program is None:
         pytest.skip("there is no openssl to make a certificate with")
     made = tmp_path / "both.pem"
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     out = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
     subprocess.run(
-        [program, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *name, *out],
+        [program, "req", "-x509", *key, "-nodes", "-days", "2", *name, *out],
         check=True,
         capture_output=True,
     )

@@ -1,4 +1,4 @@
-"""`serve_udp`: an answer for each request, to whoever asked."""
+"""`serve_udp`: each request is answered, to the peer that sent it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import trio
 import trio.testing
 
 from modwire import RtuFraming
-from modwire.server.peers import HostPort
 from modwire_trio import UdpClient, serve_udp
 from server_peers import PATIENCE, READ, READ_ANSWER, gated_units, rtu, tcp
 from serving_peers import (
@@ -62,7 +61,6 @@ def test_each_peer_gets_the_answers_to_its_own_requests() -> None:
         async with served(
             serve_udp, single(), 0, on_call=lambda who, *_: seen.append(who)
         ) as server:
-            assert isinstance(server.address, HostPort)
             with peer(server.address) as one, peer(server.address) as two:
                 await one.send(tcp("0300010001", 1))
                 await two.send(tcp("0300020001", 2))
@@ -125,7 +123,7 @@ def test_ipv6(host: str) -> None:
     trio.run(main)
 
 
-def test_units_that_block_stall_nobody_and_too_many_calls_get_06() -> None:
+def test_units_that_block_stall_no_other_peer_and_too_many_calls_get_06() -> None:
     async def main() -> None:
         units, gate = gated_units()
         async with served(serve_udp, units, 0, max_calls=2, workers=1) as server:
@@ -189,7 +187,7 @@ def test_a_call_that_hangs_ends_with_the_grace() -> None:
     trio.run(main)
 
 
-def test_only_allowed_networks_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_allowed_networks_are_answered(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         async with served(serve_udp, single(), 0, allow=["127.0.0.2"]) as server:
             with peer(server.address) as stranger, peer(server.address, "127.0.0.2") as friend:
@@ -227,7 +225,7 @@ def test_what_makes_no_sense_is_refused_at_once(arguments: dict[str, Any], messa
     trio.run(main)
 
 
-def test_a_port_in_use_is_told() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     async def main() -> None:
         async with served(serve_udp, single(), 0) as server:
             with pytest.raises(OSError, match=str(server.address.port)):

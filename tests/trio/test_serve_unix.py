@@ -1,4 +1,4 @@
-"""`serve_unix`: its file, and who may be there already."""
+"""`serve_unix`: its file, and files that are there already."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from modwire_trio import serve_unix
-from server_peers import READ, READ_ANSWER, tcp
+from server_peers import READ, READ_ANSWER
 from serving_peers import (
     SLOW_ANSWER,
     SLOW_READ,
@@ -20,9 +20,6 @@ from serving_peers import (
     until,
     waiting_units,
 )
-
-LONG = tcp("0300000064")
-LONG_ANSWER = tcp("03c8" + "".join(f"{value:04x}" for value in range(100)))
 
 
 def test_a_unix_socket_is_made_and_removed(tmp_path: Path) -> None:

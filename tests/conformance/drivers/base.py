@@ -1,4 +1,4 @@
-"""What a driver is: the one file that an adapter adds to be held to all scenarios.
+"""The interface of a driver: the one file by which an adapter is held to all scenarios.
 
 The scenarios and the interpreter are written once, as coroutines. A driver runs them on its own
 backend: on one that blocks, `run` drives the coroutine to its end and nothing ever suspends it.
@@ -7,6 +7,7 @@ backend: on one that blocks, `run` drives the coroutine to its end and nothing e
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
@@ -15,11 +16,11 @@ from modwire.calls import AsyncCalls, BlockingCalls
 
 from .far_ends import DatagramListener, End, Listener, PtyListener, SocketListener, dial
 
-PATIENCE = 10.0  # seconds until something that does not happen fails a test
+PATIENCE = 20.0  # seconds until something that does not happen fails a test
 
 # Everything a scenario may ask of a driver; each driver says which of it its backend lacks.
 CAPABILITIES = {
-    "cancel": "a call can be given up by its caller",
+    "cancel": "a call can be cancelled",
     "reopen": "a client opens its link itself, so it can open it anew",
     "tcp": "clients and servers have a TCP address",
     "udp": "clients and servers on UDP",
@@ -44,7 +45,7 @@ class Task:
         raise NotImplementedError
 
     def cancel(self) -> None:
-        """Make its caller give up; needs "cancel"."""
+        """Cancel it; needs "cancel"."""
         raise NotImplementedError
 
 
@@ -69,10 +70,10 @@ class Driver:
     """The package that is driven; several drivers of one share the scenarios among them."""
     lacks: ClassVar[frozenset[str]] = frozenset()
     leaves_time: ClassVar[bool] = False
-    """Whether scenarios in which time passes are left to another driver of the same adapter."""
+    """True if scenarios in which time passes are left to another driver of the same adapter."""
 
     def plays(self, needs: frozenset[str], passes_time: bool) -> bool:
-        """Whether a scenario with these needs is one for this driver."""
+        """True if this driver plays a scenario with these needs."""
         return not needs & self.lacks and not (self.leaves_time and passes_time and not needs)
 
     # Running.
@@ -85,12 +86,16 @@ class Driver:
         """Let time pass."""
         raise NotImplementedError
 
+    def now(self) -> float:
+        """The time in seconds, by the clock that `sleep` goes by."""
+        return time.monotonic()
+
     async def settle(self) -> None:
         """Return when all that was started waits for something, or is done."""
         raise NotImplementedError
 
     async def readable(self, descriptor: int, seconds: float) -> bool:
-        """Whether a descriptor turns readable within `seconds`."""
+        """True if a descriptor turns readable within `seconds`."""
         raise NotImplementedError
 
     def start(self, function: Callable[[], Any]) -> Task:
@@ -98,7 +103,7 @@ class Driver:
         raise NotImplementedError
 
     async def finish(self, function: Callable[[], Any]) -> Any:
-        """What `function` gives, once it is done."""
+        """Return what `function` returns, once it is done."""
         task = self.start(function)
         await task.wait()
         if task.error is not None:

@@ -8,39 +8,41 @@ from __future__ import annotations
 import os
 import socket
 import tty
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import Driver
 
-_PATIENCE = 10.0  # seconds
+_PATIENCE = 20.0  # seconds
+_MOMENT = 0.001  # seconds until a full buffer is tried again
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _LINGER_NOT = (socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
 class End:
-    """The far end of one link."""
+    """The peer's end of one link."""
 
     async def receive(self, size: int) -> bytes:
-        """`size` bytes, or fewer where the link ends or nothing comes any more."""
+        """Receive `size` bytes; fewer if the link ends or nothing more comes."""
         raise NotImplementedError
 
     async def receive_for(self, seconds: float) -> bytes:
-        """What comes within `seconds`; returns as soon as something has come."""
+        """Receive what comes within `seconds`; return as soon as something has come."""
         raise NotImplementedError
 
     async def send(self, data: bytes) -> None:
         raise NotImplementedError
 
     async def ends(self) -> bool:
-        """Whether the other side closes the link, and sends nothing before it does."""
+        """True if the other side closes the link and sends nothing before it does."""
         raise NotImplementedError
 
     def close(self) -> None:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Close a connection in the rude way."""
+        """Cut the connection off with RST in place of FIN."""
         raise NotImplementedError
 
     def end_sending(self) -> None:
@@ -49,7 +51,7 @@ class End:
 
 
 class Listener:
-    """Where far ends come into being. `address` is what the client needs."""
+    """Accepts the connections of a client; `address` is what the client needs."""
 
     address: Any
 
@@ -57,7 +59,7 @@ class Listener:
         raise NotImplementedError
 
     def go_away(self) -> None:
-        """Refuse all who come from here on."""
+        """Refuse every connection from now on."""
         raise NotImplementedError
 
     def come_back(self) -> None:
@@ -65,11 +67,15 @@ class Listener:
         raise NotImplementedError
 
     def be_busy(self) -> None:
-        """Let connections hang until `go_away`."""
+        """Neither accept nor refuse connections, until `be_free` or `go_away`."""
+        raise NotImplementedError
+
+    def be_free(self) -> None:
+        """Accept connections again; those that were tried meanwhile too."""
         raise NotImplementedError
 
     def has_visitor(self) -> bool:
-        """Whether somebody has connected and was not accepted yet."""
+        """True if a connection was made that is not accepted yet."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -77,15 +83,28 @@ class Listener:
 
 
 class DescriptorEnd(End):
-    """What ends of sockets and terminals share: waiting for the descriptor."""
+    """The common part of sockets and terminals: they wait for the descriptor."""
 
     def __init__(self, driver: Driver, descriptor: int) -> None:
         self._driver = driver
         self._descriptor = descriptor
 
     def _read(self, size: int) -> bytes:
-        """Read what is there; b"" at the end, OSError where the link was cut."""
+        """Read what is there; b"" at the end, OSError if the link was cut."""
         raise NotImplementedError
+
+    def _write(self, data: bytes) -> int:
+        """Send as much of `data` as there is room for; BlockingIOError if there is none."""
+        raise NotImplementedError
+
+    async def send(self, data: bytes) -> None:
+        for _ in range(int(_PATIENCE / _MOMENT)):
+            with suppress(BlockingIOError):
+                data = data[self._write(data) :]
+                if not data:
+                    return
+            await self._driver.sleep(_MOMENT)
+        raise AssertionError(f"{len(data)} bytes cannot be sent: nobody reads them")
 
     async def receive(self, size: int) -> bytes:
         data = b""
@@ -113,7 +132,7 @@ class DescriptorEnd(End):
 
 
 class SocketEnd(DescriptorEnd):
-    """The far end of a connection."""
+    """The peer's end of a connection."""
 
     def __init__(self, driver: Driver, link: socket.socket) -> None:
         super().__init__(driver, link.fileno())
@@ -125,8 +144,8 @@ class SocketEnd(DescriptorEnd):
     def _read(self, size: int) -> bytes:
         return self._socket.recv(size)
 
-    async def send(self, data: bytes) -> None:
-        assert self._socket.send(data) == len(data)
+    def _write(self, data: bytes) -> int:
+        return self._socket.send(data)
 
     def close(self) -> None:
         self._socket.close()
@@ -140,7 +159,7 @@ class SocketEnd(DescriptorEnd):
 
 
 class DatagramEnd(SocketEnd):
-    """A datagram socket, which answers whom it heard last; `peer` is whom it speaks to first."""
+    """A datagram socket that sends to the address it last received from, first to `peer`."""
 
     def __init__(self, driver: Driver, link: socket.socket, peer: Any = None) -> None:
         super().__init__(driver, link)
@@ -150,12 +169,12 @@ class DatagramEnd(SocketEnd):
         data, self._peer = self._socket.recvfrom(4096)
         return data
 
-    async def send(self, data: bytes) -> None:
-        assert self._socket.sendto(data, self._peer) == len(data)
+    def _write(self, data: bytes) -> int:
+        return self._socket.sendto(data, self._peer)
 
 
 class PtyEnd(DescriptorEnd):
-    """The far end of a serial line."""
+    """The peer's end of a serial line."""
 
     def __init__(self, driver: Driver, descriptor: int) -> None:
         super().__init__(driver, descriptor)
@@ -164,8 +183,8 @@ class PtyEnd(DescriptorEnd):
     def _read(self, size: int) -> bytes:
         return os.read(self._descriptor, size)
 
-    async def send(self, data: bytes) -> None:
-        assert os.write(self._descriptor, data) == len(data)
+    def _write(self, data: bytes) -> int:
+        return os.write(self._descriptor, data)
 
     def close(self) -> None:
         if self._descriptor >= 0:
@@ -181,8 +200,14 @@ class SocketListener(Listener):
     def __init__(self, driver: Driver, path: str | None) -> None:
         self._driver = driver
         self._fillers: list[socket.socket] = []
-        self._socket = self._open(("127.0.0.1", 0) if path is None else path)
-        self.address = self._socket.getsockname()
+        self._accepted: list[socket.socket] = []
+        # Keeps the port for this listener while it is away.
+        self._place = socket.socket()
+        if path is None:
+            self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._place.bind(("127.0.0.1", 0))
+        self.address = self._place.getsockname() if path is None else path
+        self._socket = self._open(self.address)
 
     def _open(self, address: Any) -> socket.socket:
         if isinstance(address, str):
@@ -195,6 +220,8 @@ class SocketListener(Listener):
         return link
 
     async def accept(self) -> End:
+        if self._accepted:
+            return SocketEnd(self._driver, self._accepted.pop())
         ready = await self._driver.readable(self._socket.fileno(), _PATIENCE)
         assert ready, "the client did not connect"
         return SocketEnd(self._driver, self._socket.accept()[0])
@@ -227,8 +254,25 @@ class SocketListener(Listener):
             filler.connect_ex(self.address)
             self._fillers.append(filler)
 
+    def be_free(self) -> None:
+        fillers = [each.getsockname() for each in self._fillers]
+        for each in self._fillers:
+            each.close()
+        self._fillers = []
+        with suppress(BlockingIOError):
+            while True:
+                link, address = self._socket.accept()
+                if address in fillers:
+                    link.close()
+                else:
+                    self._accepted.append(link)
+        self._socket.listen()
+
     def close(self) -> None:
         self.go_away()
+        self._place.close()
+        for each in self._accepted:
+            each.close()
 
 
 class DatagramListener(Listener):

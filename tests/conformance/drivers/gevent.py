@@ -36,7 +36,7 @@ class GreenletTask(Task):
     def _run(self) -> None:
         try:
             self.value = self._function()
-        except BaseException as error:  # noqa: BLE001 - for whoever asks for the outcome
+        except BaseException as error:  # noqa: BLE001 - the script looks at it
             self.error = error
 
     @property
@@ -66,7 +66,7 @@ class GeventDriver(Driver):
         gevent.sleep(seconds)
 
     async def settle(self) -> None:
-        """Let the loop see what has come, and everybody whom that concerns run."""
+        """Let the loop see what has come, and let the greenlets that wait for it run."""
         gevent.sleep(0.001)
         for _ in range(5):
             gevent.sleep(0)

@@ -28,6 +28,7 @@ from .base import PATIENCE, Driver, Serving, Task
 from .far_ends import Listener
 
 _LOOK = 0.001  # seconds between two looks at a thread
+_LOOKS = 3  # in a row that find it in the same place; one that waits for the GIL sleeps too
 
 
 class ThreadTask(Task):
@@ -39,7 +40,7 @@ class ThreadTask(Task):
     def _run(self) -> None:
         try:
             self.value = self._function()
-        except BaseException as error:  # noqa: BLE001 - for whoever asks for the outcome
+        except BaseException as error:  # noqa: BLE001 - the script looks at it
             self.error = error
 
     @property
@@ -50,7 +51,7 @@ class ThreadTask(Task):
         self._thread.join(PATIENCE)
 
     def where(self) -> object:
-        """Where the thread is in its program, if the system says that it sleeps; else None."""
+        """Return the thread's place in its program, or None while it runs."""
         frame = sys._current_frames().get(self._thread.ident or 0)
         if frame is None:
             return None
@@ -82,18 +83,19 @@ class SyncDriver(Driver):
         time.sleep(seconds)
 
     async def settle(self) -> None:
-        """A thread waits if it sleeps and has not moved between two looks."""
-        for task in self._tasks:
-            end = time.monotonic() + PATIENCE
-            before: object = None
-            while not task.is_done:
-                now = task.where()
-                if now is not None and now == before:
-                    break
-                assert time.monotonic() < end, "a thread neither waits nor ends"
-                before = now
-                time.sleep(_LOOK)
-        self._tasks = [each for each in self._tasks if not each.is_done]
+        """A thread waits if it sleeps and has not moved between several looks."""
+        end = time.monotonic() + PATIENCE
+        before: list[object] = []
+        alike = 0
+        while alike < _LOOKS:
+            self._tasks = [each for each in self._tasks if not each.is_done]
+            now = [each.where() for each in self._tasks]
+            alike = alike + 1 if None not in now and now == before else 0
+            if not now:
+                break
+            assert time.monotonic() < end, "a thread neither waits nor ends"
+            before = now
+            time.sleep(_LOOK)
 
     async def readable(self, descriptor: int, seconds: float) -> bool:
         return bool(select.select([descriptor], [], [], seconds)[0])

@@ -39,7 +39,7 @@ class TrioTask(Task):
         try:
             with self._scope:
                 self.value = await function()
-        except Exception as error:  # noqa: BLE001 - for whoever asks for the outcome
+        except Exception as error:  # noqa: BLE001 - the script looks at it
             self.error = error
         finally:
             self._over.set()
@@ -81,6 +81,9 @@ class TrioDriver(Driver):
 
     async def sleep(self, seconds: float) -> None:
         await trio.sleep(seconds)
+
+    def now(self) -> float:
+        return trio.current_time()
 
     async def settle(self) -> None:
         await trio.testing.wait_all_tasks_blocked(0.001)

@@ -1,1 +1,1 @@
-"""What every client and every server has to do, as data; nothing here knows any adapter."""
+"""The behaviour of every client and every server, as data; nothing here depends on an adapter."""

@@ -32,8 +32,8 @@ from .client_steps import (
 )
 from .frames import framed, tcp
 
-# Seconds by which the pieces of a frame may come apart here; this machine may be busy.
-TORN = 0.5
+# Seconds by which a busy machine may delay the pieces of a frame.
+TORN = PATIENCE
 
 
 def client_options(**options: Any) -> ClientOptions:
@@ -200,7 +200,7 @@ def _wrong_ones() -> list[ClientScenario]:
     begin: list[ClientStep] = [read("a", 5), Expect(asked(5))]
     return [
         ClientScenario(
-            "a stale answer is nobody's",
+            "a stale answer is dropped",
             [*begin, Send(answer(1, 0x7777)), Waits("a"), Send(answer(2)), Result("a", [2])],
         ),
         ClientScenario(
@@ -208,7 +208,7 @@ def _wrong_ones() -> list[ClientScenario]:
             [*begin, Send(answer(1, 0), answer(1, 0x7777), answer(2)), Result("a", [2])],
         ),
         ClientScenario(
-            "an answer of another unit is nobody's",
+            "an answer of another unit is dropped",
             [*begin, Send(answer(1, 1, 9)), Waits("a"), Send(answer(2)), Result("a", [2])],
         ),
         ClientScenario(
@@ -229,7 +229,7 @@ def _wrong_ones() -> list[ClientScenario]:
             [*begin, Send(*[answer(1, 0x7777)] * 2000, answer(2)), Result("a", [2]), *usable(2)],
         ),
         ClientScenario(
-            "what comes while nobody has asked is nobody's",
+            "what comes between two calls is dropped",
             [
                 *usable(1),
                 Send(answer(1, 1), answer(1, 2), answer(1, 3)),
@@ -247,7 +247,7 @@ def _wrong_ones() -> list[ClientScenario]:
             for head in ("0001 0001 0005", "0001 0000 0000", "0001 0000 0001", "0001 0000 ffff")
         ),
         ClientScenario(
-            "a stream that is no Modbus is told to all who wait",
+            "a stream that is no Modbus ends all calls",
             [
                 *begin,
                 read("b", 6),

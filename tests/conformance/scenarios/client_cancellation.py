@@ -1,4 +1,4 @@
-"""Callers who give up, at each stage of a call: nobody else notices, and the link stays right."""
+"""Calls that are cancelled, at each stage: no other call notices, and the link stays right."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from modwire import ConnectionLostError, IllegalDataAddressError, RtuFraming
 
+from ..drivers.base import PATIENCE
 from .client_answers import TORN, answer, asked, client_options, read, usable
 from .client_lines import LINES, Line
 from .client_steps import (
@@ -18,11 +19,11 @@ from .client_steps import (
     Expect,
     IsOpen,
     NobodyCame,
-    Pass,
     PeerCloses,
     PeerComesBack,
     PeerGoesAway,
     PeerIsBusy,
+    PeerIsFree,
     Quiet,
     Raises,
     Result,
@@ -31,8 +32,9 @@ from .client_steps import (
     Waits,
 )
 from .frames import tcp
+from .patient_steps import Discard, Lasts, StillWorks
 
-_LONG = 0.3  # seconds: the timeout of calls that are given up before
+_LONG = 0.3  # seconds: the timeout of calls that are cancelled before
 _TWO = {"max_in_flight": 2}
 
 
@@ -64,7 +66,7 @@ def _with_transactions() -> list[ClientScenario]:
             arguments=_TWO,
         ),
         ClientScenario(
-            "the place of a caller who gave up is free, whoever receives",
+            "the place of a caller who gave up is free for the receiver too",
             [*two, read("c", 7), Cancel("b"), Expect(asked(7, 3)), Send(answer(7, 3)),
              Result("c", [7]), Send(answer(5, 1)), Result("a", [5])],
             arguments=_TWO,
@@ -103,15 +105,16 @@ def _with_transactions() -> list[ClientScenario]:
             arguments=_TWO,
         ),
         ClientScenario(
-            "a caller who gave up is not tried for again",
-            [read("a", 5), Expect(asked(5)), Cancel("a"), Quiet(_LONG + SHORT), *usable(2)],
-            arguments={"timeout": _LONG, "retries": 3},
+            "a call that was cancelled is not retried",
+            [read("a", 5, timeout=_LONG), Expect(asked(5)), Cancel("a"), Discard(),
+             Quiet(_LONG + SHORT), StillWorks()],
+            arguments={"retries": 100},
         ),
         ClientScenario(
             "a caller gives up between two attempts",
-            [read("a", 5), Expect(asked(5, 1)), Expect(asked(5, 2)), Cancel("a"),
-             Send(answer(5, 1), answer(5, 2)), Quiet(), *usable(3)],
-            arguments={"timeout": _LONG, "retries": 9},
+            [read("a", 5, timeout=_LONG), Expect(asked(5, 1)), Expect(asked(5, 2)), Cancel("a"),
+             Discard(), Send(answer(5, 1), answer(5, 2)), Quiet(), StillWorks()],
+            arguments={"retries": 100},
         ),
         ClientScenario(
             "a caller gives up between two requests of one call",
@@ -120,7 +123,7 @@ def _with_transactions() -> list[ClientScenario]:
              Cancel("a"), Send(tcp("2b 0e 01 81 00 00 01 01 01 42", 2)), *usable(3)],
         ),
         ClientScenario(
-            "many give up among many who do not",
+            "many calls are cancelled among many",
             [
                 *(read(f"call {each}", each) for each in range(1, 17)),
                 Expect(b"".join(asked(each, each) for each in range(1, 17))),
@@ -190,18 +193,22 @@ def _of_a_line(line: Line) -> list[ClientScenario]:
 
 
 def _of_time() -> list[ClientScenario]:
-    """What lasts; the same for every framing."""
+    """Scenarios in which time passes; they are the same for every framing."""
     line = Line(RtuFraming)
     return [
         ClientScenario(
             "the line stays taken until the time for the answer is over",
             [
-                read("a", 5, timeout=_LONG),
-                Expect(line.asked(5)),
-                Cancel("a"),
-                read("b", 6, unit=2),
-                Quiet(0.03),
-                Expect(line.asked(6, 2)),
+                Lasts(
+                    _LONG,
+                    [
+                        read("a", 5, timeout=_LONG),
+                        Expect(line.asked(5)),
+                        Cancel("a"),
+                        read("b", 6, unit=2),
+                        Expect(line.asked(6, 2)),
+                    ],
+                ),
                 Send(line.answer(6, 2)),
                 Result("b", [6]),
             ],
@@ -212,7 +219,7 @@ def _of_time() -> list[ClientScenario]:
             [
                 Start("a", "write_register", 1, 2, unit=0),
                 Expect(line.frame("06 0001 0002", 0)),
-                Cancel("a"),
+                Cancel("a", may_be_done=True),
                 *line.usable(),
             ],
             framing=RtuFraming,
@@ -223,14 +230,7 @@ def _of_time() -> list[ClientScenario]:
 
 def _links() -> list[ClientScenario]:
     rtu = Line(RtuFraming)
-    failed: list[ClientStep] = [
-        PeerGoesAway(),
-        read("first"),
-        Raises("first", ConnectionLostError),
-        read("second"),
-        Raises("second", ConnectionLostError),
-        PeerComesBack(),
-    ]
+    patient = {"connect_timeout": PATIENCE}
     return [
         ClientScenario(
             "the only caller gives up while the link is being opened",
@@ -251,12 +251,13 @@ def _links() -> list[ClientScenario]:
             is_opened=False,
         ),
         ClientScenario(
-            "who only connects gives up, and a call gets the link",
+            "connecting is cancelled, and a call gets the link",
             [
-                *failed,
+                PeerIsBusy(),
                 Start("a", "connect"),
                 read("b", 6),
                 Cancel("a"),
+                PeerIsFree(),
                 Accept(),
                 Expect(asked(6)),
                 Send(answer(6)),
@@ -264,15 +265,17 @@ def _links() -> list[ClientScenario]:
                 NobodyCame(),
             ],
             is_opened=False,
+            arguments=patient,
         ),
         ClientScenario(
             "the caller who opens the link gives up, and the others get it",
             [
-                *failed,
+                PeerIsBusy(),
                 read("a", 5),
                 read("b", 6),
                 read("c", 6),
                 Cancel("a"),
+                PeerIsFree(),
                 Accept(),
                 Expect(asked(6, 1) + asked(6, 2)),
                 Send(answer(6, 2), answer(6, 1)),
@@ -281,15 +284,16 @@ def _links() -> list[ClientScenario]:
                 NobodyCame(),
             ],
             is_opened=False,
-            arguments=_TWO,
+            arguments={**_TWO, **patient},
         ),
         ClientScenario(
             "a caller who waits for the link that another opens gives up",
             [
-                *failed,
+                PeerIsBusy(),
                 read("a", 5),
                 read("b", 6),
                 Cancel("b"),
+                PeerIsFree(),
                 Accept(),
                 Expect(asked(5)),
                 Send(answer(5)),
@@ -298,16 +302,17 @@ def _links() -> list[ClientScenario]:
                 *usable(2),
             ],
             is_opened=False,
+            arguments=patient,
         ),
         ClientScenario(
             "all who wait for the link give up",
             [
-                *failed,
+                PeerIsBusy(),
                 read("a", 5),
                 read("b", 6),
                 Cancel("a"),
                 Cancel("b"),
-                Pass(SHORT),
+                PeerIsFree(),
                 read("c", 7),
                 Accept(),
                 Expect(asked(7)),

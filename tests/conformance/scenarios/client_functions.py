@@ -51,7 +51,7 @@ _VECTORS = Path(__file__).parents[2] / "vectors" / "spec_messages.json"
 
 
 class Function(NamedTuple):
-    """A call, the PDU it has to send, the PDU that is answered, and the value it has to give."""
+    """A call, the PDU that it sends, the PDU of the answer, and the value that it returns."""
 
     method: str
     args: tuple[Any, ...]
@@ -236,7 +236,7 @@ def _wrong_arguments() -> list[ClientScenario]:
         steps += [Start("it", method, *args, **kwargs), Raises("it", error, match)]
     return [
         ClientScenario(
-            "wrong arguments are told, and nothing is sent",
+            "wrong arguments are refused, and nothing is sent",
             [
                 *steps,
                 Quiet(),
@@ -247,7 +247,7 @@ def _wrong_arguments() -> list[ClientScenario]:
             ],
         ),
         ClientScenario(
-            "wrong arguments are told before a link is opened",
+            "wrong arguments are refused before a link is opened",
             [
                 Start("it", "read_holding_registers", 0, unit=-1),
                 Raises("it", ValueError, "unit must be"),

@@ -1,4 +1,4 @@
-"""Frames without transaction ids on a stream: one at a time, and late answers told by the unit."""
+"""Frames without transaction ids on a stream: one at a time, and late answers are waited for."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from .client_steps import (
     Waits,
 )
 from .frames import framed, plain
+from .patient_steps import AnswersAgain, Lasts, SendOwed
 
 LINES: list[type[Framing]] = [RtuFraming, AsciiFraming, BinaryFraming]
 _WRITE = "06 0001 0002"
@@ -108,11 +109,12 @@ def _for_each(line: Line) -> list[ClientScenario]:
             framing=framing,
         ),
         ClientScenario(
-            f"nothing but answers that do not fit is told, {name}",
+            f"nothing but answers that do not fit is an error, {name}",
             [
-                read("a", 5, timeout=SHORT),
+                read("a", 5, timeout=1.0),
                 Expect(line.asked(5)),
                 Send(line.frame("04 02 0002")),
+                Pass(SHORT),
                 Raises("a", InvalidResponseError),
             ],
             framing=framing,
@@ -136,7 +138,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
             framing=framing,
         ),
         ClientScenario(
-            f"what comes while nobody has asked is nobody's, {name}",
+            f"what comes between two calls is dropped, {name}",
             [Send(line.answer(1)), Pass(0.02), *line.usable(), Send(line.answer(2)), Pass(0.02),
              *line.usable()],
             framing=framing,
@@ -169,7 +171,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
             arguments={"options": client_options(suppress_echo=True)},
         ),
         ClientScenario(
-            f"an answer of a function that nobody knows, {name}",
+            f"an answer of an unknown function, {name}",
             [
                 Start("a", "call", RawRequest(0x41, b"\x09")),
                 Expect(line.frame("41 09")),
@@ -183,7 +185,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
 
 
 def _of_time() -> list[ClientScenario]:
-    """What lasts; the same for every framing."""
+    """Scenarios in which time passes; they are the same for every framing."""
     line = Line(RtuFraming)
     late: list[ClientStep] = [
         read("a", 5, timeout=SHORT),
@@ -213,31 +215,32 @@ def _of_time() -> list[ClientScenario]:
         ClientScenario(
             "both answers to a read that was sent twice",
             [
-                read("a", 5),
-                Expect(line.asked(5)),
-                Expect(line.asked(5)),
-                Send(line.answer(5)),
+                read("a", 5, timeout=0.3),
+                AnswersAgain("a", lambda _: [line.answer(5)], size=len(line.asked(5))),
                 Result("a", [5]),
                 read("b", 6),
                 Quiet(0.02),
-                Send(line.answer(5)),
+                SendOwed(line.answer(5)),
                 Expect(line.asked(6)),
                 Send(line.answer(6)),
                 Result("b", [6]),
             ],
             framing=RtuFraming,
-            arguments={"timeout": 3 * SHORT, "retries": 1},
+            arguments={"retries": 100},
         ),
         ClientScenario(
             "a broadcast is done after the turnaround",
             [
-                Start("a", "write_register", 1, 2, unit=0),
-                read("b", 5),
-                Expect(line.frame(_WRITE, 0)),
-                Quiet(),
-                Waits("a"),
-                Result("a"),
-                Expect(line.asked(5)),
+                Lasts(
+                    3 * SHORT,
+                    [
+                        Start("a", "write_register", 1, 2, unit=0),
+                        read("b", 5),
+                        Expect(line.frame(_WRITE, 0)),
+                        Result("a"),
+                        Expect(line.asked(5)),
+                    ],
+                ),
                 Send(line.answer(5)),
                 Result("b", [5]),
             ],

@@ -1,4 +1,4 @@
-"""The steps of a client's script: calls by name on one side, a scripted peer on the other."""
+"""The steps of a client's script: named calls on one side, a scripted peer on the other."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ class ClientStage:
         self.client = client
         self.ends: list[End] = []
         self.calls: dict[str, Task] = {}
+        self.owed = 0  # responses to attempts of `AnswersAgain` that the peer has not sent
 
     @property
     def peer(self) -> End:
         return self.ends[-1]
 
     async def outcome(self, name: str) -> Task:
-        """The call `name`, once it is done; its outcome can be asked for once."""
+        """Return the call `name` once it is done; a call has one outcome, for one step."""
         call = self.calls.pop(name)
         await call.wait()
         assert call.is_done, f"call {name!r} is still waiting"
@@ -45,7 +46,7 @@ class ClientStep:
 
     @property
     def passes_time(self) -> bool:
-        """Whether somebody waits here for nothing to happen."""
+        """True if the step lasts until time has passed, not until something happens."""
         return False
 
     async def play(self, stage: ClientStage) -> None:
@@ -117,13 +118,19 @@ class Waits(ClientStep):
 
 @dataclass
 class Cancel(ClientStep):
-    """The caller gives up, wherever the call waits. Nobody asks for its outcome any more."""
+    """The call is cancelled, wherever it waits; its outcome is discarded.
+
+    With `may_be_done`, for a call that ends by itself after a time, it may have ended already.
+    """
 
     needs: ClassVar[frozenset[str]] = frozenset({"cancel"})
     name: str
+    may_be_done: bool = False
 
     async def play(self, stage: ClientStage) -> None:
         call = stage.calls.pop(self.name)
+        if call.is_done and self.may_be_done:
+            return
         assert not call.is_done, f"it was done before: {call.value!r} {call.error!r}"
         call.cancel()
         await call.wait()
@@ -180,7 +187,7 @@ class Send(ClientStep):
 
 @dataclass
 class Pass(ClientStep):
-    """So many seconds pass."""
+    """Time passes, in seconds."""
 
     seconds: float
 
@@ -212,7 +219,7 @@ class PeerResets(ClientStep):
 
 @dataclass
 class Accept(ClientStep):
-    """The client opens its link (anew); what follows happens on the new one."""
+    """The client opens its link, or opens it again; the steps that follow use the new one."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"reopen"})
 
@@ -233,7 +240,7 @@ class NobodyCame(ClientStep):
 
 @dataclass
 class PeerGoesAway(ClientStep):
-    """Nobody listens any more; who tries to connect is refused."""
+    """The peer stops listening; connections are refused."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"reopen"})
 
@@ -243,7 +250,7 @@ class PeerGoesAway(ClientStep):
 
 @dataclass
 class PeerComesBack(ClientStep):
-    """Somebody listens again, at the same address."""
+    """The peer listens again, at the same address."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"reopen"})
 
@@ -253,7 +260,7 @@ class PeerComesBack(ClientStep):
 
 @dataclass
 class PeerIsBusy(ClientStep):
-    """Who tries to connect is neither accepted nor refused, until the peer goes away."""
+    """Connections are neither accepted nor refused, until the peer is free or goes away."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"reopen", "tcp"})
 
@@ -262,8 +269,18 @@ class PeerIsBusy(ClientStep):
 
 
 @dataclass
+class PeerIsFree(ClientStep):
+    """Connections are accepted; those that were tried before too, when they are tried again."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"reopen", "tcp"})
+
+    async def play(self, stage: ClientStage) -> None:
+        stage.listener.be_free()
+
+
+@dataclass
 class Connect(ClientStep):
-    """The client is told to open its link, and does."""
+    """`connect` of the client, until it returns."""
 
     async def play(self, stage: ClientStage) -> None:
         await stage.driver.finish(stage.driver.connect(stage.client))
@@ -271,7 +288,7 @@ class Connect(ClientStep):
 
 @dataclass
 class Close(ClientStep):
-    """The client is told to close its link."""
+    """`close` of the client, until it returns."""
 
     async def play(self, stage: ClientStage) -> None:
         await stage.driver.finish(stage.driver.close(stage.client))
@@ -287,7 +304,7 @@ class Ended(ClientStep):
 
 @dataclass
 class IsOpen(ClientStep):
-    """Whether the client says that its link is open."""
+    """The value of the client's `is_open`."""
 
     is_open: bool
 
@@ -297,7 +314,7 @@ class IsOpen(ClientStep):
 
 @dataclass
 class Check(ClientStep):
-    """What else the client says of itself."""
+    """Anything else that holds for the client."""
 
     holds: Callable[[Any], bool]
 
@@ -318,7 +335,7 @@ class ClientScenario:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The capabilities that a driver must have. A plain connection any can have."""
+        """The capabilities that a driver must have; every driver has plain connections."""
         link = {self.link} - {"tcp"}
         if not self.is_opened:
             link |= {"reopen"}
@@ -326,7 +343,7 @@ class ClientScenario:
 
     @property
     def passes_time(self) -> bool:
-        """Whether anybody waits for nothing to happen."""
+        """True if a step lasts until time has passed."""
         return any(step.passes_time for step in self.steps)
 
 

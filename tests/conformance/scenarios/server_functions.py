@@ -226,7 +226,7 @@ def _effects() -> list[ServerScenario]:
 def _units() -> list[ServerScenario]:
     return [
         ServerScenario(
-            "a unit that nobody has is not answered for",
+            "a unit that is not there is not answered for",
             [Connect("a"), Send("a", tcp(READ, 1, 9)), Silence("a"), *ask(READ, READ_ANSWER, 2)],
             one_device,
         ),

@@ -33,7 +33,7 @@ class Gate(Block):
 
 
 class ServerStage:
-    """A server, its peers by name, and what its hook was told."""
+    """A server, its peers by name, and the calls that its hook got."""
 
     def __init__(self, driver: Driver, link: str, units: Units, gate: Gate) -> None:
         self.driver = driver
@@ -45,6 +45,13 @@ class ServerStage:
         self.stopping: Task | None = None
         self.serving: Serving | None = None
         self.behind: ClientStage | None = None
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Return when `holds()` is True, or after `PATIENCE` seconds."""
+        for _ in range(int(PATIENCE / 0.002)):
+            if holds():
+                return
+            await self.driver.sleep(0.002)
 
     async def stop(self) -> None:
         if self.serving is not None and self.stopping is None:
@@ -84,7 +91,7 @@ class Connect(ServerStep):
 
 @dataclass
 class CannotConnect(ServerStep):
-    """Who connects now is refused."""
+    """A new connection is refused."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"tcp"})
 
@@ -174,7 +181,7 @@ class HangUp(ServerStep):
 
 @dataclass
 class CutOff(ServerStep):
-    """A peer closes its connection in the rude way."""
+    """A peer cuts its connection off with RST in place of FIN."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"tcp"})
     peer: str
@@ -197,7 +204,7 @@ class EndSending(ServerStep):
 
 @dataclass
 class Pass(ServerStep):
-    """So many seconds pass."""
+    """Time passes, in seconds."""
 
     passes_time: ClassVar[bool] = True
     seconds: float
@@ -213,16 +220,20 @@ class Asked(ServerStep):
     needs: ClassVar[frozenset[str]] = frozenset({"threads"})
 
     async def play(self, stage: ServerStage) -> None:
-        for _ in range(int(PATIENCE / 0.001)):
-            if stage.gate.asked.acquire(blocking=False):
-                return
-            await stage.driver.sleep(0.001)
-        raise AssertionError("the unit was never asked")
+        asked = False
+
+        def is_asked() -> bool:
+            nonlocal asked
+            asked = stage.gate.asked.acquire(blocking=False)
+            return asked
+
+        await stage.until(is_asked)
+        assert asked, "the unit was never asked"
 
 
 @dataclass
 class OpenGate(ServerStep):
-    """What waits at the gate goes on, and all who come later."""
+    """Calls that wait at the gate go on, and later ones do not wait."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"threads"})
 
@@ -232,7 +243,7 @@ class OpenGate(ServerStep):
 
 @dataclass
 class Shutdown(ServerStep):
-    """The server is told to stop; the script goes on meanwhile."""
+    """The server begins to stop; the script goes on meanwhile."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"tcp"})
 
@@ -277,35 +288,24 @@ class Holds(ServerStep):
 
     async def play(self, stage: ServerStage) -> None:
         block = stage.units[self.unit].holding_registers
-        found: list[int] = []
-        for _ in range(1000):
-            found = list(block.read(self.address, len(self.values)))
-            if found == self.values:
-                return
-            await stage.driver.sleep(0.002)
-        raise AssertionError(f"it has {found}")
+
+        def found() -> list[int]:
+            return list(block.read(self.address, len(self.values)))
+
+        await stage.until(lambda: found() == self.values)
+        assert found() == self.values, f"it has {found()}"
 
 
 @dataclass
 class Called(ServerStep):
-    """`on_call` was told of these requests and responses, from the loopback address."""
+    """`on_call` got exactly these requests and responses (soon)."""
 
     calls: list[tuple[Any, Any]]
 
     async def play(self, stage: ServerStage) -> None:
-        await stage.driver.settle()
-        told = [(request, response) for _, request, response in stage.calls]
-        assert told == self.calls, f"it was told of {told}"
-
-
-@dataclass
-class Check(ServerStep):
-    """What else holds."""
-
-    holds: Callable[[ServerStage], bool]
-
-    async def play(self, stage: ServerStage) -> None:
-        assert self.holds(stage)
+        await stage.until(lambda: len(stage.calls) >= len(self.calls))
+        got = [(request, response) for _, request, response in stage.calls]
+        assert got == self.calls, f"it got {got}"
 
 
 @dataclass
@@ -339,7 +339,7 @@ class ServerScenario:
 
     @property
     def needs(self) -> frozenset[str]:
-        """The capabilities that a driver must have. A plain connection any can have."""
+        """The capabilities that a driver must have; every driver has plain connections."""
         link = {self.link} - {"tcp"}
         if _OF_LISTENERS & set(self.arguments):
             link |= {"tcp"}
@@ -349,7 +349,7 @@ class ServerScenario:
 
     @property
     def passes_time(self) -> bool:
-        """Whether anybody waits for nothing to happen."""
+        """True if a step lasts until time has passed."""
         return "idle_timeout" in self.arguments or any(step.passes_time for step in self.steps)
 
 

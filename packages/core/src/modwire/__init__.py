@@ -36,6 +36,7 @@ from .messages import (
     CanopenGeneralReferenceRequest,
     CanopenGeneralReferenceResponse,
     Decoder,
+    Device,
     DiagnosticsRequest,
     DiagnosticsResponse,
     DiagnosticsSubFunction,
@@ -46,7 +47,6 @@ from .messages import (
     GetCommEventCounterResponse,
     GetCommEventLogRequest,
     GetCommEventLogResponse,
-    Identity,
     IdentityObject,
     LengthRule,
     MaskWriteRegisterRequest,
@@ -102,6 +102,7 @@ from .server.options import ServerOptions
 from .server.protocol import ServerProtocol
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
+from .units.identity import Identity
 from .units.tables import reference
 from .units.unit import Unit
 from .units.units import Units
@@ -123,6 +124,7 @@ __all__ = [
     "ConnectionLostError",
     "Datastore",
     "Decoder",
+    "Device",
     "DiagnosticsRequest",
     "DiagnosticsResponse",
     "DiagnosticsSubFunction",

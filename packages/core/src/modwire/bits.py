@@ -1,7 +1,7 @@
 """Coils and discrete inputs as bits in bytes: the first one in the lowest bit of the first byte.
 
-The order is that of MODBUS Application Protocol V1.1b3, section 6.1; both directions go through
-one big integer, so 2000 coils cost no Python loop.
+This is the order of MODBUS Application Protocol V1.1b3, section 6.1. Both directions go through
+one big integer, so 2000 coils need no Python loop.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from struct import unpack
 
 _ASCII_TO_BIT = bytes(byte == 0x31 for byte in range(256))
-# What is neither 0 nor 1 becomes a digit that int() refuses.
+# Any other byte than 0 and 1 becomes a digit that int() refuses.
 _BIT_TO_ASCII = b"01" + b"x" * 254
 
 
 def pack_bits(bits: Iterable[bool]) -> bytes:
-    """Bytes of `bits`, the unused high bits of the last byte 0.
+    """Return `bits` packed eight to a byte, the unused high bits of the last byte 0.
 
-    Raises ValueError for anything that is not True, False, 0 or 1.
+    Raises ValueError unless each is True, False, 0 or 1.
     """
     try:
         digits = bytes(bits)[::-1].translate(_BIT_TO_ASCII)
@@ -27,7 +27,7 @@ def pack_bits(bits: Iterable[bool]) -> bytes:
 
 
 def unpack_bits(data: bytes, count: int) -> tuple[bool, ...]:
-    """The first `count` bits of `data`, which must hold them: 0 <= count <= 8 * len(data)."""
+    """Return the first `count` bits of `data`: 0 <= count <= 8 * len(data)."""
     if not count:
         return ()
     # One more bit on top keeps the leading zeros; the slice drops it again with "0b".

@@ -27,7 +27,7 @@ def _word_table() -> array[int]:
     row = int.from_bytes(b"".join(entry.to_bytes(2, "little") for entry in low), "little")
     every = int.from_bytes(b"\1\0" * 256, "little")
     table = array("H", b"".join((row ^ every * entry).to_bytes(512, "little") for entry in _TABLE))
-    if table[1] != low[1]:  # a machine that keeps the high byte first
+    if table[1] != low[1]:  # the machine keeps the high byte first
         table.byteswap()
     return table
 
@@ -37,14 +37,14 @@ _TABLE_UP_TO = 64  # bytes; where the fold overtakes the table, measured in benc
 _WORDS = tuple(Struct(f"<{count}H") for count in range(_TABLE_UP_TO // 2 + 1))
 # CRC-16 takes the low bit of a byte first, the big integer its high bit.
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_LONGEST = 260  # bytes that `_fold` is laid out for; an ADU has at most 256
+_LONGEST = 260  # bytes that `_fold` has steps for; an ADU has at most 256
 _LOW15, _LOW30, _LOW60, _LOW120, _LOW240, _LOW480, _LOW960, _LOW1920 = (
     (1 << (15 << k)) - 1 for k in range(8)
 )
 
 
 def crc16(data: bytes | bytearray) -> int:
-    """CRC-16 of `data` (start 0xFFFF, no final xor); on the wire its low byte comes first."""
+    """Return the CRC-16 of `data` (start 0xFFFF, no final xor); its low byte is sent first."""
     size = len(data)
     if size > _TABLE_UP_TO:
         return _fold(data) if size <= _LONGEST else _by_bytes(data)
@@ -65,9 +65,9 @@ def _by_bytes(data: bytes | bytearray) -> int:
 
 
 def checked_prefix(data: bytes | bytearray, at: int, least: int, most: int) -> int:
-    """Where the shortest run from `at` on ends that closes with its own CRC; 0 if there is none.
+    """Return where the shortest run of bytes from `at` on ends that has a right CRC; 0 if none has.
 
-    The run has `least` to `most` bytes; over bytes and their CRC the CRC is 0.
+    The run has `least` to `most` bytes with its CRC, over which the CRC is 0.
     """
     crc = 0xFFFF
     table = _TABLE
@@ -79,7 +79,7 @@ def checked_prefix(data: bytes | bytearray, at: int, least: int, most: int) -> i
 
 
 def _fold(data: bytes | bytearray) -> int:
-    """CRC-16 by folding. The number behind each fold is how many bits are left after it."""
+    """CRC-16 by folding. The number after each fold is how many bits are left."""
     size = len(data)
     p = int.from_bytes(data.translate(_REVERSED), "big")
     p = (p ^ 0xFFFF << (size << 3) - 16) << 16
@@ -105,5 +105,5 @@ def _fold(data: bytes | bytearray) -> int:
 
 
 def lrc(data: bytes | bytearray) -> int:
-    """LRC of `data`: the two's complement of the 8-bit sum of its bytes."""
+    """Return the LRC of `data`: the two's complement of the 8-bit sum of its bytes."""
     return -sum(data) & 0xFF

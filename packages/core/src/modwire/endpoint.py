@@ -1,16 +1,20 @@
-"""`Endpoint`: where a device is and how to talk to it, in one line of text such as a setting.
+"""`Endpoint`: the address and the settings of a device in one line of text.
 
 `Endpoint.parse("rtu:///dev/ttyUSB0?baudrate=9600")` and `str()` are each other's inverse. The
-adapters' `connect()` reads it; nothing is opened here.
+`connect()` of the adapters takes both; nothing is opened here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from .endpoint_text import IN_PATHS, UNRESERVED, is_number, one_of, quoted, unquoted
+from .framing import FRAMINGS
 from .framing.base import Framing
+from .framing.rtu import RtuFraming
+from .options import check_count, check_default_unit, check_range, check_timeout
+from .serial_settings import SerialSettings
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -34,9 +38,6 @@ _NAMES = {pair: scheme for scheme, pair in _SCHEMES.items()}
 
 _PORT = 502
 _TLS_PORT = 802
-_BAUDRATE = 19200
-
-_PARITIES: dict[str, Parity] = {"N": "N", "E": "E", "O": "O"}
 _LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
 _OPTIONS = (*_LINE_OPTIONS, "unit", "timeout", "retries")
 
@@ -45,22 +46,23 @@ _set = object.__setattr__
 
 
 class Endpoint:
-    """A device's address: immutable, hashable, equal by value.
+    """The address and the settings of a device: immutable, hashable, equal by value.
 
     `transport` is "tcp", "udp", "tls", "unix" or "serial"; `framing` is "tcp" (MBAP), "rtu",
-    "ascii" or "binary". What the transport has no use for is refused in the constructor and
-    stands at "" or 0 (`host`, `path`, `port`) or at its default (the line settings).
+    "ascii" or "binary". The constructor refuses what a transport does not have; the attribute is
+    then "" or 0 (`host`, `path`, `port`) or the default (the settings of a serial line).
 
     - tcp, udp, tls: `host`, a name or an address, IPv6 without brackets; `port` 0..65535, by
-      default 502, and 802 for tls. 0 lets a server choose.
+      default 502, and 802 for tls. With 0 the system chooses the port of a server.
     - unix: `path` of the socket, absolute.
     - serial: `path` of the device, absolute, or a name such as COM3, or a pyserial URL;
-      `baudrate` (19200), `parity` "N", "E" or "O" ("E"), `stopbits` (1, and 2 without parity),
-      `bytesize` (8, for ascii 7), the defaults of MODBUS over Serial Line V1.02, section 2.5.
-    - all: `unit`, the unit to ask unless a call names one; `timeout`, seconds to wait for an
-      answer; `retries`, how often a read is sent again. None leaves them to the client.
+      `baudrate`, `bytesize`, `parity` and `stopbits` as for `SerialSettings`, with the defaults
+      of MODBUS over Serial Line V1.02, section 2.5.
+    - all: `unit`, the unit id of requests that name none, 0..255 with MBAP frames and 1..247 with
+      others; `timeout`, above 0, seconds to wait for an answer; `retries`, 0 or more, how often a
+      read is sent again. None leaves them to the client.
 
-    Raises ValueError, which says which part was wrong and what is allowed.
+    Raises ValueError, which says which part is wrong and what is allowed.
     """
 
     __slots__ = (
@@ -126,47 +128,33 @@ class Endpoint:
             if port is None:
                 port = _TLS_PORT if transport == "tls" else _PORT
             _set(self, "host", _checked_host(host))
-            _set(self, "port", _checked_number("port", port, 0, 65535))
+            _set(self, "port", check_range("port", port, 0, 65535))
             _set(self, "path", "")
 
-        line = (baudrate, bytesize, parity, stopbits)
-        if transport != "serial" and line != (None, None, None, None):
-            pairs = zip(_LINE_OPTIONS, line, strict=True)
-            given = [name for name, value in pairs if value is not None]
+        values = zip(_LINE_OPTIONS, (baudrate, bytesize, parity, stopbits), strict=True)
+        given: dict[str, Any] = {name: value for name, value in values if value is not None}
+        if given and transport != "serial":
             raise ValueError(f"{transport} has no serial line, so no {' and no '.join(given)}")
-        baudrate = _BAUDRATE if baudrate is None else baudrate
-        parity = "E" if parity is None else parity
-        stopbits = _stopbits(parity) if stopbits is None else stopbits
-        sizes = (7, 8) if framing == "ascii" else (8,)
-        bytesize = sizes[0] if bytesize is None else bytesize
-        if parity not in _PARITIES:
-            raise ValueError(f"parity must be N, E or O, got {parity!r}")
-        if bytesize not in sizes:
-            allowed = " or ".join(map(str, sizes))
-            raise ValueError(f"bytesize must be {allowed} for {framing}, got {bytesize!r}")
-        _set(self, "baudrate", _checked_number("baudrate", baudrate, 1))
-        _set(self, "bytesize", bytesize)
-        _set(self, "parity", parity)
-        _set(self, "stopbits", _checked_number("stopbits", stopbits, 1, 2))
+        line = SerialSettings(self._serial_framing, **given)
+        for name in _LINE_OPTIONS:
+            _set(self, name, getattr(line, name))
 
-        if timeout is not None and not 0 < timeout < float("inf"):
-            raise ValueError(f"timeout must be more than 0 seconds, got {timeout!r}")
-        # Behind every framing but MBAP is a serial line: 0 broadcasts, 248..255 are reserved.
-        units = (0, 255) if framing == "tcp" else (1, 247)
-        _set(self, "unit", None if unit is None else _checked_number("unit", unit, *units))
-        _set(self, "timeout", None if timeout is None else float(timeout))
-        _set(self, "retries", None if retries is None else _checked_number("retries", retries, 0))
+        if unit is not None:
+            check_default_unit(unit, FRAMINGS[framing])
+        _set(self, "unit", unit)
+        _set(self, "timeout", None if timeout is None else float(check_timeout(timeout)))
+        _set(self, "retries", None if retries is None else check_count("retries", retries, 0))
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """The endpoint that `text` describes; raises ValueError saying which part is wrong.
+        """Return the endpoint that `text` describes; ValueError says which part is wrong.
 
         Schemes: tcp, udp, tls and unix carry MBAP frames; rtu, ascii and binary are serial lines;
-        rtu+tcp and its kin (rtu, ascii, binary with tcp, udp, tls, unix) carry serial frames over
+        rtu+tcp and the like (rtu, ascii, binary with tcp, udp, tls, unix) carry serial frames over
         a network. Options follow a `?`, joined by `&`: unit, timeout and retries everywhere,
-        baudrate, bytesize, parity and stopbits on a serial line. Other characters in paths than
-        letters, digits and `-._~/:@` may be, and `%`, `?` and `#` must be, percent-encoded; the
-        zone of an IPv6 address follows `%25` (RFC 6874), or `%` alone.
+        baudrate, bytesize, parity and stopbits on a serial line. In paths, all characters may be
+        percent-encoded, and `%`, `?` and `#` must be (RFC 3986); the zone of an IPv6 address
+        follows `%25` (RFC 6874) or `%`.
         """
         try:
             return _parse(text)
@@ -187,14 +175,11 @@ class Endpoint:
         return f"{scheme}://{place}?{options}" if options else f"{scheme}://{place}"
 
     def _options(self) -> Iterable[tuple[str, object]]:
-        if self.baudrate != _BAUDRATE:
-            yield "baudrate", self.baudrate
-        if self.bytesize != (7 if self.framing == "ascii" else 8):
-            yield "bytesize", self.bytesize
-        if self.parity != "E":
-            yield "parity", self.parity
-        if self.stopbits != _stopbits(self.parity):
-            yield "stopbits", self.stopbits
+        usual = SerialSettings(self._serial_framing, parity=self.parity)
+        for name in _LINE_OPTIONS:
+            value = getattr(self, name)
+            if value != ("E" if name == "parity" else getattr(usual, name)):
+                yield name, value
         if self.unit is not None:
             yield "unit", self.unit
         if self.timeout is not None:
@@ -202,13 +187,18 @@ class Endpoint:
         if self.retries is not None:
             yield "retries", self.retries
 
+    @property
+    def _serial_framing(self) -> type[Framing]:
+        """The framing that the default settings of a line are for, also if there is no line."""
+        return RtuFraming if self.framing == "tcp" else FRAMINGS[self.framing]
+
     def __repr__(self) -> str:
         return f"Endpoint.parse({str(self)!r})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Endpoint):
             return NotImplemented
-        # The text leaves out defaults only, so it says all there is.
+        # The text leaves out only defaults, so equal texts mean equal endpoints.
         return str(self) == str(other)
 
     def __hash__(self) -> int:
@@ -225,28 +215,33 @@ class Endpoint:
 
 
 def network_name(transport: str, framing: type[Framing], host: str, port: int) -> str:
-    """How errors and logs name a peer on a network, such as "rtu+tcp://192.0.2.1:502".
+    """Return the name of a peer for errors and logs, such as "rtu+tcp://192.0.2.1:502".
 
-    Raises ValueError for a host that is no text and for an impossible port, TypeError for what is
-    no framing class.
+    Raises ValueError unless `host` is a name or an address and `port` is 1..65535, TypeError
+    unless `framing` is a subclass of Framing.
     """
-    if not isinstance(host, str):
-        raise ValueError(f"host must be a name or an address, got {host!r}")
-    _checked_number("port", port, 1, 65535)
+    _checked_host(host)
+    check_range("port", port, 1, 65535)
     place = f"[{host}]" if ":" in host else host
     return f"{_scheme(transport, framing)}://{place}:{port}"
 
 
 def path_name(transport: str, framing: type[Framing], path: str) -> str:
-    """The same for a peer at a path, such as "unix:///run/modwire.sock"."""
-    if not isinstance(path, str):
-        raise ValueError(f"path must be text, got {path!r}")
-    return f"{_scheme(transport, framing)}://{path}"
+    """Return the name of a peer at a path, such as "unix:///run/modwire.sock"; raises likewise."""
+    return f"{_scheme(transport, framing)}://{_checked_text(path)}"
 
 
 def _scheme(transport: str, framing: type[Framing]) -> str:
     Framing.check_class(framing)
+    if transport == "serial":
+        return framing.name
     return transport if framing.name == "tcp" else f"{framing.name}+{transport}"
+
+
+def _checked_text(path: str) -> str:
+    if not isinstance(path, str):
+        raise ValueError(f"path must be text, got {path!r}")
+    return path
 
 
 def _parse(text: str) -> Endpoint:
@@ -264,27 +259,18 @@ def _parse(text: str) -> Endpoint:
     options = _parse_options(query)
     has_path = transport in ("unix", "serial")
     host, port = ("", None) if has_path else _parse_address(place)
-    parity = options.get("parity")
-    if parity is not None and parity.upper() not in _PARITIES:
-        raise ValueError(f"parity must be N, E or O, got {parity!r}")
     return Endpoint(
         transport,
         framing,
         host=host,
         port=port,
         path=unquoted(place) if has_path else "",
-        baudrate=_integer(options, "baudrate"),
-        bytesize=_integer(options, "bytesize"),
-        parity=None if parity is None else _PARITIES[parity.upper()],
-        stopbits=_integer(options, "stopbits"),
-        unit=_integer(options, "unit"),
-        timeout=_seconds(options, "timeout"),
-        retries=_integer(options, "retries"),
+        **options,
     )
 
 
-def _parse_options(query: str) -> dict[str, str]:
-    options: dict[str, str] = {}
+def _parse_options(query: str) -> dict[str, Any]:
+    options: dict[str, Any] = {}
     for item in query.split("&") if query else ():
         name, equals, value = item.partition("=")
         if name not in _OPTIONS:
@@ -293,8 +279,20 @@ def _parse_options(query: str) -> dict[str, str]:
             raise ValueError(f"option {name} must have a value, as in {name}=...")
         if name in options:
             raise ValueError(f"option {name} must be given once")
-        options[name] = unquoted(value)
+        options[name] = _value(name, unquoted(value))
     return options
+
+
+def _value(name: str, text: str) -> object:
+    """Return the value of an option, or `text` itself for the constructor to refuse."""
+    if name == "parity":
+        return text.upper() if text in ("n", "e", "o") else text
+    if is_number(text):
+        return int(text)
+    try:
+        return float(text) if name == "timeout" else text
+    except ValueError:
+        return text
 
 
 def _parse_address(place: str) -> tuple[str, int | None]:
@@ -328,41 +326,11 @@ def _parse_address(place: str) -> tuple[str, int | None]:
     return host, int(port)
 
 
-def _integer(options: dict[str, str], name: str) -> int | None:
-    if name not in options:
-        return None
-    if not is_number(options[name]):
-        raise ValueError(f"{name} must be a whole number, got {options[name]!r}")
-    return int(options[name])
-
-
-def _seconds(options: dict[str, str], name: str) -> float | None:
-    if name not in options:
-        return None
-    try:
-        return float(options[name])
-    except ValueError:
-        raise ValueError(f"{name} must be a number of seconds, got {options[name]!r}") from None
-
-
-def _stopbits(parity: str) -> int:
-    # Without parity a second stop bit keeps the character at 11 bits (section 2.5.1).
-    return 2 if parity == "N" else 1
-
-
-def _checked_number(name: str, value: int, least: int, most: int | None = None) -> int:
-    number = isinstance(value, int) and not isinstance(value, bool)
-    if not number or value < least or (most is not None and value > most):
-        allowed = f"{least} or more" if most is None else f"{least}..{most}"
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
-    return value
-
-
 def _checked_host(host: str) -> str:
-    if not host:
-        raise ValueError("host must be a name or an address, got none")
+    if not isinstance(host, str) or not host:
+        raise ValueError(f"host must be a name or an address, got {repr(host) if host else 'none'}")
     if ":" in host:
-        from ipaddress import IPv6Address  # its import takes milliseconds that few need
+        from ipaddress import IPv6Address  # here, because importing it takes milliseconds
 
         if not host.isprintable():
             raise ValueError(f"host must be printable, got {host!r}")
@@ -377,7 +345,7 @@ def _checked_host(host: str) -> str:
 
 def _checked_path(transport: str, path: str) -> str:
     example = "unix:///run/modwire.sock" if transport == "unix" else "rtu:///dev/ttyUSB0"
-    if not path:
+    if not _checked_text(path):
         raise ValueError(f"path is missing, write it as in {example}")
     if "\0" in path:
         raise ValueError(f"path must be without NUL characters, got {path!r}")

@@ -1,4 +1,4 @@
-"""The small change of endpoints: percent-encoding, numbers, and hints at what was meant."""
+"""Text functions for `Endpoint`: percent-encoding, numbers, and suggestions in errors."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def quoted(text: str, plain: bytes) -> str:
-    """`text` with every byte percent-encoded that is not in `plain` (RFC 3986, section 2.1)."""
+    """Percent-encode every byte of `text` that is not in `plain` (RFC 3986, section 2.1)."""
     raw = text.encode("utf-8", "surrogateescape")
     return "".join(chr(byte) if byte in plain else f"%{byte:02X}" for byte in raw)
 
 
 def unquoted(text: str) -> str:
-    """The inverse of `quoted`; raises ValueError for a '%' without its two digits."""
+    """Undo `quoted`; raises ValueError for a '%' without two hexadecimal digits."""
     first, *others = text.split("%")
     raw = first.encode("utf-8", "surrogateescape")
     for other in others:
@@ -29,14 +29,14 @@ def unquoted(text: str) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Whether `text` is a whole number of up to nine digits."""
-    # int() would take signs, spaces, underscores and thousands of digits too.
-    return len(text) <= 9 and text.isascii() and text.isdigit()
+    """True if `text` is a whole number without a sign."""
+    # int() would take signs, spaces and underscores too, and may refuse more than 640 digits.
+    return len(text) <= 640 and text.isascii() and text.isdigit()
 
 
 def one_of(names: Iterable[str], name: str, given: str) -> str:
-    """What an error says about `given`: the names that are allowed, and the one nearest `name`."""
-    from difflib import get_close_matches  # only an error needs it
+    """Return the end of an error about `given`: the allowed names, and the closest to `name`."""
+    from difflib import get_close_matches  # here, because only errors need it
 
     allowed = list(names)
     close = get_close_matches(name, allowed, 1)

@@ -1,16 +1,13 @@
 """The error tree: everything modwire raises on purpose is a `ModbusError`.
 
-Client calls raise these; blocks and units raise the `ExceptionResponseError` family to answer a
+Client calls raise these. Blocks and units raise the `ExceptionResponseError` family to answer a
 request with that exception code (MODBUS Application Protocol V1.1b3, section 7).
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from .messages.base import AnyRequest
+from typing import ClassVar, Protocol
 
 __all__ = [
     "AcknowledgeError",
@@ -35,7 +32,7 @@ __all__ = [
 
 
 class ExceptionCode(IntEnum):
-    """The exception codes of section 7, and 7 from the older documents, which is still met."""
+    """The exception codes of section 7, and 7 of older documents, which devices still send."""
 
     ILLEGAL_FUNCTION = 1
     ILLEGAL_DATA_ADDRESS = 2
@@ -49,15 +46,43 @@ class ExceptionCode(IntEnum):
     GATEWAY_TARGET_FAILED = 11
 
 
+class RefusedRequest(Protocol):
+    """What an error knows of the request that it refuses: every request of modwire has it."""
+
+    @property
+    def function_code(self) -> int:
+        """The function code of the request."""
+        ...
+
+
 class ModbusError(Exception):
-    """The root of every error that modwire raises on purpose."""
+    """The root of every error that modwire raises on purpose.
+
+    Each can be pickled and copied with all its attributes, whatever its constructor takes, and so
+    can your subclasses: an error that a worker process cannot return breaks its whole pool.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        reduced = super().__reduce__()
+        assert isinstance(reduced, tuple)
+        _, arguments, *state = reduced
+        return _rebuild, (type(self), arguments), *state
+
+
+def _rebuild(error_class: type[ModbusError], arguments: tuple[object, ...]) -> ModbusError:
+    """Make an error without its constructor, which may ask for more than `arguments`."""
+    error = error_class.__new__(error_class, *arguments)
+    if isinstance(error, OSError):
+        # An OSError whose constructor is overridden takes errno and the message only here.
+        OSError.__init__(error, *arguments)
+    return error
 
 
 class FrameError(ModbusError):
-    """Bytes that are no frame: a wrong checksum, an impossible length, noise.
+    """Raised for bytes that are no frame: a wrong checksum, an impossible length, noise.
 
-    A framing hands these out in the stream of frames; `fatal` says that the stream cannot be
-    followed any further (TCP only) and the connection has to be closed.
+    A framing puts these into the sequence of frames. `fatal` is True if the end of the frame is
+    unknown (TCP only), so that the connection has to be closed.
     """
 
     def __init__(self, message: str, *, fatal: bool = False) -> None:
@@ -66,7 +91,10 @@ class FrameError(ModbusError):
 
 
 class InvalidRequestError(ModbusError, ValueError):
-    """A received request that breaks the specification; `exception_code` is the answer to give."""
+    """Raised for a request that breaks the specification.
+
+    `function_code` and `exception_code` are those of the exception response that it deserves.
+    """
 
     def __init__(
         self,
@@ -80,28 +108,28 @@ class InvalidRequestError(ModbusError, ValueError):
 
 
 class InvalidResponseError(ModbusError):
-    """An answer that does not fit its request: function code, length, count or echo."""
+    """Raised for a response that does not fit its request: function code, length, count or echo."""
 
 
 class ResponseTimeoutError(ModbusError, TimeoutError):
-    """No answer came within the response timeout, in any of the attempts."""
+    """Raised when no response came within the timeout, in any of the attempts."""
 
 
 class ConnectionLostError(ModbusError, ConnectionError):
-    """The link could not be opened, or went away while an answer was awaited."""
+    """Raised when the link could not be opened, or was lost while a response was due."""
 
 
 class ExceptionResponseError(ModbusError):
-    """The server answered with an exception response; also raised by units to answer with one.
+    """Raised when the server answered with an exception response, and by units to send one.
 
-    `code` is the exception code on the wire, `request` the request it answers (None when a block
-    or unit raises it), `detail` what a unit has to say for its log.
+    `code` is the exception code on the wire. `request` is the request that it answers, None if a
+    block or a unit raised the error. `detail` is a text for the log of the server.
     """
 
     default_code: ClassVar[int] = ExceptionCode.SERVER_DEVICE_FAILURE
 
     def __init__(
-        self, request: AnyRequest | None = None, code: int | None = None, detail: str = ""
+        self, request: RefusedRequest | None = None, code: int | None = None, detail: str = ""
     ) -> None:
         self.request = request
         self.code = self.default_code if code is None else code
@@ -119,8 +147,8 @@ class ExceptionResponseError(ModbusError):
         return f"{text}: {self.detail}" if self.detail else text
 
     @classmethod
-    def for_code(cls, request: AnyRequest | None, code: int) -> ExceptionResponseError:
-        """The error of the right subclass for `code`; the base class for an unknown code."""
+    def for_code(cls, request: RefusedRequest | None, code: int) -> ExceptionResponseError:
+        """Return the error of the subclass for `code`; this class for an unknown code."""
         return _BY_CODE.get(code, cls)(request, code)
 
 
@@ -143,19 +171,19 @@ class IllegalDataValueError(ExceptionResponseError):
 
 
 class ServerDeviceFailureError(ExceptionResponseError):
-    """Exception code 04: the server failed while it did what was asked."""
+    """Exception code 04: the server failed while it executed the request."""
 
     default_code = ExceptionCode.SERVER_DEVICE_FAILURE
 
 
 class AcknowledgeError(ExceptionResponseError):
-    """Exception code 05: accepted, but it takes long; ask again later whether it is done."""
+    """Exception code 05: the request is accepted but takes long; poll later for its end."""
 
     default_code = ExceptionCode.ACKNOWLEDGE
 
 
 class ServerDeviceBusyError(ExceptionResponseError):
-    """Exception code 06: busy with a long command; send the request again later."""
+    """Exception code 06: the server is busy with a long command; send the request again later."""
 
     default_code = ExceptionCode.SERVER_DEVICE_BUSY
 

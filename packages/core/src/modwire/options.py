@@ -1,4 +1,8 @@
-"""What a client and a server protocol can be told: plain values, all with a default."""
+"""Options that clients and servers share, and the one check of each kind of setting.
+
+Endpoints, clients, servers, gateways and planners all call the checks below, so that a setting is
+judged alike, in the same words, wherever it is given. A bool is never a number.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,23 @@ from .messages.decoder import Decoder
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-LONGEST = 1e9  # seconds, some thirty years: what is longer is a mistake
+    from .framing.base import Framing
 
-
-def silent_interval(baudrate: int) -> float:
-    """3.5 characters of 11 bits in seconds; 1.75 ms above 19200 baud (Serial Line, 2.5.1.1)."""
-    if baudrate <= 0:
-        raise ValueError(f"baudrate must be greater than 0, got {baudrate}")
-    return 0.00175 if baudrate > 19200 else 38.5 / baudrate
+LONGEST = 1e9  # seconds, some thirty years: anything longer is a mistake
 
 
 class LineOptions:
-    """What client and server options share: times on the line, in seconds.
+    """Options of both clients and servers; times are in seconds, 0..1e9.
 
-    `silence` is how long the line must be quiet before a frame is sent on it, and how long it is
-    quiet when a frame has ended; `tolerance` is added to the latter, for operating systems and
-    USB adapters deliver the bytes of one frame in lumps. Clients over a network raise it to
-    0.05, servers raise both to what their link needs. `suppress_echo` drops what the adapter
-    hears of its own sending. `decoder` knows the custom functions.
+    - `silence`: how long the line must be quiet before a frame is sent, and after its end. The
+      default is that of fast lines (MODBUS over Serial Line V1.02, section 2.5.1.1).
+    - `tolerance`: added to `silence` when looking for the end of a frame, because operating
+      systems and USB adapters deliver the bytes of one frame in several pieces. Clients over a
+      network raise it to 0.05, servers raise both to what their link needs.
+    - `suppress_echo`: discard the bytes that the adapter receives of its own sending.
+    - `decoder`: the `Decoder` with the custom functions; by default one without any.
+
+    Raises ValueError if a time is out of range.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class LineOptions:
         self.decoder = decoder if decoder is not None else Decoder()
 
     def replace(self, **changes: object) -> Self:
-        """A copy with other values for what `changes` names; raises as the constructor does.
+        """Return a copy with `changes`; raises as the constructor does.
 
         A subclass whose constructor takes other arguments has to override it.
         """
@@ -51,35 +54,74 @@ class LineOptions:
         return type(self)(**arguments)
 
 
+def silent_interval(baudrate: int) -> float:
+    """Return t3.5, the silence between RTU frames, in seconds for a `baudrate` in bit/s.
+
+    That is 3.5 characters of 11 bits, and 1.75 ms above 19200 bit/s (MODBUS over Serial Line
+    V1.02, section 2.5.1.1). Raises ValueError if `baudrate` is not a whole number above 0.
+    """
+    return 0.00175 if check_baudrate(baudrate) > 19200 else 38.5 / baudrate
+
+
 def check_options(options: LineOptions, kind: type[LineOptions]) -> None:
-    """Raise TypeError for what are no options of this kind."""
+    """Raise TypeError unless `options` are of the class `kind`."""
     if not isinstance(options, kind):
         raise TypeError(f"options must be {kind.__name__} or None, got {options!r}")
 
 
-def check_count(name: str, count: int) -> int:
-    """`count`, if it is a number of things: a whole number from 1 on."""
-    if not isinstance(count, int) or count < 1:
-        raise ValueError(f"{name} must be a whole number, at least 1, got {count!r}")
+def check_count(name: str, count: int, least: int = 1) -> int:
+    """Return `count` if it is a whole number of at least `least`; raise ValueError otherwise."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < least:
+        raise ValueError(f"{name} must be a whole number, at least {least}, got {count!r}")
     return count
 
 
+def check_range(name: str, number: int, least: int, most: int) -> int:
+    """Return `number` if it is whole and in `least`..`most`; raise ValueError otherwise."""
+    if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
+        raise ValueError(f"{name} must be {least}..{most}, got {number!r}")
+    return number
+
+
+def check_baudrate(baudrate: int) -> int:
+    """Return `baudrate` if it is a whole number above 0; raise ValueError otherwise."""
+    if isinstance(baudrate, bool) or not isinstance(baudrate, int):
+        raise ValueError(f"baudrate must be a whole number, got {baudrate!r}")
+    if baudrate <= 0:
+        raise ValueError(f"baudrate must be greater than 0, got {baudrate}")
+    return baudrate
+
+
 def check_seconds(name: str, value: float) -> float:
-    """Return `value` if it is a time in seconds, 0..1e9; raise ValueError otherwise."""
-    if not isinstance(value, (int, float)) or not 0 <= value <= LONGEST:
+    """Return `value` if it is a time of 0..1e9 seconds; raise ValueError otherwise."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value <= LONGEST:
         raise ValueError(f"{name} must be at least 0 seconds, at most 1e9, got {value!r}")
     return value
 
 
-def check_timeout(timeout: float, name: str = "timeout") -> float:
-    """`timeout`, if it is a time to wait: more than 0 seconds, and not for ever."""
-    if not isinstance(timeout, (int, float)) or not 0 < timeout <= LONGEST:
-        raise ValueError(f"{name} must be greater than 0 seconds, at most 1e9, got {timeout!r}")
+def check_timeout(timeout: float, name: str = "timeout", most: float = LONGEST) -> float:
+    """Return `timeout` if it is above 0 and at most `most` seconds; raise ValueError otherwise."""
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not is_number or not 0 < timeout <= most:
+        limit = ", at most 1e9" if most == LONGEST else ""
+        raise ValueError(f"{name} must be greater than 0 seconds{limit}, got {timeout!r}")
     return timeout
 
 
 def check_unit(unit: int) -> int:
-    """`unit`, if it is a unit id: 0..255."""
-    if not isinstance(unit, int) or not 0 <= unit <= 255:
+    """Return `unit` if a single request may go to it, 0..255; raise ValueError otherwise."""
+    # Not by `check_range`: every call that names a unit comes here, and this takes half the time.
+    if isinstance(unit, bool) or not isinstance(unit, int) or not 0 <= unit <= 255:
         raise ValueError(f"unit must be 0..255, got {unit!r}")
     return unit
+
+
+def check_default_unit(unit: int, framing: type[Framing]) -> int:
+    """Return `unit` if requests that name none may go to it; raise ValueError otherwise.
+
+    With MBAP frames any unit id may, 0..255. Serial frames, over a network too, need the address
+    of one device, 1..247: 0 is a broadcast and 248..255 are reserved (MODBUS over Serial Line
+    V1.02, section 2.2). A single request may still name any unit id.
+    """
+    return check_range("unit", unit, 1, 247) if framing.is_serial else check_unit(unit)

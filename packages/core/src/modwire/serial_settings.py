@@ -1,4 +1,4 @@
-"""`SerialSettings`: a serial line as every adapter's client and server set it up."""
+"""`SerialSettings`: the settings of a serial line, for endpoints and every client and server."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import NoReturn, Protocol, TypedDict
 from .client.options import ClientOptions
 from .framing.ascii import AsciiFraming
 from .framing.base import Framing
-from .options import check_options, silent_interval
+from .options import (
+    check_default_unit,
+    check_options,
+    silent_interval,
+)
 
 SERIAL_TOLERANCE = 0.02
-"""Seconds by which an operating system or a USB adapter may tear a frame apart."""
+"""Seconds of silence that operating systems and USB adapters may put inside a frame."""
 
-_MAX_ADU = 256  # characters that an answer may have in time, where no timeout was given
+_MAX_ADU = 256  # characters that must fit into the default timeout
 
 # Slots are written once, in the constructor, past the guard in __setattr__.
 _set = object.__setattr__
@@ -29,7 +33,7 @@ class Rs485Settings(Protocol):
 
 
 class PortArguments(TypedDict):
-    """What pyserial calls the settings of a line."""
+    """The settings of a line by the names that pyserial uses."""
 
     baudrate: int
     bytesize: int
@@ -38,13 +42,17 @@ class PortArguments(TypedDict):
 
 
 class SerialSettings:
-    """The settings of a serial line, immutable; an argument that is None stands for its default.
+    """The settings of a serial line: immutable; None for `bytesize` or `stopbits` is the default.
 
-    `framing` is one without transaction ids; `baudrate`, `bytesize` (8, and 7 for ASCII),
-    `parity` "N", "E" or "O" and `stopbits` (1, and 2 without parity) have the defaults of MODBUS
-    over Serial Line V1.02, section 2.5. `silence`, in seconds, is how long the line must be quiet
-    between RTU frames, `character_time` how long one character takes on it. Raises ValueError,
-    and TypeError for what is no framing class.
+    - `framing`: a framing class for serial lines, such as `RtuFraming`.
+    - `baudrate`: bit/s, a whole number above 0.
+    - `bytesize`: data bits, 8 for RTU and Binary, 7 (the default) or 8 for ASCII.
+    - `parity`: "N", "E" or "O". `stopbits`: 1, or 2 (the default without parity).
+    - `silence`: t3.5, seconds that the line must be quiet between RTU frames.
+    - `character_time`: seconds that one character takes on the line.
+
+    The defaults are those of MODBUS over Serial Line V1.02, section 2.5. Raises ValueError for a
+    setting out of range, and TypeError unless `framing` is a subclass of Framing.
     """
 
     __slots__ = (
@@ -78,28 +86,31 @@ class SerialSettings:
             raise ValueError(f"framing must be one for serial lines, got {framing.__name__}")
         if parity not in ("N", "E", "O"):
             raise ValueError(f"parity must be N, E or O, got {parity!r}")
-        if not isinstance(baudrate, int):
-            raise ValueError(f"baudrate must be a whole number, got {baudrate!r}")
-        bits = (7 if framing is AsciiFraming else 8) if bytesize is None else bytesize
-        # Without parity a second stop bit keeps the character at 11 bits (section 2.5.1).
-        stops = (2 if parity == "N" else 1) if stopbits is None else stopbits
-        if bits not in (7, 8) or stops not in (1, 2):
+        silence = silent_interval(baudrate)
+        # RTU and Binary frames have all 256 byte values, which 7 bits cannot carry.
+        sizes = (7, 8) if issubclass(framing, AsciiFraming) else (8,)
+        bits = sizes[0] if bytesize is None else bytesize
+        if not isinstance(bits, int) or bits not in sizes:
             raise ValueError(
-                f"bytesize must be 7 or 8 and stopbits 1 or 2, got {bytesize!r} and {stopbits!r}"
+                f"bytesize must be 7 or 8 for ascii, 8 for rtu and binary, got {bytesize!r}"
             )
+        # Without parity a second stop bit keeps the character at 11 bits (section 2.5.1).
+        stops = 1 + (parity == "N") if stopbits is None else stopbits
+        if isinstance(stops, bool) or not isinstance(stops, int) or stops not in (1, 2):
+            raise ValueError(f"a serial line must have stopbits 1 or 2, got {stopbits!r}")
         _set(self, "framing", framing)
         _set(self, "baudrate", baudrate)
         _set(self, "bytesize", bits)
         _set(self, "parity", parity)
         _set(self, "stopbits", stops)
-        _set(self, "silence", silent_interval(baudrate))
+        _set(self, "silence", silence)
         _set(self, "character_time", (1 + bits + (parity != "N") + stops) / baudrate)
 
     def port_arguments(self, device: str) -> PortArguments:
-        """The arguments of pyserial for these settings; `device` is its path, links resolved.
+        """Return pyserial's arguments for these settings; `device` is a path without links.
 
-        A pseudo-terminal has neither parity nor 7 bits. glibc refuses to set what has no effect,
-        so from its second opening on it would be refused.
+        A pseudo-terminal has neither parity nor 7 bits, and glibc reports an error for settings
+        without effect: opening one a second time would fail. So it gets 8 bits and no parity.
         """
         is_terminal = device.startswith("/dev/pts/")
         return {
@@ -118,17 +129,17 @@ class SerialSettings:
         suppress_echo: bool,
         options: ClientOptions | None,
     ) -> ClientOptions:
-        """What a client on this line goes by: its own arguments, or `options` in their place.
+        """Return the options of a client on this line: its own arguments, or `options` instead.
 
-        Where `timeout` is None, an answer has 1 second and the time that 256 characters take. The
-        silence and the tolerance of `options` are raised to what the line needs.
-        Raises ValueError where `options` stands beside an argument that it has.
+        If `timeout` is None, an answer has 1 second and the time that 256 characters take. The
+        silence and the tolerance of `options` are raised to what the line needs. Raises
+        ValueError for an argument out of range, and for one given together with `options`.
         """
         if options is None:
             if timeout is None:
                 timeout = 1.0 + _MAX_ADU * self.character_time
             return ClientOptions(
-                unit=unit,
+                unit=check_default_unit(unit, self.framing),
                 response_timeout=timeout,
                 retries=retries,
                 suppress_echo=suppress_echo,

@@ -76,30 +76,21 @@ class Client(BlockingClientBase, BlockingCalls):
                 with self._lock:
                     now = monotonic()
                     exchange = turns.begin(request, unit, timeout, now)
-                    if exchange is None:
-                        continue
                     link = turns.link
-                    until = turns.step(exchange, now)
+                    if exchange is None or link is None:
+                        continue
+                    until: float | None = exchange.deadline
                 while until is not None:
-                    data: bytes | None = None
-                    lost: OSError | None = None
                     is_waiting = True
-                    if turns.receiver is exchange and link is not None:
-                        try:
-                            data = link.receive(until - now)
-                        except OSError as error:
-                            lost = error
+                    if turns.receiver is exchange:
+                        found = link.receive(until - now)
                     else:
-                        self._wait(exchange, until)
+                        found = self._sleep(exchange, until - now)
                     is_waiting = False
                     with self._lock:
                         now = monotonic()
-                        if link is not turns.link:
-                            data = None
-                        elif lost is not None:
-                            turns.lost(lost, now)
                         was_receiver = turns.receiver is exchange
-                        until = turns.step(exchange, now, data)
+                        until = turns.step(exchange, now, link, found)
                         if self._unused and was_receiver:
                             self._unused.pop().close()
             except BaseException as error:
@@ -115,19 +106,17 @@ class Client(BlockingClientBase, BlockingCalls):
                 del exchange  # or the error, its traceback and this frame would keep each other
             is_repeated = True
 
-    def _wait(self, exchange: Exchange[Any], until: float) -> None:
-        """Sleep until `exchange` is done, its caller has to receive, or it is `until`."""
+    def _sleep(self, exchange: Exchange[Any], seconds: float) -> None:
+        """Wait while another caller receives for all; until woken, or `seconds` at most."""
         alarm = allocate_lock()
         alarm.acquire()
         with self._lock:
             if exchange.done or self._turns.receiver in (None, exchange):
                 return
             self._turns.waiting[exchange] = alarm
-        try:
-            alarm.acquire(True, min(max(until - monotonic(), 0.0), LONGEST_WAIT))
-        finally:
-            with self._lock:
-                self._turns.waiting.pop(exchange, None)
+        alarm.acquire(True, min(max(seconds, 0.0), LONGEST_WAIT))
+        with self._lock:
+            self._turns.waiting.pop(exchange, None)
 
     def _interrupted(self, exchange: Exchange[Any] | None, is_waiting: bool) -> None:
         """A caller was interrupted: if it only waited then, the others go on."""

@@ -30,9 +30,10 @@ class Link:
     def withdraw(self, adu: bytes) -> bool:
         return True  # nothing ever waits for room
 
-    def receive(self, seconds: float) -> bytes | None:
+    def receive(self, seconds: float) -> bytes | OSError | None:
         """Return the bytes that come within `seconds`, None if none do, b"" at the end.
 
+        An error is returned too, not raised: the client hands it on like bytes.
         It may give up a little early, or at `LONGEST_WAIT`; with 0 or less, at once or soon.
         """
         raise NotImplementedError
@@ -86,13 +87,15 @@ class SocketLink(Link):
             raise OSError(f"could not send within {self._send_timeout:g} s") from None
         return 0.0
 
-    def receive(self, seconds: float) -> bytes | None:
+    def receive(self, seconds: float) -> bytes | OSError | None:
         if not self._least <= seconds <= self._most:
             self._set_timeout(seconds)
         try:
             return self._recv(_CHUNK)
         except (BlockingIOError, TimeoutError):
             return None
+        except OSError as error:
+            return error
 
     def receive_now(self) -> bytes | None:
         if not self._kernel_waits:

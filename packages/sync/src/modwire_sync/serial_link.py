@@ -51,16 +51,17 @@ class SerialLink(Link):
         except BlockingIOError:
             return 0
 
-    def receive(self, seconds: float) -> bytes | None:
+    def receive(self, seconds: float) -> bytes | OSError | None:
         seconds = min(max(seconds, 0.0), LONGEST_WAIT)
-        if self._descriptor is None:
-            return self._read_port(seconds)
-        ready, _, _ = select.select((self._descriptor, self._wake_end), (), (), seconds)
-        if not ready:
-            return None
-        if self._wake_end in ready:
-            return b""
-        return os.read(self._descriptor, _CHUNK)
+        try:
+            if self._descriptor is None:
+                return self._read_port(seconds)
+            ready, _, _ = select.select((self._descriptor, self._wake_end), (), (), seconds)
+            if not ready:
+                return None
+            return b"" if self._wake_end in ready else os.read(self._descriptor, _CHUNK)
+        except OSError as error:
+            return error
 
     def _read_port(self, seconds: float) -> bytes | None:
         """For Windows and pyserial's URLs, where nothing can be waited for but a read."""

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from modwire.client.backoff import LinkHistory
     from typing_extensions import Self
 
-    from modwire.client.backoff import LinkHistory
     from modwire.client.exchange import Alone, Exchange
     from modwire.client.link import ClientSession
     from modwire.client.options import ClientOptions
@@ -79,6 +79,7 @@ class Client(TurnTaking, AsyncCalls, trio.abc.AsyncResource):
             retries=retries,
             max_in_flight=max_in_flight,
             options=options,
+            framing=framing,
         )
         self._set_up(name, framing, options)
         self._stream = stream

@@ -44,6 +44,7 @@ class SocketClient(Client):
             retries=retries,
             max_in_flight=max_in_flight,
             options=options,
+            framing=framing,
         )
         self._set_up(name, framing, options)
 
@@ -89,7 +90,7 @@ class TcpClient(SocketClient):
         name = network_name("tcp", framing, host, port)
         super().__init__(name, framing, unit, timeout, retries, max_in_flight, options)
         self._address = (host, port)
-        self._connect_timeout = check_timeout(connect_timeout)
+        self._connect_timeout = check_timeout(connect_timeout, "connect_timeout")
         self._source_address = source_address
         self._keepalive = keepalive
 
@@ -127,7 +128,7 @@ class UnixClient(SocketClient):
         name = path_name("unix", framing, path)
         super().__init__(name, framing, unit, timeout, retries, max_in_flight, options)
         self._path = path
-        self._connect_timeout = check_timeout(connect_timeout)
+        self._connect_timeout = check_timeout(connect_timeout, "connect_timeout")
 
     async def _open_socket(self) -> trio.socket.SocketType:
         sock = trio.socket.socket(socket.AF_UNIX)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from modwire.endpoint import path_name
 from modwire.framing.rtu import RtuFraming
 from modwire.serial_settings import SerialSettings
 
@@ -66,7 +67,7 @@ class SerialClient(Client):
         self._port = port
         self._rs485 = rs485
         self._exclusive = exclusive
-        self._set_up(f"{framing.name}://{port}", framing, options)
+        self._set_up(path_name("serial", framing, port), framing, options)
 
     async def _open_link(self) -> Link:
         from .serial_link import open_link

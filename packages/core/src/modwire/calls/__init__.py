@@ -1,7 +1,6 @@
-"""`BlockingCalls` and `AsyncCalls`: a method for every function, written once on `call`.
+"""`BlockingCalls` and `AsyncCalls`: a method for every function, based on `call`.
 
-Every client of the adapters has them. Someone with an event loop of their own gets them all by
-subclassing one and writing `call`.
+Every client of the adapters has them. For another event loop, subclass one and define `call`.
 """
 
 from .asynchronous import AsyncCalls

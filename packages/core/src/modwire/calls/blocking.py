@@ -1,4 +1,4 @@
-"""`BlockingCalls`: every function as a method that waits for its plain value."""
+"""`BlockingCalls`: a method for every function, which waits for its result."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ from ..messages.register_operations import (
     ReadWriteMultipleRegistersRequest,
 )
 from .blocking_diagnostics import BlockingDiagnostics
-from .steps import IdentificationReading
+from .steps import IdentificationReading, add_common
 
 
+@add_common
 class BlockingCalls(BlockingDiagnostics):
-    """Every function of the specification as a method on `call`, which a subclass defines.
+    """A method for every function of MODBUS Application Protocol V1.1b3, based on `call`.
 
-    Addresses are those on the wire, 0..65535. Every method takes `unit`, the unit id, and
-    `timeout`, the seconds to wait for the answer; None stands for the client's own. Arguments out
-    of range raise ValueError before anything is sent; what else is raised, `call` says. Unit 0
-    on a serial line is a broadcast: for writes only, and nobody answers.
+    A subclass defines `call`. Addresses are those on the wire, 0..65535, and sections are those
+    of the specification. Every method takes `unit`, the unit id, and `timeout`, the seconds that
+    the answer may take. Unit 0 on a serial line is a broadcast: only for writes, and without an
+    answer.
     """
 
     __slots__ = ()
@@ -46,21 +47,21 @@ class BlockingCalls(BlockingDiagnostics):
     def read_coils(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[bool]:
-        """Function 1: the `count` (1..2000) coils from `address` on, True for ON (section 6.1)."""
+        """Function 1: read `count` (1..2000) coils from `address` on; True is ON (section 6.1)."""
         response = self.call(ReadCoilsRequest(address, count), unit=unit, timeout=timeout)
         return list(response.bits)
 
     def read_discrete_inputs(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[bool]:
-        """Function 2: the `count` (1..2000) discrete inputs from `address` on (section 6.2)."""
+        """Function 2: read `count` (1..2000) discrete inputs from `address` on (section 6.2)."""
         response = self.call(ReadDiscreteInputsRequest(address, count), unit=unit, timeout=timeout)
         return list(response.bits)
 
     def read_holding_registers(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[int]:
-        """Function 3: the `count` (1..125) holding registers from `address` on (section 6.3)."""
+        """Function 3: read `count` (1..125) holding registers from `address` on (section 6.3)."""
         response = self.call(
             ReadHoldingRegistersRequest(address, count), unit=unit, timeout=timeout
         )
@@ -69,7 +70,7 @@ class BlockingCalls(BlockingDiagnostics):
     def read_input_registers(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[int]:
-        """Function 4: the `count` (1..125) input registers from `address` on (section 6.4)."""
+        """Function 4: read `count` (1..125) input registers from `address` on (section 6.4)."""
         response = self.call(ReadInputRegistersRequest(address, count), unit=unit, timeout=timeout)
         return list(response.registers)
 
@@ -119,7 +120,7 @@ class BlockingCalls(BlockingDiagnostics):
         """Function 22: change bits of the holding register at `address` (section 6.16).
 
         It becomes (current AND `and_mask`) OR (`or_mask` AND NOT `and_mask`): bits that are 1 in
-        `and_mask` stay, the others are taken from `or_mask`; both 0..65535.
+        `and_mask` stay, the others are those of `or_mask`. Both masks are 0..65535.
         """
         self.call(MaskWriteRegisterRequest(address, and_mask, or_mask), unit=unit, timeout=timeout)
 
@@ -133,10 +134,10 @@ class BlockingCalls(BlockingDiagnostics):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> list[int]:
-        """Function 23: write registers, then read registers, in one go (section 6.17).
+        """Function 23: write holding registers, then read some, in one request (section 6.17).
 
-        Sets 1 to 121 holding registers from `write_address` on to `values`, and gives the
-        `read_count` (1..125) from `read_address` on as they are afterwards.
+        Sets 1 to 121 registers from `write_address` on to `values`, then returns `read_count`
+        (1..125) registers from `read_address` on.
         """
         request = ReadWriteMultipleRegistersRequest(read_address, read_count, write_address, values)
         response = self.call(request, unit=unit, timeout=timeout)
@@ -145,9 +146,10 @@ class BlockingCalls(BlockingDiagnostics):
     def read_fifo_queue(
         self, address: int, *, unit: int | None = None, timeout: float | None = None
     ) -> list[int]:
-        """Function 24: the 0 to 31 registers in the FIFO queue at `address` (section 6.18).
+        """Function 24: read the 0 to 31 registers in the FIFO queue at `address` (section 6.18).
 
-        Oldest first; reading takes nothing out. A longer queue is refused with exception 03.
+        The oldest comes first, and the queue is not changed. The device refuses a longer queue
+        with exception 03.
         """
         response = self.call(ReadFifoQueueRequest(address), unit=unit, timeout=timeout)
         return list(response.registers)
@@ -161,9 +163,9 @@ class BlockingCalls(BlockingDiagnostics):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> list[int]:
-        """Function 20: the `count` (1..121) registers in `file` from `record` on (section 6.14).
+        """Function 20: read `count` (1..121) registers of `file` from `record` on (section 6.14).
 
-        `file` is 1..65535, `record` 0..9999, and `record` + `count` at most 10000.
+        `file` is 1..65535, `record` 0..9999; `record` + `count` is at most 10000.
         """
         request = ReadFileRecordRequest([FileRecord(file, record, count)])
         response = self.call(request, unit=unit, timeout=timeout)
@@ -176,10 +178,10 @@ class BlockingCalls(BlockingDiagnostics):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> list[list[int]]:
-        """Function 20: the registers of several places, (file, record, count) each (section 6.14).
+        """Function 20: read 1 to 35 groups of records, (file, record, count) each (section 6.14).
 
-        1 to 35 places, in the order given; the answer, 2 + 2 * count bytes for each, must be at
-        most 245 bytes. The ranges are those of `read_file_record`.
+        Returns the registers of each, in that order. The answer has 2 + 2 * count bytes for each,
+        and at most 245 in all. The ranges are those of `read_file_record`.
         """
         response = self.call(ReadFileRecordRequest(records), unit=unit, timeout=timeout)
         return [list(values) for values in response.records]
@@ -195,7 +197,7 @@ class BlockingCalls(BlockingDiagnostics):
     ) -> None:
         """Function 21: write 1 to 122 `values` to `file` from `record` on (section 6.15).
 
-        `file` is 1..65535, `record` 0..9999, and `record` + their number at most 10000.
+        `file` is 1..65535, `record` 0..9999; `record` + their number is at most 10000.
         """
         self.call(
             WriteFileRecordRequest([FileRecordData(file, record, values)]),
@@ -210,10 +212,10 @@ class BlockingCalls(BlockingDiagnostics):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Function 21: write to several places, (file, record, values) each (section 6.15).
+        """Function 21: write several groups of records, (file, record, values) each (section 6.15).
 
-        7 + 2 bytes for each value of each place, at most 251 in all. The ranges are those of
-        `write_file_record`.
+        The request has 7 bytes for each and 2 for each value, and at most 251 in all. The ranges
+        are those of `write_file_record`.
         """
         self.call(WriteFileRecordRequest(records), unit=unit, timeout=timeout)
 
@@ -225,11 +227,11 @@ class BlockingCalls(BlockingDiagnostics):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> dict[int, bytes]:
-        """Function 43/14: the identification objects by their ids (section 6.21).
+        """Function 43/14: read identification objects, by their ids (section 6.21).
 
-        `read_code` 1 (basic), 2 (regular) or 3 (extended) gives that category from `object_id`
-        on, in as many requests as it takes, each with its own `timeout`; 4 gives the one object
-        `object_id` (0..255). Raises InvalidResponseError if the device goes round in a circle.
+        `read_code` 1 (basic), 2 (regular) or 3 (extended) reads that category from `object_id` on,
+        in as many requests as needed, each with its own `timeout`; 4 reads the one object
+        `object_id` (0..255). Raises InvalidResponseError if the device repeats object ids.
         """
         reading = IdentificationReading(read_code, object_id)
         while reading.request is not None:
@@ -240,9 +242,9 @@ class BlockingCalls(BlockingDiagnostics):
     def canopen_general_reference(
         self, data: bytes, *, unit: int | None = None, timeout: float | None = None
     ) -> bytes:
-        """Function 43/13: CANopen `data` to the device, and what it answers (section 6.20).
+        """Function 43/13: send CANopen `data`, return the data of the answer (section 6.20).
 
-        Both at most 251 bytes, whose meaning is in CiA 309-2.
+        Both have at most 251 bytes, which CiA 309-2 defines.
         """
         response = self.call(CanopenGeneralReferenceRequest(data), unit=unit, timeout=timeout)
         return response.data

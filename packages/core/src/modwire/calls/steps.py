@@ -1,6 +1,8 @@
-"""What the blocking and the async calls decide alike, so that it stands here once."""
+"""Decisions and documentation that the blocking and the async calls share."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 from ..errors import InvalidResponseError
 from ..messages.encapsulated import (
@@ -9,12 +11,38 @@ from ..messages.encapsulated import (
     ReadDeviceIdentificationResponse,
 )
 
+CallsT = TypeVar("CallsT")
+
+_COMMON = """
+
+Addresses are 0..65535, `unit` is 0..255, and `timeout` is in seconds, above 0; None for `unit` or
+`timeout` stands for the client's own.
+
+Raises:
+    ValueError: an argument is out of range; nothing is sent.
+    ExceptionResponseError: the device refuses the request. Each exception code (section 7) has a
+        subclass, such as IllegalDataAddressError.
+    ResponseTimeoutError: no answer came within `timeout`, in any of the attempts.
+    InvalidResponseError: the answer does not fit the request.
+    ConnectionLostError: the link cannot be opened, or was lost before the answer.
+"""
+
+
+def add_common(calls: type[CallsT]) -> type[CallsT]:
+    """Append to the docstring of each call what is the same for all: ranges and errors."""
+    for name, method in vars(calls).items():
+        if not name.startswith("_") and method.__doc__:
+            # Before Python 3.13 a docstring keeps the indentation of its source.
+            method.__doc__ = method.__doc__.replace("\n        ", "\n").rstrip() + _COMMON
+    return calls
+
 
 class IdentificationReading:
-    """Device identification over as many answers as it takes (section 6.21).
+    """Device identification in as many requests as needed (section 6.21).
 
-    Send `request` and hand its answer to `receive_response`, until `request` is None; then
-    `objects` has them all. The ids to go on with have to grow, so there are at most 256 requests.
+    Send `request` and pass its answer to `receive_response` until `request` is None; then
+    `objects` is complete. Each answer must continue at a higher object id, so there are at most
+    256 requests.
     """
 
     def __init__(self, read_code: int, object_id: int) -> None:
@@ -22,14 +50,14 @@ class IdentificationReading:
         self.request: ReadDeviceIdentificationRequest | None = ReadDeviceIdentificationRequest(
             read_code, object_id
         )
-        # Not `object_id`: a server that does not know it starts again at 0.
+        # Not `object_id`: a server without that object starts again at 0.
         self._passed = -1
 
     def receive_response(self, response: ReadDeviceIdentificationResponse) -> None:
-        """Take the objects of an answer; raises InvalidResponseError if the device goes round."""
+        """Add the objects of an answer; raises InvalidResponseError if object ids repeat."""
         self.request = None
         self.objects.update(response.objects)
-        # A single object is all there is, whatever the device says behind it.
+        # An answer with one object is complete, whatever the device says about more.
         if not response.more_follows or response.read_code is ReadDeviceIdCode.SPECIFIC:
             return
         passed = max([self._passed, *(object_id for object_id, _ in response.objects)])
@@ -42,7 +70,7 @@ class IdentificationReading:
 
 
 def delimiter_word(delimiter: str) -> int:
-    """The data word of function 8, sub-function 3: the character in the high byte."""
+    """Return the data word of function 8, sub-function 3: the character in the high byte."""
     if len(delimiter) != 1 or not delimiter.isascii():
         raise ValueError(f"delimiter must be one ASCII character, got {delimiter!r}")
     return ord(delimiter) << 8

@@ -143,6 +143,7 @@ class TcpClientBase(ClientBase):
             retries=retries,
             max_in_flight=max_in_flight,
             options=options,
+            framing=framing,
         )
         self._set_up(network_name("tcp", framing, host, port), framing, options)
 
@@ -171,6 +172,7 @@ class UnixClientBase(ClientBase):
             retries=retries,
             max_in_flight=max_in_flight,
             options=options,
+            framing=framing,
         )
         self._set_up(path_name("unix", framing, path), framing, options)
 
@@ -204,6 +206,7 @@ class UdpClientBase(ClientBase):
             retries=retries,
             max_in_flight=max_in_flight,
             options=options,
+            framing=framing,
         )
         self._set_up(network_name("udp", framing, host, port), framing, options)
 
@@ -260,7 +263,7 @@ class SerialClientBase(ClientBase):
         self._settings = settings
         self._rs485 = rs485
         self._exclusive = exclusive
-        self._set_up(f"{framing.name}://{port}", framing, options)
+        self._set_up(path_name("serial", framing, port), framing, options)
 
 
 def client_for(

@@ -29,9 +29,9 @@ class Exchange(Generic[ResponseT]):
     pdu: bytes
     timeout: float
     wait: float  # timeout, or the turnaround of a broadcast
-    attempts_left: int
-    is_answered: bool
 
+    attempts_left = 0
+    is_answered = True
     transaction = 0
     sent = 0
     deadline = 0.0

@@ -1,11 +1,22 @@
-"""How a client asks: its options, and what the arguments of a client amount to."""
+"""`ClientOptions`, and how the arguments of a client over a network become options."""
 
 from __future__ import annotations
 
 from enum import Flag, auto
 from typing import TYPE_CHECKING
 
-from ..options import LineOptions, check_options, check_seconds, check_timeout, check_unit
+from ..framing.base import Framing
+from ..framing.tcp import TcpFraming
+from ..options import (
+    LineOptions,
+    check_count,
+    check_default_unit,
+    check_options,
+    check_range,
+    check_seconds,
+    check_timeout,
+    check_unit,
+)
 
 if TYPE_CHECKING:
     from ..messages.decoder import Decoder
@@ -13,31 +24,38 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 
 STREAM_CLIENT_TOLERANCE = 0.05
-"""Seconds by which a network may tear a serial frame apart, for a client that waits for it."""
+"""Seconds of silence that a network may put inside a serial frame, for a client."""
 
 
 class Quirks(Flag):
-    """Faults of devices that a client may overlook, none by default; combine them with `|`."""
+    """Faults of devices that a client can tolerate, none by default; combine them with `|`."""
 
     none = 0
     zero_transaction_id = auto()
     """The device answers every request with transaction id 0."""
     any_unit = auto()
-    """The device answers with another unit id than the one asked."""
+    """The device answers with a unit id other than that of the request."""
     trailing_bytes = auto()
-    """The device adds bytes behind the PDU; they are cut off."""
+    """The device sends bytes after the PDU; they are discarded."""
 
 
 class ClientOptions(LineOptions):
-    """How a client asks.
+    """The options of a client; those of `LineOptions` too. Times are in seconds.
 
-    `unit`: the unit that is asked where a call names none. `response_timeout`: seconds from
-    sending to the answer. `retries`: how often a request is sent again when no answer came; reads
-    only, unless `retry_writes`. `max_in_flight`: how many requests may be open at once where
-    frames have transaction ids, 1..16. `turnaround`: seconds that a broadcast is given (Serial
-    Line, 2.4.1: 100 to 200 ms). `late_reply_window`: seconds that a unit which did not answer is
-    not asked again on a link without transaction ids, unless its late answer comes first; None
-    for as long as the response timeout.
+    - `unit`, 0..255: the unit id of requests that name none. Clients take only 1..247 as an
+      argument of their own if their frames are serial: see `check_default_unit`.
+    - `response_timeout`, above 0: from sending a request to its answer.
+    - `retries`, 0 or more: how often a request is sent again if no answer came; only requests
+      that write nothing, unless `retry_writes` is True.
+    - `max_in_flight`, 1..16: how many requests may be open at once if frames have transaction
+      ids (MODBUS Messaging on TCP/IP V1.0b, section 4.2).
+    - `turnaround`: the time that devices get for a broadcast (MODBUS over Serial Line V1.02,
+      section 2.4.1: 0.1 to 0.2).
+    - `late_reply_window`: on a link without transaction ids, how long a unit that did not answer
+      is sent no further request, unless its late answer comes first; None for `response_timeout`.
+    - `quirks`: the faults of the device that are tolerated.
+
+    Raises ValueError for an option out of range.
     """
 
     def __init__(
@@ -59,17 +77,13 @@ class ClientOptions(LineOptions):
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )
-        if not isinstance(max_in_flight, int) or not 1 <= max_in_flight <= MAX_IN_FLIGHT:
-            raise ValueError(f"max_in_flight must be 1..{MAX_IN_FLIGHT}, got {max_in_flight!r}")
-        if not isinstance(retries, int) or retries < 0:
-            raise ValueError(f"retries must be a whole number, at least 0, got {retries!r}")
         if not isinstance(quirks, Quirks):
             raise ValueError(f"quirks must be a member of Quirks, got {quirks!r}")
         self.unit = check_unit(unit)
         self.response_timeout = check_timeout(response_timeout)
-        self.retries = retries
+        self.retries = check_count("retries", retries, 0)
         self.retry_writes = retry_writes
-        self.max_in_flight = max_in_flight
+        self.max_in_flight = check_range("max_in_flight", max_in_flight, 1, MAX_IN_FLIGHT)
         self.turnaround = check_seconds("turnaround", turnaround)
         if late_reply_window is not None:
             check_seconds("late_reply_window", late_reply_window)
@@ -84,16 +98,20 @@ def network_client_options(
     retries: int,
     max_in_flight: int,
     options: ClientOptions | None,
+    framing: type[Framing] = TcpFraming,
 ) -> ClientOptions:
-    """What a client over a network goes by: its own arguments, or `options` in their place.
+    """Return the options of a network client: its own arguments, or `options` instead.
 
-    Networks deliver a serial frame in pieces: the tolerance is at least that of a network, with
-    `options` too. Raises ValueError where `options` stands beside an argument that it has.
+    Networks deliver a serial frame in pieces: the tolerance is raised to 0.05 seconds, that of
+    `options` too. The unit of `options` may be 0 with serial frames, for a client that only
+    broadcasts. Raises ValueError for an argument out of range, and for one given together with
+    `options`; TypeError unless `framing` is a subclass of Framing.
     """
+    Framing.check_class(framing)
     if options is None:
-        # Nobody else is on the link, so it needs no silence in front of a frame.
+        # The client is alone on the link, so no silence is needed before a frame.
         return ClientOptions(
-            unit=unit,
+            unit=check_default_unit(unit, framing),
             response_timeout=timeout,
             retries=retries,
             max_in_flight=max_in_flight,

@@ -69,13 +69,11 @@ class ClientProtocol:
         self._most_open = self.options.max_in_flight if framing.has_transactions else 1
         self._queue: deque[Exchange[Response]] = deque()
         self._open: dict[int, Exchange[Response]] = {}
-        self._unsent: list[Exchange[Response]] = []  # open, and their ADU not handed out yet
         self._transaction = 0
         window = self.options.late_reply_window
         self._late = LateReplies(self.options.response_timeout if window is None else window)
         self._line_silence = self.options.silence if framing.needs_silence else 0.0
-        self._quiet_from = float("-inf")  # when the line may be used: silence since the last byte
-        self._is_fed = False  # whether the framing was given bytes since the last request was sent
+        self._sent_at = self._heard_at = float("-inf")  # when bytes were last on the line
 
     # Requests.
 
@@ -115,10 +113,12 @@ class ClientProtocol:
         exchange.unit = unit
         exchange.pdu = pdu
         exchange.timeout = timeout
-        exchange.wait = timeout if is_answered else options.turnaround
-        exchange.is_answered = is_answered
-        may_retry = is_answered and (options.retry_writes or not request.is_write)
-        exchange.attempts_left = options.retries if may_retry else 0
+        exchange.wait = timeout
+        if not is_answered:
+            exchange.is_answered = False
+            exchange.wait = options.turnaround
+        elif options.retries and (options.retry_writes or not request.is_write):
+            exchange.attempts_left = options.retries
         self._queue.append(exchange)  # type: ignore[arg-type]
         return exchange
 
@@ -128,32 +128,30 @@ class ClientProtocol:
         Where `is_datagram`, that is one frame at a time: ask again until it returns b"".
         """
         queue = self._queue
+        if not queue:
+            return b""
         if not self._has_transactions:
-            return self._send_next(now) if queue else b""
-        opened, unsent = self._open, self._unsent
+            return self._send_next(now)
+        opened = self._open
+        late = self._late.transactions
+        data = b""
         while queue and len(opened) < self._most_open:
             exchange = queue.popleft()
             transaction = self._transaction + 1 & 0xFFFF
-            while transaction in opened or transaction in self._late.transactions:
+            while transaction in opened or transaction in late:
                 transaction = transaction + 1 & 0xFFFF
             self._transaction = exchange.transaction = transaction
             opened[transaction] = exchange
             exchange.deadline = now + exchange.wait
             exchange.sent += 1
-            unsent.append(exchange)
-        if not unsent:
-            return b""
-        wrap = self.framing.wrap
-        if len(unsent) == 1 or self.is_datagram:
-            exchange = unsent.pop(0)
-            return wrap(exchange.unit, exchange.transaction, exchange.pdu)
-        data = b"".join([wrap(each.unit, each.transaction, each.pdu) for each in unsent])
-        unsent.clear()
+            data += self.framing.wrap(exchange.unit, transaction, exchange.pdu)
+            if self.is_datagram:
+                break
         return data
 
     def _send_next(self, now: float) -> bytes:
         """One frame on a line without transaction ids, if the line and the unit are free."""
-        if self._open or now < self._quiet_from:
+        if self._open or now < self._quiet_from():
             return b""
         owing = self._late.units
         for exchange in self._queue:
@@ -166,8 +164,7 @@ class ClientProtocol:
         exchange.sent += 1
         exchange.deadline = now + exchange.wait
         exchange.echo_due = self.options.suppress_echo
-        self._quiet_from = now + self._line_silence
-        self._is_fed = self.framing.deadline() is not None
+        self._sent_at = now
         request = exchange.request
         framing = self.framing
         framing.expected = (exchange.unit, exchange.pdu[0], request.expected_length())
@@ -183,68 +180,77 @@ class ClientProtocol:
         """
         for exchange in self._open.values():
             exchange.deadline = now + exchange.wait
-        self._quiet_from = now + self._line_silence
+        self._sent_at = now
+
+    def _quiet_from(self) -> float:
+        """Time from which the line may be used: it was silent long enough."""
+        return max(self._sent_at, self._heard_at) + self._line_silence
 
     # Responses.
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that came at `now`; they end exchanges, or are skipped and counted."""
-        self._quiet_from = now + self._line_silence
-        self._is_fed = True
-        framing = self.framing
-        framing.receive_data(data, now)
-        frames = framing.frames
-        while frames:
-            self._take(frames.popleft())
+        """Take bytes that came at `now`; they end exchanges, or are skipped and counted.
 
-    def receive_datagram(self, data: bytes, now: float) -> None:
-        """Take one datagram; an incomplete frame at its end is discarded."""
+        Where `is_datagram`, they are a whole datagram: an incomplete frame at its end is discarded.
+        With b"", only frames that silence has ended are taken.
+        """
         framing = self.framing
-        framing.receive_data(data, now)
-        framing.end_datagram()
+        if data:
+            self._heard_at = now
+            framing.receive_data(data, now)
+            if self.is_datagram:
+                framing.end_datagram()
         frames = framing.frames
         while frames:
             frame = frames.popleft()
-            if isinstance(frame, FrameError):  # fatal or not: the next datagram begins anew
-                self.frame_errors += 1
-            else:
-                self._take(frame)
-
-    def _take(self, frame: Frame | FrameError) -> None:
-        if type(frame) is not Frame:
-            self._take_other(frame)
-            return
-        exchange = self._open.get(frame.transaction)
-        if exchange is None and self._takes_zero:
-            exchange = self._only_open(frame)
-        if (
-            exchange is None
-            or not exchange.is_answered
-            or (exchange.unit != frame.unit and not self._takes_any_unit)
-        ):
-            self._skip(frame)
-            return
-        pdu = frame.pdu
-        if exchange.echo_due and pdu == exchange.pdu:
-            exchange.echo_due = False
-            return
-        if self._takes_trailing_bytes:
-            length = self.options.decoder.response_length(pdu, 0)
-            pdu = pdu[:length] if length > 0 else pdu
-        try:
-            exchange.response = exchange.request.decode_response(pdu)
-            exchange.done = True
-        except InvalidResponseError as error:
-            if not self._has_transactions:
-                exchange.mismatch = error  # the right answer may still come
+            if type(frame) is not Frame:
+                self._take_other(frame)
+                continue
+            unit, transaction, pdu = frame
+            exchange = self._open.get(transaction)
+            if exchange is None and self._takes_zero:
+                exchange = self._only_open(frame)
+            if (
+                exchange is None
+                or not exchange.is_answered
+                or (exchange.unit != unit and not self._takes_any_unit)
+            ):
                 self._skip(frame)
-                return
-            exchange.fail(error)
-        except Exception as error:  # noqa: BLE001 - an exception response, or a custom class
-            exchange.fail(error)
-        del self._open[exchange.transaction]
-        if not self._has_transactions:
-            self._answered(exchange)
+            elif exchange.echo_due and pdu == exchange.pdu:
+                exchange.echo_due = False
+            else:
+                try:
+                    if self._takes_trailing_bytes:
+                        pdu = self._without_trailing_bytes(pdu)
+                    exchange.response = exchange.request.decode_response(pdu)
+                    exchange.done = True
+                except Exception as error:  # noqa: BLE001 - a custom class may raise any
+                    if not self._ends(exchange, frame, error):
+                        continue
+                del self._open[exchange.transaction]
+                if not self._has_transactions:
+                    self._answered(exchange)
+
+    def receive_datagram(self, data: bytes, now: float) -> None:
+        """Take one datagram, and treat all that follow as such: see `is_datagram`."""
+        self.is_datagram = True
+        self.receive_data(data, now)
+
+    def _without_trailing_bytes(self, pdu: bytes) -> bytes:
+        length = self.options.decoder.response_length(pdu, 0)
+        return pdu[:length] if length > 0 else pdu
+
+    def _ends(self, exchange: Exchange[Response], frame: Frame, error: Exception) -> bool:
+        """End `exchange` with an exception response, or an answer that does not fit.
+
+        False if the right answer may still come: without transaction ids, nothing else tells.
+        """
+        if isinstance(error, InvalidResponseError) and not self._has_transactions:
+            exchange.mismatch = error
+            self._skip(frame)
+            return False
+        exchange.fail(error)
+        return True
 
     def _answered(self, exchange: Exchange[Response]) -> None:
         """An exchange on a line without transaction ids has its answer."""
@@ -267,7 +273,7 @@ class ClientProtocol:
             self.skipped += 1
             return
         self.frame_errors += 1
-        if frame.fatal:
+        if frame.fatal and not self.is_datagram:  # the next datagram begins anew
             self._fail_all(frame)
             self.broken = True
 
@@ -279,8 +285,7 @@ class ClientProtocol:
         None stands for a `ConnectionLostError`. A frame that silence would end ends here too.
         """
         self.framing.handle_timeout(_NEVER_AGAIN)
-        while (frame := self.framing.next_frame()) is not None:
-            self._take(frame)
+        self.receive_data(b"", now)
         self.connection_lost(error or ConnectionLostError("the server closed the connection"))
 
     def connection_lost(self, error: ModbusError) -> None:
@@ -292,7 +297,6 @@ class ClientProtocol:
         for exchange in (*self._open.values(), *self._queue):
             exchange.fail(error)
         self._open.clear()
-        self._unsent.clear()
         self._queue.clear()
 
     def reset(self) -> None:
@@ -307,25 +311,25 @@ class ClientProtocol:
         """Time to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
         opened = self._open
         if self._has_transactions:
+            if len(opened) == 1:
+                return next(iter(opened.values())).deadline
             return min([each.deadline for each in opened.values()]) if opened else None
         if opened:
             deadline = opened[0].deadline
-            silence = self.framing.deadline() if self._is_fed else None
+            silence = self.framing.deadline()
             return deadline if silence is None else min(deadline, silence)
         if not self._queue:
             return None
-        turns = [
-            self._quiet_from if each.sent else self._late.free_at(each.unit) for each in self._queue
-        ]
-        return max(min(turns), self._quiet_from)
+        quiet_from = self._quiet_from()
+        turns = [quiet_from if each.sent else self._late.free_at(each.unit) for each in self._queue]
+        return max(min(turns), quiet_from)
 
     def handle_timeout(self, now: float) -> None:
         """Do what is due at `now`: silence ends frames, attempts end, broadcasts are done."""
         self.framing.handle_timeout(now)
-        while (frame := self.framing.next_frame()) is not None:
-            self._take(frame)
+        self.receive_data(b"", now)
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
-            self._close(exchange)
+            del self._open[exchange.transaction]
             if not exchange.is_answered:
                 exchange.done = True
                 continue
@@ -339,14 +343,6 @@ class ClientProtocol:
                 self._late.note_unit(exchange.unit, exchange.sent, now)
             exchange.fail(exchange.timeout_error(self.name))
 
-    def _close(self, exchange: Exchange[Response]) -> bool:
-        """Take an exchange from those that are open; True if its request was handed out."""
-        del self._open[exchange.transaction]
-        if exchange not in self._unsent:
-            return True
-        self._unsent.remove(exchange)
-        return False
-
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
         """The caller gave up. A reply that still comes is skipped; no other exchange notices.
 
@@ -358,5 +354,6 @@ class ClientProtocol:
         exchange.cancel()
         if self._open.get(exchange.transaction) is not exchange:
             self._queue.remove(exchange)  # type: ignore[arg-type]
-        elif self._has_transactions and self._close(exchange):  # type: ignore[arg-type]
+        elif self._has_transactions:
+            del self._open[exchange.transaction]
             self._late.note_transaction(exchange.transaction)

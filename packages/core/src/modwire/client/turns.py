@@ -8,13 +8,13 @@ A call goes like this, where `link` and the waiters are the adapter's:
 
     if turns.link is None: open a link, and turns.opened(link)
     exchange = turns.begin(request, unit, timeout, now)        # None if the link was just lost
-    until = turns.step(exchange, now)                          # sends
+    until = exchange.deadline
     while until is not None:
         if turns.receiver is exchange:
-            until = turns.step(exchange, now, bytes that came until `until`, None if none did)
+            until = turns.step(exchange, now, link, bytes that came before `until`, or None)
         else:
             turns.waiting[exchange] = a waiter; wait for it; until = turns.step(exchange, now)
-    turns.outcome(exchange)                                    # the response, or begin once more
+    exchange.response, or begin once more if turns.may_repeat(exchange), or exchange.result()
 
 If a caller is interrupted while it waits, the adapter calls `give_up`; anywhere else, `break_off`.
 Nothing here waits, reads a clock or takes a lock: threads need one around every call.
@@ -204,6 +204,8 @@ class Turns(Generic[LinkT, WaiterT]):
     ) -> Exchange[ResponseT] | None:
         """Start an exchange, after taking what has arrived; None if the link turns out lost.
 
+        If nobody receives, its caller is the `receiver` from here on, and the request is sent.
+        Wait until its `deadline`, or call `step` at once if that is 0: it was not sent yet.
         Raises ValueError as `ClientProtocol.start` does.
         """
         history = self._history
@@ -215,16 +217,26 @@ class Turns(Generic[LinkT, WaiterT]):
             return None
         exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
         exchange.history = history
+        if self.receiver is None:
+            self.receiver = exchange
+            self.send(now)
         return exchange
 
-    def step(self, exchange: AnyExchange, now: float, data: bytes | None = None) -> float | None:
-        """Do all that can be done at `now`, after taking `data`, which the receiver got.
+    def step(
+        self,
+        exchange: AnyExchange,
+        now: float,
+        link: LinkT | None = None,
+        found: bytes | OSError | None = None,
+    ) -> float | None:
+        """Do all that can be done at `now`, after taking what waiting on `link` has `found`.
 
-        Returns the time until which the caller has to wait, and None if `exchange` is done. If
-        nobody receives, its caller is the `receiver` from here on.
+        That is what the receiver got: bytes, an error, or None if nothing came. Returns the time
+        until which the caller has to wait, and None if `exchange` is done. If nobody receives,
+        its caller is the `receiver` from here on.
         """
-        if data is not None:
-            self.take(data, now)
+        if found is not None and link is self.link:
+            self.take(found, now)
         if not exchange.done:
             protocol = self.protocol
             self.send(now)
@@ -313,22 +325,21 @@ class Turns(Generic[LinkT, WaiterT]):
             if not link.is_datagram:
                 return
 
-    def take(self, data: bytes, now: float) -> None:
-        """Take bytes that the link brought; b"" is the end of a stream."""
-        if self._is_traced:
-            self._trace("received", data)
+    def take(self, found: bytes | OSError, now: float) -> None:
+        """Take bytes that the link brought, b"" for the end of a stream, or its error."""
         protocol = self.protocol
-        history = self._history
-        if data:
-            history.heard = now
-            if protocol.is_datagram:
-                protocol.receive_datagram(data, now)
-            else:
-                protocol.receive_data(data, now)
-                if protocol.broken:
-                    self._drop("the server sent bytes that are no Modbus frame")
+        if isinstance(found, OSError):
+            self.lost(found, now)
+            return
+        if self._is_traced:
+            self._trace("received", found)
+        if found:
+            self._history.heard = now
+            protocol.receive_data(found, now)
+            if protocol.broken:
+                self._drop("the server sent bytes that are no Modbus frame")
         elif not protocol.is_datagram and self.link is not None:
-            history.lost(now)
+            self._history.lost(now)
             protocol.receive_eof(now, ConnectionLostError(f"{self.name}: {_CLOSED}"))
             self._drop(_CLOSED)
         if self.waiting:

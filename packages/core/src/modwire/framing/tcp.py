@@ -13,6 +13,7 @@ from .base import Framing
 from .frame import Frame, new_frame
 
 _HEADER = Struct(">HHHB")
+_unpack = _HEADER.unpack_from
 _WRONG_PROTOCOL = 0xFFFF
 
 
@@ -31,27 +32,26 @@ class TcpFraming(Framing):
         return _HEADER.pack(transaction, _WRONG_PROTOCOL, len(pdu) + 1, unit) + pdu
 
     def receive_data(self, data: bytes, now: float) -> None:
-        if self.broken:
-            return
         if self._buffer:
             data = self._buffer + data
+            self._buffer = b""
+        elif self.broken:
+            return
         at = 0
         size = len(data)
-        append = self.frames.append
-        unpack = _HEADER.unpack_from
         while size - at >= 8:
-            transaction, protocol, length, unit = unpack(data, at)
+            transaction, protocol, length, unit = _unpack(data, at)
             end = at + 6 + length
             if protocol or not 2 <= length <= 254 or end > size:
                 break
-            append(new_frame(Frame, (unit, transaction, data[at + 7 : end])))
+            self.frames.append(new_frame(Frame, (unit, transaction, data[at + 7 : end])))
+            if end == size:
+                return
             at = end
-        if at == size:
-            self._buffer = b""
-            return
-        self._buffer = data[at:]
-        if size - at >= 4:
-            self._check_header()
+        if at < size:
+            self._buffer = data[at:]
+            if size - at >= 4:
+                self._check_header()
 
     def _check_header(self) -> None:
         """Give up as soon as the header of an unfinished frame is wrong."""

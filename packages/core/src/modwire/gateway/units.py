@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import GatewayPathUnavailableError
-from ..options import check_count, check_timeout
+from ..options import check_count, check_range, check_timeout
 from ..units.unit import BaseUnit, Unit, Waits
 from ..units.units import Units
 from .queue import LineClient, Rules
@@ -197,8 +197,6 @@ def _mapping(units: Mapping[int, int] | Iterable[int]) -> dict[int, int]:
     else:
         raise TypeError(f"units must be unit ids, or map them to others, got {units!r}")
     for unit_id, target in ids.items():
-        if not isinstance(unit_id, int) or not 0 <= unit_id <= _MOST_UNIT:
-            raise ValueError(f"unit id must be 0..{_MOST_UNIT}, got {unit_id!r}")
-        if not isinstance(target, int) or not 1 <= target <= _MOST_UNIT:
-            raise ValueError(f"unit id on the line must be 1..{_MOST_UNIT}, got {target!r}")
+        check_range("unit id", unit_id, 0, _MOST_UNIT)
+        check_range("unit id on the line", target, 1, _MOST_UNIT)
     return ids

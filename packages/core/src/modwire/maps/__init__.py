@@ -7,10 +7,11 @@
     meter = Meter.read(client)  # await Meter.read(client)
     print(meter.voltage)
 
-`RegisterMap` says how a map reads, writes and simulates its device. It is not imported by the
-package itself, so that it costs nothing where it is not used.
+`RegisterMap` reads, writes and simulates the device. `modwire` does not import this package, so
+programs that do not use it do not pay for it.
 """
 
+from .image import AnyPoint
 from .kinds import (
     Place,
     array,
@@ -37,7 +38,7 @@ from .kinds import (
     uint32,
     uint64,
 )
-from .points import AnyPoint, Point
+from .points import Point
 from .register_map import RegisterMap
 
 __all__ = [

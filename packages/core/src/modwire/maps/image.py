@@ -1,6 +1,6 @@
-"""`Image`: what is known of a device's tables, and which points of it are to be written.
+"""`Image`: the known values of a device's tables, and the points that were set.
 
-Maps are images, and points look at them: so points that share a register always agree.
+A map is an image, and its points look into it, so points that share a register always agree.
 """
 
 from __future__ import annotations
@@ -8,26 +8,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages.bit_access import WriteMultipleCoilsRequest, WriteSingleCoilRequest
-from ..messages.register_access import WriteMultipleRegistersRequest, WriteSingleRegisterRequest
+from ..messages.bit_access import (
+    MAX_WRITE_BITS,
+    WriteMultipleCoilsRequest,
+    WriteSingleCoilRequest,
+)
+from ..messages.register_access import (
+    MAX_WRITE_REGISTERS,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
 from ..messages.register_operations import MaskWriteRegisterRequest
-from ..planner.plan import DEFAULT_LIMITS, PlanLimits, Span
+from ..planner import DEFAULT_LIMITS, PlanLimits, Span
+from ..units.tables import TABLES
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
     from ..values.orders import Order
 
 WHOLE = 0xFFFF
-TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
-_MOST_WRITTEN = {"coils": 1968, "holding_registers": 123}  # sections 6.11 and 6.12
+_MOST_WRITTEN = {"coils": MAX_WRITE_BITS, "holding_registers": MAX_WRITE_REGISTERS}
 
 
 class AnyPoint:
-    """Where a point is: what `Point` is without its type.
+    """The untyped base of `Point`: where it is in the device.
 
-    `span` is its table, address and count; `mask` has the bits of a register that are the
-    point's. `name` is that of the attribute, and `unit` the unit of measurement. `limits`, those
-    of its map, are for reading it alone.
+    `span` is its table, address and count; `mask` has the bits of a register that belong to it.
+    `name` is the name of the attribute, `unit` the unit of measurement. `limits` are those of its
+    map, and apply when it is read alone.
     """
 
     def __init__(self, span: Span, *, unit: str = "", mask: int = WHOLE) -> None:
@@ -43,19 +51,19 @@ class AnyPoint:
 
     @property
     def where(self) -> str:
-        """The name and the place, for errors and logs."""
+        """The name, the table and the address, for errors and logs."""
         table = self.span.table.replace("_", " ")[:-1]
         return f"{self.name or 'point'} ({table} {self.span.address})"
 
     @property
     def is_writable(self) -> bool:
-        """Whether a client can write it: coils and holding registers."""
+        """True for coils and holding registers, which a client can write."""
         return self.span.table in _MOST_WRITTEN
 
     def adopt(self, order: Order, limits: PlanLimits) -> None:
-        """Take the order and the limits of the first map that names the point.
+        """Take the order and the limits of the first map that has the point.
 
-        A second one must not change it for the first.
+        Another map with the same point must not change it for the first.
         """
         if not self._is_adopted:
             self._is_adopted = True
@@ -63,21 +71,21 @@ class AnyPoint:
             self._take_order(order)
 
     def _take_order(self, order: Order) -> None:
-        """Those that have bytes take it."""
+        """Take the order of the map; for points that have bytes."""
 
     def __repr__(self) -> str:
         return f"<Point {self.where}>"
 
 
 class Write(NamedTuple):
-    """A request, and the points that are written once it is answered."""
+    """A request, and the points that are completely written when it is answered."""
 
     request: AnyRequest
     points: Sequence[AnyPoint]
 
 
 class Image:
-    """Values of registers and bits by table and address, and the points that were set."""
+    """Registers and bits by table and address, and the points that were set."""
 
     __slots__ = ("_known", "_set")
 
@@ -86,10 +94,7 @@ class Image:
         self._set: dict[AnyPoint, None] = {}
 
     def raw(self, point: AnyPoint) -> list[int]:
-        """The registers or bits of `point` as they are in the device.
-
-        Raises AttributeError where they were neither read nor set.
-        """
+        """Return the registers or bits of `point`; AttributeError if not all were read or set."""
         span = point.span
         known = self._known[span.table]
         try:
@@ -98,16 +103,16 @@ class Image:
             raise AttributeError(f"{point.where} was neither read nor set") from None
 
     def knows(self, point: AnyPoint) -> bool:
-        """Whether `point` was read or set."""
+        """True if `point` was read or set."""
         known = self._known[point.span.table]
         return all(address in known for address in range(point.span.address, point.span.stop))
 
     def known(self, table: str) -> Mapping[int, int]:
-        """All that is known of a table, by address."""
+        """Return the known values of a table, by address."""
         return self._known[table]
 
     def set_raw(self, point: AnyPoint, items: Sequence[int]) -> None:
-        """Set the registers or bits of `point`; it is then one of those to be written."""
+        """Set the registers or bits of `point`, which then counts as set."""
         known = self._known[point.span.table]
         for address, item in enumerate(items, point.span.address):
             if point.mask != WHOLE:
@@ -117,38 +122,38 @@ class Image:
         self._set[point] = None
 
     def receive(self, span: Span, items: Iterable[int]) -> None:
-        """Take what was read."""
+        """Store the values that were read."""
         self._known[span.table].update(zip(range(span.address, span.stop), items, strict=True))
 
     def take(self, known: Mapping[str, Mapping[int, int]], changes: Iterable[AnyPoint]) -> None:
-        """Take values by table and address, and points that count as set."""
+        """Add values by table and address, and points that count as set."""
         for table, values in known.items():
             self._known[table].update(values)
         self._set.update(dict.fromkeys(changes))
 
     @property
     def changes(self) -> list[AnyPoint]:
-        """The points that were set, in that order."""
+        """The points that were set, in the order they were set."""
         return list(self._set)
 
     def take_changes(self) -> list[AnyPoint]:
-        """The points that were set, in that order; from now on they count as unchanged."""
+        """Return the points that were set, in that order, and count them as unchanged."""
         changes = list(self._set)
         self._set.clear()
         return changes
 
     def return_changes(self, points: Iterable[AnyPoint]) -> None:
-        """Count `points` as set again, before those that were set since."""
+        """Count `points` as set again, ahead of those that were set since."""
         self._set = {**dict.fromkeys(points), **self._set}
 
 
 def plan_writes(image: Image, points: Sequence[AnyPoint]) -> list[Write]:
-    """The requests that write `points` as they are in `image`, by table and address.
+    """Return the requests that write `points` as they are in `image`, by table and address.
 
-    Points next to each other share a request as far as it reaches (function 15 or 16; 5 or 6 where
-    it is one coil or register), and none is torn unless it is longer. Parts of a register change
-    by function 22, which leaves the other bits to the device. Raises ValueError for a point that
-    no client can write.
+    Neighbouring points share a request of function 15 or 16 (5 or 6 for one coil or register) up
+    to its limit; a point is only split if it is longer than that. Bits of a register are written
+    by function 22, which does not change the others. Raises ValueError for a point that no client
+    can write.
     """
     for point in points:
         if not point.is_writable:
@@ -193,7 +198,7 @@ def _addresses(point: AnyPoint) -> Iterable[tuple[str, int]]:
 def _writes(
     image: Image, points: Sequence[AnyPoint], table: str, start: int, stop: int
 ) -> list[Write]:
-    """The requests for a run of points without holes."""
+    """Return the requests for consecutive points."""
     writes: list[Write] = []
     while points and start < stop:
         count = min(stop - start, _MOST_WRITTEN[table])

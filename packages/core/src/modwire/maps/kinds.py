@@ -1,4 +1,4 @@
-"""What makes points: a function for each kind of value, `point` for a type of one's own."""
+"""The functions that make points, one for each kind of value; `point` takes custom types."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 from operator import index
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
-from ..planner.plan import Span
+from ..planner import Span
 from ..values.building import decode_value, encode_value
 from ..values.orders import ABCD, Endian, Order, OrderName, find_order
 from ..values.types import (
@@ -44,11 +44,11 @@ EnumT = TypeVar("EnumT", bound=Enum)
 
 
 class Place(TypedDict, total=False):
-    """Where a point is, and how it lies there: the keywords of all points in registers.
+    """The keyword arguments of all points in registers.
 
-    `holding` or `input` is the address of its first register, on the wire, from 0: one of the two.
-    `unit` is the unit of measurement, which nothing but the reader needs. `byte_order`,
-    `word_order` and `order` are those of `modwire.values`, and by default those of the map.
+    Exactly one of `holding` and `input` is needed: the address of the first register on the wire,
+    0..65535. `unit` is the unit of measurement, for people only. `byte_order`, `word_order` and
+    `order` are those of `modwire.values`, by default those of the map.
     """
 
     holding: int
@@ -60,10 +60,10 @@ class Place(TypedDict, total=False):
 
 
 class IntegerPoints:
-    """Makes points of one integer type: `uint16(holding=3)` is an int.
+    """Makes points of one integer type: the value of `uint16(holding=3)` is an int.
 
-    With `scale` they stand for `integer * scale + offset`: `uint16(holding=3, scale=0.1)` is a
-    float, and is rounded to the scale when it is set. 8-bit integers are the low byte of theirs.
+    With `scale` the value is `integer * scale + offset`: that of `uint16(holding=3, scale=0.1)` is
+    a float, which is rounded to the scale when set. 8-bit integers are the low byte of a register.
     """
 
     def __init__(self, kind: ValueType[int]) -> None:
@@ -84,7 +84,7 @@ class IntegerPoints:
 
 
 class FloatPoints:
-    """Makes points of one float type, standing for `raw * scale + offset`: `float32(input=8)`."""
+    """Makes points of one float type with the value `raw * scale + offset`: `float32(input=8)`."""
 
     def __init__(self, kind: ValueType[float]) -> None:
         self._kind = kind
@@ -105,9 +105,9 @@ float16, float32, float64 = FloatPoints(FLOAT16), FloatPoints(FLOAT32), FloatPoi
 
 
 def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
-    """A point of any type: `point(ValueType("date", 4, pack, unpack, number_size=0), holding=8)`.
+    """Make a point of any type: `point(ValueType("date", 4, pack, unpack), holding=8)`.
 
-    Without `number_size=0` its registers are one number, which the word order turns round.
+    Word order applies to its registers as to one number, unless the type has `number_size=0`.
     """
     return _registers(find_type(kind), place)
 
@@ -115,17 +115,17 @@ def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
 def string(
     length: int, *, encoding: str = "utf-8", padding: str = "\0", **place: Unpack[Place]
 ) -> Point[str]:
-    """Text of up to `length` bytes, two in each register; see `values.string_of`."""
+    """Make a point of text, at most `length` bytes, two per register; see `values.string_of`."""
     return _registers(string_of(length, encoding=encoding, padding=padding), place)
 
 
 def bcd(digits: int, **place: Unpack[Place]) -> Point[int]:
-    """A number of so many decimal digits, four in each register; see `values.bcd_of`."""
+    """Make a point of `digits` decimal digits, four per register; see `values.bcd_of`."""
     return _registers(bcd_of(digits), place)
 
 
 def bits(count: int, **place: Unpack[Place]) -> Point[Sequence[bool]]:
-    """`count` bits from the lowest one of the first register on, sixteen in each."""
+    """Make a point of `count` bits, 16 per register, starting at bit 0 of the first."""
     return _registers(bits_of(count), place)
 
 
@@ -136,8 +136,8 @@ def array(kind: FloatName, count: int, **place: Unpack[Place]) -> Point[Sequence
 @overload
 def array(kind: ValueType[T], count: int, **place: Unpack[Place]) -> Point[Sequence[T]]: ...
 def array(kind: Any, count: int, **place: Unpack[Place]) -> Point[Any]:
-    """`count` values of a type: `array("float32", 10, holding=0)`, `array(scaled("int16", 0.1), 4,
-    input=0)`; a tuple when it is read.
+    """Make a point of `count` values of a type, read as a tuple: `array("float32", 10, holding=0)`,
+    `array(scaled("int16", 0.1), 4, input=0)`.
     """
     found: ValueType[Any] = array_of(find_type(kind), count)
     return _registers(found, place)
@@ -150,9 +150,9 @@ def enum(
     unknown: EnumT | None = None,
     **place: Unpack[Place],
 ) -> Point[EnumT]:
-    """A member of an `Enum` or a `Flag` with integer values, by its value.
+    """Make a point whose values are the members of an `Enum` or `Flag` with integer values.
 
-    `unknown` is what another value is read as; without it, that raises InvalidResponseError.
+    Reading another value gives `unknown`, or raises InvalidResponseError if that is None.
     """
     return _registers(enum_of(members, kind, unknown=unknown), place)
 
@@ -165,9 +165,10 @@ def bit_field(
     input: int | None = None,  # noqa: A002
     unit: str = "",
 ) -> Point[int]:
-    """A number in `count` bits of a register, from bit `first` on; bit 0 is the lowest.
+    """Make a point of a number in `count` (1..16) bits of a register; bit `first` is its lowest.
 
-    It is written by function 22, which leaves the other bits as they are.
+    Function 22 writes it, and does not change the other bits. Raises ValueError for bits outside
+    0..15.
     """
     if not (isinstance(first, int) and isinstance(count, int)):
         raise ValueError(f"first and count must be integers, got {first!r} and {count!r}")
@@ -192,7 +193,7 @@ def bit_field(
 
 
 def bit(number: int, *, holding: int | None = None, input: int | None = None) -> Point[bool]:  # noqa: A002
-    """Bit `number` of a register, 0 the lowest; it is written by function 22 as `bit_field` is."""
+    """Make a point of bit `number` (0..15) of a register; written by function 22."""
     if not isinstance(number, int) or not 0 <= number <= 15:
         raise ValueError(f"number must be 0..15, got {number!r}")
     mask = 1 << number
@@ -205,22 +206,22 @@ def bit(number: int, *, holding: int | None = None, input: int | None = None) ->
 
 
 def coil(address: int) -> Point[bool]:
-    """A coil, True for ON."""
+    """Make a point of one coil, True for ON."""
     return _single("coils", address)
 
 
 def discrete_input(address: int) -> Point[bool]:
-    """A discrete input, True for ON."""
+    """Make a point of one discrete input, True for ON."""
     return _single("discrete_inputs", address)
 
 
 def coils(address: int, count: int) -> Point[Sequence[bool]]:
-    """`count` coils in a row; a tuple when they are read."""
+    """Make a point of `count` coils, read as a tuple."""
     return _several("coils", address, count)
 
 
 def discrete_inputs(address: int, count: int) -> Point[Sequence[bool]]:
-    """`count` discrete inputs in a row; a tuple when they are read."""
+    """Make a point of `count` discrete inputs, read as a tuple."""
     return _several("discrete_inputs", address, count)
 
 
@@ -234,7 +235,7 @@ def _registers(kind: ValueType[T], place: Place) -> Point[T]:
 
 
 class _RegisterPoint(Point[T]):
-    """A point in whole registers: what its place does not say of the order, its map says."""
+    """A point in whole registers; the map gives the order that `place` does not set."""
 
     def __init__(self, kind: ValueType[T], place: Place) -> None:
         self._place = place

@@ -1,32 +1,31 @@
-"""`Point`: a typed value at an address, as an attribute of a map or by itself."""
+"""`Point`: a typed value at an address, as an attribute of a map or alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
-from ..calls import AsyncCalls, BlockingCalls
 from ..errors import InvalidResponseError
-from ..planner.plan import Span, plan
+from ..planner import Span, plan
 from .image import WHOLE, AnyPoint, Image
-from .transfer import Reading, no_client, read_async, read_blocking, write_async, write_blocking
+from .transfer import Steps, read_steps, run, write_steps
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["AnyPoint", "Point"]
+    from ..calls import AsyncCalls, BlockingCalls
 
 T = TypeVar("T")
 
 
 class Point(AnyPoint, Generic[T]):
-    """A value of type `T` at a place of a device; `float32` and its kin in this package make them.
+    """A value of type `T` at an address of a device; made by `float32` and similar functions.
 
-    In a class that is a `RegisterMap`, the attribute of an instance is the value, that of the class
-    is the point: `meter.voltage` is a float, `Meter.voltage.read(client)` reads one.
+    On an instance of a `RegisterMap` the attribute is the value, on the class it is the point:
+    `meter.voltage` is a float, `Meter.voltage.read(client)` reads one.
 
-    `decode` makes the value of the point's registers or bits and `encode` makes those, as many as
-    `span` has; both raise ValueError for what they cannot take.
+    `decode` turns the registers or bits of `span` into a value, `encode` turns a value into that
+    many registers or bits; both raise ValueError for what they cannot convert.
     """
 
     def __init__(
@@ -43,9 +42,9 @@ class Point(AnyPoint, Generic[T]):
         self._encode = encode
 
     def decode(self, items: Sequence[int]) -> T:
-        """The value in the registers or bits of the point.
+        """Return the value of the point's registers or bits, each 0..65535 or 0..1.
 
-        Raises InvalidResponseError for what is none, such as a half-byte above 9 in BCD.
+        Raises InvalidResponseError if they have no value, such as a BCD digit above 9.
         """
         try:
             return self._decode(items)
@@ -53,7 +52,7 @@ class Point(AnyPoint, Generic[T]):
             raise InvalidResponseError(f"{self.where}: {error}") from error
 
     def encode(self, value: T) -> Sequence[int]:
-        """The registers or bits of `value`; raises ValueError for what does not fit."""
+        """Return the registers or bits of `value`; raises ValueError if it does not fit."""
         try:
             return self._encode(value)
         except (TypeError, ValueError) as error:
@@ -83,28 +82,21 @@ class Point(AnyPoint, Generic[T]):
         *,
         unit: int | None = None,
         timeout: float | None = None,
-    ) -> T | Coroutine[object, object, T]:
-        """Read this point alone; `unit` and `timeout` are those of the client's calls.
+    ) -> object:
+        """Read this point alone: return its value, or with an async client a coroutine of it.
 
-        Raises what they raise, and InvalidResponseError like `decode`.
+        `unit` and `timeout` are those of the client's calls.
+
+        Raises: what the client's calls raise; InvalidResponseError as `decode` does; TypeError
+        for another kind of client.
         """
-        if isinstance(client, BlockingCalls):
-            image, reading = self._reading()
-            read_blocking(client, reading, unit, timeout)
-            return self.decode(image.raw(self))
-        if isinstance(client, AsyncCalls):
-            return self._read_async(client, unit, timeout)
-        raise no_client(client)
+        return run(client, self._read_steps(), unit, timeout)
 
-    async def _read_async(self, client: AsyncCalls, unit: int | None, timeout: float | None) -> T:
-        image, reading = self._reading()
-        await read_async(client, reading, unit, timeout)
-        return self.decode(image.raw(self))
-
-    def _reading(self) -> tuple[Image, Reading]:
+    def _read_steps(self) -> Steps[T]:
         image = Image()
         requests = plan([self.span], limits=self.limits)
-        return image, Reading(image, [self], requests, self.limits)
+        yield from read_steps(image, [self], requests, self.limits)
+        return self.decode(image.raw(self))
 
     @overload
     def write(
@@ -131,17 +123,15 @@ class Point(AnyPoint, Generic[T]):
         *,
         unit: int | None = None,
         timeout: float | None = None,
-    ) -> Coroutine[object, object, None] | None:
-        """Write this point alone, in one request unless it is longer.
+    ) -> object:
+        """Write this point alone, in one request unless it is longer; await it if async.
 
-        Raises ValueError for a value that does not fit and for a point that no client can write,
-        before anything is sent; else what the client's calls raise.
+        `unit` and `timeout` are those of the client's calls.
+
+        Raises: ValueError for a value that does not fit and for a point that no client can write,
+        before anything is sent; what the client's calls raise; TypeError for another kind of
+        client.
         """
         image = Image()
         image.set_raw(self, self.encode(value))
-        if isinstance(client, BlockingCalls):
-            write_blocking(client, image, unit, timeout)
-            return None
-        if isinstance(client, AsyncCalls):
-            return write_async(client, image, unit, timeout)
-        raise no_client(client)
+        return run(client, write_steps(image), unit, timeout)

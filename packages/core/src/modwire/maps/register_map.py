@@ -1,25 +1,26 @@
-"""`RegisterMap`: the base of a class that names the points of a device."""
+"""`RegisterMap`: the base class of register maps."""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
-from ..calls import AsyncCalls, BlockingCalls
 from ..errors import InvalidResponseError
-from ..planner.plan import DEFAULT_LIMITS, PlanLimits, Planner, Span, plan
+from ..planner import DEFAULT_LIMITS, PlanLimits, Planner, Span, plan
 from ..units.block import Block
 from ..units.datastore import MemoryBlock, SparseBlock
+from ..units.tables import TABLES
 from ..units.unit import Unit
 from ..values.orders import ABCD, find_order
-from .image import TABLES, WHOLE, AnyPoint, Image
-from .transfer import Reading, no_client, read_async, read_blocking, write_async, write_blocking
+from .image import WHOLE, AnyPoint, Image
+from .transfer import Steps, read_steps, run, write_steps
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..calls import AsyncCalls, BlockingCalls
     from ..units.datastore import Datastore
     from ..values.orders import Order, OrderName
 
@@ -27,7 +28,7 @@ MapT = TypeVar("MapT", bound="RegisterMap")
 
 
 class RegisterMap(Image):
-    """A device as typed attributes; an instance holds what was read of it, and what is to be set.
+    """A device as typed attributes; an instance holds the values that were read or set.
 
         class Pump(RegisterMap):
             pressure = uint16(input=0, scale=0.01, unit="bar")
@@ -37,20 +38,21 @@ class RegisterMap(Image):
         pump = Pump.read(client)            # await Pump.read(client) with an async client
         print(pump.pressure)
         pump.speed, pump.running = 1450.0, True
-        pump.write(client)                  # the two that were set
-        Pump.speed.write(client, 1500.0)    # or one alone
-        unit = Pump().build_unit()          # a pump for a server
+        pump.write(client)                  # writes the two that were set
+        Pump.speed.write(client, 1500.0)    # writes one point alone
+        unit = Pump().build_unit()          # simulates a pump in a server
 
-    An attribute that was neither read nor set raises AttributeError, one whose registers are no
-    such value InvalidResponseError; setting one to what does not fit raises ValueError. A value
-    that was set is what the device will make of it: a float32 has seven digits, a scaled integer
-    is rounded. Attributes of your own have to be in the class, so that a misspelt point is refused.
+    Reading an attribute raises AttributeError if it was neither read nor set, and
+    InvalidResponseError if its registers have no such value; setting one to a value that does not
+    fit raises ValueError. A value that was set reads back as the device will see it: a float32 has
+    seven digits, a scaled integer is rounded. Other attributes must be declared in the class, so
+    that a misspelt point is an error.
 
-    `class Pump(RegisterMap, order="CDAB")` sets the order of the points that the class names
-    itself; `order`, `byte_order` and `word_order` of a point go first. `limits=PlanLimits(...)`
-    says what requests may read, and what they cost: the default is that of a serial line, and with
-    `PlanLimits.for_network()` there are fewer. A subclass inherits both, and the points as they
-    are. `points` has the points by name.
+    `class Pump(RegisterMap, order="CDAB")` sets the order of the points that the class itself
+    declares; `order`, `byte_order` and `word_order` of a point take precedence. `limits` sets the
+    costs and limits of requests, a `PlanLimits`: the default is for a serial line, and
+    `PlanLimits.for_network()` gives fewer requests. Subclasses inherit both, and the points
+    unchanged. `points` has the points by name.
     """
 
     points: ClassVar[Mapping[str, AnyPoint]] = MappingProxyType({})
@@ -88,9 +90,9 @@ class RegisterMap(Image):
 
     @classmethod
     def planner(cls, *points: AnyPoint, limits: PlanLimits | None = None) -> Planner:
-        """A planner for `points`, or all of them, which learns where one device has holes.
+        """Return a planner for `points`, or all of them, which learns where a device has holes.
 
-        Keep one for each device that is polled, and give it to every `read` of that device.
+        Keep one for each device, and pass it to every `read` of that device.
         """
         spans = [point.span for point in points or cls.points.values()]
         return Planner(spans, cls.limits if limits is None else limits)
@@ -123,55 +125,40 @@ class RegisterMap(Image):
         planner: Planner | None = None,
         unit: int | None = None,
         timeout: float | None = None,
-    ) -> Self | Coroutine[object, object, Self]:
-        """Read `points`, or all of them, in the requests that cost least together.
+    ) -> object:
+        """Read `points`, or all of them, in the cheapest requests: return a map of this class.
 
-        A request for several points that the device refuses with 02 is asked in parts. Each call
-        starts anew unless `planner` remembers, which also says what to read: see `planner()`. A
-        point that is refused alone raises IllegalDataAddressError; with a planner it is left out,
-        here and in later calls, and listed as `planner.unreadable`.
+        With an async client, return a coroutine of it. A request for several points that the
+        device refuses with exception 02 is read in parts. A `planner` remembers what was refused
+        for the next call, and says which points to read: see `planner()`. `unit` and `timeout`
+        are those of the client's calls, the timeout for each request.
 
-        `unit` and `timeout` are those of the client's calls, the latter for each request. Raises
-        what they raise, and ValueError for points and a planner at once.
+        Raises: what the client's calls raise; IllegalDataAddressError for a point that is refused
+        alone, unless there is a planner, which lists it as `unreadable`; ValueError for a point of
+        another map, and for points together with a planner; TypeError for another kind of client.
         """
-        image, reading = cls._reading(points, planner)
-        if isinstance(client, BlockingCalls):
-            read_blocking(client, reading, unit, timeout)
-            return image
-        if isinstance(client, AsyncCalls):
-            return cls._read_async(client, image, reading, unit, timeout)
-        raise no_client(client)
+        return run(client, cls._read_steps(points, planner), unit, timeout)
 
     @classmethod
-    async def _read_async(
-        cls,
-        client: AsyncCalls,
-        image: Self,
-        reading: Reading,
-        unit: int | None,
-        timeout: float | None,
-    ) -> Self:
-        await read_async(client, reading, unit, timeout)
-        return image
-
-    @classmethod
-    def _reading(cls, points: Iterable[AnyPoint], planner: Planner | None) -> tuple[Self, Reading]:
+    def _read_steps(cls, points: Sequence[AnyPoint], planner: Planner | None) -> Steps[Self]:
         image = cls()
-        points = tuple(points)
+        wanted: Iterable[AnyPoint] = points or cls.points.values()
         if planner is not None:
             if points:
                 raise ValueError("a planner knows what to read: give points to planner() instead")
-            return image, Reading(image, (), planner.requests(), cls.limits, planner)
-        if points:
+            requests: Iterable[Span] = planner.requests()
+        elif points:
             for point in points:
                 if not any(point is own for own in cls.points.values()):
                     raise ValueError(f"points must be those of {cls.__name__}, got {point!r}")
             requests = plan([point.span for point in points], limits=cls.limits)
-            return image, Reading(image, points, requests, cls.limits)
-        if cls._requests is None:
-            spans = [point.span for point in cls.points.values()]
-            cls._requests = tuple(plan(spans, limits=cls.limits))
-        return image, Reading(image, cls.points.values(), cls._requests, cls.limits)
+        else:
+            if cls._requests is None:
+                spans = [point.span for point in wanted]
+                cls._requests = tuple(plan(spans, limits=cls.limits))
+            requests = cls._requests
+        yield from read_steps(image, wanted, requests, cls.limits, planner)
+        return image
 
     @overload
     def write(
@@ -187,25 +174,22 @@ class RegisterMap(Image):
         *,
         unit: int | None = None,
         timeout: float | None = None,
-    ) -> Coroutine[object, object, None] | None:
-        """Write the points that were set since they were last read or written.
+    ) -> object:
+        """Write the points that were set since they were last read or written; await it if async.
 
-        Those next to each other go in one request, by table and address: whole coils and registers
-        first, then bits of registers (function 22). Where one request fails, the points that were
-        not written count as set still. Raises ValueError, with nothing sent, where one of them
-        cannot be written, such as an input; else what the client's calls raise.
+        Neighbouring points share a request, ordered by table and address: first whole coils and
+        registers, then bits of registers (function 22). If a request fails, the points that were
+        not written still count as set.
+
+        Raises: ValueError, with nothing sent, if one of the points cannot be written, such as an
+        input; what the client's calls raise; TypeError for another kind of client.
         """
-        if isinstance(client, BlockingCalls):
-            write_blocking(client, self, unit, timeout)
-            return None
-        if isinstance(client, AsyncCalls):
-            return write_async(client, self, unit, timeout)
-        raise no_client(client)
+        return run(client, write_steps(self), unit, timeout)
 
     def build_unit(self) -> Unit:
-        """A unit for a server that has the points of this map and no other address.
+        """Return a unit for a server with the points of this map and no other address.
 
-        They have the values of this instance; what is not known of it is 0. `store` changes them
+        They have the values of this instance, and 0 where it has none. `store` changes them
         later, `load` reads them back.
         """
         unit = Unit(
@@ -228,10 +212,11 @@ class RegisterMap(Image):
         return SparseBlock(values) if values else None
 
     def store(self, unit: Datastore) -> None:
-        """Put the points that were set since into the tables of a unit, inputs too.
+        """Put the points that were set since the last time into the tables of a unit.
 
-        It is the owner of the unit who does this: rules for clients do not hold in blocks in
-        memory. Raises IndexError or IllegalDataAddressError for what the unit does not have.
+        This is the device's own side, so inputs change too, and the limits that blocks in memory
+        set for clients do not apply. Raises IndexError or IllegalDataAddressError for addresses
+        that the unit does not have.
         """
         changes = dict.fromkeys(self.take_changes())
         try:
@@ -251,7 +236,7 @@ class RegisterMap(Image):
 
     @classmethod
     def load(cls, unit: Datastore) -> Self:
-        """What the tables of a unit hold; raises IllegalDataAddressError for what they lack."""
+        """Return a map of the tables of a unit; IllegalDataAddressError if they lack a point."""
         image = cls()
         for point in cls.points.values():
             span = point.span
@@ -259,16 +244,17 @@ class RegisterMap(Image):
         return image
 
     def as_dict(self) -> dict[str, object]:
-        """The values by name, of the points that were read or set; raises InvalidResponseError.
+        """Return the values of the points that were read or set, by name.
 
-        `json.dumps` takes them, apart from types of your own and enums other than `IntEnum`.
+        `json.dumps` takes them, except for custom types and enums other than `IntEnum`. Raises
+        InvalidResponseError if registers have no such value.
         """
         return {
             name: getattr(self, name) for name, point in self.points.items() if self.knows(point)
         }
 
     def __setattr__(self, name: str, value: object) -> None:
-        # A misspelt point would else be set nowhere, and never be written.
+        # Otherwise a misspelt point would silently never be written.
         if not hasattr(type(self), name):
             raise AttributeError(
                 f"{type(self).__name__} has no point {name!r}, it has {', '.join(self.points)}"
@@ -287,20 +273,20 @@ class RegisterMap(Image):
         return copied
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Points have functions in them: those that were set are found again by their names.
+        # Points contain functions, which cannot be pickled; names are enough to find them again.
         known = {table: dict(self.known(table)) for table in TABLES}
         changes = set(self.changes)
         names = [name for name, point in self.points.items() if point in changes]
         return _unpickled, (type(self), known, names, vars(self))
 
     def __eq__(self, other: object) -> bool:
-        """Whether both know the same points, with the same registers and bits."""
+        """True if both know the same points, with equal registers and bits."""
         if not isinstance(other, RegisterMap) or type(self) is not type(other):
             return NotImplemented
         return self._compared() == other._compared()
 
     def _compared(self) -> dict[str, list[int]]:
-        # Bits beside a bit field, and registers between points, are none of theirs.
+        # Ignore bits outside the mask of each point, and registers between points.
         return {
             name: [item & point.mask for item in self.raw(point)]
             for name, point in self.points.items()

@@ -1,169 +1,144 @@
-"""Reading and writing points through a client: the decisions once, the two loops natively."""
+"""Read and write points through a client: the steps once, and a loop for each kind of client.
+
+The steps are a generator. It yields a request and is sent its response; the exception response
+that refuses it is thrown into the generator instead.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Generator, Iterable
+from typing import TYPE_CHECKING, TypeVar, overload
 
-from ..errors import IllegalDataAddressError
-from ..planner.plan import PlanLimits, Planner, Span
-from .image import AnyPoint, Image, Write, plan_writes
+from ..calls import AsyncCalls, BlockingCalls
+from ..errors import ExceptionResponseError, IllegalDataAddressError
+from ..messages.base import Response
+from ..messages.bit_access import ReadBitsResponse, ReadCoilsRequest, ReadDiscreteInputsRequest
+from ..messages.register_access import (
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    ReadRegistersResponse,
+)
+from ..planner import PlanLimits, Planner, Span
+from .image import AnyPoint, Image, plan_writes
 
 if TYPE_CHECKING:
-    from ..calls import AsyncCalls, BlockingCalls
+    from typing import TypeAlias
+
+    from ..messages.base import AnyRequest
+
+T = TypeVar("T")
+Steps: TypeAlias = "Generator[AnyRequest, Response, T]"
+
+_READS = {
+    "coils": ReadCoilsRequest,
+    "discrete_inputs": ReadDiscreteInputsRequest,
+    "holding_registers": ReadHoldingRegistersRequest,
+    "input_registers": ReadInputRegistersRequest,
+}
 
 
-class Reading:
-    """What is still to be read into `image`: ask for `span`, and hand over what came of it."""
-
-    def __init__(
-        self,
-        image: Image,
-        points: Iterable[AnyPoint],
-        requests: Iterable[Span],
-        limits: PlanLimits,
-        planner: Planner | None = None,
-    ) -> None:
-        self._image = image
-        self._points = points
-        self._pending = list(requests)[::-1]
-        self._limits = limits
-        self._planner = planner
-        self._keeps = planner is not None
-
-    @property
-    def span(self) -> Span | None:
-        """What to ask for next, or None."""
-        return self._pending[-1] if self._pending else None
-
-    def receive(self, items: Iterable[int]) -> None:
-        """The values of `span`."""
-        self._image.receive(self._pending.pop(), items)
-
-    def refused(self, error: IllegalDataAddressError) -> None:
-        """`span` was refused: ask for it in parts, or raise where a point is not there at all.
-
-        A planner that the caller keeps remembers such a point, so that the others can be read.
-        """
-        if self._planner is None:
-            self._planner = Planner((point.span for point in self._points), self._limits)
-        self._pending += self._planner.refused(self._pending.pop())[::-1]
-        if self._keeps:
-            return
-        missing = self._planner.unreadable
-        if missing:
-            error.detail = ", ".join(point.where for point in self._points if point.span in missing)
-            raise error
-
-
-def read_blocking(
-    client: BlockingCalls, reading: Reading, unit: int | None, timeout: float | None
-) -> None:
-    """Read all there is to read."""
-    while (span := reading.span) is not None:
-        try:
-            items = _ask_blocking(client, span, unit, timeout)
-        except IllegalDataAddressError as error:
-            reading.refused(error)
-        else:
-            reading.receive(items)
-
-
-async def read_async(
-    client: AsyncCalls, reading: Reading, unit: int | None, timeout: float | None
-) -> None:
-    """Read all there is to read."""
-    while (span := reading.span) is not None:
-        try:
-            items = await _ask_async(client, span, unit, timeout)
-        except IllegalDataAddressError as error:
-            reading.refused(error)
-        else:
-            reading.receive(items)
-
-
-def _ask_blocking(
-    client: BlockingCalls, span: Span, unit: int | None, timeout: float | None
-) -> Sequence[int]:
-    address, count = span.address, span.count
-    if span.table == "holding_registers":
-        return client.read_holding_registers(address, count, unit=unit, timeout=timeout)
-    if span.table == "input_registers":
-        return client.read_input_registers(address, count, unit=unit, timeout=timeout)
-    if span.table == "coils":
-        return client.read_coils(address, count, unit=unit, timeout=timeout)
-    return client.read_discrete_inputs(address, count, unit=unit, timeout=timeout)
-
-
-async def _ask_async(
-    client: AsyncCalls, span: Span, unit: int | None, timeout: float | None
-) -> Sequence[int]:
-    address, count = span.address, span.count
-    if span.table == "holding_registers":
-        return await client.read_holding_registers(address, count, unit=unit, timeout=timeout)
-    if span.table == "input_registers":
-        return await client.read_input_registers(address, count, unit=unit, timeout=timeout)
-    if span.table == "coils":
-        return await client.read_coils(address, count, unit=unit, timeout=timeout)
-    return await client.read_discrete_inputs(address, count, unit=unit, timeout=timeout)
-
-
-class Writing:
-    """The requests for the points that were set; what is not answered counts as set again.
-
-    They are made at once, so that what is set from now on is left to the next writing. Raises
-    ValueError for points that no client can write.
-    """
-
-    def __init__(self, image: Image) -> None:
-        self._image = image
-        self._open = dict.fromkeys(image.take_changes())
-        try:
-            self.writes = plan_writes(image, list(self._open))
-        except BaseException:
-            self.end()
-            raise
-
-    def done(self, write: Write) -> None:
-        """`write` was answered."""
-        for point in write.points:
-            self._open.pop(point, None)
-        if write is self.writes[-1]:
-            self._open.clear()  # parts of a register that was written as a whole among them
-
-    def end(self) -> None:
-        """Nothing more will be sent."""
-        self._image.return_changes(self._open)
-
-
-def write_blocking(
-    client: BlockingCalls, image: Image, unit: int | None, timeout: float | None
-) -> None:
-    """Send all there is to write."""
-    writing = Writing(image)
-    try:
-        for write in writing.writes:
-            client.call(write.request, unit=unit, timeout=timeout)
-            writing.done(write)
-    finally:
-        writing.end()
-
-
-async def write_async(
-    client: AsyncCalls, image: Image, unit: int | None, timeout: float | None
-) -> None:
-    """Send all there is to write."""
-    writing = Writing(image)
-    try:
-        for write in writing.writes:
-            await client.call(write.request, unit=unit, timeout=timeout)
-            writing.done(write)
-    finally:
-        writing.end()
-
-
-def no_client(client: object) -> TypeError:
-    """The error for what is no client."""
-    return TypeError(
+@overload
+def run(client: BlockingCalls, steps: Steps[T], unit: int | None, timeout: float | None) -> T: ...
+@overload
+def run(
+    client: AsyncCalls, steps: Steps[T], unit: int | None, timeout: float | None
+) -> Coroutine[object, object, T]: ...
+def run(
+    client: BlockingCalls | AsyncCalls, steps: Steps[T], unit: int | None, timeout: float | None
+) -> object:
+    """Take `steps` with the calls of `client`; TypeError for another kind of client."""
+    if isinstance(client, BlockingCalls):
+        return _run_blocking(client, steps, unit, timeout)
+    if isinstance(client, AsyncCalls):
+        return _run_async(client, steps, unit, timeout)
+    raise TypeError(
         f"client must be one with BlockingCalls or AsyncCalls, got {type(client).__name__}"
     )
+
+
+def _run_blocking(
+    client: BlockingCalls, steps: Steps[T], unit: int | None, timeout: float | None
+) -> T:
+    try:
+        request = next(steps)
+        while True:
+            try:
+                response = client.call(request, unit=unit, timeout=timeout)
+            except ExceptionResponseError as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(response)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        steps.close()
+
+
+async def _run_async(
+    client: AsyncCalls, steps: Steps[T], unit: int | None, timeout: float | None
+) -> T:
+    try:
+        request = next(steps)
+        while True:
+            try:
+                response = await client.call(request, unit=unit, timeout=timeout)
+            except ExceptionResponseError as error:
+                request = steps.throw(error)
+            else:
+                request = steps.send(response)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    finally:
+        steps.close()
+
+
+def read_steps(
+    image: Image,
+    points: Iterable[AnyPoint],
+    requests: Iterable[Span],
+    limits: PlanLimits,
+    planner: Planner | None = None,
+) -> Steps[None]:
+    """Read `requests` into `image`; one that is refused with 02 is read in parts.
+
+    A `planner` of the caller remembers a point that is refused alone, so that the others can be
+    read. Without one, IllegalDataAddressError is raised then, with the names of such `points`.
+    """
+    is_kept = planner is not None
+    pending = list(requests)[::-1]
+    while pending:
+        span = pending.pop()
+        try:
+            response = yield _READS[span.table](span.address, span.count)
+        except IllegalDataAddressError as error:
+            if planner is None:
+                planner = Planner((point.span for point in points), limits)
+            pending += planner.refused(span)[::-1]
+            missing = [] if is_kept else planner.unreadable
+            if missing:
+                error.detail = ", ".join(point.where for point in points if point.span in missing)
+                raise
+        else:
+            if isinstance(response, ReadBitsResponse):
+                image.receive(span, response.bits)
+            elif isinstance(response, ReadRegistersResponse):
+                image.receive(span, response.registers)
+
+
+def write_steps(image: Image) -> Steps[None]:
+    """Write the points that were set; those whose request is not answered count as set again.
+
+    The requests are made before the first is sent, so points that are set meanwhile are left to
+    the next time. Raises ValueError for points that no client can write.
+    """
+    unwritten = dict.fromkeys(image.take_changes())
+    try:
+        for write in plan_writes(image, list(unwritten)):
+            yield write.request
+            for point in write.points:
+                unwritten.pop(point, None)
+        unwritten.clear()  # those too that are parts of a register which was written whole
+    finally:
+        image.return_changes(unwritten)

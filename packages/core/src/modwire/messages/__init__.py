@@ -24,6 +24,7 @@ from .bit_access import (
 )
 from .canopen import CanopenGeneralReferenceRequest, CanopenGeneralReferenceResponse
 from .decoder import REQUESTS, Decoder, decode_request, decode_response
+from .device import Device
 from .device_status import (
     GetCommEventCounterRequest,
     GetCommEventCounterResponse,
@@ -41,7 +42,6 @@ from .diagnostics import (
     ModbusPlusOperation,
 )
 from .encapsulated import (
-    Identity,
     IdentityObject,
     ObjectId,
     ReadDeviceIdCode,
@@ -80,6 +80,7 @@ __all__ = [
     "CanopenGeneralReferenceRequest",
     "CanopenGeneralReferenceResponse",
     "Decoder",
+    "Device",
     "DiagnosticsRequest",
     "DiagnosticsResponse",
     "DiagnosticsSubFunction",
@@ -90,7 +91,6 @@ __all__ = [
     "GetCommEventCounterResponse",
     "GetCommEventLogRequest",
     "GetCommEventLogResponse",
-    "Identity",
     "IdentityObject",
     "LengthRule",
     "MaskWriteRegisterRequest",

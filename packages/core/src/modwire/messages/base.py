@@ -1,13 +1,13 @@
-"""What every message is: small, immutable, equal by value, its whole PDU in `encode` and `decode`.
+"""The base of all messages: small, immutable, equal by value, encoded to and decoded from a PDU.
 
-A request knows its own answer: `decode_response` checks function code, length, count and echo.
-It also knows what a server does with it: `execute`. The families of the specification are in the
-modules beside this one; a custom function is one subclass of `Request` and one of `Response`.
+A request knows its own response: `decode_response` checks function code, length, count and echo.
+It also knows what a server does: `execute`. The functions of the specification are in the modules
+beside this one; a custom function is one subclass of `Request` and one of `Response`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, Protocol, SupportsIndex, TypeVar
 
 from ..errors import (
     ExceptionCode,
@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
+
+    _State: TypeAlias = "dict[str, object] | None"
 
 MAX_PDU = 253  # bytes, section 4.1
 
-# Slots are written once, in the constructor, past the guard in Message.__setattr__.
+# Constructors write their slots by this, past the guard in Message.__setattr__.
 set_field = object.__setattr__
 new_message = object.__new__
 
 
 def slot_setter(message: type[Message], name: str) -> Callable[[Message, object], None]:
-    """`set_field` for one slot in half the time: for what is made at every exchange."""
+    """Return a `set_field` for one slot, which takes half the time."""
     setter: Callable[[Message, object], None] = message.__dict__[name].__set__
     return setter
 
@@ -40,21 +42,21 @@ def slot_setter(message: type[Message], name: str) -> Callable[[Message, object]
 class Message:
     """A PDU: function code and data.
 
-    `__match_args__` names the constructor's arguments; equality, hash, repr, pickling and
-    `match` statements all go by it.
+    `__match_args__` names the arguments of the constructor; equality, hash, repr and `match`
+    statements use it. Pickling and copying take the slots as they are.
     """
 
     __slots__ = ()
     __match_args__: ClassVar[tuple[str, ...]] = ()
-    function_code: int  # a class attribute, but of the raw messages
+    function_code: int  # a class attribute, except of the raw messages
 
     def encode(self) -> bytes:
-        """The whole PDU, function code first; at most 253 bytes."""
+        """Return the whole PDU, function code first; at most 253 bytes."""
         raise NotImplementedError(f"{type(self).__name__} must define encode()")
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
-        """The message in a whole PDU, function code included.
+        """Return the message in a whole PDU, function code included.
 
         Raises `InvalidRequestError` (for a request) or `InvalidResponseError` (for a response).
         """
@@ -82,8 +84,15 @@ class Message:
         inside = ", ".join(f"{name}={value!r}" for name, value in arguments)
         return f"{type(self).__name__}({inside})"
 
-    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        return type(self), self._values()
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
+        # By slots, because a constructor may be stricter than the wire; protocols 0 and 1 have
+        # no form for slots.
+        return super().__reduce_ex__(max(int(protocol), 2))
+
+    def __setstate__(self, state: _State | tuple[_State, _State]) -> None:
+        for values in state if isinstance(state, tuple) else (state,):
+            for name, value in (values or {}).items():
+                set_field(self, name, value)
 
 
 ENDS_BY_SILENCE = -1
@@ -91,17 +100,17 @@ NO_PDU = 0x10000
 
 
 class LengthRule(Protocol):
-    """The length of a PDU whose function code is at `buffer[at]`.
+    """A function that returns the length of the PDU whose function code is at `buffer[at]`.
 
-    0 while more bytes are needed to tell, ENDS_BY_SILENCE where the PDU does not say, NO_PDU for
-    what cannot be one. RTU needs it; the other framings carry a length.
+    It returns 0 while more bytes are needed, ENDS_BY_SILENCE if the PDU does not say, and NO_PDU
+    if the bytes cannot be a PDU. RTU needs it; the frames of the others say how long they are.
     """
 
     def __call__(self, buffer: bytes, at: int, /) -> int: ...
 
 
 def fixed_length(size: int) -> LengthRule:
-    """The rule of a PDU that always has `size` bytes."""
+    """Return the rule of a PDU that always has `size` bytes."""
 
     def rule(buffer: bytes, at: int) -> int:
         return size
@@ -110,9 +119,10 @@ def fixed_length(size: int) -> LengthRule:
 
 
 def counted_length(count_at: int, count_size: int = 1, least: int = 0) -> LengthRule:
-    """The rule of a PDU that ends with what a count of `count_size` bytes at `count_at` counts.
+    """Return the rule of a PDU with a byte count, after which come as many bytes of data.
 
-    A count under `least` is that of no such PDU.
+    The byte count has `count_size` bytes and stands `count_at` bytes after the function code. Less
+    than `least` is no PDU.
     """
     data_at = count_at + count_size
 
@@ -133,12 +143,12 @@ def counted_length(count_at: int, count_size: int = 1, least: int = 0) -> Length
 
 
 def ends_by_silence(buffer: bytes, at: int) -> int:
-    """The rule of a PDU without a length of its own."""
+    """The rule of a PDU that does not say how long it is."""
     return ENDS_BY_SILENCE
 
 
 def no_pdu(buffer: bytes, at: int) -> int:
-    """The rule of what is no function code in this direction."""
+    """The rule of a byte that is no function code in this direction."""
     return NO_PDU
 
 
@@ -155,10 +165,10 @@ ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
 class Request(Message, Generic[ResponseT_co]):
     """The base of every request.
 
-    A subclass sets `function_code`, `response_type`, and, for RTU, `length_rule` (the response
-    class has its own); `sub_code` where one function code is shared and the byte behind it tells
-    the requests apart; `is_write` where it changes the server, so that it may be broadcast and is
-    not repeated unless the caller says so.
+    A subclass sets `function_code`, `response_type` and, for RTU, `length_rule` (the response
+    class has its own). It sets `sub_code` if several requests share the function code and differ
+    in the next byte, and `is_write` if the request changes the server: such a request may be
+    broadcast, and is not retried unless the caller allows it.
     """
 
     __slots__ = ()
@@ -168,18 +178,19 @@ class Request(Message, Generic[ResponseT_co]):
     length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
     response_type: type[ResponseT_co]
 
-    def execute(self, unit: Unit) -> ResponseT_co | None:
-        """Do what the request asks of `unit`; None where the specification wants no answer.
+    def execute(self, unit: Device) -> ResponseT_co | None:
+        """Execute the request on `unit`, a `Unit` or anything else that is a `Device`.
 
-        Raises `ExceptionResponseError`, which the unit turns into an exception response.
+        Return the response, or None if the specification wants none. Raises
+        `ExceptionResponseError`, which the unit turns into an exception response.
         """
         raise NotImplementedError(f"{type(self).__name__} must define execute()")
 
     def decode_response(self, pdu: bytes) -> ResponseT_co:
-        """The answer to this request in `pdu`.
+        """Return the response to this request in `pdu`.
 
         Raises an `ExceptionResponseError` for an exception response, and `InvalidResponseError`
-        for anything that cannot be the answer: function code, length, count or echo.
+        if the function code, the length, the count or the echo is wrong.
         """
         if pdu[0] != self.function_code:
             raise self.refusal(pdu)
@@ -189,18 +200,18 @@ class Request(Message, Generic[ResponseT_co]):
 
     @property
     def may_be_broadcast(self) -> bool:
-        """Whether it makes sense without a response: it writes and asks for nothing back."""
+        """True if the request makes sense without a response: it writes and reads nothing."""
         return self.is_write
 
     def expected_length(self) -> int:
-        """How long the response PDU will be, where only the request tells; else 0."""
+        """Return the length of the PDU of the normal response in bytes; 0 if unknown."""
         return 0
 
     def check_response(self, response: ResponseT_co) -> None:  # type: ignore[misc]
-        """Raise `InvalidResponseError` if a well-formed response does not answer this request."""
+        """Raise `InvalidResponseError` if a well-formed response is not the one to this request."""
 
     def refusal(self, pdu: bytes) -> ExceptionResponseError | InvalidResponseError:
-        """The error to raise for a PDU with another function code than the request's."""
+        """Return the error for a PDU whose function code is not that of the request."""
         code = pdu[0]
         if code != self.function_code | 0x80:
             return InvalidResponseError(
@@ -218,10 +229,10 @@ if TYPE_CHECKING:
 
 
 class ExceptionResponse(Response):
-    """The response that refuses a request: function code + 0x80 and an exception code (section 7).
+    """An exception response: function code + 0x80 and an exception code (section 7).
 
     `function_code` is that of the refused request, without the high bit. `cause` is the error
-    behind it, for logs; it does not count in comparisons.
+    that led to it, for logs; comparisons ignore it.
     """
 
     __slots__ = ("cause", "exception_code", "function_code")
@@ -256,7 +267,7 @@ class ExceptionResponse(Response):
 
 
 class RawResponse(Response):
-    """A PDU taken as it is: the answer to a `RawRequest`, or to a function nobody registered."""
+    """A PDU as it is: the response to a `RawRequest`, or to a function that is not registered."""
 
     __slots__ = ("data", "function_code")
     __match_args__ = ("function_code", "data")
@@ -280,13 +291,13 @@ class RawResponse(Response):
 class RawRequest(Request[RawResponse]):
     """Any function code with any data, valid or not, for test benches.
 
-    `function_code` is 0..255, `data` at most 252 bytes. Every answer but an exception response to
-    this function code is taken.
+    `function_code` is 0..255, `data` at most 252 bytes. It accepts every response except an
+    exception response to this function code.
     """
 
     __slots__ = ("data", "function_code")
     __match_args__ = ("function_code", "data")
-    is_write = True  # unknown, so it is neither repeated nor kept from being broadcast
+    is_write = True  # unknown, so it is not retried, and may be broadcast
     response_type = RawResponse
     function_code: int
     data: bytes
@@ -308,5 +319,5 @@ class RawRequest(Request[RawResponse]):
             raise InvalidRequestError("a PDU must have a function code, got 0 bytes", 0)
         return cls(pdu[0], pdu[1:])
 
-    def execute(self, unit: Unit) -> RawResponse | None:
+    def execute(self, unit: Device) -> RawResponse | None:
         raise ExceptionResponseError.for_code(self, ExceptionCode.ILLEGAL_FUNCTION)

@@ -1,7 +1,8 @@
 """Functions 1, 2, 5 and 15: coils and discrete inputs (sections 6.1, 6.2, 6.5 and 6.11).
 
 Messages keep the packed bytes of the wire (`data`) and unpack them when `bits` or `values` is
-asked for.
+read. What runs once per request stays in one Python function: valid numbers are checked inline,
+and only wrong ones go to the check that explains them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
-from ..bits import pack_bits, unpack_bits
+from ..bits import unpack_bits
 from ..errors import InvalidRequestError, InvalidResponseError
 from .base import (
     Request,
@@ -22,45 +23,34 @@ from .base import (
     slot_setter,
 )
 from .checks import (
-    LISTS,
-    as_sequence,
     check_address,
     check_echo,
+    check_lengths,
     check_span,
-    decoded_response,
     wrong_request,
     wrong_response,
 )
+from .packing import pack_coils
+from .write_multiple import WriteMultipleResponse, set_written_address, set_written_count
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 MAX_READ_BITS = 2000
 MAX_WRITE_BITS = 1968
 
-_ON = 0xFF00
+ON, OFF = 0xFF00, 0x0000  # the values of function 5
 _TWO_WORDS = Struct(">BHH")
 _WRITE_MULTIPLE = Struct(">BHHB")
 
 
-def _packed(function_code: int, bits: Sequence[bool], most: int) -> bytes:
-    if bits.__class__ not in LISTS:
-        bits = as_sequence(function_code, bits, "bits")
-    if not 1 <= len(bits) <= most:
-        raise InvalidRequestError(f"count must be 1..{most} bits, got {len(bits)}", function_code)
-    try:
-        return pack_bits(bits)
-    except ValueError as error:
-        raise InvalidRequestError(str(error), function_code) from None
-
-
 class ReadBitsResponse(Response):
-    """What the answers to functions 1 and 2 share: 1 to 2000 bits.
+    """The base of the responses to functions 1 and 2: 1 to 2000 bits.
 
     The wire carries whole bytes, so a response decoded without its request has a multiple of 8
-    bits; `request.decode_response` gives as many as were asked for.
+    bits; `request.decode_response` gives as many as the request asked for.
     """
 
     __slots__ = ("count", "data")
@@ -70,12 +60,13 @@ class ReadBitsResponse(Response):
     data: bytes
 
     def __init__(self, bits: Sequence[bool]) -> None:
-        set_field(self, "data", _packed(self.function_code, bits, MAX_READ_BITS))
-        set_field(self, "count", len(bits))
+        data, count = pack_coils(self.function_code, bits, MAX_READ_BITS)
+        _set_data(self, data)
+        _set_count(self, count)
 
     @classmethod
     def from_data(cls, data: bytes, count: int) -> Self:
-        """The response with `count` bits packed in `data`; the caller vouches for both."""
+        """Return the response with `count` bits packed in `data`, which are not checked."""
         response = new_message(cls)
         _set_data(response, data)
         _set_count(response, count)
@@ -92,8 +83,8 @@ class ReadBitsResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 1 <= size <= 250 or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + byte count (1..250)")
+        if not 1 <= size <= MAX_READ_BITS >> 3 or pdu[1] != size:
+            raise wrong_response(cls, pdu, f"2 + byte count (1..{MAX_READ_BITS >> 3})")
         return cls.from_data(pdu[2:], size << 3)
 
 
@@ -102,14 +93,14 @@ _set_count = slot_setter(ReadBitsResponse, "count")
 
 
 class ReadCoilsResponse(ReadBitsResponse):
-    """The answer to function 1."""
+    """The response to function 1."""
 
     __slots__ = ()
     function_code = 1
 
 
 class ReadDiscreteInputsResponse(ReadBitsResponse):
-    """The answer to function 2."""
+    """The response to function 2."""
 
     __slots__ = ()
     function_code = 2
@@ -119,7 +110,7 @@ ReadT_co = TypeVar("ReadT_co", bound=ReadBitsResponse, covariant=True)
 
 
 class ReadBitsRequest(Request[ReadT_co]):
-    """What the requests of functions 1 and 2 share: `count` (1..2000) bits from `address` on."""
+    """The base of functions 1 and 2: read `count` (1..2000) bits from `address` on."""
 
     __slots__ = ("address", "count")
     __match_args__ = ("address", "count")
@@ -145,19 +136,31 @@ class ReadBitsRequest(Request[ReadT_co]):
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 5:
             raise wrong_request(cls, pdu, "5")
-        _, address, count = _TWO_WORDS.unpack(pdu)
-        return cls(address, count)
+        code, address, count = _TWO_WORDS.unpack(pdu)
+        if not 1 <= count <= MAX_READ_BITS or address + count > 0x10000:
+            check_span(code, address, count, MAX_READ_BITS, "bits")
+        request = new_message(cls)
+        _set_read_address(request, address)
+        _set_read_count(request, count)
+        return request
+
+    def expected_length(self) -> int:
+        return 2 + ((self.count + 7) >> 3)
 
     def decode_response(self, pdu: bytes) -> ReadT_co:
         if pdu[0] != self.function_code:
             raise self.refusal(pdu)
-        size = (self.count + 7) >> 3
+        count = self.count
+        size = (count + 7) >> 3
         if len(pdu) != size + 2 or pdu[1] != size:
             raise InvalidResponseError(
-                f"answer must have byte count {size} for {self.count} bits and "
+                f"answer must have byte count {size} for {count} bits and "
                 f"{size + 2} bytes in all, got {len(pdu)}: {pdu[:16].hex(' ')}"
             )
-        return self.response_type.from_data(pdu[2:], self.count)
+        response = new_message(self.response_type)
+        _set_data(response, pdu[2:])
+        _set_count(response, count)
+        return response
 
 
 _set_read_address = slot_setter(ReadBitsRequest, "address")
@@ -171,10 +174,12 @@ class ReadCoilsRequest(ReadBitsRequest[ReadCoilsResponse]):
     function_code = 1
     response_type = ReadCoilsResponse
 
-    def execute(self, unit: Unit) -> ReadCoilsResponse:
-        return ReadCoilsResponse.from_data(
-            unit.coils.read_bits(self.address, self.count), self.count
-        )
+    def execute(self, unit: Device) -> ReadCoilsResponse:
+        count = self.count
+        response = new_message(ReadCoilsResponse)
+        _set_data(response, unit.coils.read_bits(self.address, count))
+        _set_count(response, count)
+        return response
 
 
 class ReadDiscreteInputsRequest(ReadBitsRequest[ReadDiscreteInputsResponse]):
@@ -184,14 +189,16 @@ class ReadDiscreteInputsRequest(ReadBitsRequest[ReadDiscreteInputsResponse]):
     function_code = 2
     response_type = ReadDiscreteInputsResponse
 
-    def execute(self, unit: Unit) -> ReadDiscreteInputsResponse:
-        return ReadDiscreteInputsResponse.from_data(
-            unit.discrete_inputs.read_bits(self.address, self.count), self.count
-        )
+    def execute(self, unit: Device) -> ReadDiscreteInputsResponse:
+        count = self.count
+        response = new_message(ReadDiscreteInputsResponse)
+        _set_data(response, unit.discrete_inputs.read_bits(self.address, count))
+        _set_count(response, count)
+        return response
 
 
 class WriteSingleCoilResponse(Response):
-    """The answer to function 5: the request's echo."""
+    """The response to function 5, which repeats the request."""
 
     __slots__ = ("address", "value")
     __match_args__ = ("address", "value")
@@ -206,16 +213,16 @@ class WriteSingleCoilResponse(Response):
         set_field(self, "value", bool(value))
 
     def encode(self) -> bytes:
-        return _TWO_WORDS.pack(self.function_code, self.address, _ON if self.value else 0)
+        return _TWO_WORDS.pack(self.function_code, self.address, ON if self.value else OFF)
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 5:
             raise wrong_response(cls, pdu, "5")
         _, address, value = _TWO_WORDS.unpack(pdu)
-        if value not in (0, _ON):
+        if value not in (OFF, ON):
             raise InvalidResponseError(f"coil value must be 0000 or FF00, got {value:04X}")
-        return cls(address, value == _ON)
+        return cls(address, value == ON)
 
 
 class WriteSingleCoilRequest(Request[WriteSingleCoilResponse]):
@@ -231,59 +238,70 @@ class WriteSingleCoilRequest(Request[WriteSingleCoilResponse]):
     value: bool
 
     def __init__(self, address: int, value: bool) -> None:
-        if value not in (0, 1):
-            raise InvalidRequestError(
-                f"value must be True or False (or 1 or 0), got {value!r}", self.function_code
-            )
-        check_address(self.function_code, address)
-        set_field(self, "address", address)
-        set_field(self, "value", bool(value))
+        if type(address) is not int or not 0 <= address <= 0xFFFF or value not in (0, 1):
+            code = self.function_code
+            if value not in (0, 1):
+                raise InvalidRequestError(
+                    f"value must be True or False (or 1 or 0), got {value!r}", code
+                )
+            check_address(code, address)
+            address = int(address)
+        _set_coil_address(self, address)
+        _set_coil_value(self, bool(value))
 
     def encode(self) -> bytes:
-        return _TWO_WORDS.pack(self.function_code, self.address, _ON if self.value else 0)
+        return _TWO_WORDS.pack(self.function_code, self.address, ON if self.value else OFF)
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 5:
             raise wrong_request(cls, pdu, "5")
         code, address, value = _TWO_WORDS.unpack(pdu)
-        if value not in (0, _ON):
+        if value not in (OFF, ON):
             raise InvalidRequestError(f"coil value must be 0000 or FF00, got {value:04X}", code)
-        return cls(address, value == _ON)
+        request = new_message(cls)
+        _set_coil_address(request, address)
+        _set_coil_value(request, value == ON)
+        return request
+
+    def expected_length(self) -> int:
+        return 5
+
+    def decode_response(self, pdu: bytes) -> WriteSingleCoilResponse:
+        address, value = self.address, self.value
+        if pdu != _TWO_WORDS.pack(self.function_code, address, ON if value else OFF):
+            return super().decode_response(pdu)  # raises what is wrong
+        response = new_message(self.response_type)
+        _set_echoed_address(response, address)
+        _set_echoed_value(response, value)
+        return response
 
     def check_response(self, response: WriteSingleCoilResponse) -> None:
         check_echo("address", response.address, self.address)
         check_echo("value", response.value, self.value)
 
-    def execute(self, unit: Unit) -> WriteSingleCoilResponse:
-        unit.coils.write_bits(self.address, 1, b"\x01" if self.value else b"\x00")
-        return WriteSingleCoilResponse(self.address, self.value)
+    def execute(self, unit: Device) -> WriteSingleCoilResponse:
+        address, value = self.address, self.value
+        unit.coils.write_bits(address, 1, b"\x01" if value else b"\x00")
+        response = new_message(WriteSingleCoilResponse)
+        _set_echoed_address(response, address)
+        _set_echoed_value(response, value)
+        return response
 
 
-class WriteMultipleCoilsResponse(Response):
-    """The answer to function 15: where and how many coils were written."""
+_set_coil_address = slot_setter(WriteSingleCoilRequest, "address")
+_set_coil_value = slot_setter(WriteSingleCoilRequest, "value")
+_set_echoed_address = slot_setter(WriteSingleCoilResponse, "address")
+_set_echoed_value = slot_setter(WriteSingleCoilResponse, "value")
 
-    __slots__ = ("address", "count")
-    __match_args__ = ("address", "count")
+
+class WriteMultipleCoilsResponse(WriteMultipleResponse):
+    """The response to function 15: where and how many coils were written."""
+
+    __slots__ = ()
     function_code = 15
-    length_rule = staticmethod(fixed_length(5))
-    address: int
-    count: int
-
-    def __init__(self, address: int, count: int) -> None:
-        check_span(self.function_code, address, count, MAX_WRITE_BITS, "coils")
-        set_field(self, "address", address)
-        set_field(self, "count", count)
-
-    def encode(self) -> bytes:
-        return _TWO_WORDS.pack(self.function_code, self.address, self.count)
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        if len(pdu) != 5:
-            raise wrong_response(cls, pdu, "5")
-        _, address, count = _TWO_WORDS.unpack(pdu)
-        return decoded_response(cls, address, count)
+    _most = MAX_WRITE_BITS
+    _what = "coils"
 
 
 class WriteMultipleCoilsRequest(Request[WriteMultipleCoilsResponse]):
@@ -300,11 +318,13 @@ class WriteMultipleCoilsRequest(Request[WriteMultipleCoilsResponse]):
     data: bytes
 
     def __init__(self, address: int, values: Sequence[bool]) -> None:
-        data = _packed(self.function_code, values, MAX_WRITE_BITS)
-        check_span(self.function_code, address, len(values), MAX_WRITE_BITS, "coils")
-        set_field(self, "address", address)
-        set_field(self, "count", len(values))
-        set_field(self, "data", data)
+        data, count = pack_coils(self.function_code, values, MAX_WRITE_BITS)
+        if type(address) is not int or not 0 <= address <= 0x10000 - count:
+            check_span(self.function_code, address, count, MAX_WRITE_BITS, "coils")
+            address = int(address)
+        _set_write_address(self, address)
+        _set_write_count(self, count)
+        _set_write_data(self, data)
 
     @property
     def values(self) -> tuple[bool, ...]:
@@ -322,39 +342,45 @@ class WriteMultipleCoilsRequest(Request[WriteMultipleCoilsResponse]):
         if size < 0:
             raise wrong_request(cls, pdu, "6 + byte count")
         code, address, count, byte_count = _WRITE_MULTIPLE.unpack_from(pdu)
-        if not 1 <= count <= MAX_WRITE_BITS:
-            raise InvalidRequestError(f"count must be 1..{MAX_WRITE_BITS} coils, got {count}", code)
         due = (count + 7) >> 3
-        if not byte_count == due == size:
-            raise InvalidRequestError(
-                f"byte count must be {due} for {count} coils, "
-                f"got {byte_count} with {size} bytes of data",
-                code,
-            )
-        check_span(code, address, count, MAX_WRITE_BITS, "coils")
-        request = cls.__new__(cls)
-        set_field(request, "address", address)
-        set_field(request, "count", count)
-        set_field(request, "data", pdu[6:])
+        if not (
+            1 <= count <= MAX_WRITE_BITS
+            and byte_count == due == size
+            and address + count <= 0x10000
+        ):
+            check_lengths(code, count, MAX_WRITE_BITS, "coils", due, byte_count, size)
+            check_span(code, address, count, MAX_WRITE_BITS, "coils")
+        request = new_message(cls)
+        _set_write_address(request, address)
+        _set_write_count(request, count)
+        _set_write_data(request, pdu[6:])
         return request
+
+    def expected_length(self) -> int:
+        return 5
 
     def decode_response(self, pdu: bytes) -> WriteMultipleCoilsResponse:
         address, count = self.address, self.count
-        if pdu != _TWO_WORDS.pack(15, address, count):
-            return super().decode_response(pdu)  # which tells what is wrong
-        response = new_message(WriteMultipleCoilsResponse)
-        _set_written_address(response, address)
-        _set_written_count(response, count)
+        if pdu != _TWO_WORDS.pack(self.function_code, address, count):
+            return super().decode_response(pdu)  # raises what is wrong
+        response = new_message(self.response_type)
+        set_written_address(response, address)
+        set_written_count(response, count)
         return response
 
     def check_response(self, response: WriteMultipleCoilsResponse) -> None:
         check_echo("address", response.address, self.address)
         check_echo("count", response.count, self.count)
 
-    def execute(self, unit: Unit) -> WriteMultipleCoilsResponse:
-        unit.coils.write_bits(self.address, self.count, self.data)
-        return WriteMultipleCoilsResponse(self.address, self.count)
+    def execute(self, unit: Device) -> WriteMultipleCoilsResponse:
+        address, count = self.address, self.count
+        unit.coils.write_bits(address, count, self.data)
+        response = new_message(WriteMultipleCoilsResponse)
+        set_written_address(response, address)
+        set_written_count(response, count)
+        return response
 
 
-_set_written_address = slot_setter(WriteMultipleCoilsResponse, "address")
-_set_written_count = slot_setter(WriteMultipleCoilsResponse, "count")
+_set_write_address = slot_setter(WriteMultipleCoilsRequest, "address")
+_set_write_count = slot_setter(WriteMultipleCoilsRequest, "count")
+_set_write_data = slot_setter(WriteMultipleCoilsRequest, "data")

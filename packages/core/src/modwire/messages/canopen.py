@@ -11,14 +11,14 @@ from .checks import wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 CANOPEN_GENERAL_REFERENCE = 13
 MAX_MEI_DATA = MAX_PDU - 2
 
 
 class CanopenGeneralReferenceResponse(Response):
-    """The answer to function 43/13: 0 to 251 bytes that CiA 309-2 defines."""
+    """The response to function 43/13: 0 to 251 bytes that CiA 309-2 defines."""
 
     __slots__ = ("data",)
     __match_args__ = ("data",)
@@ -46,7 +46,7 @@ class CanopenGeneralReferenceRequest(Request[CanopenGeneralReferenceResponse]):
     __match_args__ = ("data",)
     function_code = 43
     sub_code = CANOPEN_GENERAL_REFERENCE
-    is_write = True  # unknown, so it is not repeated
+    is_write = True  # unknown, so it is not retried
     response_type = CanopenGeneralReferenceResponse
     data: bytes
 
@@ -67,7 +67,7 @@ class CanopenGeneralReferenceRequest(Request[CanopenGeneralReferenceResponse]):
         check_request_type(cls, pdu, CANOPEN_GENERAL_REFERENCE)
         return cls(pdu[2:])
 
-    def execute(self, unit: Unit) -> CanopenGeneralReferenceResponse:
+    def execute(self, unit: Device) -> CanopenGeneralReferenceResponse:
         return CanopenGeneralReferenceResponse(unit.canopen_general_reference(self.data))
 
 
@@ -80,7 +80,7 @@ def _mei_data(function_code: int, data: bytes) -> bytes:
 
 
 def check_request_type(message: type[Message], pdu: bytes, mei_type: int) -> None:
-    """Raise if the second byte of a request is another function's (01)."""
+    """Raise InvalidRequestError (01) if the second byte of a request is another MEI type."""
     if pdu[1] != mei_type:
         raise InvalidRequestError(
             f"MEI type of {message.__name__} must be {mei_type}, got {pdu[1]}",
@@ -90,7 +90,7 @@ def check_request_type(message: type[Message], pdu: bytes, mei_type: int) -> Non
 
 
 def check_response_type(message: type[Message], pdu: bytes, mei_type: int) -> None:
-    """Raise if the second byte of a response is another function's."""
+    """Raise InvalidResponseError if the second byte of a response is another MEI type."""
     if pdu[1] != mei_type:
         raise InvalidResponseError(
             f"MEI type of {message.__name__} must be {mei_type}, got {pdu[1]}"

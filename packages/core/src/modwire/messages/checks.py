@@ -1,8 +1,8 @@
-"""The checks and errors that the message families share; each names the number and the range."""
+"""Checks and errors of the message families; each names the number that is wrong and its range."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
@@ -10,10 +10,9 @@ from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
 if TYPE_CHECKING:
     from .base import Message
 
-MessageT = TypeVar("MessageT")
 ValueT = TypeVar("ValueT")
 
-# What most callers pass is taken without a look.
+# The types that `as_sequence` need not look at.
 LISTS = (list, tuple)
 _NO_LISTS = (str, bytes, bytearray, memoryview, set, frozenset, dict)
 
@@ -23,7 +22,7 @@ def check_span(function_code: int, address: int, count: int, most: int, what: st
     try:
         if not 1 <= count <= most:
             raise InvalidRequestError(f"count must be 1..{most} {what}, got {count}", function_code)
-        # The shift refuses floats, which a comparison would let through.
+        # The shift raises for floats, which a comparison would accept.
         if address < 0 or address + count - 1 >> 16:
             raise _outside(function_code, address, count)
     except TypeError:
@@ -40,8 +39,25 @@ def _outside(function_code: int, address: int, count: int) -> InvalidRequestErro
     return InvalidRequestError(message, function_code, ExceptionCode.ILLEGAL_DATA_ADDRESS)
 
 
+def check_lengths(
+    function_code: int, count: int, most: int, what: str, due: int, byte_count: int, size: int
+) -> None:
+    """Check the three lengths of a write: its quantity, its byte count, its bytes of data.
+
+    `due` is how many bytes `count` of `what` take; `size` is how many bytes came.
+    """
+    if not 1 <= count <= most:
+        raise InvalidRequestError(f"count must be 1..{most} {what}, got {count}", function_code)
+    if not byte_count == due == size:
+        raise InvalidRequestError(
+            f"byte count must be {due} for {count} {what}, "
+            f"got {byte_count} with {size} bytes of data",
+            function_code,
+        )
+
+
 def check_word(function_code: int, name: str, value: int) -> None:
-    """Check that `value` fits 16 bits; `name` is what it is called in the error."""
+    """Check that `value` fits 16 bits; the error calls it `name`."""
     try:
         if value >> 16:
             raise InvalidRequestError(f"{name} must be 0..65535, got {value}", function_code)
@@ -52,7 +68,7 @@ def check_word(function_code: int, name: str, value: int) -> None:
 
 
 def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequence[ValueT]:
-    """`values` as a sequence; refuses text and bytes, whose items are not what was meant."""
+    """Return `values` as a sequence; refuse text and bytes, whose items no caller means."""
     kind = type(values).__name__
     if isinstance(values, _NO_LISTS):
         raise InvalidRequestError(
@@ -69,7 +85,7 @@ def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequ
 
 
 def check_address(function_code: int, address: int) -> None:
-    """Check that `address` is an integer of 16 bits; the server's answer would be 02."""
+    """Check that `address` is an integer of 16 bits; a server answers another with 02."""
     try:
         if address >> 16:
             raise _outside(function_code, address, 1)
@@ -80,27 +96,19 @@ def check_address(function_code: int, address: int) -> None:
 
 
 def wrong_request(message: type[Message], pdu: bytes, allowed: str) -> InvalidRequestError:
-    """The error for a request PDU of a length that its function does not have."""
+    """Return the error for a request PDU of a wrong length; `allowed` says which are right."""
     return InvalidRequestError(_wrong_length(message, pdu, allowed), message.function_code)
 
 
 def wrong_response(message: type[Message], pdu: bytes, allowed: str) -> InvalidResponseError:
-    """The error for a response PDU of a length or byte count that its function does not have."""
+    """Return the error for a response PDU of a wrong length or byte count."""
     return InvalidResponseError(_wrong_length(message, pdu, allowed))
 
 
 def check_echo(name: str, got: object, sent: object) -> None:
-    """Raise if the response does not repeat what the request said."""
+    """Raise InvalidResponseError if the response does not repeat a field of the request."""
     if got != sent:
         raise InvalidResponseError(f"answer has {name} {got}, the request had {sent}")
-
-
-def decoded_response(message: Callable[[int, int], MessageT], address: int, count: int) -> MessageT:
-    """The response with an address and a count off the wire; they may break the limits there."""
-    try:
-        return message(address, count)
-    except InvalidRequestError as error:
-        raise InvalidResponseError(str(error)) from None
 
 
 def _wrong_length(message: type[Message], pdu: bytes, allowed: str) -> str:

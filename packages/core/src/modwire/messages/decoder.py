@@ -1,7 +1,7 @@
-"""`Decoder`: which class decodes which function code, and how long an RTU frame of it is.
+"""`Decoder`: the class that decodes each function code, and the length rule for RTU.
 
-Every protocol object has a decoder of its own, so a custom function is registered for one client
-or server and nothing global changes.
+Every protocol object has its own decoder, so a custom function is registered for one client or
+server, and nothing global changes.
 """
 
 from __future__ import annotations
@@ -81,8 +81,7 @@ RequestClassT = TypeVar("RequestClassT", bound="type[AnyRequest]")
 class Decoder:
     """The functions that one client or server knows: those of the specification, and yours.
 
-    `standard_reads` says that functions 1 to 4 are still those of the specification, which a
-    server answers on a shorter path.
+    `standard_reads` is True while functions 1 to 4 are those of the specification.
     """
 
     def __init__(self) -> None:
@@ -90,7 +89,7 @@ class Decoder:
         self._by_code: dict[int, type[AnyRequest]] = {}
         self._by_sub_code: dict[tuple[int, int], type[AnyRequest]] = {}
         self._codes_with_sub_codes: set[int] = set()
-        # By function code: how long a request and a response is. RTU looks here once a frame.
+        # By function code, because RTU needs the rule once per frame.
         unknown: list[LengthRule] = [no_pdu, *[ends_by_silence] * 0x7F]
         self.request_rules: list[LengthRule] = unknown + [no_pdu] * 0x80
         self.response_rules: list[LengthRule] = unknown + [fixed_length(2)] * 0x80
@@ -98,9 +97,9 @@ class Decoder:
             self._add(request_class)
 
     def register(self, request_class: RequestClassT) -> RequestClassT:
-        """Let this decoder know a custom function, or replace one; also a class decorator.
+        """Add a custom function, or replace one; can be used as a class decorator.
 
-        Raises TypeError for a class without a response type or a function code of 1..127.
+        Raises TypeError if the class has no response type, or no function code of 1..127.
         """
         for name in ("function_code", "response_type"):
             if not hasattr(request_class, name):
@@ -130,9 +129,9 @@ class Decoder:
             self.response_rules[code] = self._response_with_sub_code
 
     def decode_request(self, pdu: bytes) -> AnyRequest:
-        """The request in `pdu`.
+        """Return the request in `pdu`.
 
-        Raises `InvalidRequestError`; its `exception_code` is 01 for a function that is not known.
+        Raises `InvalidRequestError`; its `exception_code` is 01 for an unknown function.
         """
         if not pdu:
             raise InvalidRequestError("a PDU must have a function code, got 0 bytes", 0)
@@ -159,9 +158,9 @@ class Decoder:
             ) from None
 
     def decode_response(self, pdu: bytes) -> Response:
-        """The response in `pdu`, as far as it can be told without its request.
+        """Return the response in `pdu`, as far as it can be decoded without its request.
 
-        A function that is not known gives a `RawResponse`. Raises `InvalidResponseError`.
+        An unknown function gives a `RawResponse`. Raises `InvalidResponseError`.
         """
         if not pdu:
             raise InvalidResponseError("a PDU must have a function code, got 0 bytes")
@@ -173,21 +172,21 @@ class Decoder:
         return _response_type(request_class).decode(pdu)
 
     def _find(self, buffer: bytes, at: int) -> type[AnyRequest] | None:
-        """The class for the function code at `buffer[at]` and the sub-code behind it."""
+        """The class for the function code at `buffer[at]` and the sub-code after it."""
         request_class = self._by_code.get(buffer[at])
         if request_class is None and len(buffer) > at + 1:
             request_class = self._by_sub_code.get((buffer[at], buffer[at + 1]))
         return request_class
 
     def request_length(self, buffer: bytes, at: int) -> int:
-        """How long the request PDU at buffer[at] is: see `LengthRule`.
+        """Return the length of the request PDU at `buffer[at]`: see `LengthRule`.
 
-        ENDS_BY_SILENCE for functions that are not known.
+        It is ENDS_BY_SILENCE for an unknown function.
         """
         return self.request_rules[buffer[at]](buffer, at)
 
     def response_length(self, buffer: bytes, at: int) -> int:
-        """How long the response PDU at buffer[at] is: see `LengthRule`."""
+        """Return the length of the response PDU at `buffer[at]`: see `LengthRule`."""
         return self.response_rules[buffer[at]](buffer, at)
 
     def _request_with_sub_code(self, buffer: bytes, at: int) -> int:
@@ -206,7 +205,7 @@ class Decoder:
 
 
 def _guarded(rule: LengthRule) -> LengthRule:
-    """A custom rule that cannot break the framing; those of this package look before they read."""
+    """Return a rule that raises nothing; the rules of this package never do."""
     if rule.__module__.startswith(_PACKAGE):
         return rule
 
@@ -214,7 +213,7 @@ def _guarded(rule: LengthRule) -> LengthRule:
         try:
             return rule(buffer, at)
         except IndexError:
-            return 0  # it looked at bytes that have not come yet
+            return 0  # it needs bytes that have not arrived yet
         except Exception:  # noqa: BLE001 - bytes off the wire must not raise
             return ENDS_BY_SILENCE
 

@@ -1,8 +1,8 @@
-"""Functions 7, 11, 12 and 17: what a device tells of itself (sections 6.7, 6.9, 6.10, 6.13)."""
+"""Functions 7, 11, 12 and 17: the state of a device (sections 6.7, 6.9, 6.10 and 6.13)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,9 +13,10 @@ from .checks import check_word, wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 MAX_EVENTS = 64
+COUNTERS_SIZE = 6  # bytes before the events in the response to function 12
 MAX_SERVER_ID_DATA = 251  # bytes: id, run indicator and additional data
 
 _TWO_WORDS = Struct(">BHH")
@@ -25,7 +26,7 @@ ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
 
 
 class BareRequest(Request[ResponseT_co]):
-    """What the requests of functions 7, 11, 12 and 17 share: the function code is all they have."""
+    """The base of the requests of functions 7, 11, 12 and 17: a function code and no data."""
 
     __slots__ = ()
     length_rule = staticmethod(fixed_length(1))
@@ -41,7 +42,7 @@ class BareRequest(Request[ResponseT_co]):
 
 
 class ReadExceptionStatusResponse(Response):
-    """The answer to function 7: eight device specific outputs, the first one in bit 0."""
+    """The response to function 7: eight device specific outputs, the first one in bit 0."""
 
     __slots__ = ("status",)
     __match_args__ = ("status",)
@@ -70,14 +71,17 @@ class ReadExceptionStatusRequest(BareRequest[ReadExceptionStatusResponse]):
     function_code = 7
     response_type = ReadExceptionStatusResponse
 
-    def execute(self, unit: Unit) -> ReadExceptionStatusResponse:
+    def expected_length(self) -> int:
+        return 2
+
+    def execute(self, unit: Device) -> ReadExceptionStatusResponse:
         return ReadExceptionStatusResponse(unit.exception_status)
 
 
 class GetCommEventCounterResponse(Response):
-    """The answer to function 11: the status word and the count of successful completions.
+    """The response to function 11: the status word and the number of completed messages.
 
-    `status` is FFFF while the server still works on a program command, else 0000.
+    `status` is FFFF while the server still processes a program command, else 0000.
     """
 
     __slots__ = ("event_count", "status")
@@ -111,14 +115,17 @@ class GetCommEventCounterRequest(BareRequest[GetCommEventCounterResponse]):
     function_code = 11
     response_type = GetCommEventCounterResponse
 
-    def execute(self, unit: Unit) -> GetCommEventCounterResponse:
+    def expected_length(self) -> int:
+        return 5
+
+    def execute(self, unit: Device) -> GetCommEventCounterResponse:
         return GetCommEventCounterResponse(unit.comm_status, unit.event_counter)
 
 
 class GetCommEventLogResponse(Response):
-    """The answer to function 12: status, event and message count, and 0 to 64 events.
+    """The response to function 12: status, event and message count, and 0 to 64 events.
 
-    `events` has one byte for each, the newest first; section 6.10 tells the bits.
+    `events` has one byte for each event, the newest first; section 6.10 defines the bits.
     """
 
     __slots__ = ("event_count", "events", "message_count", "status")
@@ -162,8 +169,9 @@ class GetCommEventLogResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 6 <= size <= 6 + MAX_EVENTS or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + byte count (6..70)")
+        most = COUNTERS_SIZE + MAX_EVENTS
+        if not COUNTERS_SIZE <= size <= most or pdu[1] != size:
+            raise wrong_response(cls, pdu, f"2 + byte count ({COUNTERS_SIZE}..{most})")
         _, _, status, event_count, message_count = _EVENT_LOG.unpack_from(pdu)
         return cls(status, event_count, message_count, pdu[8:])
 
@@ -175,19 +183,19 @@ class GetCommEventLogRequest(BareRequest[GetCommEventLogResponse]):
     function_code = 12
     response_type = GetCommEventLogResponse
 
-    def execute(self, unit: Unit) -> GetCommEventLogResponse:
+    def execute(self, unit: Device) -> GetCommEventLogResponse:
         return GetCommEventLogResponse(
             unit.comm_status, unit.event_counter, unit.message_count, unit.event_log
         )
 
 
 class ReportServerIdResponse(Response):
-    """The answer to function 17: an id, whether the server runs, and additional data.
+    """The response to function 17: an id, a run indicator, and additional data.
 
-    How long the id is differs from device to device and is not on the wire. `id_length` says it;
-    without it, the id is at least one byte and ends before the first 00 or FF behind that, which
-    is the run indicator. All three together are 1 to 251 bytes, `data`, by which responses are
-    compared. `run_indicator` is None where the data ends with the id.
+    The length of the id differs from device to device and is not on the wire. `id_length` gives
+    it; without it, the id has at least one byte and ends before the next 00 or FF, which is the
+    run indicator. All three together are `data`, 1 to 251 bytes, and comparisons use only that.
+    `run_indicator` is None if the data ends with the id.
     """
 
     __slots__ = ("data", "id_length")
@@ -217,7 +225,7 @@ class ReportServerIdResponse(Response):
 
     @classmethod
     def from_data(cls, data: bytes, id_length: int | None = None) -> Self:
-        """The response with `data` of 1 to 251 bytes, the id in the first `id_length` of them."""
+        """Return the response with `data` of 1 to 251 bytes, of which the id is `id_length`."""
         if id_length is None:
             ends = [end for end in (data.find(b"\x00", 1), data.find(b"\xff", 1)) if end > 0]
             id_length = min(ends, default=len(data))
@@ -237,14 +245,14 @@ class ReportServerIdResponse(Response):
 
     @property
     def run_indicator(self) -> bool | None:
-        """True for ON (FF, or whatever else is not 00), False for OFF; None if there is none."""
+        """True for ON (FF, or any other byte but 00), False for OFF (00), None if missing."""
         if len(self.data) == self.id_length:
             return None
         return self.data[self.id_length] != 0
 
     @property
     def additional_data(self) -> bytes:
-        """What follows the run indicator, device specific."""
+        """The bytes after the run indicator, device specific."""
         return self.data[self.id_length + 1 :]
 
     def encode(self) -> bytes:
@@ -254,7 +262,7 @@ class ReportServerIdResponse(Response):
     def decode(cls, pdu: bytes, id_length: int | None = None) -> Self:
         size = len(pdu) - 2
         if not 1 <= size <= MAX_SERVER_ID_DATA or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + byte count (1..251)")
+            raise wrong_response(cls, pdu, f"2 + byte count (1..{MAX_SERVER_ID_DATA})")
         return cls.from_data(pdu[2:], id_length)
 
     def __eq__(self, other: object) -> bool:
@@ -265,18 +273,12 @@ class ReportServerIdResponse(Response):
     def __hash__(self) -> int:
         return hash((type(self), self.data))
 
-    def __reduce__(  # type: ignore[override]
-        self,
-    ) -> tuple[Callable[[bytes, int], Self], tuple[bytes, int]]:
-        # A run indicator other than 00 and FF would be lost in the constructor.
-        return type(self).from_data, (self.data, self.id_length)
-
 
 class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
-    """Function 17: read the server's id and whether it runs (section 6.13).
+    """Function 17: read the id of the server and its run indicator (section 6.13).
 
-    `id_length`, 0 to 251 bytes, tells how much of the answer is the id; without it, see
-    `ReportServerIdResponse`. It is not sent and does not count in comparisons.
+    `id_length`, 0 to 251 bytes, says how much of the response is the id; without it, see
+    `ReportServerIdResponse`. It is not sent, and comparisons ignore it.
     """
 
     __slots__ = ("id_length",)
@@ -297,7 +299,7 @@ class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
             raise self.refusal(pdu)
         return ReportServerIdResponse.decode(pdu, self.id_length)
 
-    def execute(self, unit: Unit) -> ReportServerIdResponse:
+    def execute(self, unit: Device) -> ReportServerIdResponse:
         return ReportServerIdResponse(unit.server_id, unit.run_indicator, unit.additional_id_data)
 
     def __eq__(self, other: object) -> bool:

@@ -1,7 +1,7 @@
 """Function 8: tests and counters of a serial line (section 6.8).
 
-The counters, the event log and the listen-only mode behind it are the unit's. The functions that
-read the same from elsewhere, 7, 11, 12 and 17, are in `device_status`, and importable from here.
+The unit keeps the counters, the event log and the listen-only mode. Functions 7, 11, 12 and 17,
+which read some of the same, are in `device_status` and can be imported from here too.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from .device_status import (
     ReportServerIdRequest,
     ReportServerIdResponse,
 )
-from .register_access import pack_registers, unpack_registers
+from .packing import pack_registers, unpack_registers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 __all__ = [
     "DiagnosticsRequest",
@@ -90,14 +90,20 @@ _WRITES = frozenset(
     )
 )
 _ECHOED = _WRITES | {DiagnosticsSubFunction.RETURN_QUERY_DATA}
+# The data words of sub-functions 1 and 21, and what they mean.
+RESTART_WORDS = {0x0000: "the event log stays", 0xFF00: "the event log is cleared too"}
+PLUS_WORDS = {
+    ModbusPlusOperation.GET_STATISTICS.value: "get statistics",
+    ModbusPlusOperation.CLEAR_STATISTICS.value: "clear statistics",
+}
 _ALLOWED_WORDS = {
-    DiagnosticsSubFunction.RESTART_COMMUNICATIONS_OPTION: ((0x0000, 0xFF00), "0000 or FF00"),
+    DiagnosticsSubFunction.RESTART_COMMUNICATIONS_OPTION: (RESTART_WORDS, "0000 or FF00"),
     DiagnosticsSubFunction.CHANGE_ASCII_INPUT_DELIMITER: (
         range(0, 0x10000, 0x100),
         "a character in the high byte and 00 in the low byte",
     ),
     DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS: (
-        (ModbusPlusOperation.GET_STATISTICS, ModbusPlusOperation.CLEAR_STATISTICS),
+        PLUS_WORDS,
         "0003 (get statistics) or 0004 (clear statistics)",
     ),
 }
@@ -105,7 +111,7 @@ _ZERO = ((0x0000,), "0000")
 
 
 def _one_word_length(*unbounded: int) -> LengthRule:
-    """The rule of function 8: one data word, but any number of them for sub-functions `unbounded`.
+    """Return the rule of function 8: one data word, or any number for sub-functions `unbounded`.
 
     Nothing in the PDU says how many there are.
     """
@@ -119,9 +125,9 @@ def _one_word_length(*unbounded: int) -> LengthRule:
 
 
 class DiagnosticsResponse(Response):
-    """The answer to function 8: the sub-function and its data words, 0..65535 each.
+    """The response to function 8: the sub-function and its data words, 0..65535 each.
 
-    There is one word, but 1 to 125 for sub-functions 0 and 21.
+    There is one word, or 1 to 125 of them for sub-functions 0 and 21.
     """
 
     __slots__ = ("data", "sub_function")
@@ -161,9 +167,9 @@ class DiagnosticsResponse(Response):
 class DiagnosticsRequest(Request[DiagnosticsResponse]):
     """Function 8: tests and counters of a serial line (section 6.8).
 
-    `data` is one word, or a sequence of 1 to 125 words for sub-function 0. Allowed is 0, but
-    0 or FF00 (clear the event log too) for sub-function 1, the character in the high byte for 3,
-    anything for 0, and a `ModbusPlusOperation` for 21. Sub-function 4 is never answered.
+    `data` is one word, or for sub-function 0 a sequence of 1 to 125 words of any value.
+    Sub-function 1 takes 0 or FF00 (clear the event log too), 3 takes a character in the high byte,
+    21 takes a `ModbusPlusOperation`, and all others take 0. Sub-function 4 has no response.
     """
 
     __slots__ = ("data", "sub_function")
@@ -190,12 +196,12 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
 
     @property
     def is_write(self) -> bool:  # type: ignore[override]
-        """Whether the sub-function changes the server: 1, 3, 4, 10, 20, and 21 when it clears."""
+        """True if the sub-function changes the server: 1, 3, 4, 10, 20, and 21 to clear."""
         return self.sub_function in _WRITES or self._clears_statistics
 
     @property
     def expects_response(self) -> bool:  # type: ignore[override]
-        """False for sub-function 4 only: a server answers nothing once it only listens."""
+        """False for sub-function 4: a server in listen-only mode does not respond."""
         return self.sub_function is not DiagnosticsSubFunction.FORCE_LISTEN_ONLY_MODE
 
     @property
@@ -206,8 +212,9 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
         )
 
     def expected_length(self) -> int:
-        echoed = self.sub_function in _ECHOED or self._clears_statistics
-        return 3 + 2 * len(self.data) if echoed else 0
+        if self.sub_function is DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS:
+            return 5 if self._clears_statistics else 0
+        return 3 + 2 * len(self.data)
 
     def encode(self) -> bytes:
         return _encoded(self.function_code, self.sub_function, self.data)
@@ -226,7 +233,7 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
         if self.sub_function in _ECHOED or self._clears_statistics:
             check_echo("data", response.data, self.data)
 
-    def execute(self, unit: Unit) -> DiagnosticsResponse | None:
+    def execute(self, unit: Device) -> DiagnosticsResponse | None:
         words = unit.diagnose(self.sub_function, self.data)
         return None if words is None else DiagnosticsResponse(self.sub_function, words)
 

@@ -1,18 +1,16 @@
-"""Function 43/14, device identification (section 6.21), and `Identity`, which a unit answers from.
+"""Function 43/14: device identification (section 6.21).
 
-The other encapsulated interface, 43/13, is in `canopen`, and importable from here.
+The other encapsulated interface, 43/13, is in `canopen` and can be imported from here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import (
     ExceptionCode,
-    IllegalDataAddressError,
-    IllegalDataValueError,
     IllegalFunctionError,
     InvalidRequestError,
     InvalidResponseError,
@@ -29,12 +27,11 @@ from .checks import check_echo, wrong_request, wrong_response
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device, IdentityPage
 
 __all__ = [
     "CanopenGeneralReferenceRequest",
     "CanopenGeneralReferenceResponse",
-    "Identity",
     "IdentityObject",
     "ObjectId",
     "ReadDeviceIdCode",
@@ -44,15 +41,15 @@ __all__ = [
 
 READ_DEVICE_IDENTIFICATION = 14
 
-MAX_OBJECTS_LENGTH = MAX_PDU - 7  # bytes for all objects of an answer, 2 of them for each header
+MAX_OBJECTS_LENGTH = MAX_PDU - 7  # bytes for all objects of a response, with 2 for each header
 MAX_OBJECT_LENGTH = MAX_OBJECTS_LENGTH - 2
 
-_INDIVIDUAL_ACCESS = 0x80
-_CONFORMITY_LEVELS = (0x01, 0x02, 0x03, 0x81, 0x82, 0x83)
+INDIVIDUAL_ACCESS = 0x80  # a bit of the conformity level
+CONFORMITY_LEVELS = (0x01, 0x02, 0x03, 0x81, 0x82, 0x83)
 
 
 class ReadDeviceIdCode(IntEnum):
-    """The read device id codes: three categories to stream, or one specific object."""
+    """The read device id codes: three categories that are streamed, or one object."""
 
     BASIC = 1
     REGULAR = 2
@@ -61,7 +58,7 @@ class ReadDeviceIdCode(IntEnum):
 
 
 class ObjectId(IntEnum):
-    """The objects that have a meaning; 80 to FF are the device's own, the others reserved."""
+    """The objects that the specification defines; 80 to FF are device specific, others reserved."""
 
     VENDOR_NAME = 0
     PRODUCT_CODE = 1
@@ -72,8 +69,8 @@ class ObjectId(IntEnum):
     USER_APPLICATION_NAME = 6
 
 
-_CODES = {code.value: code for code in ReadDeviceIdCode}
-_LAST_OBJECTS = {
+READ_CODES = {code.value: code for code in ReadDeviceIdCode}
+LAST_OBJECTS = {  # by category; each has the objects of the one before it too
     ReadDeviceIdCode.BASIC: 0x02,
     ReadDeviceIdCode.REGULAR: 0x7F,
     ReadDeviceIdCode.EXTENDED: 0xFF,
@@ -88,7 +85,7 @@ class IdentityObject(NamedTuple):
 
 
 def _objects_length(buffer: bytes, at: int) -> int:
-    """The length rule of an answer to 43/14: the objects tell, one after the other."""
+    """The length rule of a response to 43/14: each object has a length of its own."""
     end = at + 7
     if len(buffer) < end:
         return 0
@@ -100,11 +97,11 @@ def _objects_length(buffer: bytes, at: int) -> int:
 
 
 class ReadDeviceIdentificationResponse(Response):
-    """The answer to function 43/14: some objects of the device identification.
+    """The response to function 43/14: some objects of the device identification.
 
     `objects` are pairs of an id and its bytes, kept as `IdentityObject`; `dict()` makes a mapping
     of them. `conformity_level` is 01 to 03 for a device that only streams, 81 to 83 for one with
-    individual access. If `more_follows`, ask again from `next_object_id` on.
+    individual access. If `more_follows`, the next request starts at `next_object_id`.
     """
 
     __slots__ = ("conformity_level", "more_follows", "next_object_id", "objects", "read_code")
@@ -132,7 +129,7 @@ class ReadDeviceIdentificationResponse(Response):
         objects: Iterable[tuple[int, bytes]],
     ) -> None:
         code = _read_code(self.function_code, read_code)
-        if conformity_level not in _CONFORMITY_LEVELS:
+        if conformity_level not in CONFORMITY_LEVELS:
             raise ValueError(
                 f"conformity level must be 01..03 or 81..83, got {conformity_level:02X}"
             )
@@ -141,7 +138,7 @@ class ReadDeviceIdentificationResponse(Response):
                 "next object id must be 0..255, and 0 when nothing follows, "
                 f"got {next_object_id} with more_follows={more_follows}"
             )
-        checked = tuple([_checked_object(object_id, value) for object_id, value in objects])
+        checked = tuple([check_object(object_id, value) for object_id, value in objects])
         size = sum([2 + len(value) for _, value in checked])
         if size > MAX_OBJECTS_LENGTH:
             raise ValueError(
@@ -153,6 +150,12 @@ class ReadDeviceIdentificationResponse(Response):
         set_field(self, "more_follows", bool(more_follows))
         set_field(self, "next_object_id", next_object_id)
         set_field(self, "objects", checked)
+
+    @classmethod
+    def of_page(cls, read_code: int, page: IdentityPage) -> Self:
+        """Return the response to `read_code` with the values of `page`."""
+        level, following, objects = page
+        return cls(read_code, level, following is not None, following or 0, objects)
 
     def encode(self) -> bytes:
         header = bytes(
@@ -172,15 +175,16 @@ class ReadDeviceIdentificationResponse(Response):
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
-        """The response in `pdu`.
+        """Return the response in `pdu`.
 
-        Devices, and the printed example, get the number of objects wrong: those that are there
-        count. So do conformity levels and a "more follows" that the specification does not have.
+        Devices, and the example in the specification, state a wrong number of objects, so that
+        number is ignored. Conformity levels and values of "more follows" that the specification
+        does not have are accepted too.
         """
         if not 7 <= len(pdu) <= MAX_PDU:
             raise wrong_response(cls, pdu, "7 + 2 for each object and its length, at most 253")
         check_response_type(cls, pdu, READ_DEVICE_IDENTIFICATION)
-        code = _CODES.get(pdu[2])
+        code = READ_CODES.get(pdu[2])
         if code is None:
             raise InvalidResponseError(f"read device id code must be 1..4, got {pdu[2]}")
         response = cls.__new__(cls)
@@ -191,13 +195,9 @@ class ReadDeviceIdentificationResponse(Response):
         set_field(response, "objects", tuple(_parsed_objects(pdu)))
         return response
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Self], tuple[bytes]]:  # type: ignore[override]
-        # The constructor is stricter than the wire.
-        return type(self).decode, (self.encode(),)
-
 
 class ReadDeviceIdentificationRequest(Request[ReadDeviceIdentificationResponse]):
-    """Function 43/14: read a category of objects from `object_id` on, or just that one (6.21).
+    """Function 43/14: read the objects of a category from `object_id` on, or that object (6.21).
 
     `read_code` is a `ReadDeviceIdCode`, 1 to 4; `object_id` is 0..255, see `ObjectId`.
     """
@@ -242,108 +242,16 @@ class ReadDeviceIdentificationRequest(Request[ReadDeviceIdentificationResponse])
                 f"answer has objects {ids}, the request asked for {self.object_id} alone"
             )
 
-    def execute(self, unit: Unit) -> ReadDeviceIdentificationResponse:
+    def execute(self, unit: Device) -> ReadDeviceIdentificationResponse:
         identity = unit.identity
         if identity is None:
             raise IllegalFunctionError(self, detail="the unit has no device identification")
-        return identity.read(self.read_code, self.object_id)
-
-
-class Identity(Mapping[int, bytes]):
-    """What a device is: objects by id, each at most 244 bytes (section 6.21).
-
-    `objects` must have 0, 1 and 2 (vendor name, product code, revision); 3 to 6 are named by
-    `ObjectId`, 80 to FF are yours. Text becomes UTF-8. Objects from 3 on make the conformity level
-    regular, from 80 on extended. `individual_access=False` is for a device that only streams.
-    Raises ValueError for what the protocol cannot carry.
-    """
-
-    __slots__ = ("_objects", "individual_access")
-
-    def __init__(
-        self, objects: Mapping[int, bytes | str], *, individual_access: bool = True
-    ) -> None:
-        missing = [f"{name.value} ({name.name.lower()})" for name in _MANDATORY - objects.keys()]
-        if missing:
-            raise ValueError(f"identity must have objects 0, 1 and 2, lacks {', '.join(missing)}")
-        self._objects = dict(
-            _checked_object(object_id, value.encode() if isinstance(value, str) else value)
-            for object_id, value in sorted(objects.items())
-        )
-        self.individual_access = individual_access
-
-    @property
-    def level(self) -> ReadDeviceIdCode:
-        """The highest category that the objects make up: basic, regular or extended."""
-        highest = max(self._objects)
-        if highest > _LAST_OBJECTS[ReadDeviceIdCode.REGULAR]:
-            return ReadDeviceIdCode.EXTENDED
-        if highest > _LAST_OBJECTS[ReadDeviceIdCode.BASIC]:
-            return ReadDeviceIdCode.REGULAR
-        return ReadDeviceIdCode.BASIC
-
-    @property
-    def conformity_level(self) -> int:
-        """01 to 03 by `level`, 81 to 83 with individual access."""
-        return self.level | _INDIVIDUAL_ACCESS if self.individual_access else int(self.level)
-
-    def read(self, read_code: int, object_id: int = 0) -> ReadDeviceIdentificationResponse:
-        """The answer to function 43/14: as many whole objects as fit it.
-
-        A stream starts again at object 0 when its category has no object `object_id`, and a code
-        above the level is answered at the level. Raises `IllegalDataAddressError` for a single
-        object that there is not, `IllegalDataValueError` for a read code that is not served.
-        """
-        code = _CODES.get(read_code)
-        if code is None:
-            raise IllegalDataValueError(detail=f"read device id code must be 1..4, got {read_code}")
-        if code is ReadDeviceIdCode.SPECIFIC:
-            return self._read_one(object_id)
-        last = _LAST_OBJECTS[min(code, self.level)]
-        category = [each for each in self._objects if each <= last]
-        start = category.index(object_id) if object_id in category else 0
-        room = MAX_OBJECTS_LENGTH
-        sent: list[IdentityObject] = []
-        for each in category[start:]:
-            value = self._objects[each]
-            room -= 2 + len(value)
-            if room < 0:
-                return ReadDeviceIdentificationResponse(
-                    code, self.conformity_level, True, each, sent
-                )
-            sent.append(IdentityObject(each, value))
-        return ReadDeviceIdentificationResponse(code, self.conformity_level, False, 0, sent)
-
-    def _read_one(self, object_id: int) -> ReadDeviceIdentificationResponse:
-        if not self.individual_access:
-            raise IllegalDataValueError(
-                detail="read device id code must be 1..3, objects stream only"
-            )
-        value = self._objects.get(object_id)
-        if value is None:
-            raise IllegalDataAddressError(detail=f"there is no object {object_id:02X}")
-        return ReadDeviceIdentificationResponse(
-            ReadDeviceIdCode.SPECIFIC, self.conformity_level, False, 0, [(object_id, value)]
-        )
-
-    def __getitem__(self, object_id: int) -> bytes:
-        return self._objects[object_id]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._objects)
-
-    def __len__(self) -> int:
-        return len(self._objects)
-
-    def __repr__(self) -> str:
-        return f"Identity({self._objects!r}, individual_access={self.individual_access!r})"
-
-
-_MANDATORY = frozenset((ObjectId.VENDOR_NAME, ObjectId.PRODUCT_CODE, ObjectId.MAJOR_MINOR_REVISION))
+        page = identity.page(self.read_code, self.object_id)
+        return ReadDeviceIdentificationResponse.of_page(self.read_code, page)
 
 
 def _read_code(function_code: int, read_code: int) -> ReadDeviceIdCode:
-    code = _CODES.get(read_code)
+    code = READ_CODES.get(read_code)
     if code is None:
         raise InvalidRequestError(
             f"read device id code must be 1..4, got {read_code}", function_code
@@ -351,7 +259,8 @@ def _read_code(function_code: int, read_code: int) -> ReadDeviceIdCode:
     return code
 
 
-def _checked_object(object_id: int, value: bytes) -> IdentityObject:
+def check_object(object_id: int, value: bytes) -> IdentityObject:
+    """Return the object; raises ValueError if its id or its size does not fit a PDU."""
     if not 0 <= object_id <= 255:
         raise ValueError(f"object id must be 0..255, got {object_id}")
     if len(value) > MAX_OBJECT_LENGTH:

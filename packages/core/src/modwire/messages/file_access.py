@@ -1,30 +1,33 @@
 """Functions 20 and 21: file records (sections 6.14 and 6.15).
 
-A file is 10000 registers, "records" 0 to 9999; one request reads or writes several runs of them.
-Messages keep the groups as the bytes of the wire (`data`) and unpack them when they are asked for.
+A file is 10000 registers, "records" 0 to 9999; one request reads or writes several groups of them.
+Messages keep the groups as the bytes of the wire (`data`) and unpack them when they are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
 from .base import Message, Request, Response, counted_length, set_field
 from .checks import wrong_request, wrong_response
-from .register_access import pack_registers, unpack_registers
+from .packing import pack_registers, unpack_registers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
 REFERENCE_TYPE = 6
+GROUP_SIZE = 7  # bytes of a sub-request without its data
 FILE_RECORDS = 10000  # in every file
 MAX_READ_GROUPS = 35
-# The tables of the specification give F5 for what a read answers, yet a PDU holds FB: we ask for
-# no more than F5, and serve and take whatever fits.
+MIN_READ_LENGTH = 4  # bytes: one group of one register
+MIN_WRITE_LENGTH = GROUP_SIZE + 2
+# The specification allows F5 bytes in the response to a read, yet a PDU has room for FB: clients
+# ask for F5 at most, and servers and clients accept what fits.
 MAX_ASKED_LENGTH = 0xF5
 MAX_FILE_LENGTH = 0xFB
 
@@ -33,7 +36,7 @@ _RECORD_HEADER = Struct(">BB")
 
 
 class FileRecord(NamedTuple):
-    """Where `count` registers are: in `file` (1..65535) from `record` (0..9999) on."""
+    """The place of `count` registers: in `file` (1..65535) from `record` (0..9999) on."""
 
     file: int
     record: int
@@ -41,7 +44,7 @@ class FileRecord(NamedTuple):
 
 
 class FileRecordData(NamedTuple):
-    """The `values` (0..65535) of the registers in `file` (1..65535) from `record` (0..9999) on."""
+    """The `values` (0..65535) of registers in `file` (1..65535) from `record` (0..9999) on."""
 
     file: int
     record: int
@@ -49,9 +52,9 @@ class FileRecordData(NamedTuple):
 
 
 class ReadFileRecordResponse(Response):
-    """The answer to function 20: the registers of every group, in the order they were asked for.
+    """The response to function 20: the registers of each group, in the order of the request.
 
-    `records` is built with a data length of at most 245 bytes, and decoded up to 251.
+    The constructor takes a data length of at most 245 bytes, `decode` takes 251.
     """
 
     __slots__ = ("data",)
@@ -64,17 +67,17 @@ class ReadFileRecordResponse(Response):
         code = self.function_code
         groups = [pack_registers(code, values, 125) for values in records]
         data = _joined(groups)
-        if not 4 <= len(data) <= MAX_ASKED_LENGTH:
+        if not MIN_READ_LENGTH <= len(data) <= MAX_ASKED_LENGTH:
             raise InvalidRequestError(
-                f"data length must be 4..{MAX_ASKED_LENGTH} bytes (2 + 2 for each register of each "
-                f"group), got {len(data)}",
+                f"data length must be {MIN_READ_LENGTH}..{MAX_ASKED_LENGTH} bytes "
+                f"(2 + 2 for each register of each group), got {len(data)}",
                 code,
             )
         set_field(self, "data", data)
 
     @classmethod
     def from_data(cls, groups: Iterable[bytes]) -> Self:
-        """The response with big-endian `groups`; the caller vouches that they fit 251 bytes."""
+        """Return the response with big-endian `groups`, whose 251 bytes are not checked."""
         response = cls.__new__(cls)
         set_field(response, "data", _joined(groups))
         return response
@@ -102,8 +105,9 @@ class ReadFileRecordResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 4 <= size <= MAX_FILE_LENGTH or pdu[1] != size:
-            raise wrong_response(cls, pdu, "2 + data length (4..251)")
+        if not MIN_READ_LENGTH <= size <= MAX_FILE_LENGTH or pdu[1] != size:
+            allowed = f"2 + data length ({MIN_READ_LENGTH}..{MAX_FILE_LENGTH})"
+            raise wrong_response(cls, pdu, allowed)
         at = 2
         while at < len(pdu):
             length = pdu[at]
@@ -119,16 +123,12 @@ class ReadFileRecordResponse(Response):
         set_field(response, "data", pdu[2:])
         return response
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Self], tuple[bytes]]:  # type: ignore[override]
-        # The constructor is stricter than the wire.
-        return type(self).decode, (self.encode(),)
-
 
 class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
     """Function 20: read 1 to 35 groups of file records (section 6.14).
 
-    `records` are `FileRecord(file, record, count)` or plain tuples of the three. The answer, 2 + 2
-    bytes for each register of each group, must be at most 245 bytes.
+    `records` are `FileRecord(file, record, count)` or plain tuples of the three. The response, 2
+    bytes for each group and 2 for each register, must have at most 245 bytes.
     """
 
     __slots__ = ("records",)
@@ -142,14 +142,16 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
         set_field(self, "records", _checked_places(self.function_code, records, MAX_ASKED_LENGTH))
 
     def encode(self) -> bytes:
-        header = bytes((self.function_code, 7 * len(self.records)))
+        header = bytes((self.function_code, GROUP_SIZE * len(self.records)))
         return header + b"".join([_GROUP.pack(REFERENCE_TYPE, *record) for record in self.records])
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        if not 7 <= size <= 7 * MAX_READ_GROUPS or size % 7 or pdu[1] != size:
-            raise wrong_request(cls, pdu, "2 + byte count (7..245, a multiple of 7)")
+        most = GROUP_SIZE * MAX_READ_GROUPS
+        if not GROUP_SIZE <= size <= most or size % GROUP_SIZE or pdu[1] != size:
+            allowed = f"2 + byte count ({GROUP_SIZE}..{most}, a multiple of {GROUP_SIZE})"
+            raise wrong_request(cls, pdu, allowed)
         code = cls.function_code
         groups = list(_GROUP.iter_unpack(pdu[2:]))
         for reference_type, *_ in groups:
@@ -167,18 +169,14 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
                 f"answer has groups of {got} registers, the request asked for {asked}"
             )
 
-    def execute(self, unit: Unit) -> ReadFileRecordResponse:
+    def execute(self, unit: Device) -> ReadFileRecordResponse:
         for file, record, count in self.records:
             unit.check_file(file, record, count)
         return ReadFileRecordResponse.from_data([unit.read_file(*place) for place in self.records])
 
-    def __reduce__(self) -> tuple[Callable[[bytes], Self], tuple[bytes]]:  # type: ignore[override]
-        # The constructor is stricter than the wire.
-        return type(self).decode, (self.encode(),)
-
 
 class WriteFileRecordResponse(Response):
-    """The answer to function 21: the request's echo."""
+    """The response to function 21, which repeats the request."""
 
     __slots__ = ("data",)
     __match_args__ = ("records",)
@@ -191,7 +189,7 @@ class WriteFileRecordResponse(Response):
 
     @property
     def records(self) -> tuple[FileRecordData, ...]:
-        """What was written, and where."""
+        """The places and the values that were written."""
         return _unpacked(self.data)
 
     def encode(self) -> bytes:
@@ -211,8 +209,8 @@ class WriteFileRecordResponse(Response):
 class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
     """Function 21: write groups of file records, 9 to 251 bytes in all (section 6.15).
 
-    `records` are `FileRecordData(file, record, values)` or plain tuples of the three; each takes
-    7 + 2 bytes for each value, so one group may have 122 values.
+    `records` are `FileRecordData(file, record, values)` or plain tuples of the three. Each takes 7
+    bytes and 2 for each value, so one group may have 122 values.
     """
 
     __slots__ = ("data",)
@@ -228,7 +226,7 @@ class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
 
     @property
     def records(self) -> tuple[FileRecordData, ...]:
-        """What to write, and where."""
+        """The places and the values to write."""
         return _unpacked(self.data)
 
     def encode(self) -> bytes:
@@ -248,7 +246,7 @@ class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
                 f"{self.data.hex(' ')}"
             )
 
-    def execute(self, unit: Unit) -> WriteFileRecordResponse:
+    def execute(self, unit: Device) -> WriteFileRecordResponse:
         for _, file, record, values in _groups(self.data):
             unit.check_file(file, record, len(values) >> 1, write=True)
         for _, file, record, values in _groups(self.data):
@@ -292,7 +290,7 @@ def _checked_places(
 
 def _check_place(function_code: int, file: int, record: int, count: int) -> None:
     try:
-        # The shift refuses floats, which a comparison would let through.
+        # The shift raises for floats, which a comparison would accept.
         in_range = not (file | record | count) >> 16
     except TypeError:
         raise InvalidRequestError(
@@ -339,17 +337,17 @@ def _packed(
         values_data = pack_registers(function_code, values, 122)
         groups.append(_GROUP.pack(REFERENCE_TYPE, file, record, count) + values_data)
     data = b"".join(groups)
-    if not 9 <= len(data) <= MAX_FILE_LENGTH:
+    if not MIN_WRITE_LENGTH <= len(data) <= MAX_FILE_LENGTH:
         raise InvalidRequestError(
-            f"data length must be 9..{MAX_FILE_LENGTH} bytes (7 + 2 for each value of each group), "
-            f"got {len(data)}",
+            f"data length must be {MIN_WRITE_LENGTH}..{MAX_FILE_LENGTH} bytes "
+            f"(7 + 2 for each value of each group), got {len(data)}",
             function_code,
         )
     return data
 
 
 def _groups(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Reference type, file, record and values of each group in well-formed `data`."""
+    """Yield reference type, file, record and values of each group in well-formed `data`."""
     at = 0
     while at < len(data):
         reference_type, file, record, count = _GROUP.unpack_from(data, at)
@@ -371,11 +369,12 @@ def _check_write(message: type[Message], pdu: bytes) -> None:
     """Check lengths first (03), then reference type, file and record of each group (02)."""
     code = message.function_code
     size = len(pdu) - 2
-    if not 9 <= size <= MAX_FILE_LENGTH or pdu[1] != size:
-        raise wrong_request(message, pdu, "2 + data length (9..251)")
+    if not MIN_WRITE_LENGTH <= size <= MAX_FILE_LENGTH or pdu[1] != size:
+        allowed = f"2 + data length ({MIN_WRITE_LENGTH}..{MAX_FILE_LENGTH})"
+        raise wrong_request(message, pdu, allowed)
     at = 2
     while at < len(pdu):
-        # A group that is cut inside its own header reads as one that is too long.
+        # A group that is cut off inside its header counts as too long, too.
         count = int.from_bytes(pdu[at + 5 : at + 7], "big")
         end = at + 7 + 2 * count
         if end > len(pdu):

@@ -7,23 +7,38 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import IllegalDataValueError, InvalidResponseError
-from .base import Request, Response, counted_length, fixed_length, set_field
-from .checks import check_address, check_echo, check_span, check_word, wrong_request, wrong_response
+from .base import (
+    Request,
+    Response,
+    counted_length,
+    fixed_length,
+    new_message,
+    set_field,
+    slot_setter,
+)
+from .checks import (
+    check_address,
+    check_echo,
+    check_lengths,
+    check_span,
+    check_word,
+    wrong_request,
+    wrong_response,
+)
+from .packing import pack_registers, unpack_registers
 from .register_access import (
     MAX_READ_REGISTERS,
     ReadRegistersResponse,
-    check_byte_count,
     check_count,
-    pack_registers,
-    unpack_registers,
+    set_data,
 )
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..units.unit import Unit
+    from .device import Device
 
-MAX_READ_WRITE_REGISTERS = 121  # what function 23 may write
+MAX_READ_WRITE_REGISTERS = 121  # that function 23 writes
 MAX_FIFO_COUNT = 31
 
 _ONE_WORD = Struct(">BH")
@@ -33,7 +48,7 @@ _READ_WRITE = Struct(">BHHHHB")
 
 
 class MaskWriteRegisterResponse(Response):
-    """The answer to function 22: the request's echo."""
+    """The response to function 22, which repeats the request."""
 
     __slots__ = ("address", "and_mask", "or_mask")
     __match_args__ = ("address", "and_mask", "or_mask")
@@ -63,7 +78,7 @@ class MaskWriteRegisterResponse(Response):
 
 
 class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
-    """Function 22: a holding register becomes (current AND and) OR (or AND NOT and) (6.16)."""
+    """Function 22: make a holding register (current AND and) OR (or AND NOT and) (6.16)."""
 
     __slots__ = ("address", "and_mask", "or_mask")
     __match_args__ = ("address", "and_mask", "or_mask")
@@ -79,9 +94,9 @@ class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
         check_address(self.function_code, address)
         check_word(self.function_code, "AND mask", and_mask)
         check_word(self.function_code, "OR mask", or_mask)
-        set_field(self, "address", address)
-        set_field(self, "and_mask", and_mask)
-        set_field(self, "or_mask", or_mask)
+        _set_address(self, address)
+        _set_and_mask(self, and_mask)
+        _set_or_mask(self, or_mask)
 
     def encode(self) -> bytes:
         return _THREE_WORDS.pack(self.function_code, self.address, self.and_mask, self.or_mask)
@@ -91,20 +106,50 @@ class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
         if len(pdu) != 7:
             raise wrong_request(cls, pdu, "7")
         _, address, and_mask, or_mask = _THREE_WORDS.unpack(pdu)
-        return cls(address, and_mask, or_mask)
+        request = new_message(cls)
+        _set_address(request, address)
+        _set_and_mask(request, and_mask)
+        _set_or_mask(request, or_mask)
+        return request
+
+    def expected_length(self) -> int:
+        return 7
+
+    def decode_response(self, pdu: bytes) -> MaskWriteRegisterResponse:
+        address, and_mask, or_mask = self.address, self.and_mask, self.or_mask
+        if pdu != _THREE_WORDS.pack(self.function_code, address, and_mask, or_mask):
+            return super().decode_response(pdu)  # raises what is wrong
+        response = new_message(self.response_type)
+        _set_echoed_address(response, address)
+        _set_echoed_and_mask(response, and_mask)
+        _set_echoed_or_mask(response, or_mask)
+        return response
 
     def check_response(self, response: MaskWriteRegisterResponse) -> None:
         check_echo("address", response.address, self.address)
         check_echo("AND mask", response.and_mask, self.and_mask)
         check_echo("OR mask", response.or_mask, self.or_mask)
 
-    def execute(self, unit: Unit) -> MaskWriteRegisterResponse:
-        unit.holding_registers.mask_write(self.address, self.and_mask, self.or_mask)
-        return MaskWriteRegisterResponse(self.address, self.and_mask, self.or_mask)
+    def execute(self, unit: Device) -> MaskWriteRegisterResponse:
+        address, and_mask, or_mask = self.address, self.and_mask, self.or_mask
+        unit.holding_registers.mask_write(address, and_mask, or_mask)
+        response = new_message(MaskWriteRegisterResponse)
+        _set_echoed_address(response, address)
+        _set_echoed_and_mask(response, and_mask)
+        _set_echoed_or_mask(response, or_mask)
+        return response
+
+
+_set_address = slot_setter(MaskWriteRegisterRequest, "address")
+_set_and_mask = slot_setter(MaskWriteRegisterRequest, "and_mask")
+_set_or_mask = slot_setter(MaskWriteRegisterRequest, "or_mask")
+_set_echoed_address = slot_setter(MaskWriteRegisterResponse, "address")
+_set_echoed_and_mask = slot_setter(MaskWriteRegisterResponse, "and_mask")
+_set_echoed_or_mask = slot_setter(MaskWriteRegisterResponse, "or_mask")
 
 
 class ReadWriteMultipleRegistersResponse(ReadRegistersResponse):
-    """The answer to function 23: what was read after the write."""
+    """The response to function 23: the registers that were read after the write."""
 
     __slots__ = ()
     function_code = 23
@@ -131,10 +176,10 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
         data = pack_registers(code, values, MAX_READ_WRITE_REGISTERS)
         check_span(code, read_address, read_count, MAX_READ_REGISTERS, "registers to read")
         check_span(code, write_address, len(values), MAX_READ_WRITE_REGISTERS, "registers")
-        set_field(self, "read_address", read_address)
-        set_field(self, "read_count", read_count)
-        set_field(self, "write_address", write_address)
-        set_field(self, "data", data)
+        _set_read_address(self, read_address)
+        _set_read_count(self, read_count)
+        _set_write_address(self, write_address)
+        _set_write_data(self, data)
 
     @property
     def may_be_broadcast(self) -> bool:
@@ -165,29 +210,55 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
         code, read_address, read_count, write_address, count, byte_count = _READ_WRITE.unpack_from(
             pdu
         )
-        check_byte_count(cls, count, MAX_READ_WRITE_REGISTERS, byte_count, size)
-        check_span(code, read_address, read_count, MAX_READ_REGISTERS, "registers to read")
-        check_span(code, write_address, count, MAX_READ_WRITE_REGISTERS, "registers")
-        request = cls.__new__(cls)
-        set_field(request, "read_address", read_address)
-        set_field(request, "read_count", read_count)
-        set_field(request, "write_address", write_address)
-        set_field(request, "data", pdu[10:])
+        due = count << 1
+        if not (
+            1 <= count <= MAX_READ_WRITE_REGISTERS
+            and byte_count == due == size
+            and 1 <= read_count <= MAX_READ_REGISTERS
+            and read_address + read_count <= 0x10000
+            and write_address + count <= 0x10000
+        ):
+            check_lengths(code, count, MAX_READ_WRITE_REGISTERS, "registers", due, byte_count, size)
+            check_span(code, read_address, read_count, MAX_READ_REGISTERS, "registers to read")
+            check_span(code, write_address, count, MAX_READ_WRITE_REGISTERS, "registers")
+        request = new_message(cls)
+        _set_read_address(request, read_address)
+        _set_read_count(request, read_count)
+        _set_write_address(request, write_address)
+        _set_write_data(request, pdu[10:])
         return request
+
+    def expected_length(self) -> int:
+        return 2 + (self.read_count << 1)
+
+    def decode_response(self, pdu: bytes) -> ReadWriteMultipleRegistersResponse:
+        size = self.read_count << 1
+        if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
+            return super().decode_response(pdu)  # raises what is wrong
+        response = new_message(self.response_type)
+        set_data(response, pdu[2:])
+        return response
 
     def check_response(self, response: ReadWriteMultipleRegistersResponse) -> None:
         check_count(response, self.read_count)
 
-    def execute(self, unit: Unit) -> ReadWriteMultipleRegistersResponse:
-        return ReadWriteMultipleRegistersResponse.from_data(
-            unit.holding_registers.write_read_registers(
-                self.write_address, self.data, self.read_address, self.read_count
-            )
+    def execute(self, unit: Device) -> ReadWriteMultipleRegistersResponse:
+        data = unit.holding_registers.write_read_registers(
+            self.write_address, self.data, self.read_address, self.read_count
         )
+        response = new_message(ReadWriteMultipleRegistersResponse)
+        set_data(response, data)
+        return response
+
+
+_set_read_address = slot_setter(ReadWriteMultipleRegistersRequest, "read_address")
+_set_read_count = slot_setter(ReadWriteMultipleRegistersRequest, "read_count")
+_set_write_address = slot_setter(ReadWriteMultipleRegistersRequest, "write_address")
+_set_write_data = slot_setter(ReadWriteMultipleRegistersRequest, "data")
 
 
 class ReadFifoQueueResponse(Response):
-    """The answer to function 24: 0 to 31 registers of a FIFO queue."""
+    """The response to function 24: 0 to 31 registers of a FIFO queue."""
 
     __slots__ = ("data",)
     __match_args__ = ("registers",)
@@ -202,7 +273,7 @@ class ReadFifoQueueResponse(Response):
 
     @property
     def registers(self) -> tuple[int, ...]:
-        """The queue, oldest value first, without taking anything out."""
+        """The values in the queue, 0..65535 each, the oldest first."""
         return unpack_registers(self.data)
 
     def encode(self) -> bytes:
@@ -220,7 +291,7 @@ class ReadFifoQueueResponse(Response):
                 f"FIFO byte count must be 2 + 2 for each of 0..{MAX_FIFO_COUNT} registers, got "
                 f"byte count {byte_count} and FIFO count {count} with {size} bytes of values"
             )
-        response = cls.__new__(cls)
+        response = new_message(cls)
         set_field(response, "data", pdu[5:])
         return response
 
@@ -248,10 +319,12 @@ class ReadFifoQueueRequest(Request[ReadFifoQueueResponse]):
             raise wrong_request(cls, pdu, "3")
         return cls(_ONE_WORD.unpack(pdu)[1])
 
-    def execute(self, unit: Unit) -> ReadFifoQueueResponse:
+    def execute(self, unit: Device) -> ReadFifoQueueResponse:
         registers = unit.read_fifo_queue(self.address)
         if len(registers) > MAX_FIFO_COUNT:
             raise IllegalDataValueError(
-                self, detail=f"the queue holds {len(registers)} registers, at most 31 can be read"
+                self,
+                detail=f"the queue holds {len(registers)} registers, "
+                f"at most {MAX_FIFO_COUNT} can be read",
             )
         return ReadFifoQueueResponse(registers)

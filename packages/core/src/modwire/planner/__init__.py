@@ -1,4 +1,4 @@
-"""The read planner: many values, few requests."""
+"""The read planner: the fewest and cheapest requests for a list of points."""
 
 from .limits import PlanLimits, Span
 from .plan import DEFAULT_LIMITS, Planner, plan

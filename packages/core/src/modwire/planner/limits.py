@@ -1,7 +1,4 @@
-"""What the read planner is told: the points as spans, what reading costs, what may be read at once.
-
-For whoever calls `plan` or `Planner`, which pass the names on.
-"""
+"""`Span` and `PlanLimits`: the arguments of the read planner."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..messages.bit_access import MAX_READ_BITS
 from ..messages.register_access import MAX_READ_REGISTERS
-from ..options import silent_interval
+from ..options import check_count, check_range, check_seconds, check_timeout, silent_interval
 from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
 
 if TYPE_CHECKING:
@@ -26,11 +23,11 @@ _set = object.__setattr__
 
 
 class Span:
-    """`count` addresses of a table, from `address` on: a point that is wanted, or a request.
+    """`count` addresses of a table, starting at `address`: a point to read, or a request.
 
     `table` is "coils", "discrete_inputs", "holding_registers" or "input_registers"; `stop` is the
-    address behind the last. Immutable, hashable, sorted by table and address. Raises ValueError
-    for another table, and for addresses that are not within 0..65535.
+    address after the last one. Immutable, hashable, ordered by table and address. Raises
+    ValueError for another table, and for addresses outside 0..65535.
     """
 
     __slots__ = ("address", "count", "table")
@@ -55,11 +52,11 @@ class Span:
 
     @property
     def stop(self) -> int:
-        """The address behind the last one."""
+        """The address after the last one."""
         return self.address + self.count
 
     def contains(self, other: Span) -> bool:
-        """Whether every address of `other` is one of this span."""
+        """True if this span has every address of `other`."""
         return (
             self.table == other.table and self.address <= other.address and other.stop <= self.stop
         )
@@ -90,21 +87,23 @@ class Span:
 
 
 class PlanLimits:
-    """What reading costs, and what may be read at once; immutable.
+    """The costs of reading, and the limits of one request; immutable.
 
-    - `request_cost` is what a request costs by itself, `item_cost` what each register in it adds;
-      a coil or a discrete input adds 1/16 of it. Any unit will do, only the ratio counts: a hole of
-      fewer than `request_cost / item_cost` registers is cheaper read than left out. The default, 16
-      registers, is about a serial line with a device that answers after 10 ms, at 9600 baud (14)
-      and at 19200 (19); `for_line` and `for_network` know it better.
-    - `max_registers` (1..125) and `max_bits` (1..2000) are the most that one request may read: what
-      the specification allows, or less for a device or a gateway that cannot do it.
-    - `max_gap` is how many addresses in a row a request may read that no point wants; None for any
-      number, 0 for a device that answers for nothing but what it documents.
-    - `forbidden` names by table the addresses, and ranges of them, that no request may touch:
-      `{"holding_registers": [7, range(100, 120)]}`. Not even a point may.
+    - `request_cost`, above 0: the cost of a request without its values. `item_cost`, 0 or more:
+      the cost of each register in it; a coil or a discrete input costs 1/16 of that. Only the
+      ratio counts, so any unit will do: reading a hole of fewer than `request_cost / item_cost`
+      registers is cheaper than a second request. The default, 16, fits a serial line with a
+      device that answers after 10 ms, at 9600 bit/s (14) and at 19200 (19). `for_line` and
+      `for_network` calculate it.
+    - `max_registers` (1..125) and `max_bits` (1..2000): the most that one request may read. The
+      defaults are those of the specification (sections 6.1 to 6.4); some devices and gateways
+      allow less.
+    - `max_gap`: how many consecutive addresses that belong to no point a request may read; None
+      for any number, 0 for a device that answers only for its documented addresses.
+    - `forbidden`: the addresses and ranges that no request may touch, by table:
+      `{"holding_registers": [7, range(100, 120)]}`. A point there is an error.
 
-    Raises ValueError where one of them is not of this kind.
+    Raises ValueError for an argument out of range.
     """
 
     __slots__ = ("forbidden", "item_cost", "max_bits", "max_gap", "max_registers", "request_cost")
@@ -128,7 +127,8 @@ class PlanLimits:
             ("request_cost", request_cost, "greater than 0"),
             ("item_cost", item_cost, "at least 0"),
         ):
-            if not isinstance(cost, (int, float)) or not math.isfinite(cost) or cost < 0:
+            is_number = isinstance(cost, (int, float)) and not isinstance(cost, bool)
+            if not is_number or not math.isfinite(cost) or cost < 0:
                 raise ValueError(f"{name} must be a number, {least}, got {cost!r}")
         if not request_cost:
             raise ValueError("request_cost must be a number, greater than 0, got 0")
@@ -136,10 +136,9 @@ class PlanLimits:
             ("max_registers", max_registers, MAX_READ_REGISTERS),
             ("max_bits", max_bits, MAX_READ_BITS),
         ):
-            if not isinstance(most, int) or not 1 <= most <= limit:
-                raise ValueError(f"{name} must be 1..{limit}, got {most!r}")
-        if max_gap is not None and (not isinstance(max_gap, int) or max_gap < 0):
-            raise ValueError(f"max_gap must be None or at least 0 addresses, got {max_gap!r}")
+            check_range(name, most, 1, limit)
+        if max_gap is not None:
+            check_count("max_gap", max_gap, 0)
         _set(self, "request_cost", float(request_cost))
         _set(self, "item_cost", float(item_cost))
         _set(self, "max_registers", max_registers)
@@ -149,34 +148,32 @@ class PlanLimits:
 
     @classmethod
     def for_line(cls, baudrate: int, *, latency: float = 0.01) -> Self:
-        """The costs on an RTU line, in seconds; `latency` is how long the device thinks.
+        """Return the costs on an RTU line, in seconds.
 
-        A request costs its 8 characters, the 5 of an answer without its registers, and the silence
-        before each; a register costs 2 characters (Serial Line V1.02, section 2.5.1). At 9600 baud
-        that is 32.9 ms, the latency of 10 ms among it, and 2.3 ms for a register: a hole is worth
-        reading up to 14 registers. Behind a gateway, `latency` has the way to it too.
+        `baudrate` is in bit/s; `latency`, 0..1e9 seconds, is how long the device takes to answer,
+        and the way to it if it is behind a gateway. A request costs its 8 characters, the 5 of an
+        answer without registers, and the silence before each; a register costs 2 characters
+        (MODBUS over Serial Line V1.02, section 2.5.1). At 9600 bit/s that is 32.9 ms, including a
+        latency of 10 ms, and 2.3 ms for a register: holes of up to 14 registers are worth reading.
+        Raises ValueError for an argument out of range.
         """
-        if not isinstance(baudrate, (int, float)) or not 0 < baudrate < math.inf:
-            raise ValueError(f"baudrate must be greater than 0, got {baudrate!r}")
         silence = silent_interval(baudrate)
-        if not isinstance(latency, (int, float)) or not 0 <= latency < math.inf:
-            raise ValueError(f"latency must be at least 0 seconds, got {latency!r}")
+        check_seconds("latency", latency)
         character = 11 / baudrate
         return cls(_FRAMES * character + 2 * silence + latency, _REGISTER * character)
 
     @classmethod
     def for_network(cls, *, round_trip: float = 0.002) -> Self:
-        """The costs on TCP and UDP, in seconds; `round_trip` is the time from request to answer.
+        """Return the costs on TCP and UDP, in seconds.
 
-        A register costs the time of its 2 bytes at 10 Mbit/s, 1.6 µs, so that any hole is worth
-        reading that fits into the request: a round trip of 2 ms is as dear as 1250 registers.
+        `round_trip`, above 0, is the seconds from a request to its answer. A register costs the
+        time of its 2 bytes at 10 Mbit/s, 1.6 µs, so that any hole that fits into a request is worth
+        reading: a round trip of 2 ms costs as much as 1250 registers. Raises ValueError.
         """
-        if not isinstance(round_trip, (int, float)) or not 0 < round_trip < math.inf:
-            raise ValueError(f"round_trip must be more than 0 seconds, got {round_trip!r}")
-        return cls(round_trip, 1.6e-6)
+        return cls(check_timeout(round_trip, "round_trip"), 1.6e-6)
 
     def replace(self, **changes: object) -> Self:
-        """A copy with other values for what `changes` names; raises as the constructor does."""
+        """Return a copy with `changes`; raises as the constructor does."""
         arguments: dict[str, Any] = {name: getattr(self, name) for name in PlanLimits.__slots__}
         arguments.update(changes)
         return type(self)(**arguments)
@@ -187,7 +184,7 @@ class PlanLimits:
         return type(self), (*costs, *most, dict(self.forbidden))
 
     def cost(self, requests: Iterable[Span]) -> float:
-        """What `requests` cost together, in the unit of `request_cost`."""
+        """Return the cost of all `requests`, in the unit of `request_cost`."""
         number = bits = registers = 0
         for span in requests:
             number += 1
@@ -212,7 +209,7 @@ class PlanLimits:
 
 
 def _forbidden(given: Mapping[str, Iterable[int | range]]) -> dict[str, tuple[range, ...]]:
-    """The ranges by table, sorted, none of which overlap."""
+    """Return the ranges by table, sorted and merged."""
     merged: dict[str, tuple[range, ...]] = {}
     if not isinstance(given, Mapping):
         raise ValueError(f"forbidden must name its tables, {{table: [addresses]}}, got {given!r}")

@@ -1,7 +1,7 @@
-"""The read planner: from the points that are wanted to the requests that cost least.
+"""The read planner: from the points to read to the requests that cost least.
 
-`plan` does it once; `Planner` also learns where a device has holes. Register maps use both, and so
-does whoever polls a device by hand. What is read is up to the caller: nothing is sent from here.
+`plan` does it once; `Planner` also learns where a device has holes. Register maps use both, and
+so do programs that poll a device themselves. Nothing is sent from here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .limits import PlanLimits, Span
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    # The first address, and the one behind the last: within one table, spans without its name.
+    # The first address and the one after the last: a span within one table, without its name.
     Range: TypeAlias = tuple[int, int]
 
 
@@ -25,12 +25,12 @@ DEFAULT_LIMITS = PlanLimits()
 
 
 def plan(points: Iterable[Span], *, limits: PlanLimits = DEFAULT_LIMITS) -> list[Span]:
-    """The cheapest requests that read all `points`, sorted by table and address.
+    """Return the cheapest requests that read all `points`, sorted by table and address.
 
-    No other requests within `limits` cost less, and of those that cost the same these read the
-    fewest addresses. A point is never torn: some request has all of it, except where it is longer
-    than one request may be; it is then cut at that length, from its beginning on. Points may come
-    in any order, twice, and overlap. Raises ValueError for a point in a forbidden range.
+    No other requests within `limits` cost less; of those with equal cost these read the fewest
+    addresses. A point is read by one request. Only a point that is longer than a request may be
+    is cut, at that length, from its start. Points may come in any order, twice, and overlap.
+    Raises ValueError for a point in a forbidden range.
     """
     _check_limits(limits)
     return [
@@ -43,16 +43,16 @@ def plan(points: Iterable[Span], *, limits: PlanLimits = DEFAULT_LIMITS) -> list
 def _requests(
     table: str, points: Sequence[Range], limits: PlanLimits, refused: Sequence[Range] = ()
 ) -> list[Range]:
-    """The cheapest requests for `points`, none of which contains another; sorted like them.
+    """Return the cheapest requests for `points`; both are sorted, and none contains another.
 
-    No request may contain one of `refused`, which are sorted by their ends, and no point does.
+    No request may contain one of `refused`, which are sorted by their ends; no point does.
 
-    Since both ends of the points ascend, a request always has a run of them, and a plan is a set
-    of places where it is cut. A cut costs a request and saves the hole that it is in. The best plan
-    up to a point takes its last cut where that and the best plan before it are cheapest together,
-    among the cuts from which one request still reaches the point. The first of these only ever
-    moves on, so that the cheapest is at the head of a queue (a sliding minimum): n points take n
-    steps.
+    Because both ends of the points ascend, a request covers consecutive points, and a plan is a
+    set of cuts between points. A cut costs a request and saves the hole that it is in. The best
+    plan up to a point takes the last cut for which that cut and the best plan before it are
+    cheapest together, among the cuts from which one request still reaches the point. The first of
+    these only moves forward, so a queue keeps the cheapest at its head (a sliding minimum): n
+    points take n steps.
     """
     most = _longest(table, limits)
     item_cost = limits.item_cost / 16 if table in BIT_TABLES else limits.item_cost
@@ -60,7 +60,7 @@ def _requests(
     widest = ADDRESSES if limits.max_gap is None else limits.max_gap
     forbidden = limits.forbidden.get(table, ())
     cuts: list[int] = []  # for each point, where the request begins that ends with it
-    # (cost, addresses read beyond the points, index of the point behind the cut), best first
+    # (cost, addresses read beyond the points, index of the point after the cut), best first
     queue: deque[tuple[float, int, int]] = deque()
     cost, read, before = 0.0, 0, 0
     first = known = 0
@@ -71,7 +71,7 @@ def _requests(
             read -= hole
             if hole > widest or (hole > 0 and forbidden and _touched(forbidden, before, start)):
                 first = index
-        # Of two that are equal the later one stays: the first requests are the full ones.
+        # The later of two equal cuts stays, so that the first requests are the full ones.
         while queue and (queue[-1][0], queue[-1][1]) >= (cost, read):
             queue.pop()
         queue.append((cost, read, index))
@@ -95,9 +95,9 @@ def _requests(
 
 
 def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Range]:
-    """The ranges that no other contains, sorted; what is too long is cut.
+    """Return the ranges that no other contains, sorted; those that are too long are cut.
 
-    Raises ValueError for one that touches what is forbidden.
+    Raises ValueError for a range with forbidden addresses.
     """
     most = _longest(table, limits)
     forbidden = limits.forbidden.get(table, ())
@@ -107,8 +107,8 @@ def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Ran
                 raise ValueError(f"{table} {start}..{stop - 1} has addresses that are forbidden")
     short = [each for each in ranges if each[1] - each[0] <= most]
     cut: set[Range] = set()
-    # Those that reach farthest first: where another falls in with one, it is cut like that one.
-    # So many long points that overlap make no more pieces than there are addresses.
+    # The ranges that reach farthest come first. Once another one meets a cut of theirs, it is cut
+    # at the same places, so that there are never more pieces than addresses.
     long = [each for each in ranges if each[1] - each[0] > most]
     for start, stop in sorted(long, key=_end, reverse=True):
         while stop - start > most:
@@ -123,16 +123,16 @@ def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Ran
     for start, stop in sorted([*short, *cut]):
         if stop > end:
             if kept and kept[-1][0] == start:
-                kept.pop()  # the longer one comes later
+                kept.pop()  # the longer of the two comes later
             kept.append((start, stop))
             end = stop
     return kept
 
 
 class Planner:
-    """The requests for a set of points, on a device of which not everything can be read.
+    """The requests for a set of points, on a device that may refuse some of them.
 
-    Ask for `requests()` at each poll, and hand back what the device refuses:
+    Ask for `requests()` at each poll, and pass on what the device refuses:
 
         pending = planner.requests()
         while pending:
@@ -142,18 +142,18 @@ class Planner:
             except IllegalDataAddressError:
                 pending += planner.refused(span)
 
-    Every point that can be read has then been read. What was refused is remembered: a point that
-    is refused alone is not asked for again, and no request contains what was refused before. So
-    each poll is refused less, until none is; the plan is then the cheapest that is known to work.
-    It may have a request more than it needs where a poll was broken off before it was done. Raises
-    ValueError as `plan` does. Not for several threads at once.
+    Every point that can be read has then been read. The planner remembers refusals: a point that
+    was refused alone is not requested again, and no request contains a span that was refused
+    before. So each poll is refused less, until none is; the plan is then the cheapest one that is
+    known to work. It may have one request too many if a poll was interrupted. Raises ValueError
+    like `plan`, TypeError for other classes than `Span` and `PlanLimits`. Not thread-safe.
     """
 
     def __init__(self, points: Iterable[Span], limits: PlanLimits = DEFAULT_LIMITS) -> None:
         _check_limits(limits)
         self._limits = limits
         by_table = _by_table(points)
-        # Sorted by their beginnings, and how long the longest is.
+        # By table: the points sorted by their starts, and the length of the longest.
         self._readable = {table: sorted(set(ranges)) for table, ranges in by_table.items()}
         self._longest = {
             table: max(stop - start for start, stop in ranges)
@@ -163,20 +163,20 @@ class Planner:
             table: _pieces(table, ranges, limits) for table, ranges in self._readable.items()
         }
         self._unreadable: list[Span] = []
-        # What no request may contain: points that cannot be read, and pairs of neighbours that
-        # cannot be read together. Sorted by their ends.
+        # Ranges that no request may contain, sorted by their ends: points that cannot be read, and
+        # pairs of neighbours that cannot be read together.
         self._refused: dict[str, list[Range]] = {table: [] for table in TABLES}
-        # The pair to blame for the refusal of a request, by the parts that were asked instead.
+        # The pair that is blamed for the refusal of a request, by the parts requested instead.
         self._blamed: dict[Span, Range] = {}
         self._plan: list[Span] | None = None
 
     @property
     def unreadable(self) -> list[Span]:
-        """The points, as they were given, that the device refused alone or in their parts."""
+        """The points, as given, that the device refused alone or in part."""
         return sorted(self._unreadable)
 
     def requests(self) -> list[Span]:
-        """The cheapest requests for all points that can be read, by what is known so far."""
+        """Return the cheapest requests for all points that are not known to be unreadable."""
         if self._plan is None:
             self._plan = [
                 span
@@ -186,11 +186,11 @@ class Planner:
         return list(self._plan)
 
     def refused(self, span: Span) -> list[Span]:
-        """What to ask instead of `span`, which the device refused; [] if it was one point.
+        """Return the requests in place of `span`, which the device refused; [] if it was one point.
 
-        For exception 02, and for any other by which a device says that it will not read this; not
-        for a timeout. A request for several points is bisected, by preference at its largest hole,
-        for there the device is most likely to have nothing.
+        Call it for exception 02, and for others by which a device refuses to read these addresses;
+        not for a timeout. A request for several points is bisected, preferably at its largest
+        hole, where the device most likely has no addresses. Raises TypeError unless it is a Span.
         """
         if not isinstance(span, Span):
             raise TypeError(f"what was refused must be a Span, got {span!r}")
@@ -198,7 +198,7 @@ class Planner:
         table, start, stop = span.table, span.address, span.stop
         refused = self._refused[table]
         blamed = self._blamed.pop(span, None)
-        if blamed is not None:  # it was this part, not where they meet
+        if blamed is not None:  # this part is refused too, so the pair is not to blame
             at = bisect_left(refused, blamed[1], key=_end)
             while at < len(refused) and refused[at][1] == blamed[1]:
                 if refused[at] == blamed:
@@ -209,7 +209,7 @@ class Planner:
         if inside == [(start, stop)]:
             insort(refused, (start, stop), key=_end)
             self._drop(table, start, stop)
-            # Shorter points within it have been covered by it so far.
+            # Points inside it were read with it so far, and now need requests of their own.
             return self._requests(table, self._inside(span))
         if len(inside) < 2 or any(start <= low for low, _ in self._known(span)):
             return self._requests(table, inside)
@@ -221,9 +221,9 @@ class Planner:
         return parts
 
     def _drop(self, table: str, start: int, stop: int) -> None:
-        """Take out the points that cannot be read without the piece `start`..`stop - 1`.
+        """Remove the points that cannot be read without the piece `start`..`stop - 1`.
 
-        All that changes lies where these points are, which is little of a large table.
+        Only the pieces near these points are made again, which are few in a large table.
         """
         readable, pieces = self._readable[table], self._pieces[table]
         longest = _longest(table, self._limits)
@@ -243,7 +243,7 @@ class Planner:
         pieces[first:last] = [piece for piece in left if low < piece[1] and piece[0] < high]
 
     def _overlapping(self, table: str, start: int, stop: int) -> list[Range]:
-        """The readable points that have an address of `start`..`stop - 1`."""
+        """Return the readable points that have an address of `start`..`stop - 1`."""
         readable = self._readable[table]
         first = bisect_right(readable, (start - self._longest[table], ADDRESSES))
         last = bisect_left(readable, (stop, 0))
@@ -259,7 +259,7 @@ class Planner:
         ]
 
     def _known(self, span: Span) -> list[Range]:
-        """What was refused and ends within `span`."""
+        """Return the refused ranges that end within `span`."""
         refused = self._refused[span.table]
         return refused[
             bisect_right(refused, span.address, key=_end) : bisect_right(
@@ -268,7 +268,7 @@ class Planner:
         ]
 
     def _inside(self, span: Span) -> list[Range]:
-        """The pieces that `span` has all of."""
+        """Return the pieces that are completely within `span`."""
         pieces = self._pieces.get(span.table, [])
         at = bisect_left(pieces, (span.address, 0))
         inside: list[Range] = []
@@ -279,7 +279,7 @@ class Planner:
 
 
 def _needs(point: Range, refused: Range, longest: int) -> bool:
-    """Whether `point` cannot be read without `refused`, which is in one of its pieces."""
+    """True if `point` cannot be read without `refused`, which is in one of its pieces."""
     piece = point[0] + (refused[0] - point[0]) // longest * longest
     return point[0] <= refused[0] and refused[1] <= min(point[1], piece + longest)
 
@@ -293,7 +293,7 @@ def _end(each: Range) -> int:
 
 
 def _middle(pieces: Sequence[Range]) -> int:
-    """Where to bisect: behind the largest hole in the middle half, or nearest to the middle."""
+    """Return where to bisect: after the largest hole in the middle half, or near the middle."""
     number = len(pieces)
     least = max(1, number // 4)
     return max(
@@ -321,6 +321,6 @@ def _by_table(points: Iterable[Span]) -> dict[str, list[Range]]:
 
 
 def _touched(forbidden: Sequence[range], start: int, stop: int) -> bool:
-    """Whether a forbidden range, of which the list is sorted, has an address of start..stop-1."""
+    """True if one of the `forbidden` ranges, which are sorted, has an address of start..stop-1."""
     at = bisect_right(forbidden, start, key=lambda each: each.stop)
     return at < len(forbidden) and forbidden[at].start < stop

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError
-from ..messages.base import RawRequest
+from ..errors import ExceptionCode, InvalidRequestError
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
@@ -39,19 +38,3 @@ def busy_call(call: Call) -> Call:
         ExceptionCode.SERVER_DEVICE_BUSY,
     )
     return call._replace(refusal=error)
-
-
-class RefusedRequest(RawRequest):
-    """A request that answers with an exception code when it is executed."""
-
-    __slots__ = ("error",)
-    error: InvalidRequestError
-
-    def __init__(self, error: InvalidRequestError) -> None:
-        super().__init__(error.function_code & 0xFF)
-        object.__setattr__(self, "error", error)
-
-    def execute(self, unit: object) -> Any:
-        """Raise the refusal."""
-        error = self.error
-        raise ExceptionResponseError(None, error.exception_code, str(error)) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError, ModbusError
 from ..messages.base import ExceptionResponse, RawRequest, Response
 from ..units.unit import QueuedUnit, Waits
-from .call import Call, RefusedRequest
+from .call import Call
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -134,7 +134,7 @@ class Executor:
         if refusal is None and self._authorize is not None:
             refusal = self._forbid(call, self._authorize)
         if refusal is not None:
-            return unit.perform(RefusedRequest(refusal), broadcast=call.broadcast)
+            return unit.refuse(refusal, broadcast=call.broadcast)
         if isinstance(unit, QueuedUnit):
             return unit.execute(call.request, broadcast=call.broadcast, client=self.client)
         if in_thread is not None and unit.waits is Waits.THREAD:

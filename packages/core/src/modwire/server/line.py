@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..errors import FrameError
+from ..messages.base import RawRequest
 from .call import Call, busy_call
 from .protocol import ServerProtocol
 
@@ -139,7 +140,7 @@ class LineServer:
             try:
                 answer = protocol.answer_next(self.units)
             except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
-                self._on_drop(f"a request was dropped: {error!r}")
+                protocol.executor.report(RawRequest(0), error)
                 continue
             if answer is None and not protocol.has_call:
                 return

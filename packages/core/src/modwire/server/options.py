@@ -1,4 +1,4 @@
-"""How a server answers: its options, and the types of its hooks."""
+"""`ServerOptions`, the types of its hooks, and how the arguments of a server become options."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from ..options import LineOptions, check_options
+from ..options import LineOptions, check_options, check_timeout
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
@@ -45,22 +45,25 @@ class Served(Protocol):
 
 
 STREAM_SERVER_TOLERANCE = 0.5
-"""The same for a server on a stream, which has one client and so loses nothing by waiting."""
+"""Seconds of silence allowed inside a serial frame on a stream: its only client is not delayed."""
 
 
 class ServerOptions(LineOptions):
-    """How a server answers.
+    """The options of a server; those of `LineOptions` too.
 
-    `idle_timeout`: seconds without a byte after which a connection is closed, None for never.
-    `authorize(peer, role, unit, request)` decides whether a request is executed; refused ones get
-    exception 01. `on_call(peer, request, response)` sees every call; the response is None where
-    nothing is answered. `on_error(peer, request, error)` sees what units and hooks raised
-    unexpectedly, which the client only sees as exception 04.
+    `idle_timeout`: seconds without a byte, above 0, after which a connection is closed; None or
+    inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is no
+    function or is a coroutine function.
+
+    `authorize(peer, role, unit, request)` decides whether a request is executed; others get
+    exception 01. `on_call(peer, request, response)` sees every call; the response is None if
+    nothing is answered. `on_error(peer, request, error)` sees the unexpected errors of units and
+    hooks, which the client only sees as exception 04.
 
     `on_connect(protocol)` and `on_disconnect(protocol)` see each connection come and go, as the
     `ServerProtocol` that serves it: its `peer`, when it was `heard`, how many `requests` it made.
-    `on_answer(protocol, call, response)` is `on_call` for those who want to know it all: the
-    unit and the transaction that `call` has, and when `protocol` heard the request.
+    `on_answer(protocol, call, response)` is `on_call` with more details: the unit and the
+    transaction of `call`, and when `protocol` received the request.
     """
 
     def __init__(
@@ -81,10 +84,8 @@ class ServerOptions(LineOptions):
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )
-        if idle_timeout is not None and (
-            not isinstance(idle_timeout, (int, float)) or not idle_timeout > 0
-        ):
-            raise ValueError(f"idle_timeout must be greater than 0 seconds, got {idle_timeout!r}")
+        if idle_timeout is not None:
+            check_timeout(idle_timeout, "idle_timeout", float("inf"))
         self.idle_timeout = idle_timeout
         self.authorize = _hook("authorize(peer, role, unit, request)", authorize)
         self.on_call = _hook("on_call(peer, request, response)", on_call)
@@ -106,25 +107,25 @@ def merged_server_options(
     silence: float = 0.0,
     tolerance: float = 0.0,
 ) -> ServerOptions:
-    """`options` with what a server's own arguments add to it.
+    """Return `options` with a server's own arguments, which take precedence unless None.
 
-    An argument that is None leaves the option as it is; `silence` and `tolerance` are what the
-    link needs at least. Only connections, `is_connected`, can be idle too long. `on_error` is the
-    adapter's and does not raise: it is told what units and hooks raised, before the `on_error` of
-    the options is, and then what that one raised itself.
+    `silence` and `tolerance` are the minimum that the link needs. Only connections
+    (`is_connected`) have an idle timeout. `on_error` is the adapter's and does not raise: it gets
+    the errors of units and hooks before the `on_error` of the options does, and then the errors
+    of that hook. Raises as `ServerOptions` does.
     """
     if options is not None:
         check_options(options, ServerOptions)
     base = ServerOptions() if options is None else options
     if idle_timeout is None and is_connected:
         idle_timeout = base.idle_timeout
-    told = base.on_error
+    hook = base.on_error
 
     def tell_both(peer: object, request: AnyRequest, error: BaseException) -> None:
         on_error(peer, request, error)
-        if told is not None:
+        if hook is not None:
             try:
-                told(peer, request, error)
+                hook(peer, request, error)
             except Exception as failure:  # noqa: BLE001 - a hook of the user's
                 on_error(peer, request, failure)
 
@@ -144,6 +145,6 @@ def _hook(usage: str, hook: HookT) -> HookT:
         raise TypeError(f"{usage} must be a function or None, got {hook!r}")
     code = getattr(hook, "__code__", None)
     if isinstance(code, CodeType) and code.co_flags & _CO_COROUTINE:
-        # Nobody would await it; and what it returns is true, which would authorize all.
+        # Nothing would await it, and a coroutine is true, so it would authorize every request.
         raise TypeError(f"{usage} must not be a coroutine function, got {hook!r}")
     return hook

@@ -98,8 +98,12 @@ class ServerProtocol:
 
     # The link.
 
+    def connected(self, now: float) -> None:
+        """The idle timeout counts from `now`."""
+        self.heard = now
+
     def opened(self, now: float) -> None:
-        """The connection was accepted: the idle timeout counts from here; `on_connect` is told."""
+        """The connection was accepted: `connected`, and `on_connect` is told."""
         self.heard = now
         self._is_open = True
         self._tell_hook(self.options.on_connect)
@@ -287,12 +291,13 @@ class ServerProtocol:
             return self._answer_badly(call, response)
         try:
             pdu = response.encode()
-            if isinstance(pdu, bytes) and 1 <= len(pdu) <= MAX_PDU:
-                return self._wrap(call.unit, call.transaction, pdu)
+            if not isinstance(pdu, bytes):
+                raise TypeError(f"encode() must give bytes, got {pdu!r} of {response!r}")
+            if not 1 <= len(pdu) <= MAX_PDU:
+                raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}: {response!r}")
         except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
-            return self._wrap(call.unit, call.transaction, self._no_pdu(call, error))
-        error = ValueError(f"encode() must give 1..{MAX_PDU} bytes, got {pdu!r} of {response!r}")
-        return self._wrap(call.unit, call.transaction, self._no_pdu(call, error))
+            pdu = self._no_pdu(call, error)
+        return self._wrap(call.unit, call.transaction, pdu)
 
     def _no_pdu(self, call: Call, error: Exception) -> bytes:
         """Return exception 04 for a response that cannot be encoded, and report why."""

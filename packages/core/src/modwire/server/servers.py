@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..endpoint import path_name
 from ..framing.base import Framing
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
@@ -241,6 +242,7 @@ class SerialServerBase(ServerBase):
             silence=settings.silence,
             tolerance=SERIAL_TOLERANCE,
         )
+        path_name("serial", framing, port)  # which raises for a port that is no text
         self._address = port
         self._settings = settings
         self._rs485 = rs485

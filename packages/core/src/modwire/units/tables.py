@@ -1,4 +1,4 @@
-"""The four tables of a device (section 4.3), and the two ways to name a place in one."""
+"""The four tables of a device (section 4.3), and the two ways to name an address in one."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
 BIT_TABLES = ("coils", "discrete_inputs")
 
 ADDRESSES = 0x10000
-"""Addresses of a table: 0..65535."""
+"""The number of addresses of a table: 0..65535."""
 
 
 class Reference(NamedTuple):
-    """A place in a `Datastore`: the name of the table and the address on the wire."""
+    """An address in a `Datastore`: the name of the table, and the address on the wire, 0..65535."""
 
     table: str
     address: int
@@ -22,12 +22,12 @@ _BY_DIGIT = {"0": "coils", "1": "discrete_inputs", "3": "input_registers", "4": 
 
 
 def reference(number: int | str) -> Reference:
-    """The place that 40001 notation names: `reference(40001)` is `("holding_registers", 0)`.
+    """Return what 40001 notation means: `reference(40001)` is `("holding_registers", 0)`.
 
     The first digit is the table (0 coils, 1 discrete inputs, 3 input registers, 4 holding
     registers), the other four or five the address counted from 1: 00001..49999 and
-    000001..465536. An integer has lost its leading zeros: up to 99999 it has five digits, so a
-    coil from 10000 on is written as a string, "010000". Raises ValueError.
+    000001..465536. Integers have no leading zeros, so up to 99999 they count as five digits: write
+    coils from 10000 on as strings, such as "010000". Raises ValueError for anything else.
     """
     digits = f"{number:05}" if isinstance(number, int) else number
     if len(digits) in (5, 6) and digits.isascii() and digits.isdigit():

@@ -16,15 +16,18 @@ from ..errors import (
     ExceptionResponseError,
     IllegalDataAddressError,
     IllegalFunctionError,
+    InvalidRequestError,
 )
 from ..messages.base import ExceptionResponse
+from ..messages.bit_access import MAX_READ_BITS
+from ..messages.register_access import MAX_READ_REGISTERS
 from .block import Block
 from .datastore import Datastore
 from .diagnostics import Communication
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
-    from ..messages.encapsulated import Identity
+    from .identity import Identity
 
 _DIAGNOSTICS = 8
 _RESTART_COMMUNICATIONS = 1
@@ -38,11 +41,9 @@ _CO_COROUTINE = 0x80  # flag of a code object: it is that of an `async def`
 _DIAGNOSTIC_FUNCTIONS = (8, 11, 12)
 
 _READ_REQUEST = Struct(">BHH")
-_MAX_READ_BITS = 2000
-_MAX_READ_REGISTERS = 125
 # Function code and byte count of the answers to functions 3 and 4, by count of registers.
-_HOLDING_HEADERS = tuple(bytes((3, count << 1)) for count in range(_MAX_READ_REGISTERS + 1))
-_INPUT_HEADERS = tuple(bytes((4, count << 1)) for count in range(_MAX_READ_REGISTERS + 1))
+_HOLDING_HEADERS = tuple(bytes((3, count << 1)) for count in range(MAX_READ_REGISTERS + 1))
+_INPUT_HEADERS = tuple(bytes((4, count << 1)) for count in range(MAX_READ_REGISTERS + 1))
 
 
 class Waits(Enum):
@@ -132,9 +133,12 @@ class BaseUnit(Datastore, Communication):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._execute_is_ours = cls.execute is BaseUnit.perform
-        code = getattr(cls.execute, "__code__", None)
-        if code is not None and code.co_flags & _CO_COROUTINE and cls.waits is Waits.NEVER:
-            cls.waits = Waits.LOOP
+        if "execute" in cls.__dict__ and "waits" not in cls.__dict__:
+            inherited: object = getattr(super(cls, cls), "execute", None)
+            if _is_coroutine_function(cls.execute):
+                cls.waits = Waits.LOOP if cls.waits is Waits.NEVER else cls.waits
+            elif _is_coroutine_function(inherited) and cls.waits is Waits.LOOP:
+                cls.waits = Waits.NEVER
 
     @property
     def blocking(self) -> bool:
@@ -176,7 +180,9 @@ class BaseUnit(Datastore, Communication):
         """
         code = request.function_code
         is_plain = not (broadcast or self._listen_only or code in _DIAGNOSTIC_FUNCTIONS)
-        if not is_plain:
+        if is_plain:
+            self._good_exchanges += 1  # until it turns out to be none
+        else:
             self._message_received(broadcast)
             ignored = broadcast and not request.is_write
             if ignored or (self._listen_only and not _restarts(request)):
@@ -191,8 +197,8 @@ class BaseUnit(Datastore, Communication):
         is_refused = isinstance(response, ExceptionResponse)
         if is_plain:
             if not is_refused and response is not None:
-                self._good_exchanges += 1
                 return response
+            self._good_exchanges -= 1
             self._message_received(broadcast)
         if isinstance(response, ExceptionResponse):
             self._message_refused(response.exception_code, answered=not broadcast)
@@ -200,6 +206,17 @@ class BaseUnit(Datastore, Communication):
             answered = response is not None and not broadcast
             self._message_done(success=code != _GET_COMM_EVENT_COUNTER, answered=answered)
         return None if broadcast else response
+
+    def refuse(
+        self, error: InvalidRequestError, *, broadcast: bool = False
+    ) -> ExceptionResponse | None:
+        """Return the response to a request that is not executed, or None for silence."""
+        self._message_received(broadcast)
+        if self._listen_only:
+            self._message_done(success=False, answered=False)
+            return None
+        self._message_refused(error.exception_code, answered=not broadcast)
+        return None if broadcast else _refusal(error.function_code, error.exception_code, error)
 
     def answer_read(self, pdu: bytes) -> bytes | None:
         """Return the PDU that answers `pdu`, if that is a good read (functions 1 to 4).
@@ -217,17 +234,17 @@ class BaseUnit(Datastore, Communication):
         try:
             if code == 3:
                 block = self.holding_registers
-                if not block.plain_reads or not 1 <= count <= _MAX_READ_REGISTERS:
+                if not block.plain_reads or not 1 <= count <= MAX_READ_REGISTERS:
                     return None
                 answer = _HOLDING_HEADERS[count] + block.read_registers(address, count)
             elif code == 4:
                 block = self.input_registers
-                if not block.plain_reads or not 1 <= count <= _MAX_READ_REGISTERS:
+                if not block.plain_reads or not 1 <= count <= MAX_READ_REGISTERS:
                     return None
                 answer = _INPUT_HEADERS[count] + block.read_registers(address, count)
             elif code == 1 or code == 2:
                 block = self.coils if code == 1 else self.discrete_inputs
-                if not block.plain_reads or not 1 <= count <= _MAX_READ_BITS:
+                if not block.plain_reads or not 1 <= count <= MAX_READ_BITS:
                     return None
                 answer = bytes((code, (count + 7) >> 3)) + block.read_bits(address, count)
             else:
@@ -273,6 +290,11 @@ class BaseUnit(Datastore, Communication):
     def canopen_general_reference(self, data: bytes) -> bytes:
         """The answer's data to function 43/13 (section 6.20); to be overridden, refuses with 01."""
         raise IllegalFunctionError(detail="the unit has no CANopen objects")
+
+
+def _is_coroutine_function(function: object) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and bool(code.co_flags & _CO_COROUTINE)
 
 
 def _restarts(request: AnyRequest) -> bool:

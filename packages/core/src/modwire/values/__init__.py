@@ -1,7 +1,7 @@
-"""Typed values in registers: a float over two of them, a text over ten, the digits of a BCD.
+"""Typed values in registers: a float in two of them, a text in ten, BCD digits.
 
-`to_registers` and `from_registers` are for single values, `RegisterBuilder` and `RegisterReader`
-for several in a row; a type of one's own is one `ValueType`. Register maps are in `maps`.
+`to_registers` and `from_registers` convert single values, `RegisterBuilder` and `RegisterReader`
+several in sequence; a custom type is one `ValueType`. Register maps are in `maps`.
 """
 
 from .building import RegisterBuilder, RegisterReader, from_registers, to_registers

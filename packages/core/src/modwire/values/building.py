@@ -1,4 +1,4 @@
-"""`RegisterBuilder` and `RegisterReader`: values in a row, and the functions for a single one."""
+"""Convert values to registers and back: `RegisterBuilder`, `RegisterReader`, single values."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def encode_value(kind: ValueType[T], value: T, order: Order) -> list[int]:
-    """The registers of one value that has them for itself; raises ValueError."""
+    """Return the registers of one value that shares them with no other; raises ValueError."""
     data = kind.pack(value)
     if len(data) % 2:
-        # A single byte is a small number, and stands where that of a whole register would.
+        # A one-byte number is the low byte of its register, where a 16-bit number would have it.
         data = b"\0" + data if kind.number_size == len(data) else data + b"\0"
     if order.word_order == "little":
         data = swap_words(data, kind.number_size)
@@ -33,7 +33,7 @@ def encode_value(kind: ValueType[T], value: T, order: Order) -> list[int]:
 
 
 def decode_value(kind: ValueType[T], registers: Iterable[int], order: Order) -> T:
-    """What `encode_value` encoded; raises ValueError."""
+    """Return the value that `encode_value` encoded; raises ValueError."""
     data = _pack(registers)
     if len(data) >> 1 != kind.register_count:
         wanted = kind.register_count
@@ -84,11 +84,11 @@ def to_registers(
     word_order: Endian | None = None,
     order: Order | OrderName = ABCD,
 ) -> list[int]:
-    """The registers of one value: `to_registers("float32", 22.34, word_order="little")`.
+    """Return the registers of one value: `to_registers("float32", 22.34, word_order="little")`.
 
-    `kind` is a type's name or a `ValueType`. `order` is an `Order` or its name, such as "CDAB";
-    `byte_order` and `word_order` go before it. A single byte is in the low half of its register.
-    Raises ValueError where the value does not fit the type.
+    `kind` is the name of a type or a `ValueType`. `order` is an `Order` or its name, such as
+    "CDAB"; `byte_order` and `word_order` take precedence. A one-byte number is the low byte of
+    its register. Raises ValueError if the value does not fit the type.
     """
     return encode_value(find_type(kind), value, find_order(byte_order, word_order, order))
 
@@ -128,20 +128,20 @@ def from_registers(
     word_order: Endian | None = None,
     order: Order | OrderName = ABCD,
 ) -> Any:
-    """The value in `registers`, which are as many as the type takes; see `to_registers`.
+    """Return the value in `registers`; the arguments are those of `to_registers`.
 
-    Raises ValueError for another number of registers, and for what is no value of the type.
+    Raises ValueError if the type has another number of registers, or no such value.
     """
     return decode_value(find_type(kind), registers, find_order(byte_order, word_order, order))
 
 
 class RegisterBuilder:
-    """Values of several types in a row, for registers, coils or bytes.
+    """Builds registers, coils or bytes from values of several types in sequence.
 
-    `add` takes a type's name or a `ValueType`, and can be chained:
+    `add` takes the name of a type or a `ValueType`, and can be chained:
     `RegisterBuilder(order="CDAB").add("float32", 22.34).add(string_of(8), "pump").to_registers()`.
-    Values follow each other without gaps, so two of "uint8" share a register, the first one in
-    its first byte. `byte_order`, `word_order` and `order` are those of `to_registers`.
+    There are no gaps between values, so two of "uint8" share a register, the first in its high
+    byte. `byte_order`, `word_order` and `order` are those of `to_registers`.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class RegisterBuilder:
     @overload
     def add(self, kind: ValueType[T], value: T, *, word_order: Endian | None = None) -> Self: ...
     def add(self, kind: Any, value: Any, *, word_order: Endian | None = None) -> Self:
-        """Append a value, in a word order of its own if need be; raises ValueError."""
+        """Append a value, in its own `word_order` unless None; raises ValueError unless it fits."""
         found = find_type(kind)
         order = find_order(None, word_order, self.order)
         data = found.pack(value)
@@ -171,7 +171,7 @@ class RegisterBuilder:
         return self
 
     def skip_bytes(self, count: int) -> Self:
-        """Append `count` bytes of 0."""
+        """Append `count` bytes of 0; raises ValueError for more than 131072 bytes in all."""
         if len(self._data) + _checked(count, "bytes") > MOST_BYTES:
             raise ValueError(
                 f"there must be at most {MOST_BYTES} bytes, a whole table, "
@@ -181,39 +181,40 @@ class RegisterBuilder:
         return self
 
     def skip_registers(self, count: int) -> Self:
-        """Append `count` registers of 0."""
+        """Append `count` registers of 0; raises like `skip_bytes`."""
         return self.skip_bytes(2 * _checked(count, "registers"))
 
     def reset(self) -> Self:
-        """Take everything out."""
+        """Remove all values."""
         self._data.clear()
         return self
 
     def to_bytes(self) -> bytes:
-        """The registers as bytes on the wire; a half one is filled up with 0."""
+        """Return the registers as bytes on the wire; half a register is padded with 0."""
         data = bytes(self._data) + bytes(len(self._data) % 2)
         return swap_bytes(data) if self.order.byte_order == "little" else data
 
     def to_registers(self) -> list[int]:
-        """The registers, for `write_registers` or a block; a half one is filled up with 0."""
+        """Return the registers, for `write_registers` or a block; half a one is padded with 0."""
         return list(unpack_words(self.to_bytes()))
 
     def to_coils(self) -> list[bool]:
-        """The bits of `to_bytes` as they are in messages, the lowest bit of each byte first."""
+        """Return the bits of `to_bytes` as in messages, the lowest bit of each byte first."""
         data = self.to_bytes()
         return list(unpack_bits(data, 8 * len(data)))
 
     def __len__(self) -> int:
-        """How many bytes there are."""
+        """Return the number of bytes."""
         return len(self._data)
 
 
 class RegisterReader:
-    """The values of several types out of registers, one after the other.
+    """Reads values of several types from registers, in sequence.
 
     It reads what `RegisterBuilder` builds: `reader.read("float32")`, `reader.read(string_of(8))`.
-    `RegisterReader(registers)`, `from_coils` and `from_bytes` take what it reads from; their
-    `byte_order`, `word_order` and `order` are those of `from_registers`.
+    `RegisterReader(registers)`, `from_coils` and `from_bytes` make one; their `byte_order`,
+    `word_order` and `order` are those of `from_registers`. Raises ValueError for values that are
+    no registers.
     """
 
     def __init__(
@@ -238,7 +239,7 @@ class RegisterReader:
         word_order: Endian | None = None,
         order: Order | OrderName = ABCD,
     ) -> Self:
-        """From registers as bytes on the wire; a half register at the end raises ValueError."""
+        """Read registers as bytes on the wire; raises ValueError for an odd number of bytes."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ValueError(f"registers as bytes must be bytes, got {data!r}")
         if len(data) % 2:
@@ -254,9 +255,10 @@ class RegisterReader:
         word_order: Endian | None = None,
         order: Order | OrderName = ABCD,
     ) -> Self:
-        """From coils, eight to a byte as in messages, filled up with OFF to whole registers.
+        """Read coils, eight per byte as in messages, padded with OFF to whole registers.
 
-        Where the first coil is the lowest bit of a number, that is `order="DCBA"`.
+        If the first coil is the lowest bit of a number, use `order="DCBA"`. Raises ValueError for
+        anything but coils.
         """
         if not isinstance(coils, Iterable):
             raise ValueError(f"coils must be a sequence of True and False, got {coils!r}")
@@ -272,10 +274,10 @@ class RegisterReader:
     @overload
     def read(self, kind: ValueType[T], *, word_order: Endian | None = None) -> T: ...
     def read(self, kind: Any, *, word_order: Endian | None = None) -> Any:
-        """The next value, in a word order of its own if need be.
+        """Return the next value, in its own `word_order` unless None.
 
-        Raises ValueError where too few bytes are left, or they are no value of the type; what
-        was not read can then be read as something else.
+        Raises ValueError if too few bytes are left, or the type has no such value; the position
+        does not change then, so the bytes can be read as another type.
         """
         found = find_type(kind)
         order = find_order(None, word_order, self.order)
@@ -290,14 +292,14 @@ class RegisterReader:
         return value
 
     def skip_bytes(self, count: int) -> Self:
-        """Leave out `count` bytes; raises ValueError where fewer are left."""
+        """Skip `count` bytes; raises ValueError if fewer are left."""
         if _checked(count, "bytes") > self.remaining:
             raise self._too_few("skipping", count)
         self._position += count
         return self
 
     def skip_registers(self, count: int) -> Self:
-        """Leave out as many bytes as `count` registers have; raises like `skip_bytes`."""
+        """Skip the bytes of `count` registers; raises like `skip_bytes`."""
         return self.skip_bytes(2 * _checked(count, "registers"))
 
     def reset(self) -> Self:
@@ -307,7 +309,7 @@ class RegisterReader:
 
     @property
     def remaining(self) -> int:
-        """How many bytes are left."""
+        """The number of bytes left."""
         return len(self._data) - self._position
 
     def _too_few(self, what: str, size: int) -> ValueError:

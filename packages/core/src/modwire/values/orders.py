@@ -1,13 +1,14 @@
-"""Byte order and word order: how a value that is wider than a byte lies in registers.
+"""Byte order and word order of values in registers.
 
-The specification orders the two bytes of a register and nothing else, so each maker chose.
+The specification only defines the order of the two bytes of a register (section 4.2), so devices
+differ in the rest.
 """
 
 from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-# Not behind TYPE_CHECKING: who builds a union of them needs them when the program runs.
+# Not under TYPE_CHECKING: programs that build unions of them need them at run time.
 Endian = Literal["big", "little"]
 OrderName = Literal["ABCD", "CDAB", "BADC", "DCBA", "MODICON"]
 
@@ -17,20 +18,20 @@ _ENDIANS = ("big", "little")
 class Order(NamedTuple):
     """The order of the two bytes in a register, and of the registers of one number.
 
-    "big" puts what counts most first. `word_order` turns the registers of a number round, not
-    those of a text; `byte_order` turns the two bytes of every register round.
+    "big" is most significant first. "little" for `word_order` reverses the registers of a number,
+    not those of a text; for `byte_order` it swaps the two bytes of every register.
     """
 
     byte_order: Endian = "big"
     word_order: Endian = "big"
 
 
-# By where the four bytes of a 32-bit number lie, A the one that counts most.
+# Named by the order of the four bytes of a 32-bit number; A is the most significant.
 ABCD = Order("big", "big")
 CDAB = Order("big", "little")
 BADC = Order("little", "big")
 DCBA = Order("little", "little")
-MODICON = CDAB  # of the Modicon controllers: the low register first
+MODICON = CDAB  # Modicon controllers send the low register first
 _ORDERS: dict[str, Order] = {
     "ABCD": ABCD,
     "CDAB": CDAB,
@@ -43,7 +44,7 @@ _ORDERS: dict[str, Order] = {
 def find_order(
     byte_order: Endian | None, word_order: Endian | None, order: Order | OrderName
 ) -> Order:
-    """`order`, with the two others in place of its own where they are given; ValueError."""
+    """Return `order` with the other two in place of its own unless None; raises ValueError."""
     found = order if isinstance(order, Order) else None
     if isinstance(order, str):
         found = _ORDERS.get(order)
@@ -60,7 +61,7 @@ def find_order(
 
 
 def swap_words(data: bytes, number_size: int) -> bytes:
-    """Turn the 16-bit words round in each number of `number_size` bytes; it undoes itself."""
+    """Reverse the 16-bit words of each number of `number_size` bytes; twice changes nothing."""
     if number_size <= 2:
         return data
     return b"".join(
@@ -71,7 +72,7 @@ def swap_words(data: bytes, number_size: int) -> bytes:
 
 
 def swap_bytes(data: bytes) -> bytes:
-    """Turn the two bytes of each word round; `data` has an even size. It undoes itself."""
+    """Swap the two bytes of each word of `data`, which has an even size."""
     swapped = bytearray(data)
     swapped[::2] = data[1::2]
     swapped[1::2] = data[::2]

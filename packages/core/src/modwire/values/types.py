@@ -1,6 +1,6 @@
-"""`ValueType`: a value as bytes, the most significant first, and the types that devices use.
+"""`ValueType`, which converts a value to bytes and back, and the types that devices use.
 
-Orders are none of its business: they are applied to these bytes by building.py and maps.
+The bytes are most significant first; `building.py` and maps apply byte order and word order.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ IntegerName = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "in
 FloatName = Literal["float16", "float32", "float64"]
 
 MOST_BYTES = 0x20000  # all the registers of a table
-# What packing and unpacking raise beside ValueError where something is no value of the type.
+# Errors other than ValueError that packing and unpacking raise for values they cannot convert.
 _NO_VALUE = (ArithmeticError, AttributeError, LookupError, TypeError, struct.error)
 _MOST_DIGITS = 4096  # Python refuses to turn much longer ones into an integer
 
@@ -33,13 +33,13 @@ def _check_count(name: str, count: int, most: int, what: str = "") -> None:
 
 
 class ValueType(Generic[T]):
-    """How one kind of value becomes `size` bytes and comes back: all it takes to add a type.
+    """Converts one kind of value to `size` bytes (1..131072) and back; make one to add a type.
 
-    `pack(value)` gives the bytes and `unpack(data)` the value; both raise ValueError, or what
-    `struct` and arithmetic raise, for what they cannot take; `unpack` always gets `size` bytes.
-    `name` stands in errors. `number_size` is how many bytes the word order turns round as one
-    number: by default all of them; 0 is for texts and records, which read on from register to
-    register in any order.
+    `pack(value)` returns the bytes and `unpack(data)` the value; both raise ValueError, or the
+    errors of `struct` and arithmetic, for values they cannot convert. `unpack` always gets `size`
+    bytes. `name` is for errors. `number_size` is the size in bytes of the numbers in it, to which
+    word order applies: by default `size`; 0 for texts and records, whose registers keep their
+    order. Raises ValueError for a size that does not fit.
     """
 
     __slots__ = ("_pack", "_unpack", "name", "number_size", "size")
@@ -67,7 +67,7 @@ class ValueType(Generic[T]):
         if number_size > 1 and number_size % 2:
             raise ValueError(
                 f"a number must have 1 byte or an even number of bytes, {name} has {number_size}: "
-                "give number_size=0 for what is none"
+                "give number_size=0 to other values"
             )
         self.name = name
         self.size = size
@@ -76,7 +76,7 @@ class ValueType(Generic[T]):
         self._unpack = unpack
 
     def pack(self, value: T) -> bytes:
-        """The `size` bytes of `value`, the most significant first; raises ValueError."""
+        """Return the `size` bytes of `value`, most significant first; raises ValueError."""
         try:
             data = self._pack(value)
         except _NO_VALUE as error:
@@ -88,7 +88,7 @@ class ValueType(Generic[T]):
         return data
 
     def unpack(self, data: bytes) -> T:
-        """The value in `size` bytes, the most significant first; raises ValueError."""
+        """Return the value in `size` bytes, most significant first; raises ValueError."""
         if len(data) != self.size:
             raise ValueError(f"{self.name} must have {self.size} bytes, got {len(data)}")
         try:
@@ -98,7 +98,7 @@ class ValueType(Generic[T]):
 
     @property
     def register_count(self) -> int:
-        """How many registers one value takes that shares them with nothing."""
+        """The number of registers of one value that shares them with no other."""
         return (self.size + 1) >> 1
 
     def __repr__(self) -> str:
@@ -158,7 +158,7 @@ _TYPES: dict[str, ValueType[Any]] = {
 
 
 def find_type(kind: object) -> ValueType[Any]:
-    """The type with that name, or the type itself; raises ValueError for another name."""
+    """Return the type with that name, or `kind` if it is a type; raises ValueError."""
     if isinstance(kind, ValueType):
         return kind  # pyright: ignore[reportUnknownVariableType]
     found = _TYPES.get(kind) if isinstance(kind, str) else None
@@ -171,17 +171,18 @@ def find_type(kind: object) -> ValueType[Any]:
 
 
 def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> ValueType[str]:
-    """Text in `length` bytes of `encoding`, filled up with the character `padding`.
+    """Return a type for text in `length` (1..131072) bytes of `encoding`, padded with `padding`.
 
-    Padding at the end is no part of the text that comes back. Raises ValueError for arguments
-    that do not fit together; a text that is too long, or bytes that are no text, are one too.
+    Padding at the end is removed when unpacking. Raises ValueError for arguments that do not fit
+    together; packing and unpacking raise it for a text that is too long and bytes that are no
+    text.
     """
     if not isinstance(padding, str) or len(padding) != 1:
         raise ValueError(f"padding must be one character, got {padding!r}")
     if not isinstance(encoding, str):
         raise ValueError(f"encoding must be one that Python knows, got {encoding!r}")
     try:
-        # Twice less once, because an encoding may put a mark at the start.
+        # The difference of the two, because an encoding may start with a byte order mark.
         once, twice = padding.encode(encoding), (padding * 2).encode(encoding)
     except UnicodeError:
         raise ValueError(f"padding must be a character of {encoding}, got {padding!r}") from None
@@ -222,10 +223,10 @@ def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> V
 
 
 def bcd_of(digits: int) -> ValueType[int]:
-    """A number of so many decimal digits, four bits each, the first digit first.
+    """Return a type for a number of `digits` (1..4096) decimal digits, four bits each.
 
-    Up to two digits take one byte, more take whole registers. Half-bytes above 9, and more
-    digits than there may be, raise ValueError.
+    The first digit comes first. Up to two digits take one byte, more take whole registers.
+    Packing and unpacking raise ValueError for too many digits and for four bits above 9.
     """
     _check_count("digits", digits, _MOST_DIGITS)
     size = 1 if digits <= 2 else (digits + 3) // 4 * 2
@@ -250,10 +251,10 @@ def bcd_of(digits: int) -> ValueType[int]:
 
 
 def bits_of(count: int) -> ValueType[Sequence[bool]]:
-    """`count` bits, the first one the lowest of the first register, sixteen in each.
+    """Return a type for `count` bits, 16 per register, the first in bit 0 of the first register.
 
-    Up to eight take one byte. As many must be given; a tuple comes back. Word order does not
-    matter to them.
+    Up to eight take one byte. Packing takes exactly `count`, unpacking returns a tuple. Word order
+    does not apply to them. Raises ValueError.
     """
     _check_count("count", count, 8 * MOST_BYTES, " bits")
     size = 1 if count <= 8 else (count + 15) // 16 * 2
@@ -279,9 +280,10 @@ def array_of(kind: FloatName, count: int) -> ValueType[Sequence[float]]: ...
 @overload
 def array_of(kind: ValueType[T], count: int) -> ValueType[Sequence[T]]: ...
 def array_of(kind: object, count: int) -> ValueType[Any]:
-    """`count` values of one type on end; as many must be given, and a tuple comes back.
+    """Return a type for `count` values of one type in sequence, without gaps.
 
-    Each takes its bytes and no more: two of "uint8" are in a register, the first one high.
+    Packing takes exactly `count`, unpacking returns a tuple. Two of "uint8" share a register, the
+    first in its high byte. Raises ValueError.
     """
     item = find_type(kind)
     _check_count("count", count, MOST_BYTES // item.size)
@@ -301,9 +303,9 @@ def array_of(kind: object, count: int) -> ValueType[Any]:
 def scaled(
     kind: ValueType[int] | IntegerName | FloatName, scale: float, offset: float = 0.0
 ) -> ValueType[float]:
-    """A type that stands for `raw * scale + offset`; what is packed is rounded to an integer.
+    """Return a type for `raw * scale + offset`; packing rounds to an integer unless it is a float.
 
-    A "float32" and its kin are not rounded.
+    Raises ValueError unless `scale` and `offset` are finite, and `scale` is not 0.
     """
     base: ValueType[Any] = find_type(kind)
     if base in _FLOATS:
@@ -329,7 +331,7 @@ def scaled(
 
 
 def scaled_float(base: ValueType[float], scale: float, offset: float) -> ValueType[float]:
-    """The same of a type that need not be rounded."""
+    """Return a type for `raw * scale + offset` that is not rounded."""
     decode, encode = _scaling(scale, offset)
     return ValueType(
         f"scaled {base.name}",
@@ -346,9 +348,9 @@ def enum_of(
     *,
     unknown: EnumT | None = None,
 ) -> ValueType[EnumT]:
-    """The members of an `Enum` or `Flag` with integer values, by value.
+    """Return a type for the members of an `Enum` or `Flag` with integer values, by value.
 
-    `unknown` is what another value comes back as; without it, that raises ValueError.
+    Unpacking another value returns `unknown`, or raises ValueError if that is None.
     """
     if not isinstance(members, type) or not issubclass(members, Enum):
         raise ValueError(f"members must be an Enum class, got {members!r}")
@@ -356,7 +358,7 @@ def enum_of(
         raise ValueError(f"unknown must be None or a member of {members.__name__}, got {unknown!r}")
     base: ValueType[int] = find_type(kind)
     for member in members:
-        base.pack(member.value)  # names the member's value if it does not fit
+        base.pack(member.value)  # raises ValueError if it does not fit
 
     def pack(value: EnumT) -> bytes:
         if not isinstance(value, members):
@@ -379,7 +381,7 @@ def enum_of(
 def _scaling(
     scale: float, offset: float
 ) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """From the number in the device to the one it stands for, and back."""
+    """Return the functions from the number in the device to the scaled one, and back."""
     if not _is_finite(scale) or not scale or not isfinite(1 / scale):
         raise ValueError(f"scale must be a finite number other than 0, got {scale!r}")
     if not _is_finite(offset):

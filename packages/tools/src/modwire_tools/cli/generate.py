@@ -1,4 +1,4 @@
-"""`modwire generate`: prints messages, framed, in lines that `modwire parse` reads."""
+"""`modwire generate`: print messages, framed, in lines that `modwire parse` reads."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def parse(
         bool | None,
         typer.Option(
             "--fields/--no-fields",
-            help="Whether every field is shown, as it is for messages and is not for captures.",
+            help="Show every field: the default for messages, and not for captures.",
         ),
     ] = None,
     json: Annotated[
@@ -70,7 +70,7 @@ def parse(
     """Explain messages, field by field, and the Modbus in captures.
 
     A line of a file may begin with the framing and with request or response, as those that
-    `modwire generate` prints. An answer that follows its request is explained with it.
+    `modwire generate` prints. A response that follows its request is explained with it.
     """
     from modwire_tools.explain import capture
     from modwire_tools.explain.frames import FRAMINGS
@@ -122,7 +122,7 @@ def parse(
 
 
 def _file_named(words: list[str], file: Path | None) -> str | None:
-    """The file that is to be read, "-" for standard input; None if the words are messages."""
+    """The file to read, "-" for standard input; None if the words are messages."""
     if file is not None:
         if words:
             raise WrongArgumentError(f"give messages or --file, not both; got {words[0]!r} too")
@@ -143,7 +143,7 @@ def _file_named(words: list[str], file: Path | None) -> str | None:
 
 
 def _is_file(word: str) -> bool:
-    """Whether a word means a file: it is no message, and there is one, or it looks like one."""
+    """True if a word is a file: no message, and such a file exists or the word looks like one."""
     from modwire_tools.explain.text import parse_message
 
     try:
@@ -158,7 +158,7 @@ def _is_file(word: str) -> bool:
 
 
 def _opened(name: str) -> BufferedReader:
-    """The file, or standard input, which stays open behind it."""
+    """Open the file, or standard input, which stays open afterwards."""
     if name == "-":
         if sys.stdin is None:
             raise WrongArgumentError("standard input is closed, there is nothing to parse")
@@ -167,7 +167,7 @@ def _opened(name: str) -> BufferedReader:
 
 
 def _ending(file: BufferedReader, name: str) -> BufferedReader:
-    """`file`, if it is none that never ends; a terminal has Ctrl+D."""
+    """Return `file`. Raises WrongArgumentError if it never ends; a terminal ends by Ctrl+D."""
     mode = os.fstat(file.fileno()).st_mode
     is_device = S_ISBLK(mode) or (S_ISCHR(mode) and not file.isatty())
     if is_device and not os.path.samestat(os.fstat(file.fileno()), os.stat(os.devnull)):

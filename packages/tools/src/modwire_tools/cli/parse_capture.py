@@ -1,4 +1,4 @@
-"""What `modwire parse` prints for a capture: a line for each exchange, or a JSON object."""
+"""The output of `modwire parse` for a capture: a line for each exchange, or a JSON object."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _HEADER = f"{'seconds':>12} {'ms':>9}  {'client > server':<43} unit  request -> 
 def print_capture(
     file: BinaryIO, name: str, ports: Sequence[int], framing: str, with_fields: bool, as_json: bool
 ) -> None:
-    """Print the Modbus in a capture to standard output, and what there was to standard error.
+    """Print the Modbus in a capture to standard output, and a summary to standard error.
 
-    Raises CaptureError where the file is broken, behind what could be read.
+    Raises CaptureError if the file is broken, after everything that could be read.
     """
     capture = Capture(file, name, ports=ports, framing=framing)
     outcomes: Counter[str] = Counter()
     error: CaptureError | None = None
-    # A capture that is being made is looked at while it is.
+    # Show a live capture at once.
     is_live = not S_ISREG(os.fstat(file.fileno()).st_mode)
     write = sys.stdout.write
     try:
@@ -64,7 +64,7 @@ def print_capture(
 def _started(first: float) -> str:
     try:
         begin = f"{datetime.fromtimestamp(first, timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
-    except (OverflowError, ValueError, OSError):  # the clock of a capture may say anything
+    except (OverflowError, ValueError, OSError):  # the clock of a capture may have any value
         begin = f"the second {first:.6f} of 1970"
     return f"# seconds since {begin}\n# {_HEADER[2:]}\n"
 

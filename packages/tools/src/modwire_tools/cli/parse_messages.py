@@ -1,4 +1,4 @@
-"""What `modwire parse` prints for messages: for people, or as a JSON object for each."""
+"""The output of `modwire parse` for messages: for people, or as a JSON object for each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAULTS = ("; wrong", "wrong,", ": wrong", "missing:", "cut off:")
 
 
 class MessagePrinter:
-    """Prints one message after the other, and remembers the request that the next may answer."""
+    """Prints one message after the other, and keeps the request that the next may answer."""
 
     def __init__(
         self, framing: str | None, *, is_response: bool | None, with_fields: bool, as_json: bool
@@ -40,11 +40,11 @@ class MessagePrinter:
     def print_all(self, words: Sequence[str]) -> None:
         """Print messages that are arguments. Raises WrongArgumentError, before any is printed."""
         if len(words) > 1 and all(_is_short(word) for word in words):
-            words = [" ".join(words)]  # one message, whose bytes the shell has parted
+            words = [" ".join(words)]  # one message, which the shell split at its spaces
         try:
             for word in words:
                 if not word.strip():
-                    parse_message(word)  # which says what a message is
+                    parse_message(word)  # raises an error that says what a message is
             lines = [line for word in words if (line := parse_line(word)) is not None]
         except ValueError as error:
             raise WrongArgumentError(str(error)) from None
@@ -54,7 +54,7 @@ class MessagePrinter:
             self.print_line(line)
 
     def print_lines(self, file: BinaryIO, name: str) -> None:
-        """Print the messages of a file. Raises ModbusError at its end if lines are none."""
+        """Print the messages of a file. Raises ModbusError at the end if a line is no message."""
         wrong = 0
         first = ""
         for number, raw in enumerate(_lines(file), 1):
@@ -73,7 +73,7 @@ class MessagePrinter:
             raise ModbusError(first + more)
 
     def print_line(self, line: Line) -> None:
-        """Print a message; where it is several frames in a row, one after the other."""
+        """Print a message, or one after the other if it is several frames in a row."""
         framing = line.framing or self._framing
         for data in split_frames(line.data, framing):
             self._print_frame(data, framing, line.is_response)
@@ -97,7 +97,7 @@ class MessagePrinter:
     def _with_request(
         self, data: bytes, both: list[Reading], is_response: bool | None
     ) -> list[Reading]:
-        """Both readings; the response with the request before it, if it answers that."""
+        """Both readings, the response with the request before it if it answers that."""
         last = self._last
         asked, answer = both
         if (
@@ -186,7 +186,7 @@ class MessagePrinter:
 
 
 def reading_json(reading: Reading, with_fields: bool) -> dict[str, object]:
-    """A reading, as `modwire parse --json` has it."""
+    """Return a reading as `modwire parse --json` prints it."""
     found: dict[str, object] = {
         "framing": reading.framing,
         "direction": "response" if reading.is_response else "request",
@@ -204,7 +204,7 @@ def reading_json(reading: Reading, with_fields: bool) -> dict[str, object]:
 
 
 def fields_json(fields: Iterable[Field]) -> list[dict[str, object]]:
-    """Fields, as `modwire parse --json` has them."""
+    """Return fields as `modwire parse --json` prints them."""
     return [
         {"start": start, "bytes": data.hex(), "name": name, "meaning": meaning}
         for start, data, name, meaning in fields
@@ -214,7 +214,7 @@ def fields_json(fields: Iterable[Field]) -> list[dict[str, object]]:
 def field_lines(
     fields: Sequence[Field], is_text: bool = False, indent: str = ""
 ) -> Iterable[tuple[str, bool]]:
-    """A line for each field, for people, and whether it tells a fault."""
+    """Yield a line for each field, for people, and True if it has a fault."""
     width = max([_NAME_WIDTH, *[len(field.name) for field in fields]])
     for start, data, name, meaning in fields:
         is_wrong = any(fault in meaning for fault in _FAULTS) or meaning.startswith("wrong")
@@ -233,7 +233,7 @@ def _is_short(word: str) -> bool:
 
 
 def _lines(file: BinaryIO) -> Iterable[bytes]:
-    """The lines of a file; of one that is too long a little more than is allowed, and no rest."""
+    """The lines of a file; a line that is too long is cut a little after the limit."""
     while line := file.readline(_LONGEST_LINE + 1):
         yield line
         while len(line) > _LONGEST_LINE and not line.endswith(b"\n"):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_ADDRESS = "127.0.0.1:5020"
 _MOST_SHOWN = 8
 _MOST_DEVICES = 65535
-_PROBLEM_INTERVAL = 1.0  # seconds between two looks for ports that were lost
+_PROBLEM_INTERVAL = 1.0  # seconds between two checks for devices whose ports were lost
 
 
 def simulate(
@@ -33,7 +33,7 @@ def simulate(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="Device files, TOML or JSON; a small energy meter where none is named.",
+            help="Device files, TOML or JSON; without one, a small energy meter.",
             show_default=False,
         ),
     ] = None,
@@ -42,8 +42,8 @@ def simulate(
         typer.Option(
             "--tcp",
             metavar="HOST:PORT",
-            help=f"Serve on TCP, at {DEFAULT_ADDRESS} where nothing is named. Port 0 lets the "
-            "system choose; rtu+tcp://HOST:PORT and its like are taken too. May be repeated.",
+            help=f"Serve on TCP; without any endpoint, at {DEFAULT_ADDRESS}. Port 0 lets the "
+            "system choose; also rtu+tcp://HOST:PORT and so on. May be repeated.",
         ),
     ] = None,
     udp: Annotated[
@@ -55,13 +55,13 @@ def simulate(
             "--serial",
             metavar="PORT",
             help="Serve on a serial port, such as /dev/ttyUSB0?baudrate=9600&parity=N, as RTU; "
-            "ascii://PORT is taken too. All devices are on that line together.",
+            "also ascii://PORT. All devices share that line.",
         ),
     ] = None,
     devices: Annotated[
         str | None,
         typer.Option(
-            "--devices", "-n", metavar="N", help="How many devices; the files are used in turn."
+            "--devices", "-n", metavar="N", help="Number of devices; the files are used in turn."
         ),
     ] = None,
     consecutive: Annotated[
@@ -69,18 +69,20 @@ def simulate(
         typer.Option(
             "--consecutive",
             metavar="WHAT",
-            help="Where the next device is: on consecutive ports, or on consecutive addresses, "
+            help="Place the devices on consecutive ports, or on consecutive addresses, "
             "such as 127.0.1.1, 127.0.1.2.",
             autocompletion=among(CONSECUTIVE),
         ),
     ] = "ports",
     seed: Annotated[
         str | None,
-        typer.Option("--seed", metavar="N", help="Make what is random the same in every run."),
+        typer.Option("--seed", metavar="N", help="Make random values the same in every run."),
     ] = None,
     speed: Annotated[
         str,
-        typer.Option("--speed", metavar="FACTOR", help="How many seconds pass in one: 60, 0.1."),
+        typer.Option(
+            "--speed", metavar="FACTOR", help="How many seconds pass per second: 60, 0.1."
+        ),
     ] = "1",
     web: Annotated[
         str | None,
@@ -96,15 +98,15 @@ def simulate(
         typer.Option(
             "--web-token",
             metavar="TOKEN",
-            help="What a browser must know to open the page; made and printed where none is "
-            "given and the page is open to other machines.",
+            help="Token to open the page; made and printed if the page is open to other machines "
+            "and none is given.",
         ),
     ] = None,
 ) -> None:
     """Serve simulated devices over TCP, UDP and serial lines.
 
-    All at the same time, until Ctrl+C. Values live as the files say, which docs/device-files.md
-    describes.
+    All at the same time, until Ctrl+C. How values change is described in device files, see
+    docs/device-files.md.
     """
     page = parse_page(web, web_token)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
@@ -123,7 +125,7 @@ def build(
     seed: str | None,
     speed: str,
 ) -> Simulation:
-    """The simulation that the arguments ask for."""
+    """Return the simulation that the arguments describe."""
     from modwire_tools.simulator.simulation import Simulation, place
 
     count = None if devices is None else parse_whole("--devices", devices, 1, _MOST_DEVICES)
@@ -174,7 +176,7 @@ def _endpoints(
 
 
 def _endpoint(option: str, scheme: str, text: str) -> Endpoint:
-    """The endpoint in `text`: with a scheme, or HOST:PORT, :PORT or PORT; a serial port's name."""
+    """Return the endpoint in `text`: with a scheme, or HOST:PORT, :PORT, PORT or a serial port."""
     from modwire import Endpoint
 
     transport = option[2:]
@@ -233,9 +235,9 @@ async def _run(simulation: Simulation, page: Page | None) -> None:
 
 
 async def _watch(view: View, *, is_shown: bool) -> str:
-    """Tell of devices that can be served no longer; returns why when it is all of them.
+    """Report devices that are not served any more; return why once this is all of them.
 
-    Where a page or a window shows the simulation, it goes on: they can be started again there.
+    With a page, the simulation goes on: the user can start devices again there.
     """
     import trio
 
@@ -249,12 +251,12 @@ async def _watch(view: View, *, is_shown: bool) -> str:
             return described_problems(problems)
         for index, problem in problems.items():
             if index not in told:
-                note(f"device {index} is served no longer: {problem}")
+                note(f"device {index} is not served any more: {problem}")
         told = set(problems)
 
 
 def _tell(view: View, link: str) -> None:
-    """What listens where, and what to try."""
+    """Print where the devices listen, and an example command."""
     devices = view.devices()
     count = len(devices)
     note(f"modwire simulates {view.title()}" + (":" if count > 1 else ""))
@@ -280,7 +282,7 @@ def _described_device(device: DeviceInfo, *, with_name: bool) -> str:
 
 
 def _example(view: View) -> str:
-    """A command that reads something of the first device."""
+    """Return a command that reads a value of the first device."""
     from modwire_tools.addresses import Place
 
     device = view.devices(0, 1)[0]

@@ -1,4 +1,4 @@
-"""What the bytes of a message mean: field by field, and in one line of words."""
+"""The meaning of the bytes of a message: field by field, and in one line of words."""
 
 from .fields import Field, explain_pdu
 from .frames import Reading, explain_frame

@@ -1,4 +1,4 @@
-"""`Arguments`: what a user gives for the fields of messages, as text, read as each field needs it.
+"""`Arguments`: the values that a user gives for the fields of messages, as text.
 
 `modwire generate` fills them from its options. Errors are ValueError with one sentence.
 """
@@ -13,29 +13,29 @@ _ON = {"1": True, "on": True, "true": True, "0": False, "off": False, "false": F
 
 
 class Arguments:
-    """Texts by the name of their argument; which of them were asked for is kept in `used`."""
+    """Texts by the name of their argument; `used` are the names that a message has asked for."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self.given = dict(given)
         self.used: set[str] = set()
 
     def text(self, name: str) -> str | None:
-        """The text of an argument; None if it was not given."""
+        """Return the text of an argument; None if it was not given."""
         self.used.add(name)
         return self.given.get(name)
 
     def number(self, name: str, default: int) -> int:
-        """A number; what range it may have is for the message to say."""
+        """Return a number; the message checks its range."""
         text = self.text(name)
         return default if text is None else parse_number(name, text)
 
     def numbers(self, name: str) -> list[int] | None:
-        """Numbers with commas or spaces between them."""
+        """Return numbers with commas or spaces between them."""
         text = self.text(name)
         return None if text is None else parse_numbers(name, text)
 
     def bits(self, name: str) -> list[bool] | None:
-        """States, 1 or on and 0 or off; a run of digits such as 1011 is one state each."""
+        """Return states, 1 or on and 0 or off; each digit of a word such as 1011 is one."""
         text = self.text(name)
         if text is None:
             return None
@@ -48,12 +48,12 @@ class Arguments:
         return [_ON[word] for word in words]
 
     def bytes(self, name: str) -> bytes | None:
-        """Text, or hexadecimal digits behind 0x."""
+        """Return text, or hexadecimal digits after 0x, as bytes."""
         text = self.text(name)
         return None if text is None else parse_bytes(name, text)
 
     def switch(self, name: str, default: bool) -> bool:
-        """On or off."""
+        """Return True for on and False for off."""
         text = self.text(name)
         if text is None:
             return default
@@ -62,7 +62,7 @@ class Arguments:
         return _ON[text.lower()]
 
     def groups(self, name: str) -> list[str] | None:
-        """Parts with semicolons between them."""
+        """Return the parts between semicolons."""
         text = self.text(name)
         if text is None:
             return None
@@ -70,7 +70,7 @@ class Arguments:
 
 
 def parse_number(name: str, text: str) -> int:
-    """A decimal number, or a hexadecimal one behind 0x."""
+    """Return a decimal number, or a hexadecimal one after 0x."""
     try:
         return int(text.strip(), 16 if text.strip().lower().startswith("0x") else 10)
     except ValueError:
@@ -80,12 +80,12 @@ def parse_number(name: str, text: str) -> int:
 
 
 def parse_numbers(name: str, text: str) -> list[int]:
-    """Numbers with commas or spaces between them."""
+    """Return numbers with commas or spaces between them."""
     return [parse_number(name, word) for word in _SEPARATORS.split(text.strip()) if word]
 
 
 def parse_bytes(name: str, text: str) -> bytes:
-    """Text, or hexadecimal digits behind 0x, with or without spaces."""
+    """Return text, or hexadecimal digits after 0x with or without spaces, as bytes."""
     if not text.lower().startswith("0x"):
         return text.encode()
     try:
@@ -97,7 +97,7 @@ def parse_bytes(name: str, text: str) -> bytes:
 
 
 def numbers_of(name: str, text: str, form: str, count: int) -> Sequence[int]:
-    """`count` numbers with colons between them, such as those of a file record."""
+    """Return `count` numbers with colons between them, such as those of a file record."""
     words = text.split(":")
     if len(words) != count:
         raise ValueError(f"--{name} must be {form}, got {text!r}")

@@ -8,10 +8,10 @@ from .kinds import KINDS, Kind
 
 
 def choose(words: Iterable[str]) -> list[Kind]:
-    """The kinds that names or function codes mean, in their order; all of them without any.
+    """Return the kinds of names or function codes, in order; all kinds if there are no words.
 
-    A name is one of `KINDS`, or of a message's class; a code is 3, 0x03, 8/11 or 43/14.
-    Raises ValueError, which says what is allowed.
+    A name is that of a kind or of a message class; a code is 3, 0x03, 8/11 or 43/14. Raises
+    ValueError with a text that says what is allowed.
     """
     words = list(words)
     if not words:

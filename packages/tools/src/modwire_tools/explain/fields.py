@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from .names import function_text
-from .requests import EXPLAINERS as REQUESTS
-from .responses import EXPLAINERS as RESPONSES
-from .responses import take_exception
+from contextlib import suppress
+
+from modwire import CanopenGeneralReferenceRequest
+from modwire.messages.fields import Field as TableField
+from modwire.messages.fields import fields_of
+
+from .names import function_text, message_class_of
+from .tables import TableWalk
 from .walk import CutOffError, Field, Walk, count
 
 __all__ = ["Field", "explain_pdu"]
@@ -14,31 +18,47 @@ __all__ = ["Field", "explain_pdu"]
 def explain_pdu(
     pdu: bytes, *, is_response: bool, request: bytes | None = None, start: int = 0
 ) -> list[Field]:
-    """The fields of `pdu` in their order, without gaps: together they are all of its bytes.
+    """Return the fields of `pdu` in order and without gaps: together they are all of its bytes.
 
-    `request` is the PDU that it answers, where that is known: it tells what the registers of an
-    answer are. What does not fit the specification is explained too: it never raises. Where bytes
-    are missing, the last field is the first that is not whole, with the bytes that it has, if any.
-    `start` is where the PDU begins in its frame: fields are counted from there.
+    `request` is the PDU that it answers, if known: it tells the addresses of the values in a
+    response, and what the response has to repeat. Bytes that break the specification are explained
+    too, so this never raises. If bytes are missing, the last field is the first incomplete one,
+    with the bytes that it has. `start` is where the PDU begins in its frame: fields are counted
+    from there.
     """
     asked = request or b""
-    code = pdu[0] if pdu else 0
-    # What answers another function says nothing about these addresses.
-    walk = Walk(pdu, start, asked if asked[:1] == pdu[:1] else b"")
+    walk = Walk(pdu, start)
+    # A response to another function says nothing about the addresses of this request.
+    answered = _asked_fields(asked) if is_response and pdu and asked[:1] == pdu[:1] else None
     try:
-        walk.byte("function code", lambda code: _code_text(code, is_response, asked))
-        if is_response and code & 0x80:
-            take_exception(walk)
+        walk.take(1, "function code", lambda code: _code_text(code[0], is_response, asked))
+        table = _table(pdu, is_response)
+        if table is not None:
+            TableWalk(walk, answered, is_response=is_response).take(table)
         else:
-            explainer = (RESPONSES if is_response else REQUESTS).get(code)
-            if explainer is not None:
-                explainer(walk)
-            else:
-                walk.rest("data", "nothing that the specification defines")
+            walk.rest("data", "nothing that the specification defines")
         walk.rest("trailing bytes", _trailing_text)
     except CutOffError:
         pass
     return walk.fields
+
+
+def _table(pdu: bytes, is_response: bool) -> tuple[TableField, ...] | None:
+    """The table of the message; None for a function that has none."""
+    message_class = message_class_of(pdu, is_response=is_response)
+    if message_class is None and pdu[:1] == bytes((CanopenGeneralReferenceRequest.function_code,)):
+        # An unknown MEI type is followed by data, as that of the CANopen reference.
+        message_class = CanopenGeneralReferenceRequest
+    return None if message_class is None else fields_of(message_class)
+
+
+def _asked_fields(request: bytes) -> TableWalk:
+    """The fields of a request, as far as its bytes go."""
+    walk = Walk(request[1:])
+    asked = TableWalk(walk)
+    with suppress(CutOffError):
+        asked.take(_table(request, is_response=False) or ())
+    return asked
 
 
 def _code_text(code: int, is_response: bool, request: bytes) -> str:

@@ -1,6 +1,6 @@
-"""`explain_frame`: a whole frame in one framing, with its header, its checksum and what is wrong.
+"""`explain_frame`: a whole frame in one framing, with its header, its checksum and its faults.
 
-`guessing` tells in which framing it is, where that is not known.
+`guessing` finds out which framing it is, if that is unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .walk import Field, count
 from .words import describe_request, describe_response, problem
 
 FRAMINGS = ("tcp", "rtu", "ascii", "binary", "pdu")
-"""What `explain_frame` knows; "pdu" is no framing: function code and data without an envelope."""
+"""The framings of `explain_frame`; "pdu" is function code and data without a frame."""
 
 TITLES = {
     "tcp": "TCP frame (MBAP, which has no checksum)",
@@ -33,10 +33,10 @@ _DECODER = Decoder()
 
 @dataclass(frozen=True)
 class Reading:
-    """What some bytes mean in one framing and one direction.
+    """The meaning of some bytes in one framing and one direction.
 
-    `fields` are all bytes; `wrong` has a sentence for each fault of the frame and of the message,
-    and is empty for a good one. `unit` and `transaction` are None where the frame has none.
+    `fields` are all bytes. `wrong` has a sentence for each fault of the frame and of the message.
+    `unit` and `transaction` are None if the frame has none.
     """
 
     framing: str
@@ -47,11 +47,11 @@ class Reading:
     fields: list[Field]
     faults: list[str]  # of the frame
     problem: str  # of the message, "" for none
-    request: bytes | None = None  # the PDU that it answers, where that is known
+    request: bytes | None = None  # the PDU that it answers, if known
 
     @property
     def wrong(self) -> list[str]:
-        """All that is wrong, the frame's faults first."""
+        """A sentence for each fault, those of the frame first."""
         return [*self.faults, self.problem] if self.problem else self.faults
 
     @property
@@ -61,7 +61,7 @@ class Reading:
 
     @property
     def about(self) -> str:
-        """What such a message is for."""
+        """The purpose of such a message."""
         return about(self.pdu, is_response=self.is_response)
 
     @property
@@ -75,15 +75,15 @@ class Reading:
 def explain_frame(
     data: bytes, framing: str, *, is_response: bool, request: bytes | None = None
 ) -> Reading:
-    """What `data`, one frame, says in `framing`, one of `FRAMINGS`. It never raises for `data`.
+    """Return the meaning of `data`, one frame, in `framing`, one of `FRAMINGS`.
 
-    `request` is the PDU that it answers, where that is known.
+    `request` is the PDU that it answers, if known. It never raises, whatever `data` is.
     """
     return _Frame(data, framing, is_response, request).reading()
 
 
 def readings(data: bytes, framing: str, request: bytes | None = None) -> list[Reading]:
-    """`data` in one framing as a request and as a response."""
+    """Return the meaning of `data` in one framing as a request and as a response."""
     return [
         explain_frame(data, framing, is_response=False),
         explain_frame(data, framing, is_response=True, request=request),
@@ -159,7 +159,7 @@ class _Frame:
             self._add(end, data[end:], "trailing bytes", "wrong, the frame ends before")
 
     def _tcp_header(self) -> bool:
-        """The first three words; False if there is nothing behind them."""
+        """Explain the first three words; return False if nothing follows them."""
         data = self.data
         following = len(data) - 6
 
@@ -240,7 +240,7 @@ class _Frame:
         self._add(len(body) - size, body[-size:], name, text)
 
     def _lacks_checksum(self, body: bytes, size: int) -> bool:
-        """Whether the checksum is wrong and the message just as long as its function wants."""
+        """True if the checksum is wrong, and the message without it has the right length."""
         right = not crc16(body) if size == 2 else not lrc(body)
         rule = _DECODER.response_length if self.is_response else _DECODER.request_length
         return not right and rule(body, 1) == len(body) - 1

@@ -1,4 +1,4 @@
-"""`generate`: messages from a user's arguments, framed: what `modwire generate` prints."""
+"""`generate`: messages from the arguments of a user, framed; `modwire generate` prints them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Generated(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The frame as a line: hexadecimal digits, or what ASCII frames are without their end."""
+        """The frame as a line: hexadecimal digits, or an ASCII frame without its end."""
         return self.data.decode().rstrip() if self.framing == "ascii" else self.data.hex()
 
     def as_json(self) -> dict[str, object]:
-        """As `modwire generate --json` has it."""
+        """Return it as `modwire generate --json` prints it."""
         return {
             "name": message_name(self.pdu, is_response=self.is_response),
             "framing": self.framing,
@@ -59,11 +59,11 @@ def generate(
     exception: int | None = None,
     pdu: str | None = None,
 ) -> list[Generated]:
-    """The messages of `functions`, in each framing, each request before its response.
+    """Return the messages of `functions` in each framing, each request before its response.
 
-    `arguments` are texts by their names; one that no message takes is an error, so is a value
-    that its message does not allow. `directions` has True for responses. `pdu`, in hexadecimal
-    digits, is framed as it is. Raises ValueError.
+    `arguments` are texts by name. `directions` has True for responses. `pdu`, in hexadecimal
+    digits, is framed as it is. Raises ValueError for an argument that no message takes, and for a
+    value that its message does not allow.
     """
     chosen = _framings(framings)
     _check_range("unit", unit, 255)

@@ -1,68 +1,45 @@
 """`KINDS`: every message that modwire has, made from `Arguments`.
 
-What is not given has a value that makes a valid message, so that each can be had without any.
+The arguments of a message are those of its constructor; an argument that is not given has a value
+that makes a valid message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeVar
 
 from modwire import (
+    REQUESTS,
     CanopenGeneralReferenceRequest,
     CanopenGeneralReferenceResponse,
     DiagnosticsRequest,
     DiagnosticsResponse,
     DiagnosticsSubFunction,
     ExceptionResponse,
-    GetCommEventCounterRequest,
-    GetCommEventCounterResponse,
-    GetCommEventLogRequest,
-    GetCommEventLogResponse,
-    MaskWriteRegisterRequest,
-    MaskWriteRegisterResponse,
     Message,
-    ReadCoilsRequest,
-    ReadCoilsResponse,
+    ModbusPlusOperation,
     ReadDeviceIdCode,
-    ReadDeviceIdentificationRequest,
-    ReadDeviceIdentificationResponse,
-    ReadDiscreteInputsRequest,
-    ReadDiscreteInputsResponse,
-    ReadExceptionStatusRequest,
-    ReadExceptionStatusResponse,
-    ReadFifoQueueRequest,
     ReadFifoQueueResponse,
     ReadFileRecordRequest,
     ReadFileRecordResponse,
-    ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
-    ReadInputRegistersRequest,
-    ReadInputRegistersResponse,
     ReadWriteMultipleRegistersRequest,
     ReadWriteMultipleRegistersResponse,
-    ReportServerIdRequest,
-    ReportServerIdResponse,
     WriteFileRecordRequest,
     WriteFileRecordResponse,
-    WriteMultipleCoilsRequest,
-    WriteMultipleCoilsResponse,
-    WriteMultipleRegistersRequest,
-    WriteMultipleRegistersResponse,
-    WriteSingleCoilRequest,
-    WriteSingleCoilResponse,
-    WriteSingleRegisterRequest,
-    WriteSingleRegisterResponse,
 )
+from modwire.messages.fields import FIELDS, fields_of
 
 from .arguments import Arguments, numbers_of, parse_bytes, parse_numbers
-from .names import FUNCTIONS, MEI_TYPES
+from .names import function_of, message_class_of
 
 Build = Callable[[Arguments], Message | None]
+Readers = Mapping[str, Callable[[Arguments], object]]
 
 ValueT = TypeVar("ValueT")
 
-ADDRESS, COUNT = 18, 8  # what is read and written where nothing is given
+ADDRESS, COUNT = 18, 8  # of what is read and written by default
+_PLUS_WORDS = 54  # of the statistics that sub-function 21 of function 8 reads
 
 
 class Kind(NamedTuple):
@@ -72,7 +49,7 @@ class Kind(NamedTuple):
     sub_code: int | None
     name: str  # "read_coils"
     request: Build
-    response: Build  # gives None where the specification wants no answer
+    response: Build  # gives None if the specification wants no response
 
     @property
     def title(self) -> str:
@@ -82,12 +59,8 @@ class Kind(NamedTuple):
 
 
 def exception_response(kind: Kind, code: int) -> ExceptionResponse:
-    """The exception with which a server refuses this function."""
+    """Return the exception response with which a server refuses this function."""
     return ExceptionResponse(kind.code, code)
-
-
-def _address(given: Arguments) -> int:
-    return given.number("address", ADDRESS)
 
 
 def _bits(given: Arguments) -> list[bool]:
@@ -98,71 +71,37 @@ def _registers(given: Arguments) -> list[int]:
     return _counted(given, given.numbers("values"), 1)
 
 
-def _counted(
-    given: Arguments, values: list[ValueT] | None, filling: ValueT, default: int = COUNT
-) -> list[ValueT]:
-    """The values that were given, or as many as were asked for."""
-    count = given.number("count", default if values is None else len(values))
+def _counted(given: Arguments, values: list[ValueT] | None, filling: ValueT) -> list[ValueT]:
+    """The values that were given, or as many as the count says."""
+    count = given.number("count", COUNT if values is None else len(values))
     if count < 1:
         raise ValueError(f"--count must be at least 1, got {count}")
     if values is None:
-        # The most that may be is for the message to say; it needs no long list for that.
+        # The message refuses what is too many; it needs no long list for that.
         return [filling] * min(count, 0x10000)
     if len(values) != count:
         raise ValueError(f"--count must be the number of values, {len(values)}, got {count}")
     return values
 
 
-def _read_bits(request: Callable[[int, int], Message]) -> Build:
-    return lambda given: request(_address(given), len(_bits(given)))
+def _some(given: Arguments) -> list[int]:
+    """Values of a message that has no count."""
+    return _or(given.numbers("values"), [1] * COUNT)
 
 
-def _read_registers(request: Callable[[int, int], Message]) -> Build:
-    return lambda given: request(_address(given), len(_registers(given)))
+def _or(value: ValueT | None, default: ValueT) -> ValueT:
+    return default if value is None else value
 
 
-def _one(given: Arguments, name: str = "values") -> int:
-    values = given.numbers(name)
+def _one(values: list[ValueT] | None, default: ValueT) -> ValueT:
     if values is None:
-        return 1
-    if len(values) != 1:
-        raise ValueError(f"--{name} must be one value for this function, got {len(values)}")
-    return values[0]
-
-
-def _one_bit(given: Arguments) -> bool:
-    values = given.bits("values")
-    if values is None:
-        return True
+        return default
     if len(values) != 1:
         raise ValueError(f"--values must be one value for this function, got {len(values)}")
     return values[0]
 
 
-def _masks(given: Arguments) -> tuple[int, int, int]:
-    return _address(given), given.number("and-mask", 0xFFFF), given.number("or-mask", 0)
-
-
-def _read_write_request(given: Arguments) -> Message:
-    values = given.numbers("values")
-    return ReadWriteMultipleRegistersRequest(
-        _address(given),
-        given.number("count", COUNT),
-        given.number("write-address", ADDRESS),
-        [1] * COUNT if values is None else values,
-    )
-
-
-def _read_write_response(given: Arguments) -> Message:
-    return ReadWriteMultipleRegistersResponse(_counted(given, given.numbers("read-values"), 1))
-
-
-def _fifo_response(given: Arguments) -> Message:
-    values = given.numbers("values")
-    return ReadFifoQueueResponse([1] * COUNT if values is None else values)
-
-
-# Files: places are FILE:RECORD:COUNT, written ones FILE:RECORD=VALUES, groups parted by ";".
+# Files: places are FILE:RECORD:COUNT, written ones FILE:RECORD=VALUES, with ";" between groups.
 
 _PLACES, _WRITTEN = "FILE:RECORD:COUNT;...", "FILE:RECORD=VALUE,VALUE;..."
 
@@ -178,11 +117,11 @@ def _places(given: Arguments) -> list[tuple[int, int, int]]:
     return found
 
 
-def _read_file_response(given: Arguments) -> Message:
+def _read_records(given: Arguments) -> list[list[int]]:
     groups = given.groups("values")
     if groups is None:
-        return ReadFileRecordResponse([[1] * count for _, _, count in _places(given)])
-    return ReadFileRecordResponse([parse_numbers("values", group) for group in groups])
+        return [[1] * count for _, _, count in _places(given)]
+    return [parse_numbers("values", group) for group in groups]
 
 
 def _written(given: Arguments) -> list[tuple[int, int, list[int]]]:
@@ -199,53 +138,6 @@ def _written(given: Arguments) -> list[tuple[int, int, list[int]]]:
     return found
 
 
-# Function 8.
-
-
-def _data(given: Arguments, sub_function: int) -> list[int]:
-    words = given.numbers("data")
-    return [3 if sub_function == 21 else 0] if words is None else words
-
-
-def _diagnostics(sub_function: DiagnosticsSubFunction) -> Kind:
-    echoes = sub_function in (0, 1, 3, 10, 20)
-
-    def request(given: Arguments) -> Message:
-        return DiagnosticsRequest(sub_function, _data(given, sub_function))
-
-    def response(given: Arguments) -> Message | None:
-        if sub_function == DiagnosticsSubFunction.FORCE_LISTEN_ONLY_MODE:
-            return None
-        asked = _data(given, sub_function)
-        answer = given.numbers("answer")
-        if answer is None:
-            answer = asked if echoes else [0]
-            if sub_function == DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS:
-                answer = [*asked, *([0] * 54 if asked == [3] else [])]
-        return DiagnosticsResponse(sub_function, answer)
-
-    return Kind(8, int(sub_function), sub_function.name.lower(), request, response)
-
-
-def _event_log(given: Arguments) -> Message:
-    events = given.numbers("events")
-    return GetCommEventLogResponse(
-        given.number("status", 0),
-        given.number("event-count", COUNT),
-        given.number("message-count", COUNT),
-        [0x40, 0x80] if events is None else events,
-    )
-
-
-def _server_id(given: Arguments) -> Message:
-    server_id = given.bytes("server-id")
-    return ReportServerIdResponse(
-        b"modwire" if server_id is None else server_id,
-        given.switch("running", True),
-        given.bytes("additional") or b"",
-    )
-
-
 # Function 43.
 
 _CODES = {code.name.lower(): code for code in ReadDeviceIdCode}
@@ -258,12 +150,12 @@ def _read_code(given: Arguments) -> int:
     return given.number("read-code", 1)
 
 
-def _objects(given: Arguments, read_code: int) -> list[tuple[int, bytes]]:
+def _objects(given: Arguments) -> list[tuple[int, bytes]]:
     groups = given.groups("objects")
     if groups is None:
         every = [(0, b"modwire"), (1, b"M1"), (2, b"1.0")]
         wanted = given.number("object-id", 0)
-        if read_code != ReadDeviceIdCode.SPECIFIC:
+        if _read_code(given) != ReadDeviceIdCode.SPECIFIC:
             return every
         return [(number, value) for number, value in every if number == wanted] or [(wanted, b"")]
     found: list[tuple[int, bytes]] = []
@@ -276,101 +168,107 @@ def _objects(given: Arguments, read_code: int) -> list[tuple[int, bytes]]:
     return found
 
 
-def _identification_response(given: Arguments) -> Message:
-    read_code = _read_code(given)
-    following = given.number("next-object-id", 0)
-    return ReadDeviceIdentificationResponse(
-        read_code,
-        given.number("conformity", 0x81),
-        given.switch("more-follows", following != 0),
-        following,
-        _objects(given, read_code),
+# What reads each argument of a constructor, by the name that it has there.
+
+_READERS: Readers = {
+    "address": lambda given: given.number("address", ADDRESS),
+    "count": lambda given: len(_registers(given)),
+    "value": lambda given: _one(given.numbers("values"), 1),
+    "values": _registers,
+    "registers": _registers,
+    "bits": _bits,
+    "read_address": lambda given: given.number("address", ADDRESS),
+    "read_count": lambda given: given.number("count", COUNT),
+    "write_address": lambda given: given.number("write-address", ADDRESS),
+    "and_mask": lambda given: given.number("and-mask", 0xFFFF),
+    "or_mask": lambda given: given.number("or-mask", 0),
+    "status": lambda given: given.number("status", 0),
+    "event_count": lambda given: given.number("event-count", COUNT),
+    "message_count": lambda given: given.number("message-count", COUNT),
+    "events": lambda given: _or(given.numbers("events"), [0x40, 0x80]),
+    "server_id": lambda given: _or(given.bytes("server-id"), b"modwire"),
+    "run_indicator": lambda given: given.switch("running", True),
+    "additional_data": lambda given: _or(given.bytes("additional"), b""),
+    "read_code": _read_code,
+    "object_id": lambda given: given.number("object-id", 0),
+    "conformity_level": lambda given: given.number("conformity", 0x81),
+    "more_follows": lambda given: given.switch(
+        "more-follows", given.number("next-object-id", 0) != 0
+    ),
+    "next_object_id": lambda given: given.number("next-object-id", 0),
+    "objects": _objects,
+}
+_BIT_READERS: Readers = {
+    "count": lambda given: len(_bits(given)),
+    "value": lambda given: _one(given.bits("values"), True),
+    "values": _bits,
+}
+_OWN_READERS: Mapping[type[Message], Readers] = {
+    ReadFileRecordRequest: {"records": _places},
+    ReadFileRecordResponse: {"records": _read_records},
+    WriteFileRecordRequest: {"records": _written},
+    WriteFileRecordResponse: {"records": _written},
+    ReadWriteMultipleRegistersRequest: {"values": _some},
+    ReadWriteMultipleRegistersResponse: {
+        "registers": lambda given: _counted(given, given.numbers("read-values"), 1)
+    },
+    ReadFifoQueueResponse: {"registers": _some},
+    CanopenGeneralReferenceRequest: {"data": lambda given: _or(given.bytes("data"), b"")},
+    CanopenGeneralReferenceResponse: {"data": lambda given: _or(given.bytes("answer"), b"")},
+}
+
+
+def _builder(message_class: type[Message] | None) -> Build:
+    """What makes messages of a class, by the arguments of its constructor."""
+    assert message_class is not None
+    make: Callable[..., Message] = message_class
+    has_bits = any(
+        field.unit in ("coil", "discrete input") for field in fields_of(message_class) or ()
     )
+    own = _OWN_READERS.get(message_class, {})
+    readers = {**_READERS, **(_BIT_READERS if has_bits else {}), **own}
+    wanted = [readers[name] for name in message_class.__match_args__ if name in readers]
+    return lambda given: make(*[read(given) for read in wanted])
 
 
-def _kind(code: int, request: Build, response: Build, sub_code: int | None = None) -> Kind:
-    function = FUNCTIONS[code] if sub_code is None else MEI_TYPES[sub_code]
-    name = function.name.lower().replace(" ", "_").replace("/", "_")
-    return Kind(code, sub_code, name, request, response)
+def _diagnostics(sub_function: DiagnosticsSubFunction) -> Kind:
+    gets_statistics = sub_function is DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS
+    echoes = FIELDS[DiagnosticsResponse][0].variants[sub_function][0].name == "data"
+
+    def asked(given: Arguments) -> list[int]:
+        default = ModbusPlusOperation.GET_STATISTICS.value if gets_statistics else 0
+        return _or(given.numbers("data"), [default])
+
+    def request(given: Arguments) -> Message:
+        return DiagnosticsRequest(sub_function, asked(given))
+
+    def response(given: Arguments) -> Message | None:
+        if sub_function is DiagnosticsSubFunction.FORCE_LISTEN_ONLY_MODE:
+            return None
+        words, answer = asked(given), given.numbers("answer")
+        if answer is None:
+            answer = words if echoes else [0]
+            if gets_statistics and words == [ModbusPlusOperation.GET_STATISTICS]:
+                answer = words + [0] * _PLUS_WORDS
+        return DiagnosticsResponse(sub_function, answer)
+
+    return Kind(8, int(sub_function), sub_function.name.lower(), request, response)
 
 
-KINDS: tuple[Kind, ...] = (
-    _kind(1, _read_bits(ReadCoilsRequest), lambda given: ReadCoilsResponse(_bits(given))),
-    _kind(
-        2,
-        _read_bits(ReadDiscreteInputsRequest),
-        lambda given: ReadDiscreteInputsResponse(_bits(given)),
-    ),
-    _kind(
-        3,
-        _read_registers(ReadHoldingRegistersRequest),
-        lambda given: ReadHoldingRegistersResponse(_registers(given)),
-    ),
-    _kind(
-        4,
-        _read_registers(ReadInputRegistersRequest),
-        lambda given: ReadInputRegistersResponse(_registers(given)),
-    ),
-    _kind(
-        5,
-        lambda given: WriteSingleCoilRequest(_address(given), _one_bit(given)),
-        lambda given: WriteSingleCoilResponse(_address(given), _one_bit(given)),
-    ),
-    _kind(
-        6,
-        lambda given: WriteSingleRegisterRequest(_address(given), _one(given)),
-        lambda given: WriteSingleRegisterResponse(_address(given), _one(given)),
-    ),
-    _kind(
-        7,
-        lambda given: ReadExceptionStatusRequest(),
-        lambda given: ReadExceptionStatusResponse(given.number("status", 0)),
-    ),
-    *[_diagnostics(sub_function) for sub_function in DiagnosticsSubFunction],
-    _kind(
-        11,
-        lambda given: GetCommEventCounterRequest(),
-        lambda given: GetCommEventCounterResponse(
-            given.number("status", 0), given.number("event-count", COUNT)
-        ),
-    ),
-    _kind(12, lambda given: GetCommEventLogRequest(), _event_log),
-    _kind(
-        15,
-        lambda given: WriteMultipleCoilsRequest(_address(given), _bits(given)),
-        lambda given: WriteMultipleCoilsResponse(_address(given), len(_bits(given))),
-    ),
-    _kind(
-        16,
-        lambda given: WriteMultipleRegistersRequest(_address(given), _registers(given)),
-        lambda given: WriteMultipleRegistersResponse(_address(given), len(_registers(given))),
-    ),
-    _kind(17, lambda given: ReportServerIdRequest(), _server_id),
-    _kind(20, lambda given: ReadFileRecordRequest(_places(given)), _read_file_response),
-    _kind(
-        21,
-        lambda given: WriteFileRecordRequest(_written(given)),
-        lambda given: WriteFileRecordResponse(_written(given)),
-    ),
-    _kind(
-        22,
-        lambda given: MaskWriteRegisterRequest(*_masks(given)),
-        lambda given: MaskWriteRegisterResponse(*_masks(given)),
-    ),
-    _kind(23, _read_write_request, _read_write_response),
-    _kind(24, lambda given: ReadFifoQueueRequest(_address(given)), _fifo_response),
-    _kind(
-        43,
-        lambda given: CanopenGeneralReferenceRequest(given.bytes("data") or b""),
-        lambda given: CanopenGeneralReferenceResponse(given.bytes("answer") or b""),
-        13,
-    ),
-    _kind(
-        43,
-        lambda given: ReadDeviceIdentificationRequest(
-            _read_code(given), given.number("object-id", 0)
-        ),
-        _identification_response,
-        14,
-    ),
-)
+def _all_kinds() -> list[Kind]:
+    kinds: list[Kind] = []
+    for request_class in REQUESTS:
+        code, sub_code = request_class.function_code, request_class.sub_code
+        if request_class is DiagnosticsRequest:
+            kinds += [_diagnostics(sub_function) for sub_function in DiagnosticsSubFunction]
+            continue
+        pdu = bytes((code,)) if sub_code is None else bytes((code, sub_code))
+        function = function_of(pdu)
+        assert function is not None
+        name = function.name.lower().replace(" ", "_").replace("/", "_")
+        response_class = message_class_of(pdu, is_response=True)
+        kinds.append(Kind(code, sub_code, name, _builder(request_class), _builder(response_class)))
+    return kinds
+
+
+KINDS: tuple[Kind, ...] = tuple(_all_kinds())

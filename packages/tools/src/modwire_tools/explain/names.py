@@ -1,19 +1,31 @@
-"""What functions, sub-functions, exceptions, objects and events are called, and what they are for.
+"""The names of functions, sub-functions, exceptions, objects and events, and what they are for.
 
-The texts are for people: `modwire parse`, the simulator's page and its traffic.
+`modwire parse`, the page of the simulator and its list of traffic show these texts.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from modwire import DiagnosticsSubFunction, ExceptionCode, ObjectId
+from modwire import (
+    REQUESTS,
+    DiagnosticsSubFunction,
+    ExceptionCode,
+    ExceptionResponse,
+    Message,
+    ObjectId,
+    RawRequest,
+    RawResponse,
+)
+from modwire.messages.bit_access import MAX_READ_BITS, MAX_WRITE_BITS
+from modwire.messages.device_status import MAX_EVENTS
+from modwire.messages.register_access import MAX_READ_REGISTERS, MAX_WRITE_REGISTERS
+from modwire.messages.register_operations import MAX_FIFO_COUNT, MAX_READ_WRITE_REGISTERS
 
 
 class Function(NamedTuple):
-    """A function of the specification; `stem` is what its message classes in modwire begin with."""
+    """A function of the specification, and what its request and its response are for."""
 
-    stem: str
     name: str
     request: str
     response: str
@@ -21,122 +33,106 @@ class Function(NamedTuple):
 
 FUNCTIONS: dict[int, Function] = {
     1: Function(
-        "ReadCoils",
         "read coils",
-        "Asks for the states of 1 to 2000 coils that follow each other.",
+        f"Asks for the states of 1 to {MAX_READ_BITS} coils that follow each other.",
         "The states, eight to a byte, the first one in the lowest bit.",
     ),
     2: Function(
-        "ReadDiscreteInputs",
         "read discrete inputs",
-        "Asks for the states of 1 to 2000 discrete inputs that follow each other.",
+        f"Asks for the states of 1 to {MAX_READ_BITS} discrete inputs that follow each other.",
         "The states, eight to a byte, the first one in the lowest bit.",
     ),
     3: Function(
-        "ReadHoldingRegisters",
         "read holding registers",
-        "Asks for the contents of 1 to 125 holding registers that follow each other.",
+        f"Asks for the contents of 1 to {MAX_READ_REGISTERS} holding registers that follow each "
+        "other.",
         "The contents, two bytes to a register, high byte first.",
     ),
     4: Function(
-        "ReadInputRegisters",
         "read input registers",
-        "Asks for the contents of 1 to 125 input registers that follow each other.",
+        f"Asks for the contents of 1 to {MAX_READ_REGISTERS} input registers that follow each "
+        "other.",
         "The contents, two bytes to a register, high byte first.",
     ),
     5: Function(
-        "WriteSingleCoil",
         "write single coil",
         "Switches one coil on (FF00) or off (0000).",
         "Repeats the request: it is done.",
     ),
     6: Function(
-        "WriteSingleRegister",
         "write single register",
         "Writes one holding register.",
         "Repeats the request: it is done.",
     ),
     7: Function(
-        "ReadExceptionStatus",
         "read exception status",
-        "Asks for the eight exception status outputs of a device. It takes no address, for the "
-        "device knows which outputs these are; meant for serial lines.",
+        "Asks for the eight exception status outputs of a device. The device knows which "
+        "outputs these are, so there is no address; meant for serial lines.",
         "The eight outputs in one byte, the first one in the lowest bit. What each of them stands "
         "for differs from device to device.",
     ),
     8: Function(
-        "Diagnostics",
         "diagnostics",
         "Tests the line, reads a counter of the device, or resets it, as its sub-function says; "
         "meant for serial lines.",
         "Repeats the sub-function, with what it reads or with the data of the request.",
     ),
     11: Function(
-        "GetCommEventCounter",
         "get comm event counter",
         "Asks whether the device is busy and how many messages it completed with success; meant "
         "for serial lines.",
         "The status word, FFFF while a program command is being processed, and the event counter.",
     ),
     12: Function(
-        "GetCommEventLog",
         "get comm event log",
         "Asks for status, event counter, message counter and the latest communication events; "
         "meant for serial lines.",
-        "Status, counters and up to 64 events, a byte to each, the newest first.",
+        f"Status, counters and up to {MAX_EVENTS} events, a byte to each, the newest first.",
     ),
     15: Function(
-        "WriteMultipleCoils",
         "write multiple coils",
-        "Switches 1 to 1968 coils that follow each other.",
+        f"Switches 1 to {MAX_WRITE_BITS} coils that follow each other.",
         "Repeats where and how many coils: it is done.",
     ),
     16: Function(
-        "WriteMultipleRegisters",
         "write multiple registers",
-        "Writes 1 to 123 holding registers that follow each other.",
+        f"Writes 1 to {MAX_WRITE_REGISTERS} holding registers that follow each other.",
         "Repeats where and how many registers: it is done.",
     ),
     17: Function(
-        "ReportServerId",
         "report server id",
         "Asks what the device is and whether it runs; meant for serial lines.",
-        "An id, the run indicator and more, all as the device likes. Where the id ends is not on "
-        "the wire: it is taken to end before the first 00 or FF.",
+        "An id, the run indicator and more, device specific. The length of the id is not on the "
+        "wire: it is taken to end before the first 00 or FF.",
     ),
     20: Function(
-        "ReadFileRecord",
         "read file record",
         "Asks for registers of files, a group of them for each sub-request.",
         "The registers of each group, in the order they were asked for.",
     ),
     21: Function(
-        "WriteFileRecord",
         "write file record",
         "Writes registers of files, a group of them for each sub-request.",
         "Repeats the request: it is done.",
     ),
     22: Function(
-        "MaskWriteRegister",
         "mask write register",
         "Changes some bits of a holding register: it becomes (contents AND and mask) OR (or mask "
         "AND NOT and mask).",
         "Repeats the request: it is done.",
     ),
     23: Function(
-        "ReadWriteMultipleRegisters",
         "read/write multiple registers",
-        "Writes 1 to 121 holding registers, and then reads 1 to 125 of them.",
+        f"Writes 1 to {MAX_READ_WRITE_REGISTERS} holding registers, and then reads 1 to "
+        f"{MAX_READ_REGISTERS} of them.",
         "What was read after the write, two bytes to a register, high byte first.",
     ),
     24: Function(
-        "ReadFifoQueue",
         "read FIFO queue",
         "Asks for the queue of registers whose pointer is at an address.",
-        "0 to 31 registers, the oldest first; they stay in the queue.",
+        f"0 to {MAX_FIFO_COUNT} registers, the oldest first; they stay in the queue.",
     ),
     43: Function(
-        "",
         "encapsulated interface transport",
         "Carries a message of another protocol; its MEI type says which.",
         "Carries the answer of another protocol; its MEI type says which.",
@@ -144,15 +140,14 @@ FUNCTIONS: dict[int, Function] = {
 }
 
 CANOPEN = Function(
-    "CanopenGeneralReference",
     "CANopen general reference",
     "Carries a command to a CANopen network; CiA 309-2 says what its bytes are.",
     "The answer of a CANopen network; CiA 309-2 says what its bytes are.",
 )
 IDENTIFICATION = Function(
-    "ReadDeviceIdentification",
     "read device identification",
-    "Asks who made the device, what it is and which revision; a category of objects, or one.",
+    "Asks for the vendor, the product and the revision of the device: a category of objects, or "
+    "one object.",
     "Some objects of the identification, as text, and whether more of them follow.",
 )
 MEI_TYPES = {13: CANOPEN, 14: IDENTIFICATION}
@@ -171,8 +166,24 @@ _EXCEPTION_TEXTS = {
 }
 
 
+_REQUEST_CLASSES = {(each.function_code, each.sub_code): each for each in REQUESTS}
+
+
+def message_class_of(pdu: bytes, *, is_response: bool) -> type[Message] | None:
+    """The class in modwire of the message in `pdu`; None for an unknown function or MEI type."""
+    code = pdu[0] if pdu else 0
+    if is_response and code & 0x80:
+        return ExceptionResponse
+    found = _REQUEST_CLASSES.get((code, None))
+    if found is None and len(pdu) > 1:
+        found = _REQUEST_CLASSES.get((code, pdu[1]))
+    if found is None or not is_response:
+        return found
+    return found.response_type  # pyright: ignore[reportGeneralTypeIssues]
+
+
 def function_of(pdu: bytes) -> Function | None:
-    """The function that a PDU begins with; an exception's is that of the request; else None."""
+    """The function of a PDU, for an exception that of its request; None if it is unknown."""
     if not pdu:
         return None
     code = pdu[0] & 0x7F
@@ -183,15 +194,12 @@ def function_of(pdu: bytes) -> Function | None:
 
 def message_name(pdu: bytes, *, is_response: bool) -> str:
     """The name of the class in modwire: "ReadCoilsRequest", "ExceptionResponse", "RawRequest"."""
-    kind = "Response" if is_response else "Request"
-    if is_response and pdu and pdu[0] & 0x80:
-        return "ExceptionResponse"
-    function = None if pdu and pdu[0] & 0x80 else function_of(pdu)
-    return f"{function.stem if function and function.stem else 'Raw'}{kind}"
+    found = message_class_of(pdu, is_response=is_response)
+    return (found or (RawResponse if is_response else RawRequest)).__name__
 
 
 def about(pdu: bytes, *, is_response: bool) -> str:
-    """What the message is for, in a sentence or two; "" for a function that is not known."""
+    """What the message is for, in a sentence or two; "" for an unknown function."""
     if is_response and pdu and pdu[0] & 0x80:
         return "The server did not do what was asked; the exception code says why."
     function = None if pdu and pdu[0] & 0x80 else function_of(pdu)
@@ -252,25 +260,6 @@ def object_text(object_id: int) -> str:
     return f"{object_id}, {name}"
 
 
-READ_CODES = {
-    1: "basic, objects 0 to 2",
-    2: "regular, objects 0 to 127",
-    3: "extended, objects 0 to 255",
-    4: "one object",
-}
-
-_LEVELS = {1: "basic", 2: "regular", 3: "extended"}
-
-
-def conformity_text(level: int) -> str:
-    """What a conformity level of function 43/14 says."""
-    name = _LEVELS.get(level & 0x7F)
-    if name is None:
-        return f"{level:02X}, which is none: 01..03 and 81..83 are"
-    access = "stream and single objects" if level & 0x80 else "stream only"
-    return f"{level:02X}, {name} identification, {access}"
-
-
 _RECEIVED_BITS = {1: "communication error", 4: "character overrun", 5: "listen-only mode"}
 _SENT_BITS = {
     0: "exception 1, 2 or 3 sent",
@@ -296,14 +285,6 @@ def event_text(event: int) -> str:
         return "no event that the specification has"
     set_bits = [text for bit, text in bits.items() if event >> bit & 1]
     return ", ".join([kind, *set_bits])
-
-
-STATUS_TEXTS = {0x0000: "0000, not busy", 0xFFFF: "FFFF, busy with a program command"}
-
-
-def status_text(status: int) -> str:
-    """The status word of functions 11 and 12."""
-    return STATUS_TEXTS.get(status, f"{status:04X}, which is neither 0000 nor FFFF")
 
 
 def text_or_hex(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Messages as people have them in logs and files: `parse_message` and `parse_line`."""
+"""Messages as text, as they are in logs and files: `parse_message` and `parse_line`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ FORMS = (
     "a message is pairs of hexadecimal digits such as 0103006b00037417 (spaces, colons, dashes, "
     "commas, 0x and \\x may stand between them), or an ASCII frame such as :0103006B00038E"
 )
-_LONGEST = 4096  # characters of a message that are looked at
+_LONGEST = 4096  # characters of a message
 _SEPARATORS = re.compile(r"[\s:,;\-_.\[\](){}]+")
 _ESCAPES = {r"\r": "\r", r"\n": "\n"}
 
 
 class Line(NamedTuple):
-    """A message of a file; `framing` and `is_response` are None where the line does not say."""
+    """A message of a file; `framing` and `is_response` are None if the line does not say."""
 
     data: bytes
     framing: str | None
@@ -26,9 +26,9 @@ class Line(NamedTuple):
 
 
 def parse_message(text: str) -> bytes:
-    """The bytes of a message: of hexadecimal digits, or the characters of an ASCII frame.
+    """Return the bytes of a message, given as hexadecimal digits or as an ASCII frame.
 
-    Raises ValueError, which says what is allowed.
+    Raises ValueError with a text that says what is allowed.
     """
     text = text.strip()
     if not text:
@@ -46,7 +46,7 @@ def parse_message(text: str) -> bytes:
 
 
 def _token(token: str, text: str) -> str:
-    """The digits of one run of them; 0x may be before each."""
+    """The digits in one word, in which 0x may stand before each byte."""
     prefixed = token[:2] in ("0x", "0X")
     digits = re.sub("0[xX]", "", token)
     for character in digits:
@@ -62,7 +62,7 @@ def _ascii_frame(text: str) -> bytes:
         data = text.encode("ascii")
     except UnicodeEncodeError:
         raise ValueError(f"{FORMS}; got {_short(text)}, which has other characters") from None
-    # What is pasted, or a line of a file, has lost its end.
+    # Text that is pasted, and a line of a file, has lost its end.
     return data.rstrip(b"\r\n") + b"\r\n"
 
 
@@ -83,9 +83,10 @@ def _short(text: str) -> str:
 
 
 def parse_line(text: str) -> Line | None:
-    """The message in a line of a file: `[FRAMING] [request|response] MESSAGE [# comment]`.
+    """Return the message in a line `[FRAMING] [request|response] MESSAGE [# comment]`.
 
-    None for an empty line and a comment. Raises ValueError, which says what is allowed.
+    Return None for an empty line and a comment. Raises ValueError with a text that says what is
+    allowed.
     """
     text = text.partition("#")[0].strip()
     framing: str | None = None

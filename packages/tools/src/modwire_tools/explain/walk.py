@@ -1,6 +1,6 @@
-"""`Walk`: takes one field after the other off the bytes of a message, also where bytes are missing.
+"""`Walk`: takes one field after the other off the bytes of a message, even if bytes are missing.
 
-What explains a function is written as if all bytes were there; the first one that is not ends it.
+The code that uses it is written as if all bytes were there; the first missing one ends the walk.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Field(NamedTuple):
-    """Some bytes of a message: from `start` on, what they are called, and what they say."""
+    """Some bytes of a message: where they start, what they are called, and what they mean."""
 
     start: int
     data: bytes
@@ -19,25 +19,21 @@ class Field(NamedTuple):
 
 
 class CutOffError(Exception):
-    """The bytes end where a field should be; the field that tells it is already there."""
+    """Raised where bytes are missing; the field that says so has been added."""
 
 
 class Walk:
-    """The fields of `data`, whose first byte is at `start` of the message.
+    """The fields of `data`, whose first byte is at `start` of the message."""
 
-    `request` is the PDU that is answered by `data`, "" where there is none or it is not known.
-    """
-
-    def __init__(self, data: bytes, start: int = 0, request: bytes = b"") -> None:
+    def __init__(self, data: bytes, start: int = 0) -> None:
         self.fields: list[Field] = []
-        self.request = request
         self._data = data
         self._at = 0
         self._start = start
 
     @property
     def left(self) -> int:
-        """How many bytes were not taken yet."""
+        """How many bytes are left to take."""
         return len(self._data) - self._at
 
     def take(self, size: int, name: str, meaning: Callable[[bytes], str] | str) -> bytes:
@@ -52,43 +48,16 @@ class Walk:
         self._add(data, name, meaning if isinstance(meaning, str) else meaning(data))
         return data
 
-    def byte(self, name: str, meaning: Callable[[int], str] | None = None) -> int:
-        """Take a field of one byte. Raises CutOffError if there is none."""
-        return self._number(1, name, meaning)
-
-    def word(self, name: str, meaning: Callable[[int], str] | None = None) -> int:
-        """Take a field of two bytes, high byte first. Raises CutOffError if there are fewer."""
-        return self._number(2, name, meaning)
-
-    def _number(self, size: int, name: str, meaning: Callable[[int], str] | None) -> int:
-        def tell(data: bytes) -> str:
-            number = int.from_bytes(data, "big")
-            return str(number) if meaning is None else meaning(number)
-
-        return int.from_bytes(self.take(size, name, tell), "big")
-
-    def echo(self, size: int, name: str, meaning: Callable[[int], str]) -> int:
-        """Take a number that repeats what the request has at the same place."""
-        due = self.request[self._at : self._at + size]
-
-        def tell(number: int) -> str:
-            text = meaning(number)
-            if len(due) == size and number != int.from_bytes(due, "big"):
-                text += f"; wrong, the request had {int.from_bytes(due, 'big')}"
-            return text
-
-        return self._number(size, name, tell)
-
     def rest(self, name: str, meaning: Callable[[bytes], str] | str) -> bytes:
-        """Take all that is left, if anything is."""
+        """Take all bytes that are left, if there are any."""
         return self.take(self.left, name, meaning) if self.left else b""
 
     def peek(self, size: int) -> bytes:
-        """The next `size` bytes, or those that are left, without taking them."""
+        """Return the next `size` bytes, or all that are left, without taking them."""
         return self._data[self._at : self._at + size]
 
     def amend(self, name: str, meaning: str) -> None:
-        """Say something else of the field `name`, which was taken already."""
+        """Replace the meaning of the field `name`, which has been taken."""
         for index, field in enumerate(self.fields):
             if field.name == name:
                 self.fields[index] = field._replace(meaning=meaning)

@@ -1,6 +1,6 @@
 """A request or a response in one line of words: for lists of traffic and of captures.
 
-Whatever the bytes are, there is a text: what breaks the specification says so.
+Every sequence of bytes has a text: one that breaks the specification says so.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from modwire import (
     DiagnosticsResponse,
     ExceptionResponse,
     ExceptionResponseError,
-    GetCommEventCounterRequest,
     GetCommEventCounterResponse,
-    GetCommEventLogRequest,
     GetCommEventLogResponse,
     InvalidRequestError,
     InvalidResponseError,
@@ -25,34 +23,21 @@ from modwire import (
     MaskWriteRegisterResponse,
     Message,
     RawResponse,
-    ReadCoilsRequest,
-    ReadCoilsResponse,
     ReadDeviceIdCode,
     ReadDeviceIdentificationRequest,
     ReadDeviceIdentificationResponse,
-    ReadDiscreteInputsRequest,
-    ReadDiscreteInputsResponse,
-    ReadExceptionStatusRequest,
     ReadExceptionStatusResponse,
     ReadFifoQueueRequest,
     ReadFifoQueueResponse,
     ReadFileRecordRequest,
     ReadFileRecordResponse,
-    ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
-    ReadInputRegistersRequest,
-    ReadInputRegistersResponse,
     ReadWriteMultipleRegistersRequest,
-    ReadWriteMultipleRegistersResponse,
-    ReportServerIdRequest,
     ReportServerIdResponse,
     Response,
     WriteFileRecordRequest,
     WriteFileRecordResponse,
     WriteMultipleCoilsRequest,
-    WriteMultipleCoilsResponse,
     WriteMultipleRegistersRequest,
-    WriteMultipleRegistersResponse,
     WriteSingleCoilRequest,
     WriteSingleCoilResponse,
     WriteSingleRegisterRequest,
@@ -60,19 +45,24 @@ from modwire import (
     decode_request,
     decode_response,
 )
-
-if TYPE_CHECKING:
-    from modwire.messages.base import AnyRequest
+from modwire.messages.bit_access import ReadBitsRequest, ReadBitsResponse
+from modwire.messages.device_status import BareRequest
+from modwire.messages.fields import FIELDS
+from modwire.messages.register_access import ReadRegistersRequest, ReadRegistersResponse
+from modwire.messages.write_multiple import WriteMultipleResponse
 
 from .names import exception_name, function_of, object_text, sub_function_text, text_or_hex
 from .walk import count
+
+if TYPE_CHECKING:
+    from modwire.messages.base import AnyRequest
 
 SHOWN = 16  # values, before a text says how many more there are
 _SHOWN_BYTES = 32
 
 
 def describe_request(pdu: bytes) -> str:
-    """What a request asks for: "read 3 holding registers from 16"."""
+    """Return what a request asks for: "read 3 holding registers from 16"."""
     try:
         request = decode_request(pdu)
     except InvalidRequestError as error:
@@ -81,10 +71,10 @@ def describe_request(pdu: bytes) -> str:
 
 
 def describe_response(pdu: bytes, request: bytes | None = None) -> str:
-    """What a response says: "1, 2, 3", "done", or "exception 02, illegal data address".
+    """Return what a response says: "1, 2, 3", "done", or "exception 02, illegal data address".
 
-    `request` is the PDU that it answers, where that is known: without it, the bits of an answer
-    are a multiple of 8, and nothing is compared.
+    `request` is the PDU that it answers, if known. Without it, the number of bits is a multiple of
+    8, and nothing is compared.
     """
     try:
         return _tell_response(_decoded(pdu, request))
@@ -95,9 +85,9 @@ def describe_response(pdu: bytes, request: bytes | None = None) -> str:
 
 
 def problem(pdu: bytes, *, is_response: bool, request: bytes | None = None) -> str:
-    """What is wrong with a PDU, in modwire's words; "" for nothing.
+    """Return what is wrong with a PDU, in the words of modwire's errors; "" if it is right.
 
-    Nothing is wrong with an exception, nor with a function that the specification does not have.
+    An exception response is right, and so is a function that the specification does not have.
     """
     code = pdu[0] if pdu else 0
     if pdu and (code == 0 or (code & 0x80 and not is_response)):
@@ -125,9 +115,9 @@ class Judged(NamedTuple):
 
 
 def judge(request: bytes | None, response: bytes | None) -> Judged:
-    """What the functions above say of an exchange, with each message decoded once.
+    """Return what the functions above say of an exchange, decoding each message once.
 
-    The text of what is None is "".
+    The text of a message that is None is "".
     """
     asked: AnyRequest | None = None
     request_text = response_text = ""
@@ -163,7 +153,7 @@ def _decoded(pdu: bytes, request: bytes | None) -> Response:
 
 
 def _odd(pdu: bytes, why: str) -> str:
-    """What is no message of the specification."""
+    """The text for bytes that are no message of the specification."""
     if not pdu:
         return "nothing"
     function = function_of(pdu)
@@ -193,14 +183,9 @@ def _bits(bits: Iterable[bool]) -> str:
 
 def _tell_request(request: Message) -> str:
     match request:
-        case ReadCoilsRequest(address, number):
-            return f"read {count(number, 'coil')} from {address}"
-        case ReadDiscreteInputsRequest(address, number):
-            return f"read {count(number, 'discrete input')} from {address}"
-        case ReadHoldingRegistersRequest(address, number):
-            return f"read {count(number, 'holding register')} from {address}"
-        case ReadInputRegistersRequest(address, number):
-            return f"read {count(number, 'input register')} from {address}"
+        case ReadBitsRequest() | ReadRegistersRequest():
+            table = FIELDS[type(request)][0].unit
+            return f"read {count(request.count, table)} from {request.address}"
         case WriteSingleCoilRequest(address, value):
             return f"write coil {address}: {'on' if value else 'off'}"
         case WriteSingleRegisterRequest(address, value):
@@ -218,22 +203,17 @@ def _tell_request(request: Message) -> str:
             )
         case ReadFifoQueueRequest(address):
             return f"read the FIFO queue at {address}"
+        case BareRequest():
+            function = function_of(request.encode())
+            return function.name.replace(" ", " the ", 1) if function else repr(request)
         case _:
             return _tell_other_request(request)
 
 
 def _tell_other_request(request: Message) -> str:
     match request:
-        case ReadExceptionStatusRequest():
-            return "read the exception status"
         case DiagnosticsRequest(sub_function, data):
             return f"diagnostics {sub_function_text(sub_function)}{_words(data)}"
-        case GetCommEventCounterRequest():
-            return "get the comm event counter"
-        case GetCommEventLogRequest():
-            return "get the comm event log"
-        case ReportServerIdRequest():
-            return "report the server id"
         case ReadFileRecordRequest(records):
             places = [
                 f"{count(number, 'register')} of file {file} from record {record}"
@@ -258,7 +238,7 @@ def _tell_other_request(request: Message) -> str:
 
 
 def _words(data: Sequence[int]) -> str:
-    """The data words of function 8; the 0000 that most sub-functions have says nothing."""
+    """The data words of function 8; "" for the 0000 that most sub-functions have."""
     if tuple(data) == (0,):
         return ""
     return f": {_list([f'{word:04X}' for word in data], ' ')}"
@@ -266,13 +246,9 @@ def _words(data: Sequence[int]) -> str:
 
 def _tell_response(response: Response) -> str:
     match response:
-        case ReadCoilsResponse() | ReadDiscreteInputsResponse():
+        case ReadBitsResponse():
             return _bits(response.bits)
-        case (
-            ReadHoldingRegistersResponse(registers)
-            | ReadInputRegistersResponse(registers)
-            | ReadWriteMultipleRegistersResponse(registers)
-        ):
+        case ReadRegistersResponse(registers):
             return _list(registers)
         case ReadFifoQueueResponse(registers):
             return _list(registers) or "the queue is empty"
@@ -281,8 +257,7 @@ def _tell_response(response: Response) -> str:
         case (
             WriteSingleCoilResponse()
             | WriteSingleRegisterResponse()
-            | WriteMultipleCoilsResponse()
-            | WriteMultipleRegistersResponse()
+            | WriteMultipleResponse()
             | WriteFileRecordResponse()
             | MaskWriteRegisterResponse()
         ):
@@ -298,9 +273,10 @@ def _tell_status(response: Response) -> str:
         case ReadExceptionStatusResponse(status):
             return f"status {_bits([bool(status >> bit & 1) for bit in range(8)])}"
         case DiagnosticsResponse(sub_function, data):
-            if 11 <= sub_function <= 18:
+            read = FIELDS[DiagnosticsResponse][0].variants[sub_function][0].name
+            if read == "counter":
                 return str(data[0])
-            repeats = sub_function in _DONE
+            repeats = read == "data" and sub_function not in (0, 21)
             return "done" if repeats else _list([f"{word:04X}" for word in data], " ")
         case GetCommEventCounterResponse(status, events):
             return f"{_busy(status)}, {count(events, 'event')}"
@@ -333,7 +309,3 @@ def _object_name(object_id: int) -> str:
 
 def _busy(status: int) -> str:
     return {0x0000: "not busy", 0xFFFF: "busy"}.get(status, f"status {status:04X}")
-
-
-# Sub-functions whose answer repeats the request and says no more.
-_DONE = frozenset((1, 3, 4, 10, 20))

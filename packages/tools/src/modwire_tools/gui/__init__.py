@@ -1,4 +1,4 @@
 """`modwire gui`: the simulator's desktop window, on Tk; `window.show` opens it.
 
-It shows a `View` and changes what that lets it change, as the web page does.
+It is a front end of a `View`, as the web page is.
 """

@@ -1,4 +1,4 @@
-"""`Choice`: what all panes show: the view of the simulation, a device, and a unit of it."""
+"""`Choice`: the view, the device and the unit that all panes show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ChosenUnit:
 
 
 class Choice:
-    """`tell` shows the user a sentence; "" takes it away."""
+    """`tell` shows the user a sentence; "" removes it."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell = tell
@@ -29,13 +29,13 @@ class Choice:
 
     @property
     def chosen_unit(self) -> ChosenUnit | None:
-        """The chosen unit, if there is one."""
+        """The chosen unit, or None."""
         if self.view is None or self.device is None or self.unit is None:
             return None
         return ChosenUnit(self.view, self.device, self.unit)
 
     def attempt(self, change: Callable[[], None]) -> bool:
-        """Change something. If that is refused, the user is told why, and it is False."""
+        """Call `change`; if it is refused, show the user why, and return False."""
         try:
             change()
         except (ValueError, LookupError) as error:

@@ -1,4 +1,4 @@
-"""`ClientsPane`: who is connected, to which device, since when, and how much they ask."""
+"""`ClientsPane`: the connected clients, with their device, times and requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COLUMNS = (
     Column("Device", 7),
     Column("At", 28, stretch=True),
     Column("Since", 10),
-    Column("Last heard", 14, right=True),
+    Column("Last request", 14, right=True),
     Column("Requests", 12, right=True),
 )
 
@@ -36,22 +36,24 @@ class ClientsPane(ttk.Frame):
         self._total.pack(fill="x")
 
     def measure(self) -> None:
-        """The type has another size."""
+        """Adapt to another font size."""
         self.rows.measure()
 
     def focus_inside(self) -> None:
-        """Put the focus where the user goes on."""
+        """Set the focus to the main widget of the page."""
         self.rows.tree.focus_set()
 
     def refresh(self) -> None:
-        """Show who is there now."""
+        """Show the current clients."""
         view = self._choice.view
         self._connections = () if view is None else view.connections()
         self.rows.set_count(len(self._connections))
         self.rows.refresh()
         count = len(self._connections)
         self._total.configure(
-            text="Nobody is connected." if not count else f"{count} connection{'s' * (count > 1)}."
+            text="No client is connected."
+            if not count
+            else f"{count} connection{'s' * (count > 1)}."
         )
 
     def _look_up(self, start: int, count: int) -> Sequence[Row]:
@@ -61,14 +63,14 @@ class ClientsPane(ttk.Frame):
 
 def _row(connection: ConnectionInfo, now: float) -> Row:
     ago = max(0, round(now - connection.heard))
-    heard = "now" if not ago else f"{ago} s ago" if ago < 120 else f"{ago // 60} min ago"
+    latest = "now" if not ago else f"{ago} s ago" if ago < 120 else f"{ago // 60} min ago"
     return Row(
         (
             connection.peer,
             str(connection.device),
             connection.endpoint,
             time.strftime("%H:%M:%S", time.localtime(connection.since)),
-            heard,
+            latest,
             f"{connection.requests:,}",
         )
     )

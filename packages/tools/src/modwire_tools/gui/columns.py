@@ -1,4 +1,4 @@
-"""`Columns`: the columns of a list, as wide as the type and the room ask for."""
+"""`Columns`: the columns of a list, fitted to the font and the width of the window."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tkinter import ttk
 from . import theme
 from .theme import Theme
 
-_LEAST = 0.5  # of its width, to which a column that stretches shrinks
+_LEAST = 0.5  # of its width: the minimum of a column that stretches
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column that is `width` digits wide; those that stretch share what is left over or lacks."""
+    """A column, `width` digits wide; columns with `stretch` share the remaining width."""
 
     name: str
     width: float
@@ -24,7 +24,7 @@ class Column:
 
 
 class Columns:
-    """Keeps the columns of `tree`, which are named "0", "1" and so on."""
+    """Fits the columns of `tree`, which are named "0", "1" and so on."""
 
     def __init__(self, tree: ttk.Treeview, colours: Theme, columns: Sequence[Column]) -> None:
         self._tree = tree
@@ -42,7 +42,7 @@ class Columns:
         tree.bind("<Configure>", self._resized, add="+")
 
     def measure(self) -> None:
-        """The type has another size."""
+        """Adapt to another font size."""
         self._fit(self._fitted or sum(map(self._pixels, self._columns)))
 
     def _pixels(self, column: Column) -> int:

@@ -1,4 +1,4 @@
-"""`DevicesPane`: the list of all devices, thousands if need be, each with start and stop."""
+"""`DevicesPane`: the list of all devices, with buttons to start and stop one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 class DevicesPane(ttk.Frame):
-    """`chosen` is called when another device was chosen; the choice has it then."""
+    """`chosen` is called after another device was chosen and put into `choice`."""
 
     def __init__(
         self, parent: tk.Misc, colours: Theme, choice: Choice, chosen: Callable[[], None]
@@ -50,11 +50,11 @@ class DevicesPane(ttk.Frame):
         self._total.pack(side="right")
 
     def measure(self) -> None:
-        """The type has another size."""
+        """Adapt to another font size."""
         self.rows.measure()
 
     def refresh(self) -> None:
-        """Show what is now."""
+        """Show the current values."""
         view = self._choice.view
         if view is not self._view:
             self._view = view
@@ -69,14 +69,14 @@ class DevicesPane(ttk.Frame):
         self._total.configure(text=f"{count:,} device{'s' * (count != 1)}" if count else "")
 
     def chosen_device(self) -> DeviceInfo | None:
-        """The chosen device."""
+        """Return the chosen device, or None."""
         index = self.rows.selected
         if self._view is None or index is None or index >= self._view.device_count():
             return None
         return self._view.devices(index, 1)[0]
 
     def problem(self) -> str:
-        """Why the chosen device is not served; "" if nothing hinders it."""
+        """Return why the chosen device cannot be served, or ""."""
         return self._problems.get(self.rows.selected or 0, "")
 
     def _chose(self) -> None:
@@ -96,14 +96,14 @@ class DevicesPane(ttk.Frame):
             self.refresh()
 
     def stop(self) -> None:
-        """Serve the chosen device no longer."""
+        """Stop serving the chosen device."""
         view, info = self._view, self.chosen_device()
         if view is not None and info is not None:
             self._choice.attempt(lambda: view.stop(info.index))
             self.refresh()
 
     def toggle(self) -> None:
-        """Start what is stopped, and stop what is not."""
+        """Start the chosen device if it is stopped, else stop it."""
         info = self.chosen_device()
         if info is not None:
             (self.stop if info.running else self.start)()

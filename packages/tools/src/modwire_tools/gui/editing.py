@@ -1,4 +1,4 @@
-"""`CellEditor`: a field over a cell of a list, in which the user types a new value."""
+"""`CellEditor`: a field over a cell of a list, for a new value."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from .lazy_rows import LazyRows
 
 
 class CellEditor:
-    """One for each list. Enter takes the value, Escape or a click elsewhere leaves it."""
+    """Edits the cells of a list. Enter confirms; Escape or a click elsewhere cancels."""
 
     def __init__(self, rows: LazyRows) -> None:
         self._rows = rows
         self._entry: ttk.Entry | None = None
         self._cell = ("", "")
         rows.tree.bind("<Configure>", lambda event: self._place(), add="+")
-        # What is scrolled under the field would be another value.
+        # After scrolling, another value would be under the field.
         for event in ("<MouseWheel>", "<Button-4>", "<Button-5>"):
             rows.tree.bind(event, lambda event: self.close(), add="+")
 
     @property
     def entry(self) -> ttk.Entry | None:
-        """The field, while it is there."""
+        """The field, or None while nothing is edited."""
         return self._entry
 
     def open(self, index: int, column: int, text: str, commit: Callable[[str], bool]) -> None:
-        """Edit `text`, that of a cell; the field stays as long as `commit` says False."""
+        """Edit a cell, beginning with `text`; the field stays until `commit` returns True."""
         self.close()
         tree = self._rows.tree
         self._rows.select(index)
@@ -56,7 +56,7 @@ class CellEditor:
         entry.bind("<FocusOut>", lambda event: self.close())
 
     def _place(self) -> None:
-        """Over its cell, which moves when a sentence appears in the window."""
+        """Put the field over its cell, which moves when a message appears in the window."""
         if self._entry is not None:
             box = self._rows.tree.bbox(*self._cell)
             if box:
@@ -66,7 +66,7 @@ class CellEditor:
                 self._entry.place_forget()
 
     def close(self) -> None:
-        """Take the field away."""
+        """Remove the field."""
         entry, self._entry = self._entry, None
         if entry is not None:
             entry.destroy()

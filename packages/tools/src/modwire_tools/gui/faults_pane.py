@@ -1,4 +1,4 @@
-"""`FaultsPane`: what the chosen unit does wrong on demand, and its diagnostic counters."""
+"""`FaultsPane`: the faults of the chosen unit, and its diagnostic counters."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .choice import Choice, ChosenUnit
 from .theme import Theme
 
 _RATES = (
-    ("drop", "Close the connection", "without an answer"),
+    ("drop", "Close the connection", "without a response"),
     ("silence", "Stay silent", "the request is not executed"),
-    ("damage", "Damage the answer", "a wrong checksum or protocol id"),
+    ("damage", "Damage the response", "a wrong checksum or protocol id"),
     ("exception", "Refuse with an exception", ""),
-    ("delay", "Answer late", ""),
+    ("delay", "Delay the response", ""),
 )
 _DETAILS = (
     ("exception_code", "with code", "", 1, 255, 1),
@@ -81,14 +81,14 @@ class FaultsPane(ttk.Frame):
         return field
 
     def measure(self) -> None:
-        """The type has another size; these widgets follow by themselves."""
+        """Adapt to another font size, which these widgets do by themselves."""
 
     def focus_inside(self) -> None:
-        """Put the focus where the user goes on."""
+        """Set the focus to the main widget of the page."""
         self.fields["drop"].focus_set()
 
     def refresh(self) -> None:
-        """Show what is now; what is typed stays until another unit is chosen."""
+        """Show the current counters; typed faults stay until another unit is chosen."""
         unit = self._choice.chosen_unit
         if unit != self._unit:
             self._unit = unit
@@ -118,11 +118,11 @@ class FaultsPane(ttk.Frame):
         self.fields["exception_code"].set(str(faults.exception_code))
         self.fields["delay_seconds"].set(f"{faults.delay_seconds:g}")
         names = [name for name, _, _ in _RATES if getattr(faults, name)]
-        text = f"This unit is faulty: {', '.join(names)}." if names else "This unit has no faults."
+        text = f"This unit has faults: {', '.join(names)}." if names else "This unit has no faults."
         self._state.configure(text=text, foreground=theme.WARN if names else theme.MUTED)
 
     def apply(self) -> None:
-        """Have the unit do what the fields say."""
+        """Set the faults that are in the fields."""
         unit = self._unit
         if unit is None:
             return
@@ -157,7 +157,7 @@ class FaultsPane(ttk.Frame):
         return number
 
     def clear(self) -> None:
-        """Have the unit do nothing wrong."""
+        """Remove all faults."""
         unit = self._unit
         if unit is not None:
             self._choice.attempt(lambda: unit.view.set_faults(unit.device, unit.unit, Faults()))

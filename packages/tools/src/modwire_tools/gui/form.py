@@ -1,4 +1,4 @@
-"""`SetupForm`: what to simulate, where to serve it, how many of it; and the start and stop."""
+"""`SetupForm`: fields for what to simulate and where to serve it; buttons to start and stop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .theme import Theme
 
 
 class SetupForm(ttk.Frame):
-    """Its fields are closed while something is simulated."""
+    """The form; its fields are disabled while a simulation runs."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class SetupForm(ttk.Frame):
         self._label(top, "&Device file", self.file).pack(side="left")
         self.file.pack(side="left", fill="x", expand=True, padx=gap)
         self.browse_button.pack(side="left")
-        # First, so that with large type the room ends in the fields, not in the buttons.
+        # Packed first, so that a large font cuts off the fields, not the buttons.
         self.stop_button.pack(side="right")
         self.start_button.pack(side="right", padx=(0, gap))
         for text, field in (
             ("H&ost", self.host),
             ("&Port", self.port),
-            ("How &many devices", self.devices),
+            ("Nu&mber of devices", self.devices),
             ("&Each on the next of the", self.consecutive),
         ):
             self._label(bottom, text, field).pack(side="left")
@@ -73,7 +73,7 @@ class SetupForm(ttk.Frame):
         return label
 
     def setup(self) -> Setup:
-        """What is typed."""
+        """Return what was typed."""
         return Setup(
             self.file.get(),
             self.host.get(),
@@ -83,7 +83,7 @@ class SetupForm(ttk.Frame):
         )
 
     def show(self, *, can_start: bool, can_stop: bool) -> None:
-        """Open the fields and buttons, or close them."""
+        """Enable the fields and buttons, or disable them."""
         state = "!disabled" if can_start else "disabled"
         for field in (*self._fields, self.browse_button, self.start_button):
             field.state([state])
@@ -92,7 +92,7 @@ class SetupForm(ttk.Frame):
         self.stop_button.state(["!disabled" if can_stop else "disabled"])
 
     def _show_note(self) -> None:
-        """In the empty field: what stands for no file."""
+        """Show in the empty field what is simulated without a file."""
         if self.file.get() or self.file.focus_displayof() is self.file:
             self._note.place_forget()
         else:
@@ -113,7 +113,7 @@ class SetupForm(ttk.Frame):
             self.set_file(path)
 
     def set_file(self, path: str) -> None:
-        """Have a device file in the field; "" for the built-in energy meter."""
+        """Put a device file into the field; "" is the built-in energy meter."""
         self.file.delete(0, "end")
         self.file.insert(0, path)
         self.file.xview_moveto(1.0)

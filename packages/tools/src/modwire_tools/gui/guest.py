@@ -1,4 +1,4 @@
-"""Trio as a guest in Tk's loop: both run in one thread, so that callbacks may use a `View`."""
+"""`run_in_tk`: runs trio as a guest of Tk's loop, in one thread: callbacks may use a `View`."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import trio
 def run_in_tk(
     root: tk.Tk, main: Callable[[], Awaitable[None]], done: Callable[[outcome.Outcome[None]], None]
 ) -> None:
-    """Let `main` run while `root.mainloop()` does; `done` is called in that when it has ended.
+    """Run `main` during `root.mainloop()`, which calls `done` after its end.
 
-    The main loop must run until then: trio's thread for input and output waits for it.
+    The main loop must run until then, because trio's I/O thread waits for it.
     """
     waiting: deque[Callable[[], object]] = deque()
     step = root.register(lambda: waiting.popleft()())
 
     def soon_from_anywhere(function: Callable[[], object]) -> None:
-        # Tkinter hands the call of another thread over to the thread of the main loop.
+        # Tkinter passes calls from other threads to the thread of the main loop.
         waiting.append(function)
         root.tk.call("after", "idle", step)
 
     def soon(function: Callable[[], object]) -> None:
-        # By way of a timer, so that a busy guest leaves room for the window's own events.
+        # Through a timer, so that a busy guest does not block the events of the window.
         waiting.append(function)
         root.tk.call("after", "idle", "after", 0, step)
 

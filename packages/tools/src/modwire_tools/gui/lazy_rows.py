@@ -1,4 +1,4 @@
-"""`LazyRows`: a list of thousands of rows, of which only those on the screen are looked up."""
+"""`LazyRows`: a list of thousands of rows, of which only the visible ones are looked up."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .theme import Theme
 from .untyped import add_scrollbar, seen
 
 _INSERTED_AT_ONCE = 1000
-_MOST_LOOKED_UP = 200  # a list that is not on the screen says that it shows everything
+_MOST_LOOKED_UP = 200  # a hidden list reports that all its rows are visible
 
 
 @dataclass(frozen=True)
 class Row:
-    """The texts of a row, one for each column, and the tag that it is coloured by."""
+    """The texts of a row, one for each column, and the tag for its colour."""
 
     texts: Sequence[str]
     tag: str = ""
 
 
 class LazyRows(ttk.Frame):
-    """Rows 0 to a count, each with its index as its name.
+    """A list whose rows are named by their index.
 
-    `look_up(start, count)` gives the rows that are shown. `activated(index, column)` is called
-    for a double click, and for Enter, with column -1; `chosen` when another row is selected.
+    `look_up(start, count)` returns the visible rows. `activated(index, column)` is called on a
+    double click, and on Enter with column -1; `chosen` after another row was selected.
     """
 
     def __init__(
@@ -85,22 +85,22 @@ class LazyRows(ttk.Frame):
             self.tree.bind("<KP_Enter>", entered)
 
     def measure(self) -> None:
-        """The type has another size."""
+        """Adapt to another font size."""
         self._columns.measure()
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return self._count
 
     @property
     def selected(self) -> int | None:
-        """The index of the selected row."""
+        """The index of the selected row, or None."""
         found = self.tree.selection()
         return int(found[0]) if found else None
 
     def select(self, index: int) -> str:
-        """Select a row, if it is there, and bring it into sight."""
+        """Select a row, if it exists, and scroll to it."""
         if 0 <= index < self._inserted:
             self.tree.selection_set(str(index))
             self.tree.focus(str(index))
@@ -108,12 +108,12 @@ class LazyRows(ttk.Frame):
         return "break"
 
     def _focus(self) -> None:
-        """A list that is reached by Tab has a row to begin with."""
+        """Select a row when the list gets the focus by Tab."""
         if self._inserted and not self.tree.selection():
             self.select(0)
 
     def set_count(self, count: int) -> None:
-        """Have so many rows. What is selected stays, if it is still there."""
+        """Set the number of rows. The selection stays if its row still exists."""
         if count == self._count:
             return
         self._count = count
@@ -147,7 +147,7 @@ class LazyRows(ttk.Frame):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look up what is on the screen."""
+        """Look up the visible rows."""
         if not self._inserted:
             return
         top, bottom = seen(self.tree)
@@ -159,5 +159,5 @@ class LazyRows(ttk.Frame):
                 self.tree.item(str(index), values=list(row.texts), tags=[row.tag])
 
     def texts(self, index: int) -> Sequence[str]:
-        """What a row shows; empty before it was on the screen."""
+        """Return the texts of a row; () if it was never visible."""
         return self._shown[index].texts if index in self._shown else ()

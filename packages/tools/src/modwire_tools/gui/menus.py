@@ -1,4 +1,4 @@
-"""The menu of the window, whose shortcuts work wherever the focus is."""
+"""`add_menus`: the menus of the window; their shortcuts work wherever the focus is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a menu; & stands before the letter that chooses it.
+    """A menu entry; in its text, & precedes the letter that selects it.
 
     `keys` is a Tk sequence without brackets, such as "Control-o", or "".
     """
@@ -23,7 +23,7 @@ SEPARATOR = None
 
 
 def add_menus(root: tk.Tk, menus: Sequence[tuple[str, Sequence[Entry | None]]]) -> None:
-    """Give `root` menus, each a name with & and its lines."""
+    """Add menus to `root`, each with a name and its entries."""
     is_aqua = root.tk.call("tk", "windowingsystem") == "aqua"
     bar = tk.Menu(root)
     for name, entries in menus:
@@ -54,7 +54,7 @@ def _bind(root: tk.Tk, keys: str, act: Callable[[], object]) -> None:
 
 
 def _readable(keys: str) -> str:
-    """ "Control-o" as "Ctrl+O"."""
+    """Return "Control-o" as "Ctrl+O"."""
     names = {"Control": "Ctrl", "Key": "", "plus": "+", "minus": "-", "Command": "Cmd"}
     parts = [names.get(part, part if len(part) > 1 else part.upper()) for part in keys.split("-")]
     return "+".join(part for part in parts if part)

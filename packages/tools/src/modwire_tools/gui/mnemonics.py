@@ -1,4 +1,4 @@
-"""`underlined`: labels and buttons with a letter that, with Alt, leads to them."""
+"""`underlined`: labels and buttons with a letter that activates them together with Alt."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from tkinter import ttk
 
 
 def underlined(widget: ttk.Label | ttk.Button, text: str, field: tk.Widget | None = None) -> None:
-    """Give `widget` a text, in which & stands before the letter.
+    """Set the text of `widget`, in which & precedes the letter.
 
-    Alt and the letter push a button, or put the focus into the `field` of a label.
+    Alt and the letter push a button, or set the focus to the `field` of a label.
     """
     at = text.index("&")
     letter = text[at + 1].lower()

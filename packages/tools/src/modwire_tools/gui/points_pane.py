@@ -1,4 +1,4 @@
-"""`PointsPane`: the named values of the chosen unit, live, to be edited and held, and a trend."""
+"""`PointsPane`: the named values of the chosen unit, to watch, edit and hold, and a trend."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLUMNS = (
     Column("Unit", 5),
     Column("Address", 8),
     Column("Type", 8),
-    Column("Lives as", 26, stretch=True),
+    Column("Behaviour", 26, stretch=True),
 )
 VALUE_COLUMN = 1
 
@@ -63,15 +63,15 @@ class PointsPane(ttk.Frame):
         self._show_buttons()
 
     def measure(self) -> None:
-        """The type has another size."""
+        """Adapt to another font size."""
         self.rows.measure()
 
     def focus_inside(self) -> None:
-        """Put the focus where the user goes on."""
+        """Set the focus to the main widget of the page."""
         self.rows.tree.focus_set()
 
     def refresh(self) -> None:
-        """Show what is now."""
+        """Show the current values."""
         unit = self._choice.chosen_unit
         if unit != self._unit:
             self._unit = unit
@@ -108,10 +108,10 @@ class PointsPane(ttk.Frame):
     def _show_buttons(self) -> None:
         point = self._selected()
         self.edit_button.state(["disabled" if point is None else "!disabled"])
-        lives = point is not None and bool(point.behaviour)
-        self.hold_button.state(["!disabled" if lives else "disabled"])
+        changes = point is not None and bool(point.behaviour)
+        self.hold_button.state(["!disabled" if changes else "disabled"])
         is_held = point is not None and point.held
-        text = "Let it live (Space)" if is_held else "Hold (Space)"
+        text = "Release (Space)" if is_held else "Hold (Space)"
         if self.hold_button.cget("text") != text:
             self.hold_button.configure(text=text)
         self._hint.configure(text="" if self._points or self._unit is None else "No named points.")
@@ -121,7 +121,7 @@ class PointsPane(ttk.Frame):
             self.edit(self.rows.selected)
 
     def edit(self, index: int) -> None:
-        """Change a value: a bit at once, all else in a field."""
+        """Switch a bit, or edit another value in a field."""
         unit = self._unit
         if unit is None or index >= len(self._points):
             return
@@ -150,7 +150,7 @@ class PointsPane(ttk.Frame):
         return done
 
     def hold(self) -> str:
-        """Hold the selected point, or let it live."""
+        """Hold the selected point, or release it."""
         unit, point = self._unit, self._selected()
         if unit is not None and point is not None and point.behaviour:
             held = not point.held

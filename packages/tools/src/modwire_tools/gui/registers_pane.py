@@ -1,4 +1,4 @@
-"""`RegistersPane`: the four tables of the chosen unit as they are, address by address."""
+"""`RegistersPane`: the four tables of the chosen unit, one row for each address."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from tkinter import ttk
 
-from ..addresses import Place
+from modwire.units.tables import BIT_TABLES
+
 from ..cli.arguments import parse_whole
 from ..simulator.view import TableInfo
 from .choice import Choice, ChosenUnit
@@ -40,7 +41,7 @@ class RegistersPane(ttk.Frame):
         self._unit: ChosenUnit | None = None
         self._tables: list[TableInfo] = []
         self._table: TableInfo | None = None
-        self._ends: list[int] = []  # how many rows there are up to the end of each range
+        self._ends: list[int] = []  # number of rows up to the end of each range
         gap = colours.px(4)
         bar = ttk.Frame(self, style="Page.TFrame", padding=gap)
         ttk.Label(bar, text="Table:", style="Page.TLabel").pack(side="left")
@@ -65,15 +66,15 @@ class RegistersPane(ttk.Frame):
         self.editor = CellEditor(self.rows)
 
     def measure(self) -> None:
-        """The type has another size."""
+        """Adapt to another font size."""
         self.rows.measure()
 
     def focus_inside(self) -> None:
-        """Put the focus where the user goes on."""
+        """Set the focus to the main widget of the page."""
         self.rows.tree.focus_set()
 
     def refresh(self) -> None:
-        """Show what is now."""
+        """Show the current values."""
         unit = self._choice.chosen_unit
         if unit != self._unit:
             self._unit = unit
@@ -107,10 +108,10 @@ class RegistersPane(ttk.Frame):
         )
         if self._table is not None and len(self._table.ranges) > 4:
             shown += f" and {len(self._table.ranges) - 4} more"
-        self._hint.configure(text=shown and f"It has {shown}.")
+        self._hint.configure(text=shown and f"Addresses: {shown}")
 
     def _place_of(self, index: int) -> tuple[int, int]:
-        """The address of a row, and how many there are from it to the end of its range."""
+        """Return the address of a row, and the number of addresses to the end of its range."""
         assert self._table is not None
         at = bisect_right(self._ends, index)
         first, count = self._table.ranges[at]
@@ -122,7 +123,7 @@ class RegistersPane(ttk.Frame):
         if unit is None or table is None:
             return []
         rows: list[Row] = []
-        has_bits = Place(table.table, 0).has_bits
+        has_bits = table.table in BIT_TABLES
         while len(rows) < count:
             address, rest = self._place_of(start + len(rows))
             size = min(rest, count - len(rows), _MOST_VALUES)
@@ -149,7 +150,7 @@ class RegistersPane(ttk.Frame):
         self._choice.attempt(go)
 
     def edit(self, index: int) -> None:
-        """Change a register in a field, a bit at once."""
+        """Switch a bit, or edit a register in a field."""
         unit, table = self._unit, self._table
         if unit is None or table is None or index >= self.rows.count:
             return
@@ -164,7 +165,7 @@ class RegistersPane(ttk.Frame):
             return done
 
         (now,) = unit.view.values(unit.device, unit.unit, name, address, 1)
-        if Place(name, 0).has_bits:
+        if name in BIT_TABLES:
             self.rows.select(index)
             write(0 if now else 1)
             return

@@ -1,7 +1,7 @@
-"""`Session`: the window's one simulation, which is started and stopped; it lives in trio's loop.
+"""`Session`: starts and stops the simulation of the window, in trio's loop.
 
-`run` is the guest of Tk's loop for as long as the window is there. All else is called by the
-window, in the same thread.
+`run` is the guest of Tk's loop as long as the window exists. The window calls everything else, in
+the same thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STOPPING = "stopping"
 
 
 class Session:
-    """`changed` is called at each change of `state`, `failed` with a sentence for the user."""
+    """`changed` is called at each change of `state`, `failed` with an error for the user."""
 
     def __init__(self, changed: Callable[[], None], failed: Callable[[str], None]) -> None:
         self.state = STOPPED
@@ -29,12 +29,12 @@ class Session:
         self._changed = changed
         self._failed = failed
         self._closing = False
-        self._waiting: Callable[[], Simulation] | None = None  # for `run` to begin
+        self._waiting: Callable[[], Simulation] | None = None  # started when `run` begins
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
 
     async def run(self) -> None:
-        """Wait for simulations to be started, until `close`."""
+        """Serve the simulations that are started, until `close`."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             if self._closing:
@@ -44,10 +44,10 @@ class Session:
             await trio.sleep_forever()
 
     def start(self, build: Callable[[], Simulation]) -> bool:
-        """Serve what `build` makes; False while that cannot be.
+        """Serve the simulation that `build` returns; False unless `state` is stopped.
 
-        `build` is called in another thread, because thousands of devices take their time. It
-        raises ValueError and OSError for what is wrong.
+        `build` is called in another thread, because thousands of devices take some time. Its
+        ValueError or OSError is passed to `failed`.
         """
         if self.state != STOPPED:
             return False
@@ -60,13 +60,13 @@ class Session:
         return True
 
     def stop(self) -> None:
-        """End the simulation; its ports are free when `state` is stopped again."""
+        """End the simulation; its ports are free once `state` is stopped."""
         if self.state in (STARTING, RUNNING):
             self._move(STOPPING)
             self._scope.cancel()
 
     def close(self) -> None:
-        """Let `run` end."""
+        """End `run`."""
         self._closing = True
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()
@@ -86,7 +86,7 @@ class Session:
             self._failed(failure)
 
     async def _run(self, simulation: Simulation) -> str:
-        """Serve until cancelled; returns why it cannot be served at all."""
+        """Serve until cancelled; return why no device can be served."""
         view = self.view = simulation.view
         self._changed()
         async with trio.open_nursery() as nursery:
@@ -95,7 +95,7 @@ class Session:
             if len(problems) == view.device_count():
                 nursery.cancel_scope.cancel()
                 return described_problems(problems)
-            view.traffic(most=1)  # recorded from now on
+            view.traffic(most=1)  # begins the recording
             self._move(RUNNING)
             if problems:
                 self._failed(described_problems(problems))
@@ -108,7 +108,7 @@ class Session:
 
 
 def described_error(error: Exception) -> str:
-    """What an error says, without its number, and without the quotes of a KeyError."""
+    """Return the text of an error, without its number, and without the quotes of a KeyError."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error.args[0]) if isinstance(error, LookupError) and error.args else str(error)

@@ -1,4 +1,4 @@
-"""`Setup`: what is to be simulated, as it was typed into the form, and the simulation of it."""
+"""`Setup`: what was typed into the form, and the simulation made from it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from modwire import Endpoint
 from ..cli.arguments import parse_whole
 from ..simulator.files import read_device
 from ..simulator.meter import energy_meter
+from ..simulator.placing import CONSECUTIVE
 from ..simulator.simulation import Simulation, place
 
+__all__ = ["CONSECUTIVE", "MOST_DEVICES", "Setup"]
+
 MOST_DEVICES = 65535
-CONSECUTIVE = ("ports", "addresses")
 
 
 @dataclass(frozen=True)
 class Setup:
-    """Texts as the user typed them; without a `file` the built-in energy meter is simulated."""
+    """The texts in the form; without a `file` the built-in energy meter is simulated."""
 
     file: str = ""
     host: str = "127.0.0.1"
@@ -28,9 +30,9 @@ class Setup:
     consecutive: str = "ports"
 
     def simulation(self) -> Simulation:
-        """The simulation of it.
+        """Return the simulation.
 
-        Raises OSError for a file that cannot be read, and ValueError for all else that is wrong.
+        Raises OSError for a file that cannot be read, and ValueError for any other mistake.
         """
         port = parse_whole("port", self.port.strip(), 0, 65535)
         count = parse_whole("the number of devices", self.devices.strip(), 1, MOST_DEVICES)

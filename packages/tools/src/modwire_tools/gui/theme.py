@@ -1,4 +1,4 @@
-"""`Theme`: colours, type and sizes. All sizes follow from the type, which the user may enlarge."""
+"""`Theme`: colours, fonts and sizes. All sizes follow the font, which the user may enlarge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tkinter as tk
 from contextlib import suppress
 from tkinter import font as tkfont
 from tkinter import ttk
-from typing import Literal
+from typing import Any, Literal
 
 from .untyped import set_default
 
@@ -16,6 +16,7 @@ PANEL = "#ffffff"
 RAISED = "#eef2f4"
 INK = "#16212b"
 MUTED = "#566573"
+FAINT = "#96a3ad"
 LINE = "#dde4e9"
 STRONG_LINE = "#bcc8d1"
 ACCENT = "#0b6b86"
@@ -27,6 +28,150 @@ BAD = "#b42318"
 BAD_SOFT = "#fdecea"
 
 Anchor = Literal["center", "e", "n", "w"]
+
+_Settings = dict[str, dict[str, Any]]
+
+_FIELD: _Settings = {
+    "configure": {"bordercolor": STRONG_LINE, "lightcolor": PANEL, "darkcolor": PANEL},
+    "map": {
+        "bordercolor": [("focus", ACCENT)],
+        "lightcolor": [("focus", ACCENT), ("disabled", RAISED)],
+        "darkcolor": [("disabled", RAISED)],
+        "fieldbackground": [("disabled", RAISED), ("readonly", PANEL)],
+        "foreground": [("disabled", MUTED)],
+        "background": [("disabled", RAISED), ("active", RAISED), ("!disabled", PANEL)],
+        "arrowcolor": [("disabled", STRONG_LINE), ("!disabled", MUTED)],
+        "selectbackground": [("!focus", PANEL)],
+        "selectforeground": [("!focus", INK)],
+    },
+}
+_ON_BUTTON = [("disabled", GROUND), ("active", RAISED)]
+_ON_ACCENT = [("disabled", RAISED), ("active", ACCENT_DARK)]
+_STYLES: dict[str, _Settings] = {
+    ".": {
+        "configure": {
+            "background": GROUND,
+            "foreground": INK,
+            "bordercolor": LINE,
+            "lightcolor": GROUND,
+            "darkcolor": GROUND,
+            "troughcolor": RAISED,
+            "fieldbackground": PANEL,
+            "selectbackground": ACCENT,
+            "selectforeground": PANEL,
+            "insertcolor": INK,
+            "focuscolor": ACCENT,
+        },
+        "map": {"foreground": [("disabled", FAINT)]},
+    },
+    "TEntry": _FIELD,
+    "TSpinbox": _FIELD,
+    "TCombobox": _FIELD,
+    "TButton": {
+        "configure": {
+            "background": PANEL,
+            "bordercolor": STRONG_LINE,
+            "lightcolor": PANEL,
+            "darkcolor": PANEL,
+        },
+        "map": {
+            "background": [("disabled", GROUND), ("pressed", ACCENT_SOFT), ("active", RAISED)],
+            "bordercolor": [("disabled", LINE), ("focus", ACCENT)],
+            "lightcolor": _ON_BUTTON,
+            "darkcolor": _ON_BUTTON,
+        },
+    },
+    "Accent.TButton": {
+        "configure": {
+            "background": ACCENT,
+            "foreground": PANEL,
+            "bordercolor": ACCENT,
+            "lightcolor": ACCENT,
+            "darkcolor": ACCENT,
+            "focuscolor": PANEL,
+        },
+        "map": {
+            "background": _ON_ACCENT,
+            "foreground": [("disabled", FAINT)],
+            "bordercolor": [("disabled", LINE)],
+            "lightcolor": _ON_ACCENT,
+            "darkcolor": _ON_ACCENT,
+        },
+    },
+    "TNotebook": {"configure": {"bordercolor": LINE, "tabmargins": (0, 0, 0, 0)}},
+    "TNotebook.Tab": {
+        "configure": {"background": RAISED, "foreground": MUTED, "bordercolor": LINE},
+        "map": {
+            "background": [("selected", PANEL), ("active", ACCENT_SOFT)],
+            "foreground": [("selected", ACCENT)],
+            "lightcolor": [("selected", PANEL)],
+            "expand": [("selected", (0, 0, 0, 0))],
+        },
+    },
+    "Page.TFrame": {"configure": {"background": PANEL}},
+    "Page.TLabel": {"configure": {"background": PANEL}},
+    "Field.TLabel": {
+        "configure": {"background": PANEL, "foreground": FAINT},
+        "map": {"background": [("disabled", RAISED)]},
+    },
+    "Page.TCheckbutton": {
+        "configure": {"background": PANEL},
+        "map": {"background": [("active", PANEL)]},
+    },
+    "Treeview": {
+        "configure": {"background": PANEL, "bordercolor": LINE, "borderwidth": 0},
+        "map": {
+            "background": [("selected", "focus", ACCENT), ("selected", ACCENT_SOFT)],
+            "foreground": [("selected", "focus", PANEL), ("selected", INK)],
+        },
+    },
+    "Treeview.Heading": {
+        "configure": {"background": RAISED, "foreground": MUTED, "relief": "flat"},
+        "map": {"background": [("active", ACCENT_SOFT)]},
+    },
+    "TScrollbar": {
+        "configure": {
+            "background": STRONG_LINE,
+            "bordercolor": GROUND,
+            "relief": "flat",
+            "arrowcolor": MUTED,
+            "lightcolor": STRONG_LINE,
+            "gripcount": 0,
+        },
+        "map": {
+            "background": [("disabled", RAISED), ("active", MUTED)],
+            "lightcolor": [("disabled", RAISED)],
+            "arrowcolor": [("disabled", RAISED)],
+        },
+    },
+    "TPanedwindow": {"configure": {"background": GROUND}},
+    "Sash": {"configure": {"sashthickness": 8, "gripcount": 0}},
+    "TCheckbutton": {
+        "map": {
+            "background": [("active", GROUND)],
+            "indicatorbackground": [("selected", ACCENT), ("!selected", PANEL)],
+            "indicatorforeground": [("selected", PANEL)],
+        },
+    },
+}
+"""The styles on X11, on top of the theme clam; other systems keep their native look."""
+
+_DEFAULTS: dict[str, str | int] = {
+    "*TCombobox*Listbox.background": PANEL,
+    "*TCombobox*Listbox.foreground": INK,
+    "*TCombobox*Listbox.selectBackground": ACCENT,
+    "*TCombobox*Listbox.selectForeground": PANEL,
+    "*TCombobox*Listbox.font": "TkDefaultFont",
+    "*Menu.background": PANEL,
+    "*Menu.foreground": INK,
+    "*Menu.activeBackground": ACCENT,
+    "*Menu.activeForeground": PANEL,
+    "*Menu.borderWidth": 1,
+    "*Menu.activeBorderWidth": 0,
+    "*Menu.relief": "flat",
+}
+"""The same for widgets without styles."""
+
 
 _FONTS = (
     "TkDefaultFont",
@@ -42,11 +187,11 @@ _MOST_SCALE = 3.0
 
 
 def prefer_sharp_text() -> None:
-    """Tell Windows that the window scales by itself; to be called before it is there."""
+    """Tell Windows that the window scales itself; call it before the window is made."""
     if sys.platform == "win32":
         import ctypes
 
-        with suppress(AttributeError, OSError):  # before Windows 8.1
+        with suppress(AttributeError, OSError):  # missing before Windows 8.1
             ctypes.windll.shcore.SetProcessDpiAwareness(1)
 
 
@@ -69,15 +214,15 @@ class Theme:
         self._size()
 
     def px(self, points: float) -> int:
-        """The pixels of so many points, at least one."""
+        """Return a length in points as pixels, at least 1."""
         return max(1, round(self._root.winfo_fpixels(f"{points * self._scale}p")))
 
     def characters(self, count: float) -> int:
-        """The width of so many digits, in pixels."""
+        """Return the width of `count` digits in pixels."""
         return round(self.font.measure("0") * count)
 
     def zoom(self, factor: float) -> None:
-        """Make all type larger or smaller; 0 for the size that the system has chosen."""
+        """Scale all fonts by `factor`; 0 restores the size of the system."""
         scale = self._scale * factor if factor else 1.0
         self._scale = min(max(scale, _LEAST_SCALE), _MOST_SCALE)
         for name, font in self._fonts.items():
@@ -114,115 +259,10 @@ class Theme:
         style.configure("TCheckbutton", indicatorsize=self.px(8), padding=self.px(2))
 
     def _colour(self) -> None:
-        style, root = self.style, self._root
-        style.theme_use("clam")
-        root.configure(background=GROUND)
-        style.configure(
-            ".",
-            background=GROUND,
-            foreground=INK,
-            bordercolor=LINE,
-            lightcolor=GROUND,
-            darkcolor=GROUND,
-            troughcolor=RAISED,
-            fieldbackground=PANEL,
-            selectbackground=ACCENT,
-            selectforeground=PANEL,
-            insertcolor=INK,
-            focuscolor=ACCENT,
-        )
-        style.map(".", foreground=[("disabled", "#96a3ad")])
-        fields = ("TEntry", "TSpinbox", "TCombobox")
-        for name in fields:
-            style.configure(name, bordercolor=STRONG_LINE, lightcolor=PANEL, darkcolor=PANEL)
-            style.map(
-                name,
-                bordercolor=[("focus", ACCENT)],
-                lightcolor=[("focus", ACCENT), ("disabled", RAISED)],
-                darkcolor=[("disabled", RAISED)],
-                fieldbackground=[("disabled", RAISED), ("readonly", PANEL)],
-                foreground=[("disabled", MUTED)],
-                background=[("disabled", RAISED), ("active", RAISED), ("!disabled", PANEL)],
-                arrowcolor=[("disabled", STRONG_LINE), ("!disabled", MUTED)],
-                selectbackground=[("!focus", PANEL)],
-                selectforeground=[("!focus", INK)],
-            )
-        style.configure(
-            "TButton", background=PANEL, bordercolor=STRONG_LINE, lightcolor=PANEL, darkcolor=PANEL
-        )
-        style.map(
-            "TButton",
-            background=[("disabled", GROUND), ("pressed", ACCENT_SOFT), ("active", RAISED)],
-            bordercolor=[("disabled", LINE), ("focus", ACCENT)],
-            lightcolor=[("disabled", GROUND), ("active", RAISED)],
-            darkcolor=[("disabled", GROUND), ("active", RAISED)],
-        )
-        style.configure(
-            "Accent.TButton",
-            background=ACCENT,
-            foreground=PANEL,
-            bordercolor=ACCENT,
-            lightcolor=ACCENT,
-            darkcolor=ACCENT,
-            focuscolor=PANEL,
-        )
-        quiet = ("disabled", RAISED)
-        style.map(
-            "Accent.TButton",
-            background=[quiet, ("active", ACCENT_DARK)],
-            foreground=[("disabled", "#96a3ad")],
-            bordercolor=[("disabled", LINE)],
-            lightcolor=[quiet, ("active", ACCENT_DARK)],
-            darkcolor=[quiet, ("active", ACCENT_DARK)],
-        )
-        style.configure("TNotebook", bordercolor=LINE, tabmargins=(0, 0, 0, 0))
-        style.configure("TNotebook.Tab", background=RAISED, foreground=MUTED, bordercolor=LINE)
-        style.map(
-            "TNotebook.Tab",
-            background=[("selected", PANEL), ("active", ACCENT_SOFT)],
-            foreground=[("selected", ACCENT)],
-            lightcolor=[("selected", PANEL)],
-            expand=[("selected", (0, 0, 0, 0))],
-        )
-        style.configure("Page.TFrame", background=PANEL)
-        style.configure("Page.TLabel", background=PANEL)
-        style.configure("Field.TLabel", background=PANEL, foreground="#96a3ad")
-        style.map("Field.TLabel", background=[("disabled", RAISED)])
-        style.configure("Page.TCheckbutton", background=PANEL)
-        style.map("Page.TCheckbutton", background=[("active", PANEL)])
-        style.configure("Treeview", background=PANEL, bordercolor=LINE, borderwidth=0)
-        style.map(
-            "Treeview",
-            background=[("selected", "focus", ACCENT), ("selected", ACCENT_SOFT)],
-            foreground=[("selected", "focus", PANEL), ("selected", INK)],
-        )
-        style.configure("Treeview.Heading", background=RAISED, foreground=MUTED, relief="flat")
-        style.map("Treeview.Heading", background=[("active", ACCENT_SOFT)])
-        style.configure("TScrollbar", background=STRONG_LINE, bordercolor=GROUND, relief="flat")
-        style.configure("TScrollbar", arrowcolor=MUTED, lightcolor=STRONG_LINE, gripcount=0)
-        style.map(
-            "TScrollbar",
-            background=[("disabled", RAISED), ("active", MUTED)],
-            lightcolor=[("disabled", RAISED)],
-            arrowcolor=[("disabled", RAISED)],
-        )
-        style.configure("TPanedwindow", background=GROUND)
-        style.configure("Sash", sashthickness=8, gripcount=0)
-        style.map(
-            "TCheckbutton",
-            background=[("active", GROUND)],
-            indicatorbackground=[("selected", ACCENT), ("!selected", PANEL)],
-            indicatorforeground=[("selected", PANEL)],
-        )
-        set_default(root, "*TCombobox*Listbox.background", PANEL)
-        set_default(root, "*TCombobox*Listbox.foreground", INK)
-        set_default(root, "*TCombobox*Listbox.selectBackground", ACCENT)
-        set_default(root, "*TCombobox*Listbox.selectForeground", PANEL)
-        set_default(root, "*TCombobox*Listbox.font", "TkDefaultFont")
-        set_default(root, "*Menu.background", PANEL)
-        set_default(root, "*Menu.foreground", INK)
-        set_default(root, "*Menu.activeBackground", ACCENT)
-        set_default(root, "*Menu.activeForeground", PANEL)
-        set_default(root, "*Menu.borderWidth", 1)
-        set_default(root, "*Menu.activeBorderWidth", 0)
-        set_default(root, "*Menu.relief", "flat")
+        self.style.theme_use("clam")
+        for name, settings in _STYLES.items():
+            self.style.configure(name, **settings.get("configure", {}))
+            self.style.map(name, **settings.get("map", {}))
+        self._root.configure(background=GROUND)
+        for pattern, value in _DEFAULTS.items():
+            set_default(self._root, pattern, value)

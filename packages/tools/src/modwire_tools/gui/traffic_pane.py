@@ -1,4 +1,4 @@
-"""`TrafficPane`: requests and answers in words as they come, filtered, with their bytes."""
+"""`TrafficPane`: the latest requests and responses in words, filtered, with their bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = (
     Column("From", 13),
     Column("Unit", 3),
     Column("Request", 27, stretch=True),
-    Column("Answer", 24, stretch=True),
+    Column("Response", 24, stretch=True),
     Column("ms", 5, right=True),
 )
 _OUTCOMES = {"all": None, "ok": "ok", "exception": "exception", "silence": "silence"}
@@ -39,8 +39,33 @@ class TrafficPane(ttk.Frame):
         self._wanted = TrafficFilter()
         self._after = 0
         self._follows = True
-        self._messages: dict[str, Message] = {}  # by their rows, oldest first
+        self._messages: dict[str, Message] = {}  # by row, oldest first
         gap = colours.px(4)
+        self._add_filters(gap)
+        self.details = ttk.Label(
+            self, style="Fixed.TLabel", background=theme.PANEL, padding=gap, text="\n"
+        )
+        self.details.pack(side="bottom", fill="x")
+        frame = ttk.Frame(self)
+        self.tree = ttk.Treeview(
+            frame,
+            columns=[str(number) for number in range(len(_COLUMNS))],
+            show="headings",
+            selectmode="browse",
+            height=4,
+        )
+        self._columns = Columns(self.tree, colours, _COLUMNS)
+        scrollbar = add_scrollbar(frame, self.tree)
+        self.tree.configure(yscrollcommand=scrollbar.set)
+        scrollbar.pack(side="right", fill="y")
+        self.tree.pack(side="left", fill="both", expand=True)
+        frame.pack(fill="both", expand=True)
+        self.tree.bind("<<TreeviewSelect>>", lambda event: self._show_details())
+        self.tree.bind("<Configure>", lambda event: self._follow(), add="+")
+        self.tree.bind("<FocusIn>", lambda event: self._focus())
+
+    def _add_filters(self, gap: int) -> None:
+        """Add the row of fields above the list."""
         bar = ttk.Frame(self, style="Page.TFrame", padding=gap)
         ttk.Label(bar, text="Filter:", style="Page.TLabel").pack(side="left")
         self.text = ttk.Entry(bar, width=9)
@@ -69,41 +94,20 @@ class TrafficPane(ttk.Frame):
         )
         self.pause.pack(side="left")
         bar.pack(fill="x")
-        self.details = ttk.Label(
-            self, style="Fixed.TLabel", background=theme.PANEL, padding=gap, text="\n"
-        )
-        self.details.pack(side="bottom", fill="x")
-        frame = ttk.Frame(self)
-        self.tree = ttk.Treeview(
-            frame,
-            columns=[str(number) for number in range(len(_COLUMNS))],
-            show="headings",
-            selectmode="browse",
-            height=4,
-        )
-        self._columns = Columns(self.tree, colours, _COLUMNS)
-        scrollbar = add_scrollbar(frame, self.tree)
-        self.tree.configure(yscrollcommand=scrollbar.set)
-        scrollbar.pack(side="right", fill="y")
-        self.tree.pack(side="left", fill="both", expand=True)
-        frame.pack(fill="both", expand=True)
         for entry in (self.text, self.peer, self.functions):
             entry.bind("<KeyRelease>", lambda event: self.refresh())
         self.outcome.bind("<<ComboboxSelected>>", lambda event: self.refresh())
-        self.tree.bind("<<TreeviewSelect>>", lambda event: self._show_details())
-        self.tree.bind("<Configure>", lambda event: self._follow(), add="+")
-        self.tree.bind("<FocusIn>", lambda event: self._focus())
 
     def measure(self) -> None:
-        """The type has another size."""
+        """Adapt to another font size."""
         self._columns.measure()
 
     def focus_inside(self) -> None:
-        """Put the focus where the user goes on."""
+        """Set the focus to the main widget of the page."""
         self.tree.focus_set()
 
     def refresh(self) -> None:
-        """Add what came since, or show anew what another filter lets through."""
+        """Add the new messages, or show all again after a change of the filter."""
         view = self._choice.view
         wanted = self._filter()
         if wanted is None:
@@ -124,7 +128,7 @@ class TrafficPane(ttk.Frame):
             self._add(messages)
 
     def _filter(self) -> TrafficFilter | None:
-        """What the fields ask for; None while the functions are half typed."""
+        """Return the filter in the fields; None while the function codes are incomplete."""
         functions: list[int] | None = None
         codes = self.functions.get().replace(",", " ").split()
         if codes:
@@ -150,7 +154,7 @@ class TrafficPane(ttk.Frame):
         self._follow()
 
     def _follow(self) -> None:
-        """Keep the end in sight, if it was there before."""
+        """Scroll to the end, if it was visible before."""
         if self._follows and self._messages:
             self.tree.see(next(reversed(self._messages)))
 
@@ -161,7 +165,7 @@ class TrafficPane(ttk.Frame):
                 del self._messages[row]
 
     def _focus(self) -> None:
-        """A list that is reached by Tab has a row to begin with."""
+        """Select a row when the list gets the focus by Tab."""
         if self._messages and not self.tree.selection():
             row = next(reversed(self._messages))
             self.tree.selection_set(row)
@@ -174,7 +178,7 @@ class TrafficPane(ttk.Frame):
             self.details.configure(text="\n")
             return
         fault = f"   (fault: {message.fault})" if message.fault else ""
-        answer = spaced_hex(message.response) or "nothing"
+        answer = spaced_hex(message.response) or "no bytes"
         self.details.configure(
             text=f"{_cut(message.request_text)}: {_cut(spaced_hex(message.request))}\n"
             f"{_cut(message.response_text)}: {_cut(answer)}{fault}"

@@ -1,4 +1,4 @@
-"""`TrendChart`: the latest values of a point as a line, with the scale of values and times."""
+"""`TrendChart`: the latest values of a point as a line, with axes for value and time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEAST_SECONDS = 30.0
 
 
 class TrendChart(tk.Canvas):
-    """Draws what it is told by `show`; drawn again when its size changes."""
+    """Draws the samples of the latest `show`, again whenever its size changes."""
 
     def __init__(self, parent: tk.Misc, colours: Theme) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ class TrendChart(tk.Canvas):
         self.bind("<Configure>", lambda event: self._draw())
 
     def show(self, name: str, unit: str, samples: Sequence[tuple[float, float]]) -> None:
-        """Draw samples, (time, value) with the oldest first; without a name nothing."""
+        """Draw samples, (time, value), oldest first; nothing for an empty name."""
         if (name, unit, samples) != (self._name, self._unit, self._samples):
             self._name, self._unit, self._samples = name, unit, samples
             self._draw()
@@ -43,23 +43,10 @@ class TrendChart(tk.Canvas):
         px = self._colours.px
         line = self._colours.font.metrics("linespace")
         if not self._name or not self._samples:
-            text = f"{self._name} has no number to draw" if self._name else "Choose a point to draw"
+            text = f"{self._name} is not a number" if self._name else "Choose a point to draw"
             self._text(width / 2, height / 2, text, "center")
             return
-        unit = f" {self._unit}" if self._unit else ""
-        last = self._samples[-1][1]
-        self.create_text(
-            px(8), px(5), text=self._name, anchor="nw", font=self._colours.bold, fill=theme.INK
-        )
-        self.create_text(
-            width - px(8),
-            px(5),
-            text=f"{shown_value(last)}{unit}",
-            anchor="ne",
-            font=self._colours.bold,
-            fill=theme.ACCENT,
-            tags="last",
-        )
+        self._draw_head(width)
         values = [value for _, value in self._samples]
         ticks = value_ticks(min(values), max(values), max(2, min(6, int(height / line / 2.5))))
         low, high = ticks[0], ticks[-1]
@@ -69,7 +56,7 @@ class TrendChart(tk.Canvas):
         bottom = height - line - px(8)
         if right - left < 20 or bottom - top < 20:
             return
-        # An axis of whole time steps, so that it does not jitter with each sample.
+        # The axis has whole time steps, so that it does not jitter with each sample.
         end = self._samples[-1][0]
         begin = min(self._samples[0][0], end - _LEAST_SECONDS)
 
@@ -96,6 +83,29 @@ class TrendChart(tk.Canvas):
         points = [
             coordinate for at, value in self._samples for coordinate in (x_of(at), y_of(value))
         ]
+        self._draw_line(points, bottom)
+
+    def _draw_head(self, width: int) -> None:
+        """Draw the name of the point on the left, and its value on the right."""
+        px = self._colours.px
+        unit = f" {self._unit}" if self._unit else ""
+        last = self._samples[-1][1]
+        self.create_text(
+            px(8), px(5), text=self._name, anchor="nw", font=self._colours.bold, fill=theme.INK
+        )
+        self.create_text(
+            width - px(8),
+            px(5),
+            text=f"{shown_value(last)}{unit}",
+            anchor="ne",
+            font=self._colours.bold,
+            fill=theme.ACCENT,
+            tags="last",
+        )
+
+    def _draw_line(self, points: Sequence[float], bottom: float) -> None:
+        """Draw the line through `points`, x and y in turn, the area below it, and its end."""
+        px = self._colours.px
         if len(points) >= 4:
             self.create_polygon(
                 points[0], bottom, *points, points[-2], bottom, fill=theme.ACCENT_SOFT, outline=""
@@ -110,7 +120,7 @@ class TrendChart(tk.Canvas):
 
 
 def value_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most about `most` round values, the first not over `low`, the last not under `high`."""
+    """Return about `most` round values at most, from `low` or less to `high` or more."""
     if not high > low:
         spread = abs(low) * 0.01 or 1.0
         low, high = low - spread, high + spread
@@ -122,7 +132,7 @@ def value_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def time_step(seconds: float, most: int) -> float:
-    """The seconds between two marks, of which there are at most about `most`."""
+    """Return the seconds between two ticks, for about `most` ticks at most."""
     for step in (5, 10, 15, 30, 60, 120, 300, 600, 1800):
         if seconds / step <= most:
             return step
@@ -133,6 +143,6 @@ def _label(tick: float, step: float) -> str:
     if max(abs(tick), step) >= 1e7 or step < 1e-6:
         return f"{tick:.4g}"
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    # A step of 2.5, or of 0.25, has a digit more than its size.
+    # A step of 2.5 or 0.25 needs one more digit than 1 or 0.1.
     digits += round(step * 10**digits, 6) % 1 != 0
     return f"{tick:.{digits}f}"

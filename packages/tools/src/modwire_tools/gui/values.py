@@ -1,4 +1,4 @@
-"""Values of points and tables as the window shows them, and as they are typed into it."""
+"""The text of values in the window, and the values of typed text."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _FLOATS = ("float16", "float32", "float64")
 
 
 def shown(point: PointInfo) -> str:
-    """The value of a point: "230.1", "on", and of bits "0101", the lowest last."""
+    """Return the text of a point's value: "230.1", "on", or "0101" for bits, lowest bit last."""
     value = point.value
     if value is None:
-        return "none of its type"
+        return "invalid"
     if isinstance(value, list):
         items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
         if point.type == "bits":
@@ -29,7 +29,7 @@ def _shown(value: object) -> str:
 
 
 def typed(point: PointInfo, text: str) -> object:
-    """What `text` stands for as a value of `point`; raises ValueError."""
+    """Return the value of `point` that was typed as `text`; raises ValueError."""
     if point.type == "string":
         return text
     if point.type == "bool":
@@ -44,12 +44,12 @@ def typed(point: PointInfo, text: str) -> object:
     number = _number(text)
     if number is None:
         raise ValueError(f"{point.name} must be a number, got {text!r}")
-    # What is scaled may have decimals in a register of whole numbers: the view decides.
+    # A scaled value may have decimals in an integer register: the view decides.
     return float(number) if point.type in _FLOATS else number
 
 
 def parse_register(text: str) -> int:
-    """The register that `text` stands for: decimal, negative or hexadecimal; raises ValueError."""
+    """Return the register typed as `text`: decimal, negative or hexadecimal. ValueError."""
     number = _number(text.strip())
     if not isinstance(number, int) or not -0x8000 <= number <= 0xFFFF:
         raise ValueError(
@@ -74,11 +74,11 @@ def _hexadecimal(text: str) -> int:
 
 
 def spaced_hex(digits: str) -> str:
-    """Hexadecimal digits, byte by byte."""
+    """Return hexadecimal digits with spaces between the bytes."""
     return " ".join(digits[at : at + 2] for at in range(0, len(digits), 2)).upper()
 
 
 def text_of(registers: Sequence[int]) -> str:
-    """Registers as the text that they may be: two characters each, a dot for what is none."""
+    """Return registers as text: two characters each, with a dot for other bytes."""
     data = b"".join(register.to_bytes(2, "big") for register in registers)
     return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data)

@@ -1,4 +1,4 @@
-"""`Window`: the whole window, and its life; `show` is what `modwire gui` calls."""
+"""`Window`: the main window; `modwire gui` opens it by `show`."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ from .untyped import add_pane, call_book, move_sash
 if TYPE_CHECKING:
     import outcome
 
-_INTERVAL = 400  # milliseconds between two looks at what is shown
+_INTERVAL = 400  # milliseconds between two updates
 _LOG = logging.getLogger(__name__)
 _NOTHING = """\
 Nothing is simulated.
 
 Choose a device file, or leave the field empty for a small energy meter,
-say where it shall be served, and press Start (F5)."""
+enter where to serve it, and press Start (F5)."""
 _KEYS = """\
 F5  start       Shift+F5  stop
 Ctrl+O  choose a device file
 Ctrl+1 to Ctrl+5  points, registers, traffic, clients, faults
 Enter  edit the chosen point or register, switch a bit
-Space  hold a point, or let it live
+Space  hold a point, or release it
 Ctrl+F  filter the traffic
-Ctrl++, Ctrl+-, Ctrl+0  larger, smaller, usual type
-Alt and an underlined letter  go there"""
+Ctrl++, Ctrl+-, Ctrl+0  larger, smaller, usual text
+Alt and an underlined letter  go to that field or button"""
 
 
 class NoDisplayError(OSError):
-    """There is no screen for a window; its text says what to do."""
+    """Raised if there is no screen for a window; its text says what to do."""
 
 
 class Window:
-    """The window, at work while `run` is. Raises `NoDisplayError`."""
+    """The window, which works while `run` runs. Raises `NoDisplayError`."""
 
     def __init__(self, setup: Setup) -> None:
         prefer_sharp_text()
@@ -62,7 +62,7 @@ class Window:
             self.root = tk.Tk(className="modwire")
         except tk.TclError as error:
             raise NoDisplayError(_no_display(str(error))) from None
-        self.root.withdraw()  # until everything is in its place
+        self.root.withdraw()  # until it is laid out
         self._interrupted = False
         self._ended: outcome.Outcome[None] | None = None
         self._refreshing = ""
@@ -77,9 +77,9 @@ class Window:
         self._place()
 
     def run(self, *, start: bool = False) -> bool:
-        """Show it until it is closed; returns whether Ctrl+C did. `start` simulates at once.
+        """Show the window until it is closed; return True if Ctrl+C closed it.
 
-        Belongs in the main thread, where signals arrive.
+        With `start`, the simulation starts at once. Call it in the main thread, for signals.
         """
         handlers = {
             number: signal.signal(number, self._signalled)
@@ -101,11 +101,11 @@ class Window:
         return self._interrupted
 
     def close(self) -> None:
-        """End the simulation, and then the window."""
+        """End the simulation, and then close the window."""
         self.root.withdraw()
         self.session.close()
 
-    # Its parts.
+    # Widgets.
 
     def _build(self, setup: Setup) -> None:
         root, theme = self.root, self.theme
@@ -194,22 +194,22 @@ class Window:
                         SEPARATOR,
                         Entry("F&ilter traffic", self._filter_traffic, "Control-f"),
                         SEPARATOR,
-                        Entry("&Larger type", lambda: self.zoom(1.1), "Control-plus"),
-                        Entry("&Smaller type", lambda: self.zoom(1 / 1.1), "Control-minus"),
-                        Entry("&Usual type", lambda: self.zoom(0), "Control-Key-0"),
+                        Entry("&Larger text", lambda: self.zoom(1.1), "Control-plus"),
+                        Entry("&Smaller text", lambda: self.zoom(1 / 1.1), "Control-minus"),
+                        Entry("&Usual text size", lambda: self.zoom(0), "Control-Key-0"),
                     ),
                 ),
                 ("&Help", (Entry("&Keys", self._show_keys, "F1"),)),
             ),
         )
-        # A plus is behind Shift on many keyboards, and zoom is expected without it.
+        # On many keyboards, plus needs Shift; zoom must work without it.
         self.root.bind("<Control-equal>", lambda event: self.zoom(1.1))
-        # Enter pushes a button, as Space does.
+        # Enter pushes a button, like Space.
         self.root.bind_class("TButton", "<Return>", self._push)
         self.root.bind("<Escape>", lambda event: self.tell(""))
 
     def _place(self) -> None:
-        """As large as the lists want to be, at most nearly the screen."""
+        """Size the window for its lists, but smaller than the screen."""
         root, theme = self.root, self.theme
         root.update_idletasks()
         width = min(theme.characters(170), round(root.winfo_screenwidth() * 0.95))
@@ -219,10 +219,10 @@ class Window:
         move_sash(self._panes, round(width * 0.37))
         root.minsize(min(width, theme.characters(90)), min(height, theme.px(300)))
 
-    # What the user does.
+    # Commands.
 
     def start(self) -> None:
-        """Simulate what the form says."""
+        """Start the simulation that the form describes."""
         if self.session.start(self.form.setup().simulation):
             self.tell("")
 
@@ -240,7 +240,7 @@ class Window:
             self.form.set_file("")
 
     def select_page(self, index: int) -> None:
-        """Show a page of the notebook, with the focus in it."""
+        """Show a page of the notebook, and set the focus to it."""
         call_book(self.book, "select", index)
         self._pages[index].focus_inside()
 
@@ -249,7 +249,7 @@ class Window:
         self.traffic.text.focus_set()
 
     def zoom(self, factor: float) -> None:
-        """Make all type larger or smaller; 0 for its usual size."""
+        """Scale all fonts by `factor`; 0 restores the usual size."""
         self.theme.zoom(factor)
         for page in (self.devices, *self._pages):
             page.measure()
@@ -260,7 +260,7 @@ class Window:
         messagebox.showinfo("Keys", _KEYS, parent=self.root)
 
     def tell(self, text: str) -> None:
-        """Show a sentence until something else is done; "" takes it away."""
+        """Show a message until the next action; "" removes it."""
         self.message.configure(text=text)
         if text:
             self.message.pack(
@@ -269,7 +269,7 @@ class Window:
         else:
             self.message.pack_forget()
 
-    # What is shown.
+    # Display.
 
     def _session_changed(self) -> None:
         state = self.session.state
@@ -337,10 +337,10 @@ class Window:
         self.choice.unit = self._unit_ids[self.units.current()]
         self._refresh_page()
 
-    # How it ends.
+    # Ending.
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        # Anything may be going on at this moment, so the rest waits for its turn.
+        # A signal comes at any moment; the rest waits for the main loop.
         self._interrupted = number == signal.SIGINT
         self.root.after(0, self.close)
 
@@ -359,12 +359,12 @@ class Window:
         if isinstance(error, (ValueError, LookupError, OSError)):
             self.tell(described_error(error))
         else:
-            self.tell(f"This is a mistake of modwire, please report it: {error!r}")
+            self.tell(f"This is a bug in modwire, please report it: {error!r}")
             _LOG.error("in a callback of the window", exc_info=(kind, error, traceback))
 
 
 def show(setup: Setup, *, start: bool = False) -> bool:
-    """Open the window and wait until it is closed; returns whether Ctrl+C closed it.
+    """Open the window and wait until it is closed; return True if Ctrl+C closed it.
 
     Raises `NoDisplayError`.
     """

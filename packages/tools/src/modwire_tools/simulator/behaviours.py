@@ -1,7 +1,7 @@
-"""How values live: each behaviour is a plain description, and `begin` makes what computes values.
+"""Behaviours: how values change over time. Each is a plain description; `begin` makes its `Source`.
 
-All times are seconds of the device's own life, given by whoever asks: nothing here has a clock.
-The same seed and the same time give the same value, however often it is asked for.
+All times are seconds of the device's own time, and are passed in: nothing here reads a clock.
+The same seed and the same time give the same value, however often it is computed.
 """
 
 from __future__ import annotations
@@ -10,43 +10,47 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
+
+from msgspec import Meta
 
 _MASK = (1 << 64) - 1
-_MOST_STEPS = 2000  # of a random walk that are made up for at once
+_MOST_STEPS = 2000  # of a random walk that are computed at once after a long time without a read
+
+Positive = Annotated[float, Meta(gt=0)]
 
 Lookup = Callable[[str, float], object]
-"""Gives the value of another point of the unit at a time; LookupError if there is none."""
+"""Returns the value of another point of the unit at a time; raises LookupError."""
 
 
 class Source(Protocol):
-    """A value that lives: computed when it is asked for."""
+    """A changing value, computed when it is read."""
 
     def value(self, time: float, /) -> object:
-        """The value at `time`, which does not go backwards."""
+        """Return the value at `time`, which must not be before that of an earlier call."""
         ...
 
     def resume(self, value: object, time: float, /) -> bool:
-        """Go on from `value`, which was written at `time`; False where that makes no sense."""
+        """Continue from `value`, which was written at `time`; False if that is impossible."""
         ...
 
 
 class Behaviour(Protocol):
-    """How a value lives."""
+    """A description of how a value changes."""
 
     @property
     def text(self) -> str:
-        """For people: "sine around 230, 60 s"."""
+        """The behaviour in words: "sine around 230, 60 s"."""
         ...
 
     def begin(self, seed: int, lookup: Lookup) -> Source:
-        """What computes the values of one point; `seed` makes its noise its own."""
+        """Return the source of one point's values; points with other seeds have other noise."""
         ...
 
 
 def noise(seed: int, step: int) -> float:
-    """A number from 0.0 up to 1.0 that looks random, the same for the same arguments."""
-    # The mixing of SplitMix64: any step can be had without those before it, and without state.
+    """Return a pseudo-random number, 0.0 up to 1.0, that depends on the arguments only."""
+    # The mixing of SplitMix64: each step is computed without those before it, and without state.
     mixed = (seed + step * 0x9E3779B97F4A7C15) & _MASK
     mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _MASK
     mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _MASK
@@ -54,19 +58,19 @@ def noise(seed: int, step: int) -> float:
 
 
 def as_number(value: object) -> float | None:
-    """`value`, if it is a finite number; bits are 0 and 1."""
+    """Return `value` if it is a finite number, else None; bits are 0 and 1."""
     if isinstance(value, (int, float)) and math.isfinite(value):
         return value
     return None
 
 
 def short(number: float) -> str:
-    """A number as people write it: 60, not 60.0."""
+    """Return a number as people write it: 60, not 60.0."""
     return f"{number:.10g}"
 
 
 class _Fixed:
-    """A source that knows no other way than its own."""
+    """A source that cannot continue from a written value."""
 
     def __init__(self, function: Callable[[float], object]) -> None:
         self.value = function
@@ -77,30 +81,30 @@ class _Fixed:
 
 @dataclass(frozen=True)
 class Sine:
-    """Swings by `amplitude` around a middle, once in `period` seconds.
+    """A sine wave of `amplitude` around a middle, one period in `period` seconds.
 
-    `phase` is where it begins, 0.0 to 1.0 of a period; `noise` is how far it strays at most.
+    `phase` is where it begins, 0.0 to 1.0 of a period; `noise` is the largest random deviation.
     """
 
     around: float
     amplitude: float
-    period: float
+    period: Positive
     phase: float = 0.0
     noise: float = 0.0
 
     @property
     def text(self) -> str:
-        strays = f", noise {short(self.noise)}" if self.noise else ""
-        return f"sine around {short(self.around)}, {short(self.period)} s{strays}"
+        noise_text = f", noise {short(self.noise)}" if self.noise else ""
+        return f"sine around {short(self.around)}, {short(self.period)} s{noise_text}"
 
     def begin(self, seed: int, lookup: Lookup) -> Source:
-        around, amplitude, phase, strays = self.around, self.amplitude, self.phase, self.noise
-        frequency = 1 / self.period
+        around, amplitude, phase = self.around, self.amplitude, self.phase
+        frequency, deviation = 1 / self.period, self.noise
 
         def value(time: float) -> float:
             found = around + amplitude * math.sin(math.tau * (time * frequency + phase))
-            if strays:
-                found += strays * (2 * noise(seed, int(time * 10)) - 1)
+            if deviation:
+                found += deviation * (2 * noise(seed, int(time * 10)) - 1)
             return found
 
         return _Fixed(value)
@@ -108,15 +112,15 @@ class Sine:
 
 @dataclass(frozen=True)
 class Ramp:
-    """Goes from `start` to `end` in `period` seconds.
+    """A straight line from `start` to `end` in `period` seconds.
 
-    Then it begins anew ("repeat"), goes back and forth ("bounce") or stays there ("once").
+    Then it restarts ("repeat"), returns and restarts ("bounce") or stays at the end ("once").
     """
 
     start: float
     end: float
-    period: float
-    then: str = "repeat"
+    period: Positive
+    then: Literal["repeat", "bounce", "once"] = "repeat"
 
     @property
     def text(self) -> str:
@@ -158,11 +162,11 @@ class _Ramping:
 
 @dataclass(frozen=True)
 class RandomWalk:
-    """Takes a step of at most `step`, up or down, every `interval` seconds, within bounds."""
+    """A random step of at most `step`, up or down, every `interval` seconds, within bounds."""
 
     start: float
-    step: float
-    interval: float = 1.0
+    step: Positive
+    interval: Positive = 1.0
     low: float = -math.inf
     high: float = math.inf
 
@@ -192,7 +196,7 @@ class _Walking:
         while self._done < due:
             self._done += 1
             by = walk.step * (2 * noise(self._seed, self._done) - 1)
-            # A step that would lead out of the bounds is taken the other way.
+            # A step beyond the bounds is taken in the other direction.
             at = at + by if walk.low <= at + by <= walk.high else at - by
             at = min(max(at, walk.low), walk.high)
         self._at = at
@@ -209,12 +213,12 @@ class _Walking:
 
 @dataclass(frozen=True)
 class Counter:
-    """Counts up by `rate` in a second, in steps of `step`; starts again at 0 at `modulo`."""
+    """A counter with `rate` counts per second, in steps of `step`; wraps to 0 at `modulo`."""
 
     start: float = 0.0
     rate: float = 1.0
-    step: float = 0.0
-    modulo: float | None = None
+    step: Positive = 0.0
+    modulo: Positive | None = None
 
     @property
     def text(self) -> str:
@@ -235,7 +239,7 @@ class _Counting:
         counter = self._counter
         counted = counter.rate * (time - self._since)
         if counter.step:
-            # A little more, because 0.3 / 0.1 is 2.9999999999999996.
+            # The small term is for rounding: 0.3 / 0.1 is 2.9999999999999996.
             counted = math.floor(counted / counter.step + 1e-9) * counter.step
         value = self._from + counted
         return value if counter.modulo is None else value % counter.modulo
@@ -250,7 +254,7 @@ class _Counting:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values, the next one every `interval` seconds, in order or at random."""
+    """One of several values, another every `interval` seconds, in order or at random."""
 
     values: Sequence[object]
     interval: float = 1.0
@@ -274,7 +278,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Copy:
-    """What another point of the unit says."""
+    """The value of another point of the unit."""
 
     point: str
 
@@ -289,9 +293,9 @@ class Copy:
 
 @dataclass(frozen=True)
 class Replay:
-    """What was recorded: `values` at `times`, which ascend from 0.0; again from there if it loops.
+    """A recording: `values` at `times`, which ascend from 0.0; repeated if `loop`.
 
-    `file`, `column` and `time_column` are what a device file says of them.
+    `file`, `column` and `time_column` are where a device file takes them from.
     """
 
     file: str
@@ -310,9 +314,9 @@ class Replay:
         return _Fixed(self.at)
 
     def at(self, time: float) -> float:
-        """The value at a time."""
+        """Return the value at `time`."""
         times, values = self.times, self.values
-        # The last value stands as long as the one before it, then the loop begins anew.
+        # The last value holds for as long as the one before it, then the loop restarts.
         last = times[-1]
         length = last + (last - times[-2] if len(times) > 1 else 1.0)
         if self.loop:

@@ -1,7 +1,7 @@
-"""What a simulated device is made of: plain values, as a device file has them.
+"""`DeviceSpec`: the description of a simulated device in plain values, as a device file has it.
 
-`files` reads and writes them, `scrape` makes them of a real device, `units` brings them to life.
-Nothing here runs, so that one description may stand for thousands of devices.
+`files` reads and writes it, `modwire scrape` makes one from a real device, and `units` makes
+running units from it. One description serves for thousands of devices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .behaviours import Behaviour
 from .view import Faults
 
 SILENCE = -1
-"""In place of an exception code: nothing is answered."""
+"""Stands in place of an exception code for no response."""
 
 Scalar = int | float | str | bool
 PointValue = Scalar | Sequence[Scalar]
@@ -24,9 +24,9 @@ PointValue = Scalar | Sequence[Scalar]
 class BlockSpec:
     """Values at consecutive addresses of a table.
 
-    `read_only` refuses writes with exception 02. `step` is for devices that have values of
-    several registers and refuse half ones: a read must begin and end at a multiple of it from the
-    first address on. What is `apart` cannot be read together with what touches it.
+    With `read_only`, a write gets exception 02. `step` is for devices whose values have several
+    registers and must be read whole: a read must begin and end at a multiple of it, counted from
+    the first address. With `apart`, one read cannot include an adjacent block as well.
     """
 
     place: Place
@@ -37,13 +37,13 @@ class BlockSpec:
 
     @property
     def stop(self) -> int:
-        """The address behind the last value."""
+        """The address after the last value."""
         return self.place.address + len(self.values)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Addresses of a table that answer with an exception code, or `SILENCE`."""
+    """Addresses of a table whose response is an exception code, or `SILENCE`."""
 
     place: Place
     count: int
@@ -52,7 +52,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Limit:
-    """The longest read of a table that a device answers; longer ones get the exception code."""
+    """The longest read of a table that a device allows; longer ones get exception `code`."""
 
     count: int
     code: int = 3
@@ -63,7 +63,7 @@ class PointSpec:
     """A typed, named value at a place.
 
     `type` is one of `points.TYPES`; `size` is the length of a string in bytes, of a BCD number in
-    digits, of bits in bits. `behaviour` is None for a value that stays as it is.
+    digits, of bits in bits. `behaviour` is None for a constant value.
     """
 
     name: str
@@ -80,7 +80,7 @@ class PointSpec:
 
 @dataclass(frozen=True)
 class FileSpec:
-    """A file of functions 20 and 21: its records from `start` on."""
+    """A file of functions 20 and 21: its records, the first one with number `start`."""
 
     number: int
     start: int
@@ -89,7 +89,7 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class ServerId:
-    """The answer to function 17; `is_running` is None where it ends with the id."""
+    """The response to function 17; `is_running` is None if it ends with the id."""
 
     id: bytes = b"modwire"
     is_running: bool | None = True
@@ -100,9 +100,9 @@ class ServerId:
 class UnitSpec:
     """A unit of a device.
 
-    `missing` has the exception code of a table's addresses that are in no block, where that is
-    not 02; `refuses` the codes of whole functions, by function code. Either may be `SILENCE`.
-    With `every_id` the unit answers to every unit id that no other unit of its device has.
+    `missing` has, by table, the exception code for addresses in no block, if it is not 02;
+    `refuses` has the codes of whole functions, by function code. Either may be `SILENCE`.
+    With `every_id` the unit also responds to every unit id that its device has no other unit for.
     """
 
     id: int
@@ -126,7 +126,7 @@ class UnitSpec:
 
 @dataclass(frozen=True)
 class DeviceSpec:
-    """A device: its name and its units, by ascending id."""
+    """A device: its name, and its units by ascending id."""
 
     name: str
     units: Sequence[UnitSpec]

@@ -1,7 +1,7 @@
-"""`Expression`: a value that is computed by a line of Python, without the dangers of `eval`.
+"""`Expression`: a value computed by a line of Python, without the dangers of `eval`.
 
-simpleeval walks the syntax tree: there are numbers, comparisons and the functions below, and no
-way to attributes or imports. What it lets run long, or become large, has limits here.
+simpleeval walks the syntax tree: it allows numbers, comparisons and the functions below, but no
+attributes and no imports. Operations that could run long, or use much memory, are limited here.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from simpleeval import (  # type: ignore[import-untyped]
 
 from .behaviours import Lookup, Source, noise
 
-_SimpleEval: Any = SimpleEval  # it has no types
-_MOST_BITS = 4096  # of a power; a float has 1024
-_MOST_DIGITS = 400  # that a number is rounded to; a float has 324
-_MOST_SHOWN = 200  # characters of what went wrong
+_SimpleEval: Any = SimpleEval  # simpleeval has no type hints
+_MOST_BITS = 4096  # of the result of **; a float has 1024
+_MOST_DIGITS = 400  # that round() takes; a float has 324
+_MOST_SHOWN = 200  # characters of a quoted expression or error
 
 
 def _round(number: Any, digits: int = 0) -> object:
-    """`round`, which would take for ever for round(1, -1_000_000_000)."""
+    """`round` with a limit: round(1, -1_000_000_000) would run for ever."""
     if abs(digits) > _MOST_DIGITS:
         raise ValueError(f"digits must be -{_MOST_DIGITS}..{_MOST_DIGITS}, got {digits:.3g}")
     return round(number, digits) if digits else round(number)
 
 
 def _power(base: Any, exponent: Any) -> object:
-    """`base ** exponent`; of whole numbers it would be as long as there is memory."""
+    """`base ** exponent` with a limit: a power of integers could fill the memory."""
     if isinstance(base, int) and isinstance(exponent, int):
         if base.bit_length() * exponent > _MOST_BITS:
             raise OverflowError("a power is too large")
@@ -43,7 +43,7 @@ def _power(base: Any, exponent: Any) -> object:
 
 
 def _remainder(left: Any, right: Any) -> object:
-    """`left % right`, of numbers: for a text it would be a format of any width."""
+    """`left % right` for numbers: with a text it would be formatting, of any width."""
     if isinstance(left, (str, bytes)):
         raise TypeError("% is for numbers, not for texts")
     return left % right
@@ -72,15 +72,15 @@ _LIMITED: dict[type[ast.AST], Callable[..., object]] = {
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "True": True, "False": False}
 NAMES = ("t", "random()", *_CONSTANTS, *FUNCTIONS)
-"""What may stand in an expression beside numbers and the names of points."""
+"""The names in an expression, beside those of points."""
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A line of Python with `t`, the seconds of the device's life, and the points of the unit.
+    """A line of Python with `t`, the device's time in seconds, and the points of the unit.
 
-    `random()` is a new number from 0.0 up to 1.0 each tenth of a second. Raises ValueError for
-    what is no expression.
+    `random()` is a new number, 0.0 up to 1.0, every tenth of a second. Raises ValueError if it
+    is no expression.
     """
 
     expression: str
@@ -107,31 +107,31 @@ class Expression:
         return _Evaluating(self._evaluator, _Names(lookup, seed))
 
     def check(self, lookup: Lookup, time: float = 0.0) -> None:
-        """Raise ValueError if it cannot be computed, such as for a name that is not there."""
+        """Raise ValueError if it cannot be computed, for example because of an unknown name."""
         names = _Names(lookup, 0)
         names.time = time
         try:
             self._evaluator.evaluate(names)
         except ArithmeticError:
-            pass  # at this time only, perhaps
+            pass  # perhaps only at this time, such as a division by a value that is 0 now
         except NameNotDefined as error:
             name = getattr(error, "name", None) or str(error)
             raise ValueError(
                 f"expression {self._shown} has the name {name!r}, which is neither a point "
                 f"of the unit nor one of {', '.join(NAMES)}"
             ) from None
-        except Exception as error:  # noqa: BLE001 - whatever the functions raise
+        except Exception as error:  # noqa: BLE001 - any error of the functions
             text = str(error) or type(error).__name__
             raise ValueError(f"expression {self._shown} fails: {shortened(text)}") from None
 
 
 def shortened(text: str) -> str:
-    """The beginning of what is too long to be read."""
+    """Return a text, cut if it is too long to be read."""
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 class _Names:
-    """What the names of an expression stand for in one unit, each looked up when it is met."""
+    """The values of the names in an expression, in one unit; each is looked up on use."""
 
     __slots__ = ("_lookup", "_seed", "time")
 
@@ -148,20 +148,20 @@ class _Names:
         try:
             return self._lookup(name, self.time)
         except LookupError:
-            raise KeyError(name) from None  # which has the functions looked through
+            raise KeyError(name) from None  # simpleeval then tries its functions
 
     def random(self) -> float:
         return noise(self._seed, int(self.time * 10))
 
 
 class _Evaluator:
-    """Evaluates one expression, for as many units as have it: an evaluator is a large thing."""
+    """Evaluates one expression for all units that have it, since an evaluator is large."""
 
     def __init__(self, text: str) -> None:
         functions = {**FUNCTIONS, "random": self._random}
         self._evaluator: Any = _SimpleEval(functions=functions, names={})
         self._evaluator.operators = {**self._evaluator.operators, **_LIMITED}
-        # Formats, in f-strings, have widths: a gigabyte of spaces for each read.
+        # An f-string may have a width: a gigabyte of spaces for each read.
         del self._evaluator.nodes[ast.JoinedStr]
         self._text = text
         self._tree: ast.AST = self._evaluator.parse(text)
@@ -186,7 +186,7 @@ class _Evaluating:
 
     def value(self, time: float) -> object:
         self._names.time = time
-        with suppress(Exception):  # a division by 0 must not end a device
+        with suppress(Exception):  # an error such as a division by 0 must not stop a device
             self._last = self._evaluator.evaluate(self._names)
         return self._last
 

@@ -1,4 +1,4 @@
-"""`Lines`: the serial lines of a simulation, on each of which several devices may be."""
+"""`Lines`: the serial lines of a simulation; several devices may share one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Told = Callable[[LiveDevice, str, ServerProtocol, Call, "Response | None"], None
 
 
 class _Line:
-    """A port, and the devices that are on it; the task of the first one serves it for all."""
+    """A port and the devices on it; the task of one device serves it for all of them."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -28,7 +28,7 @@ class _Line:
 
 
 class Lines:
-    """`told` hears of each call, with the device that it was for."""
+    """Serves the lines; `told` is called after each call, with the device that it was for."""
 
     def __init__(self, told: Told) -> None:
         self._told = told
@@ -37,13 +37,13 @@ class Lines:
     async def serve(
         self, device: LiveDevice, endpoint: Endpoint, task_status: trio.TaskStatus[object]
     ) -> None:
-        """Have `device` on the line until cancelled; raises OSError and `ConnectionLostError`."""
+        """Serve `device` on the line until cancelled. Raises OSError and ConnectionLostError."""
         line = self._lines.setdefault(endpoint.path, _Line(endpoint))
         line.devices.append(device)
         device.join(line.units)
         try:
             while line.server is not None:
-                # Another one serves. When that is stopped, one of those that wait takes over.
+                # Another device serves the port. When it stops, one of those waiting takes over.
                 task_status.started(None)
                 await line.changed.wait()
             line.server = device
@@ -76,7 +76,7 @@ class Lines:
         self, line: _Line, protocol: ServerProtocol, call: Call, response: Response | None
     ) -> None:
         if call.broadcast:
-            # Every unit tells of the same call; each device hears it once.
+            # Every unit reports the same broadcast; each device counts it once.
             if line.last_broadcast is not call:
                 line.last_broadcast = call
                 for device in line.devices:

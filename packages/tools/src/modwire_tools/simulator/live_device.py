@@ -1,4 +1,4 @@
-"""`LiveDevice`: a device of a running simulation: its units, its faults, where it is served."""
+"""`LiveDevice`: a device of a running simulation, with its units, faults and endpoints."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from collections.abc import Callable, Sequence
 from modwire import Endpoint, Units
 
 from .devices import DeviceSpec, UnitSpec
+from .fields import fields_of
 from .units import SimulatedUnit, UnitPlan, in_front
 from .view import Faults
 
 
 class Plans:
-    """The plans of units, each made once."""
+    """The plans of units, each made once for all devices of a kind."""
 
     def __init__(self) -> None:
         self._plans: dict[int, UnitPlan] = {}
 
     def find(self, spec: UnitSpec) -> UnitPlan:
-        """The plan of `spec`; raises ValueError for what cannot be."""
-        # By identity: a description has dictionaries, and comparing two takes long.
+        """Return the plan of `spec`; ValueError if the description is wrong."""
+        # By identity: comparing two descriptions, which have dictionaries, is slow.
         plan = self._plans.get(id(spec))
         if plan is None:
             plan = self._plans[id(spec)] = UnitPlan(spec)
@@ -28,10 +29,11 @@ class Plans:
 
 
 class LiveDevice:
-    """Made of a `DeviceSpec`; `units` are served, `simulated` are those behind faults.
+    """A device made from a `DeviceSpec`.
 
-    `endpoints` are where it is to be served, `listening` where it is, with the ports that the
-    system chose. `problem` says why it could not be served.
+    `units` are those that servers get, with the faults; `simulated` are the units behind them.
+    `endpoints` are where it is to be served, `listening` where it is being served, with the ports
+    that the system chose. `problem` is the reason why it could not be served, or "".
     """
 
     def __init__(
@@ -55,18 +57,18 @@ class LiveDevice:
             unit.id: SimulatedUnit(plans.find(unit), now, seed) for unit in spec.units
         }
         self._faults = {unit.id: unit.faults for unit in spec.units}
-        # Not a Random for each unit: it has two and a half thousand bytes of state.
+        # One Random for all units, and only when needed: it has 2,500 bytes of state.
         self._draw: random.Random | None = None
         self._seed = seed
         self._counted_from = 0
         self.units = Units({})
-        # On a line with other devices its units are in the `Units` of the line too.
+        # On a shared line, its units are in the `Units` of the line as well.
         self.homes: list[Units] = [self.units]
         for unit_id in self.simulated:
             self._put_up(unit_id)
 
     def check(self) -> None:
-        """Raise ValueError for what can only be seen when all points are there."""
+        """Raise ValueError for mistakes that only show once all points exist."""
         for unit in self.simulated.values():
             try:
                 unit.check()
@@ -74,7 +76,7 @@ class LiveDevice:
                 raise ValueError(f"{self.spec.name}, unit {unit.spec.id}: {error}") from None
 
     def unit(self, unit_id: int) -> SimulatedUnit:
-        """The unit with an id; LookupError if there is none."""
+        """Return the unit with an id; LookupError if there is none."""
         unit = self.simulated.get(unit_id)
         if unit is None:
             known = ", ".join(map(str, sorted(self.simulated)))
@@ -82,12 +84,12 @@ class LiveDevice:
         return unit
 
     def faults(self, unit_id: int) -> Faults:
-        """What a unit does wrong."""
+        """Return the faults of a unit."""
         self.unit(unit_id)
         return self._faults[unit_id]
 
     def set_faults(self, unit_id: int, faults: Faults) -> None:
-        """Change what a unit does wrong; raises ValueError for what cannot be."""
+        """Change the faults of a unit; ValueError if they are outside their limits."""
         self.unit(unit_id)
         check_faults(faults)
         self._faults[unit_id] = faults
@@ -106,13 +108,13 @@ class LiveDevice:
                         home[other] = front
 
     def join(self, line: Units) -> None:
-        """Let the units be on a line too."""
+        """Add the units to a line."""
         self.homes.append(line)
         for unit_id in self.simulated:
             line[unit_id] = self.units[unit_id]
 
     def leave(self, line: Units) -> None:
-        """Take the units from a line."""
+        """Remove the units from a line."""
         if line in self.homes:
             self.homes.remove(line)
             for unit_id in self.simulated:
@@ -120,11 +122,11 @@ class LiveDevice:
 
     @property
     def requests(self) -> int:
-        """How often it was asked since it was started."""
+        """The number of requests since it was started."""
         return self.units.bus.messages + self.line_requests - self._counted_from
 
     def started(self) -> None:
-        """It is served from now on."""
+        """Note that it is served from now on."""
         self._counted_from = self.units.bus.messages + self.line_requests
         self.running = True
         self.problem = ""
@@ -134,14 +136,9 @@ _NO_DRAW = random.Random(0)
 
 
 def check_faults(faults: Faults) -> None:
-    """Raise ValueError for rates, codes and times that cannot be."""
-    for name in ("drop", "silence", "damage", "exception", "delay"):
-        rate: object = getattr(faults, name)
-        if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise ValueError(f"the rate of {name} must be 0.0 to 1.0, got {rate!r}")
-    code: object = faults.exception_code
-    if not isinstance(code, int) or not 1 <= code <= 255:
-        raise ValueError(f"exception_code must be 1..255, got {code!r}")
-    seconds: object = faults.delay_seconds
-    if not isinstance(seconds, (int, float)) or not 0 <= seconds <= 3600:
-        raise ValueError(f"delay_seconds must be 0..3600, got {seconds!r}")
+    """Raise ValueError for rates, codes and times outside their limits."""
+    for name, field in fields_of(Faults).items():
+        try:
+            field.check(getattr(faults, name))
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None

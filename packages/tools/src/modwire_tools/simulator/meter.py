@@ -1,4 +1,4 @@
-"""`energy_meter`: the device that is simulated where no file is given, alive in every part."""
+"""`energy_meter`: the device that is simulated if no file is given."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _point(
 
 
 def energy_meter() -> DeviceSpec:
-    """A three-phase energy meter with one unit, 1.
+    """Return a three-phase energy meter with one unit, 1.
 
     Its first registers are those of the project's demo: voltages, currents, frequency, power
     factor, power and energy as input registers, settings as holding registers, two relays.

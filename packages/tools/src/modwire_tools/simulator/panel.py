@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..addresses import TABLES, Place
+from modwire.units.tables import BIT_TABLES, TABLES
+
+from ..addresses import Place
 from .live_device import LiveDevice
 from .points import LivePoint
 from .serving import Server
@@ -38,7 +40,7 @@ _COUNTERS = {
 
 
 class Panel:
-    """See `View`, whose docstrings are those of these methods."""
+    """The methods are documented in `View`."""
 
     def __init__(
         self,
@@ -126,7 +128,7 @@ class Panel:
         self, device: int, unit: int, table: str, address: int, values: Sequence[int]
     ) -> None:
         found = self._table(device, unit, table)
-        most = 1 if Place(table, 0).has_bits else 0xFFFF
+        most = 1 if table in BIT_TABLES else 0xFFFF
         for at, value in enumerate(values, address):
             number: object = value
             if not isinstance(number, int) or not 0 <= number <= most:

@@ -1,4 +1,4 @@
-"""`Peers`: who was heard lately where there are no connections: on UDP and on serial lines."""
+"""`Peers`: the clients of the last minute on UDP and serial lines, which have no connections."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class _Peer:
 
 
 class Peers:
-    """By device, endpoint and peer; those that were heard last are last."""
+    """Peers by device, endpoint and address, in the order of their latest requests."""
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
         self._peers: dict[Key, _Peer] = {}
 
     def heard(self, device: int, endpoint: str, peer: str) -> None:
-        """A request came."""
+        """Note a request."""
         key = (device, endpoint, peer)
         now = self._wall_clock()
         found = self._peers.pop(key, None)
@@ -42,7 +42,7 @@ class Peers:
         self._peers[key] = found
 
     def latest(self) -> list[ConnectionInfo]:
-        """Those of the last minute."""
+        """Return the peers of the last minute."""
         now = self._wall_clock()
         for key, peer in list(self._peers.items()):
             if now - peer.heard <= _FORGOTTEN_AFTER:

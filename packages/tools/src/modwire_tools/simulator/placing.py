@@ -1,4 +1,4 @@
-"""`place`: which device is served where."""
+"""`place`: assigns devices to endpoints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONSECUTIVE = ("ports", "addresses")
 
 @dataclass(frozen=True)
 class PlacedDevice:
-    """A device, and the endpoints at which it is served."""
+    """A device and the endpoints at which it is served."""
 
     device: DeviceSpec
     endpoints: Sequence[Endpoint]
@@ -28,11 +28,11 @@ def place(
     count: int | None = None,
     consecutive: str = "ports",
 ) -> list[PlacedDevice]:
-    """`devices`, each at `endpoints`: the second one at the next port or the next IP address.
+    """Return `devices` with their endpoints: each one at the next port, or the next IP address.
 
-    `count` is how many there shall be, which repeats `devices` in turn. Devices on one serial
-    port are on that line together. Raises ValueError where that cannot be, such as for two units
-    with the same id on a line.
+    `count` is the number of devices, for which `devices` are used in turn. Devices on one serial
+    port share the line. Raises ValueError if that is impossible, for example because two units
+    on a line have the same id.
     """
     if consecutive not in CONSECUTIVE:
         raise ValueError(f"consecutive must be ports or addresses, got {consecutive!r}")
@@ -77,7 +77,7 @@ def _check_line(placed: Sequence[PlacedDevice], endpoint: Endpoint) -> None:
 
 
 def _moved(endpoint: Endpoint, by: int, consecutive: str) -> Endpoint:
-    """The endpoint of the device with index `by`."""
+    """Return the endpoint of the device with index `by`."""
     if not by or endpoint.path:
         return endpoint
     host, port = endpoint.host, endpoint.port

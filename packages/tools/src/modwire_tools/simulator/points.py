@@ -1,4 +1,4 @@
-"""`LivePoint`: a named value of a running unit: how it lies in its table, and how it lives."""
+"""`LivePoint`: a named value of a running unit, stored in its table, and computed if it changes."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from .devices import PointSpec
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 FLOATS = ("float16", "float32", "float64")
 TYPES = ("bool", *INTEGERS, *FLOATS, "string", "bcd", "bits")
-"""The types of points; coils and discrete inputs are "bool", which registers cannot be."""
+"""The types of points: "bool" for coils and discrete inputs, the others for registers."""
 
 
 _CODES = dict(zip((*INTEGERS, *FLOATS), "bBhHiIqQefd", strict=True))
 
 
 class Codec:
-    """How a point's value becomes registers or bits, and back; one serves for many devices.
+    """Converts a point's value to registers or bits, and back; one codec serves many devices.
 
-    Raises ValueError for a type that does not fit the place, with what is allowed.
+    Raises ValueError if the type does not fit the table, with what is allowed.
     """
 
     def __init__(self, spec: PointSpec) -> None:
         self._kind: ValueType[Any] | None = None
         self._order: Order = find_order(None, None, spec.order)  # type: ignore[arg-type]
         self._is_integer = False
-        self._limits: tuple[float, float] | None = None  # of the value
-        # Short cuts for computed numbers, of which a device may have hundreds.
+        self._limits: tuple[float, float] | None = None  # of the scaled value
+        # Faster for computed numbers, of which a device may have hundreds.
         self._pack: Callable[..., None] | None = None
         self._pack_raw: Callable[..., None] | None = None
         self._raw: tuple[float, float, int, int] = (0.0, 1.0, 0, 0)
@@ -84,7 +84,7 @@ class Codec:
         return kind
 
     def encode(self, value: object) -> Sequence[int]:
-        """The registers or bits of `value`; raises ValueError."""
+        """Return the registers or bits of `value`; raises ValueError."""
         if self._kind is None:
             if value not in (0, 1):
                 raise ValueError(f"a bit must be true or false, got {value!r}")
@@ -94,7 +94,7 @@ class Codec:
         return encode_value(self._kind, value, self._order)
 
     def store_living(self, value: object, words: bytearray, at: int) -> None:
-        """The same for a computed value, which is rounded and kept within the type's limits."""
+        """Store a computed value, rounded and limited to the range of the type."""
         if self._kind is None:
             words[at + 1] = bool(value)
             return
@@ -116,15 +116,15 @@ class Codec:
         self.store(encode_value(self._kind, value, self._order), words, at)
 
     def store(self, items: Sequence[int], words: bytearray, at: int) -> None:
-        """Put registers or bits at their place."""
+        """Store registers or bits at byte `at`."""
         self._words.pack_into(words, at, *items)
 
     def load(self, words: bytearray, at: int) -> Sequence[int]:
-        """The registers or bits at a place."""
+        """Return the registers or bits at byte `at`."""
         return self._words.unpack_from(words, at)
 
     def decode(self, items: Sequence[int]) -> object:
-        """The value in registers or bits; raises ValueError for what is none."""
+        """Return the value in registers or bits; ValueError if they hold none of this type."""
         if self._kind is None:
             return bool(items[0])
         found: object = decode_value(self._kind, items, self._order)
@@ -135,7 +135,7 @@ class LivePoint:
     """A point of a running unit.
 
     Its registers or bits are in `words`, big-endian from byte `at` on. `source` is None for a
-    value that stays. Times are seconds of the device's life.
+    constant value. Times are seconds of the device's time.
     """
 
     __slots__ = (
@@ -164,23 +164,23 @@ class LivePoint:
         self._last: object = None
 
     def refresh(self, time: float) -> None:
-        """Bring the table up to date."""
+        """Compute the value for `time`, and store it."""
         source = self.source
         if source is None or self.held or time <= self._computed or self._is_computing:
             return
-        self._is_computing = True  # two points that ask each other must not do so for ever
+        self._is_computing = True  # ends the recursion of two points that need each other
         try:
             value = source.value(time)
             self._computed = time
             self.codec.store_living(value, self._words, self._at)
             self._last = value
         except (ArithmeticError, TypeError, ValueError, RecursionError, struct.error):
-            pass  # what has no value now keeps that of before
+            pass  # without a new value, the earlier one stays
         finally:
             self._is_computing = False
 
     def value(self, time: float) -> object:
-        """The value now, as it lies in the table; None where that is none of its type."""
+        """Return the value in the table at `time`; None if that is none of its type."""
         self.refresh(time)
         try:
             return self._decode()
@@ -191,14 +191,14 @@ class LivePoint:
         return self.codec.decode(self.codec.load(self._words, self._at))
 
     def exact(self, time: float) -> object:
-        """The value now, before it was rounded to fit the table."""
+        """Return the value at `time`, before it was rounded for the table."""
         self.refresh(time)
         if self.source is None or self.held or self._last is None:
             return self.value(time)
         return self._last
 
     def set(self, value: object, time: float) -> None:
-        """Set it as the owner; raises ValueError. One that lives goes on from there, or is held."""
+        """Set it as the owner: a changing value continues from there, or is held. ValueError."""
         try:
             items = self.codec.encode(value)
         except ValueError as error:
@@ -207,7 +207,7 @@ class LivePoint:
         self.written(time)
 
     def written(self, time: float) -> None:
-        """Its registers were written by somebody: go on from there, or stand still."""
+        """Continue from what was written to its registers; if that is impossible, hold it."""
         if self.source is None:
             return
         try:
@@ -220,10 +220,10 @@ class LivePoint:
             self.held = True
 
     def hold(self, held: bool, time: float) -> None:
-        """Let it stand still, or live on from where it is if it can."""
+        """Hold the value, or release it: it continues from there if its behaviour allows."""
         if self.source is None:
             if held:
-                raise ValueError(f"{self.spec.name} does not live, so it cannot be held")
+                raise ValueError(f"{self.spec.name} is constant, so it cannot be held")
             return
         if held:
             self.refresh(time)

@@ -1,4 +1,4 @@
-"""`described_problems`: why devices are not served, for the command and the window."""
+"""`described_problems`: the reasons why devices are not served, for the command and the window."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def described_problems(problems: Mapping[int, str]) -> str:
-    """One sentence for `View.problems()`, with what to do; "" where there are none."""
+    """Return one sentence for `View.problems()`, with advice; "" if there are none."""
     if not problems:
         return ""
     first = next(iter(problems.values()))

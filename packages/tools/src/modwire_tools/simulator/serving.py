@@ -1,4 +1,4 @@
-"""`Server`: serves the devices of a simulation, each in a task that can be stopped and started."""
+"""`Server`: serves the devices of a simulation, each in a task that can be restarted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from modwire import (
     ServerOptions,
     ServerProtocol,
 )
-from modwire.server.peers import HostPort
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from .lines import Lines
@@ -29,13 +28,13 @@ from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
 
-_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # which pyserial has within its text
-_GRACE = 0.0  # seconds: who stops a device does not want to wait for its delayed answers
+_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # pyserial puts it into its messages
+_GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
 
 
 @dataclass
 class _Link:
-    """A connection that is open."""
+    """An open connection."""
 
     device: LiveDevice
     endpoint: str
@@ -43,7 +42,7 @@ class _Link:
 
 
 class _Run:
-    """A device from its start to its stop; `before` is when the run before it has ended."""
+    """A device from its start to its stop; `before` is set when the run before it has ended."""
 
     def __init__(self, before: trio.Event | None) -> None:
         self.before = before
@@ -52,7 +51,7 @@ class _Run:
 
 
 class Server:
-    """Starts and stops devices, and knows who is connected to them.
+    """Starts and stops devices, and lists their clients.
 
     `wall_clock` gives seconds since the epoch.
     """
@@ -75,23 +74,23 @@ class Server:
         self._peers = Peers(wall_clock)
         self._lines = Lines(self._told)
 
-    # Its life.
+    # Starting and stopping.
 
     def open(self, nursery: trio.Nursery) -> None:
-        """Serve in this nursery."""
+        """Serve in `nursery` from now on; RuntimeError if it is open already."""
         if self._nursery is not None:
             raise RuntimeError("a simulation runs once at a time")
         _raise_file_limit()
         self._nursery = nursery
 
     async def start_all(self) -> None:
-        """Serve all devices; returns when each listens or has a problem."""
+        """Serve all devices; return when each one listens or has a problem."""
         nursery = self._open_nursery()
         for device in self._devices:
             await nursery.start(self._serve, device, self._begin(device))
 
     def close(self) -> None:
-        """The nursery ends."""
+        """Note that the nursery has ended."""
         self._nursery = None
 
     def _open_nursery(self) -> trio.Nursery:
@@ -100,20 +99,20 @@ class Server:
         return self._nursery
 
     def start(self, device: LiveDevice) -> None:
-        """Serve a device, if it is not served already."""
+        """Serve a device, unless it is served already."""
         nursery = self._open_nursery()
         if not device.running:
             nursery.start_soon(self._serve, device, self._begin(device))
 
     def stop(self, device: LiveDevice) -> None:
-        """Serve it no longer."""
+        """Stop serving a device."""
         device.running = False
         run = self._runs.get(device.index)
         if run is not None:
             run.scope.cancel()
 
     def _begin(self, device: LiveDevice) -> _Run:
-        """Here already, so that it can be stopped before its task has begun."""
+        """Register a run before its task begins, so that it can be stopped at once."""
         device.started()
         before = self._runs.get(device.index)
         run = self._runs[device.index] = _Run(before.ended if before is not None else None)
@@ -128,7 +127,8 @@ class Server:
         is_told = False
         try:
             if run.before is not None:
-                # Its port is still taken. Who stops this one meanwhile lets the next one wait too.
+                # The run before still holds the port. Shielded: a run that is stopped meanwhile
+                # must not end before it, because the next one waits for this one only.
                 with trio.CancelScope(shield=True):
                     await run.before.wait()
             with run.scope:
@@ -156,7 +156,7 @@ class Server:
         scope: trio.CancelScope,
         task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve at one endpoint; if that cannot go on, the whole device has a problem."""
+        """Serve at one endpoint; a failure is a problem of the whole device."""
         started = _Started(device, endpoint, task_status)
         try:
             if endpoint.transport == "serial":
@@ -210,7 +210,7 @@ class Server:
                 task_status=started,
             )
 
-    # Who is connected.
+    # Connections.
 
     def _connected(self, device: LiveDevice, place: _Started, protocol: ServerProtocol) -> None:
         device.connections += 1
@@ -223,7 +223,7 @@ class Server:
         link.device.connections -= 1
 
     def connections(self) -> list[ConnectionInfo]:
-        """Who is connected, by device and then by time."""
+        """Return the clients, by device and then by time."""
         shift = self._wall_clock() - trio.current_time()
         found = [
             ConnectionInfo(
@@ -240,10 +240,10 @@ class Server:
         found.sort(key=lambda each: (each.device, each.since))
         return found
 
-    # What they ask.
+    # Traffic.
 
     def begin_recording(self) -> None:
-        """Record from now on, on the connections that are open too."""
+        """Record from now on, including the connections that are open."""
         for protocol in self._links:
             protocol.on_answer = self._answered
 
@@ -297,7 +297,7 @@ class Server:
 
 
 class _Started(trio.TaskStatus[object]):
-    """Tells where a server listens, as text, and keeps its port for the next start."""
+    """Receives the address of a server, and keeps its port for the next start."""
 
     def __init__(
         self, device: LiveDevice, endpoint: Endpoint, task_status: trio.TaskStatus[str]
@@ -309,20 +309,23 @@ class _Started(trio.TaskStatus[object]):
         self.is_told = False
 
     def started(self, value: object = None) -> None:
-        """`value` is what the server gives: its address, or its path."""
+        """Take `value`: the server's (host, port), or the path of its socket."""
         if self.is_told:
             return
         self.is_told = True
-        if isinstance(value, HostPort):
-            old = self._endpoint
-            new = Endpoint(old.transport, old.framing, host=old.host, port=value.port)
-            self._device.endpoints[self._device.endpoints.index(old)] = new
-            self.text = str(new)
+        match value:
+            case (str(), int(port)):
+                old = self._endpoint
+                new = Endpoint(old.transport, old.framing, host=old.host, port=port)
+                self._device.endpoints[self._device.endpoints.index(old)] = new
+                self.text = str(new)
+            case _:  # a path is as it was given
+                pass
         self._task_status.started(self.text)
 
 
 def _raise_file_limit() -> None:
-    """Thousands of devices need more files than a process may open by default."""
+    """Raise the limit of open files: the default is too low for thousands of devices."""
     if sys.platform == "win32":
         return
     import resource
@@ -330,5 +333,5 @@ def _raise_file_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS has a lower one that it does not tell
+        with suppress(OSError, ValueError):  # macOS has a lower limit, and does not report it
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,11 +1,11 @@
-"""`Simulation`: devices that are served, watched and changed while they run.
+"""`Simulation`: serves devices, and gives a `View` to watch and change them.
 
     simulation = Simulation(place([energy_meter()], ["tcp://127.0.0.1:5020"]))
     async with trio.open_nursery() as nursery:
-        await nursery.start(simulation.run)  # returns when every device listens, or has a problem
+        await nursery.start(simulation.run)  # returns when every device listens or has a problem
         simulation.view.devices()            # a `View`: for the page, the window, and tests
 
-`run` serves until it is cancelled. Everything is called in the thread of trio's loop.
+`run` serves until it is cancelled. Call everything in the thread of trio's loop.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["PlacedDevice", "Simulation", "place"]
 class Simulation:
     """Devices at their endpoints, see `place`.
 
-    `seed` makes what is random the same in every run; `speed` is how many seconds pass for the
-    devices in one. `max_connections` is for each device. Raises ValueError for what cannot be
-    simulated, such as a point that does not fit its type.
+    With a `seed`, random values are the same in every run. `speed` is how many seconds pass for
+    the devices per second, up to 1e6. `max_connections` is for each device. Raises ValueError for
+    a wrong description, such as a value that does not fit its type.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Simulation:
             for index, each in enumerate(devices)
         ]
         for device in self.devices:
-            # Copies of one device are all right, or none is.
+            # One check serves for all copies of a device.
             if not device.index or device.spec is not self.devices[device.index - 1].spec:
                 device.check()
         self.traffic = Traffic(self._begin_recording)
@@ -72,11 +72,11 @@ class Simulation:
 
     @property
     def view(self) -> View:
-        """All that can be seen of it and changed in it."""
+        """Everything that can be seen and changed."""
         return self._panel
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Serve until cancelled. A device that cannot be served is one of `view.problems()`."""
+        """Serve until cancelled. A device that cannot be served is in `view.problems()`."""
         async with trio.open_nursery() as nursery:
             self._server.open(nursery)
             try:

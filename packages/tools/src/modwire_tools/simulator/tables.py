@@ -1,6 +1,6 @@
-"""`Table`: one table of a simulated unit: ranges of addresses, with points that live in them.
+"""`Table`: a table of a simulated unit, with ranges of addresses and points that change.
 
-A living point is computed when it is read, so that a device nobody asks costs nothing.
+A changing point is computed when it is read, so that a device without requests costs nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 
-from modwire.errors import ExceptionResponseError, IllegalDataAddressError
+from modwire import ExceptionResponseError, IllegalDataAddressError
 from modwire.units.datastore import MemoryBlock
 
 from .devices import BlockSpec, Limit, Refusal
@@ -19,7 +19,7 @@ _ILLEGAL_DATA_ADDRESS = 2
 
 
 class Segment:
-    """Addresses without a gap, and their values as on the wire."""
+    """Consecutive addresses, and their values as on the wire."""
 
     __slots__ = ("start", "stop", "words")
 
@@ -30,10 +30,7 @@ class Segment:
 
 
 class Table(MemoryBlock):
-    """The addresses that `plan` has.
-
-    `now` gives the seconds of the device's life. `add_point` adds what lives in it.
-    """
+    """A table with the addresses of `plan`. `now` returns the device's time in seconds."""
 
     plain_reads = True
 
@@ -45,11 +42,11 @@ class Table(MemoryBlock):
         self._living: list[LivePoint] = []
 
     def add_point(self, point: LivePoint) -> None:
-        """Keep `point` up to date, if it lives."""
+        """Compute `point` at each read, if it changes."""
         if point.source is not None:
             self._living.append(point)
 
-    # What clients reach.
+    # For clients.
 
     def _load(self, address: int, count: int) -> bytes:
         segment = self._find(address, count)
@@ -87,10 +84,10 @@ class Table(MemoryBlock):
     def _wrote(self, address: int, values: Sequence[int]) -> None:
         self.owner_wrote(address, len(values))
 
-    # What the owner reaches, past all rules.
+    # For the owner, who may write everywhere.
 
     def owner_wrote(self, address: int, count: int) -> None:
-        """These addresses were written: points that live there go on from there, or stop."""
+        """Tell the changing points at these addresses that they were written."""
         if self._living:
             now = self._now()
             for point in self._living:
@@ -99,7 +96,7 @@ class Table(MemoryBlock):
                     point.written(now)
 
     def peek(self, address: int, count: int) -> list[int | None]:
-        """The values; None where no address is."""
+        """Return the values; None where no address is."""
         if self._living:
             self._refresh(address, address + count)
         found: list[int | None] = [None] * count
@@ -111,13 +108,13 @@ class Table(MemoryBlock):
         return found
 
     def poke(self, address: int, values: Sequence[int]) -> None:
-        """Put values there; raises IndexError where the addresses are not all in one segment."""
+        """Write values; IndexError unless the addresses are all in one segment."""
         words, at = self.place(address, len(values))
         struct.pack_into(f">{len(values)}H", words, at, *values)
         self.owner_wrote(address, len(values))
 
     def place(self, address: int, count: int) -> tuple[bytearray, int]:
-        """Where these addresses lie: the bytes of their segment, and the first one's position."""
+        """Return the bytes of the segment with these addresses, and the offset of the first one."""
         segment = self._find(address, count)
         if segment is None:
             raise IndexError(f"{address}..{address + count - 1} are not all there")
@@ -135,7 +132,7 @@ class Table(MemoryBlock):
 
 
 class RefusingTable(Table):
-    """A table that answers like a certain device where it refuses: by other codes than 02."""
+    """A table that refuses requests as a certain device does, by other codes than 02."""
 
     plain_reads = False
 
@@ -151,7 +148,7 @@ class RefusingTable(Table):
         if limit is not None and count > limit.count:
             raise refusal(limit.code, f"the most at once are {limit.count}, got {count}")
         stop = address + count
-        refused: list[tuple[int, int]] = []  # where, and by which code
+        refused: list[tuple[int, int]] = []  # address and code
         for each in self._refusals:
             first = max(address, each.place.address)
             if first < min(stop, each.place.address + each.count):
@@ -166,7 +163,7 @@ class RefusingTable(Table):
         if self._find(address, count) is None:
             refused.append((self._first_missing(address, stop), self._missing))
         if refused:
-            # A device goes through the addresses, and the first that it refuses decides.
+            # A device checks one address after the other, so the first refused one decides.
             first, code = min(refused, key=lambda each: each[0])
             raise refusal(code, f"address {first} is refused")
         return super()._load(address, count)
@@ -174,17 +171,17 @@ class RefusingTable(Table):
     read_registers = _load
 
     def _first_missing(self, address: int, stop: int) -> int:
-        """The first address that is not there, or where another segment begins."""
+        """Return the first address that is missing, or where another segment begins."""
         segment = self._find(address, 1)
         return address if segment is None else min(segment.stop, stop)
 
 
-class RefusedInSilence(Exception):  # noqa: N818 - it is no error, but an answer
-    """Nothing shall be answered; the unit turns it into that."""
+class RefusedInSilence(Exception):  # noqa: N818 - no error, but a way to respond
+    """Raised for no response at all; the unit in front catches it."""
 
 
 def refusal(code: int, detail: str) -> Exception:
-    """What a table raises to answer with `code`, or not at all."""
+    """Return the exception by which a table responds with `code`, or not at all."""
     if code == _ILLEGAL_DATA_ADDRESS:
         return IllegalDataAddressError(detail=detail)
     if code < 0:
@@ -193,11 +190,11 @@ def refusal(code: int, detail: str) -> Exception:
 
 
 class TablePlan:
-    """What the tables of all devices of a kind have in common.
+    """The parts that the tables of all devices of a kind share.
 
-    `blocks` may overlap: the later one gives the value then. Blocks that touch can be read
-    together unless one of them is `apart`. `refusals`, `missing` and `limit` are those of
-    `UnitSpec`; `has_rules` tells whether they, or the blocks, need a `RefusingTable`.
+    Where `blocks` overlap, the later one has the value. Adjacent blocks can be read together
+    unless one of them is `apart`. `refusals`, `missing` and `limit` are those of `UnitSpec`.
+    `has_rules` is True if a `RefusingTable` is needed for them.
     """
 
     def __init__(
@@ -218,7 +215,7 @@ class TablePlan:
         self.segments = _join(blocks)
 
     def place(self, address: int, count: int) -> tuple[bytearray, int]:
-        """Where the values of these addresses are, which devices begin with."""
+        """Return the bytes with the initial values of these addresses, and their offset."""
         for start, words in self.segments:
             if start <= address and address + count <= start + (len(words) >> 1):
                 return words, (address - start) << 1
@@ -226,7 +223,7 @@ class TablePlan:
 
 
 def _join(blocks: Sequence[BlockSpec]) -> list[tuple[int, bytearray]]:
-    """The segments that blocks make up, those that touch joined, with their values."""
+    """Return the segments of `blocks`, adjacent ones joined, with their values."""
     spans: list[tuple[int, int]] = []
     was_apart = False
     for block in sorted(blocks, key=lambda block: (block.place.address, block.stop)):

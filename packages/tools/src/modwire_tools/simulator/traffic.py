@@ -1,7 +1,6 @@
-"""`Traffic`: the latest requests and answers, recorded from when they are first asked for.
+"""`Traffic`: the latest requests and responses, recorded since the first look at them.
 
-A call is kept as the objects that it is made of. Words and hexadecimal digits are made when
-somebody reads them.
+A call is kept as its objects; its text and its hexadecimal digits are made when it is looked at.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from modwire import ExceptionResponse, FaultyResponse, Response
 
 from ..explain import describe_request, describe_response
-from .view import Message, TrafficFilter
+from .view import Message, Outcome, TrafficFilter
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
@@ -24,7 +23,7 @@ MOST_KEPT = 10_000
 
 @dataclass
 class Record:
-    """One call; `message` is made when it is first wanted."""
+    """One call; `message` is made when it is first needed."""
 
     number: int
     time: float
@@ -38,8 +37,8 @@ class Record:
     message: Message | None = None
 
     @property
-    def outcome(self) -> str:
-        """How it ended: "ok", "exception" or "silence"."""
+    def outcome(self) -> Outcome:
+        """The outcome: "ok", "exception" or "silence"."""
         response = self.response
         if isinstance(response, FaultyResponse):
             response = None if response.drops else response.response
@@ -49,7 +48,7 @@ class Record:
 
 
 class Traffic:
-    """Keeps the last records; `begin` is called when they are first asked for."""
+    """Keeps the latest records; `begin` is called at the first look at them."""
 
     def __init__(self, begin: Callable[[], None]) -> None:
         self.is_recording = False
@@ -68,7 +67,7 @@ class Traffic:
         request: AnyRequest,
         response: Response | None,
     ) -> None:
-        """Keep a call."""
+        """Record a call."""
         self._count += 1
         self._records.append(
             Record(
@@ -85,7 +84,7 @@ class Traffic:
         )
 
     def latest(self, after: int, wanted: TrafficFilter | None, most: int) -> list[Message]:
-        """The latest messages with numbers over `after`, at most `most`, oldest first."""
+        """Return the latest messages after number `after`, at most `most`, oldest first."""
         if most < 1:
             raise ValueError(f"most must be at least 1 message, got {most}")
         if not self.is_recording:
@@ -102,7 +101,7 @@ class Traffic:
 
 
 def _is_wanted(record: Record, wanted: TrafficFilter) -> bool:
-    """Whether a record passes; what is cheap to look at comes first."""
+    """True if a record passes the filter; the cheap comparisons come first."""
     if wanted.device is not None and record.device != wanted.device:
         return False
     if wanted.unit is not None and record.unit != wanted.unit:

@@ -1,4 +1,4 @@
-"""`Trends`: the latest values of points that somebody looks at, one in a second."""
+"""`Trends`: the latest values of the points that are looked at, one per second."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .behaviours import as_number
 from .live_device import LiveDevice
 
 _MOST_VALUES = 600
-_MOST_TRENDS = 64  # recorded at once: those that were asked for last
+_MOST_TRENDS = 64  # recorded at once: the ones looked at latest
 _INTERVAL = 1.0  # seconds
 
 Key = tuple[int, int, str]
 
 
 class Trends:
-    """Records points from when they are first asked for."""
+    """Records a point from the first look at it."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Trends:
         self._wanted = trio.Event()
 
     def latest(self, device: int, unit: int, name: str) -> list[tuple[float, float]]:
-        """What was recorded of a point that is there."""
+        """Return the recorded values of an existing point, and record it from now on."""
         key = (device, unit, name)
         found = self._values.pop(key, None)
         values: deque[tuple[float, float]]
@@ -43,14 +43,14 @@ class Trends:
             values = deque(maxlen=_MOST_VALUES)
             while len(self._values) >= _MOST_TRENDS:
                 del self._values[next(iter(self._values))]
-        self._values[key] = values  # behind those that were asked for before
+        self._values[key] = values  # moves it to the end, since the first ones are dropped
         if not values:
             self._sample(key)
         self._wanted.set()
         return list(values)
 
     def sample(self) -> None:
-        """Record all of them now."""
+        """Record the current values."""
         for key in self._values:
             self._sample(key)
 
@@ -62,7 +62,7 @@ class Trends:
             self._values[key].append((self._wall_clock(), float(number)))
 
     async def run(self) -> None:
-        """Record once in a second, until cancelled."""
+        """Record once per second, until cancelled."""
         await self._wanted.wait()
         while True:
             await trio.sleep(_INTERVAL)

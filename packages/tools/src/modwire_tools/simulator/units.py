@@ -1,6 +1,6 @@
-"""`SimulatedUnit`: a unit made of a `UnitSpec`, with tables and points that live.
+"""`SimulatedUnit`: a unit made from a `UnitSpec`, with points that change.
 
-What a device refuses, and what it does wrong on demand, are units that stand in front of it.
+Refusals and faults are units that stand in front of it.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from modwire import (
     SequentialBlock,
     Unit,
 )
+from modwire.units.tables import TABLES
 from modwire_trio import AsyncUnit
 from modwire_trio.servers import peer_hung_up
 
-from ..addresses import TABLES
 from .behaviours import noise
 from .devices import SILENCE, BlockSpec, FileSpec, UnitSpec
 from .expressions import Expression
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 
 _BASIC_OBJECTS = (0, 1, 2)
-_MOST_DEEP = 32  # points that each need the next one; Python's stack allows some more
+_MOST_DEEP = 32  # points of which each needs the next one; Python's stack allows some more
 
 
 class UnitPlan:
-    """What all units that `spec` describes have in common, so that thousands are made quickly.
+    """The parts that all units of one `spec` share, so that thousands of them are made quickly.
 
-    Raises ValueError for a point that does not fit, and for names that are there twice.
+    Raises ValueError for a point that does not fit, and for duplicate names.
     """
 
     def __init__(self, spec: UnitSpec) -> None:
@@ -73,15 +73,15 @@ class UnitPlan:
                 codec.store(items, *table.place(point.place.address, codec.size))
         self.identity: Identity | None = None
         if spec.identity:
-            # What is mandatory has to be there for the object; a device may have left it empty.
+            # Identity needs the mandatory objects, which a device may leave empty.
             objects = {**dict.fromkeys(_BASIC_OBJECTS, b""), **spec.identity}
             self.identity = Identity(objects, individual_access=spec.individual_access)
 
 
 class SimulatedUnit(Unit):
-    """A unit made by a `UnitPlan`; `now()` is the seconds of the device's life.
+    """A unit made from a `UnitPlan`; `now` returns the device's time in seconds.
 
-    `tables` are those that it has, by name, `points` its named values.
+    `tables` are its tables, and `points` its named values, by name.
     """
 
     def __init__(self, plan: UnitPlan, now: Callable[[], float], seed: int = 0) -> None:
@@ -115,10 +115,10 @@ class SimulatedUnit(Unit):
             table.add_point(living)
 
     def check(self) -> None:
-        """Raise ValueError for a point that names another one which is not there, or too many."""
+        """Raise ValueError for a point that needs an unknown one, or too many others in a row."""
         for number, point in enumerate(self.points.values()):
             behaviour = point.spec.behaviour
-            # Each at a time of its own, at which no other one has its value already.
+            # At a different time for each, so that no value is computed already.
             time = number * 1e-9
             try:
                 if isinstance(behaviour, Expression):
@@ -135,7 +135,7 @@ class SimulatedUnit(Unit):
                 )
 
     def lookup(self, name: str, time: float) -> object:
-        """The value of a point at a time; LookupError if there is none with that name."""
+        """Return the value of a point at a time; LookupError if there is none with that name."""
         point = self.points.get(name)
         if point is None:
             known = ", ".join(self.points)
@@ -151,7 +151,7 @@ class SimulatedUnit(Unit):
 
 
 def _blocks_of_points(spec: UnitSpec, codecs: Sequence[Codec]) -> list[BlockSpec]:
-    """A block for each point, so that it need not be in one of the unit's."""
+    """Return a block for each point, so that it need not be in a block of the unit."""
     blocks: list[BlockSpec] = []
     for point, codec in zip(spec.points, codecs, strict=True):
         if point.place.address + codec.size > 0x10000:
@@ -168,14 +168,14 @@ def _file_block(spec: FileSpec) -> Block:
 
 
 class FrontUnit(Unit):
-    """Stands in front of a unit, whose tables, counters and log stay its own."""
+    """Stands in front of a unit, which keeps its tables, counters and log."""
 
     def __init__(self, behind: Unit) -> None:
         super().__init__()
         self.behind = behind
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        """What the unit behind answers."""
+        """Return the response of the unit behind."""
         return self.behind.execute(request, broadcast=broadcast)
 
     def refuse(
@@ -188,7 +188,7 @@ class FrontUnit(Unit):
 
 
 class RefusingUnit(FrontUnit):
-    """Refuses whole functions by the codes that `spec` has, as a certain device does."""
+    """Refuses whole functions by the codes in the `spec` of the unit behind."""
 
     def __init__(self, behind: SimulatedUnit) -> None:
         super().__init__(behind)
@@ -199,7 +199,7 @@ class RefusingUnit(FrontUnit):
         if code == SILENCE:
             return None
         if code is not None:
-            error = InvalidRequestError("it does not do that", request.function_code, code)
+            error = InvalidRequestError("not supported by the device", request.function_code, code)
             return self.behind.refuse(error, broadcast=broadcast)
         response = self.behind.execute(request, broadcast=broadcast)
         if isinstance(response, ExceptionResponse) and isinstance(response.cause, RefusedInSilence):
@@ -208,9 +208,10 @@ class RefusingUnit(FrontUnit):
 
 
 class FaultyUnit(FrontUnit):
-    """Does what `faults` say with the answers of the unit behind; see `view.Faults`.
+    """Injects `faults` into the responses of the unit behind; see `view.Faults`.
 
-    What is dropped, silenced or refused was never executed; what is damaged was.
+    A request that is dropped, left unanswered or refused is not executed; one whose response is
+    damaged is.
     """
 
     def __init__(self, behind: Unit, faults: Faults, draw: random.Random) -> None:
@@ -231,16 +232,13 @@ class FaultyUnit(FrontUnit):
             return FaultyResponse(response, is_damaged=True, fault="damage")
         if draw() < faults.exception:
             code = faults.exception_code
-            error = InvalidRequestError("a fault that was asked for", request.function_code, code)
+            error = InvalidRequestError("an injected fault", request.function_code, code)
             return FaultyResponse(self.behind.refuse(error), fault="exception")
         return self.behind.execute(request)
 
 
 class DelayedUnit(AsyncUnit):
-    """A `FaultyUnit` that answers late; others are served meanwhile, except on the same line.
-
-    It stands in front of a `FaultyUnit`.
-    """
+    """Delays the responses of a `FaultyUnit`; others are served meanwhile, except on its line."""
 
     def __init__(self, faulty: FaultyUnit, draw: random.Random) -> None:
         Unit.__init__(self)
@@ -253,11 +251,11 @@ class DelayedUnit(AsyncUnit):
         response = self.behind.execute(request, broadcast=broadcast)
         if not is_late:
             return response
-        # Who has hung up would else hold its connection for as long as that.
+        # A closed connection would otherwise be kept until the end of the delay.
         with trio.move_on_after(faults.delay_seconds):
             await peer_hung_up()
         if isinstance(response, FaultyResponse):
-            return response  # whose fault says more
+            return response  # its fault matters more than the delay
         return FaultyResponse(response, fault="delay")
 
     def refuse(
@@ -270,7 +268,7 @@ class DelayedUnit(AsyncUnit):
 
 
 def in_front(unit: SimulatedUnit, faults: Faults, draw: random.Random) -> Unit:
-    """What a server is given for `unit`: the unit itself where nothing stands in front of it."""
+    """Return what a server gets for `unit`: itself, or the units in front of it."""
     spec = unit.spec
     codes = {
         *(refusal.code for refusal in spec.refusals),

@@ -1,8 +1,9 @@
 """`View`: all that the page and the window show of a running simulation, and all they can change.
 
-Both are front ends without logic of their own. Every method returns at once and belongs in the
-thread in which the simulation's trio loop runs. What is given is plain values, ready for JSON.
-A device is named by its index, 0 and up; a unit by its unit id; a table by its name in `TABLES`.
+Both are front ends without logic of their own. Every method returns at once and must be called in
+the thread of the simulation's trio loop. Results are plain values. Their annotations say what each
+is and may be; the REST interface takes its limits and its OpenAPI schemas from them.
+A device is named by its index, from 0; a unit by its unit id; a table by its name in `TABLES`.
 Wrong arguments raise ValueError with one sentence for the user; an unknown device, unit or point
 raises LookupError.
 """
@@ -11,189 +12,229 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
+
+from msgspec import Meta
+
+from modwire.units.tables import TABLES
+
+DeviceIndex = Annotated[int, Meta(ge=0, le=1_000_000, description="index of the device, from 0")]
+UnitId = Annotated[int, Meta(ge=0, le=255, description="unit id")]
+TableName = Annotated[str, Meta(extra_json_schema={"enum": list(TABLES)})]
+Address = Annotated[int, Meta(ge=0, le=65535, description="address of the first value")]
+FunctionCode = Annotated[int, Meta(ge=0, le=255, description="function code")]
+Outcome = Literal["ok", "exception", "silence"]
+Count = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(description="seconds since the epoch")]
+PointValue = Annotated[
+    object,
+    Meta(
+        extra_json_schema={
+            "description": "a number, a text, a bool or a list; in JSON, numbers that are not "
+            "finite and integers beyond 2^53 - 1 are texts"
+        }
+    ),
+]
 
 
 @dataclass(frozen=True)
 class UnitInfo:
     """A unit of a device."""
 
-    id: int
+    id: UnitId
     name: str
 
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """A simulated device; `endpoints` are where it is served, as text such as "tcp://[::1]:502"."""
+    """A simulated device."""
 
-    index: int
+    index: DeviceIndex
     name: str
-    running: bool
-    endpoints: list[str]
+    running: Annotated[bool, Meta(description="true while it is served")]
+    endpoints: Annotated[
+        list[str], Meta(description='where it is served, such as "tcp://127.0.0.1:5020"')
+    ]
     units: list[UnitInfo]
-    requests: int  # that it was asked since it was started
-    connections: int  # that are open now
+    requests: Annotated[Count, Meta(description="requests since it was started")]
+    connections: Annotated[Count, Meta(description="open connections")]
 
 
 @dataclass(frozen=True)
 class TableInfo:
-    """The addresses of one table, as (first address, count) in ascending order."""
+    """The addresses of one table."""
 
-    table: str
-    ranges: list[tuple[int, int]]
-    writable: bool  # for Modbus clients; the page and the window may write to each
+    table: TableName
+    ranges: Annotated[
+        list[tuple[int, int]], Meta(description="[first address, count], in ascending order")
+    ]
+    writable: Annotated[
+        bool, Meta(description="true if Modbus clients may write; the owner always may")
+    ]
 
 
 @dataclass(frozen=True)
 class PointInfo:
-    """A typed, named value of a unit.
-
-    `value` is a number, a text, a bool or a list; `behaviour` is a text for people, such as "sine
-    around 230, 60 s", and "" for a value that stays; `held` says that it was told to stand still.
-    """
+    """A typed, named value of a unit."""
 
     name: str
-    table: str
-    address: int
-    size: int  # in registers or bits
-    type: str  # "float32"
-    unit: str  # "V"
-    value: object
-    behaviour: str
-    held: bool
+    table: TableName
+    address: Address
+    size: Annotated[int, Meta(ge=1, description="size in registers or bits")]
+    type: Annotated[str, Meta(description='such as "float32"')]
+    unit: Annotated[str, Meta(description='unit of measurement, such as "V", or ""')]
+    value: PointValue
+    behaviour: Annotated[
+        str, Meta(description='such as "sine around 230, 60 s"; "" for a constant value')
+    ]
+    held: Annotated[bool, Meta(description="true if the user holds the value")]
 
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """A client that is connected, or was heard on UDP or a serial line in the last minute."""
+    """An open connection, or a peer on UDP or a serial line that sent within the last minute."""
 
-    device: int
-    endpoint: str
-    peer: str
-    since: float  # seconds since the epoch, as all times here
-    heard: float
-    requests: int
+    device: DeviceIndex
+    endpoint: Annotated[str, Meta(description="where the device is served")]
+    peer: Annotated[str, Meta(description="the client's address")]
+    since: Seconds
+    heard: Annotated[Seconds, Meta(description="time of the last request, seconds since the epoch")]
+    requests: Annotated[Count, Meta(description="requests so far")]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One request and what was answered to it. Numbers ascend without gaps from 1."""
+    """One request and its response."""
 
-    number: int
-    time: float
-    milliseconds: float  # from the request to its answer
-    device: int
-    endpoint: str
-    peer: str
-    unit: int
-    function: int
-    request: str  # the PDU, as hexadecimal digits
-    response: str  # the same, "" where nothing was answered
-    request_text: str  # in words: "read 3 holding registers from 16"
-    response_text: str  # "1, 2, 3", or "exception 02, illegal data address", or "no answer: fault"
-    outcome: str  # "ok", "exception", "silence"
-    fault: str  # which fault was done to it: "", "delay", "silence", "damage", "exception", "drop"
+    number: Annotated[int, Meta(ge=1, description="ascends from 1 without gaps")]
+    time: Seconds
+    milliseconds: Annotated[float, Meta(description="from the request to its response")]
+    device: DeviceIndex
+    endpoint: Annotated[str, Meta(description="where the device is served")]
+    peer: Annotated[str, Meta(description="the client's address")]
+    unit: UnitId
+    function: FunctionCode
+    request: Annotated[str, Meta(description="PDU in hexadecimal digits")]
+    response: Annotated[str, Meta(description='PDU in hexadecimal digits, "" for no response')]
+    request_text: Annotated[str, Meta(description='such as "read 3 holding registers from 16"')]
+    response_text: Annotated[
+        str, Meta(description='such as "1, 2, 3" or "exception 02, illegal data address"')
+    ]
+    outcome: Outcome
+    fault: Annotated[str, Meta(description='fault that was injected, or ""')]
 
 
 @dataclass(frozen=True)
 class TrafficFilter:
-    """Which messages are wanted; None wants all."""
+    """Selects messages; None selects all."""
 
     device: int | None = None
     unit: int | None = None
-    peer: str | None = None  # that contains this text
+    peer: str | None = None  # contains this text
     functions: Sequence[int] | None = None
     outcome: str | None = None
-    text: str | None = None  # in either text, whatever its case
+    text: str | None = None  # in the text of request or response, in any case
+
+
+Rate = Annotated[float, Meta(ge=0, le=1)]
+DropRate = Annotated[Rate, Meta(description="rate of connections closed without a response")]
+SilenceRate = Annotated[Rate, Meta(description="rate of requests without a response")]
+DamageRate = Annotated[
+    Rate, Meta(description="rate of responses with a wrong checksum or protocol id")
+]
+ExceptionRate = Annotated[Rate, Meta(description="rate of responses that are exception_code")]
+ExceptionCode = Annotated[int, Meta(ge=1, le=255, description="exception code for that")]
+DelayRate = Annotated[Rate, Meta(description="rate of responses sent after delay_seconds")]
+DelaySeconds = Annotated[float, Meta(ge=0, le=3600, description="seconds of that delay")]
 
 
 @dataclass(frozen=True)
 class Faults:
-    """What a unit does wrong, each at a rate of 0.0 (never) to 1.0 (always); drawn in this order.
+    """The faults of a unit, each at a rate of 0.0 (never) to 1.0 (always); drawn in this order.
 
-    `drop` closes the connection without an answer, `silence` answers nothing, `damage` answers
-    with a wrong checksum (on MBAP, a wrong protocol id), `exception` answers `exception_code`;
-    `delay` waits `delay_seconds` before whatever is answered.
+    `drop` closes the connection without a response, `silence` sends no response, `damage` sends
+    one with a wrong checksum (on MBAP, a wrong protocol id), `exception` responds with
+    `exception_code`; `delay` waits `delay_seconds` before any response.
     """
 
-    drop: float = 0.0
-    silence: float = 0.0
-    damage: float = 0.0
-    exception: float = 0.0
-    exception_code: int = 4
-    delay: float = 0.0
-    delay_seconds: float = 1.0
+    drop: DropRate = 0.0
+    silence: SilenceRate = 0.0
+    damage: DamageRate = 0.0
+    exception: ExceptionRate = 0.0
+    exception_code: ExceptionCode = 4
+    delay: DelayRate = 0.0
+    delay_seconds: DelaySeconds = 1.0
 
 
 class View(Protocol):
-    """See the module; `simulator.simulation.Simulation.view` is the one that there is."""
+    """See the module; `simulator.simulation.Simulation.view` is the implementation."""
 
     def title(self) -> str:
-        """What is simulated, in a few words."""
+        """Return what is simulated, in a few words."""
         ...
 
     def devices(self, start: int = 0, count: int | None = None) -> list[DeviceInfo]:
-        """All devices, or `count` of them from index `start` on."""
+        """Return all devices, or `count` of them from index `start` on."""
         ...
 
     def device_count(self) -> int:
-        """How many devices there are."""
+        """Return the number of devices."""
         ...
 
     def tables(self, device: int, unit: int) -> list[TableInfo]:
-        """The tables that a unit has."""
+        """Return the tables of a unit."""
         ...
 
     def values(
         self, device: int, unit: int, table: str, address: int, count: int
     ) -> list[int | None]:
-        """`count` (1..1000) values from `address` on; None where no address is, bits are 0, 1."""
+        """Return `count` (1..1000) values; None where no address is; bits are 0 and 1."""
         ...
 
     def write(
         self, device: int, unit: int, table: str, address: int, values: Sequence[int]
     ) -> None:
-        """Put values into a table, as the owner: read-only tables too."""
+        """Write values as the owner, to read-only tables too."""
         ...
 
     def points(self, device: int, unit: int) -> list[PointInfo]:
-        """The named points of a unit, with their values."""
+        """Return the named points of a unit, with their values."""
         ...
 
     def write_point(self, device: int, unit: int, name: str, value: object) -> None:
-        """Set a point; one that lives goes on from there if its behaviour lets it, or is held."""
+        """Set a point; a changing one continues from there, or is held if it cannot."""
         ...
 
     def hold_point(self, device: int, unit: int, name: str, held: bool) -> None:
-        """Let a living point stand still, or live on."""
+        """Hold the value of a changing point, or release it."""
         ...
 
     def trend(self, device: int, unit: int, name: str) -> list[tuple[float, float]]:
-        """The latest values of a numeric point, some hundreds, as (time, value), oldest first.
+        """Return the latest values of a numeric point, some hundreds, as (time, value).
 
-        A point is recorded from when its trend was first asked for.
+        The oldest comes first. A point is recorded from the first call for it.
         """
         ...
 
     def counters(self, device: int, unit: int) -> dict[str, int]:
-        """The diagnostic counters of a unit, named as in the specification, and its events."""
+        """Return the diagnostic counters of a unit (named as in section 6.8), and its events."""
         ...
 
     def connections(self) -> list[ConnectionInfo]:
-        """Who is connected, by device and then by time."""
+        """Return the clients, by device and then by time."""
         ...
 
     def traffic(
         self, after: int = 0, wanted: TrafficFilter | None = None, most: int = 200
     ) -> list[Message]:
-        """The latest messages with numbers over `after`, at most `most`, oldest first.
+        """Return the latest messages after number `after`, at most `most`, oldest first.
 
-        The last 10,000 are kept. Recording begins with the first call of this method.
+        The latest 10,000 are kept. Recording begins with the first call of this method.
         """
         ...
 
     def faults(self, device: int, unit: int) -> Faults:
-        """The faults of a unit."""
+        """Return the faults of a unit."""
         ...
 
     def set_faults(self, device: int, unit: int, faults: Faults) -> None:
@@ -201,13 +242,13 @@ class View(Protocol):
         ...
 
     def start(self, device: int) -> None:
-        """Serve a device that was stopped. Failure to listen shows in `problems`."""
+        """Serve a device that was stopped. If it cannot listen, `problems` says why."""
         ...
 
     def stop(self, device: int) -> None:
-        """Stop serving a device; its connections are closed, its values stay."""
+        """Stop serving a device: its connections are closed, its values stay."""
         ...
 
     def problems(self) -> Mapping[int, str]:
-        """For devices that could not be served: why."""
+        """Return the reason for each device that could not be served, by index."""
         ...

@@ -1,4 +1,4 @@
-"""The page on a running simulator, and the REST interface: front ends of a `View`, no more."""
+"""The web page of a running simulation, and the REST interface: front ends of a `View`."""
 
 from .access import check_token, is_loopback, make_token
 from .serving import format_link, serve_page

@@ -1,7 +1,8 @@
-"""Who may ask: the names that we are called by, the origin of a page, the token. No I/O.
+"""`Access`: decides by Host, Origin and token which requests are served. No I/O.
 
-A browser sends requests for whatever page it shows. So a page elsewhere must reach nothing here:
-not by its own requests (Origin), and not by a name of its own that leads to us (Host).
+A browser sends requests for whatever page it shows. A page of another site must not reach this
+server: neither by requests of its own (Origin), nor by a name of its own that resolves to this
+machine (Host; this is DNS rebinding).
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import string
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
+from starlette.requests import cookie_parser
+from starlette.responses import Response
+
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 _TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~")
 _SHORTEST_TOKEN = 8
@@ -20,12 +24,12 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def make_token() -> str:
-    """A new token that nobody can guess."""
+    """Return a new token that nobody can guess."""
     return secrets.token_urlsafe(24)
 
 
 def check_token(token: str) -> str:
-    """The token itself; raises ValueError if it is too short, or would not survive in a link."""
+    """Return the token; ValueError if it is too short, or has characters that a link escapes."""
     if len(token) < _SHORTEST_TOKEN or not _TOKEN_CHARACTERS.issuperset(token):
         raise ValueError(
             f"a token must be {_SHORTEST_TOKEN} or more letters, digits and characters "
@@ -35,7 +39,7 @@ def check_token(token: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address, is reached from this machine alone."""
+    """True if `host`, a name or an address, is reached from this machine only."""
     if host.lower() == "localhost":
         return True
     try:
@@ -45,7 +49,7 @@ def is_loopback(host: str) -> bool:
 
 
 def split_host(text: str) -> tuple[str, str]:
-    """The name and the port ("" for none) of a Host header; an IPv6 address without brackets."""
+    """Return the name and the port ("" for none) of a Host header; IPv6 without its brackets."""
     name, colon, port = text.rpartition(":")
     if not colon or "]" in port:
         name, port = text, ""
@@ -53,7 +57,7 @@ def split_host(text: str) -> tuple[str, str]:
 
 
 class RefusedError(Exception):
-    """A request that is not allowed: a status, and one sentence."""
+    """Raised for a request that is not allowed: a status, and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -62,10 +66,10 @@ class RefusedError(Exception):
 
 
 class Access:
-    """The rules of one server: `names` are what it is called beside loopback names.
+    """The rules of one server. `names` are its names and addresses, beside those of loopback.
 
-    With a `token`, all but the page's own files is given to those only who have it. `port` is in
-    the cookie's name, since browsers keep one set of cookies for all the ports of a host.
+    With a `token`, everything except the page's own files needs it. `port` is part of the cookie's
+    name, because browsers share the cookies of a host among its ports.
     """
 
     def __init__(self, names: Iterable[str], port: int, token: str | None = None) -> None:
@@ -75,11 +79,11 @@ class Access:
 
     @property
     def wants_token(self) -> bool:
-        """Whether a token is needed at all."""
+        """True if a token is needed."""
         return self._token is not None
 
     def check_host(self, host: str | None, local_address: str | None) -> None:
-        """Refuse a Host that is not ours; the address at which the client reached us is."""
+        """Raise RefusedError unless Host is one of our names, or the address connected to."""
         name = split_host(host)[0] if host else ""
         if not name:
             raise RefusedError(400, "the request has no Host header")
@@ -87,9 +91,9 @@ class Access:
             raise RefusedError(403, f"this server is not called {name!r}; start it with that name")
 
     def check_origin(self, method: str, headers: Mapping[str, str], *, is_socket: bool) -> None:
-        """Refuse what a page of another origin asks for.
+        """Raise RefusedError for a request from a page of another origin.
 
-        Programs send no Origin, browsers do wherever it matters; a WebSocket must have one.
+        Programs send no Origin; browsers send it wherever it matters. A WebSocket must have one.
         """
         origin = headers.get("origin")
         if origin is None:
@@ -106,34 +110,27 @@ class Access:
                 raise RefusedError(415, "the content type must be application/json")
 
     def check_token(self, headers: Mapping[str, str]) -> None:
-        """Refuse a request with neither the token nor the cookie that was given for it."""
+        """Raise RefusedError for a request without the token, and without the cookie for it."""
         if self._token is None:
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.is_token(given.strip()):
             return
-        cookie = _cookie(headers.get("cookie", ""), self.cookie_name)
-        if hmac.compare_digest(cookie.encode(), self.cookie_value().encode()):
+        cookie = cookie_parser(headers.get("cookie", "")).get(self.cookie_name, "")
+        if hmac.compare_digest(cookie.encode(), self._cookie_value().encode()):
             return
         raise RefusedError(401, "a token is needed: open the link that the simulator printed")
 
     def is_token(self, given: str) -> bool:
-        """Whether it is the token; how long the answer takes tells nothing about it."""
+        """True if it is the token; compared in constant time."""
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
-    def cookie_value(self) -> str:
-        """What the cookie holds: not the token, since cookies reach other ports of the host."""
+    def give_cookie(self, response: Response) -> None:
+        """Set the cookie for a client that showed the token."""
+        response.set_cookie(
+            self.cookie_name, self._cookie_value(), httponly=True, samesite="strict"
+        )
+
+    def _cookie_value(self) -> str:
+        """Not the token itself: browsers send the cookies of a host to all its ports."""
         return hmac.new((self._token or "").encode(), b"modwire page", sha256).hexdigest()
-
-    def cookie(self) -> str:
-        """The Set-Cookie header for a client that showed the token."""
-        rules = "Path=/; HttpOnly; SameSite=Strict"
-        return f"{self.cookie_name}={self.cookie_value()}; {rules}"
-
-
-def _cookie(header: str, wanted: str) -> str:
-    for part in header.split(";"):
-        name, _, value = part.strip().partition("=")
-        if name == wanted:
-            return value
-    return ""

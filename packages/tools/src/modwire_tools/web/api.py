@@ -1,223 +1,151 @@
-"""The REST interface under `/api`: each function is one operation of `openapi.py`."""
+"""The REST interface under `/api`: `OPERATIONS` has all of it, for the routes and for OpenAPI."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
+from dataclasses import fields, replace
 from importlib.metadata import version
+from typing import TypeVar
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from msgspec import UNSET, Struct
 from starlette.responses import Response
-from starlette.routing import Route
 
-from .. import explain_pdu
-from ..simulator.view import PointInfo, View
-from . import arguments, plain
-from .access import Access, RefusedError
-from .openapi import describe
+from ..simulator.view import ConnectionInfo, Faults, Message, PointInfo, TableInfo, View
+from . import queries
+from .access import RefusedError
+from .models import (
+    ChangeFaults,
+    ChangePoint,
+    Device,
+    DevicePage,
+    Devices,
+    Exchange,
+    Explanation,
+    Nothing,
+    OneDevice,
+    OnePoint,
+    OneUnit,
+    Overview,
+    TableRange,
+    Token,
+    TrafficQuery,
+    Trend,
+    Values,
+    WriteValues,
+)
+from .operations import Host, answer, change, get
+from .reading import point_value
 
-Operation = Callable[[Request], Awaitable[Response]]
-_UNIT = "/api/devices/{device}/units/{unit}"
-_LONGEST_SENTENCE = 500  # characters; it may have in it what was sent, which may be long
-
-
-def answer(value: plain.Json, status: int = 200) -> Response:
-    """`value` as the body of an answer; nothing of it is kept by a browser."""
-    headers = {"cache-control": "no-store"}
-    return Response(plain.to_json(value), status, headers, "application/json")
-
-
-def refuse(_: Request, error: Exception) -> Response:
-    """What an error of an operation is answered with: a status, and its sentence."""
-    if isinstance(error, RefusedError):
-        return answer({"error": error.sentence}, error.status)
-    if isinstance(error, HTTPException):
-        response = answer({"error": error.detail.lower()}, error.status_code)
-        response.headers.update(error.headers or {})
-        return response
-    status = 404 if isinstance(error, LookupError) else 400
-    # str() of a KeyError is in quotes.
-    sentence = error.args[0] if error.args else "there is no such thing"
-    return answer({"error": str(sentence)[:_LONGEST_SENTENCE]}, status)
+AskedT = TypeVar("AskedT", bound=Struct)
 
 
-class Api:
-    """The operations on one `view`."""
-
-    def __init__(self, view: View, access: Access) -> None:
-        self._view = view
-        self._access = access
-
-    def routes(self) -> list[Route]:
-        """All routes; every one is described in `openapi.py`."""
-        return [
-            Route("/api", self.overview),
-            Route("/api/openapi.json", self.openapi),
-            Route("/api/session", self.sign_in, methods=["POST"]),
-            Route("/api/devices", self.devices),
-            Route("/api/devices/{device}", self.device),
-            Route("/api/devices/{device}/start", self.start, methods=["POST"]),
-            Route("/api/devices/{device}/stop", self.stop, methods=["POST"]),
-            Route(f"{_UNIT}/tables", self.tables),
-            Route(f"{_UNIT}/tables/{{table}}", self.values),
-            Route(f"{_UNIT}/tables/{{table}}", self.write_values, methods=["PUT"]),
-            Route(f"{_UNIT}/points", self.points),
-            Route(f"{_UNIT}/points/{{name:path}}", self.point),
-            Route(f"{_UNIT}/points/{{name:path}}", self.change_point, methods=["PUT"]),
-            Route(f"{_UNIT}/trends/{{name:path}}", self.trend),
-            Route(f"{_UNIT}/counters", self.counters),
-            Route(f"{_UNIT}/faults", self.faults),
-            Route(f"{_UNIT}/faults", self.change_faults, methods=["PUT"]),
-            Route("/api/connections", self.connections),
-            Route("/api/traffic", self.traffic),
-            Route("/api/explain", self.explain),
-        ]
-
-    async def overview(self, request: Request) -> Response:
-        return answer(
-            {
-                "title": self._view.title(),
-                "devices": self._view.device_count(),
-                "problems": {str(key): text for key, text in self._view.problems().items()},
-                "version": version("modwire-tools"),
-            }
-        )
-
-    async def openapi(self, request: Request) -> Response:
-        return answer(describe(version("modwire-tools"), wants_token=self._access.wants_token))
-
-    async def sign_in(self, request: Request) -> Response:
-        given = (await arguments.body_of(request)).get("token")
-        if self._access.wants_token:
-            if not isinstance(given, str) or not self._access.is_token(given):
-                raise RefusedError(401, "this is not the token that the simulator printed")
-        response = answer({})
-        if self._access.wants_token:
-            response.headers["set-cookie"] = self._access.cookie()
-        return response
-
-    async def devices(self, request: Request) -> Response:
-        query = request.query_params
-        start = arguments.integer(query, "start", 0, 1_000_000, 0)
-        count = arguments.integer(query, "count", 1, arguments.MOST_DEVICES, 100)
-        found = plain.search_devices(self._view, arguments.text(query, "search"))
-        return answer(plain.devices(self._view, start, count, found))
-
-    async def device(self, request: Request) -> Response:
-        index = arguments.device_of(request.path_params)
-        return answer(self._device(index))
-
-    def _device(self, index: int) -> dict[str, plain.Json]:
-        found = self._view.devices(index, 1)
-        if not found:
-            raise LookupError(
-                f"there is no device {index}; there are {self._view.device_count()} from 0 on"
-            )
-        return plain.device(found[0], self._view.problems())
-
-    async def start(self, request: Request) -> Response:
-        index = arguments.device_of(request.path_params)
-        self._device(index)
-        self._view.start(index)
-        return answer(self._device(index))
-
-    async def stop(self, request: Request) -> Response:
-        index = arguments.device_of(request.path_params)
-        self._device(index)
-        self._view.stop(index)
-        return answer(self._device(index))
-
-    async def tables(self, request: Request) -> Response:
-        return answer([plain.table(info) for info in self._view.tables(*_unit(request))])
-
-    async def values(self, request: Request) -> Response:
-        query = request.query_params
-        address = arguments.integer(query, "address", 0, 65535, 0)
-        count = arguments.integer(query, "count", 1, arguments.MOST_VALUES, 100)
-        table = str(request.path_params["table"])
-        values = self._view.values(*_unit(request), table, address, count)
-        return answer({"table": table, "address": address, "values": values})
-
-    async def write_values(self, request: Request) -> Response:
-        body = await arguments.body_of(request)
-        address = arguments.integer(body, "address", 0, 65535)
-        written = arguments.values_of(body)
-        table = str(request.path_params["table"])
-        self._view.write(*_unit(request), table, address, written)
-        values = self._view.values(*_unit(request), table, address, len(written))
-        return answer({"table": table, "address": address, "values": values})
-
-    async def points(self, request: Request) -> Response:
-        return answer([plain.point(info) for info in self._view.points(*_unit(request))])
-
-    async def point(self, request: Request) -> Response:
-        return answer(plain.point(self._point(request)))
-
-    def _point(self, request: Request) -> PointInfo:
-        name = str(request.path_params["name"])
-        for info in self._view.points(*_unit(request)):
-            if info.name == name:
-                return info
-        raise LookupError(f"this unit has no point {name!r}")
-
-    async def change_point(self, request: Request) -> Response:
-        body = await arguments.body_of(request)
-        point = self._point(request)
-        if not {"value", "held"} & body.keys():
-            raise ValueError("what to change is missing: value, held or both")
-        held = arguments.flag(body, "held") if "held" in body else None
-        if "value" in body:
-            value = arguments.point_value(body["value"], point.value)
-            self._view.write_point(*_unit(request), point.name, value)
-        if held is not None:
-            self._view.hold_point(*_unit(request), point.name, held)
-        return answer(plain.point(self._point(request)))
-
-    async def trend(self, request: Request) -> Response:
-        name = str(request.path_params["name"])
-        return answer(
-            {"name": name, "samples": plain.trend(self._view.trend(*_unit(request), name))}
-        )
-
-    async def counters(self, request: Request) -> Response:
-        return answer(self._view.counters(*_unit(request)))
-
-    async def faults(self, request: Request) -> Response:
-        return answer(plain.faults(self._view.faults(*_unit(request))))
-
-    async def change_faults(self, request: Request) -> Response:
-        body = await arguments.body_of(request)
-        device, unit = _unit(request)
-        changed = arguments.changed_faults(self._view.faults(device, unit), body)
-        self._view.set_faults(device, unit, changed)
-        return answer(plain.faults(self._view.faults(device, unit)))
-
-    async def connections(self, request: Request) -> Response:
-        return answer([plain.connection(info) for info in self._view.connections()])
-
-    async def traffic(self, request: Request) -> Response:
-        query = request.query_params
-        after = arguments.integer(query, "after", 0, 2**53, 0)
-        most = arguments.integer(query, "most", 1, arguments.MOST_MESSAGES, 200)
-        found = self._view.traffic(after, arguments.traffic_filter(query), most)
-        return answer([plain.message(info) for info in found])
-
-    async def explain(self, request: Request) -> Response:
-        asked = arguments.hex_bytes(request.query_params, "request")
-        answered = arguments.hex_bytes(request.query_params, "response")
-        shown: Mapping[str, plain.Json] = {
-            "request": [plain.field(item) for item in explain_pdu(asked, is_response=False)]
-            if asked
-            else [],
-            "response": [
-                plain.field(item)
-                for item in explain_pdu(answered, is_response=True, request=asked or None)
-            ]
-            if answered
-            else [],
-        }
-        return answer(shown)
+def _of_view(query: Callable[[View, AskedT], object]) -> Callable[[Host, AskedT], object]:
+    return lambda host, asked: query(host.view, asked)
 
 
-def _unit(request: Request) -> tuple[int, int]:
-    return arguments.device_of(request.path_params), arguments.unit_of(request.path_params)
+def _overview(host: Host, asked: Nothing) -> Overview:
+    view = host.view
+    release = version("modwire-tools")
+    return Overview(view.title(), view.device_count(), view.problems(), release)
+
+
+def _sign_in(host: Host, asked: Token) -> Response:
+    response = answer({})
+    if host.access.wants_token:
+        if not host.access.is_token(asked.token):
+            raise RefusedError(401, "this is not the token that the simulator printed")
+        host.access.give_cookie(response)
+    return response
+
+
+def _start(host: Host, asked: OneDevice) -> Device:
+    queries.device(host.view, asked)
+    host.view.start(asked.device)
+    return queries.device(host.view, asked)
+
+
+def _stop(host: Host, asked: OneDevice) -> Device:
+    queries.device(host.view, asked)
+    host.view.stop(asked.device)
+    return queries.device(host.view, asked)
+
+
+def _values(host: Host, asked: TableRange) -> Values:
+    return Values(asked.table, asked.address, queries.values(host.view, asked))
+
+
+def _write_values(host: Host, asked: WriteValues) -> Values:
+    device, unit, table, address = asked.device, asked.unit, asked.table, asked.address
+    values = [int(value) for value in asked.values]
+    host.view.write(device, unit, table, address, values)
+    return Values(table, address, host.view.values(device, unit, table, address, len(values)))
+
+
+def _change_point(host: Host, asked: ChangePoint) -> PointInfo:
+    point = queries.find_point(host.view, asked)
+    if asked.value is UNSET and asked.held is UNSET:
+        raise ValueError("what to change is missing: value, held or both")
+    if asked.value is not UNSET:
+        value = point_value(asked.value, point.value)
+        host.view.write_point(asked.device, asked.unit, asked.name, value)
+    if asked.held is not UNSET:
+        host.view.hold_point(asked.device, asked.unit, asked.name, asked.held)
+    return queries.point(host.view, asked)
+
+
+def _change_faults(host: Host, asked: ChangeFaults) -> Faults:
+    named = {field.name: getattr(asked, field.name) for field in fields(Faults)}
+    given = {name: value for name, value in named.items() if value is not UNSET}
+    faults = replace(host.view.faults(asked.device, asked.unit), **given)
+    host.view.set_faults(asked.device, asked.unit, faults)
+    return host.view.faults(asked.device, asked.unit)
+
+
+_DEVICE = "/api/devices/{device}"
+_UNIT = f"{_DEVICE}/units/{{unit}}"
+_TABLE = f"{_UNIT}/tables/{{table}}"
+_POINT = f"{_UNIT}/points/{{name}}"
+
+# fmt: off
+OPERATIONS = (
+    get("/api", Nothing, Overview, "Simulation", "What is simulated", _overview),
+    get("/api/openapi.json", Nothing, dict, "Simulation", "This description",
+        lambda host, asked: host.document),
+    change("POST", "/api/session", Token, Nothing, "Simulation",
+           "Get the page's cookie for the token", _sign_in, {"token": "..."}),
+    get("/api/devices", DevicePage, Devices, "Devices", "Devices, page by page",
+        _of_view(queries.devices)),
+    get(_DEVICE, OneDevice, Device, "Devices", "One device", _of_view(queries.device)),
+    change("POST", f"{_DEVICE}/start", OneDevice, Device, "Devices", "Serve a device again",
+           _start),
+    change("POST", f"{_DEVICE}/stop", OneDevice, Device, "Devices",
+           "Stop serving a device; its values stay", _stop),
+    get(f"{_UNIT}/tables", OneUnit, list[TableInfo], "Values", "The tables of a unit",
+        _of_view(queries.tables)),
+    get(_TABLE, TableRange, Values, "Values", "Values of a table", _values),
+    change("PUT", _TABLE, WriteValues, Values, "Values",
+           "Write values, to read-only tables too", _write_values, {"address": 0, "values": [1]}),
+    get(f"{_UNIT}/points", OneUnit, list[PointInfo], "Points", "The points of a unit",
+        _of_view(queries.points)),
+    get(_POINT, OnePoint, PointInfo, "Points", "One point", _of_view(queries.point)),
+    change("PUT", _POINT, ChangePoint, PointInfo, "Points",
+           "Set a point, hold its value, or release it", _change_point, {"value": 1}),
+    get(f"{_UNIT}/trends/{{name}}", OnePoint, Trend, "Points",
+        "The latest values of a point, recorded since the first such request",
+        _of_view(queries.trend)),
+    get(f"{_UNIT}/counters", OneUnit, dict[str, int], "Diagnostics", "The diagnostic counters",
+        _of_view(queries.counters)),
+    get(f"{_UNIT}/faults", OneUnit, Faults, "Faults", "The faults of a unit",
+        _of_view(queries.faults)),
+    change("PUT", f"{_UNIT}/faults", ChangeFaults, Faults, "Faults",
+           "Change the faults of a unit; those that are not named stay", _change_faults,
+           {"exception": 0.5, "exception_code": 6}),
+    get("/api/connections", Nothing, list[ConnectionInfo], "Diagnostics", "Connected clients",
+        _of_view(queries.connections)),
+    get("/api/traffic", TrafficQuery, list[Message], "Traffic",
+        "The latest messages, recorded since the first such request", _of_view(queries.traffic)),
+    get("/api/explain", Exchange, Explanation, "Traffic", "What the bytes of a message mean",
+        _of_view(queries.explain)),
+)
+"""All operations, in the order in which the documentation shows them."""
+# fmt: on

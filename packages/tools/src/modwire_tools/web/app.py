@@ -1,8 +1,9 @@
-"""`make_app`: the page, the REST interface and the WebSocket, behind the guard, as one ASGI app."""
+"""`make_app`: the ASGI application: the page, the REST interface and the WebSocket."""
 
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 
 import trio
 from starlette.applications import Starlette
@@ -14,21 +15,25 @@ from starlette.types import ASGIApp
 
 from ..simulator.view import View
 from .access import Access, RefusedError
-from .api import Api, answer, refuse
+from .api import OPERATIONS
 from .files import File, read_files
-from .guard import Guard, PeerError, token_in_query
+from .guard import Guard, PeerError
 from .live import Live
+from .openapi import describe
+from .operations import Host, answer, refuse
 
 _LOG = logging.getLogger("modwire.web")
 
 
 def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
-    """All that one server gives; `stopping` ends the WebSockets."""
+    """Return the application of one server; its WebSockets are closed when `stopping` is set."""
+    document = describe(version("modwire-tools"), wants_token=access.wants_token)
+    host = Host(view, access, document)
     files = read_files()
     pages = {"/": "index.html", "/api/docs": "docs.html"}
     assets = {f"/pages/{name}": file for name, file in files.items() if ".html" not in name}
     routes = [
-        *Api(view, access).routes(),
+        *[operation.route(host) for operation in OPERATIONS],
         *[
             Route(path, _Page(files[name], files["sign-in.html"], access).get)
             for path, name in pages.items()
@@ -41,12 +46,12 @@ def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
         routes=routes,
         exception_handlers={**dict.fromkeys(errors, refuse), Exception: _fail},
     )
-    # No value is in these, so they are given to whoever is to show the token.
+    # The page to enter the token needs these files; they show no values.
     return Guard(app, access, frozenset((*pages, *assets, "/api/session")))
 
 
 class _Page:
-    """An HTML page, or the one that asks for the token; a token in the link becomes a cookie."""
+    """An HTML page, or the one that asks for the token; a token in the link sets the cookie."""
 
     def __init__(self, page: File, sign_in: File, access: Access) -> None:
         self._page = page
@@ -54,11 +59,11 @@ class _Page:
         self._access = access
 
     async def get(self, request: Request) -> Response:
-        token, query = token_in_query(request.scope["query_string"])
-        if token is not None and self._access.is_token(token):
-            # The link without the token: it is not to stay in the history.
-            response = RedirectResponse(request.url.path + (f"?{query}" if query else ""), 303)
-            response.headers["set-cookie"] = self._access.cookie()
+        if self._access.is_token(request.query_params.get("token", "")):
+            # To the link without the token, which would stay in the browser's history.
+            url = request.url.remove_query_params("token")
+            response = RedirectResponse(url.path + (f"?{url.query}" if url.query else ""), 303)
+            self._access.give_cookie(response)
             return response
         try:
             self._access.check_token(request.headers)
@@ -68,7 +73,7 @@ class _Page:
 
 
 async def _fail(_: Request, error: Exception) -> Response:
-    """An error of ours: the log has all of it, the client learns its kind."""
+    """Answer a request on which we failed: the log has the traceback, the client the type."""
     if not isinstance(error, PeerError):
         _LOG.error("A request to the simulator's page failed", exc_info=error)
     return answer({"error": f"the simulator failed: {type(error).__name__}"}, 500)

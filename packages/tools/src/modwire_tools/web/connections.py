@@ -1,8 +1,8 @@
 """The connections of browsers: hypercorn's trio worker for each, with limits of our own.
 
-hypercorn sends in a shield, so a browser that takes nothing would keep it for ever, even when all
-is to end. Nonsense from a peer makes it raise, or wait for ever: the one is to end no other
-connection, nor the simulation, and the other is to end at all.
+hypercorn sends in a shield, so a browser that reads nothing would hold its connection for ever,
+even at shutdown. Bytes that are not HTTP make hypercorn raise, or wait for ever: an error must end
+no other connection, and a wait must have an end.
 """
 
 from __future__ import annotations
@@ -22,26 +22,32 @@ from starlette.types import ASGIApp
 from .live import MESSAGE_LIMIT
 
 _LOG = logging.getLogger("modwire.web")
-_MOST_CONNECTIONS = 500
 _GRACE = 1.0  # seconds for answers under way when the server ends
-_STALLED = 20.0  # seconds that a browser may take nothing
-_AFTER_END = 2.0  # seconds for answers to one who sends no more; hypercorn would wait for long
-_SILENT = 60.0  # seconds without a byte; a page that is open hears something every 15 seconds
+_AFTER_END = 2.0  # seconds for answers after the browser's end of file; hypercorn waits far longer
 
 
 class Connections:
-    """All connections to `app`; one without a byte for `silent` seconds is closed."""
+    """All connections to `app`.
 
-    def __init__(self, app: ASGIApp, *, silent: float = _SILENT) -> None:
+    A connection without a byte for `silent` seconds is closed (an open page gets one every 15
+    seconds), and so is one whose browser accepts no byte for `stalled` seconds. With `most` open,
+    the one that was idle for longest is closed for the next.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, most: int = 500, silent: float = 60.0, stalled: float = 20.0
+    ) -> None:
         self._app = ASGIWrapper(app)  # type: ignore[arg-type]  # hypercorn's type of ASGI is its own
         self._config = _configure()
         self._context = WorkerContext(None)
+        self._most = most
         self._silent = silent
+        self._stalled = stalled
         self._open: set[_Stream] = set()
         self._none_is_open = trio.Event()
 
     async def serve(self, sockets: list[socket.socket], stopping: trio.Event) -> None:
-        """Serve all that connects to `sockets`, which listen, until `stopping`; closes them."""
+        """Accept connections from the listening `sockets` until `stopping`, then close them."""
         listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
@@ -67,15 +73,15 @@ class Connections:
                     stream.end()
 
     async def _handle(self, accepted: trio.SocketStream) -> None:
-        if len(self._open) >= _MOST_CONNECTIONS:
+        if len(self._open) >= self._most:
             min(self._open, key=lambda stream: stream.active).end()
-        stream = _Stream(accepted)
+        stream = _Stream(accepted, self._stalled)
         self._open.add(stream)
         try:
             with stream.scope:
                 state = ConnectionState({})
                 await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
-        except Exception:  # noqa: BLE001 - the application logs its own; this is what peers cause
+        except Exception:  # noqa: BLE001 - caused by the peer: the application logs its own
             _LOG.debug("A connection to the page failed", exc_info=True)
         finally:
             accepted.socket.close()
@@ -85,26 +91,27 @@ class Connections:
 
 
 class _Stream:
-    """A connection as hypercorn uses it, which is given up when the browser takes nothing."""
+    """A connection as hypercorn uses it, closed when the browser accepts no bytes."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.SocketStream, stalled: float) -> None:
         self.socket = stream.socket
         self.scope = trio.CancelScope()
         self.active = trio.current_time()
         self._stream = stream
+        self._stalled = stalled
 
     def end(self) -> None:
-        """Close it, whatever hypercorn waits for: a shield is no help when the socket is gone."""
+        """Close the socket, which also ends what hypercorn does in a shield."""
         self.socket.close()
         self.scope.cancel()
 
     async def send_all(self, data: bytes) -> None:
         try:
-            with trio.fail_after(_STALLED):
+            with trio.fail_after(self._stalled):
                 await self._stream.send_all(data)
         except trio.TooSlowError:
             self.socket.close()
-            raise trio.BrokenResourceError("the browser takes nothing") from None
+            raise trio.BrokenResourceError("the browser accepts no bytes") from None
         self.active = trio.current_time()
 
     async def receive_some(self, most: int) -> bytes | bytearray:

@@ -1,4 +1,8 @@
-"""The page's own files, from the package: read once, given with an ETag so that none is stale."""
+"""The page's own files, from the package: read once, and sent with an ETag.
+
+Starlette's StaticFiles would ask the system for the type of each, and Windows may say text/plain
+for scripts, which browsers then refuse to run.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +32,18 @@ class File:
         }
 
     async def __call__(self, request: Request) -> Response:
-        """The endpoint that gives it."""
+        """Send it: this is the endpoint."""
         if request.headers.get("if-none-match") == self._headers["etag"]:
             return Response(status_code=304, headers=self._headers)
         return self.response(200)
 
     def response(self, status: int) -> Response:
-        """The file, with a status of its own."""
+        """Return the file with a status other than 200."""
         return Response(self._data, status, self._headers)
 
 
 def read_files() -> dict[str, File]:
-    """All files of the page, by name."""
+    """Return all files of the page, by name."""
     folder = files("modwire_tools.web") / "pages"
     found: dict[str, File] = {}
     for path in folder.iterdir():

@@ -1,18 +1,18 @@
-"""`Guard`: stands before the whole application, lets in whom `Access` allows, adds the headers."""
+"""`Guard`: the outermost ASGI application; checks each request by `Access`, and adds headers."""
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
-from urllib.parse import parse_qs, urlencode
 
 import trio
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .access import Access, RefusedError
 
 BODY_LIMIT = 64 * 1024  # bytes; a write of 1,000 values takes a tenth
-_PATIENCE = 10.0  # seconds for a request's body to arrive
+_PATIENCE = 10.0  # seconds for the body of a request to arrive
 
 _HEADERS = [
     (
@@ -29,7 +29,7 @@ _HEADERS = [
 
 
 class Guard:
-    """An ASGI application around `app`. What is under `open_paths` needs no token."""
+    """An ASGI application around `app`. Requests for `open_paths` need no token."""
 
     def __init__(self, app: ASGIApp, access: Access, open_paths: frozenset[str]) -> None:
         self._app = app
@@ -47,7 +47,7 @@ class Guard:
             if scope["type"] == "http":
                 with suppress(RefusedError):
                     await _read_body(receive)
-            await _refuse(scope, sender, refusal)
+            await _refused(refusal)(scope, receive, sender)
             return
         if scope["type"] == "websocket":
             await self._app(scope, receive, sender)
@@ -55,22 +55,19 @@ class Guard:
         try:
             body = await _read_body(receive)
         except RefusedError as refusal:
-            await _refuse(scope, sender, refusal)
+            await _refused(refusal)(scope, receive, sender)
         else:
             await self._app(scope, _give_body(body, receive), sender)
 
     def _check(self, scope: Scope) -> None:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in scope["headers"]
-        }
+        headers = Headers(scope=scope)
         server = scope.get("server")
         local = str(server[0]).partition("%")[0].removeprefix("::ffff:") if server else None
         self._access.check_host(headers.get("host"), local)
         is_socket = scope["type"] == "websocket"
         path = scope["path"]
         method = "GET" if is_socket else scope["method"]
-        # A link from elsewhere may open the page; it reads nothing of what is behind it.
+        # A link on another site may open the page, but the interface is closed to it.
         if is_socket or method not in ("GET", "HEAD") or f"{path}/".startswith("/api/"):
             if not (path == "/api/docs" and headers.get("sec-fetch-mode") == "navigate"):
                 self._access.check_origin(method, headers, is_socket=is_socket)
@@ -79,10 +76,10 @@ class Guard:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    """The body of a request, which must be short and come soon.
+    """Return the body of a request; RefusedError if it is too long, or does not come in time.
 
-    What is too long is taken and dropped, for a while: a client may look for an answer only when
-    it has sent all, and hypercorn closes the connection once the answer is there.
+    The rest of a body that is too long is read and discarded: a client may read the response only
+    after it has sent everything, and hypercorn closes the connection after the response.
     """
     body = b""
     size = 0
@@ -102,7 +99,7 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 def _give_body(body: bytes, receive: Receive) -> Receive:
-    """A `receive` for the application, which gets a body that was read already."""
+    """Return a `receive` for the application, whose first message is a body already read."""
     is_given = False
 
     async def give() -> Message:
@@ -116,7 +113,12 @@ def _give_body(body: bytes, receive: Receive) -> Receive:
 
 
 class PeerError(OSError):
-    """An answer could not be sent: the peer is gone, or what it sent allows none."""
+    """Raised when a response could not be sent: the peer is gone, or its request allows none."""
+
+
+def _refused(refusal: RefusedError) -> Response:
+    headers = {"www-authenticate": 'Bearer realm="modwire"'} if refusal.status == 401 else None
+    return JSONResponse({"error": refusal.sentence}, refusal.status, headers)
 
 
 def _with_headers(send: Send) -> Send:
@@ -129,25 +131,3 @@ def _with_headers(send: Send) -> Send:
             raise PeerError("the answer could not be sent") from error
 
     return sender
-
-
-async def _refuse(scope: Scope, send: Send, refusal: RefusedError) -> None:
-    kind = "http" if scope["type"] == "http" else "websocket.http"
-    body = json.dumps({"error": refusal.sentence}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    if refusal.status == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="modwire"'))
-    await send(
-        {"type": f"{kind}.response.start", "status": refusal.status, "headers": headers},
-    )
-    await send({"type": f"{kind}.response.body", "body": body, "more_body": False})
-
-
-def token_in_query(query: bytes) -> tuple[str | None, str]:
-    """The token of a query string, if one is there, and the query without it."""
-    fields = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    token = fields.pop("token", None)
-    return (token[0] if token else None), urlencode(fields, doseq=True)

@@ -1,26 +1,27 @@
-"""The WebSocket of the page: pushes what has changed of what it shows, five times a second at most.
+"""The WebSocket of the page: pushes the changes of what it shows, at most five times a second.
 
 The page sends `{"show": {key: {"kind": "points", "device": 0, "unit": 1}, ...}}` whenever it shows
 something else. It gets `{"push": number, "changes": {key: ...}}`, and answers `{"seen": number}`.
-The next push is made only then, from what is there by then: for a slow browser nothing piles up.
-A push without changes comes where there are none for long, so that each side sees that it is heard.
+Only then is the next push made, of the values at that time: for a slow browser nothing queues up.
+After a long time without changes an empty push is sent, so that both sides see the link is alive.
 """
 
 from __future__ import annotations
 
 import logging
 
+import msgspec
 import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..simulator.view import View
-from . import arguments, plain
 from .guard import PeerError
+from .reading import is_object, parse_object
 from .shown import Shown
 
 MESSAGE_LIMIT = 16 * 1024  # bytes of a message of the page
 _PERIOD = 0.2  # seconds between two pushes
-_LONG = 15.0  # seconds after which there is a push without changes
+_LONG = 15.0  # seconds without changes, after which an empty push is sent
 _PATIENCE = 30.0  # seconds that a push may stay unseen
 _MOST_PAGES = 100
 
@@ -33,7 +34,7 @@ _LOG = logging.getLogger("modwire.web")
 
 
 class Live:
-    """All pages that are open on one `view`; `stopping` ends them."""
+    """All pages that are open on one `view`, until `stopping` is set."""
 
     def __init__(self, view: View, stopping: trio.Event) -> None:
         self._view = view
@@ -41,7 +42,7 @@ class Live:
         self._pages = 0
 
     async def serve(self, socket: WebSocket) -> None:
-        """The endpoint: one page, until it goes away."""
+        """Serve one page until it is closed."""
         self._pages += 1
         try:
             await socket.accept()
@@ -51,7 +52,7 @@ class Live:
             await _Page(socket, Shown(self._view)).run(self._stopping)
         except (WebSocketDisconnect, PeerError):
             pass
-        except Exception:  # noqa: BLE001 - an error of ours, which ends this page's link alone
+        except Exception:  # noqa: BLE001 - a bug, which ends the link of this page only
             _LOG.exception("A link of the simulator's page failed")
             await socket.close(FAILED, "the simulator failed")
         finally:
@@ -64,7 +65,7 @@ class _Page:
         self._shown = shown
         self._pushed = 0
         self._seen = 0
-        # Set when there is something to look at: other parts are shown, or a push was seen.
+        # Set when other parts are shown, or a push was seen.
         self._news = trio.Event()
         self._closing: tuple[int, str] | None = None
 
@@ -85,10 +86,10 @@ class _Page:
         try:
             while True:
                 text: object = await self._socket.receive_text()
-                # Starlette says that it is a text, and hands on None for a message of bytes.
+                # Starlette declares str, and returns None for a message of bytes.
                 if not isinstance(text, str):
                     raise ValueError("messages must be texts")
-                self._hear(arguments.json_object(text))
+                self._hear(parse_object(text))
         except WebSocketDisconnect:
             scope.cancel()
         except ValueError as error:
@@ -96,10 +97,13 @@ class _Page:
 
     def _hear(self, message: dict[str, object]) -> None:
         if "seen" in message:
-            self._seen = arguments.integer(message, "seen", 0, self._pushed)
+            seen = message["seen"]
+            if not isinstance(seen, int) or not 0 <= seen <= self._pushed:
+                raise ValueError(f"seen must be 0..{self._pushed}, got {seen!r}")
+            self._seen = seen
         if "show" in message:
             wanted = message["show"]
-            if not arguments.is_object(wanted):
+            if not is_object(wanted):
                 raise ValueError("show must be an object")
             self._shown.show(wanted)
         self._news.set()
@@ -112,12 +116,12 @@ class _Page:
             now = trio.current_time()
             if changes or now > silent_since + _LONG:
                 self._pushed += 1
-                push = plain.to_json({"push": self._pushed, "changes": changes})
-                await self._socket.send_text(push)
+                push = msgspec.json.encode({"push": self._pushed, "changes": changes})
+                await self._socket.send_text(push.decode())
                 silent_since = now
                 await trio.sleep_until(now + _PERIOD)
             else:
-                # What the user chose just now is shown at once, not with the next push.
+                # A part that the user has just chosen is shown at once.
                 self._news = trio.Event()
                 with trio.move_on_after(_PERIOD):
                     await self._news.wait()

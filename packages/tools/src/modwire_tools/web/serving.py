@@ -26,10 +26,10 @@ async def serve_page(
 ) -> None:
     """Serve the page and the REST interface of `view` until cancelled.
 
-    `task_status.started` is told (host, port), where port 0 became the one that the system chose.
-    "localhost" is served over IPv4 and IPv6, as every name with several addresses. Beyond loopback
-    a `token` is wanted: without one, ValueError is raised. OSError says why an address cannot be
-    listened at.
+    `task_status.started` is called with (host, port); for port 0 the port that the system chose.
+    A name with several addresses is served at all of them, "localhost" over IPv4 and IPv6. Beyond
+    loopback a `token` is needed: ValueError without one. OSError says why an address cannot be
+    listened on.
     """
     if token is not None:
         check_token(token)
@@ -48,8 +48,8 @@ async def serve_page(
         stopping = trio.Event()
         app = make_app(view, access, stopping)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_tell_when_cancelled, stopping)
-            # Cancelled from without, the server is told to stop, and ends in time.
+            nursery.start_soon(_stop_when_cancelled, stopping)
+            # When this task is cancelled, the server shuts down by itself, within its grace.
             with trio.CancelScope(shield=True):
                 task_status.started((addresses[0], real_port))
                 await Connections(app).serve(sockets, stopping)
@@ -60,13 +60,13 @@ async def serve_page(
 
 
 def format_link(host: str, port: int, token: str | None = None) -> str:
-    """The link to open in a browser. Behind the # a token reaches no proxy and no log."""
+    """Return the link to open in a browser. After the # a token reaches no proxy and no log."""
     shown = socket.gethostname() if host in _WILDCARDS else host
     name = f"[{shown}]" if ":" in shown else shown
     return f"http://{name}:{port}/" + (f"#token={token}" if token is not None else "")
 
 
-async def _tell_when_cancelled(stopping: trio.Event) -> None:
+async def _stop_when_cancelled(stopping: trio.Event) -> None:
     try:
         await trio.sleep_forever()
     finally:
@@ -74,7 +74,7 @@ async def _tell_when_cancelled(stopping: trio.Event) -> None:
 
 
 async def _listen(host: str, port: int) -> list[socket.socket]:
-    """Sockets that listen at each address of `host`, all at one port."""
+    """Return sockets that listen on each address of `host`, all on one port."""
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
         places = await trio.socket.getaddrinfo(
@@ -88,7 +88,7 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
     for family, _, _, _, address in places:
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
-            # "::" alone means IPv4 too; beside an IPv4 address it would take its port away.
+            # "::" alone serves IPv4 too; beside an IPv4 address it must leave the port to it.
             _prepare(listening, ipv6_only=len(places) > 1)
             known = int(sockets[0].getsockname()[1]) if sockets else port
             listening.bind((address[0], known, *address[2:]))
@@ -105,7 +105,7 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
 
 
 def _prepare(listening: socket.socket, *, ipv6_only: bool) -> None:
-    """Options that the accepted connections inherit."""
+    """Set the options, which accepted connections inherit."""
     listening.setblocking(False)
     if os.name == "posix":
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,7 +1,7 @@
-"""What one browser shows of a `View`, and what of it has changed since it was told last.
+"""`Shown`: the parts of a `View` that one browser shows, and their changes since the last push.
 
-A browser names what it shows, each by a key of its own; `Shown.changes` is called a few times a
-second. Nothing here waits or is sent: `live.py` does.
+A browser names the parts that it shows, each by a key of its own; `Shown.changes` is called a few
+times a second. Nothing here waits or sends: `live.py` does.
 """
 
 from __future__ import annotations
@@ -9,32 +9,46 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count as count_up
-from typing import TypeGuard
+from typing import Generic, Protocol, TypeVar
 
+from msgspec import Struct
+
+from ..simulator.fields import is_list
 from ..simulator.view import View
-from . import arguments, plain
+from . import queries
+from .models import DevicePage, Nothing, OneDevice, OnePoint, OneUnit, TableRange, TrafficQuery
+from .reading import is_object, read
 
 MOST_SHOWN = 24
 _MOST_AT_ONCE = 200  # messages; at five pushes a second, 1,000 a second
-_LOOKS_OF_A_SEARCH = 10  # for which what was found is good enough
+_PUSHES_PER_SEARCH = 10  # for which the result is kept
 
+AskedT = TypeVar("AskedT", bound=Struct)
 Given = Mapping[str, object]
 
 
-class _Snapshot:
-    """Something that is looked at as a whole: told anew, or item by item where that is less."""
+class Part(Protocol):
+    """A part of the view."""
 
-    def __init__(self, look: Callable[[], plain.Json]) -> None:
-        self._look = look
-        self._told: plain.Json = None
+    def change(self) -> object:
+        """Return the change since the last call, or None; raises ValueError and LookupError."""
+        ...
+
+
+class _Snapshot(Generic[AskedT]):
+    """A part that is sent as a whole, or item by item where that is less."""
+
+    def __init__(self, query: Callable[[View, AskedT], object], view: View, asked: AskedT) -> None:
+        self._query = partial(query, view, asked)
+        self._sent: object = None
         self._is_new = True
 
-    def change(self) -> plain.Json:
-        now, before = self._look(), self._told
+    def change(self) -> object:
+        now, before = self._query(), self._sent
         if not self._is_new and now == before:
             return None
-        self._told = now
-        if not self._is_new and _is_list(now) and _is_list(before) and len(now) == len(before):
+        self._sent = now
+        if not self._is_new and is_list(now) and is_list(before) and len(now) == len(before):
             changed = {
                 str(index): item
                 for index, (item, old) in enumerate(zip(now, before, strict=True))
@@ -47,37 +61,79 @@ class _Snapshot:
 
 
 class _Trend:
-    """Samples that were not told yet."""
+    """The samples since the last push."""
 
-    def __init__(self, view: View, device: int, unit: int, name: str) -> None:
-        self._look = partial(view.trend, device, unit, name)
+    def __init__(self, view: View, asked: OnePoint) -> None:
+        self._query = partial(view.trend, asked.device, asked.unit, asked.name)
         self._until = float("-inf")
 
-    def change(self) -> plain.Json:
-        samples = [sample for sample in self._look() if sample[0] > self._until]
+    def change(self) -> object:
+        samples = [sample for sample in self._query() if sample[0] > self._until]
         if not samples:
             return None
         self._until = samples[-1][0]
-        return {"add": plain.trend(samples)}
+        return {"add": samples}
 
 
 class _Traffic:
-    """Messages that were not told yet; in a flood the oldest are left out."""
+    """The messages since the last push; in a flood the oldest are left out."""
 
-    def __init__(self, view: View, given: Given) -> None:
-        wanted = arguments.traffic_filter(given)
-        self._after = arguments.integer(given, "after", 0, 2**53, 0)
-        self._look = partial(view.traffic, wanted=wanted, most=_MOST_AT_ONCE)
+    def __init__(self, view: View, asked: TrafficQuery) -> None:
+        self._query = partial(
+            view.traffic, wanted=queries.traffic_filter(asked), most=_MOST_AT_ONCE
+        )
+        self._after = asked.after
 
-    def change(self) -> plain.Json:
-        messages = self._look(self._after)
+    def change(self) -> object:
+        messages = self._query(self._after)
         if not messages:
             return None
         self._after = messages[-1].number
-        return {"add": [plain.message(info) for info in messages]}
+        return {"add": messages}
 
 
-Part = _Snapshot | _Trend | _Traffic
+class _Search:
+    """A page of the devices, each with its first unit."""
+
+    def __init__(self) -> None:
+        self._pushes = count_up()
+        self._found: list[int] | None = None
+
+    def __call__(self, view: View, asked: DevicePage) -> object:
+        # A search through thousands of devices at each push would keep the simulation busy.
+        if next(self._pushes) % _PUSHES_PER_SEARCH == 0:
+            self._found = queries.search_devices(view, asked.search)
+        return queries.device_page(view, asked, self._found, units=1)
+
+
+def _overview(view: View, asked: Nothing) -> object:
+    return {
+        "title": view.title(),
+        "devices": view.device_count(),
+        "problems": len(view.problems()),
+    }
+
+
+Maker = Callable[[View, Given], Part]
+
+
+def _whole(model: type[AskedT], query: Callable[[View, AskedT], object]) -> Maker:
+    return lambda view, given: _Snapshot(query, view, read(model, given))
+
+
+_KINDS: dict[str, Maker] = {
+    "overview": _whole(Nothing, _overview),
+    "devices": lambda view, given: _Snapshot(_Search(), view, read(DevicePage, given)),
+    "device": _whole(OneDevice, queries.device),
+    "tables": _whole(OneUnit, queries.tables),
+    "values": _whole(TableRange, queries.values),
+    "points": _whole(OneUnit, queries.points),
+    "counters": _whole(OneUnit, queries.counters),
+    "connections": _whole(Nothing, queries.connections),
+    "faults": _whole(OneUnit, queries.faults),
+    "trend": lambda view, given: _Trend(view, read(OnePoint, given)),
+    "traffic": lambda view, given: _Traffic(view, read(TrafficQuery, given)),
+}
 
 
 class Shown:
@@ -90,14 +146,17 @@ class Shown:
         self._wrong: dict[str, str] = {}
 
     def show(self, wanted: Mapping[str, object]) -> None:
-        """Show these parts and no others; what was shown already is not told anew."""
+        """Show these parts and no others; a part that was shown already is not sent anew.
+
+        Raises ValueError if they are no parts, or too many.
+        """
         if len(wanted) > MOST_SHOWN:
             raise ValueError(f"at most {MOST_SHOWN} parts can be shown, got {len(wanted)}")
         parts: dict[str, Part] = {}
         kept: dict[str, Given] = {}
         wrong: dict[str, str] = {}
         for key, given in wanted.items():
-            if not arguments.is_object(given):
+            if not is_object(given):
                 raise ValueError(f"the part {key!r} must be an object with a kind")
             kept[key] = given
             if key in self._parts and self._wanted.get(key) == given:
@@ -109,9 +168,15 @@ class Shown:
                 wrong[key] = str(error)
         self._parts, self._wanted, self._wrong = parts, kept, wrong
 
-    def changes(self) -> dict[str, plain.Json]:
-        """What has changed, by the keys of the parts; a part that cannot be shown is told once."""
-        found: dict[str, plain.Json] = {
+    def _part(self, given: Given) -> Part:
+        kind = given.get("kind")
+        if not isinstance(kind, str) or kind not in _KINDS:
+            raise ValueError(f"kind must be {', '.join(_KINDS)}")
+        return _KINDS[kind](self._view, given)
+
+    def changes(self) -> dict[str, object]:
+        """Return the changes, by the keys of the parts; an error of a part is returned once."""
+        found: dict[str, object] = {
             key: {"error": sentence} for key, sentence in self._wrong.items()
         }
         self._wrong = {}
@@ -124,91 +189,3 @@ class Shown:
             if change is not None:
                 found[key] = change
         return found
-
-    def _part(self, given: Given) -> Part:
-        kind = arguments.text(given, "kind")
-        view = self._view
-        if kind == "traffic":
-            return _Traffic(view, given)
-        if kind == "trend":
-            device, unit = arguments.device_of(given), arguments.unit_of(given)
-            return _Trend(view, device, unit, arguments.text(given, "name"))
-        looks: dict[str, Callable[[Given], Callable[[], plain.Json]]] = {
-            "overview": self._overview,
-            "devices": self._devices,
-            "device": self._device,
-            "tables": self._tables,
-            "values": self._values,
-            "points": self._points,
-            "counters": self._counters,
-            "connections": self._connections,
-            "faults": self._faults,
-        }
-        if kind not in looks:
-            raise ValueError(f"kind must be {', '.join([*looks, 'trend', 'traffic'])}")
-        return _Snapshot(looks[kind](given))
-
-    def _overview(self, given: Given) -> Callable[[], plain.Json]:
-        view = self._view
-        return lambda: {
-            "title": view.title(),
-            "devices": view.device_count(),
-            "problems": len(view.problems()),
-        }
-
-    def _devices(self, given: Given) -> Callable[[], plain.Json]:
-        start = arguments.integer(given, "start", 0, 1_000_000, 0)
-        count = arguments.integer(given, "count", 1, arguments.MOST_DEVICES, 100)
-        search = arguments.text(given, "search")
-        looks = count_up()
-        found: list[int] | None = None
-
-        def look() -> plain.Json:
-            nonlocal found
-            # To look through thousands of devices each time would keep the simulation busy.
-            if next(looks) % _LOOKS_OF_A_SEARCH == 0:
-                found = plain.search_devices(self._view, search)
-            return plain.devices(self._view, start, count, found, units=1)
-
-        return look
-
-    def _device(self, given: Given) -> Callable[[], plain.Json]:
-        index, view = arguments.device_of(given), self._view
-
-        def look() -> plain.Json:
-            found = view.devices(index, 1)
-            if not found:
-                raise LookupError(f"there is no device {index}")
-            return plain.device(found[0], view.problems())
-
-        return look
-
-    def _tables(self, given: Given) -> Callable[[], plain.Json]:
-        device, unit = arguments.device_of(given), arguments.unit_of(given)
-        return lambda: [plain.table(info) for info in self._view.tables(device, unit)]
-
-    def _values(self, given: Given) -> Callable[[], plain.Json]:
-        device, unit = arguments.device_of(given), arguments.unit_of(given)
-        table = arguments.text(given, "table")
-        address = arguments.integer(given, "address", 0, 65535)
-        count = arguments.integer(given, "count", 1, arguments.MOST_VALUES)
-        return lambda: self._view.values(device, unit, table, address, count)
-
-    def _points(self, given: Given) -> Callable[[], plain.Json]:
-        device, unit = arguments.device_of(given), arguments.unit_of(given)
-        return lambda: [plain.point(info) for info in self._view.points(device, unit)]
-
-    def _counters(self, given: Given) -> Callable[[], plain.Json]:
-        device, unit = arguments.device_of(given), arguments.unit_of(given)
-        return lambda: self._view.counters(device, unit)
-
-    def _connections(self, given: Given) -> Callable[[], plain.Json]:
-        return lambda: [plain.connection(info) for info in self._view.connections()]
-
-    def _faults(self, given: Given) -> Callable[[], plain.Json]:
-        device, unit = arguments.device_of(given), arguments.unit_of(given)
-        return lambda: plain.faults(self._view.faults(device, unit))
-
-
-def _is_list(value: object) -> TypeGuard[list[object]]:
-    return isinstance(value, list)

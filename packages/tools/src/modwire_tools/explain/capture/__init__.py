@@ -1,4 +1,4 @@
-"""Captures of network traffic: the Modbus in pcap and pcapng files, as requests with answers."""
+"""Captures of network traffic: the Modbus in pcap and pcapng files, as requests with responses."""
 
 from .conversation import Exchange, Incident
 from .exchanges import PORT, Capture

@@ -1,6 +1,6 @@
-"""`Conversation`: what one client and one server said to each other, as requests with answers.
+"""`Conversation`: the traffic of one client and one server, as requests with their responses.
 
-A capture makes one for each TCP connection, and for each pair of UDP addresses.
+A capture has one for each TCP connection, and for each pair of UDP addresses.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from ..words import Judged, judge, problem
 from .streams import Piece, Stream
 
 _DECODER = Decoder()
-_SILENCE = 0.05  # seconds: what a serial frame without a length of its own ends with
-_TOGETHER = 0.05  # seconds between requests of which the later ones do not repeat the earlier
-_LISTEN_ONLY = b"\x08\x00\x04"  # the one request that is never answered
-_MOST_OPEN = 256  # requests of one conversation that wait for an answer
+_SILENCE = 0.05  # seconds of silence that end a serial frame without a length of its own
+_TOGETHER = 0.05  # seconds; requests sent closer than this are no retries
+_LISTEN_ONLY = b"\x08\x00\x04"  # the only request without a response
+_MOST_OPEN = 256  # requests of one conversation that wait for a response
 
 
 @dataclass(eq=False)
 class Exchange:
-    """A request and its answer; either may be missing in the capture.
+    """A request and its response; either may be missing in the capture.
 
-    `time` is when the request was whole, or the answer where there is no request, in seconds
-    since the epoch; `milliseconds` is from there to the answer, None where that is not known.
+    `time` is when the request was complete, or the response if there is no request, in seconds
+    since the epoch. `milliseconds` is the time from there to the response, None if unknown.
     """
 
     number: int  # in order of the capture, from 1
@@ -52,9 +52,9 @@ class Exchange:
 
     @property
     def outcome(self) -> str:
-        """ "ok", "exception", "silence", "malformed", or "no request" for an answer alone.
+        """ "ok", "exception", "silence", "malformed", or "no request" for a response alone.
 
-        Silence that the specification wants is "ok".
+        A request that has no response by the specification is "ok".
         """
         if self.request is None:
             return "no request"
@@ -65,12 +65,12 @@ class Exchange:
         return "malformed" if self.wrong else "ok"
 
     def may_be_answered_by(self, pdu: bytes) -> bool:
-        """Whether `pdu` is an answer to this function, and one is due."""
+        """True if `pdu` is a response to this function, and a response is due."""
         asked = self.request or b"\0"
         return asked[0] == pdu[0] & 0x7F and not self._may_be_silent
 
     def problem_with(self, pdu: bytes) -> str:
-        """Why `pdu` cannot be the answer; "" if it can."""
+        """Return why `pdu` cannot be the response; "" if it can."""
         return problem(pdu, is_response=True, request=self.request)
 
     @cached_property
@@ -79,7 +79,7 @@ class Exchange:
 
     @property
     def wrong(self) -> list[str]:
-        """What is wrong with the two messages: a sentence for each fault."""
+        """A sentence for each fault of the two messages."""
         return self._judged.wrong
 
     @property
@@ -89,19 +89,19 @@ class Exchange:
 
     @property
     def response_text(self) -> str:
-        """The answer in words: "1, 2, 3", or why there is none."""
+        """The response in words: "1, 2, 3", or why there is none."""
         if self.response is not None:
             return self._judged.response_text
         return "no answer is due" if self._may_be_silent else "no answer"
 
     @property
     def _may_be_silent(self) -> bool:
-        """Whether no answer is due: to a broadcast, and to function 8, sub-function 4."""
+        """True if no response is due: to a broadcast, and to function 8, sub-function 4."""
         return self.is_broadcast or (self.request or b"").startswith(_LISTEN_ONLY)
 
 
 class Incident(NamedTuple):
-    """Something in a conversation that is no message: bytes that are no frame, or are missing."""
+    """Bytes in a conversation that are no frame, or are missing."""
 
     time: float
     sender: str
@@ -115,16 +115,17 @@ class _Side:
     def __init__(self, framing: type[Framing], *, is_request: bool) -> None:
         self.stream = Stream()
         self.is_request = is_request
-        # The side that hears requests is a server.
+        # The side that receives requests is a server.
         self.framing = framing(_DECODER, is_server=is_request, silence=_SILENCE)
-        self.heard = 0.0
+        self.last_received = 0.0
         self.is_finished = False
 
 
 class Conversation:
-    """See the module. `numbers` counts the exchanges of the whole capture.
+    """One client and one server. `numbers` counts the exchanges of the whole capture.
 
-    Every exchange is added to `found` when it begins, and is done later; so is every incident.
+    Every exchange is added to `found` when it begins, and is completed later. Incidents are added
+    too.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class Conversation:
             self._piece(side, piece)
 
     def acknowledge(self, from_client: bool, time: float, acknowledged: int) -> None:
-        """Take an acknowledgement, which is about the bytes of the other direction."""
+        """Take an acknowledgement of the bytes of the other direction."""
         side = self.sides[not from_client]
         if side.stream.is_waiting:
             for piece in side.stream.acknowledge(time, acknowledged):
@@ -169,7 +170,7 @@ class Conversation:
     def datagram(self, from_client: bool, time: float, data: bytes, missing: int) -> None:
         """Take a UDP datagram."""
         side = self.sides[from_client]
-        side.heard = time
+        side.last_received = time
         side.framing.receive_data(data, time)
         self._frames(side, time)
         left = side.framing.buffered
@@ -181,17 +182,17 @@ class Conversation:
             self._report(side, time, f"{left} bytes of a datagram were no whole frame")
 
     @property
-    def heard(self) -> float:
-        """When there was something last."""
-        return max(side.heard for side in self.sides.values())
+    def last_received(self) -> float:
+        """Time of the last bytes."""
+        return max(side.last_received for side in self.sides.values())
 
     @property
     def is_finished(self) -> bool:
-        """Whether both sides have said that they send no more, and all of it is there."""
+        """True if both sides have closed, and no bytes before that are missing."""
         return all(side.is_finished and not side.stream.is_waiting for side in self.sides.values())
 
     def end(self) -> None:
-        """The connection or the capture ends."""
+        """End the conversation, with its connection or with the capture."""
         for side in self.sides.values():
             for piece in side.stream.end():
                 self._piece(side, piece)
@@ -200,25 +201,25 @@ class Conversation:
             if side.framing.buffered:
                 text = f"{side.framing.buffered} bytes at the end were no whole frame"
                 side.framing.reset()
-                self._report(side, side.heard, text)
+                self._report(side, side.last_received, text)
         for exchange in self._open:
             exchange.is_done = True
         self._open.clear()
 
     def _silence(self, time: float) -> None:
-        """Frames that end by silence end before what comes at `time`; earlier ones go first."""
-        for side in sorted(self.sides.values(), key=lambda side: side.heard):
+        """End the frames that a silence before `time` has ended, the earlier one first."""
+        for side in sorted(self.sides.values(), key=lambda side: side.last_received):
             deadline = side.framing.deadline()
             if deadline is not None and deadline <= time:
                 side.framing.handle_timeout(time)
-                self._frames(side, side.heard)
+                self._frames(side, side.last_received)
 
     def _piece(self, side: _Side, piece: Piece) -> None:
         if piece.lost:
             side.framing.reset()
             self._report(side, piece.time, f"{piece.lost} bytes before this are not in the capture")
         side.framing.receive_data(piece.data, piece.time)
-        side.heard = piece.time
+        side.last_received = piece.time
         self._frames(side, piece.time)
 
     def _frames(self, side: _Side, time: float) -> None:
@@ -230,7 +231,7 @@ class Conversation:
             else:
                 self._response(time, frame)
         if side.framing.broken:
-            # The next segment begins a frame, more often than not.
+            # The next segment most likely begins a frame.
             side.framing.reset()
 
     def _report(self, side: _Side, time: float, text: str) -> None:
@@ -263,7 +264,7 @@ class Conversation:
             self._open.pop(0).is_done = True
 
     def _response(self, time: float, frame: Frame) -> None:
-        """Give an answer to its request; make an exchange of its own if there is none."""
+        """Add a response to its request, or make a new exchange if there is none."""
         found = self._answered(frame)
         if found is None:
             found = self._exchange(time, frame, None)
@@ -273,10 +274,10 @@ class Conversation:
         found.is_done = True
 
     def _answered(self, frame: Frame) -> Exchange | None:
-        """The request that a frame answers, which is open no longer.
+        """Find the request that a frame answers, and close it.
 
-        Of several that it may answer, those that were sent long before the last are given up: a
-        client asks again when it has waited enough. Those sent together are answered in order.
+        Of several requests that fit, those sent long before the last one have failed: a client
+        retries after its timeout. Requests sent together are answered in order.
         """
         same = [
             exchange

@@ -1,4 +1,4 @@
-"""`Capture`: the Modbus in a capture file, as requests with their answers, in their order."""
+"""`Capture`: the Modbus in a capture file, as requests with their responses, in order."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .layers import ACK, FIN, KNOWN_LINKS, RST, SYN, Segment, find_segment
 from .packets import CaptureError, read_packets
 
 PORT = 502
-PATIENCE = 30.0  # seconds of the capture that an answer is waited for
-_MOST_CONVERSATIONS = 10_000  # that are followed at once; UDP has no end of one
-_MOST_WAITING = 100_000  # exchanges behind one that waits for its answer
+PATIENCE = 30.0  # seconds of the capture to wait for a response
+_MOST_CONVERSATIONS = 10_000  # followed at once; on UDP they have no end
+_MOST_WAITING = 100_000  # exchanges after one that waits for its response
 
 _Key = tuple[bool, bytes, int, bytes, int]
 
 
 class Capture:
-    """Iterate it once: each `Exchange` and `Incident`, in the order in which they began.
+    """Each `Exchange` and `Incident` of a file, in the order in which they began; iterate it once.
 
-    `ports` are those of the servers, `framing` what is spoken there: "tcp", or serial frames in
-    TCP or UDP. The counts are right when the iteration has ended. Raises CaptureError, after all
-    that could be read, where the file is broken.
+    `ports` are those of the servers, `framing` is that of the frames in TCP or UDP: "tcp", or a
+    serial one. The counts are right after the iteration. Raises CaptureError if the file is
+    broken, after everything that could be read.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Capture:
             raise error
 
     def _done(self, now: float) -> Iterator[Exchange | Incident]:
-        """What is complete, as far as nothing before it waits for an answer."""
+        """Yield what is complete, up to the first exchange that waits for its response."""
         waiting = self._waiting
         while waiting:
             first = waiting[0]
@@ -99,7 +99,7 @@ class Capture:
         self._tcp(key, from_client, time, segment)
 
     def _side(self, segment: Segment) -> tuple[_Key | None, bool]:
-        """The conversation of a segment, client first, and whether the client sent it."""
+        """The conversation of a segment, client first; True if the client sent it."""
         key = (
             segment.is_tcp,
             segment.source,
@@ -122,7 +122,7 @@ class Capture:
         found = self._conversations.get(key)
         if found is None:
             if len(self._conversations) >= _MOST_CONVERSATIONS:
-                self._forget_idle()
+                self._evict_idle()
             is_tcp, client, client_port, server, server_port = key
             found = self._conversations[key] = Conversation(
                 _endpoint(client, client_port),
@@ -134,9 +134,9 @@ class Capture:
             )
         return found
 
-    def _forget_idle(self) -> None:
-        """End the half of the conversations that was quiet for longest."""
-        by_time = sorted(self._conversations.items(), key=lambda item: item[1].heard)
+    def _evict_idle(self) -> None:
+        """Evict the half of the conversations that was silent for longest."""
+        by_time = sorted(self._conversations.items(), key=lambda item: item[1].last_received)
         for key, conversation in by_time[: len(by_time) // 2]:
             conversation.end()
             del self._conversations[key]

@@ -1,6 +1,7 @@
-"""`find_segment`: what TCP or UDP carries in a captured packet, whatever link it was on.
+"""`find_segment`: the TCP or UDP payload of a captured packet, for many types of link.
 
-Packets may be cut off by the capture: what is there is taken, and how much is missing is told.
+A capture may cut packets off: a segment has the bytes that are there, and the number of missing
+ones.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Segment(NamedTuple):
 
 
 def find_segment(link: int, data: bytes) -> Segment | None:
-    """The segment in a packet of a link type (its LINKTYPE number); None if it has none."""
+    """Return the segment in a packet of a link type (its LINKTYPE number), or None."""
     found = _find_ip(link, data)
     if found is None:
         return None
@@ -60,7 +61,7 @@ KNOWN_LINKS = frozenset((0, 1, 12, 14, 101, 108, 113, 228, 229, 276))
 
 
 def _find_ip(link: int, data: bytes) -> tuple[int, int] | None:
-    """The EtherType of what a link carries, and where that begins."""
+    """The EtherType of the payload of a link, and where the payload begins."""
     if link == 1:
         return _behind_tags(data, 12)
     if link == 113:
@@ -86,7 +87,7 @@ def _by_version(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 def _behind_tags(data: bytes, at: int) -> tuple[int, int] | None:
-    """The EtherType at `at`, or behind the VLAN tags there."""
+    """The EtherType at `at`, or after the VLAN tags there, and where the payload begins."""
     while len(data) >= at + 2:
         kind = _word(data, at)
         if kind not in _TAGS:
@@ -102,9 +103,9 @@ def _word(data: bytes, at: int) -> int:
 
 def _ipv4(data: bytes, at: int) -> Segment | None:
     if len(data) < at + 20 or data[at] >> 4 != 4 or _word(data, at + 6) & 0x3FFF:
-        return None  # a fragment: no Modbus message needs one
+        return None  # a fragment, which no Modbus message needs
     header = (data[at] & 0x0F) * 4
-    # Length 0 is what a capture has before the network card cuts large segments.
+    # Captures have length 0 for large segments that the network card splits later.
     end = at + (_word(data, at + 2) or len(data) - at)
     return _transport(
         data, data[at + 9], at + header, end, data[at + 12 : at + 16], data[at + 16 : at + 20]

@@ -1,10 +1,10 @@
-"""`read_packets`: the packets of a pcap or pcapng file, whose headers and blocks dpkt reads.
+"""`read_packets`: the packets of a pcap or pcapng file; dpkt decodes the headers and blocks.
 
-Unlike dpkt's own readers it follows several interfaces in one file, each with its link type and
-its clock, takes files that come through a pipe, and says where a file is broken.
+Unlike the readers of dpkt it supports several interfaces in one file, each with its link type and
+its clock, reads from a pipe, and says where a file is broken.
 """
 
-# dpkt has no types: what it gives is named and converted here, and nowhere else.
+# dpkt has no types, so its objects are converted here and used nowhere else.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false
@@ -32,11 +32,11 @@ _TSRESOL, _TSOFFSET = 9, 14
 
 
 class CaptureError(ModbusError):
-    """A capture cannot be read, or not to its end; the text says which and why."""
+    """Raised when a capture cannot be read, or not to its end; the text says why."""
 
 
 class Packet(NamedTuple):
-    """A packet as it was captured: seconds since the epoch, the type of its link, its bytes."""
+    """A captured packet: seconds since the epoch, the type of its link, its bytes."""
 
     time: float
     link: int
@@ -44,14 +44,14 @@ class Packet(NamedTuple):
 
 
 def is_capture(start: bytes) -> bool:
-    """Whether a file that begins with these four bytes is a capture."""
+    """True if a file that begins with these four bytes is a capture."""
     return start[:4] in _PCAP_MAGICS or start[:4] == _PCAPNG_MAGIC
 
 
 def read_packets(file: BinaryIO, name: str) -> Iterator[Packet]:
-    """The packets of `file`, which is called `name` in errors.
+    """Yield the packets of `file`; errors call it `name`.
 
-    Raises CaptureError; where the file ends too early, after the packets that are whole.
+    Raises CaptureError, after the packets that could be read.
     """
     start = file.read(4)
     if start == _PCAPNG_MAGIC:
@@ -63,7 +63,7 @@ def read_packets(file: BinaryIO, name: str) -> Iterator[Packet]:
 
 
 def _read(file: BinaryIO, size: int, name: str, what: str) -> bytes:
-    """So many bytes of the file, which is broken or cut off if it does not have them."""
+    """Read `size` bytes. Raises CaptureError if the file has fewer, or `size` is too large."""
     if size > _LARGEST:
         raise CaptureError(f"{name} is broken: {what} claims to have {size} bytes")
     data = file.read(size)
@@ -79,7 +79,7 @@ def _read_pcap(file: BinaryIO, name: str, start: bytes) -> Iterator[Packet]:
     if start[0] != 0xA1:
         file_header = pcap.LEFileHdr(header)
     packet_header = pcap.MAGIC_TO_PKT_HDR[magic]
-    # dpkt knows what a header is made of; an object for each packet would double the time.
+    # The format is dpkt's; an object of dpkt for each packet would double the time.
     header_struct = struct.Struct(packet_header.__hdr_fmt__)
     divisor = 1e9 if magic in _NANOSECONDS else 1e6
     link = int(file_header.linktype) & 0xFFFF
@@ -194,7 +194,7 @@ class _Pcapng:
         return Packet(found.offset + (high << 32 | low) / found.divisor, found.link, bytes(data))
 
     def _simple(self, block: bytes) -> Packet:
-        """A packet without a time, which dpkt does not know: the first interface's."""
+        """A packet without a time, of the first interface; dpkt has no class for the block."""
         self._number += 1
         found = self._interfaces[0]
         size = int.from_bytes(block[8:12], "little" if self._little else "big")

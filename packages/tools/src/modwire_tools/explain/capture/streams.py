@@ -1,22 +1,20 @@
 """`Stream`: one direction of a TCP connection, put in order from the segments of a capture.
 
-Segments come twice, out of order, split and overlapping, and some are not in the capture at all.
+Segments may be repeated, out of order, split or overlapping, and some are not in the capture.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-_PATIENCE = (
-    0.05  # seconds of the capture that a hole is waited for, once its bytes are acknowledged
-)
-_MOST_HELD = 64  # segments behind a hole
+_PATIENCE = 0.05  # seconds of the capture to wait for missing bytes that are acknowledged
+_MOST_HELD = 64  # segments after missing bytes
 _HALF = 1 << 31
 _MASK = (1 << 32) - 1
 
 
 class Piece(NamedTuple):
-    """Bytes in their order, with the time at which the last of them was there.
+    """Bytes in order, with the time at which the last of them arrived.
 
     `lost` bytes before them are not in the capture.
     """
@@ -34,7 +32,7 @@ class _Held(NamedTuple):
 
 
 class Stream:
-    """The bytes of one direction. `feed` it, and tell it what the other side acknowledged."""
+    """The bytes of one direction: `feed` it with segments, `acknowledge` for the other side."""
 
     def __init__(self) -> None:
         self._next: int | None = None
@@ -43,11 +41,11 @@ class Stream:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether there is a hole before something that was captured."""
+        """True if bytes are missing before others that were captured."""
         return bool(self._held)
 
     def start(self, sequence: int) -> bool:
-        """A SYN came; False if it begins another connection than that which is followed."""
+        """Take a SYN; return False if it begins another connection than this one."""
         first = (sequence + 1) & _MASK
         if self._next is None:
             self._next = first
@@ -55,7 +53,7 @@ class Stream:
         return first == self._next
 
     def feed(self, time: float, sequence: int, data: bytes, missing: int) -> list[Piece]:
-        """Take a segment whose last `missing` bytes were not captured; what is next by it."""
+        """Take a segment whose last `missing` bytes were not captured; return what is in order."""
         if sequence == self._next and not (self._held or missing or self._lost):
             self._next = (sequence + len(data)) & _MASK
             return [Piece(time, data, 0)] if data else []
@@ -74,7 +72,7 @@ class Stream:
         return pieces
 
     def acknowledge(self, time: float, acknowledged: int) -> list[Piece]:
-        """The other side has everything before `acknowledged`: a hole there will not be filled."""
+        """Take an acknowledgement: missing bytes before it will not come any more."""
         pieces: list[Piece] = []
         if self._held:
             first = self._held[0]
@@ -83,7 +81,7 @@ class Stream:
         return pieces
 
     def end(self) -> list[Piece]:
-        """Nothing more will come: what is held behind holes."""
+        """End the stream; return what was held after missing bytes."""
         pieces: list[Piece] = []
         while self._held:
             self._skip(pieces)
@@ -92,7 +90,7 @@ class Stream:
     def _take(
         self, pieces: list[Piece], time: float, sequence: int, data: bytes, missing: int
     ) -> None:
-        """Take the part of a segment that is new."""
+        """Take the new bytes of a segment."""
         known = -_distance(sequence, self._next or 0)
         new = data[known:] if known > 0 else data
         if known > len(data):
@@ -105,13 +103,13 @@ class Stream:
         self._next = ((self._next or 0) + len(new) + missing) & _MASK
 
     def _release(self, pieces: list[Piece], time: float) -> None:
-        """Take what was held and is next now; it was of no use before `time`."""
+        """Take the held segments that are next now; they were of no use before `time`."""
         while self._held and _distance(self._held[0].sequence, self._next or 0) <= 0:
             held = self._held.pop(0)
             self._take(pieces, max(time, held.time), held.sequence, held.data, held.missing)
 
     def _skip(self, pieces: list[Piece]) -> None:
-        """Give the first hole up."""
+        """Skip the first missing bytes."""
         first = self._held[0]
         self._lost += _distance(first.sequence, self._next or 0)
         self._next = first.sequence
@@ -119,6 +117,6 @@ class Stream:
 
 
 def _distance(sequence: int, origin: int) -> int:
-    """How far a sequence number is behind another one; negative if it is before it."""
+    """The distance of a sequence number from another one; negative if it is before it."""
     distance = (sequence - origin) & _MASK
     return distance - (1 << 32) if distance >= _HALF else distance

@@ -1,4 +1,4 @@
-"""What a unit says of itself in a device file: its identification and its server id."""
+"""The identification and the server id of a unit in a device file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INDIVIDUAL_ACCESS = "individual_access"
 
 
 def read_identity(unit: Section) -> tuple[dict[int, bytes], bool]:
-    """The objects of device identification, and whether each may be asked for alone."""
+    """Return the objects of device identification, and True if each may be read alone."""
     if "identity" not in unit:
         return {}, True
     allowed = (
@@ -40,7 +40,7 @@ def read_identity(unit: Section) -> tuple[dict[int, bytes], bool]:
 
 
 def read_server_id(unit: Section) -> ServerId:
-    """What function 17 answers."""
+    """Return the response to function 17."""
     if "server_id" not in unit:
         return ServerId()
     section = unit.section("server_id", ("id", "running", "additional"))

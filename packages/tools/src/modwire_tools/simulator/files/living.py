@@ -1,69 +1,20 @@
-"""How device files write values that live: `value = { sine = { around = 230, ... } }`."""
+"""Behaviours in device files: `value = { sine = { around = 230, ... } }`."""
 
 from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from ..behaviours import (
-    Behaviour,
-    Choice,
-    Copy,
-    Counter,
-    Ramp,
-    RandomWalk,
-    Replay,
-    Sine,
-)
+from ..behaviours import Behaviour, Choice, Copy, Counter, Ramp, RandomWalk, Replay, Sine
 from ..expressions import Expression
+from ..fields import fields_of
 from .sections import DeviceFileError, Section
 
 _MISSING = object()
-_THEN = ("repeat", "bounce", "once")
-
-
-def _sine(value: Section, folder: Path) -> Behaviour:
-    return Sine(
-        value.number("around", 0.0),
-        value.number("amplitude", 1.0),
-        value.number("period", 60.0, above=0),
-        value.number("phase", 0.0),
-        value.number("noise", 0.0),
-    )
-
-
-def _ramp(value: Section, folder: Path) -> Behaviour:
-    return Ramp(
-        value.number("start", 0.0),
-        value.number("end"),
-        value.number("period", 60.0, above=0),
-        value.one_of("then", _THEN, "repeat"),
-    )
-
-
-def _random_walk(value: Section, folder: Path) -> Behaviour:
-    walk = RandomWalk(
-        value.number("start", 0.0),
-        value.number("step", 1.0, above=0),
-        value.number("interval", 1.0, above=0),
-        value.number("low", -math.inf),
-        value.number("high", math.inf),
-    )
-    if not walk.low <= walk.start <= walk.high:
-        raise value.error("start", f"must be {walk.low}..{walk.high}, got {walk.start}")
-    return walk
-
-
-def _counter(value: Section, folder: Path) -> Behaviour:
-    return Counter(
-        value.number("start", 0.0),
-        value.number("rate", 1.0),
-        value.number("step", above=0) if "step" in value else 0.0,
-        value.number("modulo", above=0) if "modulo" in value else None,
-    )
 
 
 def _choice(value: Section, folder: Path) -> Behaviour:
@@ -112,51 +63,84 @@ def _replay(value: Section, folder: Path) -> Behaviour:
     )
 
 
-# The settings of each behaviour, and the one that may stand for all of them.
-BEHAVIOURS: dict[
-    str, tuple[type[Behaviour], tuple[str, ...], str, Callable[[Section, Path], Behaviour]]
-] = {
-    "sine": (Sine, ("around", "amplitude", "period", "phase", "noise"), "", _sine),
-    "ramp": (Ramp, ("start", "end", "period", "then"), "", _ramp),
-    "random_walk": (RandomWalk, ("start", "step", "interval", "low", "high"), "", _random_walk),
-    "counter": (Counter, ("start", "rate", "step", "modulo"), "", _counter),
-    "choice": (Choice, ("values", "interval", "at_random"), "", _choice),
-    "copy": (Copy, ("point",), "point", _copy),
-    "expression": (Expression, ("text",), "text", _expression),
-    "replay": (
-        Replay,
-        ("file", "column", "time_column", "loop", "interpolate"),
-        "",
-        _replay,
-    ),
+def _random_walk(table: Section, name: str, folder: Path) -> Behaviour:
+    walk = table.model(name, RandomWalk, {"start": 0.0, "step": 1.0})
+    if not walk.low <= walk.start <= walk.high:
+        text = f"start must be {walk.low:g}..{walk.high:g}, got {walk.start:g}"
+        raise table.failure(name, text)
+    return walk
+
+
+class _Kind(NamedTuple):
+    """Reads a behaviour. `main` is the setting that may stand for all of them."""
+
+    type: type[Behaviour]
+    settings: Sequence[str]
+    main: str
+    make: Callable[[Section, str, Path], Behaviour]
+
+
+def _plain(kind: type[Sine | Ramp | Counter], **defaults: float) -> _Kind:
+    """A behaviour whose settings are the fields of its class."""
+
+    def read(table: Section, name: str, folder: Path) -> Behaviour:
+        return table.model(name, kind, defaults)
+
+    return _Kind(kind, tuple(fields_of(kind)), "", read)
+
+
+def _own(
+    kind: type[Behaviour],
+    settings: Sequence[str],
+    make: Callable[[Section, Path], Behaviour],
+    main: str = "",
+) -> _Kind:
+    """A behaviour with a reader of its own."""
+
+    def read(table: Section, name: str, folder: Path) -> Behaviour:
+        if main and isinstance(table.get(name), str):
+            return make(table.shortened(name, main), folder)
+        return make(table.section(name, settings), folder)
+
+    return _Kind(kind, settings, main, read)
+
+
+BEHAVIOURS = {
+    "sine": _plain(Sine, around=0.0, amplitude=1.0, period=60.0),
+    "ramp": _plain(Ramp, start=0.0, period=60.0),
+    "random_walk": _Kind(RandomWalk, tuple(fields_of(RandomWalk)), "", _random_walk),
+    "counter": _plain(Counter),
+    "choice": _own(Choice, ("values", "interval", "at_random"), _choice),
+    "copy": _own(Copy, ("point",), _copy, "point"),
+    "expression": _own(Expression, ("text",), _expression, "text"),
+    "replay": _own(Replay, ("file", "column", "time_column", "loop", "interpolate"), _replay),
 }
 
 
 def read_behaviour(point: Section, folder: Path) -> Behaviour:
-    """The behaviour that the table `value` of a point has; replays are looked for in `folder`."""
+    """Return the behaviour in the table `value` of a point; recordings are in `folder`."""
     table = point.section("value", tuple(BEHAVIOURS))
     names = list(table.keys())
     if len(names) != 1:
         raise table.error("", f"must be one of {', '.join(BEHAVIOURS)}, got {len(names)} of them")
-    _, settings, main, make = BEHAVIOURS[names[0]]
-    if main and isinstance(table.get(names[0]), str):
-        return make(table.shortened(names[0], main), folder)
-    return make(table.section(names[0], settings), folder)
+    return BEHAVIOURS[names[0]].make(table, names[0], folder)
 
 
 def behaviour_values(behaviour: Behaviour) -> dict[str, object]:
-    """What `read_behaviour` reads as `behaviour`; what is at its default is left out."""
-    for name, (kind, settings, main, _) in BEHAVIOURS.items():
-        if isinstance(behaviour, kind):
+    """Return a behaviour as `read_behaviour` reads it, without settings that are default."""
+    for name, kind in BEHAVIOURS.items():
+        if isinstance(behaviour, kind.type):
             if isinstance(behaviour, Expression):
                 return {name: behaviour.expression}
-            if main:
-                return {name: getattr(behaviour, main)}
+            if kind.main:
+                return {name: getattr(behaviour, kind.main)}
             values: dict[str, object] = {}
-            for setting in settings:
+            for setting in kind.settings:
                 value: object = getattr(behaviour, setting)
-                if value == getattr(kind, setting, _MISSING):
+                if value == getattr(kind.type, setting, _MISSING):
                     continue  # a dataclass has its defaults as attributes
+                if isinstance(value, float) and value.is_integer():
+                    value = int(value)
                 values[setting] = list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
             return {name: values}
     raise ValueError(f"a device file has no behaviour {type(behaviour).__name__}")
@@ -165,14 +149,14 @@ def behaviour_values(behaviour: Behaviour) -> dict[str, object]:
 def read_recording(
     path: Path, column: str, time_column: str
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Times, from 0.0, and values of a column of a CSV file with a line of names.
+    """Return the times, from 0.0, and the values in a column of a CSV file with a header line.
 
-    Times are seconds or ISO 8601. Raises OSError, and ValueError with the line that is wrong.
+    Times are seconds or ISO 8601. Raises OSError, and ValueError with the number of a wrong line.
     """
     times: list[float] = []
     values: list[float] = []
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no file")  # but a folder, or a device that never ends
+        raise ValueError(f"{path} is no file")  # a folder, or a device without an end
     with path.open(newline="", encoding="utf-8-sig") as file:
         sample = file.read(4096)
         file.seek(0)

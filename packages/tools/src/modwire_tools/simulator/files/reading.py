@@ -1,4 +1,4 @@
-"""`read_device`: a device file becomes a `DeviceSpec`."""
+"""`read_device`: reads a device file as a `DeviceSpec`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
+from modwire.units.tables import BIT_TABLES, TABLES
 from modwire.values.orders import Endian
 
-from ...addresses import TABLES, Place
 from ..devices import (
     BlockSpec,
     DeviceSpec,
@@ -22,7 +22,6 @@ from ..devices import (
     Scalar,
     UnitSpec,
 )
-from ..live_device import check_faults
 from ..points import INTEGERS, TYPES, Codec
 from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
@@ -30,7 +29,7 @@ from .identity import read_identity, read_server_id
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
 
-# By its name, because type checkers look at the oldest Python, which may lack tomli here.
+# By its name, because type checkers assume the oldest Python, and tomli may not be installed.
 _parse_toml: Callable[[str], object] = import_module(
     "tomllib" if sys.version_info >= (3, 11) else "tomli"
 ).loads
@@ -82,13 +81,13 @@ _ADDRESSES = 0x10000
 
 
 def read_device(path: Path | str) -> DeviceSpec:
-    """The device in a TOML file, or in a JSON file, whose name ends in .json.
+    """Return the device in a TOML file, or in a JSON file if the name ends in .json.
 
-    Raises OSError, and `DeviceFileError` for what is wrong in it.
+    Raises OSError, and `DeviceFileError` for a mistake in the file.
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:  # which may be a pipe, or a device that never ends
+        with path.open("rb") as file:  # may be a pipe, or a device without an end
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise DeviceFileError(f"{path}: must have at most {_LARGEST} bytes, and has more")
@@ -114,7 +113,7 @@ def _table(found: object, path: Path) -> Mapping[str, object]:
 def parse_device(
     values: Mapping[str, object], file: str, folder: Path, *, default_name: str
 ) -> DeviceSpec:
-    """The device that the values of a file make; raises `DeviceFileError`."""
+    """Return the device that is described by the values of a file; raises `DeviceFileError`."""
     device = Section(values, ("name", "unit"), file)
     units = [_read_unit(each, folder) for each in device.sections("unit", _UNIT_KEYS, "id")]
     if not units:
@@ -165,7 +164,7 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
             for each in unit.sections("file", ("number", "start", "records"), "number")
         ),
         fifo_queues=_read_queues(unit),
-        faults=_read_faults(unit),
+        faults=unit.model("faults", Faults, {}) if "faults" in unit else Faults(),
     )
     try:
         SimulatedUnit(UnitPlan(spec), lambda: 0.0).check()
@@ -218,7 +217,7 @@ def _read_refusal(refusal: Section) -> Refusal:
 
 
 def _read_limit(limits: Section, table: str) -> Limit:
-    most = 2000 if Place(table, 0).has_bits else 125
+    most = 2000 if table in BIT_TABLES else 125
     if isinstance(limits.get(table), int):
         return Limit(limits.integer(table, 1, most))
     limit = limits.section(table, ("count", "exception"))
@@ -243,27 +242,6 @@ def _read_queues(unit: Section) -> dict[int, tuple[int, ...]]:
             raise each.error("values", f"must be 0..31, got {len(values)}")
         queues[each.integer("address", 0, 0xFFFF)] = values
     return queues
-
-
-def _read_faults(unit: Section) -> Faults:
-    if "faults" not in unit:
-        return Faults()
-    default = Faults()
-    section = unit.section("faults", tuple(vars(default)))
-    found = Faults(
-        section.number("drop", 0.0),
-        section.number("silence", 0.0),
-        section.number("damage", 0.0),
-        section.number("exception", 0.0),
-        section.integer("exception_code", 1, 255, default.exception_code),
-        section.number("delay", 0.0),
-        section.number("delay_seconds", default.delay_seconds),
-    )
-    try:
-        check_faults(found)
-    except ValueError as error:
-        raise section.failure("", error) from None
-    return found
 
 
 # Points.

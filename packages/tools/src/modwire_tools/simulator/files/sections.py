@@ -1,7 +1,7 @@
-"""`Section`: a table of a device file, which checks what is taken out of it.
+"""`Section`: a table of a device file, with checked access to its values.
 
-What is wrong is said with the file, the place in it and what is allowed: "meter.toml: unit 1,
-point 2 (voltage), type must be one of ..."
+An error names the file, the place in it and what is allowed: "meter.toml: unit 1, point 2
+(voltage), type must be one of ..."
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
+import msgspec
+
 from ...addresses import Place, parse_place
 from ..devices import SILENCE
 from ..expressions import shortened
+from ..fields import fields_of
 
 T = TypeVar("T")
 _SILENCE = "silence"
@@ -21,11 +24,11 @@ _HEX = "hex:"
 
 
 class DeviceFileError(ValueError):
-    """A device file is wrong; its text says where, and what is allowed."""
+    """Raised for a mistake in a device file; says where it is, and what is allowed."""
 
 
 class Section:
-    """`values` of the file at `place`; `allowed` are the keys that it may have."""
+    """The table at `place` in a file; `allowed` are the keys that it may have."""
 
     def __init__(
         self, values: Mapping[str, object], allowed: Sequence[str], file: str, place: str = ""
@@ -40,12 +43,12 @@ class Section:
                 raise self.error("", f"may have {', '.join(allowed)}, got {_shown(key)}{hint}")
 
     def error(self, key: str, text: str) -> DeviceFileError:
-        """What says that `key` is wrong: `text` follows its place, as in "must be ..."."""
+        """Return an error about `key`; `text` follows its place, as in "must be ..."."""
         where = ", ".join(part for part in (self.place, key) if part) or "the device"
         return DeviceFileError(f"{self._file}: {where} {text}")
 
     def failure(self, key: str, error: Exception | str) -> DeviceFileError:
-        """The same for a whole sentence that somebody else made."""
+        """Return an error about `key` from another error, or from a whole sentence."""
         where = ", ".join(part for part in (self.place, key) if part) or "the device"
         return DeviceFileError(f"{self._file}: {where}: {error}")
 
@@ -53,17 +56,17 @@ class Section:
         return key in self._values
 
     def keys(self) -> Iterator[str]:
-        """The keys that are there."""
+        """Return the keys of the table."""
         return iter(self._values)
 
     def get(self, key: str) -> object:
-        """What is there; an error where it is missing."""
+        """Return the value of a key; an error if it is missing."""
         if key not in self._values:
             raise self.error(key, "is missing")
         return self._values[key]
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A text."""
+        """Return a text."""
         if default is not None and key not in self._values:
             return default
         value = self.get(key)
@@ -72,28 +75,28 @@ class Section:
         return value
 
     def one_of(self, key: str, allowed: Sequence[str], default: str) -> str:
-        """A text that is one of some."""
+        """Return a text that is one of `allowed`."""
         value = self.text(key, default)
         if value not in allowed:
             raise self.error(key, f"must be one of {', '.join(allowed)}, got {_shown(value)}")
         return value
 
     def flag(self, key: str, default: bool) -> bool:
-        """True or false."""
+        """Return true or false."""
         value = self._values.get(key, default)
         if not isinstance(value, bool):
             raise self.error(key, f"must be true or false, got {_shown(value)}")
         return value
 
     def integer(self, key: str, least: int, most: int, default: int | None = None) -> int:
-        """A whole number within bounds."""
+        """Return an integer, `least` to `most`."""
         value = self.get(key) if default is None else self._values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise self.error(key, f"must be {least}..{most}, got {_shown(value)}")
         return value
 
     def number(self, key: str, default: float | None = None, *, above: float = -math.inf) -> float:
-        """A finite number, more than `above`."""
+        """Return a finite number, more than `above`."""
         value = self.get(key) if default is None else self._values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self.error(key, f"must be a number, got {_shown(value)}")
@@ -103,10 +106,10 @@ class Section:
         return value
 
     def address(self, key: str = "at") -> Place:
-        """A place in a table."""
+        """Return an address in a table."""
         value = self.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
-            value = f"{value:05}"  # 40001, as it is written without quotes
+            value = f"{value:05}"  # 40001 without quotes
         if not isinstance(value, str):
             raise self.error(key, f"must be a place such as hr:16, got {_shown(value)}")
         try:
@@ -115,7 +118,7 @@ class Section:
             raise self.failure(key, error) from None
 
     def code(self, key: str) -> int:
-        """An exception code, or silence."""
+        """Return an exception code, or `SILENCE`."""
         value = self.get(key)
         if value == _SILENCE:
             return SILENCE
@@ -126,7 +129,7 @@ class Section:
         return value
 
     def data(self, key: str, most: int) -> bytes:
-        """Bytes: a text, which is UTF-8, or "hex:" and hexadecimal digits."""
+        """Return bytes, from a text (as UTF-8), or from "hex:" and hexadecimal digits."""
         text = self.text(key)
         if text.startswith(_HEX):
             try:
@@ -142,9 +145,9 @@ class Section:
         return found
 
     def registers(self, key: str, *, has_bits: bool = False) -> tuple[int, ...]:
-        """Values of a table: a list of numbers, or a text.
+        """Return registers or bits, from a list of numbers or from a text.
 
-        The text has registers of four hexadecimal digits, or bits that are 0 and 1.
+        The text has registers of four hexadecimal digits each, or bits as 0 and 1.
         """
         value = self.get(key)
         if isinstance(value, str):
@@ -179,17 +182,32 @@ class Section:
         return tuple(int(word, 16) for word in words)
 
     def section(self, key: str, allowed: Sequence[str]) -> Section:
-        """A table within this one."""
+        """Return a table inside this one."""
         return Section(self._mapping(key, self.get(key)), allowed, self._file, self._inner(key))
 
+    def model(self, key: str, kind: type[T], defaults: Mapping[str, object]) -> T:
+        """Return a table as a dataclass; `defaults` are for required fields that are left out."""
+        fields = fields_of(kind)
+        section = self.section(key, tuple(fields))
+        found = dict(defaults)
+        for name, field in fields.items():
+            if name in section:
+                try:
+                    found[name] = field.check(section.get(name))
+                except ValueError as error:
+                    raise section.error(name, str(error)) from None
+            elif field.required and name not in defaults:
+                raise section.error(name, "is missing")
+        return msgspec.convert(found, kind)
+
     def shortened(self, key: str, main: str) -> Section:
-        """The value of `key` as a table that has it under `main`: `copy = "a"` in short."""
+        """Return the value of `key` as a table that has it as `main`: `copy = "a"` in short."""
         return Section({main: self.get(key)}, (main,), self._file, self._inner(key))
 
     def mapping(self, key: str, allowed: Callable[[str], T | None], what: str) -> dict[T, Section]:
-        """A table whose keys are turned by `allowed`, each with itself as what to ask for it.
+        """Return the keys of a table, converted by `allowed`, each with the table itself.
 
-        `what` says what the keys may be.
+        `allowed` returns None for a wrong key; `what` says which ones are allowed.
         """
         if key not in self._values:
             return {}
@@ -204,7 +222,7 @@ class Section:
         return found
 
     def sections(self, key: str, allowed: Sequence[str], name: str = "") -> list[Section]:
-        """Tables in a list; `name` is the key that people know them by."""
+        """Return the tables in a list; in errors, the value of key `name` identifies them."""
         value = self._values.get(key, [])
         if not isinstance(value, list):
             raise self.error(key, f"must be a list, [[{key}]] in TOML, got {_shown(value)}")
@@ -228,7 +246,7 @@ class Section:
 
 
 def _is_finite(number: float) -> bool:
-    """Whether a float can hold it: a file may have whole numbers of any length."""
+    """True if a float can hold it: a file may have integers of any length."""
     try:
         return math.isfinite(number)
     except OverflowError:
@@ -236,20 +254,20 @@ def _is_finite(number: float) -> bool:
 
 
 def _shown(value: object) -> str:
-    """A value in an error, of which a file may have any."""
+    """Return a value for an error message, cut if it is long."""
     try:
         return shortened(repr(value))
-    except (RecursionError, ValueError):  # which a number of thousands of digits raises
+    except (RecursionError, ValueError):  # for an integer of thousands of digits
         return "something too large"
 
 
 def _named(value: object) -> str:
-    """What a table is known by, without what would be lost on a terminal."""
+    """Return the name of a table for an error message, without control characters."""
     return shortened(value) if isinstance(value, str) and value.isprintable() else _shown(value)
 
 
 def quoted_data(data: bytes) -> str:
-    """What `Section.data` reads as `data`."""
+    """Return bytes as `Section.data` reads them."""
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -260,5 +278,5 @@ def quoted_data(data: bytes) -> str:
 
 
 def named_code(code: int) -> int | str:
-    """What `Section.code` reads as `code`."""
+    """Return a code as `Section.code` reads it."""
     return _SILENCE if code == SILENCE else code

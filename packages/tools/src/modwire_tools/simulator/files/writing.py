@@ -1,4 +1,4 @@
-"""`write_device`: a `DeviceSpec` becomes a device file, which `read_device` reads as the same."""
+"""`write_device`: writes a `DeviceSpec` as a device file; `read_device` reads it as equal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMES = {int(each): each.name.lower() for each in ObjectId}
 def write_device(device: DeviceSpec, path: Path | str) -> None:
     """Write a device file: JSON if its name ends in .json, else TOML.
 
-    The file is replaced as a whole, so that nobody finds a half. Raises OSError.
+    The file is replaced in one step, so that no reader sees a part of it. Raises OSError.
     """
     path = Path(path)
     data = dump_device(device, as_json=path.suffix == ".json").encode()
@@ -50,7 +50,7 @@ def write_device(device: DeviceSpec, path: Path | str) -> None:
 
 
 def dump_device(device: DeviceSpec, *, as_json: bool = False) -> str:
-    """The text of a device file."""
+    """Return the text of a device file."""
     values = {"name": device.name, "unit": [unit_values(unit) for unit in device.units]}
     if as_json:
         return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -58,7 +58,7 @@ def dump_device(device: DeviceSpec, *, as_json: bool = False) -> str:
 
 
 def unit_values(unit: UnitSpec) -> dict[str, object]:
-    """A unit as the files have it, in plain values."""
+    """Return a unit in plain values, as files have it."""
     values: dict[str, object] = {"id": unit.id}
     if unit.name:
         values["name"] = unit.name
@@ -138,7 +138,7 @@ def _block_values(block: BlockSpec) -> dict[str, object]:
 
 
 def _digits(values: Sequence[int], *, has_bits: bool = False) -> list[int] | str:
-    """Values as a list, or as lines of digits where there are many."""
+    """Return values as a list, or as lines of digits if there are many."""
     if len(values) <= _MOST_IN_LIST:
         return list(map(int, values))
     width = _BITS_IN_LINE if has_bits else _REGISTERS_IN_LINE

@@ -1,4 +1,4 @@
-// A line over time, drawn as SVG, with axes, and the value under the pointer.
+// A line chart over time, in SVG, with axes and the value under the pointer.
 
 import { brief, clock, h, setText, svg } from "./dom.js";
 
@@ -66,7 +66,7 @@ export class Chart {
     this.samples = samples.slice(Math.max(0, before));
     const [first, second] = this.samples;
     if (before >= 0 && second !== undefined) {
-      // The line comes in at the left edge where it would be by then.
+      // The line enters at the left edge at its interpolated value.
       const share = (from - first[0]) / (second[0] - first[0]);
       const isWhole = first[1] !== null && second[1] !== null;
       this.samples[0] = [from, isWhole ? first[1] + share * (second[1] - first[1]) : null];
@@ -138,7 +138,7 @@ export class Chart {
     }
   }
 
-  // Shows the value at a time, or none for null.
+  // Shows the value at a time; hides it for null.
   point(time) {
     this.hover = time;
     const index = time === null ? -1 : this.samples.findLastIndex(([at]) => at <= time);

@@ -1,9 +1,9 @@
-// Who is connected to which device.
+// The clients, and the device to which each is connected.
 
 import { clock, count, duration, h, setText } from "./dom.js";
 import { show } from "./link.js";
 
-const COLUMNS = ["Client", "Device", "Served at", "Since", "Last heard", "Requests", ""];
+const COLUMNS = ["Client", "Device", "Served at", "Since", "Last request", "Requests", ""];
 
 export function openClients(main) {
   const body = h("tbody");

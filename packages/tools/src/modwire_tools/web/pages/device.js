@@ -1,4 +1,4 @@
-// One unit of a device: its head with start and stop, and the tabs for what the unit has.
+// One unit of a device: the head with start and stop, and the tabs of the unit.
 
 import { count, h, select, setText } from "./dom.js";
 import { request, show } from "./link.js";
@@ -17,7 +17,7 @@ const TABS = {
   faults: ["Faults", openFaults],
 };
 
-// The function that is given back closes the view; its `turnTo` changes the tab.
+// Returns a function that closes the view; its `turnTo` changes the tab.
 export function openDevice(main, device, unit, parts, wanted) {
   const name = h("h1");
   const state = h("span", { class: "pill" });

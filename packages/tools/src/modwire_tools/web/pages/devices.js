@@ -1,4 +1,4 @@
-// The list of devices: searched and turned page by page by the simulator, so thousands are no matter.
+// The list of devices. The simulator searches it and sends it in pages, since there may be thousands.
 
 import { count, h, setText } from "./dom.js";
 import { show } from "./link.js";
@@ -12,7 +12,7 @@ export function stateOf(device) {
   return device.running ? ["running", "running"] : ["stopped", "stopped"];
 }
 
-// `goHome` is called with the link of the first device when the list is to show it.
+// `goHome` is called with the link of the first device, if the address names none.
 export function openDevices(side, goHome) {
   let given = { kind: "devices", start: 0, count: PAGE, search: "" };
   let close = () => {};

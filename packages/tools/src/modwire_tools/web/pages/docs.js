@@ -1,21 +1,27 @@
-// Shows the OpenAPI description of the simulator, and tries its operations.
+// Shows the OpenAPI description of the simulator; its operations can be tried.
 
 import { h, setText } from "./dom.js";
 
 const main = document.getElementById("main");
 
-// What a schema means, as a JSON-like sketch with the descriptions behind.
+// A schema as a sketch in JSON, with the descriptions.
 function sketch(schema, all, depth = 0) {
   const pad = "  ".repeat(depth);
   if (schema.$ref) return sketch(all[schema.$ref.split("/").at(-1)], all, depth);
+  if (schema.anyOf) return schema.anyOf.map((each) => sketch(each, all, depth)).join(" or ");
   const note = [schema.description, schema.enum && schema.enum.join(" | "),
     schema.minimum !== undefined && `${schema.minimum}..${schema.maximum ?? ""}`].filter(Boolean).join(", ");
-  if (schema.type === "array") return `[${sketch(schema.items ?? {}, all, depth)}, \u2026]${note ? `   ${note}` : ""}`;
+  if (schema.type === "array") {
+    const items = schema.prefixItems
+      ? schema.prefixItems.map((each) => sketch(each, all, depth)).join(", ")
+      : `${sketch(schema.items ?? {}, all, depth)}, \u2026`;
+    return `[${items}]${note ? `   ${note}` : ""}`;
+  }
   if (schema.type === "object" && schema.properties) {
     const lines = Object.entries(schema.properties).map(([key, each]) => `${pad}  ${key}: ${sketch(each, all, depth + 1)}`);
     return `{\n${lines.join("\n")}\n${pad}}`;
   }
-  const type = Array.isArray(schema.type) ? schema.type.join(" or ") : schema.type ?? "any";
+  const type = schema.type ?? (schema.enum ? "string" : "any");
   return note ? `${type}   ${note}` : type;
 }
 
@@ -76,8 +82,8 @@ function operation(path, method, described, shared, all) {
       h("div"),
       [...inputs].map(([parameter, input]) => h("div", { class: "parameter" }, h("label", { for: input.id }, parameter.name), input, h("span", { class: "muted" }, parameter.schema.description ?? ""))),
       body,
-      content ? h("details", { class: "shapes" }, h("summary", {}, "what the body is"), h("pre", { class: "shape" }, sketch(content.schema, all))) : null,
-      h("details", { class: "shapes" }, h("summary", {}, "what is answered"), h("pre", { class: "shape" }, sketch(result, all))),
+      content ? h("details", { class: "shapes" }, h("summary", {}, "Body"), h("pre", { class: "shape" }, sketch(content.schema, all))) : null,
+      h("details", { class: "shapes" }, h("summary", {}, "Answer"), h("pre", { class: "shape" }, sketch(result, all))),
       h("div", {}, h("button", { type: "submit", class: "main" }, "Send")), answer));
 }
 

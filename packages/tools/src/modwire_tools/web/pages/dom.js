@@ -1,11 +1,11 @@
-// Elements made in one expression, and how times and numbers are written.
+// Makes elements, and formats times and numbers.
 
-// h("td", {class: "value", onclick: f}, "text", child): false and null are left out.
+// h("td", {class: "value", onclick: f}, "text", child); false and null are left out.
 export function h(name, properties = {}, ...children) {
   return fill(document.createElement(name), properties, children);
 }
 
-// The same for SVG.
+// The same for SVG elements.
 export function svg(name, properties = {}, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", name), properties, children);
 }
@@ -30,7 +30,7 @@ export function setText(element, text) {
 
 const marked = new Map();
 
-// Marks an element for a second: its value has just changed.
+// Marks an element for a second, because its value has changed.
 export function mark(element) {
   element.classList.add("changed");
   clearTimeout(marked.get(element));
@@ -40,7 +40,7 @@ export function mark(element) {
   }, 1000));
 }
 
-// A control of a few choices, one of which is pressed.
+// A row of buttons, one of which is pressed.
 export function choices(label, options, chosen, choose) {
   return h("div", { class: "choices", role: "group", "aria-label": label },
     options.map(([key, text]) => h("button", {
@@ -63,7 +63,7 @@ export function labelled(label, control) {
 
 const pad = (number, digits = 2) => String(number).padStart(digits, "0");
 
-// 14:03:59, with milliseconds if they are wanted.
+// 14:03:59, or 14:03:59.123 with milliseconds.
 export function clock(seconds, milliseconds = false) {
   const date = new Date(seconds * 1000);
   const text = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
@@ -80,7 +80,7 @@ export function duration(seconds) {
 
 export const count = (number) => Number(number).toLocaleString("en").replaceAll(",", "\u202f");
 
-// A number with as many digits as are worth reading.
+// A number with at most `digits` significant digits.
 export function brief(value, digits = 7) {
   if (typeof value !== "number") return value === null || value === undefined ? "" : String(value);
   if (Number.isInteger(value)) return String(value);

@@ -1,9 +1,9 @@
-// Editing in place: a cell becomes an input; Enter saves, Esc gives up, an error is said below.
+// Editing in place: a cell becomes an input. Enter saves, Esc cancels, an error appears below.
 
 import { h } from "./dom.js";
 
-// `save(text)` may throw or reject with the sentence that is to be shown. `done(isSaved)` puts the
-// cell's own content back.
+// `save(text)` may throw or reject with an error to show. `done(isSaved)` restores the content of
+// the cell.
 export function edit(cell, { text, label, save, done }) {
   if (cell.classList.contains("editing")) return;
   let isOver = false;
@@ -41,7 +41,7 @@ export function edit(cell, { text, label, save, done }) {
     input.removeAttribute("aria-invalid");
   });
   input.addEventListener("click", (event) => event.stopPropagation());
-  // What was typed and not confirmed is not written.
+  // Without Enter, nothing is written.
   input.addEventListener("blur", () => setTimeout(() => {
     if (!input.readOnly && document.activeElement !== input) finish(false);
   }, 0));

@@ -1,14 +1,14 @@
-// Fault switches: what a unit does wrong, and how often.
+// Switches for the faults of a unit, and their rates.
 
 import { h, select, setText } from "./dom.js";
 import { request, show, unitPath } from "./link.js";
 
 const KINDS = [
-  ["drop", "Drop", "closes the connection without an answer"],
-  ["silence", "Silence", "answers nothing"],
-  ["damage", "Damage", "answers with a wrong checksum or protocol id"],
-  ["exception", "Exception", "answers with"],
-  ["delay", "Delay", "waits before it answers, for"],
+  ["drop", "Drop", "closes the connection without a response"],
+  ["silence", "Silence", "sends no response"],
+  ["damage", "Damage", "sends a response with a wrong checksum or protocol id"],
+  ["exception", "Exception", "responds with"],
+  ["delay", "Delay", "responds after"],
 ];
 const CODES = [
   [1, "01 illegal function"], [2, "02 illegal data address"], [3, "03 illegal data value"],
@@ -28,7 +28,7 @@ export function openFaults(panel, { device, unit }) {
   rows.get("exception").extra.append(code);
   rows.get("delay").extra.append(seconds, " s");
   panel.append(
-    h("p", { class: "muted" }, "Drawn in this order for each request; the first that comes up is done. A delay comes on top."),
+    h("p", { class: "muted" }, "Drawn in this order for each request; the first one drawn is injected. A delay is added to it."),
     h("div", { class: "panel faults" }, [...rows.values()].map((row) => row.element)),
     h("div", { class: "bar" }, h("button", {
       type: "button", onclick: () => put(Object.fromEntries(KINDS.map(([kind]) => [kind, 0]))),

@@ -1,4 +1,4 @@
-// How registers are shown and read: one function each way for each format.
+// The formats of registers: for each, a function to show registers and one to read text.
 
 const buffer = new DataView(new ArrayBuffer(4));
 
@@ -86,7 +86,7 @@ export const FORMATS = {
   },
 };
 
-// One register in all ways, and with the one behind it as a float.
+// One register in all formats, and as a float with the next one.
 export function describe(value, next) {
   const characters = [value >> 8, value & 0xff]
     .map((code) => (code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : "\u00b7")).join("");
@@ -105,7 +105,7 @@ export const TABLES = {
   holding_registers: { name: "Holding registers", one: "holding register", isBits: false, reference: 40001 },
 };
 
-// The notation of manuals: 40001 for holding register 0; six digits where five do not reach.
+// The notation of manuals: 40001 for holding register 0; six digits if five are too few.
 export function reference(table, address) {
   const first = TABLES[table].reference;
   if (address < 9999) return String(first + address).padStart(5, "0");

@@ -1,6 +1,6 @@
-// The link to the simulator: REST requests, and a WebSocket that tells what has changed.
+// The link to the simulator: REST requests, and a WebSocket for changes.
 
-// The answer to a request; throws an Error whose message is the sentence of the server.
+// Returns the answer to a request; throws an Error with the sentence of the server.
 export async function request(method, path, body) {
   let response;
   try {
@@ -20,9 +20,9 @@ export async function request(method, path, body) {
 
 export const unitPath = (device, unit) => `/api/devices/${device}/units/${unit}`;
 
-const FIRST_PAUSE = 400; // milliseconds before the link is tried again; doubled up to the longest
+const FIRST_PAUSE = 400; // milliseconds before the first reconnect; doubled up to the longest
 const LONGEST_PAUSE = 4000;
-const LONGEST_SILENCE = 40000; // milliseconds; the simulator tells something every 15 seconds
+const LONGEST_SILENCE = 40000; // milliseconds; the simulator sends something every 15 seconds
 
 const parts = new Map();
 const watchers = new Set();
@@ -31,7 +31,7 @@ let pause = FIRST_PAUSE;
 let isSending = false;
 let nextKey = 1;
 let state = "connecting";
-let heard = 0; // when something came last
+let received = 0; // time of the latest message
 
 // Calls back with "connecting", "live" or "lost", now and whenever it changes.
 export function watchLink(callback) {
@@ -45,9 +45,9 @@ function setState(now) {
   for (const callback of watchers) callback(now);
 }
 
-// Shows a part until the function that is given back is called. `told` gets what it is by now:
-// for lists, and which of their items changed (null: all). `added` gets what was added, for trends
-// and traffic, after `reset` when the link is new. `failed` gets a sentence.
+// Shows a part, until the returned function is called. `told` gets its current state, and for lists
+// the indexes of the changed items (null: all). For trends and traffic, `added` gets the new items,
+// after `reset` if the link is new. `failed` gets a sentence.
 export function show(given, { told, added, reset, failed }) {
   const key = String(nextKey++);
   parts.set(key, { given, told, added, reset, failed, now: undefined });
@@ -57,7 +57,7 @@ export function show(given, { told, added, reset, failed }) {
   };
 }
 
-// All that changes in one go is sent once.
+// All changes of one turn of the event loop are sent together.
 function send() {
   if (isSending) return;
   isSending = true;
@@ -97,7 +97,7 @@ function apply(part, change) {
 export function connect() {
   const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
   socket = opened;
-  heard = performance.now();
+  received = performance.now();
   opened.onopen = () => {
     pause = FIRST_PAUSE;
     setState("live");
@@ -105,7 +105,7 @@ export function connect() {
     send();
   };
   opened.onmessage = (message) => {
-    heard = performance.now();
+    received = performance.now();
     hear(message);
   };
   opened.onclose = () => {
@@ -115,12 +115,12 @@ export function connect() {
   };
 }
 
-// A link that is dead without being closed, as after a sleep, is opened anew.
+// Reconnect if the link is dead but not closed, for example after standby.
 setInterval(() => {
-  if (socket?.readyState === WebSocket.OPEN && performance.now() > heard + LONGEST_SILENCE) socket.close();
+  if (socket?.readyState === WebSocket.OPEN && performance.now() > received + LONGEST_SILENCE) socket.close();
 }, 5000);
 
-// A simulator that was started anew may want a token: the page that asks for it is loaded then.
+// A restarted simulator may need another token: reload, for the page that asks for it.
 async function reconnect() {
   const found = await fetch("/api", { method: "GET" }).catch(() => null);
   if (found?.status === 401) location.reload();

@@ -1,4 +1,4 @@
-// The page: which view the address names, the list of devices beside it, and the state of the link.
+// The page: the view that the address names, the list of devices, and the state of the link.
 
 import { setText } from "./dom.js";
 import { connect, show, watchLink } from "./link.js";
@@ -13,7 +13,7 @@ let openKey = "";
 const isNarrow = matchMedia("(max-width: 60rem)");
 
 const devices = openDevices(document.getElementById("side"), (first) => {
-  // On a wide screen the list is there anyway: the first device is shown with it.
+  // A wide screen shows the list anyway, and the first device beside it.
   if (location.hash === "#/devices" && !isNarrow.matches) location.replace(first);
 });
 
@@ -33,7 +33,7 @@ function route() {
     else link.removeAttribute("aria-current");
   }
   const wanted = new URLSearchParams(query);
-  // The tab of a device changes within the view, so that its head stays.
+  // Another tab of the same device: the head of the view stays.
   const key = view === "device" ? parts.slice(0, 4).join("/") : location.hash;
   if (view === "device" && key === openKey) {
     close.turnTo(parts.slice(4), wanted);

@@ -1,4 +1,4 @@
-// The named values of a unit: live, edited in place, held still or let go.
+// The named values of a unit: watched, edited in place, held or released.
 
 import { brief, h, mark, setText } from "./dom.js";
 import { edit } from "./edit.js";
@@ -13,14 +13,14 @@ export const pointPath = (device, unit, name) =>
 export const isNumeric = (point) => typeof point.value === "number"
   || (typeof point.value === "string" && /int|float|uint/.test(point.type));
 
-// The indexes of the points in which a text is found.
+// The indexes of the points that contain a text.
 export function seek(points, text) {
   const sought = text.trim().toLowerCase();
   const isFound = (point) => `${point.name}\n${point.unit}\n${point.type}\n${point.behaviour}\n${point.table}`.toLowerCase().includes(sought);
   return [...points.keys()].filter((index) => isFound(points[index]));
 }
 
-// Single floats have seven digits; what is scaled has the dust of a multiplication behind the twelfth.
+// A 32-bit float has seven digits; a scaled value has rounding errors after the twelfth.
 export function showValue(value, type) {
   if (value === true) return "on";
   if (value === false) return "off";
@@ -43,7 +43,7 @@ export function openPoints(panel, place) {
   let rows = new Map();
   let names = null;
 
-  // The rows of the points that are sought, the first ones if there are very many.
+  // The rows of the points found, at most the first MOST.
   function showFound() {
     const matches = seek(points, filter.value);
     const kept = rows;

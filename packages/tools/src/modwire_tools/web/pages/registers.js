@@ -1,4 +1,4 @@
-// The tables of a unit: values in a grid, shown in the format that is chosen, edited in place.
+// The tables of a unit: a grid of values in the chosen format, edited in place.
 
 import { choices, h, mark, select, setText } from "./dom.js";
 import { edit } from "./edit.js";
@@ -39,7 +39,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
     },
     failed: (sentence) => body.replaceChildren(h("p", { class: "empty" }, sentence)),
   });
-  // What the registers are called, if they are points.
+  // The names of the registers that are points.
   request("GET", `${unitPath(device, unit)}/points`).then((points) => {
     names = new Map(points.flatMap((point) => Array.from(
       { length: point.size }, (_, index) => [`${point.table} ${point.address + index}`, point.name])));
@@ -55,13 +55,13 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
   }
   const holds = (first, count) => table.ranges.some(([start, size]) => start < first + count && first < start + size);
 
-  // The rows from `from` on in which there is something; what is shown is at most 1000 values wide.
+  // The rows from `from` on that have addresses, over at most 1000 addresses.
   function rowStarts() {
     const starts = [];
     for (let start = from; start < 65536 && starts.length < ROWS && start + columns() - from <= 1000;) {
       if (holds(start, columns())) starts.push(start);
       else {
-        // Nothing for a while: on to the row with the next address.
+        // A gap: continue at the row with the next address.
         const next = table.ranges.map(([first]) => first).filter((first) => first >= start + columns());
         if (next.length === 0) break;
         start += Math.floor((Math.min(...next) - start) / columns()) * columns();
@@ -82,7 +82,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
     const starts = rowStarts();
     drawBar(starts);
     if (starts.length === 0) {
-      body.replaceChildren(h("p", { class: "empty" }, `There is nothing from ${from} on.`));
+      body.replaceChildren(h("p", { class: "empty" }, `There is no address from ${from} on.`));
       return;
     }
     const last = Math.min(starts.at(-1) + columns(), 65536);
@@ -142,7 +142,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
     bar.replaceChildren(...parts.filter((part) => part !== null));
   }
 
-  // The first address of the screen before, or of the nearest range where that is empty.
+  // The first address of the previous screen, or of the nearest range if that is empty.
   function back() {
     const to = Math.max(0, from - ROWS * columns());
     if (holds(to, from - to)) return to;
@@ -268,7 +268,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
       change(cell);
       event.preventDefault();
     } else if (!isBits() && /^[0-9a-fA-F.-]$/.test(event.key)) {
-      // Typing begins an edit with what was typed.
+      // A typed character begins an edit.
       change(cell, "");
     }
   }

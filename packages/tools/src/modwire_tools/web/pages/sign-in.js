@@ -1,4 +1,4 @@
-// Asks for the token, or takes it from the link, and gets the cookie for it.
+// Takes the token from the form or the link, and exchanges it for the cookie.
 
 const problem = document.getElementById("problem");
 const input = document.getElementById("token");
@@ -25,7 +25,7 @@ document.getElementById("form").addEventListener("submit", (event) => {
   signIn(input.value.trim());
 });
 
-// #token=... is taken once, and does not stay in the address.
+// #token=... is used once and removed from the address.
 const given = /[#&]token=([^&]+)/.exec(location.hash);
 if (given === null) input.focus();
 else {

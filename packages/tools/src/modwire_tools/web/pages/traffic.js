@@ -1,4 +1,4 @@
-// The traffic, message by message: filtered by the simulator, unfolded into fields byte by byte.
+// The traffic: messages, filtered by the simulator, each expandable to its fields and bytes.
 
 import { clock, count, h, labelled, select, setText } from "./dom.js";
 import { request, show } from "./link.js";
@@ -88,7 +88,7 @@ export function openTraffic(main, query) {
   function turnPause() {
     isPaused = !isPaused;
     pause.setAttribute("aria-pressed", String(isPaused));
-    setText(pause, isPaused ? "Go on" : "Pause");
+    setText(pause, isPaused ? "Continue" : "Pause");
     if (isPaused) close();
     else {
       list.replaceChildren();

@@ -1,4 +1,4 @@
-// Trends: a chart below the other for each point that is chosen, all over the same time.
+// Trends: a chart for each chosen point, one below the other, with the same time axis.
 
 import { Chart } from "./chart.js";
 import { choices, h, setText } from "./dom.js";
@@ -15,7 +15,7 @@ export function openTrends(panel, place, _, query) {
   let points = [];
   let isPaused = false;
   let pausedAt = 0;
-  // Of the simulator's clock to the browser's, by the sample that came with the least delay.
+  // Offset of the simulator's clock from the browser's, by the sample with the shortest delay.
   let offset = null;
   const span = h("div");
   const pause = h("button", { type: "button", "aria-pressed": "false", onclick: turnPause }, "Pause");
@@ -37,7 +37,7 @@ export function openTrends(panel, place, _, query) {
     isPaused = !isPaused;
     pausedAt = Date.now() / 1000 + offset;
     pause.setAttribute("aria-pressed", String(isPaused));
-    setText(pause, isPaused ? "Go on" : "Pause");
+    setText(pause, isPaused ? "Continue" : "Pause");
     draw();
   }
 

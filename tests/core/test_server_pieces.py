@@ -1,4 +1,4 @@
-"""`ServerProtocol.respond` answers several requests in one piece as it answers each alone."""
+"""`ServerProtocol` answers several requests in one piece as it answers each alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from modwire import (
     Unit,
     Units,
 )
+from reference_server import executed
 
 READ = bytes.fromhex("03 0000 0002")
 PDUS = [
@@ -44,19 +45,17 @@ def frame(transaction: int, unit: int, pdu: bytes) -> bytes:
     return transaction.to_bytes(2, "big") + bytes((0, 0, 0, len(pdu) + 1, unit)) + pdu
 
 
-def counters(of: Units) -> list[tuple[int, ...]]:
-    return [(of.bus.messages, *(unit.server_message_count for unit in of))]
+def counters(of: Units) -> list[int]:
+    return [unit.server_message_count for unit in of]
 
 
-def finish(server: ServerProtocol, served: Units) -> bytes:
-    """The answers of the units that block, and of all that waits behind them."""
-    answers = b""
-    while server.has_call:
-        call = server.next_call()
-        assert call is not None
-        answers += server.answer(call, server.execute(call, served))
-        answers += server.answer_all(served)
-    return answers
+def answers(server: ServerProtocol, data: bytes, served: Units) -> bytes:
+    """Return the answers to `data`, also those of units that block."""
+    server.receive_data(data, 0.0)
+    sent = server.answer_all(served)
+    while (call := server.next_call()) is not None:
+        sent += server.answer(call, executed(call, served)) + server.answer_all(served)
+    return sent
 
 
 @given(
@@ -75,30 +74,31 @@ def test_a_piece_with_many_requests_is_answered_like_each_alone(
     requests: list[tuple[int, int, bytes]], cuts: list[int], end: bytes
 ) -> None:
     one_by_one, alone = units(), ServerProtocol(TcpFraming)
-    expected = b""
-    for request in requests:
-        alone.receive_data(frame(*request), 0.0)
-        expected += alone.answer_all(one_by_one) + finish(alone, one_by_one)
-    alone.receive_data(end, 0.0)
-    assert not alone.answer_all(one_by_one)
+    expected = b"".join(answers(alone, frame(*request), one_by_one) for request in requests)
+    assert not answers(alone, end, one_by_one)
 
     together, server = units(), ServerProtocol(TcpFraming)
     stream = b"".join(frame(*request) for request in requests) + end
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    answered = b""
-    for start, stop in pairwise(places):
-        answered += server.respond(stream[start:stop], 0.0, together) + finish(server, together)
+    answered = b"".join(
+        answers(server, stream[start:stop], together) for start, stop in pairwise(places)
+    )
 
     assert answered.hex(" ") == expected.hex(" ")
     assert counters(together) == counters(one_by_one)
     assert server.closed == alone.closed
 
 
-def test_pipelined_reads_are_answered_in_one_piece_up_to_what_blocks() -> None:
+def test_pipelined_reads_are_answered_in_one_piece_up_to_a_unit_that_blocks() -> None:
     served, server = units(), ServerProtocol(TcpFraming)
     reads = [frame(number, unit, READ) for number, unit in enumerate([1, 2, 1, 3, 1])]
-    answers = server.respond(b"".join(reads), 0.0, served)
-    assert answers == b"".join(frame(n, u, b"\3\4\0\0\0\1") for n, u in enumerate([1, 2, 1]))
-    assert server.has_call
-    assert finish(server, served) == frame(3, 3, b"\3\4\0\0\0\1") + frame(4, 1, b"\3\4\0\0\0\1")
-    assert served.bus.messages == 5
+    server.receive_data(b"".join(reads), 0.0)
+    read = b"\3\4\0\0\0\1"
+    assert server.answer_all(served) == b"".join(
+        frame(number, unit, read) for number, unit in enumerate([1, 2, 1])
+    )
+    call = server.next_call()
+    assert call is not None
+    assert server.answer(call, executed(call, served)) == frame(3, 3, read)
+    assert server.answer_all(served) == frame(4, 1, read)
+    assert counters(served) == [3, 1, 1]

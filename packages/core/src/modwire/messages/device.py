@@ -1,0 +1,154 @@
+"""`Device`: what a request needs of the unit that executes it.
+
+`Unit` has all of this. It is a protocol so that messages import no unit; any other object of this
+shape can be passed to `request.execute` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Table(Protocol):
+    """A table of coils, inputs or registers in its byte forms, which `Block` has.
+
+    Registers are big-endian bytes, two for each. Bits are packed eight to a byte, the first one
+    lowest. Each call raises `IllegalDataAddressError` for an address that does not exist.
+    """
+
+    def read_bits(self, address: int, count: int) -> bytes:
+        """Return `count` bits, the unused ones 0."""
+        ...
+
+    def write_bits(self, address: int, count: int, data: bytes, /) -> None:
+        """Write the first `count` bits of `data`."""
+        ...
+
+    def read_registers(self, address: int, count: int) -> bytes:
+        """Return `count` registers."""
+        ...
+
+    def write_registers(self, address: int, data: bytes, /) -> None:
+        """Write the registers in `data`."""
+        ...
+
+    def mask_write(self, address: int, and_mask: int, or_mask: int, /) -> None:
+        """Write (current AND and) OR (or AND NOT and) to one register (section 6.16)."""
+        ...
+
+    def write_read_registers(
+        self, write_address: int, data: bytes, read_address: int, read_count: int, /
+    ) -> bytes:
+        """Check both ranges, then write, then read (section 6.17)."""
+        ...
+
+
+class IdentityPage(NamedTuple):
+    """The values of one answer to function 43/14: as many whole objects as fit one PDU.
+
+    `next_object_id` is None when no more objects follow.
+    """
+
+    conformity_level: int
+    next_object_id: int | None
+    objects: Sequence[tuple[int, bytes]]
+
+
+class DeviceIdentity(Protocol):
+    """The identification that function 43/14 reads; `Identity` is one."""
+
+    def page(self, read_code: int, object_id: int, /) -> IdentityPage:
+        """Return the objects of a category from `object_id` on, or just that one.
+
+        Raises `IllegalDataAddressError` and `IllegalDataValueError` as section 6.21 says.
+        """
+        ...
+
+
+class Device(Protocol):
+    """The tables of a unit, and what it answers to the functions that read something else."""
+
+    @property
+    def coils(self) -> Table: ...
+    @property
+    def discrete_inputs(self) -> Table: ...
+    @property
+    def holding_registers(self) -> Table: ...
+    @property
+    def input_registers(self) -> Table: ...
+
+    @property
+    def exception_status(self) -> int:
+        """The eight outputs of function 7, 0..255."""
+        ...
+
+    @property
+    def comm_status(self) -> int:
+        """The status word of functions 11 and 12: 0000, or FFFF while the unit is busy."""
+        ...
+
+    @property
+    def event_counter(self) -> int:
+        """The event count of functions 11 and 12, 0..65535."""
+        ...
+
+    @property
+    def message_count(self) -> int:
+        """The message count of function 12, 0..65535."""
+        ...
+
+    @property
+    def event_log(self) -> bytes:
+        """The events of function 12, 0 to 64 bytes, the newest first."""
+        ...
+
+    def diagnose(self, sub_function: int, data: tuple[int, ...], /) -> tuple[int, ...] | None:
+        """Do what function 8 asks; return the data words of the answer, None for no answer.
+
+        Raises `IllegalFunctionError` for a sub-function that the unit does not have.
+        """
+        ...
+
+    @property
+    def server_id(self) -> bytes:
+        """The id of function 17, device specific."""
+        ...
+
+    @property
+    def run_indicator(self) -> bool | None:
+        """True for ON and False for OFF; None if the answer to function 17 ends with the id."""
+        ...
+
+    @property
+    def additional_id_data(self) -> bytes:
+        """The bytes after the run indicator in the answer to function 17."""
+        ...
+
+    @property
+    def identity(self) -> DeviceIdentity | None:
+        """The device identification; None for a unit without one, which answers 01."""
+        ...
+
+    def check_file(self, file: int, record: int, count: int, /, *, write: bool = False) -> None:
+        """Raise `IllegalDataAddressError` unless the file has these records (section 6.14)."""
+        ...
+
+    def read_file(self, file: int, record: int, count: int, /) -> bytes:
+        """Return `count` records as big-endian bytes."""
+        ...
+
+    def write_file(self, file: int, record: int, data: bytes, /) -> None:
+        """Write records from big-endian bytes."""
+        ...
+
+    def read_fifo_queue(self, address: int, /) -> Sequence[int]:
+        """Return the queue at a pointer address, oldest value first (section 6.18).
+
+        Raises `IllegalDataAddressError` if there is none.
+        """
+        ...
+
+    def canopen_general_reference(self, data: bytes, /) -> bytes:
+        """Return the data of the answer to function 43/13 (section 6.20)."""
+        ...

@@ -1,0 +1,58 @@
+"""Values of a caller as the bytes of a PDU, and back; wrong ones are named."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from struct import Struct
+
+from ..bits import pack_bits
+from ..errors import InvalidRequestError
+from .base import MAX_PDU
+from .checks import LISTS, as_sequence, check_word
+
+_REGISTERS = tuple(Struct(f">{count}H") for count in range(MAX_PDU >> 1))
+# By count: a message packs and unpacks without a Python function for it.
+PACK_REGISTERS = tuple(registers.pack for registers in _REGISTERS)
+UNPACK_REGISTERS = tuple(registers.unpack for registers in _REGISTERS)
+
+
+def pack_registers(function_code: int, values: Sequence[int], most: int, least: int = 1) -> bytes:
+    """Return `values` as big-endian bytes.
+
+    Raises InvalidRequestError unless there are `least` to `most` of them, 0..65535 each.
+    """
+    if values.__class__ not in LISTS:
+        values = as_sequence(function_code, values, "registers")
+    if not least <= len(values) <= most:
+        raise InvalidRequestError(
+            f"count must be {least}..{most} registers, got {len(values)}", function_code
+        )
+    try:
+        return PACK_REGISTERS[len(values)](*values)
+    except struct.error:
+        pass
+    for index, value in enumerate(values):
+        check_word(function_code, f"value {index}", value)
+    raise InvalidRequestError(f"values must be integers 0..65535, got {values!r}", function_code)
+
+
+def unpack_registers(data: bytes) -> tuple[int, ...]:
+    """Return the registers in big-endian `data` of at most 250 bytes."""
+    return UNPACK_REGISTERS[len(data) >> 1](data)
+
+
+def pack_coils(function_code: int, bits: Sequence[bool], most: int) -> tuple[bytes, int]:
+    """Return `bits` packed eight to a byte, and how many they are.
+
+    Raises InvalidRequestError unless there are 1 to `most` of them, True or False each.
+    """
+    if bits.__class__ not in LISTS:
+        bits = as_sequence(function_code, bits, "bits")
+    count = len(bits)
+    if not 1 <= count <= most:
+        raise InvalidRequestError(f"count must be 1..{most} bits, got {count}", function_code)
+    try:
+        return pack_bits(bits), count
+    except ValueError as error:
+        raise InvalidRequestError(str(error), function_code) from None

@@ -1,0 +1,212 @@
+"""The requests and answers of the REST interface: a class for each.
+
+The annotation of a field is the only place for its limits and its description: `reading.read`
+checks requests by it, and `openapi.describe` makes the schema from it. The WebSocket uses the same
+classes for the parts that a page shows. The types that a `View` returns are in `simulator.view`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from ..simulator.view import (
+    Address,
+    Count,
+    DamageRate,
+    DelayRate,
+    DelaySeconds,
+    DeviceIndex,
+    DeviceInfo,
+    DropRate,
+    ExceptionCode,
+    ExceptionRate,
+    Outcome,
+    PointValue,
+    Seconds,
+    SilenceRate,
+    TableName,
+    UnitId,
+)
+
+MOST_DEVICES = 500
+MOST_VALUES = 1000
+MOST_MESSAGES = 1000
+
+Text = Annotated[str, Meta(max_length=200)]
+HexDigits = Annotated[str, Meta(max_length=2000)]
+Number = Annotated[int, Meta(ge=0, le=2**53)]
+
+# Requests.
+
+
+class Nothing(Struct, frozen=True):
+    """A request without arguments."""
+
+
+class DevicePage(Struct, frozen=True):
+    """A page of devices to list."""
+
+    start: Annotated[int, Meta(ge=0, le=1_000_000, description="index of the first one")] = 0
+    count: Annotated[int, Meta(ge=1, le=MOST_DEVICES, description="how many at most")] = 100
+    search: Annotated[
+        Text, Meta(description="text in the name, the units or the endpoints of a device")
+    ] = ""
+
+
+class OneDevice(Struct, frozen=True):
+    """Which device."""
+
+    device: DeviceIndex
+
+
+class OneUnit(OneDevice, frozen=True):
+    """Which unit of a device."""
+
+    unit: UnitId
+
+
+class OneTable(OneUnit, frozen=True):
+    """Which table of a unit."""
+
+    table: TableName
+
+
+class TableRange(OneTable, frozen=True):
+    """Which values of a table."""
+
+    address: Address = 0
+    count: Annotated[int, Meta(ge=1, le=MOST_VALUES, description="number of values")] = 100
+
+
+class WriteValues(OneTable, frozen=True):
+    """New values for a table."""
+
+    address: Address
+    values: Annotated[list[int | bool], Meta(min_length=1, max_length=MOST_VALUES)]
+
+
+class OnePoint(OneUnit, frozen=True):
+    """Which point of a unit."""
+
+    name: Annotated[str, Meta(description="name of the point")]
+
+
+class ChangePoint(OnePoint, frozen=True):
+    """A new value for a point, or to hold or release it, or both."""
+
+    value: PointValue | UnsetType = UNSET
+    held: Annotated[bool, Meta(description="true to hold the value")] | UnsetType = UNSET
+
+
+class ChangeFaults(OneUnit, frozen=True, forbid_unknown_fields=True):
+    """New faults for a unit; those that are not named stay."""
+
+    drop: DropRate | UnsetType = UNSET
+    silence: SilenceRate | UnsetType = UNSET
+    damage: DamageRate | UnsetType = UNSET
+    exception: ExceptionRate | UnsetType = UNSET
+    exception_code: ExceptionCode | UnsetType = UNSET
+    delay: DelayRate | UnsetType = UNSET
+    delay_seconds: DelaySeconds | UnsetType = UNSET
+
+
+class TrafficQuery(Struct, frozen=True):
+    """Which messages."""
+
+    after: Annotated[Number, Meta(description="only messages with higher numbers")] = 0
+    most: Annotated[int, Meta(ge=1, le=MOST_MESSAGES, description="how many at most")] = 200
+    device: DeviceIndex | UnsetType = UNSET
+    unit: UnitId | UnsetType = UNSET
+    peer: Annotated[Text, Meta(description="a part of the client's address")] = ""
+    functions: Annotated[Text, Meta(description="function codes with commas, such as 3,4")] = ""
+    outcome: Outcome | UnsetType = UNSET
+    text: Annotated[Text, Meta(description="text in the words for request or response")] = ""
+
+
+class Exchange(Struct, frozen=True):
+    """A request and a response to explain."""
+
+    request: Annotated[HexDigits, Meta(description="PDU in hexadecimal digits")] = ""
+    response: Annotated[HexDigits, Meta(description="PDU of the response to it")] = ""
+
+
+class Token(Struct, frozen=True):
+    """The token, in exchange for the page's cookie."""
+
+    token: Annotated[str, Meta(description="as the simulator has printed it")] = ""
+
+
+# Answers.
+
+
+class Error(Struct, frozen=True):
+    """A refused request."""
+
+    error: Annotated[str, Meta(description="what was wrong, in one sentence")]
+
+
+class Overview(Struct, frozen=True):
+    """The simulation as a whole."""
+
+    title: Annotated[str, Meta(description="what is simulated")]
+    devices: Annotated[Count, Meta(description="number of devices")]
+    problems: Annotated[
+        Mapping[int, str],
+        Meta(description="for devices that could not be served, by index: the reason"),
+    ]
+    version: Annotated[str, Meta(description="version of modwire-tools")]
+
+
+@dataclass(frozen=True)
+class Device(DeviceInfo):
+    """A device, and why it could not be served."""
+
+    problem: Annotated[str, Meta(description='why it could not be served, or ""')] = ""
+
+
+class Devices(Struct, frozen=True):
+    """A page of devices."""
+
+    total: Annotated[Count, Meta(description="number of devices, or of those found")]
+    start: Annotated[Count, Meta(description="index of the first one among these")]
+    devices: list[Device]
+
+
+class Values(Struct, frozen=True):
+    """Values of a table."""
+
+    table: TableName
+    address: Address
+    values: Annotated[
+        list[int | None], Meta(description="null where no address is; bits are 0 and 1")
+    ]
+
+
+class Trend(Struct, frozen=True):
+    """The latest values of a point."""
+
+    name: Annotated[str, Meta(description="name of the point")]
+    samples: Annotated[
+        Sequence[tuple[Seconds, float | None]],
+        Meta(description="[time, value], oldest first; null for a gap"),
+    ]
+
+
+class ExplainedField(Struct, frozen=True):
+    """A field of a PDU."""
+
+    start: Annotated[Count, Meta(description="offset in the PDU")]
+    data: Annotated[str, Meta(description="its bytes in hexadecimal digits")]
+    name: str
+    meaning: str
+
+
+class Explanation(Struct, frozen=True):
+    """The fields of both PDUs."""
+
+    request: list[ExplainedField]
+    response: list[ExplainedField]

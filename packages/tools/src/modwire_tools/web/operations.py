@@ -1,0 +1,118 @@
+"""`Operation`: an operation of the REST interface, from which its route and description come."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..simulator.view import View
+from .access import Access, RefusedError
+from .reading import parse_object, read
+
+AskedT = TypeVar("AskedT", bound=Struct)
+_LONGEST_SENTENCE = 500  # characters; it may quote what was sent, which may be long
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """Return `value` in JSON as the body of a response, which no browser keeps."""
+    headers = {"cache-control": "no-store"}
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+def refuse(_: Request, error: Exception) -> Response:
+    """Return the response for an error of an operation: a status, and its sentence."""
+    if isinstance(error, RefusedError):
+        return answer({"error": error.sentence}, error.status)
+    if isinstance(error, HTTPException):
+        response = answer({"error": error.detail.lower()}, error.status_code)
+        response.headers.update(error.headers or {})
+        return response
+    status = 404 if isinstance(error, LookupError) else 400
+    # str() of a KeyError is in quotes.
+    sentence = error.args[0] if error.args else "there is no such thing"
+    return answer({"error": str(sentence)[:_LONGEST_SENTENCE]}, status)
+
+
+@dataclass(frozen=True)
+class Host:
+    """The view and the access rules for the operations; `document` is their description."""
+
+    view: View
+    access: Access
+    document: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation.
+
+    `asks` is the model of its arguments: those in braces in `path` come from there, the others
+    from the query, or from the body of a POST or PUT. `gives` is the type of the answer.
+    """
+
+    method: str
+    path: str
+    asks: type[Struct]
+    gives: object
+    tag: str
+    summary: str
+    example: Mapping[str, object] | None
+    run: Callable[[Host, Request], Awaitable[object]]
+
+    def has_in_path(self, name: str) -> bool:
+        """True if an argument comes from the path."""
+        return f"{{{name}}}" in self.path
+
+    def route(self, host: Host) -> Route:
+        """Return the route for Starlette."""
+
+        async def serve(request: Request) -> Response:
+            found = await self.run(host, request)
+            return found if isinstance(found, Response) else answer(found)
+
+        # The name of a point may have slashes.
+        path = self.path.replace("{name}", "{name:path}")
+        return Route(path, serve, methods=[self.method])
+
+
+def get(
+    path: str,
+    asks: type[AskedT],
+    gives: object,
+    tag: str,
+    summary: str,
+    query: Callable[[Host, AskedT], object],
+) -> Operation:
+    """Return an operation that changes nothing."""
+
+    async def run(host: Host, request: Request) -> object:
+        return query(host, read(asks, {**request.query_params, **request.path_params}))
+
+    return Operation("GET", path, asks, gives, tag, summary, None, run)
+
+
+def change(
+    method: str,
+    path: str,
+    asks: type[AskedT],
+    gives: object,
+    tag: str,
+    summary: str,
+    act: Callable[[Host, AskedT], object],
+    example: Mapping[str, object] | None = None,
+) -> Operation:
+    """Return an operation with a body, of which `example` is one."""
+
+    async def run(host: Host, request: Request) -> object:
+        body = parse_object(await request.body())
+        return act(host, read(asks, {**body, **request.path_params}))
+
+    return Operation(method, path, asks, gives, tag, summary, example or {}, run)

@@ -1,0 +1,104 @@
+"""`read`: checks a request, and returns it as one of the `models`; errors are one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeGuard, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.inspect import IntType
+
+from ..simulator.fields import fields_of, shown
+
+T = TypeVar("T", bound=Struct)
+
+
+def read(model: type[T], given: Mapping[str, object]) -> T:
+    """Return a `model` with the fields in `given`. An integer may be a text, "16" or "0x10".
+
+    None and "" mean that a field is not given, except in a field for texts. Raises ValueError.
+    """
+    fields = fields_of(model)
+    if model.__struct_config__.forbid_unknown_fields:
+        for name in given:
+            if name not in fields:
+                raise ValueError(f"there is no field {name!r}; there are {', '.join(fields)}")
+    found: dict[str, object] = {}
+    for name, field in fields.items():
+        value = given.get(name)
+        if name not in given or (not field.is_text and value in (None, "")):
+            if field.required:
+                raise ValueError(f"{name} is missing; it must be {field.allowed}")
+            continue
+        is_integer = isinstance(field.kind, IntType)
+        try:
+            found[name] = field.check(_parse_integer(value) if is_integer else value)
+        except ValueError:
+            raise ValueError(f"{name} {field.complaint(value)}") from None
+    return model(**found)
+
+
+def _parse_integer(value: object) -> object:
+    """Return the integer in the text of a path or a query; any other value unchanged."""
+    if not isinstance(value, str) or not value.isascii() or len(value) > 20:
+        return value
+    try:
+        return int(value, 16 if value[:2].lower() == "0x" else 10)
+    except ValueError:
+        return value
+
+
+def parse_object(data: bytes | str) -> dict[str, object]:
+    """Return the JSON object in `data`, an empty one for nothing; raises ValueError."""
+    if not data.strip():
+        return {}
+    try:
+        found: object = msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        raise ValueError("the body must be JSON") from None
+    if not is_object(found):
+        raise ValueError('the body must be a JSON object, such as {"value": 1}')
+    return found
+
+
+def is_object(value: object) -> TypeGuard[dict[str, object]]:
+    """True for an object of JSON, whose keys are texts."""
+    return isinstance(value, dict)
+
+
+_FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False}
+
+
+def point_value(value: object, now: object) -> object:
+    """Return the new value of a point that is `now`: a text is parsed as a value of that kind.
+
+    Raises ValueError.
+    """
+    if not isinstance(value, str) or isinstance(now, str):
+        return value
+    given = value.strip()
+    if isinstance(now, bool):
+        if given.lower() not in _FLAGS:
+            raise ValueError(f"the value must be true or false, got {given!r}")
+        return _FLAGS[given.lower()]
+    try:
+        if isinstance(now, int):
+            try:
+                return int(given, 0 if given.lower().lstrip("+-").startswith("0x") else 10)
+            except ValueError:
+                return float(given)
+        if isinstance(now, float):
+            return float(given)
+        return msgspec.json.decode(given)
+    except ValueError:
+        kind = "a number" if isinstance(now, int | float) else "a list such as [1, 2]"
+        raise ValueError(f"the value must be {kind}, got {given!r}") from None
+
+
+def hex_bytes(name: str, digits: str) -> bytes:
+    """Return the bytes of a PDU; raises ValueError that names the field."""
+    try:
+        return bytes.fromhex(digits)
+    except ValueError:
+        raise ValueError(f"{name} must be hexadecimal digits, got {shown(digits)}") from None
