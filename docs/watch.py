@@ -16,11 +16,11 @@ from time import monotonic, sleep
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
+from modwire import Endpoint
 from modwire_sync import connect
-from modwire_tools.cli.arguments import parse_endpoint
 from modwire_tools.cli.watch import LiveTable
-from modwire_tools.items import parse_item
-from modwire_tools.reading import Reading, limits_for
+from modwire_tools.client.reading import Reading, limits_for
+from modwire_tools.values.items import parse_item
 
 COMMAND = [sys.executable, "-m", "modwire_tools"]
 READINGS = 40
@@ -55,7 +55,7 @@ def main() -> None:
             file=io.StringIO(), record=True, width=96, force_terminal=True, highlight=False
         )
         live = LiveTable(SHOWN, show_registers=False, on=console)
-        place = parse_endpoint(endpoint)
+        place = Endpoint.parse(endpoint)
         reading = Reading([parse_item(item) for item in ITEMS], 1, limits_for(place))
         seconds = 0.0
         with connect(place) as client:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -100,8 +102,10 @@ def test_settings_cannot_be_changed() -> None:
         settings.baudrate = 9600
     with pytest.raises(AttributeError, match="'baudrate' cannot be deleted"):
         del settings.baudrate
-    expected = "SerialSettings(RtuFraming, baudrate=19200, bytesize=8, parity='E', stopbits=1)"
-    assert repr(settings) == expected
+    assert repr(settings).endswith("baudrate=19200, bytesize=8, parity='E', stopbits=1)")
+    assert pickle.loads(pickle.dumps(settings)) == copy.copy(settings) == settings
+    assert {settings, SerialSettings(RtuFraming)} == {settings}
+    assert settings != SerialSettings(RtuFraming, parity="N")
 
 
 def test_an_answer_has_the_time_that_its_characters_take() -> None:

@@ -281,7 +281,7 @@ def test_a_wrong_span_says_what_is_allowed(arguments: tuple[str, int, int], mess
 
 def test_spans_and_limits_are_values() -> None:
     span = Span(HOLDING, 3, 4)
-    assert (span.stop, repr(span)) == (7, "Span('holding_registers', 3, 4)")
+    assert (span.stop, repr(span)) == (7, "Span(table='holding_registers', address=3, count=4)")
     assert {span, Span(HOLDING, 3, 4)} == {span} != {Span(HOLDING, 3, 5)}
     assert span != (HOLDING, 3, 4)
     assert copy.deepcopy(span) == pickle.loads(pickle.dumps(span)) == span
@@ -294,7 +294,8 @@ def test_spans_and_limits_are_values() -> None:
         "PlanLimits(request_cost=16.0, item_cost=1.0, max_registers=125, max_bits=2000, "
         "max_gap=None, forbidden={'holding_registers': (range(3, 12),)})"
     )
-    assert repr(pickle.loads(pickle.dumps(limits))) == repr(copy.deepcopy(limits)) == repr(limits)
+    assert pickle.loads(pickle.dumps(limits)) == copy.deepcopy(limits) == limits
+    assert {limits, limits.replace(max_gap=None)} == {limits} != {PlanLimits()}
     with pytest.raises(TypeError):
         limits.forbidden[COILS] = ()  # type: ignore[index]
     values: Iterable[tuple[object, str]] = ((span, "count"), (limits, "max_gap"))

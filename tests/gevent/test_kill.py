@@ -5,20 +5,20 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-import time
 from collections.abc import Callable
 
 import gevent
 import pytest
-from gevent.event import Event
 
-from gevent_peers import HOST, green_server, in_greenlets, outcome
-from modwire_gevent import Client, SerialClient, TcpClient
-from modwire_gevent.links import SocketLink
+from gevent_package import GeventPackage, Green
+from modwire_gevent import SerialClient, TcpClient
+from own_sockets import SMALL, fill, needs_proc, queued, room
+from packages import HOST
 from peers import (
     PATIENCE,
     PtyPeer,
     SocketPeer,
+    answer_one_read,
     answer_reads,
     mbap,
     registers,
@@ -29,22 +29,24 @@ from peers import (
 
 pytestmark = pytest.mark.long
 
-
-def kill(greenlet: gevent.Greenlet[..., object]) -> None:
-    greenlet.kill(timeout=PATIENCE)
-    assert greenlet.dead
+PACKAGE = GeventPackage()
+LONG = 2 * PATIENCE  # seconds: the timeout of calls that something else is to end
 
 
-def time_out(greenlet: gevent.Greenlet[..., object]) -> None:
-    """As a `gevent.Timeout` of the caller's does it: thrown from the hub, and let through."""
+def kill(caller: Green) -> None:
+    caller.kill()
+
+
+def time_out(caller: Green) -> None:
+    """Raise in the caller what its own `gevent.Timeout` would, which must come out as it is."""
     error = gevent.Timeout()
-    greenlet.kill(error, timeout=PATIENCE)
-    assert greenlet.value is error
+    caller.kill(error)
+    assert caller.error is error
 
 
 @pytest.mark.parametrize("interrupt", [kill, time_out])
-def test_one_who_is_alone(interrupt: Callable[[gevent.Greenlet[..., object]], None]) -> None:
-    asked, interrupted = Event(), Event()
+def test_a_caller_that_is_alone(interrupt: Callable[[Green], None]) -> None:
+    asked, interrupted = threading.Event(), threading.Event()
 
     def script(peer: SocketPeer) -> None:
         first = peer.request()
@@ -53,9 +55,9 @@ def test_one_who_is_alone(interrupt: Callable[[gevent.Greenlet[..., object]], No
         second = peer.request()
         peer.send(mbap(first, registers(111)), mbap(second, registers(222)))
 
-    with green_server(script) as port, TcpClient(HOST, port) as client:
-        caller = outcome(lambda: client.read_holding_registers(0, timeout=PATIENCE))
-        assert asked.wait(PATIENCE)
+    with tcp_server(script) as port, TcpClient(HOST, port, timeout=LONG) as client:
+        caller = Green(lambda: client.read_holding_registers(0))
+        PACKAGE.wait(asked)
         interrupt(caller)
         interrupted.set()
         assert client.is_open
@@ -66,25 +68,24 @@ def test_the_timeout_of_a_caller_comes_out_as_it_is() -> None:
     """Also if it is of a kind that the link itself might raise."""
 
     def script(peer: SocketPeer) -> None:
-        first, second = peer.request(), peer.request()
-        third = peer.request()
-        peer.send(mbap(first, registers(1)), mbap(second, registers(2)), mbap(third, registers(3)))
+        requests = [peer.request() for _ in range(3)]
+        peer.send(*[mbap(request, registers(at)) for at, request in enumerate(requests)])
 
-    with green_server(script) as port, TcpClient(HOST, port) as client:
+    with tcp_server(script) as port, TcpClient(HOST, port, timeout=LONG) as client:
         with pytest.raises(gevent.Timeout) as caught, gevent.Timeout(0.02) as mine:
-            client.read_holding_registers(0, timeout=PATIENCE)
+            client.read_holding_registers(0)
         assert caught.value is mine
         error = ConnectionResetError("mine")
         with pytest.raises(ConnectionResetError) as reset, gevent.Timeout(0.02, error):
-            client.read_holding_registers(0, timeout=PATIENCE)
+            client.read_holding_registers(0)
         assert reset.value is error
         assert client.is_open
-        assert client.read_holding_registers(0) == [3]
+        assert client.read_holding_registers(0) == [2]
 
 
 @pytest.mark.parametrize("victim", [0, 1, 2], ids=["the one who receives", "second", "third"])
 def test_one_of_three(victim: int) -> None:
-    asked, killed = Event(), Event()
+    asked, killed = threading.Event(), threading.Event()
 
     def script(peer: SocketPeer) -> None:
         data = peer.request(36)
@@ -95,22 +96,22 @@ def test_one_of_three(victim: int) -> None:
             peer.send(mbap(request, registers(int.from_bytes(request[8:10], "big"))))
         answer_reads(peer)
 
-    with green_server(script) as port, TcpClient(HOST, port, max_in_flight=3) as client:
+    with tcp_server(script) as port, TcpClient(HOST, port, max_in_flight=3, timeout=LONG) as client:
         callers = [
-            gevent.spawn(client.read_holding_registers, address, timeout=PATIENCE)
+            Green(lambda address=address: client.read_holding_registers(address))  # type: ignore[misc]
             for address in range(3)
         ]
-        assert asked.wait(PATIENCE)
-        kill(callers[victim])
+        PACKAGE.wait(asked)
+        callers[victim].kill()
         killed.set()
         for address, caller in enumerate(callers):
             if address != victim:
-                assert caller.get(timeout=PATIENCE) == [address]
+                assert caller.result() == [address]
         assert client.read_holding_registers(7) == [7]
 
 
-def test_one_who_waits_for_a_free_place_is_never_sent() -> None:
-    asked, killed = Event(), Event()
+def test_the_request_of_one_who_waits_for_a_free_place_is_never_sent() -> None:
+    asked, killed = threading.Event(), threading.Event()
 
     def script(peer: SocketPeer) -> None:
         first = peer.request()
@@ -121,16 +122,19 @@ def test_one_who_waits_for_a_free_place_is_never_sent() -> None:
         assert third[8:10] == b"\0\3"
         peer.send(mbap(third, registers(3)))
 
-    with green_server(script) as port, TcpClient(HOST, port, timeout=PATIENCE) as client:
-        first, second, third = (gevent.spawn(client.read_holding_registers, n) for n in (1, 2, 3))
-        assert asked.wait(PATIENCE)
-        kill(second)
+    with tcp_server(script) as port, TcpClient(HOST, port, timeout=LONG) as client:
+        first, second, third = (
+            Green(lambda n=n: client.read_holding_registers(n))  # type: ignore[misc]
+            for n in (1, 2, 3)
+        )
+        PACKAGE.wait(asked)
+        second.kill()
         killed.set()
-        assert (first.get(timeout=PATIENCE), third.get(timeout=PATIENCE)) == ([1], [3])
+        assert (first.result(), third.result()) == ([1], [3])
 
 
 def test_one_who_frees_a_place_lets_the_next_be_sent_at_once() -> None:
-    asked = Event()
+    asked = threading.Event()
 
     def script(peer: SocketPeer) -> None:
         peer.request()
@@ -138,156 +142,169 @@ def test_one_who_frees_a_place_lets_the_next_be_sent_at_once() -> None:
         request = peer.request()
         peer.send(mbap(request, registers(2)))
 
-    with green_server(script) as port, TcpClient(HOST, port, timeout=PATIENCE) as client:
-        first = gevent.spawn(client.read_holding_registers, 1)
-        second = gevent.spawn(client.read_holding_registers, 2)
-        assert asked.wait(PATIENCE)
-        kill(first)
-        assert second.get(timeout=PATIENCE) == [2]
+    with tcp_server(script) as port, TcpClient(HOST, port, timeout=LONG) as client:
+        first = Green(lambda: client.read_holding_registers(1))
+        second = Green(lambda: client.read_holding_registers(2))
+        PACKAGE.wait(asked)
+        first.kill()
+        assert second.result() == [2]
 
 
-def test_a_killed_caller_has_the_turn_that_was_just_passed_to_him() -> None:
-    """Killed between being woken and running."""
+def test_one_who_is_killed_when_the_turn_to_receive_was_just_passed_to_it() -> None:
+    """Between being woken and running."""
+    killed = threading.Event()
 
     def script(peer: SocketPeer) -> None:
-        first = peer.request(36)
-        peer.send(mbap(first[:12], registers(1)))
-        asked.wait(PATIENCE)
-        peer.send(mbap(first[24:], registers(3)))
+        requests = peer.request(36)
+        peer.send(mbap(requests[:12], registers(1)))
+        assert killed.wait(PATIENCE)
+        peer.send(mbap(requests[24:], registers(3)))
 
-    asked = Event()
-    with green_server(script) as port, TcpClient(HOST, port, max_in_flight=3) as client:
-        callers: list[gevent.Greenlet[..., object]] = []
+    with tcp_server(script) as port, TcpClient(HOST, port, max_in_flight=3, timeout=LONG) as client:
 
         def first() -> object:
-            found = client.read_holding_registers(1, timeout=PATIENCE)
-            callers[1].kill(block=False)
+            found = client.read_holding_registers(1)
+            second.greenlet.kill(block=False)
             return found
 
-        callers.append(gevent.spawn(first))
-        callers += [
-            gevent.spawn(client.read_holding_registers, address, timeout=PATIENCE)
-            for address in (2, 3)
-        ]
-        assert callers[0].get(timeout=PATIENCE) == [1]
-        callers[1].join(PATIENCE)
-        asked.set()
-        assert callers[2].get(timeout=PATIENCE) == [3]
+        receiver = Green(first)
+        second = Green(lambda: client.read_holding_registers(2))
+        third = Green(lambda: client.read_holding_registers(3))
+        assert receiver.result() == [1]
+        second.greenlet.join(PATIENCE)
+        killed.set()
+        assert third.result() == [3]
 
 
-def _half_send(client: Client, monkeypatch: pytest.MonkeyPatch, room: int = 5) -> None:
-    """Let the link of `client` have room for few bytes only, from the next sending on."""
-    link = client._link
-    assert isinstance(link, SocketLink)
-    sock = link._sock
-
-    def write(data: bytes) -> int:
-        nonlocal room
-        size = min(room, len(data))
-        if not size:
-            raise BlockingIOError
-        room -= size
-        return sock.send(data[:size])
-
-    class Watcher:
-        def stop(self) -> None: ...
-        def close(self) -> None: ...
-
-    monkeypatch.setattr(link, "_write", write)
-    monkeypatch.setattr(link, "_watch_room", lambda waiter: Watcher())
+# Requests of which a part is sent. The far end reads nothing, so the connection can be filled.
 
 
-def test_one_whose_request_is_half_sent_closes_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others' reads are done again on the next one."""
+class Filled:
+    """A connection that is full of zeros, but for `left` bytes.
+
+    It has had one answer before, and `unread` bytes were sent since.
+    """
+
+    def __init__(self, port: int, left: int, unread: int = 0) -> None:
+        self.zeros = room(1, unread) - left
+        assert fill(port, self.zeros) == self.zeros
+        self._port = port
+        self._left = left
+        self._queued = queued(port)
+
+    def wait_until_tried(self) -> None:
+        """Let the greenlets send as much as they can: the bytes that were left."""
+        gevent.idle()
+        if queued(self._port) != self._queued + self._left:
+            pytest.skip("the system has kept another number of bytes than in the same case before")
+
+
+@needs_proc
+def test_one_whose_request_is_half_sent_closes_the_link() -> None:
+    """The reads of the others are made again on the next one."""
+    killed = threading.Event()
 
     def first(peer: SocketPeer) -> None:
-        answer_one(peer)
-        data = peer.request(12 + 5)
-        assert data[8:10] == b"\0\1"
-        half.set()
-        assert peer.receive() == b""
+        answer_one_read(peer)
+        assert killed.wait(PATIENCE)
+        assert peer.request(12 + filled.zeros + 5)[8:10] == b"\0\1"
+        peer.expect_end()
 
-    def answer_one(peer: SocketPeer) -> None:
-        request = peer.request()
-        peer.send(mbap(request, registers(0)))
-
-    half = Event()
     with (
-        green_server(first, answer_reads) as port,
-        TcpClient(HOST, port, max_in_flight=3, timeout=PATIENCE) as client,
+        tcp_server(first, answer_reads, buffer=SMALL) as port,
+        TcpClient(HOST, port, max_in_flight=3, timeout=LONG) as client,
     ):
         client.read_holding_registers(0)
-        other = gevent.spawn(client.read_holding_registers, 1)
-        gevent.sleep(0)
-        _half_send(client, monkeypatch)
-        victim = gevent.spawn(client.write_register, 2, 2)
-        assert half.wait(PATIENCE)
-        late = gevent.spawn(client.read_holding_registers, 3)
-        gevent.sleep(0)
-        kill(victim)
-        assert other.get(timeout=PATIENCE) == [1]
-        assert late.get(timeout=PATIENCE) == [3]
+        other = Green(lambda: client.read_holding_registers(1))
+        gevent.idle()
+        filled = Filled(port, 5, unread=12)
+        victim = Green(lambda: client.write_register(2, 2))
+        filled.wait_until_tried()
+        late = Green(lambda: client.read_holding_registers(3))
+        gevent.idle()
+        victim.kill()
+        killed.set()
+        assert other.result() == [1]
+        assert late.result() == [3]
 
 
-def test_one_who_is_alone_and_whose_request_is_half_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_proc
+def test_one_who_is_alone_and_whose_request_is_half_sent() -> None:
+    killed = threading.Event()
+
     def first(peer: SocketPeer) -> None:
-        peer.send(mbap(peer.request(), registers(0)))
-        assert len(peer.request(5)) == 5
-        half.set()
-        assert peer.receive() == b""
+        answer_one_read(peer)
+        assert killed.wait(PATIENCE)
+        peer.request(filled.zeros + 5)
+        peer.expect_end()
 
-    half = Event()
-    with green_server(first, answer_reads) as port, TcpClient(HOST, port) as client:
+    with (
+        tcp_server(first, answer_reads, buffer=SMALL) as port,
+        TcpClient(HOST, port, timeout=LONG) as client,
+    ):
         client.read_holding_registers(0)
-        _half_send(client, monkeypatch)
-        victim = gevent.spawn(client.write_register, 2, 2)
-        assert half.wait(PATIENCE)
-        kill(victim)
+        filled = Filled(port, 5)
+        victim = Green(lambda: client.write_register(2, 2))
+        filled.wait_until_tried()
+        victim.kill()
+        killed.set()
         assert not client.is_open
         assert client.read_holding_registers(3) == [3]
 
 
-def test_one_of_whom_nothing_could_be_sent_is_never_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+@needs_proc
+def test_a_request_of_which_nothing_could_be_sent_is_never_sent() -> None:
+    killed = threading.Event()
+
     def script(peer: SocketPeer) -> None:
-        peer.send(mbap(peer.request(), registers(0)))
+        answer_one_read(peer)
+        assert killed.wait(PATIENCE)
+        peer.request(filled.zeros)
         request = peer.request()
         assert request[7:10] == b"\3\0\3"
         peer.send(mbap(request, registers(3)))
 
-    with green_server(script) as port, TcpClient(HOST, port) as client:
+    with (
+        tcp_server(script, buffer=SMALL) as port,
+        TcpClient(HOST, port, timeout=LONG) as client,
+    ):
         client.read_holding_registers(0)
-        with monkeypatch.context() as patch:
-            _half_send(client, patch, room=0)
-            victim = gevent.spawn(client.write_register, 2, 2)
-            gevent.sleep(0)
-            kill(victim)
+        filled = Filled(port, 0)
+        victim = Green(lambda: client.write_register(2, 2))
+        filled.wait_until_tried()
+        victim.kill()
+        killed.set()
         assert client.is_open
         assert client.read_holding_registers(3) == [3]
 
 
-def test_another_than_the_one_who_is_half_sent_leaves_the_link(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def script(peer: SocketPeer) -> None:
-        peer.send(mbap(peer.request(), registers(0)))
-        data = peer.request(12 + 5)
-        half.set()
-        data += peer.request(7)
-        answers = [mbap(data[at : at + 12], registers(at)) for at in (0, 12)]
-        peer.send(*answers)
+@needs_proc
+def test_another_than_the_one_whose_request_is_half_sent_leaves_the_link() -> None:
+    killed = threading.Event()
 
-    half = Event()
-    with green_server(script) as port, TcpClient(HOST, port, max_in_flight=3) as client:
+    def script(peer: SocketPeer) -> None:
+        answer_one_read(peer)
+        assert killed.wait(PATIENCE)
+        data = peer.request(12 + filled.zeros + 12)
+        peer.send(*[mbap(request, registers(request[9])) for request in (data[:12], data[-12:])])
+
+    with (
+        tcp_server(script, buffer=SMALL) as port,
+        TcpClient(HOST, port, max_in_flight=3, timeout=LONG) as client,
+    ):
         client.read_holding_registers(0)
-        victim = gevent.spawn(client.read_holding_registers, 1)
-        gevent.sleep(0)
-        with monkeypatch.context() as patch:
-            _half_send(client, patch)
-            other = gevent.spawn(client.read_holding_registers, 2)
-            assert half.wait(PATIENCE)
-            kill(victim)
-        assert other.get(timeout=PATIENCE) == [12]
+        victim = Green(lambda: client.read_holding_registers(1))
+        gevent.idle()
+        filled = Filled(port, 5, unread=12)
+        other = Green(lambda: client.read_holding_registers(2))
+        filled.wait_until_tried()
+        victim.kill()
+        killed.set()
+        assert other.result() == [2]
         assert client.is_open
+
+
+# Serial lines.
 
 
 def test_on_a_serial_line_the_late_answer_is_not_the_next_ones() -> None:
@@ -302,13 +319,16 @@ def test_on_a_serial_line_the_late_answer_is_not_the_next_ones() -> None:
         peer.request(8)
         peer.send(rtu(1, registers(222)))
 
-    with serial_line(script) as path, SerialClient(path) as client:
-        victim = gevent.spawn(client.read_holding_registers, 0, timeout=PATIENCE)
-        gevent.get_hub().threadpool.apply(asked.wait, (PATIENCE,))
-        kill(victim)
+    with serial_line(script) as path, SerialClient(path, timeout=LONG) as client:
+        victim = Green(lambda: client.read_holding_registers(0))
+        PACKAGE.wait(asked)
+        victim.kill()
         killed.set()
         assert client.is_open
         assert client.read_holding_registers(0) == [222]
+
+
+# Many.
 
 
 def shuffled_reads(peer: SocketPeer) -> None:
@@ -316,8 +336,8 @@ def shuffled_reads(peer: SocketPeer) -> None:
     dice = random.Random(2)
     held: list[bytes] = []
     rest = b""
-    peer.socket.settimeout(0.002)
     while True:
+        peer.socket.settimeout(0.002)
         try:
             data = peer.receive()
         except TimeoutError:
@@ -336,13 +356,14 @@ def shuffled_reads(peer: SocketPeer) -> None:
             for request in held[keep:]
         ]
         del held[keep:]
+        peer.socket.settimeout(PATIENCE)
         peer.send(b"".join(answers))
 
 
-def test_ten_thousand_kills_among_sixteen_callers() -> None:
+def test_thousands_of_kills_among_sixteen_callers() -> None:
     """Every call that ends has its own answer, none waits for ever, and the link is kept."""
     dice = random.Random(1)
-    completed = 0
+    completed = kills = 0
     numbers = itertools.count()
     faults: list[object] = []
 
@@ -351,22 +372,24 @@ def test_ten_thousand_kills_among_sixteen_callers() -> None:
         while True:
             number = next(numbers) & 0xFFFF
             with gevent.Timeout(dice.choice([None, None, 0.001]), False):
-                found = client.read_holding_registers(number, timeout=PATIENCE)
+                found = client.read_holding_registers(number)
                 if found != [number]:
                     faults.append((number, found))
                 completed += 1
 
-    with tcp_server(shuffled_reads) as port, TcpClient(HOST, port, max_in_flight=16) as client:
-        begin = time.monotonic()
+    with (
+        tcp_server(shuffled_reads) as port,
+        TcpClient(HOST, port, max_in_flight=16, timeout=LONG) as client,
+    ):
         callers = [gevent.spawn(caller) for _ in range(16)]
-        for _ in range(10_000):
+        while kills < 3000 or completed < 300:
             gevent.sleep(dice.choice([0, 0, 0, 0.001]))  # at any stage of a call
             victim = dice.randrange(16)
             callers[victim].kill(block=not dice.randrange(5), timeout=PATIENCE)
             callers[victim] = gevent.spawn(caller)
+            kills += 1
         gevent.killall(callers, timeout=PATIENCE)
         assert all(each.dead for each in callers)
         assert not faults
-        assert completed > 1000
-        assert in_greenlets(16, client.read_holding_registers) == [[n] for n in range(16)]
-        assert time.monotonic() - begin < 15
+        found = PACKAGE.each(16, client.read_holding_registers)
+        assert found == [[number] for number in range(16)]

@@ -1,38 +1,31 @@
-"""gevent's servers and what waits in them: hooks, units that cooperate, threads, crowds."""
+"""gevent's servers, and what waits or fails in them: hooks, units that cooperate, threads."""
 
-# ruff: noqa: SIM117 - a server, and in it those who talk to it
+# ruff: noqa: SIM117 - a server, and in it the peers that talk to it
 
 from __future__ import annotations
 
+import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import pytest
+from gevent.event import Event
 
-from modwire import Block, Response, RtuFraming, SequentialBlock, Unit, Units
+from gateway_peers import fake_line, write
+from gevent_package import GeventPackage
+from modwire import Block, Response, RtuFraming, SequentialBlock, ServerOptions, Unit, Units
 from modwire_gevent import RemoteUnit, TcpClient, TcpServer, UdpClient, UdpServer
-from serve_peers import (
-    LOOPBACK,
-    PATIENCE,
-    READ,
-    READ_ANSWER,
-    RawClient,
-    gated_units,
-    memory_unit,
-    rtu,
-    run,
-    tcp,
-    wait_until,
-)
+from packages import LOOPBACK
+from server_peers import PATIENCE, READ, READ_ANSWER, memory_unit, rtu, tcp
+from sync_package import Thread
+
+from .own_greenlets import greenlets_alive
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 
-
-def address_of(server: TcpServer) -> tuple[str, int]:
-    assert isinstance(server.address, tuple)
-    return server.address
+PACKAGE = GeventPackage()
 
 
 class Raising(Block):
@@ -49,8 +42,7 @@ class Raising(Block):
 
 
 def test_a_hook_that_waits_holds_up_its_own_connection_only() -> None:
-    opened = gevent.event.Event()
-    waiting = gevent.event.Event()
+    opened, waiting = Event(), Event()
 
     def on_call(peer: object, request: AnyRequest, response: Response | None) -> None:
         if request.function_code == 6:
@@ -58,10 +50,10 @@ def test_a_hook_that_waits_holds_up_its_own_connection_only() -> None:
             opened.wait()
 
     with TcpServer(Units.single(memory_unit()), LOOPBACK, on_call=on_call) as server:
-        with RawClient(server.address) as slow, RawClient(server.address) as other:
+        with PACKAGE.raw(server.address) as slow, PACKAGE.raw(server.address) as other:
             slow.send(tcp("060005000a"))
             assert waiting.wait(PATIENCE)
-            slow.send(tcp("0300050001", 2))  # its bytes arrive where nobody waits for them
+            slow.send(tcp("0300050001", 2))  # its bytes come while the connection does not wait
             for _ in range(10):
                 other.ask(READ, tcp("0302000a"))
             opened.set()
@@ -72,7 +64,7 @@ def test_a_hook_that_waits_holds_up_its_own_connection_only() -> None:
 
 def test_hooks_are_called_in_the_thread_that_serves_also_for_units_that_block() -> None:
     threads: list[int] = []
-    units, gate = gated_units()
+    units, gate = PACKAGE.gated_units()
     gate.opened.set()
     with TcpServer(
         units,
@@ -80,14 +72,13 @@ def test_hooks_are_called_in_the_thread_that_serves_also_for_units_that_block() 
         authorize=lambda *_: bool(threads.append(threading.get_ident())) or True,
         on_call=lambda *_: threads.append(threading.get_ident()),
     ) as server:
-        with RawClient(server.address) as client:
+        with PACKAGE.raw(server.address) as client:
             client.ask(tcp("0300000001", unit=2), tcp("03024711", unit=2))
     assert threads == [threading.get_ident()] * 2
 
 
 def test_a_connection_that_waits_in_a_hook_is_busy() -> None:
-    opened = gevent.event.Event()
-    waiting = gevent.event.Event()
+    opened, waiting = Event(), Event()
 
     def on_call(*_: object) -> None:
         waiting.set()
@@ -95,21 +86,21 @@ def test_a_connection_that_waits_in_a_hook_is_busy() -> None:
 
     units = Units.single(memory_unit())
     with TcpServer(units, LOOPBACK, on_call=on_call, max_connections=1) as server:
-        with RawClient(server.address) as client:
+        with PACKAGE.raw(server.address) as client:
             client.send(READ)
             assert waiting.wait(PATIENCE)
-            with RawClient(server.address) as newcomer:
+            with PACKAGE.raw(server.address) as newcomer:
                 assert newcomer.is_closed()
             opened.set()
             assert client.receive(len(READ_ANSWER)) == READ_ANSWER
-            with RawClient(server.address) as newcomer:
+            with PACKAGE.raw(server.address) as newcomer:
                 newcomer.ask(READ, READ_ANSWER)
             assert client.is_closed()
 
 
 def test_connections_that_came_together_make_room_for_each_other() -> None:
     with TcpServer(Units.single(memory_unit()), LOOPBACK, max_connections=1) as server:
-        clients = [RawClient(server.address) for _ in range(5)]
+        clients = [PACKAGE.raw(server.address) for _ in range(5)]
         for client in clients[:-1]:
             assert client.is_closed()
         clients[-1].ask(READ, READ_ANSWER)
@@ -117,7 +108,7 @@ def test_connections_that_came_together_make_room_for_each_other() -> None:
             client.close()
 
 
-# What goes wrong in units.
+# Errors of units, and greenlets that are killed.
 
 
 def test_a_timeout_that_a_unit_in_memory_raises_ends_that_connection(
@@ -125,68 +116,76 @@ def test_a_timeout_that_a_unit_in_memory_raises_ends_that_connection(
 ) -> None:
     raising = Unit(holding_registers=Raising(gevent.Timeout(1)))
     with TcpServer(Units({1: memory_unit(), 2: raising}), LOOPBACK) as server:
-        with RawClient(server.address) as bad, RawClient(server.address) as good:
+        with PACKAGE.raw(server.address) as bad, PACKAGE.raw(server.address) as good:
             bad.send(tcp("0300050001", unit=2))
             assert bad.is_closed()
             good.ask(READ, READ_ANSWER)
     assert "an error that is no peer's" in caplog.text
 
 
-def test_a_bug_beside_the_units_ends_that_connection(caplog: pytest.LogCaptureFixture) -> None:
-    class Odd(Units):
-        def for_tcp(self, unit_id: int) -> Unit | None:
-            if unit_id == 7:
-                raise ZeroDivisionError("a bug of the user's")
-            return super().for_tcp(unit_id)
-
-    with TcpServer(Odd({1: memory_unit()}), LOOPBACK) as server:
-        with RawClient(server.address) as bad, RawClient(server.address) as good:
-            bad.send(tcp("0300050001", unit=7))
-            assert bad.is_closed()
-            good.ask(READ, READ_ANSWER)
-    assert "a bug of the user's" in caplog.text
+def test_a_timeout_that_a_unit_in_a_thread_raises_is_answered_with_04(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    raising = Unit(holding_registers=Raising(gevent.Timeout(1)), blocking=True)
+    with TcpServer(Units({1: memory_unit(), 2: raising}), LOOPBACK) as server:
+        with PACKAGE.raw(server.address) as client:
+            for _ in range(3):
+                client.ask(tcp("0300050001", unit=2), tcp("8304", unit=2))
+                client.ask(READ, READ_ANSWER)
+    assert "Timeout" in caplog.text
 
 
 def test_a_timeout_of_a_unit_that_cooperates_is_answered_with_04(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Hasty(Unit):
-        cooperative = True
-
-        def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-            with gevent.Timeout(0.01):
-                gevent.sleep(PATIENCE)
-            return None
-
-    with TcpServer(Units.single(Hasty(blocking=True)), LOOPBACK) as server:
-        with RawClient(server.address) as client:
-            client.ask(READ, tcp("8304"))
-            client.ask(READ, tcp("8304"))
+    line, calls = fake_line(PACKAGE)
+    calls.error = gevent.Timeout(1)
+    calls.let(2)
+    with TcpServer(Units.single(RemoteUnit(line, 1)), LOOPBACK) as server:
+        with PACKAGE.raw(server.address) as client:
+            client.ask(write(1), tcp("8604", 1))
+            client.ask(write(2), tcp("8604", 2))
     assert "Timeout" in caplog.text
 
 
 def test_a_killed_connection_is_closed_and_harms_nobody() -> None:
-    with TcpServer(Units.single(memory_unit()), LOOPBACK) as server:
-        with RawClient(server.address) as one:
+    gone: list[object] = []
+    options = ServerOptions(on_disconnect=lambda protocol: gone.append(protocol.peer))
+    with TcpServer(Units.single(memory_unit()), LOOPBACK, options=options) as server:
+        before = greenlets_alive()
+        with PACKAGE.raw(server.address) as one:
             one.ask(READ, READ_ANSWER)
-            gevent.killall(list(server._greenlets - server._lasting))
+            gevent.killall(list(greenlets_alive() - before))
             assert one.is_closed()
-            assert not server._connections
-            with RawClient(server.address) as other:
+            assert gone == [one.socket.getsockname()]
+            with PACKAGE.raw(server.address) as other:
                 other.ask(READ, READ_ANSWER)
 
 
-# Gateways.
+@pytest.mark.parametrize("kind", [TcpServer, UdpServer])
+def test_a_server_whose_greenlet_was_killed_says_so(
+    kind: type[TcpServer] | type[UdpServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = greenlets_alive()
+    server = kind(Units.single(memory_unit()), LOOPBACK).start()
+    gevent.killall(list(greenlets_alive() - before))
+    with pytest.raises(RuntimeError, match="was killed"):
+        server.serve_forever()
+    assert "was killed" in caplog.text
+
+
+# Devices behind a server.
 
 
 def test_a_gateway_asks_its_devices_in_greenlets_many_at_once() -> None:
-    units, gate = gated_units()
+    """Though it has one worker."""
+    units, gate = PACKAGE.gated_units()
     with TcpServer(units, LOOPBACK) as device:
-        host, port = address_of(device)
-        with TcpClient(host, port) as quick, TcpClient(host, port, timeout=PATIENCE) as slow:
+        address: Any = device.address
+        with TcpClient(*address) as quick, TcpClient(*address, timeout=PATIENCE) as slow:
             gateway_units = Units({1: RemoteUnit(quick, 1), 2: RemoteUnit(slow, 2)})
             with TcpServer(gateway_units, LOOPBACK, workers=1) as gateway:
-                clients = [RawClient(gateway.address) for _ in range(10)]
+                clients = [PACKAGE.raw(gateway.address) for _ in range(10)]
                 clients[0].send(tcp("0300000001", unit=2))
                 gate.wait_entered()
                 for client in clients[1:]:
@@ -199,14 +198,14 @@ def test_a_gateway_asks_its_devices_in_greenlets_many_at_once() -> None:
 
 def test_a_gateway_on_udp() -> None:
     with TcpServer(Units.single(memory_unit()), LOOPBACK) as device:
-        with TcpClient(*address_of(device)) as behind:
+        address: Any = device.address
+        with TcpClient(*address, timeout=PATIENCE) as behind:
             with UdpServer(Units.single(RemoteUnit(behind, 1)), LOOPBACK) as gateway:
-                with UdpClient(*gateway.address) as client:
+                with UdpClient(*gateway.address, timeout=PATIENCE) as client:
                     assert client.read_holding_registers(5, 3) == [5, 6, 7]
 
 
 def test_a_broadcast_reaches_units_in_memory_in_threads_and_in_greenlets() -> None:
-    device_units = Units.single(memory_unit())
     written: list[int] = []
 
     def write_slowly(address: int, values: object) -> None:
@@ -215,11 +214,12 @@ def test_a_broadcast_reaches_units_in_memory_in_threads_and_in_greenlets() -> No
     slow = Unit(
         holding_registers=SequentialBlock(0, range(100), on_write=write_slowly), blocking=True
     )
-    with TcpServer(device_units, LOOPBACK) as device:
-        with TcpClient(*address_of(device)) as behind:
+    with TcpServer(Units.single(memory_unit()), LOOPBACK) as device:
+        address: Any = device.address
+        with TcpClient(*address, timeout=PATIENCE) as behind:
             units = Units({1: memory_unit(), 2: slow, 3: RemoteUnit(behind, 1)})
             with TcpServer(units, LOOPBACK, framing=RtuFraming) as server:
-                with RawClient(server.address) as client:
+                with PACKAGE.raw(server.address) as client:
                     client.send(rtu("0600050777", unit=0))
                     for unit in (1, 2, 3):
                         client.ask(rtu("0300050001", unit=unit), rtu("03020777", unit=unit))
@@ -227,32 +227,31 @@ def test_a_broadcast_reaches_units_in_memory_in_threads_and_in_greenlets() -> No
     assert threading.get_ident() not in written
 
 
-# Crowds and floods.
+# Floods.
 
 
 def test_a_peer_that_floods_leaves_the_others_their_turn() -> None:
     flood = READ * 340
     with TcpServer(Units.single(memory_unit()), LOOPBACK) as server:
+        address: Any = server.address
         stop = threading.Event()
 
         def pour() -> None:
-            import socket
-
-            with socket.create_connection(address_of(server), PATIENCE) as link:
+            with socket.create_connection(address, PATIENCE) as link:
                 while not stop.is_set():
                     link.sendall(flood)
                     size = 0
                     while size < len(READ_ANSWER) * 340:
                         size += len(link.recv(1 << 16))
 
-        flooding = threading.Thread(target=pour)
-        flooding.start()
+        flooding = Thread(pour)
         try:
-            ticks = run(lambda: [gevent.sleep(0.001) for _ in range(20)])
-            with RawClient(server.address) as other:
+            ticks = PACKAGE.start(lambda: [gevent.sleep(0.001) for _ in range(20)])
+            with PACKAGE.raw(server.address) as other:
                 for _ in range(50):
                     other.ask(READ, READ_ANSWER)
-            ticks.get(timeout=PATIENCE)
+            ticks.result()
         finally:
             stop.set()
-            wait_until(lambda: not flooding.is_alive())
+            PACKAGE.wait_until(lambda: flooding.is_over)
+        flooding.result()

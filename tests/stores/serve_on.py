@@ -20,7 +20,7 @@ from modwire import ReadHoldingRegistersRequest, Units  # noqa: E402
 from modwire_stores import StoreUnit, redis_unit, sql_unit  # noqa: E402
 
 GRACE = 0.5
-TIMEOUT = 20.0  # of the store: long, for the machine may be busy
+TIMEOUT = 60.0  # seconds of the store; a shutdown must not wait for it
 
 
 def announce(peer: object, role: object, unit: int, request: object) -> bool:

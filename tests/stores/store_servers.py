@@ -19,7 +19,7 @@ from modwire import ModbusError
 from modwire_sync import TcpClient
 from programs import free_port
 
-PATIENCE = 30.0  # seconds until a server that does not start or come back is an error
+PATIENCE = 60.0  # seconds until a server that does not start or come back is an error
 REDIS = shutil.which("redis-server")
 HERE = Path(__file__).parent
 

@@ -69,7 +69,7 @@ def count(port: int, client: int) -> Sequence[Seen]:
     return seen
 
 
-@pytest.mark.timeout(600 if REQUESTS > 10_000 else 60)
+@pytest.mark.timeout(600)
 def test_the_result_is_that_of_a_serial_execution(url: str, name: str) -> None:
     with modbus_servers(url, name, SERVERS) as servers, ThreadPoolExecutor(CLIENTS) as pool:
         jobs = [
@@ -114,7 +114,7 @@ def test_postgresql_with_another_isolation_makes_nobody_fail(
             job.result()
 
 
-@pytest.mark.timeout(600 if REQUESTS > 10_000 else 60)
+@pytest.mark.timeout(600)
 def test_registers_that_are_written_and_read_crosswise_do_not_deadlock(url: str, name: str) -> None:
     """Half of the clients write low and read high registers, the others the reverse."""
     low, high = range(40), range(30, 70)

@@ -17,6 +17,9 @@ from modwire_stores import RedisStore, StoreUnit, redis_unit, sql_unit
 from modwire_sync import TcpClient, TcpServer
 from store_servers import PATIENCE, PostgresServer, RedisServer, StoreServer
 
+# Starting servers takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 
 def open_unit(server: StoreServer, name: str, timeout: float = PATIENCE) -> StoreUnit:
     return open_url(server.url, name, timeout)
@@ -60,14 +63,14 @@ def test_a_restart_while_nobody_asks_is_not_noticed(server: StoreServer, name: s
 
 
 def test_a_store_that_hangs_fails_in_time(server: StoreServer, name: str) -> None:
-    with open_unit(server, name, timeout=0.5) as unit:
+    with open_unit(server, name, timeout=3) as unit:
         unit.holding_registers.write(0, [1])
         with server.paused():
             for _ in range(2):  # on the connection it has, and on a new one
                 started = monotonic()
                 with pytest.raises(ServerDeviceFailureError):
                     unit.holding_registers.write(0, [2])
-                assert monotonic() - started < 5
+                assert monotonic() - started < 30
         unit.holding_registers.write(1, [3])
         assert unit.holding_registers.read(1, 1)[0] == 3
 

@@ -10,11 +10,15 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
+import pytest
 from redis import Redis
 
 from modwire_sync import TcpClient
 from programs import PATIENCE, changed, free_port, serving
 from store_servers import RedisServer
+
+# Starting servers takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "stores"
 
@@ -36,7 +40,7 @@ def test_a_program_sets_the_voltage_in_redis(redis_server: RedisServer, tmp_path
     with (
         serving(example("redis_server", tmp_path, changes), port),
         Redis.from_url(redis_server.url) as redis,
-        TcpClient("127.0.0.1", port) as client,
+        TcpClient("127.0.0.1", port, timeout=PATIENCE) as client,
     ):
         redis.execute_command("BITFIELD", "meter:input_registers", "SET", "u16", "#0", 2304)
         assert client.read_input_registers(0) == [2304]
@@ -48,7 +52,7 @@ def test_a_program_reads_the_values_in_sqlite(tmp_path: Path) -> None:
     changes = {"5020": str(port), "meter.db": str(path)}
     with (
         serving(example("sql_server", tmp_path, changes), port),
-        TcpClient("127.0.0.1", port) as client,
+        TcpClient("127.0.0.1", port, timeout=PATIENCE) as client,
     ):
         client.write_registers(0, [15, 40])
         database = sqlite3.connect(path)
@@ -71,7 +75,7 @@ def test_two_processes_serve_one_port(redis_server: RedisServer, tmp_path: Path)
             # Connections go to either process, so both come to Redis in the end.
             while len(clients) < 2:
                 assert monotonic() < give_up, "only one process has served"
-                client = TcpClient("127.0.0.1", port)
+                client = TcpClient("127.0.0.1", port, timeout=PATIENCE)
                 try:
                     client.connect()
                     client.mask_write_register(0, 0xFFFE, 1)

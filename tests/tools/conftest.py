@@ -43,4 +43,5 @@ def plant() -> Iterator[tuple[str, Unit]]:
     unit = make_device()
     with TcpServer(Units({1: unit}), ("127.0.0.1", 0)) as server:
         host, port = server.address
-        yield f"tcp://{host}:{port}", unit
+        # A busy machine is no slow device: what should be answered is waited for.
+        yield f"tcp://{host}:{port}?timeout=20", unit

@@ -19,7 +19,6 @@ from modwire import (
     Block,
     BlockingCalls,
     ExceptionResponseError,
-    FaultyResponse,
     Identity,
     IllegalDataAddressError,
     InvalidRequestError,
@@ -69,14 +68,11 @@ class ApartBlock(Block):
 
 
 class PickyUnit(Unit):
-    """Refuses functions by codes of its own, and one without a response."""
+    """Refuses whole functions with its own codes."""
 
     refuses: ClassVar = {1: 1, 2: 1, 11: 4, 20: 1, 24: 1, 43: 3}
-    silent = (17,)
 
     def execute(self, request, *, broadcast=False):  # type: ignore[no-untyped-def]
-        if request.function_code in self.silent:
-            return FaultyResponse(None)
         code = self.refuses.get(request.function_code)
         if code is not None:
             return self.refuse(InvalidRequestError("no", request.function_code, code))

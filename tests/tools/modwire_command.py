@@ -26,8 +26,12 @@ from modwire import BlockingCalls, ExceptionResponse, ExceptionResponseError, Un
 from modwire_tools.cli.app import app
 from modwire_tools.cli.ending import run
 
-PATIENCE = 20.0  # seconds until a process that does not get there is an error
+PATIENCE = 100.0  # seconds until a process that does not get there is an error
 COMMAND = [sys.executable, "-m", "modwire_tools"]
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # The shell has started the tests in the background, and children would ignore Ctrl+C as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Result(NamedTuple):

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modwire.units.tables import TABLES
 from modwire_tools import Place, parse_place
-from modwire_tools.addresses import TABLES
 
 
 @pytest.mark.parametrize(
@@ -33,23 +33,12 @@ def test_the_three_forms_of_an_address(text: str, table: str, address: int) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("hr:65536", "65536 is out of range"),
-        ("hr:-1", "'-1' is no number"),
-        ("hr:1_0", "'1_0' is no number"),
-        ("hr:0x", "'0x' is no number"),
-        ("hr:", "'' is no number"),
-        ("xx:1", "'xx' is no table"),
-        ("17", "got '17'"),
-        ("50001", "got '50001'"),
-        ("", "got ''"),
-    ],
+    "text", ["hr:65536", "hr:-1", "hr:1_0", "hr:0x", "hr:", "xx:1", "17", "50001", "", "hr:\u0661"]
 )
-def test_a_wrong_address_says_what_is_allowed(text: str, said: str) -> None:
+def test_a_wrong_address_says_what_is_allowed(text: str) -> None:
     with pytest.raises(ValueError, match="an address is co:, di:, hr: or ir:") as caught:
         parse_place(text)
-    assert said in str(caught.value)
+    assert str(caught.value).endswith(f"; got {text!r}")
 
 
 @given(st.builds(Place, st.sampled_from(TABLES), st.integers(0, 0xFFFF)))

@@ -12,7 +12,7 @@ from modwire import SequentialBlock, Unit, Units
 from modwire_command import modwire, started
 from modwire_sync import TcpServer
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 CLOSED = "tcp://127.0.0.1:1"
 

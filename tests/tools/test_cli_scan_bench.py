@@ -16,6 +16,9 @@ from modwire_command import PATIENCE, good, modwire, process, started
 from modwire_sync import SerialServer, TcpServer
 from modwire_tools.demo.line import serial_line
 
+# Starting a process takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
 
 IDENTITY = {
@@ -28,7 +31,7 @@ IDENTITY = {
 
 
 def test_units_are_found_and_identified(endpoint: str) -> None:
-    scan = ("scan", endpoint, "--units", "1,7", "--timeout", "50ms")
+    scan = ("scan", endpoint, "--units", "1")
     assert good(*scan) == (
         f"1\t{endpoint}\tvendor_name ACME, product_code M1, major_minor_revision 1.0, "
         "server_id modwire, run_indicator on\n"
@@ -57,19 +60,29 @@ def test_readable_ranges_are_found(endpoint: str) -> None:
     assert result.err == "modwire: nothing can be read among the holding registers\n"
 
 
+def test_a_scan_of_a_silent_unit_fails_and_keeps_nothing(endpoint: str, tmp_path: Path) -> None:
+    """Its table must not count as empty, not even for the same scan another day."""
+    path = tmp_path / "scan.json"
+    scan = ("scan", endpoint, "--table", "hr", "-u", "9", "--timeout", "10ms", "--resume", path)
+    for _ in range(2):
+        result = modwire(*scan)
+        assert (result.out, result.code) == ("", 1)
+        assert f"modwire: {endpoint}: unit 9 did not answer; check the unit (--unit)" in result.err
+
+
 def test_a_scan_that_was_interrupted_goes_on(endpoint: str, device: Unit, tmp_path: Path) -> None:
     path = tmp_path / "scan.json"
-    scan = ("scan", endpoint, "--table", "hr", "--addresses", "0..150", "--resume", path)
+    scan = ("scan", endpoint, "--table", "hr", "--addresses", "0..999", "--resume", path)
     with started(*scan, "--delay", "60ms", terminal=True) as scanning:
         scanning.read_until(r"holding registers \d\d")
         assert scanning.interrupt() == 130
         assert "Traceback" not in scanning.text
         assert "\x1b[?25h" in scanning.text  # the cursor is there again
     state = json.loads(path.read_text())["tables"][0]
-    assert 0 < state["position"] <= 150
+    assert 0 < state["position"] <= 999
     before = device.server_message_count
     assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\n"
-    assert device.server_message_count - before <= 151 - state["position"] + 20
+    assert device.server_message_count - before <= 1000 - state["position"] + 20
     before = device.server_message_count
     assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\n"  # it is known
     assert device.server_message_count == before
@@ -90,7 +103,7 @@ def test_the_settings_of_a_line_are_found() -> None:
 
         with SerialServer(Units({17: Slow()}), there):
             out = good(
-                *("scan", f"rtu://{here}", "--units", "16..17", "--timeout", "60ms"),
+                *("scan", f"rtu://{here}", "--units", "17", "--timeout", "3s"),
                 *("--baudrates", "19200,9600,4800", "--parities", "E,N", "--json"),
             )
     (found,) = json.loads(out)
@@ -134,7 +147,8 @@ def test_errors_are_counted_by_kind(endpoint: str) -> None:
     assert "errors\t3\nexception 02 (illegal data address)\t3\n" in result.out
     assert result.code == 1
     assert "nothing was answered: exception 02 (illegal data address)" in result.err
-    silent = modwire("bench", f"{endpoint}?timeout=0.02", "-u", "9", "--requests", "2", "--json")
+    endpoint = endpoint.replace("timeout=20", "timeout=0.02")
+    silent = modwire("bench", endpoint, "-u", "9", "--requests", "2", "--json")
     assert json.loads(silent.out)["errors"] == {"timeout": 2}
 
 
@@ -143,7 +157,8 @@ def test_a_scrape_that_knows_nothing_yet_says_that_there_is_no_file(tmp_path: Pa
     path = tmp_path / "copy.toml"
     with TcpServer(Units({20: Unit()}), ("127.0.0.1", 0)) as server:
         endpoint = f"tcp://127.0.0.1:{server.address[1]}"
-        with started("scrape", endpoint, "-o", path, terminal=True) as scraping:
+        scrape = ("scrape", endpoint, "-o", path, "--timeout", "2s")
+        with started(*scrape, terminal=True) as scraping:
             scraping.read_until("is unit 2 there")
             assert scraping.interrupt() == 130
     assert "no file was written: the units are not known yet; --unit names them" in scraping.text

@@ -12,6 +12,9 @@ from modwire_command import good, modwire, started
 from modwire_sync import SerialServer, TcpServer, connect
 from modwire_tools.demo.line import serial_line
 
+# Starting a process takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
 
 
@@ -21,12 +24,12 @@ def test_a_plain_server_serves_until_ctrl_c(tmp_path: Path) -> None:
     values = ("--input-registers", "0", "--set", "hr:8/float32=230.4", "--set", "di:1=on")
     with started(*serve, *values, "--verbose") as server:
         found = server.read_until(r"serves (tcp://127.0.0.1:\d+), unix://.*; Ctrl\+C ends")
-        endpoint = found[1]
+        endpoint = f"{found[1]}?timeout=20"
         out = good("read", endpoint, "hr:8/float32", "co:4", "di:1")
         assert out == "hr:8/float32\t230.4\nco:4\toff\ndi:1\ton\n"
         assert modwire("read", endpoint, "co:5").code == 1
         assert modwire("read", endpoint, "ir:0").code == 1
-        good("write", f"unix://{path}?unit=99", "co:4=on")
+        good("write", f"unix://{path}?unit=99&timeout=20", "co:4=on")
         assert good("read", endpoint, "co:4") == "co:4\ton\n"
         server.read_until(r"\n\S+: unit 99: write coil 4: on -> done\n")
         server.read_until(r"\n127.0.0.1:\d+: unit 1: read 1 coil from 4 -> 1\n")
@@ -51,7 +54,7 @@ def test_processes_share_a_store(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'plant.db'}"
     serve = ("serve", "tcp://127.0.0.1:0", "--store", store, "--processes", "2")
     with started(*serve, "--set", "hr:3=33") as server:
-        endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+):")[1]
+        endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+):")[1] + "?timeout=20"
         # The system hands the connections to either.
         for number in range(3):
             good("write", endpoint, f"hr:0={number}")
@@ -59,7 +62,7 @@ def test_processes_share_a_store(tmp_path: Path) -> None:
         assert server.interrupt() == 130
         assert "Traceback" not in server.text
     with started("serve", "tcp://127.0.0.1:0", "--store", store, "--units", "4") as server:
-        endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+): unit 4,")[1]
+        endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+): unit 4,")[1] + "?timeout=20"
         assert good("read", endpoint, "hr:0", "-u", "4") == "hr:0\t2\n"
 
 
@@ -67,7 +70,7 @@ def test_a_service_of_several_processes_ends_as_a_whole(tmp_path: Path) -> None:
     """A process that is left behind would go on to answer at the port."""
     serve = ("serve", "tcp://127.0.0.1:0", "--processes", "2")
     with started(*serve, "--store", f"sqlite:///{tmp_path / 'plant.db'}") as server:
-        endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+):")[1]
+        endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+):")[1] + "?timeout=20"
         good("read", endpoint, "hr:0")
         server.child.terminate()
         assert server.wait() == 0
@@ -122,14 +125,15 @@ def test_a_gateway_leads_to_lines_and_to_the_network() -> None:
         SerialServer(Units({17: near}), there),
         TcpServer(Units({1: far}), ("127.0.0.1", 0)) as network,
     ):
-        device = f"tcp://127.0.0.1:{network.address[1]}"
+        device = f"tcp://127.0.0.1:{network.address[1]}?timeout=20"
         maps = ("--map", "1=17", "--map", "5=2/1")
-        gateway = ("gateway", "tcp://127.0.0.1:0", f"rtu://{here}?timeout=0.3", device, *maps)
+        gateway = ("gateway", "tcp://127.0.0.1:0", f"rtu://{here}?timeout=20", device, *maps)
         with (
             started(*gateway, "-v") as first,
             started("gateway", f"rtu://{answering}", device) as second,
         ):
-            endpoint = first.read_until(r"gateway at (tcp://127.0.0.1:\d+) leads to")[1]
+            found = first.read_until(r"gateway at (tcp://127.0.0.1:\d+) leads to")
+            endpoint = f"{found[1]}?timeout=20"
             second.read_until("gateway at rtu://.* leads to tcp://")
             with connect(endpoint) as client:
                 assert client.read_holding_registers(0, unit=1) == [17]
@@ -138,7 +142,7 @@ def test_a_gateway_leads_to_lines_and_to_the_network() -> None:
             assert "exception 0A (gateway path unavailable)" in result.err
             first.read_until("unit 5: read 1 holding register from 0 -> 99\n")
             first.read_until("unit 9: .* -> exception 0A, gateway path unavailable\n")
-            assert good("read", f"rtu://{asked}?timeout=5", "hr:0") == "hr:0\t99\n"
+            assert good("read", f"rtu://{asked}?timeout=20", "hr:0") == "hr:0\t99\n"
             assert first.interrupt() == 130
             assert second.interrupt() == 130
             assert "Traceback" not in first.text + second.text

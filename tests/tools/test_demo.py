@@ -18,25 +18,28 @@ from modwire_tools.demo import demonstrate
 from modwire_tools.demo.meter import make_meter
 from programs import run
 
+# Starting a process takes seconds on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 # What the demo puts into the meter, or writes to it.
 METER = {
-    "Voltage L1": "230.4",
-    "Voltage L2": "231.1",
-    "Voltage L3": "229.7",
-    "Current L1": "4.82",
-    "Current L2": "5.17",
-    "Current L3": "4.55",
-    "Frequency": "49.98",
-    "Power factor": "-0.962",
-    "Active power": "3218.25",
-    "Energy": "18462.903",
-    "Phase missing": "off",
-    "Cover closed": "on",
-    "Demand period": "30",
-    "CT ratio": "40",
-    "Power limit": "4200.5",
-    "Relay 1": "on",
-    "Relay 2": "on",
+    "voltage_l1": "230.4",
+    "voltage_l2": "231.1",
+    "voltage_l3": "229.7",
+    "current_l1": "4.82",
+    "current_l2": "5.17",
+    "current_l3": "4.55",
+    "frequency": "49.98",
+    "power_factor": "-0.962",
+    "active_power": "3218.25",
+    "energy": "18462.903",
+    "phase_missing": "off",
+    "cover_closed": "on",
+    "demand_period": "30",
+    "ct_ratio": "40",
+    "power_limit": "4200.5",
+    "relay_1": "on",
+    "relay_2": "on",
 }
 DEMO_RTU_REQUEST = "01 04 00 00 00 03 b0 0b"
 DEMO_RTU_RESPONSE_PDU = "04 06 09 00 09 07 08 f9"
@@ -67,9 +70,8 @@ def fields(lines: list[str], title: str) -> bytes:
 @has_ptys
 def test_the_demo_reads_what_was_put_in_over_both_links(capsys: pytest.CaptureFixture[str]) -> None:
     lines = demonstrated(capsys)
-    table = {
-        line[:14].rstrip(): line.split()[-3:] for line in lines if re.match(r"\w.{23} +\d+  ", line)
-    }
+    rows = [line for line in lines if re.match(r"\w{2,14} +(co|di|hr|ir):\d", line)]
+    table = {line.split()[0]: line.split()[-3:] for line in rows}
     assert table.keys() == METER.keys()
     for name, text in METER.items():
         assert table[name].count(text) == 2, name
@@ -86,9 +88,7 @@ def test_the_demo_explains_the_bytes_of_a_real_exchange(capsys: pytest.CaptureFi
     assert request[2:].hex(" ") == "00 00 00 06 01 04 00 00 00 03"
     assert response[2:].hex(" ") == f"00 00 00 09 01 {DEMO_RTU_RESPONSE_PDU}"
     assert request[:2] == response[:2]
-    text = "\n".join(lines)
-    assert "2304: Voltage L1 is 230.4 V" in text
-    assert text.count("low byte first: right") == 2
+    assert "\n".join(lines).count("low byte first: right") == 2
 
 
 def test_the_demo_fails_if_a_value_is_not_what_was_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_the_demo_fails_if_a_value_is_not_what_was_put_in(monkeypatch: pytest.Mo
     monkeypatch.setattr("modwire_tools.demo.demonstration.make_meter", make_wrong_meter)
     result = modwire("demo", "--once")
     assert result.code == 1
-    assert "Voltage L2 over TCP is 231.2, not 231.1" in result.err
+    assert "voltage_l2 over TCP is 231.2, not 231.1" in result.err
 
 
 def test_the_demo_does_without_pseudo_terminals(
@@ -127,7 +127,7 @@ def test_the_demo_ends_with_a_page_that_answers() -> None:
 def test_the_demo_lives_until_ctrl_c() -> None:
     with started("demo") as demo:
         link = demo.read_until(r"its page  (http://127\.0\.0\.1:\d+/)")[1]
-        endpoint = demo.read_until(r"over TCP  (tcp://127\.0\.0\.1:\d+)\s+try")[1]
+        endpoint = demo.read_until(r"over TCP  (tcp://127\.0\.0\.1:\d+)\s+try")[1] + "?timeout=20"
         demo.read_until("Ctrl")
         with build_opener(ProxyHandler({})).open(link, timeout=20) as page:
             assert b"<html" in page.read()
@@ -140,15 +140,16 @@ def test_the_demo_lives_until_ctrl_c() -> None:
 
 def test_the_demo_names_a_command_that_can_be_typed(tmp_path: Path) -> None:
     """`make demo` leaves `modwire` in a virtual environment that nobody has activated."""
-    command = Path(sys.executable).with_name("modwire")
+    python = Path(sys.executable)
+    folder = python.parent.resolve()
     shown = subprocess.run(
-        [sys.executable, "-m", "modwire_tools", "demo", "--once"],
-        cwd=command.parent.parent,
+        [folder / python.name, "-m", "modwire_tools", "demo", "--once"],
+        cwd=folder.parent,
         env={**os.environ, "PATH": str(tmp_path)},
         capture_output=True,
         text=True,
     ).stdout
-    assert f"  try       {command.parent.name}/modwire read tcp://127.0.0.1:" in shown
+    assert f"  try       {folder.name}/modwire read tcp://127.0.0.1:" in shown
 
 
 def test_make_demo_is_this_command() -> None:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modwire.values import CDAB
-from modwire_tools.items import Defaults, parse_assignment, parse_item
-from modwire_tools.value_types import FLOATS, INTEGERS, parse_type, shortest, shown
+from modwire.values import ABCD, CDAB
+from modwire_tools.values.items import Defaults, parse_assignment, parse_item
+from modwire_tools.values.types import FLOATS, INTEGERS, parse_type, shortest, shown
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_an_item_is_an_address_and_a_type(
 
 
 def test_options_go_for_items_that_say_nothing_else() -> None:
-    defaults = Defaults("int32", 3, CDAB)
+    defaults = Defaults(parse_type("int32"), 3, CDAB)
     assert parse_item("hr:0", defaults).type == "int32x3"
     assert parse_item("hr:0/float32x2", defaults).type == "float32x2"
     assert parse_item("co:0", defaults).type == "bitx3"
@@ -51,7 +51,7 @@ def test_options_go_for_items_that_say_nothing_else() -> None:
         ("hr:0/flaot32", "a type is one of int8, uint8"),
         ("hr:0/string", "a type is one of int8, uint8"),
         ("hr:0/string:0", "length must be 1"),
-        ("hr:0/float32x0", "there must be 1..65536 values, got 0"),
+        ("hr:0/float32x0", "the number of values must be a whole number, 1..65536, got '0'"),
         ("hr:0/bit:16", "a bit of a register is bit:0 to bit:15"),
         ("hr:0/bit", "a bit of a register is bit:0 to bit:15"),
         ("co:0/uint16", "is a bit, which has no type but bit"),
@@ -91,11 +91,11 @@ def test_an_assignment_becomes_registers(text: str, encoded: list[int]) -> None:
     ("text", "said"),
     [
         ("hr:0", "write an address, = and a value"),
-        ("hr:0=", "has no value behind the ="),
+        ("hr:0=", "has no value after the ="),
         ("hr:0=65536", "uint16 must be an integer 0..65535, got 65536"),
-        ("hr:0=1.5", "uint16 must be a whole number, got '1.5'"),
+        ("hr:0=1.5", "uint16 must be a whole number, such as 16 or 0x10, got '1.5'"),
         ("hr:0=0xZZ", "uint16 must be a whole number"),
-        ("hr:0/float32=x", "float32 must be a number, got 'x'"),
+        ("hr:0/float32=x", "float32 must be a number, such as 22.5, got 'x'"),
         ("hr:0/float32=1e99", "float32 must be a number -3.4"),
         ("hr:0/string:2=pump", "at most 2 bytes"),
         ("hr:0/bcd:2=123", "must be 0..99"),
@@ -131,7 +131,7 @@ NUMBERS = [*INTEGERS, *FLOATS]
 @given(st.data(), st.sampled_from(NUMBERS), st.sampled_from(["ABCD", "CDAB"]))
 def test_what_is_shown_can_be_written(data: st.DataObject, name: str, order: str) -> None:
     """Copying what `read` prints into `write` gives the same registers."""
-    defaults = Defaults(name, 1, CDAB) if order == "CDAB" else Defaults(name)
+    defaults = Defaults(parse_type(name), 1, CDAB if order == "CDAB" else ABCD)
     item = parse_item("hr:0", defaults)
     registers = data.draw(
         st.lists(st.integers(0, 0xFFFF), min_size=item.span.count, max_size=item.span.count)
@@ -170,7 +170,8 @@ def test_several_values_are_as_many_items(
     data: st.DataObject, name: str, repeats: int, order: str
 ) -> None:
     """A table with a row for each value shows what one with all of them in a row does."""
-    item = parse_item("hr:7", Defaults(name, repeats, CDAB) if order else Defaults(name, repeats))
+    defaults = Defaults(parse_type(name), repeats, CDAB if order else ABCD)
+    item = parse_item("hr:7", defaults)
     digit = st.sampled_from("01234567")  # texts and decimal digits too
     registers = data.draw(
         st.lists(

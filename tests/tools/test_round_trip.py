@@ -16,12 +16,12 @@ from generate_arguments import arguments_of
 from messages_vectors import load
 from modwire_tools.cli.app import app
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 Entry = dict[str, Any]
 
 ENTRIES: list[Entry] = [*load("spec_messages.json"), *load("pymodbus1_messages.json")]
-PATIENCE = 60.0  # seconds
+PATIENCE = 200.0  # seconds
 
 
 def modwire(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:

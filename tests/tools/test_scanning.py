@@ -16,21 +16,27 @@ from modwire import (
     IllegalDataValueError,
     ResponseTimeoutError,
     SequentialBlock,
-    ServerDeviceBusyError,
     SparseBlock,
     Unit,
 )
 from modwire_command import Direct
-from modwire_tools.scanning import FoundUnit, ScanFile, TableScan, UnitScan
+from modwire_tools.scanning import FoundUnit, StateFile, TableSurvey, UnitScan
+from modwire_tools.scanning.asking import Asker
 
 TABLE = "holding_registers"
 
 
-def scanned(scan: TableScan, client: Direct) -> list[tuple[int, int]]:
+def survey(first: int = 0, last: int = 0xFFFF, step: int = 1) -> TableSurvey:
+    """As `modwire scan --table hr` makes it."""
+    return TableSurvey(TABLE, first=first, last=last, step=step, wide=False)
+
+
+def scanned(found: TableSurvey, client: Direct) -> list[tuple[int, int]]:
     """The ranges, when all is done."""
-    while not scan.is_done:
-        scan.step(client)
-    return scan.ranges
+    asker = Asker(client, 1)
+    while not found.is_done:
+        found.go_on(asker)
+    return [(block.place.address, len(block.values)) for block in found.blocks()]
 
 
 def ranges_of(addresses: set[int]) -> list[tuple[int, int]]:
@@ -54,11 +60,11 @@ def test_a_scan_finds_each_address_that_can_be_read(
 ) -> None:
     there = {at for start, count in runs for at in range(start, start + count)}
     client = Direct(Unit(holding_registers=SparseBlock(dict.fromkeys([*there, 65535], 0))))
-    scan = TableScan(TABLE, 1, first=first, last=last)
+    scan = survey(first, last)
     wanted = ranges_of({at for at in there if first <= at <= last})
     assert scanned(scan, client) == wanted
     holes = last + 1 - first - sum(count for _, count in wanted)
-    assert len(client.requests) <= holes + (len(wanted) + 1) * 10 + (last - first) // 125
+    assert len(client.requests) <= holes + (len(wanted) + 1) * 12 + (last - first) // 125
 
 
 @settings(max_examples=25)
@@ -67,7 +73,7 @@ def test_steps_miss_nothing_that_is_as_long(runs: list[tuple[int, int]], step: i
     runs = [(start, max(count, step)) for start, count in runs]
     there = {at for start, count in runs for at in range(start, start + count)}
     client = Direct(Unit(holding_registers=SparseBlock(dict.fromkeys([*there, 65535], 0))))
-    found = scanned(TableScan(TABLE, 1, last=460, step=step), client)
+    found = scanned(survey(last=460, step=step), client)
     assert {at for start, count in found for at in range(start, start + count)} == there
 
 
@@ -76,7 +82,7 @@ def test_a_table_that_is_not_there_costs_one_request() -> None:
         raise ExceptionResponseError.for_code(None, 1)
 
     client = Direct(Unit(), refuse)
-    assert scanned(TableScan(TABLE, 1), client) == []
+    assert scanned(survey(), client) == []
     assert len(client.requests) == 1
 
 
@@ -86,9 +92,9 @@ def test_a_device_that_gives_few_at_once_is_read_in_small_requests() -> None:
             raise IllegalDataValueError
 
     client = Direct(Unit(holding_registers=SequentialBlock(0, [0] * 100)), few)
-    scan = TableScan(TABLE, 1, last=200)
+    scan = survey(last=200)
     assert scanned(scan, client) == [(0, 100)]
-    assert scan.most == 15
+    assert scan.most == 20
 
 
 def test_silence_where_nothing_is_does_not_end_a_scan() -> None:
@@ -100,30 +106,7 @@ def test_silence_where_nothing_is_does_not_end_a_scan() -> None:
             raise ResponseTimeoutError("no answer")
 
     client = Direct(Unit(holding_registers=SequentialBlock(0, [0] * 10)), silent)
-    assert scanned(TableScan(TABLE, 1, last=20), client) == [(0, 10)]
-
-
-def test_a_device_that_says_nothing_at_all_ends_it() -> None:
-    def silent(request: object) -> None:
-        raise ResponseTimeoutError("no answer")
-
-    scan = TableScan(TABLE, 1)
-    with pytest.raises(ResponseTimeoutError):
-        scan.step(Direct(Unit(), silent))
-    assert scan.position == 0
-
-
-def test_a_busy_device_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modwire_tools.scanning.tables._BUSY_PAUSE", 0)
-    left = [3]
-
-    def busy(request: object) -> None:
-        if left[0]:
-            left[0] -= 1
-            raise ServerDeviceBusyError
-
-    client = Direct(Unit(holding_registers=SequentialBlock(0, [0] * 5)), busy)
-    assert scanned(TableScan(TABLE, 1, last=4), client) == [(0, 5)]
+    assert scanned(survey(last=20), client) == [(0, 10)]
 
 
 # Units.
@@ -192,28 +175,23 @@ def test_a_scan_goes_on_where_it_was_left(tmp_path: Path) -> None:
     path = tmp_path / "scan.json"
     scan = UnitScan(LINES, [1, 3])
     scan.position, scan.found = 3, [FoundUnit(3, "rtu:///dev/a", {"vendor_name": "ACME"})]
-    ScanFile(path, "this one").save_units(scan, now=True)
+    StateFile(path, "scan", "this one").save(scan.state())
     later = UnitScan(LINES, [1, 3])
-    ScanFile(path, "this one").load_units(later)
+    later.resume(StateFile(path, "scan", "this one").state)
     assert (later.position, later.found) == (scan.position, scan.found)
-
-    table = TableScan(TABLE, 1)
-    table.position, table.ranges, table.most = 500, [(0, 10)], 60
-    other = tmp_path / "tables.json"
-    ScanFile(other, "").save_tables([table], now=True)
-    again = TableScan(TABLE, 1)
-    ScanFile(other, "").load_tables([again])
-    assert (again.position, again.ranges, again.most) == (500, [(0, 10)], 60)
 
 
 def test_a_file_of_another_scan_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scan.json"
-    ScanFile(path, "one").save_units(UnitScan(LINES, [1]), now=True)
+    StateFile(path, "scan", "one").save(UnitScan(LINES, [1]).state())
     with pytest.raises(ValueError, match="belongs to the scan 'one', this one is 'other'"):
-        ScanFile(path, "other")
+        StateFile(path, "scan", "other")
+    with pytest.raises(ValueError, match="is not the file of a scrape"):
+        StateFile(path, "scrape", "one")
     path.write_text("[]")
-    with pytest.raises(ValueError, match="is no file of a scan"):
-        ScanFile(path, "one")
+    with pytest.raises(ValueError, match="is not the file of a scan"):
+        StateFile(path, "scan", "one")
     path.write_text(json.dumps({"modwire scan": "one", "units": 3}))
-    with pytest.raises(ValueError, match="is no file of a scan"):
-        ScanFile(path, "one").load_units(UnitScan(LINES, [1]))
+    damaged = StateFile(path, "scan", "one")
+    with pytest.raises(ValueError, match="is not the file of a scan"), damaged.reading():
+        UnitScan(LINES, [1]).resume(damaged.state)

@@ -156,9 +156,9 @@ def test_a_port_in_use_is_one_sentence() -> None:
 
 WRONG = {
     "--devices 0": "--devices must be a whole number, 1..65535, got '0'",
-    "--consecutive ids": "--consecutive must be one of ports, addresses, got 'ids'",
+    "--consecutive ids": "--consecutive: 'ids' is not one of 'ports', 'addresses'",
     "--seed x": "--seed must be a whole number, 0 or more, got 'x'",
-    "--speed 0": "--speed must be more than 0, at most 1e6, got '0'",
+    "--speed 0": "--speed must be more than 0, at most 1000000, got '0'",
     "--tcp 127.0.0.1:x": "--tcp: endpoint 'tcp://127.0.0.1:x': port must be 0..65535, got 'x'",
     "--udp tcp://127.0.0.1": "--udp: 'tcp://127.0.0.1' is an endpoint of another kind: tcp",
     "--tcp 127.0.0.1:1?unit=3": "--tcp: '127.0.0.1:1?unit=3' has unit, which only clients have",
@@ -299,13 +299,13 @@ def test_a_stopped_scrape_keeps_what_it_has_and_goes_on(tmp_path: Path) -> None:
                 process.kill()
                 process.communicate()
         assert process.returncode == 130
-        assert "known so far; the same command goes on" in error
+        assert "known so far; the same command continues" in error
         assert read_device(path).units[0].id == 2
         code, _, error = run(*arguments, "--addresses", "0..10")
-        assert (code, "belongs to the unfinished scrape" in error) == (2, True)
+        assert (code, "belongs to the scrape" in error) == (2, True)
         code, _, error = run(*arguments)
     assert code == 0
-    assert error.splitlines()[0] == f"goes on with {part}"
+    assert error.splitlines()[0] == f"continues from {part}"
     assert not part.exists()
     assert sum(len(block.values) for block in read_device(path).units[0].blocks) == 300
 
@@ -314,12 +314,12 @@ SCRAPE_WRONG = {
     "-o x.txt": "--output must end in .toml or .json, got 'x.txt'",
     "-o no/x.toml": "--output: there is no folder",
     "-o x.toml --unit 256": "--unit must be a whole number, 0..255, got '256'",
-    "-o x.toml --table xy": "--table: it must be co, di, hr or ir, got 'xy'",
+    "-o x.toml --table xy": "--table must be co, di, hr or ir, got 'xy'",
     "-o x.toml --addresses 9..3": "--addresses must ascend, as in 3..9, got '9..3'",
     "-o x.toml --step 0": "--step must be a whole number, 1..65536, got '0'",
     "-o x.toml --files 0": "--files must be a whole number, 1..65535, got '0'",
     "-o x.toml --delay soon": "--delay must be a time of 0 or more",
-    "-o there.toml": "--output: there.toml is there already, name another file or add --force",
+    "-o there.toml": "--output: there.toml exists already, name another file or add --force",
 }
 
 

@@ -35,24 +35,26 @@ def check_refused(path: Path, text: str, *arguments: object) -> None:
     assert path.read_text("latin-1") == text
 
 
-def test_a_file_that_is_none_of_a_scan_is_left_as_it_is(endpoint: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_than_a_scan_is_left_as_it_is(endpoint: str, tmp_path: Path) -> None:
     path = tmp_path / "scan.json"
     tables = ("scan", endpoint, "--table", "hr", "--addresses", "0..20", "--resume", path)
     units = ("scan", endpoint, "--units", "1", "--resume", path)
     for text in TEXTS:
         check_refused(path, text, *tables)
-    for arguments, key in ((tables, "ranges"), (tables, "most"), (tables, "position"), (units, "")):
+    for arguments, key in ((tables, "values"), (tables, "most"), (tables, "position"), (units, "")):
         path.unlink()
         good(*arguments)
         state = json.loads(path.read_text())
         within = state["tables"][0] if key else state
         for value in BAD:
-            within[key or "position"] = [[value, 1]] if key == "ranges" else value
+            within[key or "position"] = [[value, [1]]] if key == "values" else value
             check_refused(path, json.dumps(state), *arguments)
     assert [each.name for each in tmp_path.iterdir()] == ["scan.json"]
 
 
-def test_a_file_that_is_none_of_a_scrape_is_left_as_it_is(endpoint: str, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_than_a_scrape_is_left_as_it_is(
+    endpoint: str, tmp_path: Path
+) -> None:
     path, part = tmp_path / "copy.toml", tmp_path / "copy.toml.part"
     scrape = ("scrape", endpoint, "-o", path, "--unit", "1", "--table", "hr")
     for text in TEXTS:
@@ -66,9 +68,9 @@ def test_a_file_that_is_none_of_a_scrape_is_left_as_it_is(endpoint: str, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["/dev/full", "/dev/zero", "/dev/null"])
-def test_a_device_is_no_file_to_go_on_with(endpoint: str, name: str) -> None:
+def test_a_device_is_not_a_file_to_continue_from(endpoint: str, name: str) -> None:
     result = modwire("scan", endpoint, "--resume", name)
-    assert result == ("", f"modwire: --resume: {name} is no file, name another one\n", 2)
+    assert result == ("", f"modwire: --resume: {name} is not a file, name another one\n", 2)
 
 
 def test_a_folder_is_no_file_to_write(endpoint: str, tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_a_folder_is_no_file_to_write(endpoint: str, tmp_path: Path) -> None:
     folder = tmp_path / "copy.toml"
     folder.mkdir()
     result = modwire("scrape", endpoint, "-o", folder, "--unit", "1", "--force")
-    assert result == ("", f"modwire: --output: {folder} is no file, name another one\n", 2)
+    assert result == ("", f"modwire: --output: {folder} is not a file, name another one\n", 2)
     result = modwire("scan", endpoint, "--resume", tmp_path)
     assert result.code == 2
 

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from modwire import (
     BlockingCalls,
     ExceptionResponseError,
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
     Request,
     ResponseTimeoutError,
     ServerDeviceBusyError,
 )
 from modwire.messages.base import ResponseT_co
-from modwire_tools.scraping import TableSurvey
-from modwire_tools.scraping.asking import Asker, Refused
+from modwire_tools.scanning import TableSurvey
+from modwire_tools.scanning.asking import Asker, Refused
 from modwire_tools.simulator.devices import SILENCE
 
 SPAN = 400
@@ -41,11 +43,11 @@ class Device(BlockingCalls):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> ResponseT_co:
-        raise NotImplementedError
+        assert isinstance(request, ReadHoldingRegistersRequest)
+        values = self._read(request.address, request.count)
+        return request.decode_response(ReadHoldingRegistersResponse(values).encode())
 
-    def read_holding_registers(
-        self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
-    ) -> list[int]:
+    def _read(self, address: int, count: int) -> list[int]:
         if self.busy:
             self.busy -= 1
             raise ServerDeviceBusyError
@@ -162,9 +164,9 @@ def test_a_busy_device_is_asked_again_after_a_while_and_politely() -> None:
     device.busy = 2
     pauses: list[float] = []
     asker = asker_of(device, pauses, delay=0.02)
-    assert asker.ask(lambda client: client.read_holding_registers(0)) == [0]
+    assert asker.read_holding_registers(0) == [0]
     assert pauses == [0.02, 0.5, 0.02, 0.5, 0.02]
     device.busy = 1000
     with pytest.raises(Refused) as refused:
-        asker.ask(lambda client: client.read_holding_registers(0))
+        asker.read_holding_registers(0)
     assert refused.value.code == 6

@@ -11,13 +11,13 @@ from client_peers import (
     reply,
 )
 from modwire import (
+    BaseUnit,
     ExceptionResponse,
     IllegalDataAddressError,
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
     Response,
     SequentialBlock,
-    Unit,
     WriteSingleRegisterRequest,
 )
 from modwire_trio import (
@@ -81,7 +81,7 @@ def test_an_async_unit_is_a_unit_that_is_awaited() -> None:
             return await super().execute(request, broadcast=broadcast)  # type: ignore[arg-type]
 
     unit = Doubling(holding_registers=SequentialBlock(0, [5]))
-    assert isinstance(unit, Unit)
+    assert isinstance(unit, BaseUnit)
     assert isinstance(RemoteUnit(TcpClient("192.0.2.1")), AsyncUnit)
     request = ReadHoldingRegistersRequest(0, 1)
     assert trio.run(unit.execute, request) == ReadHoldingRegistersResponse((5,))

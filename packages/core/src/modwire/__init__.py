@@ -104,7 +104,7 @@ from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
 from .units.identity import Identity
 from .units.tables import reference
-from .units.unit import Unit
+from .units.unit import BaseUnit, Unit, Waits
 from .units.units import Units
 
 __all__ = [
@@ -113,6 +113,7 @@ __all__ = [
     "AcknowledgeError",
     "AsciiFraming",
     "AsyncCalls",
+    "BaseUnit",
     "BinaryFraming",
     "Block",
     "BlockingCalls",
@@ -198,6 +199,7 @@ __all__ = [
     "TcpFraming",
     "Unit",
     "Units",
+    "Waits",
     "WriteFileRecordRequest",
     "WriteFileRecordResponse",
     "WriteMultipleCoilsRequest",

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 from .endpoint_text import IN_PATHS, UNRESERVED, is_number, one_of, quoted, unquoted
 from .framing import FRAMINGS
 from .framing.base import Framing
 from .framing.rtu import RtuFraming
+from .immutable import Immutable
 from .options import check_count, check_default_unit, check_range, check_timeout
 from .serial_settings import SerialSettings
 
@@ -41,11 +42,8 @@ _TLS_PORT = 802
 _LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
 _OPTIONS = (*_LINE_OPTIONS, "unit", "timeout", "retries")
 
-# Slots are written once, in the constructor, past the guard in __setattr__.
-_set = object.__setattr__
 
-
-class Endpoint:
+class Endpoint(Immutable):
     """The address and the settings of a device: immutable, hashable, equal by value.
 
     `transport` is "tcp", "udp", "tls", "unix" or "serial"; `framing` is "tcp" (MBAP), "rtu",
@@ -65,20 +63,6 @@ class Endpoint:
     Raises ValueError, which says which part is wrong and what is allowed.
     """
 
-    __slots__ = (
-        "baudrate",
-        "bytesize",
-        "framing",
-        "host",
-        "parity",
-        "path",
-        "port",
-        "retries",
-        "stopbits",
-        "timeout",
-        "transport",
-        "unit",
-    )
     transport: Transport
     framing: FramingName
     host: str
@@ -113,37 +97,36 @@ class Endpoint:
                 "transport must be tcp, udp, tls or unix with framing tcp, rtu, ascii or binary, "
                 f"or serial with rtu, ascii or binary; got {transport!r} with {framing!r}"
             )
-        _set(self, "transport", transport)
-        _set(self, "framing", framing)
-
         if transport in ("unix", "serial"):
             if host or port is not None:
                 raise ValueError(f"{transport} has no host and no port, only a path")
-            _set(self, "path", _checked_path(transport, path))
-            _set(self, "host", "")
-            _set(self, "port", 0)
+            path = _checked_path(transport, path)
+        elif path:
+            raise ValueError(f"{transport} has no path, got {path!r}")
         else:
-            if path:
-                raise ValueError(f"{transport} has no path, got {path!r}")
+            host = _checked_host(host)
             if port is None:
                 port = _TLS_PORT if transport == "tls" else _PORT
-            _set(self, "host", _checked_host(host))
-            _set(self, "port", check_range("port", port, 0, 65535))
-            _set(self, "path", "")
+            check_range("port", port, 0, 65535)
 
         values = zip(_LINE_OPTIONS, (baudrate, bytesize, parity, stopbits), strict=True)
         given: dict[str, Any] = {name: value for name, value in values if value is not None}
         if given and transport != "serial":
             raise ValueError(f"{transport} has no serial line, so no {' and no '.join(given)}")
-        line = SerialSettings(self._serial_framing, **given)
-        for name in _LINE_OPTIONS:
-            _set(self, name, getattr(line, name))
-
+        line = SerialSettings(_line_framing(framing), **given)
         if unit is not None:
             check_default_unit(unit, FRAMINGS[framing])
-        _set(self, "unit", unit)
-        _set(self, "timeout", None if timeout is None else float(check_timeout(timeout)))
-        _set(self, "retries", None if retries is None else check_count("retries", retries, 0))
+        vars(self).update(
+            {name: getattr(line, name) for name in _LINE_OPTIONS},
+            transport=transport,
+            framing=framing,
+            host=host or "",
+            port=port or 0,
+            path=path or "",
+            unit=unit,
+            timeout=None if timeout is None else float(check_timeout(timeout)),
+            retries=None if retries is None else check_count("retries", retries, 0),
+        )
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
@@ -175,43 +158,22 @@ class Endpoint:
         return f"{scheme}://{place}?{options}" if options else f"{scheme}://{place}"
 
     def _options(self) -> Iterable[tuple[str, object]]:
-        usual = SerialSettings(self._serial_framing, parity=self.parity)
+        usual = SerialSettings(_line_framing(self.framing), parity=self.parity)
         for name in _LINE_OPTIONS:
             value = getattr(self, name)
             if value != ("E" if name == "parity" else getattr(usual, name)):
                 yield name, value
-        if self.unit is not None:
-            yield "unit", self.unit
-        if self.timeout is not None:
-            yield "timeout", repr(self.timeout).removesuffix(".0")
-        if self.retries is not None:
-            yield "retries", self.retries
-
-    @property
-    def _serial_framing(self) -> type[Framing]:
-        """The framing that the default settings of a line are for, also if there is no line."""
-        return RtuFraming if self.framing == "tcp" else FRAMINGS[self.framing]
+        for name in ("unit", "timeout", "retries"):
+            value = getattr(self, name)
+            if value is not None:
+                yield name, f"{value}".removesuffix(".0")
 
     def __repr__(self) -> str:
         return f"Endpoint.parse({str(self)!r})"
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Endpoint):
-            return NotImplemented
+    def _values(self) -> tuple[object, ...]:
         # The text leaves out only defaults, so equal texts mean equal endpoints.
-        return str(self) == str(other)
-
-    def __hash__(self) -> int:
-        return hash(str(self))
-
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return Endpoint.parse, (str(self),)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"Endpoint is immutable, {name!r} cannot be set")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Endpoint is immutable, {name!r} cannot be deleted")
+        return (str(self),)
 
 
 def network_name(transport: str, framing: type[Framing], host: str, port: int) -> str:
@@ -236,6 +198,11 @@ def _scheme(transport: str, framing: type[Framing]) -> str:
     if transport == "serial":
         return framing.name
     return transport if framing.name == "tcp" else f"{framing.name}+{transport}"
+
+
+def _line_framing(name: FramingName) -> type[Framing]:
+    """Return the framing that the default settings of a line are for, also if there is no line."""
+    return RtuFraming if name == "tcp" else FRAMINGS[name]
 
 
 def _checked_text(path: str) -> str:

@@ -60,7 +60,11 @@ def silent_interval(baudrate: int) -> float:
     That is 3.5 characters of 11 bits, and 1.75 ms above 19200 bit/s (MODBUS over Serial Line
     V1.02, section 2.5.1.1). Raises ValueError if `baudrate` is not a whole number above 0.
     """
-    return 0.00175 if check_baudrate(baudrate) > 19200 else 38.5 / baudrate
+    if isinstance(baudrate, bool) or not isinstance(baudrate, int):
+        raise ValueError(f"baudrate must be a whole number, got {baudrate!r}")
+    if baudrate <= 0:
+        raise ValueError(f"baudrate must be greater than 0, got {baudrate}")
+    return 0.00175 if baudrate > 19200 else 38.5 / baudrate
 
 
 def check_options(options: LineOptions, kind: type[LineOptions]) -> None:
@@ -81,15 +85,6 @@ def check_range(name: str, number: int, least: int, most: int) -> int:
     if isinstance(number, bool) or not isinstance(number, int) or not least <= number <= most:
         raise ValueError(f"{name} must be {least}..{most}, got {number!r}")
     return number
-
-
-def check_baudrate(baudrate: int) -> int:
-    """Return `baudrate` if it is a whole number above 0; raise ValueError otherwise."""
-    if isinstance(baudrate, bool) or not isinstance(baudrate, int):
-        raise ValueError(f"baudrate must be a whole number, got {baudrate!r}")
-    if baudrate <= 0:
-        raise ValueError(f"baudrate must be greater than 0, got {baudrate}")
-    return baudrate
 
 
 def check_seconds(name: str, value: float) -> float:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, Protocol, TypedDict
+from typing import Protocol, TypedDict
 
 from .client.options import ClientOptions
 from .framing.ascii import AsciiFraming
 from .framing.base import Framing
-from .options import (
-    check_default_unit,
-    check_options,
-    silent_interval,
-)
+from .immutable import Immutable, set_field
+from .options import check_default_unit, check_options, silent_interval
 
 SERIAL_TOLERANCE = 0.02
 """Seconds of silence that operating systems and USB adapters may put inside a frame."""
 
 _MAX_ADU = 256  # characters that must fit into the default timeout
-
-# Slots are written once, in the constructor, past the guard in __setattr__.
-_set = object.__setattr__
 
 
 class Rs485Settings(Protocol):
@@ -41,7 +35,7 @@ class PortArguments(TypedDict):
     stopbits: int
 
 
-class SerialSettings:
+class SerialSettings(Immutable):
     """The settings of a serial line: immutable; None for `bytesize` or `stopbits` is the default.
 
     - `framing`: a framing class for serial lines, such as `RtuFraming`.
@@ -55,15 +49,7 @@ class SerialSettings:
     setting out of range, and TypeError unless `framing` is a subclass of Framing.
     """
 
-    __slots__ = (
-        "baudrate",
-        "bytesize",
-        "character_time",
-        "framing",
-        "parity",
-        "silence",
-        "stopbits",
-    )
+    __match_args__ = ("framing", "baudrate", "bytesize", "parity", "stopbits")
     framing: type[Framing]
     baudrate: int
     bytesize: int
@@ -98,13 +84,13 @@ class SerialSettings:
         stops = 1 + (parity == "N") if stopbits is None else stopbits
         if isinstance(stops, bool) or not isinstance(stops, int) or stops not in (1, 2):
             raise ValueError(f"a serial line must have stopbits 1 or 2, got {stopbits!r}")
-        _set(self, "framing", framing)
-        _set(self, "baudrate", baudrate)
-        _set(self, "bytesize", bits)
-        _set(self, "parity", parity)
-        _set(self, "stopbits", stops)
-        _set(self, "silence", silence)
-        _set(self, "character_time", (1 + bits + (parity != "N") + stops) / baudrate)
+        set_field(self, "framing", framing)
+        set_field(self, "baudrate", baudrate)
+        set_field(self, "bytesize", bits)
+        set_field(self, "parity", parity)
+        set_field(self, "stopbits", stops)
+        set_field(self, "silence", silence)
+        set_field(self, "character_time", (1 + bits + (parity != "N") + stops) / baudrate)
 
     def port_arguments(self, device: str) -> PortArguments:
         """Return pyserial's arguments for these settings; `device` is a path without links.
@@ -156,15 +142,3 @@ class SerialSettings:
             silence=max(options.silence, self.silence),
             tolerance=max(options.tolerance, SERIAL_TOLERANCE),
         )
-
-    def __repr__(self) -> str:
-        return (
-            f"SerialSettings({self.framing.__name__}, baudrate={self.baudrate}, "
-            f"bytesize={self.bytesize}, parity={self.parity!r}, stopbits={self.stopbits})"
-        )
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"SerialSettings is immutable, {name!r} cannot be set")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"SerialSettings is immutable, {name!r} cannot be deleted")

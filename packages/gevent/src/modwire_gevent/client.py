@@ -10,7 +10,7 @@ from gevent.hub import Waiter
 
 from modwire.calls import BlockingCalls
 from modwire.client.clients import BlockingClientBase
-from modwire.client.turns import FOREVER, Turns
+from modwire.client.turns import Turns
 from modwire.messages.base import Response
 
 from .links import Link
@@ -98,8 +98,9 @@ class Client(BlockingClientBase, BlockingCalls):
             try:
                 now = monotonic()
                 exchange = turns.begin(request, unit, timeout, now)
-                if exchange is not None and turns.link is not None:
-                    self._complete(exchange, turns.link, now)
+                if exchange is not None:
+                    if turns.link is not None:
+                        self._complete(exchange, turns.link, now)
                     return exchange
             except BaseException as error:
                 if exchange is None and not isinstance(error, Exception):
@@ -111,15 +112,14 @@ class Client(BlockingClientBase, BlockingCalls):
     def _complete(self, exchange: Exchange[Any], link: Link, now: float) -> None:
         """Send and receive, or wait for the greenlet that does, until `exchange` is done."""
         turns = self._turns
-        until: float | None = FOREVER
-        is_alone = turns.receiver is None
-        if is_alone or link.is_datagram:  # two frames must not share a datagram
-            until = turns.step(exchange, now)
-        if not is_alone:
+        until: float | None = exchange.deadline
+        if turns.receiver is not exchange:
+            if link.is_datagram:  # two frames must not share a datagram
+                turns.send(now)
             link.wake()  # the receiver sends for all, and waits for the new deadline
             self._unwaited = _MOST_UNWAITED
         while until is not None:
-            data: bytes | None = None
+            found: bytes | OSError | None = None
             is_waiting = False
             try:
                 if turns.receiver is exchange:
@@ -128,14 +128,14 @@ class Client(BlockingClientBase, BlockingCalls):
                         # On one machine the answer has often come by now; waiting for it would
                         # take longer than all the rest.
                         self._unwaited += 1
-                        data = link.receive_now()
-                    if data is None and is_sending is link.is_sending:
+                        found = link.receive_now()
+                    if found is None and is_sending is link.is_sending:
                         self._unwaited = 0
                         is_waiting = True
                         has_bytes = link.wait(until)
                         is_waiting = False
                         if has_bytes and link is turns.link:
-                            data = link.receive()
+                            found = link.receive()
                 else:
                     waiter = turns.waiting[exchange] = Waiter(self._hub)
                     is_waiting = True
@@ -147,8 +147,8 @@ class Client(BlockingClientBase, BlockingCalls):
                     raise
                 if not isinstance(error, OSError):
                     raise
-                turns.lost(error, monotonic())
-            until = turns.step(exchange, monotonic(), data)
+                found = error
+            until = turns.step(exchange, monotonic(), link, found)
 
     def _give_up(self, exchange: Exchange[Any]) -> None:
         """The caller was interrupted while it only waited: the others go on."""

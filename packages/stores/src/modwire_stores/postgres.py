@@ -1,6 +1,6 @@
-"""What psycopg does not do by itself: give up on a server that hangs, and notice a restart.
+"""Timeouts of psycopg for a server that hangs, and detection of a server that was restarted.
 
-Only `sql_store` calls this, where psycopg is installed.
+Only `sql_store` imports this, and only if psycopg is installed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def watch(engine: Engine, timeout: float) -> None:
     class Connection(psycopg.Connection[TupleRow]):
         """A connection that is closed if the server does not answer in time."""
 
-        # The server's own statement_timeout is of no use where the server has stopped.
+        # The server's own statement_timeout does not help if the server has stopped.
         def wait(self, gen: PQGen[T], *arguments: Any, **options: Any) -> T:
             looks = min(_LOOKS, timeout / 10)
             return super().wait(_bounded(self, gen, timeout), interval=looks)
@@ -39,8 +39,8 @@ def watch(engine: Engine, timeout: float) -> None:
 
 
 def _bounded(connection: psycopg.Connection[Any], gen: PQGen[T], timeout: float) -> PQGen[T]:
-    """`gen`, which yields what it waits for, until `timeout` seconds are over."""
-    # A little later than the server's own, which leaves the connection usable.
+    """Run `gen`, which yields while it waits, for at most `timeout` seconds."""
+    # A little longer than the server's own timeout, which leaves the connection usable.
     give_up = monotonic() + timeout * 1.1
     try:
         state = next(gen)
@@ -56,13 +56,13 @@ def _bounded(connection: psycopg.Connection[Any], gen: PQGen[T], timeout: float)
 
 
 def _drop_if_closed(connection: Any, record: object, proxy: object) -> None:
-    """Take new connections if the database has closed this one while it was idle.
+    """Open new connections if the database has closed this one while it was idle.
 
-    Otherwise the first request after a restart would fail. A "ping" is a round trip more.
+    Otherwise the first request after a restart would fail. A "ping" would cost a round trip.
     """
     try:
         is_closed = connection.closed or bool(select([connection], [], [], 0)[0])
-    except (OSError, ValueError):  # a descriptor that is too large for select()
+    except (OSError, ValueError):  # the descriptor is too large for select()
         return
     if is_closed:
         raise InvalidatePoolError("the database has closed the connection")

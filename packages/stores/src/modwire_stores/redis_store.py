@@ -1,7 +1,7 @@
-"""`RedisBlock`: a table as one Redis string, which other programs read and write too.
+"""`RedisBlock`: a table as one Redis string, which other programs can read and write too.
 
-Register n is the 16 bits that `BITFIELD key GET u16 #n` gives, coil n that of `GETBIT key n`.
-Every request is one command, one transaction or one script: a single round trip.
+Register n is the result of `BITFIELD key GET u16 #n`, and coil n that of `GETBIT key n`. Each
+request is one command, one transaction or one script: a single round trip.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs, urlsplit
+
+from modwire.units.tables import BIT_TABLES
 
 from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 63  # bits: the widest unsigned field of BITFIELD
 
-# Function 22: the field, its place, the bits that stay and those that are added.
+# Function 22. Arguments: the type of the field, its place, the bits to keep, the bits to add.
 _MASK = """
 local old = redis.call('BITFIELD', KEYS[1], 'GET', ARGV[1], ARGV[2])[1]
 local new = bit.bor(bit.band(old, tonumber(ARGV[3])), tonumber(ARGV[4]))
@@ -31,14 +33,14 @@ redis.call('BITFIELD', KEYS[1], 'SET', ARGV[1], ARGV[2], new)
 
 
 class _Commands(Protocol):
-    """What is used of a client; redis-py has no types for it."""
+    """The calls of a client that are used; redis-py has no types for them."""
 
     def execute_command(self, *command: str | int | bytes) -> object: ...
     def pipeline(self, transaction: bool = True) -> _Transaction: ...
 
 
 class _Transaction(Protocol):
-    """What is used of a pipeline."""
+    """The calls of a pipeline that are used."""
 
     def execute_command(self, *command: str | int | bytes) -> object: ...
     def execute(self) -> Sequence[object]: ...
@@ -53,15 +55,18 @@ class _Transaction(Protocol):
 
 
 class RedisStore(Store):
-    """A Redis server, for as many blocks as you like.
+    """A Redis server, for any number of blocks.
 
     `redis` is a URL such as "redis://:password@host:6379/0" or "unix:///run/redis.sock", or a
-    `redis.Redis` of your own, which then has the timeouts and is not closed here. It must not
-    decode responses, and should not retry: a write that is sent twice may undo what another
-    client wrote in between.
+    `redis.Redis` of your own with its own timeouts, which is not closed here. It must not decode
+    responses, and should not retry: a write that is sent twice may undo a write of another client
+    in between.
 
     `timeout` is how many seconds each request may wait for Redis. Needs the extra `redis`.
-    What was acknowledged survives a crash of Redis if it has `appendfsync always`.
+    Acknowledged writes survive a crash of Redis if it has `appendfsync always`.
+
+    Raises ValueError for a wrong URL, option or timeout, TypeError for another kind of `redis`, and
+    ImportError without redis-py.
     """
 
     def __init__(self, redis: str | Redis, *, timeout: float = TIMEOUT) -> None:
@@ -91,11 +96,9 @@ class RedisStore(Store):
         settings = pool.connection_kwargs
         if self._is_own:
             try:
-                pool.connection_class(**settings)  # which opens nothing yet
+                pool.connection_class(**settings)  # checks the options, and opens nothing
             except (LookupError, RedisError, TypeError, ValueError) as error:
-                raise ValueError(
-                    f"the URL of Redis has an option that cannot be: {error}"
-                ) from None
+                raise ValueError(f"the URL of Redis has a wrong option: {error}") from None
         self.redis = redis
         self.commands: _Commands = redis
         if settings.get("decode_responses"):
@@ -118,10 +121,10 @@ class RedisStore(Store):
 
 
 class RedisBlock(StoreBlock):
-    """The string at `key`; with `bits` it holds coils, one bit each, else registers.
+    """The string at `key`: coils of one bit each with `bits`, else registers. See `StoreBlock`.
 
-    Offsets go by the address, whatever `addresses` says: the values of 40000..40009 take 80 kB.
-    See `StoreBlock`.
+    The place in the string follows from the address alone, so registers 40000..40009 take 80 kB.
+    Raises ValueError for an empty key or wrong `addresses`.
     """
 
     store: RedisStore
@@ -160,7 +163,7 @@ class RedisBlock(StoreBlock):
             replies = transaction.execute()
         return self._values(replies[-1], read_address, read_count)
 
-    # The commands.
+    # Commands.
 
     def _read(self, address: int, count: int) -> tuple[str | int, ...]:
         if self.bits:
@@ -168,14 +171,14 @@ class RedisBlock(StoreBlock):
         return "GETRANGE", self.key, address << 1, ((address + count) << 1) - 1
 
     def _values(self, reply: object, address: int, count: int) -> Sequence[int]:
-        """The values in the answer to `_read`, which is shorter where nobody has written yet."""
+        """Return the values in the answer to `_read`, which ends at the last value written."""
         if not isinstance(reply, bytes):
             raise TypeError(f"Redis must give bytes, got {reply!r}")
         if not self.bits:
             return unpack(f">{count}H", reply.ljust(count << 1, b"\0"))
         skipped = address & 7
         size = (skipped + count + 7) >> 3
-        # One more bit on top keeps the leading zeros; "0b1" is cut off again.
+        # An extra bit on top keeps the leading zeros; "0b1" is cut off again.
         digits = bin(1 << (size << 3) | int.from_bytes(reply.ljust(size, b"\0"), "big"))[3:]
         return [int(digit) for digit in digits[skipped : skipped + count]]
 
@@ -197,24 +200,24 @@ def redis_unit(
     addresses: range = ALL_ADDRESSES,
     timeout: float = TIMEOUT,
 ) -> StoreUnit:
-    """A unit in Redis: the keys are `prefix` and ":coils", ":discrete_inputs" and so on.
+    """Return a unit in Redis; its keys are `prefix` with ":coils", ":discrete_inputs" and so on.
 
-    `redis` and `timeout` (seconds) are those of `RedisStore`. Every table has `addresses`. Redis
-    need not be up yet.
+    `redis` and `timeout` (seconds) are those of `RedisStore`, which also says what is raised. Each
+    table has `addresses`. Redis need not be up yet.
     """
     if not isinstance(prefix, str) or not prefix:
         raise ValueError(f"prefix must be a string with a character at least, got {prefix!r}")
     store = RedisStore(redis, timeout=timeout)
 
     def block(table: str) -> RedisBlock:
-        bits = table in ("coils", "discrete_inputs")
-        return RedisBlock(store, f"{prefix}:{table}", bits=bits, addresses=addresses)
+        is_bits = table in BIT_TABLES
+        return RedisBlock(store, f"{prefix}:{table}", bits=is_bits, addresses=addresses)
 
     return StoreUnit.in_store(store, block)
 
 
 def _check_url(url: str) -> None:
-    """Raise ValueError, which has no password in it, for what redis-py refuses or overlooks."""
+    """Raise ValueError, without the password, for a URL that redis-py refuses or misreads."""
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss", "unix"):
         kind = f"{parts.scheme}://" if "://" in url else "no scheme"
@@ -222,7 +225,7 @@ def _check_url(url: str) -> None:
             f"redis must be a URL, redis://host:6379/0, rediss:// or unix:///path, got {kind}"
         )
     try:
-        parts.port  # noqa: B018 - looking at it checks it
+        parts.port  # noqa: B018 - reading it checks it
     except ValueError:
         raise ValueError("the port in the URL of Redis must be 0..65535") from None
     database = parse_qs(parts.query).get("db", [""])[0]

@@ -1,7 +1,7 @@
 """`SqlBlock`: a table as rows (block, address, value) of an SQL table, in SQLite or PostgreSQL.
 
-Every request is one statement in a transaction of its own. Those that write lock their rows in
-the order of the addresses, so that they wait for each other and never deadlock.
+Each request is one statement in a transaction of its own. Writes lock their rows in the order of
+the addresses, so that they wait for each other and never deadlock.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import URL, Engine, Table
     from sqlalchemy.sql.elements import TextClause
 
 # The rows [[address, value], ...], in order.
@@ -26,25 +26,50 @@ _ROWS = {
     "postgresql": "SELECT :block, CAST(new.row ->> 0 AS integer), CAST(new.row ->> 1 AS integer) "
     "FROM json_array_elements(CAST(:rows AS json)) AS new (row)",
 }
-_INSERT = "INSERT INTO {table} (block, address, value) "
-_UPSERT = " ON CONFLICT (block, address) DO UPDATE SET value = "
-_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")  # whose time-outs are known here
-_LOCKED = 0.01  # seconds between attempts to prepare a SQLite file that others prepare as well
+_DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")  # with known timeouts
+_LOCKED = 0.01  # seconds between attempts to prepare a SQLite file while others do the same
+
+
+class Statements:
+    """The statements of the requests, for a `table` name in quotes and a dialect."""
+
+    def __init__(self, table: str, dialect: str) -> None:
+        from sqlalchemy import text
+
+        insert = f"INSERT INTO {table} (block, address, value) "
+        update = " ON CONFLICT (block, address) DO UPDATE SET value = "
+        rows = _ROWS[dialect]
+        self.select = text(
+            f"SELECT address, value FROM {table} "
+            "WHERE block = :block AND address BETWEEN :first AND :last"
+        )
+        self.upsert = text(f"{insert}{rows}{update}excluded.value")
+        self.mask = text(
+            f"{insert}VALUES (:block, :address, :add){update}({table}.value & :keep) | :add"
+        )
+        # Rows that are only read are written unchanged: that locks them until the transaction ends.
+        self.upsert_and_select = text(
+            f"{insert}{rows}{update}CASE WHEN excluded.address BETWEEN :first AND :last "
+            f"THEN excluded.value ELSE {table}.value END RETURNING address, value"
+        )
 
 
 class SqlStore(Store):
-    """An SQL table for the values, made when it is first needed.
+    """An SQL table for the values, created when it is first needed.
 
     `database` is the path of a SQLite file, or a URL such as "postgresql+psycopg://user@host/name"
-    ("postgresql://" and "postgres://" are the same here), or a `sqlalchemy.Engine` of your own,
-    which then has the timeouts and is not closed here. Its isolation in PostgreSQL should be "read
-    committed": there writers wait for each other, and none is refused. SQLite in memory is
-    refused: it is another one in each thread.
+    ("postgresql://" and "postgres://" mean the same), or a `sqlalchemy.Engine` of your own with its
+    own timeouts, which is not closed here. With PostgreSQL its isolation should be "read
+    committed", where writers wait for each other and none is refused. SQLite in memory is refused,
+    because each thread would have its own database.
 
-    `table` may have a schema in front, "plant.meter". Its columns are `block` (which of the
-    tables of a unit), `address` and `value` (0..65535; a coil is ON unless it is 0); what has no
-    row is 0. `timeout` is how many seconds each request may wait for the database. Needs the
-    extra `sql`, or `postgresql`. An engine must not be used across a fork.
+    `table` may begin with a schema, "plant.meter". Its columns are `block` (the table of a unit),
+    `address` and `value` (0..65535; a coil is ON unless it is 0). A value without a row is 0.
+    `timeout` is how many seconds each request may wait for the database. Needs the extra `sql`, or
+    `postgresql`. An engine must not be used across a fork.
+
+    Raises ValueError for a wrong URL, table or timeout, TypeError for another kind of `database`,
+    and ImportError without SQLAlchemy or the driver.
     """
 
     def __init__(
@@ -73,7 +98,7 @@ class SqlStore(Store):
         if dialect not in _ROWS:
             raise ValueError(f"database must be SQLite or PostgreSQL, got {dialect}")
         place = database.url.render_as_string(hide_password=True)
-        # SQLite waits in C, so it needs a thread in any case.
+        # SQLite waits in C, so it always needs a thread.
         is_cooperative = database.driver == "psycopg" and is_patched("select")
         super().__init__(f"table {table} of {place}", is_cooperative=is_cooperative)
         self.engine = database.execution_options(isolation_level="AUTOCOMMIT")
@@ -82,60 +107,31 @@ class SqlStore(Store):
         self._outages = (OperationalError, InterfaceError, PoolTimeoutError)
         self._damage = DatabaseError
         self._database_error = DBAPIError
-        *schema, name = table.split(".")
-        self._table = sqlalchemy.Table(
-            name,
-            sqlalchemy.MetaData(),
-            sqlalchemy.Column("block", sqlalchemy.String(64), primary_key=True),
-            sqlalchemy.Column("address", sqlalchemy.Integer, primary_key=True),
-            sqlalchemy.Column("value", sqlalchemy.Integer, nullable=False),
-            sqlalchemy.CheckConstraint("value BETWEEN 0 AND 65535"),
-            sqlalchemy.CheckConstraint("address BETWEEN 0 AND 65535"),
-            schema=".".join(schema) or None,
-        )
+        self._table = _table(table)
         quoted = database.dialect.identifier_preparer.format_table(self._table)
-
-        def statement(sql: str) -> TextClause:
-            return sqlalchemy.text(sql.replace("{table}", quoted))
-
-        self.select = statement(
-            "SELECT address, value FROM {table} "
-            "WHERE block = :block AND address BETWEEN :first AND :last"
-        )
-        self.upsert = statement(_INSERT + _ROWS[dialect] + _UPSERT + "excluded.value")
-        self.mask = statement(
-            _INSERT + "VALUES (:block, :address, :add)" + _UPSERT + "({table}.value & :keep) | :add"
-        )
-        # What is only read is written as it is: that locks it until the transaction has ended.
-        self.upsert_and_select = statement(
-            _INSERT
-            + _ROWS[dialect]
-            + _UPSERT
-            + "CASE WHEN excluded.address BETWEEN :first AND :last THEN excluded.value "
-            "ELSE {table}.value END RETURNING address, value"
-        )
+        self.statements = Statements(quoted, dialect)
 
     def execute(
         self, statement: TextClause, parameters: dict[str, object]
     ) -> list[tuple[int, int]]:
-        """The rows (address, value) that `statement` gives, after it was committed."""
+        """Return the rows (address, value) of `statement`, after it was committed."""
         if not self._is_ready:
             self._prepare()
         with self.engine.connect() as connection:
             result = connection.execute(statement, parameters)
-            # All of them, before anything can be wrong with one: a statement that is left half-way
-            # would keep its connection to what SQLite's file was by then.
+            # All rows at once, before a wrong value in one can raise: an unfinished statement would
+            # hold its connection to an old state of SQLite's file.
             rows = result.all() if result.returns_rows else ()
         return [(address, self._checked(address, value)) for address, value in rows]
 
     def _checked(self, address: object, value: object) -> int:
-        """`value`, if it can stand in the table; others may have made that without constraints."""
+        """Return `value` if it is valid: another program may have created the table."""
         if isinstance(value, int) and 0 <= value <= 0xFFFF:
             return value
         raise ValueError(f"{self.name}: value at address {address} must be 0..65535, got {value!r}")
 
     def _prepare(self) -> None:
-        """Make the table unless it exists, which another process may do at the same time."""
+        """Create the table unless it exists; another process may do so at the same time."""
         from sqlalchemy import inspect
 
         table = self._table
@@ -144,7 +140,7 @@ class SqlStore(Store):
             try:
                 with self.engine.connect() as connection:
                     if self.engine.dialect.name == "sqlite":
-                        # Readers do not wait for a writer then; the file remembers it.
+                        # With this, readers do not wait for a writer. The file remembers it.
                         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
                     table.create(connection, checkfirst=False)
             except self._database_error as error:
@@ -156,17 +152,17 @@ class SqlStore(Store):
     def _is_outage(self, error: Exception) -> bool:
         if isinstance(error, self._database_error) and error.connection_invalidated:
             return True
-        # This one itself, and none of its subclasses: the file is damaged, or no database.
+        # DatabaseError itself, not a subclass: the file is damaged, or no database.
         return isinstance(error, self._outages) or type(error) is self._damage
 
     def _reason(self, error: Exception) -> str:
-        # Not the statement and its values, nor a link to SQLAlchemy's pages.
+        # Without the statement, its values, and SQLAlchemy's link to its pages.
         if isinstance(error, self._database_error) and error.orig is not None:
             return " ".join(str(error.orig).split())
         return super()._reason(error)
 
     def _failed(self, error: Exception) -> None:
-        # It may come back without the table.
+        # The database may come back without the table.
         self._is_ready = False
 
     def close(self) -> None:
@@ -175,7 +171,10 @@ class SqlStore(Store):
 
 
 class SqlBlock(StoreBlock):
-    """The rows of a `SqlStore` whose column `block` is `name`. See `StoreBlock`."""
+    """The rows of a `SqlStore` in which the column `block` is `name`. See `StoreBlock`.
+
+    Raises ValueError for a wrong name or wrong `addresses`.
+    """
 
     store: SqlStore
 
@@ -188,17 +187,18 @@ class SqlBlock(StoreBlock):
     def _get(self, address: int, count: int) -> Sequence[int]:
         last = address + count - 1
         rows = self.store.execute(
-            self.store.select, {"block": self.name, "first": address, "last": last}
+            self.store.statements.select, {"block": self.name, "first": address, "last": last}
         )
         return _values(rows, address, count)
 
     def _put(self, address: int, values: Sequence[int]) -> None:
         rows = [(at, int(value)) for at, value in enumerate(values, address)]
-        self.store.execute(self.store.upsert, {"block": self.name, "rows": dumps(rows)})
+        self.store.execute(self.store.statements.upsert, {"block": self.name, "rows": dumps(rows)})
 
     def _mask(self, address: int, keep: int, add: int) -> None:
         self.store.execute(
-            self.store.mask, {"block": self.name, "address": address, "keep": keep, "add": add}
+            self.store.statements.mask,
+            {"block": self.name, "address": address, "keep": keep, "add": add},
         )
 
     def _put_and_get(
@@ -207,7 +207,7 @@ class SqlBlock(StoreBlock):
         new = dict.fromkeys(range(read_address, read_address + read_count), 0)
         new.update(enumerate(values, write_address))
         rows = self.store.execute(
-            self.store.upsert_and_select,
+            self.store.statements.upsert_and_select,
             {
                 "block": self.name,
                 "rows": dumps(sorted(new.items())),
@@ -226,10 +226,11 @@ def sql_unit(
     addresses: range = ALL_ADDRESSES,
     timeout: float = TIMEOUT,
 ) -> StoreUnit:
-    """A unit in an SQL table: `block` is "coils", "discrete_inputs" and so on, after `prefix`.
+    """Return a unit in an SQL table; `block` is `prefix` with "coils", "discrete_inputs" and so on.
 
-    `database`, `table` and `timeout` (seconds) are those of `SqlStore`. Several units share one
-    table if each has a prefix of its own. The database need not be up yet.
+    `database`, `table` and `timeout` (seconds) are those of `SqlStore`, which also says what is
+    raised. Several units may share one table if each has its own prefix. The database need not be
+    up yet.
     """
     if not isinstance(prefix, str):
         raise ValueError(f"prefix must be a string, got {prefix!r}")
@@ -241,8 +242,25 @@ def sql_unit(
     return StoreUnit.in_store(store, block)
 
 
+def _table(table: str) -> Table:
+    """Return the table, which may have a schema in front of its name."""
+    from sqlalchemy import CheckConstraint, Column, Integer, MetaData, String, Table
+
+    *schema, name = table.split(".")
+    return Table(
+        name,
+        MetaData(),
+        Column("block", String(64), primary_key=True),
+        Column("address", Integer, primary_key=True),
+        Column("value", Integer, nullable=False),
+        CheckConstraint("value BETWEEN 0 AND 65535"),
+        CheckConstraint("address BETWEEN 0 AND 65535"),
+        schema=".".join(schema) or None,
+    )
+
+
 def _was_overtaken(error: BaseException | None) -> bool:
-    """Whether a table could not be made because somebody else is making it, or has just done."""
+    """Return True if creating a table failed because another process creates it too."""
     state = getattr(error, "sqlstate", None)
     if state is not None:  # PostgreSQL: unique violation, duplicate table, duplicate object
         return state in ("23505", "42P07", "42710")
@@ -255,10 +273,10 @@ def _values(rows: list[tuple[int, int]], address: int, count: int) -> Sequence[i
 
 
 def _check_table(table: str) -> None:
-    """Raise ValueError unless `table` may stand in a statement of any driver."""
+    """Raise ValueError unless `table` is valid in a statement of any driver."""
     if not isinstance(table, str) or not all(table.split(".")):
         raise ValueError(f"table must be a name or schema.name, got {table!r}")
-    # Quoting does for all others; these SQLAlchemy and psycopg look at within quotes too.
+    # Quotes make all other characters safe; SQLAlchemy and psycopg interpret these inside quotes.
     if not table.isprintable() or set(table) & set("%:\\") or max(map(len, table.split("."))) > 63:
         raise ValueError(
             f"table must have up to 63 printable characters without % : and \\, got {table!r}"
@@ -266,14 +284,14 @@ def _check_table(table: str) -> None:
 
 
 def _url(database: str) -> URL:
-    """The URL that `database` is; a plain path is that of a SQLite file."""
+    """Return the URL of `database`; a plain path is a SQLite file."""
     from sqlalchemy import URL, make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         url = make_url(database) if "://" in database else URL.create("sqlite", database=database)
     except (ArgumentError, ValueError):
-        # Without the URL, which may have a password.
+        # The text leaves out the URL, which may contain a password.
         raise ValueError(
             "database must be a path or a URL such as postgresql://user@host:5432/name, "
             "which this one is not"
@@ -310,7 +328,7 @@ def _engine(url: URL, timeout: float) -> Engine:
         arguments["connect_timeout"] = max(2, math.ceil(timeout))
         arguments["tcp_user_timeout"] = milliseconds
         if "options" not in url.query:
-            # Where the server has another default, writers at once would fail, not wait.
+            # With another isolation level, concurrent writers would fail instead of waiting.
             isolation = "-c default_transaction_isolation=read\\ committed"
             arguments["options"] = f"-c statement_timeout={milliseconds} {isolation}"
     try:
@@ -319,7 +337,7 @@ def _engine(url: URL, timeout: float) -> Engine:
             connect_args=arguments,
             isolation_level="AUTOCOMMIT",
             pool_size=16,
-            # The server bounds its threads; greenlets wait here for a connection.
+            # A server limits its threads; greenlets wait here for a connection.
             max_overflow=0 if dialect != "sqlite" and is_patched("select") else -1,
             pool_timeout=timeout,
         )
@@ -335,5 +353,5 @@ def _engine(url: URL, timeout: float) -> Engine:
 
 
 def _keep_what_is_acknowledged(connection: Any, record: object) -> None:
-    """Wait for the disk at each commit, even if SQLite was built for something else."""
+    """Wait for the disk at each commit, even if SQLite was built with another default."""
     connection.execute("PRAGMA synchronous = FULL")

@@ -1,7 +1,7 @@
-"""What the stores share: `Store` knows whether it is up, `StoreBlock` is a table kept in it.
+"""Base classes of the stores: `Store`, which knows if it is up, and `StoreBlock`, a table in it.
 
-A store that cannot be reached answers exception 04 and is logged once, under "modwire.stores";
-the next request tries again.
+While a store cannot be reached, requests get exception 04. Each outage is logged once, under
+"modwire.stores"; the next request tries again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _LONGEST = 1e6  # seconds
 
 
 class Store:
-    """A place where blocks keep their values; may be used from any thread.
+    """A database in which blocks keep their values; may be used from any thread.
 
-    `is_down` says whether the last request has not reached it. `name` stands for it in logs and
-    errors, without a password. `is_cooperative` says that it waits as gevent's greenlets do,
-    because gevent has patched what it waits with.
+    `is_down` is True if the last request did not reach it. `name` stands for it in logs and errors,
+    without a password. `is_cooperative` is True if it waits without blocking gevent's hub, because
+    gevent has patched the modules with which it waits.
     """
 
     def __init__(self, name: str, *, is_cooperative: bool = False) -> None:
@@ -41,10 +41,11 @@ class Store:
         self._lock = Lock()
 
     def run(self, operation: Callable[[], T]) -> T:
-        """What `operation()` gives; `ServerDeviceFailureError` if the store cannot be reached.
+        """Return the result of `operation()`.
 
-        Whether a write that failed so was done is not known. Other errors, such as a key of
-        another type, go through: a server answers them with exception 04 and logs them.
+        Raises ServerDeviceFailureError if the store cannot be reached; a write may have been done
+        even so. Other errors, such as those of a key of another type, are raised as they are: a
+        server answers them with exception 04 and logs them.
         """
         try:
             result = operation()
@@ -60,11 +61,11 @@ class Store:
         return result
 
     def _is_outage(self, error: Exception) -> bool:
-        """Whether `error` means that the store is down, rather than that the request is wrong."""
+        """Return True if `error` means that the store is down, not that the request is wrong."""
         raise NotImplementedError
 
     def _reason(self, error: Exception) -> str:
-        """What to say of `error`, in one line."""
+        """Return `error` as one line of text."""
         return " ".join(str(error).split())
 
     def _failed(self, error: Exception) -> None:
@@ -75,18 +76,18 @@ class Store:
             if self.is_down == is_down:
                 return
             self.is_down = is_down
-        # Looked up here, for importing it costs, and most servers never need it.
+        # Imported here because that takes time, and most servers never need it.
         from logging import getLogger
 
         logger = getLogger("modwire.stores")
-        # Once for each outage: a busy server would fill the log.
+        # Once per outage: a busy server would fill the log.
         if is_down:
             logger.error("%s is down, requests get exception 04: %s", self.name, reason)
         else:
             logger.warning("%s is back", self.name)
 
     def close(self) -> None:
-        """Close the connections that the store has opened itself; the next request opens anew."""
+        """Close the connections that the store has opened; the next request opens new ones."""
 
     def __enter__(self) -> Self:
         return self
@@ -106,14 +107,13 @@ class Store:
 class StoreBlock(Block):
     """A table in a store: the base of `RedisBlock` and `SqlBlock`.
 
-    `addresses` are those that exist, a range with step 1 within 0..65535; what nobody has
-    written yet is 0. Each request is one statement and all or nothing, functions 22 and 23 too,
-    whoever else works on the same store. A subclass that overrides `read` or `write` gets the
-    forms of `Block` for these two functions, which are not atomic between processes.
+    `addresses` are those that exist, a range with step 1 within 0..65535. A value that was never
+    written is 0. Each request is one atomic statement, functions 22 and 23 too, even if other
+    processes use the same store.
 
-    The owner's `block[address]`, `block[address] = value` and, with step 1, `block[first:stop]`
-    take and give integers; they raise IndexError for an address that is not there, and
-    `ServerDeviceFailureError` if the store is down.
+    The owner reads and writes integers by `block[address]` and `block[first:stop]`. These raise
+    IndexError for an address that does not exist, and ServerDeviceFailureError if the store is
+    down.
 
     A unit of your own with such a block needs `blocking=True`. For gevent's servers set its
     `waits` to `Waits.LOOP` if `store.is_cooperative` is true.
@@ -127,27 +127,27 @@ class StoreBlock(Block):
         self.store = store
         self.addresses = addresses
 
-    # What a subclass defines: each atomic, with addresses that exist.
+    # A subclass defines these: each is atomic, and gets only addresses that exist.
 
     def _get(self, address: int, count: int) -> Sequence[int]:
-        """The `count` values from `address` on."""
+        """Return the `count` values from `address` on."""
         raise NotImplementedError
 
     def _put(self, address: int, values: Sequence[int]) -> None:
-        """Take `values` from `address` on."""
+        """Write `values` from `address` on."""
         raise NotImplementedError
 
     def _mask(self, address: int, keep: int, add: int) -> None:
-        """Make one value (value AND keep) OR add."""
+        """Change one value to (value AND keep) OR add."""
         raise NotImplementedError
 
     def _put_and_get(
         self, write_address: int, values: Sequence[int], read_address: int, read_count: int
     ) -> Sequence[int]:
-        """`_put`, then `_get`, with nobody else in between."""
+        """Do `_put`, then `_get`, as one transaction."""
         raise NotImplementedError
 
-    # What the messages call.
+    # Requests call these.
 
     def read(self, address: int, count: int) -> Sequence[int]:
         self.check(address, count)
@@ -184,7 +184,7 @@ class StoreBlock(Block):
         )
         return b"".join([value.to_bytes(2, "big") for value in found])
 
-    # What the owner calls.
+    # The owner calls these.
 
     @overload
     def __getitem__(self, addresses: int) -> int: ...
@@ -212,7 +212,7 @@ class StoreBlock(Block):
             self.store.run(lambda: self._put(address, new))
 
     def _span(self, addresses: int | slice) -> tuple[int, int]:
-        """The first address and how many; raises IndexError unless all exist."""
+        """Return the first address and the count; raises IndexError unless all exist."""
         if isinstance(addresses, slice):
             start, stop = addresses.start, addresses.stop
             if addresses.step not in (None, 1) or start is None or stop is None or start > stop:
@@ -237,9 +237,9 @@ class StoreBlock(Block):
 
 
 class StoreUnit(Unit):
-    """A unit whose four tables are in one store; it blocks. `close`, or `with`, closes the store.
+    """A unit whose four tables are in one store. It blocks. `close` or `with` closes the store.
 
-    Set `identity`, `server_id` and so on as attributes: they stay in this process, as do the
+    `identity`, `server_id` and the like are attributes; they stay in this process, as do the
     counters.
     """
 
@@ -258,7 +258,7 @@ class StoreUnit(Unit):
 
     @classmethod
     def in_store(cls, store: Store, block: Callable[[str], Block]) -> StoreUnit:
-        """A unit of four tables, the blocks of which `block` makes by their names."""
+        """Return a unit; `block` makes the block of each table from the table's name."""
         return cls(
             store,
             coils=block("coils"),
@@ -287,14 +287,14 @@ class StoreUnit(Unit):
 
 
 def is_patched(module: str) -> bool:
-    """Whether gevent has put its own in place of a module of the standard library."""
+    """Return True if gevent has patched this module of the standard library."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched(module))
 
 
 def check_timeout(timeout: float) -> None:
-    """Raise ValueError unless `timeout` is a time that can be waited."""
-    # Milliseconds have to fit into an int of C, or SQLite and PostgreSQL would not wait at all.
+    """Raise ValueError unless `timeout` is more than 0 and at most 1e6 seconds."""
+    # Its milliseconds must fit into an int of C, or SQLite and PostgreSQL would not wait at all.
     if not isinstance(timeout, (int, float)) or not 0 < timeout <= _LONGEST:
         raise ValueError(f"timeout must be more than 0 seconds, at most 1e6, got {timeout!r}")
 

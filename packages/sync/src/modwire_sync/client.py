@@ -57,35 +57,33 @@ class Client(BlockingClientBase, BlockingCalls):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> ResponseT:
-        """Send `request` to `unit`, wait `timeout` seconds at most, and return its response.
+        """Send `request` and return its response, as `BlockingCalls` describes it.
 
-        None stands for the client's own unit and timeout; the time counts from when the request
-        is sent, which waits for a free line and for a new link to be opened. A request that is
-        never answered, a broadcast or function 8, sub-function 4, returns None once it is sent.
-        Raises an `ExceptionResponseError` if the device refuses, `ResponseTimeoutError`,
-        `InvalidResponseError`, or `ConnectionLostError`.
+        The timeout counts from when the request is sent, which waits for a free line and for a
+        new link to be opened. Raises `ConnectionLostError` too.
         """
         turns = self._turns
         is_repeated = False
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
-            exchange: Exchange[ResponseT] | None = None
+            started: Exchange[ResponseT] | None = None
             is_waiting = False
             try:
                 with self._lock:
                     now = monotonic()
-                    exchange = turns.begin(request, unit, timeout, now)
-                    link = turns.link
-                    if exchange is None or link is None:
+                    started = turns.begin(request, unit, timeout, now)
+                    if started is None:
                         continue
+                    exchange, link = started, turns.link
                     until: float | None = exchange.deadline
-                while until is not None:
+                while link is not None and until is not None:
+                    found = None
                     is_waiting = True
                     if turns.receiver is exchange:
                         found = link.receive(until - now)
                     else:
-                        found = self._sleep(exchange, until - now)
+                        self._sleep(exchange, until - now)
                     is_waiting = False
                     with self._lock:
                         now = monotonic()
@@ -94,8 +92,8 @@ class Client(BlockingClientBase, BlockingCalls):
                         if self._unused and was_receiver:
                             self._unused.pop().close()
             except BaseException as error:
-                if exchange is not None or not isinstance(error, Exception):
-                    self._interrupted(exchange, is_waiting)
+                if started is not None or not isinstance(error, Exception):
+                    self._interrupted(started, is_waiting)
                 raise
             if exchange.error is None:
                 return exchange.response
@@ -103,11 +101,12 @@ class Client(BlockingClientBase, BlockingCalls):
                 if is_repeated or not turns.may_repeat(exchange):
                     return exchange.result()
             finally:
-                del exchange  # or the error, its traceback and this frame would keep each other
+                # Or the error, its traceback and this frame would keep each other alive.
+                del started, exchange
             is_repeated = True
 
     def _sleep(self, exchange: Exchange[Any], seconds: float) -> None:
-        """Wait while another caller receives for all; until woken, or `seconds` at most."""
+        """Wait while another caller receives for all, until woken, at most `seconds`."""
         alarm = allocate_lock()
         alarm.acquire()
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -69,6 +69,27 @@ class Pending(Ticket):
         self.on_outcome = on_outcome
         self.device.line.enter(self)
 
+    def wait(self) -> object:
+        """Wait for the outcome: the response, or None. Raises an error that is none."""
+        outcomes: list[object] = []
+        alarm = allocate_lock()
+        alarm.acquire()
+
+        def on_outcome(outcome: object) -> None:
+            outcomes.append(outcome)
+            alarm.release()
+
+        self.when_done(on_outcome)
+        try:
+            alarm.acquire()
+        except BaseException:
+            self.withdraw()
+            raise
+        outcome = outcomes.pop()
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
     def withdraw(self) -> None:
         """Nobody waits for the answer any more: unless it is being asked, it ends now."""
         self.device.line.leave(self)
@@ -85,10 +106,17 @@ class Device(QueuedUnit):
 
     def execute(
         self, request: AnyRequest, *, broadcast: bool = False, client: object = None
-    ) -> Pending | None:
-        """Return what waits for the turn of `client`; None if there is nothing to ask."""
+    ) -> object:
+        """Return what waits for the turn of `client`; None if there is nothing to ask.
+
+        Without a client, which servers name, it waits here, and returns the response.
+        """
         sent = passed_on(request, broadcast=broadcast)
-        return None if sent is None else Pending(self, client, request, sent, broadcast)
+        if sent is None:
+            return None
+        if client is not None:
+            return Pending(self, client, request, sent, broadcast)
+        return Pending(self, get_ident(), request, sent, broadcast).wait()
 
 
 class Line:

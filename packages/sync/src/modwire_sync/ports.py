@@ -42,7 +42,10 @@ def open_port(
     )
     if rs485:
         try:
-            opened.rs485_mode = serial.rs485.RS485Settings() if rs485 is True else rs485
+            mode = serial.rs485.RS485Settings() if rs485 is True else rs485
+            if not isinstance(mode, serial.rs485.RS485Settings):
+                raise TypeError(f"rs485 must be True or pyserial's RS485Settings, got {rs485!r}")
+            opened.rs485_mode = mode
         except BaseException:
             opened.close()
             raise

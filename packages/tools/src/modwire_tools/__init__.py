@@ -1,7 +1,6 @@
-"""What the `modwire` command is made of, for programs that want a part of it.
+"""Parts of the `modwire` command, for use by other programs.
 
-A name is imported when it is first asked for: the command starts through this file, and should
-be there at once.
+A name is imported on first use: the command starts through this file, and should start at once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m modwire_tools`: the `modwire` command where its script is not on the path."""
+"""`python -m modwire_tools`: the `modwire` command, also if its script is not on the path."""
 
 from .cli import main
 

@@ -1,29 +1,25 @@
-"""`Place`: a table and an address, as people write them: `hr:0x10`, `holding:16` or `40017`.
+"""`Place`: a table and an address in it, in the three forms in which people write them.
 
-Every command and every device file takes addresses in these three forms.
+These are `hr:0x10`, `holding:16` and `40017`. Every command and every device file takes them.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from modwire import reference
+from modwire.units.tables import ADDRESSES, BIT_TABLES, TABLES, Reference
 
-TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
-"""The four tables, by the names of the attributes of `modwire.Unit`."""
+from .values.numbers import parse_whole
 
-_ADDRESSES = 0x10000
+SHORT_NAMES: dict[str, str] = dict(zip(TABLES, ("co", "di", "hr", "ir"), strict=True))
+"""The names of the four tables in an address, by the names of the attributes of a unit."""
+
 _NAMES = {
-    **dict.fromkeys(("co", "coil", "coils"), "coils"),
-    **dict.fromkeys(("di", "discrete", "discrete_inputs"), "discrete_inputs"),
-    **dict.fromkeys(("hr", "holding", "holding_registers"), "holding_registers"),
-    **dict.fromkeys(("ir", "input", "input_registers"), "input_registers"),
-}
-_SHORT = {
-    "coils": "co",
-    "discrete_inputs": "di",
-    "holding_registers": "hr",
-    "input_registers": "ir",
+    **{short: table for table, short in SHORT_NAMES.items()},
+    **{table: table for table in TABLES},
+    "coil": "coils",
+    "discrete": "discrete_inputs",
+    "holding": "holding_registers",
+    "input": "input_registers",
 }
 _FORMS = (
     "an address is co:, di:, hr: or ir: with 0..65535 or 0x0..0xFFFF, such as hr:0x10 or "
@@ -31,53 +27,45 @@ _FORMS = (
 )
 
 
-class Place(NamedTuple):
-    """Where a value is: a table's name, one of `TABLES`, and an address on the wire, 0..65535."""
+class Place(Reference):
+    """A table, by the name of the attribute of `modwire.Unit`, and an address, 0..65535.
 
-    table: str
-    address: int
+    It prints in the short form that `parse_place` reads, such as "hr:16".
+    """
+
+    __slots__ = ()
 
     @property
     def has_bits(self) -> bool:
-        """Whether the table holds bits, not registers."""
-        return self.table in ("coils", "discrete_inputs")
+        """True if the table holds bits, False if it holds registers."""
+        return self.table in BIT_TABLES
 
     @property
     def is_writable(self) -> bool:
-        """Whether clients may write to the table."""
+        """True if clients may write to the table."""
         return self.table in ("coils", "holding_registers")
 
     def __str__(self) -> str:
-        """The short form, such as "hr:16", which `parse_place` reads."""
-        return f"{_SHORT[self.table]}:{self.address}"
+        return f"{SHORT_NAMES[self.table]}:{self.address}"
+
+
+def parse_table(text: str) -> str:
+    """Return the table that "hr", "holding" or "holding-registers" names; raises ValueError."""
+    table = _NAMES.get(text.strip().lower().replace("-", "_"))
+    if table is None:
+        raise ValueError(f"must be co, di, hr or ir, got {text!r}")
+    return table
 
 
 def parse_place(text: str) -> Place:
-    """The place that `text` names: "hr:0x10", "holding:16", or "40017", which is "hr:16".
+    """Return the place that `text` names: "hr:0x10", "holding:16", or "40017" for "hr:16".
 
     Raises ValueError, which says what is allowed.
     """
     name, colon, number = text.strip().partition(":")
-    if not colon:
-        try:
-            return Place(*reference(name))
-        except ValueError:
-            raise ValueError(f"{_FORMS}; got {text!r}") from None
-    table = _NAMES.get(name.strip().lower().replace("-", "_"))
-    if table is None:
-        raise ValueError(f"{_FORMS}; got {text!r}, and {name!r} is no table")
-    address = _parse_number(number.strip())
-    if address is None:
-        raise ValueError(f"{_FORMS}; got {text!r}, and {number!r} is no number")
-    if address >= _ADDRESSES:
-        raise ValueError(f"{_FORMS}; got {text!r}, and {address} is out of range")
-    return Place(table, address)
-
-
-def _parse_number(text: str) -> int | None:
-    """A decimal number, or a hexadecimal one behind 0x; None for anything else."""
-    digits, base = (text[2:], 16) if text[:2].lower() == "0x" else (text, 10)
     try:
-        return int(digits, base) if digits.isascii() and digits.isalnum() else None
+        if not colon:
+            return Place(*reference(name))
+        return Place(parse_table(name), parse_whole(number, 0, ADDRESSES - 1))
     except ValueError:
-        return None
+        raise ValueError(f"{_FORMS}; got {text!r}") from None

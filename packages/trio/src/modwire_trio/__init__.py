@@ -1,11 +1,10 @@
 """Modbus for trio: clients and servers on sockets, streams and serial ports."""
 
+from modwire.units.unit import AsyncUnit
+
 from .client import Client
-from .connect import connect
-from .gateway import Gateway
-from .network import TcpClient, UdpClient, UnixClient
-from .remote import AsyncUnit, RemoteUnit
-from .serial_client import SerialClient
+from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
+from .gateway import Gateway, RemoteUnit
 from .servers import serve_serial, serve_stream, serve_tcp, serve_udp, serve_unix
 
 __all__ = [

@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import trio
-from trio import current_time
+from trio import CancelScope, current_time
 from trio.lowlevel import (
+    Abort,
+    Task,
     cancel_shielded_checkpoint,
     checkpoint,
     checkpoint_if_cancelled,
+    current_task,
     enable_ki_protection,
+    reschedule,
+    wait_task_rescheduled,
 )
 
 from modwire.calls import AsyncCalls
+from modwire.client.clients import ClientBase
 from modwire.client.options import network_client_options
+from modwire.client.turns import Turns
 from modwire.errors import ConnectionLostError
 from modwire.framing.tcp import TcpFraming
 from modwire.messages.base import Response
 
 from .links import Link, StreamLink
-from .turns import DEBUG, TurnTaking
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Any
+    from typing import Any, TypeAlias
 
-    from modwire.client.backoff import LinkHistory
+    from trio.lowlevel import RaiseCancelT
     from typing_extensions import Self
 
-    from modwire.client.exchange import Alone, Exchange
-    from modwire.client.link import ClientSession
-    from modwire.client.options import ClientOptions
-    from modwire.framing import Framing
-    from modwire.messages.base import Request
+    from modwire import ClientOptions, Exchange, Framing, Request
+
+    AnyExchange: TypeAlias = Exchange[Any]
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
-_CANNOT_OPEN = (OSError, ValueError, OverflowError)  # a host name may be no name
 
-
-class Client(TurnTaking, AsyncCalls, trio.abc.AsyncResource):
+class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
     """A Modbus client for trio, on any stream: call its methods from any number of tasks.
 
-    `stream`, such as a memory stream, TLS or a proxy's, is the client's from here on. Once it is
-    lost or closed, calls raise `ConnectionLostError`, for it cannot be opened anew; the other
-    clients can open theirs. `framing`, `unit`, `timeout`, `retries`, `max_in_flight` and
-    `options` are those of `TcpClient`; `name` stands for the peer in errors and logs.
+    `ClientBase` tells when the link is opened, and when a request is repeated.
 
-    The link is opened by `connect`, on entering `async with`, or by the first call; when it is
-    lost, by the next call. After the second failure in a row to open it there are pauses, 0.1 s
-    to 5 s: a call that has time enough waits until one is over, others raise
-    `ConnectionLostError` at once. A connection that the server closed while it was idle is opened
-    anew before anything is sent; if it only turns out when the answer does not come, a request
-    that writes nothing is sent again, once.
-
-    A call may be cancelled wherever it waits: no other call notices, and an answer that comes
-    late is nobody's. Only where half of its request was sent, the link is closed.
+    A call may be cancelled wherever it waits: no other call notices, and a late answer is never
+    taken for that of another call. The link is closed only if a part of the request was sent.
     """
 
     _stream: trio.abc.Stream | None = None  # until it is the link
@@ -73,6 +64,12 @@ class Client(TurnTaking, AsyncCalls, trio.abc.AsyncResource):
         options: ClientOptions | None = None,
         name: str = "stream",
     ) -> None:
+        """Make a client on `stream`, such as a memory stream, TLS or that of a proxy, and own it.
+
+        The stream cannot be opened anew: when it is lost or closed, calls raise
+        `ConnectionLostError`. `name` is what errors and logs call the peer; the other arguments
+        are those of `TcpClient`.
+        """
         options = network_client_options(
             unit=unit,
             timeout=timeout,
@@ -85,46 +82,37 @@ class Client(TurnTaking, AsyncCalls, trio.abc.AsyncResource):
         self._stream = stream
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
-        """What the constructors of subclasses call in place of this one's."""
-        TurnTaking.__init__(self, name, framing, options)
-        self._arrivals: list[_Arrival[Any]] = []  # calls that wait for the link, in their order
-        self._preparing: trio.Event | None = None  # while one of them opens it, or looks at it
-        self._failures = 0  # to open a link, since ever
+        self.name = name
+        self._discarded: list[Link] = []  # that take time to close, for a caller to do so
+        self._turns: Turns[Link, Task] = Turns(
+            name, framing, options, wake=reschedule, discard=self._discard
+        )
+        self._sender: AnyExchange | None = None  # whose caller sends for all
+        self._preparing = trio.Lock()  # held while a link is being opened, or looked at
 
     async def _open_link(self) -> Link:
         """Open a new link to the peer; OSError if that fails, which is tried again later."""
         stream, self._stream = self._stream, None
         if stream is None:
-            raise self._session.no_link("the stream that it was given is lost or closed")
+            raise self._turns.no_link("the stream that it was given is lost or closed")
         return StreamLink(stream)
-
-    @property
-    def options(self) -> ClientOptions:
-        """What the client was told: its unit, response timeout, retries and so on."""
-        return self._session.options
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a link, as far as is known; a lost one is noticed by the next call."""
-        return self._link is not None
 
     @enable_ki_protection
     async def connect(self) -> None:
-        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
+        """Open the link unless it is open, or raise `ConnectionLostError`."""
         await checkpoint()
-        if self._link is None:
-            await self._prepare(_Arrival[Response](None, None, None))
+        if self._turns.link is None:
+            await self._prepare(None, None)
 
     @enable_ki_protection
     async def aclose(self) -> None:
         """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
-        link = self._link
-        self._session.closed()
-        self._part()
+        link = self._turns.link
+        self._turns.close()
         stream, self._stream = self._stream, None
         with trio.move_on_after(self.options.response_timeout):
-            if link in self._doomed:
-                self._doomed.remove(link)
+            if link in self._discarded:
+                self._discarded.remove(link)
                 await link.close()
             elif stream is not None:
                 await stream.aclose()
@@ -134,18 +122,6 @@ class Client(TurnTaking, AsyncCalls, trio.abc.AsyncResource):
         await self.connect()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        state = "open" if self.is_open else "closed"
-        return f"<{type(self).__name__} {self.name}, {state}>"
-
     @enable_ki_protection
     async def call(
         self,
@@ -154,208 +130,168 @@ class Client(TurnTaking, AsyncCalls, trio.abc.AsyncResource):
         unit: int | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - it is one for devices, not for tasks
     ) -> ResponseT:
-        """Send `request` to `unit`, wait `timeout` seconds at most, and give its response.
+        """Send `request` and return its response, as `AsyncCalls` describes it.
 
-        None stands for the client's own unit and timeout; the time counts from when the request
-        is sent, which waits for a free line and for a new link to be opened. A request that is
-        never answered, a broadcast or function 8, sub-function 4, gives None once it is sent.
-        Raises an `ExceptionResponseError` where the device refuses, `ResponseTimeoutError`,
-        `InvalidResponseError`, or `ConnectionLostError`.
+        The timeout counts from when the request is sent, which waits for a free line and for a new
+        link to be opened. Raises `ConnectionLostError` too.
         """
-        # The way of a caller who finds nobody else here. Whatever is out of the ordinary, from a
-        # second caller to half an answer, goes on as an exchange like any other.
         await checkpoint_if_cancelled()
-        link = self._link
-        if link is not None and self._reader is None and not link.is_sending:
-            now = current_time()
-            history = self._session.history
-            if not history.needs_look(now):
-                alone = self._protocol.start_alone(request, unit, timeout, now)
-                if alone is not None:
-                    return await self._call_alone(alone, request, link, history)
-        return await self._share(request, unit, timeout)
-
-    async def _call_alone(
-        self,
-        alone: Alone,
-        request: Request[ResponseT],
-        link: Link,
-        history: LinkHistory,
-    ) -> ResponseT:
-        """A call on an open link that nobody else uses."""
-        protocol = self._protocol
-        data: bytes | None = None
-        has_waited = False
-        self._reader = alone
-        history.sent = alone.started
-        try:
-            self._is_traced = self._is_enabled(DEBUG)
-            if self._is_traced:
-                self._trace("sent", alone.adu)
-            try:
-                link.send(alone.adu)
-                # An answer from the same machine has often come by now, and to wait for it would
-                # take longer than all the rest.
-                data = link.arrived()
-            except OSError as error:
-                self._lose(link, error)
-            if data is None and link is self._link and not link.is_sending:
-                has_waited = True
-                data = await self._receive(link, alone.started + alone.timeout)
-            if data and link is self._link and not self._is_traced:
-                response = protocol.finish_alone(alone, request, data)
-                if response is not None:
-                    history.heard = current_time()
-                    self._reader = None
-                    if not has_waited:
-                        await cancel_shielded_checkpoint()
-                    return response
-        except BaseException as error:
-            exchange = protocol.adopt(alone, request)
-            if self._reader is alone:
-                self._reader = exchange
-            self._give_up(exchange, error)
-            self._pass_on(exchange)
-            raise
-        exchange = protocol.adopt(alone, request)
-        if self._reader is alone:
-            self._reader = exchange
-        if data is not None and link is self._link:
-            self._take(data, current_time())
-        if not has_waited:
-            await cancel_shielded_checkpoint()
-        await self._finish(exchange)
-        try:
-            return exchange.result()
-        except ConnectionLostError:
-            if not self._session.may_repeat(exchange, history):
-                raise
-        finally:
-            del exchange  # or an error, its traceback and this frame would keep each other
-        return await self._share(request, alone.unit, alone.timeout, is_repeated=True)
-
-    async def _share(
-        self,
-        request: Request[ResponseT],
-        unit: int | None,
-        seconds: float | None,
-        is_repeated: bool = False,
-    ) -> ResponseT:
-        """A call on a link that may be closed, or in use by others."""
-        session = self._session
-        session.check(unit, seconds)
+        turns = self._turns
+        is_repeated = False
         while True:
-            if self._link is None or self._arrivals or self._needs_look():
-                arrival = _Arrival(request, unit, seconds)
-                await self._prepare(arrival)
-                exchange, history = arrival.started()
-            else:
-                exchange = session.start(request, unit, seconds, current_time())
-                history = session.history
-            await self._finish(exchange)
+            now = current_time()
+            link = turns.link
+            if (
+                link is None
+                or self._preparing.locked()
+                or (link.is_blind and self._needs_look(now))
+            ):
+                await self._prepare(unit, timeout)
+                now = current_time()
+            begun = turns.begin(request, unit, timeout, now)
+            if begun is None:
+                continue
+            exchange: Exchange[ResponseT] = begun
+            link = turns.link
             try:
-                return exchange.result()
-            except ConnectionLostError:
-                if is_repeated or not session.may_repeat(exchange, history):
-                    raise
-                is_repeated = True
+                if link is None:  # it was lost while the request was sent
+                    until = turns.step(exchange, now)
+                    await cancel_shielded_checkpoint()
+                elif turns.receiver is exchange:
+                    until = exchange.deadline
+                else:
+                    until = await self._join(exchange)
+                while until is not None and link is not None:
+                    found: bytes | OSError | None = None
+                    if link.is_sending and self._sender is None:
+                        await self._flush(exchange, link)
+                    elif turns.receiver is exchange:
+                        found = await link.receive(until)
+                    else:
+                        link.hasten(until)
+                        await self._sleep(exchange)
+                    until = turns.step(exchange, current_time(), link, found)
+            except BaseException as error:
+                self._interrupted(exchange, error)
+                raise
             finally:
-                del exchange
+                if self._discarded:
+                    await self._close_discarded()
+            if exchange.error is None:
+                return exchange.response
+            try:
+                if is_repeated or not turns.may_repeat(exchange):
+                    return exchange.result()
+            finally:
+                # Or the error, its traceback and this frame would keep each other alive.
+                del begun, exchange
+            is_repeated = True
 
-    def _needs_look(self) -> bool:
-        """Whether nobody uses the link, and what came meanwhile is to be taken first."""
-        return (
-            self._reader is None
-            and self._sender is None
-            and not self._waiting
-            and self._session.needs_look(current_time())
-        )
+    async def _join(self, exchange: AnyExchange) -> float | None:
+        """Send a request while others use the link, or leave that to a caller that is about to."""
+        if self._sender is not None:
+            await self._sleep(exchange)
+        else:
+            # All callers that run in this pass of the loop can add their requests, which takes
+            # less time than sending each.
+            self._sender = exchange
+            await checkpoint()
+            self._sender = None
+        return self._turns.step(exchange, current_time())
 
-    async def _prepare(self, arrival: _Arrival[Any]) -> None:
-        """Start `arrival` on a link that is open, and of which has been taken what had come.
+    async def _flush(self, exchange: AnyExchange, link: Link) -> None:
+        """Wait until all is sent that the link had no room for; another caller receives."""
+        turns = self._turns
+        self._sender = exchange
+        turns.leave(exchange)
+        seconds = self.options.response_timeout
+        error: OSError | None = OSError(f"could not send within {seconds:g} s")
+        with CancelScope(deadline=current_time() + seconds):
+            error = await link.flush()
+        if error is not None and link is turns.link:
+            turns.lost(error, current_time())
+        self._stop_sending(exchange)
 
-        One of those who wait for that opens the link or looks at it, and starts all in their
-        order. All of them share a failure to open it.
+    async def _sleep(self, exchange: AnyExchange) -> None:
+        """Sleep until `exchange` is done, or its caller has to receive or send for all."""
+        waiting = self._turns.waiting
+
+        def abort(_: RaiseCancelT) -> Abort:
+            del waiting[exchange]
+            return Abort.SUCCEEDED
+
+        waiting[exchange] = current_task()
+        await wait_task_rescheduled(abort)
+
+    def _stop_sending(self, exchange: AnyExchange) -> None:
+        """Send what other callers have added meanwhile; if there is no room, one of them waits."""
+        if self._sender is exchange:
+            self._sender = None
+        turns = self._turns
+        turns.send(current_time())
+        link = turns.link
+        if link is None:
+            return
+        deadline = turns.protocol.deadline()
+        if deadline is not None:
+            link.hasten(deadline)
+        if exchange.done and link.is_sending and self._sender is None:
+            turns.wake_all()
+            link.hasten(current_time())
+
+    def _interrupted(self, exchange: AnyExchange, error: BaseException) -> None:
+        """A caller was cancelled, or failed where nothing is known of the link any more."""
+        if isinstance(error, Exception):
+            self._turns.break_off(exchange)
+        else:
+            self._turns.give_up(exchange, current_time())
+        self._stop_sending(exchange)
+
+    def _discard(self, link: Link) -> None:
+        if not link.cut():
+            self._discarded.append(link)
+
+    async def _close_discarded(self) -> None:
+        with CancelScope(shield=True) as scope:
+            scope.cancel()  # nothing is waited for: the link is of no more use
+            while self._discarded:
+                await self._discarded.pop().close()
+
+    async def _prepare(self, unit: int | None, seconds: float | None) -> None:
+        """Open the link, or let it look at what has come, for all callers who wait for that.
+
+        They go on in their order. All of them share a failure to open it.
         """
-        failures = self._failures
-        self._arrivals.append(arrival)
-        try:
-            while not arrival.is_over:
-                if self._preparing is not None:
-                    await self._preparing.wait()
-                    if self._failures != failures:
-                        raise self._session.no_link(str(self._session.open_error))
-                    continue
-                self._preparing = done = trio.Event()
-                try:
-                    if self._link is None:
-                        await self._open(arrival.seconds)
-                    elif self._needs_look():
-                        await self._take_arrived()
-                    if self._link is not None:
-                        self._start_arrivals()
-                finally:
-                    self._preparing = None
-                    done.set()
-        finally:
-            if not arrival.is_over:
-                self._arrivals.remove(arrival)
+        turns = self._turns
+        failures = turns.failures
+        async with self._preparing:
+            if self._discarded:
+                await self._close_discarded()
+            link = turns.link
+            if link is None:
+                if turns.failures != failures:
+                    raise turns.no_link(turns.reason)
+                await self._open(unit, seconds)
+            elif link.is_blind and self._needs_look(current_time()):
+                await link.look()
 
-    def _start_arrivals(self) -> None:
-        arrivals, self._arrivals = self._arrivals, []
-        now = current_time()
-        for arrival in arrivals:
-            arrival.start(self._session, now)
+    def _needs_look(self, now: float) -> bool:
+        """True if nobody uses the link, and what has come meanwhile is to be taken first."""
+        return self._sender is None and self._turns.needs_look(now)
 
-    async def _open(self, seconds: float | None) -> None:
+    async def _open(self, unit: int | None, seconds: float | None) -> None:
         await checkpoint()  # a link that always fails at once must not keep other tasks waiting
-        session = self._session
-        pause = session.pause(current_time(), seconds)
+        turns = self._turns
+        pause = turns.pause(current_time(), unit, seconds)
         if pause:
             await trio.sleep(pause)
-        self._find_logs()
+        from logging import getLogger  # takes longer to import than all of modwire
+
+        turns.log_to(getLogger)
         try:
             link = await self._open_link()
         except ConnectionLostError:
             raise
-        except _CANNOT_OPEN as error:
-            self._failures += 1
-            session.open_failed(error, current_time())
-            self._note("%s: cannot be opened: %s", self.name, error)
-            raise session.no_link(str(error)) from error
-        session.opened(is_datagram=link.is_datagram)
-        self._link = link
-        self._note("%s: opened", self.name)
-
-
-class _Arrival(Generic[ResponseT]):
-    """A call that waits for the link to be open, or `connect` where its `request` is None."""
-
-    __slots__ = ("_error", "_exchange", "_history", "is_over", "request", "seconds", "unit")
-
-    def __init__(
-        self, request: Request[ResponseT] | None, unit: int | None, seconds: float | None
-    ) -> None:
-        self.request = request
-        self.unit = unit
-        self.seconds = seconds
-        self.is_over = False
-        self._error: Exception | None = None
-        self._exchange: Exchange[ResponseT] | None = None
-        self._history: LinkHistory | None = None
-
-    def start(self, session: ClientSession, now: float) -> None:
-        """Start the exchange; what is wrong with the request is for its caller."""
-        self.is_over = True
-        if self.request is not None:
-            self._history = session.history
-            try:
-                self._exchange = session.start(self.request, self.unit, self.seconds, now)
-            except Exception as error:  # noqa: BLE001
-                self._error = error
-
-    def started(self) -> tuple[Exchange[ResponseT], LinkHistory]:
-        """The exchange and its link, for its caller; raises what is wrong with the request."""
-        if self._exchange is None or self._history is None:
-            raise self._error or RuntimeError("the exchange was not started")
-        return self._exchange, self._history
+        except (OSError, ValueError, OverflowError) as error:  # a host name may be no name
+            raise turns.open_failed(error, current_time()) from error
+        turns.opened(link)

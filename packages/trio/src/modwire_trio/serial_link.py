@@ -2,67 +2,43 @@
 
 from __future__ import annotations
 
-import io
 import os
 import select
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-import serial
-import serial.rs485
 import trio
+from trio import CancelScope
+
+from modwire_sync.ports import count_overruns, descriptor, open_port
 
 from .links import DescriptorLink, Link
 
 if TYPE_CHECKING:
+    import serial
     from outcome import Outcome
-    from serial.rs485 import RS485Settings
 
-    from modwire.serial_settings import SerialSettings
+    from modwire.serial_settings import Rs485Settings, SerialSettings
 
-_READ_TIMEOUT = 1.0  # seconds for which a thread reads that nobody may wait for any more
+_READ_TIMEOUT = 1.0  # seconds for which a thread reads on after its caller was cancelled
 
 
 async def open_link(
     port: str,
     settings: SerialSettings,
     *,
-    rs485: RS485Settings | bool | None,
+    rs485: Rs485Settings | bool | None,
     exclusive: bool,
-) -> Link:
-    """The link on a port that is opened now; raises OSError, and ValueError as the driver does."""
+) -> SerialLink | ThreadLink:
+    """Open a port and return its link; raises OSError, and ValueError as the driver does."""
     open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
-    # What stands behind a URL may take its time, such as that of a connection.
+    # A URL may stand for something that takes its time, such as a connection.
     opened = await trio.to_thread.run_sync(open_it) if "://" in port else open_it()
-    character_time = settings.character_time
     number = descriptor(opened)
     if number is None:
-        return PortLink(opened, character_time)
-    return SerialLink(opened, number, character_time)
-
-
-def open_port(
-    port: str,
-    settings: SerialSettings,
-    *,
-    rs485: RS485Settings | bool | None,
-    exclusive: bool,
-) -> serial.Serial:
-    """The open port; raises OSError, and ValueError for what the driver does not know."""
-    opened: serial.Serial = serial.serial_for_url(
-        port,
-        **settings.port_arguments(os.path.realpath(port)),
-        timeout=0,
-        exclusive=True if exclusive else None,
-    )
-    if rs485:
-        try:
-            opened.rs485_mode = serial.rs485.RS485Settings() if rs485 is True else rs485
-        except BaseException:
-            opened.close()
-            raise
-    return opened
+        return ThreadLink(opened, settings.character_time)
+    return SerialLink(opened, number, settings.character_time)
 
 
 class SerialLink(DescriptorLink):
@@ -70,109 +46,110 @@ class SerialLink(DescriptorLink):
 
     def __init__(self, port: serial.Serial, number: int, character_time: float) -> None:
         os.set_blocking(number, False)
-        self._port = port
+        self.port = port
         super().__init__(
-            number, partial(os.read, number), partial(os.write, number), character_time
+            number, self._read_some, lambda data: os.write(number, data), character_time
         )
-        self._descriptor = number
 
-    async def receive(self) -> bytes | None:
+    def _read_some(self, size: int) -> bytes:
+        """Read what is there; BlockingIOError if that is nothing, OSError if the port is gone."""
+        is_readable = self._is_readable()
+        data = os.read(self._number, size)
         # pyserial sets terminals so that b"" also means no bytes yet, and trio may wake up early;
         # one that is readable and has no bytes has hung up.
-        data = await super().receive()
-        return None if data == b"" and not self._is_readable() else data
+        if not data and not is_readable:
+            raise BlockingIOError
+        return data
 
     def _is_readable(self) -> bool:
         poll = select.poll()  # select() knows no descriptors from 1024 on
-        poll.register(self._descriptor, select.POLLIN)
+        poll.register(self._number, select.POLLIN)
         return bool(poll.poll(0))
 
-    def arrived(self) -> bytes | None:
-        return super().arrived() or None
+    def count_overruns(self) -> int | None:
+        """Number of times that the port has lost characters; None if nobody knows."""
+        return count_overruns(self._number)
 
     def _close(self) -> None:
-        self._port.close()
+        self.port.close()
 
 
-class PortLink(Link):
-    """A port where nothing can be waited for but a read: on Windows, and some of pyserial's URLs.
+class ThreadLink(Link):
+    """A port that a thread has to read: on Windows, and behind some of pyserial's URLs.
 
-    A thread reads. If its caller is cancelled, the reading goes on for a while, and the next
-    caller has what it brings.
+    If the caller is cancelled the thread reads on for a while, and the next caller gets its bytes.
     """
 
     def __init__(self, port: serial.Serial, character_time: float) -> None:
-        self._port = port
+        super().__init__()
+        self.port = port
         self._character_time = character_time
         port.timeout = _READ_TIMEOUT
         # Elsewhere than on Windows, 0 would mean that nothing may be written.
         port.write_timeout = 0 if os.name == "nt" else None
         self._is_reading = False
-        self._arrived: Outcome[bytes] | None = None
+        self._outcome: Outcome[bytes] | None = None
         self._alarm = trio.Event()
 
-    def send(self, data: bytes) -> float:
-        self._port.write(data)
+    def send(self, data: bytes, now: float) -> float:
+        self.port.write(data)
         return len(data) * self._character_time
 
-    async def receive(self) -> bytes | None:
-        if not self._is_reading and self._arrived is None:
+    def withdraw(self, adu: bytes) -> bool:
+        return True  # nothing ever waits for room
+
+    async def receive(self, until: float) -> bytes | OSError | None:
+        if not self._is_reading and self._outcome is None:
             self._is_reading = True
             self._alarm = trio.Event()
             token = trio.lowlevel.current_trio_token()
             trio.lowlevel.start_thread_soon(self._read, partial(self._deliver, token))
-        await self._alarm.wait()
-        return self._take()
+        with CancelScope(deadline=until) as self._scope:
+            await self._alarm.wait()
+        try:
+            return self._take()
+        except OSError as error:
+            return error
 
     def _read(self) -> bytes:
-        data: bytes = self._port.read(1)
-        return data + self._port.read(self._port.in_waiting) if data else b""
+        data: bytes = self.port.read(1)
+        return data + self.port.read(self.port.in_waiting) if data else b""
 
-    def _deliver(self, token: trio.lowlevel.TrioToken, arrived: Outcome[bytes]) -> None:
+    def _deliver(self, token: trio.lowlevel.TrioToken, outcome: Outcome[bytes]) -> None:
         with suppress(trio.RunFinishedError):
-            token.run_sync_soon(self._arrive, arrived)
+            token.run_sync_soon(self._arrive, outcome)
 
-    def _arrive(self, arrived: Outcome[bytes]) -> None:
+    def _arrive(self, outcome: Outcome[bytes]) -> None:
         self._is_reading = False
-        self._arrived = arrived
+        self._outcome = outcome
         self._alarm.set()
 
     def _take(self) -> bytes | None:
-        arrived, self._arrived = self._arrived, None
-        if arrived is None:
+        outcome, self._outcome = self._outcome, None
+        if outcome is None:
             return None
         try:
-            return arrived.unwrap() or None
+            return outcome.unwrap() or None
         except OSError:
             raise
         except Exception as error:  # what drivers raise when the port is closed
             raise OSError(f"cannot read: {error}") from error
 
-    def arrived(self) -> bytes | None:
-        if self._arrived is not None:
+    def receive_now(self) -> bytes | None:
+        if self._outcome is not None:
             return self._take()
         if self._is_reading:
             return None
-        waiting: bytes = self._port.read(self._port.in_waiting)
+        waiting: bytes = self.port.read(self.port.in_waiting)
         return waiting or None
 
-    async def close(self) -> None:
-        self.cut()
+    def count_overruns(self) -> int | None:
+        """Return None: the system does not tell."""
+        return None
 
     def cut(self) -> bool:
         self._alarm.set()
-        if self._is_reading and hasattr(self._port, "cancel_read"):
-            self._port.cancel_read()
-        self._port.close()
+        if self._is_reading and hasattr(self.port, "cancel_read"):
+            self.port.cancel_read()
+        self.port.close()
         return True
-
-
-def descriptor(port: serial.Serial) -> int | None:
-    """What trio can wait for with this port; None if there is no such thing."""
-    if os.name != "posix":
-        return None
-    try:
-        number: int = port.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        return None
-    return number

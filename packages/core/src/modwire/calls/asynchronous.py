@@ -3,92 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from ..messages.bit_access import (
-    ReadCoilsRequest,
-    ReadDiscreteInputsRequest,
-    WriteMultipleCoilsRequest,
-    WriteSingleCoilRequest,
-)
-from ..messages.encapsulated import CanopenGeneralReferenceRequest, ReadDeviceIdCode
-from ..messages.file_access import (
-    FileRecord,
-    FileRecordData,
-    ReadFileRecordRequest,
-    WriteFileRecordRequest,
-)
-from ..messages.register_access import (
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-    WriteMultipleRegistersRequest,
-    WriteSingleRegisterRequest,
-)
-from ..messages.register_operations import (
-    MaskWriteRegisterRequest,
-    ReadFifoQueueRequest,
-    ReadWriteMultipleRegistersRequest,
-)
-from .async_diagnostics import AsyncDiagnostics
-from .steps import IdentificationReading, add_common
+from .. import messages
+from ..messages import DiagnosticsSubFunction as Sub
+from ..messages import Request, Response
+from .steps import IdentificationReading, add_common, delimiter_word
+
+ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 @add_common
-class AsyncCalls(AsyncDiagnostics):
-    """A method for every function of MODBUS Application Protocol V1.1b3, based on `call`.
+class AsyncCalls:
+    """A method for every function of MODBUS Application Protocol V1.1b3; a subclass defines `call`.
 
-    A subclass defines `call`. Addresses are those on the wire, 0..65535, and sections are those
-    of the specification. Every method takes `unit`, the unit id, and `timeout`, the seconds that
-    the answer may take. Unit 0 on a serial line is a broadcast: only for writes, and without an
-    answer.
+    Addresses are those on the wire, 0..65535; sections are those of the specification. `unit` is
+    the unit id, `timeout` the seconds that the answer may take. On a serial line unit 0 is a
+    broadcast: only for writes, and without an answer.
     """
 
     __slots__ = ()
+
+    async def call(
+        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
+    ) -> ResponseT:
+        """Send `request` to `unit` and return its response, which may take `timeout` seconds.
+
+        A request that is never answered, a broadcast or function 8, sub-function 4, returns None
+        once it is sent.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define call(request, *, unit=None, timeout=None)"
+        )
 
     async def read_coils(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[bool]:
         """Function 1: read `count` (1..2000) coils from `address` on; True is ON (section 6.1)."""
-        response = await self.call(ReadCoilsRequest(address, count), unit=unit, timeout=timeout)
-        return list(response.bits)
+        request = messages.ReadCoilsRequest(address, count)
+        return list((await self.call(request, unit=unit, timeout=timeout)).bits)
 
     async def read_discrete_inputs(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[bool]:
         """Function 2: read `count` (1..2000) discrete inputs from `address` on (section 6.2)."""
-        response = await self.call(
-            ReadDiscreteInputsRequest(address, count), unit=unit, timeout=timeout
-        )
-        return list(response.bits)
+        request = messages.ReadDiscreteInputsRequest(address, count)
+        return list((await self.call(request, unit=unit, timeout=timeout)).bits)
 
     async def read_holding_registers(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[int]:
         """Function 3: read `count` (1..125) holding registers from `address` on (section 6.3)."""
-        response = await self.call(
-            ReadHoldingRegistersRequest(address, count), unit=unit, timeout=timeout
-        )
-        return list(response.registers)
+        request = messages.ReadHoldingRegistersRequest(address, count)
+        return list((await self.call(request, unit=unit, timeout=timeout)).registers)
 
     async def read_input_registers(
         self, address: int, count: int = 1, *, unit: int | None = None, timeout: float | None = None
     ) -> list[int]:
         """Function 4: read `count` (1..125) input registers from `address` on (section 6.4)."""
-        response = await self.call(
-            ReadInputRegistersRequest(address, count), unit=unit, timeout=timeout
-        )
-        return list(response.registers)
+        request = messages.ReadInputRegistersRequest(address, count)
+        return list((await self.call(request, unit=unit, timeout=timeout)).registers)
 
     async def write_coil(
         self, address: int, value: bool, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
         """Function 5: set the coil at `address` to ON (True) or OFF (section 6.5)."""
-        await self.call(WriteSingleCoilRequest(address, value), unit=unit, timeout=timeout)
+        request = messages.WriteSingleCoilRequest(address, value)
+        await self.call(request, unit=unit, timeout=timeout)
 
     async def write_register(
         self, address: int, value: int, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
         """Function 6: set the holding register at `address` to `value`, 0..65535 (section 6.6)."""
-        await self.call(WriteSingleRegisterRequest(address, value), unit=unit, timeout=timeout)
+        request = messages.WriteSingleRegisterRequest(address, value)
+        await self.call(request, unit=unit, timeout=timeout)
 
     async def write_coils(
         self,
@@ -99,7 +87,8 @@ class AsyncCalls(AsyncDiagnostics):
         timeout: float | None = None,
     ) -> None:
         """Function 15: set 1 to 1968 coils from `address` on to `values` (section 6.11)."""
-        await self.call(WriteMultipleCoilsRequest(address, values), unit=unit, timeout=timeout)
+        request = messages.WriteMultipleCoilsRequest(address, values)
+        await self.call(request, unit=unit, timeout=timeout)
 
     async def write_registers(
         self,
@@ -110,7 +99,8 @@ class AsyncCalls(AsyncDiagnostics):
         timeout: float | None = None,
     ) -> None:
         """Function 16: set 1 to 123 registers from `address` on to `values` (section 6.12)."""
-        await self.call(WriteMultipleRegistersRequest(address, values), unit=unit, timeout=timeout)
+        request = messages.WriteMultipleRegistersRequest(address, values)
+        await self.call(request, unit=unit, timeout=timeout)
 
     async def mask_write_register(
         self,
@@ -126,9 +116,8 @@ class AsyncCalls(AsyncDiagnostics):
         It becomes (current AND `and_mask`) OR (`or_mask` AND NOT `and_mask`): bits that are 1 in
         `and_mask` stay, the others are those of `or_mask`. Both masks are 0..65535.
         """
-        await self.call(
-            MaskWriteRegisterRequest(address, and_mask, or_mask), unit=unit, timeout=timeout
-        )
+        request = messages.MaskWriteRegisterRequest(address, and_mask, or_mask)
+        await self.call(request, unit=unit, timeout=timeout)
 
     async def read_write_registers(
         self,
@@ -140,25 +129,21 @@ class AsyncCalls(AsyncDiagnostics):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> list[int]:
-        """Function 23: write holding registers, then read some, in one request (section 6.17).
-
-        Sets 1 to 121 registers from `write_address` on to `values`, then returns `read_count`
-        (1..125) registers from `read_address` on.
-        """
-        request = ReadWriteMultipleRegistersRequest(read_address, read_count, write_address, values)
-        response = await self.call(request, unit=unit, timeout=timeout)
-        return list(response.registers)
+        """Function 23: write 1..121 holding registers, then read 1..125, in one request (6.17)."""
+        request = messages.ReadWriteMultipleRegistersRequest(
+            read_address, read_count, write_address, values
+        )
+        return list((await self.call(request, unit=unit, timeout=timeout)).registers)
 
     async def read_fifo_queue(
         self, address: int, *, unit: int | None = None, timeout: float | None = None
     ) -> list[int]:
         """Function 24: read the 0 to 31 registers in the FIFO queue at `address` (section 6.18).
 
-        The oldest comes first, and the queue is not changed. The device refuses a longer queue
-        with exception 03.
+        The oldest comes first; the queue is not changed. A longer one is refused with exception 03.
         """
-        response = await self.call(ReadFifoQueueRequest(address), unit=unit, timeout=timeout)
-        return list(response.registers)
+        request = messages.ReadFifoQueueRequest(address)
+        return list((await self.call(request, unit=unit, timeout=timeout)).registers)
 
     async def read_file_record(
         self,
@@ -173,13 +158,12 @@ class AsyncCalls(AsyncDiagnostics):
 
         `file` is 1..65535, `record` 0..9999; `record` + `count` is at most 10000.
         """
-        request = ReadFileRecordRequest([FileRecord(file, record, count)])
-        response = await self.call(request, unit=unit, timeout=timeout)
-        return list(response.records[0])
+        request = messages.ReadFileRecordRequest([messages.FileRecord(file, record, count)])
+        return list((await self.call(request, unit=unit, timeout=timeout)).records[0])
 
     async def read_file_records(
         self,
-        records: Sequence[FileRecord | tuple[int, int, int]],
+        records: Sequence[messages.FileRecord | tuple[int, int, int]],
         *,
         unit: int | None = None,
         timeout: float | None = None,
@@ -189,7 +173,8 @@ class AsyncCalls(AsyncDiagnostics):
         Returns the registers of each, in that order. The answer has 2 + 2 * count bytes for each,
         and at most 245 in all. The ranges are those of `read_file_record`.
         """
-        response = await self.call(ReadFileRecordRequest(records), unit=unit, timeout=timeout)
+        request = messages.ReadFileRecordRequest(records)
+        response = await self.call(request, unit=unit, timeout=timeout)
         return [list(values) for values in response.records]
 
     async def write_file_record(
@@ -205,15 +190,12 @@ class AsyncCalls(AsyncDiagnostics):
 
         `file` is 1..65535, `record` 0..9999; `record` + their number is at most 10000.
         """
-        await self.call(
-            WriteFileRecordRequest([FileRecordData(file, record, values)]),
-            unit=unit,
-            timeout=timeout,
-        )
+        request = messages.WriteFileRecordRequest([messages.FileRecordData(file, record, values)])
+        await self.call(request, unit=unit, timeout=timeout)
 
     async def write_file_records(
         self,
-        records: Sequence[FileRecordData | tuple[int, int, Sequence[int]]],
+        records: Sequence[messages.FileRecordData | tuple[int, int, Sequence[int]]],
         *,
         unit: int | None = None,
         timeout: float | None = None,
@@ -223,11 +205,12 @@ class AsyncCalls(AsyncDiagnostics):
         The request has 7 bytes for each and 2 for each value, and at most 251 in all. The ranges
         are those of `write_file_record`.
         """
-        await self.call(WriteFileRecordRequest(records), unit=unit, timeout=timeout)
+        request = messages.WriteFileRecordRequest(records)
+        await self.call(request, unit=unit, timeout=timeout)
 
     async def read_device_identification(
         self,
-        read_code: int = ReadDeviceIdCode.BASIC,
+        read_code: int = messages.ReadDeviceIdCode.BASIC,
         object_id: int = 0,
         *,
         unit: int | None = None,
@@ -248,9 +231,169 @@ class AsyncCalls(AsyncDiagnostics):
     async def canopen_general_reference(
         self, data: bytes, *, unit: int | None = None, timeout: float | None = None
     ) -> bytes:
-        """Function 43/13: send CANopen `data`, return the data of the answer (section 6.20).
+        """Function 43/13: send at most 251 bytes of CANopen (CiA 309-2), return as many (6.20)."""
+        request = messages.CanopenGeneralReferenceRequest(data)
+        return (await self.call(request, unit=unit, timeout=timeout)).data
 
-        Both have at most 251 bytes, which CiA 309-2 defines.
+    async def read_exception_status(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 7: read the eight exception status outputs, the first in bit 0 (section 6.7)."""
+        request = messages.ReadExceptionStatusRequest()
+        return (await self.call(request, unit=unit, timeout=timeout)).status
+
+    async def return_query_data(
+        self,
+        data: int | Sequence[int] = 0,
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> list[int]:
+        """Function 8, sub-function 0: test the line by an echo of one word or of 1 to 125 (6.8)."""
+        return list((await self._diagnose(Sub.RETURN_QUERY_DATA, unit, timeout, data)).data)
+
+    async def restart_communications(
+        self, clear_log: bool = False, *, unit: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Function 8, sub-function 1: restart the port and clear its counters (section 6.8).
+
+        True for `clear_log` clears the event log too. It ends listen-only mode, but a device in
+        that mode does not answer, so the call raises ResponseTimeoutError.
         """
-        response = await self.call(CanopenGeneralReferenceRequest(data), unit=unit, timeout=timeout)
-        return response.data
+        data = 0xFF00 if clear_log else 0
+        await self._diagnose(Sub.RESTART_COMMUNICATIONS_OPTION, unit, timeout, data)
+
+    async def return_diagnostic_register(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 2: read the diagnostic register, 16 device-specific bits."""
+        return (await self._diagnose(Sub.RETURN_DIAGNOSTIC_REGISTER, unit, timeout)).data[0]
+
+    async def change_ascii_input_delimiter(
+        self, delimiter: str, *, unit: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Function 8, sub-function 3: end ASCII frames by an ASCII character, not by LF (6.8)."""
+        data = delimiter_word(delimiter)
+        await self._diagnose(Sub.CHANGE_ASCII_INPUT_DELIMITER, unit, timeout, data)
+
+    async def force_listen_only_mode(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Function 8, sub-function 4: switch the device to listen-only mode (section 6.8).
+
+        The device does not answer this request, nor any other until `restart_communications`.
+        """
+        await self._diagnose(Sub.FORCE_LISTEN_ONLY_MODE, unit, timeout)
+
+    async def clear_counters(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Function 8, sub-function 10: set all counters and the diagnostic register to 0 (6.8)."""
+        await self._diagnose(Sub.CLEAR_COUNTERS_AND_DIAGNOSTIC_REGISTER, unit, timeout)
+
+    async def return_bus_message_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 11: count the messages on the bus, for any unit (6.8)."""
+        return (await self._diagnose(Sub.RETURN_BUS_MESSAGE_COUNT, unit, timeout)).data[0]
+
+    async def return_bus_communication_error_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 12: count CRC, parity, overrun and length errors (6.8)."""
+        sub = Sub.RETURN_BUS_COMMUNICATION_ERROR_COUNT
+        return (await self._diagnose(sub, unit, timeout)).data[0]
+
+    async def return_bus_exception_error_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 13: count the exceptions, those of broadcasts too (6.8)."""
+        return (await self._diagnose(Sub.RETURN_BUS_EXCEPTION_ERROR_COUNT, unit, timeout)).data[0]
+
+    async def return_server_message_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 14: count the messages for this unit and broadcasts (6.8)."""
+        return (await self._diagnose(Sub.RETURN_SERVER_MESSAGE_COUNT, unit, timeout)).data[0]
+
+    async def return_server_no_response_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 15: count the messages without any answer (6.8)."""
+        return (await self._diagnose(Sub.RETURN_SERVER_NO_RESPONSE_COUNT, unit, timeout)).data[0]
+
+    async def return_server_nak_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 16: count the messages answered with exception 07 (6.8)."""
+        return (await self._diagnose(Sub.RETURN_SERVER_NAK_COUNT, unit, timeout)).data[0]
+
+    async def return_server_busy_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 17: count the messages answered with exception 06 (6.8)."""
+        return (await self._diagnose(Sub.RETURN_SERVER_BUSY_COUNT, unit, timeout)).data[0]
+
+    async def return_bus_character_overrun_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 18: count the messages lost to character overruns (6.8)."""
+        return (await self._diagnose(Sub.RETURN_BUS_CHARACTER_OVERRUN_COUNT, unit, timeout)).data[0]
+
+    async def clear_overrun_counter(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Function 8, sub-function 20: set the overrun counter and its flag to 0 (6.8)."""
+        await self._diagnose(Sub.CLEAR_OVERRUN_COUNTER_AND_FLAG, unit, timeout)
+
+    async def get_modbus_plus_statistics(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> list[int]:
+        """Function 8, sub-function 21, not in the specification: read Modbus Plus statistics."""
+        data = messages.ModbusPlusOperation.GET_STATISTICS
+        return list((await self._diagnose(Sub.GET_CLEAR_MODBUS_PLUS, unit, timeout, data)).data)
+
+    async def clear_modbus_plus_statistics(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> None:
+        """Function 8, sub-function 21: set the statistics of a Modbus Plus node to 0."""
+        data = messages.ModbusPlusOperation.CLEAR_STATISTICS
+        await self._diagnose(Sub.GET_CLEAR_MODBUS_PLUS, unit, timeout, data)
+
+    async def get_comm_event_counter(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> messages.GetCommEventCounterResponse:
+        """Function 11: read `.status` and `.event_count` (section 6.9).
+
+        The count is that of requests completed without an exception; the status is 0xFFFF while
+        the device still processes a program command, otherwise 0.
+        """
+        request = messages.GetCommEventCounterRequest()
+        return await self.call(request, unit=unit, timeout=timeout)
+
+    async def get_comm_event_log(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> messages.GetCommEventLogResponse:
+        """Function 12: read `.status`, `.event_count`, `.message_count`, `.events` (section 6.10).
+
+        `.events` has 0 to 64 bytes, one for each event, the newest first.
+        """
+        request = messages.GetCommEventLogRequest()
+        return await self.call(request, unit=unit, timeout=timeout)
+
+    async def report_server_id(
+        self, id_length: int | None = None, *, unit: int | None = None, timeout: float | None = None
+    ) -> messages.ReportServerIdResponse:
+        """Function 17: read `.server_id`, `.run_indicator`, `.additional_data` (section 6.13).
+
+        The length of the id is device-specific and not in the answer: it has `id_length` bytes, or
+        ends before the first 00 or FF after its first byte if that is None.
+        """
+        request = messages.ReportServerIdRequest(id_length)
+        return await self.call(request, unit=unit, timeout=timeout)
+
+    async def _diagnose(
+        self, sub: Sub, unit: int | None, timeout: float | None, data: int | Sequence[int] = 0
+    ) -> messages.DiagnosticsResponse:
+        request = messages.DiagnosticsRequest(sub, data)
+        return await self.call(request, unit=unit, timeout=timeout)

@@ -7,7 +7,7 @@ them for an `Endpoint`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..endpoint import Endpoint, network_name, path_name
 from ..framing import FRAMINGS
@@ -33,7 +33,14 @@ ClientT = TypeVar("ClientT")
 
 
 class ClientBase:
-    """What every client shows of itself; constructors end in `_set_up`."""
+    """A client of any package; constructors end in `_set_up`.
+
+    The link is opened on entering `with`, or by the first call; when it is lost, by the next call.
+    After the second failure in a row to open it there are pauses, 0.1 s to 5 s: a call that has
+    time enough waits until one is over, others raise `ConnectionLostError` at once. A connection
+    that the server closed while it was idle is opened anew before anything is sent; if it only
+    turns out when the answer does not come, a request that writes nothing is sent again, once.
+    """
 
     name: str
     """What errors and logs call the peer."""

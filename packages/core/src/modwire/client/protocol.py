@@ -151,7 +151,7 @@ class ClientProtocol:
 
     def _send_next(self, now: float) -> bytes:
         """One frame on a line without transaction ids, if the line and the unit are free."""
-        if self._open or now < self._quiet_from():
+        if self._open or now < max(self._sent_at, self._heard_at) + self._line_silence:
             return b""
         owing = self._late.units
         for exchange in self._queue:
@@ -228,7 +228,7 @@ class ClientProtocol:
                     if not self._ends(exchange, frame, error):
                         continue
                 del self._open[exchange.transaction]
-                if not self._has_transactions:
+                if exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest):
                     self._answered(exchange)
 
     def receive_datagram(self, data: bytes, now: float) -> None:
@@ -253,7 +253,9 @@ class ClientProtocol:
         return True
 
     def _answered(self, exchange: Exchange[Response]) -> None:
-        """An exchange on a line without transaction ids has its answer."""
+        """See to what follows from an answer without a transaction id."""
+        if self._has_transactions:
+            return
         if exchange.sent > 1:  # each further attempt may bring one more
             self._late.note_unit(exchange.unit, exchange.sent - 1, exchange.deadline)
         if isinstance(exchange.request, DiagnosticsRequest) and exchange.error is None:

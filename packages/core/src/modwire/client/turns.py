@@ -115,6 +115,8 @@ class Turns(Generic[LinkT, WaiterT]):
         self.waiting: dict[AnyExchange, WaiterT] = {}
         self.reason: Exception | None = None
         """Why there is no link."""
+        self.failures = 0
+        """Number of times that the link could not be opened; callers that wait share one."""
         self._wake = wake
         self._discard = discard
         self._looks_always = not framing.has_transactions
@@ -147,11 +149,13 @@ class Turns(Generic[LinkT, WaiterT]):
             raise self.no_link(f"{self.reason}; the next try is in {pause:.1f} s")
         return pause
 
-    def open_failed(self, error: Exception, now: float) -> None:
-        """The link could not be opened: increase the back-off."""
+    def open_failed(self, error: Exception, now: float) -> ConnectionLostError:
+        """The link could not be opened: increase the back-off. Return the error of the call."""
         self.reason = error
+        self.failures += 1
         self._backoff.failed(now)
         self._note("%s: cannot be opened: %s", self.name, error)
+        return self.no_link(error)
 
     def no_link(self, reason: object) -> ConnectionLostError:
         """Return the error for a call that needs a link which cannot be opened."""
@@ -205,22 +209,31 @@ class Turns(Generic[LinkT, WaiterT]):
         """Start an exchange, after taking what has arrived; None if the link turns out lost.
 
         If nobody receives, its caller is the `receiver` from here on, and the request is sent.
-        Wait until its `deadline`, or call `step` at once if that is 0: it was not sent yet.
-        Raises ValueError as `ClientProtocol.start` does.
+        Unless it is done because that failed, wait until its `deadline`; that is 0 if it was not
+        sent yet. Raises ValueError as `ClientProtocol.start` does.
         """
-        history = self._history
-        if now - history.heard > history.quiet and self.receiver is None and self.link is not None:
-            data = self._look(self.link, now)
-            if data is not None:
-                self._take_arrived(data, now)
-        if self.link is None:
+        if self.needs_look(now):
+            self._take_arrived(now)
+        link = self.link
+        if link is None:
             return None
         exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
-        exchange.history = history
+        exchange.history = self._history
         if self.receiver is None:
             self.receiver = exchange
-            self.send(now)
+            try:
+                self.send(now)
+            except BaseException:
+                self.leave(exchange)  # the caller was interrupted
+                raise
+            if self.link is not link:
+                self.leave(exchange)  # the link was lost
         return exchange
+
+    def needs_look(self, now: float) -> bool:
+        """True if `begin` takes what has arrived first; it has to be there for `receive_now`."""
+        history = self._history
+        return self.receiver is None and now - history.heard > history.quiet
 
     def step(
         self,
@@ -273,10 +286,10 @@ class Turns(Generic[LinkT, WaiterT]):
     def give_up(self, exchange: AnyExchange, now: float) -> None:
         """The caller of `exchange` was interrupted while it waited: nobody else notices."""
         link = self.link
-        if link is not None and not exchange.done:
+        if link is not None:
             if link.is_sending and not link.withdraw(self._adu(exchange)):
                 self.break_off()
-            else:
+            elif not exchange.done:
                 self.protocol.cancel(exchange, now)
         exchange.cancelled = True
         self.leave(exchange)
@@ -345,23 +358,19 @@ class Turns(Generic[LinkT, WaiterT]):
         if self.waiting:
             self.wake_done()
 
-    def _look(self, link: LinkT, now: float) -> bytes | None:
-        try:
-            return link.receive_now()
-        except OSError as error:
-            self.lost(error, now)
-            return None
-
-    def _take_arrived(self, data: bytes, now: float) -> None:
-        """Take what came while nobody was receiving, `data` first."""
-        found: bytes | None = data
+    def _take_arrived(self, now: float) -> None:
+        """Take what came while nobody was receiving."""
         for _ in range(_MOST_READS):
+            if self.link is None:
+                return
+            found: bytes | OSError | None
+            try:
+                found = self.link.receive_now()
+            except OSError as error:
+                found = error
             if found is None:
                 return
             self.take(found, now)
-            if self.link is None:
-                return
-            found = self._look(self.link, now)
 
     def _adu(self, exchange: AnyExchange) -> bytes:
         return self.protocol.framing.wrap(exchange.unit, exchange.transaction, exchange.pdu)

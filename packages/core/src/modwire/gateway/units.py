@@ -87,7 +87,8 @@ class GatewayUnits(Units, Generic[ClientT]):
         self._make_other: Callable[[int], BaseUnit] | None = None  # for all other ids
         self._others: dict[int, BaseUnit] = {}
         self._nowhere = _Nowhere()
-        self._zero = _Nowhere(blocking=True)
+        self._zero = _Nowhere()
+        self._zero.waits = Waits.LOOP  # servers look whether it is a broadcast, which may wait
         self.add_line(line, units, timeout=timeout)
 
     def _new_line(self, client: ClientT, rules: Rules) -> Line:

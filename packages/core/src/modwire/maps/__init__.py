@@ -11,62 +11,11 @@
 programs that do not use it do not pay for it.
 """
 
+from . import kinds
 from .image import AnyPoint
-from .kinds import (
-    Place,
-    array,
-    bcd,
-    bit,
-    bit_field,
-    bits,
-    coil,
-    coils,
-    discrete_input,
-    discrete_inputs,
-    enum,
-    float16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    point,
-    string,
-    uint8,
-    uint16,
-    uint32,
-    uint64,
-)
+from .kinds import *  # noqa: F403
 from .points import Point
 from .register_map import RegisterMap
 
-__all__ = [
-    "AnyPoint",
-    "Place",
-    "Point",
-    "RegisterMap",
-    "array",
-    "bcd",
-    "bit",
-    "bit_field",
-    "bits",
-    "coil",
-    "coils",
-    "discrete_input",
-    "discrete_inputs",
-    "enum",
-    "float16",
-    "float32",
-    "float64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "point",
-    "string",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-]
+__all__ = ["AnyPoint", "Point", "RegisterMap"]
+__all__ += kinds.__all__

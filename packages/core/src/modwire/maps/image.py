@@ -5,7 +5,7 @@ A map is an image, and its points look into it, so points that share a register 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..messages.bit_access import (
@@ -161,27 +161,26 @@ def plan_writes(image: Image, points: Sequence[AnyPoint]) -> list[Write]:
                 f"{point.where} cannot be written, only coils and holding registers can"
             )
     whole = [point for point in points if point.mask == WHOLE]
-    writes: list[Write] = []
-    run: list[AnyPoint] = []
+    runs: list[list[AnyPoint]] = []
     table, start, stop = "", 0, 0
-    for point in sorted(whole, key=lambda point: (point.span.table, point.span.address)):
+    for point in sorted(whole, key=lambda point: point.span):
         span = point.span
-        longest = _MOST_WRITTEN[span.table]
-        if span.table == table and span.address <= stop and max(stop, span.stop) <= start + longest:
-            run.append(point)
-            stop = max(stop, span.stop)
-            continue
-        writes += _writes(image, run, table, start, stop)
-        run, table, start, stop = [point], span.table, span.address, span.stop
-    writes += _writes(image, run, table, start, stop)
+        longest = start + _MOST_WRITTEN[span.table]
+        if span.table != table or span.address > stop or max(stop, span.stop) > longest:
+            runs.append([])
+            table, start, stop = span.table, span.address, 0
+        runs[-1].append(point)
+        stop = max(stop, span.stop)
+    writes = [write for run in runs for write in _writes(image, run)]
 
-    covered = {address for point in whole for address in _addresses(point)}
+    registers = [point.span for point in whole if point.span.table == "holding_registers"]
+    covered = {address for span in registers for address in range(span.address, span.stop)}
     parts: dict[int, list[AnyPoint]] = {}
     for point in points:
         if point.mask != WHOLE:
             parts.setdefault(point.span.address, []).append(point)
     for address, fields in sorted(parts.items()):
-        if ("holding_registers", address) in covered:
+        if address in covered:
             continue
         mask = 0
         for field in fields:
@@ -191,31 +190,21 @@ def plan_writes(image: Image, points: Sequence[AnyPoint]) -> list[Write]:
     return writes
 
 
-def _addresses(point: AnyPoint) -> Iterable[tuple[str, int]]:
-    return ((point.span.table, at) for at in range(point.span.address, point.span.stop))
-
-
-def _writes(
-    image: Image, points: Sequence[AnyPoint], table: str, start: int, stop: int
-) -> list[Write]:
-    """Return the requests for consecutive points."""
-    writes: list[Write] = []
-    while points and start < stop:
+def _writes(image: Image, points: Sequence[AnyPoint]) -> Iterator[Write]:
+    """Return the requests for neighbouring points, which are sorted."""
+    table, start = points[0].span.table, points[0].span.address
+    stop = max(point.span.stop for point in points)
+    while start < stop:
         count = min(stop - start, _MOST_WRITTEN[table])
         items = image.raw(AnyPoint(Span(table, start, count)))
         request: AnyRequest
-        if table == "coils":
-            request = (
-                WriteSingleCoilRequest(start, bool(items[0]))
-                if count == 1
-                else WriteMultipleCoilsRequest(start, list(map(bool, items)))
-            )
+        if table == "coils" and count == 1:
+            request = WriteSingleCoilRequest(start, bool(items[0]))
+        elif table == "coils":
+            request = WriteMultipleCoilsRequest(start, list(map(bool, items)))
+        elif count == 1:
+            request = WriteSingleRegisterRequest(start, items[0])
         else:
-            request = (
-                WriteSingleRegisterRequest(start, items[0])
-                if count == 1
-                else WriteMultipleRegistersRequest(start, items)
-            )
+            request = WriteMultipleRegistersRequest(start, items)
         start += count
-        writes.append(Write(request, points if start == stop else ()))
-    return writes
+        yield Write(request, points if start == stop else ())

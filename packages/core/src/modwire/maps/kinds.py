@@ -5,45 +5,50 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 from operator import index
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .. import values
 from ..planner import Span
 from ..values.building import decode_value, encode_value
-from ..values.orders import ABCD, Endian, Order, OrderName, find_order
-from ..values.types import (
-    FLOAT16,
-    FLOAT32,
-    FLOAT64,
-    INT8,
-    INT16,
-    INT32,
-    INT64,
-    UINT8,
-    UINT16,
-    UINT32,
-    UINT64,
-    FloatName,
-    IntegerName,
-    ValueType,
-    array_of,
-    bcd_of,
-    bits_of,
-    enum_of,
-    find_type,
-    scaled,
-    scaled_float,
-    string_of,
-)
+from ..values.orders import ABCD, Order, Ordering, find_order
+from ..values.types import FloatName, IntegerName, ValueType, find_type
 from .points import Point
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+__all__ = [
+    "Place",
+    "array",
+    "bcd",
+    "bit",
+    "bit_field",
+    "bits",
+    "coil",
+    "coils",
+    "discrete_input",
+    "discrete_inputs",
+    "enum",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "point",
+    "string",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
+
 T = TypeVar("T")
 EnumT = TypeVar("EnumT", bound=Enum)
 
 
-class Place(TypedDict, total=False):
+class Place(Ordering, total=False):
     """The keyword arguments of all points in registers.
 
     Exactly one of `holding` and `input` is needed: the address of the first register on the wire,
@@ -54,9 +59,6 @@ class Place(TypedDict, total=False):
     holding: int
     input: int
     unit: str
-    byte_order: Endian
-    word_order: Endian
-    order: Order | OrderName
 
 
 class IntegerPoints:
@@ -78,9 +80,10 @@ class IntegerPoints:
     def __call__(
         self, *, scale: float | None = None, offset: float = 0.0, **place: Unpack[Place]
     ) -> Point[int] | Point[float]:
+        kind = self._kind
         if scale is None and not offset:
-            return _registers(self._kind, place)
-        return _registers(scaled(self._kind, 1.0 if scale is None else scale, offset), place)
+            return _RegisterPoint(kind, place)
+        return _RegisterPoint(values.scaled(kind, 1.0 if scale is None else scale, offset), place)
 
 
 class FloatPoints:
@@ -93,15 +96,16 @@ class FloatPoints:
         self, *, scale: float = 1.0, offset: float = 0.0, **place: Unpack[Place]
     ) -> Point[float]:
         if scale == 1.0 and not offset:
-            return _registers(self._kind, place)
-        return _registers(scaled_float(self._kind, scale, offset), place)
+            return _RegisterPoint(self._kind, place)
+        return _RegisterPoint(values.scaled(self._kind, scale, offset), place)
 
 
-int8, uint8 = IntegerPoints(INT8), IntegerPoints(UINT8)
-int16, uint16 = IntegerPoints(INT16), IntegerPoints(UINT16)
-int32, uint32 = IntegerPoints(INT32), IntegerPoints(UINT32)
-int64, uint64 = IntegerPoints(INT64), IntegerPoints(UINT64)
-float16, float32, float64 = FloatPoints(FLOAT16), FloatPoints(FLOAT32), FloatPoints(FLOAT64)
+int8, uint8 = IntegerPoints(values.INT8), IntegerPoints(values.UINT8)
+int16, uint16 = IntegerPoints(values.INT16), IntegerPoints(values.UINT16)
+int32, uint32 = IntegerPoints(values.INT32), IntegerPoints(values.UINT32)
+int64, uint64 = IntegerPoints(values.INT64), IntegerPoints(values.UINT64)
+float16, float32 = FloatPoints(values.FLOAT16), FloatPoints(values.FLOAT32)
+float64 = FloatPoints(values.FLOAT64)
 
 
 def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
@@ -109,24 +113,24 @@ def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
 
     Word order applies to its registers as to one number, unless the type has `number_size=0`.
     """
-    return _registers(find_type(kind), place)
+    return _RegisterPoint(find_type(kind), place)
 
 
 def string(
     length: int, *, encoding: str = "utf-8", padding: str = "\0", **place: Unpack[Place]
 ) -> Point[str]:
     """Make a point of text, at most `length` bytes, two per register; see `values.string_of`."""
-    return _registers(string_of(length, encoding=encoding, padding=padding), place)
+    return _RegisterPoint(values.string_of(length, encoding=encoding, padding=padding), place)
 
 
 def bcd(digits: int, **place: Unpack[Place]) -> Point[int]:
     """Make a point of `digits` decimal digits, four per register; see `values.bcd_of`."""
-    return _registers(bcd_of(digits), place)
+    return _RegisterPoint(values.bcd_of(digits), place)
 
 
 def bits(count: int, **place: Unpack[Place]) -> Point[Sequence[bool]]:
     """Make a point of `count` bits, 16 per register, starting at bit 0 of the first."""
-    return _registers(bits_of(count), place)
+    return _RegisterPoint(values.bits_of(count), place)
 
 
 @overload
@@ -139,8 +143,8 @@ def array(kind: Any, count: int, **place: Unpack[Place]) -> Point[Any]:
     """Make a point of `count` values of a type, read as a tuple: `array("float32", 10, holding=0)`,
     `array(scaled("int16", 0.1), 4, input=0)`.
     """
-    found: ValueType[Any] = array_of(find_type(kind), count)
-    return _registers(found, place)
+    found: ValueType[Any] = values.array_of(find_type(kind), count)
+    return _RegisterPoint(found, place)
 
 
 def enum(
@@ -154,7 +158,7 @@ def enum(
 
     Reading another value gives `unknown`, or raises InvalidResponseError if that is None.
     """
-    return _registers(enum_of(members, kind, unknown=unknown), place)
+    return _RegisterPoint(values.enum_of(members, kind, unknown=unknown), place)
 
 
 def bit_field(
@@ -225,21 +229,17 @@ def discrete_inputs(address: int, count: int) -> Point[Sequence[bool]]:
     return _several("discrete_inputs", address, count)
 
 
-def _registers(kind: ValueType[T], place: Place) -> Point[T]:
-    if unknown := place.keys() - Place.__annotations__.keys():
-        raise TypeError(
-            f"a point has no {', '.join(sorted(unknown))}, only {', '.join(Place.__annotations__)} "
-            "and what its kind has"
-        )
-    return _RegisterPoint(kind, place)
-
-
 class _RegisterPoint(Point[T]):
     """A point in whole registers; the map gives the order that `place` does not set."""
 
     def __init__(self, kind: ValueType[T], place: Place) -> None:
+        if unknown := place.keys() - Place.__annotations__.keys():
+            raise TypeError(
+                f"a point has no {', '.join(sorted(unknown))}, only "
+                f"{', '.join(Place.__annotations__)} and what its kind has"
+            )
         self._place = place
-        self._order = self._order_within(ABCD)
+        self._take_order(ABCD)
         super().__init__(
             _span(kind.register_count, place.get("holding"), place.get("input")),
             lambda items: decode_value(kind, items, self._order),
@@ -248,11 +248,8 @@ class _RegisterPoint(Point[T]):
         )
 
     def _take_order(self, order: Order) -> None:
-        self._order = self._order_within(order)
-
-    def _order_within(self, order: Order) -> Order:
         place = self._place
-        return find_order(
+        self._order = find_order(
             place.get("byte_order"), place.get("word_order"), place.get("order", order)
         )
 

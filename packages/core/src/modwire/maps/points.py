@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from ..errors import InvalidResponseError
 from ..planner import Span, plan
 from .image import WHOLE, AnyPoint, Image
-from .transfer import Steps, read_steps, run, write_steps
+from .transfer import read_steps, run, write_steps
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..calls import AsyncCalls, BlockingCalls
+    from .transfer import Call
 
 T = TypeVar("T")
 
@@ -90,12 +92,12 @@ class Point(AnyPoint, Generic[T]):
         Raises: what the client's calls raise; InvalidResponseError as `decode` does; TypeError
         for another kind of client.
         """
-        return run(client, self._read_steps(), unit, timeout)
+        return run(client, self._read_steps, unit, timeout)
 
-    def _read_steps(self) -> Steps[T]:
+    async def _read_steps(self, call: Call) -> T:
         image = Image()
         requests = plan([self.span], limits=self.limits)
-        yield from read_steps(image, [self], requests, self.limits)
+        await read_steps(call, image, [self], requests, self.limits)
         return self.decode(image.raw(self))
 
     @overload
@@ -134,4 +136,4 @@ class Point(AnyPoint, Generic[T]):
         """
         image = Image()
         image.set_raw(self, self.encode(value))
-        return run(client, write_steps(image), unit, timeout)
+        return run(client, partial(write_steps, image), unit, timeout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from copy import deepcopy
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
@@ -15,7 +15,7 @@ from ..units.tables import TABLES
 from ..units.unit import Unit
 from ..values.orders import ABCD, find_order
 from .image import WHOLE, AnyPoint, Image
-from .transfer import Steps, read_steps, run, write_steps
+from .transfer import read_steps, run, write_steps
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..calls import AsyncCalls, BlockingCalls
     from ..units.datastore import Datastore
     from ..values.orders import Order, OrderName
+    from .transfer import Call
 
 MapT = TypeVar("MapT", bound="RegisterMap")
 
@@ -137,10 +138,12 @@ class RegisterMap(Image):
         alone, unless there is a planner, which lists it as `unreadable`; ValueError for a point of
         another map, and for points together with a planner; TypeError for another kind of client.
         """
-        return run(client, cls._read_steps(points, planner), unit, timeout)
+        return run(client, partial(cls._read_steps, points, planner), unit, timeout)
 
     @classmethod
-    def _read_steps(cls, points: Sequence[AnyPoint], planner: Planner | None) -> Steps[Self]:
+    async def _read_steps(
+        cls, points: Sequence[AnyPoint], planner: Planner | None, call: Call
+    ) -> Self:
         image = cls()
         wanted: Iterable[AnyPoint] = points or cls.points.values()
         if planner is not None:
@@ -157,7 +160,7 @@ class RegisterMap(Image):
                 spans = [point.span for point in wanted]
                 cls._requests = tuple(plan(spans, limits=cls.limits))
             requests = cls._requests
-        yield from read_steps(image, wanted, requests, cls.limits, planner)
+        await read_steps(call, image, wanted, requests, cls.limits, planner)
         return image
 
     @overload
@@ -184,7 +187,7 @@ class RegisterMap(Image):
         Raises: ValueError, with nothing sent, if one of the points cannot be written, such as an
         input; what the client's calls raise; TypeError for another kind of client.
         """
-        return run(client, write_steps(self), unit, timeout)
+        return run(client, partial(write_steps, self), unit, timeout)
 
     def build_unit(self) -> Unit:
         """Return a unit for a server with the points of this map and no other address.
@@ -222,7 +225,7 @@ class RegisterMap(Image):
         try:
             for point in list(changes):
                 span, items = point.span, self.raw(point)
-                block = _block(unit, span.table)
+                block: Block = getattr(unit, span.table)
                 if point.mask != WHOLE:
                     old = block.read(span.address, 1)[0]
                     items = [old & ~point.mask | items[0] & point.mask]
@@ -239,8 +242,8 @@ class RegisterMap(Image):
         """Return a map of the tables of a unit; IllegalDataAddressError if they lack a point."""
         image = cls()
         for point in cls.points.values():
-            span = point.span
-            image.receive(span, _block(unit, span.table).read(span.address, span.count))
+            span, block = point.span, getattr(unit, point.span.table)
+            image.receive(span, block.read(span.address, span.count))
         return image
 
     def as_dict(self) -> dict[str, object]:
@@ -261,23 +264,13 @@ class RegisterMap(Image):
             )
         super().__setattr__(name, value)
 
-    def __copy__(self) -> Self:
-        copied = type(self)()
-        vars(copied).update(vars(self))
-        copied.take({table: self.known(table) for table in TABLES}, self.changes)
-        return copied
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        copied = self.__copy__()
-        vars(copied).update(deepcopy(vars(self), memo))
-        return copied
-
     def __reduce__(self) -> tuple[object, ...]:
-        # Points contain functions, which cannot be pickled; names are enough to find them again.
+        # For copies too. Points contain functions, which can be neither pickled nor copied; names
+        # are enough to find them again.
         known = {table: dict(self.known(table)) for table in TABLES}
-        changes = set(self.changes)
-        names = [name for name, point in self.points.items() if point in changes]
-        return _unpickled, (type(self), known, names, vars(self))
+        names = {point: name for name, point in self.points.items()}
+        changes = [names[point] for point in self.changes if point in names]
+        return _rebuilt, (type(self), known, changes, vars(self))
 
     def __eq__(self, other: object) -> bool:
         """True if both know the same points, with equal registers and bits."""
@@ -304,7 +297,7 @@ class RegisterMap(Image):
         return f"{type(self).__name__}({', '.join(values)})"
 
 
-def _unpickled(
+def _rebuilt(
     kind: type[MapT],
     known: Mapping[str, Mapping[int, int]],
     names: Iterable[str],
@@ -314,13 +307,3 @@ def _unpickled(
     vars(image).update(attributes)
     image.take(known, [kind.points[name] for name in names])
     return image
-
-
-def _block(unit: Datastore, table: str) -> Block:
-    blocks = {
-        "coils": unit.coils,
-        "discrete_inputs": unit.discrete_inputs,
-        "holding_registers": unit.holding_registers,
-        "input_registers": unit.input_registers,
-    }
-    return blocks[table]

@@ -1,16 +1,17 @@
-"""Read and write points through a client: the steps once, and a loop for each kind of client.
+"""Read and write points through a client: the steps once, for both kinds of client.
 
-The steps are a generator. It yields a request and is sent its response; the exception response
-that refuses it is thrown into the generator instead.
+The steps are async functions of a `call`, which sends a request. That of a blocking client never
+suspends, so its steps are complete after the first `send`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator, Iterable
-from typing import TYPE_CHECKING, TypeVar, overload
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from ..calls import AsyncCalls, BlockingCalls
-from ..errors import ExceptionResponseError, IllegalDataAddressError
+from ..errors import IllegalDataAddressError
 from ..messages.base import Response
 from ..messages.bit_access import ReadBitsResponse, ReadCoilsRequest, ReadDiscreteInputsRequest
 from ..messages.register_access import (
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
     from ..messages.base import AnyRequest
 
+    Call: TypeAlias = Callable[[AnyRequest], Awaitable[Response]]
+
 T = TypeVar("T")
-Steps: TypeAlias = "Generator[AnyRequest, Response, T]"
 
 _READS = {
     "coils": ReadCoilsRequest,
@@ -37,70 +39,39 @@ _READS = {
 }
 
 
-@overload
-def run(client: BlockingCalls, steps: Steps[T], unit: int | None, timeout: float | None) -> T: ...
-@overload
 def run(
-    client: AsyncCalls, steps: Steps[T], unit: int | None, timeout: float | None
-) -> Coroutine[object, object, T]: ...
-def run(
-    client: BlockingCalls | AsyncCalls, steps: Steps[T], unit: int | None, timeout: float | None
-) -> object:
+    client: BlockingCalls | AsyncCalls,
+    steps: Callable[[Call], Coroutine[object, object, T]],
+    unit: int | None,
+    timeout: float | None,
+) -> T | Coroutine[object, object, T]:
     """Take `steps` with the calls of `client`; TypeError for another kind of client."""
-    if isinstance(client, BlockingCalls):
-        return _run_blocking(client, steps, unit, timeout)
     if isinstance(client, AsyncCalls):
-        return _run_async(client, steps, unit, timeout)
-    raise TypeError(
-        f"client must be one with BlockingCalls or AsyncCalls, got {type(client).__name__}"
-    )
+        return steps(partial(client.call, unit=unit, timeout=timeout))
+    if not isinstance(client, BlockingCalls):
+        raise TypeError(
+            f"client must be one with BlockingCalls or AsyncCalls, got {type(client).__name__}"
+        )
 
+    async def call(request: AnyRequest) -> Response:
+        return client.call(request, unit=unit, timeout=timeout)
 
-def _run_blocking(
-    client: BlockingCalls, steps: Steps[T], unit: int | None, timeout: float | None
-) -> T:
     try:
-        request = next(steps)
-        while True:
-            try:
-                response = client.call(request, unit=unit, timeout=timeout)
-            except ExceptionResponseError as error:
-                request = steps.throw(error)
-            else:
-                request = steps.send(response)
+        steps(call).send(None)
     except StopIteration as end:
         value: T = end.value
         return value
-    finally:
-        steps.close()
+    raise RuntimeError("the steps of a blocking client must not suspend")
 
 
-async def _run_async(
-    client: AsyncCalls, steps: Steps[T], unit: int | None, timeout: float | None
-) -> T:
-    try:
-        request = next(steps)
-        while True:
-            try:
-                response = await client.call(request, unit=unit, timeout=timeout)
-            except ExceptionResponseError as error:
-                request = steps.throw(error)
-            else:
-                request = steps.send(response)
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    finally:
-        steps.close()
-
-
-def read_steps(
+async def read_steps(
+    call: Call,
     image: Image,
     points: Iterable[AnyPoint],
     requests: Iterable[Span],
     limits: PlanLimits,
     planner: Planner | None = None,
-) -> Steps[None]:
+) -> None:
     """Read `requests` into `image`; one that is refused with 02 is read in parts.
 
     A `planner` of the caller remembers a point that is refused alone, so that the others can be
@@ -111,7 +82,7 @@ def read_steps(
     while pending:
         span = pending.pop()
         try:
-            response = yield _READS[span.table](span.address, span.count)
+            response = await call(_READS[span.table](span.address, span.count))
         except IllegalDataAddressError as error:
             if planner is None:
                 planner = Planner((point.span for point in points), limits)
@@ -127,7 +98,7 @@ def read_steps(
                 image.receive(span, response.registers)
 
 
-def write_steps(image: Image) -> Steps[None]:
+async def write_steps(image: Image, call: Call) -> None:
     """Write the points that were set; those whose request is not answered count as set again.
 
     The requests are made before the first is sent, so points that are set meanwhile are left to
@@ -136,7 +107,7 @@ def write_steps(image: Image) -> Steps[None]:
     unwritten = dict.fromkeys(image.take_changes())
     try:
         for write in plan_writes(image, list(unwritten)):
-            yield write.request
+            await call(write.request)
             for point in write.points:
                 unwritten.pop(point, None)
         unwritten.clear()  # those too that are parts of a register which was written whole

@@ -7,7 +7,7 @@ beside this one; a custom function is one subclass of `Request` and one of `Resp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Generic, NoReturn, Protocol, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from ..errors import (
     ExceptionCode,
@@ -15,6 +15,8 @@ from ..errors import (
     InvalidRequestError,
     InvalidResponseError,
 )
+from ..immutable import Immutable
+from ..immutable import set_field as set_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +26,8 @@ if TYPE_CHECKING:
 
     from .device import Device
 
-    _State: TypeAlias = "dict[str, object] | None"
-
 MAX_PDU = 253  # bytes, section 4.1
 
-# Constructors write their slots by this, past the guard in Message.__setattr__.
-set_field = object.__setattr__
 new_message = object.__new__
 
 
@@ -39,15 +37,10 @@ def slot_setter(message: type[Message], name: str) -> Callable[[Message, object]
     return setter
 
 
-class Message:
-    """A PDU: function code and data.
-
-    `__match_args__` names the arguments of the constructor; equality, hash, repr and `match`
-    statements use it. Pickling and copying take the slots as they are.
-    """
+class Message(Immutable):
+    """A PDU: function code and data."""
 
     __slots__ = ()
-    __match_args__: ClassVar[tuple[str, ...]] = ()
     function_code: int  # a class attribute, except of the raw messages
 
     def encode(self) -> bytes:
@@ -61,38 +54,6 @@ class Message:
         Raises `InvalidRequestError` (for a request) or `InvalidResponseError` (for a response).
         """
         raise NotImplementedError(f"{cls.__name__} must define decode()")
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple([getattr(self, name) for name in self.__match_args__])
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be set")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be deleted")
-
-    def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other) or not isinstance(other, Message):
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def __repr__(self) -> str:
-        arguments = zip(self.__match_args__, self._values(), strict=True)
-        inside = ", ".join(f"{name}={value!r}" for name, value in arguments)
-        return f"{type(self).__name__}({inside})"
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
-        # By slots, because a constructor may be stricter than the wire; protocols 0 and 1 have
-        # no form for slots.
-        return super().__reduce_ex__(max(int(protocol), 2))
-
-    def __setstate__(self, state: _State | tuple[_State, _State]) -> None:
-        for values in state if isinstance(state, tuple) else (state,):
-            for name, value in (values or {}).items():
-                set_field(self, name, value)
 
 
 ENDS_BY_SILENCE = -1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
+from ..immutable import Immutable, set_field
 from ..messages.bit_access import MAX_READ_BITS
 from ..messages.register_access import MAX_READ_REGISTERS
 from ..options import check_count, check_range, check_seconds, check_timeout, silent_interval
@@ -18,11 +19,8 @@ if TYPE_CHECKING:
 # Characters on an RTU line: request (8) and answer (5) without the registers, 2 for a register.
 _FRAMES, _REGISTER = 13, 2
 
-# Slots are written once, in the constructor, past the guard in __setattr__.
-_set = object.__setattr__
 
-
-class Span:
+class Span(Immutable):
     """`count` addresses of a table, starting at `address`: a point to read, or a request.
 
     `table` is "coils", "discrete_inputs", "holding_registers" or "input_registers"; `stop` is the
@@ -31,6 +29,7 @@ class Span:
     """
 
     __slots__ = ("address", "count", "table")
+    __match_args__ = ("table", "address", "count")
     table: str
     address: int
     count: int
@@ -46,9 +45,9 @@ class Span:
             raise ValueError(
                 f"addresses must be 0..65535, got {address}..{address + count - 1} of {table}"
             )
-        _set(self, "table", table)
-        _set(self, "address", address)
-        _set(self, "count", count)
+        set_field(self, "table", table)
+        set_field(self, "address", address)
+        set_field(self, "count", count)
 
     @property
     def stop(self) -> int:
@@ -61,32 +60,14 @@ class Span:
             self.table == other.table and self.address <= other.address and other.stop <= self.stop
         )
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Span) and self._key() == other._key()
-
     def __lt__(self, other: Span) -> bool:
-        return self._key() < other._key()
+        return self._values() < other._values()
 
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def __repr__(self) -> str:
-        return f"Span({self.table!r}, {self.address}, {self.count})"
-
-    def __reduce__(self) -> tuple[type[Span], tuple[str, int, int]]:
-        return type(self), self._key()
-
-    def _key(self) -> tuple[str, int, int]:
+    def _values(self) -> tuple[str, int, int]:
         return self.table, self.address, self.count
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"Span is immutable, {name!r} cannot be set")
 
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Span is immutable, {name!r} cannot be deleted")
-
-
-class PlanLimits:
+class PlanLimits(Immutable):
     """The costs of reading, and the limits of one request; immutable.
 
     - `request_cost`, above 0: the cost of a request without its values. `item_cost`, 0 or more:
@@ -106,7 +87,14 @@ class PlanLimits:
     Raises ValueError for an argument out of range.
     """
 
-    __slots__ = ("forbidden", "item_cost", "max_bits", "max_gap", "max_registers", "request_cost")
+    __match_args__ = (
+        "request_cost",
+        "item_cost",
+        "max_registers",
+        "max_bits",
+        "max_gap",
+        "forbidden",
+    )
     request_cost: float
     item_cost: float
     max_registers: int
@@ -132,19 +120,16 @@ class PlanLimits:
                 raise ValueError(f"{name} must be a number, {least}, got {cost!r}")
         if not request_cost:
             raise ValueError("request_cost must be a number, greater than 0, got 0")
-        for name, most, limit in (
-            ("max_registers", max_registers, MAX_READ_REGISTERS),
-            ("max_bits", max_bits, MAX_READ_BITS),
-        ):
-            check_range(name, most, 1, limit)
+        check_range("max_registers", max_registers, 1, MAX_READ_REGISTERS)
+        check_range("max_bits", max_bits, 1, MAX_READ_BITS)
         if max_gap is not None:
             check_count("max_gap", max_gap, 0)
-        _set(self, "request_cost", float(request_cost))
-        _set(self, "item_cost", float(item_cost))
-        _set(self, "max_registers", max_registers)
-        _set(self, "max_bits", max_bits)
-        _set(self, "max_gap", max_gap)
-        _set(self, "forbidden", MappingProxyType(_forbidden(forbidden or {})))
+        set_field(self, "request_cost", float(request_cost))
+        set_field(self, "item_cost", float(item_cost))
+        set_field(self, "max_registers", max_registers)
+        set_field(self, "max_bits", max_bits)
+        set_field(self, "max_gap", max_gap)
+        set_field(self, "forbidden", MappingProxyType(_forbidden(forbidden or {})))
 
     @classmethod
     def for_line(cls, baudrate: int, *, latency: float = 0.01) -> Self:
@@ -174,14 +159,8 @@ class PlanLimits:
 
     def replace(self, **changes: object) -> Self:
         """Return a copy with `changes`; raises as the constructor does."""
-        arguments: dict[str, Any] = {name: getattr(self, name) for name in PlanLimits.__slots__}
-        arguments.update(changes)
+        arguments: dict[str, Any] = {**vars(self), **changes}
         return type(self)(**arguments)
-
-    def __reduce__(self) -> tuple[type[Self], tuple[object, ...]]:
-        costs = self.request_cost, self.item_cost
-        most = self.max_registers, self.max_bits, self.max_gap
-        return type(self), (*costs, *most, dict(self.forbidden))
 
     def cost(self, requests: Iterable[Span]) -> float:
         """Return the cost of all `requests`, in the unit of `request_cost`."""
@@ -194,18 +173,15 @@ class PlanLimits:
                 registers += span.count
         return number * self.request_cost + (registers + bits / 16) * self.item_cost
 
-    def __repr__(self) -> str:
-        values = ", ".join(
-            f"{name}={getattr(self, name)!r}"
-            for name in ("request_cost", "item_cost", "max_registers", "max_bits", "max_gap")
-        )
-        return f"PlanLimits({values}, forbidden={dict(self.forbidden)!r})"
+    def _values(self) -> tuple[object, ...]:
+        return tuple({**vars(self), "forbidden": dict(self.forbidden)}.values())
 
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"PlanLimits is immutable, {name!r} cannot be set")
+    def __hash__(self) -> int:
+        return hash(self._values()[:-1])
 
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"PlanLimits is immutable, {name!r} cannot be deleted")
+    def __reduce__(self) -> tuple[object, ...]:
+        # A mappingproxy can be neither pickled nor copied.
+        return type(self), self._values()
 
 
 def _forbidden(given: Mapping[str, Iterable[int | range]]) -> dict[str, tuple[range, ...]]:
@@ -226,14 +202,12 @@ def _forbidden(given: Mapping[str, Iterable[int | range]]) -> dict[str, tuple[ra
                 )
             if span and not 0 <= span.start < span.stop <= ADDRESSES:
                 raise ValueError(f"forbidden addresses must be 0..65535, got {each!r} of {table}")
-            if span:
-                ranges.append(span)
+            ranges.append(span)
         found: list[range] = []
-        for span in sorted(ranges, key=lambda each: each.start):
+        for span in sorted(filter(None, ranges), key=lambda each: each.start):
             if found and span.start <= found[-1].stop:
-                found[-1] = range(found[-1].start, max(found[-1].stop, span.stop))
-            else:
-                found.append(span)
+                span = range(found[-1].start, max(found.pop().stop, span.stop))
+            found.append(span)
         merged[table] = tuple(found)
     return merged
 

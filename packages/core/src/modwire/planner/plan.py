@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_LIMITS = PlanLimits()
+_start, _end = itemgetter(0), itemgetter(1)  # of a Range
 
 
 def plan(points: Iterable[Span], *, limits: PlanLimits = DEFAULT_LIMITS) -> list[Span]:
@@ -261,35 +263,20 @@ class Planner:
     def _known(self, span: Span) -> list[Range]:
         """Return the refused ranges that end within `span`."""
         refused = self._refused[span.table]
-        return refused[
-            bisect_right(refused, span.address, key=_end) : bisect_right(
-                refused, span.stop, key=_end
-            )
-        ]
+        first = bisect_right(refused, span.address, key=_end)
+        return refused[first : bisect_right(refused, span.stop, key=_end)]
 
     def _inside(self, span: Span) -> list[Range]:
         """Return the pieces that are completely within `span`."""
         pieces = self._pieces.get(span.table, [])
-        at = bisect_left(pieces, (span.address, 0))
-        inside: list[Range] = []
-        while at < len(pieces) and pieces[at][1] <= span.stop:
-            inside.append(pieces[at])
-            at += 1
-        return inside
+        first = bisect_left(pieces, span.address, key=_start)
+        return pieces[first : bisect_right(pieces, span.stop, key=_end)]
 
 
 def _needs(point: Range, refused: Range, longest: int) -> bool:
     """True if `point` cannot be read without `refused`, which is in one of its pieces."""
     piece = point[0] + (refused[0] - point[0]) // longest * longest
     return point[0] <= refused[0] and refused[1] <= min(point[1], piece + longest)
-
-
-def _start(each: Range) -> int:
-    return each[0]
-
-
-def _end(each: Range) -> int:
-    return each[1]
 
 
 def _middle(pieces: Sequence[Range]) -> int:

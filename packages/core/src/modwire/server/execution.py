@@ -32,7 +32,6 @@ class Executor:
 
     `peer` and `role` are handed to the hooks. `client` is the identity used for fair queuing
     behind a gateway; it is not the peer, for all peers on a Unix socket have the same name.
-    `on_answer(call, response)` is told of each call that was executed.
     """
 
     def __init__(
@@ -42,9 +41,20 @@ class Executor:
         self.peer = peer
         self.role = role
         self.client: object = self
-        self.on_answer: Callable[[Call, Response | None], object] | None = None
+        self._on_answer: Callable[[Call, Response | None], object] | None = None
         self._is_serial = is_serial
         self._authorize = options.authorize
+        self._has_no_hooks = options.on_call is None
+
+    @property
+    def on_answer(self) -> Callable[[Call, Response | None], object] | None:
+        """Told of each call that was executed, and of what answers it."""
+        return self._on_answer
+
+    @on_answer.setter
+    def on_answer(self, hook: Callable[[Call, Response | None], object] | None) -> None:
+        self._on_answer = hook
+        self._has_no_hooks = hook is None and self.options.on_call is None
 
     def find(self, unit: int, units: Units) -> BaseUnit | None:
         """Return the unit that answers for the id `unit` on this link, or None."""
@@ -100,6 +110,9 @@ class Executor:
                 outcome = unit.execute(call.request, broadcast=call.broadcast)
             else:
                 outcome = self.start(unit, call, in_thread)
+            if self._has_no_hooks and isinstance(outcome, Response):
+                if not (isinstance(outcome, ExceptionResponse) or call.broadcast):
+                    return outcome  # nothing has to be told
         except Exception as error:  # noqa: BLE001 - a unit of the user's cannot stop the server
             outcome = error
         return self.conclude(call, outcome)
@@ -161,9 +174,9 @@ class Executor:
                 self.options.on_call(self.peer, call.request, response)
             except Exception as error:  # noqa: BLE001 - what was executed has to be answered
                 self.report(call.request, error)
-        if self.on_answer is not None:
+        if self._on_answer is not None:
             try:
-                self.on_answer(call, response)
+                self._on_answer(call, response)
             except Exception as error:  # noqa: BLE001 - as above
                 self.report(call.request, error)
         return None if call.broadcast else response

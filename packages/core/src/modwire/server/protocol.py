@@ -36,6 +36,7 @@ class ServerProtocol:
     - `closed`: the connection has to be closed, after a fatal frame error, when it was idle too
       long, or because a `FaultyResponse` drops it.
     - `frame_errors`, `requests`: how often bytes were no frame, and how many requests came.
+    - `has_call`: `answer_all` has stopped in front of a request, which `next_call` returns.
     - `heard`: when bytes last came (seconds, monotonic).
     """
 
@@ -60,6 +61,7 @@ class ServerProtocol:
         self._is_serial = framing.is_serial
         self._is_open = False
         self._is_dropped = False
+        self.has_call = False
         self._waiting: Frame | None = None  # the request that `answer_all` stopped at
         self._errors_to_tell = 0
         self._has_overrun = False
@@ -164,14 +166,10 @@ class ServerProtocol:
 
     # Requests.
 
-    @property
-    def has_call(self) -> bool:
-        """True if `answer_all` has stopped in front of a request, which `next_call` returns."""
-        return self._waiting is not None
-
     def next_call(self) -> Call | None:
         """Return the next request that waits for its answer, or None."""
         frame, self._waiting = self._waiting, None
+        self.has_call = False
         while frame is None:
             found = self.framing.next_frame()
             if found is None:
@@ -196,7 +194,7 @@ class ServerProtocol:
         None means that there is no complete request, or that the next one is to a unit that waits.
         """
         frames = self.framing.frames
-        while frames and self._waiting is None and not self._is_dropped:
+        while frames and not (self.has_call or self._is_dropped):
             found = frames.popleft()
             if type(found) is Frame and found.pdu[0] < 0x80 and not self._echo:
                 frame = found
@@ -211,12 +209,12 @@ class ServerProtocol:
             unit = units.by_id.get(unit_id) or executor.find(unit_id, units)
             if self._is_serial and not unit_id:
                 if units.wait:
-                    self._waiting = frame
+                    self._stop_at(frame)
                     return None
                 call = self._call(frame)
                 return self.answer(call, executor.execute(call, units))
             if unit is not None and unit.waits is not Waits.NEVER:
-                self._waiting = frame
+                self._stop_at(frame)
                 return None
             units.bus.messages += 1
             if unit is None:
@@ -229,6 +227,11 @@ class ServerProtocol:
             call = self._call(frame)
             return self.answer(call, executor.execute_on(unit, call))
         return None
+
+    def _stop_at(self, frame: Frame) -> None:
+        """Leave a request to `next_call`."""
+        self._waiting = frame
+        self.has_call = True
 
     def _request_in(self, found: Frame | FrameError) -> Frame | None:
         """Return what was found if it may be a request, or count it."""

@@ -50,12 +50,7 @@ class Block:
 
     def read_registers(self, address: int, count: int) -> bytes:
         """The registers as big-endian bytes, two for each."""
-        values = self.read(address, count)
-        if len(values) != count:
-            raise ValueError(
-                f"{type(self).__name__}.read() must return {count} values, got {len(values)}"
-            )
-        return pack_words(values, address)
+        return pack_words(_read(self, address, count), address)
 
     def write_registers(self, address: int, data: bytes) -> None:
         """Write the registers in big-endian `data`, two bytes for each."""
@@ -63,12 +58,7 @@ class Block:
 
     def read_bits(self, address: int, count: int) -> bytes:
         """The values as packed bits, first one lowest, unused bits 0; nonzero is ON."""
-        values = self.read(address, count)
-        if len(values) != count:
-            raise ValueError(
-                f"{type(self).__name__}.read() must return {count} values, got {len(values)}"
-            )
-        return pack_bits(map(bool, values))
+        return pack_bits(map(bool, _read(self, address, count)))
 
     def write_bits(self, address: int, count: int, data: bytes) -> None:
         """Write the first `count` bits packed in `data` as booleans."""
@@ -113,6 +103,15 @@ _BYTE_FORMS: tuple[tuple[str, Callable[..., object], tuple[str, ...]], ...] = (
         ("read", "write", "read_registers", "write_registers"),
     ),
 )
+
+
+def _read(block: Block, address: int, count: int) -> Sequence[int]:
+    values = block.read(address, count)
+    if len(values) != count:
+        raise ValueError(
+            f"{type(block).__name__}.read() must return {count} values, got {len(values)}"
+        )
+    return values
 
 
 def _depth(cls: type, name: str) -> int:

@@ -8,12 +8,13 @@ Addresses are those on the wire, from 0; `reference` translates the 40001 notati
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, overload
 
 from ..bits import unpack_bits
 from ..errors import IllegalDataAddressError, ServerDeviceFailureError
 from .block import Block, MissingTable, check_value, pack_words, unpack_words
+from .tables import ADDRESSES
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
     ReadOnly: TypeAlias = "bool | Iterable[int | range]"
     Allowed: TypeAlias = "Mapping[int | range, Container[int] | Callable[[int], bool]]"
 
-__all__ = [
-    "Block",
-    "Datastore",
-    "MemoryBlock",
-    "SequentialBlock",
-    "SparseBlock",
-]
-
-_ADDRESSES = 0x10000
 _BIT_TO_ASCII = b"0" + b"1" * 255
 _ASCII_TO_BIT = bytes(byte == 0x31 for byte in range(256))
 
@@ -61,7 +53,7 @@ class MemoryBlock(Block):
     ) -> None:
         self.on_write = on_write
         if isinstance(read_only, bool):
-            read_only = (range(_ADDRESSES),) if read_only else ()
+            read_only = (range(ADDRESSES),) if read_only else ()
         self._read_only = tuple(_as_range("read_only", each) for each in read_only)
         if allowed is not None and not isinstance(allowed, Mapping):
             raise TypeError(
@@ -183,14 +175,18 @@ class MemoryBlock(Block):
         except IllegalDataAddressError as error:
             raise IndexError(error.detail) from None
 
-    def __len__(self) -> int:
+    def _addresses(self) -> Collection[int]:
+        """The addresses that exist."""
         raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self._addresses())
 
     def __iter__(self) -> Iterator[int]:
-        raise NotImplementedError
+        return iter(sorted(self._addresses()))
 
     def __contains__(self, address: object) -> bool:
-        raise NotImplementedError
+        return address in self._addresses()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} addresses>"
@@ -202,7 +198,7 @@ def _as_range(name: str, addresses: int | range) -> range:
         addresses = range(addresses, addresses + 1)
     if not isinstance(addresses, range) or addresses.step != 1:
         raise ValueError(f"{name} must have addresses or ranges with step 1, got {addresses!r}")
-    if not 0 <= addresses.start <= addresses.stop <= _ADDRESSES:
+    if not 0 <= addresses.start <= addresses.stop <= ADDRESSES:
         raise ValueError(f"{name} must be in 0..65535, got {addresses!r}")
     return addresses
 
@@ -236,15 +232,15 @@ class SequentialBlock(MemoryBlock):
         allowed: Allowed | None = None,
     ) -> None:
         super().__init__(on_write, read_only, allowed)
-        if not 0 <= start < _ADDRESSES:
+        if not 0 <= start < ADDRESSES:
             raise ValueError(f"start must be 0..65535, got {start}")
         # Big-endian, as on the wire: an answer is one slice, a write one slice assignment.
         # A memoryview makes bytes of a slice in one step, a bytearray in two.
         self._words = memoryview(bytearray(pack_words(values, start)))
         size = len(self._words) >> 1
-        if not 1 <= size <= _ADDRESSES - start:
+        if not 1 <= size <= ADDRESSES - start:
             raise ValueError(
-                f"values must have 1..{_ADDRESSES - start} entries from address {start} on, "
+                f"values must have 1..{ADDRESSES - start} entries from address {start} on, "
                 f"got {size}"
             )
         self._start = start
@@ -266,14 +262,8 @@ class SequentialBlock(MemoryBlock):
         at = (address - self._start) << 1
         self._words[at : at + len(data)] = data
 
-    def __len__(self) -> int:
-        return self._stop - self._start
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(self._start, self._stop))
-
-    def __contains__(self, address: object) -> bool:
-        return address in range(self._start, self._stop)
+    def _addresses(self) -> Collection[int]:
+        return range(self._start, self._stop)
 
     # A memoryview can be neither copied nor pickled.
     def __getstate__(self) -> dict[str, object]:
@@ -304,7 +294,7 @@ class SparseBlock(MemoryBlock):
     ) -> None:
         super().__init__(on_write, read_only, allowed)
         for address, value in values.items():
-            if not 0 <= address < _ADDRESSES:
+            if not 0 <= address < ADDRESSES:
                 raise ValueError(f"addresses must be 0..65535, got {address}")
             check_value(value, address)
         self._values = dict(values)
@@ -323,7 +313,7 @@ class SparseBlock(MemoryBlock):
         self._values.update(enumerate(unpack_words(data), address))
 
     def _make_room(self, address: int, count: int) -> None:
-        if not 0 <= address <= _ADDRESSES - count:
+        if not 0 <= address <= ADDRESSES - count:
             raise IndexError(f"addresses must be 0..65535, got {address} + {count}")
 
     def __delitem__(self, address: int) -> None:
@@ -332,14 +322,8 @@ class SparseBlock(MemoryBlock):
         except KeyError:
             raise IndexError(f"address {address} is not in the block") from None
 
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._values))
-
-    def __contains__(self, address: object) -> bool:
-        return address in self._values
+    def _addresses(self) -> Collection[int]:
+        return self._values
 
 
 class Datastore:

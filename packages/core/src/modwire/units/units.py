@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..options import check_range
 from .diagnostics import BusStatistics
 from .unit import BaseUnit, Waits
 
@@ -72,7 +71,8 @@ class Units:
         return self.by_id[unit_id]
 
     def __setitem__(self, unit_id: int, unit: BaseUnit) -> None:
-        check_range("unit id", unit_id, 0, 255)
+        if isinstance(unit_id, bool) or not isinstance(unit_id, int) or not 0 <= unit_id <= 255:
+            raise ValueError(f"unit id must be 0..255, got {unit_id!r}")
         if not isinstance(unit, BaseUnit):
             raise TypeError(f"unit {unit_id} must be a Unit, got {type(unit).__name__}")
         unit.attach(self.bus)

@@ -4,56 +4,12 @@
 several in sequence; a custom type is one `ValueType`. Register maps are in `maps`.
 """
 
-from .building import RegisterBuilder, RegisterReader, from_registers, to_registers
-from .orders import ABCD, BADC, CDAB, DCBA, MODICON, Order
-from .types import (
-    FLOAT16,
-    FLOAT32,
-    FLOAT64,
-    INT8,
-    INT16,
-    INT32,
-    INT64,
-    UINT8,
-    UINT16,
-    UINT32,
-    UINT64,
-    ValueType,
-    array_of,
-    bcd_of,
-    bits_of,
-    enum_of,
-    scaled,
-    string_of,
-)
+from . import building, orders, types
+from .building import *  # noqa: F403
+from .orders import *  # noqa: F403
+from .types import *  # noqa: F403
 
-__all__ = [
-    "ABCD",
-    "BADC",
-    "CDAB",
-    "DCBA",
-    "FLOAT16",
-    "FLOAT32",
-    "FLOAT64",
-    "INT8",
-    "INT16",
-    "INT32",
-    "INT64",
-    "MODICON",
-    "UINT8",
-    "UINT16",
-    "UINT32",
-    "UINT64",
-    "Order",
-    "RegisterBuilder",
-    "RegisterReader",
-    "ValueType",
-    "array_of",
-    "bcd_of",
-    "bits_of",
-    "enum_of",
-    "from_registers",
-    "scaled",
-    "string_of",
-    "to_registers",
-]
+__all__: list[str] = []
+__all__ += building.__all__
+__all__ += orders.__all__
+__all__ += types.__all__

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..bits import pack_bits, unpack_bits
 from ..units.block import pack_words, unpack_words
-from .orders import ABCD, Order, find_order, swap_bytes, swap_words
+from .orders import Order, find_order, swap_bytes, swap_words
 from .types import MOST_BYTES, ValueType, find_type
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
-    from .orders import Endian, OrderName
+    from .orders import Endian, Ordering
     from .types import FloatName, IntegerName
+
+__all__ = ["RegisterBuilder", "RegisterReader", "from_registers", "to_registers"]
 
 T = TypeVar("T")
 
@@ -50,89 +52,39 @@ def decode_value(kind: ValueType[T], registers: Iterable[int], order: Order) -> 
 
 
 @overload
-def to_registers(
-    kind: IntegerName,
-    value: int,
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
-) -> list[int]: ...
+def to_registers(kind: IntegerName, value: int, **order: Unpack[Ordering]) -> list[int]: ...
 @overload
-def to_registers(
-    kind: FloatName,
-    value: float,
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
-) -> list[int]: ...
+def to_registers(kind: FloatName, value: float, **order: Unpack[Ordering]) -> list[int]: ...
 @overload
-def to_registers(
-    kind: ValueType[T],
-    value: T,
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
-) -> list[int]: ...
-def to_registers(
-    kind: Any,
-    value: Any,
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
-) -> list[int]:
+def to_registers(kind: ValueType[T], value: T, **order: Unpack[Ordering]) -> list[int]: ...
+def to_registers(kind: Any, value: Any, **order: Unpack[Ordering]) -> list[int]:
     """Return the registers of one value: `to_registers("float32", 22.34, word_order="little")`.
 
     `kind` is the name of a type or a `ValueType`. `order` is an `Order` or its name, such as
     "CDAB"; `byte_order` and `word_order` take precedence. A one-byte number is the low byte of
     its register. Raises ValueError if the value does not fit the type.
     """
-    return encode_value(find_type(kind), value, find_order(byte_order, word_order, order))
+    return encode_value(find_type(kind), value, find_order(**order))
 
 
 @overload
 def from_registers(
-    kind: IntegerName,
-    registers: Iterable[int],
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
+    kind: IntegerName, registers: Iterable[int], **order: Unpack[Ordering]
 ) -> int: ...
 @overload
 def from_registers(
-    kind: FloatName,
-    registers: Iterable[int],
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
+    kind: FloatName, registers: Iterable[int], **order: Unpack[Ordering]
 ) -> float: ...
 @overload
 def from_registers(
-    kind: ValueType[T],
-    registers: Iterable[int],
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
+    kind: ValueType[T], registers: Iterable[int], **order: Unpack[Ordering]
 ) -> T: ...
-def from_registers(
-    kind: Any,
-    registers: Iterable[int],
-    *,
-    byte_order: Endian | None = None,
-    word_order: Endian | None = None,
-    order: Order | OrderName = ABCD,
-) -> Any:
+def from_registers(kind: Any, registers: Iterable[int], **order: Unpack[Ordering]) -> Any:
     """Return the value in `registers`; the arguments are those of `to_registers`.
 
     Raises ValueError if the type has another number of registers, or no such value.
     """
-    return decode_value(find_type(kind), registers, find_order(byte_order, word_order, order))
+    return decode_value(find_type(kind), registers, find_order(**order))
 
 
 class RegisterBuilder:
@@ -144,14 +96,8 @@ class RegisterBuilder:
     byte. `byte_order`, `word_order` and `order` are those of `to_registers`.
     """
 
-    def __init__(
-        self,
-        *,
-        byte_order: Endian | None = None,
-        word_order: Endian | None = None,
-        order: Order | OrderName = ABCD,
-    ) -> None:
-        self.order = find_order(byte_order, word_order, order)
+    def __init__(self, **order: Unpack[Ordering]) -> None:
+        self.order = find_order(**order)
         self._data = bytearray()
 
     @overload
@@ -217,44 +163,23 @@ class RegisterReader:
     no registers.
     """
 
-    def __init__(
-        self,
-        registers: Iterable[int],
-        *,
-        byte_order: Endian | None = None,
-        word_order: Endian | None = None,
-        order: Order | OrderName = ABCD,
-    ) -> None:
-        self.order = find_order(byte_order, word_order, order)
+    def __init__(self, registers: Iterable[int], **order: Unpack[Ordering]) -> None:
+        self.order = find_order(**order)
         data = _pack(registers)
         self._data = swap_bytes(data) if self.order.byte_order == "little" else data
         self._position = 0
 
     @classmethod
-    def from_bytes(
-        cls,
-        data: bytes,
-        *,
-        byte_order: Endian | None = None,
-        word_order: Endian | None = None,
-        order: Order | OrderName = ABCD,
-    ) -> Self:
+    def from_bytes(cls, data: bytes, **order: Unpack[Ordering]) -> Self:
         """Read registers as bytes on the wire; raises ValueError for an odd number of bytes."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ValueError(f"registers as bytes must be bytes, got {data!r}")
         if len(data) % 2:
             raise ValueError(f"registers must have an even number of bytes, got {len(data)}")
-        return cls(unpack_words(data), byte_order=byte_order, word_order=word_order, order=order)
+        return cls(unpack_words(data), **order)
 
     @classmethod
-    def from_coils(
-        cls,
-        coils: Sequence[bool],
-        *,
-        byte_order: Endian | None = None,
-        word_order: Endian | None = None,
-        order: Order | OrderName = ABCD,
-    ) -> Self:
+    def from_coils(cls, coils: Sequence[bool], **order: Unpack[Ordering]) -> Self:
         """Read coils, eight per byte as in messages, padded with OFF to whole registers.
 
         If the first coil is the lowest bit of a number, use `order="DCBA"`. Raises ValueError for
@@ -263,9 +188,7 @@ class RegisterReader:
         if not isinstance(coils, Iterable):
             raise ValueError(f"coils must be a sequence of True and False, got {coils!r}")
         data = pack_bits(coils)
-        return cls.from_bytes(
-            data + bytes(len(data) % 2), byte_order=byte_order, word_order=word_order, order=order
-        )
+        return cls.from_bytes(data + bytes(len(data) % 2), **order)
 
     @overload
     def read(self, kind: IntegerName, *, word_order: Endian | None = None) -> int: ...

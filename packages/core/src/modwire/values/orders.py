@@ -6,11 +6,13 @@ differ in the rest.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 # Not under TYPE_CHECKING: programs that build unions of them need them at run time.
 Endian = Literal["big", "little"]
 OrderName = Literal["ABCD", "CDAB", "BADC", "DCBA", "MODICON"]
+
+__all__ = ["ABCD", "BADC", "CDAB", "DCBA", "MODICON", "Order", "Ordering"]
 
 _ENDIANS = ("big", "little")
 
@@ -32,19 +34,27 @@ CDAB = Order("big", "little")
 BADC = Order("little", "big")
 DCBA = Order("little", "little")
 MODICON = CDAB  # Modicon controllers send the low register first
-_ORDERS: dict[str, Order] = {
-    "ABCD": ABCD,
-    "CDAB": CDAB,
-    "BADC": BADC,
-    "DCBA": DCBA,
-    "MODICON": MODICON,
-}
+_ORDERS = {"ABCD": ABCD, "CDAB": CDAB, "BADC": BADC, "DCBA": DCBA, "MODICON": MODICON}
+
+
+class Ordering(TypedDict, total=False):
+    """The keyword arguments of whatever puts values into registers.
+
+    `order` is an `Order` or its name, such as "CDAB"; the default is "ABCD". `byte_order` and
+    `word_order` take precedence unless they are None.
+    """
+
+    byte_order: Endian | None
+    word_order: Endian | None
+    order: Order | OrderName
 
 
 def find_order(
-    byte_order: Endian | None, word_order: Endian | None, order: Order | OrderName
+    byte_order: Endian | None = None,
+    word_order: Endian | None = None,
+    order: Order | OrderName = ABCD,
 ) -> Order:
-    """Return `order` with the other two in place of its own unless None; raises ValueError."""
+    """Return the order that the arguments of an `Ordering` ask for; raises ValueError."""
     found = order if isinstance(order, Order) else None
     if isinstance(order, str):
         found = _ORDERS.get(order)

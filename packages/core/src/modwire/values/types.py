@@ -21,6 +21,27 @@ EnumT = TypeVar("EnumT", bound=Enum)
 IntegerName = Literal["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"]
 FloatName = Literal["float16", "float32", "float64"]
 
+__all__ = [
+    "FLOAT16",
+    "FLOAT32",
+    "FLOAT64",
+    "INT8",
+    "INT16",
+    "INT32",
+    "INT64",
+    "UINT8",
+    "UINT16",
+    "UINT32",
+    "UINT64",
+    "ValueType",
+    "array_of",
+    "bcd_of",
+    "bits_of",
+    "enum_of",
+    "scaled",
+    "string_of",
+]
+
 MOST_BYTES = 0x20000  # all the registers of a table
 # Errors other than ValueError that packing and unpacking raise for values they cannot convert.
 _NO_VALUE = (ArithmeticError, AttributeError, LookupError, TypeError, struct.error)
@@ -123,14 +144,13 @@ def _integer(name: str, size: int, signed: bool) -> ValueType[int]:
 
 def _float(name: str, code: str, most: str) -> ValueType[float]:
     form = struct.Struct(f">{code}")
+    wanted = f"{name} must be a number -{most}..{most}, inf or nan"
 
     def pack(value: float) -> bytes:
         try:
             return form.pack(value)
         except (OverflowError, struct.error, TypeError):
-            raise ValueError(
-                f"{name} must be a number -{most}..{most}, inf or nan, got {value!r}"
-            ) from None
+            raise ValueError(f"{wanted}, got {value!r}") from None
 
     def unpack(data: bytes) -> float:
         value: float = form.unpack(data)[0]
@@ -269,8 +289,7 @@ def bits_of(count: int) -> ValueType[Sequence[bool]]:
     def unpack(data: bytes) -> Sequence[bool]:
         return unpack_bits(data if size == 1 else swap_bytes(data), count)
 
-    number_size = 1 if size == 1 else 2
-    return ValueType(f"{count} bits", size, pack, unpack, number_size=number_size)
+    return ValueType(f"{count} bits", size, pack, unpack, number_size=min(size, 2))
 
 
 @overload
@@ -301,19 +320,27 @@ def array_of(kind: object, count: int) -> ValueType[Any]:
 
 
 def scaled(
-    kind: ValueType[int] | IntegerName | FloatName, scale: float, offset: float = 0.0
+    kind: ValueType[int] | ValueType[float] | IntegerName | FloatName,
+    scale: float,
+    offset: float = 0.0,
 ) -> ValueType[float]:
-    """Return a type for `raw * scale + offset`; packing rounds to an integer unless it is a float.
+    """Return a type for `raw * scale + offset`; packing rounds `raw`, except for float16 to 64.
 
     Raises ValueError unless `scale` and `offset` are finite, and `scale` is not 0.
     """
     base: ValueType[Any] = find_type(kind)
-    if base in _FLOATS:
-        return scaled_float(base, scale, offset)
-    decode, encode = _scaling(scale, offset)
+    if not _is_finite(scale) or not scale or not isfinite(1 / scale):
+        raise ValueError(f"scale must be a finite number other than 0, got {scale!r}")
+    if not _is_finite(offset):
+        raise ValueError(f"offset must be a finite number, got {offset!r}")
+    # 3 / 10 is 0.3, where 3 * 0.1 is 0.30000000000000004.
+    divisor = round(1 / scale) if abs(scale) < 1 else 0
+    is_exact = divisor != 0 and 1 / divisor == scale
 
     def pack(value: float) -> bytes:
-        raw = encode(value)
+        raw = (value - offset) * divisor if is_exact else (value - offset) / scale
+        if base in _FLOATS:
+            return base.pack(raw)
         if not isfinite(raw):
             raise ValueError(f"scaled {base.name} must be a finite number, got {value!r}")
         try:
@@ -321,25 +348,11 @@ def scaled(
         except ValueError as error:
             raise ValueError(f"{value} scaled by {scale}: {error}") from None
 
-    return ValueType(
-        f"scaled {base.name}",
-        base.size,
-        pack,
-        lambda data: decode(base.unpack(data)),
-        number_size=base.number_size,
-    )
+    def unpack(data: bytes) -> float:
+        raw: float = base.unpack(data)
+        return raw / divisor + offset if is_exact else raw * scale + offset
 
-
-def scaled_float(base: ValueType[float], scale: float, offset: float) -> ValueType[float]:
-    """Return a type for `raw * scale + offset` that is not rounded."""
-    decode, encode = _scaling(scale, offset)
-    return ValueType(
-        f"scaled {base.name}",
-        base.size,
-        lambda value: base.pack(encode(value)),
-        lambda data: decode(base.unpack(data)),
-        number_size=base.number_size,
-    )
+    return ValueType(f"scaled {base.name}", base.size, pack, unpack, number_size=base.number_size)
 
 
 def enum_of(
@@ -376,21 +389,6 @@ def enum_of(
             raise ValueError(f"{members.__name__} must be one of {known}, got {value}") from None
 
     return ValueType(members.__name__, base.size, pack, unpack, number_size=base.number_size)
-
-
-def _scaling(
-    scale: float, offset: float
-) -> tuple[Callable[[float], float], Callable[[float], float]]:
-    """Return the functions from the number in the device to the scaled one, and back."""
-    if not _is_finite(scale) or not scale or not isfinite(1 / scale):
-        raise ValueError(f"scale must be a finite number other than 0, got {scale!r}")
-    if not _is_finite(offset):
-        raise ValueError(f"offset must be a finite number, got {offset!r}")
-    divisor = round(1 / scale) if abs(scale) < 1 else 0
-    if divisor and 1 / divisor == scale:
-        # 3 / 10 is 0.3, where 3 * 0.1 is 0.30000000000000004.
-        return lambda raw: raw / divisor + offset, lambda value: (value - offset) * divisor
-    return lambda raw: raw * scale + offset, lambda value: (value - offset) / scale
 
 
 def _is_finite(number: float) -> bool:

@@ -91,7 +91,7 @@ class TcpConnection:
             # Most likely it waits no longer. If it only sends no more, it learns that it waited.
             self._withdraw()
             self._withdraw = None
-            self._watch()
+            self._watch(self.core.next())
         if mask & GONE and not self._watched & READ:
             # Nobody is there to take the answers that this connection still waits for.
             self.close("the peer is gone")
@@ -100,8 +100,16 @@ class TcpConnection:
     def _go_on(self) -> None:
         """Do what comes next, as far as nothing has to be waited for."""
         core = self.core
-        if core.unsent and not self._send_unsent():
-            return
+        if core.unsent:
+            if self._loop.tells_bytes:
+                self._loop.wire.debug("%s gets %s", core.protocol.peer, core.unsent.hex(" "))
+            try:
+                core.unsent = core.unsent[self._send(core.unsent) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self.close(str(error))
+                return
         following = core.next()
         while following is Next.EXECUTE:
             try:
@@ -112,30 +120,10 @@ class TcpConnection:
             following = core.next()
         if following is Next.CLOSE:
             self.close(core.reason)
-        elif self._watched != READ or following is not Next.READ:
-            self._watch()
+        elif following is not Next.READ or self._watched != READ:
+            self._watch(following)
         if core.has_deadlines:
             self._schedule()
-
-    def _send_unsent(self) -> bool:
-        """Send; True if all was sent."""
-        core = self.core
-        data = core.unsent
-        if self._loop.tells_bytes:
-            self._loop.wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
-        try:
-            sent = self._send(data)
-        except BlockingIOError:
-            sent = 0
-        except OSError as error:
-            self.close(str(error))
-            return False
-        core.unsent = data[sent:]
-        if core.unsent:
-            self._watch()
-            if core.has_deadlines:
-                self._schedule()
-        return not core.unsent
 
     def _execute(self) -> None:
         core = self.core
@@ -151,17 +139,12 @@ class TcpConnection:
 
         self._withdraw = self._loop.workers.submit(core.protocol, call, core.units, done)
 
-    def _watch(self) -> None:
+    def _watch(self, following: Next) -> None:
         """Watch the socket for what this connection waits for."""
-        if not self.is_open:
-            return
-        core = self.core
-        wanted = READ if core.next() is Next.READ else 0
-        if core.unsent:
-            wanted = WRITE
+        wanted = {Next.READ: READ, Next.SEND: WRITE}.get(following, 0)
         if self._withdraw is not None:
             wanted |= HUNG_UP
-        if wanted != self._watched:
+        if wanted != self._watched and self.is_open:
             self._watched = wanted
             self._loop.watch_for(self.fd, wanted)
 

@@ -1,16 +1,16 @@
-"""The `modwire` command: a module for each subcommand, which parses arguments and prints."""
+"""The `modwire` command: a module for each subcommand, with its options and its output."""
 
 from __future__ import annotations
 
 import sys
 
-_INTERRUPTED = 130  # as in `ending`, which is not there yet
+_INTERRUPTED = 130  # as in `ending`, which is not imported yet
 
 
 def main() -> None:
     """Run the command with the arguments of the process, and end the process."""
     try:
-        # Here, because to import it takes a moment, in which Ctrl+C may come too.
+        # Imported here because that takes a moment, and Ctrl+C may come meanwhile.
         from .app import main as run
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from .arguments import (
-    EndpointText,
-    JsonFlag,
-    UnitText,
-    parse_endpoint,
-    parse_seconds,
-    parse_whole,
-    unit_of,
-)
-from .completion import complete_address
+from .annotations import Place
 from .ending import FailedError, WrongArgumentError, argument
+from .endpoints import EndpointArgument, UnitOption, check_no_broadcast, unit_of
+from .output import JsonFlag
+from .types import COUNT, DURATION, Whole
+from .value_options import Address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modwire import Endpoint
-    from modwire.messages.base import AnyRequest
-    from modwire_tools.measuring import Measurement
+    from modwire_tools.client.measuring import Measurement
     from modwire_trio import Client
 
     from .output import Json
@@ -36,37 +30,30 @@ _COLUMNS = 60
 
 
 def bench(
-    endpoint: EndpointText,
+    endpoint: EndpointArgument,
     address: Annotated[
-        str,
-        typer.Option(
-            "--address",
-            "-a",
-            metavar="ADDRESS",
-            help="What each request reads: hr:0, co:3.",
-            autocompletion=complete_address,
+        Place | None,
+        Address().option(
+            "--address", "-a", help="What each request reads, such as co:3; hr:0 by default."
         ),
-    ] = "hr:0",
+    ] = None,
     count: Annotated[
-        str, typer.Option("--count", "-n", metavar="N", help="How many registers or bits of it.")
-    ] = "1",
-    unit: UnitText = None,
+        int, COUNT.option("--count", "-n", help="Number of registers or bits from there on.")
+    ] = 1,
+    unit: UnitOption = None,
     concurrency: Annotated[
-        str, typer.Option("--concurrency", "-c", metavar="N", help="Connections at once.")
-    ] = "1",
+        int, Whole(1, 10_000).option("--concurrency", "-c", help="Connections at once.")
+    ] = 1,
     pipeline: Annotated[
-        str,
-        typer.Option(
-            "--pipeline", "-p", metavar="N", help="Requests at once on each connection, 1..16."
-        ),
-    ] = "1",
+        int,
+        Whole(1, 16).option("--pipeline", "-p", help="Requests at once on each connection, 1..16."),
+    ] = 1,
     duration: Annotated[
-        str | None,
-        typer.Option("--duration", "-d", metavar="TIME", help="How long to ask, 5s by default."),
+        float | None,
+        DURATION.option("--duration", "-d", help="How long to measure, 5s by default."),
     ] = None,
     requests: Annotated[
-        str | None,
-        typer.Option("--requests", metavar="N", help="How many requests, in place of a time."),
+        int | None, Whole(1).option("--requests", help="Number of requests, in place of a time.")
     ] = None,
     as_json: JsonFlag = False,
     plot: Annotated[
@@ -77,45 +64,45 @@ def bench(
     """Measure requests per second, latencies and errors.
 
     Latencies are those of requests that were answered with values; errors are counted by kind. A
-    percentile is a latency that was measured: p99 is the least that 99 of 100 did not exceed.
+    percentile is a latency that was measured: 99 of 100 requests took no longer than p99.
     The exit code is 1 if nothing was answered.
     """
-    place = parse_endpoint(endpoint)
-    asked = unit_of(place, unit)
-    connections = parse_whole("--concurrency", concurrency, 1, 10_000)
-    in_flight = parse_whole("--pipeline", pipeline, 1, 16)
-    if duration is not None and requests is not None:
-        raise WrongArgumentError("--duration and --requests exclude each other, take one of them")
-    number = None if requests is None else parse_whole("--requests", requests, 1)
-    seconds = parse_seconds("--duration", duration or "5s") if number is None else None
-    if in_flight > 1 and place.framing != "tcp":
-        raise WrongArgumentError(
-            "--pipeline needs frames with transaction ids, which Modbus/TCP has: "
-            f"leave it out for {place.framing}"
-        )
-    if connections > 1 and place.transport == "serial":
-        raise WrongArgumentError("--concurrency must be 1 on a serial port, which is opened once")
-    if not asked and place.framing != "tcp":
-        raise WrongArgumentError("--unit 0 is a broadcast on a serial line: take 1..247")
-    request = _request(address, count)
-
     from functools import partial
 
-    from modwire_tools.measuring import Measurement, measure
+    from modwire_tools.addresses import Place
+    from modwire_tools.client.measuring import Measurement, measure
+    from modwire_tools.client.reading import read_request
+    from modwire_tools.values.numbers import Seconds
+
+    asked = unit_of(endpoint, unit)
+    if duration is not None and requests is not None:
+        raise WrongArgumentError("--duration and --requests exclude each other, take one of them")
+    seconds = None if requests is not None else duration or Seconds(5)
+    if pipeline > 1 and endpoint.framing != "tcp":
+        raise WrongArgumentError(
+            "--pipeline needs frames with transaction ids, which Modbus/TCP has: "
+            f"leave it out for {endpoint.framing}"
+        )
+    if concurrency > 1 and endpoint.transport == "serial":
+        raise WrongArgumentError("--concurrency must be 1 on a serial port, which is opened once")
+    check_no_broadcast(endpoint, asked)
+    place = address or Place("holding_registers", 0)
+    with argument("--address, --count"):
+        request = read_request(place.table, place.address, count)
 
     from .loop import run_trio
     from .output import note
 
     measured = Measurement()
-    clients = [_client(place, in_flight) for _ in range(connections)]
+    clients = [_client(endpoint, pipeline) for _ in range(concurrency)]
     run = partial(
         measure,
         clients,
         request,
         asked,
-        pipeline=in_flight,
+        pipeline=pipeline,
         seconds=seconds,
-        requests=number,
+        requests=requests,
         into=measured,
     )
 
@@ -123,8 +110,8 @@ def bench(
         for client in clients:
             await client.connect()
         if sys.stderr.isatty():
-            limit = f"{seconds:g} s" if number is None else f"{number} requests"
-            note(f"modwire: measures {place} for {limit}, Ctrl+C ends it early")
+            limit = f"{requests} requests" if seconds is None else f"{seconds:g} s"
+            note(f"modwire: measures {endpoint} for {limit}, Ctrl+C ends it early")
         try:
             await run()
         finally:
@@ -136,41 +123,19 @@ def bench(
     finally:
         if measured.seconds:
             facts: dict[str, str | int] = {
-                "endpoint": str(place),
-                "request": f"{address} x {count}",
-                "concurrency": connections,
-                "pipeline": in_flight,
+                "endpoint": str(endpoint),
+                "request": f"{place} x {count}",
+                "concurrency": concurrency,
+                "pipeline": pipeline,
             }
             _report(measured, facts, as_json, plot)
     if not measured.answered:
         kinds = ", ".join(measured.errors) or "no request was made"
-        raise FailedError(f"{place}: nothing was answered: {kinds}; try `modwire read` first")
-
-
-def _request(address: str, count: str) -> AnyRequest:
-    from modwire import (
-        ReadCoilsRequest,
-        ReadDiscreteInputsRequest,
-        ReadHoldingRegistersRequest,
-        ReadInputRegistersRequest,
-    )
-    from modwire_tools.addresses import parse_place
-
-    with argument("--address"):
-        place = parse_place(address)
-    number = parse_whole("--count", count, 1, 2000 if place.has_bits else 125)
-    with argument("--address"):
-        if place.table == "coils":
-            return ReadCoilsRequest(place.address, number)
-        if place.table == "discrete_inputs":
-            return ReadDiscreteInputsRequest(place.address, number)
-        if place.table == "holding_registers":
-            return ReadHoldingRegistersRequest(place.address, number)
-        return ReadInputRegistersRequest(place.address, number)
+        raise FailedError(f"{endpoint}: nothing was answered: {kinds}; try `modwire read` first")
 
 
 def _client(place: Endpoint, in_flight: int) -> Client:
-    """A client of `place` that has so many requests at once."""
+    """Return a client of `place` with up to `in_flight` requests at once."""
     from modwire.framing import FRAMINGS
     from modwire_trio import TcpClient, UdpClient, UnixClient, connect
 
@@ -227,10 +192,10 @@ def _report(
 
 
 def draw(latencies: Sequence[float]) -> str:
-    """A plot of how many requests took how long, as text; what is over 1.5 times p99 is cut off."""
+    """Return a plot of the latencies as text, cut off at 1.5 times p99."""
     from importlib import import_module
 
-    from modwire_tools.measuring import percentile
+    from modwire_tools.client.measuring import percentile
 
     ordered = sorted(latencies)
     least, most = ordered[0], min(ordered[-1], 1.5 * percentile(ordered, 99))
@@ -243,14 +208,14 @@ def draw(latencies: Sequence[float]) -> str:
     figure: _Figure = import_module("plotext").figure
     figure.clear()
     figure.theme("colorless")
-    figure.plot_size(min(_terminal_width(), 100), 15)
+    figure.plot_size(min(get_terminal_size().columns, 100), 15)
     figure.title("requests by milliseconds")
     figure.draw(figure.bar(middles, heights, width=1))
     return _ANSI.sub("", str(figure.build())).rstrip()
 
 
 class _Figure(Protocol):
-    """What is used of plotext, which has no types."""
+    """The calls of plotext that are used: it has no types."""
 
     def clear(self) -> object: ...
     def theme(self, name: str) -> object: ...
@@ -259,10 +224,3 @@ class _Figure(Protocol):
     def bar(self, middles: list[float], heights: list[int], *, width: float) -> object: ...
     def draw(self, signal: object) -> object: ...
     def build(self) -> object: ...
-
-
-def _terminal_width() -> int:
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        return 80

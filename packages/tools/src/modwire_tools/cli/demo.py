@@ -1,4 +1,4 @@
-"""`modwire demo`: what all this is, in one command; `make demo` runs it."""
+"""`modwire demo`: a demonstration of all packages; `make demo` runs it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from .ending import FailedError
 
 def demo(
     once: Annotated[
-        bool, typer.Option("--once", help="End when everything is shown and checked.")
+        bool, typer.Option("--once", help="Exit when everything was shown and checked.")
     ] = False,
 ) -> None:
-    """Show it all at work, with a small energy meter.
+    """Show everything at work, with a small energy meter.
 
-    The meter is served, read and written over TCP and RTU, and the bytes are explained.
-    Everything that is read is compared with what was put in; the exit code is 1 if any differs.
-    Then the meter lives on in a simulator with a page, until Ctrl+C; with --once the page is
-    asked whether it answers, and that is all.
+    The meter is served, read and written over TCP and RTU, and the bytes are explained. Everything
+    that is read is compared with what was put in; the exit code is 1 if a value differs. Then the
+    meter runs in a simulator with a web page, until Ctrl+C; with --once the page is only checked.
     """
     from functools import partial
 

@@ -1,7 +1,7 @@
 """How the command ends: one sentence on standard error for each kind of failure, and a code.
 
-Exit codes: 0 all was done; 1 the device or the link failed, or a file could not be read or
-written; 2 an argument was wrong; 130 Ctrl+C. Commands raise, nobody else prints errors.
+Exit codes: 0 success; 1 the device or the link failed, or a file could not be read or written;
+2 an argument was wrong; 130 Ctrl+C. Subcommands raise errors, and only this module prints them.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 class WrongArgumentError(ValueError):
-    """An argument of the command is wrong; its text says which, and what is allowed."""
+    """Raised for a wrong argument; the text says which one, and what is allowed."""
 
 
 class FailedError(OSError):
-    """The command could not do all that it was asked; its text says what was not done."""
+    """Raised if the command could not do everything; the text says what it did not do."""
 
 
 @contextmanager
 def argument(name: str) -> Generator[None]:
-    """What raises ValueError in the block is the fault of the argument called `name`."""
+    """Turn a ValueError of the block into a WrongArgumentError that begins with `name`."""
     try:
         yield
     except WrongArgumentError:
@@ -45,14 +45,14 @@ def argument(name: str) -> Generator[None]:
 
 
 def run(app: Callable[..., object]) -> NoReturn:
-    """Run `app`, a typer.Typer or what it makes, with the arguments of the process, and end it."""
+    """Run `app`, a typer.Typer or its command, with the arguments of the process, and exit."""
     code: object = DONE
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed before we began, as by >&-
+        if getattr(sys, name) is None:  # closed by the caller, as by >&-
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            # What a terminal of old cannot show is no reason to end.
+            # A character that the terminal cannot show must not end the command.
             stream.reconfigure(errors="backslashreplace")
     try:
         try:
@@ -63,7 +63,7 @@ def run(app: Callable[..., object]) -> NoReturn:
         code = INTERRUPTED
     except Exception as error:
         if isinstance(error, BrokenPipeError):
-            # Who read our output has enough, such as `head`. Nothing more can be said there.
+            # The reader of the output has stopped reading, as `head` does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = FAILED
         else:
@@ -76,7 +76,7 @@ def run(app: Callable[..., object]) -> NoReturn:
 
 
 def _outcome(error: Exception) -> tuple[str, int] | None:
-    """The sentence for an error, and the exit code; None for what is a fault of this program."""
+    """Return the sentence for an error and the exit code; None for a bug of this program."""
     import typer
 
     if isinstance(error, WrongArgumentError):
@@ -91,13 +91,23 @@ def _outcome(error: Exception) -> tuple[str, int] | None:
 
     if isinstance(error, (ModbusError, OSError)):
         return described(error), FAILED
-    if isinstance(error, ImportError):  # an extra is missing, and the text says which
+    if isinstance(error, ImportError):  # an extra is not installed, and the text names it
         return str(error), FAILED
     return None
 
 
 def _usage(error: typer.TyperException) -> str:
-    """What the parser of the command line has to say, as one sentence."""
+    """Return the message of the command line's parser as one sentence."""
+    cause = _value_error(error)
+    if cause is not None:
+        from typer.core import TyperArgument
+
+        parameter = getattr(error, "param", None)
+        if isinstance(parameter, TyperArgument):
+            name = parameter.display_name_raw.strip("[].")
+        else:
+            name = max(getattr(parameter, "opts", [""]), key=len)
+        return f"{name} {cause}" if cause.startswith("must ") else f"{name}: {cause}"
     text = " ".join(error.format_message().split()).rstrip(".")
     text = text[:1].lower() + text[1:]
     context = getattr(error, "ctx", None)
@@ -105,3 +115,13 @@ def _usage(error: typer.TyperException) -> str:
     text = text.replace(". Did you mean", ", did you mean")
     text = re.sub(r" \(Possible options: (.*)\)$", r", did you mean \1?", text)
     return f"{text} See {path} --help" if text.endswith("?") else f"{text}; see {path} --help"
+
+
+def _value_error(error: typer.TyperException) -> str | None:
+    """Return what a `ParamType` raised; typer keeps it in an error of pydantic."""
+    from pydantic import ValidationError
+
+    if not isinstance(error.__cause__, ValidationError):
+        return None
+    found = error.__cause__.errors()[0].get("ctx", {}).get("error")
+    return None if found is None else str(found).rstrip(".")

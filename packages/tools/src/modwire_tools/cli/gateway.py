@@ -1,146 +1,155 @@
-"""`modwire gateway`: devices on lines as units of a server, in either direction."""
+"""`modwire gateway`: a server whose units are devices on other lines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import typer
+from modwire_tools.values.numbers import Seconds, parse_range, parse_whole
 
-from .arguments import parse_endpoint, parse_seconds, parse_whole
-from .completion import complete_endpoint
+from .annotations import Endpoint, Listen
 from .ending import WrongArgumentError, argument
+from .endpoints import DEVICE, LISTEN, check_units
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
     IdleOption,
     VerboseFlag,
-    parse_limits,
-    parse_listens,
     say_calls,
     show_log,
 )
+from .types import DURATION, ParamType, Whole
 
 if TYPE_CHECKING:
-    from modwire import Endpoint
-    from modwire_tools.listening import Limits, Listen
+    from collections.abc import Sequence
+
+    from modwire_tools.server.listening import Limits
+
+_PAUSE = Seconds(1)
+_PATIENCE = Seconds(10)
+
+
+class UnitMap(NamedTuple):
+    """Unit ids of the gateway, the line that they lead to from 1 on, and the first id there."""
+
+    ids: range
+    line: int
+    base: int
+
+
+class MapType(ParamType[UnitMap]):
+    """A map of unit ids: 1=17, 2=2/5 or 1..10=2/1."""
+
+    metavar = "MAP"
+
+    def parse(self, text: str) -> UnitMap:
+        ids, equals, target = text.partition("=")
+        units = parse_range(ids, 0, 255)
+        line, slash, unit = target.rpartition("/")
+        number = parse_whole(line, 1) if slash else 1
+        base = parse_whole(unit, 1, 255) if equals else units[0]
+        if base + len(units) > 256:
+            raise ValueError(f"{text!r} goes beyond unit 255")
+        return UnitMap(units, number, base)
 
 
 def gateway(
     listen: Annotated[
-        str,
-        typer.Argument(
-            metavar="LISTEN",
-            help="Where clients ask: tcp://:5020 (all addresses of this machine), "
+        Listen,
+        LISTEN.argument(
+            "LISTEN",
+            help="Where clients connect: tcp://:5020 (all addresses of this machine), "
             "tcp://127.0.0.1:5020, rtu:///dev/ttyUSB1.",
-            autocompletion=complete_endpoint,
         ),
     ],
     lines: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="LINE...",
+        list[Endpoint],
+        DEVICE.argument(
+            "LINE...",
             help="Where the devices are: rtu:///dev/ttyUSB0?baudrate=9600, tcp://192.0.2.7.",
-            autocompletion=complete_endpoint,
         ),
     ],
     maps: Annotated[
-        list[str] | None,
-        typer.Option(
+        list[UnitMap] | None,
+        MapType().option(
             "--map",
             "-m",
-            metavar="MAP",
             help="1=17: unit 1 of the gateway is unit 17 on the first line; 2=2/5: it is unit 5 on "
-            "the second; 1..10=2/1: ten of them from 1 on. May be repeated. Without any, all ids "
-            "lead to the first line.",
+            "the second; 1..10=2/1: ten of them from 1 on. May be repeated. Without any map, all "
+            "ids lead to the first line.",
         ),
     ] = None,
     pause: Annotated[
-        str,
-        typer.Option(
-            "--pause", metavar="TIME", help="How long a unit that did not answer is left alone."
-        ),
-    ] = "1s",
+        float,
+        DURATION.option("--pause", help="How long to leave a unit alone that did not answer."),
+    ] = _PAUSE,
     patience: Annotated[
-        str,
-        typer.Option(
-            "--patience", metavar="TIME", help="How long a request may wait for its line."
-        ),
-    ] = "10s",
+        float, DURATION.option("--patience", help="How long a request may wait for its line.")
+    ] = _PATIENCE,
     queue: Annotated[
-        str,
-        typer.Option("--queue", metavar="N", help="How many requests of one client may wait."),
-    ] = "16",
+        int, Whole(1, 10_000).option("--queue", help="Requests of one client that may wait.")
+    ] = 16,
     allow: AllowOption = None,
-    max_connections: ConnectionsOption = "1000",
+    max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
 ) -> None:
     """Pass requests on to devices on other lines until Ctrl+C.
 
-    Clients take turns at a line, and a unit that does not answer stalls nobody. What leads nowhere
-    is answered with exception 0A, and 0B stands for a unit that did not answer.
+    Clients take turns on a line, and a unit that does not answer delays no other unit. A unit that
+    is on no line is answered with exception 0A, and one that does not answer with 0B.
     """
-    (place,) = parse_listens([listen], "LISTEN")
-    ends = [parse_endpoint(line, "LINE") for line in lines]
-    for end in ends:
-        if end.transport == "serial" and end.path == place.endpoint.path:
-            raise WrongArgumentError(f"LINE: {end.path} is where the gateway listens, name another")
-    units = parse_maps(maps or [], len(ends), place)
-    limits = parse_limits(allow, max_connections, idle_timeout, reuse_port=False)
-    settings = Settings(
-        parse_whole("--queue", queue, 1, 10_000),
-        parse_seconds("--patience", patience),
-        parse_seconds("--pause", pause),
-    )
+    for line in lines:
+        if line.transport == "serial" and line.path == listen.endpoint.path:
+            raise WrongArgumentError(
+                f"LINE: {line.path} is where the gateway listens, name another"
+            )
+    units = assign_units(maps or (), len(lines), listen)
     show_log()
 
     from functools import partial
 
+    from modwire_tools.server.listening import Limits
+
     from .loop import run_trio
 
-    run_trio(partial(_serve, place, ends, units, settings, limits, verbose))
+    limits = Limits(max_connections, idle_timeout, allow)
+    settings = Settings(queue, patience, pause)
+    run_trio(partial(_serve, listen, lines, units, settings, limits, verbose))
 
 
-class Settings:
+class Settings(NamedTuple):
     """How requests wait: `queue` for each client, `patience` and `pause` in seconds."""
 
-    def __init__(self, queue: int, patience: float, pause: float) -> None:
-        self.queue = queue
-        self.patience = patience
-        self.pause = pause
+    queue: int
+    patience: float
+    pause: float
 
 
-def parse_maps(texts: list[str], lines: int, listen: Listen) -> list[dict[int, int]] | None:
-    """For each line, the unit ids of the gateway and those on the line; None for all on the first.
+def assign_units(
+    maps: Sequence[UnitMap], lines: int, listen: Listen
+) -> list[dict[int, int]] | None:
+    """Return for each line the gateway's unit ids with those on the line; None for no map.
 
     Raises WrongArgumentError.
     """
-    if not texts:
+    if not maps:
         if lines > 1:
             raise WrongArgumentError(
                 f"--map must say which units are on which of the {lines} lines, as in "
                 "--map 1=17 --map 2=2/5"
             )
         return None
-    # On a serial line, 0 broadcasts and 248..255 are reserved.
-    own = (0, 255) if listen.endpoint.framing == "tcp" else (1, 247)
+    check_units(listen.endpoint, "--map", [unit for each in maps for unit in each.ids])
     found: list[dict[int, int]] = [{} for _ in range(lines)]
     taken: set[int] = set()
-    for text in texts:
-        ids, equals, target = text.partition("=")
-        first, dots, last = ids.partition("..")
-        start = parse_whole("--map", first, *own)
-        stop = parse_whole("--map", last, start, own[1]) if dots else start
-        line, slash, unit = target.rpartition("/")
-        number = parse_whole("--map: the line", line, 1, lines) if slash else 1
-        base = parse_whole("--map", unit, 1, 255) if equals else start
-        if base + stop - start > 255:
-            raise WrongArgumentError(f"--map: {text!r} goes beyond unit 255")
-        for offset in range(stop - start + 1):
-            if start + offset in taken:
-                raise WrongArgumentError(f"--map: unit {start + offset} is mapped twice")
-            taken.add(start + offset)
-            found[number - 1][start + offset] = base + offset
+    for each in maps:
+        if each.line > lines:
+            raise WrongArgumentError(f"--map: the line must be 1..{lines}, got {each.line}")
+        for unit, target in zip(each.ids, range(each.base, each.base + len(each.ids)), strict=True):
+            if unit in taken:
+                raise WrongArgumentError(f"--map: unit {unit} is mapped twice")
+            taken.add(unit)
+            found[each.line - 1][unit] = target
     for number, ids_on_line in enumerate(found, 1):
         if not ids_on_line:
             raise WrongArgumentError(
@@ -159,7 +168,7 @@ async def _serve(
 ) -> None:
     from contextlib import AsyncExitStack
 
-    from modwire_tools.listening import serve_all
+    from modwire_tools.server.listening import serve_all
     from modwire_trio import Gateway, connect
 
     from .output import note

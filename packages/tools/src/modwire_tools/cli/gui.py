@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from .arguments import parse_choice, parse_whole
-from .completion import CONSECUTIVE, among
 from .ending import FailedError
+from .types import ConsecutiveOption, Whole
 
 
 def gui(
@@ -18,7 +17,7 @@ def gui(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="A device file, TOML or JSON; a small energy meter where none is named.",
+            help="A device file, TOML or JSON; a small energy meter by default.",
             show_default=False,
         ),
     ] = None,
@@ -26,34 +25,22 @@ def gui(
         str, typer.Option("--host", metavar="HOST", help="Where the first device is served.")
     ] = "127.0.0.1",
     port: Annotated[
-        str,
-        typer.Option(
+        int,
+        Whole(0, 65535).option(
             "--port", metavar="PORT", help="The port of the first device; 0 lets the system choose."
         ),
-    ] = "5020",
+    ] = 5020,
     devices: Annotated[
-        str, typer.Option("--devices", "-n", metavar="N", help="How many devices.")
-    ] = "1",
-    consecutive: Annotated[
-        str,
-        typer.Option(
-            "--consecutive",
-            metavar="WHAT",
-            help="Where the next device is: on consecutive ports, or on consecutive addresses, "
-            "such as 127.0.1.1, 127.0.1.2.",
-            autocompletion=among(CONSECUTIVE),
-        ),
-    ] = "ports",
+        int, Whole(1, 65535).option("--devices", "-n", help="Number of devices.")
+    ] = 1,
+    consecutive: ConsecutiveOption = "ports",
     start: Annotated[bool, typer.Option("--start", help="Start the simulation at once.")] = False,
 ) -> None:
     """Open a window that simulates devices.
 
-    There they are started and stopped, and their values watched and changed. The options fill in
-    the window's form, where all can still be changed.
+    The window starts and stops devices, and shows and changes their values. The options fill in its
+    form, where everything can still be changed.
     """
-    parse_whole("--port", port, 0, 65535)
-    parse_whole("--devices", devices, 1, 65535)
-    which = parse_choice("--consecutive", consecutive, CONSECUTIVE)
     try:
         import_module("tkinter")
     except ImportError:
@@ -64,7 +51,7 @@ def gui(
     from modwire_tools.gui.setup import Setup
     from modwire_tools.gui.window import NoDisplayError, show
 
-    setup = Setup(str(file) if file is not None else "", host, port, devices, which)
+    setup = Setup(str(file) if file is not None else "", host, str(port), str(devices), consecutive)
     try:
         interrupted = show(setup, start=start)
     except NoDisplayError as error:

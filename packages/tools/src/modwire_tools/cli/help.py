@@ -1,4 +1,4 @@
-"""What `--help` shows: arguments as they are typed, and examples that can be typed as they are."""
+"""The output of `--help`: arguments as they are typed, and examples to copy."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ EXAMPLES: dict[str, list[str]] = {}
 
 
 def examples(command: str, *lines: str) -> str:
-    """The epilog of `command` with example lines, such as "modwire read tcp://192.0.2.7 hr:0"."""
+    """Return an epilog for `command` with example lines, and keep them in `EXAMPLES`."""
     EXAMPLES[command] = list(lines)
     heading = "Example:" if len(lines) == 1 else "Examples:"
-    # Behind a backspace, lines stay as they are; others are wrapped.
+    # Typer does not wrap the lines after a backspace.
     return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])
 
 
 class Command(TyperCommand):
-    """A subcommand; its help has the arguments' metavars alone, without braces and Python types."""
+    """A subcommand whose help shows arguments by their metavars, without Python types."""
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
-        """What follows the name of the command."""
+        """Return what follows the name of the command."""
         arguments = [each for each in self.params if isinstance(each, TyperArgument)]
         return ["[OPTIONS]", *(each.display_name_raw for each in arguments)]
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """The arguments, then the options."""
+        """Write the arguments, then the options."""
         arguments: list[tuple[str, str]] = []
         options: list[tuple[str, str]] = []
         for each in self.get_params(ctx):

@@ -1,4 +1,4 @@
-"""What to do next, for the errors of devices and links; `ending` prints it behind the error."""
+"""Advice for the errors of devices and links; `ending` prints it after the error."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ from modwire import (
 )
 
 _NUMBER = re.compile(r"\[Errno \d+\] ")
-_REQUEST = re.compile(r" (?:to )?[A-Z]\w*Request\([^()]*\)")  # what was asked, the user has typed
+_REQUEST = re.compile(r" (?:to )?[A-Z]\w*Request\([^()]*\)")  # the user has typed it
 
 
 def described(error: Exception) -> str:
-    """The error as one sentence: what happened, and what to do next."""
+    """Return the error as one sentence: what happened, and what to do next."""
     text = brief(error)
     step = next_step(error)
     return f"{text}; {step}" if step else text
 
 
 def brief(error: Exception) -> str:
-    """What happened, without what was asked, on one line."""
+    """Return what happened in one line, without the request."""
     if isinstance(error, ExceptionResponseError):
-        # The request is what the user has typed.
         return str(ExceptionResponseError.for_code(None, error.code))
     if isinstance(error, OSError) and not isinstance(error, ModbusError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
@@ -42,7 +41,7 @@ def brief(error: Exception) -> str:
 
 
 def next_step(error: Exception) -> str:
-    """What the user may do about it; "" where that is plain."""
+    """Return what the user may do about it, or ""."""
     for kind, step in _STEPS:
         if isinstance(error, kind):
             return step

@@ -1,4 +1,4 @@
-"""Running trio for a command: its errors come out alone, not in groups."""
+"""Runs trio for a subcommand, and raises its errors one by one, not in groups."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 
 def run_trio(main: Callable[[], Awaitable[None]]) -> None:
-    """Run `main` in trio; raises what it raises, KeyboardInterrupt if that is among it.
+    """Run `main` in trio; raises what it raises, and KeyboardInterrupt before other errors.
 
-    SIGTERM, by which systems stop a service, cancels it: what is open is closed, and that is no
-    failure.
+    SIGTERM, with which systems stop a service, cancels `main`. That is no failure.
     """
     import trio
 

@@ -1,4 +1,4 @@
-"""Where the commands print: data to standard output, and notes and progress to standard error."""
+"""Printing: data to standard output, notes and progress to standard error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,44 +18,46 @@ if TYPE_CHECKING:
 
     Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 
 def print_line(text: str) -> None:
-    """A line of data, which is there at once: who reads it may wait for it."""
+    """Print a line of data and flush it, because another program may wait for it."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def print_json(value: Json) -> None:
-    """A JSON text on one line."""
+    """Print a JSON text on one line."""
     print_line(json.dumps(_plain(value), ensure_ascii=False, allow_nan=False))
 
 
 def print_json_list(values: Sequence[Json]) -> None:
-    """A JSON list with an element on each line."""
+    """Print a JSON list with one element on each line."""
     lines = [json.dumps(_plain(value), ensure_ascii=False, allow_nan=False) for value in values]
     print_line("[" + ",".join(f"\n  {line}" for line in lines) + ("\n]" if lines else "]"))
 
 
 def note(text: str) -> None:
-    """A line that is no data."""
+    """Print a line that is not data."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 def is_terminal() -> bool:
-    """Whether somebody looks at standard output."""
+    """Return True if standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console, which honours NO_COLOR and takes no text for markup."""
+    """Return a rich console that honours NO_COLOR and does not interpret markup."""
     from rich.console import Console
 
     return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=False)
 
 
 def _plain(value: Json) -> Json:
-    """`value` as JSON can have it: there is no inf and no nan, which become texts."""
+    """Return `value` with inf and nan as text, because JSON has no such numbers."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if value is None or isinstance(value, (bool, int, float, str)):

@@ -1,9 +1,11 @@
-"""The options of `modwire simulate` that serve the web page, and how they are followed."""
+"""The options of `modwire simulate` for the web page, and starting the page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from modwire_tools.values.numbers import parse_whole
 
 from .ending import WrongArgumentError, argument
 
@@ -17,7 +19,7 @@ _FORM = "--web must be HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080"
 
 @dataclass(frozen=True)
 class Page:
-    """Where the page is to be served, and the token that it wants, if it wants one."""
+    """Where to serve the page, and the token that it asks for, if any."""
 
     host: str
     port: int
@@ -25,7 +27,7 @@ class Page:
 
 
 def parse_page(web: str | None, token: str | None) -> Page | None:
-    """The page that `--web` and `--web-token` ask for; beyond loopback a token is made."""
+    """Return the page of `--web` and `--web-token`, with a new token for other machines."""
     if web is None:
         if token is not None:
             raise WrongArgumentError("--web-token is for the page: --web HOST:PORT is missing")
@@ -43,17 +45,19 @@ def parse_page(web: str | None, token: str | None) -> Page | None:
 
 def _split(web: str) -> tuple[str, int]:
     host, _, port = web.strip().rpartition(":")
-    if not (port.isascii() and port.isdigit() and int(port) <= 0xFFFF):
-        raise WrongArgumentError(f"{_FORM}, got {web!r}")
+    try:
+        number = parse_whole(port, 0, 0xFFFF)
+    except ValueError:
+        raise WrongArgumentError(f"{_FORM}, got {web!r}") from None
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         raise WrongArgumentError(f"{_FORM}, got {web!r}: an IPv6 address needs brackets")
-    return host or "127.0.0.1", int(port)
+    return host or "127.0.0.1", number
 
 
 async def start_page(nursery: trio.Nursery, view: View, page: Page) -> str:
-    """Serve the page in `nursery`; returns its link. OSError and ValueError say why it cannot."""
+    """Serve the page in `nursery` and return its link. Raises OSError or ValueError."""
     from modwire_tools.web import format_link, serve_page
 
     async def serve(task_status: trio.TaskStatus[tuple[str, int]]) -> None:

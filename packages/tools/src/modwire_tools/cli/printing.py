@@ -1,4 +1,4 @@
-"""What `read` prints: lines, a table, JSON or CSV; once, or for each time that it has read."""
+"""The output of `read`: lines, a table, JSON or CSV, once or for each reading."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from modwire_tools.value_types import shortest
+from modwire_tools.values.types import shortest
 
 from .hints import brief
 from .output import console, is_terminal, note, print_json, print_json_list, print_line
@@ -17,14 +17,14 @@ from .output import console, is_terminal, note, print_json, print_json_list, pri
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modwire_tools.reading import Outcome
-    from modwire_tools.value_types import Value
+    from modwire_tools.client.reading import Outcome
+    from modwire_tools.values.types import Value
 
     from .output import Json
 
 
 def printer_for(as_json: bool, as_csv: bool, show_registers: bool) -> Printer:
-    """The printer that the options ask for."""
+    """Return the printer for the options."""
     if as_json:
         return JsonPrinter(show_registers)
     if as_csv:
@@ -33,26 +33,26 @@ def printer_for(as_json: bool, as_csv: bool, show_registers: bool) -> Printer:
 
 
 def hexadecimal(outcome: Outcome) -> str:
-    """The registers of a value as hexadecimal digits, the bits as 0 and 1."""
+    """Return the registers of a value in hexadecimal, or its bits as 0 and 1."""
     if outcome.item.place.has_bits:
         return " ".join(map(str, map(int, outcome.raw)))
     return " ".join(f"{register:04X}" for register in outcome.raw)
 
 
 def plain(value: Value) -> Json:
-    """A value for JSON: a float without digits that it does not have, a tuple as a list."""
+    """Return a value for JSON: a float with its own digits only, a tuple as a list."""
     if isinstance(value, tuple):
         return [plain(each) for each in value]
     return shortest(value) if isinstance(value, float) else value
 
 
 def timestamp() -> str:
-    """Now, as ISO 8601 has it."""
+    """Return the current time in ISO 8601."""
     return datetime.fromtimestamp(time.time(), timezone.utc).isoformat(timespec="milliseconds")
 
 
 class Printer:
-    """Prints outcomes; `live` says whether on a terminal a live table is printed instead."""
+    """Prints outcomes; `live` is True if a live table may replace it on a terminal."""
 
     live = False
 
@@ -60,22 +60,22 @@ class Printer:
         self.show_registers = show_registers
 
     def once(self, outcomes: Sequence[Outcome]) -> None:
-        """What was read by a command that reads once."""
+        """Print the only reading."""
         raise NotImplementedError
 
     def again(self, outcomes: Sequence[Outcome]) -> None:
-        """What was read, one time of several."""
+        """Print one of several readings."""
         raise NotImplementedError
 
 
 class TextPrinter(Printer):
-    """A table on a terminal; lines of fields with tabs between them for other programs."""
+    """Prints a table on a terminal, and lines of tab-separated fields for other programs."""
 
     live = True
 
     def __init__(self, show_registers: bool) -> None:
         super().__init__(show_registers)
-        self._said: dict[str, str] = {}  # what is wrong with an address, by its name
+        self._said: dict[str, str] = {}  # the last error of each address
 
     def once(self, outcomes: Sequence[Outcome]) -> None:
         if not is_terminal():
@@ -111,7 +111,7 @@ class TextPrinter(Printer):
 
 
 class JsonPrinter(Printer):
-    """A JSON list, and in several times an object on each line."""
+    """Prints a JSON list, or one JSON object per line for several readings."""
 
     def once(self, outcomes: Sequence[Outcome]) -> None:
         print_json_list([self._object(outcome) for outcome in outcomes])
@@ -132,7 +132,7 @@ class JsonPrinter(Printer):
 
 
 class CsvPrinter(Printer):
-    """A row for each value, the same once and several times, below the names of the columns."""
+    """Prints a row for each value, after a row with the names of the columns."""
 
     def __init__(self, show_registers: bool) -> None:
         super().__init__(show_registers)

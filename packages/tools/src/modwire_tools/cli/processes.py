@@ -1,4 +1,4 @@
-"""Several processes that serve the same endpoints from the same store: `serve --processes`."""
+"""Several processes that serve the same endpoints from one store: `serve --processes`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .ending import FailedError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from modwire_tools.listening import Limits, Listen
-    from modwire_tools.storing import Storage
+    from modwire_tools.server.listening import Limits, Listen
+    from modwire_tools.server.storing import Storage
 
-_PATIENCE = 5.0  # seconds that a process has to end
+_PATIENCE = 5.0  # seconds for a process to end
 
 
 def serve_in_processes(
@@ -34,7 +34,8 @@ def serve_in_processes(
 ) -> None:
     """Serve in `number` processes until Ctrl+C or SIGTERM, or until one of them fails.
 
-    `on_listening` is told where, once all of them listen. Raises FailedError with what one said.
+    `on_listening` gets the endpoints once all of them listen. Raises FailedError with the error of
+    the process that failed.
     """
     context = get_context("spawn")
     with _until_terminated(), ExitStack() as stack:
@@ -68,15 +69,15 @@ def serve_in_processes(
 
 
 class _TerminatedError(Exception):
-    """SIGTERM has come."""
+    """Raised by SIGTERM."""
 
 
 @contextmanager
 def _until_terminated() -> Generator[None]:
-    """SIGTERM, by which systems stop a service, ends the block; that is no failure."""
+    """End the block at SIGTERM, with which systems stop a service. That is no failure."""
 
     def end(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough, what follows is tidying up
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the cleanup must not be interrupted
         raise _TerminatedError
 
     before = signal.signal(signal.SIGTERM, end)
@@ -89,7 +90,7 @@ def _until_terminated() -> Generator[None]:
 
 
 def _expect(pipe: Connection) -> None:
-    """Wait until a process says that it listens; raises FailedError with what it says else."""
+    """Wait until a process listens; raises FailedError with the error it reports instead."""
     try:
         message: str = pipe.recv()
     except EOFError:
@@ -101,10 +102,10 @@ def _expect(pipe: Connection) -> None:
 def _serve(
     pipe: Connection, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
 ) -> None:
-    """What a process does: serve, until it is ended or the process that started it is gone."""
+    """Serve in a child process until it is ended, or its parent process has ended."""
     import trio
 
-    from modwire_tools.listening import serve_all
+    from modwire_tools.server.listening import serve_all
 
     from .hints import described
     from .loop import run_trio
@@ -145,9 +146,9 @@ async def _until_orphaned(scope: object) -> None:
 
 
 def _fixed(listen: Listen, stack: ExitStack) -> Listen:
-    """`listen` with a port, if the system is to choose it: all processes must have the same one.
+    """Return `listen` with a port chosen by the system, the same for all processes.
 
-    It is kept by a socket that does not listen, and so takes no connection.
+    A socket keeps the port. It does not listen, so it gets no connections.
     """
     endpoint = listen.endpoint
     if endpoint.port:

@@ -6,86 +6,72 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import (
-    EndpointText,
-    JsonFlag,
-    UnitText,
-    parse_endpoint,
-    parse_seconds,
-    parse_whole,
-    unit_of,
-)
-from .completion import complete_address
+from .annotations import ItemText
 from .ending import FailedError, WrongArgumentError, argument
+from .endpoints import EndpointArgument, UnitOption, check_no_broadcast, unit_of
+from .output import JsonFlag
+from .types import DURATION, Whole
 from .value_options import (
     ByteOrderOption,
+    CountOption,
     OrderOption,
     ScaleOption,
+    TypedAddress,
     TypeOption,
     WordOrderOption,
-    parse_defaults,
+    defaults_of,
 )
 
 if TYPE_CHECKING:
-    from modwire_tools.reading import Outcome
+    from collections.abc import Sequence
+
+    from modwire_tools.client.reading import Outcome
 
 
 def read(
-    endpoint: EndpointText,
+    endpoint: EndpointArgument,
     addresses: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="ADDRESS...",
-            help="What to read: hr:0x10, holding:16 or 40017, with a type of its own if need be, "
+        list[ItemText],
+        TypedAddress().argument(
+            "ADDRESS...",
+            help="What to read: hr:0x10, holding:16 or 40017, with a type of its own if needed, "
             "as in hr:16/float32.",
-            autocompletion=complete_address,
         ),
     ],
-    kind: TypeOption = "uint16",
-    count: Annotated[
-        str, typer.Option("--count", "-n", metavar="N", help="Values from each address on.")
-    ] = "1",
+    kind: TypeOption = None,
+    count: CountOption = 1,
     word_order: WordOrderOption = None,
     byte_order: ByteOrderOption = None,
     order: OrderOption = "ABCD",
-    scale: ScaleOption = "1",
+    scale: ScaleOption = 1.0,
     show_registers: Annotated[
         bool, typer.Option("--hex", help="Show the registers too, in hexadecimal.")
     ] = False,
-    unit: UnitText = None,
+    unit: UnitOption = None,
     watch: Annotated[
-        str | None,
-        typer.Option("--watch", "-w", metavar="TIME", help="Read again after each TIME."),
+        float | None, DURATION.option("--watch", "-w", help="Read again after each TIME.")
     ] = None,
     times: Annotated[
-        str | None,
-        typer.Option("--times", metavar="N", help="With --watch: end after N times."),
+        int | None, Whole(1).option("--times", help="With --watch: end after N times.")
     ] = None,
     as_json: JsonFlag = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
-    """Read values, with as few requests as can be.
+    """Read values, with as few requests as possible.
 
-    Prints a line for each address; with --json and --csv as such, and with --watch a live table.
-    What cannot be read is said for its address, and the exit code is 1.
+    Prints a line for each address, or JSON or CSV; with --watch a live table on a terminal. An
+    address that cannot be read gets its error, and the exit code is 1.
     """
     from modwire_sync import connect
-    from modwire_tools.items import parse_item
-    from modwire_tools.reading import Reading, limits_for
+    from modwire_tools.client.reading import Reading, limits_for
 
     if as_json and as_csv:
         raise WrongArgumentError("--json and --csv exclude each other, take one of them")
     if times is not None and watch is None:
         raise WrongArgumentError("--times goes with --watch, as in --watch 1s --times 10")
-    interval = None if watch is None else parse_seconds("--watch", watch)
-    most = None if times is None else parse_whole("--times", times, 1)
-    place = parse_endpoint(endpoint)
-    asked = unit_of(place, unit)
-    if not asked and place.framing != "tcp":
-        raise WrongArgumentError(
-            "--unit 0 is a broadcast on a serial line, which nobody answers: read from 1..247"
-        )
-    defaults = parse_defaults(
+    asked = unit_of(endpoint, unit)
+    check_no_broadcast(endpoint, asked)
+    defaults = defaults_of(
         kind,
         order=order,
         byte_order=byte_order,
@@ -94,37 +80,33 @@ def read(
         count=count,
     )
     with argument("ADDRESS"):
-        items = [parse_item(each, defaults) for each in addresses]
+        items = [each.item(defaults) for each in addresses]
 
     from .printing import printer_for
     from .watch import rows_of, watch_values
 
     printer = printer_for(as_json, as_csv, show_registers)
-    if interval is not None and printer.live:
+    if watch is not None and printer.live:
         items = rows_of(items)
     with argument("ADDRESS"):
-        reading = Reading(items, asked, limits_for(place))
-    with connect(place) as client:
-        if interval is None:
+        reading = Reading(items, asked, limits_for(endpoint))
+    with connect(endpoint) as client:
+        if watch is None:
             outcomes = reading.read(client)
             printer.once(outcomes)
-            _check(outcomes)
-            return
-        watch_values(client, reading, printer, interval, most, str(place), show_registers)
+            check_all_read(outcomes)
+        else:
+            watch_values(client, reading, printer, watch, times, str(endpoint))
 
 
-def _check(outcomes: list[Outcome]) -> None:
-    """Raise if something could not be read."""
+def check_all_read(outcomes: Sequence[Outcome]) -> None:
+    """Raise FailedError, which names each address that could not be read."""
     from .hints import brief, described
 
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if not failed:
-        return
-    first = failed[0]
-    assert first.error is not None
-    if len(outcomes) == 1:
-        raise FailedError(f"{first.item.name}: {described(first.error)}")
-    texts = [f"{each.item.name}: {brief(each.error)}" for each in failed if each.error is not None]
-    raise FailedError(
-        f"{len(failed)} of {len(outcomes)} addresses could not be read: {'; '.join(texts)}"
-    )
+    failed = [(each.item.name, each.error) for each in outcomes if each.error is not None]
+    if failed and len(outcomes) == 1:
+        name, error = failed[0]
+        raise FailedError(f"{name}: {described(error)}")
+    if failed:
+        texts = "; ".join(f"{name}: {brief(error)}" for name, error in failed)
+        raise FailedError(f"{len(failed)} of {len(outcomes)} addresses could not be read: {texts}")

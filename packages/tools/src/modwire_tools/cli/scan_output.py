@@ -1,4 +1,4 @@
-"""What `scan` prints: what was found, and on standard error how far it is."""
+"""The output of `scan`: results, and a progress bar on standard error."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     from rich.progress import Progress, TaskID
 
-    from modwire_tools.scanning import FoundUnit, TableScan, UnitScan
+    from modwire_tools.scanning import FoundUnit, TableSurvey, UnitScan
 
     from .output import Json
 
-_MANY = 8  # units that all answer: the device does not look at the unit id
+_MANY = 8  # units that all answer, so the device seems to ignore the unit id
 
 
 class Bar(Protocol):
-    """Shows how far a scan is."""
+    """Shows the progress of a scan."""
 
     def show(self, position: int, where: str, found: int) -> None:
-        """At `position` of the total, at `where`, with so much found."""
+        """Show the `position` in the total, the place in words, and the number of results."""
         ...
 
 
@@ -68,99 +68,89 @@ def progress(total: int) -> Generator[Bar]:
         yield _RichBar(bar, bar.add_task("", total=total))
 
 
-class UnitOutput:
-    """Units: lines as they are found, a table at the end on a terminal, or JSON at the end."""
+class Rows:
+    """Results with `columns`: lines at once, a table at the end on a terminal, or JSON at the end.
 
-    def __init__(self, scan: UnitScan, as_json: bool) -> None:
-        self._scan = scan
+    `end` prints what was not printed before.
+    """
+
+    def __init__(self, *columns: str, as_json: bool) -> None:
+        self._columns = columns
         self._as_json = as_json
         self._has_table = not as_json and is_terminal()
-        for unit in scan.found:  # by an earlier scan
+        self._rows: list[Sequence[str]] = []
+        self._objects: list[Json] = []
+
+    def add(self, row: Sequence[str], as_json: Json) -> None:
+        """Add a result, as texts for the columns and as JSON."""
+        self._rows.append(row)
+        self._objects.append(as_json)
+        if not self._as_json and not self._has_table:
+            print_line("\t".join(row))
+
+    def end(self) -> None:
+        """Print the table or the JSON list."""
+        if self._as_json:
+            print_json_list(self._objects)
+        elif self._has_table and self._rows:
+            from rich.table import Table
+
+            table = Table(*self._columns, box=None, pad_edge=False)
+            for row in self._rows:
+                table.add_row(*row)
+            console().print(table)
+
+
+class UnitOutput(Rows):
+    """Prints the units of a scan, those of an earlier run first."""
+
+    def __init__(self, scan: UnitScan, as_json: bool) -> None:
+        super().__init__("unit", "endpoint", "identity", as_json=as_json)
+        self._scan = scan
+        for unit in scan.found:
             self.found(unit)
 
     def found(self, unit: FoundUnit) -> None:
-        """A unit has answered."""
-        if not self._as_json and not self._has_table:
-            print_line("\t".join([str(unit.unit), unit.endpoint, _identity(unit)]))
+        """Add a unit that has answered."""
+        identity = ", ".join(f"{name} {text}" for name, text in unit.identity.items())
+        self.add([str(unit.unit), unit.endpoint, identity], unit.as_json())
 
     def end(self) -> None:
-        """All that is found, if it was not printed yet; and a note if there is nothing."""
+        """Print what is left, and a note about a result that may surprise."""
+        super().end()
         found = self._scan.found
-        if self._as_json:
-            print_json_list([_as_json(unit) for unit in found])
-        elif self._has_table and found:
-            from rich.table import Table
-
-            table = Table("unit", "endpoint", "identity", box=None, pad_edge=False)
-            for unit in found:
-                table.add_row(str(unit.unit), unit.endpoint, _identity(unit))
-            console().print(table)
         if not found and self._scan.line is None:
             note(
                 "modwire: no unit answers; try --baudrates all --parities all on a serial port, "
                 "or a longer --timeout"
             )
         if len(found) == len(self._scan.units) >= _MANY:
-            note("modwire: all units answer, so it is one device that does not look at the unit")
+            note("modwire: all units answer, so it is one device that ignores the unit id")
 
 
-class TableOutput:
-    """The ranges of tables, in the same ways."""
+class TableOutput(Rows):
+    """Prints the readable ranges of tables."""
 
-    def __init__(self, scans: Sequence[TableScan], as_json: bool) -> None:
-        self._scans = scans
-        self._as_json = as_json
-        self._has_table = not as_json and is_terminal()
-        self._printed: list[TableScan] = []
+    def __init__(self, surveys: Sequence[TableSurvey], as_json: bool) -> None:
+        super().__init__("addresses", "count", as_json=as_json)
+        self._left = list(surveys)
 
-    def scanned(self, scan: TableScan) -> None:
-        """A table is done."""
-        self._printed.append(scan)
-        if not self._as_json and not self._has_table:
-            for first, count in scan.ranges:
-                print_line(f"{_short(scan.table)}:{first}..{first + count - 1}\t{count}")
+    def scanned(self, survey: TableSurvey) -> None:
+        """Add the ranges of a table that is done."""
+        self._left.remove(survey)
+        blocks = survey.blocks()
+        for block in blocks:
+            table, first = block.place
+            count, last = len(block.values), first + len(block.values) - 1
+            self.add(
+                [f"{block.place}..{last}", str(count)],
+                {"table": table, "first": first, "last": last, "count": count},
+            )
+        if survey.is_done and not blocks:
+            note(f"modwire: nothing can be read among the {survey.table.replace('_', ' ')}")
 
     def end(self) -> None:
-        """All that is found, if it was not printed yet; and a note where there is nothing."""
-        if self._as_json:
-            print_json_list(
-                [
-                    {
-                        "table": scan.table,
-                        "first": first,
-                        "last": first + count - 1,
-                        "count": count,
-                    }
-                    for scan in self._scans
-                    for first, count in scan.ranges
-                ]
-            )
-        elif self._has_table:
-            from rich.table import Table
-
-            table = Table("addresses", "count", box=None, pad_edge=False)
-            for scan in self._scans:
-                for first, count in scan.ranges:
-                    table.add_row(f"{_short(scan.table)}:{first}..{first + count - 1}", str(count))
-            console().print(table)
-        else:
-            for scan in self._scans:
-                if scan not in self._printed:
-                    self.scanned(scan)
-        for scan in self._scans:
-            if scan.is_done and not scan.ranges:
-                note(f"modwire: nothing can be read among the {scan.table.replace('_', ' ')}")
-
-
-def _short(table: str) -> str:
-    from modwire_tools.addresses import Place
-
-    return str(Place(table, 0)).partition(":")[0]
-
-
-def _identity(unit: FoundUnit) -> str:
-    return ", ".join(f"{name} {text}" for name, text in unit.identity.items())
-
-
-def _as_json(unit: FoundUnit) -> Json:
-    return {"unit": unit.unit, "endpoint": unit.endpoint, "identity": dict(unit.identity)}
+        """Print what is left, also of tables that are not done."""
+        for survey in list(self._left):
+            self.scanned(survey)
+        super().end()

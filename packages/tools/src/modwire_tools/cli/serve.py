@@ -1,50 +1,49 @@
-"""`modwire serve`: a plain server, whose values are in memory, a database or Redis."""
+"""`modwire serve`: a plain server, with values in memory, a database or Redis."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import parse_numbers, parse_whole
-from .completion import complete_address, complete_endpoint
+from .annotations import AssignmentText, Listen
 from .ending import WrongArgumentError, argument
+from .endpoints import LISTEN
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
     IdleOption,
     VerboseFlag,
-    parse_limits,
-    parse_listens,
     say_calls,
     show_log,
 )
+from .types import Numbers, Whole
+from .value_options import AddressValue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modwire import Units
-    from modwire_tools.listening import Limits, Listen
-    from modwire_tools.storing import Storage
+    from modwire_tools.server.listening import Limits
+    from modwire_tools.server.storing import Storage
 
 
 def _size(name: str) -> typer.models.OptionInfo:
     words = name.replace("-", " ")
-    found: typer.models.OptionInfo = typer.Option(
-        f"--{name}", metavar="N", help=f"How many {words} there are, from address 0 on; 0 for none."
+    return Whole(0, 65536).option(
+        f"--{name}", help=f"Number of {words}, from address 0 on; 0 for none."
     )
-    return found
 
 
 def serve(
     listens: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="LISTEN...",
+        list[Listen],
+        LISTEN.argument(
+            "LISTEN...",
             help="Where to listen: tcp://127.0.0.1:5020, tcp://:502 for all addresses of this "
             "machine, rtu:///dev/ttyUSB0?baudrate=9600.",
-            autocompletion=complete_endpoint,
         ),
     ],
     store: Annotated[
@@ -57,37 +56,34 @@ def serve(
         ),
     ] = "memory",
     name: Annotated[
-        str, typer.Option("--name", metavar="NAME", help="The table, or prefix of keys, in it.")
+        str,
+        typer.Option("--name", metavar="NAME", help="The table, or prefix of keys, in the store."),
     ] = "modwire",
     units: Annotated[
-        str | None,
-        typer.Option(
+        Sequence[int] | None,
+        Numbers(0, 255).option(
             "--units",
             metavar="UNITS",
-            help="Unit ids, such as 1 or 1..3; on a serial port 1, else one unit for all ids.",
+            help="Unit ids, such as 1 or 1..3. By default unit 1 on a serial port, and otherwise "
+            "one unit for all ids.",
         ),
     ] = None,
-    coils: Annotated[str, _size("coils")] = "65536",
-    discrete_inputs: Annotated[str, _size("discrete-inputs")] = "65536",
-    holding_registers: Annotated[str, _size("holding-registers")] = "65536",
-    input_registers: Annotated[str, _size("input-registers")] = "65536",
+    coils: Annotated[int, _size("coils")] = 65536,
+    discrete_inputs: Annotated[int, _size("discrete-inputs")] = 65536,
+    holding_registers: Annotated[int, _size("holding-registers")] = 65536,
+    input_registers: Annotated[int, _size("input-registers")] = 65536,
     values: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="ADDRESS=VALUE",
-            help="A value at the start, such as ir:8/float32=230.4. May be repeated.",
-            autocompletion=complete_address,
+        list[AssignmentText] | None,
+        AddressValue(by_owner=True).option(
+            "--set", help="A value at the start, such as ir:8/float32=230.4. May be repeated."
         ),
     ] = None,
     processes: Annotated[
-        str,
-        typer.Option(
-            "--processes", metavar="N", help="Processes that share the port and the store."
-        ),
-    ] = "1",
+        int,
+        Whole(1, 256).option("--processes", help="Processes that share the port and the store."),
+    ] = 1,
     allow: AllowOption = None,
-    max_connections: ConnectionsOption = "1000",
+    max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
 ) -> None:
@@ -96,47 +92,40 @@ def serve(
     Clients may write to coils and holding registers; inputs are set with --set, or in the store
     by other programs.
     """
-    from modwire_tools.items import parse_assignment
-    from modwire_tools.storing import Storage, set_values
+    from modwire_tools.server.listening import Limits
+    from modwire_tools.server.storing import Storage, set_values
 
-    places = parse_listens(listens, "LISTEN")
-    has_line = any(each.endpoint.transport == "serial" for each in places)
-    number = parse_whole("--processes", processes, 1, 256)
     sizes = {
-        table: parse_whole(f"--{table.replace('_', '-')}", text, 0, 65536)
-        for table, text in (
-            ("coils", coils),
-            ("discrete_inputs", discrete_inputs),
-            ("holding_registers", holding_registers),
-            ("input_registers", input_registers),
-        )
+        "coils": coils,
+        "discrete_inputs": discrete_inputs,
+        "holding_registers": holding_registers,
+        "input_registers": input_registers,
     }
-    chosen = None if units is None else parse_numbers("--units", units, 0, 255)
-    if chosen is None and has_line:
-        chosen = [1]
+    if units is None and any(each.endpoint.transport == "serial" for each in listens):
+        units = [1]
     if not name.replace("_", "").replace(":", "").replace(".", "").isalnum():
         raise WrongArgumentError(f"--name must be letters, digits and _ . :, got {name!r}")
-    storage = Storage(store, name, sizes, chosen)
+    storage = Storage(store, name, sizes, units)
     with argument("--store"):
         storage.check()
         opened = storage.open()
-    if number > 1:
-        _check_processes(number, storage, places)
-    limits = parse_limits(allow, max_connections, idle_timeout, reuse_port=number > 1)
+    if processes > 1:
+        _check_processes(processes, storage, listens)
+    limits = Limits(max_connections, idle_timeout, allow, reuse_port=processes > 1)
     with argument("--set"):
-        assignments = [parse_assignment(each, by_owner=True) for each in values or ()]
+        assignments = [each.assignment() for each in values or ()]
     storage.reach(opened)
     with argument("--set"):
         set_values(opened, assignments)
 
     show_log()
     on_listening = partial(_say_where, storage)
-    if number > 1:
+    if processes > 1:
         from .processes import serve_in_processes
 
-        serve_in_processes(number, storage, places, limits, verbose, on_listening)
+        serve_in_processes(processes, storage, listens, limits, verbose, on_listening)
         return
-    _serve_here(opened, places, limits, verbose, on_listening)
+    _serve_here(opened, listens, limits, verbose, on_listening)
 
 
 def _serve_here(
@@ -147,7 +136,7 @@ def _serve_here(
     on_listening: Callable[[list[str]], None],
 ) -> None:
     """Serve in this process until Ctrl+C."""
-    from modwire_tools.listening import serve_all
+    from modwire_tools.server.listening import serve_all
 
     from .loop import run_trio
 
@@ -164,7 +153,7 @@ def _serve_here(
 
 
 def _say_where(storage: Storage, names: list[str]) -> None:
-    """Say where it listens, and with what."""
+    """Print where it listens, with which units and store."""
     from .output import note
 
     ids = storage.units
@@ -177,7 +166,7 @@ def _check_processes(number: int, storage: Storage, places: list[Listen]) -> Non
 
     if not storage.is_shared:
         raise WrongArgumentError(
-            f"--processes {number} need values that they share: name a --store, such as "
+            f"--processes {number} need a store that they share: name a --store, such as "
             "sqlite:///plant.db"
         )
     if any(each.endpoint.transport not in ("tcp", "udp") for each in places):

@@ -6,69 +6,51 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import parse_seconds, parse_whole
-from .ending import argument
+from .types import DURATION, ParamType, Whole
 
 if TYPE_CHECKING:
-    from modwire import Call, Response, ServerProtocol
-    from modwire.server.options import OnAnswer
-    from modwire_tools.listening import Limits, Listen
+    from modwire import Call, Response
+    from modwire.server.options import OnAnswer, Served
+
+
+class Network(ParamType[str]):
+    """An address or a network of clients, such as 192.168.0.0/16."""
+
+    metavar = "NETWORK"
+
+    def parse(self, text: str) -> str:
+        from modwire.server.peers import Allowed
+
+        Allowed([text])
+        return text
+
 
 AllowOption = Annotated[
     list[str] | None,
-    typer.Option(
+    Network().option(
         "--allow",
-        metavar="NETWORK",
-        help="Networks to hear, such as 192.168.0.0/16; all by default. May be repeated.",
+        help="Networks whose clients are served, such as 192.168.0.0/16; all by default. May be "
+        "repeated.",
     ),
 ]
 ConnectionsOption = Annotated[
-    str,
-    typer.Option(
+    int,
+    Whole(1, 1_000_000).option(
         "--max-connections",
-        metavar="N",
-        help="One more closes the connection that was idle longest.",
+        help="Most connections at once; one more closes the connection that is idle longest.",
     ),
 ]
 IdleOption = Annotated[
-    str | None,
-    typer.Option(
-        "--idle-timeout", metavar="TIME", help="Close a connection that is silent so long."
-    ),
+    float | None,
+    DURATION.option("--idle-timeout", help="Close connections that are idle for this time."),
 ]
 VerboseFlag = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say each request and its answer.")
+    bool, typer.Option("--verbose", "-v", help="Print each request and its answer.")
 ]
-
-
-def parse_limits(
-    allow: list[str] | None, max_connections: str, idle_timeout: str | None, *, reuse_port: bool
-) -> Limits:
-    """What the options say; raises WrongArgumentError."""
-    from modwire.server.peers import Allowed
-    from modwire_tools.listening import Limits
-
-    if allow:
-        with argument("--allow"):
-            Allowed(allow)
-    return Limits(
-        parse_whole("--max-connections", max_connections, 1, 1_000_000),
-        None if idle_timeout is None else parse_seconds("--idle-timeout", idle_timeout),
-        allow or None,
-        reuse_port,
-    )
-
-
-def parse_listens(texts: list[str], name: str) -> list[Listen]:
-    """The endpoints to listen at; raises WrongArgumentError."""
-    from modwire_tools.listening import parse_listen
-
-    with argument(name):
-        return [parse_listen(text) for text in texts]
 
 
 def say_calls(verbose: bool) -> OnAnswer | None:
-    """A hook that notes each call on standard error, if that is wanted."""
+    """Return a hook that prints each call on standard error, or None unless `verbose`."""
     if not verbose:
         return None
 
@@ -76,7 +58,7 @@ def say_calls(verbose: bool) -> OnAnswer | None:
 
     from .output import note
 
-    def on_answer(protocol: ServerProtocol, call: Call, response: Response | None) -> None:
+    def on_answer(protocol: Served, call: Call, response: Response | None) -> None:
         request = call.request.encode()
         answer = "no answer"
         if response is not None:
@@ -87,7 +69,7 @@ def say_calls(verbose: bool) -> OnAnswer | None:
 
 
 def show_log() -> None:
-    """What servers log from warnings on goes to standard error, as notes of ours."""
+    """Print warnings and errors that servers log on standard error."""
     import logging
 
     logging.basicConfig(level=logging.WARNING, format="modwire: %(message)s")

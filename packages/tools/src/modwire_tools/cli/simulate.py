@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import parse_choice, parse_whole
-from .completion import CONSECUTIVE, among
+from .annotations import Endpoint
 from .ending import FailedError, WrongArgumentError, argument
+from .endpoints import SimulatedEndpoint
+from .loop import run_trio
 from .output import note
 from .page import Page, parse_page, start_page
+from .types import Consecutive, ConsecutiveOption, Factor, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modwire import Endpoint
     from modwire_tools.simulator.devices import DeviceSpec
     from modwire_tools.simulator.simulation import Simulation
     from modwire_tools.simulator.view import DeviceInfo, View
 
 DEFAULT_ADDRESS = "127.0.0.1:5020"
 _MOST_SHOWN = 8
-_MOST_DEVICES = 65535
-_PROBLEM_INTERVAL = 1.0  # seconds between two checks for devices whose ports were lost
+_PROBLEM_INTERVAL = 1.0  # seconds between two checks for lost ports
 
 
 def simulate(
@@ -33,57 +33,46 @@ def simulate(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="Device files, TOML or JSON; without one, a small energy meter.",
+            help="Device files, TOML or JSON; a small energy meter by default.",
             show_default=False,
         ),
     ] = None,
     tcp: Annotated[
-        list[str] | None,
-        typer.Option(
+        list[Endpoint] | None,
+        SimulatedEndpoint("tcp").option(
             "--tcp",
-            metavar="HOST:PORT",
-            help=f"Serve on TCP; without any endpoint, at {DEFAULT_ADDRESS}. Port 0 lets the "
-            "system choose; also rtu+tcp://HOST:PORT and so on. May be repeated.",
+            help=f"Serve on TCP, at {DEFAULT_ADDRESS} by default. Port 0 lets the system choose. "
+            "Serial framings are rtu+tcp://HOST:PORT and the like. May be repeated.",
         ),
     ] = None,
     udp: Annotated[
-        list[str] | None, typer.Option("--udp", metavar="HOST:PORT", help="Serve on UDP.")
+        list[Endpoint] | None, SimulatedEndpoint("udp").option("--udp", help="Serve on UDP.")
     ] = None,
     serial: Annotated[
-        list[str] | None,
-        typer.Option(
+        list[Endpoint] | None,
+        SimulatedEndpoint("serial").option(
             "--serial",
-            metavar="PORT",
-            help="Serve on a serial port, such as /dev/ttyUSB0?baudrate=9600&parity=N, as RTU; "
-            "also ascii://PORT. All devices share that line.",
+            help="Serve RTU on a serial port, such as /dev/ttyUSB0?baudrate=9600&parity=N, or "
+            "ASCII with ascii://PORT. All devices share that line.",
         ),
     ] = None,
     devices: Annotated[
-        str | None,
-        typer.Option(
-            "--devices", "-n", metavar="N", help="Number of devices; the files are used in turn."
+        int | None,
+        Whole(1, 65535).option(
+            "--devices", "-n", help="Number of devices; the files are used in turn."
         ),
     ] = None,
-    consecutive: Annotated[
-        str,
-        typer.Option(
-            "--consecutive",
-            metavar="WHAT",
-            help="Place the devices on consecutive ports, or on consecutive addresses, "
-            "such as 127.0.1.1, 127.0.1.2.",
-            autocompletion=among(CONSECUTIVE),
-        ),
-    ] = "ports",
+    consecutive: ConsecutiveOption = "ports",
     seed: Annotated[
-        str | None,
-        typer.Option("--seed", metavar="N", help="Make random values the same in every run."),
+        int | None,
+        Whole(0).option("--seed", help="Make random values the same in every run."),
     ] = None,
     speed: Annotated[
-        str,
-        typer.Option(
-            "--speed", metavar="FACTOR", help="How many seconds pass per second: 60, 0.1."
+        float,
+        Factor(most=1_000_000, positive=True).option(
+            "--speed", help="Simulated seconds in a real one, such as 60 or 0.1."
         ),
-    ] = "1",
+    ] = 1.0,
     web: Annotated[
         str | None,
         typer.Option(
@@ -98,59 +87,45 @@ def simulate(
         typer.Option(
             "--web-token",
             metavar="TOKEN",
-            help="Token to open the page; made and printed if the page is open to other machines "
-            "and none is given.",
+            help="Secret that a browser needs to open the page. Without this option, one is made "
+            "and printed if the page is open to other machines.",
         ),
     ] = None,
 ) -> None:
     """Serve simulated devices over TCP, UDP and serial lines.
 
-    All at the same time, until Ctrl+C. How values change is described in device files, see
-    docs/device-files.md.
+    All at the same time, until Ctrl+C. Values change as the device files say; docs/device-files.md
+    describes these.
     """
     page = parse_page(web, web_token)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
-    import trio
-
-    trio.run(_run, simulation, page)
+    run_trio(partial(_run, simulation, page))
 
 
 def build(
     files: Sequence[Path],
-    tcp: Sequence[str] | None,
-    udp: Sequence[str] | None,
-    serial: Sequence[str] | None,
-    devices: str | None,
-    consecutive: str,
-    seed: str | None,
-    speed: str,
+    tcp: Sequence[Endpoint] | None,
+    udp: Sequence[Endpoint] | None,
+    serial: Sequence[Endpoint] | None,
+    devices: int | None,
+    consecutive: Consecutive,
+    seed: int | None,
+    speed: float,
 ) -> Simulation:
-    """Return the simulation that the arguments describe."""
+    """Return the simulation that the arguments ask for."""
     from modwire_tools.simulator.simulation import Simulation, place
 
-    count = None if devices is None else parse_whole("--devices", devices, 1, _MOST_DEVICES)
-    which = parse_choice("--consecutive", consecutive, CONSECUTIVE)
-    chosen = None if seed is None else parse_whole("--seed", seed, 0)
-    factor = _factor(speed)
     specs = _read(files)
-    if count is not None and count < len(specs):
+    if devices is not None and devices < len(specs):
         raise WrongArgumentError(
-            f"--devices must be at least {len(specs)}, one for each file, got {count}"
+            f"--devices must be at least {len(specs)}, one for each file, got {devices}"
         )
-    endpoints = _endpoints(tcp, udp, serial)
-    with argument("--devices" if count is not None else "--tcp, --udp, --serial"):
-        placed = place(specs, endpoints, count=count, consecutive=which)
-    return Simulation(placed, seed=chosen, speed=factor)
-
-
-def _factor(text: str) -> float:
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor <= 1e6:
-        raise WrongArgumentError(f"--speed must be more than 0, at most 1e6, got {text!r}")
-    return factor
+    endpoints = [*(tcp or ()), *(udp or ()), *(serial or ())]
+    if not endpoints:
+        endpoints = [SimulatedEndpoint("tcp").parse(DEFAULT_ADDRESS)]
+    with argument("--devices" if devices is not None else "--tcp, --udp, --serial"):
+        placed = place(specs, endpoints, count=devices, consecutive=consecutive)
+    return Simulation(placed, seed=seed, speed=speed)
 
 
 def _read(files: Sequence[Path]) -> list[DeviceSpec]:
@@ -166,78 +141,31 @@ def _read(files: Sequence[Path]) -> list[DeviceSpec]:
         raise FailedError(str(error)) from None
 
 
-def _endpoints(
-    tcp: Sequence[str] | None, udp: Sequence[str] | None, serial: Sequence[str] | None
-) -> list[Endpoint]:
-    found = [_endpoint("--tcp", "tcp", text) for text in tcp or ()]
-    found += [_endpoint("--udp", "udp", text) for text in udp or ()]
-    found += [_endpoint("--serial", "rtu", text) for text in serial or ()]
-    return found or [_endpoint("--tcp", "tcp", DEFAULT_ADDRESS)]
-
-
-def _endpoint(option: str, scheme: str, text: str) -> Endpoint:
-    """Return the endpoint in `text`: with a scheme, or HOST:PORT, :PORT, PORT or a serial port."""
-    from modwire import Endpoint
-
-    transport = option[2:]
-    with argument(option):
-        if "://" in text:
-            endpoint = Endpoint.parse(text)
-            if endpoint.transport != transport:
-                raise ValueError(f"{text!r} is an endpoint of another kind: {endpoint.transport}")
-        else:
-            if transport != "serial":
-                place = f":{text}" if text.isdigit() else text
-                text = f"127.0.0.1{place}" if place.startswith(":") else place
-            endpoint = Endpoint.parse(f"{scheme}://{text}")
-        for name in ("unit", "timeout", "retries"):
-            if getattr(endpoint, name) is not None:
-                raise ValueError(f"{text!r} has {name}, which only clients have")
-    return endpoint
-
-
 async def _run(simulation: Simulation, page: Page | None) -> None:
     import trio
 
     from modwire_tools.simulator.problems import described_problems
 
     view = simulation.view
-    interrupted = False
-    failure = ""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-
-            async def watch() -> None:
-                nonlocal failure
-                failure = await _watch(view, is_shown=page is not None)
-                nursery.cancel_scope.cancel()
-
-            await nursery.start(simulation.run)
-            failure = described_problems(view.problems())
-            link = ""
-            if not failure and page is not None:
-                try:
-                    link = await start_page(nursery, view, page)
-                except (OSError, ValueError) as error:
-                    failure = f"--web: {error}"
-            if failure:
-                nursery.cancel_scope.cancel()
-            else:
-                _tell(view, link)
-                nursery.start_soon(watch)
-                async for number in signals:
-                    interrupted = number == signal.SIGINT
-                    nursery.cancel_scope.cancel()
-    if failure:
-        raise FailedError(failure)
-    if interrupted:
-        raise KeyboardInterrupt
+    async with trio.open_nursery() as nursery:
+        await nursery.start(simulation.run)
+        problems = view.problems()
+        if problems:
+            raise FailedError(described_problems(problems))
+        link = ""
+        if page is not None:
+            try:
+                link = await start_page(nursery, view, page)
+            except (OSError, ValueError) as error:
+                raise FailedError(f"--web: {error}") from error
+        _tell(view, link)
+        await _watch(view, is_shown=page is not None)
 
 
-async def _watch(view: View, *, is_shown: bool) -> str:
-    """Report devices that are not served any more; return why once this is all of them.
+async def _watch(view: View, *, is_shown: bool) -> None:
+    """Print which devices are no longer served; raise FailedError when that is all of them.
 
-    With a page, the simulation goes on: the user can start devices again there.
+    With a page it continues even then, because devices can be started again there.
     """
     import trio
 
@@ -248,15 +176,15 @@ async def _watch(view: View, *, is_shown: bool) -> str:
         await trio.sleep(_PROBLEM_INTERVAL)
         problems = view.problems()
         if len(problems) == view.device_count() and not is_shown:
-            return described_problems(problems)
+            raise FailedError(described_problems(problems))
         for index, problem in problems.items():
             if index not in told:
-                note(f"device {index} is not served any more: {problem}")
+                note(f"device {index} is no longer served: {problem}")
         told = set(problems)
 
 
 def _tell(view: View, link: str) -> None:
-    """Print where the devices listen, and an example command."""
+    """Print where the devices listen, and what to try."""
     devices = view.devices()
     count = len(devices)
     note(f"modwire simulates {view.title()}" + (":" if count > 1 else ""))
@@ -282,7 +210,7 @@ def _described_device(device: DeviceInfo, *, with_name: bool) -> str:
 
 
 def _example(view: View) -> str:
-    """Return a command that reads a value of the first device."""
+    """Return a command that reads values of the first device."""
     from modwire_tools.addresses import Place
 
     device = view.devices(0, 1)[0]

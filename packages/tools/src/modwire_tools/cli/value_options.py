@@ -1,92 +1,153 @@
-"""The options that say what values are: type, orders, scale and count, for `read` and `write`."""
+"""The options that say what values are: addresses, types, orders, scale and count."""
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .arguments import parse_choice, parse_whole
-from .completion import ENDIANS, ORDERS, among, complete_type
-from .ending import WrongArgumentError, argument
+from .annotations import AssignmentText, ItemText, Place, TypeText
+from .ending import argument
+from .types import COUNT, TABLES, Completions, Factor, ParamType
 
 if TYPE_CHECKING:
-    from modwire_tools.items import Defaults
+    from modwire_tools.values.items import Defaults
+
+TYPES = {
+    **{
+        f"{sign}int{bits}": f"{'unsigned' if sign else 'signed'} integer of {bits} bits"
+        for bits in (8, 16, 32, 64)
+        for sign in ("", "u")
+    },
+    **{f"float{bits}": f"float of {bits} bits" for bits in (16, 32, 64)},
+    "string:16": "text of 16 bytes",
+    "bcd:4": "4 decimal digits",
+    "bits:16": "16 single bits",
+    "bit:0": "the lowest bit of a register",
+}
+Endian = Literal["big", "little"]
+OrderName = Literal["ABCD", "CDAB", "BADC", "DCBA", "MODICON"]
+
+
+class ValueTypeName(ParamType["TypeText"]):
+    """The type of a value, such as float32 or string:16."""
+
+    metavar = "TYPE"
+
+    def parse(self, text: str) -> TypeText:
+        from modwire_tools.values.types import parse_type
+
+        return parse_type(text)
+
+    def complete(self, incomplete: str) -> Completions:
+        return list(TYPES.items())
+
+
+class Address(ParamType["Place"]):
+    """An address, such as hr:0x10, holding:16 or 40017."""
+
+    metavar = "ADDRESS"
+
+    def parse(self, text: str) -> Place:
+        from modwire_tools.addresses import parse_place
+
+        return parse_place(text)
+
+    def complete(self, incomplete: str) -> Completions:
+        return list(TABLES.items())
+
+
+class TypedAddress(ParamType["ItemText"]):
+    """An address with or without a type of its own, such as hr:16/float32."""
+
+    metavar = "ADDRESS"
+
+    def parse(self, text: str) -> ItemText:
+        from modwire_tools.values.items import parse_item_text
+
+        return parse_item_text(text)
+
+    def complete(self, incomplete: str) -> Completions:
+        place, slash, _ = incomplete.partition("/")
+        if slash:
+            return [(f"{place}/{name}", words) for name, words in TYPES.items()]
+        return list(TABLES.items())
+
+
+class AddressValue(ParamType["AssignmentText"]):
+    """A typed address and its value, such as hr:16=22.5; inputs only for the `by_owner`."""
+
+    metavar = "ADDRESS=VALUE"
+
+    def __init__(self, *, by_owner: bool = False) -> None:
+        self.by_owner = by_owner
+
+    def parse(self, text: str) -> AssignmentText:
+        from modwire_tools.values.items import parse_assignment_text
+
+        return parse_assignment_text(text, by_owner=self.by_owner)
+
+    def complete(self, incomplete: str) -> Completions:
+        return TypedAddress().complete(incomplete)
+
 
 TypeOption = Annotated[
-    str,
-    typer.Option(
+    TypeText | None,
+    ValueTypeName().option(
         "--type",
         "-t",
-        metavar="TYPE",
-        help="Type of the values in registers: uint16, int32, float32, string:16, bcd:4, bits:16, "
-        "bit:0, ... A single address takes its own: hr:16/float32, hr:16/uint16x4.",
-        autocompletion=complete_type,
+        help="Type of the values in registers: uint16 (the default), int32, float32, string:16, "
+        "bcd:4, bits:16, bit:0, ... An address may name its own: hr:16/float32, hr:16/uint16x4.",
     ),
 ]
+CountOption = Annotated[
+    int, COUNT.option("--count", "-n", help="Number of values from each address on.")
+]
 WordOrderOption = Annotated[
-    str | None,
+    Endian | None,
     typer.Option(
         "--word-order",
         metavar="big|little",
-        help="Which register of a value comes first: the one that counts most, or least.",
-        autocompletion=among(ENDIANS),
+        case_sensitive=False,
+        help="First register of a value: the most significant (big) or the least.",
     ),
 ]
 ByteOrderOption = Annotated[
-    str | None,
+    Endian | None,
     typer.Option(
         "--byte-order",
         metavar="big|little",
-        help="Which byte of a register comes first.",
-        autocompletion=among(ENDIANS),
+        case_sensitive=False,
+        help="First byte of a register: the most significant (big) or the least.",
     ),
 ]
 OrderOption = Annotated[
-    str,
+    OrderName,
     typer.Option(
         "--order",
         metavar="ORDER",
-        help=f"Both orders by where four bytes lie: {', '.join(ORDERS)}.",
-        autocompletion=among(ORDERS),
+        case_sensitive=False,
+        help="Both orders, as the order of four bytes: ABCD, CDAB, BADC, DCBA, MODICON.",
     ),
 ]
 ScaleOption = Annotated[
-    str,
-    typer.Option("--scale", metavar="FACTOR", help="What numbers are multiplied by, such as 0.1."),
+    float, Factor().option("--scale", help="Factor of the numbers, such as 0.1.")
 ]
 
 
-def parse_defaults(
-    kind: str,
+def defaults_of(
+    kind: TypeText | None,
     *,
-    order: str,
-    byte_order: str | None,
-    word_order: str | None,
-    scale: str,
-    count: str = "1",
+    order: OrderName,
+    byte_order: Endian | None,
+    word_order: Endian | None,
+    scale: float,
+    count: int = 1,
 ) -> Defaults:
-    """What the options say; raises WrongArgumentError."""
-    from modwire.values import ABCD, BADC, CDAB, DCBA, MODICON
-    from modwire_tools.items import Defaults
-    from modwire_tools.value_types import parse_type
+    """Return what the options say of every address that names no type of its own."""
+    from modwire.values.orders import find_order
+    from modwire_tools.values.items import DEFAULTS, Defaults
 
-    with argument("--type"):
-        parse_type(kind)
-    names = {"ABCD": ABCD, "CDAB": CDAB, "BADC": BADC, "DCBA": DCBA, "MODICON": MODICON}
-    found = names[parse_choice("--order", order, ORDERS)]
-    if byte_order is not None:
-        chosen = parse_choice("--byte-order", byte_order, ENDIANS)
-        found = found._replace(byte_order="big" if chosen == "big" else "little")
-    if word_order is not None:
-        chosen = parse_choice("--word-order", word_order, ENDIANS)
-        found = found._replace(word_order="big" if chosen == "big" else "little")
-    try:
-        factor = float(scale)
-    except ValueError:
-        factor = math.nan
-    if not math.isfinite(factor) or not factor:
-        raise WrongArgumentError(f"--scale must be a number other than 0, got {scale!r}")
-    number = parse_whole("--count", count, 1, 65536)
-    return Defaults(kind, number, found, factor)
+    with argument("--order"):
+        found = find_order(byte_order, word_order, order)
+    return Defaults(kind or DEFAULTS.kind, count, found, scale)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from modwire import ConnectionLostError, ModbusError
 
-from .ending import FailedError
 from .hints import brief
 from .output import console, is_terminal, note
 from .printing import hexadecimal
+from .read import check_all_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from modwire import BlockingCalls
-    from modwire_tools.items import Item
-    from modwire_tools.reading import Outcome, Reading
+    from modwire_tools.client.reading import Outcome, Reading
+    from modwire_tools.values.items import Item
 
     from .printing import Printer
 
@@ -32,7 +32,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def rows_of(items: list[Item]) -> list[Item]:
-    """What the live table has a row for: each value, if they have room on the terminal."""
+    """Return an item for each row of the live table: each value, if the terminal has room."""
     if not is_terminal():
         return items
     single = [each for item in items for each in item.each()]
@@ -46,14 +46,13 @@ def watch_values(
     interval: float,
     most: int | None,
     title: str,
-    show_registers: bool,
 ) -> None:
     """Read every `interval` seconds, `most` times or until Ctrl+C.
 
-    A reading that fails is shown, and the next one is made all the same: links come back. Raises
-    at the end if the last one failed.
+    A reading that fails is shown and the next one is made all the same, because links come back.
+    Raises at the end if the last one failed.
     """
-    live = LiveTable(title, show_registers) if printer.live and is_terminal() else None
+    live = LiveTable(title, printer.show_registers) if printer.live and is_terminal() else None
     if live is not None:
         live.start()
     failure: ModbusError | None = None
@@ -82,8 +81,8 @@ def watch_values(
                 live.show(reading.requests, monotonic() - started, failure)
             if number == most:
                 break
-            # Times are multiples of the interval from the start, so that no error adds up; what
-            # was missed because reading took longer is left out.
+            # Multiples of the interval from the start, so that no error adds up. Those that were
+            # missed because reading took longer are left out.
             now = monotonic()
             late = (now - begun) % interval
             sleep(interval - late)
@@ -92,16 +91,11 @@ def watch_values(
             live.stop()
     if failure is not None:
         raise failure
-    failed = [outcome for outcome in outcomes if outcome.error is not None]
-    if failed:
-        texts = [f"{each.item.name}: {brief(each.error)}" for each in failed if each.error]
-        raise FailedError(
-            f"{len(failed)} of {len(outcomes)} addresses could not be read: {'; '.join(texts)}"
-        )
+    check_all_read(outcomes)
 
 
 class Trend:
-    """The latest values of one item, and when it changed."""
+    """The latest values of one item, and its changes."""
 
     def __init__(self) -> None:
         self.values: deque[tuple[float, float]] = deque(maxlen=_TREND)
@@ -111,7 +105,7 @@ class Trend:
         self._is_known = self._is_number = False
 
     def add(self, value: object, now: float) -> None:
-        """The next value, at `now` seconds."""
+        """Add the value at `now`, in seconds."""
         self.age += 1
         if self._is_known and value != self._last and value == value:
             self.changes += 1
@@ -123,14 +117,14 @@ class Trend:
 
     @property
     def rate(self) -> float | None:
-        """The change per second over the numbers that are kept, None where there are none."""
+        """The change per second over the stored numbers, None if it is no number."""
         if len(self.values) < 2 or not self._is_number:
             return None
         (start, first), (end, last) = self.values[0], self.values[-1]
         return (last - first) / (end - start) if end > start else None
 
     def bars(self) -> str:
-        """A sparkline from the lowest to the highest of the values that are kept."""
+        """Return a sparkline from the lowest to the highest stored value."""
         numbers = [value for _, value in self.values if abs(value) < float("inf")]
         if not numbers:
             return ""
@@ -143,7 +137,7 @@ class Trend:
 
 
 class LiveTable:
-    """The table, which is painted anew after each reading."""
+    """The table, which is drawn again after each reading."""
 
     def __init__(self, title: str, show_registers: bool, on: Console | None = None) -> None:
         from rich.live import Live
@@ -158,15 +152,15 @@ class LiveTable:
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="ellipsis")
 
     def start(self) -> None:
-        """Take the terminal; the cursor is hidden."""
+        """Begin to draw, and hide the cursor."""
         self._live.start()
 
     def stop(self) -> None:
-        """Give the terminal back; the table stays."""
+        """End drawing, and show the cursor; the table stays."""
         self._live.stop()
 
     def update(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """What was read at `now`, in seconds."""
+        """Take the outcomes of the reading at `now`, in seconds."""
         self._outcomes = outcomes
         self._times.append(now)
         for index, outcome in enumerate(outcomes):
@@ -175,17 +169,17 @@ class LiveTable:
                 trend.add(outcome.value, now)
 
     def count(self, failure: Exception | None) -> None:
-        """One reading more is done."""
+        """Count a reading."""
         self._readings += 1
         self._errors += failure is not None
 
     def show(self, requests: int, seconds: float, failure: Exception | None) -> None:
-        """Paint the table, below it how the reading went."""
+        """Draw the table, and below it the statistics."""
         self.count(failure)
         self._live.update(self.table(requests, seconds, failure), refresh=True)
 
     def table(self, requests: int, seconds: float, failure: Exception | None) -> Table:
-        """The table as it is now."""
+        """Return the current table."""
         from rich.table import Table
         from rich.text import Text
 

@@ -6,42 +6,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .arguments import EndpointText, JsonFlag, UnitText, parse_endpoint, unit_of
-from .completion import complete_address
+from .annotations import AssignmentText
 from .ending import FailedError, WrongArgumentError, argument
+from .endpoints import EndpointArgument, UnitOption, unit_of
+from .output import JsonFlag
 from .value_options import (
+    AddressValue,
     ByteOrderOption,
     OrderOption,
     ScaleOption,
     TypeOption,
     WordOrderOption,
-    parse_defaults,
+    defaults_of,
 )
 
 if TYPE_CHECKING:
     from modwire import BlockingCalls
-    from modwire_tools.items import Assignment
+    from modwire_tools.values.items import Assignment
 
     from .output import Json
 
 
 def write(
-    endpoint: EndpointText,
+    endpoint: EndpointArgument,
     assignments: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="ADDRESS=VALUE...",
+        list[AssignmentText],
+        AddressValue().argument(
+            "ADDRESS=VALUE...",
             help="What to write: hr:16=22.5, co:3=on, hr:0=1,2,3, hr:8/string:6=pump, "
             "hr:5/bit:3=off.",
-            autocompletion=complete_address,
         ),
     ],
-    kind: TypeOption = "uint16",
+    kind: TypeOption = None,
     word_order: WordOrderOption = None,
     byte_order: ByteOrderOption = None,
     order: OrderOption = "ABCD",
-    scale: ScaleOption = "1",
-    unit: UnitText = None,
+    scale: ScaleOption = 1.0,
+    unit: UnitOption = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read what was written, and fail if it differs.")
     ] = False,
@@ -53,31 +54,27 @@ def write(
     ] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Write values, and say what was written.
+    """Write values, and print what was written.
 
     All values are checked before anything is sent, and written in the order in which they are
-    named. Where the device refuses one, those behind it are not written, and the exit code is 1.
+    named. If the device refuses one, the ones after it are not written, and the exit code is 1.
     """
     from modwire_sync import connect
-    from modwire_tools.items import parse_assignment
-    from modwire_tools.writing import plan_write
+    from modwire_tools.client.writing import plan_write
 
-    place = parse_endpoint(endpoint)
-    asked = unit_of(place, unit)
-    if verify and not asked and place.framing != "tcp":
+    asked = unit_of(endpoint, unit)
+    if verify and not asked and endpoint.framing != "tcp":
         raise WrongArgumentError(
             "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..247"
         )
-    defaults = parse_defaults(
+    defaults = defaults_of(
         kind, order=order, byte_order=byte_order, word_order=word_order, scale=scale
     )
     with argument("ADDRESS=VALUE"):
-        writes = [
-            plan_write(parse_assignment(each, defaults), multiple=multiple) for each in assignments
-        ]
+        writes = [plan_write(each.assignment(defaults), multiple=multiple) for each in assignments]
     report = Report(as_json)
     try:
-        with connect(place) as client:
+        with connect(endpoint) as client:
             for number, (assignment, requests) in enumerate(writes):
                 try:
                     for request in requests:
@@ -93,14 +90,14 @@ def write(
 
 
 class Report:
-    """What was written: a line for each value, or a JSON list at the end."""
+    """Prints a line for each written value, or a JSON list at the end."""
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._values: list[Json] = []
 
     def written(self, assignment: Assignment) -> None:
-        """The device has confirmed it."""
+        """Print an assignment that the device has confirmed."""
         from .output import print_line
         from .printing import plain
 
@@ -114,7 +111,7 @@ class Report:
             print_line(f"{item.name} = {item.shown(value)}")
 
     def end(self) -> None:
-        """Print what is left to print."""
+        """Print the JSON list."""
         from .output import print_json_list
 
         if self._as_json:
@@ -122,7 +119,7 @@ class Report:
 
 
 def _not_written(error: Exception, assignment: Assignment, number: int, total: int) -> Exception:
-    """The error with what was and what was not written."""
+    """Return the error, with the number of values written before it."""
     from modwire import ModbusError
 
     from .hints import brief, described
@@ -136,7 +133,7 @@ def _not_written(error: Exception, assignment: Assignment, number: int, total: i
 
 
 def _verify(client: BlockingCalls, assignment: Assignment, unit: int) -> None:
-    from modwire_tools.writing import read_back
+    from modwire_tools.client.writing import read_back
 
     item = assignment.item
     found = read_back(client, assignment, unit)

@@ -1,4 +1,4 @@
-"""A serial line without hardware: two pseudo-terminals, and a thread that carries the bytes."""
+"""A serial line without hardware: two pseudo-terminals, and a thread that copies the bytes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def serial_line() -> Generator[tuple[str, str]]:
-    """The names of two serial ports joined by a cable: what goes in at one comes out at the other.
+    """Return the names of two serial ports that are joined as if by a cable.
 
-    A pseudo-terminal has a name at one end only, so it takes two, and a thread between them.
+    A pseudo-terminal has a name at one end only, so this takes two of them.
     """
     import tty
 

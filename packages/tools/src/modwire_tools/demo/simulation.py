@@ -1,4 +1,4 @@
-"""The end of the demonstration: the meter lives in a simulator, and its page shows it."""
+"""The last part of `modwire demo`: the meter in a simulator, with its web page."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ..simulator.simulation import Simulation, place
 from ..web import format_link, serve_page
 
 _HOST = "127.0.0.1"
-_TIMEOUT = 10.0  # seconds that the page may take
+_TIMEOUT = 20.0  # seconds for the page, and for the meter
 
 
 async def live(*, once: bool) -> None:
-    """Serve the meter and its page, and say where, until cancelled; `once`, check both and end.
+    """Serve the meter and its page until cancelled; with `once`, check both and return.
 
-    Raises OSError if the page does not answer, or not with the meter.
+    Raises OSError if the page does not answer, or does not show the meter.
     """
     modbus, web = (0, 0) if once else (_free(5020), _free(8080))
     simulation = Simulation(place([energy_meter()], [f"tcp://{_HOST}:{modbus}"]))
@@ -53,7 +53,7 @@ async def live(*, once: bool) -> None:
 
 
 def _command() -> str:
-    """How `modwire` is typed here: `make demo` has it in a virtual environment, not in the path."""
+    """Return how to type `modwire` here: `make demo` has it in a virtual environment."""
     beside = Path(sys.executable).with_name("modwire")
     if shutil.which("modwire") is not None or not beside.exists():
         return "modwire"
@@ -63,7 +63,7 @@ def _command() -> str:
 
 
 def _free(wanted: int) -> int:
-    """`wanted`, if nobody listens there, else 0, which lets the system choose a port."""
+    """Return `wanted` if the port is free, else 0, which lets the system choose."""
     with suppress(OSError), socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((_HOST, wanted))
@@ -72,14 +72,14 @@ def _free(wanted: int) -> int:
 
 
 async def _check(link: str, endpoint: str) -> str:
-    """The first voltage, as read over Modbus; raises OSError if the page is not that of a meter."""
+    """Return the first voltage, read over Modbus; raises OSError unless the page has the meter."""
     page = await trio.to_thread.run_sync(_get, link)
     if b"<html" not in page.lower():
         raise OSError(f"{link} answers, but not with a page: {page[:60]!r}")
     devices = await trio.to_thread.run_sync(_get, f"{link}api/devices")
     if endpoint not in json.dumps(json.loads(devices)):
         raise OSError(f"{link} does not show the meter at {endpoint}: {devices[:200]!r}")
-    async with connect(endpoint) as client:
+    async with connect(f"{endpoint}?timeout={_TIMEOUT:g}") as client:
         (voltage,) = await client.read_input_registers(0)
     return f"{voltage / 10:.1f}"
 

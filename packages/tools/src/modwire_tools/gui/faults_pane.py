@@ -5,8 +5,8 @@ from __future__ import annotations
 import tkinter as tk
 from tkinter import ttk
 
-from ..cli.arguments import parse_whole
 from ..simulator.view import Faults
+from ..values.numbers import parse_whole
 from . import theme
 from .choice import Choice, ChosenUnit
 from .theme import Theme
@@ -135,7 +135,7 @@ class FaultsPane(ttk.Frame):
                 damage=rates["damage"],
                 exception=rates["exception"],
                 exception_code=parse_whole(
-                    "the exception code", self.fields["exception_code"].get().strip(), 1, 255
+                    self.fields["exception_code"].get().strip(), 1, 255, name="the exception code"
                 ),
                 delay=rates["delay"],
                 delay_seconds=self._number("delay_seconds", "the seconds of delay", 3600),

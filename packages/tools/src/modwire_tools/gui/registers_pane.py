@@ -10,8 +10,8 @@ from tkinter import ttk
 
 from modwire.units.tables import BIT_TABLES
 
-from ..cli.arguments import parse_whole
 from ..simulator.view import TableInfo
+from ..values.numbers import parse_whole
 from .choice import Choice, ChosenUnit
 from .columns import Column
 from .editing import CellEditor
@@ -137,7 +137,7 @@ class RegistersPane(ttk.Frame):
             return
 
         def go() -> None:
-            address = parse_whole("the address", self.address.get().strip(), 0, 65535)
+            address = parse_whole(self.address.get().strip(), 0, 65535, name="the address")
             before = 0
             for first, count in table.ranges:
                 if first <= address < first + count:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from modwire import Endpoint
 
-from ..cli.arguments import parse_whole
 from ..simulator.files import read_device
 from ..simulator.meter import energy_meter
 from ..simulator.placing import CONSECUTIVE
 from ..simulator.simulation import Simulation, place
+from ..values.numbers import parse_whole
 
 __all__ = ["CONSECUTIVE", "MOST_DEVICES", "Setup"]
 
@@ -34,8 +34,8 @@ class Setup:
 
         Raises OSError for a file that cannot be read, and ValueError for any other mistake.
         """
-        port = parse_whole("port", self.port.strip(), 0, 65535)
-        count = parse_whole("the number of devices", self.devices.strip(), 1, MOST_DEVICES)
+        port = parse_whole(self.port.strip(), 0, 65535, name="port")
+        count = parse_whole(self.devices.strip(), 1, MOST_DEVICES, name="the number of devices")
         host = self.host.strip()
         if not host:
             raise ValueError("host must be a name or an address, such as 127.0.0.1, got nothing")

@@ -7,7 +7,7 @@ import time
 import tkinter as tk
 from collections.abc import Sequence
 
-from ..value_types import shown as shown_value
+from ..values.types import shown as shown_value
 from . import theme
 from .theme import Theme
 

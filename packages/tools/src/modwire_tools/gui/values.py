@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..simulator.view import PointInfo
-from ..value_types import parse_value
-from ..value_types import shown as shown_value
+from ..values.types import parse_value
+from ..values.types import shown as shown_value
 
 _FLOATS = ("float16", "float32", "float64")
 

@@ -1,11 +1,11 @@
-"""Finding out what is there: units on a line, what they are, and what of a table can be read.
+"""Finding what a device has: units on a line, what they are, and the readable part of a table.
 
-For `modwire scan`. A scan goes step by step and keeps its state in plain values, so that it can be
-stopped after each step and taken up later.
+For `modwire scan` and `modwire scrape`. Each works step by step and keeps its state in plain
+values, so that it can be stopped after any step and continued another day.
 """
 
-from .state import ScanFile
-from .tables import TableScan
+from .state_files import StateFile
+from .table_survey import TableSurvey
 from .units import FoundUnit, UnitScan
 
-__all__ = ["FoundUnit", "ScanFile", "TableScan", "UnitScan"]
+__all__ = ["FoundUnit", "StateFile", "TableSurvey", "UnitScan"]

@@ -1,10 +1,11 @@
-"""`UnitScan`: which units answer, at which settings of the line, and what they say they are."""
+"""`UnitScan`: finds the units that answer, their line settings, and their identity."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from modwire import (
     BlockingCalls,
@@ -20,6 +21,8 @@ from modwire import (
     ResponseTimeoutError,
 )
 
+from .state_files import between
+
 _PROBE_CHARACTERS = 8 + 7  # of the request and of its answer in RTU
 _THINKING = 0.15  # seconds that a unit may take to answer a probe
 _NETWORK_TIMEOUT = 1.0
@@ -27,22 +30,22 @@ _NETWORK_TIMEOUT = 1.0
 
 @dataclass(frozen=True)
 class FoundUnit:
-    """A unit that answers at `endpoint`; `identity` is what it told of itself, text by name."""
+    """A unit that answers at `endpoint`; `identity` has the texts by which it identifies itself."""
 
     unit: int
     endpoint: str
     identity: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def as_json(self) -> dict[str, object]:
-        """Plain values, from which `FoundUnit(**values)` makes it again."""
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values, from which `FoundUnit(**values)` makes it again."""
         return asdict(self)
 
 
 class UnitScan:
     """Asks each of `units` at each of `lines`, in this order.
 
-    `position` is how many of these probes are done. Where a unit has answered, the scan ends with
-    its line unless `every_line`: the units of one line have the same settings.
+    `position` is the number of probes done. After a line at which a unit has answered, the scan
+    ends unless `every_line`: the units of one line have the same settings.
     """
 
     def __init__(
@@ -54,14 +57,26 @@ class UnitScan:
         self.found: list[FoundUnit] = []
         self._every_line = every_line
 
+    def state(self) -> dict[str, Any]:
+        """Return plain values from which `resume` continues."""
+        return {"position": self.position, "units": [each.as_json() for each in self.found]}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state`; raises ValueError and its like unless it is one."""
+        self.position = between(0, state["position"], self.total)
+        self.found += [
+            FoundUnit(int(each["unit"]), str(each["endpoint"]), dict(each["identity"]))
+            for each in state["units"]
+        ]
+
     @property
     def total(self) -> int:
-        """How many probes there are at most."""
+        """The number of probes, at most."""
         return len(self.lines) * len(self.units)
 
     @property
     def line(self) -> Endpoint | None:
-        """Where the next unit is to be asked; None when all is done."""
+        """The line of the next probe; None at the end."""
         number, offset = divmod(self.position, len(self.units))
         if number >= len(self.lines):
             return None
@@ -71,13 +86,13 @@ class UnitScan:
 
     @property
     def unit(self) -> int:
-        """Which unit is to be asked next."""
+        """The unit of the next probe."""
         return self.units[self.position % len(self.units)]
 
     def step(self, client: BlockingCalls, timeout: float) -> FoundUnit | None:
-        """Ask the next unit through a client of `line`; the unit, if it answers.
+        """Ask the next unit through a client of `line`; return the unit if it answers.
 
-        Raises `ConnectionLostError` where there is no link at all.
+        Raises ConnectionLostError if there is no link.
         """
         line = self.line
         assert line is not None
@@ -91,9 +106,9 @@ class UnitScan:
 
 
 def probe_timeout(endpoint: Endpoint) -> float:
-    """The seconds that a unit has to answer a probe: short on a serial line, where most are silent.
+    """Return the seconds to wait for an answer: few on a serial line, where most ids are unused.
 
-    On a network it is the endpoint's own, or 1 s, for a gateway may wait for its line.
+    On a network it is the endpoint's own timeout, or 1 s, because a gateway may wait for its line.
     """
     if endpoint.timeout is not None:
         return endpoint.timeout
@@ -104,35 +119,28 @@ def probe_timeout(endpoint: Endpoint) -> float:
 
 
 def answers(client: BlockingCalls, unit: int, timeout: float) -> bool:
-    """Whether `unit` answers a request for one holding register, be it with an exception."""
-    try:
-        client.read_holding_registers(0, 1, unit=unit, timeout=timeout)
-    except (GatewayPathUnavailableError, GatewayTargetFailedError, ResponseTimeoutError):
-        return False
-    except ConnectionLostError:
-        # Some gateways hang up on a unit that is not there; without a link this one raises too.
-        return _answers_anew(client, unit, timeout)
-    except (ExceptionResponseError, InvalidResponseError):
-        return True
-    return True
+    """Return True if `unit` answers a read of one holding register, even with an exception.
 
-
-def _answers_anew(client: BlockingCalls, unit: int, timeout: float) -> bool:
-    try:
-        client.read_holding_registers(0, 1, unit=unit, timeout=timeout)
-    except (GatewayPathUnavailableError, GatewayTargetFailedError, ResponseTimeoutError):
-        return False
-    except ConnectionLostError as error:
-        if "opened" in str(error):
-            raise
-        return False
-    except (ExceptionResponseError, InvalidResponseError):
-        return True
-    return True
+    Raises ConnectionLostError if there is no link.
+    """
+    for is_last in (False, True):
+        try:
+            client.read_holding_registers(0, 1, unit=unit, timeout=timeout)
+        except (GatewayPathUnavailableError, GatewayTargetFailedError, ResponseTimeoutError):
+            return False
+        except ConnectionLostError as error:
+            # Some gateways hang up on a missing unit: then the link can be opened once more.
+            if is_last and "opened" in str(error):
+                raise
+        except (ExceptionResponseError, InvalidResponseError):
+            return True
+        else:
+            return True
+    return False
 
 
 def identify(client: BlockingCalls, unit: int, timeout: float) -> dict[str, str]:
-    """What the unit tells by functions 43/14 and 17, as text by name; {} if it tells nothing."""
+    """Return the answers to functions 43/14 and 17 as texts by name; {} if it has neither."""
     identity: dict[str, str] = {}
     with suppress(ModbusError):
         objects = client.read_device_identification(
@@ -151,7 +159,7 @@ def identify(client: BlockingCalls, unit: int, timeout: float) -> dict[str, str]
 
 
 def as_text(data: bytes) -> str:
-    """`data` if it is readable text, else its hexadecimal digits."""
+    """Return `data` as text, or as hexadecimal digits unless it is readable."""
     with suppress(UnicodeDecodeError):
         text = data.decode().rstrip("\0")
         if text.isprintable():

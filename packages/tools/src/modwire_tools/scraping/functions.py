@@ -1,18 +1,15 @@
-"""What a unit answers beside its four tables: identity, status, files, FIFO queues."""
+"""What a unit answers besides its four tables: identity, status, files, FIFO queues."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from modwire import BlockingCalls, ExceptionCode, InvalidResponseError, ReadDeviceIdCode
-from modwire.messages.encapsulated import (
-    ReadDeviceIdentificationRequest,
-    ReadDeviceIdentificationResponse,
-)
+from modwire import ExceptionCode, InvalidResponseError, ReadDeviceIdCode
+from modwire.messages.encapsulated import ReadDeviceIdentificationRequest
 
+from ..scanning.asking import Asker, Refused
 from ..simulator.devices import FileSpec, ServerId, UnitSpec
-from .asking import Asker, Refused
 
 _EXCEPTION_STATUS, _DIAGNOSTICS, _EVENT_COUNTER, _EVENT_LOG = 7, 8, 11, 12
 _SERVER_ID, _FILES, _FIFO, _IDENTITY = 17, 20, 24, 43
@@ -35,58 +32,37 @@ class Findings:
     fifo_queues: dict[int, Sequence[int]] = field(default_factory=dict[int, Sequence[int]])
 
     def put_into(self, unit: UnitSpec) -> UnitSpec:
-        """`unit` with what was found."""
-        return replace(
-            unit,
-            refuses=dict(sorted(self.refuses.items())),
-            identity=self.identity,
-            individual_access=self.individual_access,
-            server_id=self.server_id,
-            exception_status=self.exception_status,
-            diagnostic_register=self.diagnostic_register,
-            files=tuple(self.files),
-            fifo_queues=self.fifo_queues,
-        )
+        """Return `unit` with what was found."""
+        found = {**vars(self), "files": tuple(self.files)}
+        return replace(unit, **{**found, "refuses": dict(sorted(self.refuses.items()))})
 
 
 def survey_functions(
     asker: Asker, *, files: Sequence[int] = (), queues: Sequence[int] = ()
 ) -> Iterator[tuple[str, Findings]]:
-    """Ask for one after the other; gives what is asked for next, and what was found so far."""
+    """Ask for each function in turn; yield the name of the next one, and what was found so far."""
     found = Findings()
-    unit, timeout = asker.unit, asker.timeout
-    steps: list[tuple[str, int, Callable[[], None]]] = []
 
     def identity() -> None:
         _survey_identity(asker, found)
 
     def server_id() -> None:
-        answer = asker.ask(lambda client: client.report_server_id(unit=unit, timeout=timeout))
+        answer = asker.report_server_id()
         found.server_id = ServerId(answer.server_id, answer.run_indicator, answer.additional_data)
 
     def exception_status() -> None:
-        found.exception_status = asker.ask(
-            lambda client: client.read_exception_status(unit=unit, timeout=timeout)
-        )
+        found.exception_status = asker.read_exception_status()
 
     def diagnostics() -> None:
-        found.diagnostic_register = asker.ask(
-            lambda client: client.return_diagnostic_register(unit=unit, timeout=timeout)
-        )
+        found.diagnostic_register = asker.return_diagnostic_register()
 
-    def event_counter() -> None:
-        asker.ask(lambda client: client.get_comm_event_counter(unit=unit, timeout=timeout))
-
-    def event_log() -> None:
-        asker.ask(lambda client: client.get_comm_event_log(unit=unit, timeout=timeout))
-
-    steps = [
+    steps: list[tuple[str, int, Callable[[], object]]] = [
         ("identity", _IDENTITY, identity),
         ("server id", _SERVER_ID, server_id),
         ("exception status", _EXCEPTION_STATUS, exception_status),
         ("diagnostic register", _DIAGNOSTICS, diagnostics),
-        ("event counter", _EVENT_COUNTER, event_counter),
-        ("event log", _EVENT_LOG, event_log),
+        ("event counter", _EVENT_COUNTER, asker.get_comm_event_counter),
+        ("event log", _EVENT_LOG, asker.get_comm_event_log),
     ]
     for name, function, step in steps:
         yield name, found
@@ -97,61 +73,40 @@ def survey_functions(
             if function != _IDENTITY or refused.code != ExceptionCode.ILLEGAL_FUNCTION:
                 found.refuses[function] = refused.code
         except InvalidResponseError:
-            pass  # it answers, but not as the specification has it: the copy does better
+            pass  # it answers, but not by the specification: the copy does
     for number in files or (1,):
         yield f"file {number}", found
-        if not _survey_file(asker, found, number, is_wanted=bool(files)):
+        if not _survey_file(asker, found, number):
             break
     for address in queues or (0,):
         yield f"FIFO queue {address}", found
-        if not _survey_queue(asker, found, address, is_wanted=bool(queues)):
+        if not _survey_queue(asker, found, address):
             break
     yield "", found
 
 
 def _survey_identity(asker: Asker, found: Findings) -> None:
-    def ask(code: int, object_id: int = 0) -> ReadDeviceIdentificationResponse:
-        request = ReadDeviceIdentificationRequest(code, object_id)
-        return asker.ask(
-            lambda client: client.call(request, unit=asker.unit, timeout=asker.timeout)
-        )
-
-    first = ask(ReadDeviceIdCode.BASIC)
+    first = asker.call(ReadDeviceIdentificationRequest(ReadDeviceIdCode.BASIC, 0))
     found.individual_access = bool(first.conformity_level & _INDIVIDUAL)
     for code in (ReadDeviceIdCode.BASIC, ReadDeviceIdCode.REGULAR, ReadDeviceIdCode.EXTENDED):
         if code > (first.conformity_level & ~_INDIVIDUAL):
             break
         try:
-            objects = asker.ask(_identification(asker, code))
+            found.identity.update(asker.read_device_identification(code))
         except Refused:
             break
-        found.identity.update(objects)
 
 
-def _identification(asker: Asker, code: int) -> Callable[[BlockingCalls], dict[int, bytes]]:
-    return lambda client: client.read_device_identification(
-        code, unit=asker.unit, timeout=asker.timeout
-    )
-
-
-def _survey_file(asker: Asker, found: Findings, number: int, *, is_wanted: bool) -> bool:
-    """Read a file; False where the unit has no such function."""
-
-    def read(record: int, count: int) -> Sequence[int]:
-        return asker.ask(
-            lambda client: client.read_file_record(
-                number, record, count, unit=asker.unit, timeout=asker.timeout
-            )
-        )
-
+def _survey_file(asker: Asker, found: Findings, number: int) -> bool:
+    """Read a file; return False if the unit has no such function."""
     records: list[int] = []
     count = _RECORDS_AT_ONCE
     while len(records) < _MOST_RECORDS and count:
         count = min(count, _MOST_RECORDS - len(records))
         try:
-            records += read(len(records), count)
+            records += asker.read_file_record(number, len(records), count)
         except Refused as refused:
-            if refused.code != 2 and not records and count == 1:
+            if refused.code != ExceptionCode.ILLEGAL_DATA_ADDRESS and not records and count == 1:
                 found.refuses[_FILES] = refused.code
                 return False
             count //= 2
@@ -162,18 +117,12 @@ def _survey_file(asker: Asker, found: Findings, number: int, *, is_wanted: bool)
     return True
 
 
-def _survey_queue(asker: Asker, found: Findings, address: int, *, is_wanted: bool) -> bool:
-    """Read a queue; False where the unit has no such function."""
+def _survey_queue(asker: Asker, found: Findings, address: int) -> bool:
+    """Read a queue; return False if the unit has no such function."""
     try:
-        found.fifo_queues[address] = tuple(
-            asker.ask(
-                lambda client: client.read_fifo_queue(
-                    address, unit=asker.unit, timeout=asker.timeout
-                )
-            )
-        )
+        found.fifo_queues[address] = tuple(asker.read_fifo_queue(address))
     except Refused as refused:
-        if refused.code != 2:
+        if refused.code != ExceptionCode.ILLEGAL_DATA_ADDRESS:
             found.refuses[_FIFO] = refused.code
             return False
     except InvalidResponseError:

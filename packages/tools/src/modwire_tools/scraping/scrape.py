@@ -1,4 +1,4 @@
-"""`Scrape`: reads all units of a device, table by table, and can be stopped after each request."""
+"""`Scrape`: reads all units of a device, table by table, and can be stopped after any request."""
 
 from __future__ import annotations
 
@@ -8,30 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from modwire import BlockingCalls, Endpoint
+from modwire.units.tables import TABLES
 
-from ..addresses import TABLES
+from ..scanning.asking import Asker
+from ..scanning.table_survey import TableSurvey
 from ..scanning.units import answers, as_text
 from ..simulator.devices import DeviceSpec, UnitSpec
 from ..simulator.files.reading import parse_device
 from ..simulator.files.writing import unit_values
-from ..state_files import DAMAGES
-from .asking import Asker
 from .functions import survey_functions
-from .table_survey import TableSurvey
 
-# Some of the ids that a gateway would hardly have all of: who answers to each of these does not
-# look at the unit id.
+# No gateway would have all of these units: a device that answers to each ignores the unit id.
 _SOME_IDS = (1, 2, 63, 94, 197, 247)
 _ON_A_LINE = range(1, 248)
-# On a network, where each silent id takes a long time: what units have by habit, and 255 and 0 for
-# the device itself (Messaging on TCP/IP V1.0b, section 4.4.1).
+# On a network each silent id takes a long time, so only usual ids are asked, and 255 and 0 for the
+# device itself (Messaging on TCP/IP V1.0b, section 4.4.1).
 _ON_A_NETWORK = (*range(1, 21), 100, 247)
 _ITSELF = (255, 0)
 
 
 @dataclass(frozen=True)
 class ScrapeOptions:
-    """What of a device is read; see `TableSurvey` for `step`."""
+    """The parts of a device to read; see `TableSurvey` for `step`."""
 
     tables: Sequence[str] = TABLES
     first: int = 0
@@ -45,7 +43,7 @@ class ScrapeOptions:
 
 @dataclass
 class Progress:
-    """How far a scrape is: addresses that are done, where it is, how many values it has."""
+    """The number of addresses done, the current place in words, and the number of values."""
 
     done: int
     where: str
@@ -54,17 +52,17 @@ class Progress:
 
 @dataclass
 class _UnitState:
-    """How far a unit is: its spec without tables, once that was asked for, and the surveys."""
+    """The progress of a unit: its spec without tables, once it was read, and the surveys."""
 
     spec: UnitSpec | None
     tables: dict[str, TableSurvey] = field(default_factory=dict[str, TableSurvey])
 
 
 class Scrape:
-    """Reads `units` of the device behind `client`; with `every_id` there is only one, for all ids.
+    """Reads `units` through `client`; with `every_id` it is one unit that answers to every id.
 
-    `load` takes up what `state` gave. `run` gives a `Progress` after each step; it may be left
-    off at any time, and `device()` is what is known then.
+    `load` continues from what `state` gave. `run` yields a `Progress` before each step and may be
+    stopped at any time; `device()` returns what is known then.
     """
 
     def __init__(
@@ -90,7 +88,7 @@ class Scrape:
             self._units[unit] = _UnitState(None, surveys)
 
     def run(self) -> Iterator[Progress]:
-        """Ask for what is not known yet; raises what the client raises if the device is gone."""
+        """Read what is not known yet; raises what the client raises if the device is gone."""
         for unit, state in self._units.items():
             asker = Asker(
                 self._client, unit, delay=self._options.delay, timeout=self._options.timeout
@@ -114,12 +112,12 @@ class Scrape:
 
     @property
     def is_silent(self) -> bool:
-        """Whether no unit has answered anything, as far as is known."""
+        """True if no unit has answered anything."""
         return not self._goes_on and not any(each.is_answered for each in self._askers)
 
     @property
     def total(self) -> int:
-        """How many addresses are to be decided."""
+        """The number of addresses to read."""
         options = self._options
         return len(self._units) * len(options.tables) * (options.last + 1 - options.first)
 
@@ -132,7 +130,7 @@ class Scrape:
         )
 
     def device(self, name: str) -> DeviceSpec:
-        """What is known of the device; without a name, that of its identity."""
+        """Return what is known of the device, by default under the name in its identity."""
         units: list[UnitSpec] = []
         for unit, state in self._units.items():
             spec = state.spec or UnitSpec(unit, every_id=self._every_id)
@@ -153,10 +151,10 @@ class Scrape:
             name = next((unit.name for unit in units if unit.name), "device")
         return DeviceSpec(name, tuple(sorted(units, key=lambda unit: unit.id)))
 
-    # How far it is.
+    # Progress.
 
     def state(self) -> dict[str, Any]:
-        """Plain values, from which `load` goes on."""
+        """Return plain values from which `load` continues."""
         return {
             str(unit): {
                 "spec": None if state.spec is None else unit_values(state.spec),
@@ -166,24 +164,20 @@ class Scrape:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; raises ValueError if it is that of something else."""
+        """Continue from `state`; raises ValueError and its like unless it is that of a scrape."""
         self._goes_on = True
-        try:
-            for unit, known in state.items():
-                found = self._units[int(unit)]
-                if known["spec"] is not None:
-                    values = {"unit": [known["spec"]]}
-                    found.spec = parse_device(
-                        values, "the unfinished scrape", Path(), default_name=""
-                    ).units[0]
-                for table, survey in known["tables"].items():
-                    found.tables[table].resume(survey)
-        except DAMAGES as error:
-            raise ValueError(f"the unfinished scrape cannot be taken up: {error}") from None
+        for unit, known in state.items():
+            found = self._units[int(unit)]
+            if known["spec"] is not None:
+                values = {"unit": [known["spec"]]}
+                device = parse_device(values, "the unfinished scrape", Path(), default_name="")
+                found.spec = device.units[0]
+            for table, survey in known["tables"].items():
+                found.tables[table].resume(survey)
 
 
 def _product(unit: UnitSpec) -> str:
-    """What a unit calls itself: vendor and product."""
+    """Return vendor and product of a unit."""
     parts = [as_text(unit.identity[each]) for each in (0, 4, 1) if unit.identity.get(each)]
     return " ".join(parts[:2])
 
@@ -195,11 +189,10 @@ def find_units(
     tell: Callable[[int], None],
     among: Sequence[int] | None = None,
 ) -> tuple[list[int], bool]:
-    """The units that answer, and whether there is one device that answers to every id.
+    """Return the units that answer, and True if one device answers to every id.
 
-    They are looked for `among` some, or among those that are to be expected behind `endpoint`.
-    `tell` is called with each id before it is asked. Raises `ConnectionLostError` where there is
-    no link at all.
+    It asks the ids in `among`, or those that are usual behind `endpoint`, and calls `tell` with
+    each id before it asks. Raises ConnectionLostError if there is no link.
     """
     answered: dict[int, bool] = {}
 

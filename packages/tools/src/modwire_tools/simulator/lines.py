@@ -7,12 +7,13 @@ from functools import partial
 
 import trio
 
-from modwire import FRAMINGS, Call, Endpoint, Response, ServerOptions, ServerProtocol, Units
+from modwire import FRAMINGS, Call, Endpoint, Response, ServerOptions, Units
+from modwire.server.options import Served
 from modwire_trio import serve_serial
 
 from .live_device import LiveDevice
 
-Told = Callable[[LiveDevice, str, ServerProtocol, Call, "Response | None"], None]
+Told = Callable[[LiveDevice, str, Served, Call, "Response | None"], None]
 
 
 class _Line:
@@ -73,7 +74,7 @@ class Lines:
         )
 
     def _answered(
-        self, line: _Line, protocol: ServerProtocol, call: Call, response: Response | None
+        self, line: _Line, protocol: Served, call: Call, response: Response | None
     ) -> None:
         if call.broadcast:
             # Every unit reports the same broadcast; each device counts it once.

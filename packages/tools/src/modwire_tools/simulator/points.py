@@ -11,7 +11,7 @@ from typing import Any
 from modwire.values import bcd_of, bits_of, scaled, string_of
 from modwire.values.building import decode_value, encode_value
 from modwire.values.orders import Order, find_order
-from modwire.values.types import ValueType, find_type, scaled_float
+from modwire.values.types import ValueType, find_type
 
 from .behaviours import Source, as_number
 from .devices import PointSpec
@@ -58,7 +58,7 @@ class Codec:
             base = find_type(name)
             if is_plain and spec.order == "ABCD":
                 self._pack = struct.Struct(f">{_CODES[name]}").pack_into
-            return base if is_plain else scaled_float(base, scale, offset)
+            return base if is_plain else scaled(base, scale, offset)
         if name in INTEGERS:
             base = find_type(name)
             bits = int(name.lstrip("uint"))

@@ -18,8 +18,8 @@ from modwire import (
     ModbusError,
     Response,
     ServerOptions,
-    ServerProtocol,
 )
+from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from .lines import Lines
@@ -70,7 +70,7 @@ class Server:
         self._max_connections = max_connections
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest one of each device
-        self._links: dict[ServerProtocol, _Link] = {}
+        self._links: dict[Served, _Link] = {}
         self._peers = Peers(wall_clock)
         self._lines = Lines(self._told)
 
@@ -212,13 +212,13 @@ class Server:
 
     # Connections.
 
-    def _connected(self, device: LiveDevice, place: _Started, protocol: ServerProtocol) -> None:
+    def _connected(self, device: LiveDevice, place: _Started, protocol: Served) -> None:
         device.connections += 1
         self._links[protocol] = _Link(device, place.text, self._wall_clock())
         if self._traffic.is_recording:
             protocol.on_answer = self._answered
 
-    def _disconnected(self, protocol: ServerProtocol) -> None:
+    def _disconnected(self, protocol: Served) -> None:
         link = self._links.pop(protocol)
         link.device.connections -= 1
 
@@ -247,7 +247,7 @@ class Server:
         for protocol in self._links:
             protocol.on_answer = self._answered
 
-    def _answered(self, protocol: ServerProtocol, call: Call, response: Response | None) -> None:
+    def _answered(self, protocol: Served, call: Call, response: Response | None) -> None:
         link = self._links.get(protocol)
         if link is not None:
             self._record(link.device, link.endpoint, protocol, call, response)
@@ -256,7 +256,7 @@ class Server:
         self,
         device: LiveDevice,
         place: _Started,
-        protocol: ServerProtocol,
+        protocol: Served,
         call: Call,
         response: Response | None,
     ) -> None:
@@ -267,7 +267,7 @@ class Server:
         self,
         device: LiveDevice,
         endpoint: str,
-        protocol: ServerProtocol,
+        protocol: Served,
         call: Call,
         response: Response | None,
     ) -> None:
@@ -279,7 +279,7 @@ class Server:
         self,
         device: LiveDevice,
         endpoint: str,
-        protocol: ServerProtocol,
+        protocol: Served,
         call: Call,
         response: Response | None,
     ) -> None:

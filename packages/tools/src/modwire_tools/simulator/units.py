@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import (
+    BaseUnit,
     Block,
     ExceptionResponse,
     FaultyResponse,
@@ -267,7 +268,7 @@ class DelayedUnit(AsyncUnit):
         self.behind.communication_error(count, overrun=overrun)
 
 
-def in_front(unit: SimulatedUnit, faults: Faults, draw: random.Random) -> Unit:
+def in_front(unit: SimulatedUnit, faults: Faults, draw: random.Random) -> BaseUnit:
     """Return what a server gets for `unit`: itself, or the units in front of it."""
     spec = unit.spec
     codes = {

@@ -1,9 +1,9 @@
 """The trio servers: async functions that serve until they are cancelled."""
 
+from .datagrams import serve_udp
 from .hanging_up import peer_hung_up
 from .serial import serve_serial
 from .stream import serve_stream
 from .tcp import serve_tcp, serve_unix
-from .udp import serve_udp
 
 __all__ = ["peer_hung_up", "serve_serial", "serve_stream", "serve_tcp", "serve_udp", "serve_unix"]

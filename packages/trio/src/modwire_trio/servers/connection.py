@@ -1,4 +1,4 @@
-"""`Connection`: one peer of a server, from accepting it to closing it, in a task of its own."""
+"""`PeerTask`: one peer of a server, from accepting it to closing it, in a task of its own."""
 
 from __future__ import annotations
 
@@ -8,233 +8,183 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
+from trio import CancelScope, current_time
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
+
+from modwire.server.connection import Connection, Connections, Next
+from modwire.units.unit import Waits
 
 from .hanging_up import has_ended, watcher
 from .service import DEBUG, logger, wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from modwire import Call, Response, ServerProtocol
+    from modwire import Response, ServerProtocol
 
     from .readers import Readers
-    from .service import Service
+    from .service import Server
 
-# All requests of one piece are answered before the next is read, so its size bounds what a peer
-# that never reads can make the server keep: 340 answers of 260 bytes, 90 kB.
-_RECEIVE_SIZE = 4096
+RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
 _NEVER = float("inf")
-_LOOKING_INTERVAL = 0.25  # seconds, where bytes stand before the end that is waited for
-_CLOSING_TIME = 1.0  # seconds that closing a stream may take; TLS says goodbye
+_LOOKING_INTERVAL = 0.25  # seconds, if bytes stand before the end that is waited for
 
-_BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
+BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
 
 
-class Connection:
-    """A peer's requests come in and their answers go out, in order.
+class PeerTask:
+    """Does for a peer what the core decides; subclasses know the link."""
 
-    Reading pauses while a call to a unit that blocks is out, and while answers are unsent.
-    `heard` is when bytes last came. Subclasses know the link.
-    """
+    __slots__ = ("_calling", "_scope", "_server", "core", "is_open")
 
-    __slots__ = (
-        "_call",
-        "_calling",
-        "_has_deadlines",
-        "_scope",
-        "_service",
-        "_unsent",
-        "heard",
-        "is_closing",
-        "is_open",
-        "peer",
-        "protocol",
-    )
-
-    def __init__(self, service: Service, protocol: ServerProtocol) -> None:
-        self.protocol = protocol
-        self.peer = protocol.peer
-        self.heard = trio.current_time()
+    def __init__(self, server: Server, protocol: ServerProtocol) -> None:
+        self.core = Connection(protocol, server.units, current_time())
         self.is_open = True
-        self.is_closing = False
-        self._service = service
-        self._call: Call | None = None
-        self._calling: trio.CancelScope | None = None
-        self._unsent = b""
-        self._scope = trio.CancelScope()
-        self._has_deadlines = (
-            protocol.options.idle_timeout is not None or protocol.framing.needs_silence
-        )
-        protocol.opened(self.heard)
+        self._server = server
+        self._calling: CancelScope | None = None
+        self._scope = CancelScope()
+
+    @property
+    def heard(self) -> float:
+        """When bytes last came from the peer (seconds, monotonic)."""
+        return self.core.heard
 
     @property
     def is_busy(self) -> bool:
-        """Whether a call of the peer is being executed."""
-        return self._call is not None
+        """True while a call of the peer is being executed."""
+        return self.core.is_busy
 
     async def serve(self) -> None:
-        """Serve the peer until either side has enough; errors end the connection only."""
-        watcher.set(self._wait_for_end)
-        logger.debug("%s is open", self)
+        """Serve the peer until either side closes; errors end the connection only."""
+        watcher.set(self.wait_for_end)
+        core = self.core
+        logger.debug("%s is open", core)
         try:
             while self.is_open:
-                await self._take()
-                await self._finish_calls()
-        except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
-            logger.error("%s ends: an error that is no peer's", self, exc_info=error)
+                following = core.next()
+                if following is Next.READ:
+                    await self._read_in_time()
+                elif following is Next.SEND:
+                    await self._send_in_time()
+                elif following is Next.EXECUTE:
+                    await self._execute()
+                else:
+                    self.close(core.reason)
+        except Exception as error:  # noqa: BLE001 - units of the user's must not end the server
+            logger.error("%s ends: an error that is no peer's", core, exc_info=error)
             self.close("an error in this server")
         finally:
             self.close("the server is closed")
 
-    async def _take(self) -> None:
-        """Answer requests until something else is to be done, or due."""
-        protocol = self.protocol
-        due = protocol.deadline() if self._has_deadlines else None
-        self._scope = trio.CancelScope(deadline=_NEVER if due is None else due)
+    async def _read_in_time(self) -> None:
+        core = self.core
+        due = core.deadline()
+        self._scope = CancelScope(deadline=_NEVER if due is None else due)
         with self._scope as scope:
-            await self._converse()
-        if not scope.cancelled_caught or not self.is_open:
-            return
-        protocol.handle_timeout(trio.current_time())
-        if protocol.closed:
-            self.close("it was idle too long")
-        else:
-            self._unsent = protocol.answer_all(self._service.units)
-            self._tell_answers()
+            await self._read()
+        if scope.cancelled_caught and self.is_open:
+            core.handle_timeout(current_time())
 
-    async def _converse(self) -> None:
-        """Read and answer while nothing has to be waited for but bytes."""
+    async def _read(self) -> None:
+        """Read and answer while only bytes have to be waited for."""
         raise NotImplementedError
 
-    def _respond(self, data: bytes) -> bytes:
-        """The answers to what has just been received."""
-        now = trio.current_time()
-        self.heard = now
-        answers = self.protocol.respond(data, now, self._service.units)
-        if wire.isEnabledFor(DEBUG):
-            wire.debug("%s sent %s", self.peer, data.hex(" "))
-            if answers:
-                wire.debug("%s gets %s", self.peer, answers.hex(" "))
-        return answers
-
-    def _reschedule(self) -> None:
-        """Wake up in time for what the protocol waits for; a little early does no harm."""
-        due = self.protocol.deadline()
-        if due is not None and due < self._scope.deadline:
-            self._scope.deadline = due
-
-    def _tell_answers(self) -> None:
-        if self._unsent and wire.isEnabledFor(DEBUG):
-            wire.debug("%s gets %s", self.peer, self._unsent.hex(" "))
-
-    async def _finish_calls(self) -> None:
-        """Send what is unsent, and execute the calls to units that block, one by one."""
-        while self.is_open:
-            if self._unsent:
-                await self._flush_in_time()
-            if self.is_closing:
-                self.close("the server shuts down")
-            elif self.protocol.closed:
-                self.close(self.protocol.closing_reason)
-            elif self.protocol.has_call:
-                await self._execute()
-            else:
-                return
-
-    async def _execute(self) -> None:
-        protocol, service = self.protocol, self._service
-        call = protocol.next_call()
-        if call is None:
-            return
-        self._call = call
-        watching = trio.CancelScope()
-        if protocol.is_queued(call, service.units):
-            service.start(partial(self._watch_for_end, watching))
-        response: Response | None = None
-        try:
-            with trio.CancelScope() as self._calling:
-                response = await service.execute(protocol, call)
-        finally:
-            self._call = self._calling = None
-            watching.cancel()
-        if not self.is_open:
-            return
-        self.heard = trio.current_time()
-        protocol.connected(self.heard)
-        self._unsent = protocol.answer(call, response)
-        if not self.is_closing:
-            self._unsent += protocol.answer_all(service.units)
-        self._tell_answers()
-
-    async def _watch_for_end(self, scope: trio.CancelScope) -> None:
-        """Tell the units if the peer hangs up before `scope` is cancelled."""
-
-    async def _wait_for_end(self) -> None:
-        """Wait until the peer hangs up while a call is executed; for ever where none can tell."""
-        await trio.sleep_forever()
-
-    async def _flush_in_time(self) -> None:
-        """Send what is unsent; a peer that does not take it is idle."""
-        idle = self.protocol.options.idle_timeout
-        with trio.CancelScope(deadline=_NEVER if idle is None else self.heard + idle) as scope:
+    async def _send_in_time(self) -> None:
+        """Send the answers; a peer that does not take them is idle."""
+        core = self.core
+        # Not `core.deadline`: nobody knows how much an interrupted send_all() has sent.
+        idle = core.protocol.options.idle_timeout
+        with CancelScope(deadline=_NEVER if idle is None else core.heard + idle) as scope:
             try:
-                await self._flush()
-            except _BROKEN as error:
+                await self._send()
+            except BROKEN as error:
                 self.close(str(error))
         if scope.cancelled_caught:
-            self.close("it was idle too long")
+            core.handle_timeout(current_time())
 
-    async def _flush(self) -> None:
+    async def _send(self) -> None:
         """Send what is unsent."""
         raise NotImplementedError
 
-    def close_when_done(self) -> None:
+    async def _execute(self) -> None:
+        core, server = self.core, self._server
+        call = core.take_call()
+        if call is None:
+            return
+        watching = CancelScope()
+        if core.is_queued(call):
+            server.start(partial(self._watch_for_end, watching))
+        response: Response | None = None
+        try:
+            with CancelScope() as self._calling:
+                response = await server.execute(core.protocol, call)
+        finally:
+            self._calling = None
+            watching.cancel()
+        if self.is_open:
+            core.finish(call, response, current_time())
+
+    async def _watch_for_end(self, scope: CancelScope) -> None:
+        """Withdraw the call that waits in a queue if the peer hangs up before `scope` ends."""
+        with scope, suppress(*BROKEN):
+            await self.wait_for_end()
+            # Most likely it waits no longer. If it only sends no more, it gets exception 06.
+            self.core.hung_up()
+
+    async def wait_for_end(self) -> None:
+        """Wait until the peer hangs up while a call is executed; for ever if nobody can tell."""
+        await trio.sleep_forever()
+
+    def stop(self) -> None:
         """Take no more requests; close when the answers to those being executed are sent."""
-        self.is_closing = True
-        if self._call is None and not self._unsent:
-            self.close("the server shuts down")
+        self.core.stop()
+        if self.core.next() is Next.CLOSE:
+            self.close(self.core.reason)
 
     def close(self, reason: str) -> None:
         """Close it at once; its task ends as soon as it gets to run."""
         if self.is_open:
             self.is_open = False
-            self._close()
-            self.protocol.ended()
-            logger.debug("%s closed: %s", self, reason)
+            self._close_link()
+            self.core.ended(reason)
+            logger.debug("%s closed: %s", self.core, reason)
 
-    def _close(self) -> None:
+    def _close_link(self) -> None:
         """Close the link, or make the task do so."""
         raise NotImplementedError
 
-    def __str__(self) -> str:
-        return f"connection of {self.peer}"
+
+class SocketConnections(Connections["SocketConnection"]):
+    """The connections of a server, of which one that has hung up may be closed for room."""
+
+    def make_room(self) -> bool:
+        return super().make_room() or any(each.closes_if_left() for each in self)
 
 
-class SocketConnection(Connection):
+class SocketConnection(PeerTask):
     """A peer on a stream socket, which the connection owns and which does not block.
 
-    `readers` wait for it, where there are any. `forget` is called with the connection when it is
-    closed.
+    `readers` wait for it, unless they are None.
     """
 
-    __slots__ = ("_forget", "_number", "_readers", "_socket")
+    __slots__ = ("_connections", "_number", "_readers", "_receive", "_send_bytes", "_socket")
 
     def __init__(
         self,
-        service: Service,
+        server: Server,
         protocol: ServerProtocol,
         accepted: socket.socket,
         readers: Readers | None,
-        forget: Callable[[SocketConnection], object],
+        connections: SocketConnections,
     ) -> None:
-        super().__init__(service, protocol)
+        super().__init__(server, protocol)
         self._socket = accepted
+        self._receive = accepted.recv
+        self._send_bytes = accepted.send
         self._number = accepted.fileno()
         self._readers = readers
-        self._forget = forget
+        self._connections = connections
+        connections.add(self)
 
-    async def _converse(self) -> None:
+    async def _read(self) -> None:
         if self._readers is not None:
             await self._readers.wait(self._number, self._on_readable)
             return
@@ -250,7 +200,7 @@ class SocketConnection(Connection):
     def _on_readable(self) -> bool:
         """Read once and answer; False if there is more to do than that, or it is closed."""
         try:
-            data = self._socket.recv(_RECEIVE_SIZE)
+            data = self._receive(RECEIVE_SIZE)
         except BlockingIOError:
             return True
         except OSError as error:
@@ -259,37 +209,42 @@ class SocketConnection(Connection):
         if not data:
             self.close("the peer has closed it")
             return False
-        answers = self._respond(data)
-        if answers:
+        core = self.core
+        if wire.isEnabledFor(DEBUG):
+            trace(core, "sent", data)
+        core.receive_data(data, current_time())
+        if core.unsent:
             try:
-                sent = self._socket.send(answers)
-            except BlockingIOError:
-                sent = 0
+                self._send_some()
             except OSError as error:
                 self.close(str(error))
                 return False
-            if sent != len(answers):
-                self._unsent = answers[sent:]
-                return False
-        protocol = self.protocol
-        if protocol.closed or protocol.has_call:
+        if core.next() is not Next.READ:
             return False
-        if self._has_deadlines:
-            self._reschedule()
+        if core.has_deadlines:
+            due = core.deadline()
+            if due is not None and due < self._scope.deadline:  # a little early does no harm
+                self._scope.deadline = due
         return True
 
-    async def _watch_for_end(self, scope: trio.CancelScope) -> None:
-        if not self.is_open:
-            return  # the number may be another's by now
-        with scope, suppress(*_BROKEN):
-            await wait_readable(self._number)
-            # Most likely it waits no longer. If it only sends no more, it hears that it was queued.
-            if has_ended(self._socket):
-                self._service.units.hung_up(self.protocol.asker)
+    def _send_some(self) -> None:
+        core = self.core
+        if wire.isEnabledFor(DEBUG):
+            trace(core, "gets", core.unsent)
+        try:
+            core.unsent = core.unsent[self._send_bytes(core.unsent) :]
+        except BlockingIOError:
+            return  # half a microsecond less than suppress()
 
-    async def _wait_for_end(self) -> None:
+    async def _send(self) -> None:
+        while self.core.unsent:
+            self._send_some()
+            if self.core.unsent:
+                await wait_writable(self._socket)
+
+    async def wait_for_end(self) -> None:
         with suppress(OSError, trio.ClosedResourceError):
-            if self.is_open:
+            if self.is_open:  # else the number may be that of another one by now
                 await wait_readable(self._number)
             while self.is_open and not has_ended(self._socket):  # noqa: ASYNC110 - none tells
                 await trio.sleep(_LOOKING_INTERVAL)
@@ -297,67 +252,26 @@ class SocketConnection(Connection):
     def closes_if_left(self) -> bool:
         """Close it if its peer has hung up while a unit is awaited, whose call is cancelled then.
 
-        Calls in threads cannot be, and go on.
+        Calls in threads cannot be cancelled, and go on.
         """
-        call, calling, protocol = self._call, self._calling, self.protocol
-        if call is None or calling is None or call.broadcast or not self.is_open:
+        core, calling = self.core, self._calling
+        if core.call is None or calling is None or core.call.broadcast or not self.is_open:
             return False
-        unit = protocol.find(call.unit, self._service.units)
-        if unit is None or not unit.is_async or not has_ended(self._socket):
+        waits = core.protocol.executor.waits(core.call, core.units)
+        if waits not in (Waits.LOOP, Waits.QUEUE) or not has_ended(self._socket):
             return False
         self.close("the peer has closed it")
         calling.cancel()
         return True
 
-    async def _flush(self) -> None:
-        while self._unsent:
-            with suppress(BlockingIOError):
-                sent = self._socket.send(self._unsent)
-                self._unsent = self._unsent[sent:]
-            if self._unsent:
-                await wait_writable(self._socket)
-
-    def _close(self) -> None:
-        self._forget(self)
+    def _close_link(self) -> None:
+        self._connections.forget(self)
         if self._readers is not None:
             self._readers.wake(self._number)
         notify_closing(self._socket)
         self._socket.close()
 
 
-class StreamConnection(Connection):
-    """A peer on any stream of trio's, which the connection owns."""
-
-    __slots__ = ("_stream",)
-
-    def __init__(self, service: Service, protocol: ServerProtocol, stream: trio.abc.Stream) -> None:
-        super().__init__(service, protocol)
-        self._stream = stream
-
-    async def serve(self) -> None:
-        try:
-            await super().serve()
-        finally:
-            with trio.move_on_after(_CLOSING_TIME), suppress(*_BROKEN):
-                await self._stream.aclose()
-
-    async def _converse(self) -> None:
-        try:
-            data = await self._stream.receive_some(_RECEIVE_SIZE)
-        except _BROKEN as error:
-            self.close(str(error))
-            return
-        if not self.is_open:
-            return  # no new request is taken
-        if not data:
-            self.close("the peer has closed it")
-            return
-        # Cancelling `send_all` would lose what was not sent, so it is not under this deadline.
-        self._unsent = self._respond(bytes(data))
-
-    async def _flush(self) -> None:
-        await self._stream.send_all(self._unsent)
-        self._unsent = b""
-
-    def _close(self) -> None:
-        self._scope.cancel()
+def trace(core: Connection, what: str, data: bytes) -> None:
+    """Log bytes that the peer `what`: "sent" or "gets"."""
+    wire.debug("%s %s %s", core.protocol.peer, what, data.hex(" "))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING
 
+from outcome import Error, Outcome, Value
 from trio.lowlevel import (
     Abort,
     RunVar,
@@ -31,17 +32,6 @@ _MOST_EVENTS = 256  # until other tasks have their turn
 AVAILABLE = hasattr(select, "epoll")
 
 
-class _Reader:
-    """A task that waits for its socket, and what reads from it."""
-
-    __slots__ = ("error", "handler", "task")
-
-    def __init__(self, handler: Callable[[], bool]) -> None:
-        self.handler = handler
-        self.task: Task = current_task()
-        self.error: BaseException | None = None
-
-
 class Readers:
     """Waits for sockets; to be used where it is `AVAILABLE`.
 
@@ -50,7 +40,7 @@ class Readers:
 
     def __init__(self) -> None:
         self._poll = select.epoll()
-        self._waiting: dict[int, _Reader] = {}
+        self._waiting: dict[int, tuple[Callable[[], bool], Task]] = {}
 
     @classmethod
     def shared(cls) -> Readers:
@@ -70,19 +60,15 @@ class Readers:
             while True:
                 await wait_readable(number)
                 for descriptor, _ in self._poll.poll(0, _MOST_EVENTS):
-                    self._handle(descriptor)
-
-    def _handle(self, descriptor: int) -> None:
-        reader = self._waiting.get(descriptor)
-        if reader is None:
-            return  # it was closed while this batch was worked on
-        goes_on = False
-        try:
-            goes_on = reader.handler()
-        except BaseException as error:  # noqa: BLE001 - it is the connection's, whose task gets it
-            reader.error = error
-        if not goes_on and self._leave(descriptor, reader):
-            reschedule(reader.task)
+                    if descriptor not in self._waiting:
+                        continue  # it was closed while this batch was worked on
+                    end: Outcome[None] = Value(None)
+                    try:
+                        if self._waiting[descriptor][0]():
+                            continue
+                    except BaseException as error:  # noqa: BLE001 - the connection's task gets it
+                        end = Error(error)
+                    self.wake(descriptor, end)
 
     async def wait(self, descriptor: int, handler: Callable[[], bool]) -> None:
         """Call `handler` whenever the socket is readable, until it gives False or raises.
@@ -91,29 +77,25 @@ class Readers:
         """
 
         def abort(_: RaiseCancelT) -> Abort:
-            self._leave(descriptor, reader)
+            self._leave(descriptor)
             return Abort.SUCCEEDED
 
-        reader = self._waiting[descriptor] = _Reader(handler)
+        self._waiting[descriptor] = handler, current_task()
         self._poll.register(descriptor, select.EPOLLIN)
         await wait_task_rescheduled(abort)
-        if reader.error is not None:
-            raise reader.error
 
-    def wake(self, descriptor: int) -> None:
-        """Let the task that waits for this socket, if any, go on; to be called before closing."""
-        reader = self._waiting.get(descriptor)
-        if reader is not None and self._leave(descriptor, reader):
-            reschedule(reader.task)
+    def wake(self, descriptor: int, end: Outcome[None] | None = None) -> None:
+        """Let `wait` for this socket return, if a task is in it; to be called before closing."""
+        if descriptor in self._waiting:
+            _, task = self._waiting[descriptor]
+            self._leave(descriptor)
+            reschedule(task, end or Value(None))
 
-    def _leave(self, descriptor: int, reader: _Reader) -> bool:
-        """Wait for the socket no longer; False if `reader` has not waited any more."""
-        if self._waiting.get(descriptor) is not reader:
-            return False
+    def _leave(self, descriptor: int) -> None:
+        """Wait for the socket no longer."""
         del self._waiting[descriptor]
         if not self._poll.closed:
             self._poll.unregister(descriptor)
-        return True
 
 
 _shared: RunVar[Readers] = RunVar("modwire_readers")

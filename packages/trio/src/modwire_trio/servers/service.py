@@ -1,4 +1,4 @@
-"""`Service`: the life of a server function, from its start to the end of its grace."""
+"""`Server`: the life of a server function, from its start to the end of its grace."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from modwire import Framing, Units
-from modwire.options import check_count
+from modwire.server.servers import ServerBase
 
 if TYPE_CHECKING:
-    from modwire import Call, Response, ServerProtocol
+    from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
     from modwire.messages.base import AnyRequest
-    from modwire.server.execution import InThread
+    from modwire.server.servers import Address
 
 _PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG
@@ -22,44 +21,52 @@ logger = getLogger("modwire.server")
 wire = getLogger("modwire.wire")
 
 
-class Service:
+class Server(ServerBase):
     """Runs the tasks of one server until its caller is cancelled, then lets calls end.
 
-    `name` is what the log calls it. `grace` is how many seconds calls that are being executed get
-    when it is cancelled, `workers` how many threads units that block are executed in.
-    `stopping` is set when no request is to be taken any more.
+    `name` is what the log calls it. `stopping` is set when no request is to be taken any more.
     """
 
-    def __init__(self, units: Units, framing: type[Framing], *, workers: int, grace: float) -> None:
-        if not isinstance(units, Units):
-            raise TypeError(
-                f"units must be Units, such as Units.single(unit), got {type(units).__name__}"
-            )
-        check_count("workers", workers)
-        if not isinstance(grace, (int, float)) or not grace >= 0:
-            raise ValueError(f"grace must be at least 0 seconds, got {grace!r}")
-        Framing.check_class(framing)
+    name = "server"
+
+    def _set_up(
+        self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
+    ) -> None:
         self.units = units
         self.framing = framing
-        self.name = "server"
-        self.in_thread = _threads(workers)
+        self.options = options
         self.stopping = trio.Event()
-        self._grace = grace
+        self._limiter = trio.CapacityLimiter(workers)
         self._failure: BaseException | None = None
         # All tasks are behind this shield: cancelling the caller must not cut what they execute.
         self._shield = trio.CancelScope(shield=True)
         self._tasks: trio.Nursery | None = None
 
-    async def run(self, begin: Callable[[], None], stop: Callable[[], None]) -> None:
-        """Call `begin`, which starts tasks with `start`, and wait for all of them to end.
+    def _bind(self, address: Address, *, reuse_port: bool) -> None:
+        self._asked = address  # opened later: looking up a name is awaited
+        self._reuse_port = reuse_port
 
-        When the caller is cancelled, `stop` is called: it sees to it that the tasks end as soon as
-        the calls that are being executed have. Raises what ended the serving, alone and in no
-        group.
+    @staticmethod
+    def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+        logger.error("%r from %s failed", request, peer, exc_info=error)
+
+    def _begin(self) -> None:
+        """Start the tasks, with `start`."""
+        raise NotImplementedError
+
+    def _stop(self) -> None:
+        """See to it that the tasks end as soon as the calls that are being executed have."""
+        raise NotImplementedError
+
+    async def serve(self, grace: float) -> None:
+        """Serve until the caller is cancelled, or all tasks have ended.
+
+        From then on no request is taken, and calls that are being executed get `grace` seconds.
+        Raises what ended the serving, alone and in no group.
         """
         logger.info("%s serves", self.name)
         async with trio.open_nursery() as outside:
-            outside.start_soon(self._run_shielded, begin, outside.cancel_scope)
+            outside.start_soon(self._run_shielded, outside.cancel_scope)
             try:
                 await trio.sleep_forever()
             except trio.Cancelled:
@@ -69,8 +76,8 @@ class Service:
             # From here on this task only waits, and is to be told of the cancellation at the end.
             outside.cancel_scope.shield = True
             self.stopping.set()
-            self._shield.deadline = trio.current_time() + self._grace
-            self._run_alone(stop)
+            self._shield.deadline = trio.current_time() + grace
+            self._run_alone(self._stop)
         logger.info("%s is closed", self.name)
         if self._failure is not None:
             failure, self._failure = self._failure, None
@@ -80,37 +87,21 @@ class Service:
                 del failure  # else its traceback would keep all alive until a collection
         await trio.lowlevel.checkpoint_if_cancelled()
 
-    async def _run_shielded(self, begin: Callable[[], None], outside: trio.CancelScope) -> None:
+    async def _run_shielded(self, outside: trio.CancelScope) -> None:
         with self._shield:
             async with trio.open_nursery() as self._tasks:
                 if not self.stopping.is_set():
-                    self._run_alone(begin)
+                    self._run_alone(self._begin)
         outside.cancel()
 
     def _run_alone(self, function: Callable[[], None]) -> None:
-        """Call what begins or stops; its error ends the serving, and `run` raises it."""
         try:
             function()
-        except BaseException as error:  # noqa: BLE001 - without a group around it
-            self._failure = self._failure or error
-            self._shield.cancel()
-
-    async def execute(self, protocol: ServerProtocol, call: Call) -> Response | None:
-        """What the units answer; they can end neither their connection nor the serving.
-
-        Who else than the server raises `Cancelled` has kept one of his own.
-        """
-        try:
-            return await protocol.execute_async(call, self.units, self.in_thread)
-        except (Exception, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:
-            if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() == _PAST:
-                raise
-            return protocol.failed(call, error)
+        except BaseException as error:  # noqa: BLE001 - `serve` raises it
+            self._fail(error)
 
     def start(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Start a task; what it raises ends the whole serving at once."""
+        """Start a task; an error that it raises ends the whole serving at once."""
         if self._tasks is not None:
             self._tasks.start_soon(self._guard, task)
 
@@ -119,21 +110,35 @@ class Service:
             await task()
         except trio.Cancelled:
             raise
-        except BaseException as error:  # noqa: BLE001 - `run` raises it, without a group around it
-            self._failure = self._failure or error
-            self._shield.cancel()
+        except BaseException as error:  # noqa: BLE001 - `serve` raises it
+            self._fail(error)
 
+    def _fail(self, error: BaseException) -> None:
+        """End the serving; `serve` raises the error, without a group around it."""
+        self._failure = self._failure or error
+        self._shield.cancel()
 
-def _threads(workers: int) -> InThread:
-    limiter = trio.CapacityLimiter(workers)
+    async def execute(self, protocol: ServerProtocol, call: Call) -> Response | None:
+        """Return the answer of the units; they can end neither their connection nor the serving."""
+        executor = protocol.executor
+        try:
+            return await executor.execute_async(call, self.units, self._in_thread)
+        except (Exception, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            # A unit may raise a `Cancelled` that it has kept; only the server's own goes through.
+            if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() == _PAST:
+                raise
+            return executor.failed(call, error)
 
-    async def in_thread(function: Callable[[], Response | None]) -> Response | None:
+    async def _in_thread(self, function: Callable[[], object]) -> object:
         # One that hangs is left to itself, so that it cannot keep the server from ending.
-        return await trio.to_thread.run_sync(function, abandon_on_cancel=True, limiter=limiter)
+        return await trio.to_thread.run_sync(
+            function, abandon_on_cancel=True, limiter=self._limiter
+        )
 
-    return in_thread
 
-
-def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
-    """Log what a unit or a hook raised: the adapter's part of `merged_server_options`."""
-    logger.error("%r from %s failed", request, peer, exc_info=error)
+def check_grace(grace: float) -> None:
+    """Raise ValueError unless `grace` is at least 0 seconds."""
+    if not isinstance(grace, (int, float)) or not grace >= 0:
+        raise ValueError(f"grace must be at least 0 seconds, got {grace!r}")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import trio
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.servers import check_server
 
-from .connection import StreamConnection
-from .service import Service, log_error
+from .connection import BROKEN, RECEIVE_SIZE, PeerTask, trace
+from .service import DEBUG, Server, check_grace, wire
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
     from modwire.server.options import Authorize, OnCall
+
+_CLOSING_TIME = 1.0  # seconds that closing a stream may take; TLS says goodbye
 
 
 async def serve_stream(
@@ -37,24 +41,83 @@ async def serve_stream(
     It may be the handler of trio's own servers, such as
     `trio.serve_ssl_over_tcp(partial(serve_stream, units), 802, context)`, or be given one end of
     a memory stream. Hooks see `peer` and `role`; for the other arguments see `serve_tcp`. It
-    returns when the peer closes the stream, sends what is no Modbus frame or is idle too long.
+    returns when the peer closes the stream, sends bytes that are no Modbus frame or is idle too
+    long.
     """
-    service = Service(units, framing, workers=workers, grace=grace)
+    check_server(units, framing, workers)
+    check_grace(grace)
     merged = merged_server_options(
         options,
         is_connected=True,
         idle_timeout=idle_timeout,
         authorize=authorize,
         on_call=on_call,
-        on_error=log_error,
+        on_error=Server.log_error,
         tolerance=STREAM_SERVER_TOLERANCE,
     )
-    service.name = f"serve_stream for {peer}"
     protocol = ServerProtocol(framing, merged, peer=peer, role=role)
-    connection = StreamConnection(service, protocol, stream)
+    server = _StreamServer(units, workers, protocol, stream)
     task_status.started()
     try:
-        await service.run(lambda: service.start(connection.serve), connection.close_when_done)
+        await server.serve(grace)
     finally:
         with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream)  # where it was cancelled before it began
+            await trio.aclose_forcefully(stream)  # if it was cancelled before it began
+
+
+class _StreamServer(Server):
+    """The task of the one peer."""
+
+    def __init__(
+        self, units: Units, workers: int, protocol: ServerProtocol, stream: trio.abc.Stream
+    ) -> None:
+        self._set_up(units, type(protocol.framing), protocol.options, workers)
+        self.name = f"serve_stream for {protocol.peer}"
+        self._peer = _StreamTask(self, protocol, stream)
+
+    def _begin(self) -> None:
+        self.start(self._peer.serve)
+
+    def _stop(self) -> None:
+        self._peer.stop()
+
+
+class _StreamTask(PeerTask):
+    """A peer on any stream of trio's, which the task owns."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, server: Server, protocol: ServerProtocol, stream: trio.abc.Stream) -> None:
+        super().__init__(server, protocol)
+        self._stream = stream
+
+    async def serve(self) -> None:
+        try:
+            await super().serve()
+        finally:
+            with trio.move_on_after(_CLOSING_TIME), suppress(*BROKEN):
+                await self._stream.aclose()
+
+    async def _read(self) -> None:
+        try:
+            data = bytes(await self._stream.receive_some(RECEIVE_SIZE))
+        except BROKEN as error:
+            self.close(str(error))
+            return
+        if not self.is_open:
+            return  # no new request is taken
+        if not data:
+            self.close("the peer has closed it")
+            return
+        if wire.isEnabledFor(DEBUG):
+            trace(self.core, "sent", data)
+        self.core.receive_data(data, trio.current_time())
+
+    async def _send(self) -> None:
+        if wire.isEnabledFor(DEBUG):
+            trace(self.core, "gets", self.core.unsent)
+        await self._stream.send_all(self.core.unsent)
+        self.core.unsent = b""
+
+    def _close_link(self) -> None:
+        self._scope.cancel()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 from collections.abc import Iterable
 from functools import partial
@@ -13,21 +11,20 @@ import trio
 from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.options import check_count
-from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
-from modwire.server.peers import Allowed, HostPort, Network, idlest, peer_of
+from modwire.server.peers import HostPort, Network, check_port
+from modwire.server.servers import TcpServerBase
+from modwire_sync import sockets
+from modwire_sync.accepting import PAUSE, Listeners
 
-from .addresses import address_of, bind, bind_path, identify
-from .connection import SocketConnection
+from .connection import SocketConnection, SocketConnections
 from .readers import AVAILABLE, Readers
-from .service import Service, log_error, logger
+from .service import Server, check_grace, logger
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
     from modwire.server.options import Authorize, OnCall
-
-_ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
-_ACCEPT_PAUSE = 0.25  # seconds, when the system is out of file descriptors or memory
+    from modwire.server.servers import Address
+    from modwire_sync.sockets import Found
 
 
 async def serve_tcp(
@@ -51,42 +48,45 @@ async def serve_tcp(
     """Answer for `units` on TCP until cancelled: `await nursery.start(serve_tcp, units, 502)`.
 
     The host "" is all IPv4 and IPv6 addresses of this machine, "0.0.0.0" and "::" those of one
-    kind; a name is every address that it has. Port 0 lets the system choose one.
-    `task_status.started` gets the `(host, port)` that it listens at. Raises OSError if it cannot.
+    kind; a name is every address that it has. With port 0 the system chooses one.
+    `task_status.started` gets the `(host, port)` that it listens at. Raises OSError if it cannot
+    listen, ValueError and TypeError for wrong arguments. `modwire.server.servers.TcpServerBase`
+    describes `framing`, `backlog` and `reuse_port`.
 
-    - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
-      ends an RTU frame after half a second, whatever the `options` say.
     - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
-      TCP/IP V1.0b, section 4.2.1.2). Where all wait for their units it closes one that has hung
-      up, whose call is cancelled if it is awaited; where none has, the new one is closed. So it
-      is where the process may open no more files.
-    - `idle_timeout`: seconds without a byte after which a connection is closed.
+      TCP/IP V1.0b, section 4.2.1.2). If all wait for their units it closes one that has hung
+      up, and cancels its call if that is awaited; if none has, the new one is closed. The same
+      happens if the process may open no more files.
+    - `idle_timeout`: seconds without a byte that close a connection.
     - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
-    - `authorize` and `on_call`: see `ServerOptions`. All four of these win over `options`. Where
-      an `authorize` fails the request gets exception 04; a failure of `on_call` is only logged.
-      Hooks are called in trio's thread and must not wait. They see a peer as `(host, port)`.
-    - `backlog`: how many connections the system keeps until they are accepted; `reuse_port`
-      lets several processes listen at one port, where the system can.
+    - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
+      `authorize` fails the request gets exception 04; a failure of `on_call` is logged. Hooks
+      are called in trio's thread and must not wait. They see a peer as `(host, port)`.
     - `workers`: how many calls to units that block are executed at once, each in a thread;
       others wait. Units whose `execute` is a coroutine function are awaited.
     - `grace`: when it is cancelled no new request is taken. Calls that are being executed may
       end, and their answers are sent, for at most so many seconds; then everything is closed.
     """
-    server = _Server(
-        Service(units, framing, workers=workers, grace=grace),
-        options,
+    check_grace(grace)
+    server = _TcpServer(
+        units,
+        (host, port),
+        framing=framing,
         max_connections=max_connections,
         idle_timeout=idle_timeout,
         allow=allow,
         authorize=authorize,
         on_call=on_call,
+        options=options,
+        backlog=backlog,
+        reuse_port=reuse_port,
+        workers=workers,
     )
-    listeners = await bind(host, port, socket.SOCK_STREAM, reuse_port=reuse_port)
     try:
-        server.listen(listeners, backlog)
-        address = address_of(listeners[0])
+        address = await server.listen("serve_tcp")
+        assert isinstance(address, HostPort)
         task_status.started(address)
-        await server.serve(f"serve_tcp on {address}")
+        await server.serve(grace)
     finally:
         server.close_listeners()
 
@@ -108,173 +108,96 @@ async def serve_unix(
 ) -> None:
     """Answer for `units` on a Unix socket until cancelled; otherwise like `serve_tcp`.
 
-    The file of a socket on which nobody listens any longer is replaced, and that of this one
-    removed at the end. Who may use it is decided by the permissions of its directory.
+    The file of a socket on which nobody listens any more is replaced, and that of this one
+    removed at the end. The permissions of its directory decide who may use it.
     `task_status.started` gets the path, as which hooks see every peer.
     """
-    server = _Server(
-        Service(units, framing, workers=workers, grace=grace),
-        options,
+    check_grace(grace)
+    server = _TcpServer(
+        units,
+        path,
+        framing=framing,
         max_connections=max_connections,
         idle_timeout=idle_timeout,
-        allow=None,
         authorize=authorize,
         on_call=on_call,
-        path=path,
+        options=options,
+        backlog=backlog,
+        workers=workers,
     )
     try:
-        server.listen([bind_path(path)], backlog)
+        await server.listen("serve_unix")
         task_status.started(path)
-        await server.serve(f"serve_unix on {path}")
+        await server.serve(grace)
     finally:
         server.close_listeners()
 
 
-class _Server:
-    """What listens, and the connections that came in; at `path` or, without it, on TCP."""
+async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
+    """Return the addresses of a host name, which may take its time; None for a path."""
+    if isinstance(address, str):
+        return None
+    host, port = address
+    if not isinstance(host, str):
+        raise ValueError(f"host must be a name or an IP address, got {host!r}")
+    check_port(port)
+    return await trio.socket.getaddrinfo(
+        *sockets.look_up(host, port), type=kind, flags=socket.AI_PASSIVE
+    )
 
-    def __init__(
-        self,
-        service: Service,
-        options: ServerOptions | None,
-        *,
-        max_connections: int,
-        idle_timeout: float | None,
-        allow: Iterable[Network] | None,
-        authorize: Authorize | None,
-        on_call: OnCall | None,
-        path: str | None = None,
-    ) -> None:
-        check_count("max_connections", max_connections)
-        self._options = merged_server_options(
-            options,
-            is_connected=True,
-            idle_timeout=idle_timeout,
-            authorize=authorize,
-            on_call=on_call,
-            on_error=log_error,
-            tolerance=STREAM_SERVER_TOLERANCE,
+
+class _TcpServer(TcpServerBase, Server):
+    """What listens, and the connections that came in."""
+
+    _listeners: Listeners | None = None
+    _readers: Readers | None = None
+
+    async def listen(self, function: str) -> HostPort | str:
+        """Listen for `function`, and return where: the host and the real port, or the path."""
+        self._connections = SocketConnections(self._max_connections)
+        self._listeners = Listeners(
+            self._asked,
+            backlog=self._backlog,
+            reuse_port=self._reuse_port,
+            allowed=self._allowed,
+            connections=self._connections,
+            logger=logger,
+            found=await look_up(self._asked, socket.SOCK_STREAM),
         )
-        self._service = service
-        self._max_connections = max_connections
-        self._allowed = None if allow is None else Allowed(allow)
-        self._path = path
-        self._file: tuple[int, int] | None = None
-        self._listeners: list[socket.socket] = []
-        self._accepting = trio.CancelScope()
-        self._connections: dict[SocketConnection, None] = {}
-        self._readers: Readers | None = None
+        address = self._listeners.address
+        self.name = self._listeners.name = f"{function} on {address}"
+        return address
 
-    async def serve(self, name: str) -> None:
-        """Serve until the caller is cancelled."""
-        self._service.name = name
-        await self._service.run(self._begin, self._stop)
+    def close_listeners(self) -> None:
+        """Close what listens; may be called again."""
+        if self._listeners is not None:
+            for each in self._listeners.sockets:
+                notify_closing(each)
+            self._listeners.close()
 
     def _begin(self) -> None:
         if AVAILABLE:
             self._readers = Readers.shared()
-        for listener in self._listeners:
-            self._service.start(partial(self._accept, listener))
+        if self._listeners is not None:
+            for each in self._listeners.sockets:
+                self.start(partial(self._accept, self._listeners, each))
 
     def _stop(self) -> None:
         self.close_listeners()
-        for connection in list(self._connections):
-            connection.close_when_done()
+        self._connections.stop()
 
-    # Listening.
-
-    def listen(self, listeners: list[socket.socket], backlog: int) -> None:
-        """Let the bound `listeners` listen, and take them over."""
-        self._listeners = listeners
-        if self._path is not None:
-            self._file = identify(self._path)
-        for listener in listeners:
-            listener.listen(backlog)
-
-    def close_listeners(self) -> None:
-        """Close what listens and remove its file; may be called again."""
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            notify_closing(listener)
-            listener.close()
-        # Not the file of a server that has taken the path over meanwhile.
-        if self._file is not None and self._path is not None:
-            if identify(self._path) == self._file:
-                os.unlink(self._path)
-            self._file = None
-
-    # Accepting.
-
-    async def _accept(self, listener: socket.socket) -> None:
+    async def _accept(self, listeners: Listeners, listener: socket.socket) -> None:
         while listener.fileno() >= 0:
             try:
                 await wait_readable(listener)
             except trio.ClosedResourceError:
                 return
-            if not self._accept_some(listener):
-                # The listener stays ready, so trying on would be a spin.
-                with trio.move_on_after(_ACCEPT_PAUSE):
-                    await self._service.stopping.wait()
+            if not listeners.accept(listener, self._serve_one):
+                with trio.move_on_after(PAUSE):
+                    await self.stopping.wait()
                     return
 
-    def _accept_some(self, listener: socket.socket) -> bool:
-        """Accept who is there; False where the system has no means for more."""
-        has_made_room = False
-        for _ in range(_ACCEPTS_PER_EVENT):
-            try:
-                accepted, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return True
-            except OSError as error:
-                if listener.fileno() < 0:
-                    return True  # it was closed after it had turned ready
-                if error.errno == errno.EMFILE and not has_made_room:
-                    has_made_room = self._make_room()
-                    if has_made_room:
-                        continue
-                name = self._service.name
-                logger.error("%s cannot accept for %s s: %s", name, _ACCEPT_PAUSE, error)
-                return False
-            has_made_room = False
-            self._admit(accepted, address)
-        return True
-
-    def _admit(self, accepted: socket.socket, address: tuple[str, int]) -> None:
-        peer = self._path if self._path is not None else peer_of(address)
-        if isinstance(peer, HostPort) and not self._allows(peer):
-            logger.warning("%s is not allowed to connect", peer)
-            accepted.close()
-            return
-        if len(self._connections) >= self._max_connections and not self._make_room():
-            logger.warning("%s is turned away: all connections are busy", peer)
-            accepted.close()
-            return
-        try:
-            accepted.setblocking(False)
-            if isinstance(peer, HostPort):
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        except OSError as error:
-            logger.warning("%s was lost before it was served: %r", peer, error)
-            accepted.close()
-            return
-        protocol = ServerProtocol(self._service.framing, self._options, peer=peer)
-        connection = SocketConnection(
-            self._service, protocol, accepted, self._readers, self._connections.pop
-        )
-        self._connections[connection] = None
-        self._service.start(connection.serve)
-
-    def _allows(self, peer: HostPort) -> bool:
-        return self._allowed is None or self._allowed.allows(peer)
-
-    def _make_room(self) -> bool:
-        """Close the connection that was idle longest; False where all wait for their units.
-
-        Those who wait for a unit that is awaited, and have hung up, are taken then.
-        """
-        connection = idlest(self._connections)
-        if connection is None:
-            return any(each.closes_if_left() for each in list(self._connections))
-        connection.close("it was idle longest, room is needed")
-        return True
+    def _serve_one(self, accepted: socket.socket, peer: object) -> None:
+        protocol = ServerProtocol(self.framing, self.options, peer=peer)
+        connection = SocketConnection(self, protocol, accepted, self._readers, self._connections)
+        self.start(connection.serve)

@@ -1,0 +1,56 @@
+"""`Immutable`: the base of messages, spans, limits and settings, which never change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NoReturn, SupportsIndex
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    _State: TypeAlias = "dict[str, object] | None"
+
+# Constructors write their fields by this, past the guard in Immutable.__setattr__.
+set_field = object.__setattr__
+
+
+class Immutable:
+    """A value whose fields are written once, in its constructor.
+
+    `__match_args__` names the arguments of the constructor; equality, hash, repr and `match`
+    statements use it. Pickling and copying take the fields as they are.
+    """
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in self.__match_args__])
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Immutable):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        arguments = zip(self.__match_args__, self._values(), strict=True)
+        inside = ", ".join(f"{name}={value!r}" for name, value in arguments)
+        return f"{type(self).__name__}({inside})"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
+        # By fields, because a constructor may be stricter than the wire; protocols 0 and 1 have
+        # no form for slots.
+        return super().__reduce_ex__(max(int(protocol), 2))
+
+    def __setstate__(self, state: _State | tuple[_State, _State]) -> None:
+        for values in state if isinstance(state, tuple) else (state,):
+            for name, value in (values or {}).items():
+                set_field(self, name, value)

@@ -1,0 +1,20 @@
+"""Types from the core, for the annotations of subcommands, without importing the core.
+
+Typer evaluates annotations at the start, and `modwire --help` must not wait for these imports.
+The values come from a `ParamType`, so it does not matter to typer what the types are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modwire import Endpoint
+    from modwire_tools.addresses import Place
+    from modwire_tools.server.listening import Listen
+    from modwire_tools.values.items import AssignmentText, ItemText
+    from modwire_tools.values.types import TypeText
+else:
+    Endpoint = Place = Listen = AssignmentText = ItemText = TypeText = object
+
+__all__ = ["AssignmentText", "Endpoint", "ItemText", "Listen", "Place", "TypeText"]

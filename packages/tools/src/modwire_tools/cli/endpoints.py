@@ -1,0 +1,213 @@
+"""Endpoints as arguments: of a device, of what listens, and of a simulated device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from modwire_tools.values.numbers import Seconds
+
+from .annotations import Endpoint, Listen
+from .ending import WrongArgumentError
+from .types import DURATION, UNIT_ID, Completions, ParamType, Time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMES = {
+    "tcp://": "Modbus/TCP",
+    "udp://": "Modbus/TCP frames in datagrams",
+    "unix:///": "Modbus/TCP frames on a Unix socket",
+    "rtu:///": "RTU on a serial port",
+    "ascii:///": "ASCII on a serial port",
+    "binary:///": "Binary on a serial port",
+    **{
+        f"{framing}+{transport}://{'/' if transport == 'unix' else ''}": (
+            f"{name} frames over {transport}"
+        )
+        for framing, name in (("rtu", "RTU"), ("ascii", "ASCII"), ("binary", "Binary"))
+        for transport in ("tcp", "udp", "unix")
+    },
+}
+BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+Parity = Literal["N", "E", "O"]
+PARITIES: tuple[Parity, ...] = ("E", "N", "O")
+_SERIAL = ("rtu", "ascii", "binary")
+
+
+class DeviceEndpoint(ParamType["Endpoint"]):
+    """Where a device is: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600."""
+
+    metavar = "ENDPOINT"
+
+    def parse(self, text: str) -> Endpoint:
+        from modwire import Endpoint
+
+        endpoint = Endpoint.parse(text)
+        if endpoint.transport == "tls":
+            raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
+        if endpoint.transport in ("tcp", "udp") and not endpoint.port:
+            raise ValueError(f"endpoint {text!r}: port must be 1..65535, got 0")
+        return endpoint
+
+    def complete(self, incomplete: str) -> Completions:
+        return complete_endpoint(incomplete)
+
+
+class ListenEndpoint(ParamType["Listen"]):
+    """Where a server listens: tcp://127.0.0.1:5020, tcp://:5020, rtu:///dev/ttyUSB0."""
+
+    def parse(self, text: str) -> Listen:
+        from modwire_tools.server.listening import parse_listen
+
+        return parse_listen(text)
+
+    def complete(self, incomplete: str) -> Completions:
+        return complete_endpoint(incomplete)
+
+
+class SimulatedEndpoint(ParamType["Endpoint"]):
+    """Where a simulated device listens; without a scheme HOST:PORT, :PORT, PORT or a serial port.
+
+    `transport` is "tcp", "udp" or "serial".
+    """
+
+    def __init__(self, transport: str) -> None:
+        self.transport = transport
+        self.metavar = "PORT" if transport == "serial" else "HOST:PORT"
+
+    def parse(self, text: str) -> Endpoint:
+        from modwire import Endpoint
+        from modwire_tools.server.listening import check_listens
+
+        if "://" in text:
+            endpoint = Endpoint.parse(text)
+            if endpoint.transport != self.transport:
+                raise ValueError(f"{text!r} is an endpoint of another kind: {endpoint.transport}")
+        elif self.transport == "serial":
+            endpoint = Endpoint.parse(f"rtu://{text}")
+        else:
+            place = f":{text}" if text.isdigit() else text
+            host = "127.0.0.1" if place.startswith(":") else ""
+            endpoint = Endpoint.parse(f"{self.transport}://{host}{place}")
+        check_listens(endpoint, text)
+        return endpoint
+
+
+def complete_endpoint(incomplete: str) -> Completions:
+    """Offer schemes, the serial ports of this machine, and the options after a `?`."""
+    scheme, separator, rest = incomplete.partition("://")
+    if not separator:
+        # bash splits words at colons, so nothing but "//..." may be left.
+        if incomplete.startswith("//"):
+            return [(f"//{port}", text) for port, text in serial_ports()]
+        ports = [(f"rtu://{port}", text) for port, text in serial_ports()]
+        return [*SCHEMES.items(), *ports]
+    place, mark, options = rest.partition("?")
+    if mark:
+        return _options(f"{scheme}://{place}?", options, is_serial=scheme in _SERIAL)
+    if scheme in _SERIAL:
+        return [(f"{scheme}://{port}", text) for port, text in serial_ports()]
+    return []
+
+
+def _options(before: str, options: str, *, is_serial: bool) -> Completions:
+    done, ampersand, name = options.rpartition("&")
+    start = before + done + ampersand
+    names = ["unit=1", "timeout=1", "retries=1"]
+    if is_serial:
+        names += [f"baudrate={baudrate}" for baudrate in BAUDRATES]
+        names += [f"parity={parity}" for parity in PARITIES]
+        names += ["stopbits=1", "stopbits=2"]
+        names += ["bytesize=7", "bytesize=8"] if before.startswith("ascii") else []
+    given = {each.partition("=")[0] for each in done.split("&")}
+    return [
+        (start + each, "")
+        for each in names
+        if each.startswith(name) and each.partition("=")[0] not in given
+    ]
+
+
+def serial_ports() -> Completions:
+    """Return the serial ports of this machine, each with a description of the adapter."""
+    from serial.tools.list_ports import comports
+
+    return sorted((port.device, port.description.replace("n/a", "")) for port in comports())
+
+
+DEVICE = DeviceEndpoint()
+NO_DELAY = Seconds(0)
+LISTEN = ListenEndpoint()
+
+EndpointArgument = Annotated[
+    Endpoint,
+    DEVICE.argument(
+        "ENDPOINT",
+        help="The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, "
+        "rtu+tcp://192.0.2.8:4001. After the ? may come unit, timeout and retries.",
+    ),
+]
+UnitOption = Annotated[
+    int | None,
+    UNIT_ID.option(
+        "--unit", "-u", help="The unit to ask, 0..255; else that of the endpoint, or 1."
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    DURATION.option("--timeout", help="How long to wait for each answer."),
+]
+DelayOption = Annotated[
+    float,
+    Time(zero=True).option(
+        "--delay", help="Pause between two requests, such as 50ms, for slow devices."
+    ),
+]
+
+
+def unit_of(endpoint: Endpoint, unit: int | None) -> int:
+    """Return the unit to ask: that of `--unit`, that of the endpoint, or 1.
+
+    Framings without transaction ids are those of serial lines, where 248..255 are reserved.
+    """
+    if unit is None:
+        return 1 if endpoint.unit is None else endpoint.unit
+    if unit > 247 and endpoint.framing != "tcp":
+        raise WrongArgumentError(f"--unit must be 0..247 on a serial line, got {unit}")
+    return unit
+
+
+def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
+    """Raise WrongArgumentError for a unit that cannot be read from."""
+    if not unit and endpoint.framing != "tcp":
+        raise WrongArgumentError(
+            "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..247"
+        )
+
+
+def check_units(endpoint: Endpoint, option: str, units: Sequence[int]) -> None:
+    """Raise WrongArgumentError for unit ids that no unit at `endpoint` can have."""
+    if endpoint.framing != "tcp":
+        for unit in units:
+            if not 1 <= unit <= 247:
+                raise WrongArgumentError(f"{option} must be 1..247 on a serial line, got {unit}")
+
+
+def with_line(
+    endpoint: Endpoint, *, baudrate: int | None = None, parity: Parity | None = None
+) -> Endpoint:
+    """Return the endpoint of a serial port with other settings of the line."""
+    from modwire import Endpoint
+
+    return Endpoint(
+        endpoint.transport,
+        endpoint.framing,
+        path=endpoint.path,
+        baudrate=baudrate or endpoint.baudrate,
+        bytesize=endpoint.bytesize,
+        parity=parity or endpoint.parity,
+        # With another parity, the stop bits that belong to it (Serial Line V1.02, 2.5.1).
+        stopbits=endpoint.stopbits if parity is None else None,
+        unit=endpoint.unit,
+        timeout=endpoint.timeout,
+        retries=endpoint.retries,
+    )

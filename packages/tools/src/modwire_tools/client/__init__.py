@@ -1,0 +1,1 @@
+"""Reading, writing and measuring a device, for `modwire read`, `write` and `bench`."""

@@ -1,0 +1,154 @@
+"""`Reading`: several items of a device, read with few requests; each gets a value or an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modwire import (
+    BlockingCalls,
+    Endpoint,
+    ExceptionResponseError,
+    IllegalDataAddressError,
+    IllegalDataValueError,
+    IllegalFunctionError,
+    ModbusError,
+    ReadCoilsRequest,
+    ReadDiscreteInputsRequest,
+    ReadHoldingRegistersRequest,
+    ReadInputRegistersRequest,
+    Request,
+    ServerDeviceFailureError,
+)
+from modwire.messages.bit_access import ReadBitsResponse
+from modwire.messages.register_access import ReadRegistersResponse
+from modwire.planner import PlanLimits, Planner, Span
+
+from ..values.items import Item
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from ..values.types import Value
+
+    ReadRequest: TypeAlias = Request[ReadBitsResponse | ReadRegistersResponse]
+
+_REQUESTS: Mapping[str, Callable[[int, int], ReadRequest]] = {
+    "coils": ReadCoilsRequest,
+    "discrete_inputs": ReadDiscreteInputsRequest,
+    "holding_registers": ReadHoldingRegistersRequest,
+    "input_registers": ReadInputRegistersRequest,
+}
+# One value may be the reason for these, and they may pass.
+_FAILURES = (IllegalDataValueError, ServerDeviceFailureError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of reading an item: its value with the registers or bits, or the error."""
+
+    item: Item
+    value: Value = ""
+    raw: Sequence[int] = ()
+    error: Exception | None = None
+
+
+class Reading:
+    """Reads `items` from `unit`.
+
+    A request that the device refuses is sent again in parts, and the addresses that are missing
+    are remembered for later calls of `read`.
+    """
+
+    def __init__(self, items: Sequence[Item], unit: int, limits: PlanLimits) -> None:
+        self.items = items
+        self.requests = 0
+        """Number of requests so far, answered or not."""
+        self._unit = unit
+        self._planner = Planner((item.span for item in items), limits)
+        self._errors: dict[Span, Exception] = {}  # permanent errors
+
+    def read(self, client: BlockingCalls) -> list[Outcome]:
+        """Return an outcome for each item.
+
+        Raises what the client raises if there is no link, or if no request was answered.
+        """
+        known: dict[tuple[str, int], int] = {}
+        missed: dict[Span, Exception] = {}
+        pending = self._planner.requests()[::-1]
+        is_answered = False
+        while pending:
+            span = pending.pop()
+            self.requests += 1
+            try:
+                values = read_span(client, span, self._unit)
+            except IllegalDataAddressError as error:
+                is_answered = True
+                self._errors[span] = error
+                pending += self._planner.refused(span)[::-1]
+            except _FAILURES as error:
+                is_answered = True
+                missed[span] = error
+                pending += self._singly(span)
+            except IllegalFunctionError as error:
+                # The device does not have this table.
+                is_answered = True
+                missed[span] = error
+                for other in [each for each in pending if each.table == span.table]:
+                    missed[other] = error
+                    pending.remove(other)
+            except ModbusError as error:
+                if not is_answered and not isinstance(error, ExceptionResponseError):
+                    raise
+                missed[span] = error
+            else:
+                is_answered = True
+                places = ((span.table, at) for at in range(span.address, span.stop))
+                known.update(zip(places, values, strict=True))
+        return [self._outcome(item, known, missed) for item in self.items]
+
+    def _singly(self, span: Span) -> list[Span]:
+        """Return the spans of the items within `span`; [] if `span` is one item."""
+        inside = {item.span for item in self.items if span.contains(item.span)}
+        return sorted(inside - {span}, reverse=True) if span not in inside else []
+
+    def _outcome(
+        self, item: Item, known: dict[tuple[str, int], int], missed: dict[Span, Exception]
+    ) -> Outcome:
+        span = item.span
+        try:
+            raw = [known[span.table, at] for at in range(span.address, span.stop)]
+        except KeyError:
+            errors = {**self._errors, **missed}
+            _, closest = min((each.count, each) for each in errors if _overlap(span, each))
+            return Outcome(item, error=errors[closest])
+        try:
+            return Outcome(item, item.decode(raw), raw)
+        except ValueError as error:
+            return Outcome(item, raw=raw, error=error)
+
+
+def limits_for(endpoint: Endpoint) -> PlanLimits:
+    """Return what requests cost at `endpoint`."""
+    if endpoint.transport == "serial":
+        return PlanLimits.for_line(endpoint.baudrate)
+    if endpoint.framing == "tcp":
+        return PlanLimits.for_network()
+    return PlanLimits()  # a gateway with a serial line of unknown speed
+
+
+def read_request(table: str, address: int, count: int) -> ReadRequest:
+    """Return the request that reads `count` values; raises ValueError if it reads too many."""
+    return _REQUESTS[table](address, count)
+
+
+def read_span(client: BlockingCalls, span: Span, unit: int | None = None) -> Sequence[int]:
+    """Return the registers or bits of `span`; raises what the client raises."""
+    request = read_request(span.table, span.address, span.count)
+    response = client.call(request, unit=unit)
+    return response.bits if isinstance(response, ReadBitsResponse) else response.registers
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one.table == other.table and one.address < other.stop and other.address < one.stop

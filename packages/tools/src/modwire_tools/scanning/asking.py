@@ -1,0 +1,90 @@
+"""`Asker`: calls to a unit that is scanned or copied, each with an answer or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import sleep
+
+from modwire import (
+    AcknowledgeError,
+    BlockingCalls,
+    ExceptionResponseError,
+    GatewayPathUnavailableError,
+    GatewayTargetFailedError,
+    Request,
+    ResponseTimeoutError,
+    ServerDeviceBusyError,
+)
+from modwire.messages.base import ResponseT_co
+
+from ..simulator.devices import SILENCE
+
+_BUSY_PAUSE = 0.5  # seconds
+_BUSY_MOST = 20
+_ATTEMPTS = 2  # after which silence counts as a refusal
+
+
+class Refused(Exception):  # noqa: N818 - an answer of the device, not an error of this program
+    """The device refused: `code` is its exception code, or `SILENCE` if it did not answer."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Asker(BlockingCalls):
+    """Has all calls of a client, for one `unit`, with a pause of `delay` seconds before each.
+
+    They raise `Refused` for an exception response and, after two attempts, for silence. A busy
+    device is asked again. A gateway that finds no unit and a lost link raise as the client does.
+    `requests` counts the requests, and `is_answered` is True after the first answer.
+    """
+
+    def __init__(
+        self,
+        client: BlockingCalls,
+        unit: int,
+        *,
+        delay: float = 0.0,
+        timeout: float | None = None,
+        pause: Callable[[float], None] = sleep,
+    ) -> None:
+        self.unit = unit
+        self.requests = 0
+        self.is_answered = False
+        self._client = client
+        self._timeout = timeout
+        self._delay = delay
+        self._pause = pause
+
+    def call(
+        self,
+        request: Request[ResponseT_co],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT_co:
+        silent = busy = 0
+        while True:
+            if self._delay:
+                self._pause(self._delay)
+            self.requests += 1
+            try:
+                response = self._client.call(request, unit=self.unit, timeout=self._timeout)
+                self.is_answered = True
+                return response
+            except (AcknowledgeError, ServerDeviceBusyError) as error:
+                self.is_answered = True
+                busy += 1
+                if busy > _BUSY_MOST:
+                    raise Refused(error.code) from None
+                self._pause(_BUSY_PAUSE)
+            except (GatewayPathUnavailableError, GatewayTargetFailedError):
+                raise
+            except ExceptionResponseError as error:
+                self.is_answered = True
+                raise Refused(error.code) from None
+            except ResponseTimeoutError:
+                silent += 1
+                if silent == _ATTEMPTS:
+                    raise Refused(SILENCE) from None

@@ -1,0 +1,1 @@
+"""Listening at endpoints, and stores for the values, for `modwire serve` and `gateway`."""

@@ -1,0 +1,157 @@
+"""Serving units at endpoints, in trio, for `modwire serve` and `modwire gateway`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from modwire import Endpoint, ServerOptions, Units
+from modwire.framing import FRAMINGS
+from modwire_trio import serve_serial, serve_tcp, serve_udp, serve_unix
+
+if TYPE_CHECKING:
+    from modwire.server.options import OnAnswer
+
+_GRACE = 1.0  # seconds for a call to end after Ctrl+C
+_ALL = "0.0.0.0"
+
+
+@dataclass(frozen=True)
+class Listen:
+    """An endpoint to listen at; `host` is "" for all addresses of this machine."""
+
+    endpoint: Endpoint
+    host: str
+
+    def __str__(self) -> str:
+        return self.named(self.endpoint.port)
+
+    def named(self, port: int) -> str:
+        """Return the endpoint as text, with the port that the system has chosen."""
+        text = str(self.endpoint)
+        if self.endpoint.transport not in ("tcp", "udp"):
+            return text
+        if not self.host:
+            text = text.replace(f"://{_ALL}:", "://:", 1)
+        return text.replace(f":{self.endpoint.port}", f":{port}", 1)
+
+
+def parse_listen(text: str) -> Listen:
+    """Return where "tcp://127.0.0.1:5020", "tcp://:5020" or "rtu:///dev/ttyUSB0" listens.
+
+    Raises ValueError, which says what is allowed.
+    """
+    scheme, separator, rest = text.partition("://")
+    is_open = bool(separator) and rest.startswith(":")
+    endpoint = Endpoint.parse(f"{scheme}://{_ALL}{rest}" if is_open else text)
+    if endpoint.transport == "tls":
+        raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
+    check_listens(endpoint, text)
+    return Listen(endpoint, "" if is_open else endpoint.host)
+
+
+def check_listens(endpoint: Endpoint, text: str) -> None:
+    """Raise ValueError if the endpoint in `text` has an option that only clients have."""
+    for name in ("unit", "timeout", "retries"):
+        if getattr(endpoint, name) is not None:
+            raise ValueError(f"{text!r} has {name}, which only clients have")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits for clients; `allow` are networks, None for all; `idle_timeout` is in seconds."""
+
+    max_connections: int = 1000
+    idle_timeout: float | None = None
+    allow: Sequence[str] | None = field(default=None)
+    reuse_port: bool = False
+
+
+async def serve_all(
+    units: Units,
+    listens: Sequence[Listen],
+    limits: Limits,
+    *,
+    on_answer: OnAnswer | None = None,
+    on_listening: Callable[[list[str]], None],
+) -> None:
+    """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
+
+    Raises OSError if one cannot listen, and ConnectionLostError if a serial port disappears.
+    """
+    options = ServerOptions(on_answer=on_answer)
+    async with trio.open_nursery() as nursery:
+        names = [await _start(nursery, units, each, limits, options) for each in listens]
+        on_listening(names)
+
+
+async def _start(
+    nursery: trio.Nursery, units: Units, listen: Listen, limits: Limits, options: ServerOptions
+) -> str:
+    endpoint = listen.endpoint
+    framing = FRAMINGS[endpoint.framing]
+    if endpoint.transport == "serial":
+        await nursery.start(
+            partial(
+                serve_serial,
+                units,
+                endpoint.path,
+                framing=framing,
+                baudrate=endpoint.baudrate,
+                bytesize=endpoint.bytesize,
+                parity=endpoint.parity,
+                stopbits=endpoint.stopbits,
+                options=options,
+                grace=_GRACE,
+            )
+        )
+        return str(listen)
+    if endpoint.transport == "unix":
+        await nursery.start(
+            partial(
+                serve_unix,
+                units,
+                endpoint.path,
+                framing=framing,
+                max_connections=limits.max_connections,
+                idle_timeout=limits.idle_timeout,
+                options=options,
+                grace=_GRACE,
+            )
+        )
+        return str(listen)
+    if endpoint.transport == "udp":
+        address = await nursery.start(
+            partial(
+                serve_udp,
+                units,
+                endpoint.port,
+                host=listen.host,
+                framing=framing,
+                allow=limits.allow,
+                options=options,
+                reuse_port=limits.reuse_port,
+                grace=_GRACE,
+            )
+        )
+    else:
+        address = await nursery.start(
+            partial(
+                serve_tcp,
+                units,
+                endpoint.port,
+                host=listen.host,
+                framing=framing,
+                max_connections=limits.max_connections,
+                idle_timeout=limits.idle_timeout,
+                allow=limits.allow,
+                options=options,
+                reuse_port=limits.reuse_port,
+                grace=_GRACE,
+            )
+        )
+    return listen.named(address[1])

@@ -1,0 +1,150 @@
+"""The clients for TCP, UDP, Unix sockets and serial lines: how each opens its link in trio."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import trio
+
+from modwire.client import clients
+
+from .client import Client
+from .links import SocketLink
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from modwire import Endpoint
+
+    from .links import Link
+
+
+class SocketClient(Client):
+    """A client on a socket, which subclasses open."""
+
+    async def _open_socket(self) -> trio.socket.SocketType:
+        """Return a connected socket, stream or datagram; OSError if that fails."""
+        raise NotImplementedError(f"{type(self).__name__} must define _open_socket()")
+
+    async def _open_link(self) -> Link:
+        opened = await self._open_socket()
+        family, kind, protocol = opened.family, opened.type, opened.proto
+        return SocketLink(socket.socket(family, kind, protocol, fileno=opened.detach()))
+
+
+class TcpClient(clients.TcpClientBase, SocketClient):
+    """A trio client over TCP."""  # a name's next address is tried after 0.25 s
+
+    async def _open_socket(self) -> trio.socket.SocketType:
+        with _limit(self._connect_timeout):
+            if self._source_address is None:
+                opened = await _open_first(*self._address)
+            else:
+                opened = await _open_from(self._source_address, *self._address)
+        with _closing_on_error(opened):
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._keepalive:
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return opened
+
+
+class UnixClient(clients.UnixClientBase, SocketClient):
+    """A trio client over a Unix stream socket."""
+
+    async def _open_socket(self) -> trio.socket.SocketType:
+        opened = trio.socket.socket(socket.AF_UNIX)
+        with _closing_on_error(opened), _limit(self._connect_timeout):
+            await opened.connect(self._path)
+        return opened
+
+
+class UdpClient(clients.UdpClientBase, SocketClient):
+    """A trio client over UDP."""
+
+    async def _open_socket(self) -> trio.socket.SocketType:
+        found = await trio.socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
+        opened = trio.socket.socket(family, kind, protocol)
+        with _closing_on_error(opened):
+            if self._source_address is not None:
+                await opened.bind(self._source_address)
+            # A connected socket receives from the server alone, and its refusals are errors.
+            await opened.connect(address)
+        return opened
+
+
+class SerialClient(clients.SerialClientBase, Client):
+    """A trio client on a serial line."""
+
+    async def _open_link(self) -> Link:
+        from .serial_link import open_link
+
+        return await open_link(
+            self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
+        )
+
+
+def connect(endpoint: str | Endpoint) -> Client:
+    """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
+
+    It connects on entering `async with`, or on its first call. Raises ValueError if it is no
+    endpoint (`Endpoint.parse` lists what is), and for tls, which this version does not speak.
+    """
+    return clients.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+
+
+async def _open_first(host: str, port: int) -> trio.socket.SocketType:
+    """Return the socket of whichever address of `host` is connected first."""
+    try:
+        return (await trio.open_tcp_stream(host, port)).socket
+    except OSError as error:
+        # trio says only that all addresses failed; the reasons are in a group behind it.
+        reasons: tuple[BaseException, ...] = getattr(error.__cause__, "exceptions", ())
+        if not reasons:
+            raise
+        texts = dict.fromkeys(str(reason) for reason in reasons)
+        raise OSError("; ".join(texts)) from None
+    except BaseException as error:
+        # The nursery in there puts even a single error into a group, such as KeyboardInterrupt.
+        alone: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+        if len(alone) == 1:
+            raise alone[0] from None
+        raise
+
+
+async def _open_from(source: tuple[str, int], host: str, port: int) -> trio.socket.SocketType:
+    """Return a socket at `source`, connected to the first address of `host` that accepts it."""
+    failure: OSError | None = None
+    for family, kind, protocol, _, address in await trio.socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        opened = trio.socket.socket(family, kind, protocol)
+        try:
+            with _closing_on_error(opened):
+                await opened.bind(source)
+                await opened.connect(address)
+        except OSError as error:
+            failure = error
+        else:
+            return opened
+    raise OSError(str(failure)) from None
+
+
+@contextmanager
+def _closing_on_error(opened: trio.socket.SocketType) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        opened.close()
+        raise
+
+
+@contextmanager
+def _limit(seconds: float) -> Generator[None]:
+    try:
+        with trio.fail_after(seconds):
+            yield
+    except trio.TooSlowError:
+        raise TimeoutError("timed out") from None
