@@ -64,10 +64,14 @@ class Client(BlockingClientBase, BlockingCalls):
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
-        """Send `request` and return its response; other greenlets run until it has come.
+        """Send `request` to `unit`, wait `timeout` seconds at most, and return its response.
 
-        Arguments and errors are those of `BlockingCalls.call`. The time counts from when the
-        request is sent, which waits for a free line and for a new link to be opened.
+        None stands for the client's own unit and timeout; the time counts from when the request is
+        sent, which waits for a free line and for a new link to be opened. A request that is never
+        answered, a broadcast or function 8, sub-function 4, returns None once it is sent.
+
+        Raises an `ExceptionResponseError` if the device refuses, `ResponseTimeoutError`,
+        `InvalidResponseError`, or `ConnectionLostError`.
         """
         exchange = self._exchange(request, unit, timeout)
         if exchange.error is not None:

@@ -177,7 +177,7 @@ class Server(ServerBase):
             self._logger.info("%s is closed", self)
 
     def _wait_finished(self, seconds: float | None) -> bool:
-        """Wait until all is closed, `seconds` at most; whether it is."""
+        """Wait until all is closed, `seconds` at most; True if it is."""
         if get_hub() is self._hub:
             return self._finished.wait(seconds)
         # An event of gevent's is for one hub at a time.
@@ -209,7 +209,7 @@ class Server(ServerBase):
         return greenlet
 
     def _spawn_lasting(self, function: Callable[..., None], *arguments: object) -> AnyGreenlet:
-        """The same for a function without which the server is none: its failure ends the serving.
+        """Run a function that the server cannot do without: its failure ends the serving.
 
         It may only return, or be killed, after `_stop_taking`.
         """

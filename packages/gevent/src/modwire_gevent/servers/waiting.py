@@ -1,7 +1,6 @@
-"""`Waiting`: where a greenlet of a server waits for bytes, for room, for a time or for a ring.
+"""`Waiting`: lets a greenlet of a server wait for bytes, for room, for a time or for `ring`.
 
-What gevent's sockets do anew for each call, such as starting a watcher, is done here once for
-many requests.
+gevent's sockets start a watcher anew for each call; here it is started once for many requests.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _NEVER = float("inf")
 class Waiting:
     """Waits for the descriptor `fd`, which does not block, always in the same greenlet.
 
-    `unwatch` is to be called before the descriptor is closed. Who waits then returns, as after
-    `ring`, so it has to look whether it goes on; nobody may begin to wait afterwards.
+    Call `unwatch` before the descriptor is closed: a greenlet that waits returns, as after `ring`.
+    It must check that the descriptor is still open, and not wait again if it is not.
     """
 
     __slots__ = (
@@ -54,9 +53,9 @@ class Waiting:
         self._rings_at = _NEVER
 
     def wait_readable(self) -> bool:
-        """True when there are bytes, a connection or an end; False after a ring.
+        """Wait; True when there are bytes, a connection or an end, False after a ring.
 
-        Waits in any case, so that a peer with much to say leaves the others their turn.
+        Other greenlets run even if bytes are there, so that a flood does not hold them up.
         """
         if not self._is_watched:
             self.look_out()
@@ -68,17 +67,17 @@ class Waiting:
             self._is_waiting = False
 
     def look_out(self) -> None:
-        """Let `on_early` be called if there is something to be read before it is waited for."""
+        """Call `on_early` if bytes or an end come while nobody waits for them."""
         if not self._is_watched:
             self._readable.start(self._on_readable)
             self._is_watched = True
             self._switch = getcurrent().switch
 
     def on_early(self) -> None:
-        """There are bytes, or an end, while what was read before is worked on; in the hub."""
+        """Bytes or an end came while earlier requests are executed; called in the hub."""
 
     def wait_writable(self) -> bool:
-        """True when there is room for bytes; False after a ring."""
+        """Wait; True when there is room for bytes, False after a ring."""
         if self._is_watched:
             self._readable.stop()
             self._is_watched = False
@@ -94,15 +93,15 @@ class Waiting:
             writable.close()
 
     def ring(self) -> None:
-        """Let who waits return soon."""
+        """Make a greenlet that waits return soon."""
         if self._is_waiting:
             self._hub.loop.run_callback(self._wake, False)
 
     def schedule(self, deadline: float | None) -> None:
-        """Ring at `deadline` (of `time.monotonic`), if somebody waits then.
+        """Ring at `deadline` (seconds, monotonic), if a greenlet waits then.
 
-        It may ring too early, for the timer is not set anew where the time moves on: that costs
-        more than a wait that was in vain once in a while.
+        It may ring too early: the timer is not set anew when the deadline moves on, which would
+        cost more than a spurious wake-up once in a while.
         """
         if deadline is None or deadline >= self._rings_at:
             return
@@ -115,7 +114,7 @@ class Waiting:
         timer.start(self._on_time, update=True)
 
     def unwatch(self) -> None:
-        """Watch nothing any longer; may be called again."""
+        """Stop watching; may be called again."""
         self._readable.close()
         if self._timer is not None:
             self._timer.close()
@@ -131,7 +130,7 @@ class Waiting:
     def _on_readable(self) -> None:
         if self._is_waiting and self._switch is not None:
             self._switch(True)
-        else:  # what was read is still worked on: let it, and do not spin
+        else:  # earlier requests are still executed: stop watching, or the loop would spin
             self._readable.stop()
             self._is_watched = False
             self.on_early()
