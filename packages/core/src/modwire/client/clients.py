@@ -286,7 +286,7 @@ def client_for(
     """
     if isinstance(endpoint, str):
         endpoint = Endpoint.parse(endpoint)
-    arguments = {
+    arguments: dict[str, object] = {
         "framing": FRAMINGS[endpoint.framing],
         "unit": 1 if endpoint.unit is None else endpoint.unit,
         "retries": endpoint.retries or 0,

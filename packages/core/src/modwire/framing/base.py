@@ -16,7 +16,7 @@ from .frame import Frame
 if TYPE_CHECKING:
     from ..messages.decoder import Decoder
 
-NOTHING_EXPECTED = (-1, -1, 0)
+NOTHING_EXPECTED: tuple[int, int, int] = (-1, -1, 0)
 
 
 class Framing:
@@ -46,7 +46,7 @@ class Framing:
         self.silence = silence
         self.frames: deque[Frame | FrameError] = deque()
         self.broken = False
-        self.expected = NOTHING_EXPECTED
+        self.expected: tuple[int, int, int] = NOTHING_EXPECTED
         self._buffer = b""
 
     @staticmethod

@@ -15,7 +15,7 @@ from ..units.unit import QueuedUnit, Waits
 from .call import Call
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import TypeAlias, TypeGuard
 
     from ..messages.base import AnyRequest
     from ..units.unit import BaseUnit
@@ -132,7 +132,7 @@ class Executor:
             outcome: object
             try:
                 outcome = self.start(unit, call, in_thread)
-                if isinstance(outcome, Awaitable):
+                if _is_awaitable(outcome):
                     outcome = await outcome
             except Exception as error:  # noqa: BLE001 - a unit of the user's, as above
                 outcome = error
@@ -208,6 +208,10 @@ class Executor:
         return InvalidRequestError(
             f"{self.peer} with role {self.role} may not do {request!r}", request.function_code, code
         )
+
+
+def _is_awaitable(outcome: object) -> TypeGuard[Awaitable[object]]:
+    return isinstance(outcome, Awaitable)
 
 
 def _failure(call: Call, error: BaseException) -> ExceptionResponse:

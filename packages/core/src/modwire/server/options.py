@@ -28,8 +28,6 @@ class Served(Protocol):
     """What hooks see of the connection or line that is served, which is a `ServerProtocol`."""
 
     options: ServerOptions
-    on_answer: OnAnswer | None
-    """A hook for this connection alone, which may be set and taken away while it is served."""
     closed: bool
     frame_errors: int
     requests: int
@@ -37,10 +35,21 @@ class Served(Protocol):
 
     @property
     def peer(self) -> object:
+        """Who is served."""
         raise NotImplementedError
 
     @property
     def role(self) -> str | None:
+        """The role of the peer."""
+        raise NotImplementedError
+
+    @property
+    def on_answer(self) -> OnAnswer | None:
+        """A hook for this connection alone, which may be set while it is served."""
+        raise NotImplementedError
+
+    @on_answer.setter
+    def on_answer(self, hook: OnAnswer | None) -> None:
         raise NotImplementedError
 
 
