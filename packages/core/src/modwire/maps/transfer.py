@@ -6,7 +6,7 @@ that refuses it is thrown into the generator instead.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from ..calls import AsyncCalls, BlockingCalls
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Steps: TypeAlias = "Generator[AnyRequest, Response, T]"
 
-_READS = {
+_READS: dict[str, Callable[[int, int], AnyRequest]] = {
     "coils": ReadCoilsRequest,
     "discrete_inputs": ReadDiscreteInputsRequest,
     "holding_registers": ReadHoldingRegistersRequest,

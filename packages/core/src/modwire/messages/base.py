@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 
     _State: TypeAlias = "dict[str, object] | None"
 
+__all__ = [
+    "ExceptionResponse",
+    "LengthRule",
+    "Message",
+    "RawRequest",
+    "RawResponse",
+    "Request",
+    "Response",
+    "counted_length",
+    "ends_by_silence",
+    "fixed_length",
+]
+
 MAX_PDU = 253  # bytes, section 4.1
 
 # Constructors write their slots by this, past the guard in Message.__setattr__.
@@ -37,62 +50,6 @@ def slot_setter(message: type[Message], name: str) -> Callable[[Message, object]
     """Return a `set_field` for one slot, which takes half the time."""
     setter: Callable[[Message, object], None] = message.__dict__[name].__set__
     return setter
-
-
-class Message:
-    """A PDU: function code and data.
-
-    `__match_args__` names the arguments of the constructor; equality, hash, repr and `match`
-    statements use it. Pickling and copying take the slots as they are.
-    """
-
-    __slots__ = ()
-    __match_args__: ClassVar[tuple[str, ...]] = ()
-    function_code: int  # a class attribute, except of the raw messages
-
-    def encode(self) -> bytes:
-        """Return the whole PDU, function code first; at most 253 bytes."""
-        raise NotImplementedError(f"{type(self).__name__} must define encode()")
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        """Return the message in a whole PDU, function code included.
-
-        Raises `InvalidRequestError` (for a request) or `InvalidResponseError` (for a response).
-        """
-        raise NotImplementedError(f"{cls.__name__} must define decode()")
-
-    def _values(self) -> tuple[object, ...]:
-        return tuple([getattr(self, name) for name in self.__match_args__])
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be set")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be deleted")
-
-    def __eq__(self, other: object) -> bool:
-        if type(self) is not type(other) or not isinstance(other, Message):
-            return NotImplemented
-        return self._values() == other._values()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self._values()))
-
-    def __repr__(self) -> str:
-        arguments = zip(self.__match_args__, self._values(), strict=True)
-        inside = ", ".join(f"{name}={value!r}" for name, value in arguments)
-        return f"{type(self).__name__}({inside})"
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
-        # By slots, because a constructor may be stricter than the wire; protocols 0 and 1 have
-        # no form for slots.
-        return super().__reduce_ex__(max(int(protocol), 2))
-
-    def __setstate__(self, state: _State | tuple[_State, _State]) -> None:
-        for values in state if isinstance(state, tuple) else (state,):
-            for name, value in (values or {}).items():
-                set_field(self, name, value)
 
 
 ENDS_BY_SILENCE = -1
@@ -152,11 +109,70 @@ def no_pdu(buffer: bytes, at: int) -> int:
     return NO_PDU
 
 
+class Message:
+    """A PDU: function code and data.
+
+    `__match_args__` names the arguments of the constructor; equality, hash, repr and `match`
+    statements use it. Pickling and copying take the slots as they are.
+    """
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    function_code: int  # a class attribute, except of the raw messages
+    length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
+
+    def encode(self) -> bytes:
+        """Return the whole PDU, function code first; at most 253 bytes."""
+        raise NotImplementedError(f"{type(self).__name__} must define encode()")
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        """Return the message in a whole PDU, function code included.
+
+        Raises `InvalidRequestError` (for a request) or `InvalidResponseError` (for a response).
+        """
+        raise NotImplementedError(f"{cls.__name__} must define decode()")
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple([getattr(self, name) for name in self.__match_args__])
+
+    def _compared(self) -> tuple[object, ...]:
+        return self._values()
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be deleted")
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other) or not isinstance(other, Message):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._compared()))
+
+    def __repr__(self) -> str:
+        arguments = zip(self.__match_args__, self._values(), strict=True)
+        inside = ", ".join(f"{name}={value!r}" for name, value in arguments)
+        return f"{type(self).__name__}({inside})"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
+        # By slots, because a constructor may be stricter than the wire; protocols 0 and 1 have
+        # no form for slots.
+        return super().__reduce_ex__(max(int(protocol), 2))
+
+    def __setstate__(self, state: _State | tuple[_State, _State]) -> None:
+        for values in state if isinstance(state, tuple) else (state,):
+            for name, value in (values or {}).items():
+                set_field(self, name, value)
+
+
 class Response(Message):
     """The base of every response."""
 
     __slots__ = ()
-    length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
 
 
 ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
@@ -175,7 +191,6 @@ class Request(Message, Generic[ResponseT_co]):
     sub_code: ClassVar[int | None] = None
     is_write: ClassVar[bool] = False
     expects_response: ClassVar[bool] = True
-    length_rule: ClassVar[LengthRule] = staticmethod(ends_by_silence)
     response_type: type[ResponseT_co]
 
     def execute(self, unit: Device) -> ResponseT_co | None:

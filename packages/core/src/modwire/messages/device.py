@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+__all__ = ["Device"]
+
 
 class Table(Protocol):
     """A table of coils, inputs or registers in its byte forms, which `Block` has.

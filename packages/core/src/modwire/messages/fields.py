@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from . import bit_access as bits
-from . import canopen, device_status
+from . import device_status
 from . import encapsulated as identification
 from . import file_access as files
 from . import register_access as registers
@@ -159,7 +159,7 @@ _DIAGNOSTICS_ANSWERS: dict[int, tuple[Field, ...]] = {
 
 # Function 43.
 _MEI_TYPE = Field("MEI type", 1)
-_MEI_DATA = (_MEI_TYPE, Field("MEI data", 0, FieldKind.BYTES, most=canopen.MAX_MEI_DATA))
+_MEI_DATA = (_MEI_TYPE, Field("MEI data", 0, FieldKind.BYTES, most=identification.MAX_MEI_DATA))
 _CATEGORIES: dict[int, str] = {
     code: f"{code.name.lower()}, objects 0 to {last}"
     for code, last in identification.LAST_OBJECTS.items()
@@ -276,8 +276,8 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
         _registers("FIFO count", unit="value"),
     ),
     # Function 43.
-    canopen.CanopenGeneralReferenceRequest: _MEI_DATA,
-    canopen.CanopenGeneralReferenceResponse: _MEI_DATA,
+    identification.CanopenGeneralReferenceRequest: _MEI_DATA,
+    identification.CanopenGeneralReferenceResponse: _MEI_DATA,
     identification.ReadDeviceIdentificationRequest: (_MEI_TYPE, _READ_CODE, _OBJECT_ID),
     identification.ReadDeviceIdentificationResponse: (
         _MEI_TYPE,
