@@ -37,6 +37,7 @@ __all__ = [
 
 MAX_EVENTS = 64
 COUNTERS_SIZE = 6  # bytes before the events in the response to function 12
+MAX_LOG_SIZE = COUNTERS_SIZE + MAX_EVENTS
 MAX_SERVER_ID_DATA = 251  # bytes: id, run indicator and additional data
 
 _EVENT_LOG = Struct(">BBHHH")
@@ -180,9 +181,8 @@ class GetCommEventLogResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        most = COUNTERS_SIZE + MAX_EVENTS
-        if not COUNTERS_SIZE <= size <= most or pdu[1] != size:
-            raise wrong_length(cls, pdu, f"2 + byte count ({COUNTERS_SIZE}..{most})")
+        if not COUNTERS_SIZE <= size <= MAX_LOG_SIZE or pdu[1] != size:
+            raise wrong_length(cls, pdu, f"2 + byte count ({COUNTERS_SIZE}..{MAX_LOG_SIZE})")
         _, _, status, event_count, message_count = _EVENT_LOG.unpack_from(pdu)
         return cls(status, event_count, message_count, pdu[8:])
 

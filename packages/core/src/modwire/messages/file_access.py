@@ -34,6 +34,7 @@ REFERENCE_TYPE = 6
 GROUP_SIZE = 7  # bytes of a sub-request without its data
 FILE_RECORDS = 10000  # in every file
 MAX_READ_GROUPS = 35
+MAX_READ_SIZE = GROUP_SIZE * MAX_READ_GROUPS
 MIN_READ_LENGTH = 4  # bytes: one group of one register
 MIN_WRITE_LENGTH = GROUP_SIZE + 2
 # The specification allows F5 bytes in the response to a read, yet a PDU has room for FB: clients
@@ -153,9 +154,8 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        most = GROUP_SIZE * MAX_READ_GROUPS
-        if not GROUP_SIZE <= size <= most or size % GROUP_SIZE or pdu[1] != size:
-            allowed = f"2 + byte count ({GROUP_SIZE}..{most}, a multiple of {GROUP_SIZE})"
+        if not GROUP_SIZE <= size <= MAX_READ_SIZE or size % GROUP_SIZE or pdu[1] != size:
+            allowed = f"2 + byte count ({GROUP_SIZE}..{MAX_READ_SIZE}, a multiple of {GROUP_SIZE})"
             raise wrong_length(cls, pdu, allowed)
         code = cls.function_code
         groups = list(_GROUP.iter_unpack(pdu[2:]))
