@@ -137,6 +137,7 @@ class Message:
         return tuple([getattr(self, name) for name in self.__match_args__])
 
     def _compared(self) -> tuple[object, ...]:
+        """The values that equality and hash use."""
         return self._values()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:

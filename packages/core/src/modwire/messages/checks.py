@@ -96,7 +96,7 @@ def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequ
 def malformed(
     message: type[Message], text: str, exception_code: int = ExceptionCode.ILLEGAL_DATA_VALUE
 ) -> ModbusError:
-    """Return the error for a PDU that is no `message`, a class of requests or of responses."""
+    """Return the error for a PDU that cannot be decoded as `message`, a request or a response."""
     if issubclass(message, Response):
         return InvalidResponseError(text)
     return InvalidRequestError(text, message.function_code, exception_code)
@@ -110,7 +110,7 @@ def wrong_length(message: type[Message], pdu: bytes, allowed: str) -> ModbusErro
 
 
 def wrong_answer(request: AnyRequest, pdu: bytes, size: int, values: str) -> ModbusError:
-    """Return the error for a PDU that is not `size` bytes of the values that were asked for."""
+    """Return the error for a response that does not have the `size` bytes of values asked for."""
     if pdu[0] != request.function_code:
         return request.refusal(pdu)
     return InvalidResponseError(
