@@ -110,7 +110,10 @@ def test_the_front_page_of_a_package_only_re_exports(package: Path) -> None:
             statements = statement.body
         for each in statements:
             assert isinstance(each, ast.ImportFrom), ast.unparse(each)
-            if each.module not in ("__future__", "typing"):
+            if each.names[0].name == "*":
+                room = importlib.import_module(f"{import_name(package)}.{each.module}")
+                imported |= set(room.__all__)
+            elif each.module not in ("__future__", "typing"):
                 imported |= {alias.asname or alias.name for alias in each.names}
     assert sorted(public) == sorted(imported)
     module = importlib.import_module(import_name(package))

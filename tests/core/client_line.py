@@ -8,7 +8,7 @@ from modwire.client.options import ClientOptions
 from modwire.client.protocol import ClientProtocol
 from modwire.framing import Frame, RtuFraming, TcpFraming
 from modwire.messages import Decoder, Response
-from modwire.messages.canopen import CanopenGeneralReferenceRequest
+from modwire.messages.encapsulated import CanopenGeneralReferenceRequest
 from modwire.messages.register_access import (
     ReadHoldingRegistersRequest,
 )

@@ -24,10 +24,7 @@ from modwire.messages.bit_access import (
     WriteSingleCoilRequest,
     WriteSingleCoilResponse,
 )
-from modwire.messages.diagnostics import (
-    DiagnosticsRequest,
-    DiagnosticsResponse,
-    DiagnosticsSubFunction,
+from modwire.messages.device_status import (
     GetCommEventCounterRequest,
     GetCommEventCounterResponse,
     GetCommEventLogRequest,
@@ -36,6 +33,11 @@ from modwire.messages.diagnostics import (
     ReadExceptionStatusResponse,
     ReportServerIdRequest,
     ReportServerIdResponse,
+)
+from modwire.messages.diagnostics import (
+    DiagnosticsRequest,
+    DiagnosticsResponse,
+    DiagnosticsSubFunction,
 )
 from modwire.messages.encapsulated import (
     CanopenGeneralReferenceRequest,

@@ -18,9 +18,7 @@ from modwire.messages.bit_access import (
     WriteSingleCoilRequest,
     WriteSingleCoilResponse,
 )
-from modwire.messages.diagnostics import (
-    DiagnosticsRequest,
-    DiagnosticsResponse,
+from modwire.messages.device_status import (
     GetCommEventCounterRequest,
     GetCommEventCounterResponse,
     GetCommEventLogRequest,
@@ -29,6 +27,10 @@ from modwire.messages.diagnostics import (
     ReadExceptionStatusResponse,
     ReportServerIdRequest,
     ReportServerIdResponse,
+)
+from modwire.messages.diagnostics import (
+    DiagnosticsRequest,
+    DiagnosticsResponse,
 )
 from modwire.messages.encapsulated import (
     CanopenGeneralReferenceRequest,

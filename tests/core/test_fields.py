@@ -30,7 +30,7 @@ def field(message_class: type[Message], name: str) -> Field:
 
 def test_every_message_has_a_table() -> None:
     """A message without one is explained to users as raw bytes."""
-    assert set(FIELDS) == {ExceptionResponse, *CLASSES}
+    assert all(fields_of(each) is not None for each in (ExceptionResponse, *CLASSES))
 
 
 def test_custom_functions_have_one_if_their_base_has() -> None:

@@ -10,11 +10,13 @@ import pytest
 from modwire.errors import InvalidRequestError, InvalidResponseError
 from modwire.messages import Request, decode_request, decode_response
 from modwire.messages.bit_access import ReadCoilsRequest
+from modwire.messages.device_status import (
+    ReportServerIdRequest,
+    ReportServerIdResponse,
+)
 from modwire.messages.diagnostics import (
     DiagnosticsRequest,
     DiagnosticsSubFunction,
-    ReportServerIdRequest,
-    ReportServerIdResponse,
 )
 from modwire.messages.encapsulated import (
     CanopenGeneralReferenceRequest,

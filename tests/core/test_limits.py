@@ -23,9 +23,7 @@ from modwire.messages.bit_access import (
     WriteSingleCoilRequest,
     WriteSingleCoilResponse,
 )
-from modwire.messages.diagnostics import (
-    DiagnosticsRequest,
-    DiagnosticsResponse,
+from modwire.messages.device_status import (
     GetCommEventCounterRequest,
     GetCommEventCounterResponse,
     GetCommEventLogRequest,
@@ -34,6 +32,10 @@ from modwire.messages.diagnostics import (
     ReadExceptionStatusResponse,
     ReportServerIdRequest,
     ReportServerIdResponse,
+)
+from modwire.messages.diagnostics import (
+    DiagnosticsRequest,
+    DiagnosticsResponse,
 )
 from modwire.messages.encapsulated import (
     CanopenGeneralReferenceRequest,

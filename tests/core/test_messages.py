@@ -20,13 +20,15 @@ from modwire.errors import (
 from modwire.messages import REQUESTS, Message, decode_request, decode_response
 from modwire.messages.base import ExceptionResponse, RawRequest, RawResponse
 from modwire.messages.bit_access import WriteMultipleCoilsRequest, WriteSingleCoilRequest
+from modwire.messages.device_status import (
+    GetCommEventLogRequest,
+    ReportServerIdRequest,
+    ReportServerIdResponse,
+)
 from modwire.messages.diagnostics import (
     DiagnosticsRequest,
     DiagnosticsResponse,
     DiagnosticsSubFunction,
-    GetCommEventLogRequest,
-    ReportServerIdRequest,
-    ReportServerIdResponse,
 )
 from modwire.messages.encapsulated import (
     ObjectId,

@@ -3,6 +3,8 @@
 `ClientProtocol` and `ServerProtocol` are the two ends; README.md shows them in an event loop.
 """
 
+# ruff: noqa: F403, F405 - what a module gives is listed in its own __all__ too.
+
 from .bits import pack_bits, unpack_bits
 from .calls import AsyncCalls, BlockingCalls
 from .checksums import crc16, lrc
@@ -10,91 +12,18 @@ from .client.exchange import Exchange
 from .client.options import ClientOptions, Quirks
 from .client.protocol import ClientProtocol
 from .endpoint import Endpoint
-from .errors import (
-    AcknowledgeError,
-    ConnectionLostError,
-    ExceptionCode,
-    ExceptionResponseError,
-    FrameError,
-    GatewayPathUnavailableError,
-    GatewayTargetFailedError,
-    IllegalDataAddressError,
-    IllegalDataValueError,
-    IllegalFunctionError,
-    InvalidRequestError,
-    InvalidResponseError,
-    MemoryParityError,
-    ModbusError,
-    NegativeAcknowledgeError,
-    ResponseTimeoutError,
-    ServerDeviceBusyError,
-    ServerDeviceFailureError,
-)
+from .errors import *
 from .framing import FRAMINGS, AsciiFraming, BinaryFraming, Frame, Framing, RtuFraming, TcpFraming
-from .messages import (
-    REQUESTS,
-    CanopenGeneralReferenceRequest,
-    CanopenGeneralReferenceResponse,
-    Decoder,
-    Device,
-    DiagnosticsRequest,
-    DiagnosticsResponse,
-    DiagnosticsSubFunction,
-    ExceptionResponse,
-    FileRecord,
-    FileRecordData,
-    GetCommEventCounterRequest,
-    GetCommEventCounterResponse,
-    GetCommEventLogRequest,
-    GetCommEventLogResponse,
-    IdentityObject,
-    LengthRule,
-    MaskWriteRegisterRequest,
-    MaskWriteRegisterResponse,
-    Message,
-    ModbusPlusOperation,
-    ObjectId,
-    RawRequest,
-    RawResponse,
-    ReadCoilsRequest,
-    ReadCoilsResponse,
-    ReadDeviceIdCode,
-    ReadDeviceIdentificationRequest,
-    ReadDeviceIdentificationResponse,
-    ReadDiscreteInputsRequest,
-    ReadDiscreteInputsResponse,
-    ReadExceptionStatusRequest,
-    ReadExceptionStatusResponse,
-    ReadFifoQueueRequest,
-    ReadFifoQueueResponse,
-    ReadFileRecordRequest,
-    ReadFileRecordResponse,
-    ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
-    ReadInputRegistersRequest,
-    ReadInputRegistersResponse,
-    ReadWriteMultipleRegistersRequest,
-    ReadWriteMultipleRegistersResponse,
-    ReportServerIdRequest,
-    ReportServerIdResponse,
-    Request,
-    Response,
-    WriteFileRecordRequest,
-    WriteFileRecordResponse,
-    WriteMultipleCoilsRequest,
-    WriteMultipleCoilsResponse,
-    WriteMultipleRegistersRequest,
-    WriteMultipleRegistersResponse,
-    WriteSingleCoilRequest,
-    WriteSingleCoilResponse,
-    WriteSingleRegisterRequest,
-    WriteSingleRegisterResponse,
-    counted_length,
-    decode_request,
-    decode_response,
-    ends_by_silence,
-    fixed_length,
-)
+from .messages.base import *
+from .messages.bit_access import *
+from .messages.decoder import *
+from .messages.device import *
+from .messages.device_status import *
+from .messages.diagnostics import *
+from .messages.encapsulated import *
+from .messages.file_access import *
+from .messages.register_access import *
+from .messages.register_operations import *
 from .options import silent_interval
 from .server.call import Call
 from .server.faults import FaultyResponse

@@ -50,9 +50,7 @@ class RefusedRequest(Protocol):
     """What an error knows of the request that it refuses: every request of modwire has it."""
 
     @property
-    def function_code(self) -> int:
-        """The function code of the request."""
-        ...
+    def function_code(self) -> int: ...
 
 
 class ModbusError(Exception):
@@ -213,17 +211,5 @@ class GatewayTargetFailedError(ExceptionResponseError):
 
 
 _BY_CODE: dict[int, type[ExceptionResponseError]] = {
-    subclass.default_code: subclass
-    for subclass in (
-        IllegalFunctionError,
-        IllegalDataAddressError,
-        IllegalDataValueError,
-        ServerDeviceFailureError,
-        AcknowledgeError,
-        ServerDeviceBusyError,
-        NegativeAcknowledgeError,
-        MemoryParityError,
-        GatewayPathUnavailableError,
-        GatewayTargetFailedError,
-    )
+    subclass.default_code: subclass for subclass in ExceptionResponseError.__subclasses__()
 }

@@ -26,6 +26,10 @@ class Immutable:
     def _values(self) -> tuple[object, ...]:
         return tuple([getattr(self, name) for name in self.__match_args__])
 
+    def _compared(self) -> tuple[object, ...]:
+        """Return the values that equality and hash use."""
+        return self._values()
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be set")
 
@@ -35,10 +39,10 @@ class Immutable:
     def __eq__(self, other: object) -> bool:
         if type(self) is not type(other) or not isinstance(other, Immutable):
             return NotImplemented
-        return self._values() == other._values()
+        return self._compared() == other._compared()
 
     def __hash__(self) -> int:
-        return hash((type(self), self._values()))
+        return hash((type(self), self._compared()))
 
     def __repr__(self) -> str:
         arguments = zip(self.__match_args__, self._values(), strict=True)

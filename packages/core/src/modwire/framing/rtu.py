@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..checksums import checked_prefix, crc16
 from ..errors import FrameError
-from ..messages.base import ENDS_BY_SILENCE
+from ..messages.base import ENDS_BY_SILENCE, SizedRule
 from .base import Framing
 from .frame import Frame, OverheardFrame, new_frame
 
@@ -81,15 +81,24 @@ class RtuFraming(Framing):
         size = len(data)
         own, other = self._own_rules, self._other_rules
         while size - at >= MIN_ADU:
-            code = data[at + 1]
-            length = own[code](data, at + 1)
+            rule = own[data[at + 1]]
+            if type(rule) is SizedRule:
+                length = rule.size
+                count_at = rule.count_at
+                if count_at:
+                    count = data[at + 1 + count_at] if at + 1 + count_at < size else -1
+                    length = length + count if count >= rule.least else 0
+            else:
+                length = rule(data, at + 1)
             end = at + length + 3
             if length > 0 and end <= size and length <= MAX_ADU - 3:
                 body = data[at:end]
                 # On a bus a short response may stand where a longer request would fit.
+                shorter = other[data[at + 1]]
                 if not crc16(body) and not (
                     self.is_server
-                    and 0 < (short := other[code](data, at + 1)) < length
+                    and (type(shorter) is not SizedRule or shorter.size < length)
+                    and 0 < (short := shorter(data, at + 1)) < length
                     and not crc16(data[at : at + short + 3])
                 ):
                     if self._noise:

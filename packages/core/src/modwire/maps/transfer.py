@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_READS = {
+_READS: dict[str, Callable[[int, int], AnyRequest]] = {
     "coils": ReadCoilsRequest,
     "discrete_inputs": ReadDiscreteInputsRequest,
     "holding_registers": ReadHoldingRegistersRequest,

@@ -1,141 +1,17 @@
-"""Every message of the MODBUS Application Protocol V1.1b3: a class per request and response."""
+"""Every message of the MODBUS Application Protocol V1.1b3: a class per request and response.
 
-from .base import (
-    ExceptionResponse,
-    LengthRule,
-    Message,
-    RawRequest,
-    RawResponse,
-    Request,
-    Response,
-    counted_length,
-    ends_by_silence,
-    fixed_length,
-)
-from .bit_access import (
-    ReadCoilsRequest,
-    ReadCoilsResponse,
-    ReadDiscreteInputsRequest,
-    ReadDiscreteInputsResponse,
-    WriteMultipleCoilsRequest,
-    WriteMultipleCoilsResponse,
-    WriteSingleCoilRequest,
-    WriteSingleCoilResponse,
-)
-from .canopen import CanopenGeneralReferenceRequest, CanopenGeneralReferenceResponse
-from .decoder import REQUESTS, Decoder, decode_request, decode_response
-from .device import Device
-from .device_status import (
-    GetCommEventCounterRequest,
-    GetCommEventCounterResponse,
-    GetCommEventLogRequest,
-    GetCommEventLogResponse,
-    ReadExceptionStatusRequest,
-    ReadExceptionStatusResponse,
-    ReportServerIdRequest,
-    ReportServerIdResponse,
-)
-from .diagnostics import (
-    DiagnosticsRequest,
-    DiagnosticsResponse,
-    DiagnosticsSubFunction,
-    ModbusPlusOperation,
-)
-from .encapsulated import (
-    IdentityObject,
-    ObjectId,
-    ReadDeviceIdCode,
-    ReadDeviceIdentificationRequest,
-    ReadDeviceIdentificationResponse,
-)
-from .file_access import (
-    FileRecord,
-    FileRecordData,
-    ReadFileRecordRequest,
-    ReadFileRecordResponse,
-    WriteFileRecordRequest,
-    WriteFileRecordResponse,
-)
-from .register_access import (
-    ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
-    ReadInputRegistersRequest,
-    ReadInputRegistersResponse,
-    WriteMultipleRegistersRequest,
-    WriteMultipleRegistersResponse,
-    WriteSingleRegisterRequest,
-    WriteSingleRegisterResponse,
-)
-from .register_operations import (
-    MaskWriteRegisterRequest,
-    MaskWriteRegisterResponse,
-    ReadFifoQueueRequest,
-    ReadFifoQueueResponse,
-    ReadWriteMultipleRegistersRequest,
-    ReadWriteMultipleRegistersResponse,
-)
+Each module names in its own `__all__` what it gives to this one and to `modwire`.
+"""
 
-__all__ = [
-    "REQUESTS",
-    "CanopenGeneralReferenceRequest",
-    "CanopenGeneralReferenceResponse",
-    "Decoder",
-    "Device",
-    "DiagnosticsRequest",
-    "DiagnosticsResponse",
-    "DiagnosticsSubFunction",
-    "ExceptionResponse",
-    "FileRecord",
-    "FileRecordData",
-    "GetCommEventCounterRequest",
-    "GetCommEventCounterResponse",
-    "GetCommEventLogRequest",
-    "GetCommEventLogResponse",
-    "IdentityObject",
-    "LengthRule",
-    "MaskWriteRegisterRequest",
-    "MaskWriteRegisterResponse",
-    "Message",
-    "ModbusPlusOperation",
-    "ObjectId",
-    "RawRequest",
-    "RawResponse",
-    "ReadCoilsRequest",
-    "ReadCoilsResponse",
-    "ReadDeviceIdCode",
-    "ReadDeviceIdentificationRequest",
-    "ReadDeviceIdentificationResponse",
-    "ReadDiscreteInputsRequest",
-    "ReadDiscreteInputsResponse",
-    "ReadExceptionStatusRequest",
-    "ReadExceptionStatusResponse",
-    "ReadFifoQueueRequest",
-    "ReadFifoQueueResponse",
-    "ReadFileRecordRequest",
-    "ReadFileRecordResponse",
-    "ReadHoldingRegistersRequest",
-    "ReadHoldingRegistersResponse",
-    "ReadInputRegistersRequest",
-    "ReadInputRegistersResponse",
-    "ReadWriteMultipleRegistersRequest",
-    "ReadWriteMultipleRegistersResponse",
-    "ReportServerIdRequest",
-    "ReportServerIdResponse",
-    "Request",
-    "Response",
-    "WriteFileRecordRequest",
-    "WriteFileRecordResponse",
-    "WriteMultipleCoilsRequest",
-    "WriteMultipleCoilsResponse",
-    "WriteMultipleRegistersRequest",
-    "WriteMultipleRegistersResponse",
-    "WriteSingleCoilRequest",
-    "WriteSingleCoilResponse",
-    "WriteSingleRegisterRequest",
-    "WriteSingleRegisterResponse",
-    "counted_length",
-    "decode_request",
-    "decode_response",
-    "ends_by_silence",
-    "fixed_length",
-]
+# ruff: noqa: F403
+
+from .base import *
+from .bit_access import *
+from .decoder import *
+from .device import *
+from .device_status import *
+from .diagnostics import *
+from .encapsulated import *
+from .file_access import *
+from .register_access import *
+from .register_operations import *

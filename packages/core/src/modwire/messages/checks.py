@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
+from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError, ModbusError
+from .base import Message, Response
 
 if TYPE_CHECKING:
-    from .base import Message
+    from .base import AnyRequest
 
 ValueT = TypeVar("ValueT")
 
@@ -24,19 +25,15 @@ def check_span(function_code: int, address: int, count: int, most: int, what: st
             raise InvalidRequestError(f"count must be 1..{most} {what}, got {count}", function_code)
         # The shift raises for floats, which a comparison would accept.
         if address < 0 or address + count - 1 >> 16:
-            raise _outside(function_code, address, count)
+            if 0 <= address <= 0xFFFF:
+                message = f"address + count must be at most 65536, got {address} + {count}"
+            else:
+                message = f"address must be 0..65535, got {address}"
+            raise InvalidRequestError(message, function_code, ExceptionCode.ILLEGAL_DATA_ADDRESS)
     except TypeError:
         raise InvalidRequestError(
             f"address and count must be integers, got {address!r} and {count!r}", function_code
         ) from None
-
-
-def _outside(function_code: int, address: int, count: int) -> InvalidRequestError:
-    if 0 <= address <= 0xFFFF:
-        message = f"address + count must be at most 65536, got {address} + {count}"
-    else:
-        message = f"address must be 0..65535, got {address}"
-    return InvalidRequestError(message, function_code, ExceptionCode.ILLEGAL_DATA_ADDRESS)
 
 
 def check_lengths(
@@ -56,15 +53,27 @@ def check_lengths(
         )
 
 
-def check_word(function_code: int, name: str, value: int) -> None:
-    """Check that `value` fits 16 bits; the error calls it `name`."""
+def check_number(
+    function_code: int,
+    name: str,
+    value: int,
+    bits: int = 16,
+    exception_code: int = ExceptionCode.ILLEGAL_DATA_VALUE,
+) -> None:
+    """Check that `value` is an integer of so many bits; the error calls it `name`."""
     try:
-        if value >> 16:
-            raise InvalidRequestError(f"{name} must be 0..65535, got {value}", function_code)
+        if value >> bits:
+            message = f"{name} must be 0..{(1 << bits) - 1}, got {value}"
+            raise InvalidRequestError(message, function_code, exception_code)
     except TypeError:
         raise InvalidRequestError(
-            f"{name} must be an integer 0..65535, got {value!r}", function_code
+            f"{name} must be an integer 0..{(1 << bits) - 1}, got {value!r}", function_code
         ) from None
+
+
+def check_address(function_code: int, address: int) -> None:
+    """Check that `address` is an integer of 16 bits; a server answers another with 02."""
+    check_number(function_code, "address", address, 16, ExceptionCode.ILLEGAL_DATA_ADDRESS)
 
 
 def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequence[ValueT]:
@@ -84,33 +93,33 @@ def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequ
         ) from None
 
 
-def check_address(function_code: int, address: int) -> None:
-    """Check that `address` is an integer of 16 bits; a server answers another with 02."""
-    try:
-        if address >> 16:
-            raise _outside(function_code, address, 1)
-    except TypeError:
-        raise InvalidRequestError(
-            f"address must be an integer 0..65535, got {address!r}", function_code
-        ) from None
+def malformed(
+    message: type[Message], text: str, exception_code: int = ExceptionCode.ILLEGAL_DATA_VALUE
+) -> ModbusError:
+    """Return the error for a PDU that cannot be decoded as `message`, a request or a response."""
+    if issubclass(message, Response):
+        return InvalidResponseError(text)
+    return InvalidRequestError(text, message.function_code, exception_code)
 
 
-def wrong_request(message: type[Message], pdu: bytes, allowed: str) -> InvalidRequestError:
-    """Return the error for a request PDU of a wrong length; `allowed` says which are right."""
-    return InvalidRequestError(_wrong_length(message, pdu, allowed), message.function_code)
+def wrong_length(message: type[Message], pdu: bytes, allowed: str) -> ModbusError:
+    """Return the error for a PDU of a wrong length or byte count; `allowed` says what is right."""
+    unit = "byte" if allowed == "1" else "bytes"
+    got = f"{len(pdu)}: {pdu[:16].hex(' ')}"
+    return malformed(message, f"{message.__name__} must be {allowed} {unit}, got {got}")
 
 
-def wrong_response(message: type[Message], pdu: bytes, allowed: str) -> InvalidResponseError:
-    """Return the error for a response PDU of a wrong length or byte count."""
-    return InvalidResponseError(_wrong_length(message, pdu, allowed))
+def wrong_answer(request: AnyRequest, pdu: bytes, size: int, values: str) -> ModbusError:
+    """Return the error for a response that does not have the `size` bytes of values asked for."""
+    if pdu[0] != request.function_code:
+        return request.refusal(pdu)
+    return InvalidResponseError(
+        f"answer must have byte count {size} for {values} and "
+        f"{size + 2} bytes in all, got {len(pdu)}: {pdu[:16].hex(' ')}"
+    )
 
 
 def check_echo(name: str, got: object, sent: object) -> None:
     """Raise InvalidResponseError if the response does not repeat a field of the request."""
     if got != sent:
         raise InvalidResponseError(f"answer has {name} {got}, the request had {sent}")
-
-
-def _wrong_length(message: type[Message], pdu: bytes, allowed: str) -> str:
-    unit = "byte" if allowed == "1" else "bytes"
-    return f"{message.__name__} must be {allowed} {unit}, got {len(pdu)}: {pdu[:16].hex(' ')}"

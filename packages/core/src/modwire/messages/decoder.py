@@ -9,68 +9,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
+from . import (
+    bit_access,
+    device_status,
+    diagnostics,
+    encapsulated,
+    file_access,
+    register_access,
+    register_operations,
+)
 from .base import (
     ENDS_BY_SILENCE,
     ExceptionResponse,
     LengthRule,
     RawResponse,
-    Request,
     Response,
     ends_by_silence,
     fixed_length,
     no_pdu,
 )
-from .bit_access import (
-    ReadCoilsRequest,
-    ReadDiscreteInputsRequest,
-    WriteMultipleCoilsRequest,
-    WriteSingleCoilRequest,
-)
-from .diagnostics import (
-    DiagnosticsRequest,
-    GetCommEventCounterRequest,
-    GetCommEventLogRequest,
-    ReadExceptionStatusRequest,
-    ReportServerIdRequest,
-)
-from .encapsulated import CanopenGeneralReferenceRequest, ReadDeviceIdentificationRequest
-from .file_access import ReadFileRecordRequest, WriteFileRecordRequest
-from .register_access import (
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-    WriteMultipleRegistersRequest,
-    WriteSingleRegisterRequest,
-)
-from .register_operations import (
-    MaskWriteRegisterRequest,
-    ReadFifoQueueRequest,
-    ReadWriteMultipleRegistersRequest,
-)
 
 if TYPE_CHECKING:
     from .base import AnyRequest
 
+__all__ = ["REQUESTS", "Decoder", "decode_request", "decode_response"]
+
 REQUESTS: tuple[type[AnyRequest], ...] = (
-    ReadCoilsRequest,
-    ReadDiscreteInputsRequest,
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-    WriteSingleCoilRequest,
-    WriteSingleRegisterRequest,
-    ReadExceptionStatusRequest,
-    DiagnosticsRequest,
-    GetCommEventCounterRequest,
-    GetCommEventLogRequest,
-    WriteMultipleCoilsRequest,
-    WriteMultipleRegistersRequest,
-    ReportServerIdRequest,
-    ReadFileRecordRequest,
-    WriteFileRecordRequest,
-    MaskWriteRegisterRequest,
-    ReadWriteMultipleRegistersRequest,
-    ReadFifoQueueRequest,
-    CanopenGeneralReferenceRequest,
-    ReadDeviceIdentificationRequest,
+    bit_access.ReadCoilsRequest,
+    bit_access.ReadDiscreteInputsRequest,
+    register_access.ReadHoldingRegistersRequest,
+    register_access.ReadInputRegistersRequest,
+    bit_access.WriteSingleCoilRequest,
+    register_access.WriteSingleRegisterRequest,
+    device_status.ReadExceptionStatusRequest,
+    diagnostics.DiagnosticsRequest,
+    device_status.GetCommEventCounterRequest,
+    device_status.GetCommEventLogRequest,
+    bit_access.WriteMultipleCoilsRequest,
+    register_access.WriteMultipleRegistersRequest,
+    device_status.ReportServerIdRequest,
+    file_access.ReadFileRecordRequest,
+    file_access.WriteFileRecordRequest,
+    register_operations.MaskWriteRegisterRequest,
+    register_operations.ReadWriteMultipleRegistersRequest,
+    register_operations.ReadFifoQueueRequest,
+    encapsulated.CanopenGeneralReferenceRequest,
+    encapsulated.ReadDeviceIdentificationRequest,
 )
 _STANDARD = frozenset(REQUESTS)
 _PACKAGE = __name__.rpartition(".")[0]
@@ -87,8 +71,7 @@ class Decoder:
     def __init__(self) -> None:
         self.standard_reads = True
         self._by_code: dict[int, type[AnyRequest]] = {}
-        self._by_sub_code: dict[tuple[int, int], type[AnyRequest]] = {}
-        self._codes_with_sub_codes: set[int] = set()
+        self._by_sub_code: dict[int, dict[int, type[AnyRequest]]] = {}
         # By function code, because RTU needs the rule once per frame.
         unknown: list[LengthRule] = [no_pdu, *[ends_by_silence] * 0x7F]
         self.request_rules: list[LengthRule] = unknown + [no_pdu] * 0x80
@@ -115,18 +98,21 @@ class Decoder:
         return request_class
 
     def _add(self, request_class: type[AnyRequest]) -> None:
-        code = request_class.function_code
-        if request_class.sub_code is None:
+        code, sub_code = request_class.function_code, request_class.sub_code
+        if sub_code is None:
             self._by_code[code] = request_class
-            self._codes_with_sub_codes.discard(code)
             self.request_rules[code] = _guarded(request_class.length_rule)
             self.response_rules[code] = _guarded(_response_type(request_class).length_rule)
-        else:
-            self._by_sub_code[code, request_class.sub_code] = request_class
-            self._by_code.pop(code, None)
-            self._codes_with_sub_codes.add(code)
-            self.request_rules[code] = self._request_with_sub_code
-            self.response_rules[code] = self._response_with_sub_code
+            return
+        self._by_code.pop(code, None)
+        classes = self._by_sub_code.setdefault(code, {})
+        classes[sub_code] = request_class
+        self.request_rules[code] = _rule_by_sub_code(
+            {sub: _guarded(each.length_rule) for sub, each in classes.items()}
+        )
+        self.response_rules[code] = _rule_by_sub_code(
+            {sub: _guarded(_response_type(each).length_rule) for sub, each in classes.items()}
+        )
 
     def decode_request(self, pdu: bytes) -> AnyRequest:
         """Return the request in `pdu`.
@@ -142,20 +128,16 @@ class Decoder:
 
     def _of_sub_code(self, pdu: bytes) -> type[AnyRequest]:
         code = pdu[0]
-        if code not in self._codes_with_sub_codes:
-            raise InvalidRequestError(
-                f"function code {code} is not known", code, ExceptionCode.ILLEGAL_FUNCTION
-            )
-        if len(pdu) < 2:
-            raise InvalidRequestError(f"function {code} must have a sub-code, got 1 byte", code)
-        try:
-            return self._by_sub_code[code, pdu[1]]
-        except KeyError:
-            raise InvalidRequestError(
-                f"function {code} with sub-code {pdu[1]} is not known",
-                code,
-                ExceptionCode.ILLEGAL_FUNCTION,
-            ) from None
+        name = f"function code {code}"
+        request_class = None
+        if code in self._by_sub_code:
+            if len(pdu) < 2:
+                raise InvalidRequestError(f"function {code} must have a sub-code, got 1 byte", code)
+            name = f"function {code} with sub-code {pdu[1]}"
+            request_class = self._by_sub_code[code].get(pdu[1])
+        if request_class is None:
+            raise InvalidRequestError(f"{name} is not known", code, ExceptionCode.ILLEGAL_FUNCTION)
+        return request_class
 
     def decode_response(self, pdu: bytes) -> Response:
         """Return the response in `pdu`, as far as it can be decoded without its request.
@@ -166,17 +148,12 @@ class Decoder:
             raise InvalidResponseError("a PDU must have a function code, got 0 bytes")
         if pdu[0] & 0x80:
             return ExceptionResponse.decode(pdu)
-        request_class = self._find(pdu, 0)
+        request_class = self._by_code.get(pdu[0])
+        if request_class is None and len(pdu) > 1:
+            request_class = self._by_sub_code.get(pdu[0], {}).get(pdu[1])
         if request_class is None:
             return RawResponse.decode(pdu)
         return _response_type(request_class).decode(pdu)
-
-    def _find(self, buffer: bytes, at: int) -> type[AnyRequest] | None:
-        """The class for the function code at `buffer[at]` and the sub-code after it."""
-        request_class = self._by_code.get(buffer[at])
-        if request_class is None and len(buffer) > at + 1:
-            request_class = self._by_sub_code.get((buffer[at], buffer[at + 1]))
-        return request_class
 
     def request_length(self, buffer: bytes, at: int) -> int:
         """Return the length of the request PDU at `buffer[at]`: see `LengthRule`.
@@ -189,19 +166,14 @@ class Decoder:
         """Return the length of the response PDU at `buffer[at]`: see `LengthRule`."""
         return self.response_rules[buffer[at]](buffer, at)
 
-    def _request_with_sub_code(self, buffer: bytes, at: int) -> int:
-        if len(buffer) == at + 1:
-            return 0
-        found = self._by_sub_code.get((buffer[at], buffer[at + 1]))
-        return ENDS_BY_SILENCE if found is None else _guarded(found.length_rule)(buffer, at)
 
-    def _response_with_sub_code(self, buffer: bytes, at: int) -> int:
+def _rule_by_sub_code(rules: dict[int, LengthRule]) -> LengthRule:
+    def rule(buffer: bytes, at: int) -> int:
         if len(buffer) == at + 1:
             return 0
-        found = self._by_sub_code.get((buffer[at], buffer[at + 1]))
-        if found is None:
-            return ENDS_BY_SILENCE
-        return _guarded(_response_type(found).length_rule)(buffer, at)
+        return rules.get(buffer[at + 1], ends_by_silence)(buffer, at)
+
+    return rule
 
 
 def _guarded(rule: LengthRule) -> LengthRule:
@@ -227,5 +199,3 @@ def _response_type(request_class: type[AnyRequest]) -> type[Response]:
 _default = Decoder()
 decode_request = _default.decode_request
 decode_response = _default.decode_response
-
-__all__ = ["REQUESTS", "Decoder", "LengthRule", "Request", "decode_request", "decode_response"]

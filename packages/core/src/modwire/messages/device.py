@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+__all__ = ["Device"]
+
 
 class Table(Protocol):
     """A table of coils, inputs or registers in its byte forms, which `Block` has.
@@ -79,55 +81,30 @@ class Device(Protocol):
     def input_registers(self) -> Table: ...
 
     @property
-    def exception_status(self) -> int:
-        """The eight outputs of function 7, 0..255."""
-        ...
+    def exception_status(self) -> int: ...  # function 7: eight outputs, 0..255
+    @property
+    def comm_status(self) -> int: ...  # functions 11 and 12: 0000, or FFFF while the unit is busy
+    @property
+    def event_counter(self) -> int: ...  # functions 11 and 12, 0..65535
+    @property
+    def message_count(self) -> int: ...  # function 12, 0..65535
+    @property
+    def event_log(self) -> bytes: ...  # function 12: 0 to 64 events, the newest first
 
     @property
-    def comm_status(self) -> int:
-        """The status word of functions 11 and 12: 0000, or FFFF while the unit is busy."""
-        ...
-
+    def server_id(self) -> bytes: ...  # function 17, device specific
     @property
-    def event_counter(self) -> int:
-        """The event count of functions 11 and 12, 0..65535."""
-        ...
-
+    def run_indicator(self) -> bool | None: ...  # True for ON; None to end the answer with the id
     @property
-    def message_count(self) -> int:
-        """The message count of function 12, 0..65535."""
-        ...
-
+    def additional_id_data(self) -> bytes: ...  # after the run indicator
     @property
-    def event_log(self) -> bytes:
-        """The events of function 12, 0 to 64 bytes, the newest first."""
-        ...
+    def identity(self) -> DeviceIdentity | None: ...  # function 43/14; None to answer 01
 
     def diagnose(self, sub_function: int, data: tuple[int, ...], /) -> tuple[int, ...] | None:
         """Do what function 8 asks; return the data words of the answer, None for no answer.
 
         Raises `IllegalFunctionError` for a sub-function that the unit does not have.
         """
-        ...
-
-    @property
-    def server_id(self) -> bytes:
-        """The id of function 17, device specific."""
-        ...
-
-    @property
-    def run_indicator(self) -> bool | None:
-        """True for ON and False for OFF; None if the answer to function 17 ends with the id."""
-        ...
-
-    @property
-    def additional_id_data(self) -> bytes:
-        """The bytes after the run indicator in the answer to function 17."""
-        ...
-
-    @property
-    def identity(self) -> DeviceIdentity | None:
-        """The device identification; None for a unit without one, which answers 01."""
         ...
 
     def check_file(self, file: int, record: int, count: int, /, *, write: bool = False) -> None:

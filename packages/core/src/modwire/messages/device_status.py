@@ -4,25 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from struct import Struct
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidRequestError, InvalidResponseError
-from .base import Request, Response, counted_length, fixed_length, set_field
-from .checks import check_word, wrong_request, wrong_response
+from .base import (
+    Request,
+    Response,
+    ResponseT_co,
+    counted_length,
+    fixed_length,
+    new_message,
+    set_field,
+)
+from .checks import check_number, wrong_length
+from .forms import CountedData, pack_words, set_data, unpack_words
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .device import Device
 
+__all__ = [
+    "GetCommEventCounterRequest",
+    "GetCommEventCounterResponse",
+    "GetCommEventLogRequest",
+    "GetCommEventLogResponse",
+    "ReadExceptionStatusRequest",
+    "ReadExceptionStatusResponse",
+    "ReportServerIdRequest",
+    "ReportServerIdResponse",
+]
+
 MAX_EVENTS = 64
 COUNTERS_SIZE = 6  # bytes before the events in the response to function 12
+MAX_LOG_SIZE = COUNTERS_SIZE + MAX_EVENTS
 MAX_SERVER_ID_DATA = 251  # bytes: id, run indicator and additional data
 
-_TWO_WORDS = Struct(">BHH")
 _EVENT_LOG = Struct(">BBHHH")
-
-ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
 
 
 class BareRequest(Request[ResponseT_co]):
@@ -37,7 +55,7 @@ class BareRequest(Request[ResponseT_co]):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 1:
-            raise wrong_request(cls, pdu, "1")
+            raise wrong_length(cls, pdu, "1")
         return cls()
 
 
@@ -51,7 +69,7 @@ class ReadExceptionStatusResponse(Response):
     status: int
 
     def __init__(self, status: int) -> None:
-        _check_byte(self.function_code, "status", status)
+        check_number(self.function_code, "status", status, 8)
         set_field(self, "status", status)
 
     def encode(self) -> bytes:
@@ -60,7 +78,7 @@ class ReadExceptionStatusResponse(Response):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 2:
-            raise wrong_response(cls, pdu, "2")
+            raise wrong_length(cls, pdu, "2")
         return cls(pdu[1])
 
 
@@ -92,19 +110,19 @@ class GetCommEventCounterResponse(Response):
     event_count: int
 
     def __init__(self, status: int, event_count: int) -> None:
-        check_word(self.function_code, "status", status)
-        check_word(self.function_code, "event count", event_count)
+        check_number(self.function_code, "status", status)
+        check_number(self.function_code, "event count", event_count)
         set_field(self, "status", status)
         set_field(self, "event_count", event_count)
 
     def encode(self) -> bytes:
-        return _TWO_WORDS.pack(self.function_code, self.status, self.event_count)
+        return pack_words(self.function_code, self.status, self.event_count)
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 5:
-            raise wrong_response(cls, pdu, "5")
-        _, status, event_count = _TWO_WORDS.unpack(pdu)
+            raise wrong_length(cls, pdu, "5")
+        _, status, event_count = unpack_words(pdu)
         return cls(status, event_count)
 
 
@@ -141,37 +159,30 @@ class GetCommEventLogResponse(Response):
         self, status: int, event_count: int, message_count: int, events: bytes | Sequence[int] = b""
     ) -> None:
         code = self.function_code
-        check_word(code, "status", status)
-        check_word(code, "event count", event_count)
-        check_word(code, "message count", message_count)
+        check_number(code, "status", status)
+        check_number(code, "event count", event_count)
+        check_number(code, "message count", message_count)
         if len(events) > MAX_EVENTS:
             raise InvalidRequestError(
                 f"count must be 0..{MAX_EVENTS} events, got {len(events)}", code
             )
         for index, event in enumerate(events):
-            _check_byte(code, f"event {index}", event)
+            check_number(code, f"event {index}", event, 8)
         set_field(self, "status", status)
         set_field(self, "event_count", event_count)
         set_field(self, "message_count", message_count)
         set_field(self, "events", bytes(events))
 
     def encode(self) -> bytes:
-        events = self.events
-        header = _EVENT_LOG.pack(
-            self.function_code,
-            6 + len(events),
-            self.status,
-            self.event_count,
-            self.message_count,
-        )
-        return header + events
+        size = COUNTERS_SIZE + len(self.events)
+        counts = self.status, self.event_count, self.message_count
+        return _EVENT_LOG.pack(self.function_code, size, *counts) + self.events
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        most = COUNTERS_SIZE + MAX_EVENTS
-        if not COUNTERS_SIZE <= size <= most or pdu[1] != size:
-            raise wrong_response(cls, pdu, f"2 + byte count ({COUNTERS_SIZE}..{most})")
+        if not COUNTERS_SIZE <= size <= MAX_LOG_SIZE or pdu[1] != size:
+            raise wrong_length(cls, pdu, f"2 + byte count ({COUNTERS_SIZE}..{MAX_LOG_SIZE})")
         _, _, status, event_count, message_count = _EVENT_LOG.unpack_from(pdu)
         return cls(status, event_count, message_count, pdu[8:])
 
@@ -189,7 +200,7 @@ class GetCommEventLogRequest(BareRequest[GetCommEventLogResponse]):
         )
 
 
-class ReportServerIdResponse(Response):
+class ReportServerIdResponse(CountedData, Response):
     """The response to function 17: an id, a run indicator, and additional data.
 
     The length of the id differs from device to device and is not on the wire. `id_length` gives
@@ -198,29 +209,26 @@ class ReportServerIdResponse(Response):
     `run_indicator` is None if the data ends with the id.
     """
 
-    __slots__ = ("data", "id_length")
+    __slots__ = ("id_length",)
     __match_args__ = ("server_id", "run_indicator", "additional_data")
     function_code = 17
-    length_rule = staticmethod(counted_length(1))
-    data: bytes
     id_length: int
 
     def __init__(
         self, server_id: bytes, run_indicator: bool | None = True, additional_data: bytes = b""
     ) -> None:
+        indicator = b"\xff" if run_indicator else b"\x00"
         if run_indicator is None:
             if additional_data:
                 raise ValueError("additional data needs a run indicator before it")
             indicator = b""
-        else:
-            indicator = b"\xff" if run_indicator else b"\x00"
         data = bytes(server_id) + indicator + bytes(additional_data)
         if not 1 <= len(data) <= MAX_SERVER_ID_DATA:
             raise ValueError(
                 f"server id, run indicator and additional data must be 1..{MAX_SERVER_ID_DATA} "
                 f"bytes, got {len(data)}"
             )
-        set_field(self, "data", data)
+        set_data(self, data)
         set_field(self, "id_length", len(server_id))
 
     @classmethod
@@ -233,8 +241,8 @@ class ReportServerIdResponse(Response):
             raise InvalidResponseError(
                 f"server id must be {id_length} bytes, got {len(data)}: {data[:16].hex(' ')}"
             )
-        response = cls.__new__(cls)
-        set_field(response, "data", data)
+        response = new_message(cls)
+        set_data(response, data)
         set_field(response, "id_length", id_length)
         return response
 
@@ -255,23 +263,15 @@ class ReportServerIdResponse(Response):
         """The bytes after the run indicator, device specific."""
         return self.data[self.id_length + 1 :]
 
-    def encode(self) -> bytes:
-        return bytes((self.function_code, len(self.data))) + self.data
-
     @classmethod
     def decode(cls, pdu: bytes, id_length: int | None = None) -> Self:
         size = len(pdu) - 2
         if not 1 <= size <= MAX_SERVER_ID_DATA or pdu[1] != size:
-            raise wrong_response(cls, pdu, f"2 + byte count (1..{MAX_SERVER_ID_DATA})")
+            raise wrong_length(cls, pdu, f"2 + byte count (1..{MAX_SERVER_ID_DATA})")
         return cls.from_data(pdu[2:], id_length)
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ReportServerIdResponse):
-            return NotImplemented
-        return self.data == other.data
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.data))
+    def _compared(self) -> tuple[object, ...]:
+        return (self.data,)
 
 
 class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
@@ -302,18 +302,5 @@ class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
     def execute(self, unit: Device) -> ReportServerIdResponse:
         return ReportServerIdResponse(unit.server_id, unit.run_indicator, unit.additional_id_data)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ReportServerIdRequest) or NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(type(self))
-
-
-def _check_byte(function_code: int, name: str, value: int) -> None:
-    try:
-        if value >> 8:
-            raise InvalidRequestError(f"{name} must be 0..255, got {value}", function_code)
-    except TypeError:
-        raise InvalidRequestError(
-            f"{name} must be an integer 0..255, got {value!r}", function_code
-        ) from None
+    def _compared(self) -> tuple[object, ...]:
+        return ()

@@ -1,29 +1,20 @@
 """Function 8: tests and counters of a serial line (section 6.8).
 
 The unit keeps the counters, the event log and the listen-only mode. Functions 7, 11, 12 and 17,
-which read some of the same, are in `device_status` and can be imported from here too.
+which read some of the same, are in `device_status`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
-from .base import ENDS_BY_SILENCE, LengthRule, Request, Response, set_field
-from .checks import check_echo, check_word, wrong_request, wrong_response
-from .device_status import (
-    GetCommEventCounterRequest,
-    GetCommEventCounterResponse,
-    GetCommEventLogRequest,
-    GetCommEventLogResponse,
-    ReadExceptionStatusRequest,
-    ReadExceptionStatusResponse,
-    ReportServerIdRequest,
-    ReportServerIdResponse,
-)
-from .packing import pack_registers, unpack_registers
+from .base import ENDS_BY_SILENCE, MAX_PDU, LengthRule, Message, Request, Response, set_field
+from .checks import check_echo, check_number, wrong_length
+from .packing import PACK_REGISTERS, unpack_registers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,18 +25,12 @@ __all__ = [
     "DiagnosticsRequest",
     "DiagnosticsResponse",
     "DiagnosticsSubFunction",
-    "GetCommEventCounterRequest",
-    "GetCommEventCounterResponse",
-    "GetCommEventLogRequest",
-    "GetCommEventLogResponse",
     "ModbusPlusOperation",
-    "ReadExceptionStatusRequest",
-    "ReadExceptionStatusResponse",
-    "ReportServerIdRequest",
-    "ReportServerIdResponse",
 ]
 
 MAX_DIAGNOSTIC_WORDS = 125
+
+_HEADER = Struct(">BH")
 
 
 class DiagnosticsSubFunction(IntEnum):
@@ -124,47 +109,71 @@ def _one_word_length(*unbounded: int) -> LengthRule:
     return rule
 
 
-class DiagnosticsResponse(Response):
+class SubFunction(Message):
+    """The form of function 8: a sub-function and 1 to 125 data words, 0..65535 each."""
+
+    __slots__ = ("data", "sub_function")
+    __match_args__ = ("sub_function", "data")
+    function_code = 8
+    sub_function: DiagnosticsSubFunction
+    data: tuple[int, ...]
+
+    def __init__(self, sub_function: int, data: int | Sequence[int] = 0) -> None:
+        code = self.function_code
+        known = _known(code, sub_function)
+        words = tuple(data) if isinstance(data, Sequence) else (data,)
+        if not 1 <= len(words) <= MAX_DIAGNOSTIC_WORDS:
+            raise InvalidRequestError(
+                f"count must be 1..{MAX_DIAGNOSTIC_WORDS} data words, got {len(words)}", code
+            )
+        for index, word in enumerate(words):
+            check_number(code, f"data word {index}", word)
+        set_field(self, "sub_function", known)
+        set_field(self, "data", words)
+
+    def encode(self) -> bytes:
+        header = _HEADER.pack(self.function_code, self.sub_function)
+        return header + PACK_REGISTERS[len(self.data)](*self.data)
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if len(pdu) < 3:
+            raise wrong_length(cls, pdu, "3 + 2 for each data word")
+        sub_function = _known(cls.function_code, pdu[1] << 8 | pdu[2])
+        if len(pdu) < 5 or not len(pdu) & 1 or len(pdu) > MAX_PDU:
+            raise wrong_length(cls, pdu, "3 + 2 for each of 1..125 data words")
+        return cls(sub_function, unpack_registers(pdu[3:]))
+
+
+class DiagnosticsResponse(SubFunction, Response):
     """The response to function 8: the sub-function and its data words, 0..65535 each.
 
     There is one word, or 1 to 125 of them for sub-functions 0 and 21.
     """
 
-    __slots__ = ("data", "sub_function")
-    __match_args__ = ("sub_function", "data")
-    function_code = 8
+    __slots__ = ()
     length_rule = staticmethod(_one_word_length(0, 21))
-    sub_function: DiagnosticsSubFunction
-    data: tuple[int, ...]
 
     def __init__(self, sub_function: int, data: int | Sequence[int]) -> None:
-        known = _sub_function(self.function_code, sub_function)
-        words = _words(self.function_code, data)
-        if len(words) > 1 and known not in (
+        super().__init__(sub_function, data)
+        if len(self.data) > 1 and self.sub_function not in (
             DiagnosticsSubFunction.RETURN_QUERY_DATA,
             DiagnosticsSubFunction.GET_CLEAR_MODBUS_PLUS,
         ):
             raise InvalidRequestError(
-                f"count must be 1 data word for sub-function {known}, got {len(words)}",
+                f"count must be 1 data word for sub-function {sub_function}, got {len(self.data)}",
                 self.function_code,
             )
-        set_field(self, "sub_function", known)
-        set_field(self, "data", words)
-
-    def encode(self) -> bytes:
-        return _encoded(self.function_code, self.sub_function, self.data)
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
-        if len(pdu) < 5 or not len(pdu) & 1:
-            raise wrong_response(cls, pdu, "3 + 2 for each of 1..125 data words")
         try:
-            return cls(pdu[1] << 8 | pdu[2], unpack_registers(pdu[3:253]))
+            return super().decode(pdu)
         except InvalidRequestError as error:
             raise InvalidResponseError(str(error)) from None
 
 
-class DiagnosticsRequest(Request[DiagnosticsResponse]):
+class DiagnosticsRequest(SubFunction, Request[DiagnosticsResponse]):
     """Function 8: tests and counters of a serial line (section 6.8).
 
     `data` is one word, or for sub-function 0 a sequence of 1 to 125 words of any value.
@@ -172,27 +181,20 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
     21 takes a `ModbusPlusOperation`, and all others take 0. Sub-function 4 has no response.
     """
 
-    __slots__ = ("data", "sub_function")
-    __match_args__ = ("sub_function", "data")
-    function_code = 8
+    __slots__ = ()
     length_rule = staticmethod(_one_word_length(0))
     response_type = DiagnosticsResponse
-    sub_function: DiagnosticsSubFunction
-    data: tuple[int, ...]
 
     def __init__(self, sub_function: int, data: int | Sequence[int] = 0) -> None:
-        code = self.function_code
-        known = _sub_function(code, sub_function)
-        words = _words(code, data)
-        if known is not DiagnosticsSubFunction.RETURN_QUERY_DATA:
-            allowed, text = _ALLOWED_WORDS.get(known, _ZERO)
-            if len(words) != 1 or words[0] not in allowed:
-                got = " ".join([f"{word:04X}" for word in words])
+        super().__init__(sub_function, data)
+        if self.sub_function is not DiagnosticsSubFunction.RETURN_QUERY_DATA:
+            allowed, text = _ALLOWED_WORDS.get(self.sub_function, _ZERO)
+            if len(self.data) != 1 or self.data[0] not in allowed:
+                got = " ".join([f"{word:04X}" for word in self.data])
                 raise InvalidRequestError(
-                    f"data of sub-function {known} must be {text}, got {got}", code
+                    f"data of sub-function {sub_function} must be {text}, got {got}",
+                    self.function_code,
                 )
-        set_field(self, "sub_function", known)
-        set_field(self, "data", words)
 
     @property
     def is_write(self) -> bool:  # type: ignore[override]
@@ -216,18 +218,6 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
             return 5 if self._clears_statistics else 0
         return 3 + 2 * len(self.data)
 
-    def encode(self) -> bytes:
-        return _encoded(self.function_code, self.sub_function, self.data)
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        if len(pdu) < 3:
-            raise wrong_request(cls, pdu, "3 + 2 for each data word")
-        sub_function = _sub_function(cls.function_code, pdu[1] << 8 | pdu[2])
-        if len(pdu) < 5 or not len(pdu) & 1 or len(pdu) > 253:
-            raise wrong_request(cls, pdu, "3 + 2 for each of 1..125 data words")
-        return cls(sub_function, unpack_registers(pdu[3:]))
-
     def check_response(self, response: DiagnosticsResponse) -> None:
         check_echo("sub-function", response.sub_function, self.sub_function)
         if self.sub_function in _ECHOED or self._clears_statistics:
@@ -238,7 +228,7 @@ class DiagnosticsRequest(Request[DiagnosticsResponse]):
         return None if words is None else DiagnosticsResponse(self.sub_function, words)
 
 
-def _sub_function(function_code: int, sub_function: int) -> DiagnosticsSubFunction:
+def _known(function_code: int, sub_function: int) -> DiagnosticsSubFunction:
     known = _SUB_FUNCTIONS.get(sub_function)
     if known is None:
         raise InvalidRequestError(
@@ -247,19 +237,3 @@ def _sub_function(function_code: int, sub_function: int) -> DiagnosticsSubFuncti
             ExceptionCode.ILLEGAL_FUNCTION,
         )
     return known
-
-
-def _words(function_code: int, data: int | Sequence[int]) -> tuple[int, ...]:
-    words = tuple(data) if isinstance(data, Sequence) else (data,)
-    if not 1 <= len(words) <= MAX_DIAGNOSTIC_WORDS:
-        raise InvalidRequestError(
-            f"count must be 1..{MAX_DIAGNOSTIC_WORDS} data words, got {len(words)}", function_code
-        )
-    for index, word in enumerate(words):
-        check_word(function_code, f"data word {index}", word)
-    return words
-
-
-def _encoded(function_code: int, sub_function: int, words: tuple[int, ...]) -> bytes:
-    data = pack_registers(function_code, words, MAX_DIAGNOSTIC_WORDS)
-    return bytes((function_code, sub_function >> 8, sub_function & 0xFF)) + data

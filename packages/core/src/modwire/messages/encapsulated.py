@@ -1,6 +1,6 @@
-"""Function 43/14: device identification (section 6.21).
+"""Function 43, the encapsulated interface: CANopen (43/13) and device identification (43/14).
 
-The other encapsulated interface, 43/13, is in `canopen` and can be imported from here too.
+The second byte of a PDU, its MEI type, says which of the two it is (sections 6.19 to 6.21).
 """
 
 from __future__ import annotations
@@ -15,14 +15,8 @@ from ..errors import (
     InvalidRequestError,
     InvalidResponseError,
 )
-from .base import MAX_PDU, Request, Response, fixed_length, set_field
-from .canopen import (
-    CanopenGeneralReferenceRequest,
-    CanopenGeneralReferenceResponse,
-    check_request_type,
-    check_response_type,
-)
-from .checks import check_echo, wrong_request, wrong_response
+from .base import MAX_PDU, Message, Request, Response, fixed_length, new_message, set_field
+from .checks import check_echo, malformed, wrong_length
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -39,8 +33,10 @@ __all__ = [
     "ReadDeviceIdentificationResponse",
 ]
 
+CANOPEN_GENERAL_REFERENCE = 13
 READ_DEVICE_IDENTIFICATION = 14
 
+MAX_MEI_DATA = MAX_PDU - 2
 MAX_OBJECTS_LENGTH = MAX_PDU - 7  # bytes for all objects of a response, with 2 for each header
 MAX_OBJECT_LENGTH = MAX_OBJECTS_LENGTH - 2
 
@@ -84,6 +80,54 @@ class IdentityObject(NamedTuple):
     value: bytes
 
 
+class CanopenData(Message):
+    """The form of function 43/13: 0 to 251 bytes that CiA 309-2 defines."""
+
+    __slots__ = ("data",)
+    __match_args__ = ("data",)
+    function_code = 43
+    data: bytes
+
+    def __init__(self, data: bytes) -> None:
+        if len(data) > MAX_MEI_DATA:
+            raise InvalidRequestError(
+                f"data must be 0..{MAX_MEI_DATA} bytes, got {len(data)}", self.function_code
+            )
+        set_field(self, "data", bytes(data))
+
+    def encode(self) -> bytes:
+        return bytes((self.function_code, CANOPEN_GENERAL_REFERENCE)) + self.data
+
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        if not 2 <= len(pdu) <= MAX_PDU:
+            raise wrong_length(cls, pdu, "2..253")
+        _check_type(cls, pdu, CANOPEN_GENERAL_REFERENCE)
+        return cls(pdu[2:])
+
+
+class CanopenGeneralReferenceResponse(CanopenData, Response):
+    """The response to function 43/13: 0 to 251 bytes that CiA 309-2 defines."""
+
+    __slots__ = ()
+
+
+class CanopenGeneralReferenceRequest(CanopenData, Request[CanopenGeneralReferenceResponse]):
+    """Function 43/13: 0 to 251 bytes to a CANopen device, as CiA 309-2 defines them (6.20)."""
+
+    __slots__ = ()
+    sub_code = CANOPEN_GENERAL_REFERENCE
+    is_write = True  # unknown, so it is not retried
+    response_type = CanopenGeneralReferenceResponse
+
+    @property
+    def may_be_broadcast(self) -> bool:
+        return False
+
+    def execute(self, unit: Device) -> CanopenGeneralReferenceResponse:
+        return CanopenGeneralReferenceResponse(unit.canopen_general_reference(self.data))
+
+
 def _objects_length(buffer: bytes, at: int) -> int:
     """The length rule of a response to 43/14: each object has a length of its own."""
     end = at + 7
@@ -105,13 +149,7 @@ class ReadDeviceIdentificationResponse(Response):
     """
 
     __slots__ = ("conformity_level", "more_follows", "next_object_id", "objects", "read_code")
-    __match_args__ = (
-        "read_code",
-        "conformity_level",
-        "more_follows",
-        "next_object_id",
-        "objects",
-    )
+    __match_args__ = ("read_code", "conformity_level", "more_follows", "next_object_id", "objects")
     function_code = 43
     length_rule = staticmethod(_objects_length)
     read_code: ReadDeviceIdCode
@@ -182,12 +220,12 @@ class ReadDeviceIdentificationResponse(Response):
         does not have are accepted too.
         """
         if not 7 <= len(pdu) <= MAX_PDU:
-            raise wrong_response(cls, pdu, "7 + 2 for each object and its length, at most 253")
-        check_response_type(cls, pdu, READ_DEVICE_IDENTIFICATION)
+            raise wrong_length(cls, pdu, "7 + 2 for each object and its length, at most 253")
+        _check_type(cls, pdu, READ_DEVICE_IDENTIFICATION)
         code = READ_CODES.get(pdu[2])
         if code is None:
             raise InvalidResponseError(f"read device id code must be 1..4, got {pdu[2]}")
-        response = cls.__new__(cls)
+        response = new_message(cls)
         set_field(response, "read_code", code)
         set_field(response, "conformity_level", pdu[3])
         set_field(response, "more_follows", pdu[4] != 0)
@@ -230,8 +268,8 @@ class ReadDeviceIdentificationRequest(Request[ReadDeviceIdentificationResponse])
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 4:
-            raise wrong_request(cls, pdu, "4")
-        check_request_type(cls, pdu, READ_DEVICE_IDENTIFICATION)
+            raise wrong_length(cls, pdu, "4")
+        _check_type(cls, pdu, READ_DEVICE_IDENTIFICATION)
         return cls(pdu[2], pdu[3])
 
     def check_response(self, response: ReadDeviceIdentificationResponse) -> None:
@@ -248,6 +286,15 @@ class ReadDeviceIdentificationRequest(Request[ReadDeviceIdentificationResponse])
             raise IllegalFunctionError(self, detail="the unit has no device identification")
         page = identity.page(self.read_code, self.object_id)
         return ReadDeviceIdentificationResponse.of_page(self.read_code, page)
+
+
+def _check_type(message: type[Message], pdu: bytes, mei_type: int) -> None:
+    if pdu[1] != mei_type:
+        raise malformed(
+            message,
+            f"MEI type of {message.__name__} must be {mei_type}, got {pdu[1]}",
+            ExceptionCode.ILLEGAL_FUNCTION,
+        )
 
 
 def _read_code(function_code: int, read_code: int) -> ReadDeviceIdCode:

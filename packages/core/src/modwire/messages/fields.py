@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from . import bit_access as bits
-from . import canopen, device_status
+from . import device_status as status
 from . import encapsulated as identification
 from . import file_access as files
 from . import register_access as registers
@@ -122,11 +122,8 @@ _HOLDING = _address("holding register")
 _READ = _quantity(registers.MAX_READ_REGISTERS, "register")
 _STATUS = _code("status", 2, {0xFFFF: "busy with a program command", 0x0000: "not busy"})
 _EVENT_COUNT = Field("event count", 2)
-_COIL = (_address("coil"), _code("value", 2, {bits.ON: "on", bits.OFF: "off"}))
-_REGISTER = (_HOLDING, _registers("", "address")._replace(name="value", size=2))
 _WRITTEN_COILS = (_address("coil"), _quantity(bits.MAX_WRITE_BITS, "coil"))
 _WRITTEN_REGISTERS = (_HOLDING, _quantity(registers.MAX_WRITE_REGISTERS, "register"))
-_MASKS = (_HOLDING, _code("AND mask", 2), _code("OR mask", 2))
 
 # File records.
 _REFERENCE_TYPE = Field("reference type", 1, names={files.REFERENCE_TYPE: "a file"})
@@ -135,10 +132,6 @@ _PLACE = (
     Field("file", 2, least=1),
     Field("record", 2, most=files.FILE_RECORDS - 1, unit="record"),
     _quantity(files.FILE_RECORDS, "register", "length", "record"),
-)
-_WRITTEN_RECORDS = (
-    _byte_count("data length", files.MIN_WRITE_LENGTH, files.MAX_FILE_LENGTH),
-    _groups("group {}: ", *_PLACE, _registers("length", "record")),
 )
 
 # Function 8: the data of each sub-function.
@@ -159,7 +152,6 @@ _DIAGNOSTICS_ANSWERS: dict[int, tuple[Field, ...]] = {
 
 # Function 43.
 _MEI_TYPE = Field("MEI type", 1)
-_MEI_DATA = (_MEI_TYPE, Field("MEI data", 0, FieldKind.BYTES, most=canopen.MAX_MEI_DATA))
 _CATEGORIES: dict[int, str] = {
     code: f"{code.name.lower()}, objects 0 to {last}"
     for code, last in identification.LAST_OBJECTS.items()
@@ -179,6 +171,7 @@ _CONFORMITY_LEVELS = {
     for level in identification.CONFORMITY_LEVELS
 }
 
+# By class, or by the form that a request and its response share.
 FIELDS: dict[type[Message], tuple[Field, ...]] = {
     ExceptionResponse: (Field("exception code", 1, least=1, most=0xFF),),
     # Functions 1 to 4.
@@ -194,10 +187,11 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
     registers.ReadHoldingRegistersResponse: _register_values(registers.MAX_READ_REGISTERS),
     registers.ReadInputRegistersResponse: _register_values(registers.MAX_READ_REGISTERS),
     # Functions 5, 6, 15 and 16.
-    bits.WriteSingleCoilRequest: _COIL,
-    bits.WriteSingleCoilResponse: _COIL,
-    registers.WriteSingleRegisterRequest: _REGISTER,
-    registers.WriteSingleRegisterResponse: _REGISTER,
+    bits.CoilValue: (_address("coil"), _code("value", 2, {bits.ON: "on", bits.OFF: "off"})),
+    registers.RegisterValue: (
+        _HOLDING,
+        _registers("", "address")._replace(name="value", size=2),
+    ),
     bits.WriteMultipleCoilsRequest: (*_WRITTEN_COILS, *_bit_values("coil", bits.MAX_WRITE_BITS)),
     bits.WriteMultipleCoilsResponse: _WRITTEN_COILS,
     registers.WriteMultipleRegistersRequest: (
@@ -206,39 +200,27 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
     ),
     registers.WriteMultipleRegistersResponse: _WRITTEN_REGISTERS,
     # Functions 7, 8, 11, 12 and 17.
-    device_status.ReadExceptionStatusRequest: (),
-    device_status.ReadExceptionStatusResponse: (Field("status", 1, FieldKind.BITS, most=0xFF),),
+    status.BareRequest: (),
+    status.ReadExceptionStatusResponse: (Field("status", 1, FieldKind.BITS, most=0xFF),),
     DiagnosticsRequest: (Field("sub-function", 2, variants=_DIAGNOSTICS),),
     DiagnosticsResponse: (Field("sub-function", 2, variants=_DIAGNOSTICS_ANSWERS),),
-    device_status.GetCommEventCounterRequest: (),
-    device_status.GetCommEventCounterResponse: (_STATUS, _EVENT_COUNT),
-    device_status.GetCommEventLogRequest: (),
-    device_status.GetCommEventLogResponse: (
-        _byte_count(
-            "byte count",
-            device_status.COUNTERS_SIZE,
-            device_status.COUNTERS_SIZE + device_status.MAX_EVENTS,
-        ),
+    status.GetCommEventCounterResponse: (_STATUS, _EVENT_COUNT),
+    status.GetCommEventLogResponse: (
+        _byte_count("byte count", status.COUNTERS_SIZE, status.MAX_LOG_SIZE),
         _STATUS,
         _EVENT_COUNT,
         Field("message count", 2),
         _groups("", _code("event {}", 1), first=0),
     ),
-    device_status.ReportServerIdRequest: (),
-    device_status.ReportServerIdResponse: (
-        _byte_count("byte count", 1, device_status.MAX_SERVER_ID_DATA),
+    status.ReportServerIdResponse: (
+        _byte_count("byte count", 1, status.MAX_SERVER_ID_DATA),
         Field("server id", 0, FieldKind.BYTES),
         _code("run indicator", 1, {0xFF: "on", 0x00: "off"}),
         Field("additional data", 0, FieldKind.BYTES),
     ),
     # Functions 20 and 21.
     files.ReadFileRecordRequest: (
-        _byte_count(
-            "byte count",
-            files.GROUP_SIZE,
-            files.GROUP_SIZE * files.MAX_READ_GROUPS,
-            files.GROUP_SIZE,
-        ),
+        _byte_count("byte count", files.GROUP_SIZE, files.MAX_READ_SIZE, files.GROUP_SIZE),
         _groups("group {}: ", *_PLACE),
     ),
     files.ReadFileRecordResponse: (
@@ -250,11 +232,12 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
             _registers("length", "record"),
         ),
     ),
-    files.WriteFileRecordRequest: _WRITTEN_RECORDS,
-    files.WriteFileRecordResponse: _WRITTEN_RECORDS,
+    files.FileRecords: (
+        _byte_count("data length", files.MIN_WRITE_LENGTH, files.MAX_FILE_LENGTH),
+        _groups("group {}: ", *_PLACE, _registers("length", "record")),
+    ),
     # Functions 22, 23 and 24.
-    operations.MaskWriteRegisterRequest: _MASKS,
-    operations.MaskWriteRegisterResponse: _MASKS,
+    operations.Masks: (_HOLDING, _code("AND mask", 2), _code("OR mask", 2)),
     operations.ReadWriteMultipleRegistersRequest: (
         _address("holding register", "read address"),
         _READ._replace(name="read quantity", at="read address"),
@@ -276,8 +259,10 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
         _registers("FIFO count", unit="value"),
     ),
     # Function 43.
-    canopen.CanopenGeneralReferenceRequest: _MEI_DATA,
-    canopen.CanopenGeneralReferenceResponse: _MEI_DATA,
+    identification.CanopenData: (
+        _MEI_TYPE,
+        Field("MEI data", 0, FieldKind.BYTES, most=identification.MAX_MEI_DATA),
+    ),
     identification.ReadDeviceIdentificationRequest: (_MEI_TYPE, _READ_CODE, _OBJECT_ID),
     identification.ReadDeviceIdentificationResponse: (
         _MEI_TYPE,

@@ -11,8 +11,9 @@ from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
-from .base import Message, Request, Response, counted_length, set_field
-from .checks import wrong_request, wrong_response
+from .base import Request, Response, counted_length, new_message, set_field
+from .checks import wrong_length
+from .forms import CountedData, set_data
 from .packing import pack_registers, unpack_registers
 
 if TYPE_CHECKING:
@@ -20,10 +21,20 @@ if TYPE_CHECKING:
 
     from .device import Device
 
+__all__ = [
+    "FileRecord",
+    "FileRecordData",
+    "ReadFileRecordRequest",
+    "ReadFileRecordResponse",
+    "WriteFileRecordRequest",
+    "WriteFileRecordResponse",
+]
+
 REFERENCE_TYPE = 6
 GROUP_SIZE = 7  # bytes of a sub-request without its data
 FILE_RECORDS = 10000  # in every file
 MAX_READ_GROUPS = 35
+MAX_READ_SIZE = GROUP_SIZE * MAX_READ_GROUPS
 MIN_READ_LENGTH = 4  # bytes: one group of one register
 MIN_WRITE_LENGTH = GROUP_SIZE + 2
 # The specification allows F5 bytes in the response to a read, yet a PDU has room for FB: clients
@@ -51,17 +62,15 @@ class FileRecordData(NamedTuple):
     values: Sequence[int]
 
 
-class ReadFileRecordResponse(Response):
+class ReadFileRecordResponse(CountedData, Response):
     """The response to function 20: the registers of each group, in the order of the request.
 
     The constructor takes a data length of at most 245 bytes, `decode` takes 251.
     """
 
-    __slots__ = ("data",)
+    __slots__ = ()
     __match_args__ = ("records",)
     function_code = 20
-    length_rule = staticmethod(counted_length(1))
-    data: bytes
 
     def __init__(self, records: Sequence[Sequence[int]]) -> None:
         code = self.function_code
@@ -73,13 +82,13 @@ class ReadFileRecordResponse(Response):
                 f"(2 + 2 for each register of each group), got {len(data)}",
                 code,
             )
-        set_field(self, "data", data)
+        set_data(self, data)
 
     @classmethod
     def from_data(cls, groups: Iterable[bytes]) -> Self:
         """Return the response with big-endian `groups`, whose 251 bytes are not checked."""
-        response = cls.__new__(cls)
-        set_field(response, "data", _joined(groups))
+        response = new_message(cls)
+        set_data(response, _joined(groups))
         return response
 
     @property
@@ -99,15 +108,12 @@ class ReadFileRecordResponse(Response):
         """The registers of each group, 0..65535 each."""
         return tuple([unpack_registers(group) for group in self.groups])
 
-    def encode(self) -> bytes:
-        return bytes((self.function_code, len(self.data))) + self.data
-
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
         if not MIN_READ_LENGTH <= size <= MAX_FILE_LENGTH or pdu[1] != size:
             allowed = f"2 + data length ({MIN_READ_LENGTH}..{MAX_FILE_LENGTH})"
-            raise wrong_response(cls, pdu, allowed)
+            raise wrong_length(cls, pdu, allowed)
         at = 2
         while at < len(pdu):
             length = pdu[at]
@@ -119,8 +125,8 @@ class ReadFileRecordResponse(Response):
                     f"{len(pdu) - at - 2} bytes left"
                 )
             at = end
-        response = cls.__new__(cls)
-        set_field(response, "data", pdu[2:])
+        response = new_message(cls)
+        set_data(response, pdu[2:])
         return response
 
 
@@ -148,15 +154,14 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 2
-        most = GROUP_SIZE * MAX_READ_GROUPS
-        if not GROUP_SIZE <= size <= most or size % GROUP_SIZE or pdu[1] != size:
-            allowed = f"2 + byte count ({GROUP_SIZE}..{most}, a multiple of {GROUP_SIZE})"
-            raise wrong_request(cls, pdu, allowed)
+        if not GROUP_SIZE <= size <= MAX_READ_SIZE or size % GROUP_SIZE or pdu[1] != size:
+            allowed = f"2 + byte count ({GROUP_SIZE}..{MAX_READ_SIZE}, a multiple of {GROUP_SIZE})"
+            raise wrong_length(cls, pdu, allowed)
         code = cls.function_code
         groups = list(_GROUP.iter_unpack(pdu[2:]))
         for reference_type, *_ in groups:
             _check_reference_type(code, reference_type)
-        request = cls.__new__(cls)
+        request = new_message(cls)
         places = [FileRecord(file, record, count) for _, file, record, count in groups]
         set_field(request, "records", _checked_places(code, places, MAX_FILE_LENGTH))
         return request
@@ -175,69 +180,75 @@ class ReadFileRecordRequest(Request[ReadFileRecordResponse]):
         return ReadFileRecordResponse.from_data([unit.read_file(*place) for place in self.records])
 
 
-class WriteFileRecordResponse(Response):
-    """The response to function 21, which repeats the request."""
+class FileRecords(CountedData):
+    """The form of function 21: groups of file records, 9 to 251 bytes in all."""
 
-    __slots__ = ("data",)
+    __slots__ = ()
     __match_args__ = ("records",)
     function_code = 21
-    length_rule = staticmethod(counted_length(1))
-    data: bytes
 
     def __init__(self, records: Sequence[FileRecordData | tuple[int, int, Sequence[int]]]) -> None:
-        set_field(self, "data", _packed(self.function_code, records))
+        set_data(self, _packed(self.function_code, records))
 
     @property
     def records(self) -> tuple[FileRecordData, ...]:
-        """The places and the values that were written."""
-        return _unpacked(self.data)
+        """The places and the values to write, or that were written."""
+        groups = _groups(self.data)
+        return tuple(
+            [FileRecordData(file, at, unpack_registers(values)) for _, file, at, values in groups]
+        )
 
-    def encode(self) -> bytes:
-        return bytes((self.function_code, len(self.data))) + self.data
+    @classmethod
+    def decode(cls, pdu: bytes) -> Self:
+        """Check lengths first (03), then reference type, file and record of each group (02)."""
+        code = cls.function_code
+        size = len(pdu) - 2
+        if not MIN_WRITE_LENGTH <= size <= MAX_FILE_LENGTH or pdu[1] != size:
+            allowed = f"2 + data length ({MIN_WRITE_LENGTH}..{MAX_FILE_LENGTH})"
+            raise wrong_length(cls, pdu, allowed)
+        at = 2
+        while at < len(pdu):
+            # A group that is cut off inside its header counts as too long, too.
+            count = int.from_bytes(pdu[at + 5 : at + 7], "big")
+            end = at + 7 + 2 * count
+            if end > len(pdu):
+                raise InvalidRequestError(
+                    f"groups must fill the data length, got one of {count} values with "
+                    f"{len(pdu) - at} bytes left for it",
+                    code,
+                )
+            at = end
+        for reference_type, file, record, values in _groups(pdu[2:]):
+            _check_reference_type(code, reference_type)
+            _check_place(code, file, record, len(values) >> 1)
+        message = new_message(cls)
+        set_data(message, pdu[2:])
+        return message
+
+
+class WriteFileRecordResponse(FileRecords, Response):
+    """The response to function 21, which repeats the request."""
+
+    __slots__ = ()
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         try:
-            _check_write(cls, pdu)
+            return super().decode(pdu)
         except InvalidRequestError as error:
             raise InvalidResponseError(str(error)) from None
-        response = cls.__new__(cls)
-        set_field(response, "data", pdu[2:])
-        return response
 
 
-class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
+class WriteFileRecordRequest(FileRecords, Request[WriteFileRecordResponse]):
     """Function 21: write groups of file records, 9 to 251 bytes in all (section 6.15).
 
     `records` are `FileRecordData(file, record, values)` or plain tuples of the three. Each takes 7
     bytes and 2 for each value, so one group may have 122 values.
     """
 
-    __slots__ = ("data",)
-    __match_args__ = ("records",)
-    function_code = 21
+    __slots__ = ()
     is_write = True
-    length_rule = staticmethod(counted_length(1))
     response_type = WriteFileRecordResponse
-    data: bytes
-
-    def __init__(self, records: Sequence[FileRecordData | tuple[int, int, Sequence[int]]]) -> None:
-        set_field(self, "data", _packed(self.function_code, records))
-
-    @property
-    def records(self) -> tuple[FileRecordData, ...]:
-        """The places and the values to write."""
-        return _unpacked(self.data)
-
-    def encode(self) -> bytes:
-        return bytes((self.function_code, len(self.data))) + self.data
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        _check_write(cls, pdu)
-        request = cls.__new__(cls)
-        set_field(request, "data", pdu[2:])
-        return request
 
     def check_response(self, response: WriteFileRecordResponse) -> None:
         if response.data != self.data:
@@ -251,8 +262,8 @@ class WriteFileRecordRequest(Request[WriteFileRecordResponse]):
             unit.check_file(file, record, len(values) >> 1, write=True)
         for _, file, record, values in _groups(self.data):
             unit.write_file(file, record, values)
-        response = WriteFileRecordResponse.__new__(WriteFileRecordResponse)
-        set_field(response, "data", self.data)
+        response = new_message(WriteFileRecordResponse)
+        set_data(response, self.data)
         return response
 
 
@@ -354,36 +365,3 @@ def _groups(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         end = at + 7 + 2 * count
         yield reference_type, file, record, data[at + 7 : end]
         at = end
-
-
-def _unpacked(data: bytes) -> tuple[FileRecordData, ...]:
-    return tuple(
-        [
-            FileRecordData(file, record, unpack_registers(values))
-            for _, file, record, values in _groups(data)
-        ]
-    )
-
-
-def _check_write(message: type[Message], pdu: bytes) -> None:
-    """Check lengths first (03), then reference type, file and record of each group (02)."""
-    code = message.function_code
-    size = len(pdu) - 2
-    if not MIN_WRITE_LENGTH <= size <= MAX_FILE_LENGTH or pdu[1] != size:
-        allowed = f"2 + data length ({MIN_WRITE_LENGTH}..{MAX_FILE_LENGTH})"
-        raise wrong_request(message, pdu, allowed)
-    at = 2
-    while at < len(pdu):
-        # A group that is cut off inside its header counts as too long, too.
-        count = int.from_bytes(pdu[at + 5 : at + 7], "big")
-        end = at + 7 + 2 * count
-        if end > len(pdu):
-            raise InvalidRequestError(
-                f"groups must fill the data length, got one of {count} values with "
-                f"{len(pdu) - at} bytes left for it",
-                code,
-            )
-        at = end
-    for reference_type, file, record, values in _groups(pdu[2:]):
-        _check_reference_type(code, reference_type)
-        _check_place(code, file, record, len(values) >> 1)

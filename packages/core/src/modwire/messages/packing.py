@@ -9,7 +9,7 @@ from struct import Struct
 from ..bits import pack_bits
 from ..errors import InvalidRequestError
 from .base import MAX_PDU
-from .checks import LISTS, as_sequence, check_word
+from .checks import LISTS, as_sequence, check_number
 
 _REGISTERS = tuple(Struct(f">{count}H") for count in range(MAX_PDU >> 1))
 # By count: a message packs and unpacks without a Python function for it.
@@ -33,7 +33,7 @@ def pack_registers(function_code: int, values: Sequence[int], most: int, least: 
     except struct.error:
         pass
     for index, value in enumerate(values):
-        check_word(function_code, f"value {index}", value)
+        check_number(function_code, f"value {index}", value)
     raise InvalidRequestError(f"values must be integers 0..65535, got {values!r}", function_code)
 
 

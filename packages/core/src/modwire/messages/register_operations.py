@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import IllegalDataValueError, InvalidResponseError
 from .base import (
+    Message,
     Request,
     Response,
     counted_length,
@@ -18,37 +19,40 @@ from .base import (
 )
 from .checks import (
     check_address,
-    check_echo,
     check_lengths,
+    check_number,
     check_span,
-    check_word,
-    wrong_request,
-    wrong_response,
+    wrong_answer,
+    wrong_length,
 )
+from .forms import EchoedRequest, pack_words, set_data, unpack_words
 from .packing import pack_registers, unpack_registers
-from .register_access import (
-    MAX_READ_REGISTERS,
-    ReadRegistersResponse,
-    check_count,
-    set_data,
-)
+from .register_access import MAX_READ_REGISTERS, ReadRegistersResponse
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .device import Device
 
+__all__ = [
+    "MaskWriteRegisterRequest",
+    "MaskWriteRegisterResponse",
+    "ReadFifoQueueRequest",
+    "ReadFifoQueueResponse",
+    "ReadWriteMultipleRegistersRequest",
+    "ReadWriteMultipleRegistersResponse",
+]
+
 MAX_READ_WRITE_REGISTERS = 121  # that function 23 writes
 MAX_FIFO_COUNT = 31
 
 _ONE_WORD = Struct(">BH")
-_TWO_WORDS = Struct(">BHH")
 _THREE_WORDS = Struct(">BHHH")
 _READ_WRITE = Struct(">BHHHHB")
 
 
-class MaskWriteRegisterResponse(Response):
-    """The response to function 22, which repeats the request."""
+class Masks(Message):
+    """The form of function 22: the address of a register and two masks."""
 
     __slots__ = ("address", "and_mask", "or_mask")
     __match_args__ = ("address", "and_mask", "or_mask")
@@ -60,40 +64,8 @@ class MaskWriteRegisterResponse(Response):
 
     def __init__(self, address: int, and_mask: int = 0xFFFF, or_mask: int = 0) -> None:
         check_address(self.function_code, address)
-        check_word(self.function_code, "AND mask", and_mask)
-        check_word(self.function_code, "OR mask", or_mask)
-        set_field(self, "address", address)
-        set_field(self, "and_mask", and_mask)
-        set_field(self, "or_mask", or_mask)
-
-    def encode(self) -> bytes:
-        return _THREE_WORDS.pack(self.function_code, self.address, self.and_mask, self.or_mask)
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        if len(pdu) != 7:
-            raise wrong_response(cls, pdu, "7")
-        _, address, and_mask, or_mask = _THREE_WORDS.unpack(pdu)
-        return cls(address, and_mask, or_mask)
-
-
-class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
-    """Function 22: make a holding register (current AND and) OR (or AND NOT and) (6.16)."""
-
-    __slots__ = ("address", "and_mask", "or_mask")
-    __match_args__ = ("address", "and_mask", "or_mask")
-    function_code = 22
-    is_write = True
-    length_rule = staticmethod(fixed_length(7))
-    response_type = MaskWriteRegisterResponse
-    address: int
-    and_mask: int
-    or_mask: int
-
-    def __init__(self, address: int, and_mask: int = 0xFFFF, or_mask: int = 0) -> None:
-        check_address(self.function_code, address)
-        check_word(self.function_code, "AND mask", and_mask)
-        check_word(self.function_code, "OR mask", or_mask)
+        check_number(self.function_code, "AND mask", and_mask)
+        check_number(self.function_code, "OR mask", or_mask)
         _set_address(self, address)
         _set_and_mask(self, and_mask)
         _set_or_mask(self, or_mask)
@@ -104,13 +76,31 @@ class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 7:
-            raise wrong_request(cls, pdu, "7")
+            raise wrong_length(cls, pdu, "7")
         _, address, and_mask, or_mask = _THREE_WORDS.unpack(pdu)
-        request = new_message(cls)
-        _set_address(request, address)
-        _set_and_mask(request, and_mask)
-        _set_or_mask(request, or_mask)
-        return request
+        message = new_message(cls)
+        _set_address(message, address)
+        _set_and_mask(message, and_mask)
+        _set_or_mask(message, or_mask)
+        return message
+
+
+_set_address = slot_setter(Masks, "address")
+_set_and_mask = slot_setter(Masks, "and_mask")
+_set_or_mask = slot_setter(Masks, "or_mask")
+
+
+class MaskWriteRegisterResponse(Masks, Response):
+    """The response to function 22, which repeats the request."""
+
+    __slots__ = ()
+
+
+class MaskWriteRegisterRequest(Masks, EchoedRequest[MaskWriteRegisterResponse]):
+    """Function 22: make a holding register (current AND and) OR (or AND NOT and) (6.16)."""
+
+    __slots__ = ()
+    response_type = MaskWriteRegisterResponse
 
     def expected_length(self) -> int:
         return 7
@@ -120,32 +110,19 @@ class MaskWriteRegisterRequest(Request[MaskWriteRegisterResponse]):
         if pdu != _THREE_WORDS.pack(self.function_code, address, and_mask, or_mask):
             return super().decode_response(pdu)  # raises what is wrong
         response = new_message(self.response_type)
-        _set_echoed_address(response, address)
-        _set_echoed_and_mask(response, and_mask)
-        _set_echoed_or_mask(response, or_mask)
+        _set_address(response, address)
+        _set_and_mask(response, and_mask)
+        _set_or_mask(response, or_mask)
         return response
-
-    def check_response(self, response: MaskWriteRegisterResponse) -> None:
-        check_echo("address", response.address, self.address)
-        check_echo("AND mask", response.and_mask, self.and_mask)
-        check_echo("OR mask", response.or_mask, self.or_mask)
 
     def execute(self, unit: Device) -> MaskWriteRegisterResponse:
         address, and_mask, or_mask = self.address, self.and_mask, self.or_mask
         unit.holding_registers.mask_write(address, and_mask, or_mask)
         response = new_message(MaskWriteRegisterResponse)
-        _set_echoed_address(response, address)
-        _set_echoed_and_mask(response, and_mask)
-        _set_echoed_or_mask(response, or_mask)
+        _set_address(response, address)
+        _set_and_mask(response, and_mask)
+        _set_or_mask(response, or_mask)
         return response
-
-
-_set_address = slot_setter(MaskWriteRegisterRequest, "address")
-_set_and_mask = slot_setter(MaskWriteRegisterRequest, "and_mask")
-_set_or_mask = slot_setter(MaskWriteRegisterRequest, "or_mask")
-_set_echoed_address = slot_setter(MaskWriteRegisterResponse, "address")
-_set_echoed_and_mask = slot_setter(MaskWriteRegisterResponse, "and_mask")
-_set_echoed_or_mask = slot_setter(MaskWriteRegisterResponse, "or_mask")
 
 
 class ReadWriteMultipleRegistersResponse(ReadRegistersResponse):
@@ -206,7 +183,7 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 10
         if size < 0:
-            raise wrong_request(cls, pdu, "10 + byte count")
+            raise wrong_length(cls, pdu, "10 + byte count")
         code, read_address, read_count, write_address, count, byte_count = _READ_WRITE.unpack_from(
             pdu
         )
@@ -234,13 +211,10 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
     def decode_response(self, pdu: bytes) -> ReadWriteMultipleRegistersResponse:
         size = self.read_count << 1
         if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
-            return super().decode_response(pdu)  # raises what is wrong
+            raise wrong_answer(self, pdu, size, f"{self.read_count} registers")
         response = new_message(self.response_type)
         set_data(response, pdu[2:])
         return response
-
-    def check_response(self, response: ReadWriteMultipleRegistersResponse) -> None:
-        check_count(response, self.read_count)
 
     def execute(self, unit: Device) -> ReadWriteMultipleRegistersResponse:
         data = unit.holding_registers.write_read_registers(
@@ -267,9 +241,8 @@ class ReadFifoQueueResponse(Response):
     data: bytes
 
     def __init__(self, registers: Sequence[int]) -> None:
-        set_field(
-            self, "data", pack_registers(self.function_code, registers, MAX_FIFO_COUNT, least=0)
-        )
+        data = pack_registers(self.function_code, registers, MAX_FIFO_COUNT, least=0)
+        set_field(self, "data", data)
 
     @property
     def registers(self) -> tuple[int, ...]:
@@ -278,14 +251,14 @@ class ReadFifoQueueResponse(Response):
 
     def encode(self) -> bytes:
         size = len(self.data)
-        return _TWO_WORDS.pack(self.function_code, size + 2, size >> 1) + self.data
+        return pack_words(self.function_code, size + 2, size >> 1) + self.data
 
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         size = len(pdu) - 5
         if size < 0:
-            raise wrong_response(cls, pdu, "5 + 2 for each register")
-        _, byte_count, count = _TWO_WORDS.unpack_from(pdu)
+            raise wrong_length(cls, pdu, "5 + 2 for each register")
+        _, byte_count, count = unpack_words(pdu[:5])
         if count > MAX_FIFO_COUNT or byte_count != size + 2 or count << 1 != size:
             raise InvalidResponseError(
                 f"FIFO byte count must be 2 + 2 for each of 0..{MAX_FIFO_COUNT} registers, got "
@@ -316,7 +289,7 @@ class ReadFifoQueueRequest(Request[ReadFifoQueueResponse]):
     @classmethod
     def decode(cls, pdu: bytes) -> Self:
         if len(pdu) != 3:
-            raise wrong_request(cls, pdu, "3")
+            raise wrong_length(cls, pdu, "3")
         return cls(_ONE_WORD.unpack(pdu)[1])
 
     def execute(self, unit: Device) -> ReadFifoQueueResponse:

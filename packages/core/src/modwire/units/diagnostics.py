@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from ..errors import IllegalFunctionError
+from ..errors import ExceptionCode, IllegalFunctionError
+from ..messages.diagnostics import ModbusPlusOperation
 from .block import check_value
 
 _LOG_SIZE = 64  # events, section 6.10
@@ -26,12 +28,7 @@ _RESTARTED = 0x00
 _SENT_EXCEPTION = {1: 0x01, 2: 0x01, 3: 0x01, 4: 0x02, 5: 0x04, 6: 0x04, 7: 0x08}
 _GOOD_EXCHANGE = bytes((_RECEIVED, _SENT))
 
-_SERVER_DEVICE_BUSY = 6
-_NEGATIVE_ACKNOWLEDGE = 7
-
-_PLUS_WORDS = 54
-_PLUS_GET = 3
-_PLUS_CLEAR = 4
+_PLUS_WORDS = 54  # of sub-function 21
 
 
 class BusStatistics:
@@ -49,17 +46,6 @@ class BusStatistics:
 
 class _Counters:
     """The counters that clearing sets to 0, unbounded: they are cut to 16 bits when read."""
-
-    __slots__ = (
-        "busies",
-        "communication_errors",
-        "events",
-        "exceptions",
-        "naks",
-        "no_responses",
-        "overruns",
-        "server_messages",
-    )
 
     def __init__(self) -> None:
         self.events = 0
@@ -144,7 +130,7 @@ class Communication:
 
     @property
     def listen_only(self) -> bool:
-        """Whether the unit is in listen-only mode; setting it is what sub-function 4 does."""
+        """True in listen-only mode; setting it is what sub-function 4 does."""
         return self._listen_only
 
     @listen_only.setter
@@ -256,9 +242,6 @@ class Communication:
             self._log.clear()
         self._log.appendleft(_RESTARTED)
 
-    def _restart_and_clear_log(self) -> None:
-        self.restart(clear_log=True)
-
     def clear_counters(self) -> None:
         """Clear all counters, the overrun flag and the diagnostic register (FC8, 10)."""
         self._reset_counters()
@@ -291,8 +274,8 @@ class Communication:
         else:
             # "exception sent": what a broadcast would have caused is not sent
             event |= _SENT_EXCEPTION.get(code, 0)
-            self._counters.naks += code == _NEGATIVE_ACKNOWLEDGE
-            self._counters.busies += code == _SERVER_DEVICE_BUSY
+            self._counters.naks += code == ExceptionCode.NEGATIVE_ACKNOWLEDGE
+            self._counters.busies += code == ExceptionCode.SERVER_DEVICE_BUSY
         self._log.appendleft(event)
         self._do_what_is_due()
 
@@ -305,7 +288,7 @@ class Communication:
     # Function 8.
 
     def diagnose(self, sub_function: int, data: tuple[int, ...]) -> tuple[int, ...] | None:
-        """What function 8 does and answers (section 6.8): the data words; None for no answer.
+        """Do what function 8 asks (section 6.8); return the data words, None for no answer.
 
         `data` are the words of the request, already checked by the message. Restarting and
         clearing the counters come after the answer, when the request that asked for it is done.
@@ -315,29 +298,25 @@ class Communication:
         read = _READINGS.get(sub_function)
         if read is not None:
             return (read(self),)
-        if sub_function == 0:
-            return data
         if sub_function == 1:
-            self._due = self._restart_and_clear_log if data == (0xFF00,) else self.restart
+            self._due = partial(self.restart, clear_log=data == (0xFF00,))
             return None if self._listen_only else data
-        if sub_function == 3:
-            self.ascii_delimiter = data[0] >> 8
-            return data
         if sub_function == 4:
             self.listen_only = True
             return None
-        if sub_function == 10:
-            self._due = self.clear_counters
-            return data
-        if sub_function == 20:
-            self.clear_overruns()
-            return data
-        if sub_function == 21 and data == (_PLUS_GET,):
+        if sub_function == 21 and data == (ModbusPlusOperation.GET_STATISTICS,):
             return data + self._plus_statistics
-        if sub_function == 21 and data == (_PLUS_CLEAR,):
+        if sub_function == 3:
+            self.ascii_delimiter = data[0] >> 8
+        elif sub_function == 10:
+            self._due = self.clear_counters
+        elif sub_function == 20:
+            self.clear_overruns()
+        elif sub_function == 21 and data == (ModbusPlusOperation.CLEAR_STATISTICS,):
             self._plus_statistics = (0,) * _PLUS_WORDS
-            return data
-        raise IllegalFunctionError(detail=f"diagnostics has no sub-function {sub_function}")
+        elif sub_function:
+            raise IllegalFunctionError(detail=f"diagnostics has no sub-function {sub_function}")
+        return data
 
 
 _READINGS: dict[int, Callable[[Communication], int]] = {
