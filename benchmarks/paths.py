@@ -4,7 +4,7 @@ For a client's read and write in each package, and for a server's, over TCP and 
 pseudo-terminal, the table has how many Python functions of modwire are called ("call" events of
 `sys.setprofile`; a coroutine that is resumed counts again) and in how many of its files. The link
 is open, and some requests were made before. A client is counted from the call to its result, a
-server for all that one request makes its thread do, its loop included.
+server for all that one request makes its thread do, but for the waiting of its loop.
 
     python benchmarks/paths.py --list                     the functions too
     python benchmarks/paths.py --list sync-client-read-tcp
@@ -17,6 +17,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,12 @@ PACKAGES = ("sync", "trio", "gevent")
 READ, WRITE = bytes.fromhex("03 0000 000A"), bytes.fromhex("06 0000 1234")
 ANSWERS = {3: bytes.fromhex("03 14") + bytes(20), 6: WRITE}
 _REPEATS = 6
+_QUIET = 0.05  # seconds, after which a serial line is silent
+# What loops call to wait, and to learn until when.
+_WAITING = {
+    *("run_once", "_next_due", "_deadline", "deadline", "call_at", "_schedule"),
+    *("wait", "_set_timer", "_ring", "_guard", "_serve_line", "_receive", "receive"),
+}
 
 
 class Call(NamedTuple):
@@ -158,6 +165,7 @@ def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
         async def run() -> None:
             async with connect(endpoint) as client:
                 for is_on in (False, False, True):
+                    await trio.sleep(_QUIET)
                     sys.setprofile(counter)
                     counter.is_on = is_on
                     await ask(client, request)
@@ -167,6 +175,7 @@ def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
     else:
         with connect(endpoint) as client:
             for is_on in (False, False, True):
+                time.sleep(_QUIET)
                 sys.setprofile(counter)
                 counter.is_on = is_on
                 ask(client, request)
@@ -245,7 +254,7 @@ def server_calls(package: str, framing: str, request: bytes) -> list[Call]:
         counter.is_on = False
         stop()
         thread.join()
-    return counter.period()
+    return [call for call in counter.period() if call.function not in _WAITING]
 
 
 def measure(names: Sequence[str] = ()) -> list[Row]:

@@ -69,12 +69,11 @@ class Line:
     def wait(self, seconds: float) -> bytes:
         """Let time pass, and call the server at each of its deadlines; return what it sends."""
         end = self.now + seconds
-        sent = self.server.data_to_send(self.now)
+        sent = b""
         while (deadline := self.server.deadline()) is not None and deadline <= end:
             assert deadline >= self.now - SILENCE, "a deadline that has passed would be a spin"
             self.now = max(self.now, deadline)
-            self.server.handle_timeout(self.now)
-            sent += self.server.data_to_send(self.now)
+            sent += self.server.handle_timeout(self.now)
         self.now = end
         return sent
 
@@ -83,9 +82,7 @@ class Line:
         return self.wait(1.0)
 
     def call(self) -> Call:
-        call = self.server.next_call()
-        assert call is not None, "no call came"
-        return call
+        return self.server.calls.popleft()
 
     def finish(self, call: Call) -> None:
         self.server.finish(call, executed(call, self.units))
@@ -110,7 +107,7 @@ def test_a_request_is_answered(framing: type[Framing]) -> None:
 def test_an_answer_waits_for_silence_and_every_byte_begins_it_anew() -> None:
     line = Line()
     line.hear(READ)
-    assert line.server.data_to_send(line.now) == b""
+    assert line.server.handle_timeout(line.now) == b""
     assert line.server.deadline() == line.now + SILENCE
     assert not line.server.is_idle
     line.now += SILENCE / 2
@@ -157,7 +154,7 @@ def test_a_unit_that_blocks_is_waited_for_and_no_deadline_spins_meanwhile() -> N
     assert not line.server.is_idle
     assert line.server.deadline() is None
     call = line.call()
-    assert line.server.next_call() is None
+    assert not line.server.calls
     line.finish(call)
     assert line.wait(0.0) == SLOW_ANSWER
     assert line.server.is_idle
@@ -199,7 +196,7 @@ def test_a_late_answer_is_not_sent_into_an_exchange_that_begins() -> None:
     line.now += 1.0
     line.hear(READ[:4])
     line.finish(call)
-    assert line.server.data_to_send(line.now) == b""
+    assert line.server.handle_timeout(line.now) == b""
     line.hear(READ[4:])
     assert line.wait(1.0) == ANSWER
 
@@ -209,7 +206,7 @@ def test_a_second_call_to_units_that_block_is_answered_busy() -> None:
     line.hear(SLOW_READ)
     call = line.call()
     assert line.ask(SLOW_READ) == rtu("8306", unit=2)
-    assert line.server.next_call() is None
+    assert not line.server.calls
     line.finish(call)
     assert line.units[2].busy_count == 1
     assert line.ask(SLOW_READ) == b""
@@ -237,8 +234,8 @@ def test_broadcasts_that_wait_are_bounded() -> None:
     for _ in range(100):
         line.hear(BROADCAST)
     calls = []
-    while (call := line.server.next_call()) is not None:
-        calls.append(call)
+    while line.server.calls:
+        calls.append(line.call())
     assert len(calls) == 16
     assert len(line.dropped) == 84
     for call in calls:

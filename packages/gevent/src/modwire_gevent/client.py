@@ -73,22 +73,8 @@ class Client(BlockingClientBase, BlockingCalls):
         Raises an `ExceptionResponseError` if the device refuses, `ResponseTimeoutError`,
         `InvalidResponseError`, or `ConnectionLostError`.
         """
-        exchange = self._exchange(request, unit, timeout)
-        if exchange.error is not None:
-            try:
-                if not self._turns.may_repeat(exchange):
-                    return exchange.result()
-                exchange = self._exchange(request, unit, timeout)
-                return exchange.result()
-            finally:
-                del exchange  # or the error, its traceback and this frame would keep each other
-        return exchange.response
-
-    def _exchange(
-        self, request: Request[ResponseT], unit: int | None, timeout: float | None
-    ) -> Exchange[ResponseT]:
-        """Return an exchange that is done, on a link that is opened if need be."""
         turns = self._turns
+        is_repeated = False
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
@@ -98,16 +84,24 @@ class Client(BlockingClientBase, BlockingCalls):
             try:
                 now = monotonic()
                 exchange = turns.begin(request, unit, timeout, now)
-                if exchange is not None:
-                    if turns.link is not None:
-                        self._complete(exchange, turns.link, now)
-                    return exchange
+                if exchange is not None and turns.link is not None:
+                    self._complete(exchange, turns.link, now)
             except BaseException as error:
                 if exchange is None and not isinstance(error, Exception):
                     turns.break_off()
                 elif exchange is not None and not exchange.cancelled:
                     turns.break_off(exchange)
                 raise
+            if exchange is None:
+                continue
+            if exchange.error is None:
+                return exchange.response
+            try:
+                if is_repeated or not turns.may_repeat(exchange):
+                    return exchange.result()
+            finally:
+                del exchange  # or the error, its traceback and this frame would keep each other
+            is_repeated = True
 
     def _complete(self, exchange: Exchange[Any], link: Link, now: float) -> None:
         """Send and receive, or wait for the greenlet that does, until `exchange` is done."""

@@ -87,7 +87,6 @@ class SerialLink(DescriptorLink):
     on_stuck: Callable[[], None] | None = None
 
     def __init__(self, hub: Hub, port: serial.Serial, number: int, character_time: float) -> None:
-        os.set_blocking(number, False)
         self.number = number
         self._port = port
         super().__init__(
@@ -109,9 +108,6 @@ class SerialLink(DescriptorLink):
             self.is_sending = False
             self._port.reset_output_buffer()
             self.on_stuck()
-
-    def receive_now(self) -> bytes | None:
-        return self.receive() or None  # pyserial sets terminals so that b"" may mean no bytes yet
 
     def _close(self) -> None:
         close_port(self._port)

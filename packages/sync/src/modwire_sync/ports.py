@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from contextlib import suppress
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -53,13 +54,25 @@ def open_port(
 
 
 def descriptor(port: serial.Serial) -> int | None:
-    """Return what `select` and `poll` can wait for with this port; None if there is none."""
+    """Return what `select` and `poll` can wait for with this port; None if there is none.
+
+    It does not block: reading raises BlockingIOError if no bytes have come, and gives b"" only if
+    the port has hung up.
+    """
     if os.name != "posix":
         return None
+    import termios
+
     try:
         number: int = port.fileno()
     except (AttributeError, io.UnsupportedOperation):
         return None
+    os.set_blocking(number, False)
+    with suppress(termios.error):  # a socket behind a URL
+        # pyserial lets a read without bytes succeed, as if the port had hung up.
+        attributes = termios.tcgetattr(number)
+        attributes[6][termios.VMIN] = 1
+        termios.tcsetattr(number, termios.TCSANOW, attributes)
     return number
 
 

@@ -23,8 +23,6 @@ class SerialLink(Link):
         self._port = port
         self._character_time = character_time
         self._descriptor = descriptor(port)
-        if self._descriptor is not None:
-            os.set_blocking(self._descriptor, False)
         self._wake_end, self._wake = os.pipe()
 
     def send(self, data: bytes, now: float) -> float:
@@ -74,8 +72,7 @@ class SerialLink(Link):
         if self._descriptor is None:
             return self._read_port(0.0)
         try:
-            # b"" may mean a port that is gone, which `receive` tells from one without bytes.
-            return os.read(self._descriptor, _CHUNK) or None
+            return os.read(self._descriptor, _CHUNK)
         except BlockingIOError:
             return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -45,26 +44,10 @@ class SerialLink(DescriptorLink):
     """An open port of pyserial, which the link owns, and whose `number` trio can wait for."""
 
     def __init__(self, port: serial.Serial, number: int, character_time: float) -> None:
-        os.set_blocking(number, False)
         self.port = port
         super().__init__(
-            number, self._read_some, lambda data: os.write(number, data), character_time
+            number, partial(os.read, number), partial(os.write, number), character_time
         )
-
-    def _read_some(self, size: int) -> bytes:
-        """Read what is there; BlockingIOError if that is nothing, OSError if the port is gone."""
-        is_readable = self._is_readable()
-        data = os.read(self._number, size)
-        # pyserial sets terminals so that b"" also means no bytes yet, and trio may wake up early;
-        # one that is readable and has no bytes has hung up.
-        if not data and not is_readable:
-            raise BlockingIOError
-        return data
-
-    def _is_readable(self) -> bool:
-        poll = select.poll()  # select() knows no descriptors from 1024 on
-        poll.register(self._number, select.POLLIN)
-        return bool(poll.poll(0))
 
     def count_overruns(self) -> int | None:
         """Number of times that the port has lost characters; None if nobody knows."""

@@ -21,7 +21,7 @@ from ..errors import ConnectionLostError, FrameError, InvalidResponseError, Modb
 from ..framing.ascii import expect_delimiter, follow_delimiter
 from ..framing.base import Framing
 from ..framing.frame import Frame
-from ..messages.base import MAX_PDU, Response
+from ..messages.base import MAX_PDU, Response, SizedRule
 from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
 from .exchange import Exchange
@@ -127,20 +127,38 @@ class ClientProtocol:
 
         Where `is_datagram`, that is one frame at a time: ask again until it returns b"".
         """
-        queue = self._queue
-        if not queue:
-            return b""
-        if not self._has_transactions:
-            return self._send_next(now)
-        opened = self._open
-        late = self._late.transactions
+        queue, opened = self._queue, self._open
         data = b""
         while queue and len(opened) < self._most_open:
-            exchange = queue.popleft()
-            transaction = self._transaction + 1 & 0xFFFF
-            while transaction in opened or transaction in late:
-                transaction = transaction + 1 & 0xFFFF
-            self._transaction = exchange.transaction = transaction
+            if self._has_transactions:
+                exchange = queue.popleft()
+                transaction = self._transaction + 1 & 0xFFFF
+                while transaction in opened or transaction in self._late.transactions:
+                    transaction = transaction + 1 & 0xFFFF
+                self._transaction = exchange.transaction = transaction
+            else:
+                if now < max(self._sent_at, self._heard_at) + self._line_silence:
+                    return b""
+                exchange = queue[0]
+                if self._late.units and not exchange.sent:
+                    free = self._first_free(now)
+                    if free is None:
+                        return b""
+                    exchange = free
+                queue.remove(exchange)
+                transaction = 0
+                request = exchange.request
+                # Without a length field, only the request knows how long the response will be.
+                rule = request.response_type.length_rule
+                if type(rule) is SizedRule and not rule.count_at:
+                    length = rule.size
+                else:
+                    length = request.expected_length()
+                self.framing.expected = (exchange.unit, exchange.pdu[0], length)
+                if isinstance(request, DiagnosticsRequest):
+                    expect_delimiter(self.framing, request)
+                exchange.echo_due = self.options.suppress_echo
+                self._sent_at = now
             opened[transaction] = exchange
             exchange.deadline = now + exchange.wait
             exchange.sent += 1
@@ -149,28 +167,12 @@ class ClientProtocol:
                 break
         return data
 
-    def _send_next(self, now: float) -> bytes:
-        """One frame on a line without transaction ids, if the line and the unit are free."""
-        if self._open or now < max(self._sent_at, self._heard_at) + self._line_silence:
-            return b""
-        owing = self._late.units
+    def _first_free(self, now: float) -> Exchange[Response] | None:
+        """The first exchange in the queue whose unit owes no late reply."""
         for exchange in self._queue:
-            if exchange.sent or not owing or now >= self._late.free_at(exchange.unit):
-                break
-        else:
-            return b""
-        self._queue.remove(exchange)
-        self._open[0] = exchange
-        exchange.sent += 1
-        exchange.deadline = now + exchange.wait
-        exchange.echo_due = self.options.suppress_echo
-        self._sent_at = now
-        request = exchange.request
-        framing = self.framing
-        framing.expected = (exchange.unit, exchange.pdu[0], request.expected_length())
-        if isinstance(request, DiagnosticsRequest):
-            expect_delimiter(framing, request)
-        return framing.wrap(exchange.unit, 0, exchange.pdu)
+            if exchange.sent or now >= self._late.free_at(exchange.unit):
+                return exchange
+        return None
 
     def data_sent(self, now: float) -> None:
         """The bytes of `data_to_send` leave the line at `now`, which may be in the future.

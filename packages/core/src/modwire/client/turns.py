@@ -212,13 +212,14 @@ class Turns(Generic[LinkT, WaiterT]):
         Unless it is done because that failed, wait until its `deadline`; that is 0 if it was not
         sent yet. Raises ValueError as `ClientProtocol.start` does.
         """
-        if self.needs_look(now):
+        history = self._history
+        if self.receiver is None and now - history.heard > history.quiet:
             self._take_arrived(now)
         link = self.link
         if link is None:
             return None
         exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
-        exchange.history = self._history
+        exchange.history = self._history  # of this link, not of one that was just lost
         if self.receiver is None:
             self.receiver = exchange
             try:
@@ -237,7 +238,7 @@ class Turns(Generic[LinkT, WaiterT]):
 
     def step(
         self,
-        exchange: AnyExchange,
+        exchange: AnyExchange | None,
         now: float,
         link: LinkT | None = None,
         found: bytes | OSError | None = None,
@@ -249,7 +250,19 @@ class Turns(Generic[LinkT, WaiterT]):
         its caller is the `receiver` from here on.
         """
         if found is not None and link is self.link:
-            self.take(found, now)
+            if self._is_traced and not isinstance(found, OSError):
+                self._trace("received", found)
+            if found and not isinstance(found, OSError):
+                self._history.heard = now
+                self.protocol.receive_data(found, now)
+                if self.protocol.broken:
+                    self._drop("the server sent bytes that are no Modbus frame")
+            else:
+                self._end(found, now)
+            if self.waiting:
+                self.wake_done()
+        if exchange is None:
+            return None
         if not exchange.done:
             protocol = self.protocol
             self.send(now)
@@ -338,25 +351,14 @@ class Turns(Generic[LinkT, WaiterT]):
             if not link.is_datagram:
                 return
 
-    def take(self, found: bytes | OSError, now: float) -> None:
-        """Take bytes that the link brought, b"" for the end of a stream, or its error."""
-        protocol = self.protocol
+    def _end(self, found: bytes | OSError, now: float) -> None:
+        """The link has failed, or b"" says that the stream has ended."""
         if isinstance(found, OSError):
             self.lost(found, now)
-            return
-        if self._is_traced:
-            self._trace("received", found)
-        if found:
-            self._history.heard = now
-            protocol.receive_data(found, now)
-            if protocol.broken:
-                self._drop("the server sent bytes that are no Modbus frame")
-        elif not protocol.is_datagram and self.link is not None:
+        elif not self.protocol.is_datagram and self.link is not None:
             self._history.lost(now)
-            protocol.receive_eof(now, ConnectionLostError(f"{self.name}: {_CLOSED}"))
+            self.protocol.receive_eof(now, ConnectionLostError(f"{self.name}: {_CLOSED}"))
             self._drop(_CLOSED)
-        if self.waiting:
-            self.wake_done()
 
     def _take_arrived(self, now: float) -> None:
         """Take what came while nobody was receiving."""
@@ -370,7 +372,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 found = error
             if found is None:
                 return
-            self.take(found, now)
+            self.step(None, now, self.link, found)
 
     def _adu(self, exchange: AnyExchange) -> bytes:
         return self.protocol.framing.wrap(exchange.unit, exchange.transaction, exchange.pdu)

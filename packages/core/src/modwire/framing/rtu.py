@@ -49,12 +49,14 @@ class RtuFraming(Framing):
         body = bytes((unit,)) + pdu
         return body + (crc16(body) ^ 0xFFFF).to_bytes(2, "little")
 
-    def receive_data(self, data: bytes, now: float) -> None:
+    def receive_data(self, data: bytes, now: float, silent: bool = False) -> None:
+        """Take the frames off the bytes and keep the rest; nothing is left if it was `silent`."""
         if self._buffer:
-            if now - self._heard > self.silence:
-                self._take(self._buffer, True)
+            if not silent and now - self._heard > self.silence:
+                self.receive_data(b"", now, silent=True)
             data = self._buffer + data
-        self._heard = now
+        if not silent:
+            self._heard = now
         # Nearly always a client hears the awaited response and nothing else.
         unit, code, length = self.expected
         if (
@@ -66,17 +68,6 @@ class RtuFraming(Framing):
         ):
             self.frames.append(new_frame(Frame, (unit, 0, data[1:-2])))
             return
-        self._take(data, False)
-
-    def deadline(self) -> float | None:
-        return self._heard + self.silence if self._buffer or self._noise else None
-
-    def handle_timeout(self, now: float) -> None:
-        if (self._buffer or self._noise) and now - self._heard >= self.silence:
-            self._take(self._buffer, True)
-
-    def _take(self, data: bytes, silent: bool) -> None:
-        """Take the frames off `data` and keep the rest; nothing is left if the line is silent."""
         at = 0
         size = len(data)
         own, other = self._own_rules, self._other_rules
@@ -120,6 +111,13 @@ class RtuFraming(Framing):
             if self._noise:
                 self._report_noise()
         self._buffer = data[at:]
+
+    def deadline(self) -> float | None:
+        return self._heard + self.silence if self._buffer or self._noise else None
+
+    def handle_timeout(self, now: float) -> None:
+        if (self._buffer or self._noise) and now - self._heard >= self.silence:
+            self.receive_data(b"", now, silent=True)
 
     def _judge(self, data: bytes, at: int, silent: bool) -> int:
         """Take the frame at `at` and tell where it ends; or `_WAIT`, or `_BAD`."""

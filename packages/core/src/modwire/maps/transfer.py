@@ -14,10 +14,10 @@ from ..calls import AsyncCalls, BlockingCalls
 from ..errors import IllegalDataAddressError
 from ..messages.base import Response
 from ..messages.bit_access import ReadBitsResponse, ReadCoilsRequest, ReadDiscreteInputsRequest
+from ..messages.forms import ReadRegistersResponse
 from ..messages.register_access import (
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
-    ReadRegistersResponse,
 )
 from ..planner import PlanLimits, Planner, Span
 from .image import AnyPoint, Image, plan_writes

@@ -25,6 +25,7 @@ from .diagnostics import (
     DiagnosticsResponse,
     DiagnosticsSubFunction,
 )
+from .forms import MAX_READ_REGISTERS
 
 
 class FieldKind(Enum):
@@ -119,7 +120,7 @@ def _register_values(most: int, which: str = "", name: str = "byte count") -> tu
 
 
 _HOLDING = _address("holding register")
-_READ = _quantity(registers.MAX_READ_REGISTERS, "register")
+_READ = _quantity(MAX_READ_REGISTERS, "register")
 _STATUS = _code("status", 2, {0xFFFF: "busy with a program command", 0x0000: "not busy"})
 _EVENT_COUNT = Field("event count", 2)
 _WRITTEN_COILS = (_address("coil"), _quantity(bits.MAX_WRITE_BITS, "coil"))
@@ -184,8 +185,8 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
     bits.ReadDiscreteInputsResponse: _bit_values("discrete input", bits.MAX_READ_BITS),
     registers.ReadHoldingRegistersRequest: (_HOLDING, _READ),
     registers.ReadInputRegistersRequest: (_address("input register"), _READ),
-    registers.ReadHoldingRegistersResponse: _register_values(registers.MAX_READ_REGISTERS),
-    registers.ReadInputRegistersResponse: _register_values(registers.MAX_READ_REGISTERS),
+    registers.ReadHoldingRegistersResponse: _register_values(MAX_READ_REGISTERS),
+    registers.ReadInputRegistersResponse: _register_values(MAX_READ_REGISTERS),
     # Functions 5, 6, 15 and 16.
     bits.CoilValue: (_address("coil"), _code("value", 2, {bits.ON: "on", bits.OFF: "off"})),
     registers.RegisterValue: (
@@ -247,9 +248,7 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
         ),
         *_register_values(operations.MAX_READ_WRITE_REGISTERS, "write ", "write byte count"),
     ),
-    operations.ReadWriteMultipleRegistersResponse: _register_values(
-        registers.MAX_READ_REGISTERS, "read "
-    ),
+    operations.ReadWriteMultipleRegistersResponse: _register_values(MAX_READ_REGISTERS, "read "),
     operations.ReadFifoQueueRequest: (_address("holding register", "FIFO pointer address"),),
     operations.ReadFifoQueueResponse: (
         _byte_count(

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from .base import Message, Request, Response, counted_length, fixed_length, new_message, slot_setter
+from .base import Message, Response, fixed_length, new_message, slot_setter
 from .checks import (
     LISTS,
     as_sequence,
     check_address,
     check_number,
     check_span,
-    wrong_answer,
     wrong_length,
 )
 from .forms import (
-    AddressAndCount,
-    CountedData,
     EchoedRequest,
+    ReadRegistersRequest,
+    ReadRegistersResponse,
     WriteMultipleRequest,
     WriteMultipleResponse,
     pack_words,
@@ -33,7 +32,7 @@ from .forms import (
     set_write_data,
     unpack_words,
 )
-from .packing import PACK_REGISTERS, UNPACK_REGISTERS, pack_registers, unpack_registers
+from .packing import PACK_REGISTERS, pack_registers, unpack_registers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,39 +50,7 @@ __all__ = [
     "WriteSingleRegisterResponse",
 ]
 
-MAX_READ_REGISTERS = 125
 MAX_WRITE_REGISTERS = 123
-
-
-class ReadRegistersResponse(CountedData, Response):
-    """The base of the responses to functions 3, 4 and 23: 1 to 125 registers."""
-
-    __slots__ = ()
-    __match_args__ = ("registers",)
-    length_rule = staticmethod(counted_length(1, least=2))
-
-    def __init__(self, registers: Sequence[int]) -> None:
-        set_data(self, pack_registers(self.function_code, registers, MAX_READ_REGISTERS))
-
-    @classmethod
-    def from_data(cls, data: bytes) -> Self:
-        """Return the response with big-endian `data` of 2 to 250 bytes, which is not checked."""
-        response = new_message(cls)
-        set_data(response, data)
-        return response
-
-    @property
-    def registers(self) -> tuple[int, ...]:
-        """The values, 0..65535 each."""
-        return UNPACK_REGISTERS[len(self.data) >> 1](self.data)
-
-    @classmethod
-    def decode(cls, pdu: bytes) -> Self:
-        size = len(pdu) - 2
-        if not 2 <= size <= 2 * MAX_READ_REGISTERS or size & 1 or pdu[1] != size:
-            allowed = f"2 + byte count (2..{2 * MAX_READ_REGISTERS}, even)"
-            raise wrong_length(cls, pdu, allowed)
-        return cls.from_data(pdu[2:])
 
 
 class ReadHoldingRegistersResponse(ReadRegistersResponse):
@@ -98,28 +65,6 @@ class ReadInputRegistersResponse(ReadRegistersResponse):
 
     __slots__ = ()
     function_code = 4
-
-
-ReadT_co = TypeVar("ReadT_co", bound=ReadRegistersResponse, covariant=True)
-
-
-class ReadRegistersRequest(AddressAndCount, Request[ReadT_co]):
-    """The base of functions 3 and 4: read `count` (1..125) registers from `address` on."""
-
-    __slots__ = ()
-    _most = MAX_READ_REGISTERS
-    _what = "registers"
-
-    def expected_length(self) -> int:
-        return 2 + (self.count << 1)
-
-    def decode_response(self, pdu: bytes) -> ReadT_co:
-        size = self.count << 1
-        if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
-            raise wrong_answer(self, pdu, size, f"{self.count} registers")
-        response = new_message(self.response_type)
-        set_data(response, pdu[2:])
-        return response
 
 
 class ReadHoldingRegistersRequest(ReadRegistersRequest[ReadHoldingRegistersResponse]):

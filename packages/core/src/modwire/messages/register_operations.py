@@ -25,9 +25,15 @@ from .checks import (
     wrong_answer,
     wrong_length,
 )
-from .forms import EchoedRequest, pack_words, set_data, unpack_words
+from .forms import (
+    MAX_READ_REGISTERS,
+    EchoedRequest,
+    ReadRegistersResponse,
+    pack_words,
+    set_data,
+    unpack_words,
+)
 from .packing import pack_registers, unpack_registers
-from .register_access import MAX_READ_REGISTERS, ReadRegistersResponse
 
 if TYPE_CHECKING:
     from typing_extensions import Self

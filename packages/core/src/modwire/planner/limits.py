@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..immutable import Immutable, set_field
 from ..messages.bit_access import MAX_READ_BITS
-from ..messages.register_access import MAX_READ_REGISTERS
+from ..messages.forms import MAX_READ_REGISTERS
 from ..options import check_count, check_range, check_seconds, check_timeout, silent_interval
 from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
 

@@ -38,8 +38,10 @@ class LineServer:
     - `count_overruns()`: how often the port has lost characters, None if nobody knows.
     - `on_drop(text)`: told, for the log, of each answer or request that is dropped.
 
-    After each `receive_data`, `handle_timeout` and `finish`, execute what `next_call` returns,
-    write what `data_to_send` returns, and come back at `deadline()`. Times are in seconds,
+    After each `receive_data`, `handle_timeout` and `finish`, execute what `calls` has, by `finish`
+    or `failed` for each, and come back at `deadline()` to write what `handle_timeout` returns. At
+    most one call that wants an answer is out at a time, and 16 broadcasts. They are in the order
+    of the line; an adapter that executes one after the other keeps it. Times are in seconds,
     monotonic.
     """
 
@@ -58,11 +60,12 @@ class LineServer:
         self._on_drop = on_drop
         self._count_overruns = count_overruns
         self._overruns = count_overruns()
-        self._to_execute: deque[Call] = deque()
+        self.calls: deque[Call] = deque()
         self._call: Call | None = None
         self._is_given_up = False
         self._broadcasts = 0
         self._answer = b""
+        self._silence_ends_at: float | None = None
         self._send_after = self.protocol.options.silence if framing.needs_silence else 0.0
 
     # The line.
@@ -70,42 +73,53 @@ class LineServer:
     def receive_data(self, data: bytes, now: float) -> None:
         """Take bytes that came at `now`, and execute the requests that they complete."""
         protocol = self.protocol
-        protocol.heard = now
-        protocol.framing.receive_data(data, now)
-        if protocol.framing.frames:
-            self._take()
+        framing = protocol.framing
+        if data:
+            protocol.heard = now
+            framing.receive_data(data, now)
+        frames = framing.frames
+        while frames:
+            if isinstance(frames[0], FrameError):
+                self._note_overruns()
+            answer: bytes | None
+            try:
+                answer = protocol.answer_next(self.units)
+            except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
+                protocol.executor.report(RawRequest(0), error)
+                continue
+            if answer is None and not protocol.has_call:
+                return
+            # Even a request to another device: this one's answer would go into that exchange.
+            self._is_given_up = True
+            if self._answer:
+                self._on_drop("an answer was not sent: another request came first")
+            self._answer = answer or b""
+            if answer is None:
+                self._take_call()
 
     def deadline(self) -> float | None:
-        """Time to call `handle_timeout`, then `data_to_send`; None if only bytes matter."""
+        """Time to call `handle_timeout`; None if only bytes matter."""
         # Not that of the protocol: no line is closed because it is idle.
-        deadline = self.protocol.framing.deadline()
+        deadline = self._silence_ends_at = self.protocol.framing.deadline()
         if not self._answer:
             return deadline
         send_at = self.protocol.heard + self._send_after
         return send_at if deadline is None else min(deadline, send_at)
 
-    def handle_timeout(self, now: float) -> None:
-        """Do what is due at `now`: silence ends a frame."""
-        self.protocol.framing.handle_timeout(now)
-        if self.protocol.framing.frames:
-            self._take()
+    def handle_timeout(self, now: float) -> bytes:
+        """Do what is due at `now`: silence ends a frame. Return what to write to the port.
 
-    def data_to_send(self, now: float) -> bytes:
-        """Return what to write to the port; b"" if there is nothing, or the line must be quiet."""
+        That is b"" if there is nothing to write, or the line must still be quiet.
+        """
+        if self._silence_ends_at is not None:
+            self.protocol.framing.handle_timeout(now)
+            self.receive_data(b"", now)
         if not self._answer or now < self.protocol.heard + self._send_after:
             return b""
         answer, self._answer = self._answer, b""
         return answer
 
     # Calls to units that wait.
-
-    def next_call(self) -> Call | None:
-        """Return a call to execute, which `finish` or `failed` ends; None if there is none.
-
-        At most one call that wants an answer is out at a time, and 16 broadcasts. They are in the
-        order of the line; an adapter that executes one after the other keeps it.
-        """
-        return self._to_execute.popleft() if self._to_execute else None
 
     def finish(self, call: Call, response: Response | None) -> None:
         """The execution of `call` gave `response`."""
@@ -127,31 +141,6 @@ class LineServer:
         """True if no call is out and no answer unsent."""
         return self._call is None and not self._broadcasts and not self._answer
 
-    # Executing.
-
-    def _take(self) -> None:
-        """Execute the requests that were heard."""
-        protocol = self.protocol
-        frames = protocol.framing.frames
-        while frames:
-            if isinstance(frames[0], FrameError):
-                self._note_overruns()
-            answer: bytes | None
-            try:
-                answer = protocol.answer_next(self.units)
-            except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
-                protocol.executor.report(RawRequest(0), error)
-                continue
-            if answer is None and not protocol.has_call:
-                return
-            # Even a request to another device: this one's answer would go into that exchange.
-            self._is_given_up = True
-            if self._answer:
-                self._on_drop("an answer was not sent: another request came first")
-            self._answer = answer or b""
-            if answer is None:
-                self._take_call()
-
     def _take_call(self) -> None:
         protocol = self.protocol
         call = protocol.next_call()
@@ -162,7 +151,7 @@ class LineServer:
         elif self._call is None:
             self._call = call
             self._is_given_up = False
-            self._to_execute.append(call)
+            self.calls.append(call)
         else:
             busy = busy_call(call)
             self._answer = protocol.answer(busy, protocol.executor.execute(busy, self.units))
@@ -170,7 +159,7 @@ class LineServer:
     def _queue_broadcast(self, call: Call) -> None:
         if self._broadcasts < _MAX_BROADCASTS:
             self._broadcasts += 1
-            self._to_execute.append(call)
+            self.calls.append(call)
         else:
             self._on_drop(f"the broadcast {call.request!r} finds too many others waiting")
 

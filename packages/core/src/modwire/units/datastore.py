@@ -71,14 +71,18 @@ class MemoryBlock(Block):
         raise NotImplementedError
 
     def _store(self, address: int, data: bytes) -> None:
-        """Put big-endian values where `_load` has found some."""
+        """Put big-endian values at addresses that exist; raises `IllegalDataAddressError`."""
         raise NotImplementedError
 
-    def _commit(self, address: int, data: bytes, values: Sequence[int] | None = None) -> None:
-        """A client's write: all rules, then store; `values` is what `on_write` shall see."""
+    def write_registers(
+        self, address: int, data: bytes, values: Sequence[int] | None = None
+    ) -> None:
+        """A client's write: all rules, then store; `on_write` gets `values`, or those of `data`."""
+        if self.on_write is None and not self._has_rules:
+            self._store(address, data)
+            return
         old = self._load(address, len(data) >> 1)
-        if self._has_rules:
-            self._check_rules(address, data)
+        self._check_rules(address, data)
         self._store(address, data)
         if self.on_write is not None:
             try:
@@ -86,6 +90,8 @@ class MemoryBlock(Block):
             except BaseException:
                 self._store(address, old)
                 raise
+
+    _commit = write_registers  # for the other forms, past an override of it
 
     def _check_rules(self, address: int, data: bytes) -> None:
         stop = address + (len(data) >> 1)
@@ -122,9 +128,6 @@ class MemoryBlock(Block):
 
     def read_registers(self, address: int, count: int) -> bytes:
         return self._load(address, count)
-
-    def write_registers(self, address: int, data: bytes) -> None:
-        self._commit(address, data)
 
     def read_bits(self, address: int, count: int) -> bytes:
         # Last value first, as int() reads digits: the low bytes, then the high ones where there
@@ -260,6 +263,8 @@ class SequentialBlock(MemoryBlock):
 
     def _store(self, address: int, data: bytes) -> None:
         at = (address - self._start) << 1
+        if at < 0 or at + len(data) > len(self._words):
+            self._load(address, len(data) >> 1)  # raises
         self._words[at : at + len(data)] = data
 
     def _addresses(self) -> Collection[int]:
@@ -310,11 +315,14 @@ class SparseBlock(MemoryBlock):
         return struct.pack(f">{count}H", *found)
 
     def _store(self, address: int, data: bytes) -> None:
+        self._load(address, len(data) >> 1)
         self._values.update(enumerate(unpack_words(data), address))
 
     def _make_room(self, address: int, count: int) -> None:
         if not 0 <= address <= ADDRESSES - count:
             raise IndexError(f"addresses must be 0..65535, got {address} + {count}")
+        for at in range(address, address + count):
+            self._values.setdefault(at, 0)
 
     def __delitem__(self, address: int) -> None:
         try:

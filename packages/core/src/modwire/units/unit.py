@@ -20,7 +20,7 @@ from ..errors import (
 )
 from ..messages.base import ExceptionResponse
 from ..messages.bit_access import MAX_READ_BITS
-from ..messages.register_access import MAX_READ_REGISTERS
+from ..messages.forms import MAX_READ_REGISTERS
 from .block import Block
 from .datastore import Datastore
 from .diagnostics import Communication

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,6 @@ class SerialServer(SerialServerBase, Server):
     ) -> None:
         super()._set_up(units, framing, options, workers)
         self._link: Link | None = None
-        self._calls: deque[Call] = deque()
         self._most_executed = workers
         self._being_executed = 0
         self._takes = True
@@ -74,11 +72,14 @@ class SerialServer(SerialServerBase, Server):
                 now = monotonic()
                 if has_bytes:
                     self._receive(line, link.receive(), now)
-                else:
-                    if link.is_sending:
-                        self._receive(line, link.receive_now(), now)
-                    line.handle_timeout(now)
-                self._go_on(link, line)
+                elif link.is_sending:
+                    self._receive(line, link.receive_now(), now)
+                if not link.is_sending and (answer := line.handle_timeout(now)):
+                    if self._wire.isEnabledFor(DEBUG):
+                        self._wire.debug("%s gets %s", self._address, answer.hex(" "))
+                    link.send(answer, now)
+                if line.calls:
+                    self._execute_calls()
             self._workers.run(drain)
         except OSError as error:
             if self._link is not None:
@@ -100,26 +101,12 @@ class SerialServer(SerialServerBase, Server):
             return reason
         return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
 
-    def _go_on(self, link: Link, line: LineServer) -> None:
-        """Spawn what executes calls, and send an answer if it is time for it."""
-        while (call := line.next_call()) is not None:
-            self._calls.append(call)
-        self._execute_calls()
-        if link.is_sending:
-            return
-        now = monotonic()
-        answer = line.data_to_send(now)
-        if not answer:
-            return
-        if self._wire.isEnabledFor(DEBUG):
-            self._wire.debug("%s gets %s", self._address, answer.hex(" "))
-        link.send(answer, now)
-
     def _execute_calls(self) -> None:
         # In the order of the line, as many at once as there are workers.
-        while self._calls and self._being_executed < self._most_executed:
+        calls = self._line.calls
+        while calls and self._being_executed < self._most_executed:
             self._being_executed += 1
-            self._spawn(self._execute, self._calls.popleft())
+            self._spawn(self._execute, calls.popleft())
 
     def _execute(self, call: Call) -> None:
         response: Response | None = None

@@ -13,7 +13,6 @@ from modwire.server.line import LineServer
 from modwire.server.servers import SerialServerBase
 
 from .base import Server
-from .loop import DEBUG
 from .poller import Waker
 
 if TYPE_CHECKING:
@@ -110,32 +109,30 @@ class SerialServer(SerialServerBase, Server):
         if self._loop.tells_bytes:
             self._loop.wire.debug("%s brought %s", self._address, data.hex(" "))
         self._line.receive_data(data, now)
-        self._go_on(now)
+        while self._line.calls:
+            self._execute(self._line.calls.popleft())
 
     def _lost(self, reason: object) -> ConnectionLostError:
         return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
 
     # Executing and answering.
 
-    def _go_on(self, now: float) -> None:
-        """Do what the line asks for: calls to be executed, an answer to be sent."""
-        while (call := self._line.next_call()) is not None:
-            self._execute(call)
-        answer = self._line.data_to_send(now)
-        if answer:
-            self._send(answer)
-
     def _execute(self, call: Call) -> None:
         def done(response: Response | None) -> None:
             self._line.finish(call, response)
-            self._go_on(monotonic())
 
         self._loop.workers.submit(self._line.protocol, call, self.units, done)
 
-    def _send(self, answer: bytes) -> None:
-        if self._port is None:
+    def _deadline(self) -> float | None:
+        return self._line.deadline()
+
+    def _handle_deadline(self, now: float) -> None:
+        answer = self._line.handle_timeout(now)
+        while self._line.calls:
+            self._execute(self._line.calls.popleft())
+        if not answer or self._port is None:
             return
-        if self._loop.wire.isEnabledFor(DEBUG):
+        if self._loop.tells_bytes:
             self._loop.wire.debug("%s gets %s", self._address, answer.hex(" "))
         from serial import SerialTimeoutException
 
@@ -149,13 +146,6 @@ class SerialServer(SerialServerBase, Server):
 
     def _log_drop(self, text: str) -> None:
         self._logger.warning("%s: %s", self, text)
-
-    def _deadline(self) -> float | None:
-        return self._line.deadline()
-
-    def _handle_deadline(self, now: float) -> None:
-        self._line.handle_timeout(now)
-        self._go_on(now)
 
     # The end.
 

@@ -22,7 +22,7 @@ from modwire import (
     ServerDeviceFailureError,
 )
 from modwire.messages.bit_access import ReadBitsResponse
-from modwire.messages.register_access import ReadRegistersResponse
+from modwire.messages.forms import ReadRegistersResponse
 from modwire.planner import PlanLimits, Planner, Span
 
 from ..values.items import Item

@@ -19,7 +19,8 @@ from modwire import (
 )
 from modwire.messages.bit_access import MAX_READ_BITS, MAX_WRITE_BITS
 from modwire.messages.device_status import MAX_EVENTS
-from modwire.messages.register_access import MAX_READ_REGISTERS, MAX_WRITE_REGISTERS
+from modwire.messages.forms import MAX_READ_REGISTERS
+from modwire.messages.register_access import MAX_WRITE_REGISTERS
 from modwire.messages.register_operations import MAX_FIFO_COUNT, MAX_READ_WRITE_REGISTERS
 
 

@@ -48,8 +48,11 @@ from modwire import (
 from modwire.messages.bit_access import ReadBitsRequest, ReadBitsResponse
 from modwire.messages.device_status import BareRequest
 from modwire.messages.fields import FIELDS
-from modwire.messages.forms import WriteMultipleResponse
-from modwire.messages.register_access import ReadRegistersRequest, ReadRegistersResponse
+from modwire.messages.forms import (
+    ReadRegistersRequest,
+    ReadRegistersResponse,
+    WriteMultipleResponse,
+)
 
 from .names import exception_name, function_of, object_text, sub_function_text, text_or_hex
 from .walk import count

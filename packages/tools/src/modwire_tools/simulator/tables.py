@@ -49,11 +49,7 @@ class Table(MemoryBlock):
     # For clients.
 
     def _load(self, address: int, count: int) -> bytes:
-        segment = self._find(address, count)
-        if segment is None:
-            raise IllegalDataAddressError(
-                detail=f"{address}..{address + count - 1} are not all there"
-            )
+        segment = self._segment(address, count)
         if self._living:
             self._refresh(address, address + count)
         start = segment.start
@@ -62,10 +58,17 @@ class Table(MemoryBlock):
     read_registers = _load
 
     def _store(self, address: int, data: bytes) -> None:
-        segment = self._find(address, len(data) >> 1)
-        if segment is not None:
-            at = (address - segment.start) << 1
-            segment.words[at : at + len(data)] = data
+        segment = self._segment(address, len(data) >> 1)
+        at = (address - segment.start) << 1
+        segment.words[at : at + len(data)] = data
+
+    def _segment(self, address: int, count: int) -> Segment:
+        segment = self._find(address, count)
+        if segment is None:
+            raise IllegalDataAddressError(
+                detail=f"{address}..{address + count - 1} are not all there"
+            )
+        return segment
 
     def _find(self, address: int, count: int) -> Segment | None:
         index = bisect_right(self._starts, address) - 1

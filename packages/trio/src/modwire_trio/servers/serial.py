@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from modwire.server.servers import SerialServerBase
 from .service import DEBUG, Server, check_grace, logger, wire
 
 if TYPE_CHECKING:
-    from modwire import Call, Framing, ServerOptions, Units
+    from modwire import Framing, ServerOptions, Units
     from modwire.serial_settings import Rs485Settings
     from modwire.server.options import Authorize, OnCall
 
@@ -99,7 +98,6 @@ class _SerialServer(SerialServerBase, Server):
             count_overruns=link.count_overruns,
         )
         self._working = 0
-        self._to_execute: deque[Call] = deque()
         self._stopped = trio.CancelScope()
         return link
 
@@ -117,7 +115,6 @@ class _SerialServer(SerialServerBase, Server):
     async def _serve_line(self) -> None:
         line, link, stopping = self._line, self._link, self.stopping
         while True:
-            self._go_on()
             due = line.deadline()
             if due is None:
                 due = _NEVER
@@ -130,11 +127,13 @@ class _SerialServer(SerialServerBase, Server):
                 with trio.CancelScope(deadline=due) as self._stopped:
                     await trio.sleep_forever()
             if data is None:
-                line.handle_timeout(trio.current_time())
+                self._send(line.handle_timeout(trio.current_time()))
             elif not stopping.is_set():
                 if wire.isEnabledFor(DEBUG):
                     wire.debug("%s brought %s", self._address, data.hex(" "))
                 line.receive_data(data, trio.current_time())
+            if line.calls:
+                self._start_workers()
         with suppress(Exception):  # it may be gone, and drivers raise many errors
             await trio.to_thread.run_sync(link.port.flush, abandon_on_cancel=True)
 
@@ -151,23 +150,19 @@ class _SerialServer(SerialServerBase, Server):
 
     # Executing and answering.
 
-    def _go_on(self) -> None:
-        """Do what the line asks for: calls to be executed, an answer to be sent."""
-        while (call := self._line.next_call()) is not None:
-            self._to_execute.append(call)
-            if self._working < self._limiter.total_tokens:
-                self._working += 1
-                self.start(self._work)
-        answer = self._line.data_to_send(trio.current_time())
-        if answer:
-            self._send(answer)
+    def _start_workers(self) -> None:
+        for _ in range(len(self._line.calls)):
+            if self._working >= self._limiter.total_tokens:
+                return
+            self._working += 1
+            self.start(self._work)
 
     async def _work(self) -> None:
         """Execute calls in the order in which they came, until none is left."""
         line = self._line
         try:
-            while self._to_execute:
-                call = self._to_execute.popleft()
+            while line.calls:
+                call = line.calls.popleft()
                 try:
                     response = await self.execute(line.protocol, call)
                 except Exception as error:  # noqa: BLE001 - units of the user's cannot stop it
@@ -180,6 +175,8 @@ class _SerialServer(SerialServerBase, Server):
 
     def _send(self, answer: bytes) -> None:
         link = self._link
+        if not answer:
+            return
         if link.is_sending:
             self._log_stuck()
             return
