@@ -1,121 +1,68 @@
-"""The three packages have the same names, parameters and docstrings, but for what is listed here.
+"""The three packages have the same names, parameters and documentation, but for what is listed.
 
-The sync package is the measure. Whoever changes a name, a default or a sentence in one package
-has to change it in the others, or to say here why not.
+A program moves from one package to another by another import, and by `await`. The sync package is
+the measure; each exception has its reason beside it.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import pytest
+import trio
 
+import modwire
+import modwire.gateway.units
+import modwire.server.servers
 import modwire_gevent
 import modwire_sync
 import modwire_trio
 from modwire import ServerOptions, Units
 from modwire.calls import AsyncCalls, BlockingCalls
 
-PACKAGES = {"gevent": modwire_gevent, "trio": modwire_trio}
+PACKAGES = {"sync": modwire_sync, "gevent": modwire_gevent, "trio": modwire_trio}
 CLIENTS = ("Client", "TcpClient", "UdpClient", "UnixClient", "SerialClient")
 SERVERS = ("TcpServer", "UdpServer", "SerialServer")
 
-# Public names of a package that the sync package has not, and the other way round.
-MORE_NAMES = {
-    "gevent": frozenset[str](),
-    "trio": frozenset(
-        {"AsyncUnit", "serve_tcp", "serve_udp", "serve_unix", "serve_serial", "serve_stream"}
-    ),
-}
-FEWER_NAMES = {
-    "gevent": frozenset[str](),
-    "trio": frozenset(SERVERS),  # trio's servers are functions, which serve until cancelled
-}
+# Public names that sync has not: trio's servers are functions, which serve until cancelled, and
+# only there units are awaited.
+FUNCTIONS = {"serve_tcp", "serve_udp", "serve_unix", "serve_serial", "serve_stream"}
+MORE_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": {"AsyncUnit", *FUNCTIONS}}
+FEWER_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": set(SERVERS)}
 
-# Methods that a class has more, and those that have another name.
-MORE_METHODS = {
-    ("gevent", "TcpServer"): {"stop"},  # what gevent's own servers call it
-    ("gevent", "UdpServer"): {"stop"},
-    ("gevent", "SerialServer"): {"stop"},
-}
-RENAMED = {
-    "gevent": {},
-    "trio": {"close": "aclose", "__enter__": "__aenter__", "__exit__": "__aexit__"},
-}
+# Methods that sync has not: gevent's own servers have `stop`.
+MORE_METHODS = {("gevent", name): {"stop"} for name in SERVERS}
+# A trio.abc.AsyncResource has `aclose`.
+RENAMED = {"gevent": {}, "trio": {"close": "aclose"}}
 
-# Attributes that only one package needs, by class.
-MORE_ATTRIBUTES = {("gevent", "RemoteUnit"): {"cooperative"}}
-
-# Constructors whose parameters differ: trio's `Client` is itself a client, on a stream.
+# Constructors with other parameters: trio's `Client` is itself a client, on a stream.
 OTHER_CONSTRUCTORS = {("trio", "Client")}
 
-# Words that mean the same on another backend, in annotations and docstrings.
-WORDS = {
-    "gevent": {"threads share": "greenlets share"},
-    "trio": {
-        "threads share": "tasks share",
-        "BlockingCalls": "AsyncCalls",
-        "entering `with`": "entering `async with`",
-        "`TcpServer(Gateway(line), address)`": "`serve_tcp(Gateway(line), port)`",
-    },
+# gevent's servers serve in greenlets, of which each of these docstrings speaks.
+OTHER_DOCSTRINGS = {
+    ("gevent", method) for method in ("start", "serve_forever", "shutdown", "wrap_socket")
 }
 
-# The beginnings of the sync package's sentences that are not true, or not said, elsewhere. What
-# is listed, if only with an empty list, may say more than the sync package does.
-OTHER_SENTENCES = {
-    ("gevent", "Client"): ["A Modbus client that waits"],
-    ("gevent", "TcpServer"): [
-        "Answers for `units` on TCP or on a Unix socket, in one thread",
-        "Hooks are called in the server's thread",
-        "`workers`: how many calls",
-        "`with` starts serving in a thread",
-    ],
-    ("gevent", "TcpServer.start"): ["Serve in a thread of its own"],
-    ("gevent", "TcpServer.serve_forever"): ["When it raises, KeyboardInterrupt included"],
-    ("gevent", "TcpServer.shutdown"): [
-        "End the serving and close everything; from any thread",
-        "Calls that are being executed may end",
-        "Waits until all is closed",
-    ],
-    ("gevent", "UdpServer"): ["Answers for `units` on UDP, in one thread"],
-    ("gevent", "UdpServer.start"): ["Serve in a thread of its own"],
-    ("gevent", "UdpServer.serve_forever"): ["When it raises, KeyboardInterrupt included"],
-    ("gevent", "UdpServer.shutdown"): [
-        "End the serving and close everything; from any thread",
-        "Calls that are being executed may end",
-        "Waits until all is closed",
-    ],
-    ("gevent", "SerialServer"): [
-        "A unit that blocks is waited for in another thread",
-        "`workers` is how many threads",
-    ],
-    ("gevent", "SerialServer.start"): ["Serve in a thread of its own"],
-    ("gevent", "SerialServer.serve_forever"): ["When it raises, KeyboardInterrupt included"],
-    ("gevent", "SerialServer.shutdown"): [
-        "End the serving and close everything; from any thread",
-        "Calls that are being executed may end",
-        "Waits until all is closed",
-    ],
-    ("trio", "Client"): [
-        "A Modbus client that waits",
-        "Subclasses define `_open_link`",
-        "`name` stands for the peer",
-    ],
-    ("trio", "TcpClient"): ["`host` is a name, an IPv4 or an IPv6 address"],
-    ("gevent", "TcpServer.wrap_socket"): [],
+# Words of sync's annotations and docstrings, and what they are in another package.
+WORDS: dict[str, dict[str, str]] = {
+    "gevent": {},
+    "trio": {"BlockingCall": "AsyncCall", "entering `with`": "entering `async with`"},
 }
 
-# How the parameters of trio's functions differ from those of the sync package's servers: those
-# of an address, and those that belong to the way of serving.
+# Parameters of trio's functions: those of sync's server that they have not, and those that it has
+# not. An address is a port and a host, or a path; the rest belongs to cancelling and to nurseries.
 _WAY = {"grace", "task_status"}
-FUNCTIONS = {
+OTHER_PARAMETERS = {
     "serve_tcp": ("TcpServer", {"address"}, {"port", "host", *_WAY}),
+    # Who may use a Unix socket, its directory decides; several processes cannot listen at one.
     "serve_unix": ("TcpServer", {"address", "allow", "reuse_port"}, {"path", *_WAY}),
     "serve_udp": ("UdpServer", {"address"}, {"port", "host", *_WAY}),
     "serve_serial": ("SerialServer", set[str](), _WAY),
+    # It neither listens nor accepts.
     "serve_stream": (
         "TcpServer",
         {"address", "max_connections", "allow", "backlog", "reuse_port"},
@@ -123,252 +70,226 @@ FUNCTIONS = {
     ),
 }
 
-
-def _public(kind: type) -> set[str]:
-    return {name for name in dir(kind) if not name.startswith("_")}
-
-
-def _text(annotation: object, words: dict[str, str]) -> str:
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    for word, other in words.items():
-        text = text.replace(word, other)
-    return text
-
-
-def _parameters(function: Callable[..., Any], words: dict[str, str]) -> dict[str, tuple[Any, ...]]:
-    return {
-        name: (parameter.kind, parameter.default, _text(parameter.annotation, words))
-        for name, parameter in inspect.signature(function).parameters.items()
-    }
-
-
-def _returns(function: Callable[..., Any], words: dict[str, str]) -> str:
-    return _text(inspect.signature(function).return_annotation, words)
-
-
-def _sentences(text: str | None) -> set[str]:
-    """The sentences of a docstring, each on one line."""
-    assert text, "there is no docstring"
-    found: set[str] = set()
-    for paragraph in re.split(r"\n\s*\n|\n\s*- ", inspect.cleandoc("\n" + text)):
-        joined = " ".join(paragraph.split()).removeprefix("- ")
-        found |= {each.strip(" .") for each in re.split(r"(?<=\.) ", joined)}
-    return found - {""}
-
-
-def _check_docstrings(adapter: str, name: str, ours: object, theirs: object) -> None:
-    text = ours.__doc__ or ""
-    for word, other in WORDS[adapter].items():
-        text = text.replace(word, other)
-    said, wanted = _sentences(theirs.__doc__), _sentences(text)
-    declared = OTHER_SENTENCES.get((adapter, name))
-    if declared is None:
-        assert said == wanted, f"{adapter}'s {name}"
-    else:
-        missing = {each for each in wanted - said if not each.startswith(tuple(declared))}
-        assert not missing, f"{adapter}'s {name} does not say: {missing}"
-
-
-def _methods(kind: type) -> dict[str, Any]:
-    """The methods and properties of a class, inherited ones too, as they stand in it."""
-    names = [*_public(kind), "__enter__", "__exit__", "__aenter__", "__aexit__", "__repr__"]
-    found = {name: inspect.getattr_static(kind, name, None) for name in names}
-    return {
-        name: each
-        for name, each in found.items()
-        if isinstance(each, property) or inspect.isfunction(each)
-    }
-
-
-classes = pytest.mark.parametrize(
-    ("adapter", "name"),
-    [("gevent", name) for name in (*CLIENTS, *SERVERS, "RemoteUnit", "Gateway")]
-    + [("trio", name) for name in (*CLIENTS, "RemoteUnit", "Gateway")],
+shared = pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        (each, name)
+        for each in MORE_NAMES
+        for name in modwire_sync.__all__
+        if hasattr(PACKAGES[each], name)
+    ],
 )
 
 
-@pytest.mark.parametrize("adapter", PACKAGES)
-def test_public_names(adapter: str) -> None:
-    names = set(PACKAGES[adapter].__all__)
-    ours = set(modwire_sync.__all__)
-    assert names - ours == MORE_NAMES[adapter]
-    assert ours - names == FEWER_NAMES[adapter]
+def in_words_of(package: str, text: object) -> str:
+    said = text if isinstance(text, str) else inspect.formatannotation(text)
+    for word, other in WORDS.get(package, {}).items():
+        said = said.replace(word, other)
+    return " ".join(said.split())
 
 
-@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent, modwire_trio])
-def test_every_public_name_is_there_and_has_a_docstring(package: Any) -> None:
-    assert package.__all__ == sorted(package.__all__)
-    for name in package.__all__:
-        assert _sentences(getattr(package, name).__doc__)
+def signature(function: Callable[..., Any], package: str = "") -> list[tuple[object, ...]]:
+    """Parameters in their order and what is returned, in the words of a package."""
+    found = inspect.signature(function)
+    parameters = [
+        (each.name, each.kind, each.default, in_words_of(package, each.annotation))
+        for each in found.parameters.values()
+    ]
+    return [*parameters, (in_words_of(package, found.return_annotation),)]
 
 
-@classes
-def test_constructors(adapter: str, name: str) -> None:
-    words = WORDS[adapter]
-    ours = _parameters(getattr(modwire_sync, name), words)
-    theirs = _parameters(getattr(PACKAGES[adapter], name), {})
-    if (adapter, name) in OTHER_CONSTRUCTORS:
-        # As far as it has options, they are those of every client.
-        client = _parameters(modwire_sync.TcpClient, words)
-        assert theirs["name"][0] == inspect.Parameter.KEYWORD_ONLY
-        assert {key: client[key] for key in theirs if key in client} == {
-            key: theirs[key] for key in theirs if key not in ("stream", "name")
-        }
-    else:
-        assert list(theirs) == list(ours)
-        assert theirs == ours
+def methods(kind: type) -> dict[str, Callable[..., Any]]:
+    """The public methods and properties of a class, inherited ones too, as functions."""
+    found: dict[str, Callable[..., Any]] = {}
+    for name in dir(kind):
+        each = inspect.getattr_static(kind, name)
+        each = each.fget if isinstance(each, property) else getattr(each, "__func__", each)
+        if not name.startswith("_") and inspect.isfunction(each):
+            found[name] = inspect.unwrap(each)
+    return found
 
 
-@classes
-def test_methods(adapter: str, name: str) -> None:
-    ours, theirs = getattr(modwire_sync, name), getattr(PACKAGES[adapter], name)
-    renamed = RENAMED[adapter]
-    expected = {renamed.get(each, each) for each in _public(ours)}
-    expected |= MORE_METHODS.get((adapter, name), set())
-    expected |= MORE_ATTRIBUTES.get((adapter, name), set())
-    assert _public(theirs) == expected
-    their_methods = _methods(theirs)
-    for method, our in _methods(ours).items():
-        their = their_methods[renamed.get(method, method)]
-        label = name if method == "__init__" else f"{name}.{method}"
-        assert type(their) is type(our), label
-        if not method.startswith("__"):
-            _check_docstrings(adapter, label, our, their)
-        if isinstance(our, property):
-            assert our.fget is not None
-            assert _returns(their.fget, {}) == _returns(our.fget, WORDS[adapter]), label
-        else:
-            assert _parameters(their, {}) == _parameters(our, WORDS[adapter]), label
-            assert _returns(their, {}) == _returns(our, WORDS[adapter]), label
+def properties(kind: type) -> set[str]:
+    return {each for each in dir(kind) if isinstance(inspect.getattr_static(kind, each), property)}
 
 
-@classes
-def test_docstrings_of_classes(adapter: str, name: str) -> None:
-    _check_docstrings(adapter, name, getattr(modwire_sync, name), getattr(PACKAGES[adapter], name))
+@pytest.mark.parametrize("package", MORE_NAMES)
+def test_public_names(package: str) -> None:
+    theirs, ours = set(PACKAGES[package].__all__), set(modwire_sync.__all__)
+    assert theirs - ours == MORE_NAMES[package]
+    assert ours - theirs == FEWER_NAMES[package]
 
 
-@pytest.mark.parametrize("adapter", PACKAGES)
-def test_connect(adapter: str) -> None:
-    ours, theirs = modwire_sync.connect, PACKAGES[adapter].connect
-    assert _parameters(theirs, {}) == _parameters(ours, {})
-    assert _returns(theirs, {}) == _returns(ours, {})
-    _check_docstrings(adapter, "connect", ours, theirs)
+@shared
+def test_constructors_and_functions(package: str, name: str) -> None:
+    ours, theirs = getattr(modwire_sync, name), getattr(PACKAGES[package], name)
+    if (package, name) not in OTHER_CONSTRUCTORS:
+        assert signature(theirs) == signature(ours, package)
+
+
+def test_the_client_on_a_stream_has_the_options_of_every_client() -> None:
+    ours = inspect.signature(modwire_sync.TcpClient).parameters
+    theirs = dict(inspect.signature(modwire_trio.Client).parameters)
+    assert theirs.pop("stream").kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    assert theirs.pop("name").kind is inspect.Parameter.KEYWORD_ONLY
+    for name, parameter in theirs.items():
+        assert parameter == ours[name]
+
+
+@shared
+def test_methods(package: str, name: str) -> None:
+    ours, theirs = getattr(modwire_sync, name), getattr(PACKAGES[package], name)
+    if not isinstance(ours, type):
+        return
+    renamed = RENAMED[package]
+    wanted = {renamed.get(each, each): method for each, method in methods(ours).items()}
+    found = methods(theirs)
+    assert set(found) == set(wanted) | MORE_METHODS.get((package, name), set())
+    assert properties(theirs) == properties(ours)
+    for method, our in wanted.items():
+        their = found[method]
+        assert signature(their) == signature(our, package), method
+        if (package, method) not in OTHER_DOCSTRINGS and our.__doc__ and their.__doc__:
+            assert in_words_of("", their.__doc__) == in_words_of(package, our.__doc__), method
 
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_what_waits_is_awaited_in_trio_and_nothing_else_is(name: str) -> None:
-    waits = {"connect", "aclose", "__aenter__", "__aexit__"}
-    waits |= {call for call in dir(AsyncCalls) if not call.startswith("_")}
-    methods = _methods(getattr(modwire_trio, name))
-    awaited = {
-        each
-        for each, method in methods.items()
-        if inspect.iscoroutinefunction(inspect.unwrap(method))
-    }
-    assert awaited == waits
+    found = methods(getattr(modwire_trio, name))
+    awaited = {each for each, method in found.items() if inspect.iscoroutinefunction(method)}
+    assert awaited == {"connect", "aclose", *methods(AsyncCalls)}
+    for package in PACKAGES.values():
+        calls = AsyncCalls if package is modwire_trio else BlockingCalls
+        assert {calls, package.Client} <= set(getattr(package, name).__mro__)
 
 
-@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent])
-def test_clients_have_the_calls_of_the_core(package: Any) -> None:
-    for name in CLIENTS:
-        assert issubclass(getattr(package, name), BlockingCalls)
-        assert issubclass(getattr(modwire_trio, name), AsyncCalls)
-        assert issubclass(getattr(package, name), package.Client)
-        assert issubclass(getattr(modwire_trio, name), modwire_trio.Client)
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("function", sorted(FUNCTIONS))
 def test_trio_servers(function: str) -> None:
-    server, without, more = FUNCTIONS[function]
+    server, without, more = OTHER_PARAMETERS[function]
     serve = getattr(modwire_trio, function)
     assert inspect.iscoroutinefunction(serve)
-    ours = _parameters(getattr(modwire_sync, server), {})
-    theirs = _parameters(serve, {})
+    ours = inspect.signature(getattr(modwire_sync, server)).parameters
+    theirs = inspect.signature(serve).parameters
     assert set(ours) - set(theirs) == without
     assert set(theirs) - set(ours) == more
-    for name in set(ours) & set(theirs):
-        assert theirs[name] == ours[name], name
-    kinds = [kind for kind, _, _ in theirs.values()]
+    assert [theirs[name] for name in theirs if name in ours] == [
+        ours[name] for name in ours if name in theirs
+    ]
+    kinds = [parameter.kind for parameter in theirs.values()]
     assert kinds[:2] == [inspect.Parameter.POSITIONAL_OR_KEYWORD] * 2
     assert set(kinds[2:]) == {inspect.Parameter.KEYWORD_ONLY}
-    shared = [name for name in ours if name in theirs]
-    assert [name for name in theirs if name in shared] == shared, "in another order"
 
 
-# Arguments that every adapter has to refuse, with the same words.
+# Documentation: what `help()` shows, and where it points to.
 
-WRONG_CLIENTS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
+PLACES = (modwire, modwire.server.servers, modwire.gateway.units)
+
+
+def documents(thing: Any) -> Iterator[str]:
+    """The docstrings of a function, or of a class, its bases and their constructors."""
+    if isinstance(thing, type):
+        for each in thing.__mro__[:-1]:
+            yield from (each.__doc__ or "", each.__init__.__doc__ or "")
+    else:
+        yield inspect.getdoc(thing) or ""
+
+
+def described(package: Any, *things: object) -> str:
+    """What is said of these, and of all that is named there, such as `TcpServer`."""
+    text = " ".join(chain.from_iterable(map(documents, things)))
+    for name in set(re.findall(r"`(?:\w+\.)*(\w+)`", text)):
+        for place in (package, *PLACES):
+            if hasattr(place, name):
+                text += " ".join(documents(getattr(place, name)))
+                break
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("package", PACKAGES.values())
+def test_every_public_class_method_and_argument_is_documented(package: Any) -> None:
+    """An argument is documented where its name is said, with underscores or spaces."""
+    assert package.__all__ == sorted(package.__all__)
+    missing: list[str] = []
+    for name in package.__all__:
+        public = getattr(package, name)
+        found = [(name, public, (public,))]
+        if isinstance(public, type):
+            for method, function in methods(public).items():
+                bound = getattr(public, method)
+                found.append((f"{name}.{method}", function, (bound, public)))
+        for label, function, things in found:
+            if not inspect.getdoc(things[0]):
+                missing.append(label)
+            text = described(package, *things)
+            for argument in inspect.signature(function).parameters:
+                words = argument.replace("_", "[_ ]")
+                if argument not in ("self", "cls") and not re.search(rf"(?i)\b{words}\b", text):
+                    missing.append(f"{label}({argument})")
+    assert not missing
+
+
+# Arguments that every package has to refuse, with the same words.
+
+WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
     ("TcpClient", ("127.0.0.1", 70000), {}, ValueError),
-    ("TcpClient", ("127.0.0.1",), {"unit": 256}, ValueError),
-    ("TcpClient", ("127.0.0.1",), {"timeout": 0}, ValueError),
-    ("TcpClient", ("127.0.0.1",), {"retries": -1}, ValueError),
-    ("TcpClient", ("127.0.0.1",), {"max_in_flight": 17}, ValueError),
-    ("TcpClient", ("127.0.0.1",), {"connect_timeout": 0}, ValueError),
     ("TcpClient", ("127.0.0.1",), {"framing": "rtu"}, TypeError),
     ("TcpClient", ("127.0.0.1",), {"options": ServerOptions(), "unit": 2}, ValueError),
     ("UdpClient", ("127.0.0.1", -1), {}, ValueError),
-    ("UnixClient", ("/run/x",), {"timeout": -1}, ValueError),
-    ("SerialClient", ("/dev/null",), {"parity": "X"}, ValueError),
-    ("SerialClient", ("/dev/null",), {"baudrate": 0}, ValueError),
-    ("SerialClient", ("/dev/null",), {"bytesize": 9}, ValueError),
     ("SerialClient", ("/dev/null",), {"framing": modwire_sync.TcpClient}, TypeError),
     ("connect", ("http://127.0.0.1",), {}, ValueError),
     ("connect", ("tls://127.0.0.1",), {}, ValueError),
+    ("Gateway", (17,), {}, TypeError),
+    *(("Gateway", (units,), {}, ValueError) for units in ({1: 0}, {256: 1}, "1", ["x"])),
+    *(("Gateway", (), {"timeout": timeout}, ValueError) for timeout in (0, "1")),
+    ("Gateway", (), {"longest_pause": 0.5}, ValueError),
+    ("TcpServer", (70000, "127.0.0.1"), {}, ValueError),
+    ("TcpServer", (0, "127.0.0.1"), {"allow": "127.0.0.1"}, ValueError),
+    ("TcpServer", (0, "127.0.0.1"), {"allow": ["127.0.0.1/8"]}, ValueError),
+    ("TcpServer", (0, "127.0.0.1"), {"workers": 0}, ValueError),
+    ("TcpServer", (0, "127.0.0.1"), {"authorize": 5}, TypeError),
+    ("TcpServer", (0, "127.0.0.1"), {"on_call": "x"}, TypeError),
+    ("TcpServer", (0, "127.0.0.1"), {"framing": "rtu"}, TypeError),
+    ("UdpServer", (0, "127.0.0.1"), {"max_calls": 0}, ValueError),
+    ("SerialServer", ("/dev/null",), {"parity": "X"}, ValueError),
+    ("SerialServer", ("/dev/null",), {"workers": 0}, ValueError),
 ]
 
 
-def _refusal(package: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Exception:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - compared with the others
-        getattr(package, name)(*args, **kwargs)
-    return caught.value
+def use(package: Any, name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Make a client, a gateway or a server, or let trio serve."""
+    if name == "Gateway":
+        arguments = (package.TcpClient("127.0.0.1"), *arguments)
+    elif name in SERVERS and package is modwire_trio:
+        serve = getattr(modwire_trio, "serve_" + name.removesuffix("Server").lower())
+        port, *host = arguments
+        options = {**options, **({"host": host[0]} if host else {})}
+
+        async def run() -> None:
+            with trio.fail_after(5):
+                await serve(Units({}), port, **options)
+
+        trio.run(run)
+        return
+    elif name in SERVERS:
+        arguments = (Units({}), arguments[::-1] if arguments[1:] else arguments[0])
+    getattr(package, name)(*arguments, **options)
 
 
-@pytest.mark.parametrize(("name", "args", "kwargs", "kind"), WRONG_CLIENTS)
-def test_wrong_arguments_of_clients(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], kind: type[Exception]
+@pytest.mark.parametrize(("name", "arguments", "options", "kind"), WRONG)
+def test_wrong_arguments(
+    name: str, arguments: tuple[Any, ...], options: dict[str, Any], kind: type[Exception]
 ) -> None:
-    ours = _refusal(modwire_sync, name, args, kwargs)
-    assert type(ours) is kind
+    refusals: list[tuple[object, str]] = []
     for package in PACKAGES.values():
-        theirs = _refusal(package, name, args, kwargs)
-        assert type(theirs) is kind
-        assert str(theirs) == str(ours)
+        with pytest.raises(kind) as caught:
+            use(package, name, arguments, options)
+        refusals.append((type(caught.value), str(caught.value)))
+    assert refusals == [(kind, refusals[0][1])] * len(PACKAGES)
 
 
-WRONG_GATEWAYS: list[tuple[tuple[Any, ...], dict[str, Any], type[Exception]]] = [
-    ((17,), {}, TypeError),
-    (({1: 0},), {}, ValueError),
-    (({256: 1},), {}, ValueError),
-    (("1",), {}, ValueError),
-    ((["x"],), {}, ValueError),
-    ((5.0,), {}, TypeError),
-    ((), {"timeout": 0}, ValueError),
-    ((), {"timeout": "1"}, ValueError),
-    ((), {"queue": 0}, ValueError),
-    ((), {"queue": 1.5}, ValueError),
-    ((), {"patience": 0}, ValueError),
-    ((), {"pause": float("nan")}, ValueError),
-    ((), {"longest_pause": 0.5}, ValueError),
-]
-
-
-@pytest.mark.parametrize(("args", "kwargs", "kind"), WRONG_GATEWAYS)
-def test_wrong_arguments_of_gateways(
-    args: tuple[Any, ...], kwargs: dict[str, Any], kind: type[Exception]
-) -> None:
-    def refusal(package: Any) -> Exception:
-        return _refusal(package, "Gateway", (package.TcpClient("127.0.0.1"), *args), kwargs)
-
-    ours = refusal(modwire_sync)
-    assert type(ours) is kind
-    for package in PACKAGES.values():
-        theirs = refusal(package)
-        assert (type(theirs), str(theirs)) == (kind, str(ours))
-
-
-@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent, modwire_trio])
+@pytest.mark.parametrize("package", PACKAGES.values())
 def test_a_gateway_takes_the_clients_of_its_own_package(package: Any) -> None:
-    others = {modwire_sync, modwire_gevent, modwire_trio} - {package}
+    others = [each for each in PACKAGES.values() if each is not package]
     for line in (17, None, *(other.TcpClient("127.0.0.1") for other in others)):
         with pytest.raises(TypeError, match=f"^line must be a client of {package.__name__}, got "):
             package.Gateway(line)
@@ -376,50 +297,3 @@ def test_a_gateway_takes_the_clients_of_its_own_package(package: Any) -> None:
     with pytest.raises(ValueError, match="^unit 1 is in use already$"):
         made.add_line(package.TcpClient("127.0.0.1"), [1])
     assert repr(made) == "<Gateway [1]>"
-
-
-WRONG_SERVERS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
-    ("TcpServer", ("127.0.0.1", 70000), {}, ValueError),
-    ("TcpServer", ("127.0.0.1", 0), {"max_connections": 0}, ValueError),
-    ("TcpServer", ("127.0.0.1", 0), {"idle_timeout": 0}, ValueError),
-    ("TcpServer", ("127.0.0.1", 0), {"allow": "127.0.0.1"}, ValueError),
-    ("TcpServer", ("127.0.0.1", 0), {"allow": ["127.0.0.1/8"]}, ValueError),
-    ("TcpServer", ("127.0.0.1", 0), {"workers": 0}, ValueError),
-    ("TcpServer", ("127.0.0.1", 0), {"authorize": 5}, TypeError),
-    ("TcpServer", ("127.0.0.1", 0), {"on_call": "x"}, TypeError),
-    ("TcpServer", ("127.0.0.1", 0), {"framing": "rtu"}, TypeError),
-    ("UdpServer", ("127.0.0.1", -1), {}, ValueError),
-    ("UdpServer", ("127.0.0.1", 0), {"max_calls": 0}, ValueError),
-    ("SerialServer", ("/dev/null",), {"parity": "X"}, ValueError),
-    ("SerialServer", ("/dev/null",), {"bytesize": 9}, ValueError),
-    ("SerialServer", ("/dev/null",), {"workers": 0}, ValueError),
-]
-_SERVE: dict[str, Callable[..., Any]] = {
-    "TcpServer": modwire_trio.serve_tcp,
-    "UdpServer": modwire_trio.serve_udp,
-    "SerialServer": modwire_trio.serve_serial,
-}
-
-
-@pytest.mark.parametrize(("name", "address", "kwargs", "kind"), WRONG_SERVERS)
-def test_wrong_arguments_of_servers(
-    name: str, address: tuple[Any, ...], kwargs: dict[str, Any], kind: type[Exception]
-) -> None:
-    import trio
-
-    where = address[0] if name == "SerialServer" else address
-    ours = _refusal(modwire_sync, name, (Units({}), where), kwargs)
-    assert type(ours) is kind
-    theirs = _refusal(modwire_gevent, name, (Units({}), where), kwargs)
-    assert (type(theirs), str(theirs)) == (kind, str(ours))
-
-    async def serve() -> None:
-        with trio.fail_after(5):
-            if name == "SerialServer":
-                await _SERVE[name](Units({}), *address, **kwargs)
-            else:
-                await _SERVE[name](Units({}), address[1], host=address[0], **kwargs)
-
-    with pytest.raises(kind) as caught:
-        trio.run(serve)
-    assert (type(caught.value), str(caught.value)) == (kind, str(ours))

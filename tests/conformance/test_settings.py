@@ -22,7 +22,6 @@ from modwire import (
     silent_interval,
 )
 from modwire.calls import BlockingCalls
-from modwire.gateway.units import GatewayUnits
 from modwire.planner import PlanLimits
 from modwire.serial_settings import SerialSettings
 
@@ -201,12 +200,20 @@ def of_servers() -> Iterator[Case]:
     good, bad = [0.001, 1, 1e300, INF], [0, -1, NAN, -INF, *NO_NUMBERS]
     sentence = "idle_timeout must be greater than 0 seconds, got {}"
     yield Case(name, "tcp", ways | tcp_servers(name), good, bad, sentence)
-    ways = {"Gateway": lambda value: GatewayUnits(patience=value)}
+    ways = {
+        "Gateway": lambda value: modwire_sync.Gateway(
+            modwire_sync.TcpClient("meter"), patience=value
+        )
+    }
     yield Case("patience", "gateway", ways, GOOD_TIMES, BAD_TIMES, of_time("patience"))
     counts = {
         "workers": tcp_servers("workers"),
         "max_connections": tcp_servers("max_connections"),
-        "queue": {"Gateway": lambda value: GatewayUnits(queue=value)},
+        "queue": {
+            "Gateway": lambda value: modwire_sync.Gateway(
+                modwire_sync.TcpClient("meter"), queue=value
+            )
+        },
     }
     for name, ways in counts.items():
         sentence = f"{name} must be a whole number, at least 1, got {{}}"

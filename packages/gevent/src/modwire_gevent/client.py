@@ -64,14 +64,10 @@ class Client(BlockingClientBase, BlockingCalls):
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
-        """Send `request` to `unit`, wait `timeout` seconds at most, and return its response.
+        """Send `request` and return its response, as `BlockingCalls` describes it.
 
-        None stands for the client's own unit and timeout; the time counts from when the request is
-        sent, which waits for a free line and for a new link to be opened. A request that is never
-        answered, a broadcast or function 8, sub-function 4, returns None once it is sent.
-
-        Raises an `ExceptionResponseError` if the device refuses, `ResponseTimeoutError`,
-        `InvalidResponseError`, or `ConnectionLostError`.
+        The timeout counts from when the request is sent, which waits for a free line and for a
+        new link to be opened. Raises `ConnectionLostError` too.
         """
         turns = self._turns
         is_repeated = False

@@ -29,8 +29,7 @@ class BlockingCalls:
     ) -> ResponseT:
         """Send `request` to `unit` and return its response, which may take `timeout` seconds.
 
-        A request that is never answered, a broadcast or function 8, sub-function 4, returns None
-        once it is sent.
+        Returns None once sent if there is no answer: a broadcast, or function 8, sub-function 4.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define call(request, *, unit=None, timeout=None)"
@@ -67,7 +66,7 @@ class BlockingCalls:
     def write_coil(
         self, address: int, value: bool, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
-        """Function 5: set the coil at `address` to ON (True) or OFF (section 6.5)."""
+        """Function 5: set the coil at `address` to `value`, True is ON (section 6.5)."""
         request = messages.WriteSingleCoilRequest(address, value)
         self.call(request, unit=unit, timeout=timeout)
 
@@ -129,7 +128,10 @@ class BlockingCalls:
         unit: int | None = None,
         timeout: float | None = None,
     ) -> list[int]:
-        """Function 23: write 1..121 holding registers, then read 1..125, in one request (6.17)."""
+        """Function 23: write holding registers, then read some, in one request (section 6.17).
+
+        `values` (1..121) go to `write_address`, `read_count` (1..125) come from `read_address`.
+        """
         request = messages.ReadWriteMultipleRegistersRequest(
             read_address, read_count, write_address, values
         )
@@ -230,7 +232,7 @@ class BlockingCalls:
     def canopen_general_reference(
         self, data: bytes, *, unit: int | None = None, timeout: float | None = None
     ) -> bytes:
-        """Function 43/13: send at most 251 bytes of CANopen (CiA 309-2), return as many (6.20)."""
+        """Function 43/13: exchange CANopen `data` (CiA 309-2), to 251 bytes each way (6.20)."""
         request = messages.CanopenGeneralReferenceRequest(data)
         return self.call(request, unit=unit, timeout=timeout).data
 
@@ -248,7 +250,7 @@ class BlockingCalls:
         unit: int | None = None,
         timeout: float | None = None,
     ) -> list[int]:
-        """Function 8, sub-function 0: test the line by an echo of one word or of 1 to 125 (6.8)."""
+        """Function 8, sub-function 0: test the line by an echo of `data`, 1 to 125 words (6.8)."""
         return list(self._diagnose(Sub.RETURN_QUERY_DATA, unit, timeout, data).data)
 
     def restart_communications(
@@ -271,7 +273,7 @@ class BlockingCalls:
     def change_ascii_input_delimiter(
         self, delimiter: str, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
-        """Function 8, sub-function 3: end ASCII frames by an ASCII character, not by LF (6.8)."""
+        """Function 8, sub-function 3: end ASCII frames by `delimiter` instead of LF (6.8)."""
         data = delimiter_word(delimiter)
         self._diagnose(Sub.CHANGE_ASCII_INPUT_DELIMITER, unit, timeout, data)
 
@@ -391,5 +393,4 @@ class BlockingCalls:
     def _diagnose(
         self, sub: Sub, unit: int | None, timeout: float | None, data: int | Sequence[int] = 0
     ) -> messages.DiagnosticsResponse:
-        request = messages.DiagnosticsRequest(sub, data)
-        return self.call(request, unit=unit, timeout=timeout)
+        return self.call(messages.DiagnosticsRequest(sub, data), unit=unit, timeout=timeout)

@@ -77,6 +77,7 @@ class BlockingClientBase(ClientBase):
     """
 
     def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        """Make a client for `framing` with these `options`; a subclass opens the link."""
         self._set_up(name, framing, options)
 
     def _open(self, unit: int | None, timeout: float | None) -> None:

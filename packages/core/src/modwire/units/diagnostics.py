@@ -234,7 +234,7 @@ class Communication:
         return _IN_LISTEN_ONLY if self._listen_only else 0
 
     def restart(self, *, clear_log: bool = False) -> None:
-        """Leave listen-only mode and clear the counters, and the log if asked to (FC8, 1)."""
+        """Leave listen-only mode and clear the counters; `clear_log`: the log too (FC8, 1)."""
         self._reset_counters()
         self.overrun_flag = False
         self._listen_only = False
@@ -292,7 +292,7 @@ class Communication:
 
         `data` are the words of the request, already checked by the message. Restarting and
         clearing the counters come after the answer, when the request that asked for it is done.
-        Raises `IllegalFunctionError` for a sub-function that is not known; a subclass may know
+        Raises `IllegalFunctionError` for a `sub_function` that is not known; a subclass may know
         more. 21 is the Modbus Plus one of older documents: 3 gets the statistics, 4 clears them.
         """
         read = _READINGS.get(sub_function)

@@ -210,7 +210,7 @@ class BaseUnit(Datastore, Communication):
     def refuse(
         self, error: InvalidRequestError, *, broadcast: bool = False
     ) -> ExceptionResponse | None:
-        """Return the response to a request that is not executed, or None for silence."""
+        """Return the response to a request refused for `error`, or None for silence."""
         self._message_received(broadcast)
         if self._listen_only:
             self._message_done(success=False, answered=False)
@@ -257,7 +257,10 @@ class BaseUnit(Datastore, Communication):
     # What requests ask for beside the tables and the communication.
 
     def check_file(self, file: int, record: int, count: int, *, write: bool = False) -> None:
-        """Raise `IllegalDataAddressError` unless the file has these records (section 6.14)."""
+        """Raise `IllegalDataAddressError` unless the file has these records (section 6.14).
+
+        With `write` they must be writable too.
+        """
         block = self.files.get(file)
         if block is None:
             raise IllegalDataAddressError(detail=f"file {file} does not exist")
@@ -276,7 +279,7 @@ class BaseUnit(Datastore, Communication):
         return self.files[file].read_registers(record, count)
 
     def write_file(self, file: int, record: int, data: bytes) -> None:
-        """Write records from big-endian bytes; raises like `check_file`."""
+        """Write records from `data`, big-endian bytes; raises like `check_file`."""
         self.check_file(file, record, len(data) >> 1, write=True)
         self.files[file].write_registers(record, data)
 

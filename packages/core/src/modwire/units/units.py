@@ -63,7 +63,10 @@ class Units:
         """`client` will take no answer: a gateway forgets what it has not begun for it."""
 
     def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
-        """Tell all units of damaged frames on the line (CRC, LRC, parity, overrun, too short)."""
+        """Tell all units of `count` damaged frames on the line (CRC, LRC, parity, too short).
+
+        `overrun`: one of them lost characters.
+        """
         for unit in self:
             unit.communication_error(count, overrun=overrun)
 
