@@ -2,7 +2,7 @@
 #   make demo    the main job: serve a small energy meter, read it over TCP and RTU, then show it
 #                alive on a page until Ctrl+C; `make demo ONCE=1` checks that page and ends
 #   make test    lint, then every test
-#   make lint    ruff, mypy --strict, pyright
+#   make lint    ruff, the layers of core, mypy --strict, pyright
 #   make tox     the tests of each package with that package's own dependencies alone
 #   make bench   the benchmarks; their table is in benchmarks/README.md
 # Another interpreter: make PYTHON=/path/to/python3.13 test (after `make clean`).
@@ -35,6 +35,7 @@ test: lint
 lint: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 	$(PY) -m mypy
 	$(PY) -m pyright --pythonpath $(PY)
 

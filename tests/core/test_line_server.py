@@ -69,7 +69,7 @@ class Line:
     def wait(self, seconds: float) -> bytes:
         """Let time pass, and call the server at each of its deadlines; return what it sends."""
         end = self.now + seconds
-        sent = b""
+        sent = self.server.handle_timeout(self.now) if self.server.deadline() is not None else b""
         while (deadline := self.server.deadline()) is not None and deadline <= end:
             assert deadline >= self.now - SILENCE, "a deadline that has passed would be a spin"
             self.now = max(self.now, deadline)
@@ -112,16 +112,16 @@ def test_an_answer_waits_for_silence_and_every_byte_begins_it_anew() -> None:
     assert not line.server.is_idle
     line.now += SILENCE / 2
     line.hear(b"\x09")  # another device begins to speak
-    assert line.server.data_to_send(line.now + SILENCE / 2) == b""
-    assert line.server.data_to_send(line.now + SILENCE) == ANSWER
-    assert line.server.data_to_send(line.now + SILENCE) == b""
+    assert line.server.handle_timeout(line.now + SILENCE / 2) == b""
+    assert line.server.handle_timeout(line.now + SILENCE) == ANSWER
+    assert line.server.handle_timeout(line.now + SILENCE) == b""
 
 
 def test_what_only_silence_ends_is_answered_after_it() -> None:
     line = Line()
     echo = rtu("080000a537")
     line.hear(echo)
-    assert line.server.data_to_send(line.now + SILENCE) == b""
+    assert line.server.handle_timeout(line.now + SILENCE) == b""
     assert line.wait(SILENCE + TOLERANCE + 0.001) == echo
 
 

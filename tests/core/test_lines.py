@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from modwire import AsciiFraming, BinaryFraming, ClientOptions, Framing, RtuFraming, TcpFraming
+from modwire.client.options import serial_client_options
 from modwire.serial_settings import SERIAL_TOLERANCE, SerialSettings
 
 DEFAULTS: dict[str, Any] = {
@@ -109,31 +110,36 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_an_answer_has_the_time_that_its_characters_take() -> None:
-    options = SerialSettings(RtuFraming, baudrate=1200).client_options(**DEFAULTS)
+    options = serial_client_options(SerialSettings(RtuFraming, baudrate=1200), **DEFAULTS)
     assert options.response_timeout == pytest.approx(1.0 + 256 * 11 / 1200)
     assert options.silence == pytest.approx(38.5 / 1200)
     assert options.tolerance == SERIAL_TOLERANCE
 
 
 def test_the_arguments_of_a_client_arrive_in_its_options() -> None:
-    options = SerialSettings(RtuFraming).client_options(
-        unit=17, timeout=0.5, retries=3, suppress_echo=True, options=None
+    options = serial_client_options(
+        SerialSettings(RtuFraming),
+        unit=17,
+        timeout=0.5,
+        retries=3,
+        suppress_echo=True,
+        options=None,
     )
     assert (options.unit, options.response_timeout, options.retries) == (17, 0.5, 3)
     assert options.suppress_echo is True
     with pytest.raises(ValueError, match="timeout must be greater than 0 seconds"):
-        SerialSettings(RtuFraming).client_options(**DEFAULTS | {"timeout": 0})
+        serial_client_options(SerialSettings(RtuFraming), **DEFAULTS | {"timeout": 0})
 
 
 def test_options_take_the_place_of_arguments_and_not_both() -> None:
     settings = SerialSettings(RtuFraming)
     options = ClientOptions(unit=3, silence=0.0, retries=2)
-    taken = settings.client_options(**DEFAULTS | {"options": options})
+    taken = serial_client_options(settings, **DEFAULTS | {"options": options})
     assert (taken.unit, taken.retries) == (3, 2)
     assert (taken.silence, taken.tolerance) == (settings.silence, SERIAL_TOLERANCE)
     patient = ClientOptions(silence=0.5, tolerance=0.25)
-    taken = settings.client_options(**DEFAULTS | {"options": patient})
+    taken = serial_client_options(settings, **DEFAULTS | {"options": patient})
     assert (taken.silence, taken.tolerance) == (0.5, 0.25)
     for argument in ({"unit": 2}, {"timeout": 2.0}, {"retries": 1}, {"suppress_echo": True}):
         with pytest.raises(ValueError, match="must be left out beside options, which have them"):
-            settings.client_options(**DEFAULTS | argument | {"options": options})
+            serial_client_options(settings, **DEFAULTS | argument | {"options": options})

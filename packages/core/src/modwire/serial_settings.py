@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol, TypedDict
 
-from .client.options import ClientOptions
 from .framing.ascii import AsciiFraming
 from .framing.base import Framing
 from .immutable import Immutable, set_field
-from .options import check_default_unit, check_options, silent_interval
+from .options import silent_interval
 
 SERIAL_TOLERANCE = 0.02
 """Seconds of silence that operating systems and USB adapters may put inside a frame."""
-
-_MAX_ADU = 256  # characters that must fit into the default timeout
 
 
 class Rs485Settings(Protocol):
@@ -105,40 +102,3 @@ class SerialSettings(Immutable):
             "parity": "N" if is_terminal else self.parity,
             "stopbits": self.stopbits,
         }
-
-    def client_options(
-        self,
-        *,
-        unit: int,
-        timeout: float | None,
-        retries: int,
-        suppress_echo: bool,
-        options: ClientOptions | None,
-    ) -> ClientOptions:
-        """Return the options of a client on this line: its own arguments, or `options` instead.
-
-        If `timeout` is None, an answer has 1 second and the time that 256 characters take. The
-        silence and the tolerance of `options` are raised to what the line needs. Raises
-        ValueError for an argument out of range, and for one given together with `options`.
-        """
-        if options is None:
-            if timeout is None:
-                timeout = 1.0 + _MAX_ADU * self.character_time
-            return ClientOptions(
-                unit=check_default_unit(unit, self.framing),
-                response_timeout=timeout,
-                retries=retries,
-                suppress_echo=suppress_echo,
-                silence=self.silence,
-                tolerance=SERIAL_TOLERANCE,
-            )
-        if (unit, timeout, retries, suppress_echo) != (1, None, 0, False):
-            raise ValueError(
-                "unit, timeout, retries and suppress_echo must be left out beside options, "
-                "which have them"
-            )
-        check_options(options, ClientOptions)
-        return options.replace(
-            silence=max(options.silence, self.silence),
-            tolerance=max(options.tolerance, SERIAL_TOLERANCE),
-        )

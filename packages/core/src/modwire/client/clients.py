@@ -15,7 +15,7 @@ from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
 from ..options import check_timeout
 from ..serial_settings import SerialSettings
-from .options import network_client_options
+from .options import network_client_options, serial_client_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,7 +260,8 @@ class SerialClientBase(ClientBase):
         settings = SerialSettings(
             framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
         )
-        options = settings.client_options(
+        options = serial_client_options(
+            settings,
             unit=unit,
             timeout=timeout,
             retries=retries,

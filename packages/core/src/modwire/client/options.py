@@ -1,4 +1,4 @@
-"""`ClientOptions`, and how the arguments of a client over a network become options."""
+"""`ClientOptions`, and how the arguments of a client become options."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ from ..options import (
     check_timeout,
     check_unit,
 )
+from ..serial_settings import SERIAL_TOLERANCE
 
 if TYPE_CHECKING:
     from ..messages.decoder import Decoder
+    from ..serial_settings import SerialSettings
 
+_MAX_ADU = 256  # characters that must fit into the default timeout of a serial line
 MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 
 STREAM_CLIENT_TOLERANCE = 0.05
@@ -125,3 +128,41 @@ def network_client_options(
         )
     check_options(options, ClientOptions)
     return options.replace(tolerance=max(options.tolerance, STREAM_CLIENT_TOLERANCE))
+
+
+def serial_client_options(
+    settings: SerialSettings,
+    *,
+    unit: int,
+    timeout: float | None,
+    retries: int,
+    suppress_echo: bool,
+    options: ClientOptions | None,
+) -> ClientOptions:
+    """Return the options of a client on a serial line: its own arguments, or `options` instead.
+
+    If `timeout` is None, an answer has 1 second and the time that 256 characters take. The silence
+    and the tolerance of `options` are raised to what the line needs. Raises ValueError for an
+    argument out of range, and for one given together with `options`.
+    """
+    if options is None:
+        if timeout is None:
+            timeout = 1.0 + _MAX_ADU * settings.character_time
+        return ClientOptions(
+            unit=check_default_unit(unit, settings.framing),
+            response_timeout=timeout,
+            retries=retries,
+            suppress_echo=suppress_echo,
+            silence=settings.silence,
+            tolerance=SERIAL_TOLERANCE,
+        )
+    if (unit, timeout, retries, suppress_echo) != (1, None, 0, False):
+        raise ValueError(
+            "unit, timeout, retries and suppress_echo must be left out beside options, "
+            "which have them"
+        )
+    check_options(options, ClientOptions)
+    return options.replace(
+        silence=max(options.silence, settings.silence),
+        tolerance=max(options.tolerance, SERIAL_TOLERANCE),
+    )

@@ -39,12 +39,13 @@ class TcpFraming(Framing):
             return
         at = 0
         size = len(data)
+        append = self.frames.append
         while size - at >= 8:
             transaction, protocol, length, unit = _unpack(data, at)
             end = at + 6 + length
             if protocol or not 2 <= length <= 254 or end > size:
                 break
-            self.frames.append(new_frame(Frame, (unit, transaction, data[at + 7 : end])))
+            append(new_frame(Frame, (unit, transaction, data[at + 7 : end])))
             if end == size:
                 return
             at = end

@@ -83,11 +83,8 @@ class Connection:
         self.heard = protocol.heard = now
         framing = protocol.framing
         framing.receive_data(data, now)
-        frames, units = framing.frames, self.units
-        if len(frames) > 1:
-            self.unsent = protocol.answer_all(units)
-        elif frames:
-            self.unsent = protocol.answer_next(units) or b""
+        answers = protocol.answers(self.units)
+        self.unsent = answers[0] if len(answers) == 1 else b"".join(answers)
 
     def take_call(self) -> Call | None:
         """Return the call to execute, which `finish` ends."""

@@ -81,20 +81,19 @@ class LineServer:
         while frames:
             if isinstance(frames[0], FrameError):
                 self._note_overruns()
-            answer: bytes | None
             try:
-                answer = protocol.answer_next(self.units)
+                answers = protocol.answers(self.units, only_one=True)
             except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
                 protocol.executor.report(RawRequest(0), error)
                 continue
-            if answer is None and not protocol.has_call:
+            if not (answers or protocol.has_call):
                 return
             # Even a request to another device: this one's answer would go into that exchange.
             self._is_given_up = True
             if self._answer:
                 self._on_drop("an answer was not sent: another request came first")
-            self._answer = answer or b""
-            if answer is None:
+            self._answer = answers[0] if answers else b""
+            if not answers:
                 self._take_call()
 
     def deadline(self) -> float | None:

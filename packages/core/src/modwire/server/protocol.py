@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ..units.units import Units
     from .options import OnAnswer, OnConnection
 
+_NEVER = Waits.NEVER
+
 
 class ServerProtocol:
     """A server on one connection or line, without the link.
@@ -183,50 +185,55 @@ class ServerProtocol:
         Stops in front of a request to a unit that waits; a broadcast goes to all units, so one of
         them is enough.
         """
-        answers: list[bytes] = []
-        while (answer := self.answer_next(units)) is not None:
-            answers.append(answer)
-        return b"".join(answers)
+        return b"".join(self.answers(units))
 
-    def answer_next(self, units: Units) -> bytes | None:
-        """Execute the next request. Return its answer, b"" for silence, or None.
+    def answers(self, units: Units, *, only_one: bool = False) -> list[bytes]:
+        """Execute the requests that are complete, or `only_one`. Return the answer to each.
 
-        None means that there is no complete request, or that the next one is to a unit that waits.
+        An answer is b"" for silence. Stops as `answer_all` does.
         """
+        answers: list[bytes] = []
+        if self.has_call or self._is_dropped:
+            return answers
         frames = self.framing.frames
-        while frames and not (self.has_call or self._is_dropped):
+        get, bus, executor = units.by_id.get, units.bus, self.executor
+        is_serial, hears_echo = self._is_serial, self.options.suppress_echo
+        may_answer_reads, wrap = self._may_answer_reads, self._wrap
+        while frames:
             found = frames.popleft()
-            if type(found) is Frame and found.pdu[0] < 0x80 and not self._echo:
-                frame = found
-            else:
-                other = self._request_in(found)
+            if type(found) is not Frame or found[2][0] >= 0x80 or hears_echo:
+                request = self._request_in(found)
                 self.tell(units)
-                if other is None:
+                if request is None:
                     continue
-                frame = other
-            unit_id, transaction, pdu = frame
-            executor = self.executor
-            unit = units.by_id.get(unit_id) or executor.find(unit_id, units)
-            if self._is_serial and not unit_id:
+                found = request
+            unit_id, transaction, pdu = found
+            unit = get(unit_id) or executor.find(unit_id, units)
+            if is_serial and not unit_id:
                 if units.wait:
-                    self._stop_at(frame)
-                    return None
-                call = self._call(frame)
-                return self.answer(call, executor.execute(call, units))
-            if unit is not None and unit.waits is not Waits.NEVER:
-                self._stop_at(frame)
-                return None
-            units.bus.messages += 1
-            if unit is None:
-                return b""  # it is for another device, or for none
-            if pdu[0] <= 4 and self._may_answer_reads:
-                answer = unit.answer_read(pdu)
-                if answer is not None:
+                    self._stop_at(found)
+                    break
+                call = self._call(found)
+                answers.append(self.answer(call, executor.execute(call, units)))
+            elif unit is None:
+                bus.messages += 1
+                answers.append(b"")  # it is for another device, or for none
+            elif unit.waits is not _NEVER:
+                self._stop_at(found)
+                break
+            else:
+                bus.messages += 1
+                if may_answer_reads and pdu[0] <= 4 and (answer := unit.answer_read(pdu)):
                     self.requests += 1
-                    return self._wrap(unit_id, transaction, answer)
-            call = self._call(frame)
-            return self.answer(call, executor.execute_on(unit, call))
-        return None
+                    answers.append(wrap(unit_id, transaction, answer))
+                else:
+                    call = self._call(found)
+                    answers.append(self.answer(call, executor.execute_on(unit, call)))
+                    if self._is_dropped:
+                        break
+            if only_one:
+                break
+        return answers
 
     def _stop_at(self, frame: Frame) -> None:
         """Leave a request to `next_call`."""
