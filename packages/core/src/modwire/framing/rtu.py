@@ -68,8 +68,7 @@ class RtuFraming(Framing):
         ):
             self.frames.append(new_frame(Frame, (unit, 0, data[1:-2])))
             return
-        at = 0
-        size = len(data)
+        at, size = 0, len(data)
         own, other = self._own_rules, self._other_rules
         while size - at >= MIN_ADU:
             rule = own[data[at + 1]]
@@ -108,8 +107,7 @@ class RtuFraming(Framing):
         if silent:
             self._noise += size - at
             at = size
-            if self._noise:
-                self._report_noise()
+            self._report_noise()
         self._buffer = data[at:]
 
     def deadline(self) -> float | None:
@@ -159,13 +157,13 @@ class RtuFraming(Framing):
         return _BAD
 
     def _append(self, body: bytes, kind: type[Frame]) -> None:
-        if self._noise:
-            self._report_noise()
+        self._report_noise()
         self.frames.append(kind(body[0], 0, body[1:-2]))
 
     def _report_noise(self) -> None:
-        self.frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
-        self._noise = 0
+        if self._noise:
+            self.frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
+            self._noise = 0
 
     def reset(self) -> None:
         super().reset()

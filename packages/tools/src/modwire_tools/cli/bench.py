@@ -78,13 +78,7 @@ def bench(
     if duration is not None and requests is not None:
         raise WrongArgumentError("--duration and --requests exclude each other, take one of them")
     seconds = None if requests is not None else duration or Seconds(5)
-    if pipeline > 1 and endpoint.framing != "tcp":
-        raise WrongArgumentError(
-            "--pipeline needs frames with transaction ids, which Modbus/TCP has: "
-            f"leave it out for {endpoint.framing}"
-        )
-    if concurrency > 1 and endpoint.transport == "serial":
-        raise WrongArgumentError("--concurrency must be 1 on a serial port, which is opened once")
+    _check_load(endpoint, pipeline, concurrency)
     check_no_broadcast(endpoint, asked)
     place = address or Place("holding_registers", 0)
     with argument("--address, --count"):
@@ -132,6 +126,16 @@ def bench(
     if not measured.answered:
         kinds = ", ".join(measured.errors) or "no request was made"
         raise FailedError(f"{endpoint}: nothing was answered: {kinds}; try `modwire read` first")
+
+
+def _check_load(endpoint: Endpoint, pipeline: int, concurrency: int) -> None:
+    if pipeline > 1 and endpoint.framing != "tcp":
+        raise WrongArgumentError(
+            "--pipeline needs frames with transaction ids, which Modbus/TCP has: "
+            f"leave it out for {endpoint.framing}"
+        )
+    if concurrency > 1 and endpoint.transport == "serial":
+        raise WrongArgumentError("--concurrency must be 1 on a serial port, which is opened once")
 
 
 def _client(place: Endpoint, in_flight: int) -> Client:

@@ -95,20 +95,7 @@ async def _start(
     endpoint = listen.endpoint
     framing = FRAMINGS[endpoint.framing]
     if endpoint.transport == "serial":
-        await nursery.start(
-            partial(
-                serve_serial,
-                units,
-                endpoint.path,
-                framing=framing,
-                baudrate=endpoint.baudrate,
-                bytesize=endpoint.bytesize,
-                parity=endpoint.parity,
-                stopbits=endpoint.stopbits,
-                options=options,
-                grace=_GRACE,
-            )
-        )
+        await _start_serial(nursery, units, endpoint, options)
         return str(listen)
     if endpoint.transport == "unix":
         await nursery.start(
@@ -155,3 +142,22 @@ async def _start(
             )
         )
     return listen.named(address[1])
+
+
+async def _start_serial(
+    nursery: trio.Nursery, units: Units, endpoint: Endpoint, options: ServerOptions
+) -> None:
+    await nursery.start(
+        partial(
+            serve_serial,
+            units,
+            endpoint.path,
+            framing=FRAMINGS[endpoint.framing],
+            baudrate=endpoint.baudrate,
+            bytesize=endpoint.bytesize,
+            parity=endpoint.parity,
+            stopbits=endpoint.stopbits,
+            options=options,
+            grace=_GRACE,
+        )
+    )
