@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from modwire.calls import AsyncCalls, BlockingCalls
-from modwire.errors import InvalidResponseError
-from modwire.messages.base import Request, Response
+from modwire.messages.base import Response
 from modwire.messages.bit_access import (
     ReadCoilsRequest,
     ReadCoilsResponse,
@@ -73,84 +72,7 @@ from modwire.messages.register_operations import (
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 
-ResponseT = TypeVar("ResponseT", bound=Response)
-
-
-class Asked(NamedTuple):
-    """What a call was given."""
-
-    request: AnyRequest
-    unit: int | None
-    timeout: float | None
-
-
-class Line:
-    """A device that answers with the responses it was made with, and remembers what was asked."""
-
-    def __init__(self, responses: Sequence[Response | None]) -> None:
-        self.asked: list[Asked] = []
-        self.responses: Iterator[Response | None] = iter(responses)
-
-    def answer(
-        self, request: Request[ResponseT], unit: int | None, timeout: float | None
-    ) -> ResponseT:
-        self.asked.append(Asked(request, unit, timeout))
-        response = next(self.responses)
-        # The round trip over the wire proves that the response can be an answer to the request.
-        return None if response is None else request.decode_response(response.encode())  # type: ignore[return-value]
-
-
-class Blocking(BlockingCalls):
-    """A blocking client of a `Line`."""
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-
-    def call(
-        self,
-        request: Request[ResponseT],
-        *,
-        unit: int | None = None,
-        timeout: float | None = None,
-    ) -> ResponseT:
-        return self.line.answer(request, unit, timeout)
-
-
-class Async(AsyncCalls):
-    """An async client of a `Line`, which never has to wait."""
-
-    def __init__(self, line: Line) -> None:
-        self.line = line
-
-    async def call(
-        self,
-        request: Request[ResponseT],
-        *,
-        unit: int | None = None,
-        timeout: float | None = None,
-    ) -> ResponseT:
-        return self.line.answer(request, unit, timeout)
-
-
-def run(coroutine: Coroutine[Any, Any, object]) -> object:
-    """What a coroutine returns that waits for nothing."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("the coroutine waits for something")
-
-
-def ask_blocking(line: Line, name: str, *arguments: object, **options: object) -> object:
-    return getattr(Blocking(line), name)(*arguments, **options)
-
-
-def ask_async(line: Line, name: str, *arguments: object, **options: object) -> object:
-    return run(getattr(Async(line), name)(*arguments, **options))
-
-
-Ask = Callable[..., object]
-both = pytest.mark.parametrize("ask", [ask_blocking, ask_async])
+from call_line import Ask, Line, both
 
 
 class Case(NamedTuple):
@@ -424,115 +346,3 @@ def test_the_help_of_every_method_lists_the_errors_that_it_raises(name: str, cal
         "InvalidResponseError",
         "ConnectionLostError",
     ]
-
-
-@both
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("write_coil", (172, True)),
-        ("write_register", (1, 3)),
-        ("write_coils", (19, [True])),
-        ("write_registers", (1, [10])),
-        ("mask_write_register", (4, 1, 2)),
-        ("write_file_record", (4, 7, [1])),
-        ("restart_communications", ()),
-        ("clear_counters", ()),
-    ],
-)
-def test_a_write_can_be_broadcast(ask: Ask, name: str, arguments: tuple[object, ...]) -> None:
-    assert ask(Line([None]), name, *arguments, unit=0) is None
-
-
-@both
-@pytest.mark.parametrize(
-    ("name", "arguments", "message"),
-    [
-        ("read_holding_registers", (0, 126), r"count must be 1..125 registers, got 126"),
-        ("write_register", (0, 65536), r"value must be 0..65535, got 65536"),
-        ("change_ascii_input_delimiter", ("ab",), "delimiter must be one ASCII character"),
-        ("change_ascii_input_delimiter", ("é",), "delimiter must be one ASCII character, got 'é'"),
-        ("read_device_identification", (5,), "1..4"),
-    ],
-)
-def test_a_wrong_argument_is_refused_before_anything_is_sent(
-    ask: Ask, name: str, arguments: tuple[object, ...], message: str
-) -> None:
-    line = Line([])
-
-    with pytest.raises(ValueError, match=message):
-        ask(line, name, *arguments)
-
-    assert line.asked == []
-
-
-def part(
-    more_follows: bool, next_object_id: int, objects: dict[int, bytes]
-) -> ReadDeviceIdentificationResponse:
-    return ReadDeviceIdentificationResponse(3, 3, more_follows, next_object_id, objects.items())
-
-
-@both
-def test_an_identification_in_several_answers_comes_whole(ask: Ask) -> None:
-    line = Line(
-        [
-            part(True, 2, {0: b"A" * 100, 1: b"B" * 100}),
-            part(True, 129, {2: b"C" * 100, 128: b"D" * 100}),
-            part(False, 0, {129: b"E" * 200}),
-        ]
-    )
-
-    objects = ask(line, "read_device_identification", 3, unit=9, timeout=0.5)
-
-    expected = {0: b"A" * 100, 1: b"B" * 100, 2: b"C" * 100, 128: b"D" * 100, 129: b"E" * 200}
-    assert objects == expected
-    assert line.asked == [
-        (ReadDeviceIdentificationRequest(3, start), 9, 0.5) for start in (0, 2, 129)
-    ]
-
-
-@both
-def test_a_stream_that_starts_again_at_0_for_an_unknown_object_is_followed(ask: Ask) -> None:
-    line = Line([part(True, 1, {0: b"A"}), part(False, 0, {1: b"B"})])
-
-    assert ask(line, "read_device_identification", 3, 85) == {0: b"A", 1: b"B"}
-
-
-@both
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [part(True, 0, {0: b"A"})],
-        [part(True, 1, {0: b"A", 1: b"B"})],
-        [part(True, 2, {0: b"A"}), part(True, 2, {})],
-        [part(True, 2, {0: b"A"}), part(True, 1, {0: b"A"})],
-    ],
-)
-def test_a_device_that_goes_round_in_a_circle_does_not_keep_the_caller(
-    ask: Ask, parts: list[Response]
-) -> None:
-    with pytest.raises(InvalidResponseError, match="next object id must be above"):
-        ask(Line(parts), "read_device_identification", 3)
-
-
-@both
-def test_an_identification_ends_after_256_answers_at_most(ask: Ask) -> None:
-    line = Line([part(True, start, {}) for start in range(1, 256)] + [part(True, 0, {})])
-
-    with pytest.raises(InvalidResponseError, match="must be above 255"):
-        ask(line, "read_device_identification", 3)
-
-    assert len(line.asked) == 256
-
-
-def test_a_subclass_without_call_is_told_what_to_write() -> None:
-    class Half(BlockingCalls):
-        pass
-
-    class HalfAsync(AsyncCalls):
-        pass
-
-    with pytest.raises(NotImplementedError, match=r"Half must define call\(request, \*, unit="):
-        Half().read_coils(0)
-    with pytest.raises(NotImplementedError, match=r"HalfAsync must define call\(request, \*, un"):
-        run(HalfAsync().read_coils(0))

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
+from limits_table import LIMITS, SMALLEST_AND_LARGEST
 from modwire import REQUESTS, ExceptionResponse, RawRequest, ReadHoldingRegistersRequest, Request
 from modwire.messages.base import Message
 from modwire.messages.fields import FIELDS, Field, FieldKind, fields_of
-
-from .test_limits import LIMITS, SMALLEST_AND_LARGEST
 
 CLASSES: list[type[Message]] = [
     each for request in REQUESTS for each in (request, request.response_type)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from limits_table import ADDRESS, FUNCTION, LIMITS, VALUE, refused, word
 from modwire.errors import InvalidRequestError, InvalidResponseError
 from modwire.messages import Request, decode_request, decode_response
 from modwire.messages.bit_access import ReadCoilsRequest
@@ -29,8 +30,6 @@ from modwire.messages.file_access import (
     WriteFileRecordRequest,
 )
 from modwire.messages.register_access import ReadHoldingRegistersRequest
-
-from .test_limits import ADDRESS, FUNCTION, LIMITS, VALUE, refused, word
 
 # File records.
 

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 import modwire
+from limits_table import SMALLEST_AND_LARGEST
 from modwire import (
     ExceptionResponse,
     ExceptionResponseError,
@@ -38,8 +39,6 @@ from worker_process import (
     answer,
     fail,
 )
-
-from .test_limits import SMALLEST_AND_LARGEST
 
 for module in pkgutil.walk_packages(modwire.__path__, "modwire."):
     importlib.import_module(module.name)

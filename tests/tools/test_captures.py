@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -20,7 +19,6 @@ from captures import (
     SLL,
     SLL2,
     START,
-    SYN,
     Connection,
     Packets,
     on_link,
@@ -28,61 +26,21 @@ from captures import (
     pcapng,
     timed,
 )
-from modwire import FRAMINGS, Decoder, Frame
-from modwire_tools.explain.capture import Capture, CaptureError, Exchange, Incident, is_capture
-
-V6 = (("fd00::1", 50000), ("fd00::2", 502))
-READ, VALUES = "0300100003", "0306000100020003"
-
-
-def frame(pdu: str, transaction: int = 1, unit: int = 1, framing: str = "tcp") -> bytes:
-    encode = FRAMINGS[framing](Decoder(), is_server=True).encode
-    return encode(Frame(unit, transaction, bytes.fromhex(pdu)))
-
-
-def analysed(
-    data: bytes, *, ports: Sequence[int] = (502,), framing: str = "tcp"
-) -> list[Exchange | Incident]:
-    return list(Capture(io.BytesIO(data), "it", ports=ports, framing=framing))
-
-
-def exchanges(packets: Sequence[bytes], step: float = 0.001, **options: object) -> list[Exchange]:
-    """The exchanges in Ethernet packets; anything else there is an error."""
-    found = analysed(pcap(timed([on_link(packet) for packet in packets], step)), **options)  # type: ignore[arg-type]
-    assert all(isinstance(each, Exchange) for each in found), found
-    return [each for each in found if isinstance(each, Exchange)]
-
-
-def told(found: Sequence[Exchange]) -> list[tuple[int, str, str]]:
-    return [(each.transaction, each.request_text, each.response_text) for each in found]
-
-
-def read(address: int) -> str:
-    return f"03{address:04x}0001"
-
-
-def value(number: int) -> str:
-    return f"0302{number:04x}"
-
-
-def conversation(connection: Connection, count: int = 3) -> list[bytes]:
-    """A handshake, and reads of the registers 0, 1, ..., which hold 100, 101, ..."""
-    return [*(connection.open() if connection.tcp else []), *reads(connection, range(count))]
-
-
-def reads(connection: Connection, numbers: Iterable[int]) -> list[bytes]:
-    packets: list[bytes] = []
-    for number in numbers:
-        packets.append(connection.send(frame(read(number), number)))
-        packets.append(connection.send(frame(value(100 + number), number), server=True))
-    return packets
-
-
-def expected(count: int = 3) -> list[tuple[int, str, str]]:
-    return [
-        (number, f"read 1 holding register from {number}", str(100 + number))
-        for number in range(count)
-    ]
+from conversations import (
+    READ,
+    V6,
+    VALUES,
+    analysed,
+    conversation,
+    exchanges,
+    expected,
+    frame,
+    read,
+    reads,
+    told,
+    value,
+)
+from modwire_tools.explain.capture import Capture, Exchange, Incident
 
 
 @pytest.mark.parametrize("write", [pcap, pcapng])
@@ -355,119 +313,3 @@ def test_exchanges_come_in_their_order_while_one_waits() -> None:
     numbers = [(each.number, file.tell()) for each in Capture(file, "it")]  # type: ignore[union-attr]
     assert [number for number, _ in numbers] == list(range(1, 102))
     assert numbers[1][1] < len(file.getvalue()) / 2
-
-
-# Files that are broken.
-
-
-def good_pcap() -> bytes:
-    return pcap(timed([on_link(packet) for packet in conversation(Connection())]))
-
-
-def good_pcapng() -> bytes:
-    return pcapng(timed([on_link(packet) for packet in conversation(Connection())]))
-
-
-@pytest.mark.parametrize("data", [b"", b"abc", b"hello, world", b"\x7fELF" * 10])
-def test_no_capture(data: bytes) -> None:
-    assert not is_capture(data[:4])
-    with pytest.raises(CaptureError, match="^it is no capture: it must be a pcap or a pcapng file"):
-        analysed(data)
-
-
-@pytest.mark.parametrize("whole", [good_pcap(), good_pcapng()], ids=["pcap", "pcapng"])
-def test_a_file_that_is_cut_off_gives_what_it_has(whole: bytes) -> None:
-    capture = Capture(io.BytesIO(whole[:-5]), "it")
-    found: list[Exchange | Incident] = []
-    with pytest.raises(CaptureError, match=r"^it is cut off in (packet 9|the block behind pack)"):
-        found.extend(capture)
-    found = []
-    capture = Capture(io.BytesIO(whole[:-5]), "it")
-    try:
-        for each in capture:
-            found.append(each)
-    except CaptureError:
-        pass
-    assert told(found) == [*expected()[:2], (2, "read 1 holding register from 2", "no answer")]  # type: ignore[arg-type]
-
-
-def test_a_packet_that_claims_too_much() -> None:
-    data = good_pcap()[:24] + bytes.fromhex("00000000 00000000 ffffffff ffffffff")
-    with pytest.raises(CaptureError, match=r"^it is broken: packet 1 claims to have 4294967295 by"):
-        analysed(data)
-
-
-@given(
-    st.sampled_from([good_pcap(), good_pcapng()]),
-    st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=8),
-    st.integers(0, 2000),
-)
-def test_any_damage_is_a_sentence_or_nothing(
-    data: bytes, changes: list[tuple[int, int]], end: int
-) -> None:
-    damaged = bytearray(data)
-    for at, byte in changes:
-        damaged[at % len(data)] = byte
-    for framing in ("tcp", "rtu"):
-        try:
-            analysed(bytes(damaged[: max(4, end)]), framing=framing)
-        except CaptureError as error:
-            assert str(error).startswith("it is ")
-            assert "\n" not in str(error)
-
-
-def test_interfaces_with_links_and_clocks_of_their_own() -> None:
-    """As mergecap writes them: dpkt's own reader would take the first one's for all."""
-    connection = Connection()
-    packets = conversation(connection)
-
-    def block(kind: int, body: bytes) -> bytes:
-        body += b"\0" * (-len(body) % 4)
-        size = (12 + len(body)).to_bytes(4, "big")
-        return kind.to_bytes(4, "big") + size + body + size
-
-    def interface(link: int, resolution: int) -> bytes:
-        option = bytes.fromhex("0009 0001") + bytes((resolution, 0, 0, 0)) + b"\0\0\0\0"
-        return block(1, link.to_bytes(2, "big") + b"\0\0" + b"\0\0\0\0" + option)
-
-    data = block(0x0A0D0D0A, bytes.fromhex("1a2b3c4d 0001 0000 ffffffffffffffff"))
-    data += interface(ETHERNET, 6) + interface(SLL, 9) + block(0x99, b"whatever")
-    for index, packet in enumerate(packets):
-        number = index % 2
-        time = (int(START) * 1000 + index) * (1_000 if number == 0 else 1_000_000)
-        linked = on_link(packet, (ETHERNET, SLL)[number])
-        header = [number, time >> 32, time & 0xFFFFFFFF, len(linked), len(linked)]
-        data += block(6, b"".join([word.to_bytes(4, "big") for word in header]) + linked)
-    found = analysed(data)
-    assert told(found) == expected()  # type: ignore[arg-type]
-    assert [each.milliseconds for each in found] == pytest.approx([1.0] * 3, abs=0.01)  # type: ignore[union-attr]
-
-
-def test_unknown_links_are_counted() -> None:
-    capture = Capture(io.BytesIO(pcap(timed([b"\0" * 40] * 3), 147)), "it")
-    assert list(capture) == []
-    assert capture.unknown_links == {147: 3}
-
-
-def test_a_syn_may_carry_nothing_but_its_number() -> None:
-    connection = Connection()
-    packets = [connection.packet(0, b"", flags=SYN)] * 3 + conversation(connection)
-    assert told(exchanges(packets)) == expected()
-
-
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client on UDP that takes a new port for each request, for ever."""
-    monkeypatch.setattr("modwire_tools.explain.capture.exchanges._MOST_CONVERSATIONS", 100)
-    packets: list[bytes] = []
-    for number in range(300):
-        connection = Connection(("10.1.0.1", 1024 + number), tcp=False)
-        packets.append(connection.send(frame(READ, 1)))
-        packets.append(connection.send(frame(VALUES, 1), server=True))
-    capture = Capture(io.BytesIO(pcap(timed([on_link(packet) for packet in packets]))), "it")
-    kept: list[int] = []
-    for exchange in capture:
-        assert isinstance(exchange, Exchange)
-        assert exchange.outcome == "ok"
-        kept.append(len(capture._conversations))
-    assert len(kept) == 300
-    assert max(kept) == 100

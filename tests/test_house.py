@@ -1,0 +1,93 @@
+"""The rules of the house: short files and functions, thin adapters, and rooms in layers."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from itertools import combinations
+from pathlib import Path
+from shutil import which
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted(ROOT.glob("packages/*/src/**/*.py"))
+TESTS = [
+    each for place in ("tests", "benchmarks") for each in sorted(ROOT.glob(f"{place}/**/*.py"))
+]
+ADAPTERS = {
+    name: ROOT / "packages" / name / "src" / f"modwire_{name}"
+    for name in ("sync", "trio", "gevent")
+}
+FILE_LINES, FUNCTION_LINES, ADAPTER_LINES = 400, 60, 2600
+LIKENESS = 0.30
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
+
+
+def test_files_are_short() -> None:
+    """A longer file is usually two rooms."""
+    counts = {str(each.relative_to(ROOT)): len(lines(each)) for each in (*SOURCES, *TESTS)}
+    assert {name: count for name, count in counts.items() if count > FILE_LINES} == {}
+
+
+def functions(file: Path) -> Iterator[tuple[str, int]]:
+    """The functions of a file, and how many lines each has.
+
+    The signature of a command is the list of its options, and its docstring their help: there the
+    lines below the docstring count.
+    """
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.lineno
+            if "modwire_tools/cli" in file.as_posix() and ast.get_docstring(node):
+                first = (node.body[0].end_lineno or first) + 1
+            yield f"{file.relative_to(ROOT)}: {node.name}", (node.end_lineno or 0) - first + 1
+
+
+def test_functions_are_short() -> None:
+    found = dict(each for file in SOURCES for each in functions(file))
+    assert {name: count for name, count in found.items() if count > FUNCTION_LINES} == {}
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_adapters_are_thin(name: str) -> None:
+    """Decisions are core's: an adapter opens, sends, receives and waits."""
+    assert 0 < sum(len(lines(each)) for each in ADAPTERS[name].rglob("*.py")) <= ADAPTER_LINES
+
+
+def likeness(file: Path, other: Path) -> float:
+    """How much of the longer file is in the other one too, line by line."""
+    ours, theirs = (
+        [line.strip() for line in lines(each) if line.strip()] for each in (file, other)
+    )
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    return sum(block.size for block in matcher.get_matching_blocks()) / max(len(ours), len(theirs))
+
+
+@pytest.mark.parametrize(("one", "other"), [*combinations(ADAPTERS, 2)])
+def test_adapters_share_little(one: str, other: str) -> None:
+    """What two adapters both need is written once, in core."""
+    alike = {
+        str(name): likeness(ADAPTERS[one] / name, ADAPTERS[other] / name)
+        for name in (file.relative_to(ADAPTERS[one]) for file in ADAPTERS[one].rglob("*.py"))
+        if name.name != "__init__.py" and (ADAPTERS[other] / name).exists()
+    }
+    assert alike
+    assert {name: share for name, share in alike.items() if share > LIKENESS} == {}
+
+
+def test_rooms_import_from_rooms_below_them() -> None:
+    """The contracts are in pyproject.toml."""
+    program = which("lint-imports", path=str(Path(sys.executable).parent))
+    if program is None:
+        pytest.skip("import-linter is missing; to install it: pip install import-linter")
+    done = subprocess.run(
+        [program, "--no-cache", "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
