@@ -7,11 +7,6 @@ is over.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..framing.frame import Frame
-
 _MOST_TRANSACTIONS = 4096
 
 
@@ -41,12 +36,12 @@ class LateReplies:
         owed = self.units.get(unit)
         return owed[1] if owed else float("-inf")
 
-    def came(self, frame: Frame) -> None:
+    def came(self, unit: int, transaction: int) -> None:
         """A frame came that answers no open request: most likely a late reply."""
-        self.transactions.pop(frame.transaction, None)
-        owed = self.units.pop(frame.unit, None)
+        self.transactions.pop(transaction, None)
+        owed = self.units.pop(unit, None)
         if owed and owed[0] > 1:
-            self.units[frame.unit] = (owed[0] - 1, owed[1])
+            self.units[unit] = (owed[0] - 1, owed[1])
 
     def reset(self, *, is_serial: bool) -> None:
         """The link was opened anew; on a serial line, late replies may still come."""

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
 from ..framing.ascii import expect_delimiter, follow_delimiter
 from ..framing.base import Framing
-from ..framing.frame import Frame
 from ..messages.base import MAX_PDU, Response, SizedRule
 from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
@@ -29,6 +28,7 @@ from .late_replies import LateReplies
 from .options import ClientOptions, Quirks
 
 if TYPE_CHECKING:
+    from ..framing.frame import Raw
     from ..messages.base import Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
@@ -205,19 +205,19 @@ class ClientProtocol:
         frames = framing.frames
         while frames:
             frame = frames.popleft()
-            if type(frame) is not Frame:
+            if type(frame) is not tuple:
                 self._take_other(frame)
                 continue
             unit, transaction, pdu = frame
             exchange = self._open.get(transaction)
             if exchange is None and self._takes_zero:
-                exchange = self._only_open(frame)
+                exchange = self._only_open(transaction)
             if (
                 exchange is None
                 or not exchange.is_answered
                 or (exchange.unit != unit and not self._takes_any_unit)
             ):
-                self._skip(frame)
+                self._skip(unit, transaction)
             elif exchange.echo_due and pdu == exchange.pdu:
                 exchange.echo_due = False
             else:
@@ -227,7 +227,7 @@ class ClientProtocol:
                     exchange.response = exchange.request.decode_response(pdu)
                     exchange.done = True
                 except Exception as error:  # noqa: BLE001 - a custom class may raise any
-                    if not self._ends(exchange, frame, error):
+                    if not self._ends(exchange, error):
                         continue
                 del self._open[exchange.transaction]
                 if exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest):
@@ -242,14 +242,14 @@ class ClientProtocol:
         length = self.options.decoder.response_length(pdu, 0)
         return pdu[:length] if length > 0 else pdu
 
-    def _ends(self, exchange: Exchange[Response], frame: Frame, error: Exception) -> bool:
+    def _ends(self, exchange: Exchange[Response], error: Exception) -> bool:
         """End `exchange` with an exception response, or an answer that does not fit.
 
         False if the right answer may still come: without transaction ids, nothing else tells.
         """
         if isinstance(error, InvalidResponseError) and not self._has_transactions:
             exchange.mismatch = error
-            self._skip(frame)
+            self._skip(exchange.unit, 0)
             return False
         exchange.fail(error)
         return True
@@ -263,16 +263,16 @@ class ClientProtocol:
         if isinstance(exchange.request, DiagnosticsRequest) and exchange.error is None:
             follow_delimiter(self.framing, exchange.request)
 
-    def _skip(self, frame: Frame) -> None:
+    def _skip(self, unit: int, transaction: int) -> None:
         self.skipped += 1
-        self._late.came(frame)
+        self._late.came(unit, transaction)
 
-    def _only_open(self, frame: Frame) -> Exchange[Response] | None:
-        if frame.transaction or len(self._open) != 1:
+    def _only_open(self, transaction: int) -> Exchange[Response] | None:
+        if transaction or len(self._open) != 1:
             return None
         return next(iter(self._open.values()))
 
-    def _take_other(self, frame: Frame | FrameError) -> None:
+    def _take_other(self, frame: Raw | FrameError) -> None:
         if not isinstance(frame, FrameError):
             self.skipped += 1
             return

@@ -13,7 +13,6 @@ from ..checksums import lrc
 from ..errors import FrameError
 from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsSubFunction
 from .base import Framing
-from .frame import Frame
 
 MAX_CHARACTERS = 513
 PAUSE = 1.0  # seconds between two characters of a frame
@@ -83,7 +82,7 @@ class AsciiFraming(Framing):
         elif lrc(body):
             self._refuse(f"has LRC {body[-1]:02X}, {lrc(body[:-1]):02X} was due")
         else:
-            self.frames.append(Frame(body[0], 0, body[1:-1]))
+            self.frames.append((body[0], 0, body[1:-1]))
 
     def _refuse(self, what: str) -> None:
         self.frames.append(FrameError(f"an ASCII frame {what}"))

@@ -15,6 +15,7 @@ from .frame import Frame
 
 if TYPE_CHECKING:
     from ..messages.decoder import Decoder
+    from .frame import Raw
 
 NOTHING_EXPECTED: tuple[int, int, int] = (-1, -1, 0)
 
@@ -24,7 +25,8 @@ class Framing:
 
     `decoder` knows the lengths of PDUs; `is_server` is True on the side that receives requests.
 
-    - `frames`: frames and frame errors that were found and not taken yet.
+    - `frames`: what was found and not taken yet: frame errors, overheard frames, and frames as
+      plain tuples.
     - `broken`: the stream cannot be followed any further; nothing is found until `reset`.
     - `expected`: unit, function code and PDU length of the response that is awaited, set by a
       client for framings that have no length field; a length of 0 is unknown.
@@ -44,7 +46,7 @@ class Framing:
         self.decoder = decoder
         self.is_server = is_server
         self.silence = silence
-        self.frames: deque[Frame | FrameError] = deque()
+        self.frames: deque[Raw | FrameError] = deque()
         self.broken = False
         self.expected: tuple[int, int, int] = NOTHING_EXPECTED
         self._buffer = b""
@@ -75,7 +77,12 @@ class Framing:
 
     def next_frame(self) -> Frame | FrameError | None:
         """Return the next frame, or the error in its place; None if more bytes are needed."""
-        return self.frames.popleft() if self.frames else None
+        if not self.frames:
+            return None
+        found = self.frames.popleft()
+        if isinstance(found, (Frame, FrameError)):
+            return found
+        return Frame(*found)
 
     def deadline(self) -> float | None:
         """Time at which silence ends what is buffered; None if no silence is awaited."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 from ..checksums import crc16
 from ..errors import FrameError
 from .base import Framing
-from .frame import Frame
 
 _END = 0x7D
 MAX_BODY = 256  # unit, PDU and CRC, before doubling
@@ -65,7 +64,7 @@ class BinaryFraming(Framing):
     def _take_brace(self, body: bytearray, brace: int) -> None:
         """A brace came: the end of a good frame, or what the next byte will tell."""
         if brace == _END and len(body) >= 4 and not crc16(body):
-            self.frames.append(Frame(body[0], 0, bytes(body[1:-2])))
+            self.frames.append((body[0], 0, bytes(body[1:-2])))
             self._body = None
         else:
             self._held = brace

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
 
 
 class Frame(NamedTuple):
@@ -14,8 +16,8 @@ class Frame(NamedTuple):
     pdu: bytes
 
 
-# Frame(...) without the Python function that NamedTuple adds: one is made per message.
-new_frame: Callable[[type[Frame], tuple[int, int, bytes]], Frame] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+# A frame as framings keep it: making a plain tuple takes a third of the time.
+Raw: TypeAlias = "tuple[int, int, bytes]"
 
 
 class OverheardFrame(Frame):

@@ -18,7 +18,7 @@ from ..checksums import checked_prefix, crc16
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE, SizedRule
 from .base import Framing
-from .frame import Frame, OverheardFrame, new_frame
+from .frame import OverheardFrame
 
 if TYPE_CHECKING:
     from ..messages.decoder import Decoder
@@ -66,7 +66,7 @@ class RtuFraming(Framing):
             and not (self._noise or self._buffer)
             and not crc16(data)
         ):
-            self.frames.append(new_frame(Frame, (unit, 0, data[1:-2])))
+            self.frames.append((unit, 0, data[1:-2]))
             return
         at, size = 0, len(data)
         own, other = self._own_rules, self._other_rules
@@ -93,7 +93,7 @@ class RtuFraming(Framing):
                 ):
                     if self._noise:
                         self._report_noise()
-                    self.frames.append(new_frame(Frame, (body[0], 0, body[1:-2])))
+                    self.frames.append((body[0], 0, body[1:-2]))
                     at = end
                     continue
             found = self._judge(data, at, silent)
@@ -140,25 +140,26 @@ class RtuFraming(Framing):
                 continue
             body = data[at:end]
             if not crc16(body):
-                self._append(body, Frame if length == own else OverheardFrame)
+                self._append(body, is_overheard=length != own)
                 return end
         if waiting and not silent and len(data) - at <= MAX_ADU:
             return _WAIT
         if silent and len(data) - at <= MAX_ADU and not crc16(data[at:]):
-            self._append(data[at:], Frame)
+            self._append(data[at:])
             return len(data)
         if ENDS_BY_SILENCE in (request, response) and not self._noise:
             # Several such frames without a silence between them that could be seen. None is
             # taken for a request: among so many lengths a right CRC may be chance.
             end = checked_prefix(data, at, MIN_ADU, MAX_ADU)
             if end:
-                self._append(data[at:end], OverheardFrame)
+                self._append(data[at:end], is_overheard=True)
                 return end
         return _BAD
 
-    def _append(self, body: bytes, kind: type[Frame]) -> None:
+    def _append(self, body: bytes, *, is_overheard: bool = False) -> None:
         self._report_noise()
-        self.frames.append(kind(body[0], 0, body[1:-2]))
+        frame = (body[0], 0, body[1:-2])
+        self.frames.append(OverheardFrame(*frame) if is_overheard else frame)
 
     def _report_noise(self) -> None:
         if self._noise:

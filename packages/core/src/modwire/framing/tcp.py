@@ -10,10 +10,9 @@ from struct import Struct
 
 from ..errors import FrameError
 from .base import Framing
-from .frame import Frame, new_frame
 
 _HEADER = Struct(">HHHB")
-_unpack = _HEADER.unpack_from
+_unpack, _pack = _HEADER.unpack_from, _HEADER.pack
 _WRONG_PROTOCOL = 0xFFFF
 
 
@@ -26,10 +25,10 @@ class TcpFraming(Framing):
     is_serial = False
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
-        return _HEADER.pack(transaction, 0, len(pdu) + 1, unit) + pdu
+        return _pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
     def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
-        return _HEADER.pack(transaction, _WRONG_PROTOCOL, len(pdu) + 1, unit) + pdu
+        return _pack(transaction, _WRONG_PROTOCOL, len(pdu) + 1, unit) + pdu
 
     def receive_data(self, data: bytes, now: float) -> None:
         if self._buffer:
@@ -45,7 +44,7 @@ class TcpFraming(Framing):
             end = at + 6 + length
             if protocol or not 2 <= length <= 254 or end > size:
                 break
-            append(new_frame(Frame, (unit, transaction, data[at + 7 : end])))
+            append((unit, transaction, data[at + 7 : end]))
             if end == size:
                 return
             at = end

@@ -77,14 +77,18 @@ class Connection:
             return Next.CLOSE
         return Next.EXECUTE if protocol.has_call else Next.READ
 
-    def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that came at `now`, and execute the requests to units in memory."""
+    def receive_data(self, data: bytes, now: float) -> bool:
+        """Take bytes that came at `now`, and execute the requests to units in memory.
+
+        True if `next` would be READ once `unsent` is sent, and there is no deadline: nearly always.
+        """
         protocol = self.protocol
         self.heard = protocol.heard = now
         framing = protocol.framing
         framing.receive_data(data, now)
         answers = protocol.answers(self.units)
         self.unsent = answers[0] if len(answers) == 1 else b"".join(answers)
+        return not (protocol.has_call or protocol.closed or self.has_deadlines or self.reason)
 
     def take_call(self) -> Call | None:
         """Return the call to execute, which `finish` ends."""

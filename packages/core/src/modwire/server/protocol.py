@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from ..errors import ExceptionCode, FrameError, InvalidRequestError
 from ..framing.ascii import follow_delimiter
 from ..framing.base import Framing
-from ..framing.frame import Frame
 from ..messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
 from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
 from ..units.unit import Waits
@@ -24,6 +23,7 @@ from .faults import FaultyResponse
 from .options import ServerOptions
 
 if TYPE_CHECKING:
+    from ..framing.frame import Raw
     from ..units.units import Units
     from .options import OnAnswer, OnConnection
 
@@ -64,7 +64,7 @@ class ServerProtocol:
         self._is_open = False
         self._is_dropped = False
         self.has_call = False
-        self._waiting: Frame | None = None  # the request that `answer_all` stopped at
+        self._waiting: Raw | None = None  # the request that `answer_all` stopped at
         self._errors_to_tell = 0
         self._has_overrun = False
         self._overheard_to_tell = 0
@@ -173,10 +173,9 @@ class ServerProtocol:
         frame, self._waiting = self._waiting, None
         self.has_call = False
         while frame is None:
-            found = self.framing.next_frame()
-            if found is None:
+            if not self.framing.frames:
                 return None
-            frame = self._request_in(found)
+            frame = self._request_in(self.framing.frames.popleft())
         return self._call(frame)
 
     def answer_all(self, units: Units) -> bytes:
@@ -201,7 +200,7 @@ class ServerProtocol:
         may_answer_reads, wrap = self._may_answer_reads, self._wrap
         while frames:
             found = frames.popleft()
-            if type(found) is not Frame or found[2][0] >= 0x80 or hears_echo:
+            if type(found) is not tuple or found[2][0] >= 0x80 or hears_echo:
                 request = self._request_in(found)
                 self.tell(units)
                 if request is None:
@@ -235,26 +234,26 @@ class ServerProtocol:
                 break
         return answers
 
-    def _stop_at(self, frame: Frame) -> None:
+    def _stop_at(self, frame: Raw) -> None:
         """Leave a request to `next_call`."""
         self._waiting = frame
         self.has_call = True
 
-    def _request_in(self, found: Frame | FrameError) -> Frame | None:
+    def _request_in(self, found: Raw | FrameError) -> Raw | None:
         """Return what was found if it may be a request, or count it."""
         if isinstance(found, FrameError):
             self.frame_errors += 1
             self._errors_to_tell += 1
             self.closed = self.closed or found.fatal
-        elif type(found) is not Frame or found.pdu[0] & 0x80:
+        elif type(found) is not tuple or found[2][0] & 0x80:
             self._overheard_to_tell += 1  # a response, which nobody answers
         elif not self._echo or not self._is_echo(found):
             return found
         return None
 
-    def _is_echo(self, frame: Frame) -> bool:
+    def _is_echo(self, frame: Raw) -> bool:
         echo, self._echo = self._echo, b""
-        return frame.pdu == echo[1:] and frame.unit == echo[0]
+        return frame[2] == echo[1:] and frame[0] == echo[0]
 
     def tell(self, units: Units) -> None:
         """Tell the units' counters what came beside requests."""
@@ -265,7 +264,7 @@ class ServerProtocol:
             self._errors_to_tell = 0
             self._has_overrun = False
 
-    def _call(self, frame: Frame) -> Call:
+    def _call(self, frame: Raw) -> Call:
         self.requests += 1
         unit, transaction, pdu = frame
         broadcast = self._is_serial and not unit

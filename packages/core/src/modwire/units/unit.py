@@ -40,7 +40,7 @@ _CO_COROUTINE = 0x80  # flag of a code object: it is that of an `async def`
 # Functions that read or change what the bookkeeping of `execute` writes (sections 6.8 to 6.10).
 _DIAGNOSTIC_FUNCTIONS = (8, 11, 12)
 
-_READ_REQUEST = Struct(">BHH")
+_unpack_read = Struct(">BHH").unpack
 # Function code and byte count of the answers to functions 3 and 4, by count of registers.
 _HOLDING_HEADERS = tuple(bytes((3, count << 1)) for count in range(MAX_READ_REGISTERS + 1))
 _INPUT_HEADERS = tuple(bytes((4, count << 1)) for count in range(MAX_READ_REGISTERS + 1))
@@ -230,7 +230,7 @@ class BaseUnit(Datastore, Communication):
         code: int
         address: int
         count: int
-        code, address, count = _READ_REQUEST.unpack(pdu)
+        code, address, count = _unpack_read(pdu)
         try:
             if code == 3:
                 block = self.holding_registers

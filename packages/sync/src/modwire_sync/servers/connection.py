@@ -78,11 +78,12 @@ class TcpConnection:
         if self._loop.tells_bytes:
             self._loop.wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
         try:
-            core.receive_data(data, now)
+            is_plain = core.receive_data(data, now)
         except Exception as error:  # noqa: BLE001 - units of the user's must not end the server
             self._fail(error)
             return
-        self._go_on()
+        if (core.unsent and not self._send_unsent()) or not is_plain:
+            self._go_on()
 
     def _is_to_be_read(self, mask: int) -> bool:
         if mask & WRITE:
@@ -100,16 +101,8 @@ class TcpConnection:
     def _go_on(self) -> None:
         """Do what comes next, as far as nothing has to be waited for."""
         core = self.core
-        if core.unsent:
-            if self._loop.tells_bytes:
-                self._loop.wire.debug("%s gets %s", core.protocol.peer, core.unsent.hex(" "))
-            try:
-                core.unsent = core.unsent[self._send(core.unsent) :]
-            except BlockingIOError:
-                pass
-            except OSError as error:
-                self.close(str(error))
-                return
+        if core.unsent and not self._send_unsent() and not self.is_open:
+            return
         following = core.next()
         while following is Next.EXECUTE:
             try:
@@ -124,6 +117,22 @@ class TcpConnection:
             self._watch(following)
         if core.has_deadlines:
             self._schedule()
+
+    def _send_unsent(self) -> bool:
+        """Send what the socket takes; True if that was all."""
+        core = self.core
+        data = core.unsent
+        if self._loop.tells_bytes:
+            self._loop.wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.close(str(error))
+            return False
+        core.unsent = data[sent:]
+        return not core.unsent
 
     def _execute(self) -> None:
         core = self.core

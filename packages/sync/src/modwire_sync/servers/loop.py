@@ -96,7 +96,7 @@ class Loop:
 
     def run_once(self, deadline: float | None) -> float:
         """Wait until something is ready or due, or it is `deadline`; handle it. Return the time."""
-        due = self._next_due()
+        due = self._next_due() if self._agenda else None
         if due is not None and (deadline is None or due < deadline):
             deadline = due
         timeout = None
