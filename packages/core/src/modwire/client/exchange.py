@@ -27,8 +27,7 @@ class Exchange(Generic[ResponseT]):
     request: Request[ResponseT]
     unit: int
     pdu: bytes
-    timeout: float
-    wait: float  # timeout, or the turnaround of a broadcast
+    wait: float  # seconds: the timeout, or the turnaround of a broadcast
 
     attempts_left = 0
     is_answered = True
@@ -85,5 +84,5 @@ class Exchange(Generic[ResponseT]):
         prefix = f"{peer}: " if peer else ""
         return ResponseTimeoutError(
             f"{prefix}unit {self.unit} did not answer {self.request!r} "
-            f"within {self.timeout:g} s{attempts}"
+            f"within {self.wait:g} s{attempts}"
         )

@@ -112,7 +112,6 @@ class ClientProtocol:
         exchange.request = request
         exchange.unit = unit
         exchange.pdu = pdu
-        exchange.timeout = timeout
         exchange.wait = timeout
         if not is_answered:
             exchange.is_answered = False
