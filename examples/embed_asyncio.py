@@ -1,77 +1,101 @@
-"""The core in asyncio: a server, and a client that gets every method by writing `call`."""
+"""The adapter kit in asyncio: a client that tasks share, and a server whose units may block."""
 
 import asyncio
-from typing import Any, TypeVar
+from contextlib import suppress
+from time import monotonic
+from typing import TypeVar
 
 import modwire
+from modwire.client.turns import Turns
+from modwire.server.connection import Connection, Next
 
 T = TypeVar("T", bound=modwire.Response)
-OPTIONS = modwire.ClientOptions(max_in_flight=4, response_timeout=0.2)
-METER = modwire.Unit(holding_registers=modwire.SequentialBlock(0, range(2300, 2310)))
+FRAMING, OPTIONS = modwire.TcpFraming, modwire.ClientOptions(max_in_flight=4, response_timeout=0.2)
+TABLE = modwire.SequentialBlock(0, range(2300, 2310))
+UNITS = modwire.Units({1: modwire.Unit(holding_registers=TABLE, blocking=True)})
 
 
-class Client(modwire.AsyncCalls, asyncio.Protocol):
-    """One connection that tasks may share: four of their requests are under way at once."""
+class Link:
+    """A connection, on which one piece of bytes is always being received."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self.transport, self.loop = transport, asyncio.get_running_loop()
-        self.protocol = modwire.ClientProtocol(modwire.TcpFraming, OPTIONS)
-        self.waiting: dict[modwire.Exchange[Any], asyncio.Future[None]] = {}
-        self.timer: asyncio.Handle = self.loop.call_soon(self.work)
+    is_datagram = is_sending = False  # the writer keeps what waits for room
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.arriving: asyncio.Future[bytes] = asyncio.ensure_future(reader.read(4096))
+
+    def receive_now(self) -> bytes | None:
+        if not self.arriving.done():
+            return None
+        arrived, self.arriving = self.arriving, asyncio.ensure_future(self.reader.read(4096))
+        return b"" if arrived.exception() else arrived.result()
+
+    def send(self, data: bytes, now: float) -> float:
+        self.writer.write(data)
+        return 0.0  # seconds that a serial line is busy with it
+
+    def withdraw(self, adu: bytes) -> bool:
+        return True  # asked only while `is_sending`
+
+    def close(self) -> None:
+        self.writer.transport.abort()
+
+
+class Client(modwire.AsyncCalls):
+    """A client on one connection, which tasks share; `call` gives it all the other methods."""
+
+    def __init__(self, link: Link) -> None:
+        self.turns: Turns[Link, asyncio.Future[bytes]] = Turns(
+            "meter", FRAMING, OPTIONS, wake=lambda each: each.set_result(b""), discard=Link.close
+        )
+        self.turns.opened(link)
 
     async def call(
         self, request: modwire.Request[T], *, unit: int | None = None, timeout: float | None = None
     ) -> T:
-        if self.transport.is_closing():
-            raise modwire.ConnectionLostError("the connection is closed")
-        exchange = self.protocol.start(request, unit, now=self.loop.time(), timeout=timeout)
-        self.waiting[exchange] = done = self.loop.create_future()
-        self.work()
+        turns = self.turns
+        exchange = turns.begin(request, unit, timeout, monotonic())
+        if exchange is None:
+            raise turns.no_link(turns.reason)
+        link = turns.link
         try:
-            await done
-        finally:  # if this task was cancelled, the others' requests go on
-            del self.waiting[exchange]
-            self.protocol.cancel(exchange, self.loop.time())
-            self.work()
+            while link and (until := turns.step(exchange, monotonic(), link, link.receive_now())):
+                waiter = link.arriving
+                if exchange is not turns.receiver:  # another task receives for all
+                    waiter = turns.waiting[exchange] = asyncio.Future()
+                await asyncio.wait([waiter], timeout=until - monotonic())
+        except BaseException:  # this task was cancelled: the others' calls go on
+            turns.give_up(exchange, monotonic())
+            turns.wake_all()
+            raise
         return exchange.result()
-
-    def work(self) -> None:
-        """Send what may be sent, wake whose exchange is done, and come back at the deadline."""
-        self.timer.cancel()
-        self.protocol.handle_timeout(self.loop.time())
-        self.transport.write(self.protocol.data_to_send(self.loop.time()))
-        for exchange, done in self.waiting.items():
-            if exchange.done and not done.done():
-                done.set_result(None)
-        if self.protocol.broken:
-            self.transport.abort()
-        if (deadline := self.protocol.deadline()) is not None:
-            self.timer = self.loop.call_at(deadline, self.work)
-
-    def data_received(self, data: bytes) -> None:
-        self.protocol.receive_data(data, self.loop.time())
-        self.work()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.protocol.connection_lost(modwire.ConnectionLostError(exc or "it was closed"))
-        self.work()
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    server, clock = modwire.ServerProtocol(modwire.TcpFraming), asyncio.get_running_loop().time
-    while not server.closed and (data := await reader.read(4096)):
-        server.receive_data(data, clock())
-        writer.write(server.answer_all(modwire.Units({1: METER})))
+    core = Connection(modwire.ServerProtocol(FRAMING), UNITS, monotonic())
+    with suppress(OSError):
+        while (following := core.next()) is not Next.CLOSE:
+            if following is Next.SEND:
+                writer.write(core.unsent)
+                core.unsent = b""
+                await writer.drain()
+            elif following is Next.EXECUTE and (call := core.take_call()):
+                execute = core.protocol.executor.execute_async
+                core.finish(call, await execute(call, UNITS, asyncio.to_thread), monotonic())
+            elif data := await reader.read(4096):
+                core.receive_data(data, monotonic())
+            else:
+                core.stop("the peer has closed it")
+    core.ended(core.reason)
     writer.close()
 
 
 async def main() -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        address = server.sockets[0].getsockname()
-        _, client = await asyncio.get_running_loop().create_connection(Client, *address)
+        client = Client(Link(*await asyncio.open_connection(*server.sockets[0].getsockname())))
         write, read = client.write_register, client.read_holding_registers
         calls = [write(0, 50), read(0), read(9, 2), read(0, unit=9), read(0, unit=9, timeout=5)]
-        client.loop.call_later(0.5, client.transport.close)
+        asyncio.get_running_loop().call_later(0.5, client.turns.close)
         for result in await asyncio.gather(*calls, return_exceptions=True):
             print(f"{type(result).__name__}: {result}")
 
