@@ -1,7 +1,7 @@
 """The adapter kit in asyncio: a client that tasks share, and a server whose units may block."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import closing, suppress
 from time import monotonic
 from typing import TypeVar
 
@@ -54,18 +54,18 @@ class Client(modwire.AsyncCalls):
         self, request: modwire.Request[T], *, unit: int | None = None, timeout: float | None = None
     ) -> T:
         turns = self.turns
-        exchange = turns.begin(request, unit, timeout, monotonic())
-        if exchange is None:
+        if (begun := turns.begin(request, unit, timeout, monotonic())) is None:
             raise turns.no_link(turns.reason)
-        link = turns.link
+        exchange, link = begun, turns.link
         try:
             while link and (until := turns.step(exchange, monotonic(), link, link.receive_now())):
                 waiter = link.arriving
-                if exchange is not turns.receiver:  # another task receives for all
+                if turns.receiver is not exchange:  # another task receives for all
                     waiter = turns.waiting[exchange] = asyncio.Future()
                 await asyncio.wait([waiter], timeout=until - monotonic())
         except BaseException:  # this task was cancelled: the others' calls go on
             turns.give_up(exchange, monotonic())
+            turns.send(monotonic())
             turns.wake_all()
             raise
         return exchange.result()
@@ -73,7 +73,7 @@ class Client(modwire.AsyncCalls):
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     core = Connection(modwire.ServerProtocol(FRAMING), UNITS, monotonic())
-    with suppress(OSError):
+    with closing(writer), suppress(OSError):
         while (following := core.next()) is not Next.CLOSE:
             if following is Next.SEND:
                 writer.write(core.unsent)
@@ -87,7 +87,6 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             else:
                 core.stop("the peer has closed it")
     core.ended(core.reason)
-    writer.close()
 
 
 async def main() -> None:

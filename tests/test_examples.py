@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from modwire import AsyncCalls, ConnectionLostError
+from modwire import (
+    AsyncCalls,
+    ConnectionLostError,
+    Response,
+    ResponseTimeoutError,
+    SequentialBlock,
+    Unit,
+)
 from programs import run
+
+if TYPE_CHECKING:
+    from modwire.messages.base import AnyRequest
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -28,6 +40,12 @@ def load(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def lines_of_code(text: str) -> list[str]:
+    """The lines of a program without its docstrings, comments and empty lines."""
+    code = re.sub(r'^ *""".+?"""$', "", text, flags=re.MULTILINE | re.DOTALL)
+    return [each for each in code.splitlines() if each.strip() and not each.strip().startswith("#")]
 
 
 def test_every_example_is_run_by_a_test() -> None:
@@ -54,9 +72,9 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
         "list: [50]",
         "IllegalDataAddressError: exception 02 (illegal data address) in answer to "
         "ReadHoldingRegistersRequest(address=9, count=2)",
-        "ResponseTimeoutError: unit 9 did not answer "
+        "ResponseTimeoutError: meter: unit 9 did not answer "
         "ReadHoldingRegistersRequest(address=0, count=1) within 0.2 s",
-        "ConnectionLostError: it was closed",
+        "ConnectionLostError: meter: the client was closed",
     ]
 
 
@@ -65,7 +83,7 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
 
 def test_the_asyncio_client_is_short_and_has_every_method() -> None:
     text = (EXAMPLES / "embed_asyncio.py").read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 80
+    assert len(lines_of_code(text)) <= 80
     client = load("embed_asyncio").Client
     assert client.call is not AsyncCalls.call
     methods = [name for name in dir(AsyncCalls) if not name.startswith("_") and name != "call"]
@@ -89,11 +107,11 @@ async def asyncio_client(handler: Handler) -> AsyncIterator[Any]:
             ended.set()
 
     async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        example = load("embed_asyncio")
         address = server.sockets[0].getsockname()
-        loop = asyncio.get_running_loop()
-        _, client = await loop.create_connection(load("embed_asyncio").Client, *address)
+        client = example.Client(example.Link(*await asyncio.open_connection(*address)))
         yield client
-        client.transport.close()
+        client.turns.close()
         await ended.wait()
 
 
@@ -153,3 +171,55 @@ def test_a_call_on_a_lost_asyncio_connection_fails_at_once() -> None:
                     await client.read_holding_registers(0, timeout=10)
 
     asyncio.run(scenario())
+
+
+def test_a_timeout_of_a_task_leaves_the_others_their_answers() -> None:
+    """The one that receives for all runs into its timeout while another waits for its answer."""
+
+    async def only_the_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        requests = [await reader.readexactly(12) for _ in range(2)]
+        await reader.readexactly(12)  # which is sent when the first has timed out
+        writer.write(answer(requests[1]))
+
+    async def scenario() -> list[int]:
+        async with asyncio_client(only_the_second) as client:
+            first = asyncio.create_task(client.read_holding_registers(1, timeout=0.05))
+            second = asyncio.create_task(client.read_holding_registers(2, timeout=10))
+            with pytest.raises(ResponseTimeoutError):
+                await first
+            third = asyncio.create_task(client.read_holding_registers(3, timeout=10))
+            found: list[int] = await second
+            third.cancel()
+            return found
+
+    assert asyncio.run(scenario()) == [2]
+
+
+def test_a_unit_that_blocks_holds_up_no_other_connection_of_the_asyncio_server() -> None:
+    class Slow(Unit):
+        def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+            entered.set()
+            released.wait(20)
+            return super().execute(request, broadcast=broadcast)
+
+    entered, released = threading.Event(), threading.Event()
+
+    async def scenario() -> list[list[int]]:
+        example = load("embed_asyncio")
+        example.UNITS[2] = Slow(holding_registers=SequentialBlock(0, [7]), blocking=True)
+        async with await asyncio.start_server(example.serve, "127.0.0.1", 0) as server:
+            address = server.sockets[0].getsockname()
+            clients = [
+                example.Client(example.Link(*await asyncio.open_connection(*address)))
+                for _ in range(2)
+            ]
+            slow = asyncio.create_task(clients[0].read_holding_registers(0, unit=2, timeout=20))
+            await asyncio.to_thread(entered.wait, 20)
+            quick: list[int] = await clients[1].read_holding_registers(0, timeout=20)
+            released.set()
+            answers = [quick, await slow]
+            for client in clients:
+                client.turns.close()
+            return answers
+
+    assert asyncio.run(scenario()) == [[2300], [7]]
