@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import inspect
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -58,9 +60,10 @@ PYTHON = {
     "the remote units": "RemoteUnit(",
     "the gateway": "Gateway(line",
     "trio": "SequentialBlock(0, [2304, 2311, 2297]))})\n\n\nasync def",
-    "gevent": "from modwire_gevent import",
     "the async unit": "class Sensor(AsyncUnit)",
     "the core alone": "ClientProtocol(RtuFraming)",
+    "a call of an adapter": "turns.begin(",
+    "a connection of an adapter": "core.take_call()",
     "the vendored core": "firmware_tool.modbus",
     "values": "RegisterBuilder(",
     "a map": "class Pump(RegisterMap)",
@@ -84,8 +87,6 @@ def test_every_snippet_is_tested() -> None:
             "the endpoint",
             "serving",
             "trio",
-            "gevent",
-            "the async unit",
             "the core alone",
             "values",
             "a map",
@@ -177,6 +178,34 @@ def test_the_ten_lines_are_those_of_the_examples(name: str) -> None:
     example = (EXAMPLES / "sync" / f"{name}.py").read_text(encoding="utf-8")
     assert example.partition('"""\n\n')[2] == code
     assert len([line for line in code.splitlines() if line]) <= 10
+
+
+@pytest.mark.parametrize("name", ["a call of an adapter", "a connection of an adapter"])
+def test_the_code_of_an_adapter_is_that_of_the_example(name: str) -> None:
+    """The example itself is run by test_examples.py."""
+    example = (EXAMPLES / "embed_asyncio.py").read_text(encoding="utf-8")
+    code = snippet(PYTHON[name]).code
+    assert code in example or textwrap.indent(code, "    ") in example
+
+
+def test_the_parts_of_the_adapter_kit_exist() -> None:
+    for row in cells("part of the kit"):
+        for path in re.findall(r"`(modwire[.\w]+)`", row[0]):
+            module, _, name = path.rpartition(".")
+            found = importlib.import_module(module if name[0].isupper() else path)
+            assert hasattr(found, name) or found.__name__ == path
+
+
+def test_the_async_unit_is_served_by_the_trio_snippet(tmp_path: Path) -> None:
+    code = snippet(PYTHON["trio"]).code
+    served = re.sub(r"^units = .*$", "units = Units({1: Sensor()})", code, flags=re.MULTILINE)
+    script = tmp_path / "sensor.py"
+    script.write_text(
+        snippet(PYTHON["the async unit"]).code
+        + served.replace("read_input_registers(0, 3)", "read_holding_registers(0, 2)"),
+        encoding="utf-8",
+    )
+    assert printed(script, tmp_path) == "[21, 21]\n"
 
 
 def test_the_core_works_as_the_vendoring_section_says(tmp_path: Path) -> None:
@@ -297,9 +326,13 @@ def test_every_public_name_in_the_readme_exists() -> None:
     import modwire_stores
     import modwire_sync
     import modwire_trio
+    from modwire.client import clients
+    from modwire.gateway import devices
+    from modwire.server import connection, datagrams, line, servers
 
+    kit = clients, devices, connection, datagrams, line, servers
     adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores
-    sources = modwire, modwire.values, modwire.maps, modwire.planner, *adapters
+    sources = modwire, modwire.values, modwire.maps, modwire.planner, *adapters, *kit
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):
         known = any(hasattr(source, name) for source in sources)
         assert known or hasattr(builtins, name), name
