@@ -3,7 +3,7 @@
 Bytes go in with `receive_data`; `answer_all(units)` executes the requests that are complete and
 returns the bytes to send. It stops in front of a request to a unit that waits for something: take
 that one with `next_call`, execute it where waiting is allowed, and give its response to `answer`.
-`Connection`, `Line` and `Datagrams` decide the order of all this for adapters.
+`Connection`, `LineServer` and `DatagramServer` decide the order of all this for adapters.
 """
 
 from __future__ import annotations
