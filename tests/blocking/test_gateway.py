@@ -178,6 +178,7 @@ def test_a_dead_unit_is_logged_once_and_when_it_is_back(
         calls.error = None
         calls.let(1)
         package.wait_until(is_back)
+        package.wait_until(lambda: len(caplog.records) > 1)  # logged beside the answer
     assert [record.getMessage() for record in caplog.records] == [
         "gateway to tcp://fake:502: unit 17 does not answer: it is not asked for 0.01 s",
         "gateway to tcp://fake:502: unit 17 answers again",

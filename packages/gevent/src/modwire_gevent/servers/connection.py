@@ -118,8 +118,11 @@ class TcpConnection(Waiting):
             if wire.isEnabledFor(_DEBUG):
                 wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
             self.is_busy = True
-            core.receive_data(data, monotonic())
-            self._go_on()
+            is_plain = core.receive_data(data, monotonic())
+            if core.unsent:
+                self._send(core.unsent)
+            if core.unsent or not is_plain:
+                self._go_on()
             self.is_busy = False
 
     def _handle_ring(self) -> None:

@@ -212,13 +212,15 @@ class SocketConnection(PeerTask):
         core = self.core
         if wire.isEnabledFor(DEBUG):
             trace(core, "sent", data)
-        core.receive_data(data, current_time())
+        is_plain = core.receive_data(data, current_time())
         if core.unsent:
             try:
                 self._send_some()
             except OSError as error:
                 self.close(str(error))
                 return False
+        if is_plain and not core.unsent:
+            return True
         if core.next() is not Next.READ:
             return False
         if core.has_deadlines:
