@@ -161,7 +161,7 @@ def test_without_tk_it_says_what_to_install(
     [
         ("--port=70000", "--port must be a whole number, 0..65535, got '70000'"),
         ("--devices=0", "--devices must be a whole number, 1..65535, got '0'"),
-        ("--consecutive=units", "--consecutive must be one of ports, addresses, got 'units'"),
+        ("--consecutive=units", "--consecutive: 'units' is not one of 'ports', 'addresses'"),
     ],
 )
 def test_a_wrong_option_is_named(
