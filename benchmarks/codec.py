@@ -15,7 +15,8 @@ from typing import NamedTuple
 from crc import fastest as floor_crc
 from rounds import FLOOR, OURS, Loop, Row, Settings, cpu_sample, time_row
 
-from modwire import ClientProtocol
+from modwire import ClientProtocol, Request, Response
+from modwire.errors import FrameError
 from modwire.framing import Frame, Framing, RtuFraming, TcpFraming
 from modwire.messages.bit_access import (
     ReadCoilsRequest,
@@ -184,33 +185,37 @@ def rtu_write_coils(transaction: int, reply: bytes, values: list[bool]) -> bytes
     return request
 
 
-# --- modwire: its messages and framings, as `ClientProtocol` uses them for a whole reply
+# --- modwire: its messages and framings, as `ClientProtocol` uses them
+
+
+def unwrap(framing: Framing, request: Request[Response], reply: bytes) -> bytes:
+    if not framing.has_transactions:
+        framing.expected = (UNIT, request.function_code, request.expected_length())
+    framing.receive_data(reply, 0.0)
+    frame = framing.frames.popleft()
+    if isinstance(frame, FrameError) or frame[0] != UNIT or frame[1] != framing.has_transactions:
+        raise NotAnAnswerError
+    return frame[2]
 
 
 def read_registers(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[int]]:
     request = ReadHoldingRegistersRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
-    pdu = framing.sole_pdu(reply, UNIT, 1)
-    if pdu is None:
-        raise NotAnAnswerError
+    pdu = unwrap(framing, request, reply)
     return data, list(request.decode_response(pdu).registers)
 
 
 def read_coils(framing: Framing, reply: bytes, count: int) -> tuple[bytes, list[bool]]:
     request = ReadCoilsRequest(ADDRESS, count)
     data = framing.wrap(UNIT, 1, request.encode())
-    pdu = framing.sole_pdu(reply, UNIT, 1)
-    if pdu is None:
-        raise NotAnAnswerError
+    pdu = unwrap(framing, request, reply)
     return data, list(request.decode_response(pdu).bits)
 
 
 def write_registers(framing: Framing, reply: bytes, values: list[int]) -> bytes:
     request = WriteMultipleRegistersRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
-    pdu = framing.sole_pdu(reply, UNIT, 1)
-    if pdu is None:
-        raise NotAnAnswerError
+    pdu = unwrap(framing, request, reply)
     request.decode_response(pdu)
     return data
 
@@ -218,9 +223,7 @@ def write_registers(framing: Framing, reply: bytes, values: list[int]) -> bytes:
 def write_coils(framing: Framing, reply: bytes, values: list[bool]) -> bytes:
     request = WriteMultipleCoilsRequest(ADDRESS, values)
     data = framing.wrap(UNIT, 1, request.encode())
-    pdu = framing.sole_pdu(reply, UNIT, 1)
-    if pdu is None:
-        raise NotAnAnswerError
+    pdu = unwrap(framing, request, reply)
     request.decode_response(pdu)
     return data
 
