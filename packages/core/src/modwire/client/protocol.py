@@ -217,7 +217,7 @@ class ClientProtocol:
                 or (exchange.unit != unit and not self._takes_any_unit)
             ):
                 self._skip(unit, transaction)
-            elif exchange.echo_due and pdu == exchange.pdu:
+            elif pdu == exchange.pdu and exchange.echo_due:
                 exchange.echo_due = False
             else:
                 try:
@@ -229,7 +229,9 @@ class ClientProtocol:
                     if not self._ends(exchange, error):
                         continue
                 del self._open[exchange.transaction]
-                if exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest):
+                if not self._has_transactions and (
+                    exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest)
+                ):
                     self._answered(exchange)
 
     def receive_datagram(self, data: bytes, now: float) -> None:
@@ -255,8 +257,6 @@ class ClientProtocol:
 
     def _answered(self, exchange: Exchange[Response]) -> None:
         """See to what follows from an answer without a transaction id."""
-        if self._has_transactions:
-            return
         if exchange.sent > 1:  # each further attempt may bring one more
             self._late.note_unit(exchange.unit, exchange.sent - 1, exchange.deadline)
         if isinstance(exchange.request, DiagnosticsRequest) and exchange.error is None:

@@ -253,9 +253,10 @@ class Turns(Generic[LinkT, WaiterT]):
             if self._is_traced and not isinstance(found, OSError):
                 self._trace("received", found)
             if found and not isinstance(found, OSError):
+                protocol = self.protocol
                 self._history.heard = now
-                self.protocol.receive_data(found, now)
-                if self.protocol.broken:
+                protocol.receive_data(found, now)
+                if protocol.broken:
                     self._drop("the server sent bytes that are no Modbus frame")
             else:
                 self._end(found, now)
