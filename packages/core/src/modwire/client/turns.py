@@ -298,7 +298,10 @@ class Turns(Generic[LinkT, WaiterT]):
         return not exchange.sent or history.may_repeat(exchange.request)
 
     def give_up(self, exchange: AnyExchange, now: float) -> None:
-        """The caller of `exchange` was interrupted while it waited: nobody else notices."""
+        """The caller of `exchange` was interrupted while it waited: nobody else notices.
+
+        What its place makes room for is sent by the next `send` or `step`: see to one soon.
+        """
         link = self.link
         if link is not None:
             if link.is_sending and not link.withdraw(self._adu(exchange)):
