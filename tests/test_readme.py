@@ -325,9 +325,10 @@ def test_every_public_name_in_the_readme_exists() -> None:
     import modwire_stores
     import modwire_sync
     import modwire_trio
-    from modwire.client import clients
+    from modwire.client import constructors as clients
     from modwire.gateway import devices
-    from modwire.server import connection, datagrams, line, servers
+    from modwire.server import connection, datagrams, line
+    from modwire.server import constructors as servers
 
     kit = clients, devices, connection, datagrams, line, servers
     adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores

@@ -17,7 +17,7 @@ import trio
 
 import modwire
 import modwire.gateway.units
-import modwire.server.servers
+import modwire.server.constructors
 import modwire_gevent
 import modwire_sync
 import modwire_trio
@@ -182,7 +182,7 @@ def test_trio_servers(function: str) -> None:
 
 # Documentation: what `help()` shows, and where it points to.
 
-PLACES = (modwire, modwire.server.servers, modwire.gateway.units)
+PLACES = (modwire, modwire.server.constructors, modwire.gateway.units)
 
 
 def documents(thing: Any) -> Iterator[str]:

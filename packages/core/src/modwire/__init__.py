@@ -26,7 +26,7 @@ from .messages.register_access import *
 from .messages.register_operations import *
 from .options import silent_interval
 from .server.call import Call
-from .server.faults import FaultyResponse
+from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions
 from .server.protocol import ServerProtocol
 from .units.block import Block

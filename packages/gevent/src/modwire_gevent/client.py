@@ -9,7 +9,7 @@ from gevent import Greenlet, get_hub, sleep
 from gevent.hub import Waiter
 
 from modwire.calls import BlockingCalls
-from modwire.client.clients import BlockingClientBase
+from modwire.client.constructors import BlockingClientBase
 from modwire.client.turns import Turns
 from modwire.messages.base import Response
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gevent import get_hub, socket
 
-from modwire.client import clients
+from modwire.client import constructors
 
 from .client import Client
 from .links import Link, SocketLink
@@ -28,7 +28,7 @@ class _SocketClient(Client):
         return SocketLink(get_hub(), self._connect(), self.options.response_timeout)
 
 
-class TcpClient(clients.TcpClientBase, _SocketClient):
+class TcpClient(constructors.TcpClientBase, _SocketClient):
     """A gevent client over TCP."""
 
     def _connect(self) -> socket.socket:
@@ -40,7 +40,7 @@ class TcpClient(clients.TcpClientBase, _SocketClient):
         return connected
 
 
-class UnixClient(clients.UnixClientBase, _SocketClient):
+class UnixClient(constructors.UnixClientBase, _SocketClient):
     """A gevent client over a Unix stream socket."""
 
     def _connect(self) -> socket.socket:
@@ -49,7 +49,7 @@ class UnixClient(clients.UnixClientBase, _SocketClient):
         return _connected(opened, self._path)
 
 
-class UdpClient(clients.UdpClientBase, _SocketClient):
+class UdpClient(constructors.UdpClientBase, _SocketClient):
     """A gevent client over UDP."""
 
     def _connect(self) -> socket.socket:
@@ -72,7 +72,7 @@ def _connected(
     return opened
 
 
-class SerialClient(clients.SerialClientBase, Client):
+class SerialClient(constructors.SerialClientBase, Client):
     """A gevent client on a serial line."""
 
     def _open_link(self) -> Link:
@@ -90,4 +90,4 @@ def connect(endpoint: str | Endpoint) -> Client:
     It connects on entering `with`, or on its first call. Raises ValueError if it is no endpoint
     (`Endpoint.parse` lists what is), and for tls, which this version does not speak.
     """
-    return clients.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from modwire.server.connection import Connections
+    from modwire.server.constructors import Address
     from modwire.server.peers import Allowed
-    from modwire.server.servers import Address
 
     from .sockets import Found
 

@@ -7,7 +7,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from modwire.calls import BlockingCalls
-from modwire.client.clients import BlockingClientBase
+from modwire.client.constructors import BlockingClientBase
 from modwire.client.turns import Turns
 from modwire.messages.base import Response
 

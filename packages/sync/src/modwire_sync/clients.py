@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from modwire.client.clients import (
+from modwire.client.constructors import (
     SerialClientBase,
     TcpClientBase,
     UdpClientBase,

@@ -17,7 +17,7 @@ from modwire.server.peers import HostPort, check_port
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from modwire.server.servers import Address
+    from modwire.server.constructors import Address
 
     Found: TypeAlias = list[tuple[Any, ...]]  # what getaddrinfo returns
 

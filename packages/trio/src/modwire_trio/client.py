@@ -19,7 +19,7 @@ from trio.lowlevel import (
 )
 
 from modwire.calls import AsyncCalls
-from modwire.client.clients import ClientBase
+from modwire.client.constructors import ClientBase
 from modwire.client.options import network_client_options
 from modwire.client.turns import Turns
 from modwire.errors import ConnectionLostError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from modwire.client import clients
+from modwire.client import constructors
 
 from .client import Client
 from .links import SocketLink
@@ -34,7 +34,7 @@ class SocketClient(Client):
         return SocketLink(socket.socket(family, kind, protocol, fileno=opened.detach()))
 
 
-class TcpClient(clients.TcpClientBase, SocketClient):
+class TcpClient(constructors.TcpClientBase, SocketClient):
     """A trio client over TCP."""  # a name's next address is tried after 0.25 s
 
     async def _open_socket(self) -> trio.socket.SocketType:
@@ -50,7 +50,7 @@ class TcpClient(clients.TcpClientBase, SocketClient):
         return opened
 
 
-class UnixClient(clients.UnixClientBase, SocketClient):
+class UnixClient(constructors.UnixClientBase, SocketClient):
     """A trio client over a Unix stream socket."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
@@ -60,7 +60,7 @@ class UnixClient(clients.UnixClientBase, SocketClient):
         return opened
 
 
-class UdpClient(clients.UdpClientBase, SocketClient):
+class UdpClient(constructors.UdpClientBase, SocketClient):
     """A trio client over UDP."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
@@ -75,7 +75,7 @@ class UdpClient(clients.UdpClientBase, SocketClient):
         return opened
 
 
-class SerialClient(clients.SerialClientBase, Client):
+class SerialClient(constructors.SerialClientBase, Client):
     """A trio client on a serial line."""
 
     async def _open_link(self) -> Link:
@@ -92,7 +92,7 @@ def connect(endpoint: str | Endpoint) -> Client:
     It connects on entering `async with`, or on its first call. Raises ValueError if it is no
     endpoint (`Endpoint.parse` lists what is), and for tls, which this version does not speak.
     """
-    return clients.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
 
 
 async def _open_first(host: str, port: int) -> trio.socket.SocketType:

@@ -19,7 +19,7 @@ from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
 from ..units.unit import Waits
 from .call import Call, new_call
 from .execution import Executor
-from .faults import FaultyResponse
+from .faulty_responses import FaultyResponse
 from .options import ServerOptions
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from gevent import GreenletExit, get_hub
 from gevent.lock import RLock
 
+from modwire.server.constructors import UdpServerBase
 from modwire.server.datagrams import DatagramServer
 from modwire.server.peers import HostPort
-from modwire.server.servers import UdpServerBase
 
 from ..links import PlainSocket, plain_socket
 from .greenlets import DEBUG, Server, find_addresses
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from socket import socket
 
     from modwire import Response
+    from modwire.server.constructors import Address
     from modwire.server.datagrams import DatagramCall
-    from modwire.server.servers import Address
 
 _MAX_DATAGRAM = 65536
 # So that a flood at one socket does not keep other greenlets waiting; 4096 bytes are 341 reads.

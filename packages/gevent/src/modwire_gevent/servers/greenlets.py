@@ -13,7 +13,7 @@ from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.event import Event
 from gevent.monkey import get_original
 
-from modwire.server.servers import ServerBase
+from modwire.server.constructors import ServerBase
 
 from .workers import Workers
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from modwire import Framing, ServerOptions, Units
     from modwire.messages.base import AnyRequest
-    from modwire.server.servers import Address
+    from modwire.server.constructors import Address
     from modwire_sync.sockets import Found
 
     AnyGreenlet: TypeAlias = Greenlet[..., None]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from gevent import get_hub
 
 from modwire import ConnectionLostError
+from modwire.server.constructors import SerialServerBase
 from modwire.server.line import LineServer
-from modwire.server.servers import SerialServerBase
 
 from ..links import LONGEST_WAIT
 from .greenlets import DEBUG, Server

@@ -9,7 +9,7 @@ import gevent
 
 from modwire import ServerProtocol
 from modwire.server.connection import Connections
-from modwire.server.servers import TcpServerBase
+from modwire.server.constructors import TcpServerBase
 
 from ..links import plain_socket
 from .connection import Shared, TcpConnection
@@ -19,7 +19,7 @@ from .waiting import Waiting
 if TYPE_CHECKING:
     import socket
 
-    from modwire.server.servers import Address
+    from modwire.server.constructors import Address
     from modwire_sync.accepting import Listeners
 
     from .greenlets import AnyGreenlet

@@ -6,7 +6,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire.server.servers import ServerBase
+from modwire.server.constructors import ServerBase
 
 from .loop import Loop
 

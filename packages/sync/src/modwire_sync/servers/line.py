@@ -9,8 +9,8 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire import ConnectionLostError
+from modwire.server.constructors import SerialServerBase
 from modwire.server.line import LineServer
-from modwire.server.servers import SerialServerBase
 
 from .base import Server
 from .poller import Waker

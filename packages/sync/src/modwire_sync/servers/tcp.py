@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modwire import ServerProtocol
 from modwire.server.connection import Connections
-from modwire.server.servers import TcpServerBase
+from modwire.server.constructors import TcpServerBase
 
 from ..accepting import PAUSE, Listeners
 from .base import Server
@@ -17,7 +17,7 @@ from .connection import TcpConnection
 if TYPE_CHECKING:
     import socket
 
-    from modwire.server.servers import Address
+    from modwire.server.constructors import Address
 
 
 class TcpServer(TcpServerBase, Server):

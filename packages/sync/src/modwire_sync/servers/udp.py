@@ -6,9 +6,9 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING
 
+from modwire.server.constructors import UdpServerBase
 from modwire.server.datagrams import DatagramServer
 from modwire.server.peers import HostPort
-from modwire.server.servers import UdpServerBase
 
 from ..sockets import address_of, bind
 from .base import Server
@@ -16,8 +16,8 @@ from .loop import DEBUG
 
 if TYPE_CHECKING:
     from modwire import Response
+    from modwire.server.constructors import Address
     from modwire.server.datagrams import DatagramCall
-    from modwire.server.servers import Address
 
 _MAX_DATAGRAM = 65536
 _DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not keep shutdown waiting

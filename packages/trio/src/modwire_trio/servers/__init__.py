@@ -2,7 +2,7 @@
 
 from .datagrams import serve_udp
 from .hanging_up import peer_hung_up
-from .serial import serve_serial
+from .line import serve_serial
 from .stream import serve_stream
 from .tcp import serve_tcp, serve_unix
 

@@ -11,9 +11,9 @@ import trio
 from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
+from modwire.server.constructors import UdpServerBase
 from modwire.server.datagrams import DatagramServer
 from modwire.server.peers import HostPort, Network
-from modwire.server.servers import UdpServerBase
 from modwire_sync.sockets import bind
 
 from .service import DEBUG, Server, check_grace, logger, wire

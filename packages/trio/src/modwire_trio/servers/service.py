@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from modwire.server.servers import ServerBase
+from modwire.server.constructors import ServerBase
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
     from modwire.messages.base import AnyRequest
-    from modwire.server.servers import Address
+    from modwire.server.constructors import Address
 
 _PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG

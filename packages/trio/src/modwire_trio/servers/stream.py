@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import ServerProtocol, TcpFraming
+from modwire.server.constructors import check_server
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
-from modwire.server.servers import check_server
 
 from .connection import BROKEN, RECEIVE_SIZE, PeerTask, trace
 from .service import DEBUG, Server, check_grace, wire

@@ -11,8 +11,8 @@ import trio
 from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import ServerProtocol, TcpFraming
+from modwire.server.constructors import TcpServerBase
 from modwire.server.peers import HostPort, Network, check_port
-from modwire.server.servers import TcpServerBase
 from modwire_sync import sockets
 from modwire_sync.accepting import PAUSE, Listeners
 
@@ -22,8 +22,8 @@ from .service import Server, check_grace, logger
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
+    from modwire.server.constructors import Address
     from modwire.server.options import Authorize, OnCall
-    from modwire.server.servers import Address
     from modwire_sync.sockets import Found
 
 
@@ -50,7 +50,7 @@ async def serve_tcp(
     The host "" is all IPv4 and IPv6 addresses of this machine, "0.0.0.0" and "::" those of one
     kind; a name is every address that it has. With port 0 the system chooses one.
     `task_status.started` gets the `(host, port)` that it listens at. Raises OSError if it cannot.
-    `modwire.server.servers.TcpServerBase` describes `framing`, `backlog` and `reuse_port`.
+    `modwire.server.constructors.TcpServerBase` describes `framing`, `backlog` and `reuse_port`.
 
     - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
       TCP/IP V1.0b, section 4.2.1.2). If all wait for their units it closes one that has hung

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import ConnectionLostError, RtuFraming
+from modwire.server.constructors import SerialServerBase
 from modwire.server.line import LineServer
-from modwire.server.servers import SerialServerBase
 
 from .service import DEBUG, Server, check_grace, logger, wire
 
@@ -46,9 +46,10 @@ async def serve_serial(
 ) -> None:
     """Answer for `units` on a serial line, RTU, ASCII or Binary, until cancelled.
 
-    `modwire.server.servers.SerialServerBase` describes the arguments and when it answers; `grace`
-    is that of `serve_tcp`. `task_status.started` gets `port`. Raises OSError if the port cannot
-    be opened, `ConnectionLostError` if it goes away, ValueError and TypeError for wrong arguments.
+    `modwire.server.constructors.SerialServerBase` describes the arguments and when it answers;
+    `grace` is that of `serve_tcp`. `task_status.started` gets `port`. Raises OSError if the port
+    cannot be opened, `ConnectionLostError` if it goes away, ValueError and TypeError for wrong
+    arguments.
     """
     check_grace(grace)
     server = _SerialServer(
