@@ -15,6 +15,7 @@ import modwire_trio
 from modwire import (
     FRAMINGS,
     ClientOptions,
+    ClientProtocol,
     ConnectionLostError,
     Endpoint,
     ServerOptions,
@@ -22,6 +23,7 @@ from modwire import (
     silent_interval,
 )
 from modwire.calls import BlockingCalls
+from modwire.messages.register_access import ReadHoldingRegistersRequest
 from modwire.planner import PlanLimits
 from modwire.serial_settings import SerialSettings
 
@@ -331,3 +333,23 @@ def test_a_path_must_be_text(path: Any) -> None:
     for way in ways:
         with pytest.raises(ValueError, match=f"^path must be text, got {re.escape(repr(path))}$"):
             way(path)
+
+
+@pytest.mark.parametrize("value", [None, 5, b"tcp://meter", ["tcp://meter"]])
+@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent, modwire_trio])
+def test_what_is_connected_must_be_an_endpoint(package: Any, value: Any) -> None:
+    with pytest.raises(TypeError, match=f"^endpoint must be .*, got {re.escape(repr(value))}$"):
+        package.connect(value)
+
+
+@pytest.mark.parametrize("backlog", [-1, 2**31, 10**30, *NO_WHOLE_NUMBERS, None])
+@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent])
+def test_a_backlog_is_a_whole_number(package: Any, backlog: Any) -> None:
+    with pytest.raises(ValueError, match="^backlog must be 0..2147483647, got "):
+        package.TcpServer(Units({}), ("127.0.0.1", 0), backlog=backlog)
+
+
+@pytest.mark.parametrize("request_", [None, "x", 5, b"\3\0\0\0\1", ReadHoldingRegistersRequest])
+def test_what_is_called_must_be_a_request(request_: Any) -> None:
+    with pytest.raises(TypeError, match="^request must be a Request, got "):
+        ClientProtocol(FRAMINGS["tcp"]).start(request_, now=0.0)

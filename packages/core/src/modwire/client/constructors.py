@@ -284,10 +284,13 @@ def client_for(
 ) -> ClientT:
     """Return the client for `endpoint`, made by that one of the four classes that fits.
 
-    Raises ValueError if it is no endpoint, and for tls, which this version does not speak.
+    Raises ValueError for a text that is no endpoint, and for tls, which this version does not
+    speak; TypeError for another object.
     """
     if isinstance(endpoint, str):
         endpoint = Endpoint.parse(endpoint)
+    elif not isinstance(endpoint, Endpoint):
+        raise TypeError(f"endpoint must be a text or an Endpoint, got {endpoint!r}")
     arguments: dict[str, object] = {
         "framing": FRAMINGS[endpoint.framing],
         "unit": 1 if endpoint.unit is None else endpoint.unit,

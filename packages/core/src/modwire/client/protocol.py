@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
 from ..framing.ascii import expect_delimiter, follow_delimiter
 from ..framing.base import Framing
-from ..messages.base import MAX_PDU, Response, SizedRule
+from ..messages.base import MAX_PDU, Request, Response, SizedRule
 from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
 from .exchange import Exchange
@@ -29,7 +29,6 @@ from .options import ClientOptions, Quirks
 
 if TYPE_CHECKING:
     from ..framing.frame import Raw
-    from ..messages.base import Request
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -93,8 +92,10 @@ class ClientProtocol:
         Raises:
             ValueError: An argument is out of range, the request cannot be encoded, or a
                 broadcast is no plain write.
-            TypeError: A custom request's `encode()` does not return bytes.
+            TypeError: `request` is no `Request`, or its `encode()` does not return bytes.
         """
+        if not isinstance(request, Request):
+            raise TypeError(f"request must be a Request, got {request!r}")
         options = self.options
         unit = options.unit if unit is None else check_unit(unit)
         timeout = options.response_timeout if timeout is None else check_timeout(timeout)

@@ -13,7 +13,7 @@ from ..endpoint import path_name
 from ..framing.base import Framing
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
-from ..options import check_count
+from ..options import check_count, check_range
 from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from ..units.units import Units
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
@@ -112,7 +112,7 @@ class TcpServerBase(ServerBase):
           The permissions of its directory decide who may use a Unix socket.
         - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
           `authorize` fails the request gets exception 04; a failure of `on_call` is logged.
-        - `backlog`: how many connections the system keeps until they are accepted.
+        - `backlog`: how many connections the system keeps until they are accepted, 0..2147483647.
         - `reuse_port`: let several processes listen at one port, if the system can.
         - `workers`: how many calls to units that block are executed at once; others wait.
 
@@ -121,7 +121,7 @@ class TcpServerBase(ServerBase):
         """
         check_server(units, framing, workers)
         self._max_connections = check_count("max_connections", max_connections)
-        self._backlog = backlog
+        self._backlog = check_range("backlog", backlog, 0, 0x7FFF_FFFF)
         self._allowed = None if allow is None else Allowed(allow)
         merged = merged_server_options(
             options,
