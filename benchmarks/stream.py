@@ -14,6 +14,7 @@ from typing import NamedTuple
 from crc import fastest as floor_crc
 from rounds import FLOOR, OURS, Loop, Row, Settings, cpu_sample, time_row
 
+from modwire.errors import FrameError
 from modwire.framing import Frame, Framing, RtuFraming, TcpFraming
 from modwire.messages.decoder import Decoder
 from modwire.messages.register_access import (
@@ -99,11 +100,13 @@ def _floor_loop(floor: TcpFloor | RtuFloor, chunks: Iterator[bytes]) -> Loop:
 
 
 def _our_loop(framing: Framing, chunks: Iterator[bytes]) -> Loop:
+    found = framing.frames  # from which the protocols take, too
+
     def loop(count: int) -> None:
         for _ in range(count):
             framing.receive_data(next(chunks), 0.0)
-            while (frame := framing.next_frame()) is not None:
-                if type(frame) is not Frame:
+            while found:
+                if isinstance(found.popleft(), FrameError):
                     raise BrokenStreamError
 
     return loop
