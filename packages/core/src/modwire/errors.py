@@ -47,7 +47,7 @@ class ExceptionCode(IntEnum):
 
 
 class RefusedRequest(Protocol):
-    """What an error knows of the request that it refuses: every request of modwire has it."""
+    """Part of a request that its refusal needs; every request of modwire has it."""
 
     @property
     def function_code(self) -> int: ...

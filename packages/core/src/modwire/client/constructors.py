@@ -43,7 +43,7 @@ class ClientBase:
     """
 
     name: str
-    """What errors and logs call the peer."""
+    """Name of the peer in errors and logs."""
     _turns: Turns[Any, Any]
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:

@@ -114,7 +114,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.receiver: AnyExchange | None = None
         self.waiting: dict[AnyExchange, WaiterT] = {}
         self.reason: Exception | None = None
-        """Why there is no link."""
+        """Reason that there is no link."""
         self.failures = 0
         """Number of times that the link could not be opened; callers that wait share one."""
         self._wake = wake

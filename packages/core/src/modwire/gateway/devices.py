@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Event(Protocol):
-    """What a task or greenlet waits for with `wait()`."""
+    """An event that a task or greenlet waits for with `wait()`."""
 
     def set(self) -> None:
         """Let all go on that wait, now and later."""

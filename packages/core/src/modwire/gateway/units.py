@@ -183,7 +183,7 @@ class GatewayUnits(Units, Generic[ClientT]):
 
 
 class _Nowhere(Unit):
-    """What no path leads to: 0A, gateway path unavailable."""
+    """A unit to which no path leads: 0A, gateway path unavailable."""
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         return failed_answer(request, GatewayPathUnavailableError(request), broadcast=broadcast)

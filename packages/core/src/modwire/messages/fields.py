@@ -29,7 +29,7 @@ from .forms import MAX_READ_REGISTERS
 
 
 class FieldKind(Enum):
-    """What the bytes of a field are."""
+    """Meaning of the bytes of a field."""
 
     NUMBER = "number"  # in decimal digits
     CODE = "code"  # in hexadecimal digits
