@@ -16,10 +16,10 @@ from .sockets import address_of, bind, identify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from logging import Logger
 
+    from modwire.logger import Logger
     from modwire.server.connection import Connections
-    from modwire.server.constructors import Address
+    from modwire.server.constructors import Listening, ServerBase
     from modwire.server.peers import Allowed
 
     from .sockets import Found
@@ -29,37 +29,30 @@ PAUSE = 0.25  # seconds until accepting is tried again, if the system has no fil
 
 
 class Listeners:
-    """Sockets that listen at `address`; `found` as for `bind`.
+    """The sockets that listen for `server`; `connections` knows if there is room for one more."""
 
-    `allowed` are the networks that peers may come from, None for all; `connections` knows whether
-    there is room for one more. `name` is what the log calls the server. Raises OSError.
-    """
-
-    def __init__(
-        self,
-        address: Address,
-        *,
-        backlog: int,
-        reuse_port: bool,
-        allowed: Allowed | None,
-        connections: Connections[Any],
-        logger: Logger,
-        found: Found | None = None,
-    ) -> None:
-        self.sockets = bind(address, socket.SOCK_STREAM, reuse_port=reuse_port, found=found)
-        self.address = address_of(self.sockets[0])
-        self.name = "server"
-        self._allowed = allowed
+    def __init__(self, server: ServerBase, connections: Connections[Any], logger: Logger) -> None:
+        self.sockets: list[socket.socket] = []
+        self.address: HostPort | str = ""
+        self._server = server
         self._connections = connections
         self._logger = logger
-        path = self.address
-        self._file = identify(path) if isinstance(path, str) else None
+        self._allowed: Allowed | None = None
+        self._file: tuple[int, int] | None = None
+
+    def listen(self, asked: Listening, found: Found | None = None) -> HostPort | str:
+        """Listen as `asked`, and return where; `found` as for `bind`. Raises OSError."""
+        self._allowed = asked.allowed
+        self.sockets = bind(asked, socket.SOCK_STREAM, found)
+        address = self.address = address_of(self.sockets[0])
+        self._file = identify(address) if isinstance(address, str) else None
         try:
             for each in self.sockets:
-                each.listen(backlog)
+                each.listen(asked.backlog)
         except BaseException:
             self.close()
             raise
+        return address
 
     def accept(
         self, listener: socket.socket, serve: Callable[[socket.socket, object], object]
@@ -82,7 +75,7 @@ class Listeners:
                     has_made_room = self._connections.make_room()
                     if has_made_room:
                         continue
-                self._logger.error("%s cannot accept for %s s: %s", self.name, PAUSE, error)
+                self._logger.error("%s cannot accept for %s s: %s", self._server, PAUSE, error)
                 return False
             has_made_room = False
             self._let_in(accepted, address, serve)

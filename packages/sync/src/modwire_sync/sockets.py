@@ -17,21 +17,22 @@ from modwire.server.peers import HostPort, check_port
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from modwire.server.constructors import Address
+    from modwire.server.constructors import Listening
 
     Found: TypeAlias = list[tuple[Any, ...]]  # what getaddrinfo returns
 
 
 def bind(
-    address: Address, kind: socket.SocketKind, *, reuse_port: bool, found: Found | None = None
+    asked: Listening, kind: socket.SocketKind, found: Found | None = None
 ) -> list[socket.socket]:
-    """Return sockets bound to `address`, not blocking: one for each address of its host name.
+    """Return sockets bound as `asked`, not blocking: one for each address of its host name.
 
     The host "" is every address of this machine: one IPv6 socket that takes IPv4 too, or an IPv4
     one if there is no IPv6. "::" is IPv6 alone and "0.0.0.0" IPv4 alone. With port 0 all sockets
     get the port that the system chose for the first. `found` is what `look_up` returned, for
     loops that must not wait for it. Raises OSError, and ValueError if it is no address.
     """
+    address, reuse_port = asked.address, asked.reuse_port
     if isinstance(address, str):
         return [_bind_path(address, kind)]
     host, port = check_address(address, kind)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from ..framing.base import Framing
+    from ..logger import Logger
     from ..messages.base import Request
     from .exchange import Exchange
     from .options import ClientOptions
@@ -64,19 +65,6 @@ class Link(Protocol):
 
     def receive_now(self) -> bytes | None:
         """Return the bytes that have arrived, None if none have, b"" at the end of the stream."""
-        raise NotImplementedError
-
-
-class Logger(Protocol):
-    """A logger of the standard library, which the core does not import."""
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
-        raise NotImplementedError
-
-    def info(self, msg: str, *args: object) -> None:
-        raise NotImplementedError
-
-    def debug(self, msg: str, *args: object) -> None:
         raise NotImplementedError
 
 

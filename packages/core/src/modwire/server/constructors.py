@@ -7,7 +7,7 @@ arguments.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..endpoint import path_name
 from ..framing.base import Framing
@@ -16,13 +16,17 @@ from ..framing.tcp import TcpFraming
 from ..options import check_count, check_range
 from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from ..units.units import Units
+from .connection import Connection, Connections
+from .datagrams import DatagramServer
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
 from .peers import Allowed
+from .protocol import ServerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
+    from ..logger import Logger
     from ..messages.base import AnyRequest
     from ..serial_settings import Rs485Settings
     from .options import Authorize, OnCall, ServerOptions
@@ -42,12 +46,26 @@ def check_server(units: Units, framing: type[Framing], workers: int) -> None:
     Framing.check_class(framing)
 
 
+class Listening(NamedTuple):
+    """Where and how a server was told to listen; None for `allowed` stands for all peers."""
+
+    address: Address
+    reuse_port: bool
+    backlog: int = 0
+    allowed: Allowed | None = None
+
+
 class ServerBase:
     """What the constructors need of a package's server."""
 
     units: Units
     framing: type[Framing]
     options: ServerOptions
+
+    @staticmethod
+    def _get_logger(name: str) -> Logger:
+        """Return the logger called `name`: the core does not import `logging`."""
+        raise NotImplementedError
 
     def _set_up(
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
@@ -56,15 +74,35 @@ class ServerBase:
         self.units = units
         self.framing = framing
         self.options = options
+        self._logger = self._get_logger("modwire.server")
+        self._wire = self._get_logger("modwire.wire")
 
-    def _bind(self, address: Address, *, reuse_port: bool) -> None:
-        """Open the sockets at `address`; OSError if that fails."""
+    def _bind(self, asked: Listening) -> None:
+        """Open the sockets; OSError if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _bind()")
 
-    @staticmethod
-    def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+    def _close(self) -> None:
+        """Close all that is open, in whatever state it is; may be called again."""
+        raise NotImplementedError(f"{type(self).__name__} must define _close()")
+
+    def _bind_or_close(self, asked: Listening) -> None:
+        try:
+            self._bind(asked)
+        except BaseException:
+            self._close()
+            raise
+
+    @classmethod
+    def log_error(cls, peer: object, request: AnyRequest, error: BaseException) -> None:
         """Log an error that a unit or a hook raised."""
-        raise NotImplementedError
+        cls._get_logger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)
+
+    def _log_drop(self, text: str, error: BaseException | None = None) -> None:
+        """Log a request or an answer that was dropped, and the error of this server behind it."""
+        if error is None:
+            self._logger.warning("%s: %s", self, text)
+        else:
+            self._logger.error("%s: %s", self, text, exc_info=error)
 
     @property
     def address(self) -> object:
@@ -79,6 +117,7 @@ class TcpServerBase(ServerBase):
     """The constructor of a server on TCP or on a Unix socket; see `__init__`."""
 
     _address: HostPort | str
+    _kind_of_connections: type[Connections[Any]] = Connections
 
     def __init__(
         self,
@@ -120,9 +159,9 @@ class TcpServerBase(ServerBase):
         cannot listen, ValueError and TypeError for wrong arguments.
         """
         check_server(units, framing, workers)
-        self._max_connections = check_count("max_connections", max_connections)
-        self._backlog = check_range("backlog", backlog, 0, 0x7FFF_FFFF)
-        self._allowed = None if allow is None else Allowed(allow)
+        check_count("max_connections", max_connections)
+        check_range("backlog", backlog, 0, 0x7FFF_FFFF)
+        allowed = None if allow is None else Allowed(allow)
         merged = merged_server_options(
             options,
             is_connected=True,
@@ -133,7 +172,30 @@ class TcpServerBase(ServerBase):
             tolerance=STREAM_SERVER_TOLERANCE,
         )
         self._set_up(units, framing, merged, workers)
-        self._bind(address, reuse_port=reuse_port)
+        self._connections = self._kind_of_connections(max_connections)
+        self._bind_or_close(Listening(address, reuse_port, backlog, allowed))
+
+    def _close_listeners(self) -> None:
+        """Close what listens; may be called again."""
+        raise NotImplementedError(f"{type(self).__name__} must define _close_listeners()")
+
+    def _stop_taking(self) -> None:
+        """Take no more requests; connections close when what they execute is answered."""
+        self._close_listeners()
+        self._connections.stop()
+
+    def _close_links(self) -> None:
+        """Close all at once."""
+        self._close_listeners()
+        self._connections.close()
+
+    def _connect(self, peer: object, now: float) -> Connection:
+        """Return the connection of a peer that was let in."""
+        connection = Connection(
+            ServerProtocol(self.framing, self.options, peer=peer), self.units, now
+        )
+        self._logger.debug("%s is open", connection)
+        return connection
 
     @property
     def address(self) -> HostPort | str:
@@ -173,13 +235,16 @@ class UdpServerBase(ServerBase):
         check_server(units, framing, workers)
         if isinstance(address, str):
             raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
-        self._max_calls = check_count("max_calls", max_calls)
-        self._allowed = None if allow is None else Allowed(allow)
+        check_count("max_calls", max_calls)
+        allowed = None if allow is None else Allowed(allow)
         merged = merged_server_options(
             options, authorize=authorize, on_call=on_call, on_error=self.log_error
         )
         self._set_up(units, framing, merged, workers)
-        self._bind(address, reuse_port=reuse_port)
+        self._core = DatagramServer(
+            framing, merged, units, max_calls=max_calls, allowed=allowed, on_drop=self._log_drop
+        )
+        self._bind_or_close(Listening(address, reuse_port))
 
     @property
     def address(self) -> HostPort:

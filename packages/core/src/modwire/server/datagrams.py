@@ -6,7 +6,7 @@ Part of the adapter kit: the adapter receives datagrams, sends `answers`, and ex
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..units.unit import Waits
 from .call import Call, busy_call
@@ -26,13 +26,21 @@ if TYPE_CHECKING:
     Address: TypeAlias = tuple[str, int]
 
 
+class DatagramLink(Protocol):
+    """The socket of the adapter's that a datagram came by, and its answers go by."""
+
+    def sendto(self, data: bytes, address: Address, /) -> object:
+        """Send a datagram to `address`."""
+        raise NotImplementedError
+
+
 class DatagramCall(NamedTuple):
     """A call to a unit that waits, and what its answer needs."""
 
     protocol: ServerProtocol
     call: Call
     address: Address
-    link: object
+    link: DatagramLink
     is_counted: bool
 
 
@@ -41,7 +49,7 @@ class Answer(NamedTuple):
 
     data: bytes
     address: Address
-    link: object
+    link: DatagramLink
 
 
 class DatagramServer:
@@ -77,7 +85,7 @@ class DatagramServer:
         self._counted = 0
         self._open = 0
 
-    def receive(self, data: bytes, address: Address, now: float, link: object = None) -> None:
+    def receive(self, data: bytes, address: Address, now: float, link: DatagramLink) -> None:
         """Take a datagram that came from `address` by the socket `link` at `now`."""
         peer = peer_of(address)
         if self._allowed is not None and not self._allowed.allows(peer):
@@ -96,7 +104,7 @@ class DatagramServer:
         except Exception as error:  # noqa: BLE001 - as above
             self._on_drop("damaged frames were not counted", error)
 
-    def _take(self, call: Call, peer: HostPort, address: Address, link: object) -> None:
+    def _take(self, call: Call, peer: HostPort, address: Address, link: DatagramLink) -> None:
         protocol, units = self._protocol, self._units
         waits = protocol.executor.waits(call, units)
         if waits is not Waits.NEVER:
@@ -125,7 +133,7 @@ class DatagramServer:
         call: Call,
         response: Response | None,
         address: Address,
-        link: object,
+        link: DatagramLink,
     ) -> None:
         data = protocol.answer(call, response)
         if data:

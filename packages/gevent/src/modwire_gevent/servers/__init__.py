@@ -2,6 +2,6 @@
 
 from .datagrams import UdpServer
 from .line import SerialServer
-from .streams import TcpServer
+from .tcp import TcpServer
 
 __all__ = ["SerialServer", "TcpServer", "UdpServer"]

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gevent import GreenletExit, get_hub
 
-from modwire.server.connection import Connection, Connections, Next
+from modwire.server.connection import Next
 
 from .waiting import Waiting
 
 if TYPE_CHECKING:
-    from logging import Logger
-
-    from modwire import ServerProtocol, Units
+    from modwire.logger import Logger
+    from modwire.server.connection import Connection, Connections
 
     from .workers import Workers
 
@@ -28,7 +27,6 @@ class Shared(NamedTuple):
     """What all connections of a server share."""
 
     connections: Connections[TcpConnection]
-    units: Units
     workers: Workers
     logger: Logger
     wire: Logger
@@ -48,9 +46,9 @@ class TcpConnection(Waiting):
         "is_open",
     )
 
-    def __init__(self, shared: Shared, accepted: socket, protocol: ServerProtocol) -> None:
+    def __init__(self, shared: Shared, accepted: socket, core: Connection) -> None:
         super().__init__(get_hub(), accepted.fileno())
-        self.core = Connection(protocol, shared.units, monotonic())
+        self.core = core
         self.is_busy = False  # in hooks, too, which may wait
         self.is_open = True
         self._shared = shared

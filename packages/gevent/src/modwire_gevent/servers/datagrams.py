@@ -10,88 +10,59 @@ from gevent import GreenletExit, get_hub
 from gevent.lock import RLock
 
 from modwire.server.constructors import UdpServerBase
-from modwire.server.datagrams import DatagramServer
-from modwire.server.peers import HostPort
 
-from ..links import PlainSocket, plain_socket
-from .greenlets import DEBUG, Server, find_addresses
+from ..links import plain_socket
+from .base import Server, find_addresses
 from .waiting import Waiting
 
 if TYPE_CHECKING:
     from socket import socket
 
     from modwire import Response
-    from modwire.server.constructors import Address
+    from modwire.server.constructors import Listening
     from modwire.server.datagrams import DatagramCall
 
-_MAX_DATAGRAM = 65536
 # So that a flood at one socket does not keep other greenlets waiting; 4096 bytes are 341 reads.
-_DATAGRAMS_PER_EVENT = 64
 _BYTES_PER_EVENT = 4096
 
 
 class UdpServer(UdpServerBase, Server):
     """Answers for `units` on UDP, in a greenlet for each socket."""
 
-    def _bind(self, address: Address, *, reuse_port: bool) -> None:
-        from modwire_sync.sockets import address_of, bind  # slow to import, as for TCP
+    _takes = True
 
-        self._takes = True
+    def _bind(self, asked: Listening) -> None:
+        from modwire_sync.datagrams import DatagramSockets  # slow to import, as for TCP
+
         self._waiting: list[Waiting] = []
-        self._sockets: list[socket] = []
-        self._core = DatagramServer(
-            self.framing,
-            self.options,
-            self.units,
-            max_calls=self._max_calls,
-            allowed=self._allowed,
-            on_drop=self._log_drop,
-        )
         self._turn = RLock()  # for hooks may wait while a datagram is taken
-        try:
-            found = find_addresses(address, SOCK_DGRAM)
-            bound = bind(address, SOCK_DGRAM, reuse_port=reuse_port, found=found)
-        except BaseException:
-            self._close()
-            raise
-        self._sockets = [plain_socket(each) for each in bound]
-        where = address_of(self._sockets[0])
-        assert isinstance(where, HostPort)
-        self._address = where
+        links = self._links = DatagramSockets(self, self._core, self._logger, self._wire)
+        self._address = links.bind(asked, find_addresses(asked.address, SOCK_DGRAM))
+        links.sockets = [plain_socket(each) for each in links.sockets]
 
     def _open(self) -> None:
-        for each in self._sockets:
+        for each in self._links.sockets:
             waiting = Waiting(get_hub(), each.fileno())
             self._waiting.append(waiting)
             self._spawn_lasting(self._read, each, waiting)
 
     def _read(self, link: socket, waiting: Waiting) -> None:
         """Take the datagrams of a socket."""
-        buffer = bytearray(_MAX_DATAGRAM)
-        while self._takes:
-            if waiting.wait_readable():
-                self._read_those_there(link, buffer)
+        from modwire_sync.datagrams import DATAGRAMS_PER_EVENT
 
-    def _read_those_there(self, link: socket, buffer: bytearray) -> None:
-        received = 0
-        for _ in range(_DATAGRAMS_PER_EVENT):
-            if not self._takes or received >= _BYTES_PER_EVENT:
-                return
-            try:
-                size, address = link.recvfrom_into(buffer)
-            except BlockingIOError:
-                return
-            except OSError as error:
-                # Windows tells here that an earlier answer reached nobody.
-                self._logger.debug("%s: %s", self, error)
-                return
-            received += size
-            data = bytes(memoryview(buffer)[:size])
-            if self._wire.isEnabledFor(DEBUG):
-                self._wire.debug("%s sent %s", HostPort(*address[:2]), data.hex(" "))
-            with self._turn:
-                self._take(data, address, link)
-            self._go_on()
+        links = self._links
+        while self._takes:
+            if not waiting.wait_readable():
+                continue
+            size = 0
+            for _ in range(DATAGRAMS_PER_EVENT):
+                received = links.receive(link) if self._takes and size < _BYTES_PER_EVENT else None
+                if received is None:
+                    break
+                size += len(received[0])
+                with self._turn:
+                    self._take(*received, link)
+                links.go_on(self._spawn_call)
 
     def _take(self, data: bytes, address: tuple[str, int], link: socket) -> None:
         while True:
@@ -104,21 +75,8 @@ class UdpServer(UdpServerBase, Server):
                 self._log_drop("a request was dropped: an error that is no peer's", error)
                 data = b""  # the other requests of the datagram
 
-    def _go_on(self) -> None:
-        """Have the calls executed, and send the answers there are."""
-        core = self._core
-        while core.calls:
-            self._spawn(self._execute, core.calls.popleft())
-        while core.answers:
-            data, address, link = core.answers.popleft()
-            assert isinstance(link, PlainSocket)
-            if self._wire.isEnabledFor(DEBUG):
-                self._wire.debug("%s gets %s", HostPort(*address[:2]), data.hex(" "))
-            try:
-                link.sendto(data, address)
-            except OSError as error:
-                # A full buffer, or no way to the peer: a datagram may be lost anywhere.
-                self._logger.debug("an answer to %s is lost: %s", address, error)
+    def _spawn_call(self, waiting: DatagramCall) -> None:
+        self._spawn(self._execute, waiting)
 
     def _execute(self, waiting: DatagramCall) -> None:
         response: Response | None = None
@@ -126,13 +84,7 @@ class UdpServer(UdpServerBase, Server):
             response = self._workers.execute(waiting.protocol, waiting.call, self.units)
         finally:
             self._core.finish(waiting, response)  # even if it was killed: its place is free
-        self._go_on()
-
-    def _log_drop(self, text: str, error: BaseException | None) -> None:
-        if error is None:
-            self._logger.warning("%s", text)
-        else:
-            self._logger.error("%s: %s", self, text, exc_info=error)
+        self._links.go_on(self._spawn_call)
 
     def _stop_taking(self) -> None:
         self._takes = False
@@ -141,6 +93,4 @@ class UdpServer(UdpServerBase, Server):
 
     def _close_links(self) -> None:
         self._stop_taking()
-        for each in self._sockets:
-            each.close()
-        self._sockets = []
+        self._links.close()

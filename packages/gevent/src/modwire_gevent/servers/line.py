@@ -12,7 +12,7 @@ from modwire.server.constructors import SerialServerBase
 from modwire.server.line import LineServer
 
 from ..links import LONGEST_WAIT
-from .greenlets import DEBUG, Server
+from .base import DEBUG, Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,9 +119,6 @@ class SerialServer(SerialServerBase, Server):
             if self._link is not None:
                 self._execute_calls()
                 self._link.wake()
-
-    def _log_drop(self, text: str) -> None:
-        self._logger.warning("%s: %s", self, text)
 
     def _log_stuck(self) -> None:
         self._logger.error("%s takes no more bytes: an answer is lost", self._address)

@@ -1,7 +1,7 @@
 """The blocking servers: one thread each, on sockets and serial ports."""
 
+from .datagrams import UdpServer
 from .line import SerialServer
 from .tcp import TcpServer
-from .udp import UdpServer
 
 __all__ = ["SerialServer", "TcpServer", "UdpServer"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire.server.connection import Connection, Next
+from modwire.server.connection import Next
 
 from .poller import GONE, HUNG_UP, READ, WRITE
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from modwire import Response, ServerProtocol, Units
-    from modwire.server.connection import Connections
+    from modwire import Response
+    from modwire.server.connection import Connection, Connections
 
     from .loop import Loop
 
@@ -32,11 +32,9 @@ class TcpConnection:
         loop: Loop,
         connections: Connections[TcpConnection],
         accepted: socket.socket,
-        protocol: ServerProtocol,
-        units: Units,
-        now: float,
+        core: Connection,
     ) -> None:
-        self.core = Connection(protocol, units, now)
+        self.core = core
         self.fd = accepted.fileno()
         self.is_open = True
         self._loop = loop

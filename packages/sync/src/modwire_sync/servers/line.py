@@ -144,9 +144,6 @@ class SerialServer(SerialServerBase, Server):
         except OSError as error:
             raise self._lost(error) from error
 
-    def _log_drop(self, text: str) -> None:
-        self._logger.warning("%s: %s", self, text)
-
     # The end.
 
     def _stop_taking(self) -> None:

@@ -12,7 +12,7 @@ from .poller import READ, Waker, new_poller
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from logging import Logger
+    from modwire.logger import Logger
 
 _NEVER = float("inf")
 DEBUG = 10  # logging.DEBUG

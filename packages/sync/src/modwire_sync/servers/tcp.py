@@ -6,8 +6,6 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ServerProtocol
-from modwire.server.connection import Connections
 from modwire.server.constructors import TcpServerBase
 
 from ..accepting import PAUSE, Listeners
@@ -17,7 +15,7 @@ from .connection import TcpConnection
 if TYPE_CHECKING:
     import socket
 
-    from modwire.server.constructors import Address
+    from modwire.server.constructors import Listening
 
 
 class TcpServer(TcpServerBase, Server):
@@ -28,59 +26,40 @@ class TcpServer(TcpServerBase, Server):
     workers. An overridden `wrap_socket` puts another layer around every accepted socket.
     """
 
-    _listeners: Listeners | None = None
     _accept_again: float | None = None
 
-    def _bind(self, address: Address, *, reuse_port: bool) -> None:
-        self._connections: Connections[TcpConnection] = Connections(self._max_connections)
-        try:
-            self._listeners = Listeners(
-                address,
-                backlog=self._backlog,
-                reuse_port=reuse_port,
-                allowed=self._allowed,
-                connections=self._connections,
-                logger=self._logger,
-            )
-        except BaseException:
-            self._close()
-            raise
-        self._address = self._listeners.address
-        self._listeners.name = str(self)
+    def _bind(self, asked: Listening) -> None:
+        self._listeners = Listeners(self, self._connections, self._logger)
+        self._address = self._listeners.listen(asked)
 
     def wrap_socket(self, accepted: socket.socket) -> socket.socket:
-        """Return the socket to use for an accepted one, which does not block; to be overridden.
+        """Return the socket to use for an accepted one; to be overridden.
 
-        May raise OSError, which closes the accepted socket.
+        Neither may block. May raise OSError, which closes the accepted socket.
         """
         return accepted
-
-    # Accepting.
 
     def _open(self) -> None:
         self._accept()
 
     def _accept(self) -> None:
         self._accept_again = None
-        for listener in self._listeners.sockets if self._listeners else ():
+        for listener in self._listeners.sockets:
             self._loop.watch(listener.fileno(), partial(self._on_acceptable, listener))
 
     def _pause_accepting(self, until: float | None) -> None:
         self._accept_again = until
-        for listener in self._listeners.sockets if self._listeners else ():
+        for listener in self._listeners.sockets:
             self._loop.unwatch(listener.fileno())
 
     def _on_acceptable(self, listener: socket.socket, mask: int, now: float) -> None:
-        if self._listeners and not self._listeners.accept(listener, self._serve_one):
+        if not self._listeners.accept(listener, self._serve_one):
             self._pause_accepting(now + PAUSE)
 
     def _serve_one(self, accepted: socket.socket, peer: object) -> None:
         accepted = self.wrap_socket(accepted)
-        protocol = ServerProtocol(self.framing, self.options, peer=peer)
-        connection = TcpConnection(
-            self._loop, self._connections, accepted, protocol, self.units, monotonic()
-        )
-        self._logger.debug("%s is open", connection.core)
+        core = self._connect(peer, monotonic())
+        TcpConnection(self._loop, self._connections, accepted, core)
 
     # What is due.
 
@@ -91,20 +70,9 @@ class TcpServer(TcpServerBase, Server):
         if self._accept_again is not None and now >= self._accept_again:
             self._accept()
 
-    # The end.
-
-    def _stop_taking(self) -> None:
-        self._close_listeners()
-        self._connections.stop()
-
     def _is_idle(self) -> bool:
         return not self._connections
 
     def _close_listeners(self) -> None:
         self._pause_accepting(None)
-        if self._listeners is not None:
-            self._listeners.close()
-
-    def _close_links(self) -> None:
-        self._close_listeners()
-        self._connections.close()
+        self._listeners.close()

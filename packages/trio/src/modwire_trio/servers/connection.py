@@ -18,7 +18,7 @@ from .hanging_up import has_ended, watcher
 from .service import DEBUG, logger, wire
 
 if TYPE_CHECKING:
-    from modwire import Response, ServerProtocol
+    from modwire import Response
 
     from .readers import Readers
     from .service import Server
@@ -35,8 +35,8 @@ class PeerTask:
 
     __slots__ = ("_calling", "_scope", "_server", "core", "is_open")
 
-    def __init__(self, server: Server, protocol: ServerProtocol) -> None:
-        self.core = Connection(protocol, server.units, current_time())
+    def __init__(self, server: Server, core: Connection) -> None:
+        self.core = core
         self.is_open = True
         self._server = server
         self._calling: CancelScope | None = None
@@ -56,7 +56,6 @@ class PeerTask:
         """Serve the peer until either side closes; errors end the connection only."""
         watcher.set(self.wait_for_end)
         core = self.core
-        logger.debug("%s is open", core)
         try:
             while self.is_open:
                 following = core.next()
@@ -170,12 +169,12 @@ class SocketConnection(PeerTask):
     def __init__(
         self,
         server: Server,
-        protocol: ServerProtocol,
+        core: Connection,
         accepted: socket.socket,
         readers: Readers | None,
-        connections: SocketConnections,
+        connections: Connections[SocketConnection],
     ) -> None:
-        super().__init__(server, protocol)
+        super().__init__(server, core)
         self._socket = accepted
         self._receive = accepted.recv
         self._send_bytes = accepted.send

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,20 +12,16 @@ from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
 from modwire.server.constructors import UdpServerBase
-from modwire.server.datagrams import DatagramServer
 from modwire.server.peers import HostPort, Network
-from modwire_sync.sockets import bind
+from modwire_sync.datagrams import DATAGRAMS_PER_EVENT, DatagramSockets
 
-from .service import DEBUG, Server, check_grace, logger, wire
+from .service import Server, check_grace, logger, wire
 from .tcp import look_up
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
     from modwire.server.datagrams import DatagramCall
     from modwire.server.options import Authorize, OnCall
-
-_MAX_DATAGRAM = 65536
-_DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not keep others waiting
 
 
 async def serve_udp(
@@ -75,39 +71,25 @@ async def serve_udp(
 class _UdpServer(UdpServerBase, Server):
     """The sockets, and the calls to units that wait which came from them."""
 
-    _sockets: Sequence[socket.socket] = ()
-
     async def open(self) -> HostPort:
         """Open the sockets, and return the host and the real port."""
-        self._buffer = bytearray(_MAX_DATAGRAM)
-        self._core = DatagramServer(
-            self.framing,
-            self.options,
-            self.units,
-            max_calls=self._max_calls,
-            allowed=self._allowed,
-            on_drop=self._log_drop,
-        )
-        found = await look_up(self._asked, socket.SOCK_DGRAM)
-        self._sockets = bind(
-            self._asked, socket.SOCK_DGRAM, reuse_port=self._reuse_port, found=found
-        )
-        address = HostPort(*self._sockets[0].getsockname()[:2])
+        self._links = DatagramSockets(self, self._core, logger, wire)
+        found = await look_up(self._asked.address, socket.SOCK_DGRAM)
+        address = self._links.bind(self._asked, found)
         self.name = f"serve_udp on {address}"
         return address
 
     def close(self) -> None:
         """Close the sockets."""
-        for each in self._sockets:
-            notify_closing(each)
-            each.close()
+        self._stop_taking()
+        self._links.close()
 
     def _begin(self) -> None:
-        for each in self._sockets:
+        for each in self._links.sockets:
             self.start(partial(self._receive, each))
 
-    def _stop(self) -> None:
-        for each in self._sockets:
+    def _stop_taking(self) -> None:
+        for each in self._links.sockets:
             notify_closing(each)  # which ends the waiting; answers are still sent
 
     async def _receive(self, link: socket.socket) -> None:
@@ -116,41 +98,15 @@ class _UdpServer(UdpServerBase, Server):
                 await wait_readable(link)
             except trio.ClosedResourceError:
                 return
-            for _ in range(_DATAGRAMS_PER_EVENT):
-                if self.stopping.is_set() or not self._receive_one(link):
+            for _ in range(DATAGRAMS_PER_EVENT):
+                received = None if self.stopping.is_set() else self._links.receive(link)
+                if received is None:
                     break
+                self._core.receive(*received, trio.current_time(), link)
+                self._links.go_on(self._start_call)
 
-    def _receive_one(self, link: socket.socket) -> bool:
-        """Take one datagram; False if there is none."""
-        try:
-            size, address = link.recvfrom_into(self._buffer)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            # Windows tells here that an earlier answer reached nobody.
-            logger.debug("%s: %s", self.name, error)
-            return False
-        data = bytes(memoryview(self._buffer)[:size])
-        if wire.isEnabledFor(DEBUG):
-            wire.debug("%s sent %s", HostPort(*address[:2]), data.hex(" "))
-        self._core.receive(data, address, trio.current_time(), link)
-        self._go_on()
-        return True
-
-    def _go_on(self) -> None:
-        """Send the answers there are, and have the calls executed."""
-        core = self._core
-        while core.calls:
-            self.start(partial(self._execute, core.calls.popleft()))
-        while core.answers:
-            data, address, link = core.answers.popleft()
-            assert isinstance(link, socket.socket)
-            if wire.isEnabledFor(DEBUG):
-                wire.debug("%s gets %s", HostPort(*address[:2]), data.hex(" "))
-            try:
-                link.sendto(data, address)
-            except OSError as error:  # a full buffer, or no way to the peer
-                logger.debug("an answer to %s is lost: %s", address, error)
+    def _start_call(self, waiting: DatagramCall) -> None:
+        self.start(partial(self._execute, waiting))
 
     async def _execute(self, waiting: DatagramCall) -> None:
         protocol, call = waiting.protocol, waiting.call
@@ -160,10 +116,4 @@ class _UdpServer(UdpServerBase, Server):
             self._log_drop(f"{call.request!r} was dropped: an error that is no peer's", error)
             response = None
         self._core.finish(waiting, response)
-        self._go_on()
-
-    def _log_drop(self, text: str, error: BaseException | None) -> None:
-        if error is None:
-            logger.warning("%s", text)
-        else:
-            logger.error("%s: %s", self.name, text, exc_info=error)
+        self._links.go_on(self._start_call)

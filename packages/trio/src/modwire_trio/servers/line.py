@@ -95,7 +95,7 @@ class _SerialServer(SerialServerBase, Server):
             self.options,
             self.units,
             peer=self._address,
-            on_drop=partial(logger.warning, "%s: %s", self.name),
+            on_drop=self._log_drop,
             count_overruns=link.count_overruns,
         )
         self._working = 0
@@ -105,7 +105,7 @@ class _SerialServer(SerialServerBase, Server):
     def _begin(self) -> None:
         self.start(self._serve_line)
 
-    def _stop(self) -> None:
+    def _stop_taking(self) -> None:
         self._wake()
 
     def _wake(self) -> None:

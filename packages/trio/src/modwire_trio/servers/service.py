@@ -12,8 +12,7 @@ from modwire.server.constructors import ServerBase
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
-    from modwire.messages.base import AnyRequest
-    from modwire.server.constructors import Address
+    from modwire.server.constructors import Listening
 
 _PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG
@@ -32,9 +31,7 @@ class Server(ServerBase):
     def _set_up(
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
-        self.units = units
-        self.framing = framing
-        self.options = options
+        super()._set_up(units, framing, options, workers)
         self.stopping = trio.Event()
         self._limiter = trio.CapacityLimiter(workers)
         self._failure: BaseException | None = None
@@ -42,19 +39,19 @@ class Server(ServerBase):
         self._shield = trio.CancelScope(shield=True)
         self._tasks: trio.Nursery | None = None
 
-    def _bind(self, address: Address, *, reuse_port: bool) -> None:
-        self._asked = address  # opened later: looking up a name is awaited
-        self._reuse_port = reuse_port
+    def _bind(self, asked: Listening) -> None:
+        self._asked = asked  # opened later: looking up a name is awaited
 
-    @staticmethod
-    def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
-        logger.error("%r from %s failed", request, peer, exc_info=error)
+    _get_logger = staticmethod(getLogger)
+
+    def __str__(self) -> str:
+        return self.name
 
     def _begin(self) -> None:
         """Start the tasks, with `start`."""
         raise NotImplementedError
 
-    def _stop(self) -> None:
+    def _stop_taking(self) -> None:
         """See to it that the tasks end as soon as the calls that are being executed have."""
         raise NotImplementedError
 
@@ -77,7 +74,7 @@ class Server(ServerBase):
             outside.cancel_scope.shield = True
             self.stopping.set()
             self._shield.deadline = trio.current_time() + grace
-            self._run_alone(self._stop)
+            self._run_alone(self._stop_taking)
         logger.info("%s is closed", self.name)
         if self._failure is not None:
             failure, self._failure = self._failure, None

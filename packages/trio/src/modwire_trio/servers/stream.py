@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import ServerProtocol, TcpFraming
+from modwire.server.connection import Connection
 from modwire.server.constructors import check_server
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
 
 from .connection import BROKEN, RECEIVE_SIZE, PeerTask, trace
-from .service import DEBUG, Server, check_grace, wire
+from .service import DEBUG, Server, check_grace, logger, wire
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
@@ -73,12 +74,14 @@ class _StreamServer(Server):
     ) -> None:
         self._set_up(units, type(protocol.framing), protocol.options, workers)
         self.name = f"serve_stream for {protocol.peer}"
-        self._peer = _StreamTask(self, protocol, stream)
+        core = Connection(protocol, units, trio.current_time())
+        self._peer = _StreamTask(self, core, stream)
+        logger.debug("%s is open", core)
 
     def _begin(self) -> None:
         self.start(self._peer.serve)
 
-    def _stop(self) -> None:
+    def _stop_taking(self) -> None:
         self._peer.stop()
 
 
@@ -87,8 +90,8 @@ class _StreamTask(PeerTask):
 
     __slots__ = ("_stream",)
 
-    def __init__(self, server: Server, protocol: ServerProtocol, stream: trio.abc.Stream) -> None:
-        super().__init__(server, protocol)
+    def __init__(self, server: Server, core: Connection, stream: trio.abc.Stream) -> None:
+        super().__init__(server, core)
         self._stream = stream
 
     async def serve(self) -> None:

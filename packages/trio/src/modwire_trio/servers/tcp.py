@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio.lowlevel import notify_closing, wait_readable
 
-from modwire import ServerProtocol, TcpFraming
+from modwire import TcpFraming
 from modwire.server.constructors import TcpServerBase
 from modwire.server.peers import HostPort, Network, check_port
 from modwire_sync import sockets
@@ -86,7 +86,7 @@ async def serve_tcp(
         task_status.started(address)
         await server.serve(grace)
     finally:
-        server.close_listeners()
+        server.close()
 
 
 async def serve_unix(
@@ -128,7 +128,7 @@ async def serve_unix(
         task_status.started(path)
         await server.serve(grace)
     finally:
-        server.close_listeners()
+        server.close()
 
 
 async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
@@ -147,55 +147,44 @@ async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
 class _TcpServer(TcpServerBase, Server):
     """What listens, and the connections that came in."""
 
-    _listeners: Listeners | None = None
+    _kind_of_connections = SocketConnections
     _readers: Readers | None = None
 
     async def listen(self, function: str) -> HostPort | str:
         """Listen for `function`, and return where: the host and the real port, or the path."""
-        self._connections = SocketConnections(self._max_connections)
-        self._listeners = Listeners(
-            self._asked,
-            backlog=self._backlog,
-            reuse_port=self._reuse_port,
-            allowed=self._allowed,
-            connections=self._connections,
-            logger=logger,
-            found=await look_up(self._asked, socket.SOCK_STREAM),
-        )
-        address = self._listeners.address
-        self.name = self._listeners.name = f"{function} on {address}"
+        self._listeners = Listeners(self, self._connections, logger)
+        found = await look_up(self._asked.address, socket.SOCK_STREAM)
+        address = self._listeners.listen(self._asked, found)
+        self.name = f"{function} on {address}"
         return address
 
-    def close_listeners(self) -> None:
+    def close(self) -> None:
         """Close what listens; may be called again."""
-        if self._listeners is not None:
-            for each in self._listeners.sockets:
-                notify_closing(each)
-            self._listeners.close()
+        self._close_listeners()
+
+    def _close_listeners(self) -> None:
+        for each in self._listeners.sockets:
+            notify_closing(each)
+        self._listeners.close()
 
     def _begin(self) -> None:
         if AVAILABLE:
             self._readers = Readers.shared()
-        if self._listeners is not None:
-            for each in self._listeners.sockets:
-                self.start(partial(self._accept, self._listeners, each))
+        for each in self._listeners.sockets:
+            self.start(partial(self._accept, each))
 
-    def _stop(self) -> None:
-        self.close_listeners()
-        self._connections.stop()
-
-    async def _accept(self, listeners: Listeners, listener: socket.socket) -> None:
+    async def _accept(self, listener: socket.socket) -> None:
         while listener.fileno() >= 0:
             try:
                 await wait_readable(listener)
             except trio.ClosedResourceError:
                 return
-            if not listeners.accept(listener, self._serve_one):
+            if not self._listeners.accept(listener, self._serve_one):
                 with trio.move_on_after(PAUSE):
                     await self.stopping.wait()
                     return
 
     def _serve_one(self, accepted: socket.socket, peer: object) -> None:
-        protocol = ServerProtocol(self.framing, self.options, peer=peer)
-        connection = SocketConnection(self, protocol, accepted, self._readers, self._connections)
+        core = self._connect(peer, trio.current_time())
+        connection = SocketConnection(self, core, accepted, self._readers, self._connections)
         self.start(connection.serve)

@@ -18,7 +18,6 @@ from modwire.server.constructors import ServerBase
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from logging import Logger
     from socket import SocketKind
     from types import TracebackType
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from modwire import Framing, ServerOptions, Units
-    from modwire.messages.base import AnyRequest
+    from modwire.logger import Logger
     from modwire.server.constructors import Address
     from modwire_sync.sockets import Found
 
@@ -52,10 +51,6 @@ class Server(ServerBase):
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
         super()._set_up(units, framing, options, workers)
-        from logging import getLogger  # slow to import, and clients need it later
-
-        self._logger: Logger = getLogger("modwire.server")
-        self._wire: Logger = getLogger("modwire.wire")
         self._workers = Workers(workers)
         self._hub: Hub | None = None  # of the thread that serves
         self._greenlets: set[AnyGreenlet] = set()
@@ -237,10 +232,10 @@ class Server(ServerBase):
             gevent.spawn(self._fail, error)
 
     @staticmethod
-    def log_error(peer: object, request: AnyRequest, error: BaseException) -> None:
-        from logging import getLogger
+    def _get_logger(name: str) -> Logger:
+        from logging import getLogger  # slow to import, and clients need it later
 
-        getLogger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)
+        return getLogger(name)
 
     def _open(self) -> None:
         """Open what the constructor has not opened yet, and spawn what serves."""

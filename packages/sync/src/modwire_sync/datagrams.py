@@ -1,0 +1,83 @@
+"""`DatagramSockets`: the sockets of a UDP server, and what goes through them.
+
+modwire-trio and modwire-gevent use it too.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from modwire.server.peers import HostPort
+
+from .sockets import address_of, bind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modwire.logger import Logger
+    from modwire.server.constructors import Listening, ServerBase
+    from modwire.server.datagrams import DatagramCall, DatagramServer
+
+    from .sockets import Found
+
+_MAX_DATAGRAM = 65536
+_DEBUG = 10  # logging.DEBUG
+DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not keep others waiting
+
+
+class DatagramSockets:
+    """The sockets of `server`, which do not block; `core` decides what is answered."""
+
+    def __init__(
+        self, server: ServerBase, core: DatagramServer, logger: Logger, wire: Logger
+    ) -> None:
+        self.sockets: list[socket.socket] = []
+        self._server = server
+        self._core = core
+        self._buffer = bytearray(_MAX_DATAGRAM)
+        self._logger = logger
+        self._wire = wire
+
+    def bind(self, asked: Listening, found: Found | None = None) -> HostPort:
+        """Open the sockets as `asked`, and return where; `found` as for `bind`. Raises OSError."""
+        self.sockets = bind(asked, socket.SOCK_DGRAM, found)
+        address = address_of(self.sockets[0])
+        assert isinstance(address, HostPort)
+        return address
+
+    def receive(self, link: socket.socket) -> tuple[bytes, tuple[str, int]] | None:
+        """Take a datagram that has arrived at one of the sockets, and where it came from."""
+        try:
+            size, address = link.recvfrom_into(self._buffer)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            # Windows tells here that an earlier answer reached nobody.
+            self._logger.debug("%s: %s", self._server, error)
+            return None
+        data = bytes(memoryview(self._buffer)[:size])
+        if self._wire.isEnabledFor(_DEBUG):
+            self._wire.debug("%s sent %s", HostPort(*address[:2]), data.hex(" "))
+        return data, address
+
+    def go_on(self, execute: Callable[[DatagramCall], object]) -> None:
+        """Call `execute` for each call to a unit that waits, and send the answers there are."""
+        core = self._core
+        while core.calls:
+            execute(core.calls.popleft())
+        while core.answers:
+            data, address, link = core.answers.popleft()
+            if self._wire.isEnabledFor(_DEBUG):
+                self._wire.debug("%s gets %s", HostPort(*address[:2]), data.hex(" "))
+            try:
+                link.sendto(data, address)
+            except OSError as error:
+                # A full buffer, or no way to the peer: a datagram may be lost anywhere.
+                self._logger.debug("%s: an answer to %s is lost: %s", self._server, address, error)
+
+    def close(self) -> None:
+        """Close the sockets; may be called again."""
+        for each in self.sockets:
+            each.close()
+        self.sockets = []
