@@ -65,8 +65,6 @@ class Client(modwire.AsyncCalls):
                 await asyncio.wait([waiter], timeout=until - monotonic())
         except BaseException:  # this task was cancelled: the others' calls go on
             turns.give_up(exchange, monotonic())
-            turns.send(monotonic())
-            turns.wake_all()
             raise
         return exchange.result()
 

@@ -145,7 +145,7 @@ class Client(BlockingClientBase, BlockingCalls):
         turns = self._turns
         turns.give_up(exchange, monotonic())
         if turns.link is not None:
-            turns.link.wake()  # what waited for its place may be sent now
+            turns.link.wake()  # the receiver waits for the new deadline
 
     # Opening the link.
 

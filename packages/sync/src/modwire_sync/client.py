@@ -123,10 +123,7 @@ class Client(BlockingClientBase, BlockingCalls):
             turns = self._turns
             was_receiver = turns.receiver is exchange
             if is_waiting and exchange is not None:
-                now = monotonic()
-                turns.give_up(exchange, now)
-                turns.send(now)
-                turns.wake_all()
+                turns.give_up(exchange, monotonic())
             else:
                 turns.break_off(exchange)
             if self._unused and was_receiver:

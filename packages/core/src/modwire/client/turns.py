@@ -288,7 +288,7 @@ class Turns(Generic[LinkT, WaiterT]):
     def give_up(self, exchange: AnyExchange, now: float) -> None:
         """The caller of `exchange` was interrupted while it waited: nobody else notices.
 
-        What its place makes room for is sent by the next `send` or `step`: see to one soon.
+        What its place makes room for is sent, and the callers that wait look at the new deadlines.
         """
         link = self.link
         if link is not None:
@@ -298,6 +298,8 @@ class Turns(Generic[LinkT, WaiterT]):
                 self.protocol.cancel(exchange, now)
         exchange.cancelled = True
         self.leave(exchange)
+        self.send(now)
+        self.wake_all()
 
     def leave(self, exchange: AnyExchange) -> None:
         """The caller of `exchange` goes: if it was the receiver, the next one takes its place."""
