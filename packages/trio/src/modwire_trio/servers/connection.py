@@ -194,9 +194,9 @@ class SocketConnection(PeerTask):
                 await wait_readable(self._number)
             except trio.ClosedResourceError:
                 return
-            goes_on = self._on_readable()
+            goes_on = self._on_readable(current_time())
 
-    def _on_readable(self) -> bool:
+    def _on_readable(self, now: float) -> bool:
         """Read once and answer; False if there is more to do than that, or it is closed."""
         try:
             data = self._receive(RECEIVE_SIZE)
@@ -209,12 +209,13 @@ class SocketConnection(PeerTask):
             self.close("the peer has closed it")
             return False
         core = self.core
-        if wire.isEnabledFor(DEBUG):
+        is_traced = wire.isEnabledFor(DEBUG)
+        if is_traced:
             trace(core, "sent", data)
-        is_plain = core.receive_data(data, current_time())
+        is_plain = core.receive_data(data, now)
         if core.unsent:
             try:
-                self._send_some()
+                self._send_some(is_traced)
             except OSError as error:
                 self.close(str(error))
                 return False
@@ -228,9 +229,9 @@ class SocketConnection(PeerTask):
                 self._scope.deadline = due
         return True
 
-    def _send_some(self) -> None:
+    def _send_some(self, is_traced: bool) -> None:
         core = self.core
-        if wire.isEnabledFor(DEBUG):
+        if is_traced:
             trace(core, "gets", core.unsent)
         try:
             core.unsent = core.unsent[self._send_bytes(core.unsent) :]
@@ -239,7 +240,7 @@ class SocketConnection(PeerTask):
 
     async def _send(self) -> None:
         while self.core.unsent:
-            self._send_some()
+            self._send_some(wire.isEnabledFor(DEBUG))
             if self.core.unsent:
                 await wait_writable(self._socket)
 

@@ -11,6 +11,7 @@ import select
 from typing import TYPE_CHECKING
 
 from outcome import Error, Outcome, Value
+from trio import current_time
 from trio.lowlevel import (
     Abort,
     RunVar,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from trio.lowlevel import RaiseCancelT, Task
 
+    Handler = Callable[[float], bool]
+
 _MOST_EVENTS = 256  # until other tasks have their turn
 
 # Windows and macOS have no epoll; there, each connection waits for itself.
@@ -40,7 +43,7 @@ class Readers:
 
     def __init__(self) -> None:
         self._poll = select.epoll()
-        self._waiting: dict[int, tuple[Callable[[], bool], Task]] = {}
+        self._waiting: dict[int, tuple[Handler, Task]] = {}
 
     @classmethod
     def shared(cls) -> Readers:
@@ -56,22 +59,23 @@ class Readers:
     async def _run(self) -> None:
         """Call the handlers of the sockets that are ready."""
         number = self._poll.fileno()
+        waiting = self._waiting
         with self._poll:
             while True:
                 await wait_readable(number)
-                for descriptor, _ in self._poll.poll(0, _MOST_EVENTS):
-                    if descriptor not in self._waiting:
+                found = self._poll.poll(0, _MOST_EVENTS)
+                now = current_time()
+                for descriptor, _ in found:
+                    if descriptor not in waiting:
                         continue  # it was closed while this batch was worked on
-                    end: Outcome[None] = Value(None)
                     try:
-                        if self._waiting[descriptor][0]():
-                            continue
+                        if not waiting[descriptor][0](now):
+                            self.wake(descriptor)
                     except BaseException as error:  # noqa: BLE001 - the connection's task gets it
-                        end = Error(error)
-                    self.wake(descriptor, end)
+                        self.wake(descriptor, Error(error))
 
-    async def wait(self, descriptor: int, handler: Callable[[], bool]) -> None:
-        """Call `handler` whenever the socket is readable, until it gives False or raises.
+    async def wait(self, descriptor: int, handler: Handler) -> None:
+        """Call `handler(now)` whenever the socket is readable, until it gives False or raises.
 
         Returns then, or after `wake`; raises what it raised.
         """
