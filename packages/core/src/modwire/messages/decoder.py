@@ -6,6 +6,7 @@ server, and nothing global changes.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
@@ -30,7 +31,12 @@ from .base import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
     from .base import AnyRequest
+
+    RequestDecoder: TypeAlias = Callable[[bytes], AnyRequest]
 
 __all__ = ["REQUESTS", "Decoder", "decode_request", "decode_response"]
 
@@ -72,7 +78,8 @@ class Decoder:
         self.standard_reads = True
         self._by_code: dict[int, type[AnyRequest]] = {}
         self._by_sub_code: dict[int, dict[int, type[AnyRequest]]] = {}
-        # By function code, because RTU needs the rule once per frame.
+        # By function code, because these are needed once per frame.
+        self.request_decoders: list[RequestDecoder] = [_refuse_unknown] * 0x100
         unknown: list[LengthRule] = [no_pdu, *[ends_by_silence] * 0x7F]
         self.request_rules: list[LengthRule] = unknown + [no_pdu] * 0x80
         self.response_rules: list[LengthRule] = unknown + [fixed_length(2)] * 0x80
@@ -101,12 +108,14 @@ class Decoder:
         code, sub_code = request_class.function_code, request_class.sub_code
         if sub_code is None:
             self._by_code[code] = request_class
+            self.request_decoders[code] = request_class.decode
             self.request_rules[code] = _guarded(request_class.length_rule)
             self.response_rules[code] = _guarded(_response_type(request_class).length_rule)
             return
         self._by_code.pop(code, None)
         classes = self._by_sub_code.setdefault(code, {})
         classes[sub_code] = request_class
+        self.request_decoders[code] = partial(_decode_by_sub_code, classes)
         self.request_rules[code] = _rule_by_sub_code(
             {sub: _guarded(each.length_rule) for sub, each in classes.items()}
         )
@@ -121,23 +130,7 @@ class Decoder:
         """
         if not pdu:
             raise InvalidRequestError("a PDU must have a function code, got 0 bytes", 0)
-        request_class = self._by_code.get(pdu[0])
-        if request_class is None:
-            request_class = self._of_sub_code(pdu)
-        return request_class.decode(pdu)
-
-    def _of_sub_code(self, pdu: bytes) -> type[AnyRequest]:
-        code = pdu[0]
-        name = f"function code {code}"
-        request_class = None
-        if code in self._by_sub_code:
-            if len(pdu) < 2:
-                raise InvalidRequestError(f"function {code} must have a sub-code, got 1 byte", code)
-            name = f"function {code} with sub-code {pdu[1]}"
-            request_class = self._by_sub_code[code].get(pdu[1])
-        if request_class is None:
-            raise InvalidRequestError(f"{name} is not known", code, ExceptionCode.ILLEGAL_FUNCTION)
-        return request_class
+        return self.request_decoders[pdu[0]](pdu)
 
     def decode_response(self, pdu: bytes) -> Response:
         """Return the response in `pdu`, as far as it can be decoded without its request.
@@ -165,6 +158,21 @@ class Decoder:
     def response_length(self, buffer: bytes, at: int) -> int:
         """Return the length of the response PDU at `buffer[at]`: see `LengthRule`."""
         return self.response_rules[buffer[at]](buffer, at)
+
+
+def _refuse_unknown(pdu: bytes) -> AnyRequest:
+    name = f"function code {pdu[0]}"
+    raise InvalidRequestError(f"{name} is not known", pdu[0], ExceptionCode.ILLEGAL_FUNCTION)
+
+
+def _decode_by_sub_code(classes: dict[int, type[AnyRequest]], pdu: bytes) -> AnyRequest:
+    code = pdu[0]
+    if len(pdu) < 2:
+        raise InvalidRequestError(f"function {code} must have a sub-code, got 1 byte", code)
+    if pdu[1] not in classes:
+        name = f"function {code} with sub-code {pdu[1]}"
+        raise InvalidRequestError(f"{name} is not known", code, ExceptionCode.ILLEGAL_FUNCTION)
+    return classes[pdu[1]].decode(pdu)
 
 
 def _rule_by_sub_code(rules: dict[int, LengthRule]) -> LengthRule:

@@ -194,9 +194,9 @@ class WriteMultipleRequest(AddressAndCount, EchoedRequest[WrittenT_co]):
         if size < 0:
             raise wrong_length(cls, pdu, "6 + byte count")
         code, address, count, byte_count = _WRITE_MULTIPLE.unpack_from(pdu)
-        most = cls._most
         due = (count * cls._bits + 7) >> 3
-        if not (1 <= count <= most and byte_count == due == size and address + count <= 0x10000):
+        most = cls._most
+        if not (due == size == byte_count and 1 <= count <= most and address + count <= 0x10000):
             check_lengths(code, count, most, cls._what, due, byte_count, size)
             check_span(code, address, count, most, cls._what)
         request = new_message(cls)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     InThreadAsync: TypeAlias = Callable[[Callable[[], object]], Awaitable[object]]
 
 
+_NEVER = Waits.NEVER
+
+
 class Executor:
     """Executes calls of one peer on units, with the hooks of `options`.
 
@@ -103,16 +106,14 @@ class Executor:
     ) -> Response | None:
         """Execute `call` on one of the units that it is for; see `execute`."""
         outcome: object
+        _, _, request, broadcast, refusal = call
         try:
-            if call.refusal is not None or self._authorize is not None:
-                outcome = self.start(unit, call, in_thread)
-            elif in_thread is None and unit.waits is not Waits.QUEUE:
-                outcome = unit.execute(call.request, broadcast=call.broadcast)
+            if refusal is None and self._authorize is None and unit.waits is _NEVER:
+                outcome = unit.execute(request, broadcast=broadcast)
             else:
                 outcome = self.start(unit, call, in_thread)
-            if self._has_no_hooks and isinstance(outcome, Response):
-                if not (isinstance(outcome, ExceptionResponse) or call.broadcast):
-                    return outcome  # nothing has to be told
+            if self._has_no_hooks and not broadcast and type(outcome) is request.response_type:
+                return outcome  # nothing has to be told
         except Exception as error:  # noqa: BLE001 - a unit of the user's cannot stop the server
             outcome = error
         return self.conclude(call, outcome)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ExceptionCode, FrameError, InvalidRequestError
-from ..framing.ascii import follow_delimiter
+from ..framing.ascii import AsciiFraming, follow_delimiter
 from ..framing.base import Framing
 from ..messages.base import MAX_PDU, ExceptionResponse, RawRequest, Response
 from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsResponse
@@ -69,7 +69,7 @@ class ServerProtocol:
         self._has_overrun = False
         self._overheard_to_tell = 0
         self._echo = b""
-        self._follows_delimiter = True
+        self._follows_delimiter = isinstance(self.framing, AsciiFraming)
         self._wrap = self._wrap_noting_echo if self.options.suppress_echo else self.framing.wrap
 
     @property
@@ -270,7 +270,7 @@ class ServerProtocol:
         broadcast = self._is_serial and not unit
         refusal: InvalidRequestError | None = None
         try:
-            request = self.options.decoder.decode_request(pdu)
+            request = self.options.decoder.request_decoders[pdu[0]](pdu)
             return new_call(Call, (unit, transaction, request, broadcast, None))
         except InvalidRequestError as error:
             if error.exception_code != ExceptionCode.ILLEGAL_FUNCTION:
@@ -288,13 +288,11 @@ class ServerProtocol:
 
     def answer(self, call: Call, response: Response | None) -> bytes:
         """Return the bytes that answer `call`; b"" where the specification wants silence."""
-        if (
-            isinstance(call.request, DiagnosticsRequest)
-            and self._follows_delimiter
-            and (call.broadcast or isinstance(response, DiagnosticsResponse))
-        ):
-            follow_delimiter(self.framing, call.request)
-        if response is None or call.broadcast:
+        unit, transaction, request, broadcast, _ = call
+        if self._follows_delimiter and isinstance(request, DiagnosticsRequest):
+            if broadcast or isinstance(response, DiagnosticsResponse):
+                follow_delimiter(self.framing, request)
+        if response is None or broadcast:
             return b""
         if isinstance(response, FaultyResponse):
             return self._answer_badly(call, response)
@@ -306,7 +304,7 @@ class ServerProtocol:
                 raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}: {response!r}")
         except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
             pdu = self._no_pdu(call, error)
-        return self._wrap(call.unit, call.transaction, pdu)
+        return self._wrap(unit, transaction, pdu)
 
     def _no_pdu(self, call: Call, error: Exception) -> bytes:
         """Return exception 04 for a response that cannot be encoded, and report why."""

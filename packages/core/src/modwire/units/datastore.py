@@ -263,9 +263,10 @@ class SequentialBlock(MemoryBlock):
 
     def _store(self, address: int, data: bytes) -> None:
         at = (address - self._start) << 1
-        if at < 0 or at + len(data) > len(self._words):
+        end = at + len(data)
+        if at < 0 or end > len(self._words):
             self._load(address, len(data) >> 1)  # raises
-        self._words[at : at + len(data)] = data
+        self._words[at:end] = data
 
     def _addresses(self) -> Collection[int]:
         return range(self._start, self._stop)

@@ -194,9 +194,8 @@ class BaseUnit(Datastore, Communication):
             response = _refusal(code, error.code, error)
         except Exception as error:  # noqa: BLE001 - a peer must not be able to stop the server
             response = _refusal(code, ExceptionCode.SERVER_DEVICE_FAILURE, error)
-        is_refused = isinstance(response, ExceptionResponse)
         if is_plain:
-            if not is_refused and response is not None:
+            if response is not None and not isinstance(response, ExceptionResponse):
                 return response
             self._good_exchanges -= 1
             self._message_received(broadcast)

@@ -113,12 +113,13 @@ class TcpConnection(Waiting):
             if not data:
                 self.close("the peer has closed it")
                 return
-            if wire.isEnabledFor(_DEBUG):
+            is_traced = wire.isEnabledFor(_DEBUG)
+            if is_traced:
                 wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
             self.is_busy = True
             is_plain = core.receive_data(data, monotonic())
             if core.unsent:
-                self._send(core.unsent)
+                self._send(core.unsent, is_traced)
             if core.unsent or not is_plain:
                 self._go_on()
             self.is_busy = False
@@ -136,7 +137,7 @@ class TcpConnection(Waiting):
         core = self.core
         while self.is_open and (following := core.next()) is not Next.READ:
             if following is Next.SEND:
-                self._send(core.unsent)
+                self._send(core.unsent, self._shared.wire.isEnabledFor(_DEBUG))
             elif following is Next.EXECUTE:
                 self._execute()
             else:
@@ -162,11 +163,10 @@ class TcpConnection(Waiting):
         if self._is_queued and _has_ended(self._socket):
             self.core.hung_up()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, is_traced: bool) -> None:
         """Send answers; waits for room, in which time no call counts as being executed."""
-        wire = self._shared.wire
-        if wire.isEnabledFor(_DEBUG):
-            wire.debug("%s gets %s", self.core.protocol.peer, data.hex(" "))
+        if is_traced:
+            self._shared.wire.debug("%s gets %s", self.core.protocol.peer, data.hex(" "))
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
