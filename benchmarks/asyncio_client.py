@@ -1,6 +1,6 @@
-"""Peers on asyncio for the families of trio and gevent: pymodbus's client, and a floor of its own.
+"""Clients on asyncio, to compare trio and gevent with: pymodbus's client, and a floor.
 
-The floor is there to tell what of the distance is asyncio's: the shortest client on its streams.
+The floor, the shortest client on asyncio's streams, shows how much of a difference is asyncio's.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from import_cost import installed
 from rounds import Sample
 from servers import ADDRESS, ANSWER, COUNT, REQUEST, REQUESTS, UNIT, check_values
 
-# Calls `count` times on a connection of its own; the seconds that one call took.
+# Makes `count` calls on its own connection; returns the seconds that one call took.
 Timed = Callable[[int, int], Coroutine[None, None, float]]
 
 
 async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """A connection that has been used once, as those of the other clients have."""
+    """Return a connection that was used once, like those of the other clients."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(REQUEST)
     if await reader.read(4096) != ANSWER:
@@ -42,7 +42,7 @@ async def _raw(port: int, count: int) -> float:
 
 
 async def _raw_shared(port: int, count: int) -> float:
-    """A task for each of `REQUESTS`, and one that hands the answers out by transaction id."""
+    """A task for each of `REQUESTS`, and one that assigns the answers by transaction id."""
     reader, writer = await _connect(port)
     loop = asyncio.get_running_loop()
     size = len(ANSWER)
@@ -95,7 +95,7 @@ async def _pymodbus(port: int, count: int, callers: int) -> float:
 
 
 def samples(port: int, callers: int, count: int) -> dict[str, Sample]:
-    """What is on asyncio, for one caller or for as many as there are `REQUESTS`."""
+    """Return the asyncio clients, for one caller or for as many as there are `REQUESTS`."""
 
     def sample(timed: Timed) -> Sample:
         return lambda: asyncio.run(timed(port, count))

@@ -4,9 +4,9 @@
     python benchmarks/before.py ../before                  every family but import and planner
     python benchmarks/before.py ../before server client    some families
 
-The benchmarks of this tree run on the packages of both trees in turn, `--rounds` times; of each
-row the table has the median of ours / floor in either tree, and the median of the ratios between
-neighbouring runs: above 1 this tree is faster.
+The benchmarks of this tree run on the packages of both trees in turn, `--rounds` times. For each
+row the table has the median of ours / floor in both trees, and the median of the ratios between
+neighbouring runs: above 1, this tree is faster.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FAMILIES = ("codec", "stream", "client", "server", "trio", "gevent")
 
 
 def run_family(family: str, tree: Path, rounds: int) -> dict[str, tuple[float, bool]]:
-    """The rows of a family with the packages of `tree`: ours / floor, and if less is better."""
+    """Return the rows of a family in `tree`: ours / floor, and True if less is better."""
     sources = os.pathsep.join(str(each) for each in sorted(tree.glob("packages/*/src")))
     command = [sys.executable, str(HERE / "run.py"), family, "--json", "--rounds", str(rounds)]
     done = subprocess.run(

@@ -1,7 +1,7 @@
-"""Blocking clients, 10 holding registers on one connection, against a raw socket's ping-pong.
+"""Blocking clients that read 10 holding registers on one connection, beside a raw socket.
 
-All talk to the same server, an epoll loop that answers with canned bytes, so that the server's
-share is the same for all.
+All use the same server, an epoll loop that answers with canned bytes, so that the server takes
+the same time for all.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from rounds import FLOOR, OURS, Loop, Row, Settings, rate_row, wall_sample
 from servers import ADDRESS, ANSWER, COUNT, REQUEST, UNIT, check_values, running
 
 TARGET = 0.75
-CALLS_PER_SECOND = 15_000  # about; only how long a sample takes depends on it
+CALLS_PER_SECOND = 15_000  # about; it only affects how long a sample takes
 
 
 def _raw(port: int, stack: ExitStack) -> Loop:
     link = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    link.settimeout(3.0)  # as any client has; a wait for readiness goes before each recv()
+    link.settimeout(3.0)  # like any client; it adds a wait for readiness before each recv()
 
     def loop(count: int) -> None:
         send, receive = link.sendall, link.recv
@@ -100,7 +100,7 @@ CLIENTS: dict[str, tuple[str, Callable[[int, ExitStack], Loop]]] = {
 
 
 def run(settings: Settings) -> list[Row]:
-    """One row, every client that is installed."""
+    """Return one row, with every client that is installed."""
     count = max(4, int(settings.sample * 5 * CALLS_PER_SECOND))
     with ExitStack() as stack:
         port = stack.enter_context(running("canned"))

@@ -1,7 +1,7 @@
-"""One message there and back, as a client sees it: encode the request, decode its response.
+"""One exchange, as a client sees it: encode the request, decode its response.
 
-The floor is what one would write by hand with `struct` for this one function: the same bytes, the
-same checks (transaction, protocol id, length, unit, function code, byte count or echo; ranges by
+The floor is code written by hand with `struct` for this one function: the same bytes, the same
+checks (transaction, protocol id, length, unit, function code, byte count or echo; ranges by
 `struct`), bits through one big integer, and on RTU the fastest CRC of crc.py.
 """
 
@@ -42,12 +42,12 @@ _RTU_READ = Struct(">BBHH")
 _RTU_WRITE = Struct(">BBHHB")
 _WORDS = tuple(Struct(f">{count}H") for count in range(126))
 _TO_BIT = bytes(byte == 0x31 for byte in range(256))
-# What is neither 0 nor 1 becomes a digit that int() refuses.
+# A value other than 0 and 1 becomes a digit that int() refuses.
 _TO_ASCII = b"01" + b"x" * 254
 
 
 class NotAnAnswerError(Exception):
-    """What the floors raise; the message of a real library would cost nothing while all is well."""
+    """Raised by the floors for a wrong reply; a message would cost nothing until then."""
 
 
 # --- the floors' values: registers by struct, bits by one big integer
@@ -141,7 +141,7 @@ def rtu_encode_read(unit: int, code: int, most: int, at: int, count: int) -> byt
 def rtu_check_values(reply: bytes, unit: int, code: int, size: int) -> None:
     if len(reply) != size + 5 or reply[0] != unit or reply[1] != code or reply[2] != size:
         raise NotAnAnswerError
-    if floor_crc(reply):  # of a frame with its own CRC: 0
+    if floor_crc(reply):  # 0 if the frame ends with its own CRC
         raise NotAnAnswerError
 
 
@@ -229,7 +229,7 @@ def write_coils(framing: Framing, reply: bytes, values: list[bool]) -> bytes:
 
 
 class Case(NamedTuple):
-    """One message: what it is called, how fast it has to be, and both sides of it."""
+    """One message: its name, its target, and the functions of modwire and of the floors."""
 
     name: str
     target: float
@@ -309,10 +309,10 @@ def _calls(function: Callable[..., object], *arguments: object) -> Loop:
 def _protocol_loop(
     framing: type[Framing], request: Callable[[], object], reply: bytes, values: str | None
 ) -> Loop:
-    """The same message through `ClientProtocol`, which adds matching, timeouts and retries."""
+    """Return a loop through `ClientProtocol`, which adds matching, timeouts and retries."""
     protocol = ClientProtocol(framing)
     has_transactions = framing.has_transactions
-    # Further apart than the silence between two frames.
+    # Further apart than the silent interval between two frames.
     times = iter(range(1, 1 << 60, 10))
 
     def loop(count: int) -> None:
@@ -329,7 +329,7 @@ def _protocol_loop(
 
 
 def run(settings: Settings) -> list[Row]:
-    """Each case on TCP and on RTU."""
+    """Return a row for each case on TCP and on RTU."""
     rows = []
     for framing in (TcpFraming, RtuFraming):
         for case in CASES:

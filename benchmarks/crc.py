@@ -1,4 +1,4 @@
-"""CRC-16 in pure Python, many ways: the fastest at each length is what the RTU floors use."""
+"""CRC-16 in pure Python in many ways; the RTU floors use the fastest for each length."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _shifted(word: int, bits: int) -> int:
 _BYTES = tuple(_shifted(byte, 8) for byte in range(256))
 _WORDS = array("H", (_shifted(word, 16) for word in range(0x10000)))
 _WORD_OBJECTS = tuple(_WORDS)  # 2.5 MB: a lookup makes no new integer
-# A 16-bit step in two lookups: of its first byte, with the second one behind it, and of its second.
+# A 16-bit step in two lookups: its first byte, shifted by both bytes, and its second byte.
 _FIRST_OF_TWO = tuple(_shifted(byte, 16) for byte in range(256))
 _PAIRS = tuple(Struct(f"<{count}H") for count in range(129))
-# _BEHIND[n][i]: the table of byte i of n, with all zero bytes behind it already counted in.
+# _BEHIND[n][i]: the table of byte i of n, which includes the shift by all bytes behind it.
 _LONGEST_SLICED = 64
 _AT_DISTANCE = [_BYTES]
 for _ in range(_LONGEST_SLICED - 1):
@@ -35,7 +35,7 @@ _BEHIND = tuple(tuple(_AT_DISTANCE[size - 1 :: -1]) for size in range(_LONGEST_S
 
 
 def byte_table(data: bytes) -> int:
-    """The usual one: a table of 256 entries, a step for each byte."""
+    """The usual way: a table of 256 entries, a step for each byte."""
     crc = 0xFFFF
     table = _BYTES
     for byte in data:
@@ -47,7 +47,7 @@ _ALL_ONES = tuple(byte_table(bytes(size)) for size in range(_LONGEST_SLICED + 1)
 
 
 def word_array(data: bytes) -> int:
-    """65536 entries in an array('H') of 128 KB, a step for two bytes."""
+    """A table of 65536 entries in an array('H') of 128 KB, a step for two bytes."""
     crc = 0xFFFF
     table = _WORDS
     size = len(data)
@@ -67,7 +67,7 @@ def word_tuple(data: bytes) -> int:
 
 
 def two_tables(data: bytes) -> int:
-    """Two bytes in a step and two tables of 256 entries."""
+    """Two tables of 256 entries, a step for two bytes."""
     crc = 0xFFFF
     first, second = _FIRST_OF_TWO, _BYTES
     size = len(data)
@@ -78,7 +78,7 @@ def two_tables(data: bytes) -> int:
 
 
 def sliced(data: bytes) -> int:
-    """A table for every place: no shift, no mask, one xor for each byte."""
+    """A table for every position: no shift, no mask, one xor for each byte."""
     size = len(data)
     crc = _ALL_ONES[size]
     for table, byte in zip(_BEHIND[size], data):  # noqa: B905
@@ -93,7 +93,7 @@ def reduced(data: bytes) -> int:
 
 
 def fastest(data: bytes) -> int:
-    """What the floors use: words from a tuple up to 96 bytes, one big integer from there."""
+    """The CRC of the floors: words from a tuple up to 96 bytes, then one big integer."""
     return word_tuple(data) if len(data) <= 96 else crc16(data)
 
 
@@ -108,7 +108,7 @@ def _loop(function: object, data: bytes) -> Loop:
 
 
 def run(settings: Settings) -> list[Row]:
-    """A row for each size; the floor is `fastest`."""
+    """Return a row for each size; the floor is `fastest`."""
     rows = []
     for size in SIZES:
         data = bytes(value * 37 & 0xFF for value in range(size))

@@ -1,7 +1,7 @@
-"""The families trio and gevent: clients and servers against the least on the same backend.
+"""The families trio and gevent: clients and servers beside a floor on the same backend.
 
-Clients talk to the server of canned bytes that blocking ones talk to; servers get the load that
-blocking ones get.
+The clients use the same server of canned bytes as the blocking clients, and the servers get the
+same load as the blocking servers.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from import_cost import installed
 from rounds import FLOOR, OURS, Row, Sample, Settings, rate_row, spare_processors
 from servers import PIPELINED, running
 
-ONE, SHARED = 0.70, 0.50  # of the floor's rate, by 1 caller and by 16
-TIMES_PYMODBUS = 5.0  # its asyncio client's rate by 16 callers, with the server elsewhere
-# of the raw server's rate, and times pymodbus's server's
+ONE, SHARED = 0.70, 0.50  # parts of the floor's rate, with 1 caller and with 16
+TIMES_PYMODBUS = 5.0  # times its client's rate; 16 callers, server on another processor
+# Parts of the raw server's rate; `pymodbus` is a multiple of the rate of its server.
 LOADS = server.cases(one=0.70, fifty=0.70, thousand=0.70, pipelined=0.40, pymodbus=2.0)
-CALLS_PER_SECOND = 15_000  # about; only how long a sample takes depends on it
+CALLS_PER_SECOND = 15_000  # about; it only affects how long a sample takes
 
-# The samples for a port, a number of callers, and a number of calls.
+# Returns the samples for a port, a number of callers, and a number of calls.
 Samples = Callable[[int, int, int], dict[str, Sample]]
 
 
 def run_trio(settings: Settings) -> list[Row]:
-    """Rows of trio's clients and servers."""
+    """Return the rows of trio's clients and servers."""
     if not _is_installed("trio", "modwire_trio"):
         return []
     import trio_client
@@ -34,7 +34,7 @@ def run_trio(settings: Settings) -> list[Row]:
 
 
 def run_gevent(settings: Settings) -> list[Row]:
-    """Rows of gevent's clients and servers."""
+    """Return the rows of gevent's clients and servers."""
     if not _is_installed("gevent", "modwire_gevent"):
         return []
     import gevent_client

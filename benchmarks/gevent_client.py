@@ -1,6 +1,6 @@
-"""Clients on gevent, without monkey-patching, against the shortest client of the same bytes.
+"""Clients on gevent, without monkey-patching, beside the shortest client for the same bytes.
 
-A sample connects; only the calls are timed.
+Each sample opens a connection; only the calls are timed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from gevent.event import Event
 from rounds import FLOOR, OURS, Sample
 from servers import ADDRESS, ANSWER, COUNT, REQUEST, REQUESTS, check_values
 
-# Calls `count` times on a connection of its own; the seconds that one call took.
+# Makes `count` calls on its own connection; returns the seconds that one call took.
 Timed = Callable[[int, int], float]
 
 
 def _connect(port: int) -> socket.socket:
-    """A connection that has been used once, as those of the other clients have."""
+    """Return a connection that was used once, like those of the other clients."""
     link = socket.create_connection(("127.0.0.1", port))
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     link.sendall(REQUEST)
@@ -43,7 +43,7 @@ def _raw(port: int, count: int) -> float:
 
 
 def _raw_timeout(port: int, count: int) -> float:
-    """The same with a timeout for each call, as any client has."""
+    """The same with a timeout for each call, like any client."""
     with _connect(port) as link:
         link.settimeout(3.0)
         send, receive = link.sendall, link.recv
@@ -56,9 +56,9 @@ def _raw_timeout(port: int, count: int) -> float:
 
 
 def _raw_shared(port: int, count: int) -> float:
-    """A greenlet for each of `REQUESTS`, and one that hands the answers out by transaction id.
+    """A greenlet for each of `REQUESTS`, and one that assigns the answers by transaction id.
 
-    So few bytes always fit into the socket's buffer, so that no sendall() waits within another.
+    So few bytes always fit into the socket's buffer; thus no sendall() waits during another one.
     """
     size = len(ANSWER)
     waiting: dict[bytes, Event] = {}
@@ -119,6 +119,6 @@ SHARED: dict[str, Timed] = {FLOOR: _raw_shared, OURS: _modwire_shared}
 
 
 def samples(port: int, callers: int, count: int) -> dict[str, Sample]:
-    """The clients for one caller, or for as many as there are `REQUESTS`."""
+    """Return the clients for one caller, or for as many as there are `REQUESTS`."""
     clients = ONE if callers == 1 else SHARED
     return {name: partial(timed, port, count) for name, timed in clients.items()}

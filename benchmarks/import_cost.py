@@ -1,4 +1,4 @@
-"""What an import costs in time and memory over a bare interpreter, each in a process of its own."""
+"""Time and memory that an import adds to a bare interpreter, each in its own process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODULES = {
     "pymodbus": "pymodbus.client",
     "pyModbusTCP": "pyModbusTCP.client",
 }
-# The peak of this process alone: getrusage() counts the memory of the process that forked it.
+# VmHWM is the peak of this process alone; getrusage() also counts that of its parent.
 _PROGRAM = """
 from time import perf_counter
 started = perf_counter()
@@ -31,12 +31,12 @@ with open("/proc/self/status") as status:
 
 
 def installed(module: str) -> bool:
-    """Whether `module` can be imported, without importing it."""
+    """True if `module` can be imported; it is not imported."""
     return importlib.util.find_spec(module.partition(".")[0]) is not None
 
 
 def _once(module: str | None, cache: str) -> tuple[float, float]:
-    """Milliseconds for the import, and megabytes of memory at the end of the process."""
+    """Return the milliseconds of the import, and the peak memory of the process in MB."""
     statement = "pass" if module is None else f"import {module}"
     program = _PROGRAM.format(statement=statement)
     done = subprocess.run(
@@ -51,13 +51,13 @@ def _once(module: str | None, cache: str) -> tuple[float, float]:
 
 
 def _environment(cache: str) -> dict[str, str]:
-    """With a bytecode cache of its own: an import that compiles is another measurement."""
+    """Return an environment with its own bytecode cache, so that imports need not compile."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {**environment, "PYTHONPYCACHEPREFIX": cache}
 
 
 def run(settings: Settings) -> list[Row]:
-    """A row for the time and one for the memory of each import."""
+    """Return a row for the time and one for the memory of each import."""
     if not sys.platform.startswith("linux"):
         print("import: needs /proc/self/status, so it is measured on Linux only")
         return []

@@ -1,7 +1,7 @@
-"""How a message class is made: frozen dataclasses, plain slotted classes, tuples.
+"""Three ways to make a message class: frozen dataclass, plain class with slots, tuple.
 
-The request and the response of function 1 in the three ways, with the same checks, equality, hash
-and repr. The core's way is the second; README.md says why.
+Each has the request and the response of function 1, with the same checks, equality, hash and repr.
+The core uses the second way; README.md says why.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ DATA = bytes(250)
 
 
 def _import_time(source: str) -> float:
-    """Milliseconds to define `FAMILY_SIZE` classes in a new process."""
+    """Return the milliseconds to define `FAMILY_SIZE` classes in a new process."""
     program = _HEAD + source + _TAIL.format(copies=FAMILY_SIZE // 2)
     done = subprocess.run(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
@@ -143,7 +143,7 @@ def _construction(classes: Sequence[Callable[..., object]]) -> Loop:
 
 
 def run(settings: Settings) -> list[Row]:
-    """The time to define 40 classes, and to construct a request and its response."""
+    """Return the time to define 40 classes, and to construct a request and its response."""
     samples = {
         name: cpu_sample(_construction(_define(source)), settings.sample)
         for name, source in WAYS.items()

@@ -1,10 +1,10 @@
 """Count the Python calls of one request: `python benchmarks/paths.py`.
 
-For a client's read and write in each package, and for a server's, over TCP and over RTU on a
-pseudo-terminal, the table has how many Python functions of modwire are called ("call" events of
-`sys.setprofile`; a coroutine that is resumed counts again) and in how many of its files. The link
-is open, and some requests were made before. A client is counted from the call to its result, a
-server for all that one request makes its thread do, but for the waiting of its loop.
+The table covers the reads and writes of the clients and servers of each package, over TCP and over
+RTU on a pseudo-terminal. It has the number of calls of Python functions of modwire ("call" events
+of `sys.setprofile`; a resumed coroutine counts again) and of the files they are in. The link is
+open and was used before. A client is counted from the call to its result; a server for all work of
+its thread for one request, without the waiting of its loop.
 
     python benchmarks/paths.py --list                     the functions too
     python benchmarks/paths.py --list sync-client-read-tcp
@@ -33,7 +33,7 @@ READ, WRITE = bytes.fromhex("03 0000 000A"), bytes.fromhex("06 0000 1234")
 ANSWERS = {3: bytes.fromhex("03 14") + bytes(20), 6: WRITE}
 _REPEATS = 6
 _QUIET = 0.05  # seconds, after which a serial line is silent
-# What loops call to wait, and to learn until when.
+# Functions that loops call to wait, or to find their deadline.
 _WAITING = {
     *("run_once", "_next_due", "_deadline", "deadline", "call_at", "_schedule"),
     *("wait", "_set_timer", "_ring", "_guard", "_serve_line", "_receive", "receive"),
@@ -48,7 +48,7 @@ class Call(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What one request takes."""
+    """The calls that one request takes."""
 
     name: str
     calls: Sequence[Call]
@@ -74,7 +74,7 @@ class Counter:
                 self.calls.append(Call(f"modwire{file}", frame.f_code.co_name))
 
     def period(self) -> list[Call]:
-        """The calls that recur with each of the requests: the shortest period of the record."""
+        """Return the calls that every request repeats: the shortest period of the record."""
         calls = self.calls
         for size in range(1, len(calls) // 2 + 1):
             if calls[size : 2 * size] == calls[:size] and len(calls) >= (_REPEATS - 1) * size:
@@ -87,7 +87,7 @@ class Counter:
 
 
 class Wire:
-    """A raw end of a link: `receive` takes one frame's bytes, `send` gives some."""
+    """A raw end of a link: `receive` returns the bytes of one frame, `send` sends some."""
 
     def __init__(self, receive: Callable[[], bytes], send: Callable[[bytes], object]) -> None:
         self.receive = receive
@@ -95,7 +95,7 @@ class Wire:
 
 
 def adu(framing: str, pdu: bytes, transaction: int = 1) -> bytes:
-    """A frame for unit 1."""
+    """Return a frame for unit 1."""
     framings = {"tcp": TcpFraming, "rtu": RtuFraming}
     return framings[framing](Decoder(), is_server=True).wrap(1, transaction, pdu)
 
@@ -115,7 +115,7 @@ def answer(wire: Wire, framing: str) -> None:
 
 @contextmanager
 def device(framing: str) -> Iterator[str]:
-    """The endpoint of a device that answers."""
+    """Run a device that answers, and yield its endpoint."""
     with ExitStack() as stack:
         if framing == "tcp":
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -139,7 +139,7 @@ def device(framing: str) -> Iterator[str]:
 
 @contextmanager
 def terminal() -> Iterator[tuple[Wire, str]]:
-    """A pseudo-terminal: its raw end, and the path of the other one."""
+    """Open a pseudo-terminal, and yield its raw end and the path of the other end."""
     ours, theirs = os.openpty()
     tty.setraw(theirs)
     try:
@@ -156,7 +156,7 @@ def terminal() -> Iterator[tuple[Wire, str]]:
 
 
 def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
-    """The calls of a request by the client of a package."""
+    """Return the calls of a request by the client of a package."""
     counter = Counter()
     connect = import_module(f"modwire_{package}").connect
     if package == "trio":
@@ -185,7 +185,7 @@ def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
 
 
 def ask(client: Any, request: bytes) -> Any:
-    """Call the method for `request`; what it returns is awaited in trio."""
+    """Call the method for `request`; in trio its result is awaited."""
     if request is READ:
         return client.read_holding_registers(0, 10)
     return client.write_register(0, 0x1234)
@@ -195,7 +195,7 @@ def ask(client: Any, request: bytes) -> Any:
 
 
 def server_calls(package: str, framing: str, request: bytes) -> list[Call]:
-    """The calls of a request in the server of a package."""
+    """Return the calls of a request in the server of a package."""
     units = Units.single(Unit(holding_registers=SequentialBlock(0, [0] * 16)))
     counter = Counter()
     started: SimpleQueue[Any] = SimpleQueue()
@@ -258,7 +258,7 @@ def server_calls(package: str, framing: str, request: bytes) -> list[Call]:
 
 
 def measure(names: Sequence[str] = ()) -> list[Row]:
-    """A row for each request that one of the `names` begins, or for all."""
+    """Return a row for each request whose name begins with one of `names`, or for all."""
     rows = []
     for package in PACKAGES:
         try:

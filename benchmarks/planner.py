@@ -1,6 +1,6 @@
-"""What the read planner's requests cost beside those of other tools, and how long planning takes.
+"""Cost of the read planner's requests beside those of other tools, and the time of planning.
 
-The other tools' ways to merge reads are written here from their documentation, with its defaults.
+The merge rules of the other tools are written here from their documentation, with its defaults.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Points = Sequence[Span]
 
 
 def merged(points: Points, gap: int, longest: int) -> Requests:
-    """From the first point on, what is within `gap` addresses of the last one joins it."""
+    """Return requests; a point joins the last one if at most `gap` addresses are between them."""
     requests: Requests = []
     for point in points:
         if requests:
@@ -38,12 +38,12 @@ def merged(points: Points, gap: int, longest: int) -> Requests:
 
 
 def max_insert(points: Points, fill: int = 50) -> Requests:
-    """Telegraf's `max_insert`: holes of up to `optimization_max_register_fill` are read."""
+    """Telegraf's `max_insert`: holes of up to `optimization_max_register_fill` are read too."""
     return merged(points, fill, _LONGEST[points[0].table])
 
 
 def best_insert(points: Points, limits: PlanLimits) -> Requests:
-    """The same with the best of all fills: what a user finds who tries them all, as is advised."""
+    """The same with the best of all fills, as found by trying, which the documentation advises."""
     return min((max_insert(points, fill) for fill in range(126)), key=limits.cost)
 
 
@@ -53,10 +53,10 @@ def max_gap(points: Points) -> Requests:
 
 
 def shrink(points: Points) -> Requests:
-    """Telegraf's `shrink`, where every address from the first point to the last is a field.
+    """Telegraf's `shrink`, with every address from the first point to the last as a field.
 
-    The fields fill one request after the other; what is omitted at both ends of one is cut off, and
-    a request of omitted fields only is dropped. A point that would be torn starts the next one.
+    The fields fill one request after the other. Omitted fields at both ends of a request are cut
+    off; a request with only omitted fields is dropped. A point that would be split starts the next.
     """
     requests: Requests = []
     stop = points[0].address
@@ -75,12 +75,12 @@ def shrink(points: Points) -> Requests:
 
 
 def rearrange(points: Points) -> Requests:
-    """Telegraf's `rearrange` on the same fields: as many requests, whatever reads fewest registers.
+    """Telegraf's `rearrange` on the same fields: as many requests, with the fewest registers.
 
-    It is said to read "usually" fewer; this one finds the fewest.
+    Its documentation says "usually" fewer; this one always finds the minimum.
     """
     number, longest = len(shrink(points)), _LONGEST[points[0].table]
-    # plans[end]: the addresses read by the best plan of so many requests for points[:end]
+    # plans[end]: the best plan of so many requests for points[:end], and the addresses it reads
     plans: dict[int, tuple[int, Requests]] = {0: (0, [])}
     for _ in range(number):
         longer: dict[int, tuple[int, Requests]] = {}
@@ -97,7 +97,7 @@ def rearrange(points: Points) -> Requests:
 
 
 def _random_points(table: str, number: int, addresses: int, widths: Sequence[int]) -> Requests:
-    """Points that do not overlap, evenly strewn."""
+    """Return random points that do not overlap, evenly distributed."""
     source = random.Random(number)
     taken: set[int] = set()
     points: Requests = []
@@ -114,7 +114,7 @@ def _floats(*addresses: int) -> Requests:
 
 
 def _clusters() -> Requests:
-    """Function blocks of a controller: 25 groups of 4 to 12 registers, of which two in three."""
+    """Return the points of a controller: two in three of 25 groups of 4 to 12 registers."""
     source = random.Random(25)
     points: Requests = []
     address = 0
@@ -128,7 +128,7 @@ def _clusters() -> Requests:
 
 
 def point_lists() -> dict[str, Requests]:
-    """What is read, by name; sorted, without overlaps."""
+    """Return the lists of points to read, by name; sorted, without overlaps."""
     return {
         "three-phase meter, 44 floats": _floats(
             *(*range(0, 24, 2), 30, 32, 34, 42, 46, 48, 50, 52, 56, 60, 62, 66, 70, 72, 74, 76, 78),
@@ -163,7 +163,7 @@ def point_lists() -> dict[str, Requests]:
 
 
 def _comparison(name: str, points: Requests, costs: str) -> Row:
-    """The time on the link; the floor is the cheapest of all other plans."""
+    """Return the row with the times on the link; the floor is the cheapest of all other plans."""
     limits = _COSTS[costs]
     plans = {
         OURS: plan(points, limits=limits),
@@ -224,7 +224,7 @@ def _timing(name: str, points: Requests, limits: PlanLimits, settings: Settings)
 
 
 def run(settings: Settings) -> list[Row]:
-    """A row for each list of points and kind of link, and the time that planning takes."""
+    """Return a row for each list of points and kind of link, and the time of planning."""
     rows = [
         _comparison(name, points, costs)
         for name, points in point_lists().items()

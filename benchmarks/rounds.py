@@ -1,7 +1,7 @@
 """Interleaved rounds: every candidate is timed briefly in each round, in rotating order.
 
-What is reported is the median of the ratios within single rounds, so that a machine that is busy
-for a second slows down both sides of the ratio.
+The result is the median of the ratios within single rounds, so that a machine that is busy for a
+second slows down both sides of the ratio.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ FLOOR, OURS = "floor", "modwire"
 
 # One sample: seconds for each operation.
 Sample = Callable[[], float]
-# Does an operation as many times as it is told.
+# Does an operation the given number of times.
 Loop = Callable[[int], object]
 
 
 class Lead(NamedTuple):
-    """How many times a peer's rate is wanted of modwire, and what it is."""
+    """The wanted ratio of modwire's rate to a peer's rate, and the measured ratio."""
 
     peer: str
     wanted: float
@@ -30,12 +30,12 @@ class Lead(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether it is as many times."""
+        """True if the wanted ratio is reached."""
         return self.ratio >= self.wanted
 
 
 class Row(NamedTuple):
-    """One line of the table. `target` is the limit of ours / floor, None where there is none."""
+    """One line of the table. `target` is the limit of ours / floor, or None."""
 
     family: str
     name: str
@@ -44,25 +44,25 @@ class Row(NamedTuple):
     ratio: float  # modwire's, median of the rounds
     quartiles: tuple[float, float]
     target: float | None
-    at_most: bool  # whether the target is a ceiling
+    at_most: bool  # True if the target is a maximum
     peers: dict[str, float]  # peer -> its ratio
     lead: Lead | None = None  # a second target
 
     @property
     def meets_target(self) -> bool:
-        """Whether the target is met, as far as there is one."""
+        """True if the target is met, or if there is none."""
         if self.target is None:
             return True
         return self.ratio <= self.target if self.at_most else self.ratio >= self.target
 
     @property
     def holds(self) -> bool:
-        """Whether every target is met."""
+        """True if every target is met."""
         return self.meets_target and (self.lead is None or self.lead.holds)
 
 
 class Settings(NamedTuple):
-    """How long to measure: `sample` is the length of one sample in seconds."""
+    """The number of rounds, and the length of one sample in seconds."""
 
     rounds: int
     sample: float
@@ -73,7 +73,7 @@ QUICK = Settings(rounds=3, sample=0.0005)
 
 
 def cpu_sample(loop: Loop, seconds: float) -> Sample:
-    """A sample of `loop` in processor time, of about `seconds`.
+    """Return a sample of `loop` in processor time, of about `seconds`.
 
     Processor time, because other processes on the machine should not count.
     """
@@ -96,7 +96,7 @@ def cpu_sample(loop: Loop, seconds: float) -> Sample:
 
 
 def wall_sample(loop: Loop, count: int) -> Sample:
-    """A sample of `count` operations in wall-clock time: for whatever waits for a peer."""
+    """Return a sample of `count` operations in wall-clock time: for all that wait for a peer."""
 
     def sample() -> float:
         started = perf_counter()
@@ -107,12 +107,12 @@ def wall_sample(loop: Loop, count: int) -> Sample:
 
 
 def measure(samples: dict[str, Sample], rounds: int) -> dict[str, list[float]]:
-    """The times of every candidate, one for each round."""
+    """Return the times of every candidate, one for each round."""
     names = list(samples)
     times: dict[str, list[float]] = {name: [] for name in names}
     was_enabled = gc.isenabled()
     for turn in range(rounds):
-        # Whoever makes garbage in a sample would pay for that of the others.
+        # Otherwise the garbage of one candidate would be collected in the sample of another.
         gc.collect()
         gc.disable()
         at = turn % len(names)
@@ -124,12 +124,12 @@ def measure(samples: dict[str, Sample], rounds: int) -> dict[str, list[float]]:
 
 
 def ratios(times: Sequence[float], floor: Sequence[float]) -> list[float]:
-    """The ratio of each round."""
+    """Return the ratio of each round."""
     return [each / base for each, base in zip(times, floor, strict=True)]
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float]:
-    """The first and the third quartile."""
+    """Return the first and the third quartile."""
     if len(values) < 2:
         return values[0], values[0]
     first, _, third = statistics.quantiles(values, n=4, method="inclusive")
@@ -144,7 +144,7 @@ def time_row(
     target: float | None = None,
     ours: str = OURS,
 ) -> Row:
-    """Times in µs against the floor's: the lower the ratio, the better."""
+    """Return a row of times in µs and their ratios to the floor's: lower is better."""
     times = measure(samples, rounds)
     against = {each: ratios(times[each], times[FLOOR]) for each in times if each != FLOOR}
     return Row(
@@ -168,9 +168,9 @@ def rate_row(
     target: float | None = None,
     least: tuple[str, float] | None = None,
 ) -> Row:
-    """Operations a second against the floor's: the higher the ratio, the better.
+    """Return a row of operations per second and their ratios to the floor's: higher is better.
 
-    `least` is a peer and how many times its rate is wanted, if it is measured too.
+    `least` is a peer and the wanted multiple of its rate; it is used if the peer is measured.
     """
     times = measure(samples, rounds)
     against = {
@@ -196,12 +196,12 @@ def rate_row(
     )
 
 
-# The processors that pin_to_one_core() left.
+# The processors that pin_to_one_core() leaves free.
 spare_processors: set[int] = set()
 
 
 def pin_to_one_core() -> None:
-    """Stay on one processor, where the system can be told so; child processes inherit it."""
+    """Stay on one processor, if the system supports that; child processes inherit it."""
     if hasattr(os, "sched_setaffinity"):
         allowed = os.sched_getaffinity(0)
         own = {max(allowed)}
@@ -210,7 +210,7 @@ def pin_to_one_core() -> None:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The rows as the table of README.md."""
+    """Return the rows as a table for README.md."""
     peers = list(dict.fromkeys(peer for row in rows for peer in row.peers))
     lines = [
         "| | floor | modwire | ratio (quartiles) | target | " + "".join(f"{p} | " for p in peers),

@@ -2,11 +2,11 @@
 
     python benchmarks/run.py                 all of them, some minutes
     python benchmarks/run.py codec stream    some families
-    python benchmarks/run.py --quick         a look whether they run; the numbers mean nothing
+    python benchmarks/run.py --quick         check that they run; the numbers mean nothing
     python benchmarks/before.py ../before    compare with another checkout
     python benchmarks/run.py --readme        also put the table into benchmarks/README.md
 
-The exit code is 0 whether or not targets are met: a busy machine is no fault of the code.
+The exit code is 0 even if targets are missed, because a busy machine is no fault of the code.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TABLES = re.compile(r"(<!-- tables: run.py --readme -->\n).*(<!-- end of tables
 
 
 def tables(rows: list[Row]) -> str:
-    """A table for each family, with the interpreter they were measured on."""
+    """Return a table for each family, and the interpreter that was measured."""
     families = list(dict.fromkeys(row.family for row in rows))
     parts = [
         f"### {family}\n\n{markdown([row for row in rows if row.family == family])}\n"

@@ -1,8 +1,8 @@
-"""Servers that answer 10 holding registers, against a raw epoll loop with canned answers.
+"""Servers that answer with 10 holding registers, beside a raw epoll loop with canned answers.
 
-The load comes from plain sockets, the same for all, which look at the size of the answers only;
-that they are right is looked at once. Load and server share one processor. The families of trio
-and gevent have the same load.
+The load comes from plain sockets and is the same for all. It checks the bytes of the first answer,
+then only the size. Load and server share one processor. The families trio and gevent have the same
+load.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SERVERS = {
     "pyModbusTCP": ("pyModbusTCP", "pyModbusTCP"),
     "pymodbus": ("pymodbus", "pymodbus"),
 }
-# An answer that does not come in so many seconds never will. Told to the system, as settimeout()
-# would add a system call to every recv().
+# Timeout of an answer: 3 seconds. It is a socket option, because settimeout() would add a system
+# call to every recv().
 _PATIENCE = struct.pack("ll", 3, 0)
-_OTHER_FILES = 100  # that a process has open beside the connections
+_OTHER_FILES = 100  # open files of a process in addition to its connections
 
 
 class Case(NamedTuple):
@@ -45,11 +45,11 @@ class Case(NamedTuple):
 
     name: str
     load: Callable[[int, ExitStack], Loop]
-    rate: int  # requests a second, about; only how long a sample takes depends on it
+    rate: int  # requests per second, about; it only affects how long a sample takes
     at_once: int
     connections: int
     target: float | None
-    pymodbus: float | None = None  # so many times its rate is wanted
+    pymodbus: float | None = None  # the wanted multiple of its rate
 
 
 def _connect(port: int, stack: ExitStack) -> socket.socket:
@@ -125,7 +125,7 @@ def _take(link: socket.socket, size: int) -> None:
 def cases(
     one: float, fifty: float, thousand: float | None, pipelined: float, pymodbus: float | None
 ) -> tuple[Case, ...]:
-    """The loads, with the least ratio to the floor that is wanted at each."""
+    """Return the loads, each with the minimum ratio to the floor that is wanted."""
     return (
         Case("1 connection", _one, 15_000, 1, 1, one, pymodbus),
         Case("50 connections", partial(_many, connections=50), 20_000, 50, 50, fifty, pymodbus),
@@ -145,7 +145,7 @@ def cases(
 
 
 def run(settings: Settings) -> list[Row]:
-    """A row for each kind of load, every server that is installed."""
+    """Return a row for each kind of load, with every server that is installed."""
     loads = cases(one=0.75, fifty=0.65, thousand=None, pipelined=0.30, pymodbus=None)
     return compare("server", "FC3 of 10", SERVERS, loads, settings)
 
@@ -157,11 +157,11 @@ def compare(
     loads: Sequence[Case],
     settings: Settings,
 ) -> list[Row]:
-    """A row for each of the `loads`; `servers` has the kind of each and the module it needs."""
+    """Return a row for each of `loads`; `servers` maps a name to a kind and the module it needs."""
     rows = []
     with ExitStack() as stack:
         possible = []
-        for case in loads:  # before the servers are started, as they inherit what is allowed
+        for case in loads:  # before the servers are started, because they inherit the limit
             if allow_open_files(len(servers) * case.connections + _OTHER_FILES):
                 possible.append(case)
             else:
@@ -202,6 +202,6 @@ def compare(
 
 
 def _title(title: str, case: str) -> str:
-    """The name of a row; a case may name another function than the title does."""
+    """Return the name of a row; a case may have another function than the title."""
     server, _, _ = title.rpartition("FC3")
     return f"{server}{case}" if case.startswith("FC") else f"{title}, {case}"

@@ -26,29 +26,29 @@ ANSWER = bytes.fromhex("000100000017 01 03 14") + b"".join(v.to_bytes(2, "big") 
 
 WRITE_ONE = bytes.fromhex("000100000006 01 06 0000") + VALUES[0].to_bytes(2, "big")
 WRITE_TEN = bytes.fromhex("00010000001B 01 10 0000 000A 14") + ANSWER[9:]
-# By function code: how long a request is, and the answer to it.
+# By function code: the length of a request, and the answer to it.
 CANNED = {
     3: (len(REQUEST), ANSWER),
     6: (len(WRITE_ONE), WRITE_ONE),
     16: (len(WRITE_TEN), bytes.fromhex("000100000006 01 10 0000 000A")),
 }
 
-# As 16 callers send it, who know their answers by the transaction id.
+# The requests of 16 callers, whose answers are matched by the transaction id.
 PIPELINED = 16
 REQUESTS = [number.to_bytes(2, "big") + REQUEST[2:] for number in range(PIPELINED)]
 
-# What a server calls with its port once it listens.
+# A server calls this with its port as soon as it listens.
 Tell = Callable[[int], None]
 
 
 def check_values(values: object) -> None:
-    """Raise unless `values` are what every server here has."""
+    """Raise RuntimeError unless `values` are those of the servers here."""
     if values != VALUES:
         raise RuntimeError(f"the client read {values}, not {VALUES}")
 
 
 def canned(data: bytes) -> bytes:
-    """Answers to all requests in `data`, which are of one function."""
+    """Return the answers to all requests in `data`, which have one function code."""
     size, answer = CANNED[data[7]]
     return answer * (len(data) // size)
 
@@ -60,10 +60,10 @@ def _listen() -> socket.socket:
 
 
 def serve_raw(tell: Tell, copy_transaction: bool) -> None:
-    """An epoll loop that answers each request with canned bytes: the least a server can do.
+    """Answer each request with canned bytes in an epoll loop: the minimum for a server.
 
     With `copy_transaction`, the first two bytes are those of the request, as a client expects.
-    The loads never send more requests at once than a recv() takes.
+    The loads never send more requests at once than one recv() takes.
     """
     listener = _listen()
     poll = select.epoll()
@@ -95,7 +95,7 @@ def serve_raw(tell: Tell, copy_transaction: bool) -> None:
 
 
 def serve_raw_trio(tell: Tell) -> None:
-    """The least on trio: a task for each connection, which answers without looking."""
+    """Serve with the minimum on trio: a task for each connection; it does not check requests."""
     import trio
 
     async def answer(stream: trio.SocketStream) -> None:
@@ -111,7 +111,7 @@ def serve_raw_trio(tell: Tell) -> None:
 
 
 def serve_raw_gevent(tell: Tell) -> None:
-    """The least on gevent: a greenlet for each connection, which answers without looking."""
+    """Serve with the minimum on gevent: a greenlet for each connection, without any checks."""
     from gevent import socket as gevent_socket
     from gevent.server import StreamServer
 
@@ -133,7 +133,7 @@ def _units() -> Units:
 
 
 def serve_modwire(tell: Tell) -> None:
-    """modwire_sync's `TcpServer` with ten holding registers."""
+    """Serve ten holding registers with modwire_sync's `TcpServer`."""
     from modwire_sync import TcpServer
 
     with TcpServer(_units(), ("127.0.0.1", 0)) as server:
@@ -142,7 +142,7 @@ def serve_modwire(tell: Tell) -> None:
 
 
 def serve_modwire_trio(tell: Tell) -> None:
-    """modwire_trio's `serve_tcp` with ten holding registers."""
+    """Serve ten holding registers with modwire_trio's `serve_tcp`."""
     import trio
 
     from modwire_trio import serve_tcp
@@ -156,7 +156,7 @@ def serve_modwire_trio(tell: Tell) -> None:
 
 
 def serve_modwire_gevent(tell: Tell) -> None:
-    """modwire_gevent's `TcpServer` with ten holding registers."""
+    """Serve ten holding registers with modwire_gevent's `TcpServer`."""
     from modwire_gevent import TcpServer
 
     server = TcpServer(_units(), ("127.0.0.1", 0))
@@ -166,7 +166,7 @@ def serve_modwire_gevent(tell: Tell) -> None:
 
 
 def serve_pymodbustcp(tell: Tell) -> None:
-    """pyModbusTCP: a thread for each connection."""
+    """Serve with pyModbusTCP: a thread for each connection."""
     from pyModbusTCP.server import DataBank, ModbusServer
 
     bank = DataBank(h_regs_size=COUNT)
@@ -179,7 +179,7 @@ def serve_pymodbustcp(tell: Tell) -> None:
 
 
 def serve_pymodbus(tell: Tell) -> None:
-    """pymodbus: asyncio."""
+    """Serve with pymodbus, on asyncio."""
     import asyncio
 
     from pymodbus.server import ModbusTcpServer
@@ -199,7 +199,7 @@ def serve_pymodbus(tell: Tell) -> None:
 
 
 def _free_port() -> int:
-    """For servers that do not tell which port they were given."""
+    """Return a free port, for servers that do not report the port that they got."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
@@ -219,7 +219,7 @@ KINDS: dict[str, Callable[[Tell], None]] = {
 
 
 def allow_open_files(count: int) -> bool:
-    """Let this process and its children open as many files, if the system allows it."""
+    """Let this process and its children open `count` files; False if that is not allowed."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -234,9 +234,9 @@ def allow_open_files(count: int) -> bool:
 
 @contextmanager
 def running(kind: str, processors: set[int] | None = None) -> Iterator[int]:
-    """The port of a server of this kind, in a process that ends with the block.
+    """Run a server of this kind in a process that ends with the block, and yield its port.
 
-    It runs on `processors`, if it has but one thread, or on those of this process.
+    Its main thread runs on `processors`, or on those of this process if they are None.
     """
     process = subprocess.Popen(
         [sys.executable, __file__, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -255,8 +255,8 @@ def running(kind: str, processors: set[int] | None = None) -> Iterator[int]:
 
 
 def _end_with_parent() -> None:
-    """End when the parent does, however it ends."""
-    os.read(0, 1)  # of standard input itself: its buffer has a lock that an exit would wait for
+    """End this process when its parent ends, for whatever reason."""
+    os.read(0, 1)  # not sys.stdin: its buffer has a lock that an exit would wait for
     os._exit(0)
 
 

@@ -1,11 +1,11 @@
-"""Many simulated devices in one process, each polled by a connection of its own once in a second.
+"""Many simulated devices in one process, each polled once a second on its own connection.
 
     python benchmarks/simulator.py                        2,000 devices for 60 seconds
     python benchmarks/simulator.py --devices 50 --seconds 5
 
-A poll is one request for the first 14 input registers of the energy meter, eleven living points.
-It is missed if its answer has not come after a second, when the next poll is due. The exit code is
-1 if any was missed, or if any answer was wrong.
+A poll is one request for the first 14 input registers of the energy meter, eleven changing points.
+It is missed if its answer has not arrived after a second, when the next poll is due. The exit code
+is 1 if any poll was missed, or if any answer was wrong.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FIRST_ADDRESS = "127.0.1.1"
 
 
 class Result(NamedTuple):
-    """What a run gave."""
+    """The result of a run."""
 
     devices: int
     polls: int
@@ -41,7 +41,7 @@ class Result(NamedTuple):
     latencies: list[float]  # seconds
     start: float  # seconds until all devices listened
     memory: float  # MB, resident
-    cpu: float  # seconds of processor time in a second
+    cpu: float  # seconds of processor time per second
 
 
 class Poller:
@@ -57,7 +57,7 @@ class Poller:
         self.received = b""
 
     def poll(self, now: float) -> None:
-        """Ask."""
+        """Send a request."""
         self.number = (self.number + 1) & 0xFFFF
         self.received = b""
         self.is_waiting = True
@@ -65,7 +65,7 @@ class Poller:
         self.socket.send(self.number.to_bytes(2, "big") + REQUEST)
 
     def receive(self) -> bool | None:
-        """Take what came: whether the answer is right, None while it is not whole."""
+        """Receive bytes; True if the answer is right, False if wrong, None if incomplete."""
         self.received += self.socket.recv(4096)
         if len(self.received) < ANSWER_SIZE:
             return None
@@ -75,24 +75,24 @@ class Poller:
 
 
 def addresses(count: int) -> list[str]:
-    """The addresses at which the devices are, as --consecutive addresses has them."""
+    """Return the addresses of the devices, as `--consecutive addresses` assigns them."""
     first = int.from_bytes(socket.inet_aton(FIRST_ADDRESS), "big")
     return [socket.inet_ntoa((first + each).to_bytes(4, "big")) for each in range(count)]
 
 
 def processor_time(pid: int) -> float:
-    """Seconds that the process has used."""
+    """Return the processor time of the process, in seconds."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> float:
-    """MB of memory that the process has."""
+    """Return the resident memory of the process, in MB."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 
 
 def run(devices: int, seconds: int) -> Result:
-    """Simulate, and poll for so many seconds."""
+    """Simulate the devices, and poll them for so many `seconds`."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     begun = time.monotonic()
@@ -160,7 +160,7 @@ def _poll(pid: int, pollers: list[Poller], seconds: int, start: float) -> Result
 
 
 def row(result: Result) -> str:
-    """A line of the table in README.md."""
+    """Return a line of the table in README.md."""
     late = statistics.quantiles(result.latencies, n=1000, method="inclusive")
     return (
         f"| {result.devices:,} | {result.polls:,} | {result.missed} | {result.wrong} "

@@ -1,14 +1,14 @@
 """Several server processes on one store, at one port: python benchmarks/stores.py
 
-    python benchmarks/stores.py                       Redis, PostgreSQL and SQLite of its own
-    python benchmarks/stores.py redis://host:6379/0   a store that is there (or several)
+    python benchmarks/stores.py                       its own Redis, PostgreSQL and SQLite
+    python benchmarks/stores.py redis://host:6379/0   a running store (or several)
     python benchmarks/stores.py --readme              also put the table into benchmarks/README.md
 
-Prints requests a second with 1, 2 and 4 server processes, each of which listens at the same port
-(SO_REUSEPORT). 64 connections have one request each on the way. Redis and PostgreSQL of its own
-wait for the disk at each write. Servers, stores and load share the processors of one machine: it
-shows what a store costs; what more machines bring, only they can show. From 1 to 2 processes part
-of the gain is that the threads of one process no longer wait for each other's interpreter.
+Prints requests per second with 1, 2 and 4 server processes, which listen at the same port
+(SO_REUSEPORT). Each of 64 connections has one open request. Its own Redis and PostgreSQL wait for
+the disk at each write. Servers, stores and load share the processors of one machine: the numbers
+show the cost of a store, not the gain of more machines. From 1 to 2 processes, part of the gain is
+that the threads of one process no longer wait for each other's interpreter.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ def _read_write(number: int) -> bytes:
     return struct.pack(">HHHBBHHHHB", 1, 0, 31, 1, 23, 0, 10, 0, 10, 20) + values
 
 
-# The request number N, which writes the value N: SQLite does not touch the disk for a value that
-# is there already, and a write that writes nothing is no measurement.
+# Request number N writes the value N, because SQLite does not write an unchanged value to the
+# disk, and that would measure nothing.
 REQUESTS = {
     "FC3, 10 registers": _read,
     "FC16, 10 registers of 640": _write_apart,
@@ -69,7 +69,7 @@ REQUESTS = {
 
 
 def serve(url: str, port: int) -> None:
-    """One of the server processes; prints a line when it listens."""
+    """Run one of the server processes, which prints a line when it listens."""
     is_redis = url.startswith(("redis", "unix"))
     # Processes that write to one SQLite file wait for each other.
     unit = redis_unit(url, "bench") if is_redis else sql_unit(url, "bench", timeout=30.0)
@@ -83,7 +83,7 @@ def serve(url: str, port: int) -> None:
 
 @contextmanager
 def servers(url: str, count: int) -> Iterator[int]:
-    """So many server processes; gives their port."""
+    """Run `count` server processes, and yield their port."""
     with socket.socket() as holder:
         # Bound but not listening: it keeps the port and gets no connection.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -106,7 +106,7 @@ def servers(url: str, count: int) -> Iterator[int]:
 
 
 def load(port: int, request: Callable[[int], bytes], seconds: float) -> float:
-    """Requests a second on all connections together; raises if the last write is not there."""
+    """Return the requests per second on all connections; raise if the last write is missing."""
     poll = select.epoll()
     numbers = cycle(range(1, 0x10000))
     last: dict[int, int] = {}
@@ -149,7 +149,7 @@ def load(port: int, request: Callable[[int], bytes], seconds: float) -> float:
 
 
 def _receive(link: socket.socket) -> bytes:
-    """One answer, which comes in one piece; raises if it is an exception."""
+    """Return one answer, which arrives in one piece; raise if it is an exception response."""
     answer = link.recv(4096)
     if len(answer) < 9 or answer[7] & 0x80:
         raise RuntimeError(f"a server answered {answer.hex()}")
@@ -157,7 +157,7 @@ def _receive(link: socket.socket) -> bytes:
 
 
 def measure(name: str, url: str, processes: Sequence[int], seconds: float) -> Iterator[str]:
-    """The rows of one store."""
+    """Yield the rows of one store."""
     rates: dict[str, list[float]] = {request: [] for request in REQUESTS}
     for count in processes:
         with servers(url, count) as port:
@@ -169,7 +169,7 @@ def measure(name: str, url: str, processes: Sequence[int], seconds: float) -> It
 
 
 def stores(stack: ExitStack) -> Iterator[tuple[str, str]]:
-    """Those that this machine can start, by name."""
+    """Start the stores that this machine has, and yield their names and URLs."""
     sys.path += [str(TESTS / "stores"), str(TESTS / "helpers")]
     from store_servers import POSTGRES, REDIS, PostgresServer, RedisServer
 

@@ -1,7 +1,7 @@
-"""A long stream of frames in chunks of 4 KiB: what a framing costs when much comes at once.
+"""A long stream of frames in chunks of 4 KiB: the cost of a framing if many bytes come at once.
 
-The floor walks over the bytes with `struct` (and the fastest CRC of crc.py), checks each header,
-keeps what is left of a frame for the next chunk, and gives the same unit, transaction and PDU.
+The floor parses the bytes with `struct` (and the fastest CRC of crc.py), checks each header, keeps
+an incomplete frame for the next chunk, and returns the same unit, transaction and PDU.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Found = tuple[int, int, bytes]
 
 
 class BrokenStreamError(Exception):
-    """What the floors raise for a wrong header."""
+    """Raised by the floors for a wrong header."""
 
 
 class TcpFloor:
-    """MBAP by hand."""
+    """MBAP framing, written by hand."""
 
     def __init__(self) -> None:
         self.rest = b""
 
     def frames(self, data: bytes) -> list[Found]:
-        """The whole frames in what was kept and `data`."""
+        """Return the complete frames in the bytes that were kept and `data`."""
         data = self.rest + data
         size = len(data)
         found = []
@@ -58,14 +58,14 @@ class TcpFloor:
 
 
 class RtuFloor:
-    """RTU by hand: the length of an answer to a read or a write, or of any request to read."""
+    """RTU framing, written by hand for the answers to reads and writes, and requests to read."""
 
     def __init__(self, is_server: bool) -> None:
         self.rest = b""
         self.is_server = is_server
 
     def frames(self, data: bytes) -> list[Found]:
-        """The whole frames in what was kept and `data`."""
+        """Return the complete frames in the bytes that were kept and `data`."""
         data = self.rest + data
         size = len(data)
         found = []
@@ -100,7 +100,7 @@ def _floor_loop(floor: TcpFloor | RtuFloor, chunks: Iterator[bytes]) -> Loop:
 
 
 def _our_loop(framing: Framing, chunks: Iterator[bytes]) -> Loop:
-    found = framing.frames  # from which the protocols take, too
+    found = framing.frames  # the protocols use it, too
 
     def loop(count: int) -> None:
         for _ in range(count):
@@ -132,19 +132,19 @@ CASES = (
     Case(
         "responses of 10 registers, RTU", 2.0, RtuFraming, False, _ANSWER, lambda: RtuFloor(False)
     ),
-    # A server on a bus also has to rule out that another unit answers.
+    # A server on a bus must also check that a frame is not the answer of another unit.
     Case("requests, RTU", 2.0, RtuFraming, True, _REQUEST, lambda: RtuFloor(True)),
 )
 
 
 def run(settings: Settings) -> list[Row]:
-    """A row for each stream; the times are those of one chunk."""
+    """Return a row for each stream; the times are those of one chunk."""
     rows = []
     for case in CASES:
         ours = case.framing(Decoder(), is_server=case.is_server)
         adus = [ours.encode(Frame(17, number & 0xFFFF, case.pdu)) for number in range(CHUNK)]
         stream = b"".join(adus)
-        # A whole number of frames in all and of chunks too, so the stream can be repeated.
+        # The stream is a whole number of frames and of chunks, so it can be repeated.
         chunks = [stream[at : at + CHUNK] for at in range(0, len(stream), CHUNK)]
         _compare(case, chunks)
         loops = {

@@ -1,6 +1,6 @@
-"""Clients on trio, against the shortest trio client of the same bytes.
+"""Clients on trio, beside the shortest trio client for the same bytes.
 
-A sample runs a loop of its own and connects in it; only the calls are timed.
+Each sample runs its own loop and connects in it; only the calls are timed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import trio
 from rounds import FLOOR, OURS, Sample
 from servers import ADDRESS, ANSWER, COUNT, REQUEST, REQUESTS, check_values
 
-# Calls `count` times on a connection of its own; the seconds that one call took.
+# Makes `count` calls on its own connection; returns the seconds that one call took.
 Timed = Callable[[int, int], Awaitable[float]]
 
 
 async def _connect(port: int) -> trio.SocketStream:
-    """A connection that has been used once, as those of the other clients have."""
+    """Return a connection that was used once, like those of the other clients."""
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     await stream.send_all(REQUEST)
     if await stream.receive_some(4096) != ANSWER:
@@ -40,7 +40,7 @@ async def _raw(port: int, count: int) -> float:
 
 
 async def _raw_fail_after(port: int, count: int) -> float:
-    """The same with a timeout for each call, as any client has."""
+    """The same with a timeout for each call, like any client."""
     async with await _connect(port) as stream:
         send, receive = stream.send_all, stream.receive_some
         started = perf_counter()
@@ -53,17 +53,17 @@ async def _raw_fail_after(port: int, count: int) -> float:
 
 
 async def _raw_shared(port: int, count: int) -> float:
-    """A task for each of `REQUESTS`, and one that hands the answers out by transaction id.
+    """A task for each of `REQUESTS`, and one that assigns the answers by transaction id.
 
-    The tasks send on the socket: a stream's send_all() refuses to be called by two at once, and
-    so few bytes always fit into the socket's buffer.
+    The tasks send on the socket: two tasks cannot call a stream's send_all() at once, and so few
+    bytes always fit into the socket's buffer.
     """
     async with await _connect(port) as stream:
         return await _shared(stream, stream.socket.send, count)
 
 
 async def _raw_turns(port: int, count: int) -> float:
-    """The same on a stream alone, as it may be TLS or memory: the tasks take turns to send."""
+    """The same with the stream only, which may be TLS or memory: the tasks take turns to send."""
     turn = trio.Lock()
     async with await _connect(port) as stream:
 
@@ -146,6 +146,6 @@ SHARED: dict[str, Timed] = {
 
 
 def samples(port: int, callers: int, count: int) -> dict[str, Sample]:
-    """The clients for one caller, or for as many as there are `REQUESTS`."""
+    """Return the clients for one caller, or for as many as there are `REQUESTS`."""
     clients = ONE if callers == 1 else SHARED
     return {name: partial(trio.run, timed, port, count) for name, timed in clients.items()}

@@ -1,4 +1,4 @@
-"""The adapter kit in asyncio: a client that tasks share, and a server whose units may block."""
+"""The adapter kit on asyncio: a client that tasks share, and a server whose units may block."""
 
 import asyncio
 from contextlib import closing, suppress
@@ -16,9 +16,9 @@ UNITS = modwire.Units({1: modwire.Unit(holding_registers=TABLE, blocking=True)})
 
 
 class Link:
-    """A connection, on which one piece of bytes is always being received."""
+    """A connection on which one read is always pending."""
 
-    is_datagram = is_sending = False  # the writer keeps what waits for room
+    is_datagram = is_sending = False  # the writer buffers unsent bytes
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -35,14 +35,14 @@ class Link:
         return 0.0  # seconds that a serial line is busy with it
 
     def withdraw(self, adu: bytes) -> bool:
-        return True  # asked only while `is_sending`
+        return True  # called only while `is_sending`
 
     def close(self) -> None:
         self.writer.transport.abort()
 
 
 class Client(modwire.AsyncCalls):
-    """A client on one connection, which tasks share; `call` gives it all the other methods."""
+    """A client on one connection, which tasks share; all other methods use `call`."""
 
     def __init__(self, link: Link) -> None:
         self.turns: Turns[Link, asyncio.Future[bytes]] = Turns(
@@ -63,7 +63,7 @@ class Client(modwire.AsyncCalls):
                 if turns.receiver is not exchange:  # another task receives for all
                     waiter = turns.waiting[exchange] = asyncio.Future()
                 await asyncio.wait([waiter], timeout=until - monotonic())
-        except BaseException:  # this task was cancelled: the others' calls go on
+        except BaseException:  # this task was cancelled: the calls of others go on
             turns.give_up(exchange, monotonic())
             raise
         return exchange.result()

@@ -1,7 +1,7 @@
-"""The core in a `selectors` loop of one's own: a server and a client in one thread.
+"""The core in your own `selectors` loop: a server and a client in one thread.
 
-The loop moves bytes and tells the time; what to send, when to give up and what an answer means is
-decided by the two protocol objects. Run it: python examples/embed_selectors.py
+The loop moves bytes and reads the clock. The two protocol objects decide what to send, when to
+give up and what an answer means. Run it: python examples/embed_selectors.py
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ links: set[ServerLink | ClientLink] = set()
 
 
 class Link:
-    """A socket in the selector, with the bytes that it did not take yet."""
+    """A socket in the selector, with its unsent bytes."""
 
     def __init__(self, sock: socket.socket, receive_data: Callable[[bytes, float], None]) -> None:
         sock.setblocking(False)
@@ -45,7 +45,7 @@ class Link:
         self.closed = False
 
     def ready(self) -> None:
-        """Called when the socket has bytes, or takes some again."""
+        """Receive or send; called when the socket has bytes, or has room again."""
         if self.unsent:
             self.send(b"")
             return
@@ -69,7 +69,7 @@ class Link:
         except OSError:
             self.close()
             return
-        # A peer that does not read its answers is not read from either.
+        # As long as a peer does not read its answers, its requests are not read.
         events = selectors.EVENT_WRITE if self.unsent else selectors.EVENT_READ
         selector.modify(self.sock, events, self.ready)
 
@@ -81,7 +81,7 @@ class Link:
 
 
 class ServerLink(Link):
-    """A connection that was accepted."""
+    """An accepted connection."""
 
     def __init__(self, sock: socket.socket, peer: object) -> None:
         self.protocol = ServerProtocol(TcpFraming, peer=peer)
@@ -89,7 +89,7 @@ class ServerLink(Link):
         links.add(self)
 
     def work(self, now: float) -> None:
-        """Do what is due, and send the answers to all requests that have come."""
+        """Do what is due, and answer all requests that have arrived."""
         self.protocol.handle_timeout(now)
         self.send(self.protocol.answer_all(UNITS))
         if self.protocol.closed and not self.unsent:
@@ -111,11 +111,11 @@ class ClientLink(Link):
         if self.protocol.broken:
             self.close()
         if self.closed:
-            self.protocol.receive_eof(now)  # what was not answered raises ConnectionLostError
+            self.protocol.receive_eof(now)  # open requests raise ConnectionLostError
 
 
 def run_until(done: Callable[[], bool]) -> None:
-    """The loop: wait for bytes, but no longer than until the next deadline."""
+    """Run the loop until `done()`: wait for bytes, but only until the next deadline."""
     while True:
         for link in list(links):
             link.work(monotonic())
@@ -135,13 +135,13 @@ def main() -> None:
     sock = socket.create_connection(listener.getsockname())
     link = ClientLink(sock, ClientOptions(max_in_flight=4, response_timeout=0.2))
 
-    # Four requests at once: one packet carries them all, and each finds its own answer.
+    # Four requests at once: one packet carries them all, and each gets its own answer.
     start, now = link.protocol.start, monotonic()
     exchanges: list[Exchange[Any]] = [
         start(ReadHoldingRegistersRequest(0, 3), unit=1, now=now),
         start(WriteSingleRegisterRequest(3, 30), unit=1, now=now),
         start(ReadHoldingRegistersRequest(3, 2), unit=1, now=now),  # there is no register 4
-        start(ReadHoldingRegistersRequest(0), unit=9, now=now),  # nobody is unit 9
+        start(ReadHoldingRegistersRequest(0), unit=9, now=now),  # there is no unit 9
     ]
     run_until(lambda: all(exchange.done for exchange in exchanges))
     for exchange in exchanges:

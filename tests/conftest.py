@@ -1,4 +1,4 @@
-"""Settings of all tests: peers that may be missing, Ctrl+C, and how thorough hypothesis is."""
+"""Settings of all tests: peers that may be missing, Ctrl+C, and profiles of hypothesis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
-# A slow machine is no failure; pytest-timeout ends what hangs.
+# A slow machine is not a failure; pytest-timeout ends a test that hangs.
 settings.register_profile("modwire", deadline=None)
 settings.register_profile("quick", settings.get_profile("modwire"), max_examples=10)
 settings.load_profile("modwire")
@@ -47,5 +47,5 @@ def require_peer() -> RequirePeer:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are processors: most tests of links wait more than they compute."""
+    """Return twice the number of processors: most tests wait more than they compute."""
     return 2 * (os.cpu_count() or 1)

@@ -17,7 +17,7 @@ LOADS = (
     "1,000 connections",
     "1 connection, 16 pipelined",
 )
-# A family and what its rows are called.
+# The names of the rows of each family.
 ROWS = {
     "codec": [
         f"{message}, {framing}"
@@ -115,7 +115,7 @@ def test_every_family_is_run() -> None:
 
 @pytest.mark.parametrize("families", RUNS, ids=" ".join)
 def test_the_families_run_and_print_every_row(families: list[str]) -> None:
-    """A row that is missing would be a claim without a measurement."""
+    """A missing row would be a claim without a measurement."""
     if LINUX_ONLY & set(families) and not sys.platform.startswith("linux"):
         pytest.skip(f"{' '.join(families)}: measured on Linux only")
     printed = run(RUN, *families, "--quick")
@@ -132,7 +132,7 @@ def test_the_families_run_and_print_every_row(families: list[str]) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the load is an epoll loop")
 def test_several_processes_on_one_store_are_measured(tmp_path: Path) -> None:
-    """The benchmark itself fails if the store does not hold what was written."""
+    """The benchmark itself fails if the store does not have the written values."""
     store = f"sqlite:///{tmp_path / 'registers.db'}"
     printed = run(RUN.parent / "stores.py", store, "--processes", "2", "--seconds", "0.1")
     rows = [row.replace("SQLite", "sqlite") for row in STORES if row.startswith("SQLite")]

@@ -1,4 +1,4 @@
-"""The examples do what they say: each is run as a user would run it, and its output is read."""
+"""The examples work: each is run as a user would run it, and its output is checked."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def lines_of_code(text: str) -> list[str]:
 
 
 def test_every_example_is_run_by_a_test() -> None:
-    """Those of the packages, which are in folders, by test_package_examples.py."""
+    """`test_package_examples.py` runs the examples in the folders of the packages."""
     tested = {"embed_asyncio", "embed_selectors"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
@@ -78,7 +78,7 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
     ]
 
 
-# The asyncio example, which the README says is short and whole.
+# The asyncio example; the README says that it is short and complete.
 
 
 def test_the_asyncio_client_is_short_and_has_every_method() -> None:
@@ -116,12 +116,12 @@ async def asyncio_client(handler: Handler) -> AsyncIterator[Any]:
 
 
 def answer(request: bytes) -> bytes:
-    """The answer to a read of one register: its own address."""
+    """Return the response to a read of one register: its value is its address."""
     return request[:4] + b"\x00\x05" + request[6:8] + b"\x02" + request[8:10]
 
 
 def test_tasks_that_share_the_asyncio_client_get_their_own_answers() -> None:
-    """Four requests come at once, and answers in another order do not change hands."""
+    """With four concurrent requests and responses in another order, each task gets its own."""
 
     async def last_one_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = [await reader.readexactly(12) for _ in range(4)]
@@ -137,7 +137,7 @@ def test_tasks_that_share_the_asyncio_client_get_their_own_answers() -> None:
 
 
 def test_a_cancelled_task_takes_nothing_from_the_others() -> None:
-    """The places of four cancelled calls are free at once, and their late answers are dropped."""
+    """The places of four cancelled calls are free at once; their late responses are dropped."""
 
     async def wait_for_five(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = [await reader.readexactly(12) for _ in range(5)]
@@ -166,7 +166,7 @@ def test_a_call_on_a_lost_asyncio_connection_fails_at_once() -> None:
 
     async def scenario() -> None:
         async with asyncio_client(hang_up) as client:
-            for _ in range(2):  # the first is under way when the link goes, the second is late
+            for _ in range(2):  # one during the loss of the link, one after it
                 with pytest.raises(ConnectionLostError):
                     await client.read_holding_registers(0, timeout=10)
 
@@ -174,11 +174,11 @@ def test_a_call_on_a_lost_asyncio_connection_fails_at_once() -> None:
 
 
 def test_a_timeout_of_a_task_leaves_the_others_their_answers() -> None:
-    """The one that receives for all runs into its timeout while another waits for its answer."""
+    """The task that receives for all times out while another waits for its response."""
 
     async def only_the_second(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests = [await reader.readexactly(12) for _ in range(2)]
-        await reader.readexactly(12)  # which is sent when the first has timed out
+        await reader.readexactly(12)  # this is sent when the first has timed out
         writer.write(answer(requests[1]))
 
     async def scenario() -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,10 +38,10 @@ def test_files_are_short() -> None:
 
 
 def functions(file: Path) -> Iterator[tuple[str, int]]:
-    """The functions of a file, and how many lines each has.
+    """Yield the functions of a file, each with its number of lines.
 
-    The signature of a command is the list of its options, and its docstring their help: there the
-    lines below the docstring count.
+    The signature of a command lists its options, and its docstring is their help: only the lines
+    below the docstring count.
     """
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -55,14 +56,32 @@ def test_functions_are_short() -> None:
     assert {name: count for name, count in found.items() if count > FUNCTION_LINES} == {}
 
 
+def docstrings(file: Path) -> Iterator[str]:
+    """The docstrings of a file, each with its place."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield f"{file.relative_to(ROOT)}: {getattr(node, 'name', 'module')}: {text}"
+
+
+def test_docstrings_are_no_questions() -> None:
+    """They begin with a verb or a noun phrase: "True if", not "Whether"; "Seconds", not "How"."""
+    question = re.compile(r"[^:]*: \w+: (What|Who|Whom|Whose|Whether|Where|When|Which|How|Why)\b")
+    examples = sorted(ROOT.glob("examples/**/*.py"))
+    found = [each for file in (*SOURCES, *examples, *TESTS) for each in docstrings(file)]
+    assert len(found) > 1000
+    assert [each for each in found if question.match(each)] == []
+
+
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_adapters_are_thin(name: str) -> None:
-    """Decisions are core's: an adapter opens, sends, receives and waits."""
+    """Core makes the decisions: an adapter only opens, sends, receives and waits."""
     assert 0 < sum(len(lines(each)) for each in ADAPTERS[name].rglob("*.py")) <= ADAPTER_LINES
 
 
 def likeness(file: Path, other: Path) -> float:
-    """How much of the longer file is in the other one too, line by line."""
+    """Return the part of the longer file, in lines, that is also in the other one."""
     ours, theirs = (
         [line.strip() for line in lines(each) if line.strip()] for each in (file, other)
     )
@@ -72,7 +91,7 @@ def likeness(file: Path, other: Path) -> float:
 
 @pytest.mark.parametrize(("one", "other"), [*combinations(ADAPTERS, 2)])
 def test_adapters_share_little(one: str, other: str) -> None:
-    """What two adapters both need is written once, in core."""
+    """Code that two adapters need belongs in core."""
     alike = {
         str(name): likeness(ADAPTERS[one] / name, ADAPTERS[other] / name)
         for name in (file.relative_to(ADAPTERS[one]) for file in ADAPTERS[one].rglob("*.py"))

@@ -1,4 +1,4 @@
-"""The same programs in each package: examples/sync, examples/trio and examples/gevent."""
+"""The same programs for each package: examples/sync, examples/trio and examples/gevent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The packages as they are installed and imported: versions, types, licence, and nothing heavy."""
+"""The packages after installation: versions, types, licence, and fast imports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def project(package: Path) -> dict[str, Any]:
 
 
 def import_name(package: Path) -> str:
-    """modwire_sync for modwire-sync."""
+    """Return the import name of a package: modwire_sync for modwire-sync."""
     return str(project(package)["name"]).replace("-", "_")
 
 
@@ -53,7 +53,7 @@ def test_an_adapter_installs_the_core_it_was_tested_with(package: Path) -> None:
 def test_a_wheel_has_types_and_licence_and_nothing_that_is_not_the_package(
     package: Path, tmp_path: Path
 ) -> None:
-    """Without py.typed a user's checker would see no types at all."""
+    """Without py.typed a type checker of a user would find no types."""
     result = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=package,
@@ -82,7 +82,7 @@ def test_a_wheel_has_types_and_licence_and_nothing_that_is_not_the_package(
 def test_the_front_page_of_a_package_only_re_exports(package: Path) -> None:
     """`from package import name` and the checkers must agree on what is public.
 
-    A package that imports its names when they are first asked for shows them to the checkers.
+    A package that imports its names on first use still shows them to the checkers.
     """
     path = package / "src" / import_name(package) / "__init__.py"
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -122,8 +122,8 @@ def test_the_front_page_of_a_package_only_re_exports(package: Path) -> None:
 
 
 def test_importing_the_blocking_package_loads_nothing_it_may_never_use() -> None:
-    """A command-line tool that reads one register starts without asyncio, ssl and pyserial."""
-    # What these load by themselves differs between Python versions, and a socket needs them.
+    """A command-line tool that reads one register must start without asyncio, ssl and pyserial."""
+    # A socket needs these, and their own imports differ between Python versions.
     script = (
         "import sys, logging, selectors, socket, threading; before = set(sys.modules); "
         "import modwire_sync; print(*set(sys.modules) - before)"

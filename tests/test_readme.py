@@ -1,4 +1,4 @@
-"""The README is true: its snippets run, its commands exist, its tables name what there is."""
+"""The README is right: its snippets run, its commands exist, and its tables are complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXAMPLES = ROOT / "examples"
 
 
 class Snippet(NamedTuple):
-    """A fenced block, and the `text` block behind it, which shows what it prints."""
+    """A fenced block, and the `text` block after it with its output."""
 
     language: str
     code: str
@@ -42,7 +42,7 @@ def snippets() -> list[Snippet]:
 
 
 def snippet(part: str, language: str = "python") -> Snippet:
-    """The one snippet of `language` that has `part` in it."""
+    """Return the only snippet of `language` that contains `part`."""
     (found,) = [each for each in snippets() if each.language == language and part in each.code]
     return found
 
@@ -51,7 +51,7 @@ def printed(script: Path, cwd: Path) -> str:
     return "".join(f"{line}\n" for line in run(script, cwd=cwd, strict=False))
 
 
-# The parts that mark each Python snippet; what is new in the README needs a test here.
+# A part of each Python snippet; each new snippet in the README needs a test here.
 PYTHON = {
     "the server": "serve_forever()",
     "the client": "meter.write_register(",
@@ -102,7 +102,7 @@ def test_a_snippet_prints_what_the_readme_shows(part: str, tmp_path: Path) -> No
 
 
 def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) -> None:
-    """The first thing anyone tries."""
+    """These are the first snippets that a user tries."""
     port = free_port()
     scripts = {
         name: changed(
@@ -116,7 +116,7 @@ def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) 
 
 
 def test_the_gateway_snippet_serves_lines_and_a_unit(tmp_path: Path) -> None:
-    """Without the serial ports, so the answer is that there is no path to the devices."""
+    """There are no serial ports here, so the response is "gateway path unavailable"."""
     code = snippet(PYTHON["the gateway"]).code
     assert len([each for each in code.splitlines() if each]) <= 10
     assert "5022" in code
@@ -143,7 +143,7 @@ with server, TcpClient(*server.address) as client:
 
 
 def test_the_remote_units_snippet_passes_requests_on(tmp_path: Path) -> None:
-    """Without the serial port, so the answer is that there is no path to the device."""
+    """There is no serial port here, so the response is "gateway path unavailable"."""
     code = snippet(PYTHON["the remote units"]).code
     assert "5021" in code
     assert "/dev/ttyUSB0" in code

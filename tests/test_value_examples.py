@@ -1,4 +1,4 @@
-"""The examples of typed values, maps and the planner print what they say they do."""
+"""The examples of typed values, maps and the planner print the output that they promise."""
 
 from __future__ import annotations
 

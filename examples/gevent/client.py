@@ -1,4 +1,4 @@
-"""Reads and writes the meter of examples/gevent/server.py."""
+"""Read and write the meter of examples/gevent/server.py."""
 
 from modwire import IllegalDataAddressError
 from modwire_gevent import TcpClient

@@ -1,4 +1,4 @@
-"""Polls a meter once a second and hands each reading to an endpoint of yours.
+"""Poll a meter once a second and pass each reading to an endpoint of yours.
 
 Run examples/gevent/server.py first, then: python examples/gevent/poller.py [ROUNDS]
 """
@@ -20,7 +20,7 @@ PERIOD = 1.0  # seconds
 
 
 class Printer:
-    """An endpoint: put your database, your message queue or your file in its place."""
+    """An endpoint: replace it with your database, message queue or file."""
 
     def write(self, voltages: Sequence[float]) -> None:
         print(*(f"{voltage:.1f} V" for voltage in voltages), flush=True)
@@ -30,12 +30,12 @@ class Printer:
 
 
 def poll(client: TcpClient, endpoint: Printer, rounds: int | None) -> None:
-    """Read in step with the clock, however long a reading takes; for ever if `rounds` is None."""
+    """Read once in each period, however long a reading takes; for ever if `rounds` is None."""
     due = monotonic()
     for _ in count() if rounds is None else range(rounds):
         try:
             registers = client.read_input_registers(0, 3)
-        except ModbusError as error:  # the next round connects anew
+        except ModbusError as error:  # the next round reconnects
             endpoint.failed(error)
         else:
             endpoint.write([register / 10 for register in registers])

@@ -1,7 +1,7 @@
 """A serial line for clients on TCP: python examples/gevent/serial_gateway.py
 
-Units 1 and 2 here are the devices 17 and 18 on the line; unit 100 is the gateway itself. Clients
-take turns at the line, and a device that is dead costs them one timeout. Until Ctrl+C.
+Units 1 and 2 are the devices 17 and 18 on the line; unit 100 is the gateway itself. Clients take
+turns on the line, and a dead device costs them one timeout. Runs until Ctrl+C.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A meter as a TCP server, until Ctrl+C. Run it, then examples/gevent/client.py."""
+"""A meter as a TCP server, until Ctrl+C. Start it, then run examples/gevent/client.py."""
 
 from modwire import SequentialBlock, Unit, Units
 from modwire_gevent import TcpServer

@@ -1,4 +1,4 @@
-"""A meter whose values are in Redis, until Ctrl+C: pip install modwire-stores[redis]
+"""A meter with its values in Redis, until Ctrl+C: pip install modwire-stores[redis]
 
 Another program sets the voltage: redis-cli BITFIELD meter:input_registers SET u16 "#0" 2304
 """

@@ -1,7 +1,7 @@
-"""One unit served by several processes at one port: python examples/stores/reuse_port.py 4
+"""One unit in several server processes on one port: python examples/stores/reuse_port.py 4
 
-Each connection goes to one of the processes, and all of them have their values in one Redis; the
-same programs on other machines make it more than one machine. Linux and BSD, until Ctrl+C.
+Each connection goes to one of the processes; all of them have their values in one Redis, which
+processes on other machines may share. For Linux and BSD; runs until Ctrl+C.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ADDRESS = ("127.0.0.1", 5020)
 
 
 def serve() -> None:
-    # The store is opened here, for no process may use the connections of another.
+    # The store is opened here, because no process may use the connections of another.
     with redis_unit(STORE, "plant") as unit, suppress(KeyboardInterrupt):
         TcpServer(Units.single(unit), ADDRESS, reuse_port=True).serve_forever()
 

@@ -1,7 +1,7 @@
-"""A meter whose values are in a SQLite file, until Ctrl+C: pip install modwire-stores[sql]
+"""A meter with its values in a SQLite file, until Ctrl+C: pip install modwire-stores[sql]
 
 Another program reads them: sqlite3 meter.db "SELECT block, address, value FROM meter"
-A URL such as "postgresql://user@host/name" instead of the file is all that PostgreSQL needs.
+For PostgreSQL, replace the file with a URL such as "postgresql://user@host/name".
 """
 
 from modwire import Units

@@ -1,4 +1,4 @@
-"""Reads and writes the meter of examples/sync/server.py."""
+"""Read and write the meter of examples/sync/server.py."""
 
 from modwire import IllegalDataAddressError
 from modwire_sync import TcpClient

@@ -1,4 +1,4 @@
-"""RTU frames through a TCP connection, as serial device servers carry them.
+"""RTU frames over a TCP connection, as serial device servers use them.
 
 Server and client in one program: python examples/sync/rtu_over_tcp.py
 """

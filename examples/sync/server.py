@@ -1,4 +1,4 @@
-"""A meter as a TCP server, until Ctrl+C. Run it, then examples/sync/client.py."""
+"""A meter as a TCP server, until Ctrl+C. Start it, then run examples/sync/client.py."""
 
 from modwire import SequentialBlock, Unit, Units
 from modwire_sync import TcpServer

@@ -1,6 +1,6 @@
 """A server whose values change while it serves: python examples/sync/updating_server.py
 
-Until Ctrl+C, three voltages wander by a tenth of a volt, ten times a second.
+Until Ctrl+C, three voltages change by up to a tenth of a volt, ten times a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ voltages = SequentialBlock(0, [2304, 2311, 2297], read_only=True)
 
 
 def wander() -> None:
-    """What your program does with its sensors; a client sees all three values or none."""
+    """Change the values, as if read from sensors; a client gets all three changes or none."""
     voltages[0:3] = [value + random.randint(-1, 1) for value in voltages[0:3]]
 
 

@@ -1,4 +1,4 @@
-"""Reads and writes the meter of examples/trio/server.py."""
+"""Read and write the meter of examples/trio/server.py."""
 
 import trio
 

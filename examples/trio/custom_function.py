@@ -1,7 +1,7 @@
-"""A function of one's own, 65, in every framing: python examples/trio/custom_function.py
+"""A custom function, code 65, in every framing: python examples/trio/custom_function.py
 
-It is one request class and one response class, registered on the decoder that the server and the
-client are given. Nothing global changes: a server without it goes on answering exception 01.
+It needs one request class and one response class, registered on the decoder of the server and the
+client. Nothing global changes: a server without this decoder still answers exception 01.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ReadPeakResponse(Response):
     minutes: int
 
     function_code = 65
-    length_rule = staticmethod(fixed_length(7))  # of the PDU; RTU finds the end of a frame by it
+    length_rule = staticmethod(fixed_length(7))  # of the PDU; RTU finds the end of a frame with it
 
     def encode(self) -> bytes:
         return struct.pack(">BIH", self.function_code, self.watts, self.minutes)
@@ -52,7 +52,7 @@ class ReadPeakResponse(Response):
 
 @dataclass(frozen=True)
 class ReadPeakRequest(Request[ReadPeakResponse]):
-    """Asks for the highest power on a phase, 1 to 3."""
+    """Request for the highest power on a phase, 1 to 3."""
 
     phase: int
 
@@ -62,7 +62,7 @@ class ReadPeakRequest(Request[ReadPeakResponse]):
 
     def __post_init__(self) -> None:
         if not 1 <= self.phase <= 3:
-            # A server that decodes it answers exception 03; a client sees a ValueError.
+            # A server that decodes it answers exception 03; a client gets a ValueError.
             raise InvalidRequestError(f"phase must be 1..3, got {self.phase}", self.function_code)
 
     def encode(self) -> bytes:
@@ -81,7 +81,7 @@ class ReadPeakRequest(Request[ReadPeakResponse]):
 
 
 class Meter(Unit):
-    """A unit that the function finds its answers in."""
+    """A unit that has the values for the function."""
 
     peaks = (ReadPeakResponse(3480, 12), ReadPeakResponse(5120, 95), ReadPeakResponse(4075, 3))
 

@@ -1,7 +1,7 @@
-"""How fast a server answers: python examples/trio/performance.py [HOST PORT]
+"""Measure how fast a server answers: python examples/trio/performance.py [HOST PORT]
 
-Reads ten registers over and over, first alone, then from 16 tasks that share one connection.
-Without arguments it asks a server of its own, which costs half of the machine.
+Reads ten registers again and again, from one caller, then from 16 tasks on one connection.
+Without arguments it starts its own server, which takes about half of the processor time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CALLERS = 16
 
 
 async def read(client: TcpClient, calls: int, times: list[float]) -> None:
-    """Add the seconds that each of the calls took to `times`."""
+    """Make so many `calls`, and add the seconds that each has taken to `times`."""
     for _ in range(calls):
         started = perf_counter()
         await client.read_holding_registers(0, 10)

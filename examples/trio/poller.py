@@ -1,4 +1,4 @@
-"""Polls a meter once a second and hands each reading to an endpoint of yours.
+"""Poll a meter once a second and pass each reading to an endpoint of yours.
 
 Run examples/trio/server.py first, then: python examples/trio/poller.py [ROUNDS]
 """
@@ -19,7 +19,7 @@ PERIOD = 1.0  # seconds
 
 
 class Printer:
-    """An endpoint: put your database, your message queue or your file in its place."""
+    """An endpoint: replace it with your database, message queue or file."""
 
     async def write(self, voltages: Sequence[float]) -> None:
         print(*(f"{voltage:.1f} V" for voltage in voltages), flush=True)
@@ -29,12 +29,12 @@ class Printer:
 
 
 async def poll(client: TcpClient, endpoint: Printer, rounds: int | None) -> None:
-    """Read in step with the clock, however long a reading takes; for ever if `rounds` is None."""
+    """Read once in each period, however long a reading takes; for ever if `rounds` is None."""
     due = trio.current_time()
     for _ in count() if rounds is None else range(rounds):
         try:
             registers = await client.read_input_registers(0, 3)
-        except ModbusError as error:  # the next round connects anew
+        except ModbusError as error:  # the next round reconnects
             await endpoint.failed(error)
         else:
             await endpoint.write([register / 10 for register in registers])

@@ -1,7 +1,7 @@
 """A serial port in front of devices on TCP: python examples/trio/serial_forwarder.py
 
-Whoever asks for the units 1 to 4 on the line is answered by the server on TCP. All other units are
-left to the devices that are on the line itself. Until Ctrl+C.
+The server on TCP answers the requests on the line for units 1 to 4. All other units are left to
+the devices on the line itself. Runs until Ctrl+C.
 """
 
 from __future__ import annotations

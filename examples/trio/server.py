@@ -1,4 +1,4 @@
-"""A meter as a TCP server, until Ctrl+C. Run it, then examples/trio/client.py."""
+"""A meter as a TCP server, until Ctrl+C. Start it, then run examples/trio/client.py."""
 
 from functools import partial
 

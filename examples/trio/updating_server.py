@@ -1,6 +1,6 @@
 """A server whose values change while it serves: python examples/trio/updating_server.py
 
-Until Ctrl+C, three voltages wander by a tenth of a volt, ten times a second.
+Until Ctrl+C, three voltages change by up to a tenth of a volt, ten times a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ voltages = SequentialBlock(0, [2304, 2311, 2297], read_only=True)
 
 
 def wander() -> None:
-    """What your program does with its sensors; no client reads while it runs."""
+    """Change the values, as if read from sensors; no client reads while this runs."""
     voltages[0:3] = [value + random.randint(-1, 1) for value in voltages[0:3]]
 
 

@@ -1,6 +1,6 @@
 """A server that acts on what clients write: python examples/trio/write_callbacks.py
 
-Register 0 is a setpoint of 0 to 100 %; coil 0 starts and stops the motor. Until Ctrl+C.
+Register 0 is a setpoint of 0 to 100 %; coil 0 starts and stops the motor. Runs until Ctrl+C.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def on_setpoint(address: int, values: Sequence[int]) -> None:
 
 
 def on_switch(address: int, values: Sequence[int]) -> None:
-    """Raise to refuse a write: the old value is put back, and the client gets the exception."""
+    """Raise to refuse a write: the old value is restored, and the client gets the exception."""
     if has_tripped:
         raise ServerDeviceBusyError(detail="the motor has tripped")
     print("motor", "on" if values[0] else "off", flush=True)

@@ -1,6 +1,6 @@
 """Values of several types in a row: python examples/values/builder_and_reader.py
 
-`RegisterBuilder` and `RegisterReader` do what pymodbus 1.x calls payload builder and decoder.
+`RegisterBuilder` and `RegisterReader` are like pymodbus 1.x's payload builder and decoder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ recipe = (
     .add("uint8", 3)  # two single bytes share a register
     .add("uint8", 250)
     .skip_registers(1)
-    .add("uint32", 123456, word_order="little")  # the maker wanted it so
+    .add("uint32", 123456, word_order="little")  # some devices mix the orders
     .add(FLAGS, [True, False] * 8)
 )
 

@@ -1,8 +1,8 @@
-"""A controller that counts as Modicon did: python examples/values/modicon.py
+"""A controller with Modicon's addresses and order: python examples/values/modicon.py
 
-Its manual says "40101", which is holding register 100 on the wire, and it puts the low register of
-a number first, where others put the high one. Which order a device has, its manual seldom says:
-read a value that you know, and try the four.
+Its manual says "40101", which is holding register 100 on the wire. It puts the low register of a
+number first; others put the high one first. Manuals seldom say which order a device uses: read a
+value that you know, and try all four orders.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Many points in few requests: python examples/values/read_planner.py
 
-What is cheapest depends on the link: on a serial line registers cost, on a network requests do.
+The cheapest plan depends on the link: a serial line is slow per register, a network per request.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ for name, limits in (("9600 baud", line), ("TCP", network)):
     alone = limits.cost(points) * 1000
     print(f"{name}: {shown(requests)}, {limits.cost(requests) * 1000:.0f} of {alone:.0f} ms")
 
-# What a device cannot do, or must not be asked for.
+# The limits of a device, and an address that must not be read.
 careful = line.replace(max_registers=20, max_gap=4, forbidden={"holding_registers": [5]})
 print("careful:", shown(plan(points, limits=careful)))
 
-# A device that has nothing but the points: a planner finds the holes, and remembers them.
+# A device that has only these points: the planner finds the holes, and remembers them.
 device = Unit(holding_registers=SparseBlock(dict.fromkeys(ADDRESSES, 7)))
 planner = Planner(points, network)
 

@@ -1,7 +1,7 @@
 """A device as a class: python examples/values/register_map.py
 
-The class reads the device with as few requests as it takes, writes what was set, and is the device
-itself in a test bench. With an async client, it is `await Pump.read(client)`.
+The class reads the device with few requests, writes the values that were set, and can simulate the
+device in a test bench. With an async client, use `await Pump.read(client)`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from modwire_sync import TcpClient, TcpServer
 
 
 class Mode(Enum):
-    """How the pump is run: the numbers that its register has."""
+    """Operating modes of the pump, and their register values."""
 
     OFF = 0
     MANUAL = 1
@@ -33,7 +33,7 @@ class Mode(Enum):
 
 
 class Pump(RegisterMap):
-    """Where the pump has what."""
+    """Registers and bits of the pump, with their addresses."""
 
     model = string(8, input=0)
     pressure = uint16(input=4, scale=0.01, unit="bar")
@@ -60,10 +60,10 @@ with TcpServer(Units({1: unit}), ("127.0.0.1", 0)) as server, TcpClient(*server.
     print(pump.model, pump.pressure, Pump.pressure.unit, pump.currents)
     print(pump.mode, pump.level, pump.hot, pump.running)
 
-    # Several points are written in few requests, one point by itself.
+    # Several points are written in few requests; a single point can be written alone.
     pump.speed, pump.mode, pump.running = 1450.0, Mode.AUTO, True
     pump.write(client)
-    Pump.hot.write(client, True)  # one bit of a register, and the others stay as they are
+    Pump.hot.write(client, True)  # one bit of a register; the others stay unchanged
     print(Pump.read(client, Pump.speed, Pump.mode, Pump.hot, Pump.level, Pump.running))
 
     # The device changes its own values.

@@ -9,6 +9,6 @@ from packages import Package, installed
 
 @pytest.fixture(params=installed(), ids=lambda package: package.name)
 def package(request: pytest.FixtureRequest) -> Package:
-    """The package that the test is about."""
+    """The package under test."""
     found: Package = request.param
     return found

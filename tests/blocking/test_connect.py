@@ -96,7 +96,7 @@ def test_connected_clients(package: Package) -> None:
 
 
 class FailingClient(BlockingCalls):
-    """Raises `error`; `asked` has the unit and the timeout of each call."""
+    """Raises `error`; `asked` records the unit and the timeout of each call."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error

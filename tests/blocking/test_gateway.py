@@ -1,4 +1,4 @@
-"""`Gateway`: how the devices on a line are asked, and what becomes of peers that leave."""
+"""`Gateway`: requests to the devices on a line, and peers that disconnect."""
 
 # ruff: noqa: SIM117 - a server, and in it the peers that talk to it
 
@@ -59,7 +59,7 @@ def test_the_request_of_a_peer_that_leaves_while_it_waits_is_not_passed_on(
 def test_a_peer_that_only_ends_its_sending_is_told_that_its_request_waited(
     package: Package,
 ) -> None:
-    """A request that has been passed on already is answered as ever."""
+    """A request that was already sent to the device gets its normal response."""
     gateway, calls = fake_gateway(package)
     with (
         package.TcpServer(gateway, LOOPBACK) as server,
@@ -90,7 +90,7 @@ def test_a_peer_that_sends_more_while_it_waits_is_answered_in_order(package: Pac
 
 
 def test_the_end_of_the_server_withdraws_the_requests_that_wait(package: Package) -> None:
-    """A write that is executed after that would be a surprise."""
+    """The device must not execute a write after the server has ended."""
     gateway, calls = fake_gateway(package)
     server = package.TcpServer(gateway, LOOPBACK).start()
     with ExitStack() as stack:
@@ -109,7 +109,7 @@ def test_the_end_of_the_server_withdraws_the_requests_that_wait(package: Package
 
 
 def test_as_many_are_asked_at_once_as_the_line_takes(package: Package) -> None:
-    """Though the server has one worker."""
+    """This also holds if the server has only one worker."""
     gateway, calls = fake_gateway(package, max_in_flight=4)
     with package.TcpServer(gateway, LOOPBACK, workers=1) as server, ExitStack() as stack:
         peers = [stack.enter_context(package.raw(server.address)) for _ in range(6)]
@@ -124,7 +124,7 @@ def test_as_many_are_asked_at_once_as_the_line_takes(package: Package) -> None:
 
 
 def test_an_error_of_the_client_is_answered_with_04_and_told(package: Package) -> None:
-    """And the next in the queue has its turn."""
+    """The next request in the queue must still be sent."""
     told: list[BaseException] = []
     options = ServerOptions(on_error=lambda peer, request, error: told.append(error))
     gateway, calls = fake_gateway(package)
@@ -178,7 +178,7 @@ def test_a_dead_unit_is_logged_once_and_when_it_is_back(
         calls.error = None
         calls.let(1)
         package.wait_until(is_back)
-        package.wait_until(lambda: len(caplog.records) > 1)  # logged beside the answer
+        package.wait_until(lambda: len(caplog.records) > 1)  # may be logged after the response
     assert [record.getMessage() for record in caplog.records] == [
         "gateway to tcp://fake:502: unit 17 does not answer: it is not asked for 0.01 s",
         "gateway to tcp://fake:502: unit 17 answers again",
@@ -186,7 +186,7 @@ def test_a_dead_unit_is_logged_once_and_when_it_is_back(
 
 
 def test_a_broadcast_comes_before_the_requests_after_it(package: Package) -> None:
-    """It goes to the own units and to each line, and is not answered."""
+    """It goes to the gateway's own units and to each line, and gets no response."""
     (line, calls), (other, other_calls) = fake_line(package), fake_line(package)
     gateway = package.Gateway(line, [1])
     gateway.add_line(other, [2])
@@ -283,7 +283,7 @@ def test_units_of_a_gateway_may_be_used_without_a_server(package: Package) -> No
 
 
 def test_a_failing_authorize_ends_no_server(package: Package) -> None:
-    """Even if the hook for errors fails too."""
+    """This also holds if the hook for errors fails."""
 
     def fail(*arguments: object) -> Any:
         raise ValueError("hook")
@@ -316,7 +316,7 @@ def test_a_hook_may_use_the_gateway_itself(package: Package) -> None:
 
 
 def test_a_hook_may_shut_the_server_down(package: Package) -> None:
-    """It only begins the shutdown: the call that the hook belongs to is still answered."""
+    """The hook only starts the shutdown: its own call still gets a response."""
     gateway, calls = fake_gateway(package)
     calls.let(1)
     server = package.TcpServer(gateway, LOOPBACK, on_call=lambda *_: server.shutdown(3600)).start()

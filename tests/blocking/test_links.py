@@ -1,4 +1,4 @@
-"""How clients on sockets open and close their links, and from and to which addresses."""
+"""Clients on sockets open and close their links, from and to the right addresses."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_name_that_does_not_exist_is_a_connection_error(package: Package) -> N
 
 
 def test_connecting_takes_no_longer_than_connect_timeout(package: Package) -> None:
-    """A server whose backlog is full neither accepts nor refuses."""
+    """A server with a full backlog neither accepts nor refuses connections."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         listener.listen(0)
@@ -94,7 +94,7 @@ def test_links_leave_no_descriptors(package: Package) -> None:
 
 
 def test_a_host_name_has_all_its_addresses_tried(package: Package) -> None:
-    """localhost may be ::1 first, where nothing listens."""
+    """The first address of localhost may be ::1, where no server listens."""
     with (
         tcp_server(answer_reads) as port,
         package.TcpClient("localhost", port, timeout=PATIENCE) as client,

@@ -1,4 +1,4 @@
-"""`SerialClient` on pseudo-terminals: RTU, ASCII, Binary, and what a line does to frames."""
+"""`SerialClient` on pseudo-terminals: RTU, ASCII, Binary, and faults of the line."""
 
 # ruff: noqa: SIM117 - a peer, and in it the client that talks to it
 
@@ -30,7 +30,7 @@ SHORT = 0.05  # seconds: the timeout of calls that are to time out
 
 
 class WithoutDescriptor(serial.Serial):
-    """A port that can only be read, not waited for: as on Windows, and with some URLs."""
+    """A port without a file descriptor, as on Windows and with some URLs of pyserial."""
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")
@@ -90,7 +90,7 @@ def test_a_damaged_frame_and_another_units_before_the_reply(package: Package) ->
 def test_an_adapter_that_echoes(package: Package) -> None:
     def script(peer: PtyPeer) -> None:
         request = peer.request(8)
-        peer.send(request, request)  # the echo, and the answer to a write, which is the same
+        peer.send(request, request)  # the echo, and the response, which is the same
 
     with serial_line(script) as path:
         with package.SerialClient(path, suppress_echo=True, timeout=PATIENCE) as client:
@@ -118,7 +118,7 @@ def test_a_broadcast_is_done_once_sent(package: Package) -> None:
 
 
 def test_a_late_answer_is_not_the_next_ones(package: Package) -> None:
-    """It comes between two calls, when nobody receives, and the unit's time is over by then."""
+    """It arrives between two calls, after the timeout, when the client does not receive."""
     timed_out, sent = threading.Event(), threading.Event()
 
     def script(peer: PtyPeer) -> None:
@@ -258,7 +258,7 @@ def test_rs485_settings_reach_the_driver(package: Package, monkeypatch: pytest.M
 
 
 def test_the_time_for_an_answer_counts_from_the_last_bit_sent(package: Package) -> None:
-    """At 300 baud, 8 characters of 11 bits are on the line for longer than some timeouts."""
+    """At 300 baud, to send 8 characters of 11 bits takes longer than some timeouts."""
 
     def script(peer: PtyPeer) -> None:
         peer.request(8)

@@ -43,7 +43,7 @@ def wire(package: Package) -> Iterator[Line]:
 
 
 class WithoutDescriptor(serial.Serial):
-    """A port that can only be read, not waited for: as on Windows, and with some URLs."""
+    """A port without a file descriptor, as on Windows and with some URLs of pyserial."""
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")
@@ -155,7 +155,7 @@ def test_a_broadcast_waits_for_units_that_block_and_reaches_all(
         wire.send(SLOW_READ)
         gate.wait_entered()
         wire.send(rtu("0600050777", unit=0))
-        wire.ask(READ, READ_ANSWER)  # the broadcast has come, and waits
+        wire.ask(READ, READ_ANSWER)  # the broadcast has arrived, and waits
         gate.opened.set()
         package.wait_until(lambda: written)
         wire.ask(READ, rtu("03020777"))
@@ -225,7 +225,7 @@ def test_two_servers_cannot_share_a_port(package: Package, wire: Line) -> None:
 def test_lost_characters_are_counted_as_overruns(
     package: Package, wire: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pseudo-terminal cannot lose any, so this stands in for the driver of a real port."""
+    """A pseudo-terminal loses no characters, so the test simulates the driver of a real port."""
     lost = 1
     ioctl = fcntl.ioctl
 

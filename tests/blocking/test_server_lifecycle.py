@@ -1,4 +1,4 @@
-"""How servers are started and shut down, and what they leave behind."""
+"""Servers start, shut down, and leave no resources behind."""
 
 # ruff: noqa: SIM117 - a server, and in it the peers that talk to it
 
@@ -71,7 +71,7 @@ def test_a_server_that_was_shut_down_cannot_be_entered_again(package: Package) -
 
 @pytest.mark.parametrize("blocking", [False, True])
 def test_shutdown_from_a_hook_does_not_hang(package: Package, blocking: bool) -> None:
-    """It only begins the shutdown: the call that the hook belongs to is still answered."""
+    """The hook only starts the shutdown: its own call still gets a response."""
     unit = Unit(holding_registers=SequentialBlock(0, range(100)), blocking=blocking)
     server = package.TcpServer(
         Units.single(unit), LOOPBACK, on_call=lambda *_: server.shutdown(3600)

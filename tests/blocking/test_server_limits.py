@@ -24,7 +24,7 @@ from server_peers import READ, READ_ANSWER, RawClient, memory_unit, rtu, tcp
 SLOW_READ, SLOW_ANSWER = tcp("0300000001", unit=2), tcp("03024711", unit=2)
 LONG = tcp("0300000064")
 LONG_ANSWER = tcp("03c8" + "".join(f"{value:04x}" for value in range(100)))
-BUFFER = 8192  # bytes: what the system keeps for a peer that does not read is to be small
+BUFFER = 8192  # bytes; a small buffer fills quickly if the peer does not read
 
 # On other systems than Linux, the sync package has no epoll.
 VARIANTS = [(package, True) for package in installed()] + [
@@ -119,6 +119,13 @@ def test_a_wrong_network_is_refused_at_once(package: Package, allow: list[str]) 
 
 
 @pytest.mark.parametrize("kind", ["TcpServer", "UdpServer"])
+def test_reuse_port_is_true_or_false(package: Package, kind: str) -> None:
+    make = getattr(package, kind)
+    with pytest.raises(ValueError, match="reuse_port must be True or False, got 'no'"):
+        make(Units.single(memory_unit()), LOOPBACK, reuse_port="no")
+
+
+@pytest.mark.parametrize("kind", ["TcpServer", "UdpServer"])
 @pytest.mark.parametrize("port", [-1, 65536, 1 << 40])
 def test_a_wrong_port_is_refused_with_what_is_allowed(
     package: Package, kind: str, port: int
@@ -143,7 +150,7 @@ def test_a_limit_of_zero_is_refused(package: Package, name: str) -> None:
 
 
 def fill(client: RawClient) -> int:
-    """Send requests, and read nothing, until nothing more is taken; how many bytes were sent."""
+    """Send requests without reading until the buffers are full; return the number of bytes."""
     client.socket.settimeout(0.5)
     requests = LONG * 100
     sent = 0
@@ -173,14 +180,14 @@ def test_a_peer_that_never_reads_costs_little_and_stalls_nobody(package: Package
                 assert peak < 1 << 20, "the answers are kept without a limit"
                 for _ in range(10):
                     other.ask(READ, READ_ANSWER)
-                # It loses nothing when it reads at last.
+                # When it finally reads, no response is missing.
                 whole, part = divmod(sent, len(LONG))
                 assert greedy.receive(whole * len(LONG_ANSWER)) == LONG_ANSWER * whole
                 greedy.ask(LONG[part:], LONG_ANSWER)
 
 
 def test_a_connection_takes_no_more_memory_the_more_it_is_used(package: Package) -> None:
-    """Each request moves the idle timeout, and with RTU the silence that ends a frame."""
+    """Each request restarts the idle timeout, and with RTU the silent interval."""
     server = package.TcpServer(
         Units.single(memory_unit()), LOOPBACK, framing=RtuFraming, idle_timeout=3600
     )

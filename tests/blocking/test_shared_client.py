@@ -29,7 +29,7 @@ SHORT = 0.05  # seconds: the timeout of calls that are to time out
 
 
 def requests_in(data: bytes) -> list[bytes]:
-    """The reads of which `data` consists."""
+    """Return the read requests in `data`."""
     return [data[at : at + 12] for at in range(0, len(data), 12)]
 
 
@@ -38,7 +38,7 @@ def address_in(request: bytes) -> int:
 
 
 def answer_to(request: bytes) -> bytes:
-    """The answer to a read of one register, whose value is its address."""
+    """Return the response to a read of one register; its value is its address."""
     return mbap(request, registers(address_in(request)))
 
 
@@ -76,7 +76,7 @@ def test_many_calls_of_many_callers_all_get_their_own_answers(
 
 
 def test_no_more_than_allowed_are_under_way(package: Package) -> None:
-    """Many servers take few requests at a time, and drop the others."""
+    """Many servers accept few requests at the same time, and drop the others."""
 
     def script(peer: SocketPeer) -> None:
         waiting = peer.request(24)
@@ -96,7 +96,7 @@ def test_no_more_than_allowed_are_under_way(package: Package) -> None:
 
 
 def test_one_that_times_out_holds_nobody_up(package: Package) -> None:
-    """Address 0 is never answered; its caller may be the one who receives for all."""
+    """Address 0 gets no response; its caller may be the one that receives for all callers."""
 
     def script(peer: SocketPeer) -> None:
         rest = b""
@@ -183,7 +183,7 @@ def test_close_ends_the_calls_of_all(package: Package) -> None:
 
 
 def test_callers_on_one_serial_line_take_turns(package: Package) -> None:
-    """RTU has no transaction ids: a request is sent when the one before is answered."""
+    """RTU has no transaction ids: a request is sent after the previous response."""
 
     def script(peer: PtyPeer) -> None:
         for _ in range(32):
@@ -218,7 +218,7 @@ def test_callers_that_share_a_udp_client_send_a_datagram_each(package: Package) 
 def test_callers_share_the_failure_to_open_the_link(
     package: Package, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sixteen callers and a dead port: each waits for one attempt, not for sixteen."""
+    """With sixteen callers and a dead port, each waits for one attempt, not for sixteen."""
     begun, go = threading.Event(), threading.Event()
     called: list[int] = []
     attempts: list[str] = []
@@ -243,7 +243,7 @@ def test_callers_share_the_failure_to_open_the_link(
     package.wait_until(lambda: len(called) == 16)
     go.set()
     assert all("nobody is there" in caller.result() for caller in callers)
-    assert len(attempts) < 16  # those who came after the failure try for themselves
+    assert len(attempts) < 16  # callers that came after the failure make their own attempt
 
 
 def test_an_unexpected_error_while_the_link_opens_comes_out_as_it_is(
@@ -258,7 +258,7 @@ def test_an_unexpected_error_while_the_link_opens_comes_out_as_it_is(
 
 
 def test_a_client_survives_connections_that_break_all_the_time(package: Package) -> None:
-    """Every connection dies after some answers; the reads of 8 callers get through all the same."""
+    """Every connection breaks after some responses; all reads of 8 callers still succeed."""
 
     def mortal(peer: SocketPeer) -> None:
         for _ in range(20):

@@ -1,4 +1,4 @@
-"""`TcpClient` and `UnixClient` against servers that do right and servers that do wrong."""
+"""`TcpClient` and `UnixClient` with correct and with faulty servers."""
 
 # ruff: noqa: SIM117 - a peer, and in it the client that talks to it
 
@@ -97,7 +97,7 @@ def test_a_stream_that_is_not_modbus_ends_the_connection_only(package: Package, 
 
 @pytest.mark.parametrize("before", [None, 0.01, 30.0], ids=["first", "shorter", "longer"])
 def test_a_timeout_does_not_come_early(package: Package, before: float | None) -> None:
-    """Whatever the timeout of the call before it was."""
+    """The timeout of the previous call must not matter."""
 
     def script(peer: SocketPeer) -> None:
         if before == 30.0:
@@ -189,7 +189,7 @@ def test_close_ends_a_call_that_waits(package: Package) -> None:
         caller = package.start(lambda: client.read_holding_registers(1, timeout=PATIENCE))
         package.wait(asked)
         client.close()
-        # The next call may have a link of its own before the first has run again.
+        # The next call may open a new link before the first call runs again.
         assert client.read_holding_registers(2) == [2]
         with pytest.raises(ConnectionLostError, match="the client was closed"):
             caller.result()
@@ -235,7 +235,7 @@ def test_rtu_and_ascii_over_tcp(package: Package) -> None:
 
 
 def test_without_transaction_ids_a_late_answer_is_not_the_next_ones(package: Package) -> None:
-    """It lies in the socket when the next call starts, long after the unit's time was over."""
+    """It is in the socket when the next call starts, long after the timeout."""
     timed_out, sent = threading.Event(), threading.Event()
 
     def script(peer: SocketPeer) -> None:

@@ -1,4 +1,4 @@
-"""`TcpServer`: the answers to one client, whoever else is connected."""
+"""`TcpServer`: responses to a client, also while other clients are connected."""
 
 # ruff: noqa: SIM117 - a server, and in it the peers that talk to it
 
@@ -187,7 +187,7 @@ def test_rtu_and_ascii_frames_come_over_tcp_too(package: Package) -> None:
             for byte in rtu("0300050001"):
                 client.send(bytes((byte,)))
             assert client.receive(7) == rtu("03020005")
-            # Has no length of its own, so it ends by silence.
+            # The frame has no known length, so the silent interval ends it.
             client.ask(rtu("080000a537"), rtu("080000a537"))
     with package.TcpServer(units, LOOPBACK, framing=AsciiFraming) as server:
         with package.raw(server.address) as client:
@@ -268,7 +268,7 @@ def test_a_server_can_be_started_again_at_once_on_its_port(package: Package) -> 
     units = Units.single(memory_unit())
     with package.TcpServer(units, LOOPBACK) as server, package.raw(server.address) as client:
         client.ask(READ, READ_ANSWER)
-        server.shutdown()  # its side closes first, and is left in TIME_WAIT
+        server.shutdown()  # its side closes first, and stays in TIME_WAIT
         assert client.is_closed()
         client.close()
         address = (str(server.address[0]), int(server.address[1]))

@@ -1,4 +1,4 @@
-"""`UdpClient`: datagrams get lost, come twice, come late, and come from strangers."""
+"""`UdpClient`: datagrams that are lost, duplicated, late, or from another peer."""
 
 # ruff: noqa: SIM117 - a peer, and in it the client that talks to it
 

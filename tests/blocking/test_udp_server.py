@@ -1,4 +1,4 @@
-"""`UdpServer`: an answer for each request, to the peer that sent it."""
+"""`UdpServer`: each request gets a response, to the peer that sent it."""
 
 # ruff: noqa: SIM117 - a server, and in it the peers that talk to it
 

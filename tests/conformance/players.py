@@ -11,7 +11,7 @@ from .drivers.base import CAPABILITIES, Driver
 
 # Capabilities that no driver of an adapter has, and why.
 CANNOT = {
-    "sync": frozenset({"cancel"}),  # nothing can be thrown into a thread that waits
+    "sync": frozenset({"cancel"}),  # a waiting thread cannot be cancelled
 }
 
 

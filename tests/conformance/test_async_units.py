@@ -1,4 +1,4 @@
-"""Units that only an event loop can await, behind servers that have none."""
+"""Units that only an event loop can await, behind servers without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every client does what the scenarios say; a failure names the step at which it did not."""
+"""Every client follows the scenarios; a failure names the wrong step."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_client(driver: Driver, scenario: ClientScenario, tmp_path: Path) -> Non
 
 def test_every_call_is_in_a_scenario() -> None:
     called = {function.method for function in client_functions.FUNCTIONS}
-    # It has no response, so it has a script of its own.
+    # `force_listen_only_mode` has no response, so it has its own script.
     assert called | {"force_listen_only_mode"} == set(calls_of(BlockingCalls))
 
 

@@ -1,4 +1,4 @@
-"""Every adapter logs the same: the bytes on the wire, and what an owner has to know."""
+"""Every adapter logs the same: the bytes on the wire, and events that the owner needs."""
 
 from __future__ import annotations
 

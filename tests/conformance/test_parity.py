@@ -1,7 +1,7 @@
-"""The three packages have the same names, parameters and documentation, but for what is listed.
+"""The three packages have the same names, parameters and documentation, except for this list.
 
-A program moves from one package to another by another import, and by `await`. The sync package is
-the measure; each exception has its reason beside it.
+To move a program to another package, only the import and `await` change. The sync package is the
+reference; each exception has a comment with its reason.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ PACKAGES = {"sync": modwire_sync, "gevent": modwire_gevent, "trio": modwire_trio
 CLIENTS = ("Client", "TcpClient", "UdpClient", "UnixClient", "SerialClient")
 SERVERS = ("TcpServer", "UdpServer", "SerialServer")
 
-# Public names that sync has not: trio's servers are functions, which serve until cancelled, and
-# only there units are awaited.
+# Public names that sync does not have: trio's servers are functions, which serve until cancelled,
+# and only trio awaits units.
 FUNCTIONS = {"serve_tcp", "serve_udp", "serve_unix", "serve_serial", "serve_stream"}
 MORE_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": {"AsyncUnit", *FUNCTIONS}}
 FEWER_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": set(SERVERS)}
 
-# Methods that sync has not: gevent's own servers have `stop`.
+# Methods that sync does not have: gevent's own servers have `stop`.
 MORE_METHODS = {("gevent", name): {"stop"} for name in SERVERS}
 # A trio.abc.AsyncResource has `aclose`.
 RENAMED = {"gevent": {}, "trio": {"close": "aclose"}}
@@ -42,12 +42,12 @@ RENAMED = {"gevent": {}, "trio": {"close": "aclose"}}
 # Constructors with other parameters: trio's `Client` is itself a client, on a stream.
 OTHER_CONSTRUCTORS = {("trio", "Client")}
 
-# gevent's servers serve in greenlets, of which each of these docstrings speaks.
+# gevent's servers serve in greenlets, and these docstrings mention them.
 OTHER_DOCSTRINGS = {
     ("gevent", method) for method in ("start", "serve_forever", "shutdown", "wrap_socket")
 }
 
-# Words of sync's annotations and docstrings, and what they are in another package.
+# Words in the annotations and docstrings of sync, and their equivalents in another package.
 WORDS: dict[str, dict[str, str]] = {
     "gevent": {},
     "trio": {"BlockingCall": "AsyncCall", "entering `with`": "entering `async with`"},
@@ -58,7 +58,7 @@ WORDS: dict[str, dict[str, str]] = {
 _WAY = {"grace", "task_status"}
 OTHER_PARAMETERS = {
     "serve_tcp": ("TcpServer", {"address"}, {"port", "host", *_WAY}),
-    # Who may use a Unix socket, its directory decides; several processes cannot listen at one.
+    # The directory decides who may use a Unix socket; several processes cannot listen at one.
     "serve_unix": ("TcpServer", {"address", "allow", "reuse_port"}, {"path", *_WAY}),
     "serve_udp": ("UdpServer", {"address"}, {"port", "host", *_WAY}),
     "serve_serial": ("SerialServer", set[str](), _WAY),
@@ -89,7 +89,7 @@ def in_words_of(package: str, text: object) -> str:
 
 
 def signature(function: Callable[..., Any], package: str = "") -> list[tuple[object, ...]]:
-    """Parameters in their order and what is returned, in the words of a package."""
+    """Return the parameters in order and the return type, in the words of a package."""
     found = inspect.signature(function)
     parameters = [
         (each.name, each.kind, each.default, in_words_of(package, each.annotation))
@@ -195,7 +195,7 @@ def documents(thing: Any) -> Iterator[str]:
 
 
 def described(package: Any, *things: object) -> str:
-    """What is said of these, and of all that is named there, such as `TcpServer`."""
+    """Return the docstrings of these, and of everything they mention, such as `TcpServer`."""
     text = " ".join(chain.from_iterable(map(documents, things)))
     for name in set(re.findall(r"`(?:\w+\.)*(\w+)`", text)):
         for place in (package, *PLACES):
@@ -207,7 +207,7 @@ def described(package: Any, *things: object) -> str:
 
 @pytest.mark.parametrize("package", PACKAGES.values())
 def test_every_public_class_method_and_argument_is_documented(package: Any) -> None:
-    """An argument is documented where its name is said, with underscores or spaces."""
+    """An argument is documented if its name is in the text, with underscores or spaces."""
     assert package.__all__ == sorted(package.__all__)
     missing: list[str] = []
     for name in package.__all__:

@@ -1,7 +1,7 @@
-"""The way of a request through the house is short: `benchmarks/paths.py` counts its calls.
+"""The path of a request through the code is short: `benchmarks/paths.py` counts its calls.
 
-How long a request takes differs from machine to machine; how many Python functions it runs
-through does not.
+The time of a request differs from machine to machine; the number of Python functions does
+not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 PATHS = Path(__file__).parents[2] / "benchmarks" / "paths.py"
 CLIENT_CALLS, CLIENT_FILES = 25, 8
 SERVER_CALLS = 20
-# The smallest of so many counts. On a busy machine an answer may be late, and the wait for it
+# Take the smallest count of so many. On a busy machine a response may be late, and the wait for it
 # adds calls; or a server's requests do not all run alike, and then the benchmark counts nothing.
 ATTEMPTS = 5
 

@@ -16,7 +16,7 @@ from .drivers.base import Driver
 
 
 class Pump(RegisterMap):
-    """It has holes, so that it is asked in parts, and a text that takes two requests."""
+    """A map with holes, which is read in parts, and a text that needs two requests."""
 
     pressure = uint16(input=0, scale=0.01)
     speed = float32(holding=0x10, order="CDAB")

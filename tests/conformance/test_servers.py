@@ -1,4 +1,4 @@
-"""Every server does what the scenarios say; a failure names the step at which it did not."""
+"""Every server follows the scenarios; a failure names the wrong step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A setting is judged alike, in the same words, wherever a program can give it."""
+"""A setting has the same check and the same error in every place that accepts it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def of_time(name: str) -> str:
 
 
 def endpoint(transport: str, framing: str, name: str) -> dict[str, Way]:
-    """The ways in that go through an endpoint, of which `connect` makes a client."""
+    """Return the ways through an endpoint; `connect` makes a client of it."""
     places = {"serial": {"path": "/dev/ttyS0"}, "unix": {"path": "/run/m"}}
     place: dict[str, Any] = places.get(transport, {"host": "meter"})
 
@@ -60,7 +60,7 @@ def endpoint(transport: str, framing: str, name: str) -> dict[str, Way]:
 
 
 def parsed(transport: str, framing: str, name: str) -> Way:
-    """The way in through text, for values that can be written in one."""
+    """Return the way through text, for values that text can express."""
     scheme = framing if transport == "serial" else f"{framing}+{transport}"
     scheme = transport if framing == "tcp" else scheme
     place = {"serial": "/dev/ttyS0", "unix": "/run/m"}.get(transport, "meter")
@@ -68,7 +68,7 @@ def parsed(transport: str, framing: str, name: str) -> Way:
 
 
 def clients(transport: str, framing: str, name: str) -> dict[str, Way]:
-    """The constructor of the client for a transport, of every adapter."""
+    """Return the constructor of the client for a transport, for every adapter."""
     kind, place = {
         "tcp": ("TcpClient", "meter"),
         "udp": ("UdpClient", "meter"),
@@ -84,7 +84,7 @@ def clients(transport: str, framing: str, name: str) -> dict[str, Way]:
 
 
 def lines(framing: str, name: str) -> dict[str, Way]:
-    """All that set a serial line up."""
+    """Return all ways to set up a serial line."""
     kind = FRAMINGS[framing]
     return {
         "SerialSettings": lambda value: SerialSettings(kind, **{name: value}),
@@ -97,11 +97,11 @@ def lines(framing: str, name: str) -> dict[str, Way]:
 
 
 def calls(name: str) -> dict[str, Way]:
-    """A single request, which is refused before a link is opened: nobody has this address."""
+    """Return a single request that fails before a link is opened: no host has this address."""
     client: BlockingCalls = modwire_sync.TcpClient("192.0.2.1", connect_timeout=0.001)
 
     def call(value: object) -> None:
-        with suppress(ConnectionLostError):  # a good value gets so far
+        with suppress(ConnectionLostError):  # only a good value gets to this point
             client.read_coils(0, **{name: value})  # type: ignore[arg-type]
 
     return {"read_coils": call}
@@ -120,7 +120,7 @@ def client_options(name: str) -> dict[str, Way]:
 
 
 class Case(NamedTuple):
-    """A setting, all the ways to give it, values that are right and wrong, and the one sentence."""
+    """A setting, all ways to give it, right and wrong values, and the expected error."""
 
     name: str
     where: str
@@ -288,7 +288,7 @@ TEXTS = {
 def test_text_is_judged_as_the_value_that_it_stands_for(
     transport: str, framing: str, name: str
 ) -> None:
-    """A number in text is that number; what is no number is refused as that text."""
+    """A number in text counts as that number; other text is refused as it is."""
     make, parse = endpoint(transport, framing, name)["Endpoint"], parsed(transport, framing, name)
     for text in TEXTS[name]:
         value: object = text.upper() if text == "n" else text

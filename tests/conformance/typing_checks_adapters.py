@@ -136,7 +136,7 @@ async def trio_servers_are_started_in_a_nursery(units: Units, nursery: trio.Nurs
 
 
 class Doubling(modwire_trio.AsyncUnit):
-    """A unit of a user's own, which is awaited."""
+    """A user-defined unit that is awaited."""
 
     async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         await trio.lowlevel.checkpoint()

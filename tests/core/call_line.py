@@ -1,4 +1,4 @@
-"""Clients of a device that answers as a test wants it, and remembers what it was asked."""
+"""Clients of a device with given responses, which records its requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 class Asked(NamedTuple):
-    """What a call was given."""
+    """The arguments of a call."""
 
     request: AnyRequest
     unit: int | None
@@ -33,7 +33,7 @@ class Answering(Protocol):
 
 
 class Line:
-    """A device that answers with the responses it was made with, and remembers what was asked."""
+    """A device that returns given responses, and records its requests."""
 
     def __init__(self, responses: Sequence[Response | None]) -> None:
         self.asked: list[Asked] = []
@@ -44,7 +44,7 @@ class Line:
     ) -> ResponseT:
         self.asked.append(Asked(request, unit, timeout))
         response = next(self.responses)
-        # The round trip over the wire proves that the response can be an answer to the request.
+        # Encode and decode, to prove that the response fits the request.
         return None if response is None else request.decode_response(response.encode())  # type: ignore[return-value]
 
 
@@ -81,7 +81,7 @@ class Async(AsyncCalls):
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine returns that waits for nothing."""
+    """Return the result of a coroutine that never waits."""
     try:
         coroutine.send(None)
     except StopIteration as stop:

@@ -1,4 +1,4 @@
-"""A client protocol with its clock and its frames, for the tests of the client's decisions."""
+"""A client protocol with a clock and frames, for tests of the client's decisions."""
 
 from __future__ import annotations
 

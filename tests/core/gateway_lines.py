@@ -1,4 +1,4 @@
-"""A gateway's line without I/O, for the tests of its queue and of units that do not answer."""
+"""A gateway's line without I/O, for tests of its queue and of units that do not respond."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUSY, NO_PATH, FAILED = 0x06, 0x0A, 0x0B
 
 
 class Line(GatewayLine[Ticket]):
-    """A line, and what it said of units that changed."""
+    """A line, and its messages about units that stop or start to respond."""
 
     def __init__(self, **arguments: float) -> None:
         self._said: list[str] = []
@@ -34,7 +34,7 @@ class Line(GatewayLine[Ticket]):
         return self._said
 
     def ask(self, asker: object, now: float = 0.0, unit: int = 1, request: object = READ) -> Ticket:
-        """A request of `asker`."""
+        """Add a request of the client `asker`, and return its ticket."""
         ticket = Ticket(asker, unit, request)  # type: ignore[arg-type]
         self.enter(ticket, now)
         return ticket
@@ -49,7 +49,7 @@ def is_open(ticket: Ticket) -> bool:
 
 
 def code(ticket: Ticket) -> int | None:
-    """The exception that answers a ticket which is refused."""
+    """Return the exception code of a refused ticket."""
     return None if ticket.refusal is None else ticket.refusal.code
 
 

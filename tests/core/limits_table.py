@@ -1,4 +1,4 @@
-"""`limits.json`, and the exception code that a request is refused with."""
+"""`limits.json`, and the exception code for a refused request."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def word(value: int) -> bytes:
 
 
 def refused(pdu: bytes) -> int:
-    """The exception code that a server answers `pdu` with."""
+    """Return the exception code in the response to `pdu`."""
     with pytest.raises(InvalidRequestError) as caught:
         decode_request(pdu)
     assert caught.value.function_code == pdu[0]

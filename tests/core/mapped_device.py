@@ -99,7 +99,7 @@ def measured() -> Meter:
 
 
 class Device:
-    """A unit, and what it was asked; `lost` requests later, no answer comes."""
+    """A unit that records its requests, and stops to respond after `lost` of them."""
 
     def __init__(self, unit: Unit, lost: int | None = None) -> None:
         self.unit = unit
@@ -123,7 +123,7 @@ class Device:
 
     @property
     def spans(self) -> list[tuple[int, int, int]]:
-        """What was read: function code, address, count."""
+        """The reads so far: function code, address, count."""
         return [
             struct.unpack(">BHH", request.encode())
             for request in self.asked

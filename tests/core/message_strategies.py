@@ -1,8 +1,8 @@
 """Hypothesis strategies for every message, shared by all tests that need "any message".
 
-`EXCHANGES[RequestClass]` gives pairs of a request and a response that answers it, `REQUESTS` and
-`RESPONSES` single messages by class; `requests()`, `responses()`, `exchanges()` mix all of them.
-`damaged(messages)` gives PDUs that were messages before something happened to them.
+`EXCHANGES[RequestClass]` has pairs of a request and a response to it, `REQUESTS` and `RESPONSES`
+have single messages by class; `requests()`, `responses()`, `exchanges()` mix all of them.
+`damaged(messages)` returns PDUs of messages with some damaged bytes.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def bits(least: int, most: int) -> SearchStrategy[tuple[bool, ...]]:
 
 
 def first_addresses(count: int) -> SearchStrategy[int]:
-    """Addresses from which `count` items are still inside 65536."""
+    """Addresses at which `count` items end at or before 65535."""
     return st.integers(0, 0x10000 - count)
 
 
@@ -209,7 +209,7 @@ _EVENT_LOGS = st.builds(GetCommEventLogResponse, WORDS, WORDS, WORDS, st.binary(
 
 @st.composite
 def server_ids(draw: DrawFn) -> ReportServerIdResponse:
-    """Answers to function 17 of every shape."""
+    """Responses to function 17 in every form."""
     server_id = draw(st.binary(max_size=250))
     run_indicator = draw(st.sampled_from((True, False, None)))
     if run_indicator is None:
@@ -318,7 +318,7 @@ RESPONSES: dict[type[Response], SearchStrategy[Response]] = {
         request_class.response_type: exchange.map(lambda pair: pair[1])
         for request_class, exchange in EXCHANGES.items()
     },
-    # A response alone does not say how many bits of its last byte are meant.
+    # A response alone does not tell the number of valid bits in its last byte.
     ReadCoilsResponse: st.integers(1, 250).flatmap(
         lambda size: st.builds(ReadCoilsResponse, bits(8 * size, 8 * size))
     ),
@@ -343,7 +343,7 @@ def responses() -> SearchStrategy[Response]:
 
 
 def exchanges() -> SearchStrategy[Exchange]:
-    """Any request with a response that answers it."""
+    """Any request with a response to it."""
     return st.one_of(*EXCHANGES.values())
 
 

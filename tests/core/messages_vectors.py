@@ -1,4 +1,4 @@
-"""The corpus of `tests/vectors` as messages: what each entry's arguments build."""
+"""The corpus of `tests/vectors` as messages, built from the arguments of each entry."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ _WITHOUT_ARGUMENTS = {
     (12, "request"): GetCommEventLogRequest,
     (17, "request"): ReportServerIdRequest,
 }
-# What pymodbus 1.x has as a class each, and modwire as `DiagnosticsRequest(sub_function, data)`.
+# Each is a class in pymodbus 1.x, and `DiagnosticsRequest(sub_function, data)` in modwire.
 _PYMODBUS1_SUB_FUNCTIONS = {
     "ReturnQueryData": 0,
     "RestartCommunicationsOption": 1,

@@ -1,4 +1,4 @@
-"""The device of the corpus of malformed messages behind any framing, and calls done by hand."""
+"""The device of the corpus of malformed messages in any framing, and calls done by hand."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def reference_unit() -> Unit:
 
 
 def answered(unit: Unit, pdu: bytes, decoder: Decoder, *, broadcast: bool = False) -> bytes:
-    """Return the PDU with which `unit` answers a request; b"" for silence."""
+    """Return the PDU of the response of `unit`; b"" for silence."""
     try:
         request = decoder.decode_request(pdu)
     except InvalidRequestError as error:
@@ -44,7 +44,7 @@ def answered(unit: Unit, pdu: bytes, decoder: Decoder, *, broadcast: bool = Fals
 
 
 def executed(call: Call, units: Units) -> Response | None:
-    """Execute a call that `next_call` gave, as the program that embeds the core does."""
+    """Execute a call from `next_call`, as a program that embeds core does."""
     if call.broadcast:
         for unit in units:
             unit.execute(call.request, broadcast=True)
@@ -74,13 +74,13 @@ class Wire:
         self.protocol.connected(self.now)
 
     def hear(self, data: bytes | str, *, after: float = 0.0) -> bytes:
-        """Return the answer to bytes that come `after` seconds of silence."""
+        """Return the response to bytes that arrive `after` seconds of silence."""
         self.now += after
         self.protocol.receive_data(bytes.fromhex(data) if isinstance(data, str) else data, self.now)
         return self.protocol.answer_all(self.units)
 
     def quiet(self, seconds: float = 0.01) -> bytes:
-        """Return what is sent after a silence."""
+        """Return the bytes that the server sends after a silence."""
         self.now += seconds
         self.protocol.handle_timeout(self.now)
         return self.protocol.answer_all(self.units)

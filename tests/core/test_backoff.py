@@ -1,7 +1,7 @@
-"""The pauses between attempts to open a link that was lost.
+"""The back-off between attempts to open a lost link.
 
-When a client uses them, looks at its link and sends a read again is in the conformance suite:
-`client_links.py`.
+The conformance suite, `client_links.py`, tests when a client uses the back-off, checks its link
+and retries a read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from modwire.client.link import Backoff
 
 
 def test_the_first_try_after_a_failure_comes_at_once_and_later_ones_wait() -> None:
-    """A device that was restarted is back soon; one that is gone is not asked all the time."""
+    """A restarted device is back soon; a missing device must not get constant attempts."""
     backoff = Backoff(0.1, 1.0)
     assert backoff.wait(5.0) == 0.0
     waits = []
@@ -25,7 +25,7 @@ def test_the_first_try_after_a_failure_comes_at_once_and_later_ones_wait() -> No
 
 
 def test_a_clock_that_was_set_back_makes_no_pause_longer() -> None:
-    """Each run of trio has a clock of its own: one before may have been hours ahead."""
+    """Each run of trio has its own clock: an earlier one may have been hours ahead."""
     backoff = Backoff(1.0, 8.0, forgiven=0)
     backoff.failed(900_000.1)
     assert backoff.wait(900_000.1) == pytest.approx(1.0)

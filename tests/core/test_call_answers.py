@@ -1,4 +1,4 @@
-"""Calls that send nothing, send several requests, or get no answer."""
+"""Calls that send no request, send several, or get no response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls: what a program reads and writes, without ever seeing a message."""
+"""The calls: a program reads and writes values, and never sees a message."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ from call_line import Ask, Line, both
 
 
 class Case(NamedTuple):
-    """A call, the request it has to make, the answer, and the value it has to give."""
+    """A call, its expected request, the response, and the expected value."""
 
     name: str
     arguments: tuple[object, ...]
@@ -336,7 +336,7 @@ def test_every_method_names_its_function_and_takes_unit_and_timeout(name: str) -
 @pytest.mark.parametrize("calls", [BlockingCalls, AsyncCalls])
 @pytest.mark.parametrize("name", ["call", *FUNCTIONS])
 def test_the_help_of_every_method_lists_the_errors_that_it_raises(name: str, calls: type) -> None:
-    """In one block at the end, indented alike whether Python strips docstrings or not."""
+    """They are in one block at the end, with the same indentation in all Python versions."""
     _, _, errors = (inspect.getdoc(getattr(calls, name)) or "").rpartition("\n\nRaises:\n")
     named = [line.strip().partition(":")[0] for line in errors.splitlines() if ":" in line]
     assert named == [

@@ -1,4 +1,4 @@
-"""The checksums and the bit packing, against the plainest way to compute them."""
+"""The checksums and the bit packing, compared with the simplest way to compute them."""
 
 from __future__ import annotations
 

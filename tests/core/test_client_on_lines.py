@@ -252,7 +252,7 @@ def test_ascii_frames_follow_the_delimiter_that_was_set(ending: bytes) -> None:
 def test_the_end_of_the_stream_ends_a_frame_as_silence_does() -> None:
     client = ClientProtocol(RtuFraming, ClientOptions(silence=0.0, tolerance=0.05))
     exchange = client.start(RawRequest(65, b"\1"), 1, now=0.0)
-    answer = client.data_to_send(0.0)  # an answer to function 65 may have any length
+    answer = client.data_to_send(0.0)  # a response to function 65 may have any length
     client.receive_data(answer, 0.1)
     assert not exchange.done
     client.receive_eof(0.1)

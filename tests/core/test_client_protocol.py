@@ -1,4 +1,4 @@
-"""The client on TCP: what a response answers, how long it waits, and what it sends when."""
+"""The client on TCP: matching of responses, timeouts, and the order of requests."""
 
 from __future__ import annotations
 
@@ -329,7 +329,7 @@ def test_a_timeout_names_the_peer_where_it_has_a_name() -> None:
 
 
 def test_each_datagram_has_one_frame() -> None:
-    """Requests that time out together are sent again each on its own; a device reads one."""
+    """Requests that time out together are retried in separate datagrams."""
     client = ClientProtocol(TcpFraming, ClientOptions(max_in_flight=4, retries=1))
     client.is_datagram = True
     exchanges = [client.start(ReadHoldingRegistersRequest(at), now=0.0) for at in range(3)]

@@ -1,4 +1,4 @@
-"""Blocks: what clients read and write, and what the rules refuse."""
+"""Blocks: reads and writes of clients, and requests that the rules refuse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from modwire.units.datastore import SequentialBlock, SparseBlock
 
 
 class TestAgreement:
-    """A client cannot tell which block it talks to."""
+    """All kinds of blocks behave in the same way for a client."""
 
     @given(
         start=st.integers(0, 50),
@@ -167,7 +167,7 @@ class TestConstruction:
 
 @pytest.mark.parametrize("make", BUILT_IN)
 class TestRules:
-    """Refusing leaves everything as it was."""
+    """A refused request changes nothing."""
 
     def test_read_only_addresses_refuse_the_whole_write_with_02(self, make) -> None:
         block = make(range(10), read_only=[range(3, 5), 8])

@@ -68,7 +68,7 @@ def test_a_sequential_block_does_not_grow() -> None:
 
 
 class TestSubclassing:
-    """An override is used whichever function the client calls."""
+    """An override is used for every function that the client calls."""
 
     @pytest.mark.parametrize("base", [SequentialBlock, SparseBlock])
     def test_an_override_of_read_serves_every_read(self, base: type[MemoryBlock]) -> None:
@@ -216,7 +216,7 @@ class TestReference:
 
 
 def test_an_override_of_write_is_used_by_function_23_too() -> None:
-    """Also below a block that has a way of its own to do it, as stores have."""
+    """This also holds for a block with its own implementation, as stores have."""
 
     class Atomic(SequentialBlock):
         def write_read_registers(

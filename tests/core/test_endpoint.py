@@ -1,4 +1,4 @@
-"""Endpoints: a setting names one device, says what is wrong with it, and survives being stored."""
+"""Endpoints: the text names one device, has clear errors, and can be stored and read again."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_an_endpoint_is_a_value() -> None:
 
 
 def test_reading_a_plain_endpoint_imports_nothing_heavy() -> None:
-    """A script that runs every minute on a small board starts as fast as it can."""
+    """A script that runs every minute on a small board must start fast."""
     script = (
         "import sys; from modwire.endpoint import Endpoint;"
         "Endpoint.parse('rtu:///dev/ttyUSB0?baudrate=9600'); Endpoint.parse('tcp://meter');"

@@ -1,4 +1,4 @@
-"""The tables of fields: complete, and true to the limits that messages check."""
+"""The tables of fields: complete, and with the same limits as the messages."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""How many Python functions a message costs: clients and servers pay for each at every request."""
+"""The number of Python functions per message: each costs time at every request."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from enum import IntEnum
 from types import FrameType, SimpleNamespace
 from typing import Any
 
@@ -50,7 +51,7 @@ REQUESTS: list[AnyRequest] = [
 
 
 def python_frames(call: Callable[..., object], *arguments: object) -> int:
-    """The Python functions that run in a call of `call`, itself counted."""
+    """Return the number of Python functions that run in `call`, including itself."""
     count = 0
 
     def see(frame: FrameType, event: str, argument: object) -> None:
@@ -113,8 +114,13 @@ def test_a_client_makes_a_request_in_one_function(
 
 
 def test_numbers_that_are_no_plain_integers_become_some() -> None:
-    """What is sent and compared later must not be a bool, or another library's number."""
-    for request in (WriteSingleRegisterRequest(True, False), WriteSingleCoilRequest(True, 1)):
+    """A bool or another library's number becomes an int before it is sent and compared."""
+
+    class Place(IntEnum):
+        PUMP = 1
+
+    requests = WriteSingleRegisterRequest(Place.PUMP, False), WriteSingleCoilRequest(Place.PUMP, 1)
+    for request in requests:
         assert repr(request) in (
             "WriteSingleRegisterRequest(address=1, value=0)",
             "WriteSingleCoilRequest(address=1, value=True)",

@@ -60,7 +60,7 @@ def test_a_frame_of_the_corpus_is_read_and_written(entry: dict) -> None:
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_a_stream_of_frames_may_be_cut_anywhere(name: str, direction: str, size: int) -> None:
     entries = [e for e in CORPUS if e["framing"] == name and e["direction"] == direction]
-    if name == "rtu":  # what has no length of its own needs the silence that a stream lacks
+    if name == "rtu":  # the end of an unknown length needs a silence
         entries = [e for e in entries if e["fc"] not in (8, 43) and e["spec_conformant"]]
     stream = b"".join(map(wire, entries))
     framing = framing_of(name, direction)

@@ -1,4 +1,4 @@
-"""Any bytes give the same frames however they are cut, in bounded memory."""
+"""Any bytes give the same frames in all splits, in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ frames = st.builds(Frame, st.integers(0, 255), st.just(0), pdus)
 
 @st.composite
 def streams(draw: st.DrawFn, name: str) -> bytes:
-    """Frames, noise, frames with a fault, and the bytes that mean something to the framing."""
+    """Frames, noise, frames with a fault, and bytes with a special meaning in the framing."""
     framing = FRAMINGS[name](DECODER, is_server=True)
     special = st.binary(max_size=6) | st.sampled_from(
         [
@@ -133,8 +133,8 @@ def test_what_is_encoded_is_decoded(name: str, frame: Frame, transaction: int) -
     adu = framing.encode(frame)
     assert len(adu) <= framing.max_adu
     if name == "rtu":
-        # Silence ends it: a PDU that no rule knows may hold a shorter one that has a right CRC,
-        # so the frame is fed to the side that has nothing to find in it but the whole.
+        # Only silence must end it: a PDU of unknown length may contain a shorter one with a right
+        # CRC, so the decoder here knows no function.
         framing = FRAMINGS[name](SilentDecoder(), is_server=True)
     assert feed(framing, [adu]) == [frame]
 

@@ -1,4 +1,4 @@
-"""The limits of functions 8, 20, 21 and 43, and which of two broken rules is told."""
+"""The limits of functions 8, 20, 21 and 43, and the error if two rules are broken."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from limits_table import ADDRESS, FUNCTION, LIMITS, VALUE, refused, word
 from modwire.errors import InvalidRequestError, InvalidResponseError
 from modwire.messages import Request, decode_request, decode_response
-from modwire.messages.bit_access import ReadCoilsRequest
+from modwire.messages.bit_access import ReadCoilsRequest, WriteSingleCoilRequest
 from modwire.messages.device_status import (
     ReportServerIdRequest,
     ReportServerIdResponse,
@@ -29,7 +29,16 @@ from modwire.messages.file_access import (
     ReadFileRecordResponse,
     WriteFileRecordRequest,
 )
-from modwire.messages.register_access import ReadHoldingRegistersRequest
+from modwire.messages.register_access import (
+    ReadHoldingRegistersRequest,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
+from modwire.messages.register_operations import (
+    MaskWriteRegisterRequest,
+    ReadFifoQueueRequest,
+    ReadWriteMultipleRegistersRequest,
+)
 
 # File records.
 
@@ -99,7 +108,7 @@ def test_files_end_at_65535() -> None:
 
 
 def test_the_answer_to_a_file_read_must_fit() -> None:
-    """121 registers is what the specification's table has room for, 124 what a PDU has."""
+    """The specification's table has room for 121 registers, a PDU for 124."""
     assert ReadFileRecordRequest([(1, 0, 121)]).encode() == read_file(read_group(count=121))
     with pytest.raises(ValueError, match="data length must be at most 245 bytes .* got 246"):
         ReadFileRecordRequest([(1, 0, 122)])
@@ -218,7 +227,7 @@ def test_the_id_length_is_checked() -> None:
         ReportServerIdResponse(b"\x01", None, b"more")
 
 
-# Two rules broken at once: the state diagrams say which is told.
+# Two broken rules at once: the state diagrams define the exception code.
 
 
 @pytest.mark.parametrize(
@@ -267,3 +276,25 @@ def test_errors_say_what_was_wrong_and_what_is_allowed(
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         request_class(*arguments)
     assert str(caught.value) == error
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda flag: ReadCoilsRequest(flag, 1),
+        lambda flag: ReadCoilsRequest(0, flag),
+        lambda flag: ReadHoldingRegistersRequest(flag, flag),
+        lambda flag: WriteSingleCoilRequest(flag, True),
+        lambda flag: WriteSingleRegisterRequest(flag, 1),
+        lambda flag: WriteMultipleRegistersRequest(flag, [1]),
+        lambda flag: MaskWriteRegisterRequest(flag, 1, 1),
+        lambda flag: ReadFifoQueueRequest(flag),
+        lambda flag: ReadWriteMultipleRegistersRequest(0, flag, 0, [1]),
+        lambda flag: ReadWriteMultipleRegistersRequest(0, 1, flag, [1]),
+    ],
+)
+def test_addresses_and_counts_are_no_bools(build: Callable[[Any], object]) -> None:
+    """`write_coil(True, 5)` has its arguments in the wrong order."""
+    for flag in (True, False):
+        with pytest.raises(InvalidRequestError, match=f"must be .*, got {flag}"):
+            build(flag)

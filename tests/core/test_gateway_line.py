@@ -41,7 +41,7 @@ def test_a_free_line_is_given_at_once() -> None:
 
 
 def test_clients_take_turns_whatever_one_of_them_asks() -> None:
-    """A client that floods waits behind each of the others, once for each of its requests."""
+    """Each request of a flooding client waits behind one request of each other client."""
     line = Line(queue=16)
     current = line.ask("first")
     flood = [line.ask("flood") for _ in range(16)]
@@ -70,7 +70,7 @@ def test_a_full_queue_is_busy_for_its_client_alone() -> None:
 
 
 def test_a_full_line_evicts_from_the_longest_queue() -> None:
-    """On UDP there is no end of clients, so all of them together have a bound as well."""
+    """UDP can have any number of clients, so there is also a limit for all clients together."""
     line = Line(queue=4, most_waiting=4)
     line.ask("flood")
     flood = [line.ask("flood") for _ in range(4)]
@@ -81,7 +81,7 @@ def test_a_full_line_evicts_from_the_longest_queue() -> None:
     second = line.ask("second")
     assert [code(each) for each in flood] == [None, None, BUSY, BUSY]
     assert not second.is_decided
-    assert code(line.ask("late")) == BUSY  # no client has more than it would have
+    assert code(line.ask("late")) == BUSY  # no client has a longer queue than this one would have
 
 
 def test_so_many_requests_are_asked_at_once_as_the_line_takes() -> None:
@@ -104,7 +104,7 @@ def test_a_broadcast_has_the_line_for_itself() -> None:
 
 
 def test_a_request_that_waited_too_long_is_not_sent() -> None:
-    """A write that comes after its client has given up may undo what others did since."""
+    """A write after its client's timeout could undo later writes of other clients."""
     line = Line(patience=5.0)
     first = line.ask("a", now=0.0)
     late, in_time = line.ask("b", now=1.0), line.ask("c", now=3.0)
@@ -122,7 +122,7 @@ def test_a_request_that_leaves_takes_no_turn() -> None:
     assert code(leaving) == BUSY
     assert line.leave(leaving, 0.0) == []
     assert line.waiting == 1
-    assert line.leave(first, 0.0) == [other]  # it was being asked
+    assert line.leave(first, 0.0) == [other]  # its request was on the line
     assert line.finished(first, ANSWER, 0.0) == []
     assert line.end(other) == []
     assert line.is_idle
@@ -136,7 +136,7 @@ def test_the_last_of_many_that_leaves_opens_the_way() -> None:
 
 
 def test_requests_of_a_client_that_hung_up_are_not_sent_and_a_sent_one_goes_on() -> None:
-    """Else clients that come back for want of patience would fill the line with old requests."""
+    """Otherwise clients that reconnect after a timeout would fill the queue with old requests."""
     line = Line()
     first = line.ask("a")
     gone = [line.ask("b"), line.ask("b"), line.ask("a")]
@@ -160,7 +160,7 @@ def test_a_broadcast_of_a_client_that_hung_up_opens_the_way() -> None:
 
 
 def test_all_waiting_requests_are_answered_if_the_line_stays_lost() -> None:
-    """After the first loss it may be back at once; each try to open it may take seconds."""
+    """After the first loss it may be back at once; each attempt to open it may take seconds."""
     line = Line()
     first = line.ask("a")
     second, third, fourth = (line.ask(name) for name in "bcd")
@@ -168,7 +168,7 @@ def test_all_waiting_requests_are_answered_if_the_line_stays_lost() -> None:
     assert is_open(second)
     assert line.end(second, LOST) == [third, fourth]
     assert [code(third), code(fourth)] == [NO_PATH, NO_PATH]
-    assert is_open(line.ask("a"))  # it is tried again, and the client knows when
+    assert is_open(line.ask("a"))  # it is tried again; the client's back-off decides when
 
 
 def test_a_line_that_came_back_is_forgiven() -> None:
@@ -185,7 +185,7 @@ def test_a_line_that_came_back_is_forgiven() -> None:
 
 
 def test_the_pause_is_no_shorter_than_the_client_waits_for_a_late_reply() -> None:
-    """Until then the client would keep the line for the unit that owes one."""
+    """Until then the client would hold the line for the late response of that unit."""
     for options, pause in (
         (ClientOptions(response_timeout=2.0), 2.0),
         (ClientOptions(response_timeout=2.0, late_reply_window=0.1), 1.0),
@@ -223,7 +223,7 @@ OUTCOMES = {"answer": ANSWER, "silence": SILENT, "loss": LOST, "nothing": None}
 def test_every_request_is_decided_exactly_once(
     steps: list[tuple[str, int, int, float]], most_open: int
 ) -> None:
-    """In any order of events bounds hold, the line is never idle while a request waits, all end."""
+    """In any order of events: limits hold, a line with requests is never idle, and all end."""
     line: GatewayLine[Ticket] = GatewayLine(most_open=most_open, queue=3, most_waiting=6, late=1.0)
     now = 0.0
     alive: list[Ticket] = []

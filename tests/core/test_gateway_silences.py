@@ -1,4 +1,4 @@
-"""`GatewayLine` and units that do not answer: pauses, probes, and requests that wait for them."""
+"""`GatewayLine` and units that do not respond: pauses, probes, and their waiting requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from modwire.messages import RawRequest
 
 
 def test_a_dead_unit_costs_the_others_one_timeout() -> None:
-    """Requests that wait for it are answered too, and later ones in the pause at once."""
+    """Requests that wait for it get a response too; later ones in the pause get it at once."""
     line = Line(pause=1.0)
     dead = line.ask("a", unit=9)
     waiting = [line.ask(name, unit=9) for name in "bcd"]
@@ -60,7 +60,7 @@ def test_the_first_answer_ends_it() -> None:
     line.end(line.ask("a", unit=9), SILENT)
     line.end(line.ask("a", 1.0, unit=9), ANSWER, 1.0)
     assert line.said[1:] == ["unit 9 answers again"]
-    line.end(line.ask("a", 1.0, unit=9), SILENT, 1.0)  # and the next pause is the first one again
+    line.end(line.ask("a", 1.0, unit=9), SILENT, 1.0)  # the next pause is as short as the first one
     assert code(line.ask("a", 1.9, unit=9)) == FAILED
     assert is_open(line.ask("a", 2.0, unit=9))
 
@@ -97,7 +97,7 @@ def test_what_was_asked_before_the_unit_was_found_dead_doubles_no_pause() -> Non
 
 
 def test_a_unit_that_answered_meanwhile_is_found_dead_again_at_once() -> None:
-    """The request that was to probe the unit is an ordinary one by then."""
+    """The request that was a probe is then a normal request."""
     line = Line(most_open=2, pause=1.0)
     old, dead, living = line.ask("a", unit=9), line.ask("b", unit=9), line.ask("c", unit=1)
     line.end(dead, SILENT)
@@ -132,7 +132,7 @@ def test_a_unit_that_another_gateway_waited_for_is_backed_off_here_too() -> None
 
 
 def test_a_function_that_is_never_answered_does_not_hold_up_the_unit() -> None:
-    """Many devices keep silent where they should answer 01: a scan must not cut them off."""
+    """Many devices are silent instead of sending 01: a scan must not count them as dead."""
     line = Line(pause=1.0)
     line.end(line.ask("a"))
     line.end(line.ask("scan", request=RawRequest(43, b"\x0e\1\0")), SILENT)
@@ -145,7 +145,7 @@ def test_a_function_that_is_never_answered_does_not_hold_up_the_unit() -> None:
 
 
 def test_a_unit_that_may_answer_late_lets_the_others_go_first() -> None:
-    """The client would hold the line for it: its late answer must not pass for another."""
+    """The client holds the line for its late response, so that no other call gets it."""
     line = Line(late=1.0)
     line.end(line.ask("a"))
     scan = line.ask("scan", request=RawRequest(43, b"\x0e\1\0"))
@@ -159,7 +159,7 @@ def test_a_unit_that_may_answer_late_lets_the_others_go_first() -> None:
 
 
 def test_a_unit_that_may_answer_late_is_asked_if_no_other_request_waits() -> None:
-    """Its client sees to the rest; an answer of any kind ends that."""
+    """The client handles the late response; any response ends this state."""
     line = Line(late=1.0)
     line.end(line.ask("a"))
     gone = line.ask("a")
@@ -173,7 +173,7 @@ def test_a_unit_that_may_answer_late_is_asked_if_no_other_request_waits() -> Non
 
 
 def test_a_unit_that_dies_is_found_dead_whatever_it_is_asked() -> None:
-    """At the second function at the latest, though it was never asked for either before."""
+    """It is found at the second function, even if both functions are used the first time."""
     line = Line(pause=1.0)
     line.end(line.ask("a"))
     line.end(line.ask("a", request=COILS), SILENT)

@@ -1,4 +1,4 @@
-"""Device identification: what a client takes, and what an `Identity` answers."""
+"""Device identification: responses that a client accepts, and responses of `Identity`."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_an_object_of_a_higher_category_restarts_the_stream() -> None:
 def test_streaming_brings_every_object_of_the_category_once(
     objects: dict[int, bytes], read_code: int, individual: bool
 ) -> None:
-    """Whatever their sizes, no object is lost, split or sent twice, and the stream ends."""
+    """For all sizes, no object is lost, split or sent twice, and the stream ends."""
     identity = Identity({0: b"v", 1: b"p", 2: b"r", **objects}, individual_access=individual)
     unit = cast(Any, SimpleNamespace(identity=identity))
     got: list[tuple[int, bytes]] = []

@@ -1,7 +1,7 @@
 """Each limit of `limits.json` at min - 1, min, max and max + 1: built, decoded, with its code.
 
-A limit that is off by one either refuses what the specification allows, or sends what a strict
-peer answers with an exception.
+With a limit that is off by one, the library would refuse a valid message, or send one that a
+strict peer refuses.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ BYTE_COUNTED = [
 
 @pytest.mark.parametrize(("key", "direction"), BYTE_COUNTED, ids=str)
 def test_byte_counts(key: tuple[int, int | None], direction: str) -> None:
-    """The byte count at its ends is taken, and one more or less than the bytes refused."""
+    """A byte count at its limits is accepted; one that does not match the bytes is refused."""
     least, most = LIMITS[key][direction]["byte_count_range"]
     at = {15: 5, 16: 5, 23: 9}.get(key[0], 1) if direction == "request" else 1
     messages = SMALLEST_AND_LARGEST[key]
     pair = messages[:2] if direction == "request" else messages[2:]
     for message, limit in zip(pair, (least, most), strict=True):
         pdu = bytearray(message.encode())
-        # See CORRECTED: an odd number of bytes cannot be.
+        # See CORRECTED: the number of bytes is never odd.
         assert pdu[at] == (limit if (key, limit) != ((20, None), 251) else 250)
         for wrong in (pdu[at] - 1, pdu[at] + 1, 0, 255):
             if wrong == pdu[at]:

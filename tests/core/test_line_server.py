@@ -1,4 +1,4 @@
-"""A server on a serial line that other devices share: what it sends, and when it is silent."""
+"""A server on a shared serial line: its responses and its silence."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Line:
         self.server.receive_data(data, self.now)
 
     def wait(self, seconds: float) -> bytes:
-        """Let time pass, and call the server at each of its deadlines; return what it sends."""
+        """Let time pass, and call the server at each deadline; return the bytes that it sends."""
         end = self.now + seconds
         sent = self.server.handle_timeout(self.now) if self.server.deadline() is not None else b""
         while (deadline := self.server.deadline()) is not None and deadline <= end:
@@ -111,7 +111,7 @@ def test_an_answer_waits_for_silence_and_every_byte_begins_it_anew() -> None:
     assert line.server.deadline() == line.now + SILENCE
     assert not line.server.is_idle
     line.now += SILENCE / 2
-    line.hear(b"\x09")  # another device begins to speak
+    line.hear(b"\x09")  # another device begins to send
     assert line.server.handle_timeout(line.now + SILENCE / 2) == b""
     assert line.server.handle_timeout(line.now + SILENCE) == ANSWER
     assert line.server.handle_timeout(line.now + SILENCE) == b""

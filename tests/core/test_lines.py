@@ -1,4 +1,4 @@
-"""`SerialSettings`: the defaults of a serial line, and what a port is opened with."""
+"""`SerialSettings`: the defaults of a serial line, and the settings of an open port."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_defaults_are_those_of_the_specification(
         "parity": parity,
         "stopbits": stopbits,
     }
-    # RTU characters have 11 bits whatever the parity, ASCII ones have 10.
+    # RTU characters have 11 bits with any parity, ASCII characters have 10.
     bits = 10 if framing is AsciiFraming else 11
     assert settings.character_time == pytest.approx(bits / 19200)
 

@@ -29,7 +29,7 @@ def wire_bytes(fields: dict, key: str) -> bytes:
 
 
 def outcomes(case: dict, wire: Wire) -> set[str]:
-    """What the server did with the bytes of a case; several names where nobody can tell."""
+    """Return the outcome for the bytes of a case; several names if they look the same."""
     answer = wire.hear(wire_bytes(case, "hex"))
     if case.get("gap_after"):
         answer += wire.quiet(2.0)

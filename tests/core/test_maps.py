@@ -209,7 +209,7 @@ def test_what_is_longer_than_a_request_is_read_and_written_in_several(ask: Any) 
 
 @both
 def test_a_device_with_holes_is_read_completely(ask: Any) -> None:
-    """Registers that nobody asked for are read where that is cheaper, if the device lets us."""
+    """Registers between points are read if that is cheaper and the device allows it."""
     holes = Holes()
     holes.first, holes.second, holes.third = 1, 70000, 3
     device = Device(holes.build_unit())

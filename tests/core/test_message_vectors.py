@@ -1,6 +1,6 @@
-"""The corpus: good messages decode to what they say and encode back, bad ones are refused.
+"""The corpus: good messages decode to the expected values and encode back; bad ones fail.
 
-The framings of the same entries are tested beside the framings.
+`test_framing` tests the framings of the same entries.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def test_good_messages_of_pymodbus_1_are_read_and_written_as_it_does(entry: Entr
     check_both_ways(entry)
 
 
-# What pymodbus 1.x sends and the specification does not have: the exception code that refuses a
-# request, REFUSED for a response, ACCEPTED for what is well-formed all the same.
+# Messages of pymodbus 1.x that the specification does not have: the exception code for a refused
+# request, REFUSED for a response, ACCEPTED for a well-formed message.
 ACCEPTED, REFUSED = "accepted", "refused"
 OUTCOMES: dict[tuple[str, str], tuple[int | str, str]] = {
     ("request", "1400"): (3, "byte count 0, 07..F5 is allowed"),
@@ -160,7 +160,7 @@ DEVICES = {
     "fc43-14-multi-3": STREAMING,
     "fc43-14-empty-value": Identity({**device_of("fc43-14-regular"), 6: ""}),
 }
-# It breaks off after two short objects, which only a device with little memory would do.
+# It ends after two short objects, which only a device with little memory would do.
 PRINTED_ONLY = {"fc43-14-basic-part1"}
 
 
@@ -180,7 +180,7 @@ def test_devices_identify_themselves_byte_for_byte(case: str) -> None:
     assert answer.encode().hex() == expected
 
 
-# Malformed requests, as far as the PDU alone shows it; the rest needs a unit.
+# Malformed requests that can be recognized by the PDU alone; the others need a unit.
 
 PDU_ERRORS = [
     case

@@ -1,4 +1,4 @@
-"""Messages as values: what was encoded is what is decoded, and nothing on the wire can break it."""
+"""Messages as values: decoding returns the encoded message, and any bytes are handled."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ def test_raw_messages_are_the_same_after_the_wire(sent: RawRequest, got: RawResp
 
 @given(exchanges())
 def test_a_request_takes_its_answer(exchange: Exchange) -> None:
-    """A good answer must never be refused; bits come in the number that was asked for."""
+    """A good response must never be refused; the number of bits is that of the request."""
     sent, response = exchange
     assert sent.decode_response(response.encode()) == response
 
 
 @given(exchanges())
 def test_the_rtu_length_rule_finds_the_end(exchange: Exchange) -> None:
-    """On RTU nothing else separates a frame from what follows it without a pause."""
+    """On RTU only the length separates two frames without a pause between them."""
     sent, response = exchange
     for message, rule in (
         (sent, type(sent).length_rule),
@@ -119,7 +119,7 @@ def test_the_rtu_length_rule_finds_the_end(exchange: Exchange) -> None:
 
 @given(ANY_PDU)
 def test_any_bytes_give_a_request_or_its_refusal(pdu: bytes) -> None:
-    """A server that meets another exception here dies of what a stranger sends."""
+    """Any other exception would let a stranger's bytes stop a server."""
     try:
         decoded = decode_request(pdu)
     except InvalidRequestError as error:
@@ -162,7 +162,7 @@ def test_any_bytes_into_a_class_give_a_message_or_its_refusal(
 def test_any_answer_to_a_request_is_taken_or_refused(
     exchange: Exchange, data: st.DataObject
 ) -> None:
-    """A client must end a call with an answer or a ModbusError, whatever came."""
+    """For any bytes, a client must end a call with a response or a ModbusError."""
     sent, response = exchange
     pdu = data.draw(st.one_of(st.binary(min_size=1, max_size=300), damaged(st.just(response))))
     try:
@@ -175,7 +175,7 @@ def test_any_answer_to_a_request_is_taken_or_refused(
 
 @given(st.one_of(requests(), responses()))
 def test_messages_are_values(message: Message) -> None:
-    """They go into sets, through pickle and copy, and print as what they are."""
+    """They can be in sets, be pickled and copied, and have a useful repr."""
     assert pickle.loads(pickle.dumps(message)) == message
     assert copy.deepcopy(message) == message
     assert hash(copy.copy(message)) == hash(message)
@@ -191,7 +191,7 @@ def test_messages_are_equal_only_when_their_bytes_and_kind_are(one: Message, two
 
 @given(st.one_of(requests(), responses()))
 def test_messages_cannot_be_changed(message: Message) -> None:
-    """A request kept for a retry must be the one that was sent."""
+    """A retry must send the same request."""
     for name in (*message.__match_args__, "anything"):
         with pytest.raises(AttributeError, match="immutable"):
             setattr(message, name, 1)
@@ -248,7 +248,7 @@ def test_an_exception_response_raises_the_error_of_its_code() -> None:
     assert caught.value.request is sent
 
 
-# Answers that are well-formed and do not fit.
+# Responses that are well-formed but do not fit the request.
 
 
 @pytest.mark.parametrize(
@@ -281,11 +281,11 @@ def test_an_answer_that_does_not_fit_is_refused(sent: AnyRequest, pdu: str, erro
         sent.decode_response(bytes.fromhex(pdu))
 
 
-# What differs within a class.
+# Differences between messages of one class.
 
 
 def test_only_diagnostics_that_change_something_are_writes() -> None:
-    """Writes are not repeated after a timeout, and only writes may be broadcast."""
+    """Writes are not retried after a timeout, and only writes may be broadcast."""
     writes = {
         sub for sub in DiagnosticsSubFunction if sub != 21 and DiagnosticsRequest(sub).is_write
     }
@@ -335,7 +335,7 @@ def test_modbus_plus_statistics_come_with_any_number_of_words() -> None:
 def test_a_server_id_is_split_as_the_caller_knows_it(
     pdu: str, id_length: int | None, parts: tuple[bytes, bool | None, bytes]
 ) -> None:
-    """How long an id is differs from device to device; the bytes never get lost."""
+    """The length of an id differs from device to device; no bytes are lost."""
     raw = bytes.fromhex(pdu)
     response = ReportServerIdRequest(id_length).decode_response(raw)
     assert (response.server_id, response.run_indicator, response.additional_data) == parts

@@ -1,9 +1,9 @@
-"""The addresses of peers, networks that may connect, and the connection that makes room."""
+"""The addresses of peers, networks that may connect, and the connection to evict."""
 
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -71,3 +71,15 @@ def test_the_connection_that_was_idle_longest_makes_room() -> None:
 def test_if_all_connections_are_busy_none_makes_room() -> None:
     assert idlest([Peer(1.0, is_busy=True)]) is None
     assert idlest([]) is None
+
+
+@pytest.mark.parametrize("networks", [b"q", [113], [b"abcd"], [("10.0.0.0", 8)], [None], 5])
+def test_a_network_is_text_or_a_network_of_ipaddress(networks: Any) -> None:
+    """`ipaddress` takes 113 for 0.0.0.113, and four bytes for an address."""
+    with pytest.raises(ValueError, match="^allow must "):
+        Allowed(networks)
+
+
+def test_a_port_is_no_bool() -> None:
+    with pytest.raises(ValueError, match="port must be 0..65535, got True"):
+        check_port(True)

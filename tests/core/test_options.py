@@ -1,4 +1,4 @@
-"""Options: what adapters make of theirs and the user's, and which mistakes are refused."""
+"""Options: adapters combine theirs with the user's, and mistakes are refused."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_hook_that_cannot_be_called_is_refused_when_it_is_given(name: str, wro
 
 @pytest.mark.parametrize("name", HOOKS)
 def test_a_coroutine_function_is_no_hook(name: str) -> None:
-    """Called and not awaited, `authorize` would give something true: all would be allowed."""
+    """Without await, the coroutine of `authorize` is true: all requests would be allowed."""
 
     async def hook(*details: object) -> bool:
         return False
@@ -145,7 +145,7 @@ def test_options_of_a_network_client_keep_what_they_say() -> None:
 def test_a_network_may_tear_a_frame_apart_whose_end_is_silence(
     given: ClientOptions | None,
 ) -> None:
-    """Without the tolerance the first piece passes for a frame, and its CRC is wrong."""
+    """Without the tolerance, the first piece would count as a frame with a wrong CRC."""
     client = ClientProtocol(RtuFraming, network_client_options(**DEFAULTS | {"options": given}))
     exchange = client.start(RawRequest(0x41, b"\x01"), 17, now=0.0)
     assert client.data_to_send(0.01)
@@ -260,3 +260,15 @@ def test_options_of_another_kind_are_refused() -> None:
             on_call=None,
             on_error=lambda *details: None,
         )
+
+
+@pytest.mark.parametrize("wrong", [0, 1, "no", None])
+def test_a_flag_is_true_or_false(wrong: Any) -> None:
+    """Text such as "no" would count as True."""
+    for options in (
+        partial(ClientOptions, retry_writes=wrong),
+        partial(ClientOptions, suppress_echo=wrong),
+        partial(ServerOptions, suppress_echo=wrong),
+    ):
+        with pytest.raises(ValueError, match=f"must be True or False, got {wrong!r}"):
+            options()

@@ -1,4 +1,4 @@
-"""How errors and logs name the peer of a client, and which peers cannot be."""
+"""Names of a client's peer in errors and logs, and peers that are not possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors and messages cross process borders whole: a pool that loses one hangs or breaks."""
+"""Errors and messages survive pickling: otherwise a process pool hangs or breaks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def again(value: Any, protocol: int) -> Any:
 
 
 def instances(error_class: type[ModbusError]) -> list[ModbusError]:
-    """Errors of a class, with everything that its constructor takes."""
+    """Return errors of a class, with all arguments of its constructor."""
     if issubclass(error_class, ExceptionResponseError):
         return [
             error_class(),
@@ -137,7 +137,7 @@ def messages(message_class: type[Message]) -> list[Message]:
     found = [message for message in every if type(message) is message_class]
     found = OF_A_KIND.get(message_class, found)
     if not found and message_class is not Message:
-        # A class that differs from its base in what it does, not in what it has.
+        # A class with the same fields as its base, but other behaviour.
         make: Callable[..., Message] = message_class
         found = [
             make(*[getattr(message, name) for name in message.__match_args__])
@@ -152,7 +152,7 @@ MESSAGE_CLASSES = [each for each in dict.fromkeys(subclasses(Message)) if each n
 
 
 def is_base(message_class: type[Message]) -> bool:
-    """True of a class that only has subclasses."""
+    """Return True for a class that is only a base class."""
     return any(each in MESSAGE_CLASSES for each in message_class.__subclasses__())
 
 

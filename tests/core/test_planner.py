@@ -1,4 +1,4 @@
-"""`plan`: no cheaper requests exist, and what may not be read is not read."""
+"""`plan`: no cheaper requests exist, and forbidden addresses are not read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def holding(*ranges: tuple[int, int]) -> list[Span]:
 
 
 def cheapest(points: list[Range], limits: PlanLimits, most: int, item_cost: float) -> float:
-    """What the best of all sets of requests costs: every interval of the space is tried."""
+    """Return the cost of the best set of requests; every interval of the space is tried."""
     wanted = {address for start, stop in points for address in range(start, stop)}
     forbidden = {a for each in limits.forbidden.get(HOLDING, ()) for a in each}
 
@@ -155,7 +155,7 @@ def test_a_full_request_is_what_the_specification_allows() -> None:
 
 
 def test_a_point_is_never_torn() -> None:
-    """A 64-bit counter whose words come from two requests is a value that never was."""
+    """A 64-bit counter with words from two requests could have a wrong value."""
     points = holding(*((address, 4) for address in range(0, 160, 4)))
     assert plan(points) == holding((0, 124), (124, 36))
 
@@ -307,7 +307,7 @@ def test_spans_and_limits_are_values() -> None:
 
 
 def test_long_points_that_overlap_are_cut_alike() -> None:
-    """Cut each by itself, these would be 260 million pieces: all of the memory, and minutes."""
+    """If each were cut separately, 260 million pieces would fill the memory."""
     points = holding(*((start, 60000) for start in range(4400)), (7, 61001))
     requests = plan(points, limits=PlanLimits(max_registers=1))
     assert requests == holding(*((address, 1) for address in range(64399)))

@@ -1,4 +1,4 @@
-"""`Planner`: a device with holes is read completely, and does not have to refuse twice."""
+"""`Planner`: a device with holes is read completely, and refuses nothing twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from modwire.planner import PlanLimits, Planner, Span, plan
 
 HOLDING, COILS = "holding_registers", "coils"
 
-Device = Callable[[Span], bool]  # whether it answers a request
+Device = Callable[[Span], bool]  # True if it accepts a request
 
 
 def holding(*ranges: tuple[int, int]) -> list[Span]:
@@ -38,7 +38,7 @@ class Poll:
                 pending += parts
 
     def has(self, point: Span, limits: PlanLimits) -> bool:
-        """Whether it has been read: in one request, or in several if it is longer than one."""
+        """True if the point was read: in one request, or in several if it is too long for one."""
         if point.count <= limits.max_registers:
             return any(span.contains(point) for span in self.answered)
         got = {address for span in self.answered for address in range(span.address, span.stop)}
@@ -166,7 +166,7 @@ def test_of_a_long_point_every_piece_must_be_there() -> None:
 
 
 def test_long_points_that_overlap_are_refused_apart() -> None:
-    """A device that has 20..26 and 27, but not across: the second point is cut where it can be."""
+    """A device allows 20..26 and 27, but no read across: the second point is split there."""
     planner = Planner(holding((20, 8), (21, 7)), PlanLimits(max_registers=6))
     assert planner.requests() == holding((20, 6), (21, 6), (26, 2))
     assert planner.refused(Span(HOLDING, 26, 2)) == holding((27, 1))
@@ -209,7 +209,7 @@ def test_a_device_that_refuses_everything_is_left_alone() -> None:
 
 
 def test_a_large_device_that_refuses_much_is_still_planned_quickly() -> None:
-    """What a refusal costs must not grow with the number of points: the line is waiting."""
+    """The time for a refusal must not grow with the number of points: the line waits."""
     points = holding(*((address, 2) for address in range(0, 60_000, 6)))
     planner = Planner(points, PlanLimits.for_network())
     began = process_time()

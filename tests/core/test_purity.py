@@ -1,4 +1,4 @@
-"""Core stays pure: those who embed or vendor it find no clock, no I/O and no dependency in it."""
+"""Core stays pure, for programs that embed or vendor it: no clock, I/O or dependency."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 CORE = Path(__file__).parents[2] / "packages" / "core" / "src" / "modwire"
 SOURCES = sorted(CORE.rglob("*.py"))
 
-# Modules that compute and nothing else.
+# Modules that only compute.
 PURE = {
     "__future__",
     "abc",
@@ -53,7 +53,7 @@ def is_type_checking(node: ast.AST) -> bool:
 def imports(
     node: ast.AST, for_checkers: bool = False
 ) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
-    """Every import below `node`, and whether it stands under `if TYPE_CHECKING`."""
+    """Return each import below `node`, and True if it is under `if TYPE_CHECKING`."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield node, for_checkers
     elif isinstance(node, ast.If) and is_type_checking(node):
@@ -67,7 +67,7 @@ def imports(
 
 
 def problems(source: str, depth: int) -> list[str]:
-    """List what is not pure in `source`, a module `depth` packages deep."""
+    """Return the impure imports in `source`, a module `depth` packages deep."""
     tree = ast.parse(source)
     found: list[str] = []
     for node, for_checkers in imports(tree):
@@ -130,7 +130,7 @@ def test_the_check_itself_sees_what_it_looks_for(source: str) -> None:
 
 
 def test_importing_core_loads_nothing_that_waits_or_is_slow_to_load() -> None:
-    """An embedder pays for core alone: neither threads, sockets nor dataclasses come with it."""
+    """A program that embeds core must not load threads, sockets or dataclasses with it."""
     script = (
         "import sys; before = set(sys.modules); import modwire; print(*set(sys.modules) - before)"
     )

@@ -171,7 +171,7 @@ RESPONSE_QUANTITIES: list[tuple[str, int, int, Build]] = [
     ids=[each[0] for each in RESPONSE_QUANTITIES],
 )
 def test_quantities_of_responses(least: int, most: int, build: Build) -> None:
-    """A server that is given too much to say finds out before it is on the wire."""
+    """A response with too many values must fail before it is sent."""
     for good in (least, most):
         pdu = build(good).encode()
         assert type(build(good)).decode(pdu).encode() == pdu

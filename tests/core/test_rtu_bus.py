@@ -1,4 +1,4 @@
-"""An RTU server on a line that it shares with others: silent for them, right for itself."""
+"""An RTU server on a shared line: silent for requests to other units."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_answering_stops_in_front_of_a_unit_that_blocks() -> None:
 
 
 def test_a_unit_whose_execute_is_a_coroutine_function_blocks_too() -> None:
-    """Only a server on an event loop can await it, so `answer_all` must not call it."""
+    """Only a server on an event loop can await the unit, so `answer_all` must not call it."""
 
     class Awaited(Unit):
         async def execute(  # type: ignore[override]
@@ -135,7 +135,7 @@ def test_lost_characters_are_counted_with_the_frame_that_they_damaged() -> None:
 
 
 def test_an_authorize_that_gives_no_verdict_allows_nothing_and_answers_04() -> None:
-    """A value that is true without being True, such as the coroutine of an async function."""
+    """A true value that is not True, such as the coroutine of an async function."""
     reported: list[BaseException] = []
     options = ServerOptions(
         authorize=lambda *details: object(),  # type: ignore[arg-type, return-value]

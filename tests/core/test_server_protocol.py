@@ -1,4 +1,4 @@
-"""The server's decisions: order of answers, silence, hooks, what ends a connection."""
+"""The server's decisions: order of responses, silence, hooks, ends of connections."""
 
 from __future__ import annotations
 

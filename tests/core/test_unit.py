@@ -1,4 +1,4 @@
-"""`Unit`: answers to requests, and what its owner sets; `Units`: which unit has which id."""
+"""`Unit`: responses to requests, and settings of its owner; `Units`: units by id."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FORCE_LISTEN_ONLY = bytes.fromhex("08 00 04 00 00")
 
 
 class SlowUnit(Unit):
-    """An override of `execute`, which therefore sees every request."""
+    """A unit that overrides `execute` and so gets every request."""
 
     def execute(self, request: Request[Response], *, broadcast: bool = False) -> Response | None:
         return super().execute(request, broadcast=broadcast)
@@ -98,7 +98,7 @@ def server_of(unit: Unit) -> Wire:
 
 
 class TestReads:
-    """Plain reads are answered in a quicker way, with the outcome of the ordinary one."""
+    """The fast path for plain reads has the same results as the normal one."""
 
     @settings(max_examples=100)
     @given(st.lists(st.tuples(pdus, st.booleans()), max_size=30), st.integers(1, 30))
@@ -351,7 +351,7 @@ class TestUnits:
         assert units.get(255) is None
         units[255] = two
         assert units.for_tcp(255) is two
-        assert units.for_tcp(0) is None  # there are two, and 0 could mean either
+        assert units.for_tcp(0) is None  # with two units, 0 could mean either
 
     def test_wrong_ids_and_units_are_refused(self) -> None:
         for unit_id in (-1, 256):

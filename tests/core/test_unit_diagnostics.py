@@ -300,7 +300,7 @@ class TestEventLog:
         unit.communication_error()
         unit.communication_error(overrun=True)
         unit.execute(WRITE, broadcast=True)
-        # What a broadcast would have caused is not sent.
+        # A broadcast gets no response.
         unit.execute(WriteSingleRegisterRequest(9, 1), broadcast=True)
         assert unit.event_log.hex(" ") == "40 c0 40 c0 92 82 41 80"
 

@@ -1,4 +1,4 @@
-"""Typed values: what a meter's manual says is what comes out, and what goes wrong is told."""
+"""Typed values: results as in a meter's manual, and clear errors."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_bcd_refuses_digits_that_there_should_not_be() -> None:
 
 
 class Sixteen:
-    """An integer as numpy has them: no `int`, but one by `__index__`."""
+    """An integer like those of numpy: not an `int`, but with `__index__`."""
 
     def __index__(self) -> int:
         return 16
@@ -388,6 +388,6 @@ def test_layouts_agree_with_struct() -> None:
     ]:
         data = struct.pack(f">{code}", 77)
         assert RegisterBuilder().add(name, 77).to_bytes() == data  # type: ignore[call-overload]
-        # All turned round is what a little-endian computer has in its memory.
+        # Fully reversed bytes are the memory layout of a little-endian computer.
         little = struct.pack(f"<{code}", 77)
         assert RegisterBuilder(order="DCBA").add(name, 77).to_bytes() == little  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Whatever is packed comes back, in each type and order; layouts are those of `struct`."""
+"""Unpacking returns the packed value, in each type and order; layouts are as in `struct`."""
 
 from __future__ import annotations
 

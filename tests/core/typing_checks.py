@@ -1,4 +1,4 @@
-"""What type checkers have to find out by themselves; checked by mypy and pyright, never run."""
+"""Types that checkers must infer; checked by mypy and pyright, never run."""
 
 from __future__ import annotations
 

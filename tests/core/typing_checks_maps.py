@@ -1,4 +1,4 @@
-"""What type checkers find out about values and maps; checked by mypy and pyright, never run."""
+"""Types of values and maps that checkers must infer; for mypy and pyright, never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker process runs for `test_pickling`, and errors as users define them."""
+"""Functions of the worker process of `test_pickling`, and user-defined errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The greenlets of this process, to be killed: a user's program may do that to any of them."""
+"""The greenlets of this process: a user's program may kill any of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import gevent
 
 
 def greenlets_alive() -> set[gevent.Greenlet[..., Any]]:
-    """All greenlets that have not ended."""
+    """Return all greenlets that have not ended."""
     found: set[gevent.Greenlet[..., Any]] = set()
     for each in gc.get_objects():
         if isinstance(each, gevent.Greenlet) and not each.dead:

@@ -1,4 +1,4 @@
-"""Clients among greenlets: how a link is opened for several, and who runs while a call waits."""
+"""Clients among greenlets: one link for several callers, and fair turns while calls wait."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PACKAGE = GeventPackage()
 
 @contextmanager
 def full_listener() -> Iterator[socket.socket]:
-    """A listener that neither accepts nor refuses, for its backlog is full."""
+    """Yield a listener with a full backlog, which neither accepts nor refuses."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         listener.listen(0)
@@ -85,7 +85,7 @@ def test_all_of_those_who_wait_for_the_link_are_killed() -> None:
     """The attempt ends with them, and leaves nothing behind."""
     with full_listener() as listener:
         client = TcpClient(HOST, listener.getsockname()[1], connect_timeout=PATIENCE)
-        gevent.get_hub().threadpool.apply(int)  # which opens what it needs once
+        gevent.get_hub().threadpool.apply(int)  # opens its descriptors on first use
         before = count_descriptors()
         callers = [Green(lambda: client.read_holding_registers(5)) for _ in range(3)]
         PACKAGE.wait_until(lambda: count_descriptors() > before)
@@ -100,7 +100,7 @@ def test_all_of_those_who_wait_for_the_link_are_killed() -> None:
 
 
 def test_a_timeout_of_the_caller_comes_out_as_it_is_while_the_link_opens() -> None:
-    """It is not taken for a failure to connect, whatever it raises."""
+    """It does not count as a connection failure, even if it raises the same error."""
     error = TimeoutError("mine")
     with full_listener() as listener:
         client = TcpClient(HOST, listener.getsockname()[1], connect_timeout=PATIENCE)
@@ -112,7 +112,7 @@ def test_a_timeout_of_the_caller_comes_out_as_it_is_while_the_link_opens() -> No
 def test_a_url_that_takes_long_to_open_holds_up_only_its_caller(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And a port that opens when nobody waits any more is closed."""
+    """A port that opens after all callers have gone is closed."""
     begun, go, closed = threading.Event(), threading.Event(), threading.Event()
 
     class Port:
@@ -196,7 +196,7 @@ def test_while_a_call_on_a_serial_line_waits_the_other_greenlets_run() -> None:
 
 
 class WithoutDescriptor(serial.Serial):
-    """A port that can only be read, not waited for: as on Windows, and with some URLs."""
+    """A port without a file descriptor, as on Windows and with some URLs of pyserial."""
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")
@@ -226,7 +226,7 @@ def test_a_call_on_a_serial_line_that_is_timed_out_by_its_caller(
 
 
 def test_none_is_preferred() -> None:
-    """With one place for 16 callers, each has had one answer before any has two more."""
+    """With one place for 16 callers, no caller gets two more responses than another."""
     turns: list[int] = []
 
     def run(index: int) -> None:
@@ -241,7 +241,7 @@ def test_none_is_preferred() -> None:
 
 
 def test_a_caller_whose_answers_are_there_at_once_lets_others_run() -> None:
-    """A socket that is connected to itself answers a write, by an echo, before it returns."""
+    """A socket that is connected to itself returns the echo of a write at once."""
     turns: list[int] = []
 
     def count() -> None:

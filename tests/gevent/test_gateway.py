@@ -1,4 +1,4 @@
-"""`Gateway` where greenlets are killed: the line goes on, and so do the servers."""
+"""`Gateway` when greenlets are killed: the line and the servers continue."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ PACKAGE = GeventPackage()
 def test_a_connection_that_is_killed_takes_the_turn_of_nobody(
     error: type[BaseException],
 ) -> None:
-    """Neither where its request waits, nor where the device is being asked.
+    """The kill comes while its request waits, or while the device executes it.
 
-    A timeout ends the request only, which is answered with 04.
+    A timeout ends only the request, and its response is exception 04.
     """
     gateway, calls = fake_gateway(PACKAGE)
     with TcpServer(gateway, LOOPBACK) as server:
@@ -52,7 +52,7 @@ def test_a_connection_that_is_killed_takes_the_turn_of_nobody(
 
 
 def test_a_call_that_is_killed_leaves_the_serial_line_to_the_next() -> None:
-    """It is answered with silence; the unit must not count as busy from then on."""
+    """It gets no response; the unit must not stay busy."""
     line, calls = fake_line(PACKAGE)
     kills = [True, False]
     killed = []

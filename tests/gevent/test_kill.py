@@ -1,4 +1,4 @@
-"""Callers that are killed or timed out where they wait: no other call notices."""
+"""Callers that are killed or timed out while they wait: other calls are not affected."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from peers import (
 pytestmark = pytest.mark.long
 
 PACKAGE = GeventPackage()
-LONG = 2 * PATIENCE  # seconds: the timeout of calls that something else is to end
+LONG = 2 * PATIENCE  # seconds: the timeout of calls that end for another reason
 
 
 def kill(caller: Green) -> None:
@@ -38,7 +38,7 @@ def kill(caller: Green) -> None:
 
 
 def time_out(caller: Green) -> None:
-    """Raise in the caller what its own `gevent.Timeout` would, which must come out as it is."""
+    """Raise a `gevent.Timeout` in the caller, which must get it unchanged."""
     error = gevent.Timeout()
     caller.kill(error)
     assert caller.error is error
@@ -65,7 +65,7 @@ def test_a_caller_that_is_alone(interrupt: Callable[[Green], None]) -> None:
 
 
 def test_the_timeout_of_a_caller_comes_out_as_it_is() -> None:
-    """Also if it is of a kind that the link itself might raise."""
+    """This also holds for an error class that the link itself might raise."""
 
     def script(peer: SocketPeer) -> None:
         requests = [peer.request() for _ in range(3)]
@@ -151,7 +151,7 @@ def test_one_who_frees_a_place_lets_the_next_be_sent_at_once() -> None:
 
 
 def test_one_who_is_killed_when_the_turn_to_receive_was_just_passed_to_it() -> None:
-    """Between being woken and running."""
+    """The kill comes after it was woken and before it runs."""
     killed = threading.Event()
 
     def script(peer: SocketPeer) -> None:
@@ -180,9 +180,9 @@ def test_one_who_is_killed_when_the_turn_to_receive_was_just_passed_to_it() -> N
 
 
 class Filled:
-    """A connection that is full of zeros, but for `left` bytes.
+    """A connection that is full of zeros, except for `left` bytes.
 
-    It has had one answer before, and `unread` bytes were sent since.
+    It has received one response before, and `unread` bytes were sent since.
     """
 
     def __init__(self, port: int, left: int, unread: int = 0) -> None:
@@ -193,7 +193,7 @@ class Filled:
         self._queued = queued(port)
 
     def wait_until_tried(self) -> None:
-        """Let the greenlets send as much as they can: the bytes that were left."""
+        """Let the greenlets send as much as they can: the remaining bytes."""
         gevent.idle()
         if queued(self._port) != self._queued + self._left:
             pytest.skip("the system has kept another number of bytes than in the same case before")
@@ -201,7 +201,7 @@ class Filled:
 
 @needs_proc
 def test_one_whose_request_is_half_sent_closes_the_link() -> None:
-    """The reads of the others are made again on the next one."""
+    """The reads of other callers are retried on the next link."""
     killed = threading.Event()
 
     def first(peer: SocketPeer) -> None:
@@ -307,7 +307,7 @@ def test_another_than_the_one_whose_request_is_half_sent_leaves_the_link() -> No
 
 
 def test_on_a_serial_line_the_late_answer_is_not_the_next_ones() -> None:
-    """The unit may be sending it: the line is taken until it has come."""
+    """The unit may be sending it: the line is busy until it has arrived."""
     asked, killed = threading.Event(), threading.Event()
 
     def script(peer: PtyPeer) -> None:
@@ -331,7 +331,7 @@ def test_on_a_serial_line_the_late_answer_is_not_the_next_ones() -> None:
 
 
 def shuffled_reads(peer: SocketPeer) -> None:
-    """Answer reads in any order, some only after the next have come or a moment has passed."""
+    """Answer reads in any order, some only after later requests or a short time."""
     dice = random.Random(2)
     held: list[bytes] = []
     rest = b""
@@ -360,7 +360,7 @@ def shuffled_reads(peer: SocketPeer) -> None:
 
 
 def test_thousands_of_kills_among_sixteen_callers() -> None:
-    """Every call that ends has its own answer, none waits for ever, and the link is kept."""
+    """Each completed call has its own response, none waits for ever, and the link stays."""
     dice = random.Random(1)
     completed = kills = 0
     numbers = itertools.count()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PATIENCE = 50  # seconds; only a test that fails waits so long
+PATIENCE = 50  # seconds; only a failing test waits for all of it
 
 CLIENTS = """
 {before}

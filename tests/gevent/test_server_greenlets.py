@@ -1,4 +1,4 @@
-"""gevent's servers, and what waits or fails in them: hooks, units that cooperate, threads."""
+"""gevent's servers with hooks, cooperative units and threads that wait or fail."""
 
 # ruff: noqa: SIM117 - a server, and in it the peers that talk to it
 
@@ -29,7 +29,7 @@ PACKAGE = GeventPackage()
 
 
 class Raising(Block):
-    """Registers whose reading raises `error`."""
+    """Registers that raise `error` when they are read."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -53,7 +53,7 @@ def test_a_hook_that_waits_holds_up_its_own_connection_only() -> None:
         with PACKAGE.raw(server.address) as slow, PACKAGE.raw(server.address) as other:
             slow.send(tcp("060005000a"))
             assert waiting.wait(PATIENCE)
-            slow.send(tcp("0300050001", 2))  # its bytes come while the connection does not wait
+            slow.send(tcp("0300050001", 2))  # its bytes arrive while the connection does not wait
             for _ in range(10):
                 other.ask(READ, tcp("0302000a"))
             opened.set()
@@ -178,7 +178,7 @@ def test_a_server_whose_greenlet_was_killed_says_so(
 
 
 def test_a_gateway_asks_its_devices_in_greenlets_many_at_once() -> None:
-    """Though it has one worker."""
+    """This also holds if it has only one worker."""
     units, gate = PACKAGE.gated_units()
     with TcpServer(units, LOOPBACK) as device:
         address: Any = device.address

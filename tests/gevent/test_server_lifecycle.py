@@ -1,4 +1,4 @@
-"""How gevent's servers are started and shut down, from wherever that is asked."""
+"""gevent's servers start, and shut down from any greenlet, thread or signal handler."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_stop_is_shutdown_as_in_other_servers_of_gevent() -> None:
         server.stop()
         assert client.is_closed()
     server.stop(timeout=1)
-    server.serve_forever()  # is over at once
+    server.serve_forever()  # returns at once
 
 
 def test_a_server_is_closed_when_serve_forever_is_interrupted() -> None:
@@ -154,5 +154,5 @@ def test_signals_end_serve_forever(patch: str, sent: str, told: list[str]) -> No
             assert client.is_closed()
         out, err = process.communicate(timeout=PATIENCE)
     assert (out.split(), process.returncode) == (told, 0)
-    if sent == "SIGTERM":  # where a KeyboardInterrupt struck, gevent itself tells
+    if sent == "SIGTERM":  # for KeyboardInterrupt, gevent prints a traceback itself
         assert err == ""

@@ -1,7 +1,7 @@
 """A thousand clients in one process, on plain sockets: python crowd.py PORT CONNECTIONS REQUESTS
 
-Each connection asks for one register after another and waits for each answer, which must be its
-own: register N holds N. Prints how many answers were right; anything else is an error.
+Each connection reads one register after another and waits for each response, which must be its
+own: register N holds N. Prints the number of right responses; anything else is an error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 
-PATIENCE = 20.0  # seconds without any answer
+PATIENCE = 20.0  # seconds without any response
 
 
 def main(port: int, connections: int, requests: int) -> int:
@@ -37,7 +37,7 @@ def main(port: int, connections: int, requests: int) -> int:
         turn = done[number]
         address, transaction = (number + turn) % 100, (number * 7 + turn) & 0xFFFF
         wanted[number] = struct.pack(">HHHBBBH", transaction, 0, 5, 1, 3, 2, address)
-        # There is room for it: what was sent before has been answered.
+        # The buffer has room: all earlier requests have a response.
         links[number].send(struct.pack(">HHHBBHH", transaction, 0, 6, 1, 3, address, 1))
 
     for number in range(connections):

@@ -1,4 +1,4 @@
-"""For tests of gateways: a line whose devices answer when the test lets them."""
+"""For tests of gateways: a line with devices that respond when the test lets them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from packages import LOOPBACK, Package
 from server_peers import PATIENCE, RawClient, memory_unit, tcp
 
 OWN = 100
-"""The unit of a gateway that is not on a line, by which `settled` sees how far a server is."""
+"""The gateway's own unit; its response tells `settle` that a server has read everything."""
 
 
 class Calls:
-    """The calls of a client: what they write, when they may end, and how."""
+    """The calls of a client: their values, and the time and outcome of their end."""
 
     def __init__(self, package: Package) -> None:
         self._package = package
@@ -41,17 +41,17 @@ class Calls:
         return None if unit == 0 else WriteSingleRegisterResponse(0, value)
 
     def let(self, count: int) -> None:
-        """Let so many calls end, now or when they are made."""
+        """Let `count` calls end, now or when they are made."""
         for _ in range(count):
             self._may_end.release()
 
     def wait_asked(self, count: int) -> None:
-        """Wait until so many calls have been made."""
+        """Wait until `count` calls have been made."""
         self._package.wait_until(lambda: len(self.asked) >= count)
 
 
 def fake_line(package: Package, **options: Any) -> tuple[Any, Calls]:
-    """A client of the package whose calls send nothing, and these calls."""
+    """Return a client of the package that sends nothing, and its calls."""
     calls = Calls(package)
 
     class FakeLine(package.TcpClient):  # type: ignore[misc, name-defined]
@@ -64,7 +64,7 @@ def fake_line(package: Package, **options: Any) -> tuple[Any, Calls]:
 
 
 def fake_gateway(package: Package, **options: Any) -> tuple[Any, Calls]:
-    """A gateway with all units but `OWN` on a fake line."""
+    """Return a gateway with all units except `OWN` on a fake line, and the calls there."""
     line, calls = fake_line(package, **options)
     gateway = package.Gateway(line)
     gateway[OWN] = memory_unit()
@@ -72,18 +72,18 @@ def fake_gateway(package: Package, **options: Any) -> tuple[Any, Calls]:
 
 
 def write(value: int, unit: int = 1) -> bytes:
-    """A request that writes `value`, and its answer, which is the same."""
+    """Return a request that writes `value`; its response is the same."""
     return tcp(f"060000{value:04x}", value, unit=unit)
 
 
 def settle(package: Package, server: Any) -> None:
-    """Return when a server on TCP has dealt with all that was sent to it before."""
+    """Return when a server on TCP has processed everything that was sent before."""
     with package.raw(server.address) as peer:
         ask_own(peer)
 
 
 def ask_own(peer: RawClient) -> None:
-    """Have several answers from a gateway's own unit; the server is busy with others in between."""
+    """Read a gateway's own unit several times, so that the server processes other requests."""
     for number in range(4):
         peer.ask(tcp("0300050001", number, unit=OWN), tcp("03020005", number, unit=OWN))
 

@@ -1,4 +1,4 @@
-"""modwire_gevent for tests: what happens at the same time runs in greenlets of one hub."""
+"""modwire_gevent for tests: concurrent functions run in greenlets of one hub."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Green:
         self.greenlet: gevent.Greenlet[..., object] = gevent.spawn(self._catch)
 
     def _catch(self) -> None:
-        # gevent would print what comes out of a greenlet.
+        # gevent would print an error that leaves a greenlet.
         try:
             self._value = self._run()
         except BaseException as error:  # noqa: BLE001 - raised again by `result`
@@ -40,7 +40,7 @@ class Green:
 
     @property
     def error(self) -> BaseException | None:
-        """What the function raised."""
+        """The error that the function raised, or None."""
         return self._error
 
     def kill(self, error: type[BaseException] | BaseException = gevent.GreenletExit) -> None:

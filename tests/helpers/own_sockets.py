@@ -1,6 +1,6 @@
 """The sockets and descriptors of this process, as the operating system knows them.
 
-They show what a client or server has set, left open or sent, whatever it is made of.
+They show the options, open descriptors and sent bytes of any client or server.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="ther
 
 
 def count_descriptors() -> int:
-    """How many files this process has open."""
+    """Return the number of files that this process has open."""
     return len(os.listdir("/proc/self/fd"))
 
 
 @contextmanager
 def socket_to(port: int) -> Iterator[socket.socket]:
-    """A duplicate of the socket by which this process is connected to a port."""
+    """Yield a duplicate of the socket with which this process is connected to a port."""
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):
             found = _duplicate(int(name))
@@ -43,7 +43,7 @@ def socket_to(port: int) -> Iterator[socket.socket]:
 
 
 def _duplicate(descriptor: int) -> socket.socket:
-    """OSError unless the descriptor is that of a connected socket."""
+    """Return a duplicate; raises OSError if the descriptor is no connected socket."""
     copy = os.dup(descriptor)
     try:
         found = socket.socket(fileno=copy)
@@ -61,7 +61,7 @@ def _duplicate(descriptor: int) -> socket.socket:
 def fill(port: int, most: int | None = None) -> int:
     """Send zeros on the connection to `port` until nothing more fits, or `most` bytes.
 
-    The far end must not read meanwhile. Return how many bytes were sent.
+    The far end must not read meanwhile. Return the number of bytes sent.
     """
     with socket_to(port) as sock:
         return _fill(sock, most)
@@ -82,17 +82,17 @@ def _fill(sock: socket.socket, most: int | None = None) -> int:
 
 
 def queued(port: int) -> int:
-    """How many bytes of the connection to `port` the far end's system has not taken yet."""
+    """Return the number of bytes to `port` that the far end's system has not received yet."""
     with socket_to(port) as sock:
         (count,) = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))
     return int(count)
 
 
 def room(answered: int, unread: int) -> int:
-    """How many bytes fit into a connection to a `tcp_server` with buffers of `SMALL`.
+    """Return the number of bytes that fit into a connection to a `tcp_server` with `SMALL` buffers.
 
-    On it, `answered` requests of 12 bytes have been answered with 11 bytes each, and `unread`
-    bytes have been sent since that the far end has not read.
+    Before, `answered` requests of 12 bytes got responses of 11 bytes each; since then, `unread`
+    bytes were sent that the far end has not read.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)

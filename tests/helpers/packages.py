@@ -1,9 +1,9 @@
-"""The packages of blocking calls, sync and gevent, as far as they are installed.
+"""The packages with blocking calls, sync and gevent, if they are installed.
 
-A test that is the same for both takes the fixture `package`: the public names of one package, and
-how a test with it does two things at once. For sync that means threads, for gevent greenlets of
-one hub, so that a test must wait in the way of its package too. The scripted peers of `peers` are
-threads for both, and so are the events that their scripts set.
+A test that is the same for both uses the fixture `package`: the public names of one package, and
+methods to do two things concurrently. Sync uses threads, gevent uses greenlets of one hub, so a
+test must also wait with the methods of its package. The scripted peers of `peers` are threads for
+both, and so are the events of their scripts.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ LOOPBACK = (HOST, 0)
 
 
 class Task(Protocol):
-    """A function that runs beside the test."""
+    """A function that runs concurrently with the test."""
 
     @property
     def is_over(self) -> bool: ...
 
     def result(self) -> Any:
-        """Wait for the end of the function; return what it returned, or raise what it raised."""
+        """Wait for the end of the function; return its result, or raise its error."""
 
 
 class Package:
-    """One package: its public names, and how a test with it waits and does two things at once."""
+    """One package: its public names, and methods to wait and to run functions concurrently."""
 
     name: str
     sockets: ModuleType
-    """The module of sockets that wait in the way of the package."""
+    """The socket module of the package."""
 
     def __init__(self) -> None:
         self.module = module = import_module(f"modwire_{self.name}")
@@ -57,11 +57,11 @@ class Package:
         self.connect: Callable[..., Any] = module.connect
 
     def start(self, run: Callable[[], object]) -> Task:
-        """Run a function beside the test."""
+        """Run a function concurrently with the test."""
         raise NotImplementedError
 
     def each(self, count: int, run: Callable[[int], object]) -> list[Any]:
-        """Run `run(0)`, `run(1)`, ... `run(count - 1)` at the same time; what they return."""
+        """Run `run(0)`, `run(1)`, ... `run(count - 1)` concurrently; return their results."""
         tasks = [self.start(lambda index=index: run(index)) for index in range(count)]  # type: ignore[misc]
         return [task.result() for task in tasks]
 
@@ -74,7 +74,7 @@ class Package:
         raise NotImplementedError
 
     def semaphore(self) -> Any:
-        """A semaphore at zero for calls of the package's clients to wait at."""
+        """Return a semaphore at zero, at which calls of the package's clients can wait."""
         raise NotImplementedError
 
     def line(self) -> AbstractContextManager[Line]:
@@ -82,7 +82,7 @@ class Package:
         raise NotImplementedError
 
     def resolver(self, found: list[Any]) -> AbstractContextManager[None]:
-        """Let each host name have the addresses `found`."""
+        """Let each host name resolve to the addresses `found`."""
         raise NotImplementedError
 
     def raw(self, address: tuple[str, int] | str, source: str = "", buffer: int = 0) -> RawClient:
@@ -101,13 +101,13 @@ class Package:
             yield made
 
     def gated_units(self) -> tuple[Units, Gate]:
-        """Unit 1 in memory, and unit 2, which blocks at a gate."""
+        """Return unit 1 in memory, and unit 2, which blocks at a gate, and that gate."""
         gate = Gate(self)
         return Units({1: memory_unit(), 2: Unit(holding_registers=gate, blocking=True)}), gate
 
 
 class Gate(server_peers.Gate):
-    """A gate that a unit waits at in a thread; the test waits in the way of the package."""
+    """A gate at which a unit waits in a thread; the test waits by the package's own method."""
 
     def __init__(self, package: Package) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Scripted far ends for tests of clients: a socket or a pseudo-terminal with a thread behind it.
 
-A script is a function of one `Peer`; an error that it raises fails the test. A peer answers only
-what its script says, so a test can have every fault.
+A script is a function of one `Peer`; if it raises an error, the test fails. A peer sends only what
+its script sends, so a test can simulate every fault.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from types import TracebackType
 
 from modwire.checksums import crc16
 
-PATIENCE = 20.0  # seconds; only a test that fails waits so long
+PATIENCE = 20.0  # seconds; only a failing test waits for all of it
 
 
 class Peer:
@@ -85,7 +85,7 @@ class PtyPeer(Peer):
             os.write(self.fd, piece)
 
     def wait_delivered(self) -> None:
-        """Wait until what was sent can be read at the near end, where nobody may be reading."""
+        """Wait until the sent bytes can be read at the near end, even if no program reads."""
         ready, _, _ = select.select([self._near], [], [], PATIENCE)
         assert ready, "the line does not deliver"
 
@@ -102,7 +102,7 @@ Script = Callable[[SocketPeer], None]
 
 
 class Background:
-    """A thread for the time of a `with` block, which raises the thread's error at its end."""
+    """A thread during a `with` block; the end of the block raises the thread's error."""
 
     def __init__(self, run: Callable[[], None]) -> None:
         self._run = run
@@ -137,7 +137,7 @@ class Background:
 
 @contextlib.contextmanager
 def tcp_server(*scripts: Script, host: str = "127.0.0.1", buffer: int = 0) -> Iterator[int]:
-    """The port of a server that plays one script per connection, one connection at a time.
+    """Yield the port of a server that runs one script per connection, one at a time.
 
     `buffer` is the size of its receive buffers in bytes, 0 for the system's choice.
     """
@@ -153,7 +153,7 @@ def tcp_server(*scripts: Script, host: str = "127.0.0.1", buffer: int = 0) -> It
 
 @contextlib.contextmanager
 def tcp_service(script: Script, buffer: int = 0) -> Iterator[int]:
-    """The port of a server that plays the script for each connection, one after the other."""
+    """Yield the port of a server that runs the script for each connection, one at a time."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         if buffer:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
@@ -199,7 +199,7 @@ def udp_server(script: Script, host: str = "127.0.0.1") -> Iterator[int]:
 
 @contextlib.contextmanager
 def serial_line(script: Callable[[PtyPeer], None]) -> Iterator[str]:
-    """The path of a serial port with the script at its other end."""
+    """Yield the path of a serial port with the script at its other end."""
     peer = PtyPeer()
     try:
         with Background(lambda: script(peer)):
@@ -210,16 +210,16 @@ def serial_line(script: Callable[[PtyPeer], None]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def refusing_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[int]:
-    """A port that is taken, so that nobody else takes it, and refuses what comes."""
+    """Yield a reserved port that refuses connections or datagrams."""
     with socket.socket(socket.AF_INET, kind) as taken:
         taken.bind(("127.0.0.1", 0))
         if kind == socket.SOCK_DGRAM:
-            taken.connect(taken.getsockname())  # it takes datagrams from itself only
+            taken.connect(taken.getsockname())  # it receives datagrams from itself only
         yield taken.getsockname()[1]
 
 
 def mbap(request: bytes, pdu: bytes, *, transaction: int | None = None) -> bytes:
-    """The TCP frame that answers the frame `request` with `pdu`."""
+    """Return the ADU of the response `pdu` to the ADU `request`."""
     head = request[:2] if transaction is None else transaction.to_bytes(2, "big")
     return head + b"\0\0" + (len(pdu) + 1).to_bytes(2, "big") + request[6:7] + pdu
 
@@ -230,7 +230,7 @@ def rtu(unit: int, pdu: bytes) -> bytes:
 
 
 def registers(*values: int, function_code: int = 3) -> bytes:
-    """The PDU that answers a read with these registers."""
+    """Return the PDU of a read response with these registers."""
     data = b"".join(value.to_bytes(2, "big") for value in values)
     return bytes((function_code, len(data))) + data
 

@@ -1,4 +1,4 @@
-"""Programs run as a user would run them: examples and the snippets of the README."""
+"""Running programs as a user would: examples and the snippets of the README."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-PATIENCE = 20.0  # seconds until a program that does not get there is an error
+PATIENCE = 20.0  # timeout in seconds
 
 
 def run(
@@ -19,7 +19,7 @@ def run(
 ) -> list[str]:
     """Return the lines that a Python process printed; output on its standard error fails the test.
 
-    Files that it leaves open at its end are reported there only if it is `strict`.
+    With `strict`, Python also reports files that are left open at the end there.
     """
     mode = ["-X", "dev"] if strict else []
     result = subprocess.run(
@@ -45,8 +45,8 @@ def changed(source: str, changes: dict[str, str], path: Path) -> Path:
 def free_port() -> int:
     """A TCP port of 127.0.0.1 for one program of this test; connections are refused until then.
 
-    On Linux the port stays taken for the rest of this process by a socket that does not listen:
-    servers may listen there all the same, as they set SO_REUSEADDR, and the system gives it to no
+    On Linux, a socket that does not listen reserves the port for the rest of this process: servers
+    can still listen there, because they set SO_REUSEADDR, and the system gives the port to no
     other test.
     """
     place = socket.socket()
@@ -62,7 +62,7 @@ def free_port() -> int:
 
 @contextmanager
 def started(script: Path) -> Iterator[subprocess.Popen[str]]:
-    """A program that goes on while the block runs; its output is a pipe."""
+    """Run a program during the block; its output is a pipe."""
     program = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
@@ -78,7 +78,7 @@ def started(script: Path) -> Iterator[subprocess.Popen[str]]:
 
 @contextmanager
 def serving(script: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """A program that listens at `port`, while the block runs; its output is a pipe."""
+    """Run a program that listens at `port` during the block; its output is a pipe."""
     with started(script) as server:
         give_up = monotonic() + PATIENCE
         while True:

@@ -23,7 +23,7 @@ from modwire import (
     Units,
 )
 
-PATIENCE = 20.0  # seconds; only a test that fails waits so long
+PATIENCE = 20.0  # seconds; only a failing test waits for all of it
 
 
 def memory_unit() -> Unit:
@@ -34,7 +34,7 @@ def memory_unit() -> Unit:
 
 
 class Gate(Block):
-    """Registers whose reading waits until `opened` is set; `entered` counts those that wait."""
+    """Registers with reads that wait until `opened` is set; `entered` counts waiting reads."""
 
     def __init__(self) -> None:
         self.opened = threading.Event()
@@ -70,7 +70,7 @@ READ_ANSWER = tcp("03020005")
 
 
 class RawClient:
-    """A plain socket that talks to a server, with a bound on every wait."""
+    """A plain socket that is connected to a server, with a timeout on every wait."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class RawClient:
         sockets: ModuleType = socket,
         buffer: int = 0,
     ) -> None:
-        """`sockets` is the module whose sockets it uses, `buffer` their size in bytes if not 0."""
+        """Connect with a socket of the module `sockets`; `buffer` is its size in bytes if not 0."""
         family = sockets.AF_UNIX if isinstance(address, str) else sockets.AF_INET
         if ":" in address[0]:
             family = sockets.AF_INET6
@@ -101,7 +101,7 @@ class RawClient:
         self.socket.sendall(data)
 
     def receive(self, size: int) -> bytes:
-        """Exactly `size` bytes, or fewer where the stream ends."""
+        """Return exactly `size` bytes, or fewer if the stream ends."""
         data = bytearray()
         while len(data) < size:
             piece = self.socket.recv(size - len(data))
@@ -117,7 +117,7 @@ class RawClient:
         assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
 
     def is_closed(self) -> bool:
-        """True once the server has closed the connection, False if it sends something instead."""
+        """Wait; return True if the server closes the connection, False if it sends something."""
         try:
             return bool(self.socket.recv(1) == b"")
         except ConnectionResetError:
@@ -147,10 +147,10 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 class Line:
-    """The far end of a serial line: a pseudo-terminal. `port` is what the server opens."""
+    """The far end of a serial line, a pseudo-terminal; the server opens `port`."""
 
     def __init__(self, wait: Callable[..., Any] = select.select) -> None:
-        """`wait` is the function by which it waits for bytes, with the arguments of `select`."""
+        """Open the line; `wait` waits for bytes and has the arguments of `select`."""
         self._wait = wait
         self.far, self._near = os.openpty()
         tty.setraw(self._near)
@@ -168,7 +168,7 @@ class Line:
         return data
 
     def ask_until_answered(self, request: bytes, answer: bytes) -> None:
-        """Repeat `request` until it is answered: opening a port drops the bytes before it."""
+        """Repeat `request` until it gets a response: opening a port drops earlier bytes."""
         end = time.monotonic() + PATIENCE
         while not self._wait([self.far], [], [], 0.2)[0]:
             assert time.monotonic() < end, "there is no answer"
@@ -176,7 +176,7 @@ class Line:
         assert self.receive(len(answer)) == answer
 
     def fill(self) -> None:
-        """Fill the line towards the far end, so that the near end can send nothing."""
+        """Fill the line to the far end, so that the near end can send nothing."""
         near = os.open(self.port, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
         try:
             wait_until(lambda: _is_full(near))
@@ -184,7 +184,7 @@ class Line:
             os.close(near)
 
     def drain(self) -> None:
-        """Read and forget what has come to the far end."""
+        """Read and discard the bytes at the far end."""
         while self._wait([self.far], [], [], 0.2)[0]:
             os.read(self.far, 1 << 16)
 
@@ -205,7 +205,7 @@ class Line:
 
 
 def _is_full(descriptor: int) -> bool:
-    """Write as much as there is room for; True if there was none."""
+    """Write as much as possible; return True if nothing could be written."""
     try:
         while os.write(descriptor, bytes(256)):
             pass

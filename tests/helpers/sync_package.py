@@ -1,4 +1,4 @@
-"""modwire_sync for tests: what happens at the same time runs in threads."""
+"""modwire_sync for tests: concurrent functions run in threads."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The three packages as the tests here use them: servers beside the test, clients that it calls.
+"""The three packages for the tests here: servers in the background, and blocking clients.
 
-A server of trio or gevent runs on a loop in a thread of its own. Clients of gevent run on the hub
-of the thread that calls them, those of trio on a loop in a thread, where their calls are waited
-for.
+A server of trio or gevent runs on a loop in its own thread. Clients of gevent run on the hub of the
+calling thread, clients of trio on a loop in a thread, and the caller waits for the result.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ import modwire_sync
 import modwire_trio
 from modwire import FRAMINGS, ClientOptions, Framing, Unit, Units
 
-# A pseudo-terminal knows nothing but 8 bits, and no parity.
+# A pseudo-terminal supports only 8 bits without parity.
 _LINE: dict[str, Any] = {"baudrate": 115200, "bytesize": 8, "parity": "N"}
-_PATIENCE = 20.0  # seconds until a loop that neither starts nor ends is an error
+_PATIENCE = 20.0  # timeout in seconds for the start and the end of a loop
 
 
 class Link(NamedTuple):
-    """A link such as "udp", "unix", "ascii" or "rtu+tcp", taken apart."""
+    """The parts of a link such as "udp", "unix", "ascii" or "rtu+tcp"."""
 
     framing: type[Framing]
     transport: str  # tcp, udp, unix or serial
@@ -43,7 +42,7 @@ class Link(NamedTuple):
 
 
 class Remote(NamedTuple):
-    """A device behind a client of the same package as the server that it becomes a unit of."""
+    """A device behind a client; both are of the same package as the server with this unit."""
 
     client: Any
     unit: Unit
@@ -68,7 +67,7 @@ class Adapter:
     def serving(
         self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote | Gate, ...] = ()
     ) -> AbstractContextManager[int | str]:
-        """A server, and the port that it serves; the clients of `remotes` are closed after it."""
+        """Yield a server and its port; the clients of `remotes` are closed after it."""
         raise NotImplementedError
 
     def client(
@@ -78,19 +77,19 @@ class Adapter:
         raise NotImplementedError
 
     def at_once(self, calls: list[Callable[[], Any]]) -> list[Any]:
-        """Make calls of one client at the same time, each by a caller of its own."""
+        """Make calls of one client concurrently, each in its own thread or task."""
         with ThreadPoolExecutor(len(calls)) as pool:
             return list(pool.map(lambda call: call(), calls, timeout=_PATIENCE))
 
     def remote(self, link: str, port: int | str, unit: int, options: ClientOptions) -> Remote:
-        """Return a unit that passes requests on to unit `unit` of the server at `port`."""
+        """Return a unit that forwards requests to unit `unit` of the server at `port`."""
         client = self._make_client(link, port, options)
         return Remote(client, self.package.RemoteUnit(client, unit))
 
     def gateway(
         self, link: str, port: int | str, units: Any, options: ClientOptions, **arguments: Any
     ) -> Gate:
-        """A gateway to what is on a link."""
+        """Return a gateway to the devices on a link."""
         client = self._make_client(link, port, options)
         return Gate(client, self.package.Gateway(client, units, **arguments))
 
@@ -214,7 +213,7 @@ class Trio(Adapter):
 
 
 class _TrioLoop:
-    """A loop of trio that runs in a thread as long as the context."""
+    """A loop of trio that runs in a thread during the block."""
 
     def __enter__(self) -> _TrioLoop:
         self._has_started = threading.Event()
@@ -238,7 +237,7 @@ class _TrioLoop:
             await self._end.wait()
 
     def run(self, function: Callable[[], Awaitable[Any]]) -> Any:
-        """Run `function` on the loop; return what it returns, or raise what it raises."""
+        """Run `function` on the loop; return its result, or raise its error."""
         return trio.from_thread.run(function, trio_token=self._token)
 
     def run_sync(self, function: Callable[[], Any]) -> Any:
@@ -246,7 +245,7 @@ class _TrioLoop:
 
     @contextmanager
     def serving(self, serve: Callable[..., Awaitable[None]]) -> Iterator[Any]:
-        """Run what takes a `task_status`: the address that it starts with."""
+        """Run a function with a `task_status`; yield the value that it passes to `started`."""
         scope = trio.CancelScope()
         is_over = threading.Event()
 
@@ -266,7 +265,7 @@ class _TrioLoop:
 
 
 class _Waiting:
-    """A client on a loop of trio, whose methods block until their result is there."""
+    """A client on a loop of trio; its methods block until they have a result."""
 
     def __init__(self, client: Any, loop: _TrioLoop) -> None:
         self._client = client
@@ -286,5 +285,5 @@ GEVENT = Gevent()
 TRIO = Trio()
 ADAPTERS: list[Adapter] = [SYNC, TRIO, GEVENT]
 
-# For tests in which the package that is tried has hardly a part: all of them would act as one.
+# For tests that do not depend on the package: the results would be the same for all.
 once = pytest.mark.parametrize("adapter", [SYNC], indirect=True, ids=repr)

@@ -1,6 +1,6 @@
 """Fixtures: the package under test, and peers that are Python packages.
 
-Where a peer is missing, the test is skipped.
+If a peer is missing, the test is skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def minimalmodbus(require_peer: RequirePeer) -> None:
 
 @pytest.fixture(scope="module")
 def bus() -> Iterator[Bus]:
-    """A line that one gateway after the other opens."""
+    """A line that the gateways open one after the other."""
     with new_bus() as made:
         yield made
 

@@ -1,4 +1,4 @@
-"""The units that our servers serve to the peers, and the links."""
+"""The units of our servers in the tests with peers, and the links."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LINKS = ["tcp", "udp", "unix", "rtu", "ascii", "rtu+tcp"]
 QUIET = 0.05  # seconds to wait for an answer that will not come
 PATIENCE = 20.0  # seconds that a busy machine may take
-# Our own servers answer at once, and nothing late comes from them.
+# Our own servers respond at once, and never send late responses.
 OPTIONS = ClientOptions(response_timeout=PATIENCE, late_reply_window=0.05, turnaround=0.05)
 
 EXCEPTION_CODES = [1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
@@ -85,7 +85,7 @@ def device() -> Unit:
 
 
 def devices() -> Units:
-    """The unit under test as 1, a plain one as 2, and those that refuse everything."""
+    """Return the unit under test as 1, a plain one as 2, and units that refuse everything."""
     units: dict[int, Unit] = {1: device(), 2: reference_unit()}
     units |= {refusing_id(code): RefusingUnit(code) for code in EXCEPTION_CODES}
     return Units(units)
@@ -95,7 +95,7 @@ def devices() -> Units:
 def serving(
     adapter: Adapter, units: Units, link: str, *, remotes: tuple[Remote | Gate, ...] = ()
 ) -> Iterator[int | str]:
-    """A server of `adapter` on a link such as "udp" or "rtu+tcp": the port that peers open."""
+    """Yield the port of a server of `adapter` on a link such as "udp" or "rtu+tcp"."""
     transport = Link.named(link).transport
     with ExitStack() as stack:
         if transport == "serial":

@@ -10,7 +10,7 @@ _REFERENCE = re.compile(r"^\[(\d+)\]: \t(\S+)", re.MULTILINE)
 
 
 class Mbpoll:
-    """How to run mbpoll on one link, "tcp" or "rtu"; `port` is a number, or a device."""
+    """Runs mbpoll on one link, "tcp" or "rtu"; `port` is a number, or a device."""
 
     def __init__(self, mode: str, port: str | int) -> None:
         self.mode = mode

@@ -1,4 +1,4 @@
-"""The peers: whether they are installed, and the server of pymodbus."""
+"""The installed peers, and the server of pymodbus."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _is_installed(name: str, wanted: str) -> bool:
         return False
 
 
-# Test modules import the peers behind these, so that they can be collected, and skipped, without.
+# Test modules check these before they import a peer, so that tests without it are skipped.
 HAS_PYMODBUS = _is_installed("pymodbus", "3.16.")
 HAS_MINIMALMODBUS = _is_installed("minimalmodbus", "2.")
 
 
 class PymodbusServer:
-    """`pymodbus_process.py`, running; `port` is what it serves: a number, or a device."""
+    """A running `pymodbus_process.py`; `port` is a number, or a device."""
 
     def __init__(self, transport: str, framer: str, device: str = "-") -> None:
         script = Path(__file__).with_name("pymodbus_process.py")
@@ -46,7 +46,7 @@ class PymodbusServer:
             raise
 
     def close(self) -> None:
-        """End the process: it does by itself when its input ends; if not, it is killed."""
+        """End the process: the end of its input ends it, otherwise it is killed."""
         try:
             self._process.communicate(timeout=_PATIENCE)
         except subprocess.TimeoutExpired:

@@ -10,11 +10,11 @@ from contextlib import suppress
 from types import TracebackType
 
 _CHUNK = 4096
-_PATIENCE = 20.0  # seconds until a pump that does not end is an error
+_PATIENCE = 20.0  # timeout in seconds for the end of the pump
 
 
 class PtyPair:
-    """Two devices, `left` and `right`: what is written to one can be read from the other.
+    """Two devices, `left` and `right`: bytes written to one can be read from the other.
 
     Bytes that no program reads are lost when the buffer of the terminal is full, as on a real
     line. The devices stay until `close`, however often programs open and close them.
@@ -24,7 +24,7 @@ class PtyPair:
         self._left, self._left_device = os.openpty()
         self._right, self._right_device = os.openpty()
         for device in (self._left_device, self._right_device):
-            # A fresh terminal echoes and waits for the end of a line until a program changes it.
+            # A new terminal echoes and waits for the end of a line until a program changes it.
             tty.setraw(device)
         self.left = os.ttyname(self._left_device)
         self.right = os.ttyname(self._right_device)

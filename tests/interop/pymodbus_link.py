@@ -23,7 +23,7 @@ QUIET = 0.1  # seconds to wait for an answer that will not come
 
 
 class Link:
-    """A link to one of our servers: its name, the units behind it, clients for it."""
+    """A link to one of our servers: its name, its units, and clients for it."""
 
     def __init__(self, name: str, units: Units, port: str | int) -> None:
         self.name = name
@@ -34,7 +34,7 @@ class Link:
         self._port = port
 
     def client(self, timeout: float = LONG) -> ModbusBaseSyncClient:
-        """A client that does not try again, and whose packets end up in `received`."""
+        """Return a client that does not retry; its packets are collected in `received`."""
         framing, _, transport = self.name.rpartition("+")
         if self.name in ("rtu", "ascii"):
             return ModbusSerialClient(
@@ -62,7 +62,7 @@ class Link:
 
 
 def good(response: ModbusPDU) -> ModbusPDU:
-    """`response`, if it is no exception."""
+    """Return `response`; fails if it is an exception."""
     assert not response.isError(), response
     return response
 

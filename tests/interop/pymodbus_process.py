@@ -1,8 +1,8 @@
-"""A server of pymodbus 3.16 in a process of its own; `test_pymodbus_server.py` starts it.
+"""A server of pymodbus 3.16 in its own process; `test_pymodbus_server.py` starts it.
 
-Its diagnostic counters, identity and ASCII delimiter are global to a process, so each server gets
-one. Arguments: tcp, udp or serial; socket, rtu or ascii; the port of serial. It prints the port
-it serves once it does, and ends when its standard input does.
+Its diagnostic counters, identity and ASCII delimiter are global to a process, so each server has
+its own process. Arguments: tcp, udp or serial; socket, rtu or ascii; the port of serial. It prints
+its port when it listens, and ends when its standard input ends.
 """
 
 from __future__ import annotations

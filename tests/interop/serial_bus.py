@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 
 
-TIMEOUT = 0.4  # seconds that a device on the line has
+TIMEOUT = 0.4  # timeout in seconds for a device on the line
 
 
 ODD_CODE = 0x42  # an exception code that no document has
 
 
-# A pseudo-terminal knows nothing but 8 bits, and no parity.
+# A pseudo-terminal supports only 8 bits without parity.
 LINE: dict[str, Any] = {"baudrate": 115200, "bytesize": 8, "parity": "N"}
 
 
@@ -61,7 +61,7 @@ class Device(Unit):
 
 
 class PeakRequest(RawRequest):
-    """A function that only the device knows."""
+    """A function that only the device supports."""
 
     function_code = 100
 
@@ -99,7 +99,7 @@ def new_bus() -> Iterator[Bus]:
 def gate(
     adapter: Adapter, bus: Bus, link: str = "tcp", timeout: float = PATIENCE / 2, **arguments: Any
 ) -> Iterator[int | str]:
-    """A server of `adapter` on a link, whose units 1, 2 and 3 are the devices."""
+    """Yield the port of a gateway of `adapter` on a link; its units 1, 2 and 3 are the devices."""
     options = OPTIONS.replace(response_timeout=timeout)
     behind = adapter.gateway("rtu", bus.port, {1: 17, 2: 18, 3: 19}, options, **arguments)
     with serving(adapter, behind.units, link, remotes=(behind,)) as port:

@@ -1,4 +1,4 @@
-"""The clients of all our packages at the servers of all, on every kind of link."""
+"""The clients of all our packages with the servers of all, on every kind of link."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SLOW = 20  # the id of the unit that blocks
 
 
 class SlowUnit(Unit):
-    """Answers when the test lets it, so that others can be answered before."""
+    """Responds when the test lets it, so that other units can respond before."""
 
     def __init__(self) -> None:
         super().__init__(holding_registers=SequentialBlock(0, [0x51, 0x52]), blocking=True)
@@ -77,7 +77,7 @@ def client(request: pytest.FixtureRequest, served: Served) -> Iterator[Client]:
 
 
 def test_bits(client: Client, served: Served) -> None:
-    """Functions 1, 2, 5 and 15, up to the most that one request takes."""
+    """Functions 1, 2, 5 and 15, up to the limits of one request."""
     coils = served.units[1].coils
     coils[600:620] = [index % 3 == 0 for index in range(600, 620)]
     assert client.read_coils(600, 19) == [index % 3 == 0 for index in range(600, 619)]
@@ -91,7 +91,7 @@ def test_bits(client: Client, served: Served) -> None:
 
 
 def test_registers(client: Client, served: Served) -> None:
-    """Functions 3, 4, 6 and 16, up to the most that one request takes."""
+    """Functions 3, 4, 6 and 16, up to the limits of one request."""
     registers = served.units[1].holding_registers
     assert client.read_holding_registers(1000, 125) == list(range(1000, 1125))
     assert client.read_input_registers(1000, 125) == list(range(0x1000 + 1000, 0x1000 + 1125))
@@ -137,7 +137,7 @@ def test_diagnostics(client: Client) -> None:
 
 
 def test_identity(client: Client) -> None:
-    """Functions 17 and 43/14, the latter in several answers."""
+    """Functions 17 and 43/14; 43/14 needs several responses."""
     answer = client.report_server_id()
     assert (answer.server_id, answer.run_indicator) == (b"\x2a", True)
     assert answer.additional_data == b"Seven"
@@ -173,7 +173,7 @@ def test_many_callers_of_one_client(served: Served, asker: Adapter) -> None:
 
 
 def test_silence(served: Served, adapter: Adapter) -> None:
-    """For a unit that is not there, and in listen-only mode until communications are restarted."""
+    """A missing unit is silent, and so is a unit in listen-only mode until it is restarted."""
     with adapter.client(served.link, served.port, OPTIONS) as client:
         with pytest.raises(ResponseTimeoutError):
             client.read_coils(0, unit=9, timeout=QUIET)
@@ -184,7 +184,7 @@ def test_silence(served: Served, adapter: Adapter) -> None:
 
 
 def test_requests_of_unknown_length(served: Served, adapter: Adapter) -> None:
-    """On RTU they end with silence, for which servers on TCP wait half a second."""
+    """With RTU a silence ends them; servers on TCP wait half a second for it."""
     with adapter.client(served.link, served.port, OPTIONS) as client:
         assert client.return_query_data([0xA537, 1, 2]) == [0xA537, 1, 2]
         with pytest.raises(IllegalFunctionError):
@@ -199,14 +199,14 @@ def test_broadcast(client: Client, served: Served) -> None:
     for unit in (1, 2):
         served.units[unit].holding_registers[500] = 0
     client.write_register(500, 4711, unit=0)
-    # As one of the units blocks, the broadcast is executed beside the line.
+    # One unit blocks, so the broadcast is executed in the background.
     give_up = monotonic() + PATIENCE
     while [client.read_holding_registers(500, unit=unit) for unit in (1, 2)] != [[4711]] * 2:
         assert monotonic() < give_up, "it did not reach both units"
 
 
 def test_unit_that_blocks(client: Client, served: Served) -> None:
-    """It may take its time, and delays no other connection; a serial line has only one."""
+    """It may be slow, and delays no other connection; a serial line has only one."""
     slow = served.units[SLOW]
     assert isinstance(slow, SlowUnit)
     slow.has_begun.clear()

@@ -1,4 +1,4 @@
-"""Gateways whose lines come and go, and serial lines in front of devices on TCP."""
+"""Gateways with lines that are lost and come back, and serial lines to devices on TCP."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .serial_bus import LINE, ODD_CODE, Bus, Device, gate
 
 
 def test_a_line_that_was_lost_serves_again(adapter: Adapter) -> None:
-    """0A while the device is not there; when it is back, so is the way to it."""
+    """Clients get 0A while the device is missing; when it is back, it responds again."""
     device = Device(0)
     with ExitStack() as stack:
         with serving(SYNC, Units({17: device}), "tcp") as number:
@@ -61,7 +61,7 @@ def test_a_line_that_was_lost_serves_again(adapter: Adapter) -> None:
 
 
 def test_a_cable_that_is_pulled_and_back(adapter: Adapter, tmp_path: Path) -> None:
-    """0A while it is out; when the port is there again, so are the devices."""
+    """Clients get 0A while it is out; when the port is back, the devices respond again."""
     port = tmp_path / "tty"
     units = Units({17: Device(0)})
     with ExitStack() as stack:
@@ -114,7 +114,7 @@ def test_several_lines_and_own_units_behind_one_server(adapter: Adapter, bus: Bu
 
 @pytest.fixture(scope="module")
 def forwarder(adapter: Adapter) -> Iterator[str]:
-    """The far end of a line on which the units 1 and 2 are those of a server on TCP."""
+    """Yield the far end of a line; its units 1 and 2 are units of a server on TCP."""
     units = Units({1: Device(0), 2: Device(1000)})
     with serving(SYNC, units, "tcp") as number:
         behind = adapter.gateway("tcp", number, [1, 2], OPTIONS)
@@ -139,7 +139,7 @@ def test_pymodbus_on_a_line_in_front_of_tcp(forwarder: str) -> None:
 
 
 def test_a_line_in_front_of_tcp_is_one_of_several_devices(forwarder: str) -> None:
-    """It is silent for others, passes exceptions back, and a broadcast on."""
+    """It is silent for other units, returns exceptions, and forwards broadcasts."""
     with SerialClient(forwarder, options=OPTIONS, **LINE) as client:
         with pytest.raises(ResponseTimeoutError):
             client.read_holding_registers(0, unit=9, timeout=QUIET)
@@ -149,7 +149,7 @@ def test_a_line_in_front_of_tcp_is_one_of_several_devices(forwarder: str) -> Non
             client.write_coil(0, True)
         assert caught.value.code == ODD_CODE
         client.write_register(7, 4711, unit=0)
-        # To a server on TCP unit 0 is a unit that it has not, so nothing was written.
+        # On TCP, unit 0 is not a broadcast but a missing unit, so nothing was written.
         assert client.read_holding_registers(7) == [7]
 
 

@@ -1,4 +1,4 @@
-"""Gateways: a server of one package whose units are devices of another, asked by a third."""
+"""Gateways: the server of one package, devices of another, and the client of a third."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from modwire import (
 from .adapters import ADAPTERS, Adapter, once
 from .devices import LINKS, OPTIONS, PATIENCE, QUIET, devices, refusing_id, serving
 
-# The gateway's own timeout for a device ends before that of its client.
+# The gateway's timeout for a device ends before the timeout of its client.
 BEHIND = OPTIONS.replace(response_timeout=PATIENCE / 2)
 
 
@@ -31,7 +31,7 @@ class Device:
 
     @contextmanager
     def behind(self, between: Adapter, link: str) -> Iterator[int | str]:
-        """A server of `between` on `link`: the units 11, 12 and 114 are 1, 2 and 104 here."""
+        """Yield the port of a gateway on `link`: its units 11, 12 and 114 are 1, 2 and 104 here."""
         remote = between.remote(self.link, self.port, 1, BEHIND)
         units = {11: remote.unit}
         for unit in (2, refusing_id(4)):
@@ -55,7 +55,7 @@ def between(request: pytest.FixtureRequest) -> Adapter:
 
 
 def test_gateway(device: Device, adapter: Adapter, between: Adapter) -> None:
-    """Requests, answers and exceptions go through it as they are."""
+    """Requests, responses and exceptions go through it unchanged."""
     asker = next(each for each in ADAPTERS if each not in (adapter, between))
     registers = device.units[1].holding_registers
     with (
@@ -93,7 +93,7 @@ def test_gateway_on_another_link(device: Device, between: Adapter, link: str) ->
 
 @once
 def test_broadcast_through_a_gateway(device: Device, between: Adapter) -> None:
-    """It reaches the devices behind, one after the other, and is not answered."""
+    """It reaches the devices behind it, one after the other, and gets no response."""
     for unit in (1, 2):
         device.units[unit].holding_registers[510] = 0
     with (
@@ -108,7 +108,7 @@ def test_broadcast_through_a_gateway(device: Device, between: Adapter) -> None:
 
 @once
 def test_gateway_to_a_device_that_is_not_there(device: Device, between: Adapter) -> None:
-    """0B where the device does not answer, 0A where there is no way to it."""
+    """Clients get 0B if the device does not respond, and 0A if its link cannot be opened."""
     hasty = OPTIONS.replace(response_timeout=QUIET)
     silent = between.remote(device.link, device.port, 9, hasty)
     lost = between.remote("unix", "/nowhere/modbus", 1, hasty)

@@ -1,6 +1,6 @@
-"""A thousand connections at once: every answer is right, and no round leaves anything behind.
+"""A thousand connections at once: every response is right, and no round leaves resources.
 
-MODWIRE_FULL=1 lets each connection ask a hundred times in each of ten rounds.
+With MODWIRE_FULL=1, each connection sends a hundred requests in each of ten rounds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FULL = os.environ.get("MODWIRE_FULL", "") not in ("", "0")
 REQUESTS = 100 if FULL else 10  # on each
 ROUNDS = 10 if FULL else 3
 PATIENCE = 30.0  # seconds
-MOST_GROWTH = 2 << 20  # bytes; a thousand connections that are kept take more in one round
+MOST_GROWTH = 2 << 20  # bytes; a leak of a thousand connections needs more in one round
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs epoll and /proc/self")
 
@@ -46,7 +46,7 @@ def descriptors() -> int:
 
 
 def memory() -> int:
-    """The bytes of this process that are in memory."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
 
@@ -63,7 +63,7 @@ def crowd(port: int | str, requests: int, before: int) -> None:
     end = monotonic() + PATIENCE
     while descriptors() > before:
         assert monotonic() < end, f"{descriptors() - before} descriptors are left open"
-        sleep(0.01)  # from outside, there is no other way to know
+        sleep(0.01)  # no event shows this from outside
 
 
 @pytest.mark.timeout(180)
@@ -71,7 +71,7 @@ def crowd(port: int | str, requests: int, before: int) -> None:
 def test_1000_connections_are_answered_and_leave_nothing(adapter: Adapter) -> None:
     units = Units.single(Unit(holding_registers=SequentialBlock(0, range(100))))
     with adapter.serving(units, "tcp") as port:
-        crowd(port, 1, descriptors() + 1)  # the first round opens what stays open
+        crowd(port, 1, descriptors() + 1)  # the first round opens descriptors that stay open
         before = descriptors()
         crowd(port, REQUESTS, before)
         used = memory()

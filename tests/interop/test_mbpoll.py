@@ -17,7 +17,7 @@ from .mbpoll import Mbpoll
 if TYPE_CHECKING:
     from ..conftest import RequirePeer
 
-# What libmodbus calls the exceptions; 9 is not in use.
+# The names of the exceptions in libmodbus; 9 is not in use.
 _NAMES = {
     1: "Illegal function",
     2: "Illegal data address",
@@ -158,7 +158,7 @@ def test_refused_write_changes_nothing(mbpoll: Polled) -> None:
 
 @once
 def test_missing_unit(mbpoll: Polled) -> None:
-    """A device that is not there must stay silent, or it would talk over the one that is."""
+    """A server must be silent for a missing unit: another device may respond."""
     done = mbpoll.run("-t", "4", "-o", "0.2", unit=9)
     assert done.returncode == 1
     assert "failed: Connection timed out" in done.stderr

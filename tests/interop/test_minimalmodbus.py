@@ -35,12 +35,12 @@ QUIET = 0.2  # seconds to wait for an answer that will not come
 
 
 class Port(serial.Serial):
-    """Gives minimalmodbus an exception response at once, though it reads a longer response.
+    """Returns a short exception response at once, although minimalmodbus reads more bytes.
 
-    Without this, every exception would take all of the timeout.
+    Without this, every exception would take the whole timeout.
     """
 
-    ends_with = b""  # of ASCII; of RTU an exception has 5 bytes
+    ends_with = b""  # for ASCII; an exception on RTU has 5 bytes
 
     def read(self, size: int = 1) -> bytes:
         data = b""
@@ -101,7 +101,7 @@ def test_bits(instrument: Instrument, units: Units) -> None:
 
 @once
 def test_write_of_many_bits_limit(instrument: Instrument, units: Units) -> None:
-    """Function 15 takes 1968 coils; minimalmodbus then calls the good answer an error."""
+    """Function 15 allows 1968 coils; minimalmodbus reports the good response as an error."""
     values = [int(index % 7 == 0) for index in range(1968)]
     with pytest.raises(ValueError, match="number of registers is too large: 1968"):
         instrument.write_bits(30, values)
@@ -147,7 +147,7 @@ def test_values_in_several_registers(instrument: Instrument, units: Units) -> No
 def test_broadcast_is_done_and_not_answered(
     instrument: Instrument, units: Units, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Seconds that it gives slower devices than ours, four times here.
+    # Its pause in seconds is for slower devices than ours; this test would wait four times.
     monkeypatch.setattr("minimalmodbus._BROADCAST_DELAY", 0.05)
     instrument.address = 0
     instrument.write_register(240, 4711, functioncode=6)
@@ -155,7 +155,7 @@ def test_broadcast_is_done_and_not_answered(
     instrument.write_registers(241, [1, 2])
     instrument.write_bits(241, [1, 0, 1])
     instrument.address = 1
-    # The broadcasts are done once something that came later is answered.
+    # The broadcasts are done when a later request has its response.
     assert instrument.read_register(240) == 4711
     for unit in (units[1], units[2]):
         assert unit.holding_registers.read(240, 3) == (4711, 1, 2)
@@ -184,7 +184,7 @@ def test_illegal_data_address(instrument: Instrument, function: str) -> None:
 def test_every_exception(instrument: Instrument, code: int) -> None:
     instrument.address = refusing_id(code)
     if code == 5:
-        # It takes "acknowledge" for no error, and then cannot make sense of the answer.
+        # It does not treat "acknowledge" as an error, and then cannot decode the response.
         with pytest.raises(InvalidResponseError, match="131 instead of 3"):
             instrument.read_register(0)
         return
@@ -204,7 +204,7 @@ def test_refused_write_changes_nothing(instrument: Instrument, units: Units) -> 
 
 @once
 def test_missing_unit(instrument: Instrument) -> None:
-    """A device that is not there must stay silent, or it would talk over the one that is."""
+    """A server must be silent for a missing unit: another device may respond."""
     instrument.serial.timeout = QUIET
     instrument.address = 9
     with pytest.raises(NoResponseError):

@@ -1,7 +1,7 @@
-"""The clients of pymodbus 3.16 read and write our servers, on every link that both know.
+"""The clients of pymodbus 3.16 read and write our servers, on every link of both.
 
-Where pymodbus cannot read what the specification asks a server to send, the test is named
-`..._limit`, its docstring says what, and it asserts that we sent the right bytes.
+If pymodbus cannot read a response that the specification requires, the name of the test is
+`..._limit`, its docstring describes the fault, and it checks the bytes that we sent.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def test_read_write_registers(client: ModbusBaseSyncClient) -> None:
 
 def test_broadcast_is_done_and_not_answered(client: ModbusBaseSyncClient, link: Link) -> None:
     if link.name in ("tcp", "udp"):
-        # There is no broadcast, and unit 0 is not served, so there is no answer.
+        # There is no broadcast here, and unit 0 is not served, so there is no response.
         client.close()
         with link.client(QUIET) as hasty, pytest.raises((ModbusException, TimeoutError)):
             hasty.write_register(500, 4711, device_id=0)
@@ -105,7 +105,7 @@ def test_broadcast_is_done_and_not_answered(client: ModbusBaseSyncClient, link: 
         return
     client.write_register(500, 4711, device_id=0, no_response_expected=True)
     client.write_coils(500, [True, False, True], device_id=0, no_response_expected=True)
-    # The broadcasts are done once something that came later is answered.
+    # The broadcasts are done when a later request has its response.
     assert good(client.read_holding_registers(500)).registers == [4711]
     for unit in (link.units[1], link.units[2]):
         assert unit.holding_registers.read(500, 1) == (4711,)
@@ -125,7 +125,7 @@ def test_query_data(client: ModbusBaseSyncClient) -> None:
 
 @once
 def test_query_data_of_many_words_limit(client: ModbusBaseSyncClient, link: Link) -> None:
-    """pymodbus takes every RTU frame of function 8 for 8 bytes long."""
+    """pymodbus assumes 8 bytes for every RTU frame of function 8."""
     if not link.is_rtu:
         assert good(client.diag_query_data(b"a line test.")).message == b"a line test."
         return
@@ -135,7 +135,7 @@ def test_query_data_of_many_words_limit(client: ModbusBaseSyncClient, link: Link
 
 
 def test_counters(client: ModbusBaseSyncClient, link: Link) -> None:
-    """All of them count from when they were cleared, the message that asks included."""
+    """All count from the time of the last clear; the current request is included."""
     broadcasts = 0
     assert good(client.diag_clear_counters()).message == 0
     assert good(client.diag_read_diagnostic_register()).message == 0  # cleared too
@@ -168,7 +168,7 @@ def test_counters(client: ModbusBaseSyncClient, link: Link) -> None:
 
 
 def test_iop_overrun_count_is_refused(client: ModbusBaseSyncClient) -> None:
-    """Sub-function 19 is reserved (section 6.8.1), and of one old controller only."""
+    """Sub-function 19 is reserved (section 6.8.1); only one old controller has it."""
     assert client.diag_read_iop_overrun_count().exception_code == 1
 
 
@@ -209,7 +209,7 @@ def test_comm_event_counter_and_log(client: ModbusBaseSyncClient, link: Link) ->
 
 @once
 def test_listen_only_mode(link: Link) -> None:
-    """Silent for everything until communications are restarted, and silent for that as well."""
+    """The unit is silent until communications are restarted, and silent for the restart too."""
     with link.client(QUIET) as hasty:
         assert hasty.diag_force_listen_only() is None
         for ask in (
@@ -219,7 +219,7 @@ def test_listen_only_mode(link: Link) -> None:
             with pytest.raises((ModbusException, TimeoutError)):
                 ask()
     give_up = monotonic() + LONG
-    while link.unit.listen_only:  # the restart came on a connection that is closed by now
+    while link.unit.listen_only:  # the connection of the restart is already closed
         assert monotonic() < give_up
         sleep(0.001)
     with link.client() as client:
@@ -232,7 +232,7 @@ def test_ascii_input_delimiter(client: ModbusBaseSyncClient, link: Link) -> None
     own = ModbusControlBlock()
 
     def change(sending: bool, data: bytes) -> bytes:
-        # pymodbus leaves it to its user to follow suit, once the request is made.
+        # After the request, the user of pymodbus must change the delimiter too.
         if sending:
             own.Delimiter = delimiter
         return data
@@ -250,7 +250,7 @@ def test_ascii_input_delimiter(client: ModbusBaseSyncClient, link: Link) -> None
 
 @pytest.mark.parametrize("running", [True, False])
 def test_report_server_id(client: ModbusBaseSyncClient, link: Link, running: bool) -> None:
-    """pymodbus takes all but the last byte for the id, and the last one for the run indicator."""
+    """pymodbus uses the last byte as the run indicator, and all others as the id."""
     link.unit.run_indicator = running
     link.unit.additional_id_data = b""
     response = good(client.report_device_id())
@@ -290,7 +290,7 @@ def test_files(client: ModbusBaseSyncClient, link: Link) -> None:
 
 @once
 def test_fifo_queue_limit(client: ModbusBaseSyncClient, link: Link) -> None:
-    """pymodbus takes an RTU frame with a queue for two bytes shorter than it is."""
+    """pymodbus assumes an RTU frame with a queue to be two bytes shorter than it is."""
     if not link.is_rtu:
         assert good(client.read_fifo_queue(address=0x04DE)).values == [440, 4740]
         return
@@ -322,15 +322,15 @@ def test_one_object_of_the_identification(client: ModbusBaseSyncClient) -> None:
 def refused_but_right(
     link: Link, ask: Callable[[ModbusBaseSyncClient], object], pdu: bytes
 ) -> None:
-    """Our answer, of which pymodbus can make nothing, was `pdu` in an RTU frame for unit 1."""
+    """Check that pymodbus cannot decode our response, `pdu` in an RTU frame of unit 1."""
     body = b"\x01" + pdu
     adu = body + crc16(body).to_bytes(2, "little")
     longest = b""
-    for timeout in (0.2, 1.0, 5.0, LONG):  # pymodbus waits all of it, so begin with a short one
+    for timeout in (0.2, 1.0, 5.0, LONG):  # pymodbus waits for all of it, so begin with a short one
         link.received.clear()
         with link.client(timeout) as hasty, pytest.raises((ModbusException, TimeoutError)):
             ask(hasty)
-        # pymodbus gets a part of the frame at a time, and traces all that it has so far.
+        # pymodbus receives the frame in parts, and traces all bytes so far.
         longest = max(link.received, key=len, default=b"")
         if len(longest) >= len(adu):
             break

@@ -1,4 +1,4 @@
-"""The clients of pymodbus get every exception that our servers answer with."""
+"""The clients of pymodbus get every exception that our servers send."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_every_exception(client: ModbusBaseSyncClient) -> None:
 
 
 def test_illegal_data_value(client: ModbusBaseSyncClient) -> None:
-    """Requests that pymodbus does not let its users send, and is made to send here."""
+    """Requests that pymodbus refuses to send; this test makes it send them."""
 
     class TooMany(ReadHoldingRegistersRequest):
         MAX_COUNT = 126
@@ -139,6 +139,6 @@ def test_unknown_function(client: ModbusBaseSyncClient) -> None:
 
 @once
 def test_missing_unit(link: Link) -> None:
-    """A device that is not there must stay silent, or it would talk over the one that is."""
+    """A server must be silent for a missing unit: another device may respond."""
     with link.client(QUIET) as hasty, pytest.raises((ModbusException, TimeoutError)):
         hasty.read_coils(0, device_id=9)

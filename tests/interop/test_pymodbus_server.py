@@ -1,7 +1,7 @@
-"""Our clients read and write a server of pymodbus 3.16, on every link that both know.
+"""Our clients read and write a server of pymodbus 3.16, on every link of both.
 
-Where pymodbus answers something else than the specification says, the test is named `..._limit`
-and its docstring says what; what is asserted is what our client owes its user then.
+If a response of pymodbus breaks the specification, the name of the test is `..._limit`, its
+docstring describes the fault, and it checks the result of our client in that case.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LINKS = ["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp"]
 LONG = 20.0  # seconds that a busy machine may take to answer
-SHORT = 0.2  # seconds to wait for an answer that our client does not take
+SHORT = 0.2  # seconds to wait for a response that our client does not accept
 QUIET = 0.1  # seconds to wait for an answer that will not come
 
 Make = Callable[[ClientOptions], "AbstractContextManager[Client]"]
@@ -40,7 +40,7 @@ Make = Callable[[ClientOptions], "AbstractContextManager[Client]"]
 
 @pytest.fixture(scope="module", params=LINKS)
 def server(request: pytest.FixtureRequest, pymodbus: None) -> Iterator[tuple[str, int | str]]:
-    """The name of a link to a running server, and its port; one for the clients of all packages."""
+    """The name of a link to a running server, and its port; shared by clients of all packages."""
     name: str = request.param
     framing, transport = Link.named(name)
     port: int | str
@@ -73,7 +73,7 @@ def client(link: tuple[str, Make]) -> Iterator[Client]:
 
 @pytest.fixture
 def retrying(link: tuple[str, Make]) -> Iterator[Client]:
-    """A client that sends a read again, as pymodbus may drop what follows a frame it rejects."""
+    """A client that retries reads, because pymodbus may drop bytes after a rejected frame."""
     _, make = link
     options = ClientOptions(
         response_timeout=1.0, retries=19, late_reply_window=0.05, tolerance=0.05
@@ -95,7 +95,7 @@ def test_bits(client: Client) -> None:
     values = [index % 7 == 0 for index in range(1968)]
     client.write_coils(16, values)
     assert client.read_coils(16, 1968) == values
-    client.write_coils(16, [index % 3 == 0 for index in range(16, 1984)])  # as it was
+    client.write_coils(16, [index % 3 == 0 for index in range(16, 1984)])  # restores the values
 
 
 def test_registers(client: Client) -> None:
@@ -122,10 +122,10 @@ def test_read_write_registers(client: Client) -> None:
 
 
 def test_broadcast_reaches_all_units(link: tuple[str, Make], retrying: Client) -> None:
-    """On a busy machine pymodbus reads the next request together with it, and drops that one."""
+    """On a busy machine pymodbus reads the next request together with it, and drops the next."""
     name, _ = link
     if name in ("tcp", "udp"):
-        # Unit 0 is the server itself there, which answers; pymodbus takes it for a broadcast.
+        # There unit 0 is the server itself and must respond; pymodbus treats it as a broadcast.
         with pytest.raises(ResponseTimeoutError):
             retrying.write_register(500, 4711, unit=0, timeout=QUIET)
     else:
@@ -147,7 +147,7 @@ def test_query_data(client: Client) -> None:
 
 @once
 def test_query_data_of_many_words_limit(link: tuple[str, Make], retrying: Client) -> None:
-    """pymodbus takes every RTU frame of function 8 for 8 bytes long, and drops a longer one."""
+    """pymodbus assumes 8 bytes for every RTU frame of function 8, and drops longer ones."""
     name, _ = link
     if name.startswith("rtu"):
         request = RawRequest(8, bytes.fromhex("0000 0001 0002 0003"))
@@ -168,13 +168,13 @@ def test_diagnostic_register(client: Client) -> None:
 
 
 def test_ascii_input_delimiter(client: Client) -> None:
-    """A device obeys on any link, also where no frame ends with a delimiter."""
+    """A device accepts it on any link, also if frames do not end with a delimiter."""
     client.change_ascii_input_delimiter("\n")
     assert client.read_holding_registers(11) == [11]
 
 
 def test_ascii_input_delimiter_is_changed(adapter: Adapter, pymodbus: None) -> None:
-    """The answer to this request comes with the new delimiter already."""
+    """The response to this request already ends with the new delimiter."""
     with (
         PymodbusServer("tcp", "ascii") as server,
         adapter.client(
@@ -218,7 +218,7 @@ def test_comm_event_counter_and_log(client: Client) -> None:
 
 @once
 def test_listen_only_mode_limit(link: tuple[str, Make], client: Client) -> None:
-    """pymodbus answers this one, which the specification forbids, and goes on answering."""
+    """pymodbus responds to it, which the specification forbids, and to later requests."""
     client.force_listen_only_mode()
     assert client.read_holding_registers(11, 3) == [11, 12, 13]
     assert client.read_holding_registers(11, 3) == [11, 12, 13]
@@ -244,7 +244,7 @@ def test_read_file_record(client: Client) -> None:
 
 @once
 def test_read_file_record_of_another_length_limit(client: Client) -> None:
-    """pymodbus answers ten registers whatever was asked: no user must get them for four."""
+    """pymodbus always returns ten registers; a user who reads four must not get them."""
     with pytest.raises(InvalidResponseError, match="asked for"):
         client.read_file_record(4, 1, 4, timeout=1.0)
     assert client.read_holding_registers(11) == [11]
@@ -270,7 +270,7 @@ def test_read_device_identification(client: Client) -> None:
 
 @once
 def test_canopen_general_reference_limit(link: tuple[str, Make], retrying: Client) -> None:
-    """pymodbus does not know it: it answers 01, and nothing on RTU, as the length is unknown."""
+    """pymodbus does not support it: it responds 01, or nothing on RTU (unknown length)."""
     name, _ = link
     if name.startswith("rtu"):
         with pytest.raises(ResponseTimeoutError):
@@ -315,15 +315,15 @@ def test_illegal_data_value(client: Client) -> None:
 
 
 def test_missing_unit_limit(client: Client) -> None:
-    """pymodbus answers 04 for a unit that it is not, where a serial device must stay silent."""
+    """pymodbus responds 04 for another unit; a serial device must be silent."""
     with pytest.raises(ServerDeviceFailureError):
         client.read_coils(0, unit=9)
 
 
 def test_unknown_function_limit(link: tuple[str, Make], retrying: Client) -> None:
-    """pymodbus refuses function 0 instead of the one asked; on RTU it is silent.
+    """pymodbus refuses function 0 instead of the requested one; on RTU it is silent.
 
-    There it drops the next request too, so that a read without retries would fail.
+    On RTU it drops the next request too, so that a read without retries would fail.
     """
     name, _ = link
     if name.startswith("rtu"):

@@ -1,4 +1,4 @@
-"""`Gateway`: peers of all kinds reach the devices on a serial line, and the other way round."""
+"""`Gateway`: peers of all kinds reach the devices on a serial line, and get responses."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_pymodbus_reads_and_writes_two_devices(adapter: Adapter, bus: Bus, link:
 
 
 def test_32_clients_get_their_own_answers(gated: Gated) -> None:
-    """Every answer has the transaction and the value of its request; each connection asks 10."""
+    """Each connection sends 10 requests; each response has its transaction id and value."""
     ran = subprocess.run(
         [sys.executable, CROWD, str(gated.port), "32", "10"],
         capture_output=True,
@@ -123,12 +123,12 @@ def test_a_broadcast_reaches_all_devices_once_and_is_not_answered(gated: Gated) 
 
 
 def read_frame(unit: int, address: int) -> bytes:
-    """A request for one register, whose transaction is its address."""
+    """Return a request for one register; its transaction id is the address."""
     return struct.pack(">HHHBBHH", address, 0, 6, unit, 3, address, 1)
 
 
 def received(link: socket.socket, size: int) -> bytes:
-    """`size` bytes from a stream, or fewer where it ends."""
+    """Return `size` bytes from a stream, or fewer if it ends."""
     data = b""
     while len(data) < size and (piece := link.recv(size - len(data))):
         data += piece
@@ -136,7 +136,7 @@ def received(link: socket.socket, size: int) -> bytes:
 
 
 def test_a_flood_on_udp_does_not_starve_others(adapter: Adapter, bus: Bus) -> None:
-    """Requests beyond its queue are refused with 06, and others have their turn in between."""
+    """Requests beyond its queue are refused with 06, and other clients get their turns."""
     order: list[int] = []
     flooded, other = bus.devices[17], bus.devices[18]
     flooded.on_asked = lambda: order.append(17)
@@ -152,7 +152,7 @@ def test_a_flood_on_udp_does_not_starve_others(adapter: Adapter, bus: Bus) -> No
             each.settimeout(PATIENCE)
         for address in range(60):
             flood.send(read_frame(1, address))
-        # One is with the device, 16 wait, and all the others are refused.
+        # One is on the line, 16 wait, and all the others are refused.
         refused = [flood.recv(99) for _ in range(60 - 17)]
         assert [each[7:] for each in refused] == [b"\x83\x06"] * (60 - 17)
         polite.send(read_frame(2, 5))
@@ -161,12 +161,12 @@ def test_a_flood_on_udp_does_not_starve_others(adapter: Adapter, bus: Bus) -> No
         served = {flood.recv(99) for _ in range(17)}
         assert len(served) == 17
         assert all(each[-2:] == each[:2] for each in served), "its own answer to each"
-        # It came while one was with the device, so at most a few of those that waited came first.
+        # It arrived while one was on the line, so at most a few of the waiting ones came first.
         assert 18 in order[:6]
 
 
 def test_peers_of_one_name_are_several_clients(adapter: Adapter, bus: Bus) -> None:
-    """On a Unix socket all have its path for a name; one queue for all would be full at once."""
+    """On a Unix socket all have its path as name; one shared queue would be full at once."""
     with gate(adapter, bus, "unix", queue=1) as path, ExitStack() as stack:
         links = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(6)]
         for link in links:
@@ -178,7 +178,7 @@ def test_peers_of_one_name_are_several_clients(adapter: Adapter, bus: Bus) -> No
 
 @contextmanager
 def gate_with_dead(adapter: Adapter, bus: Bus) -> Iterator[int | str]:
-    """A gateway in which only unit 3 has `TIMEOUT`; a busy machine may be late for the others."""
+    """Yield the port of a gateway; only unit 3 has `TIMEOUT`, as a busy machine may be late."""
     behind = adapter.gateway("rtu", bus.port, {1: 17, 2: 18}, OPTIONS, pause=0.5)
     behind.units.add_line(behind.client, {3: 19}, timeout=TIMEOUT)
     with serving(adapter, behind.units, "tcp", remotes=(behind,)) as port:
@@ -186,7 +186,7 @@ def gate_with_dead(adapter: Adapter, bus: Bus) -> Iterator[int | str]:
 
 
 class Caller:
-    """A client that calls again and again until `ended`; `count` calls have come back."""
+    """A client that makes calls until `ended`; `count` calls have returned."""
 
     def __init__(self, call: Callable[[], object], ended: threading.Event) -> None:
         self.count = 0
@@ -201,9 +201,9 @@ class Caller:
 
 
 def test_the_living_are_served_while_a_dead_unit_is_tried_again(adapter: Adapter, bus: Bus) -> None:
-    """Four clients ask for the dead unit, and one for each of the living two.
+    """Four clients read the dead unit, and one client reads each of the two other units.
 
-    What a dead unit costs the others in time is in `core/test_gateway_line.py`, without a clock.
+    `core/test_gateway_line.py` tests the delay that a dead unit causes, without a clock.
     """
     bus.devices[19].is_dead = True
     asked = bus.devices[19].asked
@@ -236,9 +236,9 @@ def test_the_living_are_served_while_a_dead_unit_is_tried_again(adapter: Adapter
             def goes_on() -> bool:
                 tries = bus.devices[19].asked - asked
                 return (
-                    tries >= 2  # found dead, and tried again
+                    tries >= 2  # found dead, and probed again
                     and all(each.count >= 10 for each in living)
-                    # Most are answered at once, without the line.
+                    # Most get a response at once, without using the line.
                     and sum(each.count for each in dead) > 5 * tries
                 )
 
@@ -272,7 +272,7 @@ def test_a_unit_that_is_back_is_served_again(adapter: Adapter, bus: Bus) -> None
 
 
 def test_shutdown_ends_while_requests_wait(adapter: Adapter, bus: Bus) -> None:
-    """The request on the line may end within the grace, and those that wait behind it end too."""
+    """The request on the line may end within the grace time; waiting requests end too."""
     bus.devices[17].is_dead = True
     try:
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Typed values lie in registers as pymodbus 3.16 reads and writes them."""
+"""Typed values have the same layout in registers as in pymodbus 3.16."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SAMPLES: dict[str, list[Any]] = {
 
 
 def swapped(registers: list[int]) -> list[int]:
-    """The registers with their bytes turned round, which pymodbus leaves to its users."""
+    """Return the registers with swapped bytes; pymodbus leaves that to its users."""
     return [(word & 0xFF) << 8 | word >> 8 for word in registers]
 
 
@@ -58,7 +58,7 @@ def test_arrays_lie_as_in_pymodbus(word_order: Any) -> None:
 
 
 def test_text_and_bits_lie_as_in_pymodbus() -> None:
-    """Its first bit is that of the high byte of a register: ours with the bytes turned round."""
+    """Its first bit is in the high byte of a register: ours after a swap of the bytes."""
     text = ModbusClientMixin.DATATYPE.STRING
     registers = to_registers(string_of(8), "pumpé")
     assert ModbusClientMixin.convert_from_registers(registers, text) == "pumpé"

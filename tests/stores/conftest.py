@@ -50,7 +50,7 @@ def server(request: pytest.FixtureRequest) -> StoreServer:
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a store is: each in turn."""
+    """The URL of each store in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'registers.db'}"
     server: StoreServer = request.getfixturevalue(
@@ -71,7 +71,7 @@ MakeUnit: TypeAlias = "Callable[..., StoreUnit]"
 
 @pytest.fixture
 def make_unit(url: str, name: str) -> Iterator[MakeUnit]:
-    """A function that gives units on the store, each with connections of its own."""
+    """A function that makes units on the store, each with its own connections."""
     units: list[StoreUnit] = []
 
     def make(**options: object) -> StoreUnit:

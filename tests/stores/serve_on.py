@@ -1,8 +1,8 @@
 """A Modbus server of any package on a store: python serve_on.py PACKAGE URL NAME
 
-Prints its port, serves until its input ends, and then prints how long the shutdown took; "asked",
-when somebody reads the last holding register. PACKAGE is "trio", "gevent", or "patched" for gevent
-with all of the standard library patched.
+Prints its port, serves until its input ends, and then prints the duration of the shutdown. Prints
+"asked" when a client reads the last holding register. PACKAGE is "trio", "gevent", or "patched" for
+gevent with all of the standard library patched.
 """
 
 from __future__ import annotations

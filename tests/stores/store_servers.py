@@ -19,7 +19,7 @@ from modwire import ModbusError
 from modwire_sync import TcpClient
 from programs import free_port
 
-PATIENCE = 60.0  # seconds until a server that does not start or come back is an error
+PATIENCE = 60.0  # timeout in seconds for the start of a server
 REDIS = shutil.which("redis-server")
 HERE = Path(__file__).parent
 
@@ -56,7 +56,7 @@ class StoreServer:
         return None
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it responds."""
         give_up = monotonic() + PATIENCE
         with open(self.folder / "log", "ab") as log:
             while True:
@@ -66,19 +66,19 @@ class StoreServer:
                         return
                     assert monotonic() < give_up, (self.folder / "log").read_text()
                     sleep(0.02)
-                # The remains of one that was killed may be in the way for a moment.
+                # Remains of a killed server may prevent the start for a moment.
                 assert monotonic() < give_up, (self.folder / "log").read_text()
                 sleep(0.05)
 
     def kill(self) -> None:
-        """`kill -9`, of all its processes."""
+        """Kill all its processes (`kill -9`)."""
         assert self._process is not None
         self._signal(signal.SIGKILL)
         self._process.wait()
 
     @contextmanager
     def down(self) -> Iterator[None]:
-        """Killed while the block runs."""
+        """Keep the server killed during the block."""
         self.kill()
         try:
             yield
@@ -87,7 +87,7 @@ class StoreServer:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Connections stay open but unanswered while the block runs."""
+        """Pause the server during the block: connections stay open without responses."""
         self._signal(signal.SIGSTOP)
         try:
             yield
@@ -101,14 +101,14 @@ class StoreServer:
                 os.kill(pid, number)
 
     def _pids(self) -> list[int]:
-        """The server, then the children that it has started (Linux)."""
+        """Return the process ids of the server and then of its children (Linux)."""
         assert self._process is not None
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         return [pid, *map(int, children.read_text().split() if children.exists() else ())]
 
     def close(self) -> None:
-        """End it and take its folder away."""
+        """End the server and remove its folder."""
         if self._process is not None and self._process.poll() is None:
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -125,7 +125,7 @@ def spawn(command: Sequence[str], user: str | None, log: int) -> subprocess.Pope
 
 
 class RedisServer(StoreServer):
-    """Keeps what it has acknowledged: `appendfsync always`."""
+    """A Redis server that stores before it acknowledges: `appendfsync always`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class RedisServer(StoreServer):
 
 
 class PostgresServer(StoreServer):
-    """A cluster of its own; not as root, because PostgreSQL refuses that."""
+    """A new PostgreSQL cluster; not as root, because PostgreSQL refuses that."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class PostgresServer(StoreServer):
 
 
 class ModbusServer:
-    """tests/stores/serve_store.py as a child process, on a port of its own."""
+    """tests/stores/serve_store.py as a child process, on its own port."""
 
     def __init__(self, url: str, name: str) -> None:
         self.port = free_port()
@@ -201,7 +201,7 @@ class ModbusServer:
             self.wait()
 
     def wait(self) -> None:
-        """Until it serves."""
+        """Wait until it serves."""
         assert self._process is not None
         give_up = monotonic() + PATIENCE
         client = TcpClient("127.0.0.1", self.port, timeout=PATIENCE)
@@ -226,7 +226,7 @@ class ModbusServer:
 
 @contextmanager
 def modbus_servers(url: str, name: str, count: int) -> Iterator[list[ModbusServer]]:
-    """So many server processes on one store, while the block runs."""
+    """Run `count` server processes on one store during the block."""
     servers = [ModbusServer(url, name) for _ in range(count)]
     try:
         for server in servers:

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of acknowledged writes: none that was acknowledged is lost.
+"""`kill -9` in the middle of writes: no acknowledged write is lost.
 
 MODWIRE_STORES_FULL=1 makes 10,000 writes for each kill instead of 800.
 """
@@ -25,20 +25,20 @@ Send = Callable[[TcpClient, int], object]
 
 
 def write_one(client: TcpClient, number: int) -> None:
-    """Writes 1 to register 0, 2 to register 1 and so on."""
+    """Write 1 to register 0, 2 to register 1 and so on."""
     client.write_register(number, number + 1)
 
 
 def write_ten(client: TcpClient, number: int) -> None:
-    """Writes 1 to ten registers, then 2 to the same ones and so on, by function 23."""
+    """Write 1 to ten registers, then 2 to the same ones and so on, by function 23."""
     assert client.read_write_registers(0, 10, 0, [number + 1] * 10) == [number + 1] * 10
 
 
 class Writer(Thread):
     """Sends `WRITES` requests, each until it is acknowledged.
 
-    `half_done` is set at half of them. The last one waits for `killed`, so that the writer cannot
-    be done before the kill, and `noticed` is set when a write has failed.
+    `half_done` is set after half of them. The last one waits for `killed`, so that the writer
+    cannot end before the kill. `noticed` is set when a write has failed.
     """
 
     def __init__(self, port: int, send: Send) -> None:
@@ -92,8 +92,8 @@ def write(port: int, send: Send, kill: Callable[[], object], start: Callable[[],
 
 
 def check(port: int, kill: Callable[[], object], start: Callable[[], object]) -> None:
-    """Look for every one of the writes."""
-    # A write that was acknowledged is not repeated, so a register that was lost stays 0.
+    """Check that every write is there."""
+    # An acknowledged write is not repeated, so a lost register stays 0.
     write(port, write_one, kill, start)
     with TcpClient("127.0.0.1", port, timeout=PATIENCE) as client:
         found: list[int] = []
@@ -111,7 +111,7 @@ def test_a_database_is_killed(server: StoreServer, name: str) -> None:
 
 @pytest.mark.timeout(TIMEOUT)
 def test_function_23_is_done_as_a_whole_or_not_at_all(server: StoreServer, name: str) -> None:
-    """Others that read meanwhile, before and after the kill, never see the half of it."""
+    """Other clients that read before and after the kill never see half of a write."""
     with modbus_servers(server.url, name, 1) as (modbus,):
         over = Event()
         torn: list[list[int]] = []

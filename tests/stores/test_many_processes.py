@@ -1,4 +1,4 @@
-"""Functions 22 and 23 of many clients, through several server processes, are done one by one.
+"""Functions 22 and 23 of many clients are atomic, also through several server processes.
 
 MODWIRE_STORES_FULL=1 makes 20,000 requests instead of 1,600.
 """
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.long
 SERVERS, CLIENTS = 4, 8
 REQUESTS = 20_000 if os.environ.get("MODWIRE_STORES_FULL", "") not in ("", "0") else 1_600
 ROUNDS = REQUESTS // CLIENTS // 2
-# Two clients have three registers: a counter each, and between them one that both write.
+# Two clients have three registers: one counter each, and between them one that both write.
 REGISTERS = CLIENTS // 2 * 3
 MASKED = REGISTERS  # the one that all share
 
@@ -30,20 +30,20 @@ def counter_of(client: int) -> int:
 
 
 def mark(client: int, turn: int) -> int:
-    """What the client puts into the register that it shares with another one."""
+    """Return the value that the client writes into the register that it shares with another."""
     return turn * CLIENTS + client
 
 
 class Seen(NamedTuple):
-    """What a client saw right after it had counted its own register up by one (function 23)."""
+    """The values after a client had incremented its own register (function 23)."""
 
     client: int
     counters: tuple[int, ...]
     marks: tuple[int, ...]
-    masked: int  # two bits of each client, which it counts up by function 22 before that
+    masked: int  # two bits of each client, which it increments by function 22 before that
 
     def steps(self, client: int) -> int:
-        """How many requests of `client` were done before; at most one is seen in the bits only."""
+        """Return the number of earlier requests of `client`; the bits alone show one at most."""
         counter = self.counters[client]
         ahead = ((self.masked >> 2 * client & 3) - counter) % 4
         assert ahead <= 1, f"an update of client {client} is lost: {self}"
@@ -51,7 +51,7 @@ class Seen(NamedTuple):
 
 
 def count(port: int, client: int) -> Sequence[Seen]:
-    """One client: in turn a mask for its bits, and a count with the mark beside it."""
+    """Run a client: in turn a mask for its bits, and a count together with its mark."""
     seen: list[Seen] = []
     own_bits = 3 << 2 * client
     with TcpClient("127.0.0.1", port, timeout=PATIENCE) as link:
@@ -76,8 +76,8 @@ def test_the_result_is_that_of_a_serial_execution(url: str, name: str) -> None:
             pool.submit(count, servers[client % SERVERS].port, client) for client in range(CLIENTS)
         ]
         seen = [each for job in jobs for each in job.result()]
-    # In a serial execution, every function 23 sees all before it and none after it: put in order,
-    # they differ by the two registers that were written. That order is the serial execution.
+    # In a serial execution, every function 23 sees all earlier ones and no later ones. In this
+    # order, two results in a row differ by the two written registers.
     seen.sort(key=lambda each: sum(each.counters))
     before = [0] * CLIENTS
     marks = [0] * (CLIENTS // 2)
@@ -96,7 +96,7 @@ def test_the_result_is_that_of_a_serial_execution(url: str, name: str) -> None:
 def test_postgresql_with_another_isolation_makes_nobody_fail(
     postgres_server: PostgresServer, name: str
 ) -> None:
-    """Where "serializable" is the default, one of two that write at once would be refused."""
+    """If "serializable" is the default, one of two concurrent writes would be refused."""
     import psycopg
 
     with psycopg.connect(postgres_server.url, autocommit=True) as database:

@@ -1,4 +1,4 @@
-"""A store that is down answers 04 and is logged; when it is back, so are the values."""
+"""If a store is down, clients get 04 and it is logged; when it is back, the values are there."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_store_that_hangs_fails_in_time(server: StoreServer, name: str) -> Non
     with open_unit(server, name, timeout=3) as unit:
         unit.holding_registers.write(0, [1])
         with server.paused():
-            for _ in range(2):  # on the connection it has, and on a new one
+            for _ in range(2):  # on the existing connection, and on a new one
                 started = monotonic()
                 with pytest.raises(ServerDeviceFailureError):
                     unit.holding_registers.write(0, [2])
@@ -140,7 +140,7 @@ def test_a_table_that_was_dropped_is_made_again(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_made_is_told_at_once(
     postgres_server: PostgresServer, name: str
 ) -> None:
-    """Trying again until the time-out would hold up a thread of the server for each request."""
+    """Retries until the timeout would block a thread of the server for each request."""
     with sql_unit(postgres_server.url, f"nowhere.{name}", timeout=PATIENCE) as unit:
         started = monotonic()
         with pytest.raises(Exception, match='schema "nowhere" does not exist'):

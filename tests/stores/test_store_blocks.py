@@ -1,4 +1,4 @@
-"""Each store holds what a client writes, as a unit in memory does, and shows it to others."""
+"""Each store keeps the writes of a client, like a unit in memory, and shares them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def memory(size: int) -> Unit:
 
 
 def random_request(rng: random.Random, size: int) -> AnyRequest:
-    """Any request that reaches a table; some are past the end."""
+    """Return any request for a table; some are past the end."""
     at = rng.randrange(size)
     most = min(120, size + 2 - at)
     count = rng.randint(1, most)
@@ -272,7 +272,7 @@ except ImportError as error:
 def test_a_wrong_value_of_others_is_named_and_leaves_the_others_alone(
     wrong: object, tmp_path: Path
 ) -> None:
-    """It must not keep the connection to what the file was by then, which then takes no write."""
+    """It must not keep a connection to the old file, which would then refuse all writes."""
     path = tmp_path / "plant.db"
     with sql_unit(path) as unit:
         block = unit.holding_registers
@@ -294,11 +294,11 @@ def test_a_wrong_value_of_others_is_named_and_leaves_the_others_alone(
         assert block[0:3] == (1, 7, 3)
         block[1] = 8
         assert block[0:3] == (1, 8, 3)
-        del told  # with what the reading held
+        del told  # with the objects of the failed read
 
 
 def test_a_damaged_file_is_an_outage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Told once, and not with each request."""
+    """It is logged once, not for each request."""
     path = tmp_path / "plant.db"
     path.write_bytes(b"junk" * 1000)
     with sql_unit(path) as unit:

@@ -1,4 +1,4 @@
-"""The programs of examples/stores serve what other programs put into the store."""
+"""The programs of examples/stores serve the values that other programs write to the store."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_two_processes_serve_one_port(redis_server: RedisServer, tmp_path: Path)
         give_up = monotonic() + PATIENCE
         with Redis.from_url(redis_server.url) as redis:
             clients: set[str] = set()
-            # Connections go to either process, so both come to Redis in the end.
+            # Connections go to either process, so finally both connect to Redis.
             while len(clients) < 2:
                 assert monotonic() < give_up, "only one process has served"
                 client = TcpClient("127.0.0.1", port, timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""Units in stores under the servers of all packages, which run what blocks in threads."""
+"""Units in stores with the servers of all packages, which run blocking calls in threads."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class Served:
         )
         self.port = 0
         self.status = -1
-        self.seconds = -1.0  # that the shutdown took
+        self.seconds = -1.0  # duration of the shutdown
         self.log = ""
 
     def line(self) -> str:
-        """What it prints next."""
+        """Return the next line of its output."""
         assert self.process.stdout is not None
         return self.process.stdout.readline() or self.process.communicate()[1]
 
     def stop(self) -> None:
-        """Let it shut down."""
+        """Shut the server down."""
         if self.process.stdin is not None:
             self.process.stdin.close()
             self.process.stdin = None
@@ -64,7 +64,7 @@ class Served:
 
 @contextmanager
 def serving_on(package: str, url: str, name: str) -> Iterator[tuple[Served, TcpClient]]:
-    """A server process and a client; it is shut down, and how it ended is kept."""
+    """Yield a server process and a client; then shut it down and keep its output."""
     served = Served(package, url, name)
     try:
         line = served.line()
@@ -82,7 +82,7 @@ def serving_on(package: str, url: str, name: str) -> Iterator[tuple[Served, TcpC
 
 
 def count(port: int, client: int) -> list[int]:
-    """Adds up in a register of its own by function 23; what it saw of all of them."""
+    """Increment an own register by function 23; return the values of all counters each time."""
     with TcpClient("127.0.0.1", port, timeout=PATIENCE) as link:
         for turn in range(1, ROUNDS + 1):
             values = link.read_write_registers(0, CLIENTS, client, [turn])
@@ -97,7 +97,7 @@ def test_clients_at_once_get_right_answers(package: str, url: str, name: str) ->
         with ThreadPoolExecutor(CLIENTS) as pool:
             jobs = [pool.submit(count, served.port, number) for number in range(CLIENTS)]
             seen = [job.result() for job in jobs]
-        # Each saw all before it, so in the order of their sums no register goes back.
+        # Each saw all earlier ones, so in the order of the sums no register decreases.
         seen.sort(key=sum)
         for earlier, later in pairwise(seen):
             assert all(map(le, earlier, later))
@@ -130,7 +130,7 @@ def test_an_outage_is_answered_and_passes(package: str, server: StoreServer, nam
 def test_a_shutdown_does_not_wait_for_a_store_that_hangs(
     package: str, server: StoreServer, name: str
 ) -> None:
-    """Calls under way get the grace of the server, not the timeout of the store."""
+    """Calls in progress get the grace time of the server, not the timeout of the store."""
     with serving_on(package, server.url, name) as (served, client):
         client.write_register(0, 1)
         with server.paused(), ThreadPoolExecutor(1) as pool:

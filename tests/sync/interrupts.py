@@ -1,4 +1,4 @@
-"""KeyboardInterrupt for the main thread, at a moment when it waits in a system call."""
+"""KeyboardInterrupt for the main thread while it waits in a system call."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ needs_proc = pytest.mark.skipif(
     not os.path.isdir("/proc/self/task"), reason="this system does not show what threads do"
 )
 
-_SAMPLES = 10  # alike, one every 5 ms, in which a thread that waits for the GIL would go on
+_SAMPLES = 10  # equal samples, one every 5 ms: longer than a wait for the GIL
 
 
 @contextmanager
 def keyboard_interrupt() -> Iterator[Callable[[], None]]:
-    """A function for another thread: wait until the main thread waits, and interrupt it.
+    """Yield a function for another thread: wait until the main thread waits, and interrupt it.
 
-    KeyboardInterrupt is raised once. A signal that comes just before a system call begins does
-    not end it, hence the repetition.
+    KeyboardInterrupt is raised once. The signal is repeated, because a signal just before a
+    system call does not end the call.
     """
     raised = threading.Event()
     main = threading.main_thread()
@@ -65,7 +65,7 @@ def _wait_until_blocked(thread: int) -> None:
 
 
 def _state(thread: int) -> str:
-    """The state of a thread, and how often it has gone to sleep so far."""
+    """Return the state of a thread, and the number of times that it has gone to sleep."""
     folder = Path(f"/proc/self/task/{thread}")
     state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
     switches = [

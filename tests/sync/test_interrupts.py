@@ -1,4 +1,4 @@
-"""KeyboardInterrupt while a call waits: the client is of use afterwards, and so are other calls."""
+"""KeyboardInterrupt while a call waits: the client and its other calls still work."""
 
 from __future__ import annotations
 

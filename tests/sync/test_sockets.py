@@ -1,4 +1,4 @@
-"""Sockets that are not plain ones, and what importing the package loads."""
+"""Sockets that are not plain ones, and the modules that an import of the package loads."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from peers import PATIENCE, SocketPeer, registers, rtu, tcp_server
 
 
 class Layered(socket.socket):
-    """A socket with another layer around it, as TLS and eventlet have."""
+    """A socket with another layer around it, as in TLS and eventlet."""
 
 
 @pytest.mark.parametrize("kind", [socket.socket, Layered])
 def test_timeouts_of_plain_and_of_layered_sockets_are_alike(
     kind: type[socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of plain sockets the kernel may keep the time. RTU has to look what came before a call."""
+    """For plain sockets the kernel may do the timeout. RTU must discard bytes before a call."""
 
     def script(peer: SocketPeer) -> None:
         peer.request(8)
@@ -50,7 +50,7 @@ def test_timeouts_of_plain_and_of_layered_sockets_are_alike(
 
 
 def test_importing_the_package_loads_only_what_it_needs() -> None:
-    """A program that reads one register has no use for asyncio, and no time for it."""
+    """A program that reads one register must not spend time to import asyncio."""
     heavy = (
         "asyncio ssl serial dataclasses inspect concurrent.futures ipaddress logging "
         "typing_extensions"

@@ -1,4 +1,4 @@
-"""Hooks and gateways where threads serve: whatever fails there, every call ends."""
+"""Hooks and gateways with serving threads: every call ends, also after an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Wild(BaseException):
 def test_a_hook_that_raises_what_ends_programs_ends_no_server(
     ending: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The hooks of calls to units that block."""
+    """This is for the hooks of calls to units that block."""
 
     def on_call(peer: object, request: AnyRequest, response: Response | None) -> None:
         if response is not None and response.encode() == bytes.fromhex("03020000"):
@@ -49,7 +49,7 @@ def test_a_hook_that_raises_what_ends_programs_ends_no_server(
 
 @pytest.mark.parametrize("kind", [ValueError, SystemExit, Wild, KeyboardInterrupt])
 def test_whatever_hooks_of_a_gateway_raise_every_call_ends(kind: type[BaseException]) -> None:
-    """Even if the hook for errors fails itself, no call may wait for ever, nor the line stop."""
+    """Even if the hook for errors fails, no call may wait for ever, and the line must continue."""
 
     def fail(*arguments: object) -> None:
         raise kind("hook")

@@ -1,4 +1,4 @@
-"""Captures as tests need them: packets made of known bytes, on any link, written with dpkt."""
+"""Captures for tests: packets of known bytes, on any link type, written with dpkt."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def on_link(packet: bytes, link: int = ETHERNET, *, tags: Sequence[int] = ()) ->
 
 
 def ip_packet(source: str, destination: str, protocol: int, data: bytes) -> bytes:
-    """An IPv4 or IPv6 packet, by the addresses."""
+    """Return an IPv4 or IPv6 packet, depending on the addresses."""
     src, dst = ip_address(source).packed, ip_address(destination).packed
     if len(src) == 4:
         header = bytes.fromhex("4500") + (20 + len(data)).to_bytes(2, "big")
@@ -41,7 +41,7 @@ def ip_packet(source: str, destination: str, protocol: int, data: bytes) -> byte
 
 
 class Connection:
-    """A TCP connection (or UDP, without `tcp`): what client and server send becomes packets."""
+    """A TCP connection (or UDP, without `tcp`) that makes packets of the data of both sides."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Connection:
         sequence: int | None = None,
         acknowledged: int | None = None,
     ) -> bytes:
-        """A packet of the client (0) or the server (1), as it is, without counting it."""
+        """Return a packet of the client (0) or the server (1) without counting its bytes."""
         (source, port), (destination, to) = self.ends[side], self.ends[1 - side]
         if not self.tcp:
             header = port.to_bytes(2, "big") + to.to_bytes(2, "big")

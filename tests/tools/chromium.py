@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
     from selenium.webdriver.remote.webelement import WebElement
 
-PATIENCE = 60.0  # seconds for what takes a moment, on a busy machine
+PATIENCE = 60.0  # timeout in seconds on a busy machine
 
 
 def is_there() -> bool:

@@ -12,7 +12,7 @@ from modwire_sync import TcpServer
 
 
 def make_device() -> Unit:
-    """Voltages from ir:0 on, a power at ir:8, a text at hr:30; hr:100 is there by itself."""
+    """Return a unit: voltages from ir:0 on, a power at ir:8, a text at hr:30, and only hr:100."""
     registers = [2304, 2311, 2297, *[0] * 5, *struct.unpack(">HH", struct.pack(">f", 3218.25))]
     holding = dict.fromkeys([*range(50), 100], 0)
     holding.update(zip(range(30, 34), struct.unpack(">4H", b"pump\0\0\0\0"), strict=True))
@@ -27,21 +27,21 @@ def make_device() -> Unit:
 
 @pytest.fixture
 def device(plant: tuple[str, Unit]) -> Unit:
-    """The device as it is served."""
+    """The served device."""
     return plant[1]
 
 
 @pytest.fixture
 def endpoint(plant: tuple[str, Unit]) -> str:
-    """Where it is served."""
+    """The endpoint of the device."""
     return plant[0]
 
 
 @pytest.fixture(scope="module")
 def plant() -> Iterator[tuple[str, Unit]]:
-    """The endpoint of the device, and itself."""
+    """The endpoint of the device, and the device."""
     unit = make_device()
     with TcpServer(Units({1: unit}), ("127.0.0.1", 0)) as server:
         host, port = server.address
-        # A busy machine is no slow device: what should be answered is waited for.
+        # A busy machine must not look like a slow device: wait for the response.
         yield f"tcp://{host}:{port}?timeout=20", unit

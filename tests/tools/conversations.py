@@ -1,4 +1,4 @@
-"""Conversations in packets, and what is found in a capture of them."""
+"""Conversations in packets, and the exchanges in a capture of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def analysed(
 
 
 def exchanges(packets: Sequence[bytes], step: float = 0.001, **options: object) -> list[Exchange]:
-    """The exchanges in Ethernet packets; anything else there is an error."""
+    """Return the exchanges in Ethernet packets; anything else there is an error."""
     found = analysed(pcap(timed([on_link(packet) for packet in packets], step)), **options)  # type: ignore[arg-type]
     assert all(isinstance(each, Exchange) for each in found), found
     return [each for each in found if isinstance(each, Exchange)]
@@ -70,7 +70,7 @@ def expected(count: int = 3) -> list[tuple[int, str, str]]:
 
 
 def capture(write: Any = pcap, port: int = 502) -> bytes:
-    """A file of three reads: one is answered, one refused, one without an answer."""
+    """Return a file of three reads: one successful, one refused, one without a response."""
     connection = Connection(server=("10.0.0.2", port))
     packets = connection.open()
     for request, answer in (

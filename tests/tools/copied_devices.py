@@ -1,6 +1,6 @@
 """Five different devices for the tests of `modwire scrape`, made from core units.
 
-`answers_of` returns everything that a client can find out by reading.
+`answers_of` returns everything that a client can read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from modwire_tools.simulator.simulation import Simulation, place
 from modwire_tools.simulator.view import View
 
 SPAN = 320
-"""The devices have all that they have below this address."""
+"""All data of the devices are below this address."""
 
 
 class LimitedBlock(Block):

@@ -1,4 +1,4 @@
-"""What is told of a message, as "name: meaning"."""
+"""The explained fields of a message, as "name: meaning"."""
 
 from __future__ import annotations
 

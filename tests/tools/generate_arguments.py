@@ -1,4 +1,4 @@
-"""What to give to `modwire generate` for an entry of `tests/vectors`."""
+"""The arguments of `modwire generate` for an entry of `tests/vectors`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _KNOWN = {request.function_code for request in REQUESTS}
 
 
 def arguments_of(entry: dict[str, Any]) -> list[str]:
-    """The command line for an entry: by its function and arguments where it is a good message."""
+    """Return the command line for an entry; a good message has its function and arguments."""
     common = [f"--{entry['direction']}", "--framing", entry["framing"]]
     common += ["--unit", str(entry["unit"]), "--transaction", str(entry["transaction"] or 0)]
     try:
@@ -116,7 +116,7 @@ def _other_options(message: Message) -> list[str]:
 
 
 def _plain_options(message: Message) -> list[str]:
-    """Those of the messages whose arguments are an address, a count and values."""
+    """Return the options of a message with an address, a count and values."""
     found: list[str] = []
     for name in message.__match_args__:
         value = getattr(message, name)

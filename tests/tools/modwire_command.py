@@ -1,7 +1,7 @@
-"""The `modwire` command for tests: in this process where that will do, else as a real one.
+"""The `modwire` command for tests: in this process if possible, else as a real process.
 
-To start Python with all that the command imports takes most of a second, so only what has to do
-with processes is tested with them: pipes, terminals, signals.
+To start Python with all imports of the command takes most of a second, so only tests of pipes,
+terminals and signals use processes.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from modwire import BlockingCalls, ExceptionResponse, ExceptionResponseError, Un
 from modwire_tools.cli.app import app
 from modwire_tools.cli.ending import run
 
-PATIENCE = 100.0  # seconds until a process that does not get there is an error
+PATIENCE = 100.0  # timeout in seconds for a process
 COMMAND = [sys.executable, "-m", "modwire_tools"]
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # The shell has started the tests in the background, and children would ignore Ctrl+C as well.
+    # If a shell has started the tests in the background, children would ignore Ctrl+C too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Result(NamedTuple):
-    """What a command has printed, and its exit code."""
+    """The output of a command, and its exit code."""
 
     out: str
     err: str
@@ -44,7 +44,7 @@ class Result(NamedTuple):
 
 @cache
 def _command() -> Callable[..., object]:
-    """What the app makes at each start; to make it takes longer than most commands."""
+    """Return the click command of the app; to make it takes longer than most commands."""
     return get_command(app)
 
 
@@ -66,14 +66,14 @@ def modwire(*arguments: object) -> Result:
 
 
 def good(*arguments: object) -> str:
-    """What a command prints that has nothing to complain of."""
+    """Return the output of a command that succeeds without errors."""
     result = modwire(*arguments)
     assert (result.err, result.code) == ("", 0)
     return result.out
 
 
 def process(*arguments: object, **environment: str) -> Result:
-    """Run the command in a process of its own, its output in pipes."""
+    """Run the command in its own process, with its output in pipes."""
     ended = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         capture_output=True,
@@ -85,7 +85,7 @@ def process(*arguments: object, **environment: str) -> Result:
 
 
 class Started:
-    """A command that runs; `read_until` waits for what it says."""
+    """A running command; `read_until` waits for its output."""
 
     def __init__(self, child: subprocess.Popen[str], output: int) -> None:
         self.child = child
@@ -93,7 +93,7 @@ class Started:
         self._output = output
 
     def read_until(self, pattern: str) -> re.Match[str]:
-        """Wait until what it has printed has `pattern`."""
+        """Wait until the output contains `pattern`."""
         give_up = monotonic() + PATIENCE
         while True:
             found = re.search(pattern, self.text)
@@ -109,12 +109,12 @@ class Started:
             self.text += data.decode()
 
     def interrupt(self) -> int:
-        """Ctrl+C; the exit code."""
+        """Send Ctrl+C, and return the exit code."""
         self.child.send_signal(signal.SIGINT)
         return self.wait()
 
     def wait(self) -> int:
-        """The exit code, once it has ended; what is printed until then is in `text`."""
+        """Wait for the end, and return the exit code; `text` has the output."""
         give_up = monotonic() + PATIENCE
         while True:
             ready, _, _ = select.select([self._output], [], [], max(0.0, give_up - monotonic()))
@@ -131,9 +131,9 @@ class Started:
 
 @contextmanager
 def started(*arguments: object, terminal: bool = False, **environment: str) -> Iterator[Started]:
-    """A command in a process of its own while the block runs; both outputs are in one pipe.
+    """Run a command in its own process during the block; both outputs are in one pipe.
 
-    With `terminal`, they are on one, 100 columns wide.
+    With `terminal`, they are on a terminal, 100 columns wide.
     """
     if terminal:
         import fcntl
@@ -162,9 +162,9 @@ def started(*arguments: object, terminal: bool = False, **environment: str) -> I
 
 
 class Direct(BlockingCalls):
-    """A client without a link: what it asks, a unit executes; `requests` has all of it.
+    """A client without a link: a unit executes its requests; `requests` records them.
 
-    `answer`, where given, is asked first, and may raise.
+    `answer`, if given, is called first, and may raise.
     """
 
     def __init__(self, unit: Unit, answer: Callable[[object], None] | None = None) -> None:

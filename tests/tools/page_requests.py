@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping
 from types import TracebackType
 
-PATIENCE = 30.0  # seconds for what takes milliseconds, on a busy machine
+PATIENCE = 30.0  # timeout in seconds on a busy machine
 
 
 class Answer:

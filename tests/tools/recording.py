@@ -1,7 +1,7 @@
-"""A proxy on loopback that records what goes through it as the packets of a capture.
+"""A proxy on loopback that records its traffic as the packets of a capture.
 
-It needs no right to capture: what it reads from one socket and writes to the other is what would
-have been seen on the wire, with the times at which it was.
+It needs no permission to capture: it reads from one socket, writes to the other, and records the
+same bytes, with their times, as a capture on the wire.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PATIENCE = 20.0  # seconds
 
 
 class Recording:
-    """Forwards TCP connections from `port` to a server; `packets` are of all of them."""
+    """Forwards TCP connections from `port` to a server; `packets` has the packets of all."""
 
     def __init__(self, server: tuple[str, int]) -> None:
         self.packets: Packets = []
@@ -71,7 +71,7 @@ class Recording:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # A listener that another thread waits for is not woken by close alone.
+        # Close alone does not wake another thread that waits for the listener.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in (self._accepting, *self._threads):

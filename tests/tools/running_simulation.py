@@ -15,8 +15,8 @@ from modwire_tools.simulator.view import View
 from modwire_trio import Client, connect
 
 ANY = "tcp://127.0.0.1:0"
-PATIENCE = 30.0  # seconds for what takes milliseconds, on a busy machine
-SOON = 0.2  # seconds until a client's timeout, where one is expected
+PATIENCE = 30.0  # timeout in seconds on a busy machine
+SOON = 0.2  # timeout in seconds of a client, if a timeout is expected
 
 
 @dataclass

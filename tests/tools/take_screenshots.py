@@ -35,7 +35,7 @@ def _talk(meter: TcpClient, boiler: TcpClient) -> None:
     meter.write_coil(0, True)
     meter.read_discrete_inputs(0, 2)
     with suppress(ModbusError):
-        meter.read_holding_registers(400, 2)  # refused, for an exception in the traffic
+        meter.read_holding_registers(400, 2)  # refused, so that the traffic has an exception
 
 
 class Camera:

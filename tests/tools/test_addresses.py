@@ -1,4 +1,4 @@
-"""Addresses as people write them: what a typo would read or write instead."""
+"""Addresses as users write them: a typo must not read or write another address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Captures that are broken, odd or without end: they give what they have, and a sentence."""
+"""Broken, odd and endless captures: the readable part is shown, and one sentence."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_any_damage_is_a_sentence_or_nothing(
 
 
 def test_interfaces_with_links_and_clocks_of_their_own() -> None:
-    """As mergecap writes them: dpkt's own reader would take the first one's for all."""
+    """mergecap writes such files; dpkt's own reader would use the first interface for all."""
     connection = Connection()
     packets = conversation(connection)
 
@@ -128,7 +128,7 @@ def test_a_syn_may_carry_nothing_but_its_number() -> None:
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client on UDP that takes a new port for each request, for ever."""
+    """The memory must be bounded, even if a UDP client uses a new port for each request."""
     monkeypatch.setattr("modwire_tools.explain.capture.exchanges._MOST_CONVERSATIONS", 100)
     packets: list[bytes] = []
     for number in range(300):

@@ -1,4 +1,4 @@
-"""What a network does to a capture: nothing of it may cost a frame, or pair it wrongly."""
+"""Network effects in a capture: they must not lose a frame, or pair it wrongly."""
 
 from __future__ import annotations
 
@@ -124,10 +124,10 @@ def test_the_capture_begins_within_a_connection() -> None:
 
 
 def test_packets_are_missing() -> None:
-    """What is lost is told, with how much it is, and what follows is there."""
+    """The number of lost bytes is reported, and later messages are found."""
     connection = Connection()
     packets = conversation(connection, 4)
-    del packets[5]  # the second request; its bytes are acknowledged later on
+    del packets[5]  # the second request; its bytes are acknowledged later
     found = analysed(pcap(timed([on_link(packet) for packet in packets], 0.1)))
     incidents = [each for each in found if isinstance(each, Incident)]
     assert [each.text for each in incidents] == ["12 bytes before this are not in the capture"]
@@ -195,7 +195,7 @@ def test_answers_come_in_any_order() -> None:
 
 
 def test_one_transaction_id_for_all() -> None:
-    """Simple clients send 0 for ever: a repeated request is the one that is answered."""
+    """Simple clients always send 0: the response belongs to the repeated request."""
     connection = Connection()
     packets = connection.open()
     for pdu in (READ, READ, READ):
@@ -204,7 +204,7 @@ def test_one_transaction_id_for_all() -> None:
     found = exchanges(packets, 1.0)
     assert [each.outcome for each in found] == ["silence", "silence", "ok"]
     assert found[2].milliseconds == pytest.approx(1000.0)
-    # Sent together, they are answered in order.
+    # Requests sent together get their responses in order.
     packets = connection.open()
     packets += [connection.send(frame(read(number), 0)) for number in range(3)]
     packets += [connection.send(frame(value(100 + n), 0), server=True) for n in range(3)]
@@ -236,7 +236,7 @@ def test_outcomes() -> None:
 
 
 def test_what_is_no_modbus() -> None:
-    """A wrong protocol id costs its segment, and no more."""
+    """A wrong protocol id loses only its segment."""
     connection = Connection()
     packets = connection.open()
     packets.append(connection.send(b"GET / HTTP/1.1\r\n\r\n"))
@@ -294,14 +294,14 @@ def test_several_ports_and_what_is_elsewhere() -> None:
 
 
 def test_both_ends_have_a_server_s_port() -> None:
-    """The handshake tells who is the client."""
+    """The handshake shows which side is the client."""
     connection = Connection(("10.0.0.1", 502), ("10.0.0.2", 502))
     assert told(exchanges(conversation(connection))) == expected()
     assert told(exchanges(conversation(Connection(*connection.ends))[1:])) == expected()
 
 
 def test_exchanges_come_in_their_order_while_one_waits() -> None:
-    """One that is never answered holds the others up for a bounded time of the capture."""
+    """One without a response delays the others for a limited time of the capture."""
     connection = Connection()
     packets: Packets = [(START, on_link(packet)) for packet in connection.open()]
     packets.append((START, on_link(connection.send(frame(READ, 999)))))

@@ -1,4 +1,4 @@
-"""`modwire generate`: every message, with the arguments given, and every mistake in them."""
+"""`modwire generate`: every message with given arguments, and every mistake in them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_json() -> None:
 
 
 def found(*arguments: object) -> list[tuple[str, str]]:
-    """Direction and PDU of what is generated, without framing."""
+    """Return direction and PDU of the generated messages, without framing."""
     out = good("generate", "--framing", "pdu", *arguments)
     lines = [line.split() for line in out.splitlines() if not line.startswith("#")]
     return [(line[1], line[2]) for line in lines]
@@ -100,7 +100,7 @@ def test_arguments(arguments: list[str], pdus: list[str]) -> None:
 
 
 def test_all_of_them() -> None:
-    """20 functions, with all sub-functions of 8; sub-function 4 has no answer."""
+    """There are 20 functions, with all sub-functions of 8; sub-function 4 has no response."""
     lines = [json.loads(line) for line in good("generate", "--json").splitlines()]
     names = {line["name"] for line in lines}
     assert len(names) == 40

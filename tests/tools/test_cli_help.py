@@ -1,4 +1,4 @@
-"""Help, completion and start of the command: what somebody meets who does not know it yet."""
+"""Help, completion and start of the command, as a new user sees them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_an_example_runs(line: str, endpoint: str) -> None:
     more = {
         "read": ["--times", "2"] if "--watch" in words else [],
         "write": [],
-        # A silent unit would be waited for.
+        # A scan would wait for silent units.
         "scan": ["--addresses", "0..60"] if "--table" in words else ["--units", "1"],
         "bench": [],
     }[words[1]]
@@ -69,7 +69,7 @@ def test_an_example_runs(line: str, endpoint: str) -> None:
 
 @pytest.mark.parametrize("line", PARSED)
 def test_an_example_is_understood(line: str) -> None:
-    """With one option too many it gets no further, and every other word is known."""
+    """One extra option stops the command after it has accepted every other word."""
     _, *words = shlex.split(line)
     result = modwire(*words, "--no-such-option")
     assert result.err.startswith("modwire: no such option: --no-such-option")
@@ -107,7 +107,7 @@ def test_the_version_is_said() -> None:
 
 
 def test_help_starts_at_once() -> None:
-    """Nothing is imported that help does not need; the time is what a user waits for."""
+    """Only modules for the help are imported, because a user waits for them."""
     script = (
         "import sys, modwire_tools.cli.app as a\n"
         "sys.argv = ['modwire', '--help']\n"
@@ -129,7 +129,7 @@ def test_help_starts_at_once() -> None:
         "modwire_sync",
     }
     assert not loaded & heavy
-    # Processor time, and that with room: others are at work on the machine of a test.
+    # Measure processor time, with a large limit: a test machine may be busy.
     begun = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)
     ended_at = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -140,7 +140,7 @@ def test_help_starts_at_once() -> None:
 
 
 def completed(*words: str, shell: str = "zsh") -> list[str]:
-    """What the shell offers for the last word."""
+    """Return the completions that the shell offers for the last word."""
     if shell == "bash":
         environment = {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1)}
     else:
@@ -166,7 +166,7 @@ def test_the_script_for_completion_is_the_shells() -> None:
 
 
 def test_the_types_of_options_know_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest of them, in this process: whatever a type offers, it takes."""
+    """The other completions, in this process: a type must accept each of its own offers."""
     from modwire import Endpoint
     from modwire_tools.cli import completion, endpoints, types, value_options
 

@@ -1,4 +1,4 @@
-"""Links that go away while the command watches, and words that nobody would type."""
+"""Links that are lost while the command watches, and arguments that no user would type."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ WORDS = st.text(
     WORDS,
 )
 def test_no_word_is_a_traceback(command: str, word: str, option: str, value: str) -> None:
-    """Whatever is typed: a sentence and a code, or help."""
-    # The first word of what listens is wrong by itself, so nothing is served for ever.
+    """Any arguments give a sentence and an exit code, or help."""
+    # For commands that listen, the first word is always wrong, so that nothing is served for ever.
     place = [f"x{word}"] if command in ("serve", "gateway") else [CLOSED]
     words = [] if command in ("scan", "bench") else [word]
     result = modwire(command, *place, *words, *([option, value] if option else []))

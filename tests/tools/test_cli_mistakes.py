@@ -1,6 +1,6 @@
 """A mistake in any argument gets one sentence, which says what is wrong and what is allowed.
 
-Nothing listens at the endpoints here: no argument is so wrong that it would be asked.
+Nothing listens at the endpoints here: each mistake must be found before a connection.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`modwire parse`: what it prints, of messages in any form, files, pipes and captures."""
+"""`modwire parse`: its output for messages in any form, files, pipes and captures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMS = "modwire: a message is pairs of hexadecimal digits such as 0103006b00037
 
 
 def piped(given: bytes, *arguments: str) -> tuple[str, str, int]:
-    """The command as a process, with something on its standard input."""
+    """Run the command as a process with `given` on its standard input."""
     ended = subprocess.run(
         [*COMMAND, "parse", *arguments], input=given, capture_output=True, timeout=3 * PATIENCE
     )
@@ -29,7 +29,7 @@ def objects(text: str) -> list[dict[str, Any]]:
 
 
 def test_all_that_the_parser_of_pymodbus_1_shows() -> None:
-    """Its example: a wrong protocol id and a length that is not there, and yet all is explained."""
+    """Its example has a wrong protocol id and a wrong length, but everything is explained."""
     lines = [" ".join(line.split()) for line in good("parse", "000112340006ff076d").splitlines()]
     assert lines[0] == (
         "TCP frame (MBAP, which has no checksum), 9 bytes, framing guessed: 000112340006ff076d"
@@ -46,7 +46,7 @@ def test_all_that_the_parser_of_pymodbus_1_shows() -> None:
     ):
         part = lines[start : start + 10]
         assert f": {name}" in part[0]
-        assert "eight" in part[1]  # what the message is for
+        assert "eight" in part[1]  # the purpose of the message
         for line in (
             "0 00 01 transaction id 1",
             "2 12 34 protocol id 4660 (1234); wrong, must be 0 (Modbus)",
@@ -151,7 +151,7 @@ def test_a_file_of_messages(tmp_path: Path) -> None:
 
 
 def test_lines_that_are_no_messages(tmp_path: Path) -> None:
-    """The others are explained all the same; the end tells which was the first."""
+    """The other lines are still explained; the error at the end names the first wrong line."""
     path = tmp_path / "messages.txt"
     path.write_text("0103006b00037417\nnonsense\n010\n010\n:0107F8\n")
     result = modwire("parse", "--json", path)
@@ -162,7 +162,7 @@ def test_lines_that_are_no_messages(tmp_path: Path) -> None:
 
 
 def test_a_line_without_an_end_is_no_message(tmp_path: Path) -> None:
-    """A file of megabytes that is none of messages ends at once."""
+    """A file of megabytes without messages fails at once."""
     path = tmp_path / "messages.txt"
     path.write_text("01" * 2_000_000 + "\n0103006b00037417\n" + "01" * 50_000)
     result = modwire("parse", "--json", path)

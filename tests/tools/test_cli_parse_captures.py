@@ -1,4 +1,4 @@
-"""`modwire parse`: what it prints of captures, from files and pipes."""
+"""`modwire parse`: its output for captures, from files and pipes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from modwire_command import COMMAND, PATIENCE, modwire
 
 
 def piped(given: bytes, *arguments: str) -> tuple[str, str, int]:
-    """The command as a process, with something on its standard input."""
+    """Run the command as a process with `given` on its standard input."""
     ended = subprocess.run(
         [*COMMAND, "parse", *arguments], input=given, capture_output=True, timeout=3 * PATIENCE
     )
@@ -122,7 +122,7 @@ def test_a_capture_from_a_pipe() -> None:
 
 
 def test_a_capture_is_read_while_it_is_made() -> None:
-    """`tcpdump -U -w - | modwire parse`: an exchange is there before the next packet is."""
+    """With `tcpdump -U -w - | modwire parse`, an exchange is printed before the next packet."""
     data = capture()
     third = data.index(bytes.fromhex("000200000006010300100003")) - 70
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""`modwire read` and `modwire write` against a device, with what they print."""
+"""`modwire read` and `modwire write` with a device, and their output."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_watching_ends_with_an_error_if_the_last_reading_has_one(endpoint: str) 
 
 
 def test_watching_says_what_cannot_be_read_before_it_ends(endpoint: str) -> None:
-    """Once, and not only at an end that Ctrl+C does not come to."""
+    """It says it once at the start, because Ctrl+C would skip a message at the end."""
     with started("read", endpoint, "ir:0", "ir:99", "--watch", "5ms") as watching:
         watching.read_until("modwire: ir:99: exception 02 ")
         watching.read_until(r"(?s)modwire:.*(\tir:0\t2304\n.*){3}")
@@ -155,7 +155,7 @@ def test_the_live_table_has_a_row_and_a_trend_for_each_value(endpoint: str) -> N
     assert "Traceback" not in live.text
     many = ("read", endpoint, "hr:0", "--count", "60", "--watch", "20ms")
     with started(*many, terminal=True) as live:
-        live.read_until("hr:0 .*uint16x60")  # there is no room for 60 rows
+        live.read_until("hr:0 .*uint16x60")  # the terminal has no room for 60 rows
 
 
 def test_without_colour_there_is_none(endpoint: str) -> None:
@@ -290,7 +290,7 @@ def test_the_commands_are_processes(endpoint: str) -> None:
 
 
 def test_who_has_read_enough_ends_the_command_quietly(endpoint: str) -> None:
-    """`modwire read ... | head -1`."""
+    """This is the case of `modwire read ... | head -1`."""
     command = shlex.join([*COMMAND, "read", endpoint, "ir:0", "--watch", "5ms"])
     script = f"{command} | head -1; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)

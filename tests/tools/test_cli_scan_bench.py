@@ -1,4 +1,4 @@
-"""`modwire scan` and `modwire bench`, with what they print."""
+"""`modwire scan` and `modwire bench`, and their output."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_readable_ranges_are_found(endpoint: str) -> None:
 
 
 def test_a_scan_of_a_silent_unit_fails_and_keeps_nothing(endpoint: str, tmp_path: Path) -> None:
-    """Its table must not count as empty, not even for the same scan another day."""
+    """Its table must not count as empty, not even in the same scan on another day."""
     path = tmp_path / "scan.json"
     scan = ("scan", endpoint, "--table", "hr", "-u", "9", "--timeout", "10ms", "--resume", path)
     for _ in range(2):
@@ -77,20 +77,20 @@ def test_a_scan_that_was_interrupted_goes_on(endpoint: str, device: Unit, tmp_pa
         scanning.read_until(r"holding registers \d\d")
         assert scanning.interrupt() == 130
         assert "Traceback" not in scanning.text
-        assert "\x1b[?25h" in scanning.text  # the cursor is there again
+        assert "\x1b[?25h" in scanning.text  # the cursor is visible again
     state = json.loads(path.read_text())["tables"][0]
     assert 0 < state["position"] <= 999
     before = device.server_message_count
     assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\n"
     assert device.server_message_count - before <= 1000 - state["position"] + 20
     before = device.server_message_count
-    assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\n"  # it is known
+    assert good(*scan) == "hr:0..49\t50\nhr:100..100\t1\n"  # it is in the state file
     assert device.server_message_count == before
 
 
 @has_ptys
 def test_the_settings_of_a_line_are_found() -> None:
-    """The device hears 9600 baud only, as a real one would."""
+    """The device responds only at 9600 baud, like a real one."""
     unit = Unit(holding_registers=SequentialBlock(0, [0]))
     with serial_line() as (here, there):
 
@@ -153,7 +153,7 @@ def test_errors_are_counted_by_kind(endpoint: str) -> None:
 
 
 def test_a_scrape_that_knows_nothing_yet_says_that_there_is_no_file(tmp_path: Path) -> None:
-    """`Ctrl+C keeps what is known`, and before units are known that is nothing."""
+    """Ctrl+C keeps the results so far, but before the first unit there are none."""
     path = tmp_path / "copy.toml"
     with TcpServer(Units({20: Unit()}), ("127.0.0.1", 0)) as server:
         endpoint = f"tcp://127.0.0.1:{server.address[1]}"
@@ -172,7 +172,7 @@ def test_an_interrupted_benchmark_says_what_was_measured(endpoint: str, device: 
         give_up = monotonic() + PATIENCE
         while device.server_message_count < before + 10:
             assert monotonic() < give_up
-            sleep(0.01)  # a counter tells nobody that it has changed
+            sleep(0.01)  # there is no event for a changed counter
         assert measuring.interrupt() == 130
     assert re.search(r"answered +[1-9]", measuring.text)
     assert "requests by milliseconds" in measuring.text

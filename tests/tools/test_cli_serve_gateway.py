@@ -1,4 +1,4 @@
-"""`modwire serve` and `modwire gateway` as the processes that they are, asked by the command."""
+"""`modwire serve` and `modwire gateway` as processes, tested with `modwire read` and `write`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_plain_server_serves_until_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_a_service_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
-    """SIGTERM, as systemd and containers stop it, is no failure."""
+    """SIGTERM, which systemd and containers send to stop it, is not a failure."""
     path = tmp_path / "plant.sock"
     with started("serve", f"unix://{path}") as server:
         server.read_until("Ctrl")
@@ -55,7 +55,7 @@ def test_processes_share_a_store(tmp_path: Path) -> None:
     serve = ("serve", "tcp://127.0.0.1:0", "--store", store, "--processes", "2")
     with started(*serve, "--set", "hr:3=33") as server:
         endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+):")[1] + "?timeout=20"
-        # The system hands the connections to either.
+        # The system gives the connections to either process.
         for number in range(3):
             good("write", endpoint, f"hr:0={number}")
             assert good("read", endpoint, "hr:0", "hr:3") == f"hr:0\t{number}\nhr:3\t33\n"
@@ -67,7 +67,7 @@ def test_processes_share_a_store(tmp_path: Path) -> None:
 
 
 def test_a_service_of_several_processes_ends_as_a_whole(tmp_path: Path) -> None:
-    """A process that is left behind would go on to answer at the port."""
+    """A process that is left behind would continue to respond at the port."""
     serve = ("serve", "tcp://127.0.0.1:0", "--processes", "2")
     with started(*serve, "--store", f"sqlite:///{tmp_path / 'plant.db'}") as server:
         endpoint = server.read_until(r"serves (tcp://127.0.0.1:\d+):")[1] + "?timeout=20"

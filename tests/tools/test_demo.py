@@ -1,4 +1,4 @@
-"""`modwire demo`, which `make demo` runs: what somebody sees first must be right."""
+"""`modwire demo`, which `make demo` runs: the first impression of a user must be right."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from programs import run
 # Starting a process takes seconds on a busy machine.
 pytestmark = pytest.mark.timeout(300)
 
-# What the demo puts into the meter, or writes to it.
+# The values that the demo sets in the meter, or writes to it.
 METER = {
     "voltage_l1": "230.4",
     "voltage_l2": "231.1",
@@ -49,13 +49,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def demonstrated(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """What the first part prints."""
+    """Return the output of the first part."""
     assert demonstrate() == []
     return capsys.readouterr().out.splitlines()
 
 
 def fields(lines: list[str], title: str) -> bytes:
-    """The bytes that the demo explains under `title`, put together again."""
+    """Return the bytes that the demo explains under `title`, joined again."""
     start = next(at for at, line in enumerate(lines) if line.startswith(title)) + 1
     found = b""
     for line in lines[start:]:
@@ -92,7 +92,7 @@ def test_the_demo_explains_the_bytes_of_a_real_exchange(capsys: pytest.CaptureFi
 
 
 def test_the_demo_fails_if_a_value_is_not_what_was_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`make demo` is a check as well: an exit code 0 says that everything agreed."""
+    """`make demo` is also a check: exit code 0 means that all values were right."""
 
     def make_wrong_meter() -> Unit:
         meter = make_meter()
@@ -109,7 +109,7 @@ def test_the_demo_fails_if_a_value_is_not_what_was_put_in(monkeypatch: pytest.Mo
 def test_the_demo_does_without_pseudo_terminals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On Windows it is TCP alone, and says so."""
+    """On Windows it uses only TCP, and says so."""
     monkeypatch.delattr(os, "openpty", raising=False)
     lines = demonstrated(capsys)
     assert "  (and not over RTU: this system has no pseudo-terminals)" in lines
@@ -117,7 +117,7 @@ def test_the_demo_does_without_pseudo_terminals(
 
 
 def test_the_demo_ends_with_a_page_that_answers() -> None:
-    """In a process, and in Python's development mode: nothing is left open."""
+    """It runs as a process in Python's development mode, to check that nothing is left open."""
     lines = run("-m", "modwire_tools", "demo", "--once")
     assert f"All {VALUES} values are what was put in or written." in lines
     assert re.fullmatch(r"  its page  http://127\.0\.0\.1:\d+/", lines[-4])
@@ -139,7 +139,7 @@ def test_the_demo_lives_until_ctrl_c() -> None:
 
 
 def test_the_demo_names_a_command_that_can_be_typed(tmp_path: Path) -> None:
-    """`make demo` leaves `modwire` in a virtual environment that nobody has activated."""
+    """`make demo` installs `modwire` in a virtual environment that is not activated."""
     python = Path(sys.executable)
     folder = python.parent.resolve()
     shown = subprocess.run(

@@ -23,7 +23,7 @@ from modwire_tools.simulator.meter import energy_meter
 DOCUMENT = Path(__file__).parents[2] / "docs" / "device-files.md"
 
 
-@pytest.mark.timeout(600)  # seconds: it computes much, and the machine may be busy
+@pytest.mark.timeout(600)  # seconds: it computes a lot, and the machine may be busy
 @pytest.mark.parametrize("form", ["toml", "json"])
 @given(device=devices())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])

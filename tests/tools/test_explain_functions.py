@@ -1,4 +1,4 @@
-"""Each function, field by field and in words: what a user reads of a message."""
+"""Each function, field by field and in words, as a user reads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from modwire_tools.explain import describe_request, describe_response
 
 
 class Case(NamedTuple):
-    """A request and its answer; some of what is told of each, as "name: meaning"."""
+    """A request and its response; some of the explained fields, as "name: meaning"."""
 
     request: str
     asked: list[str]

@@ -1,4 +1,4 @@
-"""What a user reads of a message that breaks the specification, or does not fit its request."""
+"""The explanation of a message that breaks the specification, or does not fit its request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever comes off a wire or out of a file can be explained: nothing raises, no byte is lost."""
+"""Any bytes from a wire or a file can be explained: no error, and no lost byte."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_any_pdu_is_explained_to_its_last_byte(
 ) -> None:
     fields = explain_pdu(pdu, is_response=is_response, request=request, start=start)
     check_fields(fields, pdu, start)
-    # Only the last field may lack bytes, and only one is there for bytes that are missing.
+    # Only the last field may be incomplete or empty because bytes are missing.
     assert all(field.data for field in fields[:-1])
 
 

@@ -1,4 +1,4 @@
-"""Whole frames: headers and checksums, what is wrong with damaged ones, and which framing it is."""
+"""Complete frames: headers and checksums, faults of damaged ones, and guesses of the framing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_what_is_wrong_with_a_frame(framing: str, data: str, fault: str) -> None
 
 
 def test_the_parts_of_a_missing_checksum() -> None:
-    """Who pastes a message without its checksum is told which one belongs there."""
+    """For a pasted message without its checksum, the output has the right checksum."""
     assert told(bytes.fromhex("010300100003"), "rtu")[-1] == (
         "CRC-16: missing: 0E04 due, on the wire 04 0E"
     )
@@ -102,7 +102,7 @@ def test_an_ascii_frame_ends_as_diagnostics_may_have_set() -> None:
 
 
 def test_doubled_bytes_are_one_field() -> None:
-    """The bytes of a field are those on the wire; what they mean is not doubled."""
+    """A field has the doubled bytes of the wire, but its meaning is not doubled."""
     reading = explain_frame(made("binary", b"\x06\x7d\x7b\x7b\x7d"), "binary", is_response=False)
     assert reading.wrong == []
     assert [(data, meaning) for _, data, name, meaning in reading.fields if name == "address"] == [
@@ -186,7 +186,7 @@ def test_the_framing_is_guessed(data: str, framing: str) -> None:
 
 
 def test_every_framing_that_fits_is_named() -> None:
-    """Four coils are written to unit 1, or a FIFO queue of unit 1 is read, as one likes."""
+    """The bytes may be a write of four coils or a read of a FIFO queue, both of unit 1."""
     data = bytes.fromhex("010f 0000 0004 01 18")
     data += crc16(data).to_bytes(2, "little")
     assert best_framings(data) == (["tcp", "rtu"], {})

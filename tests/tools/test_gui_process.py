@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(600)
 
 HERE = Path(__file__).parent
-PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
+PATIENCE = 120.0  # timeout in seconds for a process; it needs one or two on a free processor
 COMMAND = [sys.executable, "-m", "modwire_tools", "gui"]
 
 
@@ -97,7 +97,7 @@ def _until(condition: object) -> None:
     give_up = monotonic() + PATIENCE
     while not condition():  # type: ignore[operator]
         assert monotonic() < give_up, "the window does not show it"
-        sleep(0.02)  # the window sends no event, so it is asked again
+        sleep(0.02)  # the window sends no event, so ask again
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def _run(
 def test_without_a_display_it_says_what_to_do(
     display: str, sentence: str, require_peer: RequirePeer
 ) -> None:
-    virtual_display(require_peer)  # the message without Tk is another one
+    virtual_display(require_peer)  # without Tk the message is different
     environment = {**os.environ, "DISPLAY": display}
     done = subprocess.run(
         COMMAND, env=environment, capture_output=True, text=True, timeout=PATIENCE

@@ -120,7 +120,7 @@ def test_a_clients_writes_show_and_a_point_can_be_held() -> None:
         press(rows.tree, "space")
         held = cell(rows, "voltage_l1", 1)
         assert cell(rows, "voltage_l1", 5) == "held: sine around 230, 60 s"
-        # Other points still change, this one does not.
+        # Other points still change, but not this one.
         seconds = cell(rows, "operating_seconds", 1)
         yield lambda: cell(rows, "operating_seconds", 1) != seconds
         assert cell(rows, "voltage_l1", 1) == held

@@ -1,4 +1,4 @@
-"""Values as people write them: a typo must not become another value in a plant."""
+"""Values as users write them: a typo must not become another value in a plant."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ NUMBERS = [*INTEGERS, *FLOATS]
 @settings(max_examples=50)
 @given(st.data(), st.sampled_from(NUMBERS), st.sampled_from(["ABCD", "CDAB"]))
 def test_what_is_shown_can_be_written(data: st.DataObject, name: str, order: str) -> None:
-    """Copying what `read` prints into `write` gives the same registers."""
+    """The output of `read`, copied into `write`, gives the same registers."""
     defaults = Defaults(parse_type(name), 1, CDAB if order == "CDAB" else ABCD)
     item = parse_item("hr:0", defaults)
     registers = data.draw(
@@ -141,7 +141,7 @@ def test_what_is_shown_can_be_written(data: st.DataObject, name: str, order: str
     value = item.decode(registers)
     if isinstance(value, float) and math.isnan(value):
         return
-    if name == "float64":  # its 17 digits are more than anybody wants to read
+    if name == "float64":  # users do not want to read all its 17 digits
         return
     assert item.decode(item.encode(item.shown(value))) == value
 
@@ -169,7 +169,7 @@ def test_types_are_read_in_any_case() -> None:
 def test_several_values_are_as_many_items(
     data: st.DataObject, name: str, repeats: int, order: str
 ) -> None:
-    """A table with a row for each value shows what one with all of them in a row does."""
+    """A table with a row for each value shows the same values as one with all in a row."""
     defaults = Defaults(parse_type(name), repeats, CDAB if order else ABCD)
     item = parse_item("hr:7", defaults)
     digit = st.sampled_from("01234567")  # texts and decimal digits too

@@ -1,4 +1,4 @@
-"""What `bench` reports must be what was measured."""
+"""The report of `bench` must be the same as the measured requests."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_summary_is_of_all_latencies() -> None:
 
 
 async def _measured(**limits: float | int) -> tuple[Measurement, int]:
-    """What was measured of two clients with three requests at once, and what the server heard."""
+    """Measure two clients with three requests at once; also return the server's count."""
     heard = 0
 
     def on_call(peer: object, request: object, response: object) -> None:
@@ -96,7 +96,7 @@ def test_so_many_requests_are_made() -> None:
 def test_it_ends_when_the_time_is_over() -> None:
     measured, heard = trio.run(partial(_measured, seconds=0.1))
     assert 0.1 <= measured.seconds < 30
-    # What was under way at the end is heard and not counted.
+    # Requests in progress at the end are received by the server but not counted.
     assert heard - 6 <= measured.answered <= heard
 
 

@@ -1,4 +1,4 @@
-"""Messages as text: whatever a line holds, it is bytes or one sentence."""
+"""Messages as text: any line gives bytes or one sentence."""
 
 from __future__ import annotations
 

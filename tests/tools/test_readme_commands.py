@@ -1,4 +1,4 @@
-"""The commands of the README: what a user copies from there is understood and prints that."""
+"""The commands of the README: a user can copy them, and they print the shown output."""
 
 from __future__ import annotations
 

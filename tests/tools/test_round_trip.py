@@ -1,4 +1,4 @@
-"""`modwire generate | modwire parse`: every message of the corpus goes there and back."""
+"""`modwire generate | modwire parse`: every message of the corpus survives the round trip."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def modwire(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def generated() -> list[str]:
-    """What `modwire generate` prints for each entry: the command itself, without its process."""
+    """Return the output of `modwire generate` for each entry, run without a process."""
     command = typer.main.get_command(app)
     lines: list[str] = []
     for entry in ENTRIES:
@@ -60,7 +60,7 @@ def test_every_message_of_the_corpus_is_generated(generated: list[str]) -> None:
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "guessed"])
 def test_every_message_comes_back(generated: list[str], told: bool) -> None:
-    """With the framing and direction that its line tells, and with both guessed."""
+    """The framing and direction come from the line, or both are guessed."""
     lines = generated if told else [line.split()[2] for line in generated]
     done = modwire("parse", "--json", "-", given="\n".join(lines))
     assert done.stderr == ""
@@ -82,7 +82,7 @@ def test_every_message_comes_back(generated: list[str], told: bool) -> None:
 
 
 def _is_taken(entry: Entry) -> bool:
-    """Whether modwire takes a message that the specification does not have."""
+    """Return True if modwire accepts a message that the specification does not define."""
     from modwire import InvalidRequestError, InvalidResponseError, decode_request, decode_response
 
     pdu = bytes.fromhex(entry["pdu"])
@@ -94,7 +94,7 @@ def _is_taken(entry: Entry) -> bool:
 
 
 def test_the_pipe_of_all_messages_is_understood() -> None:
-    """`modwire generate | modwire parse`, as it is typed."""
+    """Run `modwire generate | modwire parse` as a user types it."""
     made = modwire("generate")
     assert (made.returncode, made.stderr) == (0, "")
     done = modwire("parse", "--json", given=made.stdout)

@@ -1,4 +1,4 @@
-"""A scan finds what is there, all of it and no more, and asks no more than it has to."""
+"""A scan finds exactly the existing units and addresses, with no more requests than needed."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ TABLE = "holding_registers"
 
 
 def survey(first: int = 0, last: int = 0xFFFF, step: int = 1) -> TableSurvey:
-    """As `modwire scan --table hr` makes it."""
+    """Return a survey like that of `modwire scan --table hr`."""
     return TableSurvey(TABLE, first=first, last=last, step=step, wide=False)
 
 
 def scanned(found: TableSurvey, client: Direct) -> list[tuple[int, int]]:
-    """The ranges, when all is done."""
+    """Complete the survey, and return the ranges."""
     asker = Asker(client, 1)
     while not found.is_done:
         found.go_on(asker)
@@ -40,7 +40,7 @@ def scanned(found: TableSurvey, client: Direct) -> list[tuple[int, int]]:
 
 
 def ranges_of(addresses: set[int]) -> list[tuple[int, int]]:
-    """Runs of addresses, as (first, count)."""
+    """Return ranges of consecutive addresses, as (first, count)."""
     found: list[tuple[int, int]] = []
     for address in sorted(addresses):
         if found and sum(found[-1]) == address:
@@ -98,7 +98,7 @@ def test_a_device_that_gives_few_at_once_is_read_in_small_requests() -> None:
 
 
 def test_silence_where_nothing_is_does_not_end_a_scan() -> None:
-    """Some devices do not refuse, they say nothing."""
+    """Some devices do not refuse, but are silent."""
 
     def silent(request: object) -> None:
         first = getattr(request, "address", 0)
@@ -116,7 +116,7 @@ LINES = [Endpoint.parse("rtu:///dev/a?baudrate=9600"), Endpoint.parse("rtu:///de
 
 
 class Bus(Direct):
-    """Units 3 and 9 answer, 9 with an exception, at the second line settings."""
+    """Units 3 and 9 respond, 9 with an exception, at the second line settings."""
 
     def __init__(self) -> None:
         super().__init__(Unit(holding_registers=SequentialBlock(0, [0])))

@@ -1,6 +1,6 @@
-"""A copy answers like its original: `modwire scrape`, then `modwire simulate`.
+"""A copy responds like its original: `modwire scrape`, then `modwire simulate`.
 
-Else a program that is tested against the copy meets something else on the plant.
+Otherwise a program that is tested with the copy could fail with the real device.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def test_the_copy_answers_every_read_like_the_original_over_rtu(name: str, tmp_p
 
 
 def test_a_function_without_an_answer_is_copied_as_silence(tmp_path: Path) -> None:
-    """The original is asked without a link, so that no wait decides what counts as silence."""
+    """The original has no link here, so that no timeout decides what counts as silence."""
 
     def silent(request: object) -> None:
         if isinstance(request, ReportServerIdRequest):

@@ -23,7 +23,7 @@ from modwire_tools.simulator.meter import energy_meter
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
-PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
+PATIENCE = 120.0  # timeout in seconds for a process; it needs one or two on a free processor
 MODWIRE = (sys.executable, "-m", "modwire_tools")
 ENVIRONMENT = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
 

@@ -1,4 +1,4 @@
-"""Injected faults: what clients see of them, and what the traffic says."""
+"""Injected faults: their effect on clients, and their text in the traffic."""
 
 from __future__ import annotations
 

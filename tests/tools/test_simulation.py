@@ -1,4 +1,4 @@
-"""A simulation through its view: what the page and the window show and change."""
+"""A simulation through its view, as the page and the window use it."""
 
 from __future__ import annotations
 
@@ -302,7 +302,7 @@ def test_when_a_device_of_a_line_is_stopped_the_others_go_on() -> None:
                 assert await read(1) == [1]
                 assert view.problems() == {}
                 assert [each.device for each in view.connections()] == [0, 1]
-                # In turn, though a busy machine may have made the client ask twice.
+                # In turn, although on a busy machine the client may have sent a request twice.
                 assert [key for key, _ in groupby(each.device for each in view.traffic())] == [
                     0,
                     1,

@@ -1,4 +1,4 @@
-"""`TableSurvey` on devices that hypothesis thinks of: no link, no time."""
+"""`TableSurvey` on devices that hypothesis generates, without a link or a clock."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_all_that_can_be_read_is_found_even_when_it_is_stopped_in_between(
             survey = TableSurvey("holding_registers", last=SPAN - 1, step=1)
             survey.resume(state)
     if code == SILENCE and len([at for at in range(SPAN) if at not in addresses][:3]) == 3:
-        # A table that says nothing at first counts as silent as a whole, which is told.
+        # A table that is silent at the start counts as silent as a whole, and this is reported.
         if survey.whole == SILENCE:
             assert {0, 1, 2} & addresses == set()
             return

@@ -1,6 +1,6 @@
-"""Captures are read as tshark reads them, field by field, wherever it knows the function.
+"""Captures give the same fields as in tshark, for all functions that it supports.
 
-tshark is Debian's 4.0. Where it is wrong itself, that is named here.
+tshark is Debian's 4.0. Its own faults are listed here.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ ENTRIES: list[dict[str, Any]] = [
     if entry["spec_conformant"] and entry["case"] not in ("fc01-last",)
 ]
 CLOCK = 2e-6  # seconds: captures have microseconds
-_NEVER_ANSWERED = ("08000400", "08000100", "080001ff")  # or not the same way twice
+_NEVER_ANSWERED = ("08000400", "08000100", "080001ff")  # or not with the same response each time
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def tshark(require_peer: RequirePeer) -> None:
 
 
 def readings(path: Path, framing: str, port: int) -> Iterator[tuple[float, float | None, Reading]]:
-    """Every frame that we find: its time, the seconds since its request, and what it says."""
+    """Yield every frame that we find: its time, the seconds since its request, its meaning."""
     wrap = FRAMINGS[framing](Decoder(), is_server=True)
     with path.open("rb") as file:
         for exchange in Capture(file, path.name, ports=[port], framing=framing):
@@ -84,7 +84,7 @@ def readings(path: Path, framing: str, port: int) -> Iterator[tuple[float, float
 def compare(
     path: Path, framing: str = "tcp", port: int = 502, link: str = "tcp"
 ) -> tuple[int, int]:
-    """Compare every frame of a capture, a packet for each; how many we and tshark find."""
+    """Compare every frame of a capture, one per packet; return our count and tshark's."""
     ours = sorted(readings(path, framing, port), key=itemgetter(0))
     pairs: list[tuple[Reading, Dissected]] = []
     at = 0
@@ -111,11 +111,11 @@ def test_every_message_of_the_corpus(tmp_path: Path, framing: str, write: Any) -
         is_response = entry["direction"] == "response"
         packets.append(connection.send(bytes.fromhex(entry["hex"]), server=is_response))
     path = tmp_path / "corpus"
-    # The silence between serial frames is what parts them.
+    # A silence separates serial frames.
     path.write_bytes(write(timed([on_link(packet) for packet in packets], 0.1)))
     ours, theirs = compare(path, framing)
     assert ours == len(entries)
-    # It takes RTU frames of more than 300 bits or so for something else.
+    # It does not recognize RTU frames of more than about 300 bits.
     assert theirs == ours if framing == "tcp" else theirs > 0.9 * ours
 
 
@@ -124,7 +124,7 @@ def test_every_message_of_the_corpus(tmp_path: Path, framing: str, write: Any) -
     [(SLL, 4, True), (SLL2, 6, True), (NULL, 6, True), (RAW, 4, True), (ETHERNET, 6, False)],
 )
 def test_links_and_addresses(tmp_path: Path, link: int, version: int, tcp: bool) -> None:
-    """What the other tests make of bytes is what tshark takes for the same packets."""
+    """tshark decodes the packets that the other tests make of bytes."""
     hosts = ("10.0.0.1", "10.0.0.2") if version == 4 else ("fd00::1", "fd00::2")
     connection = Connection((hosts[0], 40000), (hosts[1], 502), tcp=tcp)
     packets = connection.open() if tcp else []
@@ -138,7 +138,7 @@ def test_links_and_addresses(tmp_path: Path, link: int, version: int, tcp: bool)
 
 
 def test_what_our_clients_and_servers_say(tmp_path: Path) -> None:
-    """Recorded between them: each function, exceptions, and 16 requests in flight at once."""
+    """The capture has each function, exceptions, and 16 concurrent requests."""
     pdus = [
         bytes.fromhex(entry["pdu"])
         for entry in unique_pdus(ENTRIES)
@@ -156,8 +156,8 @@ def test_what_our_clients_and_servers_say(tmp_path: Path) -> None:
     path = tmp_path / "recorded.pcap"
     path.write_bytes(pcap(recording.packets))
     assert len([1 for _ in readings(path, "tcp", port)]) == 2 * (len(pdus) + 32)
-    # What is split and coalesced is put together by tshark under the last packet only, so that
-    # its frames are compared where each has a packet of its own.
+    # tshark shows split and coalesced frames only under the last packet, so this comparison has
+    # one packet for each frame.
     alone = tmp_path / "alone.pcap"
     alone.write_bytes(pcap(recording.packets[: 3 + 2 * len(pdus)]))
     assert compare(alone, port=port) == (2 * len(pdus), 2 * len(pdus))

@@ -1,4 +1,4 @@
-"""Access to the page: other sites, other names and clients without the token get nothing."""
+"""Access to the page: other sites, other names and clients without the token are refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_names_of_this_machine_are_ours(page: ServedPage, name: str) -> None
 @pytest.mark.parametrize("path", ["/", "/api", "/pages/main.js", "/nothing"])
 @pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "127.0.0.2", "a]b"])
 def test_a_name_that_is_not_ours_is_refused(page: ServedPage, path: str, name: str) -> None:
-    """A site whose name resolves to 127.0.0.1 would share our origin (DNS rebinding)."""
+    """A site with a name that resolves to 127.0.0.1 would share our origin (DNS rebinding)."""
     answer = ask(page.port, "GET", path, headers={"Host": f"{name}:{page.port}"})
     assert answer.status == 403
     assert answer.error.startswith("this server is not called ")

@@ -20,7 +20,7 @@ from running_page import ServedPage
 
 pytestmark = pytest.mark.timeout(600)
 
-PATIENCE = 120.0  # seconds for a process, which takes one or two of a free processor
+PATIENCE = 120.0  # timeout in seconds for a process; it needs one or two on a free processor
 COMMAND = [sys.executable, "-m", "modwire_tools", "simulate", "--tcp", "127.0.0.1:0"]
 
 

@@ -1,4 +1,4 @@
-"""Connections to the page's server: every one ends, whatever its peer does."""
+"""Connections to the page's server: each one ends, also with a faulty peer."""
 
 from __future__ import annotations
 

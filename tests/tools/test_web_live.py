@@ -1,4 +1,4 @@
-"""The WebSocket of the page: it sends what is shown at once, and then the changes."""
+"""The WebSocket of the page: it sends the shown values at once, and then the changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def page(view: FakeView) -> Iterator[ServedPage]:
 
 
 def changes(shown: Shown) -> Any:
-    """Return the next changes, as a browser gets them."""
+    """Return the next changes, as a browser receives them."""
     return msgspec.json.decode(msgspec.json.encode(shown.changes()))
 
 
@@ -102,7 +102,7 @@ def test_a_changed_point_is_told_alone(view: FakeView, shown: Shown) -> None:
 
 
 def test_a_value_that_is_no_number_changes_nothing(shown: Shown) -> None:
-    """NaN differs from itself, and would be sent in each push."""
+    """NaN is not equal to itself, and must not be sent in each push."""
     shown.show({"a": {"kind": "points", **PLACE}})
     changes(shown)
     assert changes(shown) == {}
@@ -210,7 +210,7 @@ def test_what_the_user_chooses_is_shown_at_once(view: FakeView) -> None:
 
 
 def test_a_slow_browser_gets_what_is_there_when_it_is_ready(view: FakeView) -> None:
-    """Nothing queues up: the next push waits until this one is seen, and has the latest values."""
+    """There is no queue: the next push waits until this one is seen, and has the latest values."""
 
     async def main() -> None:
         async with linked(view) as link:
@@ -260,7 +260,7 @@ def test_browsers_show_different_parts(page: ServedPage) -> None:
         assert ask(page.port, "PUT", "/api/devices/0/units/1/faults", body).status == 200
         told: Any = other.push()
         assert told["y"]["all"]["silence"] == 1.0
-        # The next push to the first browser has what that shows, not the faults.
+        # The next push to the first browser has its own parts, not the faults.
         page.do(lambda: page.view.write(0, 1, "holding_registers", 2, [5]))
         assert one.push() == {"x": {"set": {"2": 5}}}
 

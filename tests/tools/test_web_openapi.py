@@ -1,4 +1,4 @@
-"""The OpenAPI description of the REST interface, and whether the answers match it."""
+"""The OpenAPI description of the REST interface, and responses that must match it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_description_is_whole(page: ServedPage) -> None:
 
 
 def _check(value: Any, schema: Any, schemas: Any) -> None:
-    """Assert that `value` matches the schema, as far as these tests know schemas."""
+    """Assert that `value` matches the schema; supports only the keywords that are used here."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     kinds = {

@@ -129,7 +129,7 @@ def test_values_change_before_the_eyes(browser: Browser, page: RunningPage) -> N
 def test_an_edit_reaches_a_modbus_client(
     browser: Browser, page: RunningPage, boiler: TcpClient
 ) -> None:
-    """With the keyboard only: move, edit, confirm."""
+    """The user moves, edits and confirms with the keyboard only."""
     browser.open(f"{page.link}{BOILER}/registers/holding_registers")
     browser.one('td[data-address="100"][tabindex]').click()
     browser.press(RIGHT)

@@ -1,4 +1,4 @@
-"""tshark, the peer that reads captures: its fields for each Modbus frame, and ours in its words."""
+"""tshark, the peer that reads captures: its fields for each Modbus frame, and ours in its form."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FIELDS = ("frame.time_epoch", *_NUMBERS, *_BYTES, *_TEXTS, *_TIMES)
 
 
 class Dissected(NamedTuple):
-    """A packet with one Modbus frame; `seconds` from its request to it, None if that is none."""
+    """A packet with one Modbus frame; `seconds` since its request, None if there is none."""
 
     time: float
     values: Values
@@ -50,12 +50,12 @@ class Dissected(NamedTuple):
 
 
 def dissect(path: Path, port: int, framing: str = "tcp", link: str = "tcp") -> list[Dissected]:
-    """What tshark finds in a capture, by packet. Each may have one frame only."""
+    """Return the fields that tshark finds in a capture, by packet. Each may have only one frame."""
     protocol = {"tcp": "mbudp" if link == "udp" else "mbtcp", "rtu": "mbrtu"}[framing]
     done = subprocess.run(
         [
             *("tshark", "-r", str(path), "-Y", "modbus"),
-            # The port tells it requests from responses, the other setting what is on the port.
+            # The port separates requests from responses; the other setting selects the protocol.
             *("-o", f"{protocol}.{link}.port:{port}"),
             *("-d", f"{link}.port=={port},{protocol}"),
             *("-T", "fields", "-E", "separator=/t", "-E", "aggregator=|"),
@@ -131,7 +131,7 @@ _COUNTERS = {
 
 
 def in_tshark_words(reading: Reading) -> Values:
-    """Our fields of a TCP frame, named and put together as tshark has them."""
+    """Return our fields of a TCP frame, with the names and the grouping of tshark."""
     return _Translation(reading).values
 
 
@@ -216,10 +216,10 @@ class _Translation:
             self._add("modbus.byte_cnt" if is_answer else "modbus.word_cnt", number)
         elif not self._is_shown:
             self._is_shown = True
-            self._add("modbus.data", self._rest.hex())  # it shows the groups behind this one too
+            self._add("modbus.data", self._rest.hex())  # it shows the groups after this one too
 
     def _diagnostic(self, data: bytes) -> None:
-        """tshark shows the data of these sub-functions, and of a request only what it can say."""
+        """Add the data as tshark shows them for these sub-functions."""
         number = int.from_bytes(data, "big")
         sub_function = self.sub_function
         if sub_function == 0:
@@ -249,7 +249,7 @@ class _Translation:
 
 
 def differences(ours: Iterable[tuple[Reading, Dissected]]) -> list[str]:
-    """Where tshark reads another value than we do, or one of both has a field alone."""
+    """Return the fields with different values in tshark, or that only one of both has."""
     found: list[str] = []
     for reading, dissected in ours:
         mine, its = in_tshark_words(reading), dissected.values

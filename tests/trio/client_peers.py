@@ -1,4 +1,4 @@
-"""Peers of the trio clients in these tests: streams and names that a script plays."""
+"""Scripted streams and host names for the tests of trio clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import trio.testing
 
 from modwire_trio import Client
 
-PATIENCE = 10.0  # seconds until a test that waits for the other side fails
+PATIENCE = 10.0  # timeout in seconds for the other side
 
 
 def play(main: Callable[[], Awaitable[None]]) -> None:
@@ -27,7 +27,7 @@ class Far:
         self.buffer = b""
 
     async def request(self, size: int = 12) -> bytes:
-        """The next `size` bytes: one request of function 1 to 6 is 12 on TCP, 8 on RTU."""
+        """Return the next `size` bytes: a request of functions 1 to 6 has 12 on TCP, 8 on RTU."""
         with trio.fail_after(PATIENCE):
             while len(self.buffer) < size:
                 data = await self.stream.receive_some()
@@ -37,7 +37,7 @@ class Far:
         return data
 
     async def ended(self) -> bool:
-        """True if the client closes the link before it sends anything more."""
+        """Return True if the client closes the link before it sends more bytes."""
         with trio.fail_after(PATIENCE):
             return not self.buffer and await self.stream.receive_some() == b""
 
@@ -53,9 +53,9 @@ def pair(**arguments: object) -> tuple[Client, Far]:
 
 
 def reply(request: bytes, *registers: int) -> bytes:
-    """The response to a request of function 3 or 4; by default the register holds its address.
+    """Return the response to a request of function 3 or 4; by default a register has its address.
 
-    A caller that asks for an address of its own sees by that whether the response is its own.
+    If each caller reads its own address, it can check that the response is its own.
     """
     values = registers or (int.from_bytes(request[8:10], "big"),)
     body = b"".join(value.to_bytes(2, "big") for value in values)
@@ -83,14 +83,14 @@ def listening() -> socket.socket:
 
 @contextmanager
 def refusing_port() -> Iterator[int]:
-    """A TCP port of 127.0.0.1 where connections are refused: it is taken, and nobody listens."""
+    """Yield a TCP port of 127.0.0.1 that refuses connections: reserved, without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
 
 
 class Names(trio.abc.HostnameResolver):
-    """Resolves every name to 127.0.0.1, after `look_up` for the first, second, ... time."""
+    """Resolves every name to 127.0.0.1, and calls `look_up` with the number of the look-up."""
 
     def __init__(self, look_up: Callable[[int], Awaitable[None]]) -> None:
         self._look_up = look_up

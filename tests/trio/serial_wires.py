@@ -31,7 +31,7 @@ async def expect(wire: Line, answer: bytes) -> None:
 
 
 async def deliver(wire: Line, data: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    """Send `data`, and return when the server has read it, from when it counts the silence."""
+    """Send `data`, and return when the server has read it: then its silent interval starts."""
     caplog.set_level(logging.DEBUG, "modwire.wire")
     caplog.clear()
     wire.send(data)

@@ -31,27 +31,27 @@ def play(main: Callable[[], Awaitable[None]]) -> None:
 def play_by_hand(main: Callable[[trio.testing.MockClock], Awaitable[None]]) -> None:
     """Run `main` with a clock that stands still until `main` moves it with `jump`.
 
-    Sockets work as ever meanwhile, so that no stall of this machine can reach a time limit.
+    Sockets work normally meanwhile, so that a stall of this machine cannot exceed a timeout.
     """
     clock = trio.testing.MockClock()
     trio.run(main, clock, clock=clock)
 
 
 async def settled() -> None:
-    """Wait until every task waits and nothing has come on any socket of this process.
+    """Wait until every task waits and no socket of this process has received anything.
 
-    The time is for the system: on a busy machine it delivers late what a socket has sent.
+    The extra time is for the system: a busy machine may deliver sent bytes late.
     """
     await trio.testing.wait_all_tasks_blocked(0.05)
 
 
 def without_epoll(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the servers wait for their sockets as they do on Windows and macOS."""
+    """Make the servers wait for their sockets as on Windows and macOS."""
     monkeypatch.setattr("modwire_trio.servers.tcp.AVAILABLE", False)
 
 
 class Waiting(AsyncUnit):
-    """A unit that answers 4711h when `opened` is set; `entered` is set when it is asked."""
+    """A unit that responds 4711h when `opened` is set; `entered` is set by a request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,12 +78,12 @@ def waiting_units() -> tuple[Units, Waiting]:
 
 
 def single() -> Units:
-    """Every unit id is one unit in memory."""
+    """Return units in which every unit id is one unit in memory."""
     return Units.single(memory_unit())
 
 
 class End:
-    """The peer's end of a stream, with a bound on every wait."""
+    """The peer's end of a stream, with a timeout on every wait."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self.stream = stream
@@ -93,7 +93,7 @@ class End:
             await self.stream.send_all(data)
 
     async def receive(self, size: int) -> bytes:
-        """Exactly `size` bytes, or fewer where the stream ends."""
+        """Return exactly `size` bytes, or fewer if the stream ends."""
         data = bytearray()
         with trio.fail_after(PATIENCE):
             while len(data) < size:
@@ -110,7 +110,7 @@ class End:
         assert received == answer, f"{received.hex(' ')} is not {answer.hex(' ')}"
 
     async def is_closed(self) -> bool:
-        """Wait for the next byte; True if the server closes the connection instead."""
+        """Wait for the next byte; return True if the server closes the connection instead."""
         with trio.fail_after(PATIENCE):
             try:
                 return await self.stream.receive_some(1) == b""
@@ -134,7 +134,7 @@ async def dialled(address: tuple[str, int] | str, source: str | None = None) -> 
 
 
 class Greedy:
-    """A peer that asks without end and reads nothing; `sent` bytes have gone out."""
+    """A peer that sends requests without reading; it has sent `sent` bytes."""
 
     def __init__(self, end: End, frame: bytes) -> None:
         assert isinstance(end.stream, trio.SocketStream)
@@ -148,7 +148,7 @@ class Greedy:
         """Send until `stop`, or until the server closes the connection."""
         with self._scope, suppress(ConnectionError):
             while True:
-                # `send` may take a part of a frame: go on behind it.
+                # `send` may send a part of a frame: continue after it.
                 self.sent += await self._socket.send(self._frames[self.sent % self._size :])
 
     def stop(self) -> None:
@@ -182,7 +182,7 @@ class Served:
         await self.over()
 
     async def over(self) -> None:
-        """Wait for its end; raise what it raised."""
+        """Wait for its end; raise its error."""
         with trio.fail_after(PATIENCE):
             await self.ended.wait()
         if self.error is not None:
@@ -193,7 +193,7 @@ class Served:
 async def served(
     serve: Callable[..., Awaitable[None]], *args: object, **kwargs: object
 ) -> AsyncIterator[Served]:
-    """A server while the block lasts; `address` is what it passed to `task_status.started`."""
+    """Run a server during the block; `address` is the value for `task_status.started`."""
     failure: BaseException | None = None
     async with trio.open_nursery() as nursery:
         server = Served()
@@ -217,14 +217,14 @@ async def in_thread(function: Callable[[], Any]) -> Any:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds for which there is no event."""
+    """Wait until a condition without an event is true."""
     with trio.fail_after(PATIENCE):
         while not holds():  # noqa: ASYNC110 - there is no event
             await trio.sleep(0.001)
 
 
 class OddUnits(Units):
-    """A user's own `Units`, whose look-up of unit 13 fails."""
+    """A user-defined `Units`; its look-up of unit 13 fails."""
 
     def get(self, unit_id: int) -> Unit | None:
         if unit_id == 13:

@@ -1,4 +1,4 @@
-"""A cancelled call: no other call notices, and its late response is dropped."""
+"""A cancelled call: other calls are not affected, and its late response is dropped."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_on_a_serial_line_the_next_call_waits_for_the_late_response() -> None:
 
 
 def test_cancelled_while_the_link_is_opened() -> None:
-    """The caller that opens the link is cancelled; another one of those that wait opens it."""
+    """The caller that opens the link is cancelled; another waiting caller opens it."""
 
     async def look_up(attempt: int) -> None:
         if attempt == 1:
@@ -140,7 +140,7 @@ def test_cancelled_while_the_link_is_opened() -> None:
 
 
 class Room:
-    """Lets the TCP sockets of this process take `left` more bytes; None for any number."""
+    """Lets the TCP sockets of this process send `left` more bytes; None for any number."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.left: int | None = None
@@ -162,7 +162,7 @@ class Room:
 def test_cancelled_while_there_is_no_room_to_send(
     sent: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half a request cannot be taken back: the link is closed, and the reads of others repeated."""
+    """Half a request cannot be undone: the link is closed, and the reads of others are retried."""
 
     async def main() -> None:
         room = Room(monkeypatch)
@@ -272,7 +272,7 @@ class Device:
 async def _cancel_at_random(
     client: Client, dice: random.Random, cancellations: int, *, may_sleep: bool
 ) -> int:
-    """Cancel calls of 16 tasks until so many were cancelled; return how many were completed."""
+    """Cancel calls of 16 tasks at random; return the number of completed calls."""
     completed = 0
     cancelled = 0
     scopes = {number: trio.CancelScope() for number in range(CALLERS)}

@@ -1,4 +1,4 @@
-"""`Client` on memory streams, with a clock that jumps: the outcome of calls, and its time."""
+"""`Client` on memory streams, with a clock that jumps: outcomes and times of calls."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_call_may_have_a_timeout_of_its_own_and_reads_are_repeated() -> None:
 
 
 def test_each_of_several_callers_waits_for_its_own_time() -> None:
-    """The task that receives for all wakes up for a deadline that was set after its own."""
+    """The task that receives for all wakes up for a deadline that was set later."""
 
     async def main() -> None:
         client, _ = pair(max_in_flight=16, timeout=8.0)
@@ -184,7 +184,7 @@ def test_calls_are_sent_in_their_order_also_those_that_wait_for_the_link() -> No
                 await client.aclose()
                 for address in range(20):
                     nursery.start_soon(client.read_holding_registers, address)
-                    # Each has gone as far as it can before the next one starts.
+                    # Each runs until it waits before the next one starts.
                     for _ in range(5):
                         await trio.lowlevel.checkpoint()
                 far = await accept(listener)
@@ -236,7 +236,7 @@ def test_calls_that_fail_let_other_tasks_run() -> None:
 
 
 def test_rtu_on_a_stream_takes_no_stale_answer_for_its_own() -> None:
-    """A response that comes between two calls answers neither, though it fits the second."""
+    """A response between two calls belongs to neither, although it fits the second."""
 
     async def main() -> None:
         client, far = pair(framing=RtuFraming)
@@ -244,7 +244,7 @@ def test_rtu_on_a_stream_takes_no_stale_answer_for_its_own() -> None:
             with pytest.raises(ResponseTimeoutError):
                 await client.read_holding_registers(0)
             await far.request(8)
-            await trio.sleep(5)  # longer than the unit is waited for
+            await trio.sleep(5)  # longer than the timeout for the unit
             await far.send(rtu(bytes([1, 3, 2, 0, 1])))
             async with trio.open_nursery() as nursery:
 

@@ -1,4 +1,4 @@
-"""The clients on sockets: how links are opened, lost and opened anew; `connect`."""
+"""The clients on sockets: links that are opened, lost and reopened; `connect`."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_udp_each_frame_has_a_datagram_of_its_own_and_lost_ones_are_sent_again()
 
 def test_a_udp_port_without_a_listener_is_a_lost_link() -> None:
     async def main() -> None:
-        # On this address of the loopback network nothing else in these tests has a socket.
+        # No other test has a socket on this address of the loopback network.
         async with UdpClient("127.0.99.1", 1502, timeout=PATIENCE) as client:
             with pytest.raises(ConnectionLostError):
                 await client.read_holding_registers(0)

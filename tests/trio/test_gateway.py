@@ -1,4 +1,4 @@
-"""`Gateway` on trio: clients take turns at a line; what clients that left had asked is dropped."""
+"""`Gateway` on trio: clients take turns; requests of disconnected clients are dropped."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from serving_peers import End, dialled, in_thread, served, settled, until, witho
 
 
 class FakeLine(Client):
-    """A client whose calls end when the test lets them; `asked` are the values they write."""
+    """A client with calls that end when the test lets them; `asked` has the written values."""
 
     def __init__(self, **options: Any) -> None:
         near, _ = trio.testing.memory_stream_pair()
@@ -61,7 +61,7 @@ class FakeLine(Client):
         return None if unit == 0 else WriteSingleRegisterResponse(0, pdu[4])
 
     def let(self, count: int) -> None:
-        """Let so many calls end."""
+        """Let `count` calls end."""
         for _ in range(count):
             self.may_end.release()
 
@@ -112,7 +112,7 @@ def test_a_waiting_request_of_a_peer_that_leaves_is_not_sent(
 
 
 def test_a_peer_that_only_ends_its_sending_gets_06_for_what_was_queued() -> None:
-    """The request that the device is executing is answered as ever."""
+    """The request that the device is executing gets its normal response."""
 
     async def main() -> None:
         fake = FakeLine()
@@ -135,7 +135,7 @@ def test_a_peer_that_only_ends_its_sending_gets_06_for_what_was_queued() -> None
 
 
 def test_the_end_of_the_server_withdraws_what_waits() -> None:
-    """A write that is executed after that would be a surprise."""
+    """The device must not execute a write after the server has ended."""
 
     async def main() -> None:
         fake = FakeLine()
@@ -185,7 +185,7 @@ def test_as_many_are_asked_at_once_as_the_line_takes() -> None:
 
 
 def test_a_server_that_is_cancelled_leaves_the_line_to_the_others() -> None:
-    """One while its request waits for its turn, and one while the device executes its request."""
+    """One server's request waits for its turn, the device executes the other's request."""
 
     async def main() -> None:
         fake = FakeLine()
@@ -212,7 +212,7 @@ def test_a_server_that_is_cancelled_leaves_the_line_to_the_others() -> None:
 
 
 def test_an_error_of_the_client_is_answered_with_04_and_reported() -> None:
-    """The next request in the queue has its turn."""
+    """The next request in the queue must still be sent."""
     told: list[BaseException] = []
     options = ServerOptions(on_error=lambda peer, request, error: told.append(error))
 
@@ -262,7 +262,7 @@ def test_a_dead_unit_is_logged_once_and_when_it_is_back(caplog: pytest.LogCaptur
 
 
 def test_a_broadcast_comes_before_what_was_asked_after_it() -> None:
-    """It goes to the gateway's own units and to each line, and is not answered."""
+    """It goes to the gateway's own units and to each line, and gets no response."""
 
     async def main() -> None:
         fake, other = FakeLine(), FakeLine()

@@ -1,4 +1,4 @@
-"""`Gateway`: which unit ids lead to which device, and what servers answer for them."""
+"""`Gateway`: the map of unit ids to devices, and the responses of servers for them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ READ_WRITE = ReadWriteMultipleRegistersRequest(0, 1, 0, [5]).encode()
 
 
 class Line(Client):
-    """A client whose devices answer with their own ids; `asked` are the units and requests."""
+    """A client with devices that return their own ids; `asked` has the units and requests."""
 
     def __init__(self) -> None:
         super().__init__(trio.testing.memory_stream_pair()[0])
@@ -65,7 +65,7 @@ class Lines:
             self.gateway.add_line(line, named)
 
     def found(self, unit: int) -> tuple[str, int]:
-        """The line and the id there to which a unit id of the gateway leads."""
+        """Return the line and the id on the line for a unit id of the gateway."""
         for line in self.lines.values():
             line.asked.clear()
         assert ask(self.gateway, unit, READ)[0] == READ[0]
@@ -83,7 +83,7 @@ def ask(
     options: ServerOptions | None = None,
     framing: type[Framing] = TcpFraming,
 ) -> bytes:
-    """Return the PDU with which a server answers, b"" for silence."""
+    """Return the PDU of a server's response; b"" for silence."""
     received = b""
 
     async def main() -> None:
@@ -214,7 +214,7 @@ def test_what_leads_nowhere_has_no_path() -> None:
     units = Lines([1]).gateway
     assert ask(units, 2, READ) == b"\x83\x0a"
     assert ask(units, 2, b"\x64\1\2") == b"\xe4\x0a"  # an unknown function
-    assert ask(units, 2, b"\x03\1") == b"\x83\x03"  # what is no request at all
+    assert ask(units, 2, b"\x03\1") == b"\x83\x03"  # not a valid request
     assert ask(units, 255, READ) == b"\x83\x0a"
 
 
@@ -270,8 +270,8 @@ def test_functions_that_the_server_does_not_know_are_passed_on() -> None:
         assert ask(units, 17, pdu) == bytes((pdu[0], 17))
         assert asked[-1][1].encode() == pdu
     count = len(asked)
-    # What breaks the rules of a known function is answered here: a device on RTU could not even
-    # tell where such a frame ends.
+    # A request that breaks the rules of a known function is refused here: a device on RTU could not
+    # find the end of its frame.
     assert ask(units, 17, b"\x03\0\0\0\x7e") == b"\x83\x03"
     assert len(asked) == count
 
@@ -304,7 +304,7 @@ def test_hooks_see_the_calls_and_forbidden_ones_are_not_passed_on() -> None:
 
 
 def test_a_serial_line_stays_silent_for_what_leads_nowhere() -> None:
-    """Another device on it may have that address."""
+    """Another device on the line may have that address."""
     units = Lines({1: 17}).gateway
     assert ask(units, 1, READ, framing=AsciiFraming) == b"\x03\x11"
     for unit in (2, 247, 255):

@@ -1,4 +1,4 @@
-"""`RemoteUnit` passes requests on to a device behind a client; `AsyncUnit` is its base."""
+"""`RemoteUnit` forwards requests to a device behind a client; `AsyncUnit` is its base."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_ascii_with_an_echo(line: Line) -> None:
 
 
 def test_a_late_response_is_dropped(line: Line) -> None:
-    """Also where it comes between two calls, while the client does not read."""
+    """This also holds if it arrives between two calls, while the client does not read."""
 
     async def main() -> None:
         async with SerialClient(line.path, timeout=0.1) as client:
@@ -157,7 +157,7 @@ def test_callers_take_turns_and_one_of_them_is_cancelled(line: Line) -> None:
                     nursery.start_soon(caller, unit, scopes[unit - 1])
                     await trio.testing.wait_all_tasks_blocked()
                 assert (await line.request())[0] == 1
-                scopes[0].cancel()  # its line stays taken until its time is over
+                scopes[0].cancel()  # its line stays busy until the timeout
                 for unit in range(2, 5):
                     assert (await line.request())[0] == unit
                     line.send(rtu(unit, f"03 02 000{unit}"))
@@ -211,7 +211,7 @@ def test_a_port_that_is_not_there_or_taken(line: Line) -> None:
 
 
 def test_a_port_that_only_a_thread_can_read(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Windows, and behind some of pyserial's URLs; also after a cancelled call."""
+    """This is the case on Windows, and for some URLs of pyserial; also after a cancelled call."""
 
     def fileno(port: serial.Serial) -> int:
         raise io.UnsupportedOperation("fileno")

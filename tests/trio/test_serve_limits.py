@@ -138,7 +138,7 @@ def test_hooks_see_the_peer() -> None:
 def test_without_file_descriptors_it_pauses_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It makes room and tries again at once; if that fails too, it pauses first."""
+    """It evicts a connection and tries again at once; if that fails too, it pauses first."""
     failures = 2
     attempts = 0
     accept = socket.socket.accept
@@ -218,7 +218,7 @@ def test_a_peer_that_never_reads_costs_little_and_stalls_no_other() -> None:
             for _ in range(10):
                 await other.ask(READ, READ_ANSWER)
             assert len(seen) == answered + 10, "no more requests of the greedy one are taken"
-            # It loses nothing when it reads at last.
+            # When it finally reads, no response is missing.
             whole, part = divmod(asking.sent, len(LONG))
             assert await greedy.receive(whole * len(LONG_ANSWER)) == whole * LONG_ANSWER
             await greedy.ask(LONG[part:], LONG_ANSWER)

@@ -1,4 +1,4 @@
-"""`serve_serial` and its port: how it is read and written, and what happens if it fails."""
+"""`serve_serial` and its port: reading, writing, and failures."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_a_port_that_takes_nothing_costs_its_answer_only(
                 await deliver(wire, READ, caplog)
                 clock.jump(1.0)  # the silent interval is over
                 await expect(wire, received)
-                clock.jump(10.0)  # the port has taken nothing more for so long
+                clock.jump(10.0)  # the port has sent nothing during this time
                 while not purged:
                     await trio.lowlevel.checkpoint()
                 told.append(caplog.text)

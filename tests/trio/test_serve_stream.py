@@ -1,4 +1,4 @@
-"""`serve_stream` on memory streams, with a clock that jumps: what is answered, and when."""
+"""`serve_stream` on memory streams, with a clock that jumps: responses and their times."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from serving_peers import (
 
 
 def pair() -> tuple[End, trio.abc.Stream]:
-    """The far end of a stream, and the near one for the server."""
+    """Return the far end of a stream, and the near end for the server."""
     near, far = trio.testing.memory_stream_pair()
     return End(far), near
 
@@ -131,7 +131,7 @@ def test_silence_ends_a_frame_of_unknown_length() -> None:
                 await end.ask(rtu("080000a537"), rtu("080000a537"))
             await end.send(rtu("0300050001")[:5])
             start = trio.current_time()
-            await trio.sleep(1.0)  # the silence drops what was begun
+            await trio.sleep(1.0)  # the silence drops the incomplete frame
             await end.ask(rtu("0300050001"), rtu("03020005"))
             assert trio.current_time() - start == pytest.approx(1.0)
             assert await end.is_closed()

@@ -1,4 +1,4 @@
-"""`serve_udp`: each request is answered, to the peer that sent it."""
+"""`serve_udp`: each request gets a response, to the peer that sent it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from serving_peers import (
 
 
 class Peer:
-    """A UDP socket that asks one server."""
+    """A UDP socket that sends requests to one server."""
 
     def __init__(self, link: trio.socket.SocketType) -> None:
         self.link = link

@@ -1,4 +1,4 @@
-"""`serve_unix`: its file, and files that are there already."""
+"""`serve_unix`: its file, and existing files."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def block() -> SequentialBlock:
 
 
 class Watched(Unit):
-    """Notes the thread in which it is executed."""
+    """Records the thread in which it is executed."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(holding_registers=block(), **arguments)
@@ -49,7 +49,7 @@ class Watched(Unit):
 
 
 class AsyncWatched(AsyncUnit):
-    """Waits before it answers, and notes the thread in which it is executed."""
+    """Waits before it responds, and records the thread in which it is executed."""
 
     def __init__(self) -> None:
         super().__init__(holding_registers=block())
@@ -66,7 +66,7 @@ def watched(kind: str) -> Watched | AsyncWatched:
 
 
 def failing(kind: str, error: BaseException) -> Unit:
-    """A unit that raises `error` whatever it is asked."""
+    """Return a unit that raises `error` for every request."""
 
     class Failing(Unit):
         def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
@@ -82,7 +82,7 @@ def failing(kind: str, error: BaseException) -> Unit:
 def exchange(
     unit: Unit, request: bytes, answer: bytes, options: ServerOptions | None = None
 ) -> None:
-    """Ask `unit` once, on TCP frames."""
+    """Send one request to `unit`, in TCP frames."""
 
     async def main() -> None:
         near, far = trio.testing.memory_stream_pair()

@@ -1,1 +1,1 @@
-"""One file for each adapter: everything that the conformance suite has to know of it."""
+"""One file for each adapter: everything that the conformance suite must know about it."""

@@ -1,7 +1,7 @@
-"""The interface of a driver: the one file by which an adapter is held to all scenarios.
+"""The interface of a driver. With one driver file, an adapter runs all scenarios.
 
 The scenarios and the interpreter are written once, as coroutines. A driver runs them on its own
-backend: on one that blocks, `run` drives the coroutine to its end and nothing ever suspends it.
+backend. On a blocking one, `run` drives the coroutine to its end, and nothing suspends it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from modwire.calls import AsyncCalls, BlockingCalls
 
 from .far_ends import DatagramListener, End, Listener, PtyListener, SocketListener, dial
 
-PATIENCE = 20.0  # seconds until something that does not happen fails a test
+PATIENCE = 20.0  # timeout in seconds: a test fails if an expected event does not happen
 
-# Everything a scenario may ask of a driver; each driver says which of it its backend lacks.
+# Everything that a scenario may need; each driver lists the capabilities that it lacks.
 CAPABILITIES = {
     "cancel": "a call can be cancelled",
     "reopen": "a client opens its link itself, so it can open it anew",
@@ -31,7 +31,7 @@ CAPABILITIES = {
 
 
 class Task:
-    """A function that runs beside the script."""
+    """A function that runs concurrently with the script."""
 
     value: Any = None
     error: BaseException | None = None
@@ -52,8 +52,8 @@ class Task:
 class Serving:
     """A server that runs.
 
-    `stop` and `wait` are functions for `start`: they stop it, and wait until it ends by itself,
-    which raises what ended it.
+    `stop` and `wait` are functions for `start`. `stop` stops the server. `wait` waits until it
+    ends by itself, and raises its error.
     """
 
     def __init__(self, address: Any, stop: Callable[[], Any], wait: Callable[[], Any]) -> None:
@@ -63,14 +63,14 @@ class Serving:
 
 
 class Driver:
-    """One backend: how to run things beside each other, and where clients and servers are made."""
+    """One backend: runs functions concurrently, and makes clients and servers."""
 
     name: ClassVar[str]
     adapter: ClassVar[str]
-    """The package that is driven; several drivers of one share the scenarios among them."""
+    """The package under test; several drivers of one package share its scenarios."""
     lacks: ClassVar[frozenset[str]] = frozenset()
     leaves_time: ClassVar[bool] = False
-    """True if scenarios in which time passes are left to another driver of the same adapter."""
+    """True if another driver of the same adapter runs the scenarios in which time passes."""
 
     def plays(self, needs: frozenset[str], passes_time: bool) -> bool:
         """True if this driver plays a scenario with these needs."""
@@ -79,7 +79,7 @@ class Driver:
     # Running.
 
     def run(self, play: Callable[[], Awaitable[None]]) -> None:
-        """Run a script to its end; what it raises comes out as it is."""
+        """Run a script to its end; its errors are raised unchanged."""
         raise NotImplementedError
 
     async def sleep(self, seconds: float) -> None:
@@ -87,30 +87,30 @@ class Driver:
         raise NotImplementedError
 
     def now(self) -> float:
-        """The time in seconds, by the clock that `sleep` goes by."""
+        """The time in seconds, by the clock of `sleep`."""
         return time.monotonic()
 
     async def settle(self) -> None:
-        """Return when all that was started waits for something, or is done."""
+        """Return when each started function waits for something, or is done."""
         raise NotImplementedError
 
     async def readable(self, descriptor: int, seconds: float) -> bool:
-        """True if a descriptor turns readable within `seconds`."""
+        """Return True if a descriptor becomes readable within `seconds`."""
         raise NotImplementedError
 
     def start(self, function: Callable[[], Any]) -> Task:
-        """Run `function`, as `call`, `close` and `Serving.stop` give one, beside the script."""
+        """Run a function, for example from `call`, `close` or `Serving.stop`, concurrently."""
         raise NotImplementedError
 
     async def finish(self, function: Callable[[], Any]) -> Any:
-        """Return what `function` returns, once it is done."""
+        """Run `function` to its end, and return its result."""
         task = self.start(function)
         await task.wait()
         if task.error is not None:
             raise task.error
         return task.value
 
-    # Clients. The functions that these give are for `start`.
+    # Clients. These methods return functions for `start`.
 
     def listen(self, link: str, directory: str) -> Listener:
         """The place where scripted peers wait for a client; `directory` is for files."""

@@ -1,6 +1,6 @@
 """Scripted peers on sockets and pseudo-terminals, for every driver that can wait for a descriptor.
 
-They do not know how to answer by themselves, so that a script can have every fault.
+They do not respond by themselves, so that a script can simulate every fault.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ class End:
     """The peer's end of one link."""
 
     async def receive(self, size: int) -> bytes:
-        """Receive `size` bytes; fewer if the link ends or nothing more comes."""
+        """Receive `size` bytes; fewer if the link ends or no more bytes arrive."""
         raise NotImplementedError
 
     async def receive_for(self, seconds: float) -> bytes:
-        """Receive what comes within `seconds`; return as soon as something has come."""
+        """Return the first bytes that arrive within `seconds`, or b""."""
         raise NotImplementedError
 
     async def send(self, data: bytes) -> None:
         raise NotImplementedError
 
     async def ends(self) -> bool:
-        """True if the other side closes the link and sends nothing before it does."""
+        """Return True if the other side closes the link without sending anything before."""
         raise NotImplementedError
 
     def close(self) -> None:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Cut the connection off with RST in place of FIN."""
+        """Close the connection with RST instead of FIN."""
         raise NotImplementedError
 
     def end_sending(self) -> None:
@@ -51,7 +51,7 @@ class End:
 
 
 class Listener:
-    """Accepts the connections of a client; `address` is what the client needs."""
+    """Accepts the connections of a client; `address` is the address for the client."""
 
     address: Any
 
@@ -71,11 +71,11 @@ class Listener:
         raise NotImplementedError
 
     def be_free(self) -> None:
-        """Accept connections again; those that were tried meanwhile too."""
+        """Accept connections again, also those that were attempted meanwhile."""
         raise NotImplementedError
 
     def has_visitor(self) -> bool:
-        """True if a connection was made that is not accepted yet."""
+        """True if a connection waits to be accepted."""
         raise NotImplementedError
 
     def close(self) -> None:
@@ -90,11 +90,11 @@ class DescriptorEnd(End):
         self._descriptor = descriptor
 
     def _read(self, size: int) -> bytes:
-        """Read what is there; b"" at the end, OSError if the link was cut."""
+        """Read available bytes; b"" at the end; raises OSError if the link was reset."""
         raise NotImplementedError
 
     def _write(self, data: bytes) -> int:
-        """Send as much of `data` as there is room for; BlockingIOError if there is none."""
+        """Send as much of `data` as the buffer takes; raises BlockingIOError if it is full."""
         raise NotImplementedError
 
     async def send(self, data: bytes) -> None:

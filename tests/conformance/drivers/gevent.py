@@ -1,6 +1,6 @@
 """The gevent package: each call in a greenlet of its own, peers in the main one, and real time.
 
-Callers give up in both of gevent's ways: they are killed, or a `gevent.Timeout` is over.
+Calls end early in both of gevent's ways: by a kill, or by a `gevent.Timeout`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class GeventDriver(Driver):
         gevent.sleep(seconds)
 
     async def settle(self) -> None:
-        """Let the loop see what has come, and let the greenlets that wait for it run."""
+        """Let the loop see new bytes, and run the greenlets that wait for them."""
         gevent.sleep(0.001)
         for _ in range(5):
             gevent.sleep(0)

@@ -28,7 +28,7 @@ from .base import PATIENCE, Driver, Serving, Task
 from .far_ends import Listener
 
 _LOOK = 0.001  # seconds between two looks at a thread
-_LOOKS = 3  # in a row that find it in the same place; one that waits for the GIL sleeps too
+_LOOKS = 3  # looks in a row at the same place; a thread that waits for the GIL also sleeps
 
 
 class ThreadTask(Task):
@@ -65,7 +65,7 @@ class ThreadTask(Task):
 
 class SyncDriver(Driver):
     name = adapter = "sync"
-    lacks = frozenset({"cancel"})  # nothing can be thrown into a thread that waits
+    lacks = frozenset({"cancel"})  # a waiting thread cannot be cancelled
 
     def __init__(self) -> None:
         self._tasks: list[ThreadTask] = []
@@ -83,7 +83,7 @@ class SyncDriver(Driver):
         time.sleep(seconds)
 
     async def settle(self) -> None:
-        """A thread waits if it sleeps and has not moved between several looks."""
+        """Return when each thread sleeps at the same place for several looks."""
         end = time.monotonic() + PATIENCE
         before: list[object] = []
         alike = 0

@@ -1,4 +1,4 @@
-"""Answers that come in pieces, together, in another order, too late, twice, or from elsewhere."""
+"""Responses in pieces, together, in another order, too late, twice, or from other peers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def answer(value: int, transaction: int = 1, unit: int = 1) -> bytes:
 
 
 def usable(transaction: int) -> list[ClientStep]:
-    """A whole exchange, for a link that must have kept right."""
+    """A complete exchange, to check that the link still works."""
     return [
         read("usable", 0x99),
         Expect(asked(0x99, transaction)),

@@ -1,4 +1,4 @@
-"""Calls that are cancelled, at each stage: no other call notices, and the link stays right."""
+"""Calls that are cancelled at each stage: other calls and the link are not affected."""
 
 from __future__ import annotations
 

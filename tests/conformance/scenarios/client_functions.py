@@ -1,4 +1,4 @@
-"""Every call of a client: the bytes that it sends, and what it makes of the answer."""
+"""Every call of a client: the bytes of its request, and its result for a response."""
 
 from __future__ import annotations
 

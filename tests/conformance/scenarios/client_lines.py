@@ -1,4 +1,4 @@
-"""Frames without transaction ids on a stream: one at a time, and late answers are waited for."""
+"""Frames without transaction ids on a stream: one at a time, and waiting for late responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links that are opened, lost, closed and opened anew, and what becomes of the calls on them."""
+"""Links that are opened, lost, closed and reopened, and the outcome of the calls on them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from .frames import framed, tcp
 from .patient_steps import FailsAtOnce, Lasts
 
 _WRITE = "06 0001 0002"
-_IDLE = 0.6  # seconds after which a client looks whether its link was closed
+_IDLE = 0.6  # idle time in seconds after which a client checks its link
 
 
 def _opening() -> list[ClientScenario]:
@@ -106,7 +106,7 @@ def _opening() -> list[ClientScenario]:
                 Raises("a", ConnectionLostError, "cannot be opened"),
                 Raises("b", ConnectionLostError, "cannot be opened"),
                 IsOpen(False),
-                # It counts as one failure, so the next call needs not wait.
+                # This counts as one failure, so the next call need not wait.
                 PeerComesBack(),
                 read("c", 5, timeout=0.05),
                 Accept(),
@@ -142,7 +142,7 @@ def _opening() -> list[ClientScenario]:
 
 
 def _useless() -> ClientScenario:
-    """A link that was lost before a byte came is as good as one that could not be opened."""
+    """A link that is lost before the first byte counts as a failed connection attempt."""
     return ClientScenario(
         "a server that closes every connection at once is tried again after a pause",
         [

@@ -54,7 +54,7 @@ class ClientStep:
 
 
 class Start(ClientStep):
-    """Call a method of the client; go on once the call waits for something."""
+    """Call a method of the client; continue when the call waits for something."""
 
     def __init__(self, name: str, method: str, *args: Any, **kwargs: Any) -> None:
         self.name, self.method, self.args, self.kwargs = name, method, args, kwargs
@@ -86,7 +86,7 @@ class Result(ClientStep):
 
 @dataclass
 class Raises(ClientStep):
-    """A call is done, with an error of this very class."""
+    """A call is done, with an error of exactly this class."""
 
     name: str
     error: type[BaseException]
@@ -155,7 +155,7 @@ class Expect(ClientStep):
 
 @dataclass
 class Quiet(ClientStep):
-    """The peer receives nothing for so many seconds."""
+    """The peer receives nothing for this number of seconds."""
 
     seconds: float = 0.03
 
@@ -169,7 +169,7 @@ class Quiet(ClientStep):
 
 
 class Send(ClientStep):
-    """The peer sends; with `size`, in pieces of so many bytes, each taken before the next."""
+    """The peer sends; with `size`, in pieces of `size` bytes, each read before the next."""
 
     def __init__(self, *data: bytes | str, size: int | None = None) -> None:
         self.data = b"".join(plain(each) for each in data)
@@ -209,7 +209,7 @@ class PeerCloses(ClientStep):
 
 @dataclass
 class PeerResets(ClientStep):
-    """The peer cuts the connection off."""
+    """The peer resets the connection."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"tcp"})
 
@@ -229,7 +229,7 @@ class Accept(ClientStep):
 
 @dataclass
 class NobodyCame(ClientStep):
-    """The client has not opened its link anew."""
+    """The client has not reopened its link."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"reopen", "tcp"})
 
@@ -314,7 +314,7 @@ class IsOpen(ClientStep):
 
 @dataclass
 class Check(ClientStep):
-    """Anything else that holds for the client."""
+    """Any other condition that must be true for the client."""
 
     holds: Callable[[Any], bool]
 
@@ -348,7 +348,7 @@ class ClientScenario:
 
 
 async def play_client(driver: Driver, scenario: ClientScenario, directory: str) -> None:
-    """Play a scenario; AssertionError where the client does something else."""
+    """Play a scenario; raises AssertionError if the client does something else."""
     listener = driver.listen(scenario.link, directory)
     # A call that is not meant to time out must not do so on a busy machine either.
     arguments = dict(scenario.arguments)

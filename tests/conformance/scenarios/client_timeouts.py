@@ -1,4 +1,4 @@
-"""Answers that do not come, or come too late; what is asked again, and what is not."""
+"""Missing and late responses, and the requests that are or are not retried."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames for scripts: hexadecimal text, with what a framing puts around a PDU."""
+"""Frames for scripts: PDUs in hexadecimal text, framed as ADUs."""
 
 from __future__ import annotations
 

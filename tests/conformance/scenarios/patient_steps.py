@@ -1,6 +1,6 @@
-"""Steps of a client's script that end alike however long a busy machine stalls.
+"""Steps of a client's script with the same result even if a busy machine stalls.
 
-They have no upper limits of time, and count what happened in place of what should have.
+They have no upper time limits, and count the real events instead of the expected ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Discard(ClientStep):
 
 @dataclass
 class Lasts(ClientStep):
-    """The steps take at least so many seconds. There is no upper limit on a busy machine."""
+    """The steps take at least this number of seconds. There is no upper limit."""
 
     seconds: float
     steps: Sequence[ClientStep]
@@ -51,8 +51,8 @@ class Lasts(ClientStep):
 class AnswersAgain(ClientStep):
     """The peer ignores the first request of a call and answers each repetition, until it is done.
 
-    `answers` gives the frames for a transaction id. The call must be allowed many attempts: on a
-    busy machine an answer may come too late for one of them.
+    `answers` returns the frames for a transaction id. The call needs many retries: on a busy
+    machine a response may be too late for an attempt.
     """
 
     name: str
@@ -95,7 +95,7 @@ class SendOwed(ClientStep):
 
 @dataclass
 class StillWorks(ClientStep):
-    """A whole exchange on TCP, for a link that must have stayed right, with any transaction id."""
+    """A complete exchange on TCP with any transaction id, to check that the link still works."""
 
     async def play(self, stage: ClientStage) -> None:
         address = 0x99

@@ -66,7 +66,7 @@ def slow_and_faulty(gate: Gate) -> Units:
 
 
 class Log:
-    """What hooks got, in order; cleared when a scenario makes its units."""
+    """The calls of hooks, in order; cleared when a scenario makes its units."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []

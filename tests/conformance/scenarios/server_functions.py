@@ -1,4 +1,4 @@
-"""Every function as a server answers it, each exception, and frames that come in any way."""
+"""Every function and each exception of a server, and frames in pieces or together."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ EXCEPTIONS = [
 
 
 def ask(request: str, answer: str, transaction: int = 1, unit: int = 1) -> list[ServerStep]:
-    """Peer "a" asks and is answered."""
+    """Peer "a" sends a request and receives its response."""
     return [
         Send("a", tcp(request, transaction, unit)),
         Expect("a", tcp(answer, transaction, unit)),
@@ -155,7 +155,7 @@ def _functions() -> list[ServerScenario]:
     steps: list[ServerStep] = [Connect("a")]
     for transaction, (request, answer) in enumerate(EXCEPTIONS, 1):
         steps += ask(request, answer, transaction)
-    # What was refused has changed nothing.
+    # The refused requests have not changed any value.
     steps += [Holds(1, 0, list(range(100))), *ask(READ, READ_ANSWER, 0xFFFF)]
     found.append(ServerScenario("each exception", steps, one_device))
     return found

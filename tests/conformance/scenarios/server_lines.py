@@ -1,4 +1,4 @@
-"""Servers on lines that others share, on serial framings over a stream, on UDP and Unix sockets."""
+"""Servers on shared lines, with serial framings on a stream, on UDP and Unix sockets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _GAP = 0.06  # seconds: silence that ends every frame on a serial port here
 
 @dataclass
 class AskUntil(ServerStep):
-    """A peer sends a request again until it is answered, not with `busy`."""
+    """A peer repeats a request until the response is not `busy`."""
 
     peer: str
     request: bytes
@@ -122,7 +122,7 @@ def _on_streams() -> list[ServerScenario]:
             [
                 Connect("a"),
                 Send("a", damage),
-                # An RTU frame ends by silence, longer than a network may tear it apart.
+                # A silence longer than the pauses of a network ends an RTU frame.
                 Pass(0.7 if framing is RtuFraming else 0.01),
                 Send("a", framed(framing, READ)),
                 Expect("a", framed(framing, READ_ANSWER)),

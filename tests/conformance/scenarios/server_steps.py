@@ -20,7 +20,7 @@ _OF_LISTENERS = {"max_connections", "allow", "backlog", "reuse_port", "workers"}
 
 
 class Gate(Block):
-    """Registers, all 4711, whose reading waits until the gate is opened."""
+    """Registers, all 4711; a read waits until the gate is opened."""
 
     def __init__(self) -> None:
         self.opened = threading.Event()
@@ -33,7 +33,7 @@ class Gate(Block):
 
 
 class ServerStage:
-    """A server, its peers by name, and the calls that its hook got."""
+    """A server, its peers by name, and the calls of its hook."""
 
     def __init__(self, driver: Driver, link: str, units: Units, gate: Gate) -> None:
         self.driver = driver
@@ -97,7 +97,7 @@ class CannotConnect(ServerStep):
 
     async def play(self, stage: ServerStage) -> None:
         assert stage.serving is not None
-        # Until the server has noticed that it is to stop.
+        # Repeat until the server has begun to stop.
         for _ in range(int(PATIENCE / 0.01)):
             try:
                 end = await stage.driver.dial(stage.link, stage.serving.address)
@@ -109,7 +109,7 @@ class CannotConnect(ServerStep):
 
 
 class Send(ServerStep):
-    """A peer sends; with `size`, in pieces of so many bytes."""
+    """A peer sends; with `size`, in pieces of `size` bytes."""
 
     def __init__(self, peer: str, *data: bytes | str, size: int | None = None) -> None:
         self.peer = peer
@@ -143,7 +143,7 @@ class Expect(ServerStep):
 
 @dataclass
 class Silence(ServerStep):
-    """A peer receives nothing for so many seconds."""
+    """A peer receives nothing for this number of seconds."""
 
     passes_time: ClassVar[bool] = True
     peer: str
@@ -181,7 +181,7 @@ class HangUp(ServerStep):
 
 @dataclass
 class CutOff(ServerStep):
-    """A peer cuts its connection off with RST in place of FIN."""
+    """A peer closes its connection with RST instead of FIN."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"tcp"})
     peer: str
@@ -233,7 +233,7 @@ class Asked(ServerStep):
 
 @dataclass
 class OpenGate(ServerStep):
-    """Calls that wait at the gate go on, and later ones do not wait."""
+    """Calls that wait at the gate continue, and later ones do not wait."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"threads"})
 
@@ -243,7 +243,7 @@ class OpenGate(ServerStep):
 
 @dataclass
 class Shutdown(ServerStep):
-    """The server begins to stop; the script goes on meanwhile."""
+    """The server begins to stop; the script continues meanwhile."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"tcp"})
 
@@ -298,7 +298,7 @@ class Holds(ServerStep):
 
 @dataclass
 class Called(ServerStep):
-    """`on_call` got exactly these requests and responses (soon)."""
+    """`on_call` was called with exactly these requests and responses (soon)."""
 
     calls: list[tuple[Any, Any]]
 
@@ -324,7 +324,7 @@ class ServerScenario:
     """A script.
 
     `units` makes the units, with a gate for one that waits. `arguments` have the names of the
-    sync package; `grace` is that of the shutdown. With `records`, `on_call` notes every call.
+    sync package; `grace` is that of the shutdown. With `records`, `on_call` records every call.
     With `gateway`, unit 17 is a device behind a client, which `Behind` steps play.
     """
 
@@ -354,7 +354,7 @@ class ServerScenario:
 
 
 async def play_server(driver: Driver, scenario: ServerScenario, directory: str) -> None:
-    """Play a scenario; AssertionError where the server does something else."""
+    """Play a scenario; raises AssertionError if the server does something else."""
     gate = Gate()
     stage = ServerStage(driver, scenario.link, scenario.units(gate), gate)
     arguments = dict(scenario.arguments)

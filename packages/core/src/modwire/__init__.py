@@ -1,9 +1,9 @@
-"""modwire: the MODBUS protocol without I/O. Feed it bytes and times, it gives answers and bytes.
+"""modwire: the MODBUS protocol without I/O: bytes and times go in, answers and bytes come out.
 
 `ClientProtocol` and `ServerProtocol` are the two ends; README.md shows them in an event loop.
 """
 
-# ruff: noqa: F403, F405 - what a module gives is listed in its own __all__ too.
+# ruff: noqa: F403, F405 - each module also lists its public names in its own __all__.
 
 from .bits import pack_bits, unpack_bits
 from .calls import AsyncCalls, BlockingCalls

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from struct import unpack
 
 _ASCII_TO_BIT = bytes(byte == 0x31 for byte in range(256))
-# Any other byte than 0 and 1 becomes a digit that int() refuses.
+# Any byte other than 0 and 1 becomes a character that int() refuses.
 _BIT_TO_ASCII = b"01" + b"x" * 254
 
 
@@ -30,6 +30,6 @@ def unpack_bits(data: bytes, count: int) -> tuple[bool, ...]:
     """Return the first `count` bits of `data`: 0 <= count <= 8 * len(data)."""
     if not count:
         return ()
-    # One more bit on top keeps the leading zeros; the slice drops it again with "0b".
+    # An extra bit on top keeps the leading zeros; the slice drops it together with "0b".
     digits = bin(int.from_bytes(data, "little") | 1 << (len(data) << 3))[: -count - 1 : -1]
     return unpack(f"{count}?", digits.encode().translate(_ASCII_TO_BIT))

@@ -1,9 +1,8 @@
 """The two checksums of MODBUS over Serial Line V1.02: CRC-16 (6.2.2) and LRC (6.2.1).
 
-Short messages go through a table of 16-bit words. Long ones are folded as one big integer: the
-generator is (x+1)(x^15+x+1), and modulo the second factor x^(15*2^k) equals x^(2^k)+1, so the
-upper part of a polynomial comes down by 14*2^k bits with two shifts. The factor x+1 is the parity
-of all bits.
+Short messages use a table of 16-bit words. Long ones are folded as one big integer: the generator
+is (x+1)(x^15+x+1), and modulo the second factor x^(15*2^k) equals x^(2^k)+1, so two shifts move
+the upper part of a polynomial down by 14*2^k bits. The factor x+1 is the parity of all bits.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ _TABLE = tuple(map(_table_entry, range(256)))
 
 
 def _word_table() -> array[int]:
-    """The CRC of every 16-bit word, 128 KB: its rows differ by one xor of all their entries."""
+    """Return the CRC of every 16-bit word, 128 KB; each row is the first one xor a constant."""
     low = [_TABLE[entry & 0xFF] ^ entry >> 8 for entry in _TABLE]
     row = int.from_bytes(b"".join(entry.to_bytes(2, "little") for entry in low), "little")
     every = int.from_bytes(b"\1\0" * 256, "little")
     table = array("H", b"".join((row ^ every * entry).to_bytes(512, "little") for entry in _TABLE))
-    if table[1] != low[1]:  # the machine keeps the high byte first
+    if table[1] != low[1]:  # a big-endian machine
         table.byteswap()
     return table
 
 
 _WORD_TABLE = _word_table()
-_TABLE_UP_TO = 64  # bytes; where the fold overtakes the table, measured in benchmarks/
+_TABLE_UP_TO = 64  # bytes; above it the fold is faster, as benchmarks/crc.py measures
 _WORDS = tuple(Struct(f"<{count}H") for count in range(_TABLE_UP_TO // 2 + 1))
-# CRC-16 takes the low bit of a byte first, the big integer its high bit.
+# CRC-16 takes the low bit of a byte first, but the big integer takes the high bit first.
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_LONGEST = 260  # bytes that `_fold` has steps for; an ADU has at most 256
+_LONGEST = 260  # maximum number of bytes for `_fold`; an ADU has at most 256
 _LOW15, _LOW30, _LOW60, _LOW120, _LOW240, _LOW480, _LOW960, _LOW1920 = (
     (1 << (15 << k)) - 1 for k in range(8)
 )
@@ -65,9 +64,9 @@ def _by_bytes(data: bytes | bytearray) -> int:
 
 
 def checked_prefix(data: bytes | bytearray, at: int, least: int, most: int) -> int:
-    """Return where the shortest run of bytes from `at` on ends that has a right CRC; 0 if none has.
+    """Return the end of the shortest run of bytes from `at` on with a valid CRC; 0 if none has one.
 
-    The run has `least` to `most` bytes with its CRC, over which the CRC is 0.
+    The run has `least` to `most` bytes including its CRC; the CRC over all of them is 0.
     """
     crc = 0xFFFF
     table = _TABLE
@@ -79,7 +78,7 @@ def checked_prefix(data: bytes | bytearray, at: int, least: int, most: int) -> i
 
 
 def _fold(data: bytes | bytearray) -> int:
-    """CRC-16 by folding. The number after each fold is how many bits are left."""
+    """Return the CRC-16 by folding. The number after each fold is the number of bits left."""
     size = len(data)
     p = int.from_bytes(data.translate(_REVERSED), "big")
     p = (p ^ 0xFFFF << (size << 3) - 16) << 16
@@ -100,7 +99,7 @@ def _fold(data: bytes | bytearray) -> int:
     p = p & _LOW15 ^ (high := p >> 15) ^ high << 1  # 16
     p = p & _LOW15 ^ (high := p >> 15) ^ high << 1  # 15
     if p.bit_count() & 1 != odd:
-        p ^= 0x8003  # x^15+x+1: nothing modulo itself, but it changes the parity
+        p ^= 0x8003  # x^15+x+1 is 0 modulo itself, but it changes the parity
     return _REVERSED[p >> 8] | _REVERSED[p & 0xFF] << 8
 
 

@@ -1,7 +1,7 @@
 """`Endpoint`: the address and the settings of a device in one line of text.
 
-`Endpoint.parse("rtu:///dev/ttyUSB0?baudrate=9600")` and `str()` are each other's inverse. The
-`connect()` of the adapters takes both; nothing is opened here.
+`Endpoint.parse("rtu:///dev/ttyUSB0?baudrate=9600")` makes an endpoint, `str()` its text. The
+`connect()` of the adapters accepts both; nothing is opened here.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Endpoint(Immutable):
     """The address and the settings of a device: immutable, hashable, equal by value.
 
     `transport` is "tcp", "udp", "tls", "unix" or "serial"; `framing` is "tcp" (MBAP), "rtu",
-    "ascii" or "binary". The constructor refuses what a transport does not have; the attribute is
-    then "" or 0 (`host`, `path`, `port`) or the default (the settings of a serial line).
+    "ascii" or "binary". The constructor refuses arguments that the transport does not have; their
+    attributes are "" or 0 (`host`, `path`, `port`) or the default (the serial settings).
 
     - tcp, udp, tls: `host`, a name or an address, IPv6 without brackets; `port` 0..65535, by
       default 502, and 802 for tls. With 0 the system chooses the port of a server.
@@ -56,11 +56,11 @@ class Endpoint(Immutable):
     - serial: `path` of the device, absolute, or a name such as COM3, or a pyserial URL;
       `baudrate`, `bytesize`, `parity` and `stopbits` as for `SerialSettings`, with the defaults
       of MODBUS over Serial Line V1.02, section 2.5.
-    - all: `unit`, the unit id of requests that name none, 0..255 with MBAP frames and 1..247 with
-      others; `timeout`, above 0, seconds to wait for an answer; `retries`, 0 or more, how often a
-      read is sent again. None leaves them to the client.
+    - all: `unit`, the unit id of requests without one, 0..255 with MBAP frames and 1..247 with
+      others; `timeout`, above 0, seconds to wait for an answer; `retries`, 0 or more, how many
+      times a read is repeated. None stands for the client's default.
 
-    Raises ValueError, which says which part is wrong and what is allowed.
+    Raises ValueError, whose text names the wrong part and the allowed values.
     """
 
     transport: Transport
@@ -130,7 +130,7 @@ class Endpoint(Immutable):
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """Return the endpoint that `text` describes; ValueError says which part is wrong.
+        """Return the endpoint that `text` describes. Raises ValueError, which names the wrong part.
 
         Schemes: tcp, udp, tls and unix carry MBAP frames; rtu, ascii and binary are serial lines;
         rtu+tcp and the like (rtu, ascii, binary with tcp, udp, tls, unix) carry serial frames over
@@ -189,7 +189,7 @@ def network_name(transport: str, framing: type[Framing], host: str, port: int) -
 
 
 def path_name(transport: str, framing: type[Framing], path: str) -> str:
-    """Return the name of a peer at a path, such as "unix:///run/modwire.sock"; raises likewise."""
+    """Return the name of a peer at `path`: "unix:///run/a.sock". Raises like `network_name`."""
     return f"{_scheme(transport, framing)}://{_checked_text(path)}"
 
 
@@ -201,7 +201,7 @@ def _scheme(transport: str, framing: type[Framing]) -> str:
 
 
 def _line_framing(name: FramingName) -> type[Framing]:
-    """Return the framing that the default settings of a line are for, also if there is no line."""
+    """Return the framing that determines the default serial settings: RTU for MBAP endpoints."""
     return RtuFraming if name == "tcp" else FRAMINGS[name]
 
 
@@ -251,7 +251,7 @@ def _parse_options(query: str) -> dict[str, Any]:
 
 
 def _value(name: str, text: str) -> object:
-    """Return the value of an option, or `text` itself for the constructor to refuse."""
+    """Return the value of an option, or an invalid `text`, which the constructor refuses."""
     if name == "parity":
         return text.upper() if text in ("n", "e", "o") else text
     if is_number(text):
@@ -321,7 +321,7 @@ def _checked_path(transport: str, path: str) -> str:
         other = ", or a port's name, as in rtu://COM3" if transport == "serial" else ""
         raise ValueError(f"path must be absolute, as in {example}{other}; got {path!r}")
     try:
-        # Names that are no UTF-8 are surrogates in Python, as os.fsdecode() makes them.
+        # In a name that is not UTF-8, os.fsdecode() makes surrogates of the bytes.
         return path.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise ValueError(f"path must be text or os.fsdecode() bytes, got {path!r}") from None

@@ -30,12 +30,12 @@ def unquoted(text: str) -> str:
 
 def is_number(text: str) -> bool:
     """True if `text` is a whole number without a sign."""
-    # int() would take signs, spaces and underscores too, and may refuse more than 640 digits.
+    # int() would accept signs, spaces and underscores too, and may refuse more than 640 digits.
     return len(text) <= 640 and text.isascii() and text.isdigit()
 
 
 def one_of(names: Iterable[str], name: str, given: str) -> str:
-    """Return the end of an error about `given`: the allowed names, and the closest to `name`."""
+    """Return the end of an error text on `given`: the allowed names, and the closest to `name`."""
     from difflib import get_close_matches  # here, because only errors need it
 
     allowed = list(names)

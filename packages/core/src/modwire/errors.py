@@ -1,7 +1,7 @@
 """The error tree: everything modwire raises on purpose is a `ModbusError`.
 
-Client calls raise these. Blocks and units raise the `ExceptionResponseError` family to answer a
-request with that exception code (MODBUS Application Protocol V1.1b3, section 7).
+Client calls raise these. Blocks and units raise `ExceptionResponseError` or a subclass to answer
+a request with its exception code (MODBUS Application Protocol V1.1b3, section 7).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class ExceptionCode(IntEnum):
-    """The exception codes of section 7, and 7 of older documents, which devices still send."""
+    """The exception codes of section 7, and 7 from older documents, which devices still send."""
 
     ILLEGAL_FUNCTION = 1
     ILLEGAL_DATA_ADDRESS = 2
@@ -47,14 +47,14 @@ class ExceptionCode(IntEnum):
 
 
 class RefusedRequest(Protocol):
-    """Part of a request that its refusal needs; every request of modwire has it."""
+    """The part of a request that an exception response needs; every request has it."""
 
     @property
     def function_code(self) -> int: ...
 
 
 class ModbusError(Exception):
-    """The root of every error that modwire raises on purpose.
+    """Base of every error that modwire raises on purpose.
 
     Each can be pickled and copied with all its attributes, whatever its constructor takes, and so
     can your subclasses: an error that a worker process cannot return breaks its whole pool.
@@ -68,18 +68,18 @@ class ModbusError(Exception):
 
 
 def _rebuild(error_class: type[ModbusError], arguments: tuple[object, ...]) -> ModbusError:
-    """Make an error without its constructor, which may ask for more than `arguments`."""
+    """Make an error without its constructor, which may need more than `arguments`."""
     error = error_class.__new__(error_class, *arguments)
     if isinstance(error, OSError):
-        # An OSError whose constructor is overridden takes errno and the message only here.
+        # An OSError with an overridden constructor sets errno and the message only in __init__.
         OSError.__init__(error, *arguments)
     return error
 
 
 class FrameError(ModbusError):
-    """Raised for bytes that are no frame: a wrong checksum, an impossible length, noise.
+    """Raised for bytes that are not a valid frame: a wrong checksum, an impossible length, noise.
 
-    A framing puts these into the sequence of frames. `fatal` is True if the end of the frame is
+    Framings return it in the sequence of frames. `fatal` is True if the end of the frame is
     unknown (TCP only), so that the connection has to be closed.
     """
 
@@ -91,7 +91,7 @@ class FrameError(ModbusError):
 class InvalidRequestError(ModbusError, ValueError):
     """Raised for a request that breaks the specification.
 
-    `function_code` and `exception_code` are those of the exception response that it deserves.
+    `function_code` and `exception_code` are those of the exception response to it.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class ExceptionResponseError(ModbusError):
 
 
 class IllegalFunctionError(ExceptionResponseError):
-    """Exception code 01: the server does not know the function, or this client may not use it."""
+    """Exception code 01: the server does not support the function, or not for this client."""
 
     default_code = ExceptionCode.ILLEGAL_FUNCTION
 
@@ -175,7 +175,7 @@ class ServerDeviceFailureError(ExceptionResponseError):
 
 
 class AcknowledgeError(ExceptionResponseError):
-    """Exception code 05: the request is accepted but takes long; poll later for its end."""
+    """Exception code 05: the request is accepted but takes long; poll later for completion."""
 
     default_code = ExceptionCode.ACKNOWLEDGE
 

@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
     _State: TypeAlias = "dict[str, object] | None"
 
-# Constructors write their fields by this, past the guard in Immutable.__setattr__.
+# Constructors set their fields with this, because Immutable.__setattr__ refuses to.
 set_field = object.__setattr__
 
 
 class Immutable:
-    """A value whose fields are written once, in its constructor.
+    """A value whose fields are set once, in its constructor.
 
     `__match_args__` names the arguments of the constructor; equality, hash, repr and `match`
-    statements use it. Pickling and copying take the fields as they are.
+    statements use it. Pickling and copying restore the fields without the constructor.
     """
 
     __slots__ = ()
@@ -50,8 +50,8 @@ class Immutable:
         return f"{type(self).__name__}({inside})"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
-        # By fields, because a constructor may be stricter than the wire; protocols 0 and 1 have
-        # no form for slots.
+        # Pickle the fields, because a constructor may refuse values received from a device.
+        # Protocols 0 and 1 do not support slots.
         return super().__reduce_ex__(max(int(protocol), 2))
 
     def __setstate__(self, state: _State | tuple[_State, _State]) -> None:

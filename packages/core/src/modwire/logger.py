@@ -1,4 +1,4 @@
-"""`Logger`: what the core uses of a logger of the standard library, which it does not import."""
+"""`Logger`: the methods of `logging.Logger` that the core uses; it does not import `logging`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Logger(Protocol):
-    """A `logging.Logger`, which the adapter gives."""
+    """A `logging.Logger`, passed in by the adapter."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802
         raise NotImplementedError

@@ -42,7 +42,7 @@ class LineOptions:
     ) -> None:
         self.silence = check_seconds("silence", silence)
         self.tolerance = check_seconds("tolerance", tolerance)
-        self.suppress_echo = suppress_echo
+        self.suppress_echo = check_flag("suppress_echo", suppress_echo)
         self.decoder = decoder if decoder is not None else Decoder()
 
     def replace(self, **changes: object) -> Self:
@@ -71,6 +71,13 @@ def check_options(options: LineOptions, kind: type[LineOptions]) -> None:
     """Raise TypeError unless `options` are of the class `kind`."""
     if not isinstance(options, kind):
         raise TypeError(f"options must be {kind.__name__} or None, got {options!r}")
+
+
+def check_flag(name: str, value: bool) -> bool:
+    """Return `value` if it is True or False; raise ValueError otherwise."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return value
 
 
 def check_count(name: str, count: int, least: int = 1) -> int:

@@ -10,11 +10,11 @@ from .immutable import Immutable, set_field
 from .options import silent_interval
 
 SERIAL_TOLERANCE = 0.02
-"""Seconds of silence that operating systems and USB adapters may put inside a frame."""
+"""Seconds of silence that operating systems and USB adapters may cause inside a frame."""
 
 
 class Rs485Settings(Protocol):
-    """What pyserial's `RS485Settings` has; the core does not import pyserial."""
+    """The attributes of pyserial's `RS485Settings`; the core does not import pyserial."""
 
     rts_level_for_tx: bool
     rts_level_for_rx: bool
@@ -24,7 +24,7 @@ class Rs485Settings(Protocol):
 
 
 class PortArguments(TypedDict):
-    """The settings of a line by the names that pyserial uses."""
+    """The settings of a line under the names that pyserial uses."""
 
     baudrate: int
     bytesize: int
@@ -33,13 +33,13 @@ class PortArguments(TypedDict):
 
 
 class SerialSettings(Immutable):
-    """The settings of a serial line: immutable; None for `bytesize` or `stopbits` is the default.
+    """The settings of a serial line, immutable; None for `bytesize` or `stopbits` is the default.
 
     - `framing`: a framing class for serial lines, such as `RtuFraming`.
     - `baudrate`: bit/s, a whole number above 0.
     - `bytesize`: data bits, 8 for RTU and Binary, 7 (the default) or 8 for ASCII.
     - `parity`: "N", "E" or "O". `stopbits`: 1, or 2 (the default without parity).
-    - `silence`: t3.5, seconds that the line must be quiet between RTU frames.
+    - `silence`: t3.5, seconds that the line must be silent between RTU frames.
     - `character_time`: seconds that one character takes on the line.
 
     The defaults are those of MODBUS over Serial Line V1.02, section 2.5. Raises ValueError for a
@@ -93,7 +93,7 @@ class SerialSettings(Immutable):
         """Return pyserial's arguments for these settings; `device` is a path without links.
 
         A pseudo-terminal has neither parity nor 7 bits, and glibc reports an error for settings
-        without effect: opening one a second time would fail. So it gets 8 bits and no parity.
+        without effect, so a second opening would fail. Therefore it gets 8 bits and no parity.
         """
         is_terminal = device.startswith("/dev/pts/")
         return {

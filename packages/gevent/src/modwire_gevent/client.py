@@ -1,4 +1,4 @@
-"""`Client`: what all gevent clients share: the calls, and the link that they are made on."""
+"""`Client`: the base of all gevent clients; their calls share its link."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
-_MOST_UNWAITED = 16  # looks in a row for what has arrived, until other greenlets have their turn
-_CANNOT_OPEN = (OSError, ValueError, OverflowError)  # a host name may be no name
+_MOST_UNWAITED = 16  # reads in a row without waiting; then other greenlets may run
+_CANNOT_OPEN = (OSError, ValueError, OverflowError)  # the last two for invalid host names
 
 
 class Client(BlockingClientBase, BlockingCalls):
-    """A Modbus client for greenlets: call its methods from any number of those of one thread.
+    """A Modbus client for greenlets; any number of those of one thread may call its methods.
 
-    A caller may be killed, or interrupted by a `gevent.Timeout`, wherever it waits: no other call
-    notices, and an answer that comes late is dropped. The link is only closed if a part of its
+    A caller may be killed, or interrupted by a `gevent.Timeout`, wherever it waits. Other calls
+    are not affected, and its late answer is discarded. The link is closed only if a part of its
     request was sent.
 
-    Subclasses define `_open_link`; `name` is what errors and logs call the peer.
+    Subclasses define `_open_link`; `name` stands for the peer in errors and logs.
     """
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
@@ -49,14 +49,14 @@ class Client(BlockingClientBase, BlockingCalls):
         )
         self._hub: Hub | None = None  # the one that the link belongs to
         self._opening: _Opening | None = None
-        self._unwaited = 0  # looks for what has arrived since a caller has last waited
+        self._unwaited = 0  # reads without waiting since a caller has last waited
 
     def _open_link(self) -> Link:
-        """Open a new link to the peer; OSError if that fails."""
+        """Open a new link to the peer; raises OSError if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open_link()")
 
     def close(self) -> None:
-        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
+        """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
         if self.is_open:
             self._check_hub()
             self._turns.close()
@@ -64,10 +64,10 @@ class Client(BlockingClientBase, BlockingCalls):
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
-        """Send `request` and return its response, as `BlockingCalls` describes it.
+        """Send `request` and return its response; see `BlockingCalls`.
 
-        The timeout counts from when the request is sent, which waits for a free line and for a
-        new link to be opened. Raises `ConnectionLostError` too.
+        The timeout starts when the request is sent. Before that, the call may wait for a free
+        line and for a new link. Raises `ConnectionLostError` too.
         """
         turns = self._turns
         is_repeated = False
@@ -96,7 +96,7 @@ class Client(BlockingClientBase, BlockingCalls):
                 if is_repeated or not turns.may_repeat(exchange):
                     return exchange.result()
             finally:
-                del exchange  # or the error, its traceback and this frame would keep each other
+                del exchange  # breaks the cycle of the error, its traceback and this frame
             is_repeated = True
 
     def _complete(self, exchange: Exchange[Any], link: Link, now: float) -> None:
@@ -106,7 +106,7 @@ class Client(BlockingClientBase, BlockingCalls):
         if turns.receiver is not exchange:
             if link.is_datagram:  # two frames must not share a datagram
                 turns.send(now)
-            link.wake()  # the receiver sends for all, and waits for the new deadline
+            link.wake()  # so that the receiver sends for all, and waits for the new deadline
             self._unwaited = _MOST_UNWAITED
         while until is not None:
             found: bytes | OSError | None = None
@@ -115,8 +115,8 @@ class Client(BlockingClientBase, BlockingCalls):
                 if turns.receiver is exchange:
                     is_sending = link.is_sending
                     if is_sending or self._unwaited < _MOST_UNWAITED:
-                        # On one machine the answer has often come by now; waiting for it would
-                        # take longer than all the rest.
+                        # An answer from the same machine has often arrived by now; waiting for it
+                        # would take longer than everything else.
                         self._unwaited += 1
                         found = link.receive_now()
                     if found is None and is_sending is link.is_sending:
@@ -141,11 +141,11 @@ class Client(BlockingClientBase, BlockingCalls):
             until = turns.step(exchange, monotonic(), link, found)
 
     def _give_up(self, exchange: Exchange[Any]) -> None:
-        """The caller was interrupted while it only waited: the others go on."""
+        """Handle the interruption of a caller that only waited; the other calls go on."""
         turns = self._turns
         turns.give_up(exchange, monotonic())
         if turns.link is not None:
-            turns.link.wake()  # the receiver waits for the new deadline
+            turns.link.wake()  # so that the receiver waits for the new deadline
 
     # Opening the link.
 
@@ -157,11 +157,11 @@ class Client(BlockingClientBase, BlockingCalls):
             )
 
     def _open(self, unit: int | None, timeout: float | None) -> None:
-        """Open the link for everybody who waits for it; all of them share a failure.
+        """Open the link for all waiting callers, which share a failure.
 
-        A greenlet opens it, so that the others go on waiting when the first of them is killed,
-        and an error thrown into one of them does not count as a failure. If all of them are gone,
-        it is killed.
+        A separate greenlet opens it: if a caller is killed, the others continue to wait, and an
+        error thrown into a caller does not count as a failure. If no caller is left, the greenlet
+        is killed.
         """
         turns = self._turns
         opening = self._opening
@@ -193,23 +193,23 @@ class Client(BlockingClientBase, BlockingCalls):
             if pause:
                 sleep(pause)
             link = self._open_link()
-        except Exception as error:  # noqa: BLE001 - raised by those who wait
+        except Exception as error:  # noqa: BLE001 - raised in the callers
             opening.error = error
             if self._opening is opening:
                 self._opening = None
                 if isinstance(error, _CANNOT_OPEN):
                     self._turns.open_failed(error.with_traceback(None), monotonic())
             return
-        if self._opening is not opening:  # all gave up while it succeeded
+        if self._opening is not opening:  # no caller is left
             link.close()
             return
         self._opening = None
-        self._unwaited = _MOST_UNWAITED  # the others who waited send their requests first
+        self._unwaited = _MOST_UNWAITED  # the other waiting callers send their requests first
         self._turns.opened(link)
 
 
 class _Opening:
-    """An attempt to open the link, which a greenlet makes while `waiting` callers wait for it."""
+    """An attempt of a greenlet to open the link; `waiting` callers wait for it."""
 
     def __init__(self, run: Callable[[_Opening, float], None], pause: float) -> None:
         self.waiting = 0

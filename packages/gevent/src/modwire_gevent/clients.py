@@ -1,4 +1,4 @@
-"""The clients for TCP, UDP, Unix sockets and serial lines: how each opens its link."""
+"""The gevent clients for TCP, UDP, Unix sockets and serial lines, and how they open links."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class _SocketClient(Client):
-    """A client on a socket of gevent's, which connects without holding up other greenlets."""
+    """A client on a gevent socket, which connects without blocking other greenlets."""
 
     def _connect(self) -> socket.socket:
-        """Return a connected socket; OSError if that fails."""
+        """Return a connected socket; raise OSError if that fails."""
         raise NotImplementedError
 
     def _open_link(self) -> Link:
@@ -55,7 +55,7 @@ class UdpClient(constructors.UdpClientBase, _SocketClient):
     def _connect(self) -> socket.socket:
         found = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
         opened = socket.socket(*found[0][:3])
-        # A connected socket receives from the server alone, and its refusals are errors.
+        # Only a connected socket rejects datagrams of other peers, and reports refusals.
         return _connected(opened, found[0][4], self._source_address)
 
 
@@ -87,7 +87,7 @@ class SerialClient(constructors.SerialClientBase, Client):
 def connect(endpoint: str | Endpoint) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
-    It connects on entering `with`, or on its first call. Raises ValueError if it is no endpoint
-    (`Endpoint.parse` lists what is), and for tls, which this version does not speak.
+    It connects on entering `with`, or on its first call. Raises ValueError for an invalid
+    endpoint (see `Endpoint.parse`), and for tls, which this version does not support.
     """
     return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)

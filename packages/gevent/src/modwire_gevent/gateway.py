@@ -1,4 +1,4 @@
-"""`RemoteUnit` and `Gateway`: other devices as units of a server, asked in its greenlets."""
+"""`RemoteUnit` and `Gateway`: other devices as units; a server's greenlets call them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class RemoteUnit(BlockingRemoteUnit):
 class Gateway(GatewayUnits[Client]):
     """Devices on other lines as the units of a server: `TcpServer(Gateway(line), address)`.
 
-    See `GatewayUnits` for the arguments and the answers. Each request waits for its turn at the
-    line in the greenlet of its connection.
+    See `GatewayUnits` for the arguments and the answers. Each request waits for the line in the
+    greenlet of its connection.
     """
 
     def _new_line(self, client: Client, rules: Rules) -> GreenLine:
@@ -40,6 +40,6 @@ class Gateway(GatewayUnits[Client]):
 
 
 def _warn(text: str) -> None:
-    import logging  # here, for most programs never need it
+    import logging  # here, because most programs never need it
 
     logging.getLogger("modwire.server").warning("%s", text)

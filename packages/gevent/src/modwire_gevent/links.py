@@ -1,7 +1,7 @@
-"""Links: an open socket that bytes are sent on and received from, without ever blocking the hub.
+"""Links: open sockets, on which a client sends and receives bytes without blocking the hub.
 
-The client in `client.py` holds one at a time. A link decides nothing. Of its methods only `wait`
-lets other greenlets run, and one greenlet at a time is in it.
+The client in `client.py` holds one link at a time; the link decides nothing. Only its method
+`wait` lets other greenlets run, and only one greenlet at a time may be in it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gevent.socket import socket as GreenSocket  # noqa: N812
 
     class Watcher(Protocol):
-        """What is common to gevent's watchers, which have no public name."""
+        """The methods of gevent's watchers, whose classes are not public."""
 
         def start(self, callback: Callable[..., object], *args: object) -> None: ...
         def stop(self) -> None: ...
@@ -30,64 +30,64 @@ if TYPE_CHECKING:
 
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 _READ, _WRITE = 1, 2  # events of the loop's io watchers
-LONGEST_WAIT = 3600.0  # seconds, for event loops know no very great ones; the client goes on
+LONGEST_WAIT = 3600.0  # seconds; event loops refuse very long times, so the client waits again
 NEVER = float("inf")
 PlainSocket: type[socket.socket] = get_original("socket", "socket")
 
 
 class Link:
-    """What the client needs of an open link.
+    """An open link, as the client uses it.
 
-    OSError from any method but `wait` means that the link is lost. An error that `wait` raises was
-    thrown into the greenlet by somebody else.
+    OSError from any method except `wait` means that the link is lost. An error from `wait` was
+    thrown into the greenlet by other code.
     """
 
     is_datagram = False
-    is_sending = False  # a part of what was sent waits for room; `receive` sends more of it
+    is_sending = False  # True while unsent bytes wait for room; `receive` sends more of them
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
 
     def send(self, data: bytes, now: float) -> float:
-        """Send `data`, or begin to. Return the seconds that the line is busy with it, or 0.0."""
+        """Send `data`, or begin to. Return the seconds for which the line is busy, or 0.0."""
         raise NotImplementedError
 
     def withdraw(self, adu: bytes) -> bool:
-        """Take `adu` out of what waits for room; False if a part of it was sent."""
+        """Remove `adu` from the bytes that wait for room; False if a part of it was sent."""
         raise NotImplementedError
 
     def wait(self, until: float) -> bool:
         """Let other greenlets run until bytes have arrived; True if they have.
 
-        False if `until` (seconds, monotonic) has come or nearly has, `LONGEST_WAIT` is over,
-        `wake` was called, there is room for what is left to send, or the link was closed.
+        False at `until` (seconds, monotonic) or shortly before, after `LONGEST_WAIT` or `wake`, if
+        there is room for unsent bytes, or if the link was closed.
         """
         raise NotImplementedError
 
     def wake(self) -> None:
-        """Let the greenlet that is in `wait`, if any, return soon."""
+        """Make the greenlet that is in `wait`, if any, return soon."""
         raise NotImplementedError
 
     def receive(self) -> bytes | None:
         """Return the bytes after a `wait`; None if there are none, b"" at the stream's end.
 
-        If `is_sending`, send more first; OSError if that takes too long.
+        If `is_sending`, it sends more first; raises OSError if that takes too long.
         """
         raise NotImplementedError
 
     def receive_now(self) -> bytes | None:
-        """Return the bytes that have arrived without a `wait`; None and b"" as for `receive`."""
+        """Return the bytes that arrived without a `wait` before; None and b"" as in `receive`."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Close the link, once; a greenlet that waits returns."""
+        """Close the link; to be called once. A greenlet in `wait` returns."""
         raise NotImplementedError
 
 
 class DescriptorLink(Link):
-    """A descriptor that does not block, with the functions that `read` and `write` it.
+    """A descriptor that does not block, and its functions `read` and `write`.
 
-    `write` may take a part of the bytes; the rest goes out while somebody waits, within
+    `write` may take a part of the bytes; the rest is sent while a greenlet waits, within
     `send_timeout` seconds. `character_time` is the seconds that the line needs for one byte.
     """
 
@@ -111,7 +111,7 @@ class DescriptorLink(Link):
         self._waiter: Waiter[bool] | None = None
         self._timer: Watcher | None = None
         self._rings_at = NEVER
-        self._batch = b""  # what is being sent, and how much of it is
+        self._batch = b""  # bytes being sent, of which `_sent` are sent
         self._sent = 0
         self._send_until = 0.0
 
@@ -120,7 +120,7 @@ class DescriptorLink(Link):
             sent = self._write(data)
         except BlockingIOError:
             sent = 0
-        if sent < len(data) and not self.is_datagram:  # a datagram without room is a lost one
+        if sent < len(data) and not self.is_datagram:  # a datagram is lost then
             self._batch = data
             self._sent = sent
             self._send_until = now + self._send_timeout
@@ -128,7 +128,7 @@ class DescriptorLink(Link):
         return len(data) * self._character_time
 
     def send_more(self, now: float) -> None:
-        """Send more of what waits for room; OSError if it has waited too long."""
+        """Send more of the unsent bytes; raise OSError if they have waited too long."""
         with suppress(BlockingIOError):
             self._sent += self._write(self._batch[self._sent :])
         self._end_batch()
@@ -152,7 +152,7 @@ class DescriptorLink(Link):
             self.is_sending = False
 
     def wait(self, until: float) -> bool:
-        # A late switch of a waiter that nobody waits on any more does nothing.
+        # A new waiter for each wait: a late switch of an old one has no effect.
         waiter: Waiter[bool] = Waiter(self.hub)
         writable: Watcher | None = None
         if self.is_sending:
@@ -178,17 +178,17 @@ class DescriptorLink(Link):
         return watcher
 
     def _set_timer(self, until: float) -> None:
-        """Ring at `until`.
+        """Set the timer to ring at `until`.
 
-        The timer is not stopped when the answer has come: for the next call, which may wait
-        longer, it rings too early at most once, and most calls need not set it.
+        It is not stopped when the answer has arrived, so most calls need not set it. For the next
+        call, which may wait longer, it rings too early at most once.
         """
         if self._timer is not None:
             self._timer.close()
         now = monotonic()
         self._rings_at = until = min(until, now + LONGEST_WAIT)
         loop = self.hub.loop
-        # libuv warns of what is less than a millisecond.
+        # libuv warns of times below a millisecond.
         seconds = max(until - now, loop.approx_timer_resolution)
         timer = self._timer = loop.timer(seconds, ref=False)
         timer.start(self._ring, update=True)
@@ -227,7 +227,7 @@ class DescriptorLink(Link):
 
 
 class SocketLink(DescriptorLink):
-    """A connected stream or datagram socket, which the link takes over; times are in seconds."""
+    """A connected stream or datagram socket, owned by the link; `send_timeout` is in seconds."""
 
     def __init__(self, hub: Hub, sock: GreenSocket, send_timeout: float) -> None:
         plain = self._sock = plain_socket(sock)
@@ -239,9 +239,9 @@ class SocketLink(DescriptorLink):
 
 
 def plain_socket(sock: socket.socket | GreenSocket) -> socket.socket:
-    """Return an ordinary socket that does not block, in place of one that gevent made.
+    """Return an ordinary socket that does not block, in place of a gevent socket.
 
-    gevent's sockets start a watcher anew for each call that waits; `wait` does it once for many.
+    A gevent socket starts a watcher for each call that waits; `wait` starts one for many calls.
     """
     if type(sock) is PlainSocket:
         return sock

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from modwire.serial_settings import Rs485Settings, SerialSettings
 
-_WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
+_WRITE_TIMEOUT = 5.0  # seconds beyond the transmission time until a port counts as stuck
 
 
 def open_without_blocking(
@@ -35,16 +35,16 @@ def open_without_blocking(
     rs485: Rs485Settings | bool | None,
     exclusive: bool,
 ) -> serial.Serial:
-    """Open a port, in a thread if it is a URL: what is behind that may take its time.
+    """Open a port; a URL in a thread, because opening it may take long.
 
-    Raises OSError, and ValueError for settings that the driver does not know.
+    Raises OSError, and ValueError for settings that are not supported by the driver.
     """
     open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
     return _in_thread(open_it) if "://" in port else open_it()
 
 
 def _in_thread(open_it: Callable[[], serial.Serial]) -> serial.Serial:
-    errors: list[Exception] = []  # what comes out of a thread the hub would print
+    errors: list[Exception] = []  # the hub would print an error that leaves the thread
 
     def run() -> serial.Serial | None:
         try:
@@ -57,7 +57,7 @@ def _in_thread(open_it: Callable[[], serial.Serial]) -> serial.Serial:
     try:
         opened = result.get()
     except BaseException:
-        result.rawlink(_close)  # nobody wants the port any more
+        result.rawlink(_close)  # the caller was interrupted: nobody will use the port
         raise
     if opened is None:
         raise errors.pop()
@@ -70,7 +70,7 @@ def _close(result: AsyncResult[serial.Serial | None]) -> None:
 
 
 def link_on(hub: Hub, port: serial.Serial, character_time: float) -> Link:
-    """Return the link on an open port, which it owns; `character_time` is in seconds."""
+    """Return a link that owns the open `port`; `character_time` is in seconds."""
     number = descriptor(port)
     if number is None:
         return PortLink(hub, port, character_time)
@@ -78,10 +78,10 @@ def link_on(hub: Hub, port: serial.Serial, character_time: float) -> Link:
 
 
 class SerialLink(DescriptorLink):
-    """An open port of pyserial, which the link owns, and whose `number` the hub can wait for.
+    """An open pyserial port, owned by the link; the hub can wait for its descriptor `number`.
 
-    If `on_stuck` is set, bytes that the line does not take are dropped, and it is called: a
-    server goes on without that answer.
+    If `on_stuck` is set, it is called when the line takes no more bytes, and they are discarded:
+    a server continues without that answer.
     """
 
     on_stuck: Callable[[], None] | None = None
@@ -114,21 +114,21 @@ class SerialLink(DescriptorLink):
 
 
 class PortLink(Link):
-    """A port where nothing can be waited for but a read: on Windows, and some of pyserial's URLs.
+    """A port for which only a read can wait: on Windows, and some of pyserial's URLs.
 
-    A thread of the hub's pool reads. If its caller is interrupted, the reading goes on, and the
-    next caller has what it brings.
+    A thread of the hub's pool reads. If its caller is interrupted, the thread continues, and the
+    next caller gets the bytes.
     """
 
     def __init__(self, hub: Hub, port: serial.Serial, character_time: float) -> None:
         super().__init__(hub)
         self._port = port
         self._character_time = character_time
-        # Elsewhere than on Windows, 0 would mean that nothing may be written.
+        # Except on Windows, 0 would mean that nothing may be written.
         port.write_timeout = 0 if os.name == "nt" else None
         self._alarm = Event()
-        # The thread says itself what it has read and that it has ended: the hub, which does not
-        # run between two calls, would be late with it.
+        # The thread itself stores its bytes and its end: the hub does not run between two calls,
+        # so it would be late.
         self._arrived: deque[bytes | OSError] = deque()
         self._is_reading = False
 
@@ -158,7 +158,7 @@ class PortLink(Link):
         self._alarm.set()
 
     def _read(self, seconds: float) -> None:
-        """What the thread does."""
+        """Read the port; called in the thread."""
         port = self._port
         try:
             port.timeout = seconds  # a system call, which fails if the line is gone
@@ -167,7 +167,7 @@ class PortLink(Link):
                 self._arrived.append(data + port.read(port.in_waiting))
         except OSError as error:
             self._arrived.append(error)
-        except Exception as error:  # noqa: BLE001 - what drivers raise when the port is closed
+        except Exception as error:  # noqa: BLE001 - of a driver when the port is closed
             self._arrived.append(OSError(f"cannot read: {error}"))
         finally:
             self._is_reading = False
@@ -197,10 +197,10 @@ class PortLink(Link):
 
 
 def close_port(port: serial.Serial) -> None:
-    """Close the port; others may open it at once.
+    """Close the port, and release its lock so that it can be opened again at once.
 
-    Where gevent has patched `os.close` the descriptor stays open for a moment, and with it the
-    lock that pyserial holds on it.
+    If gevent has patched `os.close`, the descriptor stays open for a moment, and with it
+    pyserial's lock.
     """
     number = descriptor(port)
     if number is not None:

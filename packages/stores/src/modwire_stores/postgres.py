@@ -17,11 +17,11 @@ from sqlalchemy.exc import InvalidatePoolError
 
 T = TypeVar("T")
 
-_LOOKS = 0.1  # seconds between looks at the clock
+_LOOKS = 0.1  # seconds between checks of the clock
 
 
 def watch(engine: Engine, timeout: float) -> None:
-    """Let no connection of `engine` wait longer than `timeout` seconds for an answer."""
+    """Limit the time that connections of `engine` wait for an answer to `timeout` seconds."""
 
     class Connection(psycopg.Connection[TupleRow]):
         """A connection that is closed if the server does not answer in time."""

@@ -33,14 +33,14 @@ redis.call('BITFIELD', KEYS[1], 'SET', ARGV[1], ARGV[2], new)
 
 
 class _Commands(Protocol):
-    """The calls of a client that are used; redis-py has no types for them."""
+    """The methods of a Redis client that are used here; redis-py has no types for them."""
 
     def execute_command(self, *command: str | int | bytes) -> object: ...
     def pipeline(self, transaction: bool = True) -> _Transaction: ...
 
 
 class _Transaction(Protocol):
-    """The calls of a pipeline that are used."""
+    """The methods of a pipeline that are used here."""
 
     def execute_command(self, *command: str | int | bytes) -> object: ...
     def execute(self) -> Sequence[object]: ...
@@ -62,7 +62,7 @@ class RedisStore(Store):
     responses, and should not retry: a write that is sent twice may undo a write of another client
     in between.
 
-    `timeout` is how many seconds each request may wait for Redis. Needs the extra `redis`.
+    `timeout` limits how many seconds a request waits for Redis. Needs the extra `redis`.
     Acknowledged writes survive a crash of Redis if it has `appendfsync always`.
 
     Raises ValueError for a wrong URL, option or timeout, TypeError for another kind of `redis`, and
@@ -121,7 +121,7 @@ class RedisStore(Store):
 
 
 class RedisBlock(StoreBlock):
-    """The string at `key`: coils of one bit each with `bits`, else registers. See `StoreBlock`.
+    """The string at `key`: registers, or coils of one bit each if `bits`. See `StoreBlock`.
 
     The place in the string follows from the address alone, so registers 40000..40009 take 80 kB.
     Raises ValueError for an empty key or wrong `addresses`.
@@ -171,7 +171,7 @@ class RedisBlock(StoreBlock):
         return "GETRANGE", self.key, address << 1, ((address + count) << 1) - 1
 
     def _values(self, reply: object, address: int, count: int) -> Sequence[int]:
-        """Return the values in the answer to `_read`, which ends at the last value written."""
+        """Return the values in the answer to `_read`; values after its end were never written."""
         if not isinstance(reply, bytes):
             raise TypeError(f"Redis must give bytes, got {reply!r}")
         if not self.bits:
@@ -202,8 +202,8 @@ def redis_unit(
 ) -> StoreUnit:
     """Return a unit in Redis; its keys are `prefix` with ":coils", ":discrete_inputs" and so on.
 
-    `redis` and `timeout` (seconds) are those of `RedisStore`, which also says what is raised. Each
-    table has `addresses`. Redis need not be up yet.
+    `redis` and `timeout` (seconds) are those of `RedisStore`, which also lists the exceptions.
+    Each table has `addresses`. Redis need not be up yet.
     """
     if not isinstance(prefix, str) or not prefix:
         raise ValueError(f"prefix must be a string with a character at least, got {prefix!r}")

@@ -65,7 +65,7 @@ class SqlStore(Store):
 
     `table` may begin with a schema, "plant.meter". Its columns are `block` (the table of a unit),
     `address` and `value` (0..65535; a coil is ON unless it is 0). A value without a row is 0.
-    `timeout` is how many seconds each request may wait for the database. Needs the extra `sql`, or
+    `timeout` limits how many seconds a request waits for the database. Needs the extra `sql`, or
     `postgresql`. An engine must not be used across a fork.
 
     Raises ValueError for a wrong URL, table or timeout, TypeError for another kind of `database`,
@@ -140,7 +140,7 @@ class SqlStore(Store):
             try:
                 with self.engine.connect() as connection:
                     if self.engine.dialect.name == "sqlite":
-                        # With this, readers do not wait for a writer. The file remembers it.
+                        # With this, readers do not wait for a writer. It is stored in the file.
                         connection.exec_driver_sql("PRAGMA journal_mode = WAL")
                     table.create(connection, checkfirst=False)
             except self._database_error as error:
@@ -152,7 +152,7 @@ class SqlStore(Store):
     def _is_outage(self, error: Exception) -> bool:
         if isinstance(error, self._database_error) and error.connection_invalidated:
             return True
-        # DatabaseError itself, not a subclass: the file is damaged, or no database.
+        # DatabaseError itself, not a subclass: the file is damaged, or it is no database.
         return isinstance(error, self._outages) or type(error) is self._damage
 
     def _reason(self, error: Exception) -> str:
@@ -228,9 +228,9 @@ def sql_unit(
 ) -> StoreUnit:
     """Return a unit in an SQL table; `block` is `prefix` with "coils", "discrete_inputs" and so on.
 
-    `database`, `table` and `timeout` (seconds) are those of `SqlStore`, which also says what is
-    raised. Several units may share one table if each has its own prefix. The database need not be
-    up yet.
+    `database`, `table` and `timeout` (seconds) are those of `SqlStore`, which also lists the
+    exceptions. Several units may share one table if each has its own prefix. The database need not
+    be up yet.
     """
     if not isinstance(prefix, str):
         raise ValueError(f"prefix must be a string, got {prefix!r}")

@@ -1,4 +1,4 @@
-"""Base classes of the stores: `Store`, which knows if it is up, and `StoreBlock`, a table in it.
+"""Base classes of the stores: `Store`, a database, and `StoreBlock`, a table in it.
 
 While a store cannot be reached, requests get exception 04. Each outage is logged once, under
 "modwire.stores"; the next request tries again.
@@ -29,7 +29,7 @@ _LONGEST = 1e6  # seconds
 class Store:
     """A database in which blocks keep their values; may be used from any thread.
 
-    `is_down` is True if the last request did not reach it. `name` stands for it in logs and errors,
+    `is_down` is True if the last request did not reach it. `name` is its name in logs and errors,
     without a password. `is_cooperative` is True if it waits without blocking gevent's hub, because
     gevent has patched the modules with which it waits.
     """
@@ -43,9 +43,9 @@ class Store:
     def run(self, operation: Callable[[], T]) -> T:
         """Return the result of `operation()`.
 
-        Raises ServerDeviceFailureError if the store cannot be reached; a write may have been done
-        even so. Other errors, such as those of a key of another type, are raised as they are: a
-        server answers them with exception 04 and logs them.
+        Raises ServerDeviceFailureError if the store cannot be reached; even then a write may have
+        been done. Other errors, such as a key of another type, are raised unchanged: a server
+        answers them with exception 04 and logs them.
         """
         try:
             result = operation()
@@ -69,7 +69,7 @@ class Store:
         return " ".join(str(error).split())
 
     def _failed(self, error: Exception) -> None:
-        """Called after each failure."""
+        """Prepare the next request; called after each failure."""
 
     def _set_down(self, is_down: bool, reason: str = "") -> None:
         with self._lock:
@@ -107,9 +107,9 @@ class Store:
 class StoreBlock(Block):
     """A table in a store: the base of `RedisBlock` and `SqlBlock`.
 
-    `addresses` are those that exist, a range with step 1 within 0..65535. A value that was never
-    written is 0. Each request is one atomic statement, functions 22 and 23 too, even if other
-    processes use the same store.
+    `addresses` are the existing addresses, a range with step 1 within 0..65535. A value that was
+    never written is 0. Each request, functions 22 and 23 too, is one atomic statement, even if
+    other processes use the same store.
 
     The owner reads and writes integers by `block[address]` and `block[first:stop]`. These raise
     IndexError for an address that does not exist, and ServerDeviceFailureError if the store is

@@ -1,4 +1,4 @@
-"""`Listeners`: the listening sockets of a TCP server, and who is let in.
+"""`Listeners`: the listening sockets of a TCP server, which accept the permitted peers.
 
 modwire-trio and modwire-gevent use it too.
 """
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from .sockets import Found
 
-_ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not keep the others waiting
-PAUSE = 0.25  # seconds until accepting is tried again, if the system has no files or memory
+_ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not delay other peers
+PAUSE = 0.25  # seconds until the next attempt, if the system is out of files or memory
 
 
 class Listeners:
-    """The sockets that listen for `server`; `connections` knows if there is room for one more."""
+    """The listening sockets of `server`; `connections` limits the number of peers."""
 
     def __init__(self, server: ServerBase, connections: Connections[Any], logger: Logger) -> None:
         self.sockets: list[socket.socket] = []
@@ -41,7 +41,7 @@ class Listeners:
         self._file: tuple[int, int] | None = None
 
     def listen(self, asked: Listening, found: Found | None = None) -> HostPort | str:
-        """Listen as `asked`, and return where; `found` as for `bind`. Raises OSError."""
+        """Listen as `asked`; return the address. `found` is that of `bind`. Raises OSError."""
         self._allowed = asked.allowed
         self.sockets = bind(asked, socket.SOCK_STREAM, found)
         address = self.address = address_of(self.sockets[0])
@@ -57,10 +57,10 @@ class Listeners:
     def accept(
         self, listener: socket.socket, serve: Callable[[socket.socket, object], object]
     ) -> bool:
-        """Accept those who wait, and call `serve(socket, peer)` for each that is let in.
+        """Accept the waiting connections, and call `serve(socket, peer)` for each permitted one.
 
-        The sockets do not block. False if the system has no means for more: the listener stays
-        ready, so try again after `PAUSE`.
+        The sockets do not block. Returns False if the system is out of files or memory: the
+        listener stays ready, so try again after `PAUSE`.
         """
         has_made_room = False
         for _ in range(_ACCEPTS_PER_EVENT):
@@ -70,7 +70,7 @@ class Listeners:
                 return True
             except OSError as error:
                 if listener.fileno() < 0:
-                    return True  # it was closed after it had turned ready
+                    return True  # the listener was closed after it had become ready
                 if error.errno == errno.EMFILE and not has_made_room:
                     has_made_room = self._connections.make_room()
                     if has_made_room:
@@ -103,7 +103,7 @@ class Listeners:
                 return
             accepted.setblocking(False)
             serve(accepted, peer)
-        except Exception as error:  # noqa: BLE001 - a subclass that wraps sockets, for example
+        except Exception as error:  # noqa: BLE001 - from wrap_socket() of a subclass
             self._logger.warning("%s was lost before it was served: %r", peer, error)
             accepted.close()
 
@@ -112,7 +112,7 @@ class Listeners:
         for each in self.sockets:
             each.close()
         self.sockets = []
-        # Not the file of a server that has taken the path over meanwhile.
+        # Another server may have replaced the file meanwhile; leave that one alone.
         if self._file is not None and isinstance(self.address, str):
             if identify(self.address) == self._file:
                 os.unlink(self.address)

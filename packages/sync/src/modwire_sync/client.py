@@ -1,4 +1,4 @@
-"""`Client`: what all blocking clients share: the calls, and the link that they are made on."""
+"""`Client`: the base of all blocking clients, with the calls and the link that carries them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 class Client(BlockingClientBase, BlockingCalls):
-    """A Modbus client that waits: call its methods from any number of threads.
+    """A blocking Modbus client; any number of threads may call its methods.
 
-    Subclasses define `_open_link`; `name` is what errors and logs call the peer.
+    Subclasses define `_open_link`; `name` is the name of the peer in errors and logs.
     """
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
@@ -38,15 +38,15 @@ class Client(BlockingClientBase, BlockingCalls):
         )
         self._lock = allocate_lock()  # guards the turns
         self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
-        self._failures = 0  # to open a link, since ever
-        self._unused: list[Link] = []  # lost while its caller received on it, who closes it
+        self._failures = 0  # total number of failures to open a link
+        self._unused: list[Link] = []  # lost links; the caller that still receives closes them
 
     def _open_link(self) -> Link:
-        """Open a new link to the peer; OSError if that fails."""
+        """Open a new link to the peer; raise OSError if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open_link()")
 
     def close(self) -> None:
-        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
+        """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
         with self._lock:
             self._turns.close()
 
@@ -57,10 +57,10 @@ class Client(BlockingClientBase, BlockingCalls):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> ResponseT:
-        """Send `request` and return its response, as `BlockingCalls` describes it.
+        """Send `request` and return its response; see `BlockingCalls`.
 
-        The timeout counts from when the request is sent, which waits for a free line and for a
-        new link to be opened. Raises `ConnectionLostError` too.
+        The timeout starts when the request is sent. Before that, the call may wait for a free
+        line and for a new link. Raises `ConnectionLostError` too.
         """
         turns = self._turns
         is_repeated = False
@@ -101,12 +101,12 @@ class Client(BlockingClientBase, BlockingCalls):
                 if is_repeated or not turns.may_repeat(exchange):
                     return exchange.result()
             finally:
-                # Or the error, its traceback and this frame would keep each other alive.
+                # Otherwise the error, its traceback and this frame would keep each other alive.
                 del started, exchange
             is_repeated = True
 
     def _sleep(self, exchange: Exchange[Any], seconds: float) -> None:
-        """Wait while another caller receives for all, until woken, at most `seconds`."""
+        """Wait until woken while another caller receives for all; at most `seconds`."""
         alarm = allocate_lock()
         alarm.acquire()
         with self._lock:
@@ -118,7 +118,7 @@ class Client(BlockingClientBase, BlockingCalls):
             self._turns.waiting.pop(exchange, None)
 
     def _interrupted(self, exchange: Exchange[Any] | None, is_waiting: bool) -> None:
-        """A caller was interrupted: if it only waited then, the others go on."""
+        """Handle the interruption of a caller; if it only waited, the other calls continue."""
         with self._lock:
             turns = self._turns
             was_receiver = turns.receiver is exchange
@@ -137,7 +137,7 @@ class Client(BlockingClientBase, BlockingCalls):
             link.interrupt()
 
     def _open(self, unit: int | None, timeout: float | None) -> None:
-        """Open the link for everybody who waits for it; all of them share a failure."""
+        """Open the link for all callers that wait for it; if it fails, all get the same error."""
         failures = self._failures
         turns = self._turns
         with self._opening:
@@ -153,7 +153,7 @@ class Client(BlockingClientBase, BlockingCalls):
             turns.log_to(getLogger)
             try:
                 link = self._open_link()
-            except (OSError, ValueError, OverflowError) as error:  # a host name may be no name
+            except (OSError, ValueError, OverflowError) as error:  # a host name may be invalid
                 self._failures += 1
                 with self._lock:
                     turns.open_failed(error, monotonic())

@@ -1,4 +1,4 @@
-"""The clients for TCP, UDP, Unix sockets and serial lines: how each opens its link."""
+"""The clients for TCP, UDP, Unix sockets and serial lines; each opens its own kind of link."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _SocketClient(Client):
-    """A client on a socket, which subclasses open."""
+    """A client on a socket that a subclass opens."""
 
     def _open_socket(self) -> socket.socket:
         raise NotImplementedError
@@ -72,7 +72,7 @@ class UdpClient(UdpClientBase, _SocketClient):
         try:
             if self._source_address is not None:
                 sock.bind(self._source_address)
-            # A connected socket receives from the server alone, and its refusals are errors.
+            # A connected socket receives only from the server, and reports a refusal as an error.
             sock.connect(address)
         except BaseException:
             sock.close()
@@ -95,7 +95,7 @@ class SerialClient(SerialClientBase, Client):
 def connect(endpoint: str | Endpoint) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
-    It connects on entering `with`, or on its first call. Raises ValueError if it is no endpoint
-    (`Endpoint.parse` lists what is), and for tls, which this version does not speak.
+    It connects on entering `with`, or on its first call. Raises ValueError for an invalid endpoint
+    (`Endpoint.parse` lists the valid ones), and for tls, which this version does not support.
     """
     return client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)

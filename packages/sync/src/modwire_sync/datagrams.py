@@ -1,4 +1,4 @@
-"""`DatagramSockets`: the sockets of a UDP server, and what goes through them.
+"""`DatagramSockets`: the sockets of a UDP server, which receive requests and send answers.
 
 modwire-trio and modwire-gevent use it too.
 """
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _MAX_DATAGRAM = 65536
 _DEBUG = 10  # logging.DEBUG
-DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not keep others waiting
+DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not delay the others
 
 
 class DatagramSockets:
-    """The sockets of `server`, which do not block; `core` decides what is answered."""
+    """The sockets of `server`, which do not block; `core` decides about the answers."""
 
     def __init__(
         self, server: ServerBase, core: DatagramServer, logger: Logger, wire: Logger
@@ -40,20 +40,20 @@ class DatagramSockets:
         self._wire = wire
 
     def bind(self, asked: Listening, found: Found | None = None) -> HostPort:
-        """Open the sockets as `asked`, and return where; `found` as for `bind`. Raises OSError."""
+        """Bind as `asked`; return the address. `found` as for `sockets.bind`. Raises OSError."""
         self.sockets = bind(asked, socket.SOCK_DGRAM, found)
         address = address_of(self.sockets[0])
         assert isinstance(address, HostPort)
         return address
 
     def receive(self, link: socket.socket) -> tuple[bytes, tuple[str, int]] | None:
-        """Take a datagram that has arrived at one of the sockets, and where it came from."""
+        """Return a datagram that has arrived at `link`, and its sender; None if there is none."""
         try:
             size, address = link.recvfrom_into(self._buffer)
         except BlockingIOError:
             return None
         except OSError as error:
-            # Windows tells here that an earlier answer reached nobody.
+            # Windows reports here that an earlier answer could not be delivered.
             self._logger.debug("%s: %s", self._server, error)
             return None
         data = bytes(memoryview(self._buffer)[:size])
@@ -62,7 +62,7 @@ class DatagramSockets:
         return data, address
 
     def go_on(self, execute: Callable[[DatagramCall], object]) -> None:
-        """Call `execute` for each call to a unit that waits, and send the answers there are."""
+        """Call `execute` for each call to a unit that waits, and send the ready answers."""
         core = self._core
         while core.calls:
             execute(core.calls.popleft())
@@ -73,7 +73,7 @@ class DatagramSockets:
             try:
                 link.sendto(data, address)
             except OSError as error:
-                # A full buffer, or no way to the peer: a datagram may be lost anywhere.
+                # The buffer is full or the peer unreachable: with UDP, answers may be lost.
                 self._logger.debug("%s: an answer to %s is lost: %s", self._server, address, error)
 
     def close(self) -> None:

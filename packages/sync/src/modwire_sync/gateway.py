@@ -34,7 +34,7 @@ class RemoteUnit(BlockingRemoteUnit):
 class Gateway(GatewayUnits[Client]):
     """The units of a server that are devices on other lines: `TcpServer(Gateway(line), address)`.
 
-    The arguments, and what is answered when, are those of `GatewayUnits`.
+    `GatewayUnits` describes the arguments and the answers.
     """
 
     def _new_line(self, client: Client, rules: Rules) -> Line:
@@ -44,9 +44,9 @@ class Gateway(GatewayUnits[Client]):
 
 
 class Pending(Ticket):
-    """A request that waits for its turn, or is asked; `on_outcome` is told how it ends, once.
+    """A request that waits in the queue of its line, or is being sent to its device.
 
-    It is called in some thread, perhaps before `when_done` returns.
+    `on_outcome` gets the outcome, once, in any thread and perhaps before `when_done` returns.
     """
 
     __slots__ = ("broadcast", "device", "on_outcome", "sent")
@@ -65,12 +65,12 @@ class Pending(Ticket):
         self.broadcast = broadcast
 
     def when_done(self, on_outcome: OnOutcome) -> None:
-        """Begin to wait for the turn; to be called once."""
+        """Join the queue of the line; to be called once."""
         self.on_outcome = on_outcome
         self.device.line.enter(self)
 
     def wait(self) -> object:
-        """Wait for the outcome: the response, or None. Raises an error that is none."""
+        """Wait for the outcome: return the response or None, or raise the error."""
         outcomes: list[object] = []
         alarm = allocate_lock()
         alarm.acquire()
@@ -91,12 +91,12 @@ class Pending(Ticket):
         return outcome
 
     def withdraw(self) -> None:
-        """Nobody waits for the answer any more: unless it is being asked, it ends now."""
+        """Leave the queue: nobody waits for the answer. A request that was sent continues."""
         self.device.line.leave(self)
 
 
 class Device(QueuedUnit):
-    """The unit `target` on a line, 0 for all on it, in whose queue the requests wait."""
+    """The unit `target` on a line, 0 for all units; its requests wait in the line's queue."""
 
     def __init__(self, line: Line, target: int, timeout: float | None) -> None:
         super().__init__()
@@ -107,9 +107,9 @@ class Device(QueuedUnit):
     def execute(
         self, request: AnyRequest, *, broadcast: bool = False, client: object = None
     ) -> object:
-        """Return what waits for the turn of `client`; None if there is nothing to ask.
+        """Return a `Pending` for the queue of `client`; None if nothing is to be sent.
 
-        Without a client, which servers name, it waits here, and returns the response.
+        Servers name the client. Without one, wait here and return the response.
         """
         sent = passed_on(request, broadcast=broadcast)
         if sent is None:
@@ -120,9 +120,9 @@ class Device(QueuedUnit):
 
 
 class Line:
-    """The threads that ask the devices on one line, as many as it takes requests at once.
+    """The threads that send requests to one line: one for each that may be open at once.
 
-    A few more are there for hooks that take their time, or ask the devices on this line.
+    A few more threads are for hooks that take long, or that call devices on this line.
     """
 
     def __init__(self, client: Client, queue: GatewayLine[Pending]) -> None:
@@ -136,31 +136,31 @@ class Line:
         return Device(self, target, timeout)
 
     def enter(self, pending: Pending) -> None:
-        """Let a request wait for its turn."""
+        """Put a request into the queue."""
         with self._lock:
             decided = self._queue.enter(pending, monotonic())
         self._go_on(decided)
 
     def leave(self, pending: Pending) -> None:
-        """Nobody waits for the answer to a request any more."""
+        """Withdraw a request, because nobody waits for its answer any more."""
         with self._lock:
             if pending.is_decided:
-                return  # if it is being asked, that ends by itself
+                return  # a request that is being sent ends by itself
             decided = self._queue.leave(pending, monotonic())
         self._go_on(decided)
 
     def hung_up(self, client: object) -> None:
-        """`client` will take no answer: withdraw what waits for its turn."""
+        """Withdraw the requests of `client` from the queue: it will take no answers."""
         with self._lock:
             decided = self._queue.hung_up(client, monotonic())
         self._go_on(decided)
 
     def _ask(self, pending: Pending) -> None:
-        """Ask a device, and see to it that those whose turn it is next are asked."""
+        """Send a request to its device, then start the requests whose turn is next."""
         outcome: object
         try:
             outcome = pending.device.remote.execute(pending.sent, broadcast=pending.broadcast)
-        except BaseException as error:  # noqa: BLE001 - given to who waits, in another thread
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
             outcome = error
         with self._lock:
             decided = self._queue.finished(pending, outcome, monotonic())
@@ -170,7 +170,7 @@ class Line:
             _log(text)
 
     def _go_on(self, decided: list[Pending], *ended: tuple[Pending, object]) -> None:
-        """Have those asked whose turn it is; then tell the others, and hooks, how it ended."""
+        """Start the requests whose turn it is; then report the other outcomes, also to hooks."""
         left = deque(decided)
         told = deque(ended)
         while left:
@@ -195,7 +195,7 @@ def _tell(told: deque[tuple[Pending, object]]) -> None:
         try:
             pending.on_outcome(outcome)
         except BaseException:
-            _tell(told)  # the interruption was for one of them, and the others still wait
+            _tell(told)  # only one request was interrupted; the others still wait
             raise
 
 

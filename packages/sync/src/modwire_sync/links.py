@@ -1,7 +1,7 @@
-"""Links: an open socket that bytes are sent on and received from, with a time limit.
+"""Links: open sockets, on which a client sends and receives bytes with timeouts.
 
-The client in `client.py` holds one at a time. A link decides nothing and is not thread-safe: one
-thread at a time sends and one receives; `interrupt` may be called from any.
+The client in `client.py` has one link at a time. A link decides nothing and is not thread-safe:
+one thread at a time may send and one may receive; any thread may call `interrupt`.
 """
 
 from __future__ import annotations
@@ -13,50 +13,50 @@ from struct import Struct
 
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 _TIMEVAL = Struct("@ll")
-_LEAST = 0.00001  # seconds; 0 would mean for ever
-LONGEST_WAIT = 3600.0  # seconds, for system calls know no very great ones; the client goes on
+_LEAST = 0.00001  # seconds; 0 would mean no timeout
+LONGEST_WAIT = 3600.0  # seconds; system calls refuse very long timeouts, so the client waits again
 
 
 class Link:
-    """What the client needs of an open link. OSError from any method means that it is lost."""
+    """The interface of an open link. OSError from any method means that the link is lost."""
 
     is_datagram = False
     is_sending = False  # `send` returns when all is sent
 
     def send(self, data: bytes, now: float) -> float:
-        """Send all of `data`. Return the seconds that the line is busy with it, 0.0 if none."""
+        """Send all of `data`. Return the seconds that the line is busy with it, or 0.0."""
         raise NotImplementedError
 
     def withdraw(self, adu: bytes) -> bool:
-        return True  # nothing ever waits for room
+        return True  # `send` has sent all
 
     def receive(self, seconds: float) -> bytes | OSError | None:
-        """Return the bytes that come within `seconds`, None if none do, b"" at the end.
+        """Return the bytes that arrive within `seconds`; None for none, b"" at the end.
 
-        An error is returned too, not raised: the client hands it on like bytes.
-        It may give up a little early, or at `LONGEST_WAIT`; with 0 or less, at once or soon.
+        An error is returned, not raised, because the client passes it on like bytes.
+        May return a little early, or after `LONGEST_WAIT`; with 0 or less, at once or soon.
         """
         raise NotImplementedError
 
     def receive_now(self) -> bytes | None:
-        """Return the bytes that have arrived; None and b"" as for `receive`."""
+        """Return the bytes that have arrived, without waiting; None and b"" as for `receive`."""
         raise NotImplementedError
 
     def interrupt(self) -> None:
-        """Make a `receive` in another thread return soon. The link is of no more use."""
+        """Make a `receive` in another thread return soon. The link is unusable afterwards."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Close the link, once, when nobody receives."""
+        """Close the link; to be called once, while no thread receives."""
         raise NotImplementedError
 
 
 class SocketLink(Link):
-    """A connected stream or datagram socket, which the link owns from here on.
+    """A connected stream or datagram socket, which the link owns from now on.
 
-    `send_timeout` is in seconds. If the socket allows it, the kernel keeps the time
-    (SO_RCVTIMEO): an exchange is then two system calls, where `settimeout` needs four. A signal
-    whose handler returns starts the waiting anew.
+    `send_timeout` is in seconds. If the socket allows it, the kernel applies the timeouts
+    (SO_RCVTIMEO): an exchange then needs two system calls; with `settimeout` it needs four. A
+    signal whose handler returns restarts the wait.
     """
 
     def __init__(self, sock: socket.socket, send_timeout: float) -> None:
@@ -107,9 +107,9 @@ class SocketLink(Link):
             return None
 
     def _set_timeout(self, seconds: float) -> None:
-        """Set the timeout, and `_least` to `_most`, the times for which it need not be set."""
-        # Setting it costs as much as receiving, so one that is 1 % off will do; if it ends the
-        # waiting too soon, the client waits again.
+        """Set the timeout, and the range `_least`..`_most` in which it need not be set again."""
+        # Setting it costs as much as receiving, so an error of 1 % is accepted. If the wait ends
+        # too early, the client waits again.
         self._least = seconds * 0.99 - 0.0005
         self._most = seconds * 1.01 + 0.0005
         seconds = min(max(seconds, _LEAST), LONGEST_WAIT)
@@ -127,10 +127,10 @@ class SocketLink(Link):
 
 
 def _kernel_can_wait(sock: socket.socket) -> bool:
-    """Whether SO_RCVTIMEO makes `sock.recv` return in time.
+    """True if SO_RCVTIMEO makes `sock.recv` return in time.
 
-    Not on Windows, nor for subclasses (TLS), nor for sockets that gevent or eventlet has patched
-    in, which never block in the kernel.
+    False on Windows, for subclasses (TLS), and for the sockets of gevent's or eventlet's
+    monkey-patching, which never block in the kernel.
     """
     return os.name == "posix" and type(sock) is socket.socket and os.get_blocking(sock.fileno())
 

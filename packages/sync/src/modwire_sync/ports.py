@@ -1,4 +1,4 @@
-"""Serial ports: opening one with pyserial, and what the system knows of it.
+"""Serial ports: opening one with pyserial, its descriptor and its overruns.
 
 Imported, with pyserial, when the first port is opened; modwire-trio and modwire-gevent use it too.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modwire.serial_settings import Rs485Settings, SerialSettings
 
 _LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
-_OVERRUNS = (7, 10)  # its hardware and its buffer overruns
+_OVERRUNS = (7, 10)  # indexes of the hardware and the buffer overruns
 
 
 def open_port(
@@ -30,9 +30,9 @@ def open_port(
     exclusive: bool,
     write_timeout: float | None = None,
 ) -> serial.Serial:
-    """Open a port, from which nothing is waited for when reading; `write_timeout` is in seconds.
+    """Open a port whose reads do not wait; `write_timeout` is in seconds.
 
-    Raises OSError, and ValueError for settings that the driver does not know.
+    Raises OSError, and ValueError for settings that the driver does not support.
     """
     opened: serial.Serial = serial.serial_for_url(
         port,
@@ -54,10 +54,10 @@ def open_port(
 
 
 def descriptor(port: serial.Serial) -> int | None:
-    """Return what `select` and `poll` can wait for with this port; None if there is none.
+    """Return the descriptor of the port for `select` and `poll`; None if it has none.
 
-    It does not block: reading raises BlockingIOError if no bytes have come, and gives b"" only if
-    the port has hung up.
+    It does not block: reading raises BlockingIOError if no bytes have arrived, and returns b""
+    only if the port has hung up.
     """
     if os.name != "posix":
         return None
@@ -68,8 +68,8 @@ def descriptor(port: serial.Serial) -> int | None:
     except (AttributeError, io.UnsupportedOperation):
         return None
     os.set_blocking(number, False)
-    with suppress(termios.error):  # a socket behind a URL
-        # pyserial lets a read without bytes succeed, as if the port had hung up.
+    with suppress(termios.error):  # a URL may be a socket
+        # pyserial sets VMIN to 0, and then a read without bytes looks like a hang-up.
         attributes = termios.tcgetattr(number)
         attributes[6][termios.VMIN] = 1
         termios.tcsetattr(number, termios.TCSANOW, attributes)
@@ -77,7 +77,7 @@ def descriptor(port: serial.Serial) -> int | None:
 
 
 def count_overruns(number: int) -> int | None:
-    """Number of times that the port has lost characters; None if the system does not tell."""
+    """Number of times that the port has lost characters; None if the system does not count it."""
     if sys.platform != "linux":
         return None
     import fcntl

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import serial
 
 _CHUNK = 4096
-WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
+WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a port counts as stuck
 
 
 class SerialLink(Link):
-    """An open port of pyserial, which the link owns; `character_time` is in seconds."""
+    """An open pyserial port, which the link owns; `character_time` is in seconds."""
 
     def __init__(self, port: serial.Serial, character_time: float) -> None:
         self._port = port
@@ -39,7 +39,7 @@ class SerialLink(Link):
         return len(data) * self._character_time
 
     def _send_more(self, number: int, data: bytes) -> int:
-        """Wait for room and send a part of `data`."""
+        """Wait until the port takes bytes, write a part of `data` and return its size."""
         seconds = len(data) * self._character_time + WRITE_TIMEOUT
         _, ready, _ = select.select((), (number,), (), seconds)
         if not ready:
@@ -62,7 +62,7 @@ class SerialLink(Link):
             return error
 
     def _read_port(self, seconds: float) -> bytes | None:
-        """For Windows and pyserial's URLs, where nothing can be waited for but a read."""
+        """Read on Windows and from pyserial's URLs, where only a read can wait for bytes."""
         port = self._port
         port.timeout = seconds
         data: bytes = port.read(1)

@@ -1,4 +1,4 @@
-"""Where servers listen: binding sockets, and what becomes of the file of a Unix socket.
+"""The sockets at which servers listen, and the file of a Unix socket.
 
 modwire-trio and modwire-gevent use it too.
 """
@@ -68,7 +68,7 @@ def look_up(host: str, port: int) -> tuple[str, int]:
 
 
 def check_address(address: object, kind: socket.SocketKind) -> tuple[str, int]:
-    """Return a host and a port; raise ValueError if `address` is none."""
+    """Return a host and a port; raise ValueError unless `address` has these."""
     match address:
         case (str() as host, int() as port):
             return host, check_port(port)
@@ -145,7 +145,7 @@ def remove_stale(path: str) -> None:
 
 
 def identify(path: str) -> tuple[int, int] | None:
-    """Return what tells the file at `path` from a later one under the same name."""
+    """Return the identity of the file at `path`; a later file under the same name has another."""
     try:
         found = os.lstat(path)
     except (OSError, ValueError):

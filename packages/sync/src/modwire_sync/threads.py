@@ -1,4 +1,4 @@
-"""`Threads`: what asks devices for a gateway, and executes calls to units that block."""
+"""`Threads`: a pool of threads, for the requests of a gateway and for units that block."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Threads:
-    """At most `most` threads, each started when there is something to do that no other can."""
+    """A pool of at most `most` threads; one more is started when all others are busy."""
 
     def __init__(self, most: int, name: str) -> None:
         self._most = most
@@ -21,27 +21,27 @@ class Threads:
         self._has_any = False
 
     def run(self, function: Callable[..., None], *arguments: object) -> None:
-        """Call `function` in a thread, as soon as there is one.
+        """Call `function` in a thread, as soon as one is idle.
 
-        Raises RuntimeError where there is none, and the system gives none: then it is not called.
+        Raises RuntimeError, and does not call it, if there is no thread and none can be started.
         """
         with self._lock:
             if self._pool is None:
-                # Costs more to import than the rest of the package, and most servers never block.
+                # This import takes longer than the rest of the package; most servers never block.
                 from concurrent.futures import ThreadPoolExecutor
 
                 self._pool = ThreadPoolExecutor(self._most, self._name)
             try:
                 self._pool.submit(function, *arguments)
             except RuntimeError:
-                # The pool has it in its queue nevertheless, for any thread that is there.
+                # The pool has queued the function all the same: an existing thread will call it.
                 if not self._has_any:
                     self._pool = None
                     raise
             self._has_any = True
 
     def close(self) -> None:
-        """Drop what no thread has begun; those that run are left to themselves."""
+        """Discard the functions that have not started; do not wait for those that run."""
         with self._lock:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,6 +1,6 @@
 """Parts of the `modwire` command, for use by other programs.
 
-A name is imported on first use: the command starts through this file, and should start at once.
+A name is imported on first use: this file is imported at each start of the command.
 """
 
 from __future__ import annotations

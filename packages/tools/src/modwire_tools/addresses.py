@@ -1,4 +1,4 @@
-"""`Place`: a table and an address in it, in the three forms in which people write them.
+"""`Place`: a table and an address in it, in the three forms that users write.
 
 These are `hr:0x10`, `holding:16` and `40017`. Every command and every device file takes them.
 """
@@ -11,7 +11,7 @@ from modwire.units.tables import ADDRESSES, BIT_TABLES, TABLES, Reference
 from .values.numbers import parse_whole
 
 SHORT_NAMES: dict[str, str] = dict(zip(TABLES, ("co", "di", "hr", "ir"), strict=True))
-"""The names of the four tables in an address, by the names of the attributes of a unit."""
+"""The short names of the four tables, by the names of the attributes of a unit."""
 
 _NAMES = {
     **{short: table for table, short in SHORT_NAMES.items()},
@@ -30,7 +30,7 @@ _FORMS = (
 class Place(Reference):
     """A table, by the name of the attribute of `modwire.Unit`, and an address, 0..65535.
 
-    It prints in the short form that `parse_place` reads, such as "hr:16".
+    As text, it has the short form that `parse_place` reads, such as "hr:16".
     """
 
     __slots__ = ()
@@ -50,7 +50,7 @@ class Place(Reference):
 
 
 def parse_table(text: str) -> str:
-    """Return the table that "hr", "holding" or "holding-registers" names; raises ValueError."""
+    """Return the table for "hr", "holding" or "holding-registers"; raises ValueError."""
     table = _NAMES.get(text.strip().lower().replace("-", "_"))
     if table is None:
         raise ValueError(f"must be co, di, hr or ir, got {text!r}")
@@ -58,7 +58,7 @@ def parse_table(text: str) -> str:
 
 
 def parse_place(text: str) -> Place:
-    """Return the place that `text` names: "hr:0x10", "holding:16", or "40017" for "hr:16".
+    """Return the place in `text`: "hr:0x10", "holding:16", or "40017" for "hr:16".
 
     Raises ValueError, which says what is allowed.
     """

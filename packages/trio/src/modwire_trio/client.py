@@ -1,4 +1,4 @@
-"""`Client`: what all trio clients share: the calls, and the link that they are made on."""
+"""`Client`: the base of all trio clients: their calls, and the link that the calls share."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
-    """A Modbus client for trio, on any stream: call its methods from any number of tasks.
+    """A Modbus client for trio, on any stream; any number of tasks may call its methods.
 
-    `ClientBase` tells when the link is opened, and when a request is repeated.
+    `ClientBase` describes when the link is opened, and when a request is repeated.
 
-    A call may be cancelled wherever it waits: no other call notices, and a late answer is never
-    taken for that of another call. The link is closed only if a part of the request was sent.
+    A call may be cancelled wherever it waits: other calls are not affected, and its late answer
+    is never returned to another call. The link is closed only if a part of the request was sent.
     """
 
-    _stream: trio.abc.Stream | None = None  # until it is the link
+    _stream: trio.abc.Stream | None = None  # until the link takes it
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         options: ClientOptions | None = None,
         name: str = "stream",
     ) -> None:
-        """Make a client on `stream`, such as a memory stream, TLS or that of a proxy, and own it.
+        """Make a client that owns `stream`, such as a memory stream, TLS or a proxy's stream.
 
-        The stream cannot be opened anew: when it is lost or closed, calls raise
-        `ConnectionLostError`. `name` is what errors and logs call the peer; the other arguments
-        are those of `TcpClient`.
+        The stream cannot be reopened: after it is lost or closed, calls raise
+        `ConnectionLostError`. `name` is the name of the peer in errors and logs; the other
+        arguments are those of `TcpClient`.
         """
         options = network_client_options(
             unit=unit,
@@ -83,15 +83,15 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
-        self._discarded: list[Link] = []  # that take time to close, for a caller to do so
+        self._discarded: list[Link] = []  # a caller closes them, because that may wait
         self._turns: Turns[Link, Task] = Turns(
             name, framing, options, wake=reschedule, discard=self._discard
         )
-        self._sender: AnyExchange | None = None  # whose caller sends for all
-        self._opening = trio.Lock()  # held while a link is being opened, or looked at
+        self._sender: AnyExchange | None = None  # its caller sends for all
+        self._opening = trio.Lock()  # held while a link is being opened, or is in `look`
 
     async def _open_link(self) -> Link:
-        """Open a new link to the peer; OSError if that fails, which is tried again later."""
+        """Open a new link to the peer; raise OSError if that fails; a later call may retry."""
         stream, self._stream = self._stream, None
         if stream is None:
             raise self._turns.no_link("the stream that it was given is lost or closed")
@@ -99,14 +99,14 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
 
     @enable_ki_protection
     async def connect(self) -> None:
-        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
+        """Open the link unless it is open. Raises `ConnectionLostError` if that fails."""
         await checkpoint()
         if self._turns.link is None:
             await self._prepare(None, None)
 
     @enable_ki_protection
     async def aclose(self) -> None:
-        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
+        """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
         link = self._turns.link
         self._turns.close()
         stream, self._stream = self._stream, None
@@ -128,12 +128,12 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         request: Request[ResponseT],
         *,
         unit: int | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - it is one for devices, not for tasks
+        timeout: float | None = None,  # noqa: ASYNC109 - a timeout of devices, not of tasks
     ) -> ResponseT:
-        """Send `request` and return its response, as `AsyncCalls` describes it.
+        """Send `request` and return its response; see `AsyncCalls`.
 
-        The timeout counts from when the request is sent, which waits for a free line and for a new
-        link to be opened. Raises `ConnectionLostError` too.
+        The timeout starts when the request is sent. Before that, the call may wait for a free line
+        and for a new link. Raises `ConnectionLostError` too.
         """
         await checkpoint_if_cancelled()
         turns = self._turns
@@ -179,24 +179,24 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
                 if is_repeated or not turns.may_repeat(exchange):
                     return exchange.result()
             finally:
-                # Or the error, its traceback and this frame would keep each other alive.
+                # Without this, the error, its traceback and this frame keep each other alive.
                 del begun, exchange
             is_repeated = True
 
     async def _join(self, exchange: AnyExchange) -> float | None:
-        """Send a request while others use the link, or leave that to a caller that is about to."""
+        """Send a request on a link that is in use, or wait for the caller that sends for all."""
         if self._sender is not None:
             await self._sleep(exchange)
         else:
-            # All callers that run in this pass of the loop can add their requests, which takes
-            # less time than sending each.
+            # All callers that run in this pass of the loop can add their requests: sending them
+            # together takes less time than sending each.
             self._sender = exchange
             await checkpoint()
             self._sender = None
         return self._turns.step(exchange, current_time())
 
     async def _flush(self, exchange: AnyExchange, link: Link) -> None:
-        """Wait until all is sent that the link had no room for; another caller receives."""
+        """Wait until the link has sent its unsent bytes; meanwhile another caller receives."""
         turns = self._turns
         self._sender = exchange
         turns.leave(exchange)
@@ -220,7 +220,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         await wait_task_rescheduled(abort)
 
     def _stop_sending(self, exchange: AnyExchange) -> None:
-        """Send what other callers have added meanwhile; if there is no room, one of them waits."""
+        """Send the requests that others have added; without room, another caller must flush."""
         if self._sender is exchange:
             self._sender = None
         turns = self._turns
@@ -236,7 +236,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             link.hasten(current_time())
 
     def _interrupted(self, exchange: AnyExchange, error: BaseException) -> None:
-        """A caller was cancelled, or failed where nothing is known of the link any more."""
+        """Handle a caller that was cancelled, or that failed with the link in an unknown state."""
         if isinstance(error, Exception):
             self._turns.break_off(exchange)
         else:
@@ -249,14 +249,14 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
 
     async def _close_discarded(self) -> None:
         with CancelScope(shield=True) as scope:
-            scope.cancel()  # nothing is waited for: the link is of no more use
+            scope.cancel()  # do not wait: the link is not used any more
             while self._discarded:
                 await self._discarded.pop().close()
 
     async def _prepare(self, unit: int | None, seconds: float | None) -> None:
-        """Open the link, or let it look at what has come, for all callers who wait for that.
+        """Open the link, or let it look for received bytes, for all callers that wait for this.
 
-        They go on in their order. All of them share a failure to open it.
+        They continue in their order. If the link cannot be opened, all get the same error.
         """
         turns = self._turns
         failures = turns.failures
@@ -272,11 +272,11 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
                 await link.look()
 
     def _needs_look(self, now: float) -> bool:
-        """True if nobody uses the link, and what has come meanwhile is to be taken first."""
+        """True if no caller uses the link, and received bytes must be read before a request."""
         return self._sender is None and self._turns.needs_look(now)
 
     async def _open(self, unit: int | None, seconds: float | None) -> None:
-        await checkpoint()  # a link that always fails at once must not keep other tasks waiting
+        await checkpoint()  # a link that always fails at once must not block other tasks
         turns = self._turns
         pause = turns.pause(current_time(), unit, seconds)
         if pause:
@@ -288,6 +288,6 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             link = await self._open_link()
         except ConnectionLostError:
             raise
-        except (OSError, ValueError, OverflowError) as error:  # a host name may be no name
+        except (OSError, ValueError, OverflowError) as error:  # the host name may be invalid
             raise turns.open_failed(error, current_time()) from error
         turns.opened(link)

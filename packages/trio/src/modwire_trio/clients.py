@@ -1,4 +1,4 @@
-"""The clients for TCP, UDP, Unix sockets and serial lines: how each opens its link in trio."""
+"""The trio clients for TCP, UDP, Unix sockets and serial lines; each opens its link."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class SocketClient(Client):
-    """A client on a socket, which subclasses open."""
+    """A client whose subclasses open a socket."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
-        """Return a connected socket, stream or datagram; OSError if that fails."""
+        """Return a connected socket, stream or datagram; raise OSError if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open_socket()")
 
     async def _open_link(self) -> Link:
@@ -35,7 +35,7 @@ class SocketClient(Client):
 
 
 class TcpClient(constructors.TcpClientBase, SocketClient):
-    """A trio client over TCP."""  # a name's next address is tried after 0.25 s
+    """A trio client over TCP."""  # trio tries the next address of a name after 0.25 s
 
     async def _open_socket(self) -> trio.socket.SocketType:
         with _limit(self._connect_timeout):
@@ -70,7 +70,7 @@ class UdpClient(constructors.UdpClientBase, SocketClient):
         with _closing_on_error(opened):
             if self._source_address is not None:
                 await opened.bind(self._source_address)
-            # A connected socket receives from the server alone, and its refusals are errors.
+            # A connected socket receives only from the server, and a refusal is an error.
             await opened.connect(address)
         return opened
 
@@ -89,25 +89,25 @@ class SerialClient(constructors.SerialClientBase, Client):
 def connect(endpoint: str | Endpoint) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
-    It connects on entering `async with`, or on its first call. Raises ValueError if it is no
-    endpoint (`Endpoint.parse` lists what is), and for tls, which this version does not speak.
+    It connects on entering `async with`, or on its first call. Raises ValueError for an invalid
+    endpoint (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
     """
     return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
 
 
 async def _open_first(host: str, port: int) -> trio.socket.SocketType:
-    """Return the socket of whichever address of `host` is connected first."""
+    """Try the addresses of `host`, and return the socket that is connected first."""
     try:
         return (await trio.open_tcp_stream(host, port)).socket
     except OSError as error:
-        # trio says only that all addresses failed; the reasons are in a group behind it.
+        # trio's error only says that all addresses failed; the reasons are in its cause.
         reasons: tuple[BaseException, ...] = getattr(error.__cause__, "exceptions", ())
         if not reasons:
             raise
         texts = dict.fromkeys(str(reason) for reason in reasons)
         raise OSError("; ".join(texts)) from None
     except BaseException as error:
-        # The nursery in there puts even a single error into a group, such as KeyboardInterrupt.
+        # trio's nursery puts even a single error, such as KeyboardInterrupt, into a group.
         alone: tuple[BaseException, ...] = getattr(error, "exceptions", ())
         if len(alone) == 1:
             raise alone[0] from None

@@ -1,4 +1,4 @@
-"""`RemoteUnit` and `Gateway`: devices that trio servers await, and lines that they share."""
+"""`RemoteUnit` and `Gateway`: other devices as units, which trio servers await."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RemoteUnit(AsyncRemoteUnit):
 class Gateway(GatewayUnits[Client]):
     """The units of a server that are devices on other lines: `serve_tcp(Gateway(line), port)`.
 
-    The arguments, and what is answered when, are those of `GatewayUnits`.
+    For the arguments and the answers see `GatewayUnits`.
     """
 
     def _new_line(self, client: Client, rules: Rules) -> AsyncLine:

@@ -1,7 +1,7 @@
-"""Links: an open socket, descriptor or stream that bytes are sent on and received from.
+"""Links: open sockets, descriptors or streams, on which a client sends and receives bytes.
 
-The client in `client.py` holds one at a time. A link decides nothing. One task at a time is in
-`receive` or `look`, and one in `flush`.
+The client in `client.py` has one link at a time, and makes all decisions. One task at a time may
+be in `receive` or `look`, and one in `flush`.
 """
 
 from __future__ import annotations
@@ -25,56 +25,56 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK = 4096  # bytes per receive: 16 answers of the largest size
-_PASSES = 10  # of trio's loop, in which a stream that has bytes can deliver them
-_MOST_READS = 8  # of what has arrived before a call, so that a peer that floods cannot hold it up
-_MOMENT = 0.05  # seconds
+_PASSES = 10  # of trio's loop: enough for a stream to deliver the bytes that it has
+_MOST_READS = 8  # before a call, so that a peer that floods cannot delay it without limit
+_MOMENT = 0.05  # seconds that a cancelled `send_all` has at least
 
 _BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
 
 
 class Link:
-    """What the client needs of an open link.
+    """The interface of an open link.
 
-    OSError from any method means that the link is lost. Methods that wait may be cancelled;
-    `receive` and `look` have taken nothing then.
+    OSError from any method means that the link is lost. Methods that wait may be cancelled; then
+    `receive` and `look` have consumed no bytes.
     """
 
     is_datagram = False
     is_sending = False
-    """True while a part of what was sent waits for `flush`; nothing else may be sent then."""
+    """True while unsent bytes wait for `flush`; nothing else may be sent until then."""
     is_blind = False
-    """True if `receive_now` only knows what `look` found."""
+    """True if `receive_now` only returns bytes that `look` has read."""
 
     def __init__(self) -> None:
-        self._scope = CancelScope()  # in which somebody receives
+        self._scope = CancelScope()  # of the task that receives
 
     def send(self, data: bytes, now: float) -> float:
-        """Send `data`, or begin to. Return the seconds that the line is busy with it, or 0.0."""
+        """Send `data`, or a part of it. Return the seconds that the line is busy, or 0.0."""
         raise NotImplementedError
 
     async def flush(self) -> OSError | None:
-        """Wait until all that was sent has gone out; return an error if the link is lost."""
+        """Wait until all unsent bytes are sent; return an error if the link is lost."""
         return None
 
     def forget_unsent(self) -> None:
-        """Send nothing more of what waits for `flush`."""
+        """Discard the bytes that wait for `flush`."""
 
     def withdraw(self, adu: bytes) -> bool:
-        """Take `adu` out of what waits for room; False if a part of it was sent.
+        """Remove `adu` from the unsent bytes; False if a part of it was sent.
 
-        False too if nobody knows how much was sent: the link is of no more use then.
+        Also False if it is unknown how much was sent: then the link cannot be used any more.
         """
         raise NotImplementedError
 
     async def receive(self, until: float) -> bytes | OSError | None:
-        """Wait for bytes until a time; None if none come, b"" at the end of the stream.
+        """Return the bytes that arrive before `until`; None for none, b"" at the stream's end.
 
-        An error is returned too, not raised: the client hands it on like bytes.
+        An error is returned, not raised: the client passes it on in the same way as bytes.
         """
         raise NotImplementedError
 
     def hasten(self, until: float) -> None:
-        """Let the task in `receive`, if there is one, wait no longer than `until`."""
+        """Make the task in `receive`, if there is one, return at `until` or earlier."""
         if until < self._scope.deadline:
             self._scope.deadline = until
 
@@ -83,22 +83,22 @@ class Link:
         raise NotImplementedError
 
     async def look(self) -> None:
-        """Find out what `receive_now` has to return."""
+        """Read the bytes that have arrived, which `receive_now` then returns."""
 
     async def close(self) -> None:
-        """Close the link in good order; `ClosedResourceError` for tasks that wait for it."""
+        """Close the link properly; tasks that wait for it get `ClosedResourceError`."""
         self.cut()
 
     def cut(self) -> bool:
-        """Close the link without waiting, as `close` does; False if that needs a `close`."""
+        """Close the link without waiting; False if it can only be closed by `close`."""
         raise NotImplementedError
 
 
 class DescriptorLink(Link):
-    """Something that trio can wait for, with functions that `read` and `write` it at once.
+    """A descriptor that trio can wait for, with functions that `read` and `write` without waiting.
 
-    `number` is its descriptor, on Windows the handle of a socket. `character_time`, in seconds,
-    is what the line needs for one byte.
+    `number` is the descriptor, on Windows the handle of a socket. `character_time` is the time
+    that the line needs for one byte, in seconds.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class DescriptorLink(Link):
         self._read = read
         self._write = write
         self._character_time = character_time
-        self._batch = b""  # what is being sent, and how much of it has been
+        self._batch = b""  # the bytes being sent; `_sent` of them are sent already
         self._sent = 0
 
     def send(self, data: bytes, now: float) -> float:
@@ -121,7 +121,7 @@ class DescriptorLink(Link):
             sent = self._write(data)
         except BlockingIOError:
             sent = 0
-        if sent < len(data) and not self.is_datagram:  # a datagram without room is lost
+        if sent < len(data) and not self.is_datagram:  # without room, a datagram is lost
             self._batch = data
             self._sent = sent
             self.is_sending = True
@@ -131,7 +131,7 @@ class DescriptorLink(Link):
         try:
             while self._sent < len(self._batch):
                 await wait_writable(self._number)
-                if rest := self._batch[self._sent :]:  # it may have been withdrawn meanwhile
+                if rest := self._batch[self._sent :]:  # empty if withdrawn meanwhile
                     with suppress(BlockingIOError):
                         self._sent += self._write(rest)
         except (OSError, trio.ClosedResourceError) as error:
@@ -156,8 +156,8 @@ class DescriptorLink(Link):
 
     async def receive(self, until: float) -> bytes | OSError | None:
         try:
-            # An answer from the same machine has often come by now, and waiting for it would take
-            # longer than all the rest of a call.
+            # An answer from the same machine has often arrived by now, and waiting for it would
+            # take longer than the rest of a call.
             data = self._read(CHUNK)
         except BlockingIOError:
             pass
@@ -193,7 +193,7 @@ class DescriptorLink(Link):
 
 
 class SocketLink(DescriptorLink):
-    """A connected stream or datagram socket, which the link owns; faster than one of trio's."""
+    """A connected stream or datagram socket, which the link owns; faster than a trio socket."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -206,7 +206,7 @@ class SocketLink(DescriptorLink):
 
 
 class StreamLink(Link):
-    """Any stream of trio's, which the link owns: a memory stream, TLS, that of a proxy."""
+    """Any trio stream, which the link owns: a memory stream, TLS or a proxy's stream."""
 
     is_blind = True
 
@@ -224,9 +224,9 @@ class StreamLink(Link):
         return 0.0
 
     async def flush(self) -> OSError | None:
-        # Nobody knows how much an interrupted send_all() has sent, so the stream is of no use after
-        # it. Nearly always it ends at once: it is left in peace until the caller's own deadline,
-        # and for a moment if that is near.
+        # It is unknown how much an interrupted send_all() has sent, so the stream is unusable then.
+        # Nearly always send_all() ends at once, so it is shielded until the caller's deadline, and
+        # for `_MOMENT` at least.
         self._is_flushing = True
         deadline = max(trio.current_effective_deadline(), trio.current_time() + _MOMENT)
         try:
@@ -288,9 +288,9 @@ def _lost(error: Exception) -> OSError:
 
 
 def _cancel_later(scope: CancelScope, token: trio.lowlevel.TrioToken, passes: int) -> None:
-    """Cancel `scope` when all tasks that can run have run so many times.
+    """Cancel `scope` after so many `passes` of trio's loop, in each of which all ready tasks run.
 
-    A time would not do: on a busy machine it is over before a stream has had its turn.
+    A timeout would not work: on a busy machine it may expire before a stream's task has run.
     """
     if not passes:
         scope.cancel()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from modwire.serial_settings import Rs485Settings, SerialSettings
 
-_READ_TIMEOUT = 1.0  # seconds for which a thread reads on after its caller was cancelled
+_READ_TIMEOUT = 1.0  # seconds that a thread goes on reading after its caller was cancelled
 
 
 async def open_link(
@@ -30,9 +30,9 @@ async def open_link(
     rs485: Rs485Settings | bool | None,
     exclusive: bool,
 ) -> SerialLink | ThreadLink:
-    """Open a port and return its link; raises OSError, and ValueError as the driver does."""
+    """Open a port and return its link; raise OSError, or ValueError for unsupported settings."""
     open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
-    # A URL may stand for something that takes its time, such as a connection.
+    # Opening a URL may take long, for example to connect.
     opened = await trio.to_thread.run_sync(open_it) if "://" in port else open_it()
     number = descriptor(opened)
     if number is None:
@@ -41,7 +41,7 @@ async def open_link(
 
 
 class SerialLink(DescriptorLink):
-    """An open port of pyserial, which the link owns, and whose `number` trio can wait for."""
+    """An open pyserial port, which the link owns; trio can wait for its descriptor `number`."""
 
     def __init__(self, port: serial.Serial, number: int, character_time: float) -> None:
         self.port = port
@@ -50,7 +50,7 @@ class SerialLink(DescriptorLink):
         )
 
     def count_overruns(self) -> int | None:
-        """Number of times that the port has lost characters; None if nobody knows."""
+        """Number of times that the port has lost characters; None if it is not counted."""
         return count_overruns(self._number)
 
     def _close(self) -> None:
@@ -58,9 +58,9 @@ class SerialLink(DescriptorLink):
 
 
 class ThreadLink(Link):
-    """A port that a thread has to read: on Windows, and behind some of pyserial's URLs.
+    """A port that a thread has to read: on Windows, and with some of pyserial's URLs.
 
-    If the caller is cancelled the thread reads on for a while, and the next caller gets its bytes.
+    If the caller is cancelled, the thread reads for a while more; the next caller gets its bytes.
     """
 
     def __init__(self, port: serial.Serial, character_time: float) -> None:
@@ -68,7 +68,7 @@ class ThreadLink(Link):
         self.port = port
         self._character_time = character_time
         port.timeout = _READ_TIMEOUT
-        # Elsewhere than on Windows, 0 would mean that nothing may be written.
+        # On systems other than Windows, 0 would mean that nothing may be written.
         port.write_timeout = 0 if os.name == "nt" else None
         self._is_reading = False
         self._outcome: Outcome[bytes] | None = None
@@ -79,7 +79,7 @@ class ThreadLink(Link):
         return len(data) * self._character_time
 
     def withdraw(self, adu: bytes) -> bool:
-        return True  # nothing ever waits for room
+        return True  # `send` leaves nothing unsent
 
     async def receive(self, until: float) -> bytes | OSError | None:
         if not self._is_reading and self._outcome is None:
@@ -115,7 +115,7 @@ class ThreadLink(Link):
             return outcome.unwrap() or None
         except OSError:
             raise
-        except Exception as error:  # what drivers raise when the port is closed
+        except Exception as error:  # drivers raise any error when the port is closed
             raise OSError(f"cannot read: {error}") from error
 
     def receive_now(self) -> bytes | None:
@@ -127,7 +127,7 @@ class ThreadLink(Link):
         return waiting or None
 
     def count_overruns(self) -> int | None:
-        """Return None: the system does not tell."""
+        """Return None: overruns are not counted for such a port."""
         return None
 
     def cut(self) -> bool:

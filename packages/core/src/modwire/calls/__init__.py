@@ -1,6 +1,6 @@
 """`BlockingCalls` and `AsyncCalls`: a method for every function, based on `call`.
 
-Every client of the adapters has them. For another event loop, subclass one and define `call`.
+The clients of all adapters inherit one. For another event loop, subclass one and define `call`.
 """
 
 from .asynchronous import AsyncCalls

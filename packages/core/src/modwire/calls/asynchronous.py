@@ -1,4 +1,4 @@
-"""`AsyncCalls`: a method for every function, which is awaited for its result."""
+"""`AsyncCalls`: a coroutine method for every function; await it to get the result."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class AsyncCalls:
     """A method for every function of MODBUS Application Protocol V1.1b3; a subclass defines `call`.
 
     Addresses are those on the wire, 0..65535; sections are those of the specification. `unit` is
-    the unit id, `timeout` the seconds that the answer may take. On a serial line unit 0 is a
-    broadcast: only for writes, and without an answer.
+    the unit id, `timeout` the seconds to wait for the answer. On a serial line unit 0 is a
+    broadcast, which is only for writes and has no answer.
     """
 
     __slots__ = ()
@@ -27,9 +27,9 @@ class AsyncCalls:
     async def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
-        """Send `request` to `unit` and return its response, which may take `timeout` seconds.
+        """Send `request` to `unit` and return its response; wait at most `timeout` seconds for it.
 
-        Returns None once sent if there is no answer: a broadcast, or function 8, sub-function 4.
+        Returns None after sending a broadcast or function 8, sub-function 4: they have no answer.
         """
         raise NotImplementedError(
             f"{type(self).__name__} must define call(request, *, unit=None, timeout=None)"
@@ -142,7 +142,7 @@ class AsyncCalls:
     ) -> list[int]:
         """Function 24: read the 0 to 31 registers in the FIFO queue at `address` (section 6.18).
 
-        The oldest comes first; the queue is not changed. A longer one is refused with exception 03.
+        The oldest comes first; the queue is not changed. A longer queue gets exception 03.
         """
         request = messages.ReadFifoQueueRequest(address)
         return list((await self.call(request, unit=unit, timeout=timeout)).registers)
@@ -172,8 +172,8 @@ class AsyncCalls:
     ) -> list[list[int]]:
         """Function 20: read 1 to 35 groups of records, (file, record, count) each (section 6.14).
 
-        Returns the registers of each, in that order. The answer has 2 + 2 * count bytes for each,
-        and at most 245 in all. The ranges are those of `read_file_record`.
+        Returns the registers of each group, in that order. A group takes 2 + 2 * count bytes of
+        the answer, all groups at most 245. The ranges are those of `read_file_record`.
         """
         request = messages.ReadFileRecordRequest(records)
         response = await self.call(request, unit=unit, timeout=timeout)
@@ -190,7 +190,7 @@ class AsyncCalls:
     ) -> None:
         """Function 21: write 1 to 122 `values` to `file` from `record` on (section 6.15).
 
-        `file` is 1..65535, `record` 0..9999; `record` + their number is at most 10000.
+        `file` is 1..65535, `record` 0..9999; `record` + the number of values is at most 10000.
         """
         request = messages.WriteFileRecordRequest([messages.FileRecordData(file, record, values)])
         await self.call(request, unit=unit, timeout=timeout)
@@ -204,8 +204,8 @@ class AsyncCalls:
     ) -> None:
         """Function 21: write several groups of records, (file, record, values) each (section 6.15).
 
-        The request has 7 bytes for each and 2 for each value, and at most 251 in all. The ranges
-        are those of `write_file_record`.
+        A group takes 7 bytes of the request and 2 for each value, all groups at most 251. The
+        ranges are those of `write_file_record`.
         """
         request = messages.WriteFileRecordRequest(records)
         await self.call(request, unit=unit, timeout=timeout)
@@ -218,10 +218,10 @@ class AsyncCalls:
         unit: int | None = None,
         timeout: float | None = None,
     ) -> dict[int, bytes]:
-        """Function 43/14: read identification objects, by their ids (section 6.21).
+        """Function 43/14: read identification objects into a dict by object id (section 6.21).
 
         `read_code` 1 (basic), 2 (regular) or 3 (extended) reads that category from `object_id` on,
-        in as many requests as needed, each with its own `timeout`; 4 reads the one object
+        in as many requests as needed, each with its own `timeout`; 4 reads only the object
         `object_id` (0..255). Raises InvalidResponseError if the device repeats object ids.
         """
         reading = IdentificationReading(read_code, object_id)
@@ -233,7 +233,7 @@ class AsyncCalls:
     async def canopen_general_reference(
         self, data: bytes, *, unit: int | None = None, timeout: float | None = None
     ) -> bytes:
-        """Function 43/13: exchange CANopen `data` (CiA 309-2), to 251 bytes each way (6.20)."""
+        """Function 43/13: exchange CANopen `data` (CiA 309-2), 0 to 251 bytes each way (6.20)."""
         request = messages.CanopenGeneralReferenceRequest(data)
         return (await self.call(request, unit=unit, timeout=timeout)).data
 
@@ -251,7 +251,7 @@ class AsyncCalls:
         unit: int | None = None,
         timeout: float | None = None,
     ) -> list[int]:
-        """Function 8, sub-function 0: test the line by an echo of `data`, 1 to 125 words (6.8)."""
+        """Function 8, sub-function 0: echo `data`, 1 to 125 words, to test the line (6.8)."""
         return list((await self._diagnose(Sub.RETURN_QUERY_DATA, unit, timeout, data)).data)
 
     async def restart_communications(
@@ -259,8 +259,8 @@ class AsyncCalls:
     ) -> None:
         """Function 8, sub-function 1: restart the port and clear its counters (section 6.8).
 
-        True for `clear_log` clears the event log too. It ends listen-only mode, but a device in
-        that mode does not answer, so the call raises ResponseTimeoutError.
+        If `clear_log`, the event log is cleared too. The restart ends listen-only mode, but a
+        device in that mode does not answer, so the call raises ResponseTimeoutError.
         """
         data = 0xFF00 if clear_log else 0
         await self._diagnose(Sub.RESTART_COMMUNICATIONS_OPTION, unit, timeout, data)
@@ -296,50 +296,50 @@ class AsyncCalls:
     async def return_bus_message_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 11: count the messages on the bus, for any unit (6.8)."""
+        """Function 8, sub-function 11: count of the messages on the bus, for any unit (6.8)."""
         return (await self._diagnose(Sub.RETURN_BUS_MESSAGE_COUNT, unit, timeout)).data[0]
 
     async def return_bus_communication_error_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 12: count CRC, parity, overrun and length errors (6.8)."""
+        """Function 8, sub-function 12: count of CRC, parity, overrun and length errors (6.8)."""
         sub = Sub.RETURN_BUS_COMMUNICATION_ERROR_COUNT
         return (await self._diagnose(sub, unit, timeout)).data[0]
 
     async def return_bus_exception_error_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 13: count the exceptions, those of broadcasts too (6.8)."""
+        """Function 8, sub-function 13: count of the exceptions, those of broadcasts too (6.8)."""
         return (await self._diagnose(Sub.RETURN_BUS_EXCEPTION_ERROR_COUNT, unit, timeout)).data[0]
 
     async def return_server_message_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 14: count the messages for this unit and broadcasts (6.8)."""
+        """Function 8, sub-function 14: count of the messages for this unit and broadcasts (6.8)."""
         return (await self._diagnose(Sub.RETURN_SERVER_MESSAGE_COUNT, unit, timeout)).data[0]
 
     async def return_server_no_response_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 15: count the messages without any answer (6.8)."""
+        """Function 8, sub-function 15: count of the messages without an answer (6.8)."""
         return (await self._diagnose(Sub.RETURN_SERVER_NO_RESPONSE_COUNT, unit, timeout)).data[0]
 
     async def return_server_nak_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 16: count the messages answered with exception 07 (6.8)."""
+        """Function 8, sub-function 16: count of the answers with exception 07 (6.8)."""
         return (await self._diagnose(Sub.RETURN_SERVER_NAK_COUNT, unit, timeout)).data[0]
 
     async def return_server_busy_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 17: count the messages answered with exception 06 (6.8)."""
+        """Function 8, sub-function 17: count of the answers with exception 06 (6.8)."""
         return (await self._diagnose(Sub.RETURN_SERVER_BUSY_COUNT, unit, timeout)).data[0]
 
     async def return_bus_character_overrun_count(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> int:
-        """Function 8, sub-function 18: count the messages lost to character overruns (6.8)."""
+        """Function 8, sub-function 18: count of the messages lost to character overruns (6.8)."""
         return (await self._diagnose(Sub.RETURN_BUS_CHARACTER_OVERRUN_COUNT, unit, timeout)).data[0]
 
     async def clear_overrun_counter(
@@ -367,8 +367,8 @@ class AsyncCalls:
     ) -> messages.GetCommEventCounterResponse:
         """Function 11: read `.status` and `.event_count` (section 6.9).
 
-        The count is that of requests completed without an exception; the status is 0xFFFF while
-        the device still processes a program command, otherwise 0.
+        `.event_count` is the number of requests completed without an exception; `.status` is
+        0xFFFF while the device still processes a program command, otherwise 0.
         """
         request = messages.GetCommEventCounterRequest()
         return await self.call(request, unit=unit, timeout=timeout)
@@ -388,8 +388,8 @@ class AsyncCalls:
     ) -> messages.ReportServerIdResponse:
         """Function 17: read `.server_id`, `.run_indicator`, `.additional_data` (section 6.13).
 
-        The length of the id is device-specific and not in the answer: it has `id_length` bytes, or
-        ends before the first 00 or FF after its first byte if that is None.
+        The length of the id is device-specific and not in the answer. It is `id_length` bytes; if
+        that is None, the id ends before the first 00 or FF after its first byte.
         """
         request = messages.ReportServerIdRequest(id_length)
         return await self.call(request, unit=unit, timeout=timeout)

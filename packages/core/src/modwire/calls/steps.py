@@ -15,8 +15,8 @@ CallsT = TypeVar("CallsT")
 
 _COMMON = """
 
-Addresses are 0..65535, `unit` is 0..255, and `timeout` is in seconds, above 0; None for `unit` or
-`timeout` stands for the client's own.
+Addresses are 0..65535, `unit` is 0..255, and `timeout` is in seconds, above 0. If `unit` or
+`timeout` is None, the client's own value is used.
 
 Raises:
     ValueError: an argument is out of range; nothing is sent.
@@ -29,7 +29,7 @@ Raises:
 
 
 def add_common(calls: type[CallsT]) -> type[CallsT]:
-    """Append to the docstring of each call what is the same for all: ranges and errors."""
+    """Append to the docstring of each call the ranges and errors that all calls share."""
     for name, method in vars(calls).items():
         if not name.startswith("_") and method.__doc__:
             # Before Python 3.13 a docstring keeps the indentation of its source.
@@ -38,7 +38,7 @@ def add_common(calls: type[CallsT]) -> type[CallsT]:
 
 
 class IdentificationReading:
-    """Device identification in as many requests as needed (section 6.21).
+    """Reading of the device identification in as many requests as needed (section 6.21).
 
     Send `request` and pass its answer to `receive_response` until `request` is None; then
     `objects` is complete. Each answer must continue at a higher object id, so there are at most
@@ -50,14 +50,14 @@ class IdentificationReading:
         self.request: ReadDeviceIdentificationRequest | None = ReadDeviceIdentificationRequest(
             read_code, object_id
         )
-        # Not `object_id`: a server without that object starts again at 0.
+        # Not `object_id`: a server that lacks this object restarts at object 0.
         self._passed = -1
 
     def receive_response(self, response: ReadDeviceIdentificationResponse) -> None:
         """Add the objects of an answer; raises InvalidResponseError if object ids repeat."""
         self.request = None
         self.objects.update(response.objects)
-        # An answer with one object is complete, whatever the device says about more.
+        # The answer for a single object is complete, even if a device sets `more_follows` in it.
         if not response.more_follows or response.read_code is ReadDeviceIdCode.SPECIFIC:
             return
         passed = max([self._passed, *(object_id for object_id, _ in response.objects)])

@@ -1,8 +1,8 @@
 """Constructors of the clients of every package: their arguments, defaults and checks.
 
-A package's `TcpClient` inherits from `TcpClientBase`, which knows what it was told, and from the
-package's own client, which knows how to open, send, receive and wait. `client_for` chooses among
-them for an `Endpoint`.
+A package's `TcpClient` inherits from `TcpClientBase`, which checks and keeps the arguments, and
+from the package's own client, which opens, sends, receives and waits. `client_for` chooses the
+class for an `Endpoint`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..endpoint import Endpoint, network_name, path_name
 from ..framing import FRAMINGS
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
-from ..options import check_timeout
+from ..options import check_flag, check_range, check_timeout
 from ..serial_settings import SerialSettings
 from .options import network_client_options, serial_client_options
 
@@ -33,13 +33,13 @@ ClientT = TypeVar("ClientT")
 
 
 class ClientBase:
-    """A client of any package; constructors end in `_set_up`.
+    """Base of the clients of every package; their constructors end with `_set_up`.
 
-    The link is opened on entering `with`, or by the first call; when it is lost, by the next call.
-    After the second failure in a row to open it there are pauses, 0.1 s to 5 s: a call that has
-    time enough waits until one is over, others raise `ConnectionLostError` at once. A connection
-    that the server closed while it was idle is opened anew before anything is sent; if it only
-    turns out when the answer does not come, a request that writes nothing is sent again, once.
+    The link is opened on entering `with` or by the first call, and after a loss by the next call.
+    From the second failed attempt in a row there is a back-off, 0.1 s to 5 s: a call waits for its
+    end if its timeout allows, otherwise it raises `ConnectionLostError` at once. A connection that
+    the server closed while idle is opened anew before anything is sent. If the loss shows only
+    because no answer comes, a request that writes nothing is sent again, once.
     """
 
     name: str
@@ -52,12 +52,12 @@ class ClientBase:
 
     @property
     def options(self) -> ClientOptions:
-        """The options in effect: unit, response timeout, retries and so on."""
+        """Options in effect: unit, response timeout, retries and so on."""
         return self._turns.options
 
     @property
     def is_open(self) -> bool:
-        """True while there is a link, as far as is known; the next call notices a lost one."""
+        """True while a link is open; the loss of a link may show only in the next call."""
         return self._turns.link is not None
 
     def __repr__(self) -> str:
@@ -66,31 +66,30 @@ class ClientBase:
 
 
 class BlockingClientBase(ClientBase):
-    """A client whose calls wait, in a thread or a greenlet.
+    """Base of the clients whose calls block a thread or a greenlet.
 
-    The link is opened by `connect`, on entering `with`, or by the first call; when it is lost, by
-    the next call. After the second failure in a row to open it there are pauses, 0.1 s to 5 s: a
-    call that has time enough waits until one is over, others raise `ConnectionLostError` at once.
-    A connection that the server closed while it was idle is opened anew before anything is sent;
-    if it only turns out when the answer does not come, a request that writes nothing is sent
-    again, once.
+    The link is opened by `connect`, on entering `with` or by the first call, and after a loss by
+    the next call. From the second failed attempt in a row there is a back-off, 0.1 s to 5 s: a
+    call waits for its end if its timeout allows, otherwise it raises `ConnectionLostError` at
+    once. A connection that the server closed while idle is opened anew before anything is sent. If
+    the loss shows only because no answer comes, a request that writes nothing is sent again, once.
     """
 
     def __init__(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
-        """Make a client for `framing` with these `options`; a subclass opens the link."""
+        """Make a client with `framing` and `options`; a subclass opens the link."""
         self._set_up(name, framing, options)
 
     def _open(self, unit: int | None, timeout: float | None) -> None:
-        """Open the link for a call; raises `ConnectionLostError` if that fails."""
+        """Open the link for a call. Raises `ConnectionLostError` if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open()")
 
     def connect(self) -> None:
-        """Open the link unless it is open; raises `ConnectionLostError` if that fails."""
+        """Open the link unless it is open. Raises `ConnectionLostError` if that fails."""
         if not self.is_open:
             self._open(None, None)
 
     def close(self) -> None:
-        """Close the link; calls that wait raise `ConnectionLostError`, later ones open it anew."""
+        """Close the link. Calls under way raise `ConnectionLostError`; the next one reopens it."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -106,8 +105,19 @@ class BlockingClientBase(ClientBase):
         self.close()
 
 
+def check_source_address(address: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Return an address to connect from; raise ValueError unless it is (host, port) or None."""
+    match address:
+        case None:
+            return None
+        case (str() as host, port):
+            return host, check_range("the port of source_address", port, 0, 0xFFFF)
+        case _:
+            raise ValueError(f"source_address must be (host, port) or None, got {address!r}")
+
+
 class TcpClientBase(ClientBase):
-    """The constructor of a client over TCP; see `__init__`."""
+    """Base of the clients over TCP; see `__init__` for the arguments."""
 
     def __init__(
         self,
@@ -128,23 +138,23 @@ class TcpClientBase(ClientBase):
 
         - `host`: a name, an IPv4 or an IPv6 address. All addresses of a name are tried.
         - `port`: 1..65535.
-        - `unit`: the unit to ask if a call names none, 0..255; on MBAP, 255 and 0 stand for the
-          server itself (Messaging on TCP/IP, 4.4.1).
-        - `timeout`: seconds that an answer may take. `retries`: how often a read is sent again.
-        - `max_in_flight`, 1..16: requests under way at once if several callers share the client;
-          many servers take only one.
-        - `options`: in place of `unit`, `timeout`, `retries` and `max_in_flight`; has the rest.
-        - `connect_timeout`: seconds that connecting may take.
+        - `unit`: the default unit of calls, 0..255; with MBAP, 255 and 0 address the server itself
+          (Messaging on TCP/IP, 4.4.1).
+        - `timeout`: seconds to wait for an answer. `retries`: how many times a read is repeated.
+        - `max_in_flight`, 1..16: maximum number of open requests, if several callers share the
+          client; many servers accept only one.
+        - `options`: replaces `unit`, `timeout`, `retries` and `max_in_flight`, and has the others.
+        - `connect_timeout`: seconds to wait for the connection.
         - `source_address`: the (host, port) to connect from.
         - `keepalive`: let the operating system probe a silent connection.
 
-        Raises ValueError for arguments out of range, TypeError if `framing` is no framing class.
-        Nothing is opened before it is needed.
+        Raises ValueError for arguments out of range, TypeError unless `framing` is a subclass of
+        Framing. The link is not opened before it is needed.
         """
         self._address = (host, port)
         self._connect_timeout = check_timeout(connect_timeout, "connect_timeout")
-        self._source_address = source_address
-        self._keepalive = keepalive
+        self._source_address = check_source_address(source_address)
+        self._keepalive = check_flag("keepalive", keepalive)
         options = network_client_options(
             unit=unit,
             timeout=timeout,
@@ -157,7 +167,7 @@ class TcpClientBase(ClientBase):
 
 
 class UnixClientBase(ClientBase):
-    """The constructor of a client over a Unix stream socket; see `__init__`."""
+    """Base of the clients over a Unix stream socket; see `__init__` for the arguments."""
 
     def __init__(
         self,
@@ -186,7 +196,7 @@ class UnixClientBase(ClientBase):
 
 
 class UdpClientBase(ClientBase):
-    """The constructor of a client over UDP; see `__init__`."""
+    """Base of the clients over UDP; see `__init__` for the arguments."""
 
     def __init__(
         self,
@@ -203,11 +213,11 @@ class UdpClientBase(ClientBase):
     ) -> None:
         """Make a client over UDP, one frame in a datagram; arguments as for `TcpClient`.
 
-        Datagrams get lost: give it `retries`. Only datagrams from the server's address are
+        Datagrams can get lost, so set `retries`. Only datagrams from the server's address are
         received; if `host` is a name, its first address is used.
         """
         self._address = (host, port)
-        self._source_address = source_address
+        self._source_address = check_source_address(source_address)
         options = network_client_options(
             unit=unit,
             timeout=timeout,
@@ -220,7 +230,7 @@ class UdpClientBase(ClientBase):
 
 
 class SerialClientBase(ClientBase):
-    """The constructor of a client on a serial line; see `__init__`."""
+    """Base of the clients on a serial line; see `__init__` for the arguments."""
 
     def __init__(
         self,
@@ -244,18 +254,18 @@ class SerialClientBase(ClientBase):
         - `port`: a device such as "/dev/ttyUSB0" or "COM3", or a pyserial URL.
         - `baudrate`, `bytesize` (8, and 7 for ASCII), `parity` "N", "E" or "O", `stopbits` (1,
           and 2 without parity) have the defaults of MODBUS over Serial Line V1.02, section 2.5.
-        - `unit`: the unit to ask if a call names none, 1..247; unit 0 is a broadcast.
-        - `timeout`: seconds from the last bit of the request to that of the answer; by default
-          1 second and the time that 256 characters take at this `baudrate`.
-        - `retries`: how often a read is sent again.
-        - `suppress_echo`: drop what an RS-485 adapter receives of its own sending.
-        - `options`: in place of `unit`, `timeout`, `retries` and `suppress_echo`; has the rest.
-          Its `silence` and `tolerance` are raised to what the line needs.
+        - `unit`: the default unit of calls, 1..247; unit 0 is a broadcast.
+        - `timeout`: seconds from the last bit of the request to the last bit of the answer; by
+          default 1 second plus the time of 256 characters at this `baudrate`.
+        - `retries`: how many times a read is repeated.
+        - `suppress_echo`: discard the echo that an RS-485 adapter receives of its own bytes.
+        - `options`: replaces `unit`, `timeout`, `retries` and `suppress_echo`, and has the others.
+          Its `silence` and `tolerance` are raised to the minimum for the line.
         - `rs485`: switch the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
         - `exclusive`: keep other programs from opening the port.
 
-        Raises ValueError for arguments out of range, TypeError if `framing` is no framing class.
-        Nothing is opened before it is needed.
+        Raises ValueError for arguments out of range, TypeError unless `framing` is a subclass of
+        Framing. The link is not opened before it is needed.
         """
         settings = SerialSettings(
             framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
@@ -271,7 +281,7 @@ class SerialClientBase(ClientBase):
         self._port = port
         self._settings = settings
         self._rs485 = rs485
-        self._exclusive = exclusive
+        self._exclusive = check_flag("exclusive", exclusive)
         self._set_up(path_name("serial", framing, port), framing, options)
 
 
@@ -282,10 +292,10 @@ def client_for(
     unix: Callable[..., ClientT],
     serial: Callable[..., ClientT],
 ) -> ClientT:
-    """Return the client for `endpoint`, made by that one of the four classes that fits.
+    """Return a client for `endpoint`, made by the class for its transport.
 
-    Raises ValueError for a text that is no endpoint, and for tls, which this version does not
-    speak; TypeError for another object.
+    Raises ValueError for an invalid endpoint text, and for tls, which this version does not
+    support; TypeError if `endpoint` is neither a text nor an Endpoint.
     """
     if isinstance(endpoint, str):
         endpoint = Endpoint.parse(endpoint)

@@ -1,4 +1,4 @@
-"""`Exchange`: one request of a client on its way to its response."""
+"""`Exchange`: one request of a client, from `start` to its response or error."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 class Exchange(Generic[ResponseT]):
-    """A request and what has become of it; made and filled in by `ClientProtocol`.
+    """A request and its outcome; created and filled in by `ClientProtocol`.
 
-    `done` turns True once. From then on `error` is None or what `result()` raises, and
-    `response` is the answer: None for a request that is never answered, which is a broadcast or
-    the diagnostic that forces listen-only mode. `deadline` is the time at which the current
-    attempt ends, `sent` the number of times the request was sent.
+    `done` becomes True once. From then on `error` is the error that `result()` raises, or None,
+    and `response` is the answer. It is None for a request that has no answer: a broadcast, or the
+    diagnostic that forces listen-only mode. `deadline` is the time at which the current attempt
+    ends, `sent` the number of times the request was sent.
     """
 
     # Filled in by ClientProtocol.start; a constructor would cost a function call per request.
@@ -43,7 +43,7 @@ class Exchange(Generic[ResponseT]):
     error: BaseException | None = None
 
     def result(self) -> ResponseT:
-        """Return the response; None if the request is never answered.
+        """Return the response; None if the request has no answer.
 
         Raises:
             ExceptionResponseError: The device refused the request.
@@ -56,7 +56,7 @@ class Exchange(Generic[ResponseT]):
             try:
                 raise self.error
             finally:
-                del self  # the error's traceback has this frame, which would keep the error alive
+                del self  # the traceback refers to this frame, which would keep the error alive
         if not self.done:
             raise RuntimeError("the exchange is not done; wait until exchange.done is True")
         return self.response
@@ -64,7 +64,7 @@ class Exchange(Generic[ResponseT]):
     def fail(self, error: BaseException) -> None:
         """End the exchange with `error`, unless it is done."""
         if not self.done:
-            # Drop the traceback: the frames of the decoding would keep this exchange alive.
+            # Drop the traceback: its frames would keep this exchange alive.
             self.error = error.with_traceback(None)
             self.done = True
 
@@ -74,9 +74,9 @@ class Exchange(Generic[ResponseT]):
         self.cancelled = True
 
     def timeout_error(self, peer: str = "") -> ResponseTimeoutError | InvalidResponseError:
-        """Return the error of an exchange whose time is over.
+        """Return the error of an exchange that has timed out.
 
-        That is the last answer that did not fit, or a timeout; `peer` names the link in it.
+        That is the last answer that did not fit, or otherwise a timeout; its text names `peer`.
         """
         if self.mismatch is not None:
             return self.mismatch

@@ -1,6 +1,6 @@
-"""The past of a client's link: when it may be opened again, and what may be repeated on it.
+"""History of a client's link: it decides when to reconnect, and which requests to repeat.
 
-`Turns` asks it for the clients of all packages, `Silences` uses its back-off for units behind a
+`Turns` uses it for the clients of all packages, `Silences` uses `Backoff` for the units behind a
 gateway. Times are in seconds, monotonic.
 """
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from ..messages.base import AnyRequest
 
 _NEVER = float("-inf")
-_IDLE = 0.5  # seconds of quiet after which a server may have closed the connection
+_IDLE = 0.5  # seconds without traffic after which a server may have closed the connection
 
 
 class Backoff:
-    """How long to wait before a link is opened again, or a unit is asked again.
+    """Time to wait before the next attempt to open a link, or the next request to a silent unit.
 
-    There is no wait after the first failure, for a device that was restarted is often back at
-    once; then `first` seconds, doubled with each failure, up to `most` seconds. `forgiven` is the
+    There is no wait after the first failure, because a restarted device is often back at once.
+    Then it is `first` seconds, doubled with each failure, up to `most` seconds. `forgiven` is the
     number of failures without a wait.
     """
 
@@ -49,23 +49,23 @@ class Backoff:
         self._until = now + delay
 
     def succeeded(self) -> None:
-        """End the back-off: the next failure counts as the first one."""
+        """Reset the back-off: the next failure counts as the first one."""
         self._failures = 0
         self._until = _NEVER
 
     def wait(self, now: float) -> float:
         """Seconds to wait at `now` before the next attempt; 0.0 for none."""
         left = self._until - now
-        # A clock that was set back, as trio's is in each run, must not make the pause longer.
+        # A clock that starts again lower, as trio's does in each run, must not prolong the pause.
         return left if 0.0 < left < 2.0 * self._delay else 0.0
 
 
 class LinkHistory:
-    """When one link was last used, and what follows from it; a reopened link has a new one.
+    """Times of the last use of one link, and decisions based on them; a new link has a new one.
 
     `sent` and `heard` are the times at which bytes were last sent and received. `looks_always`
-    is for links without transaction ids, where bytes that came since the last call must be taken
-    before the next request is sent, or they would pass for its answer.
+    is for links without transaction ids, where bytes that came since the last call must be read
+    before the next request is sent, or they would be taken for its answer.
     """
 
     __slots__ = ("_backoff", "heard", "is_closed", "quiet", "sent", "was_interrupted")
@@ -73,10 +73,10 @@ class LinkHistory:
     def __init__(self, backoff: Backoff, *, looks_always: bool) -> None:
         self._backoff = backoff
         self.quiet = _NEVER if looks_always else _IDLE
-        """Look at what has arrived before sending, if nothing was heard for this many seconds.
+        """Seconds without received bytes after which the link is read before a request is sent.
 
-        After a pause the server may have closed the connection, which only reading shows; nothing
-        is sent then, so even a write can go out on a new link.
+        After a pause the server may have closed the connection, which only reading shows. As
+        nothing has been sent yet, even a write can then be sent on a new link.
         """
         self.sent = _NEVER
         self.heard = _NEVER
@@ -84,7 +84,7 @@ class LinkHistory:
         self.was_interrupted = False
 
     def lost(self, now: float) -> None:
-        """The link was lost at `now`; if it never brought a byte, opening it counts as failed."""
+        """Record the loss of the link at `now`; it counts as a failed attempt if no byte came."""
         if self.heard == _NEVER:
             self._backoff.failed(now)
         else:
@@ -93,8 +93,8 @@ class LinkHistory:
     def may_repeat(self, request: AnyRequest) -> bool:
         """True if `request`, open when the link was lost, may be sent again on a new link.
 
-        It may if it changes nothing, and if this side dropped the link, or the link had worked
-        and brought nothing after the last sending: most likely the server had closed it already.
+        It may if it writes nothing, and either this side dropped the link, or the link had worked
+        but no byte came after the last request: most likely the server had already closed it.
         """
         if request.is_write or self.is_closed:
             return False

@@ -1,4 +1,4 @@
-"""`ClientOptions`, and how the arguments of a client become options."""
+"""`ClientOptions`, and the functions that make them from the arguments of a client."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ..options import (
     LineOptions,
     check_count,
     check_default_unit,
+    check_flag,
     check_options,
     check_range,
     check_seconds,
@@ -27,7 +28,7 @@ _MAX_ADU = 256  # characters that must fit into the default timeout of a serial 
 MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 
 STREAM_CLIENT_TOLERANCE = 0.05
-"""Seconds of silence that a network may put inside a serial frame, for a client."""
+"""Seconds of silence that a client accepts inside a serial frame carried by a network."""
 
 
 class Quirks(Flag):
@@ -43,19 +44,19 @@ class Quirks(Flag):
 
 
 class ClientOptions(LineOptions):
-    """The options of a client; those of `LineOptions` too. Times are in seconds.
+    """Options of a client, in addition to those of `LineOptions`. Times are in seconds.
 
-    - `unit`, 0..255: the unit id of requests that name none. Clients take only 1..247 as an
-      argument of their own if their frames are serial: see `check_default_unit`.
+    - `unit`, 0..255: the unit id of requests without one. With serial frames the argument `unit`
+      of a client is 1..247 only: see `check_default_unit`.
     - `response_timeout`, above 0: from sending a request to its answer.
-    - `retries`, 0 or more: how often a request is sent again if no answer came; only requests
-      that write nothing, unless `retry_writes` is True.
+    - `retries`, 0 or more: how many times a request is repeated if no answer comes; requests that
+      write are repeated only if `retry_writes` is True.
     - `max_in_flight`, 1..16: how many requests may be open at once if frames have transaction
       ids (MODBUS Messaging on TCP/IP V1.0b, section 4.2).
-    - `turnaround`: the time that devices get for a broadcast (MODBUS over Serial Line V1.02,
-      section 2.4.1: 0.1 to 0.2).
-    - `late_reply_window`: on a link without transaction ids, how long a unit that did not answer
-      is sent no further request, unless its late answer comes first; None for `response_timeout`.
+    - `turnaround`: the time after a broadcast in which devices process it (MODBUS over Serial
+      Line V1.02, section 2.4.1: 0.1 to 0.2).
+    - `late_reply_window`: on a link without transaction ids, the time for which a unit that did
+      not answer gets no request, unless its late answer comes; None for `response_timeout`.
     - `quirks`: the faults of the device that are tolerated.
 
     Raises ValueError for an option out of range.
@@ -85,7 +86,7 @@ class ClientOptions(LineOptions):
         self.unit = check_unit(unit)
         self.response_timeout = check_timeout(response_timeout)
         self.retries = check_count("retries", retries, 0)
-        self.retry_writes = retry_writes
+        self.retry_writes = check_flag("retry_writes", retry_writes)
         self.max_in_flight = check_range("max_in_flight", max_in_flight, 1, MAX_IN_FLIGHT)
         self.turnaround = check_seconds("turnaround", turnaround)
         if late_reply_window is not None:
@@ -103,10 +104,10 @@ def network_client_options(
     options: ClientOptions | None,
     framing: type[Framing] = TcpFraming,
 ) -> ClientOptions:
-    """Return the options of a network client: its own arguments, or `options` instead.
+    """Return the effective options of a network client, from its arguments or from `options`.
 
-    Networks deliver a serial frame in pieces: the tolerance is raised to 0.05 seconds, that of
-    `options` too. The unit of `options` may be 0 with serial frames, for a client that only
+    Networks deliver a serial frame in pieces, so the tolerance is raised to 0.05 seconds, also
+    that of `options`. With serial frames the unit of `options` may be 0, for a client that only
     broadcasts. Raises ValueError for an argument out of range, and for one given together with
     `options`; TypeError unless `framing` is a subclass of Framing.
     """
@@ -139,10 +140,10 @@ def serial_client_options(
     suppress_echo: bool,
     options: ClientOptions | None,
 ) -> ClientOptions:
-    """Return the options of a client on a serial line: its own arguments, or `options` instead.
+    """Return the effective options of a serial client, from its arguments or from `options`.
 
-    If `timeout` is None, an answer has 1 second and the time that 256 characters take. The silence
-    and the tolerance of `options` are raised to what the line needs. Raises ValueError for an
+    If `timeout` is None, it is 1 second plus the time of 256 characters on the line. The silence
+    and the tolerance of `options` are raised to the minimum for the line. Raises ValueError for an
     argument out of range, and for one given together with `options`.
     """
     if options is None:

@@ -1,4 +1,4 @@
-"""`ClientProtocol`: the whole client without I/O. It takes every decision about time.
+"""`ClientProtocol`: the whole client without I/O. It makes every decision about time.
 
 An exchange goes through these stages:
 
@@ -6,10 +6,10 @@ An exchange goes through these stages:
                                             |  handle_timeout() -> queued again (retry), or done
                                             +- cancel(), connection_lost() -> done
 
-On TCP, transaction ids tell the replies apart, so up to `max_in_flight` exchanges are open. An id
-whose reply is overdue is not used again until the reply has come. Elsewhere one exchange is open
-at a time, and a unit that owes a reply is not asked again until it came or its time is over: a
-late reply is never taken for that of a later request.
+On TCP, transaction ids match replies to requests, so up to `max_in_flight` exchanges are open. An
+id whose reply is overdue is not reused until the reply has come. Without transaction ids one
+exchange is open at a time, and a unit whose reply is overdue gets no request until the reply has
+come or its time is over. So a late reply is never taken for the reply to a later request.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _NEVER_AGAIN = float("inf")
 
 
 class ClientProtocol:
-    """A client on one link, without the link.
+    """A client on one link; the link itself belongs to the caller.
 
     After each `start`, `receive_data`, `handle_timeout` and `cancel`, send what `data_to_send`
-    returns, and come back at `deadline()` at the latest.
+    returns, and call `handle_timeout` at `deadline()` at the latest.
 
     - `skipped`: number of well-formed replies that answered no open request.
-    - `frame_errors`: number of times that bytes were no frame.
-    - `is_datagram`: set it where each frame needs a datagram of its own.
-    - `name`: what errors call the peer.
-    - `broken`: the stream cannot be followed any further; close the link, open it anew and call
-      `reset()`.
+    - `frame_errors`: number of times that received bytes were not a valid frame.
+    - `is_datagram`: set it to True if each frame needs its own datagram.
+    - `name`: name of the peer in errors.
+    - `broken`: True if the next frame in the stream cannot be found; close the link, reopen it and
+      call `reset()`.
     """
 
     def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
@@ -72,7 +72,7 @@ class ClientProtocol:
         window = self.options.late_reply_window
         self._late = LateReplies(self.options.response_timeout if window is None else window)
         self._line_silence = self.options.silence if framing.needs_silence else 0.0
-        self._sent_at = self._heard_at = float("-inf")  # when bytes were last on the line
+        self._sent_at = self._heard_at = float("-inf")  # times of the last bytes on the line
 
     # Requests.
 
@@ -86,13 +86,13 @@ class ClientProtocol:
     ) -> Exchange[ResponseT]:
         """Queue `request` for `unit`, 0..255; None stands for the unit of the options.
 
-        `timeout` is in seconds from when the request is sent, None for that of the options. On a
-        serial line unit 0 is a broadcast (Serial Line, 2.1).
+        `timeout` is in seconds from the sending of the request, None for that of the options. On
+        a serial line unit 0 is a broadcast (Serial Line, 2.1).
 
         Raises:
             ValueError: An argument is out of range, the request cannot be encoded, or a
-                broadcast is no plain write.
-            TypeError: `request` is no `Request`, or its `encode()` does not return bytes.
+                broadcast is not a plain write.
+            TypeError: `request` is not a `Request`, or its `encode()` does not return bytes.
         """
         if not isinstance(request, Request):
             raise TypeError(f"request must be a Request, got {request!r}")
@@ -123,9 +123,9 @@ class ClientProtocol:
         return exchange
 
     def data_to_send(self, now: float) -> bytes:
-        """Return the bytes to send now; b"" if there are none or the line must stay quiet.
+        """Return the bytes to send now; b"" if there are none or the line must stay silent.
 
-        Where `is_datagram`, that is one frame at a time: ask again until it returns b"".
+        If `is_datagram`, each call returns one frame: call again until it returns b"".
         """
         queue, opened = self._queue, self._open
         data = b""
@@ -148,7 +148,7 @@ class ClientProtocol:
                 queue.remove(exchange)
                 transaction = 0
                 request = exchange.request
-                # Without a length field, only the request knows how long the response will be.
+                # Without a length field, only the request determines the response's length.
                 rule = request.response_type.length_rule
                 if type(rule) is SizedRule and not rule.count_at:
                     length = rule.size
@@ -168,33 +168,33 @@ class ClientProtocol:
         return data
 
     def _first_free(self, now: float) -> Exchange[Response] | None:
-        """The first exchange in the queue whose unit owes no late reply."""
+        """Return the first exchange in the queue whose unit has no overdue reply."""
         for exchange in self._queue:
             if exchange.sent or now >= self._late.free_at(exchange.unit):
                 return exchange
         return None
 
     def data_sent(self, now: float) -> None:
-        """The bytes of `data_to_send` leave the line at `now`, which may be in the future.
+        """Record that the last byte of `data_to_send` is sent at `now`, which may be in the future.
 
-        To be called where bytes take time, on serial lines: the timeout, the turnaround and the
-        silence count from then.
+        Call it on serial lines, where sending takes time: the timeout, the turnaround and the
+        silent interval count from `now`.
         """
         for exchange in self._open.values():
             exchange.deadline = now + exchange.wait
         self._sent_at = now
 
     def _quiet_from(self) -> float:
-        """Time from which the line may be used: it was silent long enough."""
+        """Time from which the line may be used, because the silent interval is over."""
         return max(self._sent_at, self._heard_at) + self._line_silence
 
     # Responses.
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that came at `now`; they end exchanges, or are skipped and counted.
+        """Process bytes received at `now`: replies end exchanges, or are skipped and counted.
 
-        Where `is_datagram`, they are a whole datagram: an incomplete frame at its end is discarded.
-        With b"", only frames that silence has ended are taken.
+        If `is_datagram`, they are a whole datagram: an incomplete frame at its end is discarded.
+        With b"", only frames that silence has ended are processed.
         """
         framing = self.framing
         if data:
@@ -226,7 +226,7 @@ class ClientProtocol:
                         pdu = self._without_trailing_bytes(pdu)
                     exchange.response = exchange.request.decode_response(pdu)
                     exchange.done = True
-                except Exception as error:  # noqa: BLE001 - a custom class may raise any
+                except Exception as error:  # noqa: BLE001 - custom classes may raise any
                     if not self._ends(exchange, error):
                         continue
                 del self._open[exchange.transaction]
@@ -236,7 +236,7 @@ class ClientProtocol:
                     self._answered(exchange)
 
     def receive_datagram(self, data: bytes, now: float) -> None:
-        """Take one datagram, and treat all that follow as such: see `is_datagram`."""
+        """Process one datagram, and set `is_datagram`."""
         self.is_datagram = True
         self.receive_data(data, now)
 
@@ -247,7 +247,7 @@ class ClientProtocol:
     def _ends(self, exchange: Exchange[Response], error: Exception) -> bool:
         """End `exchange` with an exception response, or an answer that does not fit.
 
-        False if the right answer may still come: without transaction ids, nothing else tells.
+        Returns False if the answer may be a late one: only a transaction id would exclude that.
         """
         if isinstance(error, InvalidResponseError) and not self._has_transactions:
             exchange.mismatch = error
@@ -257,8 +257,8 @@ class ClientProtocol:
         return True
 
     def _answered(self, exchange: Exchange[Response]) -> None:
-        """See to what follows from an answer without a transaction id."""
-        if exchange.sent > 1:  # each further attempt may bring one more
+        """Expect replies to earlier attempts, and switch to a new delimiter, after an answer."""
+        if exchange.sent > 1:  # each further attempt may bring one more reply
             self._late.note_unit(exchange.unit, exchange.sent - 1, exchange.deadline)
         if isinstance(exchange.request, DiagnosticsRequest) and exchange.error is None:
             follow_delimiter(self.framing, exchange.request)
@@ -277,14 +277,14 @@ class ClientProtocol:
             self.skipped += 1
             return
         self.frame_errors += 1
-        if frame.fatal and not self.is_datagram:  # the next datagram begins anew
+        if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
             self._fail_all(frame)
             self.broken = True
 
     # The link.
 
     def receive_eof(self, now: float, error: ModbusError | None = None) -> None:
-        """The peer closed the link: what is open fails with `error`.
+        """Handle the end of the stream: everything queued or open fails with `error`.
 
         None stands for a `ConnectionLostError`. A frame that silence would end ends here too.
         """
@@ -293,7 +293,7 @@ class ClientProtocol:
         self.connection_lost(error or ConnectionLostError("the server closed the connection"))
 
     def connection_lost(self, error: ModbusError) -> None:
-        """The link is gone: everything queued or open fails with `error`."""
+        """Handle the loss of the link: everything queued or open fails with `error`."""
         self._fail_all(error)
         self.reset()
 
@@ -304,7 +304,7 @@ class ClientProtocol:
         self._queue.clear()
 
     def reset(self) -> None:
-        """Begin on a link that was opened anew; on a serial line, late replies may still come."""
+        """Start on a reopened link; on a serial line, late replies may still come."""
         self.framing.reset()
         self.broken = False
         self._late.reset(is_serial=self._is_serial)
@@ -312,7 +312,7 @@ class ClientProtocol:
     # Time.
 
     def deadline(self) -> float | None:
-        """Time to call `handle_timeout` or `data_to_send` again; None if only bytes matter."""
+        """Time to call `handle_timeout` or `data_to_send` again; None if there is no deadline."""
         opened = self._open
         if self._has_transactions:
             if len(opened) == 1:
@@ -329,7 +329,7 @@ class ClientProtocol:
         return max(min(turns), quiet_from)
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due at `now`: silence ends frames, attempts end, broadcasts are done."""
+        """Process what is due at `now`: frames that silence ends, attempts and broadcasts."""
         self.framing.handle_timeout(now)
         self.receive_data(b"", now)
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
@@ -348,10 +348,10 @@ class ClientProtocol:
             exchange.fail(exchange.timeout_error(self.name))
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
-        """The caller gave up. A reply that still comes is skipped; no other exchange notices.
+        """Cancel `exchange`. Its reply is skipped if it comes; other exchanges are not affected.
 
-        On a line without transaction ids the line stays taken until the reply has come or its
-        time is over, for the unit may be sending it.
+        Without transaction ids the line stays in use until the reply has come or its timeout is
+        over, because the unit may be sending it.
         """
         if exchange.done:
             return

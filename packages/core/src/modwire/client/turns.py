@@ -1,10 +1,10 @@
-"""`Turns`: callers that share one link. One of them receives for all, the others wait.
+"""`Turns`: lets callers share one link. One of them receives for all, the others wait.
 
-Part of the adapter kit: the clients of every package are built on it, and one for another event
-loop can be. There is no task or thread in the background. While anybody waits, one caller is the
-*receiver*; when its own call is done, the one that has waited longest takes its place.
+Part of the adapter kit: the clients of every package are built on it, and a client for another
+event loop can be, too. There is no background task or thread. While callers wait, one of them is
+the *receiver*; when its own call is done, the caller that has waited longest takes its place.
 
-A call goes like this, where `link` and the waiters are the adapter's:
+A call runs like this; `link` and the waiters belong to the adapter:
 
     if turns.link is None: open a link, and turns.opened(link)
     exchange = turns.begin(request, unit, timeout, now)        # None if the link was just lost
@@ -14,10 +14,10 @@ A call goes like this, where `link` and the waiters are the adapter's:
             until = turns.step(exchange, now, link, bytes that came before `until`, or None)
         else:
             turns.waiting[exchange] = a waiter; wait for it; until = turns.step(exchange, now)
-    exchange.response, or begin once more if turns.may_repeat(exchange), or exchange.result()
+    exchange.response, or begin again if turns.may_repeat(exchange), or exchange.result()
 
 If a caller is interrupted while it waits, the adapter calls `give_up`; anywhere else, `break_off`.
-Nothing here waits, reads a clock or takes a lock: threads need one around every call.
+Nothing here waits, reads a clock or takes a lock: with threads, each call here needs a lock.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ if TYPE_CHECKING:
 
     AnyExchange: TypeAlias = Exchange[Any]
 
-_MOST_READS = 8  # of what has arrived before a call, so that a server that floods cannot hold it up
+_MOST_READS = 8  # before a call, so that a server that sends without end cannot delay it
 _DEBUG = 10  # logging.DEBUG
 FOREVER = float("inf")
 
 
 class Link(Protocol):
-    """An open link as far as `Turns` uses it. OSError from any method means that it is lost."""
+    """Methods of an open link that `Turns` uses. OSError from any of them means a lost link."""
 
     is_datagram: bool
-    """True if each frame has a datagram of its own."""
+    """True if each frame has its own datagram."""
     is_sending: bool
-    """True while a part of what was sent waits for room; nothing else is sent until then."""
+    """True while bytes wait for room in the system's buffer; nothing else is sent until then."""
 
     def send(self, data: bytes, now: float) -> float:
-        """Send `data`, or begin to. Return the seconds that the line is busy with it, or 0.0."""
+        """Send `data`, or begin to. Return the seconds that this takes on the line, or 0.0."""
         raise NotImplementedError
 
     def withdraw(self, adu: bytes) -> bool:
-        """Take `adu` out of what waits for room; False if a part of it was sent."""
+        """Remove `adu` from the bytes that wait; return False if a part of it was sent."""
         raise NotImplementedError
 
     def receive_now(self) -> bytes | None:
@@ -76,9 +76,9 @@ WaiterT = TypeVar("WaiterT")
 class Turns(Generic[LinkT, WaiterT]):
     """A client's protocol, its link, and the callers that use it.
 
-    `wake(waiter)` lets a caller that waits go on. `discard(link)` closes a link that is lost or
-    not wanted any more, or sees to it that somebody does; if `receiver` is not None, its caller
-    may still be receiving on it. `name` is what errors and logs call the peer.
+    `wake(waiter)` wakes a waiting caller. `discard(link)` closes a link that is lost or no longer
+    needed, now or later; if `receiver` is not None, its caller may still be receiving on it.
+    `name` is the name of the peer in errors and logs.
 
     - `link`: the open link, or None.
     - `receiver`: the exchange whose caller receives for all, or None.
@@ -102,9 +102,9 @@ class Turns(Generic[LinkT, WaiterT]):
         self.receiver: AnyExchange | None = None
         self.waiting: dict[AnyExchange, WaiterT] = {}
         self.reason: Exception | None = None
-        """Reason that there is no link."""
+        """Reason why there is no link."""
         self.failures = 0
-        """Number of times that the link could not be opened; callers that wait share one."""
+        """Number of failed attempts to open the link; callers that wait share an attempt."""
         self._wake = wake
         self._discard = discard
         self._looks_always = not framing.has_transactions
@@ -126,7 +126,7 @@ class Turns(Generic[LinkT, WaiterT]):
         """Seconds to wait before the link may be opened for a call to `unit` with `timeout`.
 
         None stands for those of the options. Raises ValueError for arguments of the call that are
-        out of range, and `ConnectionLostError` if it would have to wait longer than `timeout`.
+        out of range, and `ConnectionLostError` if the back-off is longer than `timeout`.
         """
         if unit is not None:
             check_unit(unit)
@@ -138,7 +138,7 @@ class Turns(Generic[LinkT, WaiterT]):
         return pause
 
     def open_failed(self, error: Exception, now: float) -> ConnectionLostError:
-        """The link could not be opened: increase the back-off. Return the error of the call."""
+        """Record a failed attempt to open the link, and return the error for the call."""
         self.reason = error
         self.failures += 1
         self._backoff.failed(now)
@@ -146,7 +146,7 @@ class Turns(Generic[LinkT, WaiterT]):
         return self.no_link(error)
 
     def no_link(self, reason: object) -> ConnectionLostError:
-        """Return the error for a call that needs a link which cannot be opened."""
+        """Return the error for a call whose link cannot be opened."""
         return ConnectionLostError(f"{self.name}: cannot be opened: {reason}")
 
     def opened(self, link: LinkT) -> None:
@@ -158,19 +158,19 @@ class Turns(Generic[LinkT, WaiterT]):
         self._note("%s: opened", self.name)
 
     def lost(self, reason: object, now: float) -> None:
-        """The link failed: every exchange on it ends with `ConnectionLostError`."""
+        """Drop a failed link: every exchange on it ends with `ConnectionLostError`."""
         if self.link is not None:
             self._history.lost(now)
             self._drop(f"the link was lost: {reason}", reason)
 
     def close(self) -> None:
-        """Drop the link because the client is closed: nothing is repeated on the next one."""
+        """Drop the link because the client is closed: no request is repeated on the next one."""
         if self.link is not None:
             self._history.is_closed = True
             self._drop("the client was closed")
 
     def break_off(self, exchange: AnyExchange | None = None) -> None:
-        """A caller was interrupted where the state is unknown: drop the link."""
+        """Drop the link, whose state is unknown because a caller was interrupted."""
         if self.link is not None:
             self._history.was_interrupted = True
             self._drop("a call was interrupted half-way")
@@ -194,11 +194,11 @@ class Turns(Generic[LinkT, WaiterT]):
     def begin(
         self, request: Request[ResponseT], unit: int | None, timeout: float | None, now: float
     ) -> Exchange[ResponseT] | None:
-        """Start an exchange, after taking what has arrived; None if the link turns out lost.
+        """Read what has arrived, then start an exchange; return None if the link is lost.
 
-        If nobody receives, its caller is the `receiver` from here on, and the request is sent.
-        Unless it is done because that failed, wait until its `deadline`; that is 0 if it was not
-        sent yet. Raises ValueError as `ClientProtocol.start` does.
+        If there is no `receiver`, its caller becomes the receiver, and the request is sent. Unless
+        it is done because sending failed, wait until its `deadline`, which is 0 if it was not sent
+        yet. Raises ValueError as `ClientProtocol.start` does.
         """
         history = self._history
         if self.receiver is None and now - history.heard > history.quiet:
@@ -207,7 +207,7 @@ class Turns(Generic[LinkT, WaiterT]):
         if link is None:
             return None
         exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
-        exchange.history = self._history  # of this link, not of one that was just lost
+        exchange.history = self._history  # that of this link, not of a link just lost
         if self.receiver is None:
             self.receiver = exchange
             try:
@@ -220,7 +220,7 @@ class Turns(Generic[LinkT, WaiterT]):
         return exchange
 
     def needs_look(self, now: float) -> bool:
-        """True if `begin` takes what has arrived first; it has to be there for `receive_now`."""
+        """True if `begin` will call `receive_now`, which must have the bytes by then."""
         history = self._history
         return self.receiver is None and now - history.heard > history.quiet
 
@@ -231,11 +231,11 @@ class Turns(Generic[LinkT, WaiterT]):
         link: LinkT | None = None,
         found: bytes | OSError | None = None,
     ) -> float | None:
-        """Do all that can be done at `now`, after taking what waiting on `link` has `found`.
+        """Process what the receiver has `found` on `link`, then do what is due at `now`.
 
-        That is what the receiver got: bytes, an error, or None if nothing came. Returns the time
-        until which the caller has to wait, and None if `exchange` is done. If nobody receives,
-        its caller is the `receiver` from here on.
+        `found` is bytes, an error, or None if nothing came. Returns the time until which the
+        caller has to wait, or None if `exchange` is done. If there is no `receiver`, its caller
+        becomes the receiver.
         """
         if found is not None and link is self.link:
             if self._is_traced and not isinstance(found, OSError):
@@ -260,7 +260,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 protocol.handle_timeout(now)
                 self.send(now)
                 deadline = protocol.deadline()
-                self.wake_all()  # the callers that wait do not know of the new deadlines
+                self.wake_all()  # the callers that wait do not know the new deadlines
             if not exchange.done:
                 if self.receiver is None:
                     self.receiver = exchange
@@ -273,10 +273,10 @@ class Turns(Generic[LinkT, WaiterT]):
         return None
 
     def may_repeat(self, exchange: AnyExchange) -> bool:
-        """True if `exchange`, which has failed, may begin once more, on a new link.
+        """True if `exchange`, which has failed, may be started again on a new link.
 
-        That is after a lost link, for a request that was never sent, and for a read on a link of
-        which nothing else is known than that it is gone; not after `close`.
+        It may if the link was lost, not closed by `close`, and either the request was never sent,
+        or `LinkHistory.may_repeat` allows it.
         """
         history = exchange.history
         if history is None or history.is_closed:
@@ -286,9 +286,9 @@ class Turns(Generic[LinkT, WaiterT]):
         return not exchange.sent or history.may_repeat(exchange.request)
 
     def give_up(self, exchange: AnyExchange, now: float) -> None:
-        """The caller of `exchange` was interrupted while it waited: nobody else notices.
+        """Cancel `exchange`, whose caller was interrupted while it waited; the others go on.
 
-        What its place makes room for is sent, and the callers that wait look at the new deadlines.
+        The next request is sent if this made room, and all callers wake to see the new deadlines.
         """
         link = self.link
         if link is not None:
@@ -302,7 +302,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.wake_all()
 
     def leave(self, exchange: AnyExchange) -> None:
-        """The caller of `exchange` goes: if it was the receiver, the next one takes its place."""
+        """Remove the caller of `exchange`; if it was the receiver, the next takes its place."""
         self.waiting.pop(exchange, None)
         if self.receiver is exchange:
             self.receiver = None
@@ -317,14 +317,14 @@ class Turns(Generic[LinkT, WaiterT]):
             self._wake(self.waiting.pop(exchange))
 
     def wake_all(self) -> None:
-        """Wake all callers, to look for themselves."""
+        """Wake all waiting callers, so that each checks its exchange and deadline."""
         while self.waiting:
             self._wake(self.waiting.pop(next(iter(self.waiting))))
 
     # Bytes.
 
     def send(self, now: float) -> None:
-        """Send what the protocol wants sent, if the link has room."""
+        """Send the protocol's `data_to_send`, as long as the link has room."""
         link = self.link
         while link is not None and not link.is_sending:
             data = self.protocol.data_to_send(now)
@@ -346,7 +346,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 return
 
     def _end(self, found: bytes | OSError, now: float) -> None:
-        """The link has failed, or b"" says that the stream has ended."""
+        """Drop the link after an error, or after b"", which is the end of a stream."""
         if isinstance(found, OSError):
             self.lost(found, now)
         elif not self.protocol.is_datagram and self.link is not None:
@@ -355,7 +355,7 @@ class Turns(Generic[LinkT, WaiterT]):
             self._drop(_CLOSED)
 
     def _take_arrived(self, now: float) -> None:
-        """Take what came while nobody was receiving."""
+        """Process the bytes that came while there was no receiver."""
         for _ in range(_MOST_READS):
             if self.link is None:
                 return

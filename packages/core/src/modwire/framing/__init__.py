@@ -1,4 +1,4 @@
-"""The four framings: how a PDU travels over TCP, RTU, ASCII and Binary links."""
+"""The four framings, which carry a PDU over TCP, RTU, ASCII and Binary links."""
 
 from .ascii import AsciiFraming
 from .base import Framing

@@ -1,7 +1,7 @@
 """ASCII: `:`, then unit, PDU and LRC as two hexadecimal digits a byte, CR LF (Serial Line, 2.5.2).
 
-Upper case is sent, lower case taken too. A `:` drops what was being collected, and so does a
-pause of more than a second between two characters. What lies between frames is nobody's.
+Upper case is sent, lower case accepted too. A `:` discards an unfinished frame, and so does a
+pause of more than a second between two characters. Characters between frames are ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class AsciiFraming(Framing):
     """Frames in hexadecimal: 9 to 513 characters.
 
     `delimiter` is the last character of a frame, LF until diagnostics sub-function 3 sets another.
-    `next_delimiter` is taken as well, for nothing says which of the two ends the answer to that.
+    `next_delimiter` is accepted too: either of the two may end the answer to that sub-function.
     """
 
     name = "ascii"
@@ -89,13 +89,13 @@ class AsciiFraming(Framing):
 
 
 def expect_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
-    """Before function 8, sub-function 3 is sent: the answer may end with the new character."""
+    """Accept the new delimiter too: the answer to function 8, sub-function 3 may end with it."""
     if isinstance(framing, AsciiFraming) and _sets_delimiter(request):
         framing.next_delimiter = bytes((request.data[0] >> 8,))
 
 
 def follow_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
-    """After function 8, sub-function 3, ASCII frames end with the character it set (6.8)."""
+    """Use the delimiter that function 8, sub-function 3 has set for ASCII frames (6.8)."""
     if isinstance(framing, AsciiFraming) and _sets_delimiter(request):
         framing.delimiter = framing.next_delimiter = bytes((request.data[0] >> 8,))
 

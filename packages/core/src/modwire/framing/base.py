@@ -1,7 +1,7 @@
-"""`Framing`, the base of the four framings: bytes to frames and back, and nothing else.
+"""`Framing`, the base of the four framings, converts bytes to frames and back.
 
-Protocols feed it with `receive_data` and take from `frames`. It takes whole frames off the bytes
-at once and keeps the rest, at most one ADU; no bytes make it raise.
+Protocols pass bytes to `receive_data` and take frames from `frames`. It extracts complete frames
+at once and keeps the rest, at most one ADU. It raises no error, whatever the bytes are.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ NOTHING_EXPECTED: tuple[int, int, int] = (-1, -1, 0)
 
 
 class Framing:
-    """The base of the framings.
+    """Base of the framings.
 
-    `decoder` knows the lengths of PDUs; `is_server` is True on the side that receives requests.
+    `decoder` has the lengths of PDUs; `is_server` is True on the side that receives requests.
 
-    - `frames`: what was found and not taken yet: frame errors, overheard frames, and frames as
-      plain tuples.
-    - `broken`: the stream cannot be followed any further; nothing is found until `reset`.
-    - `expected`: unit, function code and PDU length of the response that is awaited, set by a
-      client for framings that have no length field; a length of 0 is unknown.
+    - `frames`: received and not yet taken: frame errors, overheard frames, and frames as plain
+      tuples.
+    - `broken`: True if the next frame cannot be found; no frame is received until `reset`.
+    - `expected`: unit, function code and PDU length of the expected response, set by a client for
+      framings without a length field; length 0 means unknown.
     - `silence`: seconds of silence that end an RTU frame; the other framings ignore it.
-    - `has_transactions`: frames carry transaction ids.
-    - `is_serial`: unit 0 is a broadcast, and only one request is open at a time.
-    - `needs_silence`: the line must be silent before a frame is sent.
+    - `has_transactions`: True if frames carry transaction ids.
+    - `is_serial`: True if unit 0 is a broadcast, and only one request is open at a time.
+    - `needs_silence`: True if the line must be silent before a frame is sent.
     """
 
     name: ClassVar[str]
@@ -64,7 +64,7 @@ class Framing:
         return self.wrap(*frame)
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
-        """Return the ADU of a PDU that was checked already."""
+        """Return the ADU of a PDU whose length was checked before."""
         raise NotImplementedError
 
     def wrap_damaged(self, unit: int, transaction: int, pdu: bytes) -> bytes:
@@ -72,7 +72,7 @@ class Framing:
         raise NotImplementedError
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that arrived at `now` (seconds, monotonic)."""
+        """Process bytes that arrived at `now` (seconds, monotonic)."""
         raise NotImplementedError
 
     def next_frame(self) -> Frame | FrameError | None:
@@ -85,24 +85,24 @@ class Framing:
         return Frame(*found)
 
     def deadline(self) -> float | None:
-        """Time at which silence ends what is buffered; None if no silence is awaited."""
+        """Time at which silence ends an unfinished frame; None if no silence is awaited."""
         return None
 
     def handle_timeout(self, now: float) -> None:
-        """Check the silence again; to be called at `deadline()`."""
+        """End an unfinished frame if the silence was long enough; call it at `deadline()`."""
 
     def end_datagram(self) -> None:
-        """End of the datagram: discard an incomplete frame."""
+        """Discard an incomplete frame at the end of a datagram."""
         self.handle_timeout(float("inf"))
         self._buffer = b""
 
     def reset(self) -> None:
-        """Forget everything received: the link was opened anew."""
+        """Discard everything received, because the link was reopened."""
         self.frames.clear()
         self.broken = False
         self._buffer = b""
 
     @property
     def buffered(self) -> int:
-        """Number of bytes of an unfinished frame that are kept; at most two ADUs."""
+        """Number of bytes kept for an unfinished frame; at most two ADUs."""
         return len(self._buffer)

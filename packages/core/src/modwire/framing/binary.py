@@ -1,13 +1,13 @@
 """Binary: `{`, unit, PDU, CRC-16, `}`. No MODBUS document defines it; this is modwire's definition.
 
 The CRC is that of RTU, low byte first, over the plain bytes of unit and PDU. Then every `{` and
-`}` between the two delimiters, in the unit, the PDU and the CRC alike, is sent twice, and each
-such pair is one byte again on receipt. A frame without those two bytes is the same as that of
-jamod and pymodbus 1.x.
+`}` between the two delimiters, in the unit, the PDU and the CRC alike, is sent twice; the receiver
+makes one byte of each such pair. A frame that contains neither is the same as in jamod and
+pymodbus 1.x.
 
-A `}` ends the frame if the bytes before it have a right CRC. If they have not, one more byte
-tells: another `}` makes the pair, anything else makes the frame a bad one. A `{` that is not
-doubled drops what was being collected and begins a new frame.
+A `}` ends the frame if the bytes before it have a valid CRC. If not, the next byte decides: with
+another `}` it is a pair, with any other byte the frame is invalid. A `{` that is not doubled
+discards the unfinished frame and begins a new one.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class BinaryFraming(Framing):
 
     name = "binary"
     max_adu = 2 * MAX_BODY + 2
-    _body: bytearray | None = None  # of an unfinished frame, each pair one byte already
-    _held = 0  # a brace at the end of what came, whose twin may follow
+    _body: bytearray | None = None  # of an unfinished frame, with one byte for each pair
+    _held = 0  # the last brace received, if the next byte may complete a pair
 
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         return self._wrap(bytes((unit,)) + pdu, 0)
@@ -62,7 +62,7 @@ class BinaryFraming(Framing):
                     self._take_brace(body, data[stop])
 
     def _take_brace(self, body: bytearray, brace: int) -> None:
-        """A brace came: the end of a good frame, or what the next byte will tell."""
+        """Process a brace: it ends a valid frame, or the next byte decides."""
         if brace == _END and len(body) >= 4 and not crc16(body):
             self.frames.append((body[0], 0, bytes(body[1:-2])))
             self._body = None
@@ -70,7 +70,7 @@ class BinaryFraming(Framing):
             self._held = brace
 
     def _end_or_pair(self, body: bytearray, byte: int) -> int:
-        """The byte behind a brace came; 1 if it is its twin, and taken with it."""
+        """Process the byte after a brace; return 1 if the two are a pair, otherwise 0."""
         brace, self._held = self._held, 0
         if byte == brace:
             body.append(brace)

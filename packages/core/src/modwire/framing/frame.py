@@ -1,4 +1,4 @@
-"""`Frame`: one ADU without its envelope. Framings make them, protocols take them."""
+"""`Frame`: the content of one ADU. Framings make frames, protocols process them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
 
 
 class Frame(NamedTuple):
-    """A unit id, a transaction id (0 on all framings but TCP) and a PDU."""
+    """A unit id, a transaction id (0 in all framings except TCP) and a PDU."""
 
     unit: int
     transaction: int
     pdu: bytes
 
 
-# A frame as framings keep it: making a plain tuple takes a third of the time.
+# Framings make plain tuples, because that takes a third of the time.
 Raw: TypeAlias = "tuple[int, int, bytes]"
 
 
 class OverheardFrame(Frame):
-    """A frame on a shared serial line that cannot be meant for this side.
+    """A frame on a shared serial line that is not for this side.
 
-    It can only be a response where a server listens, or only a request where a client does.
+    It can only be a response if a server received it, or a request if a client received it.
     """
 
     __slots__ = ()

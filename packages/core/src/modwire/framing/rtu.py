@@ -1,13 +1,13 @@
 """RTU: unit, PDU, CRC-16 low byte first, ended by 3.5 characters of silence (Serial Line, 2.5.1).
 
-Operating systems deliver bytes late and in lumps, so silence alone finds no frame. A frame ends
-where the length rule of its function code says so and the CRC agrees; both kinds of PDU are
-tried, for a server on a shared bus hears the others' responses as well as their requests.
-Silence ends what has no length of its own (function 8, functions nobody registered) and drops
-what was cut off. After bytes that fit nothing, the next byte is tried as the first one of a frame.
+Operating systems deliver bytes late and in chunks, so silence alone cannot separate frames. The
+length rule of the function code gives the end of a frame, and the CRC confirms it. Both kinds of
+PDU are tried, because a server on a shared bus also receives the responses of other servers.
+Silence ends frames of unknown length (function 8, functions that are not registered) and discards
+incomplete ones. If no frame begins at a byte, the next byte is tried.
 
-How one position is judged depends on the bytes behind it alone, never on how they were cut into
-pieces.
+The decision at one position depends only on the bytes that follow it, not on how they were split
+into chunks.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class RtuFraming(Framing):
     max_adu = MAX_ADU
     needs_silence = True
     _heard = 0.0
-    _noise = 0  # bytes dropped since the last frame
+    _noise = 0  # bytes discarded since the last frame
 
     def __init__(self, decoder: Decoder, *, is_server: bool, silence: float = 0.05) -> None:
         super().__init__(decoder, is_server=is_server, silence=silence)
@@ -50,14 +50,14 @@ class RtuFraming(Framing):
         return body + (crc16(body) ^ 0xFFFF).to_bytes(2, "little")
 
     def receive_data(self, data: bytes, now: float, silent: bool = False) -> None:
-        """Take the frames off the bytes and keep the rest; nothing is left if it was `silent`."""
+        """Extract the frames and keep the rest; if the line was `silent`, discard the rest."""
         if self._buffer:
             if not silent and now - self._heard > self.silence:
                 self.receive_data(b"", now, silent=True)
             data = self._buffer + data
         if not silent:
             self._heard = now
-        # Nearly always a client hears the awaited response and nothing else.
+        # Fast path: a client nearly always receives the expected response and nothing else.
         unit, code, length = self.expected
         if (
             len(data) == length + 3 > 3
@@ -83,7 +83,7 @@ class RtuFraming(Framing):
             end = at + length + 3
             if length > 0 and end <= size and length <= MAX_ADU - 3:
                 body = data[at:end]
-                # On a bus a short response may stand where a longer request would fit.
+                # On a shared bus the bytes may also be a shorter response: `_judge` decides.
                 shorter = other[data[at + 1]]
                 if not crc16(body) and not (
                     self.is_server
@@ -118,7 +118,7 @@ class RtuFraming(Framing):
             self.receive_data(b"", now, silent=True)
 
     def _judge(self, data: bytes, at: int, silent: bool) -> int:
-        """Take the frame at `at` and tell where it ends; or `_WAIT`, or `_BAD`."""
+        """Add the frame at `at` and return its end; `_WAIT` if more bytes are needed, or `_BAD`."""
         decoder = self.decoder
         request = decoder.request_length(data, at + 1)
         response = decoder.response_length(data, at + 1)
@@ -148,8 +148,8 @@ class RtuFraming(Framing):
             self._append(data[at:])
             return len(data)
         if ENDS_BY_SILENCE in (request, response) and not self._noise:
-            # Several such frames without a silence between them that could be seen. None is
-            # taken for a request: among so many lengths a right CRC may be chance.
+            # Several such frames came without a noticeable silence between them. None is treated
+            # as a request, because with so many lengths to try a valid CRC may be chance.
             end = checked_prefix(data, at, MIN_ADU, MAX_ADU)
             if end:
                 self._append(data[at:end], is_overheard=True)

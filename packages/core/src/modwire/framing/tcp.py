@@ -1,6 +1,6 @@
 """MBAP: transaction id, protocol id 0, length, unit, PDU (Messaging on TCP/IP V1.0b, 3.1.3).
 
-The stream cannot be followed past a wrong protocol id or length, so either is a fatal
+After a wrong protocol id or length the next frame cannot be found, so either is a fatal
 `FrameError` and the connection has to be closed.
 """
 
@@ -54,7 +54,7 @@ class TcpFraming(Framing):
                 self._check_header()
 
     def _check_header(self) -> None:
-        """Give up as soon as the header of an unfinished frame is wrong."""
+        """Report a wrong header even before the frame is complete."""
         protocol = int.from_bytes(self._buffer[2:4], "big")
         length = int.from_bytes(self._buffer[4:6], "big") if len(self._buffer) >= 6 else 2
         if protocol:

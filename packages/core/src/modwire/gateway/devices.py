@@ -1,7 +1,7 @@
-"""The devices on a line behind a gateway, for packages on event loops.
+"""The devices on a line behind a gateway, for packages with an event loop.
 
-A package hands in its clock, its events and its log; `AsyncLine` is for those whose units are
-awaited, `GreenLine` for those whose units switch to others by themselves.
+A package passes in its clock, its events and its log. `AsyncLine` is for packages whose units are
+awaited, `GreenLine` for those whose units switch to other greenlets while they wait.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Event(Protocol):
     """An event that a task or greenlet waits for with `wait()`."""
 
     def set(self) -> None:
-        """Let all go on that wait, now and later."""
+        """Wake all that wait; later calls of `wait` return at once."""
         raise NotImplementedError
 
     def wait(self) -> object:
-        """Wait until it is set; to be awaited in async packages."""
+        """Wait until it is set; async packages await this."""
         raise NotImplementedError
 
 
@@ -39,7 +39,7 @@ class AsyncEvent(Event, Protocol):
 
 
 class EventTicket(Ticket):
-    """A request, and the event that tells its task or greenlet that it is decided."""
+    """A request, and the event that is set when the request is decided."""
 
     __slots__ = ("decided",)
 
@@ -49,7 +49,7 @@ class EventTicket(Ticket):
 
 
 class _Line:
-    """A line whose devices wait for their turn in its queue."""
+    """A line whose requests wait in its queue for their turn."""
 
     def __init__(
         self,
@@ -62,21 +62,21 @@ class _Line:
         self.log = log
 
     def hung_up(self, client: object) -> None:
-        """`client` will take no answer: withdraw what waits for its turn."""
+        """Withdraw the queued requests of `client`, which has disconnected."""
         _tell(self.queue.hung_up(client, self.now()))
 
     def enter(self, ticket: EventTicket) -> None:
-        """Let a request wait until it is decided."""
+        """Queue a request until it is decided."""
         _tell(self.queue.enter(ticket, self.now()))
 
     def finished(self, ticket: EventTicket, outcome: object) -> None:
-        """The device was asked, with `outcome`."""
+        """Record the `outcome` of a request to a device."""
         _tell(self.queue.finished(ticket, outcome, self.now()))
         for text in self.queue.take_log():
             self.log(text)
 
     def leave(self, ticket: EventTicket) -> None:
-        """Nobody waits for the answer to `ticket` any more."""
+        """Withdraw `ticket`, because its answer is no longer needed."""
         _tell(self.queue.leave(ticket, self.now()))
 
 
@@ -102,7 +102,7 @@ class AsyncLine(_Line):
         self.new_event = new_event
 
     def unit(self, target: int, timeout: float | None) -> AsyncDevice:
-        """Return a unit that passes requests on to `target`, 0 for all units on the line."""
+        """Return a unit that passes requests on to unit `target`; 0 is all units on the line."""
         return AsyncDevice(self, target, timeout)
 
 
@@ -118,7 +118,7 @@ class AsyncDevice(QueuedUnit):
     async def execute(
         self, request: AnyRequest, *, broadcast: bool = False, client: object = None
     ) -> Response | None:
-        """Wait for the turn of `client`, and for the response."""
+        """Wait for the turn of `client`, then for the response."""
         sent = passed_on(request, broadcast=broadcast)
         if sent is None:
             return None
@@ -134,11 +134,11 @@ class AsyncDevice(QueuedUnit):
             line.finished(ticket, response)
             return response
         finally:
-            line.leave(ticket)  # if it was cancelled
+            line.leave(ticket)  # no effect unless it was cancelled
 
 
 class GreenLine(_Line):
-    """A line whose units let other greenlets run while they wait, as gevent's do."""
+    """A line whose units let other greenlets run while they wait, as in gevent."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class GreenLine(_Line):
         self.new_event = new_event
 
     def unit(self, target: int, timeout: float | None) -> GreenDevice:
-        """Return a unit that passes requests on to `target`, 0 for all units on the line."""
+        """Return a unit that passes requests on to unit `target`; 0 is all units on the line."""
         return GreenDevice(self, target, timeout)
 
 
@@ -170,7 +170,7 @@ class GreenDevice(QueuedUnit):
     def execute(
         self, request: AnyRequest, *, broadcast: bool = False, client: object = None
     ) -> Response | None:
-        """Wait for the turn of `client`, and for the response."""
+        """Wait for the turn of `client`, then for the response."""
         sent = passed_on(request, broadcast=broadcast)
         if sent is None:
             return None
@@ -186,4 +186,4 @@ class GreenDevice(QueuedUnit):
             line.finished(ticket, response)
             return response
         finally:
-            line.leave(ticket)  # if it was killed
+            line.leave(ticket)  # no effect unless it was killed

@@ -1,7 +1,7 @@
-"""`GatewayLine`: the queue in front of a line behind a gateway: whose turn it is, who is refused.
+"""`GatewayLine`: the queue for a line behind a gateway. It sets the order and refuses requests.
 
-A gateway enters a `Ticket` for each request, waits until it is decided, asks the device, and tells
-how that ended. Nothing here waits, or reads a clock.
+A gateway enters a `Ticket` for each request, waits until it is decided, sends the request to the
+device, and reports the outcome. Nothing here waits or reads a clock.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from ..messages.base import AnyRequest
     from .silences import Silence, Silenced
 
-_MOST_WAITING = 1024  # requests of all clients together, of which there is no end on UDP
-_LOSSES = 2  # in a row; after the first one the link may be back at once
+_MOST_WAITING = 1024  # requests of all clients together, because UDP has no limit of clients
+_LOSSES = 2  # in a row; after the first loss the link may be back at once
 
 
 class LineClient(Protocol):
-    """What has to be known of the client on a line."""
+    """The part of a client on a line that its queue needs."""
 
     name: str
 
     @property
     def options(self) -> ClientOptions:
-        """Its own options."""
+        """Options of the client."""
         raise NotImplementedError
 
 
 class Rules(NamedTuple):
-    """The arguments of a gateway that hold for each of its lines."""
+    """The arguments of a gateway that apply to each of its lines."""
 
     queue: int
     patience: float
@@ -54,20 +54,20 @@ class Rules(NamedTuple):
 
 
 class State(Enum):
-    """How far a ticket is."""
+    """Stage of a ticket."""
 
     NEW = auto()
     WAITING = auto()
-    OPEN = auto()  # the device is being asked
-    OVER = auto()  # asked, refused or withdrawn
+    OPEN = auto()  # the device executes it
+    OVER = auto()  # done, refused or withdrawn
 
 
 class Ticket:
     """One request for `unit` on its way through a gateway; unit 0 is all units on the line.
 
-    `client` is whoever takes turns with others, and can be a key of a dict. `is_decided` turns
-    True once: then `refusal` says why the device is not asked, or is None, and it is. The line
-    keeps the rest.
+    `client` is the hashable identity used for fair queuing. `is_decided` becomes True once. Then
+    `refusal` is the reason of a refusal, or None if the request may be sent to the device. The
+    other attributes belong to the line.
     """
 
     __slots__ = ("client", "entered", "probes", "refusal", "request", "state", "unit")
@@ -78,12 +78,12 @@ class Ticket:
         self.request = request
         self.refusal: ExceptionResponseError | None = None
         self.state = State.NEW
-        self.entered = 0.0  # when it began to wait
-        self.probes: list[Silence] = []  # that it may end
+        self.entered = 0.0  # time at which it began to wait
+        self.probes: list[Silence] = []  # the silences that its answer may end
 
     @property
     def is_decided(self) -> bool:
-        """Whether the request is refused, or the line is free for it."""
+        """True if the request is refused, or the line is free for it."""
         return self.state in (State.OPEN, State.OVER)
 
 
@@ -91,22 +91,22 @@ TicketT = TypeVar("TicketT", bound=Ticket)
 
 
 class GatewayLine(Generic[TicketT]):
-    """The queue in front of one line, and which units on it answer.
+    """The queue for one line, and the state of the units on it.
 
-    - Clients take turns: one request of each, in the order they came. Of one client at most
-      `queue` requests wait, of all 1024; what is too much is refused with exception 06, and so is
-      what has waited longer than `patience` seconds.
-    - `most_open` requests are asked at once. A broadcast has the line for itself.
-    - A unit that does not answer is not asked for `pause` seconds, doubled each time up to
-      `longest_pause`: requests to it are refused with 0B, those that wait too. Then the next one
-      is asked, to try; the first answer ends it.
-    - A unit that may still answer late, within `late` seconds, lets the others go first: the line
-      would have to wait for that.
-    - Where the line is lost twice in a row, all that wait are refused with 0A.
+    - Clients take turns: one request of each, in the order they came. At most `queue` requests of
+      one client wait, and 1024 of all. Further requests are refused with exception 06, and so are
+      those that have waited longer than `patience` seconds.
+    - At most `most_open` requests are open at once. A broadcast has the line for itself.
+    - A unit that does not answer gets no request for `pause` seconds, doubled each time up to
+      `longest_pause`. Requests to it, queued ones too, are refused with 0B. Then the next request
+      is sent as a probe; the first answer ends the back-off.
+    - A unit whose late reply may come within `late` seconds is served after the others, because
+      the line would have to wait for that reply.
+    - If the line is lost twice in a row, all queued requests are refused with 0A.
 
-    Each method returns the tickets that it has decided, in order: ask the device for those
-    without a `refusal`, then call `finished`. Times are in seconds, monotonic. `take_log` has what
-    is to be logged, where `name` stands for the line.
+    Each method returns the tickets that it has decided, in order: send those without a `refusal`
+    to the device, then call `finished`. Times are in seconds, monotonic. `take_log` returns texts
+    for the log, which contain the line's `name`.
     """
 
     def __init__(
@@ -128,19 +128,19 @@ class GatewayLine(Generic[TicketT]):
         self._patience = patience
         self._log: list[str] = []
         self._silences = Silences(pause, longest_pause, self._log.append)
-        self._queues: dict[object, deque[TicketT]] = {}  # by client, the next one first
+        self._queues: dict[object, deque[TicketT]] = {}  # by client, in the order of their turns
         self._open: set[TicketT] = set()
         self._late = late
-        self._owing: dict[int, float] = {}  # until when units may answer late
+        self._owing: dict[int, float] = {}  # by unit: end of the time for a late reply
         self._losses = 0
         self.waiting = 0
 
     @classmethod
     def of_client(cls, line_client: LineClient, rules: Rules) -> GatewayLine[TicketT]:
-        """The queue in front of a client.
+        """Return the queue for a client.
 
-        The pause lasts at least as long as the client waits for a late reply: until then it would
-        hold the line for the unit.
+        The pause is at least as long as the client waits for a late reply, because until then a
+        request to the unit would block the line.
         """
         options = line_client.options
         window = options.late_reply_window
@@ -158,11 +158,11 @@ class GatewayLine(Generic[TicketT]):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request waits, and none is being asked."""
+        """True if no request waits, and none is open."""
         return not self._open and not self.waiting
 
     def enter(self, ticket: TicketT, now: float) -> list[TicketT]:
-        """A request has come."""
+        """Queue a new request, or refuse it."""
         decided: list[TicketT] = []
         silences = self._silences.concerning(ticket.unit, ticket.request.function_code)
         if any(each.lasts(now) for each in silences):
@@ -176,7 +176,7 @@ class GatewayLine(Generic[TicketT]):
             detail = f"{self.waiting} requests wait"
             if len(longest) <= count + 1:
                 return [self._refuse(ticket, _busy(ticket, detail))]
-            # Room is made by who takes the most of it.
+            # Evict from the longest queue.
             self.waiting -= 1
             last = longest.pop()
             decided.append(self._refuse(last, _busy(last, detail)))
@@ -192,10 +192,9 @@ class GatewayLine(Generic[TicketT]):
         return decided
 
     def leave(self, ticket: TicketT, now: float) -> list[TicketT]:
-        """Nobody waits for the answer any more: a ticket that waits is decided, as refused.
+        """Withdraw a request whose answer is no longer needed: if it is queued, it is refused.
 
-        One that is being asked already ends here, without news of the device. Any other is left
-        as it is.
+        If it is open, it ends without information about the device. Otherwise nothing changes.
         """
         if ticket.state is State.OPEN:
             return self.finished(ticket, None, now)
@@ -211,7 +210,7 @@ class GatewayLine(Generic[TicketT]):
         return decided
 
     def hung_up(self, client: object, now: float) -> list[TicketT]:
-        """`client` takes no answers any more: what waits for its turn is decided, as refused."""
+        """Refuse all queued requests of `client`, which has disconnected."""
         queue = self._queues.pop(client, None)
         if queue is None:
             return []
@@ -221,7 +220,7 @@ class GatewayLine(Generic[TicketT]):
         return decided
 
     def finished(self, ticket: TicketT, outcome: object, now: float) -> list[TicketT]:
-        """The device was asked: `outcome` is the response, None, or an error that was raised."""
+        """End an open request; `outcome` is the response, None, or an error that was raised."""
         if ticket.state is not State.OPEN:
             return []
         ticket.state = State.OVER
@@ -241,16 +240,16 @@ class GatewayLine(Generic[TicketT]):
         return decided
 
     def take_log(self) -> list[str]:
-        """What is to be logged: units that stopped answering since, or answer again.
+        """Return the texts to log: units that have stopped answering, or answer again.
 
-        Not told while something is decided: a log may wait, and may fail.
+        They are not logged while a request is decided, because a log may block or fail.
         """
         texts = [f"gateway to {self.name}: {text}" for text in self._log]
         self._log.clear()
         return texts
 
     def _learn(self, ticket: TicketT, news: _News, now: float, decided: list[TicketT]) -> None:
-        """Note whether the unit answers; what waits for one that does not is refused."""
+        """Record if the unit answers; if it does not, refuse the requests queued for it."""
         unit, function = ticket.unit, ticket.request.function_code
         self._owing.pop(unit, None)
         if news in (_News.SILENT, _News.NONE):
@@ -265,7 +264,7 @@ class GatewayLine(Generic[TicketT]):
     # Turns.
 
     def _grant(self, now: float, decided: list[TicketT]) -> None:
-        """Ask those whose turn it is, as many as there is room for."""
+        """Open the requests whose turn it is, up to `most_open`."""
         while self._queues and len(self._open) < self.most_open:
             client, queue = self._next(now)
             ticket = queue[0]
@@ -285,7 +284,7 @@ class GatewayLine(Generic[TicketT]):
             decided.append(ticket)
 
     def _next(self, now: float) -> tuple[object, deque[TicketT]]:
-        """Whose turn it is, and what he waits for."""
+        """Return the client whose turn it is, and its queue."""
         if self._owing:
             for client, queue in self._queues.items():
                 if self._owing.get(queue[0].unit, now) <= now:
@@ -304,7 +303,7 @@ class GatewayLine(Generic[TicketT]):
         refusal: Callable[[Ticket], ExceptionResponseError],
         decided: list[TicketT],
     ) -> None:
-        """Refuse those that wait for what is silent now; None stands for all."""
+        """Refuse the queued requests that `silenced` covers; None stands for all."""
         for client, queue in list(self._queues.items()):
             left: deque[TicketT] = deque()
             for ticket in queue:
@@ -320,7 +319,7 @@ class GatewayLine(Generic[TicketT]):
                 del self._queues[client]
 
     def _release(self, ticket: TicketT) -> None:
-        """`ticket` probes no longer."""
+        """End the use of `ticket` as a probe."""
         for each in ticket.probes:
             each.probe = None
         ticket.probes = []
@@ -340,7 +339,7 @@ def _busy(ticket: Ticket, detail: str) -> ExceptionResponseError:
 
 
 class _News(Enum):
-    """What the outcome of a request tells about the device and the line."""
+    """Information that the outcome of a request gives about the device and the line."""
 
     ANSWERED = auto()
     SILENT = auto()
@@ -357,8 +356,8 @@ def _news_in(outcome: object) -> _News:
     if isinstance(cause, ResponseTimeoutError):
         return _News.SILENT
     if isinstance(cause, ExceptionResponseError):
-        # Another gateway, behind this one, may have waited for the unit in vain.
+        # Another gateway behind this one may have had no answer from the unit.
         is_silent = cause.code == ExceptionCode.GATEWAY_TARGET_FAILED
         return _News.SILENT if is_silent else _News.ANSWERED
-    # An answer that does not fit is one too: the device is there.
+    # An answer that does not fit is an answer, too: the device is there.
     return _News.ANSWERED if isinstance(cause, InvalidResponseError) else _News.NONE

@@ -1,4 +1,4 @@
-"""Another device as a unit of a server, and how its errors are passed on.
+"""Units that pass requests on to another device, and the exception responses for its errors.
 
 The `RemoteUnit` of every package is one of the classes here.
 """
@@ -23,7 +23,7 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 class BlockingCaller(Protocol):
-    """A client whose `call` waits, such as `BlockingCalls`."""
+    """A client whose `call` blocks, such as `BlockingCalls`."""
 
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
@@ -45,10 +45,10 @@ class AsyncCaller(Protocol):
 class BlockingRemoteUnit(Unit):
     """The device with id `unit` behind `client`: every request is passed on to it.
 
-    None for `unit` or `timeout` stands for the client's own. What the device refuses is passed
-    back as it is. If there is no link to it the answer is exception 0A, gateway path unavailable;
-    if it does not answer, or the answer does not fit, 0B, gateway target failed (section 7). The
-    tables and counters of this object stay unused: the device has its own.
+    None for `unit` or `timeout` stands for the client's own. Exception responses of the device are
+    passed back unchanged. If there is no link to it the answer is exception 0A, gateway path
+    unavailable; if it does not answer, or its answer does not fit, 0B, gateway target failed
+    (section 7). The tables and counters of this object are not used: the device has its own.
     """
 
     waits = Waits.THREAD
@@ -62,10 +62,10 @@ class BlockingRemoteUnit(Unit):
         self.timeout = timeout
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        """Pass `request` on and wait for the response; the device's id takes the place of 0.
+        """Pass `request` on to the device and return the response, or None for a broadcast.
 
-        A broadcast is for this device too, once: if several stand behind one client, each is asked
-        in its turn, and nothing is answered.
+        A broadcast is sent to the device's own unit id, not to 0: of several devices behind one
+        client each gets it once, one after the other. It has no answer.
         """
         if broadcast and not request.is_write:
             return None
@@ -79,10 +79,10 @@ class BlockingRemoteUnit(Unit):
 class AsyncRemoteUnit(AsyncUnit):
     """The device with id `unit` behind `client`: every request is passed on to it.
 
-    None for `unit` or `timeout` stands for the client's own. What the device refuses is passed
-    back as it is. If there is no link to it the answer is exception 0A, gateway path unavailable;
-    if it does not answer, or the answer does not fit, 0B, gateway target failed (section 7). The
-    tables and counters of this object stay unused: the device has its own.
+    None for `unit` or `timeout` stands for the client's own. Exception responses of the device are
+    passed back unchanged. If there is no link to it the answer is exception 0A, gateway path
+    unavailable; if it does not answer, or its answer does not fit, 0B, gateway target failed
+    (section 7). The tables and counters of this object are not used: the device has its own.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class AsyncRemoteUnit(AsyncUnit):
         self.timeout = timeout
 
     async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        """Pass `request` on and wait for the response; the device's id takes the place of 0.
+        """Pass `request` on to the device and return the response, or None for a broadcast.
 
-        A broadcast is for this device too, once: if several stand behind one client, each is asked
-        in its turn, and nothing is answered.
+        A broadcast is sent to the device's own unit id, not to 0: of several devices behind one
+        client each gets it once, one after the other. It has no answer.
         """
         if broadcast and not request.is_write:
             return None
@@ -111,10 +111,10 @@ class AsyncRemoteUnit(AsyncUnit):
 def failed_answer(
     request: AnyRequest, error: ModbusError, *, broadcast: bool
 ) -> ExceptionResponse | None:
-    """Return the answer to `request`, which the device behind a gateway answered with `error`.
+    """Return the answer to `request`, which failed with `error` at the device behind a gateway.
 
-    Its own exception if it sent one; 0A, gateway path unavailable, if there is no link to it; else
-    0B, gateway target failed (section 7). None for a broadcast, which nobody answers.
+    That is the device's exception response if it sent one; 0A, gateway path unavailable, if there
+    is no link to it; otherwise 0B, gateway target failed (section 7). None for a broadcast.
     """
     if broadcast:
         return None
@@ -138,7 +138,7 @@ class _Unanswered(RawRequest):
 def passed_on(request: AnyRequest, *, broadcast: bool) -> AnyRequest | None:
     """Return what a gateway sends on a line for `request`; None if a broadcast writes nothing.
 
-    No answer to a broadcast is awaited, on TCP neither, where unit 0 is not a broadcast.
+    No answer to a broadcast is awaited, not even on TCP, where unit 0 is not a broadcast.
     """
     if not broadcast:
         return request

@@ -1,8 +1,8 @@
-"""`Silences`: which units behind a gateway did not answer, and when they may be asked again.
+"""`Silences`: the back-off of the units behind a gateway that do not answer.
 
-`GatewayLine` goes by it. Many devices are silent to functions that they do not know, instead of
-refusing them. So a function that was never answered is backed off by itself, as long as the unit
-answers others: who asks for it takes the unit from nobody else.
+`GatewayLine` uses it. Many devices do not answer functions that they do not support, instead of
+refusing them. So a function that was never answered has its own back-off while the unit answers
+others: requests for it do not block the unit for other clients.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..client.link import Backoff
 class Silence:
     """A unit, or one function of it, that did not answer.
 
-    `probe` is what is being asked to find out whether it answers again.
+    `probe` is the request under way that tests if it answers again, or None.
     """
 
     __slots__ = ("backoff", "probe")
@@ -26,38 +26,38 @@ class Silence:
         self.probe: object = None
 
     def lasts(self, now: float) -> bool:
-        """Whether nothing is to be asked now."""
+        """True if no request may be sent now."""
         return self.probe is not None or self.backoff.wait(now) > 0
 
 
 class Silenced(NamedTuple):
-    """What must not be asked from now on: `function` of `unit`, or None for all of them."""
+    """Requests to refuse from now on: `function` of `unit`, or None for all its functions."""
 
     unit: int
     function: int | None
 
     def covers(self, unit: int, function: int) -> bool:
-        """Whether a request is among it."""
+        """True if it includes this `function` of `unit`."""
         return unit == self.unit and self.function in (None, function)
 
 
 class _Device:
-    """What is known of one unit."""
+    """The state of one unit."""
 
     __slots__ = ("answered", "is_alive", "silences")
 
     def __init__(self) -> None:
-        self.answered: set[int] = set()  # functions, ever
-        self.is_alive = False  # it answered what it was asked last
+        self.answered: set[int] = set()  # functions that it has answered at any time
+        self.is_alive = False  # it answered the last request
         self.silences: dict[int | None, Silence] = {}  # by function, None is the whole unit
 
 
 class Silences:
-    """The units on one line.
+    """The back-offs of the units on one line.
 
-    A unit that does not answer is not asked for `pause` seconds, doubled each time up to
+    A unit that does not answer gets no request for `pause` seconds, doubled each time up to
     `longest_pause`; the first answer ends that. `on_change` gets a text when a silence begins,
-    and when that of a unit ends.
+    and when that of a whole unit ends.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Silences:
         self._devices: dict[int, _Device] = {}
 
     def concerning(self, unit: int, function: int) -> list[Silence]:
-        """The silences that keep `function` of `unit` from being asked, while they last."""
+        """Return the silences that, while they last, apply to `function` of `unit`."""
         device = self._devices.get(unit)
         if device is None:
             return []
@@ -77,7 +77,7 @@ class Silences:
         return [each for each in found if each is not None]
 
     def answered(self, unit: int, function: int) -> None:
-        """An answer came."""
+        """Record an answer: it ends the silences of the unit and of the function."""
         device = self._devices.get(unit)
         if device is None:
             device = self._devices[unit] = _Device()
@@ -90,22 +90,22 @@ class Silences:
     def unanswered(
         self, unit: int, function: int, probed: list[Silence], now: float
     ) -> Silenced | None:
-        """None came; `probed` are the silences that the request was to end.
+        """Record that no answer came; `probed` are the silences that the request tested.
 
-        What is silent only from now on is given; None where that was known already.
+        Returns the requests to refuse from now on, or None if this silence was known before.
         """
         device = self._devices.get(unit)
         if device is None:
             device = self._devices[unit] = _Device()
         was_alive, device.is_alive = device.is_alive, False
-        # An answer to what was asked before may have ended some of them meanwhile.
+        # The answer to an earlier request may have ended some of them meanwhile.
         lasting = [each for each in probed if each in device.silences.values()]
         if lasting:
             for each in lasting:
                 each.backoff.failed(now)
             return None
         if None in device.silences or function in device.silences:
-            return None  # it was asked before that was known
+            return None  # the request was sent before that was known
         is_whole = not was_alive or function in device.answered
         silenced = Silenced(unit, None if is_whole else function)
         backoff = Backoff(self._pause, self._longest_pause, forgiven=0)

@@ -1,7 +1,7 @@
-"""`GatewayUnits`: which unit ids of a gateway lead where; every package's `Gateway` is one.
+"""`GatewayUnits`: maps unit ids of a gateway to devices; every package's `Gateway` is one.
 
-A package adds what a line is: it makes the units behind it, which wait in the `GatewayLine` for
-their turn and then pass the request on; see `devices`.
+A package defines its line, which makes the units behind it: their requests wait in the
+`GatewayLine` for their turn and are then passed on; see `devices`.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ ClientT = TypeVar("ClientT", bound=LineClient)
 
 
 class Line(Protocol):
-    """A line of a gateway, as a package makes it."""
+    """A line of a gateway, made by a package."""
 
     def unit(self, target: int, timeout: float | None) -> BaseUnit:
-        """Return a unit that passes requests on to `target`, 0 for all units on the line."""
+        """Return a unit that passes requests on to unit `target`; 0 is all units on the line."""
         raise NotImplementedError
 
     def hung_up(self, client: object) -> None:
-        """`client` will take no answer: withdraw what waits for its turn."""
+        """Withdraw the queued requests of `client`, which has disconnected."""
         raise NotImplementedError
 
 
 class GatewayUnits(Units, Generic[ClientT]):
     """The units of a server that are devices on other lines.
 
-    `line` is a client, and `units` maps the unit ids of the gateway to those on the line, or names
-    those that are the same on both; None passes on all ids that are not in use otherwise.
-    `timeout` is how many seconds the devices on it have, None for the client's own. `add_line`
-    adds another line, `gateway[unit_id] = unit` a unit of the gateway itself.
+    `line` is a client, and `units` maps the unit ids of the gateway to those on the line, or lists
+    ids that are the same on both; with None all ids without another unit are passed on. `timeout`
+    is the response timeout of the units in seconds, None for the client's own. `add_line` adds
+    another line, `gateway[unit_id] = unit` a unit of the gateway itself.
 
-    What a device refuses is passed back as it is, and functions that nobody knows are passed on.
-    A unit id that leads nowhere is answered with exception 0A, gateway path unavailable, on a
-    serial line with silence; 0A too if a line is lost. A unit that does not answer gets 0B,
+    Exception responses of a device are passed back unchanged, and unknown functions are passed on.
+    A unit id without a device is answered with exception 0A, gateway path unavailable, but not at
+    all on a serial line. A lost line is answered with 0A too, a unit that does not answer with 0B,
     gateway target failed.
 
-    - `queue`: how many requests of one client may wait. Clients take turns at a line; what is too
-      much, or has waited longer than `patience` seconds, is answered with 06, server device busy.
-    - `pause`: seconds in which a unit that did not answer is not asked again, at least as long as
-      the client's `late_reply_window`. They are doubled each time, up to `longest_pause`;
-      requests in between are answered with 0B at once, and so are those that wait already.
-    - A broadcast goes to each line, once, and is not answered. On TCP and UDP a write to unit 0 is
-      one, unless a unit has that id.
+    - `queue`: maximum number of waiting requests of a client; clients take turns. Others, and
+      those that have waited longer than `patience` seconds, get exception 06, server device busy.
+    - `pause`: seconds for which a unit that did not answer gets no request, at least the client's
+      `late_reply_window`. They are doubled each time, up to `longest_pause`. New requests to the
+      unit and those already queued are answered with 0B at once.
+    - A broadcast goes to each line once, and is not answered. On TCP and UDP a write to unit 0 is
+      a broadcast, unless a unit has that id.
 
-    Raises ValueError for arguments out of range, TypeError if `line` is no client of the package.
+    Raises ValueError for arguments out of range, TypeError unless `line` is the package's client.
     """
 
     def __init__(
@@ -83,16 +83,16 @@ class GatewayUnits(Units, Generic[ClientT]):
                 f"longest_pause must be at least pause, in seconds, got {longest_pause} and {pause}"
             )
         self._lines: dict[ClientT, Line] = {}
-        self._everyone: list[BaseUnit] = []  # for each line, all units on it
+        self._everyone: list[BaseUnit] = []  # for each line, unit 0, which is all units on it
         self._make_other: Callable[[int], BaseUnit] | None = None  # for all other ids
         self._others: dict[int, BaseUnit] = {}
         self._nowhere = _Nowhere()
         self._zero = _Nowhere()
-        self._zero.waits = Waits.LOOP  # servers look whether it is a broadcast, which may wait
+        self._zero.waits = Waits.LOOP  # servers make a broadcast of it, which may wait
         self.add_line(line, units, timeout=timeout)
 
     def _new_line(self, client: ClientT, rules: Rules) -> Line:
-        """Make the line of a client; raises TypeError if it is no client of this package."""
+        """Return the line of a client. Raises TypeError unless it is one of this package."""
         raise NotImplementedError(f"{type(self).__name__} must define _new_line()")
 
     def add_line(
@@ -102,9 +102,9 @@ class GatewayUnits(Units, Generic[ClientT]):
         *,
         timeout: float | None = None,
     ) -> None:
-        """Let `units` lead to another line, or to the same one with another `timeout`.
+        """Map `units` to another line, or to the same one with another `timeout`.
 
-        The arguments are those of the first line. Raises ValueError for a unit id that is in use.
+        The arguments are those of the constructor. Raises ValueError for a unit id that is in use.
         """
         found = self._lines.get(line) or self._new_line(line, self._rules)
         if timeout is not None:
@@ -128,7 +128,7 @@ class GatewayUnits(Units, Generic[ClientT]):
     # What a server calls.
 
     def get(self, unit_id: int) -> BaseUnit | None:
-        """The unit with this id, its own or on a line, or None."""
+        """Return the unit with this id, the gateway's own or on a line, or None."""
         unit = self.by_id.get(unit_id)
         if unit is None and self._make_other is not None and 0 < unit_id <= _MOST_UNIT:
             unit = self._others.get(unit_id)
@@ -137,10 +137,10 @@ class GatewayUnits(Units, Generic[ClientT]):
         return unit
 
     def for_tcp(self, unit_id: int) -> BaseUnit | None:
-        """The unit that a TCP request with this id means; never None.
+        """Return the unit that a TCP request with this id addresses; never None.
 
-        0 is a broadcast, unless a unit has that id, and 255 the only unit of the gateway itself,
-        if it has one. An id that leads nowhere is answered with 0A, gateway path unavailable.
+        0 is a broadcast, unless a unit has that id. 255 is the gateway's own unit, if it has
+        exactly one. An id without a unit is answered with 0A, gateway path unavailable.
         """
         unit = self.get(unit_id)
         if unit is not None:
@@ -152,11 +152,11 @@ class GatewayUnits(Units, Generic[ClientT]):
 
     @property
     def broadcasts_zero(self) -> bool:
-        """True if a TCP request to unit 0 is for all units."""
+        """True if a TCP request to unit 0 is a broadcast."""
         return self.get(0) is None
 
     def hung_up(self, client: object) -> None:
-        """`client` will take no answer: what it has in the queues is not passed on."""
+        """Withdraw the queued requests of `client`, which has disconnected."""
         for line in self._lines.values():
             line.hung_up(client)
 
@@ -165,7 +165,7 @@ class GatewayUnits(Units, Generic[ClientT]):
         return [unit for unit in units if unit.waits is not Waits.QUEUE]
 
     def __iter__(self) -> Iterator[BaseUnit]:
-        """The units that a broadcast is for: the gateway's own and each line, once."""
+        """Iterate over the units that get a broadcast: the gateway's own, and each line once."""
         return iter([*self._own(), *self._everyone])
 
     def __getitem__(self, unit_id: int) -> BaseUnit:
@@ -183,14 +183,14 @@ class GatewayUnits(Units, Generic[ClientT]):
 
 
 class _Nowhere(Unit):
-    """A unit to which no path leads: 0A, gateway path unavailable."""
+    """A unit without a path to it, which answers 0A, gateway path unavailable."""
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         return failed_answer(request, GatewayPathUnavailableError(request), broadcast=broadcast)
 
 
 def _mapping(units: Mapping[int, int] | Iterable[int]) -> dict[int, int]:
-    """Unit ids of the gateway -> those on the line."""
+    """Return a dict from the unit ids of the gateway to those on the line."""
     if isinstance(units, Mapping):
         ids: dict[int, int] = dict(units)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(units, Iterable):

@@ -8,7 +8,7 @@
     print(meter.voltage)
 
 `RegisterMap` reads, writes and simulates the device. `modwire` does not import this package, so
-programs that do not use it do not pay for it.
+programs that do not use it do not load it.
 """
 
 from . import kinds

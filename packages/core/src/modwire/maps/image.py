@@ -1,6 +1,6 @@
 """`Image`: the known values of a device's tables, and the points that were set.
 
-A map is an image, and its points look into it, so points that share a register always agree.
+A map is an image, and its points read it, so points that share a register always agree.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MOST_WRITTEN = {"coils": MAX_WRITE_BITS, "holding_registers": MAX_WRITE_REGISTE
 
 
 class AnyPoint:
-    """The untyped base of `Point`: where it is in the device.
+    """Untyped base of `Point`: its place in the device.
 
     `span` is its table, address and count; `mask` has the bits of a register that belong to it.
     `name` is the name of the attribute, `unit` the unit of measurement. `limits` are those of its
@@ -51,7 +51,7 @@ class AnyPoint:
 
     @property
     def where(self) -> str:
-        """The name, the table and the address, for errors and logs."""
+        """Name, table and address, for errors and logs."""
         table = self.span.table.replace("_", " ")[:-1]
         return f"{self.name or 'point'} ({table} {self.span.address})"
 
@@ -63,7 +63,7 @@ class AnyPoint:
     def adopt(self, order: Order, limits: PlanLimits) -> None:
         """Take the order and the limits of the first map that has the point.
 
-        Another map with the same point must not change it for the first.
+        Another map with the same point must not change them for the first.
         """
         if not self._is_adopted:
             self._is_adopted = True
@@ -71,7 +71,7 @@ class AnyPoint:
             self._take_order(order)
 
     def _take_order(self, order: Order) -> None:
-        """Take the order of the map; for points that have bytes."""
+        """Take the order of the map; only for points of registers."""
 
     def __repr__(self) -> str:
         return f"<Point {self.where}>"
@@ -143,7 +143,7 @@ class Image:
         return changes
 
     def return_changes(self, points: Iterable[AnyPoint]) -> None:
-        """Count `points` as set again, ahead of those that were set since."""
+        """Count `points` as set again, before those that were set in the meantime."""
         self._set = {**dict.fromkeys(points), **self._set}
 
 

@@ -52,7 +52,7 @@ class Place(Ordering, total=False):
     """The keyword arguments of all points in registers.
 
     Exactly one of `holding` and `input` is needed: the address of the first register on the wire,
-    0..65535. `unit` is the unit of measurement, for people only. `byte_order`, `word_order` and
+    0..65535. `unit` is the unit of measurement, only for display. `byte_order`, `word_order` and
     `order` are those of `modwire.values`, by default those of the map.
     """
 
@@ -111,7 +111,7 @@ float64 = FloatPoints(values.FLOAT64)
 def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
     """Make a point of any type: `point(ValueType("date", 4, pack, unpack), holding=8)`.
 
-    Word order applies to its registers as to one number, unless the type has `number_size=0`.
+    Word order applies to all its registers as one number, unless the type has `number_size=0`.
     """
     return _RegisterPoint(find_type(kind), place)
 
@@ -230,7 +230,7 @@ def discrete_inputs(address: int, count: int) -> Point[Sequence[bool]]:
 
 
 class _RegisterPoint(Point[T]):
-    """A point in whole registers; the map gives the order that `place` does not set."""
+    """A point in whole registers; unless `place` sets the order, it is that of the map."""
 
     def __init__(self, kind: ValueType[T], place: Place) -> None:
         if unknown := place.keys() - Place.__annotations__.keys():

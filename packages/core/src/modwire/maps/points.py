@@ -27,7 +27,7 @@ class Point(AnyPoint, Generic[T]):
     `meter.voltage` is a float, `Meter.voltage.read(client)` reads one.
 
     `decode` turns the registers or bits of `span` into a value, `encode` turns a value into that
-    many registers or bits; both raise ValueError for what they cannot convert.
+    many registers or bits; both raise ValueError for values that they cannot convert.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Point(AnyPoint, Generic[T]):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> object:
-        """Read this point alone: return its value, or with an async client a coroutine of it.
+        """Read this point alone. Return its value; await the call if the client is async.
 
         `unit` and `timeout` are those of the client's calls.
 
-        Raises: what the client's calls raise; InvalidResponseError as `decode` does; TypeError
+        Raises: the errors of the client's calls; InvalidResponseError as `decode` does; TypeError
         for another kind of client.
         """
         return run(client, self._read_steps, unit, timeout)
@@ -126,12 +126,12 @@ class Point(AnyPoint, Generic[T]):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> object:
-        """Write this point alone, in one request unless it is longer; await it if async.
+        """Write this point alone, in one request if it fits; await it if the client is async.
 
         `unit` and `timeout` are those of the client's calls.
 
-        Raises: ValueError for a value that does not fit and for a point that no client can write,
-        before anything is sent; what the client's calls raise; TypeError for another kind of
+        Raises: ValueError, before anything is sent, for a value that does not fit and for a point
+        that no client can write; the errors of the client's calls; TypeError for another kind of
         client.
         """
         image = Image()

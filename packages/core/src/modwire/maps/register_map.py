@@ -91,7 +91,7 @@ class RegisterMap(Image):
 
     @classmethod
     def planner(cls, *points: AnyPoint, limits: PlanLimits | None = None) -> Planner:
-        """Return a planner for `points`, or all of them, which learns where a device has holes.
+        """Return a planner for `points`, or all of them, which learns a device's missing addresses.
 
         Keep one for each device, and pass it to every `read` of that device.
         """
@@ -129,14 +129,14 @@ class RegisterMap(Image):
     ) -> object:
         """Read `points`, or all of them, in the cheapest requests: return a map of this class.
 
-        With an async client, return a coroutine of it. A request for several points that the
-        device refuses with exception 02 is read in parts. A `planner` remembers what was refused
-        for the next call, and says which points to read: see `planner()`. `unit` and `timeout`
-        are those of the client's calls, the timeout for each request.
+        Await the call if the client is async. A request for several points that the device refuses
+        with exception 02 is read in parts. A `planner` remembers refused requests for the next
+        call, and has the points to read: see `planner()`. `unit` and `timeout` are those of the
+        client's calls, the timeout for each request.
 
-        Raises: what the client's calls raise; IllegalDataAddressError for a point that is refused
-        alone, unless there is a planner, which lists it as `unreadable`; ValueError for a point of
-        another map, and for points together with a planner; TypeError for another kind of client.
+        Raises: the errors of the client's calls; IllegalDataAddressError for a point that is
+        refused alone, unless there is a planner, which lists it as `unreadable`; ValueError for a
+        point of another map, and for points and a planner; TypeError for another kind of client.
         """
         return run(client, partial(cls._read_steps, points, planner), unit, timeout)
 
@@ -178,22 +178,22 @@ class RegisterMap(Image):
         unit: int | None = None,
         timeout: float | None = None,
     ) -> object:
-        """Write the points that were set since they were last read or written; await it if async.
+        """Write the points set since the last read or write; await it if the client is async.
 
         Neighbouring points share a request, ordered by table and address: first whole coils and
         registers, then bits of registers (function 22). If a request fails, the points that were
         not written still count as set.
 
         Raises: ValueError, with nothing sent, if one of the points cannot be written, such as an
-        input; what the client's calls raise; TypeError for another kind of client.
+        input; the errors of the client's calls; TypeError for another kind of client.
         """
         return run(client, partial(write_steps, self), unit, timeout)
 
     def build_unit(self) -> Unit:
         """Return a unit for a server with the points of this map and no other address.
 
-        They have the values of this instance, and 0 where it has none. `store` changes them
-        later, `load` reads them back.
+        They have the values of this instance, or 0 if it has none. `store` changes them later,
+        `load` reads them back.
         """
         unit = Unit(
             coils=self._build_block("coils"),
@@ -215,11 +215,11 @@ class RegisterMap(Image):
         return SparseBlock(values) if values else None
 
     def store(self, unit: Datastore) -> None:
-        """Put the points that were set since the last time into the tables of a unit.
+        """Store the points that were set since the last call in the tables of a unit.
 
-        This is the device's own side, so inputs change too, and the limits that blocks in memory
-        set for clients do not apply. Raises IndexError or IllegalDataAddressError for addresses
-        that the unit does not have.
+        This is a change by the device itself, so inputs change too, and the rules that blocks in
+        memory have for clients do not apply. Raises IndexError or IllegalDataAddressError for
+        addresses that the unit does not have.
         """
         changes = dict.fromkeys(self.take_changes())
         try:
@@ -239,7 +239,7 @@ class RegisterMap(Image):
 
     @classmethod
     def load(cls, unit: Datastore) -> Self:
-        """Return a map of the tables of a unit; IllegalDataAddressError if they lack a point."""
+        """Return a map of a unit's values. Raises IllegalDataAddressError if a point is missing."""
         image = cls()
         for point in cls.points.values():
             span, block = point.span, getattr(unit, point.span.table)
@@ -249,7 +249,7 @@ class RegisterMap(Image):
     def as_dict(self) -> dict[str, object]:
         """Return the values of the points that were read or set, by name.
 
-        `json.dumps` takes them, except for custom types and enums other than `IntEnum`. Raises
+        `json.dumps` accepts them, except custom types and enums other than `IntEnum`. Raises
         InvalidResponseError if registers have no such value.
         """
         return {
@@ -265,8 +265,8 @@ class RegisterMap(Image):
         super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # For copies too. Points contain functions, which can be neither pickled nor copied; names
-        # are enough to find them again.
+        # Used for copies too. Points contain functions, which can be neither pickled nor copied;
+        # their names are enough to find them again.
         known = {table: dict(self.known(table)) for table in TABLES}
         names = {point: name for name, point in self.points.items()}
         changes = [names[point] for point in self.changes if point in names]

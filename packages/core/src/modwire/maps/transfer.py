@@ -1,7 +1,7 @@
-"""Read and write points through a client: the steps once, for both kinds of client.
+"""Read and write points through a client, with the same steps for both kinds of client.
 
-The steps are async functions of a `call`, which sends a request. That of a blocking client never
-suspends, so its steps are complete after the first `send`.
+The steps are async functions with an argument `call`, which sends a request. The call of a
+blocking client never suspends, so its steps are complete after the first `send`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def run(
     unit: int | None,
     timeout: float | None,
 ) -> T | Coroutine[object, object, T]:
-    """Take `steps` with the calls of `client`; TypeError for another kind of client."""
+    """Run `steps` with the calls of `client`. Raises TypeError for another kind of client."""
     if isinstance(client, AsyncCalls):
         return steps(partial(client.call, unit=unit, timeout=timeout))
     if not isinstance(client, BlockingCalls):
@@ -74,8 +74,8 @@ async def read_steps(
 ) -> None:
     """Read `requests` into `image`; one that is refused with 02 is read in parts.
 
-    A `planner` of the caller remembers a point that is refused alone, so that the others can be
-    read. Without one, IllegalDataAddressError is raised then, with the names of such `points`.
+    The caller's `planner` remembers a point that is refused alone, so that the others are read.
+    Without a planner, IllegalDataAddressError is raised, with the names of such `points`.
     """
     is_kept = planner is not None
     pending = list(requests)[::-1]
@@ -101,8 +101,8 @@ async def read_steps(
 async def write_steps(image: Image, call: Call) -> None:
     """Write the points that were set; those whose request is not answered count as set again.
 
-    The requests are made before the first is sent, so points that are set meanwhile are left to
-    the next time. Raises ValueError for points that no client can write.
+    The requests are made before the first is sent, so points that are set in the meantime are
+    written by the next call. Raises ValueError for points that no client can write.
     """
     unwritten = dict.fromkeys(image.take_changes())
     try:
@@ -110,6 +110,6 @@ async def write_steps(image: Image, call: Call) -> None:
             await call(write.request)
             for point in write.points:
                 unwritten.pop(point, None)
-        unwritten.clear()  # those too that are parts of a register which was written whole
+        unwritten.clear()  # also the parts of registers that were written as a whole
     finally:
         image.return_changes(unwritten)

@@ -1,6 +1,6 @@
 """Every message of the MODBUS Application Protocol V1.1b3: a class per request and response.
 
-Each module names in its own `__all__` what it gives to this one and to `modwire`.
+Each module lists in its own `__all__` the names that this one and `modwire` export.
 """
 
 # ruff: noqa: F403

@@ -1,7 +1,7 @@
 """The base of all messages: small, immutable, equal by value, encoded to and decoded from a PDU.
 
-A request knows its own response: `decode_response` checks function code, length, count and echo.
-It also knows what a server does: `execute`. The functions of the specification are in the modules
+A request decodes its own response: `decode_response` checks function code, length, count and echo.
+On a server, its `execute` does the work. The functions of the specification are in the modules
 beside this one; a custom function is one subclass of `Request` and one of `Response`.
 """
 
@@ -57,18 +57,18 @@ NO_PDU = 0x10000
 class LengthRule(Protocol):
     """A function that returns the length of the PDU whose function code is at `buffer[at]`.
 
-    It returns 0 while more bytes are needed, ENDS_BY_SILENCE if the PDU does not say, and NO_PDU
-    if the bytes cannot be a PDU. RTU needs it; the frames of the others say how long they are.
+    It returns 0 while more bytes are needed, ENDS_BY_SILENCE if the PDU does not contain its
+    length, and NO_PDU if the bytes cannot be a PDU. Only RTU frames have no length or end mark.
     """
 
     def __call__(self, buffer: bytes, at: int, /) -> int: ...
 
 
 class SizedRule:
-    """The rule of a PDU of `size` bytes, and as many more as its byte count says, if it has one.
+    """The rule of a PDU of `size` bytes plus the value of its byte count, if it has one.
 
-    The byte count stands `count_at` bytes after the function code; 0 means that there is none.
-    Less than `least` is no PDU. RTU reads the three numbers, which saves a call for each frame.
+    The byte count is `count_at` bytes after the function code; 0 means that there is none. A value
+    below `least` is invalid. RTU reads the three numbers, which saves a call for each frame.
     """
 
     __slots__ = ("count_at", "least", "size")
@@ -93,10 +93,10 @@ def fixed_length(size: int) -> LengthRule:
 
 
 def counted_length(count_at: int, count_size: int = 1, least: int = 0) -> LengthRule:
-    """Return the rule of a PDU with a byte count, after which come as many bytes of data.
+    """Return the rule of a PDU with a byte count, followed by that number of bytes.
 
-    The byte count has `count_size` bytes and stands `count_at` bytes after the function code. Less
-    than `least` is no PDU.
+    The byte count has `count_size` bytes and is `count_at` bytes after the function code. A value
+    below `least` is invalid.
     """
     data_at = count_at + count_size
     if count_size == 1:
@@ -112,12 +112,12 @@ def counted_length(count_at: int, count_size: int = 1, least: int = 0) -> Length
 
 
 def ends_by_silence(buffer: bytes, at: int) -> int:
-    """The rule of a PDU that does not say how long it is."""
+    """Return ENDS_BY_SILENCE: the rule of a PDU that does not contain its length."""
     return ENDS_BY_SILENCE
 
 
 def no_pdu(buffer: bytes, at: int) -> int:
-    """The rule of a byte that is no function code in this direction."""
+    """Return NO_PDU: the rule of a byte that is not a function code in this direction."""
     return NO_PDU
 
 
@@ -166,9 +166,9 @@ class Request(Message, Generic[ResponseT_co]):
     response_type: type[ResponseT_co]
 
     def execute(self, unit: Device) -> ResponseT_co | None:
-        """Execute the request on `unit`, a `Unit` or anything else that is a `Device`.
+        """Execute the request on `unit`, a `Unit` or another `Device`.
 
-        Return the response, or None if the specification wants none. Raises
+        Returns the response, or None if the specification defines none. Raises
         `ExceptionResponseError`, which the unit turns into an exception response.
         """
         raise NotImplementedError(f"{type(self).__name__} must define execute()")
@@ -187,7 +187,7 @@ class Request(Message, Generic[ResponseT_co]):
 
     @property
     def may_be_broadcast(self) -> bool:
-        """True if the request makes sense without a response: it writes and reads nothing."""
+        """True if the request is useful without a response: it writes, and does not read."""
         return self.is_write
 
     def expected_length(self) -> int:
@@ -195,7 +195,7 @@ class Request(Message, Generic[ResponseT_co]):
         return 0
 
     def check_response(self, response: ResponseT_co) -> None:  # type: ignore[misc]
-        """Raise `InvalidResponseError` if a well-formed response is not the one to this request."""
+        """Raise `InvalidResponseError` if a well-formed response does not fit this request."""
 
     def refusal(self, pdu: bytes) -> ExceptionResponseError | InvalidResponseError:
         """Return the error for a PDU whose function code is not that of the request."""
@@ -254,7 +254,7 @@ class ExceptionResponse(Response):
 
 
 class RawResponse(Response):
-    """A PDU as it is: the response to a `RawRequest`, or to a function that is not registered."""
+    """An undecoded PDU: the response to a `RawRequest`, or to a function that is not registered."""
 
     __slots__ = ("data", "function_code")
     __match_args__ = ("function_code", "data")

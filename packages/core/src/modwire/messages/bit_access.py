@@ -54,7 +54,7 @@ class ReadBitsResponse(CountedData, Response):
     """The base of the responses to functions 1 and 2: 1 to 2000 bits.
 
     The wire carries whole bytes, so a response decoded without its request has a multiple of 8
-    bits; `request.decode_response` gives as many as the request asked for.
+    bits; `request.decode_response` returns the requested number.
     """
 
     __slots__ = ("count",)
@@ -77,7 +77,7 @@ class ReadBitsResponse(CountedData, Response):
 
     @property
     def bits(self) -> tuple[bool, ...]:
-        """The states, True for ON."""
+        """States, True for ON."""
         return unpack_bits(self.data, self.count)
 
     @classmethod
@@ -216,7 +216,7 @@ class WriteSingleCoilRequest(CoilValue, EchoedRequest[WriteSingleCoilResponse]):
     def decode_response(self, pdu: bytes) -> WriteSingleCoilResponse:
         address, value = self.address, self.value
         if pdu != pack_words(self.function_code, address, ON if value else OFF):
-            return super().decode_response(pdu)  # raises what is wrong
+            return super().decode_response(pdu)  # raises the error
         response = new_message(self.response_type)
         _set_coil_address(response, address)
         _set_coil_value(response, value)
@@ -232,7 +232,7 @@ class WriteSingleCoilRequest(CoilValue, EchoedRequest[WriteSingleCoilResponse]):
 
 
 class WriteMultipleCoilsResponse(WriteMultipleResponse):
-    """The response to function 15: where and how many coils were written."""
+    """The response to function 15: the address and the number of the written coils."""
 
     __slots__ = ()
     function_code = 15
@@ -261,7 +261,7 @@ class WriteMultipleCoilsRequest(WriteMultipleRequest[WriteMultipleCoilsResponse]
 
     @property
     def values(self) -> tuple[bool, ...]:
-        """The states to write, True for ON."""
+        """States to write, True for ON."""
         return unpack_bits(self.data, self.count)
 
     def execute(self, unit: Device) -> WriteMultipleCoilsResponse:

@@ -21,11 +21,11 @@ _NO_LISTS = (str, bytes, bytearray, memoryview, set, frozenset, dict)
 def check_span(function_code: int, address: int, count: int, most: int, what: str) -> None:
     """Check a quantity (exception 03), then that address + quantity stays in 65536 (02)."""
     try:
-        if not 1 <= count <= most:
+        if not 1 <= count <= most or isinstance(count, bool):
             raise InvalidRequestError(f"count must be 1..{most} {what}, got {count}", function_code)
         # The shift raises for floats, which a comparison would accept.
-        if address < 0 or address + count - 1 >> 16:
-            if 0 <= address <= 0xFFFF:
+        if address < 0 or address + count - 1 >> 16 or isinstance(address, bool):
+            if 0 <= address <= 0xFFFF and not isinstance(address, bool):
                 message = f"address + count must be at most 65536, got {address} + {count}"
             else:
                 message = f"address must be 0..65535, got {address}"
@@ -73,6 +73,12 @@ def check_number(
 
 def check_address(function_code: int, address: int) -> None:
     """Check that `address` is an integer of 16 bits; a server answers another with 02."""
+    if isinstance(address, bool):
+        raise InvalidRequestError(
+            f"address must be 0..65535, got {address}",
+            function_code,
+            ExceptionCode.ILLEGAL_DATA_ADDRESS,
+        )
     check_number(function_code, "address", address, 16, ExceptionCode.ILLEGAL_DATA_ADDRESS)
 
 

@@ -1,7 +1,7 @@
-"""`Device`: what a request needs of the unit that executes it.
+"""`Device`: the interface of a unit by which a request is executed.
 
-`Unit` has all of this. It is a protocol so that messages import no unit; any other object of this
-shape can be passed to `request.execute` too.
+`Unit` has it. It is a protocol so that messages do not import units; any other object with this
+interface can be passed to `request.execute` too.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DeviceIdentity(Protocol):
     """The identification that function 43/14 reads; `Identity` is one."""
 
     def page(self, read_code: int, object_id: int, /) -> IdentityPage:
-        """Return the objects of a category from `object_id` on, or just that one.
+        """Return the objects of a category from `object_id` on, or only that object.
 
         Raises `IllegalDataAddressError` and `IllegalDataValueError` as section 6.21 says.
         """
@@ -69,7 +69,7 @@ class DeviceIdentity(Protocol):
 
 
 class Device(Protocol):
-    """The tables of a unit, and what it answers to the functions that read something else."""
+    """The tables of a unit, and its data for the functions that read something else."""
 
     @property
     def coils(self) -> Table: ...
@@ -101,9 +101,9 @@ class Device(Protocol):
     def identity(self) -> DeviceIdentity | None: ...  # function 43/14; None to answer 01
 
     def diagnose(self, sub_function: int, data: tuple[int, ...], /) -> tuple[int, ...] | None:
-        """Do what function 8 asks; return the data words of the answer, None for no answer.
+        """Execute function 8; return the data words of the answer, None for no answer.
 
-        Raises `IllegalFunctionError` for a sub-function that the unit does not have.
+        Raises `IllegalFunctionError` for a sub-function that the unit does not support.
         """
         ...
 

@@ -233,7 +233,7 @@ class ReportServerIdResponse(CountedData, Response):
 
     @classmethod
     def from_data(cls, data: bytes, id_length: int | None = None) -> Self:
-        """Return the response with `data` of 1 to 251 bytes, of which the id is `id_length`."""
+        """Return the response with `data` of 1 to 251 bytes; the first `id_length` are the id."""
         if id_length is None:
             ends = [end for end in (data.find(b"\x00", 1), data.find(b"\xff", 1)) if end > 0]
             id_length = min(ends, default=len(data))
@@ -277,7 +277,7 @@ class ReportServerIdResponse(CountedData, Response):
 class ReportServerIdRequest(BareRequest[ReportServerIdResponse]):
     """Function 17: read the id of the server and its run indicator (section 6.13).
 
-    `id_length`, 0 to 251 bytes, says how much of the response is the id; without it, see
+    `id_length`, 0 to 251 bytes, is the length of the id in the response; without it, see
     `ReportServerIdResponse`. It is not sent, and comparisons ignore it.
     """
 

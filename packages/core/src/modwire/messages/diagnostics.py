@@ -1,7 +1,7 @@
 """Function 8: tests and counters of a serial line (section 6.8).
 
 The unit keeps the counters, the event log and the listen-only mode. Functions 7, 11, 12 and 17,
-which read some of the same, are in `device_status`.
+which read some of them too, are in `device_status`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HEADER = Struct(">BH")
 class DiagnosticsSubFunction(IntEnum):
     """The sub-functions of function 8 (section 6.8.1).
 
-    `GET_CLEAR_MODBUS_PLUS`, of the Modicon documents, is reserved in the specification.
+    `GET_CLEAR_MODBUS_PLUS` is from the Modicon documents, and reserved in the specification.
     """
 
     RETURN_QUERY_DATA = 0
@@ -75,7 +75,7 @@ _WRITES = frozenset(
     )
 )
 _ECHOED = _WRITES | {DiagnosticsSubFunction.RETURN_QUERY_DATA}
-# The data words of sub-functions 1 and 21, and what they mean.
+# The data words of sub-functions 1 and 21, and their meaning.
 RESTART_WORDS = {0x0000: "the event log stays", 0xFF00: "the event log is cleared too"}
 PLUS_WORDS = {
     ModbusPlusOperation.GET_STATISTICS.value: "get statistics",
@@ -98,7 +98,7 @@ _ZERO = ((0x0000,), "0000")
 def _one_word_length(*unbounded: int) -> LengthRule:
     """Return the rule of function 8: one data word, or any number for sub-functions `unbounded`.
 
-    Nothing in the PDU says how many there are.
+    The PDU does not contain their number.
     """
 
     def rule(buffer: bytes, at: int) -> int:

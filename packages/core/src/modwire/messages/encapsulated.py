@@ -1,6 +1,6 @@
 """Function 43, the encapsulated interface: CANopen (43/13) and device identification (43/14).
 
-The second byte of a PDU, its MEI type, says which of the two it is (sections 6.19 to 6.21).
+The second byte of a PDU, its MEI type, selects one of the two (sections 6.19 to 6.21).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class CanopenGeneralReferenceRequest(CanopenData, Request[CanopenGeneralReferenc
 
 
 def _objects_length(buffer: bytes, at: int) -> int:
-    """The length rule of a response to 43/14: each object has a length of its own."""
+    """Return the length of a response to 43/14, in which each object has its own length."""
     end = at + 7
     if len(buffer) < end:
         return 0

@@ -1,7 +1,7 @@
-"""`FIELDS`: what the fields of every PDU are called, how long they are, and what they may be.
+"""`FIELDS`: the names, the sizes and the allowed values of the fields of every PDU.
 
-The names are the specification's, and the limits are the constants that the constructors check.
-Tools that explain or build messages walk these tables; nothing here decodes anything.
+The names are those of the specification, the limits are the constants that the constructors check.
+Tools that explain or build messages use these tables; nothing is decoded here.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class FieldKind(Enum):
     BITS = "bits"  # eight to a byte
     REGISTERS = "registers"
     BYTES = "bytes"
-    GROUPS = "groups"  # `fields` again and again
+    GROUPS = "groups"  # `fields`, repeated
 
 
 class Field(NamedTuple):
     """One field of a PDU, in its order after the function code.
 
-    `size` is in bytes; 0 means all that the byte count before it leaves, or all that is there. The
-    value is `least` to `most` in steps of `step`, or one of `names`. `unit` is what is counted, or
-    the table of an address. `of` names the field with the quantity, `at` the field with the
-    address of the first item; in a response both may be fields of the request. `variants` are the
-    fields that follow each value.
+    `size` is in bytes; 0 means the rest of the bytes in the byte count before it, or in the PDU.
+    The value is `least` to `most` in steps of `step`, or one of `names`. `unit` is the unit of a
+    quantity, or the table of an address. `of` names the field with the quantity, `at` the field
+    with the address of the first item; in a response both may be fields of the request. `variants`
+    are the fields that follow each value.
 
     `fields` are those of one group; their names follow that of the groups. `{}` in a name is the
     number of the group, counted from `least` on.
@@ -104,7 +104,7 @@ def _groups(name: str, *fields: Field, first: int = 1, of: str = "") -> Field:
 
 
 def _bit_values(unit: str, most: int) -> tuple[Field, ...]:
-    """A byte count, and bits from the address of this PDU or of the request on."""
+    """Return a byte count, and bits from the address in this PDU or in the request on."""
     return (
         _byte_count("byte count", 1, (most + 7) >> 3, unit=unit, of="quantity"),
         Field(f"{unit}s", 0, FieldKind.BITS, unit=unit, of="quantity", at="address"),
@@ -112,7 +112,7 @@ def _bit_values(unit: str, most: int) -> tuple[Field, ...]:
 
 
 def _register_values(most: int, which: str = "", name: str = "byte count") -> tuple[Field, ...]:
-    """A byte count, and registers from the address of this PDU or of the request on."""
+    """Return a byte count, and registers from the address in this PDU or in the request on."""
     return (
         _byte_count(name, 2, 2 * most, 2, "register", f"{which}quantity"),
         _registers(f"{which}quantity", f"{which}address"),

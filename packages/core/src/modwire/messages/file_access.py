@@ -37,8 +37,8 @@ MAX_READ_GROUPS = 35
 MAX_READ_SIZE = GROUP_SIZE * MAX_READ_GROUPS
 MIN_READ_LENGTH = 4  # bytes: one group of one register
 MIN_WRITE_LENGTH = GROUP_SIZE + 2
-# The specification allows F5 bytes in the response to a read, yet a PDU has room for FB: clients
-# ask for F5 at most, and servers and clients accept what fits.
+# The specification allows F5 bytes in the response to a read, but a PDU has room for FB. Clients
+# request F5 at most; servers and clients accept up to FB.
 MAX_ASKED_LENGTH = 0xF5
 MAX_FILE_LENGTH = 0xFB
 
@@ -65,7 +65,7 @@ class FileRecordData(NamedTuple):
 class ReadFileRecordResponse(CountedData, Response):
     """The response to function 20: the registers of each group, in the order of the request.
 
-    The constructor takes a data length of at most 245 bytes, `decode` takes 251.
+    The constructor accepts a data length of at most 245 bytes, `decode` accepts 251.
     """
 
     __slots__ = ()
@@ -86,7 +86,7 @@ class ReadFileRecordResponse(CountedData, Response):
 
     @classmethod
     def from_data(cls, groups: Iterable[bytes]) -> Self:
-        """Return the response with big-endian `groups`, whose 251 bytes are not checked."""
+        """Return the response with big-endian `groups`; the limit of 251 bytes is not checked."""
         response = new_message(cls)
         set_data(response, _joined(groups))
         return response
@@ -192,7 +192,7 @@ class FileRecords(CountedData):
 
     @property
     def records(self) -> tuple[FileRecordData, ...]:
-        """The places and the values to write, or that were written."""
+        """Places, and the values to write or already written."""
         groups = _groups(self.data)
         return tuple(
             [FileRecordData(file, at, unpack_registers(values)) for _, file, at, values in groups]
@@ -208,7 +208,7 @@ class FileRecords(CountedData):
             raise wrong_length(cls, pdu, allowed)
         at = 2
         while at < len(pdu):
-            # A group that is cut off inside its header counts as too long, too.
+            # A group with an incomplete header is treated as too long, too.
             count = int.from_bytes(pdu[at + 5 : at + 7], "big")
             end = at + 7 + 2 * count
             if end > len(pdu):

@@ -1,7 +1,7 @@
 """Forms that several PDUs share: address and count, a multiple write, a byte count with data.
 
-What runs once per request stays in one Python function: valid numbers are checked inline, and only
-wrong ones go to the check that explains them.
+Code that runs once per request stays in one Python function: valid numbers are checked inline, and
+only invalid ones are passed to the check that raises the error.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class EchoedRequest(Request[ResponseT_co]):
 
 
 class WriteMultipleResponse(AddressAndCount, Response):
-    """The base of the responses to functions 15 and 16: where and how many were written."""
+    """The base of the responses to functions 15 and 16: the address and the number written."""
 
     __slots__ = ()
 
@@ -208,7 +208,7 @@ class WriteMultipleRequest(AddressAndCount, EchoedRequest[WrittenT_co]):
     def decode_response(self, pdu: bytes) -> WrittenT_co:
         address, count = self.address, self.count
         if pdu != pack_words(self.function_code, address, count):
-            return super().decode_response(pdu)  # raises what is wrong
+            return super().decode_response(pdu)  # raises the error
         response = new_message(self.response_type)
         set_address(response, address)
         set_count(response, count)

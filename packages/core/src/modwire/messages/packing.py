@@ -1,4 +1,4 @@
-"""Values of a caller as the bytes of a PDU, and back; wrong ones are named."""
+"""Conversion of a caller's values to the bytes of a PDU and back; errors name the wrong value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import MAX_PDU
 from .checks import LISTS, as_sequence, check_number
 
 _REGISTERS = tuple(Struct(f">{count}H") for count in range(MAX_PDU >> 1))
-# By count: a message packs and unpacks without a Python function for it.
+# By count, so that messages pack and unpack without a call of a Python function.
 PACK_REGISTERS = tuple(registers.pack for registers in _REGISTERS)
 UNPACK_REGISTERS = tuple(registers.unpack for registers in _REGISTERS)
 
@@ -43,7 +43,7 @@ def unpack_registers(data: bytes) -> tuple[int, ...]:
 
 
 def pack_coils(function_code: int, bits: Sequence[bool], most: int) -> tuple[bytes, int]:
-    """Return `bits` packed eight to a byte, and how many they are.
+    """Return `bits` packed eight to a byte, and their number.
 
     Raises InvalidRequestError unless there are 1 to `most` of them, True or False each.
     """

@@ -1,7 +1,7 @@
 """Functions 3, 4, 6 and 16: registers that are read and written (sections 6.3, 6.4, 6.6, 6.12).
 
 Messages keep register values as the big-endian bytes of the wire (`data`) and unpack them when
-`registers` or `values` is read: a server passes them on without looking.
+`registers` or `values` is read, so a server passes them on without unpacking.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class WriteSingleRegisterRequest(RegisterValue, EchoedRequest[WriteSingleRegiste
     def decode_response(self, pdu: bytes) -> WriteSingleRegisterResponse:
         address, value = self.address, self.value
         if pdu != pack_words(self.function_code, address, value):
-            return super().decode_response(pdu)  # raises what is wrong
+            return super().decode_response(pdu)  # raises the error
         response = new_message(self.response_type)
         _set_register_address(response, address)
         _set_register_value(response, value)
@@ -164,7 +164,7 @@ class WriteSingleRegisterRequest(RegisterValue, EchoedRequest[WriteSingleRegiste
 
 
 class WriteMultipleRegistersResponse(WriteMultipleResponse):
-    """The response to function 16: where and how many registers were written."""
+    """The response to function 16: the address and the number of the written registers."""
 
     __slots__ = ()
     function_code = 16
@@ -194,7 +194,7 @@ class WriteMultipleRegistersRequest(WriteMultipleRequest[WriteMultipleRegistersR
         try:
             data = PACK_REGISTERS[count](*values)
         except struct.error:
-            # Raises an error that says which value is wrong.
+            # Raises an error that names the wrong value.
             data = pack_registers(self.function_code, values, MAX_WRITE_REGISTERS)
         set_address(self, address)
         set_count(self, count)

@@ -1,4 +1,4 @@
-"""Functions 22, 23 and 24: registers masked, written and read at once, queued (6.16 to 6.18)."""
+"""Functions 22, 23 and 24: mask write, write and read, FIFO queue (sections 6.16 to 6.18)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
     "ReadWriteMultipleRegistersResponse",
 ]
 
-MAX_READ_WRITE_REGISTERS = 121  # that function 23 writes
+MAX_READ_WRITE_REGISTERS = 121  # written by function 23
 MAX_FIFO_COUNT = 31
 
 _ONE_WORD = Struct(">BH")
@@ -103,7 +103,7 @@ class MaskWriteRegisterResponse(Masks, Response):
 
 
 class MaskWriteRegisterRequest(Masks, EchoedRequest[MaskWriteRegisterResponse]):
-    """Function 22: make a holding register (current AND and) OR (or AND NOT and) (6.16)."""
+    """Function 22: set a holding register to (current AND and) OR (or AND NOT and) (6.16)."""
 
     __slots__ = ()
     response_type = MaskWriteRegisterResponse
@@ -114,7 +114,7 @@ class MaskWriteRegisterRequest(Masks, EchoedRequest[MaskWriteRegisterResponse]):
     def decode_response(self, pdu: bytes) -> MaskWriteRegisterResponse:
         address, and_mask, or_mask = self.address, self.and_mask, self.or_mask
         if pdu != _THREE_WORDS.pack(self.function_code, address, and_mask, or_mask):
-            return super().decode_response(pdu)  # raises what is wrong
+            return super().decode_response(pdu)  # raises the error
         response = new_message(self.response_type)
         _set_address(response, address)
         _set_and_mask(response, and_mask)

@@ -72,15 +72,15 @@ class PlanLimits(Immutable):
 
     - `request_cost`, above 0: the cost of a request without its values. `item_cost`, 0 or more:
       the cost of each register in it; a coil or a discrete input costs 1/16 of that. Only the
-      ratio counts, so any unit will do: reading a hole of fewer than `request_cost / item_cost`
-      registers is cheaper than a second request. The default, 16, fits a serial line with a
-      device that answers after 10 ms, at 9600 bit/s (14) and at 19200 (19). `for_line` and
+      ratio matters, so any unit can be used: reading a hole of fewer than `request_cost /
+      item_cost` registers is cheaper than a second request. The default, 16, fits a serial line
+      with a device that answers after 10 ms, at 9600 bit/s (14) and at 19200 (19). `for_line` and
       `for_network` calculate it.
     - `max_registers` (1..125) and `max_bits` (1..2000): the most that one request may read. The
       defaults are those of the specification (sections 6.1 to 6.4); some devices and gateways
       allow less.
-    - `max_gap`: how many consecutive addresses that belong to no point a request may read; None
-      for any number, 0 for a device that answers only for its documented addresses.
+    - `max_gap`: maximum number of consecutive addresses without a point in a request; None for
+      any number, 0 for a device that answers only for its documented addresses.
     - `forbidden`: the addresses and ranges that no request may touch, by table:
       `{"holding_registers": [7, range(100, 120)]}`. A point there is an error.
 
@@ -135,8 +135,8 @@ class PlanLimits(Immutable):
     def for_line(cls, baudrate: int, *, latency: float = 0.01) -> Self:
         """Return the costs on an RTU line, in seconds.
 
-        `baudrate` is in bit/s; `latency`, 0..1e9 seconds, is how long the device takes to answer,
-        and the way to it if it is behind a gateway. A request costs its 8 characters, the 5 of an
+        `baudrate` is in bit/s; `latency`, 0..1e9 seconds, is the time before the device answers,
+        including the way through a gateway. A request costs its 8 characters, the 5 of an
         answer without registers, and the silence before each; a register costs 2 characters
         (MODBUS over Serial Line V1.02, section 2.5.1). At 9600 bit/s that is 32.9 ms, including a
         latency of 10 ms, and 2.3 ms for a register: holes of up to 14 registers are worth reading.
@@ -151,9 +151,9 @@ class PlanLimits(Immutable):
     def for_network(cls, *, round_trip: float = 0.002) -> Self:
         """Return the costs on TCP and UDP, in seconds.
 
-        `round_trip`, above 0, is the seconds from a request to its answer. A register costs the
-        time of its 2 bytes at 10 Mbit/s, 1.6 µs, so that any hole that fits into a request is worth
-        reading: a round trip of 2 ms costs as much as 1250 registers. Raises ValueError.
+        `round_trip`, above 0, is the time in seconds from a request to its answer. A register
+        costs the time of its 2 bytes at 10 Mbit/s, 1.6 µs, so any hole that fits into a request is
+        worth reading: a round trip of 2 ms costs as much as 1250 registers. Raises ValueError.
         """
         return cls(check_timeout(round_trip, "round_trip"), 1.6e-6)
 

@@ -1,7 +1,7 @@
-"""The read planner: from the points to read to the requests that cost least.
+"""The read planner: it finds the cheapest requests for the points to read.
 
-`plan` does it once; `Planner` also learns where a device has holes. Register maps use both, and
-so do programs that poll a device themselves. Nothing is sent from here.
+`plan` does it once; `Planner` also learns the addresses that a device refuses. Register maps use
+both, and so do programs that poll a device themselves. Nothing is sent here.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def plan(points: Iterable[Span], *, limits: PlanLimits = DEFAULT_LIMITS) -> list
     """Return the cheapest requests that read all `points`, sorted by table and address.
 
     No other requests within `limits` cost less; of those with equal cost these read the fewest
-    addresses. A point is read by one request. Only a point that is longer than a request may be
-    is cut, at that length, from its start. Points may come in any order, twice, and overlap.
+    addresses. A point is read by one request. Only a point longer than the longest request is cut,
+    into pieces of that length from its start. Points may be in any order, repeated, and overlap.
     Raises ValueError for a point in a forbidden range.
     """
     _check_limits(limits)
@@ -51,17 +51,17 @@ def _requests(
 
     Because both ends of the points ascend, a request covers consecutive points, and a plan is a
     set of cuts between points. A cut costs a request and saves the hole that it is in. The best
-    plan up to a point takes the last cut for which that cut and the best plan before it are
-    cheapest together, among the cuts from which one request still reaches the point. The first of
-    these only moves forward, so a queue keeps the cheapest at its head (a sliding minimum): n
-    points take n steps.
+    plan up to a point has a last cut, from which one request reaches the point. Of all such cuts
+    it takes the one that is cheapest together with the best plan before it. The first of them only
+    moves forward, so a queue keeps the cheapest at its head (a sliding minimum): n points take n
+    steps.
     """
     most = _longest(table, limits)
     item_cost = limits.item_cost / 16 if table in BIT_TABLES else limits.item_cost
     request_cost = limits.request_cost
     widest = ADDRESSES if limits.max_gap is None else limits.max_gap
     forbidden = limits.forbidden.get(table, ())
-    cuts: list[int] = []  # for each point, where the request begins that ends with it
+    cuts: list[int] = []  # for each point, the first point of the request that ends with it
     # (cost, addresses read beyond the points, index of the point after the cut), best first
     queue: deque[tuple[float, int, int]] = deque()
     cost, read, before = 0.0, 0, 0
@@ -73,7 +73,7 @@ def _requests(
             read -= hole
             if hole > widest or (hole > 0 and forbidden and _touched(forbidden, before, start)):
                 first = index
-        # The later of two equal cuts stays, so that the first requests are the full ones.
+        # Of two equal cuts the later one is kept, so that the first requests are the full ones.
         while queue and (queue[-1][0], queue[-1][1]) >= (cost, read):
             queue.pop()
         queue.append((cost, read, index))
@@ -97,7 +97,7 @@ def _requests(
 
 
 def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Range]:
-    """Return the ranges that no other contains, sorted; those that are too long are cut.
+    """Return the sorted ranges that no other range contains; too long ones are cut.
 
     Raises ValueError for a range with forbidden addresses.
     """
@@ -109,8 +109,8 @@ def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Ran
                 raise ValueError(f"{table} {start}..{stop - 1} has addresses that are forbidden")
     short = [each for each in ranges if each[1] - each[0] <= most]
     cut: set[Range] = set()
-    # The ranges that reach farthest come first. Once another one meets a cut of theirs, it is cut
-    # at the same places, so that there are never more pieces than addresses.
+    # The ranges with the highest ends come first. When a later range meets one of their cuts, it
+    # is cut at the same places from there on, so there are never more pieces than addresses.
     long = [each for each in ranges if each[1] - each[0] > most]
     for start, stop in sorted(long, key=_end, reverse=True):
         while stop - start > most:
@@ -125,7 +125,7 @@ def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Ran
     for start, stop in sorted([*short, *cut]):
         if stop > end:
             if kept and kept[-1][0] == start:
-                kept.pop()  # the longer of the two comes later
+                kept.pop()  # of two with the same start the longer one comes later
             kept.append((start, stop))
             end = stop
     return kept
@@ -134,7 +134,7 @@ def _pieces(table: str, ranges: Sequence[Range], limits: PlanLimits) -> list[Ran
 class Planner:
     """The requests for a set of points, on a device that may refuse some of them.
 
-    Ask for `requests()` at each poll, and pass on what the device refuses:
+    Call `requests()` for each poll, and `refused()` for each request that the device refuses:
 
         pending = planner.requests()
         while pending:
@@ -146,7 +146,7 @@ class Planner:
 
     Every point that can be read has then been read. The planner remembers refusals: a point that
     was refused alone is not requested again, and no request contains a span that was refused
-    before. So each poll is refused less, until none is; the plan is then the cheapest one that is
+    before. So each poll has fewer refusals, until there are none; the plan is then the cheapest one
     known to work. It may have one request too many if a poll was interrupted. Raises ValueError
     like `plan`, TypeError for other classes than `Span` and `PlanLimits`. Not thread-safe.
     """
@@ -168,13 +168,13 @@ class Planner:
         # Ranges that no request may contain, sorted by their ends: points that cannot be read, and
         # pairs of neighbours that cannot be read together.
         self._refused: dict[str, list[Range]] = {table: [] for table in TABLES}
-        # The pair that is blamed for the refusal of a request, by the parts requested instead.
+        # The pair that is assumed to cause a refusal, by the parts that are requested instead.
         self._blamed: dict[Span, Range] = {}
         self._plan: list[Span] | None = None
 
     @property
     def unreadable(self) -> list[Span]:
-        """The points, as given, that the device refused alone or in part."""
+        """Points, as passed in, that the device refused alone or in part."""
         return sorted(self._unreadable)
 
     def requests(self) -> list[Span]:
@@ -190,7 +190,7 @@ class Planner:
     def refused(self, span: Span) -> list[Span]:
         """Return the requests in place of `span`, which the device refused; [] if it was one point.
 
-        Call it for exception 02, and for others by which a device refuses to read these addresses;
+        Call it for exception 02, and for others with which a device refuses these addresses, but
         not for a timeout. A request for several points is bisected, preferably at its largest
         hole, where the device most likely has no addresses. Raises TypeError unless it is a Span.
         """
@@ -200,7 +200,7 @@ class Planner:
         table, start, stop = span.table, span.address, span.stop
         refused = self._refused[table]
         blamed = self._blamed.pop(span, None)
-        if blamed is not None:  # this part is refused too, so the pair is not to blame
+        if blamed is not None:  # this part is refused too, so the pair is not the cause
             at = bisect_left(refused, blamed[1], key=_end)
             while at < len(refused) and refused[at][1] == blamed[1]:
                 if refused[at] == blamed:
@@ -211,7 +211,7 @@ class Planner:
         if inside == [(start, stop)]:
             insort(refused, (start, stop), key=_end)
             self._drop(table, start, stop)
-            # Points inside it were read with it so far, and now need requests of their own.
+            # Points inside it were read with it until now, and need their own requests from now on.
             return self._requests(table, self._inside(span))
         if len(inside) < 2 or any(start <= low for low, _ in self._known(span)):
             return self._requests(table, inside)
@@ -225,7 +225,7 @@ class Planner:
     def _drop(self, table: str, start: int, stop: int) -> None:
         """Remove the points that cannot be read without the piece `start`..`stop - 1`.
 
-        Only the pieces near these points are made again, which are few in a large table.
+        Only the pieces near these points are made again: in a large table they are few.
         """
         readable, pieces = self._readable[table], self._pieces[table]
         longest = _longest(table, self._limits)
@@ -280,7 +280,7 @@ def _needs(point: Range, refused: Range, longest: int) -> bool:
 
 
 def _middle(pieces: Sequence[Range]) -> int:
-    """Return where to bisect: after the largest hole in the middle half, or near the middle."""
+    """Return the index to bisect at: at the largest hole in the middle half, or in the middle."""
     number = len(pieces)
     least = max(1, number // 4)
     return max(

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class Call(NamedTuple):
     """A request that waits for its answer.
 
-    One that cannot be decoded is a `RawRequest`. If it breaks the specification, `refusal` has the
-    exception code that answers it; if only its function is not known, `refusal` is None, for a
-    device behind a gateway may know it, and executing it answers 01.
+    A request that cannot be decoded is a `RawRequest`. If it breaks the specification, `refusal`
+    has the exception code of the answer. If only its function is unknown, `refusal` is None,
+    because a device behind a gateway may support it; executing it elsewhere answers 01.
     """
 
     unit: int
@@ -26,12 +26,12 @@ class Call(NamedTuple):
     refusal: InvalidRequestError | None = None
 
 
-# Call(...) without the Python function that NamedTuple adds: one is made per request.
+# Call(...) without the Python function that NamedTuple adds, because each request makes a call.
 new_call: Callable[[type[Call], tuple[Any, ...]], Call] = tuple.__new__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def busy_call(call: Call) -> Call:
-    """`call`, to be answered with exception 06, server device busy."""
+    """Return `call` with a refusal, so that it is answered with 06, server device busy."""
     error = InvalidRequestError(
         "too many calls to units that block are open",
         call.request.function_code,

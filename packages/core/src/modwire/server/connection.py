@@ -1,7 +1,8 @@
-"""`Connection`: one peer of a server on a stream, without I/O; `Connections`: all of a server's.
+"""`Connection`: one peer of a server on a stream, without I/O; `Connections`: all of a server.
 
-Part of the adapter kit. The adapter accepts, receives, sends, waits and closes; what comes next is
-decided here: answers are sent, then a call to a unit that waits is executed, then more is read.
+Part of the adapter kit. The adapter accepts, receives, sends, waits and closes; the order is
+decided here: first answers are sent, then a call to a unit that waits is executed, then more bytes
+are read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..units.unit import Waits
 from .call import Call
-from .peers import idlest
+from .peers import Connected, idlest
 
 if TYPE_CHECKING:
     from ..messages.base import Response
@@ -21,30 +22,30 @@ if TYPE_CHECKING:
 
 
 class Next(Enum):
-    """What an adapter has to do next with a connection."""
+    """Next step of an adapter for a connection."""
 
     READ = auto()
-    """Wait for bytes, until `deadline()`, and give them to `receive_data`."""
+    """Wait for bytes until `deadline()`, and pass them to `receive_data`."""
     SEND = auto()
-    """Send `unsent`, and take off it what was sent; a peer that takes nothing may be idle."""
+    """Send `unsent` and remove the bytes sent from it; a peer that accepts none may be idle."""
     EXECUTE = auto()
-    """Execute what `take_call()` returns, and give the response to `finish`."""
+    """Execute the call that `take_call()` returns, and pass the response to `finish`."""
     WAIT = auto()
-    """A call is being executed: read nothing, but notice if the peer hangs up."""
+    """Wait for the call that is being executed: read nothing, but detect a disconnect."""
     CLOSE = auto()
-    """Close it; `reason` is for the log."""
+    """Close the connection; `reason` is for the log."""
 
 
 class Connection:
-    """A peer's requests come in and their answers go out, in order.
+    """One connection of a peer, whose requests are answered in order.
 
-    Reading pauses while a call is being executed and while answers are unsent, so that a peer
-    which never reads cannot make the server keep more than the answers to one piece of bytes.
+    Reading pauses while a call is being executed and while answers are unsent. So for a peer that
+    never reads, the server keeps no more than the answers to one chunk of received bytes.
 
     - `unsent`: answers that have to be sent.
-    - `heard`: when bytes last came, or the last call ended.
-    - `call`: the call to a unit that waits which is being executed, or None.
-    - `reason`: why it has to be closed, if it has.
+    - `heard`: time at which bytes last came, or the last call ended.
+    - `call`: the call that is being executed on a unit that waits, or None.
+    - `reason`: reason to close the connection, or "".
     """
 
     def __init__(self, protocol: ServerProtocol, units: Units, now: float) -> None:
@@ -65,7 +66,7 @@ class Connection:
         return self.call is not None
 
     def next(self) -> Next:
-        """Return what to do next."""
+        """Return the next step."""
         if self.unsent:
             return Next.SEND
         if self.call is not None:
@@ -78,9 +79,10 @@ class Connection:
         return Next.EXECUTE if protocol.has_call else Next.READ
 
     def receive_data(self, data: bytes, now: float) -> bool:
-        """Take bytes that came at `now`, and execute the requests to units in memory.
+        """Process bytes received at `now`, and execute the requests to units in memory.
 
-        True if `next` would be READ once `unsent` is sent, and there is no deadline: nearly always.
+        Returns True if `next` will be READ after `unsent` is sent, without a deadline: the usual
+        case.
         """
         protocol = self.protocol
         self.heard = protocol.heard = now
@@ -96,27 +98,27 @@ class Connection:
         return self.call
 
     def is_queued(self, call: Call) -> bool:
-        """True if `call` waits in the queue of a gateway, which the peer leaves by hanging up."""
+        """True if `call` waits in the queue of a gateway, so that a disconnect withdraws it."""
         return self.protocol.executor.waits(call, self.units) is Waits.QUEUE
 
     def finish(self, call: Call, response: Response | None, now: float) -> None:
-        """The execution of `call` gave `response`: answer it, and what came after it."""
+        """Answer `call` with `response`, then the requests received after it."""
         self.call = None
-        self.heard = self.protocol.heard = now  # idle from here
+        self.heard = self.protocol.heard = now  # the idle time starts here
         self.unsent += self.protocol.answer(call, response)
         if not self.reason:
             self.unsent += self.protocol.answer_all(self.units)
 
     def hung_up(self) -> None:
-        """The peer hung up while its call is executed: what waits in a queue is withdrawn."""
+        """Withdraw the queued requests of the peer, which disconnected during its call."""
         self.units.hung_up(self.protocol.executor.client)
 
     def deadline(self) -> float | None:
-        """Time to call `handle_timeout`; None if only bytes matter."""
+        """Time to call `handle_timeout`; None if there is no deadline."""
         return self.protocol.deadline() if self.has_deadlines and self.call is None else None
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due at `now`: silence ends a frame, or the peer was idle too long."""
+        """Process what is due at `now`: the end of a frame by silence, and the idle timeout."""
         if self.call is not None:
             return
         protocol = self.protocol
@@ -128,11 +130,11 @@ class Connection:
             self.unsent = protocol.answer_all(self.units)
 
     def stop(self, reason: str = "the server shuts down") -> None:
-        """Take no more requests; `next` is CLOSE when the answers to those executed are sent."""
+        """Accept no more requests; `next` is CLOSE once the executed ones are answered."""
         self.reason = self.reason or reason
 
     def ended(self, reason: str) -> None:
-        """The connection was closed."""
+        """Record that the connection was closed."""
         self.reason = self.reason or reason
         self.unsent = b""
         self.protocol.ended()
@@ -141,25 +143,15 @@ class Connection:
         return f"connection of {self.protocol.peer}"
 
 
-class Member(Protocol):
-    """A connection of an adapter, as `Connections` needs it."""
-
-    @property
-    def heard(self) -> float:
-        """When bytes last came from the peer (seconds, monotonic)."""
-        raise NotImplementedError
-
-    @property
-    def is_busy(self) -> bool:
-        """True while a call of the peer is being executed."""
-        raise NotImplementedError
+class Member(Connected, Protocol):
+    """The part of an adapter's connection that `Connections` uses."""
 
     def stop(self) -> None:
-        """Take no more requests, and close when what is executed is answered."""
+        """Accept no more requests, and close once the executed ones are answered."""
         raise NotImplementedError
 
     def close(self, reason: str) -> None:
-        """Close at once."""
+        """Close the connection immediately."""
         raise NotImplementedError
 
 
@@ -174,19 +166,19 @@ class Connections(Generic[MemberT]):
         self._all: dict[MemberT, None] = {}  # in the order they came
 
     def add(self, connection: MemberT) -> None:
-        """Count a connection among those that are open."""
+        """Add an open connection."""
         self._all[connection] = None
 
     def forget(self, connection: MemberT) -> None:
-        """A connection was closed."""
+        """Remove a closed connection."""
         self._all.pop(connection, None)
 
     def has_room(self) -> bool:
-        """True if one more may come, after closing the one that was idle longest if need be."""
+        """Return True if there is room for one more; evict the longest idle one if necessary."""
         return len(self._all) < self._most or self.make_room()
 
     def make_room(self) -> bool:
-        """Close the connection that was idle longest; False if all wait for their units.
+        """Evict the connection that was idle longest; return False if all execute a call.
 
         See MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2.
         """
@@ -197,12 +189,12 @@ class Connections(Generic[MemberT]):
         return True
 
     def stop(self) -> None:
-        """Let all end what they execute, and close then."""
+        """Stop all connections; each closes after its current call."""
         for connection in list(self._all):
             connection.stop()
 
     def close(self) -> None:
-        """Close all at once."""
+        """Close all connections immediately."""
         for connection in list(self._all):
             connection.close("the server is closed")
 

@@ -13,7 +13,7 @@ from ..endpoint import path_name
 from ..framing.base import Framing
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
-from ..options import check_count, check_range
+from ..options import check_count, check_flag, check_range
 from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from ..units.units import Units
 from .connection import Connection, Connections
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .options import Authorize, OnCall, ServerOptions
     from .peers import HostPort, Network
 
-    # Where to listen: a host and a port, or the path of a Unix socket.
+    # A host and a port, or the path of a Unix socket.
     Address: TypeAlias = "tuple[str, int] | str"
 
 
@@ -47,7 +47,7 @@ def check_server(units: Units, framing: type[Framing], workers: int) -> None:
 
 
 class Listening(NamedTuple):
-    """Where and how a server was told to listen; None for `allowed` stands for all peers."""
+    """The address of a server, and how to listen there; `allowed` is None for all peers."""
 
     address: Address
     reuse_port: bool
@@ -56,7 +56,7 @@ class Listening(NamedTuple):
 
 
 class ServerBase:
-    """What the constructors need of a package's server."""
+    """The part of a package's server that its constructors use."""
 
     units: Units
     framing: type[Framing]
@@ -106,7 +106,7 @@ class ServerBase:
 
     @property
     def address(self) -> object:
-        """Where it listens."""
+        """The address at which it listens."""
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -161,6 +161,7 @@ class TcpServerBase(ServerBase):
         check_server(units, framing, workers)
         check_count("max_connections", max_connections)
         check_range("backlog", backlog, 0, 0x7FFF_FFFF)
+        check_flag("reuse_port", reuse_port)
         allowed = None if allow is None else Allowed(allow)
         merged = merged_server_options(
             options,
@@ -199,7 +200,7 @@ class TcpServerBase(ServerBase):
 
     @property
     def address(self) -> HostPort | str:
-        """Where it listens: the host and the real port, or the path."""
+        """The host and the real port at which it listens, or the path."""
         return self._address
 
 
@@ -236,6 +237,7 @@ class UdpServerBase(ServerBase):
         if isinstance(address, str):
             raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
         check_count("max_calls", max_calls)
+        check_flag("reuse_port", reuse_port)
         allowed = None if allow is None else Allowed(allow)
         merged = merged_server_options(
             options, authorize=authorize, on_call=on_call, on_error=self.log_error
@@ -248,7 +250,7 @@ class UdpServerBase(ServerBase):
 
     @property
     def address(self) -> HostPort:
-        """Where it listens: the host and the real port."""
+        """The host and the real port at which it listens."""
         return self._address
 
 
@@ -311,7 +313,7 @@ class SerialServerBase(ServerBase):
         self._address = port
         self._settings = settings
         self._rs485 = rs485
-        self._exclusive = exclusive
+        self._exclusive = check_flag("exclusive", exclusive)
         self._set_up(units, framing, merged, workers)
 
     @property

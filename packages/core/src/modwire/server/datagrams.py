@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class DatagramLink(Protocol):
-    """The socket of the adapter's that a datagram came by, and its answers go by."""
+    """The adapter's socket that received a datagram and sends the answers to it."""
 
     def sendto(self, data: bytes, address: Address, /) -> object:
         """Send a datagram to `address`."""
@@ -35,7 +35,7 @@ class DatagramLink(Protocol):
 
 
 class DatagramCall(NamedTuple):
-    """A call to a unit that waits, and what its answer needs."""
+    """A call to a unit that waits, with the data needed to answer it."""
 
     protocol: ServerProtocol
     call: Call
@@ -45,7 +45,7 @@ class DatagramCall(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A datagram to send to `address` by the socket `link`."""
+    """A datagram to send to `address` through the socket `link`."""
 
     data: bytes
     address: Address
@@ -53,14 +53,14 @@ class Answer(NamedTuple):
 
 
 class DatagramServer:
-    """Answers for `units` on UDP; an incomplete frame in a datagram is dropped.
+    """A server for `units` on UDP; an incomplete frame in a datagram is discarded.
 
-    - `max_calls`: calls to units that wait which may be executed at once; more get exception 06
-      (Messaging on TCP/IP, 4.4.1.2). Those in the queue of a gateway do not count.
+    - `max_calls`: maximum number of calls executed at once on units that wait; further ones get
+      exception 06 (Messaging on TCP/IP, 4.4.1.2). Those in the queue of a gateway do not count.
     - `allowed`: the networks that peers may come from, None for all.
-    - `on_drop(text)`: told, for the log, of peers and requests that are dropped.
+    - `on_drop(text, error)`: logs peers and requests that are dropped.
 
-    After each `receive` and `finish`, send what `answers` has, and execute what `calls` has.
+    After each `receive` and `finish`, send the `answers` and execute the `calls`.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class DatagramServer:
         self._open = 0
 
     def receive(self, data: bytes, address: Address, now: float, link: DatagramLink) -> None:
-        """Take a datagram that came from `address` by the socket `link` at `now`."""
+        """Process a datagram received from `address` through the socket `link` at `now`."""
         peer = peer_of(address)
         if self._allowed is not None and not self._allowed.allows(peer):
             self._on_drop(f"{peer} is not allowed to ask", None)
@@ -97,7 +97,7 @@ class DatagramServer:
         while (call := protocol.next_call()) is not None:
             try:
                 self._take(call, peer, address, link)
-            except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
+            except Exception as error:  # noqa: BLE001 - a user's unit must not stop the server
                 self._on_drop(f"{call.request!r} was dropped: an error that is no peer's", error)
         try:
             protocol.tell(self._units)
@@ -110,7 +110,7 @@ class DatagramServer:
         if waits is not Waits.NEVER:
             is_counted = waits is not Waits.QUEUE
             if not is_counted or self._counted < self._max_calls:
-                # The answer may come when the shared protocol serves another peer.
+                # By the time of the answer the shared protocol may serve another peer.
                 own = ServerProtocol(self._framing, self._options, peer=peer)
                 own.executor.client = peer
                 self._counted += is_counted
@@ -121,7 +121,7 @@ class DatagramServer:
         self._answer(protocol, call, protocol.executor.execute(call, units), address, link)
 
     def finish(self, executed: DatagramCall, response: Response | None) -> None:
-        """The execution of one of `calls` gave `response`."""
+        """Answer `executed`, one of `calls`, with `response`."""
         self._open -= 1
         self._counted -= executed.is_counted
         protocol, call, address, link, _ = executed

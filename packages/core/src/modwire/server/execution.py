@@ -1,6 +1,6 @@
-"""`Executor`: what is done with a call: who may make it, which units execute it, who is told.
+"""`Executor`: authorizes a call, executes it on its units, and calls the hooks.
 
-`ServerProtocol` has one. What the blocking and the async way have in common is below both.
+`ServerProtocol` has one. The methods that the blocking and the async way share are below both.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _NEVER = Waits.NEVER
 class Executor:
     """Executes calls of one peer on units, with the hooks of `options`.
 
-    `peer` and `role` are handed to the hooks. `client` is the identity used for fair queuing
-    behind a gateway; it is not the peer, for all peers on a Unix socket have the same name.
+    `peer` and `role` are passed to the hooks. `client` is the identity used for fair queuing
+    behind a gateway; it is not the peer, because all peers on a Unix socket have the same name.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Executor:
 
     @property
     def on_answer(self) -> Callable[[Call, Response | None], object] | None:
-        """Told of each call that was executed, and of what answers it."""
+        """Hook that gets each executed call and the response to it."""
         return self._on_answer
 
     @on_answer.setter
@@ -60,18 +60,18 @@ class Executor:
         self._has_no_hooks = hook is None and self.options.on_call is None
 
     def find(self, unit: int, units: Units) -> BaseUnit | None:
-        """Return the unit that answers for the id `unit` on this link, or None."""
+        """Return the unit with the id `unit` on this link, or None."""
         return units.get(unit) if self._is_serial else units.for_tcp(unit)
 
     def waits(self, call: Call, units: Units) -> Waits:
-        """How the execution of `call` waits; a broadcast to units that wait does so in a thread."""
+        """Return the kind of waiting of `call`; THREAD for a broadcast to units that wait."""
         if call.broadcast:
             return Waits.THREAD if units.wait else Waits.NEVER
         unit = self.find(call.unit, units)
         return Waits.NEVER if unit is None else unit.waits
 
     def addressed(self, call: Call, units: Units) -> tuple[Call, list[BaseUnit]]:
-        """Return `call` and the units that it is for; one to unit 0 on TCP may be a broadcast."""
+        """Return `call` and its units; a call to unit 0 on TCP may become a broadcast."""
         if not (call.unit or call.broadcast) and units.broadcasts_zero:
             is_known = call.refusal is None and not isinstance(call.request, RawRequest)
             if is_known and call.request.may_be_broadcast:
@@ -84,11 +84,11 @@ class Executor:
     def execute(
         self, call: Call, units: Units, in_thread: InThread | None = None
     ) -> Response | None:
-        """Execute `call`, and wait for it. Return what answers it.
+        """Execute `call`, wait for it and return the response.
 
-        None is silence: for a broadcast, for a unit that is not there or says nothing. With
-        `in_thread`, units that block are executed by `in_thread(function)`, hooks are called
-        here. What ends a program (KeyboardInterrupt, SystemExit) goes through; `failed` has the
+        None means no answer: for a broadcast, or a unit that does not exist or does not answer.
+        With `in_thread`, units that block are executed by `in_thread(function)`; hooks are called
+        by the caller's thread. KeyboardInterrupt and SystemExit are raised; `failed` returns the
         answer then.
         """
         units.bus.messages += 1
@@ -104,7 +104,7 @@ class Executor:
     def execute_on(
         self, unit: BaseUnit, call: Call, in_thread: InThread | None = None
     ) -> Response | None:
-        """Execute `call` on one of the units that it is for; see `execute`."""
+        """Execute `call` on one of its units; see `execute`."""
         outcome: object
         _, _, request, broadcast, refusal = call
         try:
@@ -113,18 +113,18 @@ class Executor:
             else:
                 outcome = self.start(unit, call, in_thread)
             if self._has_no_hooks and not broadcast and type(outcome) is request.response_type:
-                return outcome  # nothing has to be told
-        except Exception as error:  # noqa: BLE001 - a unit of the user's cannot stop the server
+                return outcome  # fast path: there is no hook to call
+        except Exception as error:  # noqa: BLE001 - a user's unit must not stop the server
             outcome = error
         return self.conclude(call, outcome)
 
     async def execute_async(
         self, call: Call, units: Units, in_thread: InThreadAsync
     ) -> Response | None:
-        """Execute `call` in an event loop, without holding up others. Return what answers it.
+        """Execute `call` in an event loop without blocking it, and return the response.
 
         A unit whose `waits` is LOOP or QUEUE is awaited, one that blocks is executed by
-        `await in_thread(function)`; units in memory and hooks are called at once.
+        `await in_thread(function)`; units in memory and hooks are called directly.
         """
         units.bus.messages += 1
         call, found = self.addressed(call, units)
@@ -135,7 +135,7 @@ class Executor:
                 outcome = self.start(unit, call, in_thread)
                 if _is_awaitable(outcome):
                     outcome = await outcome
-            except Exception as error:  # noqa: BLE001 - a unit of the user's, as above
+            except Exception as error:  # noqa: BLE001 - a user's unit, as above
                 outcome = error
             response = self.conclude(call, outcome)
         return None if call.broadcast else response
@@ -143,7 +143,7 @@ class Executor:
     def start(
         self, unit: BaseUnit, call: Call, in_thread: Callable[[Callable[[], object]], object] | None
     ) -> object:
-        """Enter the unit, unless the call is refused. Return what it returns, to `conclude`."""
+        """Call the unit, or refuse the call. Return the result, for `conclude`."""
         refusal = call.refusal
         if refusal is None and self._authorize is not None:
             refusal = self._forbid(call, self._authorize)
@@ -156,7 +156,7 @@ class Executor:
         return unit.execute(call.request, broadcast=call.broadcast)
 
     def conclude(self, call: Call, outcome: object) -> Response | None:
-        """Return what answers `call`, whose execution had `outcome`, after telling the hooks.
+        """Return the response to `call` for the `outcome` of its execution, and call the hooks.
 
         The outcome is a response, None, or an error.
         """
@@ -173,7 +173,7 @@ class Executor:
         if self.options.on_call is not None:
             try:
                 self.options.on_call(self.peer, call.request, response)
-            except Exception as error:  # noqa: BLE001 - what was executed has to be answered
+            except Exception as error:  # noqa: BLE001 - an executed call has to be answered
                 self.report(call.request, error)
         if self._on_answer is not None:
             try:
@@ -188,22 +188,22 @@ class Executor:
         return None if call.broadcast else _failure(call, error)
 
     def report(self, request: AnyRequest, error: BaseException) -> None:
-        """Tell the hook `on_error`, if there is one."""
+        """Call the hook `on_error`, if there is one."""
         if self.options.on_error is not None:
             self.options.on_error(self.peer, request, error)
 
     def _forbid(self, call: Call, authorize: Authorize) -> InvalidRequestError | None:
-        """Return the refusal if `authorize` does not allow the call: 04 if it fails."""
+        """Return a refusal unless `authorize` allows the call; its code is 04 if that fails."""
         request = call.request
         code = ExceptionCode.ILLEGAL_FUNCTION
         try:
             answer: object = authorize(self.peer, self.role, call.unit, request)
             if not isinstance(answer, bool):
-                # A coroutine, for example, is true: it must not let anyone in.
+                # A coroutine, for example, is true: it must not authorize the call.
                 raise TypeError(f"authorize() must give True or False, got {answer!r}")
             if answer:
                 return None
-        except Exception as error:  # noqa: BLE001 - a fault must neither allow nor end anything
+        except Exception as error:  # noqa: BLE001 - a failure must neither authorize nor stop
             self.report(request, error)
             code = ExceptionCode.SERVER_DEVICE_FAILURE
         return InvalidRequestError(
@@ -216,7 +216,7 @@ def _is_awaitable(outcome: object) -> TypeGuard[Awaitable[object]]:
 
 
 def _failure(call: Call, error: BaseException) -> ExceptionResponse:
-    """Return the answer to an error: the code that it names, else 04."""
+    """Return the exception response to an error: with its own code, otherwise 04."""
     code: int = ExceptionCode.SERVER_DEVICE_FAILURE
     if isinstance(error, ExceptionResponseError) and 0 <= error.code <= 0xFF:
         code = error.code
@@ -227,7 +227,7 @@ def _no_response(outcome: object) -> TypeError:
     close = getattr(outcome, "close", None)
     if isinstance(outcome, Awaitable):
         if close is not None:
-            close()  # Python would warn of a coroutine that nobody awaits
+            close()  # otherwise Python warns that the coroutine was never awaited
         return TypeError("execute() is async: only async servers can await it")
     return TypeError(f"execute() must give a response or None, got {outcome!r}")
 
@@ -237,5 +237,5 @@ def _execute_in_thread(unit: BaseUnit, call: Call) -> object:
         return unit.execute(call.request, broadcast=call.broadcast)
     except Exception:
         raise
-    except BaseException as error:  # KeyboardInterrupt in a thread is not the program's
+    except BaseException as error:  # such as KeyboardInterrupt: it must not end the thread
         raise RuntimeError(f"execute() of {unit!r} raised {error!r}") from error

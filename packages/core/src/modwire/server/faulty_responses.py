@@ -1,6 +1,6 @@
-"""`FaultyResponse`: what a unit answers that shall do something wrong, for simulators and benches.
+"""`FaultyResponse`: a deliberately wrong answer of a unit, for simulators and test benches.
 
-`Unit.execute` returns one; `ServerProtocol.answer` does to the answer what it says.
+`Unit.execute` returns one; `ServerProtocol.answer` applies its faults to the answer.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from ..messages.base import Response, set_field
 
 
 class FaultyResponse(Response):
-    """`response`, or None for silence, with something wrong done to it.
+    """`response`, or None for no answer, with deliberate faults.
 
-    - `is_damaged`: its checksum is wrong, on MBAP the protocol id.
-    - `drops`: nothing is answered and the connection is closed; on a serial line and on UDP, which
-      have none, that is silence.
+    - `is_damaged`: the checksum is wrong, with MBAP the protocol id.
+    - `drops`: no answer is sent and the connection is closed; a serial line and UDP have no
+      connection to close.
 
-    `fault` names what was done, for hooks that see the response.
+    `fault` names the fault, for hooks that see the response.
     """
 
     __slots__ = ("drops", "fault", "is_damaged", "response")

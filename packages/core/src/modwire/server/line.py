@@ -1,7 +1,7 @@
-"""`LineServer`: the whole server side of a serial line, without I/O: time decides what is sent.
+"""`LineServer`: the whole server side of a serial line, without I/O.
 
 Part of the adapter kit: the adapter reads and writes the port, and executes calls to units that
-wait while it goes on reading.
+wait while it continues to read.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _MAX_BROADCASTS = 16  # to units that wait
 
 
 class LineServer:
-    """Answers for `units` on a serial line, as one of several devices on it.
+    """A server for `units` on a serial line, on which there may be other devices.
 
-    An answer is sent after 3.5 characters of silence. If another request is heard before, to
-    whatever device, the client has given up: the older answer is dropped, for it would collide
-    on the line. A second request to units that wait gets exception 06, server device busy, while
-    the first is executed.
+    An answer is sent after the silent interval, 3.5 characters. If another request comes before,
+    to any device, the client has given up: the older answer is dropped, because it would collide
+    on the line. While a request to a unit that waits is executed, a second one gets exception 06,
+    server device busy.
 
     - `options`: with the silence and the tolerance that the line needs; the idle timeout is
       ignored.
-    - `peer`: handed to the hooks.
-    - `count_overruns()`: how often the port has lost characters, None if nobody knows.
-    - `on_drop(text)`: told, for the log, of each answer or request that is dropped.
+    - `peer`: passed to the hooks.
+    - `count_overruns()`: returns the number of character overruns of the port, None if unknown.
+    - `on_drop(text)`: logs each answer or request that is dropped.
 
-    After each `receive_data`, `handle_timeout` and `finish`, execute what `calls` has, by `finish`
-    or `failed` for each, and come back at `deadline()` to write what `handle_timeout` returns. At
-    most one call that wants an answer is out at a time, and 16 broadcasts. They are in the order
-    of the line; an adapter that executes one after the other keeps it. Times are in seconds,
-    monotonic.
+    After each `receive_data`, `handle_timeout` and `finish`, execute the `calls` and end each with
+    `finish` or `failed`. Call `handle_timeout` at `deadline()`, and write the bytes that it
+    returns. At most one call with an answer is open at a time, and 16 broadcasts. They are in the
+    order of the line; an adapter keeps it if it executes them one after the other. Times are in
+    seconds, monotonic.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class LineServer:
     # The line.
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that came at `now`, and execute the requests that they complete."""
+        """Process bytes received at `now`, and execute the requests that are complete."""
         protocol = self.protocol
         framing = protocol.framing
         if data:
@@ -83,12 +83,12 @@ class LineServer:
                 self._note_overruns()
             try:
                 answers = protocol.answers(self.units, only_one=True)
-            except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
+            except Exception as error:  # noqa: BLE001 - a user's unit must not stop the server
                 protocol.executor.report(RawRequest(0), error)
                 continue
             if not (answers or protocol.has_call):
                 return
-            # Even a request to another device: this one's answer would go into that exchange.
+            # Also after a request to another device, because the answer would disturb that one.
             self._is_given_up = True
             if self._answer:
                 self._on_drop("an answer was not sent: another request came first")
@@ -97,8 +97,8 @@ class LineServer:
                 self._take_call()
 
     def deadline(self) -> float | None:
-        """Time to call `handle_timeout`; None if only bytes matter."""
-        # Not that of the protocol: no line is closed because it is idle.
+        """Time to call `handle_timeout`; None if there is no deadline."""
+        # Not the deadline of the protocol, because a line has no idle timeout.
         deadline = self._silence_ends_at = self.protocol.framing.deadline()
         if not self._answer:
             return deadline
@@ -106,9 +106,9 @@ class LineServer:
         return send_at if deadline is None else min(deadline, send_at)
 
     def handle_timeout(self, now: float) -> bytes:
-        """Do what is due at `now`: silence ends a frame. Return what to write to the port.
+        """Process what is due at `now`: the end of a frame by silence. Return the bytes to write.
 
-        That is b"" if there is nothing to write, or the line must still be quiet.
+        That is b"" if there is nothing to write, or the line must still be silent.
         """
         if self._silence_ends_at is not None:
             self.protocol.framing.handle_timeout(now)
@@ -121,7 +121,7 @@ class LineServer:
     # Calls to units that wait.
 
     def finish(self, call: Call, response: Response | None) -> None:
-        """The execution of `call` gave `response`."""
+        """End `call` with `response`."""
         if call.broadcast:
             self._broadcasts -= 1
             return
@@ -132,12 +132,12 @@ class LineServer:
             self._answer = self.protocol.answer(call, response)
 
     def failed(self, call: Call, error: BaseException) -> None:
-        """The execution of `call` raised `error`: it is answered with exception 04."""
+        """End `call`, whose execution raised `error`, with exception 04."""
         self.finish(call, self.protocol.executor.failed(call, error))
 
     @property
     def is_idle(self) -> bool:
-        """True if no call is out and no answer unsent."""
+        """True if no call is open and no answer is unsent."""
         return self._call is None and not self._broadcasts and not self._answer
 
     def _take_call(self) -> None:
@@ -163,7 +163,7 @@ class LineServer:
             self._on_drop(f"the broadcast {call.request!r} finds too many others waiting")
 
     def _note_overruns(self) -> None:
-        """A frame is damaged: find out whether the port has lost characters."""
+        """Check if the port has lost characters, after a damaged frame."""
         overruns = self._count_overruns()
         if overruns is not None and overruns != self._overruns:
             self._overruns = overruns

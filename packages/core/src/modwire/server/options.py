@@ -1,4 +1,4 @@
-"""`ServerOptions`, the types of its hooks, and how the arguments of a server become options."""
+"""`ServerOptions`, the types of its hooks, and the options from the arguments of a server."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 HookT = TypeVar("HookT")
 
-_CO_COROUTINE = 0x80  # flag of a code object: it is that of an `async def`
+_CO_COROUTINE = 0x80  # flag in the code object of an `async def`
 
 
 class Served(Protocol):
-    """What hooks see of the connection or line that is served, which is a `ServerProtocol`."""
+    """The part of a `ServerProtocol` that hooks may use: the connection or line that is served."""
 
     options: ServerOptions
     closed: bool
@@ -35,17 +35,17 @@ class Served(Protocol):
 
     @property
     def peer(self) -> object:
-        """Who is served."""
+        """Peer on the connection or line."""
         raise NotImplementedError
 
     @property
     def role(self) -> str | None:
-        """The role of the peer."""
+        """Role of the peer."""
         raise NotImplementedError
 
     @property
     def on_answer(self) -> OnAnswer | None:
-        """A hook for this connection alone, which may be set while it is served."""
+        """Hook for this connection only; it may be set while the connection is open."""
         raise NotImplementedError
 
     @on_answer.setter
@@ -54,25 +54,25 @@ class Served(Protocol):
 
 
 STREAM_SERVER_TOLERANCE = 0.5
-"""Seconds of silence allowed inside a serial frame on a stream: its only client is not delayed."""
+"""Seconds of silence allowed in a serial frame on a stream; this delays no other client."""
 
 
 class ServerOptions(LineOptions):
-    """The options of a server; those of `LineOptions` too.
+    """Options of a server, in addition to those of `LineOptions`.
 
     `idle_timeout`: seconds without a byte, above 0, after which a connection is closed; None or
-    inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is no
-    function or is a coroutine function.
+    inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is not
+    a function, or is a coroutine function.
 
-    `authorize(peer, role, unit, request)` decides whether a request is executed; others get
-    exception 01. `on_call(peer, request, response)` sees every call; the response is None if
-    nothing is answered. `on_error(peer, request, error)` sees the unexpected errors of units and
-    hooks, which the client only sees as exception 04.
+    `authorize(peer, role, unit, request)` returns True if the request may be executed; otherwise
+    it is answered with exception 01. `on_call(peer, request, response)` gets every call; the
+    response is None if there is no answer. `on_error(peer, request, error)` gets the unexpected
+    errors of units and hooks, for which the client only gets exception 04.
 
-    `on_connect(protocol)` and `on_disconnect(protocol)` see each connection come and go, as the
-    `ServerProtocol` that serves it: its `peer`, when it was `heard`, how many `requests` it made.
+    `on_connect(protocol)` and `on_disconnect(protocol)` get the `ServerProtocol` of a connection
+    that was opened or closed: its `peer`, the time `heard`, the number of `requests`.
     `on_answer(protocol, call, response)` is `on_call` with more details: the unit and the
-    transaction of `call`, and when `protocol` received the request.
+    transaction of `call`, and the time at which `protocol` received the request.
     """
 
     def __init__(
@@ -118,10 +118,10 @@ def merged_server_options(
 ) -> ServerOptions:
     """Return `options` with a server's own arguments, which take precedence unless None.
 
-    `silence` and `tolerance` are the minimum that the link needs. Only connections
-    (`is_connected`) have an idle timeout. `on_error` is the adapter's and does not raise: it gets
-    the errors of units and hooks before the `on_error` of the options does, and then the errors
-    of that hook. Raises as `ServerOptions` does.
+    `silence` and `tolerance` are the minimum for the link. Only connections (`is_connected`) have
+    an idle timeout. `on_error` is the adapter's and does not raise: it gets the errors of units
+    and hooks before the `on_error` of the options does, and then the errors of that hook. Raises
+    as `ServerOptions` does.
     """
     if options is not None:
         check_options(options, ServerOptions)
@@ -135,7 +135,7 @@ def merged_server_options(
         if hook is not None:
             try:
                 hook(peer, request, error)
-            except Exception as failure:  # noqa: BLE001 - a hook of the user's
+            except Exception as failure:  # noqa: BLE001 - a user's hook may raise any
                 on_error(peer, request, failure)
 
     return base.replace(

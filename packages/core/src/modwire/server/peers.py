@@ -1,10 +1,12 @@
-"""Who a peer of a server is, and whether it may come in; the sockets are the adapters'."""
+"""The peers of a server: their addresses, the networks that are allowed, the idle ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from ..options import check_range
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
@@ -26,14 +28,12 @@ class HostPort(NamedTuple):
 
 
 def check_port(port: int) -> int:
-    """`port`, if it is one to listen at: 1..65535, or 0 for one that the system chooses."""
-    if not isinstance(port, int) or not 0 <= port <= 0xFFFF:
-        raise ValueError(f"port must be 0..65535, got {port!r}")
-    return port
+    """Return a port to listen at: 1..65535, or 0 for one that the system chooses."""
+    return check_range("port", port, 0, 0xFFFF)
 
 
 def peer_of(address: tuple[str, int]) -> HostPort:
-    """What hooks see of a peer that an IP socket gives.
+    """Return the peer at the `address` of an IP socket, as hooks see it.
 
     An IPv4 address that came through a dual-stack socket is written as IPv4.
     """
@@ -46,15 +46,22 @@ def peer_of(address: tuple[str, int]) -> HostPort:
 class Allowed:
     """The networks that peers may come from: "192.168.0.0/16", "::1", or `ipaddress` objects.
 
-    Raises ValueError for what is no network, which a network with host bits set is not either.
+    Raises ValueError if one is no network, or its host bits are set.
     """
 
     def __init__(self, networks: Iterable[Network]) -> None:
-        if isinstance(networks, str) or not isinstance(networks, Iterable):
+        if isinstance(networks, (str, bytes)) or not isinstance(networks, Iterable):
             raise ValueError(f"allow must be a list of networks, got {networks!r}")
-        from ipaddress import ip_address, ip_network
+        from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-        allowed = [ip_network(each) for each in networks]
+        allowed: list[IPv4Network | IPv6Network] = []
+        for each in networks:
+            # ipaddress takes numbers and bytes for addresses too.
+            if not isinstance(each, (str, IPv4Network, IPv6Network)):
+                raise ValueError(
+                    f'allow must have networks such as "192.168.0.0/16" or "::1", got {each!r}'
+                )
+            allowed.append(ip_network(each))
 
         # Peers are few and come again; the bound keeps forged datagrams from filling memory.
         @lru_cache(maxsize=1024)
@@ -65,21 +72,21 @@ class Allowed:
         self._allows = allows
 
     def allows(self, peer: HostPort) -> bool:
-        """Whether `peer` may come in."""
+        """True if `peer` may connect."""
         return self._allows(peer.host)
 
 
 class Connected(Protocol):
-    """What `idlest` has to know of a connection."""
+    """A connection, as `idlest` uses it."""
 
     @property
     def heard(self) -> float:
-        """When bytes last came from the peer (seconds, monotonic)."""
+        """Time at which bytes last came from the peer (seconds, monotonic)."""
         raise NotImplementedError
 
     @property
     def is_busy(self) -> bool:
-        """Whether a call of the peer is being executed."""
+        """True while a call of the peer is being executed."""
         raise NotImplementedError
 
 
@@ -87,9 +94,9 @@ ConnectedT = TypeVar("ConnectedT", bound=Connected)
 
 
 def idlest(connections: Iterable[ConnectedT]) -> ConnectedT | None:
-    """The connection to close where room is needed: the one that was idle longest.
+    """Return the connection to evict: the one that was idle longest, None if all are busy.
 
-    None where all are busy (MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2).
+    See MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2.
     """
     idle = [each for each in connections if not each.is_busy]
     return min(idle, key=lambda each: each.heard) if idle else None

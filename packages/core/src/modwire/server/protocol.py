@@ -1,8 +1,8 @@
 """`ServerProtocol`: the whole server side of one connection or line, without I/O.
 
-Bytes go in with `receive_data`; `answer_all(units)` executes the requests that are complete and
-returns the bytes to send. It stops in front of a request to a unit that waits for something: take
-that one with `next_call`, execute it where waiting is allowed, and give its response to `answer`.
+Pass received bytes to `receive_data`; `answer_all(units)` executes the complete requests and
+returns the bytes to send. It stops before a request to a unit that waits for something: get that
+one from `next_call`, execute it where waiting is allowed, and pass its response to `answer`.
 `Connection`, `LineServer` and `DatagramServer` decide the order of all this for adapters.
 """
 
@@ -31,15 +31,16 @@ _NEVER = Waits.NEVER
 
 
 class ServerProtocol:
-    """A server on one connection or line, without the link.
+    """A server on one connection or line; the link itself belongs to the caller.
 
-    - `peer`, `role`: handed to the hooks of the options.
+    - `peer`, `role`: passed to the hooks of the options.
     - `executor`: executes calls; see `Executor`.
-    - `closed`: the connection has to be closed, after a fatal frame error, when it was idle too
-      long, or because a `FaultyResponse` drops it.
-    - `frame_errors`, `requests`: how often bytes were no frame, and how many requests came.
-    - `has_call`: `answer_all` has stopped in front of a request, which `next_call` returns.
-    - `heard`: when bytes last came (seconds, monotonic).
+    - `closed`: True if the connection has to be closed, after a fatal frame error, an idle
+      timeout, or a `FaultyResponse` that drops it.
+    - `frame_errors`: number of times that bytes were not a valid frame.
+    - `requests`: number of requests that came.
+    - `has_call`: True if `answer_all` has stopped before a request, which `next_call` returns.
+    - `heard`: time at which bytes last came (seconds, monotonic).
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ServerProtocol:
         self._is_open = False
         self._is_dropped = False
         self.has_call = False
-        self._waiting: Raw | None = None  # the request that `answer_all` stopped at
+        self._waiting: Raw | None = None  # the request before which `answer_all` stopped
         self._errors_to_tell = 0
         self._has_overrun = False
         self._overheard_to_tell = 0
@@ -74,17 +75,17 @@ class ServerProtocol:
 
     @property
     def peer(self) -> object:
-        """Who is served, as hooks see it."""
+        """Peer on the connection or line, passed to hooks."""
         return self.executor.peer
 
     @property
     def role(self) -> str | None:
-        """The role of the peer, as hooks see it."""
+        """Role of the peer, passed to hooks."""
         return self.executor.role
 
     @property
     def on_answer(self) -> OnAnswer | None:
-        """The hook of the options, which may be set and taken away while the server runs."""
+        """Hook from the options; it may be set and removed while the server runs."""
         return self._on_answer
 
     @on_answer.setter
@@ -92,7 +93,7 @@ class ServerProtocol:
         self._on_answer = hook
         self.executor.on_answer = None if hook is None else partial(hook, self)
         options = self.options
-        # Functions 1 to 4 are answered without making messages if nobody wants to see these.
+        # Fast path: functions 1 to 4 are answered without making messages if no hook needs them.
         self._may_answer_reads = (
             hook is None
             and options.authorize is None
@@ -103,17 +104,17 @@ class ServerProtocol:
     # The link.
 
     def connected(self, now: float) -> None:
-        """The idle timeout counts from `now`."""
+        """Start the idle timeout at `now`."""
         self.heard = now
 
     def opened(self, now: float) -> None:
-        """The connection was accepted: `connected`, and `on_connect` is told."""
+        """Start an accepted connection: as `connected`, and call `on_connect`."""
         self.heard = now
         self._is_open = True
         self._tell_hook(self.options.on_connect)
 
     def ended(self) -> None:
-        """The connection is closed: `on_disconnect` is told, once."""
+        """End a closed connection: call `on_disconnect`, once."""
         if self._is_open:
             self._is_open = False
             self._tell_hook(self.options.on_disconnect)
@@ -122,32 +123,32 @@ class ServerProtocol:
         if hook is not None:
             try:
                 hook(self)
-            except Exception as error:  # noqa: BLE001 - a hook cannot end a connection
+            except Exception as error:  # noqa: BLE001 - a hook must not end a connection
                 self.executor.report(RawRequest(0), error)
 
     @property
     def closing_reason(self) -> str:
-        """Why it is `closed`, for logs; not for one that was idle."""
+        """Reason why it is `closed`, for logs; not used for an idle timeout."""
         return "a fault drops it" if self._is_dropped else "it sent bytes that are no Modbus frame"
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take bytes that came at `now` (seconds, monotonic)."""
+        """Process bytes received at `now` (seconds, monotonic)."""
         self.heard = now
         self.framing.receive_data(data, now)
 
     def receive_datagram(self, data: bytes, now: float) -> None:
-        """Take one datagram; an incomplete frame at its end is discarded."""
+        """Process one datagram; an incomplete frame at its end is discarded."""
         self.heard = now
-        self._follows_delimiter = False  # each datagram may be another peer's
+        self._follows_delimiter = False  # each datagram may come from another peer
         self.framing.receive_data(data, now)
         self.framing.end_datagram()
 
     def overrun(self) -> None:
-        """Characters were lost: the next damaged frame counts as a character overrun."""
+        """Record lost characters: the next damaged frame counts as a character overrun."""
         self._has_overrun = True
 
     def deadline(self) -> float | None:
-        """Time to call `handle_timeout`; None if only bytes matter."""
+        """Time to call `handle_timeout`; None if there is no deadline."""
         silence = self.framing.deadline()
         idle = self.options.idle_timeout
         if idle is None:
@@ -156,7 +157,7 @@ class ServerProtocol:
         return end if silence is None else min(silence, end)
 
     def handle_timeout(self, now: float) -> None:
-        """Do what is due at `now`: silence ends a frame, or the connection was idle too long."""
+        """Process what is due at `now`: the end of a frame by silence, and the idle timeout."""
         self.framing.handle_timeout(now)
         idle = self.options.idle_timeout
         if idle is not None and now - self.heard >= idle:
@@ -179,17 +180,16 @@ class ServerProtocol:
         return self._call(frame)
 
     def answer_all(self, units: Units) -> bytes:
-        """Execute what is complete, on units in memory. Return the bytes to send, in order.
+        """Execute the complete requests on units in memory. Return the bytes to send, in order.
 
-        Stops in front of a request to a unit that waits; a broadcast goes to all units, so one of
-        them is enough.
+        Stops before a request to a unit that waits, and before a broadcast if any unit waits.
         """
         return b"".join(self.answers(units))
 
     def answers(self, units: Units, *, only_one: bool = False) -> list[bytes]:
-        """Execute the requests that are complete, or `only_one`. Return the answer to each.
+        """Execute the complete requests, or `only_one`. Return the answer to each.
 
-        An answer is b"" for silence. Stops as `answer_all` does.
+        An answer is b"" if nothing is sent. Stops as `answer_all` does.
         """
         answers: list[bytes] = []
         if self.has_call or self._is_dropped:
@@ -216,7 +216,7 @@ class ServerProtocol:
                 answers.append(self.answer(call, executor.execute(call, units)))
             elif unit is None:
                 bus.messages += 1
-                answers.append(b"")  # it is for another device, or for none
+                answers.append(b"")  # for another device, or for a unit that does not exist
             elif unit.waits is not _NEVER:
                 self._stop_at(found)
                 break
@@ -235,18 +235,18 @@ class ServerProtocol:
         return answers
 
     def _stop_at(self, frame: Raw) -> None:
-        """Leave a request to `next_call`."""
+        """Keep a request for `next_call`."""
         self._waiting = frame
         self.has_call = True
 
     def _request_in(self, found: Raw | FrameError) -> Raw | None:
-        """Return what was found if it may be a request, or count it."""
+        """Return `found` if it may be a request; otherwise count it and return None."""
         if isinstance(found, FrameError):
             self.frame_errors += 1
             self._errors_to_tell += 1
             self.closed = self.closed or found.fatal
         elif type(found) is not tuple or found[2][0] & 0x80:
-            self._overheard_to_tell += 1  # a response, which nobody answers
+            self._overheard_to_tell += 1  # a response of another device
         elif not self._echo or not self._is_echo(found):
             return found
         return None
@@ -256,7 +256,7 @@ class ServerProtocol:
         return frame[2] == echo[1:] and frame[0] == echo[0]
 
     def tell(self, units: Units) -> None:
-        """Tell the units' counters what came beside requests."""
+        """Add damaged frames and overheard responses to the units' counters."""
         units.bus.messages += self._overheard_to_tell
         self._overheard_to_tell = 0
         if self._errors_to_tell:
@@ -275,7 +275,7 @@ class ServerProtocol:
         except InvalidRequestError as error:
             if error.exception_code != ExceptionCode.ILLEGAL_FUNCTION:
                 refusal = error
-        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
+        except Exception as error:  # noqa: BLE001 - a custom class must not stop the server
             self.executor.report(RawRequest(pdu[0], pdu[1:]), error)
             refusal = InvalidRequestError(
                 f"the request could not be decoded: {error!r}",
@@ -287,7 +287,7 @@ class ServerProtocol:
     # Answers.
 
     def answer(self, call: Call, response: Response | None) -> bytes:
-        """Return the bytes that answer `call`; b"" where the specification wants silence."""
+        """Return the bytes that answer `call`; b"" if the specification allows no answer."""
         unit, transaction, request, broadcast, _ = call
         if self._follows_delimiter and isinstance(request, DiagnosticsRequest):
             if broadcast or isinstance(response, DiagnosticsResponse):
@@ -302,19 +302,19 @@ class ServerProtocol:
                 raise TypeError(f"encode() must give bytes, got {pdu!r} of {response!r}")
             if not 1 <= len(pdu) <= MAX_PDU:
                 raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}: {response!r}")
-        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
+        except Exception as error:  # noqa: BLE001 - a custom class must not stop the server
             pdu = self._no_pdu(call, error)
         return self._wrap(unit, transaction, pdu)
 
     def _no_pdu(self, call: Call, error: Exception) -> bytes:
-        """Return exception 04 for a response that cannot be encoded, and report why."""
+        """Return exception 04 for a response that cannot be encoded, and report `error`."""
         self.executor.report(call.request, error)
         code = call.request.function_code & 0x7F
         return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE).encode()
 
     def _answer_badly(self, call: Call, faulty: FaultyResponse) -> bytes:
         if faulty.drops:
-            # Only a connection can be closed, and what waits on it is not answered either.
+            # Only a connection can be closed. Its other requests are not answered either.
             if self._is_open:
                 self.closed = self._is_dropped = True
             return b""
@@ -324,7 +324,7 @@ class ServerProtocol:
             return b""
         try:
             pdu = faulty.response.encode()
-        except Exception as error:  # noqa: BLE001 - a custom class cannot stop the server
+        except Exception as error:  # noqa: BLE001 - a custom class must not stop the server
             pdu = self._no_pdu(call, error)
         return self.framing.wrap_damaged(call.unit, call.transaction, pdu)
 

@@ -1,4 +1,4 @@
-"""`Block`: what the messages expect of a table, and the base to write one of your own on.
+"""`Block`: the interface of a table for messages, and the base class for your own tables.
 
 The blocks that keep their values in memory are in datastore.py.
 """
@@ -16,25 +16,25 @@ from ..errors import IllegalDataAddressError
 class Block:
     """A range of coils, inputs or registers: subclass it and define `read` and `write`.
 
-    The byte forms are for speed; here they go through `read` and `write`. A subclass of another
-    block that overrides `read` or `write` gets these general forms back, so that its override is
-    used whichever function the client calls.
+    The byte forms are for speed; here they call `read` and `write`. A subclass of another block
+    that overrides `read` or `write` gets these general forms back, so that its override is used
+    for every function that a client calls.
     """
 
-    # Whether reading only looks at memory: it may then be done twice, or ahead of the unit's
-    # bookkeeping. Only blocks of this module that nobody overrode say so.
+    # True if reading has no side effects: it may then be done twice, or before the unit's
+    # bookkeeping. Only modwire's blocks without overridden methods set it.
     plain_reads: ClassVar[bool] = False
 
     def read(self, address: int, count: int) -> Sequence[int]:
-        """The `count` values from `address` on, 0..65535 each; True or a nonzero value is ON.
+        """Return `count` values from `address` on, 0..65535 each; True or a nonzero value is ON.
 
-        Raises `IllegalDataAddressError` if any of them does not exist; another
-        `ExceptionResponseError` answers with that code.
+        Raises `IllegalDataAddressError` if any address does not exist; another
+        `ExceptionResponseError` is answered with its code.
         """
         raise NotImplementedError(f"{type(self).__name__} must define read()")
 
     def write(self, address: int, values: Sequence[int]) -> None:
-        """Take `values` from `address` on, all of them or, if it raises, none.
+        """Write `values` from `address` on, all of them or, if it raises, none.
 
         Registers come as integers 0..65535, coils as booleans. Raises like `read`.
         """
@@ -49,7 +49,7 @@ class Block:
         self.check(address, count)
 
     def read_registers(self, address: int, count: int) -> bytes:
-        """The registers as big-endian bytes, two for each."""
+        """Return the registers as big-endian bytes, two for each."""
         return pack_words(_read(self, address, count), address)
 
     def write_registers(self, address: int, data: bytes) -> None:
@@ -57,7 +57,7 @@ class Block:
         self.write(address, unpack_words(data))
 
     def read_bits(self, address: int, count: int) -> bytes:
-        """The values as packed bits, first one lowest, unused bits 0; nonzero is ON."""
+        """Return the values as packed bits, first one lowest, unused bits 0; nonzero is ON."""
         return pack_bits(map(bool, _read(self, address, count)))
 
     def write_bits(self, address: int, count: int, data: bytes) -> None:
@@ -81,7 +81,7 @@ class Block:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        # A byte form that was inherited past an override of what it stands for would bypass it.
+        # An inherited byte form would bypass an override of the method that it replaces.
         for name, general, stands_for in _BYTE_FORMS:
             if any(_depth(cls, other) < _depth(cls, name) for other in stands_for):
                 setattr(cls, name, general)
@@ -115,12 +115,12 @@ def _read(block: Block, address: int, count: int) -> Sequence[int]:
 
 
 def _depth(cls: type, name: str) -> int:
-    """How far up the method resolution order `name` is defined."""
+    """Return the position in the method resolution order at which `name` is defined."""
     return next(depth for depth, base in enumerate(cls.__mro__) if name in base.__dict__)
 
 
 class MissingTable(Block):
-    """What stands for a table that a unit does not have: no address exists."""
+    """The block for a table that a unit does not have: no address exists."""
 
     def __init__(self, table: str) -> None:
         self._table = table.replace("_", " ")
@@ -136,7 +136,7 @@ class MissingTable(Block):
 
 
 def pack_words(values: Iterable[int], address: int = 0) -> bytes:
-    """`values` as big-endian bytes; raises ValueError naming the address of a wrong one."""
+    """Return `values` as big-endian bytes. Raises ValueError with the address of a wrong one."""
     words = tuple(values)
     try:
         return struct.pack(f">{len(words)}H", *words)
@@ -148,7 +148,7 @@ def pack_words(values: Iterable[int], address: int = 0) -> bytes:
 
 
 def unpack_words(data: bytes | bytearray) -> tuple[int, ...]:
-    """The values in big-endian `data`."""
+    """Return the values in big-endian `data`."""
     return struct.unpack(f">{len(data) >> 1}H", data)
 
 

@@ -1,7 +1,7 @@
-"""Where a server keeps its coils and registers: blocks of addresses, and `Datastore`, four of them.
+"""Storage for coils and registers: blocks of addresses, and `Datastore` with its four tables.
 
-Clients reach a block through the messages, which use its byte forms (`read_registers` and its
-kin) and honour its rules; the owner reaches it as `block[address]`, past all rules.
+Clients access a block through the messages, which use its byte forms (such as `read_registers`)
+and obey its rules. The owner accesses it as `block[address]`, where no rules apply.
 Addresses are those on the wire, from 0; `reference` translates the 40001 notation.
 """
 
@@ -29,21 +29,21 @@ _ASCII_TO_BIT = bytes(byte == 0x31 for byte in range(256))
 
 
 class MemoryBlock(Block):
-    """What `SequentialBlock` and `SparseBlock` share: rules for clients, access for the owner.
+    """Base of `SequentialBlock` and `SparseBlock`: rules for clients, access for the owner.
 
-    - `on_write(address, values)` is called after a client's write, with the new values in place,
-      so that it can act on them and set others by `block[...] = ...`. If it raises, the values of
-      the written range are put back; an `ExceptionResponseError` is the answer, anything else
-      answers 04. Registers come as integers, coils as booleans.
+    - `on_write(address, values)` is called after a client's write, when the new values are stored,
+      so that it can act on them and set others by `block[...] = ...`. If it raises, the old values
+      of the written range are restored; an `ExceptionResponseError` is answered with its code, any
+      other error with 04. Registers come as integers, coils as booleans.
     - `read_only` is True, or addresses and ranges of them; a write to one is refused with 02, as
-      to an address that is not there for writing.
-    - `allowed` maps addresses and ranges to the values they take: a container such as
+      for an address that does not exist.
+    - `allowed` maps addresses and ranges to their allowed values: a container such as
       `range(0, 101)`, or a function from value to bool. Another value is refused with 04,
       because 03 never means that a value is out of the application's range (section 7).
 
-    All of a write is done or nothing. The owner's `block[address]`, `block[address] = value` and,
-    with step 1, `block[first:stop]` take and give integers and know no rules; they raise
-    IndexError for an address that is not there. Iteration goes over the addresses.
+    A write is done completely or not at all. The owner's `block[address]`, `block[address] = value`
+    and, with step 1, `block[first:stop]` use integers and ignore the rules; they raise IndexError
+    for an address that does not exist. Iteration yields the addresses.
     """
 
     on_write: OnWrite | None
@@ -67,17 +67,17 @@ class MemoryBlock(Block):
         self._has_rules = bool(self._read_only or self._allowed)
 
     def _load(self, address: int, count: int) -> bytes:
-        """The values as big-endian bytes; raises `IllegalDataAddressError`."""
+        """Return the values as big-endian bytes. Raises `IllegalDataAddressError`."""
         raise NotImplementedError
 
     def _store(self, address: int, data: bytes) -> None:
-        """Put big-endian values at addresses that exist; raises `IllegalDataAddressError`."""
+        """Store big-endian values at existing addresses. Raises `IllegalDataAddressError`."""
         raise NotImplementedError
 
     def write_registers(
         self, address: int, data: bytes, values: Sequence[int] | None = None
     ) -> None:
-        """A client's write: all rules, then store; `on_write` gets `values`, or those of `data`."""
+        """Check all rules, store `data`, and pass `values`, or those of `data`, to `on_write`."""
         if self.on_write is None and not self._has_rules:
             self._store(address, data)
             return
@@ -91,7 +91,7 @@ class MemoryBlock(Block):
                 self._store(address, old)
                 raise
 
-    _commit = write_registers  # for the other forms, past an override of it
+    _commit = write_registers  # for the other forms, which must not call an override
 
     def _check_rules(self, address: int, data: bytes) -> None:
         stop = address + (len(data) >> 1)
@@ -114,8 +114,8 @@ class MemoryBlock(Block):
     def read(self, address: int, count: int) -> Sequence[int]:
         return unpack_words(self._load(address, count))
 
-    # This and the byte forms go by _load and _commit, never by each other: an override of one
-    # that calls super() would come back to itself.
+    # This and the byte forms call _load and _commit, never each other: otherwise an override that
+    # calls super() would call itself.
     def write(self, address: int, values: Sequence[int]) -> None:
         self._commit(address, pack_words(values, address), tuple(values))
 
@@ -130,8 +130,8 @@ class MemoryBlock(Block):
         return self._load(address, count)
 
     def read_bits(self, address: int, count: int) -> bytes:
-        # Last value first, as int() reads digits: the low bytes, then the high ones where there
-        # are any (registers read as coils), both OR'ed as big integers.
+        # The last value comes first, because int() reads the highest digit first. High bytes are
+        # nonzero only if registers are read as coils; then they are OR'ed as big integers.
         words = self._load(address, count)
         digits, high = words[::-2], words[-2::-2]
         if high.count(0) != count:
@@ -140,7 +140,7 @@ class MemoryBlock(Block):
         return int(digits.translate(_BIT_TO_ASCII), 2).to_bytes((count + 7) >> 3, "little")
 
     def write_bits(self, address: int, count: int, data: bytes) -> None:
-        # One more bit on top keeps the leading zeros; the slice drops it again with "0b".
+        # An extra bit on top keeps the leading zeros; the slice drops it together with "0b".
         digits = bin(int.from_bytes(data, "little") | 1 << (len(data) << 3))[: -count - 1 : -1]
         words = bytearray(count << 1)
         words[1::2] = digits.encode().translate(_ASCII_TO_BIT)
@@ -172,14 +172,14 @@ class MemoryBlock(Block):
         self._store(address, data)
 
     def _make_room(self, address: int, count: int) -> None:
-        """Let `_store` work on these addresses, or raise IndexError."""
+        """Prepare these addresses for `_store`, or raise IndexError."""
         try:
             self._load(address, count)
         except IllegalDataAddressError as error:
             raise IndexError(error.detail) from None
 
     def _addresses(self) -> Collection[int]:
-        """The addresses that exist."""
+        """Return the addresses that exist."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -196,7 +196,7 @@ class MemoryBlock(Block):
 
 
 def _as_range(name: str, addresses: int | range) -> range:
-    """`addresses` as a range with step 1 within 0..65536."""
+    """Return `addresses` as a range with step 1 within 0..65536."""
     if isinstance(addresses, int):
         addresses = range(addresses, addresses + 1)
     if not isinstance(addresses, range) or addresses.step != 1:
@@ -207,7 +207,7 @@ def _as_range(name: str, addresses: int | range) -> range:
 
 
 def _span(addresses: int | slice) -> tuple[int, int]:
-    """The first address and how many."""
+    """Return the first address and the number of addresses."""
     if not isinstance(addresses, slice):
         return addresses, 1
     start, stop = addresses.start, addresses.stop
@@ -238,7 +238,7 @@ class SequentialBlock(MemoryBlock):
         if not 0 <= start < ADDRESSES:
             raise ValueError(f"start must be 0..65535, got {start}")
         # Big-endian, as on the wire: an answer is one slice, a write one slice assignment.
-        # A memoryview makes bytes of a slice in one step, a bytearray in two.
+        # A memoryview converts a slice to bytes in one step, a bytearray in two.
         self._words = memoryview(bytearray(pack_words(values, start)))
         size = len(self._words) >> 1
         if not 1 <= size <= ADDRESSES - start:
@@ -265,7 +265,7 @@ class SequentialBlock(MemoryBlock):
         at = (address - self._start) << 1
         end = at + len(data)
         if at < 0 or end > len(self._words):
-            self._load(address, len(data) >> 1)  # raises
+            self._load(address, len(data) >> 1)  # raises the error
         self._words[at:end] = data
 
     def _addresses(self) -> Collection[int]:
@@ -283,9 +283,9 @@ class SequentialBlock(MemoryBlock):
 class SparseBlock(MemoryBlock):
     """Values at any addresses, `{address: value}`; see `MemoryBlock` for the rules.
 
-    A request that touches an address that is not there is refused as a whole. The owner adds
-    addresses by `block[address] = value` and takes them away by `del block[address]`. Raises
-    ValueError for an address or a value that is not 0..65535.
+    A request with an address that does not exist is refused as a whole. The owner adds addresses
+    with `block[address] = value` and removes them with `del block[address]`. Raises ValueError for
+    an address or a value that is not 0..65535.
     """
 
     plain_reads = True
@@ -336,10 +336,10 @@ class SparseBlock(MemoryBlock):
 
 
 class Datastore:
-    """The four tables of a device (section 4.3); each a block, or None: no address exists.
+    """The four tables of a device (section 4.3), each a block, or None if no address exists.
 
-    The same block may stand for several tables, and in several units: a coil is then ON where
-    the register is not 0, and writing a coil makes the register 1 or 0.
+    The same block may be used for several tables, and in several units: a coil is then ON if the
+    register is not 0, and writing a coil sets the register to 1 or 0.
     """
 
     def __init__(

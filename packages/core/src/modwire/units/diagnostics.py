@@ -1,7 +1,7 @@
-"""What a serial device knows of its own communication: functions 8, 11 and 12 (6.8 to 6.10).
+"""Communication diagnostics of a serial device: functions 8, 11 and 12 (6.8 to 6.10).
 
 `Communication` is the base of `Unit` that keeps the counters, the event log, listen-only mode and
-the diagnostic register; `BusStatistics` counts what all units on one line have in common.
+the diagnostic register; `BusStatistics` has the counter that all units on one line share.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _PLUS_WORDS = 54  # of sub-function 21
 
 
 class BusStatistics:
-    """What every unit on a line sees: `messages` counts the good frames, whoever they are for.
+    """Counter that all units on a line share: `messages`, the valid frames for any unit.
 
-    The server protocol adds one for each, before the frame is executed; damaged frames go to
-    `Units.communication_error`.
+    The server protocol adds one for each, before the frame is executed; it reports damaged frames
+    to `Units.communication_error`.
     """
 
     __slots__ = ("messages",)
@@ -45,7 +45,7 @@ class BusStatistics:
 
 
 class _Counters:
-    """The counters that clearing sets to 0, unbounded: they are cut to 16 bits when read."""
+    """Counters that can be cleared; unbounded here, and reduced to 16 bits when read."""
 
     def __init__(self) -> None:
         self.events = 0
@@ -61,12 +61,12 @@ class _Counters:
 class Communication:
     """Counters, event log, listen-only mode and diagnostic register of one unit.
 
-    All counters have 16 bits and wrap around to 0 after 65535: a client is told to compare the
-    event counter before and after a series of messages (section 6.9), which needs differences
-    modulo 65536 and would never see a change in a counter that stays at its end.
+    All counters have 16 bits and wrap around to 0 after 65535: section 6.9 tells clients to
+    compare the event counter before and after a series of messages. They need differences modulo
+    65536, and could not detect a change in a counter that stopped at 65535.
 
-    The counters include the message that is being answered. Those that a message clears are 0
-    after it: it is not counted itself.
+    The counters include the message that is being answered. Counters that a message clears are 0
+    after it, because that message itself is not counted.
     """
 
     def __init__(self) -> None:
@@ -79,10 +79,10 @@ class Communication:
         self._log: deque[int] = deque(maxlen=_LOG_SIZE)
         self._buses: list[BusStatistics] = []
         self._bus_base = 0
-        # What a diagnostic asked for that comes after its answer.
+        # The action of a diagnostic request that is done after its answer.
         self._due: Callable[[], None] | None = None
-        # Requests that were answered with success and without a broadcast, and not yet entered
-        # in the counters and the log: one addition is all that a plain read costs.
+        # Number of successful requests, without broadcasts, that are not yet in the counters and
+        # the log. So a plain read costs only one addition.
         self._good_exchanges = 0
         self._counters = _Counters()
 
@@ -92,7 +92,7 @@ class Communication:
         self._bus_base = sum([bus.messages for bus in self._buses])
 
     def _settle(self) -> None:
-        """Enter the exchanges that were only counted."""
+        """Add the good exchanges to the counters and the log."""
         count = self._good_exchanges
         if count:
             self._good_exchanges = 0
@@ -100,11 +100,11 @@ class Communication:
             self._counters.events += count
             self._log.extendleft(_GOOD_EXCHANGE * min(count, _LOG_SIZE >> 1))
 
-    # What the owner sets, and may read.
+    # Attributes that the owner sets and may read.
 
     @property
     def diagnostic_register(self) -> int:
-        """The 16 bits that sub-function 2 reads; what they mean is the device's own business."""
+        """The 16 bits that sub-function 2 reads; their meaning is device-specific."""
         return self._diagnostic_register
 
     @diagnostic_register.setter
@@ -130,7 +130,7 @@ class Communication:
 
     @property
     def listen_only(self) -> bool:
-        """True in listen-only mode; setting it is what sub-function 4 does."""
+        """True in listen-only mode; sub-function 4 sets it."""
         return self._listen_only
 
     @listen_only.setter
@@ -144,9 +144,9 @@ class Communication:
 
     @property
     def bus_message_count(self) -> int:
-        """11: good frames on the line, whoever they were for.
+        """Sub-function 11: valid frames on the line, for any unit.
 
-        Outside of a `Units` no line is known, and it counts the unit's own messages.
+        A unit outside of a `Units` has no line, so this counts its own messages.
         """
         if not self._buses:
             return self.server_message_count
@@ -159,42 +159,42 @@ class Communication:
 
     @property
     def communication_error_count(self) -> int:
-        """12: frames on the line that were damaged: CRC or LRC, parity, overrun, too short."""
+        """Sub-function 12: damaged frames on the line (CRC or LRC, parity, overrun, too short)."""
         return self._counters.communication_errors & 0xFFFF
 
     @property
     def exception_count(self) -> int:
-        """13: exception responses, and those that a broadcast would have caused."""
+        """Sub-function 13: exception responses, and those that a broadcast would have caused."""
         return self._counters.exceptions & 0xFFFF
 
     @property
     def server_message_count(self) -> int:
-        """14: messages addressed to the unit, and broadcasts."""
+        """Sub-function 14: messages addressed to the unit, and broadcasts."""
         return (self._counters.server_messages + self._good_exchanges) & 0xFFFF
 
     @property
     def no_response_count(self) -> int:
-        """15: messages that were not answered: broadcasts, and all in listen-only mode."""
+        """Sub-function 15: messages without an answer: broadcasts, and all in listen-only mode."""
         return self._counters.no_responses & 0xFFFF
 
     @property
     def nak_count(self) -> int:
-        """16: answers with exception 07, negative acknowledge."""
+        """Sub-function 16: answers with exception 07, negative acknowledge."""
         return self._counters.naks & 0xFFFF
 
     @property
     def busy_count(self) -> int:
-        """17: answers with exception 06, server device busy."""
+        """Sub-function 17: answers with exception 06, server device busy."""
         return self._counters.busies & 0xFFFF
 
     @property
     def overrun_count(self) -> int:
-        """18: frames that were lost to a character overrun."""
+        """Sub-function 18: frames that were lost to a character overrun."""
         return self._counters.overruns & 0xFFFF
 
     @property
     def event_counter(self) -> int:
-        """Function 11: messages completed with success, but for functions 11 and 12 themselves."""
+        """Function 11: messages completed with success, except function 11 itself."""
         return (self._counters.events + self._good_exchanges) & 0xFFFF
 
     @property
@@ -205,15 +205,15 @@ class Communication:
 
     @property
     def comm_status(self) -> int:
-        """Functions 11 and 12: FFFF while the owner says that a program command runs (`busy`)."""
+        """Functions 11 and 12: FFFF while `busy` is True (a program command runs), else 0000."""
         return 0xFFFF if self.busy else 0
 
-    # What happens on the line.
+    # Events on the line.
 
     def attach(self, bus: BusStatistics) -> None:
-        """Count the frames of this line too; `Units` does it."""
+        """Count the frames of this line too; called by `Units`."""
         if bus not in self._buses:
-            # What was counted before stays: the base is chosen so that the sum does not jump.
+            # The count so far is kept: the base is chosen so that the sum does not change.
             count = self.bus_message_count
             self._buses.append(bus)
             self._bus_base = sum([each.messages for each in self._buses]) - count
@@ -234,7 +234,7 @@ class Communication:
         return _IN_LISTEN_ONLY if self._listen_only else 0
 
     def restart(self, *, clear_log: bool = False) -> None:
-        """Leave listen-only mode and clear the counters; `clear_log`: the log too (FC8, 1)."""
+        """Leave listen-only mode, clear the counters and, if `clear_log`, the log (FC8, 1)."""
         self._reset_counters()
         self.overrun_flag = False
         self._listen_only = False
@@ -272,7 +272,7 @@ class Communication:
         if not answered:
             self._counters.no_responses += 1
         else:
-            # "exception sent": what a broadcast would have caused is not sent
+            # Only an exception response that is sent is logged as "exception sent".
             event |= _SENT_EXCEPTION.get(code, 0)
             self._counters.naks += code == ExceptionCode.NEGATIVE_ACKNOWLEDGE
             self._counters.busies += code == ExceptionCode.SERVER_DEVICE_BUSY
@@ -288,12 +288,12 @@ class Communication:
     # Function 8.
 
     def diagnose(self, sub_function: int, data: tuple[int, ...]) -> tuple[int, ...] | None:
-        """Do what function 8 asks (section 6.8); return the data words, None for no answer.
+        """Execute function 8 (section 6.8); return the data words, None for no answer.
 
         `data` are the words of the request, already checked by the message. Restarting and
-        clearing the counters come after the answer, when the request that asked for it is done.
-        Raises `IllegalFunctionError` for a `sub_function` that is not known; a subclass may know
-        more. 21 is the Modbus Plus one of older documents: 3 gets the statistics, 4 clears them.
+        clearing the counters are done after the answer, when the request itself was counted.
+        Raises `IllegalFunctionError` for an unknown `sub_function`; a subclass may support more.
+        21 is from older documents, for Modbus Plus: 3 gets the statistics, 4 clears them.
         """
         read = _READINGS.get(sub_function)
         if read is not None:

@@ -1,4 +1,4 @@
-"""`Identity`: what a device says it is, which function 43/14 reads (section 6.21)."""
+"""`Identity`: the identification of a device, which function 43/14 reads (section 6.21)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Identity(Mapping[int, bytes]):
     """The objects of a device identification by id, each at most 244 bytes (section 6.21).
 
     `objects` must have 0, 1 and 2 (vendor name, product code, revision); `ObjectId` names 3 to 6,
-    and 80 to FF are yours. Text becomes UTF-8. Objects from 3 on make the conformity level
-    regular, from 80 on extended. Pass `individual_access=False` for a device that only streams.
+    and 80 to FF are device-specific. Text is encoded as UTF-8. The conformity level is regular with
+    objects from 3 on, extended from 80 on. `individual_access=False` means stream access only.
 
     Raises ValueError if an object is missing, or an id or a value does not fit the protocol.
     """
@@ -47,7 +47,7 @@ class Identity(Mapping[int, bytes]):
 
     @property
     def level(self) -> ReadDeviceIdCode:
-        """The highest category that has objects: basic, regular or extended."""
+        """Highest category that has objects: basic, regular or extended."""
         highest = max(self._objects)
         if highest > LAST_OBJECTS[ReadDeviceIdCode.REGULAR]:
             return ReadDeviceIdCode.EXTENDED
@@ -57,23 +57,23 @@ class Identity(Mapping[int, bytes]):
 
     @property
     def conformity_level(self) -> int:
-        """01 to 03 by `level`, 81 to 83 with individual access."""
+        """Conformity level: 01 to 03 by `level`, 81 to 83 with individual access."""
         return self.level | INDIVIDUAL_ACCESS if self.individual_access else int(self.level)
 
     def read(self, read_code: int, object_id: int = 0) -> ReadDeviceIdentificationResponse:
         """Return the answer to function 43/14: as many whole objects as fit one PDU.
 
-        `read_code` is a `ReadDeviceIdCode`, 1..4. A stream starts again at object 0 if its
-        category has no object `object_id`, and a code above the level is answered at the level.
+        `read_code` is a `ReadDeviceIdCode`, 1..4. A stream starts at object 0 if its category has
+        no object `object_id`, and a code above the level is answered like the level.
 
         Raises `IllegalDataAddressError` for a single object that does not exist, and
-        `IllegalDataValueError` for a read code that the device does not serve.
+        `IllegalDataValueError` for a read code that the device does not support.
         """
         page = self.page(read_code, object_id)
         return ReadDeviceIdentificationResponse.of_page(read_code, page)
 
     def page(self, read_code: int, object_id: int = 0) -> IdentityPage:
-        """Return what `read` answers, as plain values. Raises like `read`."""
+        """Return the content of the answer of `read`, as plain values. Raises like `read`."""
         code = READ_CODES.get(read_code)
         if code is None:
             raise IllegalDataValueError(detail=f"read device id code must be 1..4, got {read_code}")

@@ -8,7 +8,7 @@ TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
 BIT_TABLES = ("coils", "discrete_inputs")
 
 ADDRESSES = 0x10000
-"""The number of addresses of a table: 0..65535."""
+"""Number of addresses of a table: 0..65535."""
 
 
 class Reference(NamedTuple):
@@ -22,7 +22,7 @@ _BY_DIGIT = {"0": "coils", "1": "discrete_inputs", "3": "input_registers", "4": 
 
 
 def reference(number: int | str) -> Reference:
-    """Return what 40001 notation means: `reference(40001)` is `("holding_registers", 0)`.
+    """Translate the 40001 notation: `reference(40001)` is `("holding_registers", 0)`.
 
     The first digit is the table (0 coils, 1 discrete inputs, 3 input registers, 4 holding
     registers), the other four or five the address counted from 1: 00001..49999 and

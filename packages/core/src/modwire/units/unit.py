@@ -1,7 +1,7 @@
-"""`Unit`: a device with all that Modbus can ask of one.
+"""`Unit`: a device that supports all functions of Modbus.
 
-Servers enter it by `execute`, which keeps the counters and the log, maps errors to exception
-responses, and never raises on what came in.
+Servers call its `execute`, which keeps the counters and the log, maps errors to exception
+responses, and never raises because of a request.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 _DIAGNOSTICS = 8
 _RESTART_COMMUNICATIONS = 1
-_GET_COMM_EVENT_COUNTER = 11  # is no event itself, section 6.9
+_GET_COMM_EVENT_COUNTER = 11  # not counted as an event itself, section 6.9
 _MAX_ID_BYTES = 250  # of function 17: server id and additional data beside the run indicator
 _MAX_RECORDS = 10000  # of a file, section 6.14
 
-_CO_COROUTINE = 0x80  # flag of a code object: it is that of an `async def`
+_CO_COROUTINE = 0x80  # flag in the code object of an `async def`
 
-# Functions that read or change what the bookkeeping of `execute` writes (sections 6.8 to 6.10).
+# Functions that read or change the counters and the log, which `execute` writes (6.8 to 6.10).
 _DIAGNOSTIC_FUNCTIONS = (8, 11, 12)
 
 _unpack_read = Struct(">BHH").unpack
@@ -47,45 +47,45 @@ _INPUT_HEADERS = tuple(bytes((4, count << 1)) for count in range(MAX_READ_REGIST
 
 
 class Waits(Enum):
-    """How the `execute` of a unit waits, which tells a server where to call it."""
+    """The kind of waiting in a unit's `execute`, by which a server decides where to call it."""
 
     NEVER = auto()
-    """It answers from memory: servers call it at once."""
+    """It answers from memory: servers call it directly."""
     THREAD = auto()
     """It may block, on a database for example: servers call it in a thread."""
     LOOP = auto()
-    """It waits as the loop of its package does: a coroutine function in trio and asyncio, a
-    function that lets other greenlets run in gevent."""
+    """It waits in the event loop of its package: in trio and asyncio it is a coroutine function,
+    in gevent a function that lets other greenlets run."""
     QUEUE = auto()
-    """As LOOP, in the queue of a gateway, which bounds how many wait; see `QueuedUnit`."""
+    """Like LOOP, in the queue of a gateway, which limits the number that wait; see `QueuedUnit`."""
 
 
 class BaseUnit(Datastore, Communication):
-    """A device: four tables, and what the other functions ask for.
+    """A device: four tables, and the data of the other functions.
 
     Use `Unit`, or `AsyncUnit` for a unit that is awaited. They take these arguments:
 
     - `coils`, `discrete_inputs`, `holding_registers`, `input_registers`: a block, or None if
       every address is illegal (exception 02).
-    - `identity`: what function 43/14 reads; None answers 01.
-    - `files`: file numbers (1..65535) to blocks whose addresses are the record numbers, 0..9999:
-      `SequentialBlock(0, [0] * 10000)` is a whole file (functions 20 and 21).
-    - `fifo_queues`: the address of a FIFO's count register to a sequence, oldest value first,
+    - `identity`: the objects for function 43/14; None to answer 01.
+    - `files`: maps file numbers (1..65535) to blocks whose addresses are the record numbers,
+      0..9999: `SequentialBlock(0, [0] * 10000)` is a whole file (functions 20 and 21).
+    - `fifo_queues`: maps the address of a FIFO's count register to a sequence, oldest value first,
       such as a deque that the owner appends to; reading does not empty it (function 24).
     - `server_id`, `run_indicator`, `additional_id_data`: the answer to function 17; the two byte
       strings have at most 250 bytes together. With a `run_indicator` of None the answer ends
       after the id.
-    - `exception_status`: the eight coils of function 7.
-    - `blocking`: True if `execute` may wait for something, such as a database; it makes `waits`
+    - `exception_status`: the eight outputs of function 7, as a number 0..255.
+    - `blocking`: True if `execute` may wait for something, such as a database; it sets `waits` to
       THREAD.
 
-    All of these but `blocking` are attributes too.
+    All of these except `blocking` are attributes too.
     """
 
     waits: Waits = Waits.NEVER
-    """How `execute` waits; a class or a unit may set it."""
+    """Kind of waiting in `execute`; a class or a unit may set it."""
 
-    # False if a subclass has an `execute` of its own, which `answer_read` would bypass.
+    # False if a subclass overrides `execute`, which `answer_read` would bypass.
     _execute_is_ours: ClassVar[bool] = False
 
     def __init__(
@@ -151,7 +151,7 @@ class BaseUnit(Datastore, Communication):
 
     @property
     def exception_status(self) -> int:
-        """The eight exception status outputs, bit 0 the lowest one (section 6.7)."""
+        """The eight exception status outputs, the lowest in bit 0 (section 6.7)."""
         return self._exception_status
 
     @exception_status.setter
@@ -160,28 +160,28 @@ class BaseUnit(Datastore, Communication):
             raise ValueError(f"exception_status must be 0..255, got {value}")
         self._exception_status = value
 
-    # What a server calls.
+    # Methods that a server calls.
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> object:
-        """Do what `request` asks; every server enters a unit here.
+        """Execute `request`; every server calls this.
 
-        Returns the response, or None for silence, or something that a server of the same package
-        can wait for; see `waits`.
+        Returns the response, None for no answer, or an object that a server of the same package
+        can await; see `waits`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define execute()")
 
     def perform(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        """Do what `request` asks on the tables of this unit, and return the response.
+        """Execute `request` on the tables of this unit, and return the response.
 
-        That is an `ExceptionResponse` if it fails, and None for silence: for a broadcast, for
-        anything in listen-only mode, and for the diagnostic that enters it. A broadcast is
-        executed only if it writes (Serial Line, 2.1). An error that is no `ExceptionResponseError`
-        answers 04; either is the `cause` of the response.
+        That is an `ExceptionResponse` if it fails, and None for no answer: to a broadcast, to any
+        request in listen-only mode, and to the diagnostic that enters this mode. A broadcast is
+        executed only if it writes (Serial Line, 2.1). An `ExceptionResponseError` is answered with
+        its code, another error with 04; the error is the `cause` of the response.
         """
         code = request.function_code
         is_plain = not (broadcast or self._listen_only or code in _DIAGNOSTIC_FUNCTIONS)
         if is_plain:
-            self._good_exchanges += 1  # until it turns out to be none
+            self._good_exchanges += 1  # taken back if it fails
         else:
             self._message_received(broadcast)
             ignored = broadcast and not request.is_write
@@ -209,7 +209,7 @@ class BaseUnit(Datastore, Communication):
     def refuse(
         self, error: InvalidRequestError, *, broadcast: bool = False
     ) -> ExceptionResponse | None:
-        """Return the response to a request refused for `error`, or None for silence."""
+        """Return the response to a request refused for `error`, or None for no answer."""
         self._message_received(broadcast)
         if self._listen_only:
             self._message_done(success=False, answered=False)
@@ -218,11 +218,11 @@ class BaseUnit(Datastore, Communication):
         return None if broadcast else _refusal(error.function_code, error.exception_code, error)
 
     def answer_read(self, pdu: bytes) -> bytes | None:
-        """Return the PDU that answers `pdu`, if that is a good read (functions 1 to 4).
+        """Return the PDU that answers `pdu`, if that is a valid read (functions 1 to 4).
 
-        The outcome and the bookkeeping are those of `execute`, without making messages: a third
-        of the time of a server's answer. None, with nothing done, for any other request, in
-        listen-only mode, for blocks with a `read` of their own, and if `execute` is overridden.
+        The answer and the bookkeeping are those of `execute`, but no messages are made, which are
+        a third of the time of a server's answer. Returns None and does nothing for other requests,
+        in listen-only mode, for blocks that override `read`, and if `execute` is overridden.
         """
         if len(pdu) != 5 or self._listen_only or not self._execute_is_ours:
             return None
@@ -253,7 +253,7 @@ class BaseUnit(Datastore, Communication):
         self._good_exchanges += 1
         return answer
 
-    # What requests ask for beside the tables and the communication.
+    # Files, FIFO queues and CANopen objects.
 
     def check_file(self, file: int, record: int, count: int, *, write: bool = False) -> None:
         """Raise `IllegalDataAddressError` unless the file has these records (section 6.14).
@@ -273,7 +273,7 @@ class BaseUnit(Datastore, Communication):
             block.check(record, count)
 
     def read_file(self, file: int, record: int, count: int) -> bytes:
-        """`count` records of a file as big-endian bytes; raises like `check_file`."""
+        """Return `count` records of a file as big-endian bytes; raises like `check_file`."""
         self.check_file(file, record, count)
         return self.files[file].read_registers(record, count)
 
@@ -283,14 +283,14 @@ class BaseUnit(Datastore, Communication):
         self.files[file].write_registers(record, data)
 
     def read_fifo_queue(self, address: int) -> Sequence[int]:
-        """The values of the queue at a pointer address, oldest first (section 6.18)."""
+        """Return the values of the queue at a pointer address, oldest first (section 6.18)."""
         try:
             return tuple(self.fifo_queues[address])
         except KeyError:
             raise IllegalDataAddressError(detail=f"there is no FIFO queue at {address}") from None
 
     def canopen_general_reference(self, data: bytes) -> bytes:
-        """The answer's data to function 43/13 (section 6.20); to be overridden, refuses with 01."""
+        """Return the data that answer 43/13 (section 6.20); refuses with 01 unless overridden."""
         raise IllegalFunctionError(detail="the unit has no CANopen objects")
 
 
@@ -300,7 +300,7 @@ def _is_coroutine_function(function: object) -> bool:
 
 
 def _restarts(request: AnyRequest) -> bool:
-    """Whether `request` is the one diagnostic that leads out of listen-only mode."""
+    """True if `request` is the only diagnostic that ends listen-only mode."""
     return (
         request.function_code == _DIAGNOSTICS
         and getattr(request, "sub_function", None) == _RESTART_COMMUNICATIONS
@@ -315,39 +315,39 @@ def _refusal(function_code: int, code: int, cause: Exception) -> ExceptionRespon
 
 
 class Unit(BaseUnit):
-    """A device that a server answers for: four tables, and what the other functions ask for.
+    """A device that a server answers for: four tables, and the data of the other functions.
 
     The arguments are those of `BaseUnit`. Override `execute(self, request, *, broadcast=False)`
-    to see every request, and call `super().execute` for what is not yours. With an `async def`
-    there, `waits` is LOOP, and only async servers can serve the unit; `AsyncUnit` is typed so.
+    to get every request, and call `super().execute` for the others. If it is an `async def`,
+    `waits` is LOOP, and only async servers can serve the unit; `AsyncUnit` has the right types.
     """
 
     if TYPE_CHECKING:
 
         def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-            """Do what `request` asks, as `perform` does."""
+            """Execute `request` as `perform` does."""
             raise NotImplementedError
 
     else:
-        execute = BaseUnit.perform  # not by a call: one is made for every request
+        execute = BaseUnit.perform  # without another call, which every request would pay for
 
 
 class AsyncUnit(BaseUnit):
     """A unit for async servers, which await its `execute`.
 
-    Override `async def execute(self, request, *, broadcast=False)`; other clients are served
-    meanwhile. An `ExceptionResponseError` answers with its code, any other error with 04.
+    Override `async def execute(self, request, *, broadcast=False)`; other clients are served while
+    it waits. An `ExceptionResponseError` is answered with its code, any other error with 04.
     """
 
     waits = Waits.LOOP
 
     async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        """Do what `request` asks, as `perform` does."""
+        """Execute `request` as `perform` does."""
         return self.perform(request, broadcast=broadcast)
 
 
 class QueuedUnit(BaseUnit):
-    """A unit in the queue of a gateway: its `execute` is told who asks, to serve them in turn.
+    """A unit in the queue of a gateway: its `execute` gets the client, so that clients take turns.
 
     It also gets requests of functions that the server does not know, as a `RawRequest`.
     """
@@ -357,5 +357,5 @@ class QueuedUnit(BaseUnit):
     def execute(
         self, request: AnyRequest, *, broadcast: bool = False, client: object = None
     ) -> object:
-        """Wait for the turn of `client`, the identity used for fair queuing; ask the device."""
+        """Wait for the turn of `client`, the identity for fair queuing, then for the device."""
         raise NotImplementedError(f"{type(self).__name__} must define execute()")

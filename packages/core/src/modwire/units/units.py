@@ -13,34 +13,34 @@ class Units:
 
     Ids are 0..255. On a serial line 1..247 are addresses, 0 is a broadcast to all units and the
     others are reserved; on TCP 255 or 0 is the device itself (see `for_tcp`). One unit may have
-    several ids, and be in several `Units`: its bus messages are then those of all lines.
+    several ids, and be in several `Units`: it then counts the bus messages of all lines.
 
-    The server protocol adds every good frame to `bus.messages`, and tells `communication_error`.
-    Raises ValueError for an id out of range.
+    The server protocol counts every valid frame in `bus.messages`, and reports damaged ones to
+    `communication_error`. Raises ValueError for an id out of range.
     """
 
     def __init__(self, units: Mapping[int, BaseUnit]) -> None:
         if not isinstance(units, Mapping):
             raise TypeError(f"units must map unit ids to units, such as {{1: unit}}, got {units!r}")
         self.bus = BusStatistics()
-        self.by_id: dict[int, BaseUnit] = {}  # those that were given; a gateway has more
+        self.by_id: dict[int, BaseUnit] = {}  # the units that were set; a gateway has more
         for unit_id, unit in units.items():
             self[unit_id] = unit
 
     @classmethod
     def single(cls, unit: BaseUnit) -> Units:
-        """One unit that answers to every id, 0..255."""
+        """Return `Units` with one unit that answers to every id, 0..255."""
         return cls(dict.fromkeys(range(256), unit))
 
     def get(self, unit_id: int) -> BaseUnit | None:
-        """The unit with this id, or None."""
+        """Return the unit with this id, or None."""
         return self.by_id.get(unit_id)
 
     def for_tcp(self, unit_id: int) -> BaseUnit | None:
-        """The unit that a TCP request with this id means, or None.
+        """Return the unit that a TCP request with this id addresses, or None.
 
-        255, and 0 of older clients, mean the device itself (MODBUS Messaging on TCP/IP V1.0b,
-        section 4.4.1): where neither is in use, that is the only unit, if there is only one.
+        255, and 0 in older clients, address the device itself (MODBUS Messaging on TCP/IP V1.0b,
+        section 4.4.1): if no unit has that id, this is the only unit, if there is exactly one.
         """
         unit = self.by_id.get(unit_id)
         if unit is None and unit_id in (0, 255):
@@ -51,21 +51,21 @@ class Units:
 
     @property
     def wait(self) -> bool:
-        """True if any unit waits for something when it executes a request."""
+        """True if any unit waits for something while it executes a request."""
         return any(unit.waits is not Waits.NEVER for unit in self)
 
     @property
     def broadcasts_zero(self) -> bool:
-        """True if a TCP request to unit 0 is for all units, as it is for a gateway to a line."""
+        """True if a TCP request to unit 0 is a broadcast, as it is in a gateway."""
         return False
 
     def hung_up(self, client: object) -> None:
-        """`client` will take no answer: a gateway forgets what it has not begun for it."""
+        """Withdraw the requests of `client`, which has disconnected, from a gateway's queues."""
 
     def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
-        """Tell all units of `count` damaged frames on the line (CRC, LRC, parity, too short).
+        """Report `count` damaged frames on the line (CRC, LRC, parity, too short) to all units.
 
-        `overrun`: one of them lost characters.
+        `overrun` is True if one of them lost characters.
         """
         for unit in self:
             unit.communication_error(count, overrun=overrun)
@@ -88,11 +88,11 @@ class Units:
         return unit_id in self.by_id
 
     def __iter__(self) -> Iterator[BaseUnit]:
-        """The units, each once."""
+        """Iterate over the units, each once."""
         return iter(list(dict.fromkeys(self.by_id.values())))
 
     def __len__(self) -> int:
-        """How many units there are, each counted once."""
+        """Number of units, each counted once."""
         return len(list(iter(self)))
 
     def __repr__(self) -> str:

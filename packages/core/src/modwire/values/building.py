@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 def encode_value(kind: ValueType[T], value: T, order: Order) -> list[int]:
-    """Return the registers of one value that shares them with no other; raises ValueError."""
+    """Return the registers of one value, which shares them with no other; raises ValueError."""
     data = kind.pack(value)
     if len(data) % 2:
-        # A one-byte number is the low byte of its register, where a 16-bit number would have it.
+        # A one-byte number is the low byte of its register, as in a 16-bit number.
         data = b"\0" + data if kind.number_size == len(data) else data + b"\0"
     if order.word_order == "little":
         data = swap_words(data, kind.number_size)
@@ -141,7 +141,7 @@ class RegisterBuilder:
         return swap_bytes(data) if self.order.byte_order == "little" else data
 
     def to_registers(self) -> list[int]:
-        """Return the registers, for `write_registers` or a block; half a one is padded with 0."""
+        """Return the registers, as for `write_registers`; half a register is padded with 0."""
         return list(unpack_words(self.to_bytes()))
 
     def to_coils(self) -> list[bool]:
@@ -160,7 +160,7 @@ class RegisterReader:
     It reads what `RegisterBuilder` builds: `reader.read("float32")`, `reader.read(string_of(8))`.
     `RegisterReader(registers)`, `from_coils` and `from_bytes` make one; their `byte_order`,
     `word_order` and `order` are those of `from_registers`. Raises ValueError for values that are
-    no registers.
+    not registers.
     """
 
     def __init__(self, registers: Iterable[int], **order: Unpack[Ordering]) -> None:
@@ -232,7 +232,7 @@ class RegisterReader:
 
     @property
     def remaining(self) -> int:
-        """The number of bytes left."""
+        """Number of bytes left."""
         return len(self._data) - self._position
 
     def _too_few(self, what: str, size: int) -> ValueError:

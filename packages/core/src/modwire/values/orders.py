@@ -38,7 +38,7 @@ _ORDERS = {"ABCD": ABCD, "CDAB": CDAB, "BADC": BADC, "DCBA": DCBA, "MODICON": MO
 
 
 class Ordering(TypedDict, total=False):
-    """The keyword arguments of whatever puts values into registers.
+    """The keyword arguments of all functions that put values into registers.
 
     `order` is an `Order` or its name, such as "CDAB"; the default is "ABCD". `byte_order` and
     `word_order` take precedence unless they are None.
@@ -54,7 +54,7 @@ def find_order(
     word_order: Endian | None = None,
     order: Order | OrderName = ABCD,
 ) -> Order:
-    """Return the order that the arguments of an `Ordering` ask for; raises ValueError."""
+    """Return the order for the arguments of an `Ordering`; raises ValueError for wrong ones."""
     found = order if isinstance(order, Order) else None
     if isinstance(order, str):
         found = _ORDERS.get(order)
@@ -71,7 +71,7 @@ def find_order(
 
 
 def swap_words(data: bytes, number_size: int) -> bytes:
-    """Reverse the 16-bit words of each number of `number_size` bytes; twice changes nothing."""
+    """Reverse the 16-bit words of each number of `number_size` bytes; its own inverse."""
     if number_size <= 2:
         return data
     return b"".join(

@@ -119,7 +119,7 @@ class ValueType(Generic[T]):
 
     @property
     def register_count(self) -> int:
-        """The number of registers of one value that shares them with no other."""
+        """Number of registers of one value that shares them with no other."""
         return (self.size + 1) >> 1
 
     def __repr__(self) -> str:
@@ -194,8 +194,8 @@ def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> V
     """Return a type for text in `length` (1..131072) bytes of `encoding`, padded with `padding`.
 
     Padding at the end is removed when unpacking. Raises ValueError for arguments that do not fit
-    together; packing and unpacking raise it for a text that is too long and bytes that are no
-    text.
+    together; packing and unpacking raise it for a text that is too long and for bytes that are
+    not text.
     """
     if not isinstance(padding, str) or len(padding) != 1:
         raise ValueError(f"padding must be one character, got {padding!r}")
@@ -394,5 +394,5 @@ def enum_of(
 def _is_finite(number: float) -> bool:
     try:
         return isinstance(number, (int, float)) and isfinite(number)
-    except OverflowError:  # an integer that no float reaches
+    except OverflowError:  # an integer too large for a float
         return False

@@ -1,4 +1,4 @@
-"""`Server`: what the three servers share, which is their life cycle."""
+"""`Server`: the life cycle of the three servers."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
     AnyGreenlet: TypeAlias = Greenlet[..., None]
 
 DEBUG = 10  # logging.DEBUG
-# How much longer than the grace time greenlets get to end when they are killed.
+# Seconds after the grace in which killed greenlets have to end.
 _PATIENCE = 1.0
-_LONGEST_WAIT = 1e6  # seconds, for event loops know no very great ones
+_LONGEST_WAIT = 1e6  # seconds; event loops refuse very long times
 _GRACE = 5.0  # seconds
-_POLL = 0.01  # seconds
+_POLL = 0.01  # seconds between looks at the server of another thread
 
 
 class Server(ServerBase):
-    """The base of `TcpServer`, `UdpServer` and `SerialServer`; not to be used itself.
+    """The base of `TcpServer`, `UdpServer` and `SerialServer`; not for direct use.
 
-    Everything is done by greenlets of the hub that `start` or `serve_forever` is called in. Only
-    units that block are executed in `workers` threads. A server serves once: when it was shut
-    down, make a new one.
+    Greenlets do all the work, in the hub in which `start` or `serve_forever` is called. Only
+    units that block are executed in threads, at most `workers`. A server can be started only
+    once: make a new one after `shutdown`.
     """
 
     def _set_up(
@@ -58,7 +58,7 @@ class Server(ServerBase):
         self._has_begun = False
         self._stopper: Greenlet[..., None] | None = None
         self._stop_at = 0.0
-        self._changed = Event()  # something that the stopper waits for
+        self._changed = Event()  # wakes the stopper
         self._finished = Event()
         self._failure: BaseException | None = None
 
@@ -82,10 +82,10 @@ class Server(ServerBase):
         return self
 
     def serve_forever(self) -> None:
-        """Serve until `shutdown`; after `start`, wait until the serving has ended.
+        """Serve until `shutdown`; after `start`, wait until the server is closed.
 
-        Raises what ended the serving, such as `ConnectionLostError` when a serial port is gone.
-        When anything else is raised here, KeyboardInterrupt included, the server is closed.
+        Raises the error that ended the serving, such as `ConnectionLostError` if a serial port is
+        lost. Any other exception here, such as KeyboardInterrupt, closes the server.
         """
         if self._hub is None:
             self.start()
@@ -98,12 +98,12 @@ class Server(ServerBase):
             raise self._failure
 
     def shutdown(self, grace: float = _GRACE) -> None:
-        """End the serving and close everything; from any greenlet, thread, hook or signal handler.
+        """Stop and close everything; may be called in a greenlet, thread, hook or signal handler.
 
-        No new request is taken. Calls that are being executed may end, and their answers are
-        sent, for at most `grace` seconds; then their greenlets are killed. Waits until all is
-        closed, except in the greenlets and threads that serve, and in the hub: there it only asks
-        for it. May be called again, to cut the grace short.
+        No new requests are accepted. Running calls get `grace` seconds to end and to send their
+        answers; then their greenlets are killed. Waits until all is closed, except in the
+        greenlets and threads of the server, and in the hub: there it only starts the shutdown. A
+        second call may shorten the grace.
         """
         if not grace >= 0:
             raise ValueError(f"grace must be at least 0 seconds, got {grace}")
@@ -130,13 +130,13 @@ class Server(ServerBase):
             self._logger.warning("%s still hangs in a unit or a hook after shutdown", self)
 
     def stop(self, timeout: float | None = None) -> None:
-        """What gevent's servers call `shutdown`; `timeout` is its grace, None for 5 seconds."""
+        """Same as `shutdown`, as gevent's servers name it; `timeout` is the grace, None for 5 s."""
         self.shutdown(_GRACE if timeout is None else timeout)
 
     def __enter__(self) -> Self:
         """Start serving; leaving the `with` block shuts the server down.
 
-        `serve_forever()` in the block waits there for the end.
+        `serve_forever()` in the block waits until the server is closed.
         """
         is_serving = self._hub is not None and not self._finished.is_set()
         return self if is_serving else self.start()
@@ -172,10 +172,10 @@ class Server(ServerBase):
             self._logger.info("%s is closed", self)
 
     def _wait_finished(self, seconds: float | None) -> bool:
-        """Wait until all is closed, `seconds` at most; True if it is."""
+        """Wait until all is closed, for at most `seconds`; True if it is."""
         if get_hub() is self._hub:
             return self._finished.wait(seconds)
-        # An event of gevent's is for one hub at a time.
+        # A gevent event works in one hub at a time.
         end = None if seconds is None else monotonic() + seconds
         while not self._finished.is_set() and (end is None or monotonic() < end):
             gevent.sleep(_POLL)
@@ -186,17 +186,17 @@ class Server(ServerBase):
         self._workers.close()
 
     def _fail(self, error: BaseException) -> None:
-        """End the serving: nothing is left to be served."""
+        """Stop the server, because it cannot continue after `error`."""
         if self._failure is None and self._stopper is None:
             self._failure = error
             self._logger.error("%s has stopped: %s", self, error)
         self._stop_at = monotonic()
         self._begin_stop()
 
-    # What the servers are made of.
+    # For the servers.
 
     def _spawn(self, function: Callable[..., None], *arguments: object) -> AnyGreenlet:
-        """Run `function` in a greenlet, which the end of the serving waits for."""
+        """Run `function` in a greenlet; a shutdown waits for its end."""
         greenlet: AnyGreenlet = Greenlet(function, *arguments)
         self._greenlets.add(greenlet)
         greenlet.rawlink(self._on_end)
@@ -204,7 +204,7 @@ class Server(ServerBase):
         return greenlet
 
     def _spawn_lasting(self, function: Callable[..., None], *arguments: object) -> AnyGreenlet:
-        """Run a function that the server cannot do without: its failure ends the serving.
+        """Run a function that the server needs; if it fails, the server stops.
 
         It may only return, or be killed, after `_stop_taking`.
         """
@@ -219,7 +219,7 @@ class Server(ServerBase):
             raise  # ends the program
         except GreenletExit:
             return  # after `_stop_taking`, or by mistake, which `_on_end` notices
-        except BaseException as error:  # noqa: BLE001 - such as a gevent.Timeout of others
+        except BaseException as error:  # noqa: BLE001 - such as an unrelated gevent.Timeout
             self._fail(error)
 
     def _on_end(self, greenlet: AnyGreenlet) -> None:
@@ -227,34 +227,34 @@ class Server(ServerBase):
         if self._stopper is not None:
             self._changed.set()
         elif greenlet in self._lasting:
-            # In a greenlet, for it logs, which may wait.
+            # In a greenlet, because logging may wait.
             error = RuntimeError(f"{self}: the greenlet that serves was killed")
             gevent.spawn(self._fail, error)
 
     @staticmethod
     def _get_logger(name: str) -> Logger:
-        from logging import getLogger  # slow to import, and clients need it later
+        from logging import getLogger  # slow to import, so not before it is needed
 
         return getLogger(name)
 
     def _open(self) -> None:
-        """Open what the constructor has not opened yet, and spawn what serves."""
+        """Open what the constructor left closed, and spawn the greenlets that serve."""
         raise NotImplementedError
 
     def _close_links(self) -> None:
-        """Close all sockets or the port, whatever state they are in; may be called again."""
+        """Close all sockets or the port in any state; may be called again."""
         raise NotImplementedError
 
     def _stop_taking(self) -> None:
-        """Take no request any more; what is being executed goes on.
+        """Accept no more requests; the running calls go on.
 
-        When all greenlets have ended, nothing is left to be done.
+        When all greenlets have ended, all work is done.
         """
         raise NotImplementedError
 
 
 def find_addresses(address: Address, kind: SocketKind) -> Found | None:
-    """Return what `bind` has to be told of a host name, looked up while other greenlets run."""
+    """Return the argument `found` of `bind`; other greenlets run while a name is looked up."""
     from modwire_sync.sockets import check_address
 
     if isinstance(address, str):
@@ -263,7 +263,7 @@ def find_addresses(address: Address, kind: SocketKind) -> Found | None:
     if not host:
         return None
     look_up = get_original("socket", "getaddrinfo")
-    try:  # an address needs no thread of the hub's
+    try:  # an IP address needs no lookup in a thread
         return list(look_up(host, port, type=kind, flags=AI_PASSIVE | AI_NUMERICHOST))
     except gaierror:
         return list(gevent.socket.getaddrinfo(host, port, type=kind, flags=AI_PASSIVE))

@@ -24,7 +24,7 @@ _RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is re
 
 
 class Shared(NamedTuple):
-    """What all connections of a server share."""
+    """The objects that all connections of a server share."""
 
     connections: Connections[TcpConnection]
     workers: Workers
@@ -34,7 +34,7 @@ class Shared(NamedTuple):
 
 
 class TcpConnection(Waiting):
-    """A socket that does not block, served in the greenlet of `run` as the core decides."""
+    """A socket that does not block; the greenlet of `run` serves it as the core decides."""
 
     __slots__ = (
         "_is_queued",
@@ -49,7 +49,7 @@ class TcpConnection(Waiting):
     def __init__(self, shared: Shared, accepted: socket, core: Connection) -> None:
         super().__init__(get_hub(), accepted.fileno())
         self.core = core
-        self.is_busy = False  # in hooks, too, which may wait
+        self.is_busy = False  # True also in hooks, which may wait
         self.is_open = True
         self._shared = shared
         self._socket = accepted
@@ -59,11 +59,11 @@ class TcpConnection(Waiting):
 
     @property
     def heard(self) -> float:
-        """When bytes last came from the peer (seconds, monotonic)."""
+        """Arrival time of the last bytes from the peer (seconds, monotonic)."""
         return self.core.heard
 
     def run(self) -> None:
-        """Serve the peer until it is closed; in a greenlet of its own."""
+        """Serve the peer until the connection is closed; runs in a separate greenlet."""
         try:
             if self.is_open:
                 self._begin()
@@ -83,18 +83,18 @@ class TcpConnection(Waiting):
     def _begin(self) -> None:
         try:
             self._socket = self._shared.wrap(self._socket)
-        except Exception as error:  # noqa: BLE001 - what a subclass does must not end the server
+        except Exception as error:  # noqa: BLE001 - a bug in a subclass must not end the server
             text = "%s was lost before it was served: %r"
             self._shared.logger.warning(text, self.core.protocol.peer, error)
             self.close("it could not be wrapped")
             return
-        if not self.is_open:  # closed by somebody else meanwhile
+        if not self.is_open:  # another greenlet has closed it
             self._socket.close()
 
     def _serve(self) -> None:
         core = self.core
         wire = self._shared.wire
-        # Looked up once, for this is where a server spends its time.
+        # Looked up once, because the server spends most of its time in this loop.
         wait = self.wait_readable
         receive = self._socket.recv
         if core.has_deadlines:
@@ -125,7 +125,7 @@ class TcpConnection(Waiting):
             self.is_busy = False
 
     def _handle_ring(self) -> None:
-        """Somebody has closed it, or it is time for something."""
+        """Do what is due, unless the ring means that the connection was closed."""
         if self.is_open:
             self.is_busy = True
             self.core.handle_timeout(monotonic())
@@ -133,7 +133,7 @@ class TcpConnection(Waiting):
             self.is_busy = False
 
     def _go_on(self) -> None:
-        """Send, execute and close as the core says, until bytes are wanted."""
+        """Send, execute and close as the core decides, until the next step is to read."""
         core = self.core
         while self.is_open and (following := core.next()) is not Next.READ:
             if following is Next.SEND:
@@ -159,12 +159,12 @@ class TcpConnection(Waiting):
             core.finish(call, response, monotonic())
 
     def on_early(self) -> None:
-        # Most likely it waits no longer. If it only sends no more, it learns that it was queued.
+        # The peer is most likely gone; one that has only ended its sending gets exception 06.
         if self._is_queued and _has_ended(self._socket):
             self.core.hung_up()
 
     def _send(self, data: bytes, is_traced: bool) -> None:
-        """Send answers; waits for room, in which time no call counts as being executed."""
+        """Send answers; while it waits for room, the connection does not count as busy."""
         if is_traced:
             self._shared.wire.debug("%s gets %s", self.core.protocol.peer, data.hex(" "))
         try:
@@ -192,13 +192,13 @@ class TcpConnection(Waiting):
             self.is_busy = True
 
     def stop(self) -> None:
-        """Take no more requests; close when the answers to those being executed are sent."""
+        """Accept no more requests; close after the answers to all running calls."""
         self.core.stop()
         if not self.is_busy and not self._is_sending:
             self.close(self.core.reason)
 
     def close(self, reason: str) -> None:
-        """Close it at once; its greenlet ends as soon as it can."""
+        """Close the connection at once; its greenlet ends soon."""
         if self.is_open:
             self.is_open = False
             self.unwatch()
@@ -216,4 +216,4 @@ def _has_ended(link: socket) -> bool:
     except OSError:
         return True
     except ValueError:
-        return False  # TLS cannot tell before what it has sent is read
+        return False  # TLS cannot look ahead: all bytes must be read first

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from modwire.server.constructors import Listening
     from modwire.server.datagrams import DatagramCall
 
-# So that a flood at one socket does not keep other greenlets waiting; 4096 bytes are 341 reads.
+# So that a flood at one socket does not delay other greenlets; 4096 bytes are 341 read requests.
 _BYTES_PER_EVENT = 4096
 
 
 class UdpServer(UdpServerBase, Server):
-    """Answers for `units` on UDP, in a greenlet for each socket."""
+    """A UDP server for `units`, with a greenlet for each socket."""
 
     _takes = True
 
@@ -35,7 +35,7 @@ class UdpServer(UdpServerBase, Server):
         from modwire_sync.datagrams import DatagramSockets  # slow to import, as for TCP
 
         self._waiting: list[Waiting] = []
-        self._turn = RLock()  # for hooks may wait while a datagram is taken
+        self._turn = RLock()  # because hooks may wait while a datagram is processed
         links = self._links = DatagramSockets(self, self._core, self._logger, self._wire)
         self._address = links.bind(asked, find_addresses(asked.address, SOCK_DGRAM))
         links.sockets = [plain_socket(each) for each in links.sockets]
@@ -47,7 +47,7 @@ class UdpServer(UdpServerBase, Server):
             self._spawn_lasting(self._read, each, waiting)
 
     def _read(self, link: socket, waiting: Waiting) -> None:
-        """Take the datagrams of a socket."""
+        """Receive and process the datagrams of a socket."""
         from modwire_sync.datagrams import DATAGRAMS_PER_EVENT
 
         links = self._links
@@ -71,9 +71,9 @@ class UdpServer(UdpServerBase, Server):
                 return
             except (GreenletExit, KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException as error:  # noqa: BLE001 - such as a gevent.Timeout of a unit's
+            except BaseException as error:  # noqa: BLE001 - such as a gevent.Timeout of a unit
                 self._log_drop("a request was dropped: an error that is no peer's", error)
-                data = b""  # the other requests of the datagram
+                data = b""  # go on with the other requests of the datagram
 
     def _spawn_call(self, waiting: DatagramCall) -> None:
         self._spawn(self._execute, waiting)
@@ -83,7 +83,7 @@ class UdpServer(UdpServerBase, Server):
         try:
             response = self._workers.execute(waiting.protocol, waiting.call, self.units)
         finally:
-            self._core.finish(waiting, response)  # even if it was killed: its place is free
+            self._core.finish(waiting, response)  # even if it was killed, its place becomes free
         self._links.go_on(self._spawn_call)
 
     def _stop_taking(self) -> None:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class SerialServer(SerialServerBase, Server):
-    """Answers for `units` on a serial line, in one greenlet.
+    """A server for `units` on a serial line, in one greenlet.
 
-    A unit that blocks is waited for in one of `workers` threads, one whose `waits` is
-    `Waits.LOOP` in a greenlet, while the line is listened to.
+    While it listens, a unit that blocks is executed in one of `workers` threads, and a unit whose
+    `waits` is `Waits.LOOP` in another greenlet.
     """
 
     def _set_up(
@@ -62,7 +62,7 @@ class SerialServer(SerialServerBase, Server):
         self._spawn_lasting(self._serve, link, line, port.flush)
 
     def _serve(self, link: Link, line: LineServer, drain: Callable[[], object]) -> None:
-        """Listen and answer, until the serving ends and all is answered."""
+        """Listen and answer, until the server stops and all calls are answered."""
         try:
             while self._takes or link.is_sending or not line.is_idle:
                 deadline = line.deadline()
@@ -102,7 +102,7 @@ class SerialServer(SerialServerBase, Server):
         return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
 
     def _execute_calls(self) -> None:
-        # In the order of the line, as many at once as there are workers.
+        # In the order of arrival; as many at once as there are workers.
         calls = self._line.calls
         while calls and self._being_executed < self._most_executed:
             self._being_executed += 1
@@ -113,7 +113,7 @@ class SerialServer(SerialServerBase, Server):
         try:
             response = self._workers.execute(self._line.protocol, call, self.units)
         finally:
-            # Even if it was killed: the next call must not find the line busy.
+            # Even if it was killed, because the next call must not find the line busy.
             self._being_executed -= 1
             self._line.finish(call, response)
             if self._link is not None:
@@ -135,5 +135,5 @@ class SerialServer(SerialServerBase, Server):
             return
         try:
             link.close()
-        except Exception as error:  # noqa: BLE001 - it may be gone, and drivers raise what they like
+        except Exception as error:  # noqa: BLE001 - drivers raise any error if the port is gone
             self._logger.debug("%s: %s", self, error)

@@ -1,4 +1,4 @@
-"""`TcpServer`: a greenlet for each of thousands of connections."""
+"""`TcpServer`: thousands of connections, each with a greenlet."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class TcpServer(TcpServerBase, Server):
-    """Answers for `units` on TCP or on a Unix socket, a greenlet for each peer.
+    """A server for `units` on TCP or a Unix socket, with a greenlet for each peer.
 
-    `with` starts serving and shuts down at the end; see `serve_forever`, `start` and `shutdown`.
-    Hooks are called in the greenlets of the connections, and may wait as such. A unit that blocks
-    is executed in one of the workers; one whose `waits` is `Waits.LOOP`, such as `RemoteUnit`, in
-    the greenlet of its connection. An overridden `wrap_socket` puts another layer around every
-    accepted socket.
+    `with` starts the server and shuts it down at the end; see `serve_forever`, `start` and
+    `shutdown`. Hooks are called in the greenlets of the connections, and may wait there. A unit
+    that blocks is executed in a worker thread; a unit whose `waits` is `Waits.LOOP`, such as
+    `RemoteUnit`, in the greenlet of the connection. Override `wrap_socket` to put another layer
+    around each accepted socket.
     """
 
     def _bind(self, asked: Listening) -> None:
@@ -45,10 +45,10 @@ class TcpServer(TcpServerBase, Server):
         )
 
     def wrap_socket(self, accepted: socket.socket) -> socket.socket:
-        """Return the socket to use for an accepted one, which does not block; to be overridden.
+        """Return the socket to use for `accepted`, which does not block; to be overridden.
 
-        Called in the greenlet of the connection. May raise OSError, which closes the accepted
-        socket.
+        It is called in the greenlet of the connection. If it raises OSError, `accepted` is
+        closed.
         """
         return accepted
 
@@ -60,7 +60,7 @@ class TcpServer(TcpServerBase, Server):
         ]
 
     def _accept(self, listener: socket.socket) -> None:
-        """Take the connections of a listener until the greenlet is killed."""
+        """Accept the connections of a listener until the greenlet is killed."""
         from modwire_sync.accepting import PAUSE
 
         waiting = Waiting(gevent.get_hub(), listener.fileno())

@@ -1,6 +1,6 @@
-"""`Waiting`: lets a greenlet of a server wait for bytes, for room, for a time or for `ring`.
+"""`Waiting`: lets a greenlet of a server wait for bytes, for room, for a deadline or for `ring`.
 
-gevent's sockets start a watcher anew for each call; here it is started once for many requests.
+A gevent socket starts a watcher for each call; here it is started once for many requests.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from ..links import Watcher
 
 _READ, _WRITE = 1, 2  # events of the loop's io watchers
-_LONGEST_WAIT = 3600.0  # seconds, for event loops know no very great ones
+_LONGEST_WAIT = 3600.0  # seconds; event loops refuse very long times
 _NEVER = float("inf")
 
 
 class Waiting:
-    """Waits for the descriptor `fd`, which does not block, always in the same greenlet.
+    """Waits for the descriptor `fd`, which does not block; always in the same greenlet.
 
-    Call `unwatch` before the descriptor is closed: a greenlet that waits returns, as after `ring`.
-    It must check that the descriptor is still open, and not wait again if it is not.
+    Call `unwatch` before you close the descriptor: a greenlet that waits returns, as after `ring`.
+    It must check that the descriptor is still open before it waits again.
     """
 
     __slots__ = (
@@ -53,9 +53,9 @@ class Waiting:
         self._rings_at = _NEVER
 
     def wait_readable(self) -> bool:
-        """Wait; True when there are bytes, a connection or an end, False after a ring.
+        """Wait; True for bytes, a connection or the end of the stream, False after a ring.
 
-        Other greenlets run even if bytes are there, so that a flood does not hold them up.
+        Other greenlets run even if bytes are there, so that a flood does not block them.
         """
         if not self._is_watched:
             self.look_out()
@@ -67,17 +67,17 @@ class Waiting:
             self._is_waiting = False
 
     def look_out(self) -> None:
-        """Call `on_early` if bytes or an end come while nobody waits for them."""
+        """Watch for bytes or the end; `on_early` is called if they come while nobody waits."""
         if not self._is_watched:
             self._readable.start(self._on_readable)
             self._is_watched = True
             self._switch = getcurrent().switch
 
     def on_early(self) -> None:
-        """Bytes or an end came while earlier requests are executed; called in the hub."""
+        """Handle bytes or the end that arrive during earlier requests; called in the hub."""
 
     def wait_writable(self) -> bool:
-        """Wait; True when there is room for bytes, False after a ring."""
+        """Wait; True if there is room to send bytes, False after a ring."""
         if self._is_watched:
             self._readable.stop()
             self._is_watched = False
@@ -100,8 +100,8 @@ class Waiting:
     def schedule(self, deadline: float | None) -> None:
         """Ring at `deadline` (seconds, monotonic), if a greenlet waits then.
 
-        It may ring too early: the timer is not set anew when the deadline moves on, which would
-        cost more than a spurious wake-up once in a while.
+        It may ring too early: the timer is not reset when the deadline moves to a later time,
+        because that costs more than an occasional spurious wake-up.
         """
         if deadline is None or deadline >= self._rings_at:
             return

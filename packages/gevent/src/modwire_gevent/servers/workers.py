@@ -1,4 +1,4 @@
-"""Where calls to units that block are executed, so that the hub never waits."""
+"""`Workers`: threads that execute calls to units that block, so that the hub never waits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Workers:
     """At most `count` threads, started when they are first needed.
 
-    They are not those of the hub, which look up host names too and must not wait for units.
+    The hub's own threads are not used: they also look up host names, and must not wait for units.
     """
 
     def __init__(self, count: int) -> None:
@@ -28,7 +28,7 @@ class Workers:
         self._threads: set[int] = set()
 
     def execute(self, protocol: ServerProtocol, call: Call, units: Units) -> Response | None:
-        """Return what `units` answer to `call`; other greenlets run while it waits.
+        """Return the response of `units` to `call`; other greenlets run while it waits.
 
         Hooks, and units whose `waits` is LOOP or QUEUE, are called in this greenlet.
         """
@@ -40,7 +40,7 @@ class Workers:
             return protocol.executor.failed(call, error)
 
     def run(self, function: Callable[[], T]) -> T:
-        """Return what `function` does in a thread, or raise its error; other greenlets run."""
+        """Return the result of `function` in a thread, or raise its error; other greenlets run."""
         if self._pool is None:
             from gevent.threadpool import ThreadPool
 
@@ -65,7 +65,7 @@ class Workers:
         return get_ident() in self._threads
 
     def close(self) -> None:
-        """Let the threads end; one that hangs in a unit is left to itself."""
+        """Let the threads end; do not wait for one that hangs in a unit."""
         pool, self._pool = self._pool, None
         if pool is None:
             return

@@ -1,4 +1,4 @@
-"""`Server`: what the three servers share, which is their life cycle."""
+"""`Server`: the base of the three servers, from start to shutdown."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
     from modwire.logger import Logger
 
-# Seconds beyond the grace that `shutdown` waits for a thread which hangs in a unit or hook.
+# Seconds after the grace for which `shutdown` waits for a thread that hangs in a unit or a hook.
 _PATIENCE = 1.0
 
 
 class Server(ServerBase):
-    """The base of `TcpServer`, `UdpServer` and `SerialServer`; not to be used itself.
+    """The base of `TcpServer`, `UdpServer` and `SerialServer`; do not use it directly.
 
-    One thread does everything: that of `serve_forever`, or one of its own after `start`. Only
-    units that block are executed in `workers` other threads. A server serves once: when it was
-    shut down, make a new one.
+    One thread does all the work: the one that calls `serve_forever`, or a new one after `start`.
+    Only units that block are executed in other threads, at most `workers`. A server cannot be
+    restarted: after `shutdown` make a new one.
     """
 
     def _set_up(
@@ -46,10 +46,10 @@ class Server(ServerBase):
     # The life cycle.
 
     def serve_forever(self) -> None:
-        """Serve until `shutdown`; after `start`, wait until the serving has ended.
+        """Serve until `shutdown`; after `start`, wait until the server has stopped.
 
-        Raises what ended the serving, such as `ConnectionLostError` when a serial port is gone.
-        When it raises, KeyboardInterrupt included, the server is closed unless it was started.
+        Raises the error that stopped the server, such as `ConnectionLostError` for a lost serial
+        port. After any error, KeyboardInterrupt too, it is closed unless `start` was called.
         """
         thread = self._thread
         if thread is None:
@@ -57,13 +57,13 @@ class Server(ServerBase):
             self._serve()
             return
         while thread.is_alive():
-            # On Windows Ctrl+C does not get through to a wait without an end.
+            # On Windows, Ctrl+C does not interrupt a wait without a timeout.
             thread.join(1.0)
         if self._failure is not None:
             raise self._failure
 
     def start(self) -> Self:
-        """Serve in a thread of its own, a daemon; returns this server."""
+        """Serve in a new daemon thread; return this server."""
         self._begin()
         self._thread = threading.Thread(
             target=self._serve_in_thread, name=f"modwire-{type(self).__name__}", daemon=True
@@ -72,11 +72,11 @@ class Server(ServerBase):
         return self
 
     def shutdown(self, grace: float = 5.0) -> None:
-        """End the serving and close everything; from any thread, hook or signal handler.
+        """Stop the server and close everything; from any thread, hook or signal handler.
 
-        No new request is taken. Calls that are being executed may end, and their answers are
-        sent, for at most `grace` seconds. Waits until all is closed, except in the threads that
-        serve: there it only asks for it. May be called again, to cut the grace short.
+        The server accepts no new requests. Running calls have `grace` seconds to end and to be
+        answered. Waits until all is closed, except in a thread of the server: there it only
+        requests the shutdown. May be called again with a shorter grace.
         """
         if not grace >= 0:
             raise ValueError(f"grace must be at least 0 seconds, got {grace}")
@@ -96,7 +96,7 @@ class Server(ServerBase):
     def __enter__(self) -> Self:
         """Start serving in a thread; leaving the `with` block shuts the server down.
 
-        `serve_forever()` in the block waits there for the end.
+        `serve_forever()` in the block waits until the server has stopped.
         """
         is_serving = self._thread is not None and self._thread.is_alive()
         return self if is_serving else self.start()
@@ -156,31 +156,31 @@ class Server(ServerBase):
             if deadline is not None and now >= deadline:
                 self._handle_deadline(now)
 
-    # What the servers are made of.
+    # To be defined by each server.
 
     @staticmethod
     def _get_logger(name: str) -> Logger:
-        from logging import getLogger  # a third of what importing the servers would cost
+        from logging import getLogger  # would take a third of the servers' import time
 
         return getLogger(name)
 
     def _open(self) -> None:
-        """Open what the constructor has not opened yet; called where the serving is started."""
+        """Open what the constructor left closed; called in the thread that starts the server."""
 
     def _close_links(self) -> None:
-        """Close all sockets or the port, whatever state they are in."""
+        """Close all sockets or the port, in whatever state they are."""
         raise NotImplementedError
 
     def _stop_taking(self) -> None:
-        """Take no request any more; what is being executed goes on."""
+        """Accept no more requests; running calls continue."""
         raise NotImplementedError
 
     def _is_idle(self) -> bool:
-        """Whether, after `_stop_taking`, nothing is left to be done."""
+        """True if, after `_stop_taking`, all work is done."""
         raise NotImplementedError
 
     def _deadline(self) -> float | None:
-        """When to call `_handle_deadline`; None if only events matter."""
+        """Time to call `_handle_deadline` (seconds, monotonic); None if only events matter."""
         return None
 
     def _handle_deadline(self, now: float) -> None:

@@ -22,10 +22,7 @@ _RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is re
 
 
 class TcpConnection:
-    """A socket that does not block, and what the core decides about it.
-
-    `due` is when the loop wakes up for it at the latest.
-    """
+    """A connection on a socket that does not block; it does what the core decides."""
 
     def __init__(
         self,
@@ -50,7 +47,7 @@ class TcpConnection:
 
     @property
     def heard(self) -> float:
-        """When bytes last came from the peer (seconds, monotonic)."""
+        """Time when bytes last came from the peer (seconds, monotonic)."""
         return self.core.heard
 
     @property
@@ -59,7 +56,7 @@ class TcpConnection:
         return self.core.is_busy
 
     def on_ready(self, mask: int, now: float) -> None:
-        """Read, execute and answer; to be called when the socket is ready."""
+        """Read, execute and answer; the loop calls it when the socket is ready."""
         if mask != READ and not self._is_to_be_read(mask):
             return
         try:
@@ -77,7 +74,7 @@ class TcpConnection:
             self._loop.wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
         try:
             is_plain = core.receive_data(data, now)
-        except Exception as error:  # noqa: BLE001 - units of the user's must not end the server
+        except Exception as error:  # noqa: BLE001 - a bug in a unit must not stop the server
             self._fail(error)
             return
         if (core.unsent and not self._send_unsent()) or not is_plain:
@@ -87,17 +84,17 @@ class TcpConnection:
         if mask & WRITE:
             self._go_on()
         if mask & HUNG_UP and self._withdraw is not None:
-            # Most likely it waits no longer. If it only sends no more, it learns that it waited.
+            # The peer has most likely gone. If it only ended its sending, it gets exception 06.
             self._withdraw()
             self._withdraw = None
             self._watch(self.core.next())
         if mask & GONE and not self._watched & READ:
-            # Nobody is there to take the answers that this connection still waits for.
+            # The peer cannot receive the answers that are still to come.
             self.close("the peer is gone")
         return self.is_open and bool(self._watched & READ) and bool(mask & (READ | GONE))
 
     def _go_on(self) -> None:
-        """Do what comes next, as far as nothing has to be waited for."""
+        """Do all next steps that need no waiting."""
         core = self.core
         if core.unsent and not self._send_unsent() and not self.is_open:
             return
@@ -105,7 +102,7 @@ class TcpConnection:
         while following is Next.EXECUTE:
             try:
                 self._execute()
-            except Exception as error:  # noqa: BLE001 - units of the user's must not end the server
+            except Exception as error:  # noqa: BLE001 - a bug in a unit must not stop the server
                 self._fail(error)
                 return
             following = core.next()
@@ -117,7 +114,7 @@ class TcpConnection:
             self._schedule()
 
     def _send_unsent(self) -> bool:
-        """Send what the socket takes; True if that was all."""
+        """Send as much as the socket takes; True if nothing is left."""
         core = self.core
         data = core.unsent
         if self._loop.tells_bytes:
@@ -147,7 +144,7 @@ class TcpConnection:
         self._withdraw = self._loop.workers.submit(core.protocol, call, core.units, done)
 
     def _watch(self, following: Next) -> None:
-        """Watch the socket for what this connection waits for."""
+        """Watch the socket for the event that the next step needs."""
         wanted = {Next.READ: READ, Next.SEND: WRITE}.get(following, 0)
         if self._withdraw is not None:
             wanted |= HUNG_UP
@@ -161,14 +158,14 @@ class TcpConnection:
             self._loop.call_at(deadline, self)
 
     def handle_deadline(self, now: float) -> None:
-        """Do what is due at `now`, if it still is; the loop may call too early."""
+        """Do what is due at `now`, if anything is; the loop may call too early."""
         if not self.is_open:
             return
         deadline = self.core.deadline()
         if deadline is not None and deadline <= now:
             try:
                 self.core.handle_timeout(now)
-            except Exception as error:  # noqa: BLE001 - units of the user's must not end the server
+            except Exception as error:  # noqa: BLE001 - a bug in a unit must not stop the server
                 self._fail(error)
                 return
             self._go_on()
@@ -176,7 +173,7 @@ class TcpConnection:
             self._schedule()
 
     def stop(self) -> None:
-        """Take no more requests; close when the answers to those being executed are sent."""
+        """Accept no more requests; close when all running calls are answered."""
         self.core.stop()
         self._go_on()
 
@@ -185,7 +182,7 @@ class TcpConnection:
         self.close("an error in this server")
 
     def close(self, reason: str) -> None:
-        """Close it at once."""
+        """Close the connection at once; `reason` is for the log."""
         if self.is_open:
             self.is_open = False
             self._loop.unwatch(self.fd)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UdpServer(UdpServerBase, Server):
-    """Answers for `units` on UDP, in one thread."""
+    """A UDP server for `units`; it runs in one thread."""
 
     def _bind(self, asked: Listening) -> None:
         self._links = DatagramSockets(self, self._core, self._logger, self._wire)

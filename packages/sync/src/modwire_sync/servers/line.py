@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from modwire import Call, Response
 
 _CHUNK = 4096
-_READ_TIMEOUT = 0.5  # seconds, if a thread has to read
-_WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
+_READ_TIMEOUT = 0.5  # seconds of one read, if a thread has to read the port
+_WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a port counts as stuck
 
 
 class SerialServer(SerialServerBase, Server):
-    """Answers for `units` on a serial line, in one thread.
+    """A server for `units` on a serial line; it runs in one thread.
 
-    A unit that blocks is waited for in one of `workers` threads while the line is listened to.
+    A unit that blocks is executed in one of `workers` threads while the server listens.
     """
 
     _port: Serial | None = None
@@ -84,7 +84,7 @@ class SerialServer(SerialServerBase, Server):
         self._receive(data, now)
 
     def _read(self, port: Serial, waker: Waker) -> None:
-        """Read in a thread, if a port cannot be polled: on Windows, and behind some URLs."""
+        """Read in a thread, if a port cannot be polled: on Windows, and with some URLs."""
         try:
             while self._takes:
                 data: bytes = port.read(1)
@@ -92,7 +92,7 @@ class SerialServer(SerialServerBase, Server):
                     data += port.read(port.in_waiting)
                     self._received.append((data, monotonic()))
                     waker.wake()
-        except Exception as error:  # noqa: BLE001 - for the server's thread; pyserial raises many
+        except Exception as error:  # noqa: BLE001 - raised in the server's thread
             self._received.append((error, monotonic()))
             waker.wake()
 
@@ -170,6 +170,6 @@ class SerialServer(SerialServerBase, Server):
                 self._loop.unwatch(self._reader_waker.fileno())
                 self._reader_waker.close()
             port.flush()
-        except Exception as error:  # noqa: BLE001 - it may be gone, and drivers raise what they like
+        except Exception as error:  # noqa: BLE001 - if the port is gone, drivers raise any error
             self._logger.debug("%s: %s", self, error)
         port.close()

@@ -1,4 +1,4 @@
-"""`Loop`: what the one thread of a server waits with, and whom it tells what is ready."""
+"""`Loop`: the event loop of a server's thread, which calls the handlers of ready sockets."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 _NEVER = float("inf")
 DEBUG = 10  # logging.DEBUG
 _MAX_EVENTS = 256
-_LONGEST_POLL = 3600.0  # seconds; epoll knows no very great times
+_LONGEST_POLL = 3600.0  # seconds; epoll refuses very long timeouts
 
 
 class Timed(Protocol):
-    """What something has to do at a time."""
+    """An object with a deadline."""
 
     def handle_deadline(self, now: float) -> None:
-        """Do what is due at `now`; it may be too early."""
+        """Do what is due at `now`; the call may come too early."""
         raise NotImplementedError
 
 
 class Loop:
-    """Waits for sockets, calls the handler of each that is ready, and logs.
+    """Waits for sockets and calls the handler of each that is ready; has the loggers, too.
 
-    `workers` is how many threads execute calls to units that block. `tells_bytes` says whether
-    `wire` takes what is sent and received; it is looked up once in each round. All but `wake` is
-    for the server's own thread.
+    `workers` is the number of threads for units that block. `tells_bytes` is True if the bytes
+    sent and received are logged by `wire`; it is updated once in each round. Only `wake` may be
+    called from other threads.
     """
 
     def __init__(self, workers: int) -> None:
-        # A third of what importing the servers would cost.
+        # Imported here, as it would take a third of the servers' import time.
         from logging import getLogger
 
         self.logger: Logger = getLogger("modwire.server")
@@ -53,31 +53,31 @@ class Loop:
         self.watch(self._waker.fileno(), self._on_wake)
 
     def watch(self, fd: int, handler: Callable[[int, float], None]) -> None:
-        """Call `handler(mask, now)` when `fd` can be read."""
+        """Call `handler(mask, now)` whenever `fd` can be read."""
         self._handlers[fd] = handler
         self._poller.register(fd, READ)
 
     def watch_for(self, fd: int, mask: int) -> None:
-        """Watch one that is watched already for something else."""
+        """Change the events that a watched `fd` is watched for."""
         self._poller.modify(fd, mask)
 
     def unwatch(self, fd: int) -> None:
-        """Watch `fd` no longer; to be called before it is closed, and may be called again."""
+        """Stop watching `fd`; to be called before it is closed, and may be called again."""
         if self._handlers.pop(fd, None) is not None:
             self._poller.unregister(fd)
 
     def wake(self) -> None:
-        """End the waiting of `run_once`; from any thread or signal handler."""
+        """Make `run_once` return soon; may be called from any thread or signal handler."""
         self._waker.wake()
 
     def call_at(self, when: float, timed: Timed) -> None:
-        """Call `timed.handle_deadline(now)` at `when`, or earlier if that was asked for before."""
+        """Call `timed.handle_deadline(now)` at `when`, or earlier if an earlier call is due."""
         if when < self._due.get(timed, _NEVER):
             self._due[timed] = when
             heappush(self._agenda, (when, next(self._numbers), timed))
 
     def forget(self, timed: Timed) -> None:
-        """Call `timed` no more."""
+        """Cancel the calls of `timed`."""
         if self._due.pop(timed, None) is not None and len(self._agenda) > 2 * len(self._due) + 64:
             self._agenda = [each for each in self._agenda if self._due.get(each[2]) == each[0]]
             heapify(self._agenda)
@@ -85,7 +85,7 @@ class Loop:
     def _next_due(self) -> float | None:
         agenda = self._agenda
         while agenda and self._due.get(agenda[0][2]) != agenda[0][0]:
-            heappop(agenda)  # it was hastened, or forgotten
+            heappop(agenda)  # it was replaced by an earlier call, or cancelled
         return agenda[0][0] if agenda else None
 
     def _handle_due(self, now: float) -> None:
@@ -95,7 +95,7 @@ class Loop:
             timed.handle_deadline(now)
 
     def run_once(self, deadline: float | None) -> float:
-        """Wait until something is ready or due, or it is `deadline`; handle it. Return the time."""
+        """Wait for an event or `deadline`, and handle what is ready or due. Return the time."""
         due = self._next_due() if self._agenda else None
         if due is not None and (deadline is None or due < deadline):
             deadline = due
@@ -108,7 +108,7 @@ class Loop:
         handlers = self._handlers
         for fd, mask in events:
             handler = handlers.get(fd)
-            if handler is not None:  # else it was closed while this batch was worked on
+            if handler is not None:  # else an earlier handler of this batch closed it
                 handler(mask, now)
         if due is not None and due <= now:
             self._handle_due(now)
@@ -119,7 +119,7 @@ class Loop:
         self.workers.deliver()
 
     def close(self) -> None:
-        """Let go of threads and of what the system gave; nothing is handled from now on."""
+        """Release the threads and the system's resources; no handler is called from now on."""
         self.workers.close()
         self._poller.close()
         self._waker.close()

@@ -1,6 +1,6 @@
-"""Waiting for sockets: epoll itself where there is one, `selectors` elsewhere; and `Waker`.
+"""Pollers, which wait for sockets: epoll where available, otherwise `selectors`; and `Waker`.
 
-`selectors` looks up a key object for each event, a noticeable part of a small request's time.
+`selectors` looks up a key object for each event, which takes noticeable time in a small request.
 """
 
 from __future__ import annotations
@@ -14,44 +14,44 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# The numbers of EPOLLIN, EPOLLOUT, EPOLLERR and EPOLLHUP, EPOLLRDHUP.
+# The values of EPOLLIN, EPOLLOUT, EPOLLERR | EPOLLHUP, and EPOLLRDHUP.
 READ, WRITE = 1, 4
 GONE = 8 | 16
 HUNG_UP = 0x2000
 
 
 class Poller(Protocol):
-    """Tells which file descriptors are ready, as `select.epoll` does.
+    """The methods of `select.epoll` that the loop uses.
 
-    A mask is of READ, WRITE and HUNG_UP, or 0; `poll` may add GONE to any of them. HUNG_UP is told
-    where the peer sends no more, whatever there is to be read before that.
+    A mask combines READ, WRITE and HUNG_UP, or is 0; `poll` may add GONE to any mask. HUNG_UP
+    means that the peer sends no more, even if unread bytes remain.
     """
 
     def register(self, fd: int, eventmask: int) -> None:
         """Watch a file descriptor that is not watched yet."""
 
     def modify(self, fd: int, eventmask: int) -> None:
-        """Watch for something else."""
+        """Change the events that a file descriptor is watched for."""
 
     def unregister(self, fd: int) -> None:
-        """Watch it no longer; to be called before it is closed."""
+        """Stop watching a file descriptor; to be called before it is closed."""
 
     def poll(self, timeout: float | None, maxevents: int) -> Sequence[tuple[int, int]]:
-        """File descriptors and masks; empty after `timeout` seconds, None for ever."""
+        """Return ready descriptors and masks; empty after `timeout` seconds (None: no timeout)."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Let go of the operating system's resources."""
+        """Release the operating system's resources."""
 
 
 class SelectorPoller:
-    """A `Poller` on whatever `selectors` finds best; it never tells GONE or HUNG_UP."""
+    """A `Poller` based on `selectors`; it never reports GONE or HUNG_UP."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
     def register(self, fd: int, eventmask: int) -> None:
-        # selectors refuses to watch for nothing: such a file descriptor stays out.
+        # `selectors` refuses an empty mask: such a file descriptor is not registered.
         if eventmask & (READ | WRITE):
             self._selector.register(fd, _to_selectors(eventmask))
 
@@ -87,13 +87,13 @@ def _from_selectors(events: int) -> int:
 
 
 def new_poller() -> Poller:
-    """The fastest poller that this system has."""
+    """Return the fastest poller of this system."""
     epoll = getattr(select, "epoll", None)
     return SelectorPoller() if epoll is None else epoll()
 
 
 class Waker:
-    """Ends a `poll` from another thread, or from a signal handler."""
+    """A socket pair that ends a `poll` from another thread, or from a signal handler."""
 
     def __init__(self) -> None:
         self._ours, self._theirs = socket.socketpair()
@@ -101,21 +101,21 @@ class Waker:
         self._theirs.setblocking(False)
 
     def fileno(self) -> int:
-        """What to watch for READ."""
+        """Return the file descriptor to watch for READ."""
         return self._ours.fileno()
 
     def wake(self) -> None:
         """Make `fileno()` readable."""
-        # Full, so it is readable already; or closed, so nobody waits any longer.
+        # On an error it is full, so readable already, or closed, so nobody waits any more.
         with suppress(OSError):
             self._theirs.send(b"\0")
 
     def clear(self) -> None:
-        """Take what `wake` has sent."""
+        """Read the bytes that `wake` has sent."""
         with suppress(OSError):
             self._ours.recv(4096)
 
     def close(self) -> None:
-        """Close both ends; waking does nothing from now on."""
+        """Close both ends; `wake` has no effect from now on."""
         self._ours.close()
         self._theirs.close()

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class TcpServer(TcpServerBase, Server):
-    """Answers for `units` on TCP or on a Unix socket, in one thread.
+    """A server for `units` on TCP or a Unix socket; it runs in one thread.
 
-    `with` starts serving in a thread and shuts down at the end; see `serve_forever`, `start` and
-    `shutdown`. Hooks are called in the server's thread, or for units that block in one of the
-    workers. An overridden `wrap_socket` puts another layer around every accepted socket.
+    `with` starts the server in a thread and shuts it down at the end; see `serve_forever`,
+    `start` and `shutdown`. Hooks are called in the server's thread or, for units that block, in a
+    worker thread. Override `wrap_socket` to put another layer around each accepted socket.
     """
 
     _accept_again: float | None = None
@@ -33,9 +33,9 @@ class TcpServer(TcpServerBase, Server):
         self._address = self._listeners.listen(asked)
 
     def wrap_socket(self, accepted: socket.socket) -> socket.socket:
-        """Return the socket to use for an accepted one; to be overridden.
+        """Return the socket to use in place of `accepted`; to be overridden.
 
-        Neither may block. May raise OSError, which closes the accepted socket.
+        Neither socket may block. If it raises OSError, the accepted socket is closed.
         """
         return accepted
 
@@ -61,7 +61,7 @@ class TcpServer(TcpServerBase, Server):
         core = self._connect(peer, monotonic())
         TcpConnection(self._loop, self._connections, accepted, core)
 
-    # What is due.
+    # Deadlines.
 
     def _deadline(self) -> float | None:
         return self._accept_again

@@ -1,4 +1,4 @@
-"""The threads that execute calls to units that wait, so that the server's thread never does."""
+"""`Workers`: the threads for calls to units that block, so that the server's thread never waits."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """At most `count` threads, started when a call is first submitted.
+    """A pool of at most `count` threads, started when the first call is submitted.
 
-    Calls to devices behind a gateway take none of them: they wait in its queue, and its threads
-    ask. `wake` is called from any of these when results are ready; `deliver`, in the server's own
-    thread, hands them to whoever submitted the calls.
+    Calls to devices behind a gateway use none of them: they wait in the gateway's queue, and its
+    threads send them. All these threads call `wake` when a result is ready; the server's own
+    thread then calls `deliver`, which passes the results on.
     """
 
     def __init__(self, count: int, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._pool = Threads(count, "modwire-unit")
         self._results: deque[tuple[Done, Response | None]] = deque()
-        self._threads: set[int] = set()  # that execute calls, or are in hooks
+        self._threads: set[int] = set()  # ids of those that execute calls or are in hooks
         self._queued: set[_Queued] = set()
         self.outstanding = 0
 
     def submit(
         self, protocol: ServerProtocol, call: Call, units: Units, done: Done
     ) -> Callable[[], None] | None:
-        """Execute `call` in a thread; `done(response)` comes out of `deliver`.
+        """Execute `call` in a thread; `deliver` calls `done(response)` afterwards.
 
-        The function that is returned withdraws the call: if it still waits for its turn at a
-        gateway, it is done at once. None if there is nothing to withdraw.
+        Returns a function that withdraws the call, so that it ends at once if it is still in the
+        queue of a gateway; None for a call that is in no queue.
         """
         executor = protocol.executor
         addressed, found = executor.addressed(call, units)
@@ -83,7 +83,7 @@ class Workers:
         response: Response | None = None
         try:
             response = protocol.executor.execute(call, units)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: it would end the thread only
+        except BaseException as error:  # noqa: BLE001 - even SystemExit would only end the thread
             response = protocol.executor.failed(call, error)
         finally:
             self._end(done, response)
@@ -100,17 +100,17 @@ class Workers:
             done(response)
 
     def close(self) -> None:
-        """Drop the calls that no thread has begun; those that run are left to themselves."""
+        """Discard the calls that have not started; do not wait for those that run."""
         for queued in list(self._queued):
             queued.withdraw()
         self._pool.close()
 
 
 class _Queued:
-    """A call that goes to devices behind a gateway: a broadcast may go to several lines.
+    """A call to devices behind a gateway; a broadcast may go to several lines.
 
-    `end` is called once, when all its `parts` have ended. `threads` are those in which hooks are
-    called.
+    `end` is called once, when all `parts` of the call have ended. `threads` holds the ids of the
+    threads that are in hooks.
     """
 
     end: Callable[[Response | None], None]
@@ -124,12 +124,12 @@ class _Queued:
         self._pending: list[Pending] = []
 
     def start(self, device: QueuedUnit) -> None:
-        """Let the call wait for its turn at a device, unless it is refused."""
+        """Put the call into the queue of a device, unless it is refused."""
         try:
             outcome = self._executor.start(device, self._call, None)
-        except Exception as error:  # noqa: BLE001 - such as the encoding of a custom class
+        except Exception as error:  # noqa: BLE001 - such as an error in a custom class
             outcome = error
-        except BaseException:  # of a hook, which wants to end the program
+        except BaseException:  # from a hook, to end the program
             self._end_part(None)
             raise
         if isinstance(outcome, Pending):
@@ -139,21 +139,21 @@ class _Queued:
             self.conclude(outcome)
 
     def execute_on(self, units: list[BaseUnit]) -> None:
-        """Execute a broadcast on units that are behind no line, in the thread that it runs in."""
+        """Execute a broadcast on the units that are not behind a line; called in a worker."""
         try:
             for unit in units:
                 self._executor.execute_on(unit, self._call)
-        except BaseException as error:  # noqa: BLE001 - SystemExit too: it would end the thread only
+        except BaseException as error:  # noqa: BLE001 - even SystemExit would only end the thread
             self._executor.failed(self._call, error)
         self._end_part(None)
 
     def withdraw(self) -> None:
-        """Leave the queues."""
+        """Remove the call from the queues."""
         for pending in self._pending:
             pending.withdraw()
 
     def conclude(self, outcome: object) -> None:
-        """A part has ended: with a response, None, or an error; in any thread."""
+        """End a part of the call with a response, None or an error; called in any thread."""
         response: Response | None = None
         here = get_ident()
         is_new = here not in self._threads
@@ -163,7 +163,7 @@ class _Queued:
         except BaseException as error:
             response = self._executor.failed(self._call, error)
             if isinstance(error, KeyboardInterrupt):
-                raise  # it is the program's, if this is its main thread
+                raise  # meant for the program, if this is its main thread
         finally:
             if is_new:
                 self._threads.discard(here)

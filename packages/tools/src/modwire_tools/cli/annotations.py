@@ -1,7 +1,7 @@
 """Types from the core, for the annotations of subcommands, without importing the core.
 
 Typer evaluates annotations at the start, and `modwire --help` must not wait for these imports.
-The values come from a `ParamType`, so it does not matter to typer what the types are.
+The values come from a `ParamType`, so typer does not need the real types.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The `modwire` command itself: its subcommands, and how it ends.
+"""The `modwire` command itself: its subcommands, and its exit.
 
-A subcommand is a function in a module of its own in this folder, registered here. These modules
-import what they need inside the function, so that `modwire --help` starts at once.
+A subcommand is a function in its own module in this folder, registered here. These modules import
+other packages inside the function, so that `modwire --help` starts at once.
 """
 
 from __future__ import annotations

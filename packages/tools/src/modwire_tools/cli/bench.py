@@ -63,9 +63,9 @@ def bench(
 ) -> None:
     """Measure requests per second, latencies and errors.
 
-    Latencies are those of requests that were answered with values; errors are counted by kind. A
-    percentile is a latency that was measured: 99 of 100 requests took no longer than p99.
-    The exit code is 1 if nothing was answered.
+    Latencies are measured for requests that return values; errors are counted by kind. A percentile
+    is a measured latency: 99 of 100 requests took no longer than p99.
+    The exit code is 1 if no request got a response.
     """
     from functools import partial
 
@@ -139,7 +139,7 @@ def _check_load(endpoint: Endpoint, pipeline: int, concurrency: int) -> None:
 
 
 def _client(place: Endpoint, in_flight: int) -> Client:
-    """Return a client of `place` with up to `in_flight` requests at once."""
+    """Return a client of `place` with up to `in_flight` requests at the same time."""
     from modwire.framing import FRAMINGS
     from modwire_trio import TcpClient, UdpClient, UnixClient, connect
 
@@ -196,7 +196,7 @@ def _report(
 
 
 def draw(latencies: Sequence[float]) -> str:
-    """Return a plot of the latencies as text, cut off at 1.5 times p99."""
+    """Return a plot of the latencies as text, up to 1.5 times p99."""
     from importlib import import_module
 
     from modwire_tools.client.measuring import percentile
@@ -219,7 +219,7 @@ def draw(latencies: Sequence[float]) -> str:
 
 
 class _Figure(Protocol):
-    """The calls of plotext that are used: it has no types."""
+    """The calls of plotext that we use: plotext has no type hints."""
 
     def clear(self) -> object: ...
     def theme(self, name: str) -> object: ...

@@ -14,10 +14,10 @@ def demo(
         bool, typer.Option("--once", help="Exit when everything was shown and checked.")
     ] = False,
 ) -> None:
-    """Show everything at work, with a small energy meter.
+    """Show all packages in use, with a small energy meter.
 
-    The meter is served, read and written over TCP and RTU, and the bytes are explained. Everything
-    that is read is compared with what was put in; the exit code is 1 if a value differs. Then the
+    The meter is served, read and written over TCP and RTU, and the bytes are explained. Each value
+    that is read is compared with the expected one; the exit code is 1 if a value differs. Then the
     meter runs in a simulator with a web page, until Ctrl+C; with --once the page is only checked.
     """
     from functools import partial

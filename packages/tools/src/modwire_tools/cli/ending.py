@@ -1,4 +1,4 @@
-"""How the command ends: one sentence on standard error for each kind of failure, and a code.
+"""The end of the command: one sentence on standard error for each kind of failure, and a code.
 
 Exit codes: 0 success; 1 the device or the link failed, or a file could not be read or written;
 2 an argument was wrong; 130 Ctrl+C. Subcommands raise errors, and only this module prints them.
@@ -30,7 +30,7 @@ class WrongArgumentError(ValueError):
 
 
 class FailedError(OSError):
-    """Raised if the command could not do everything; the text says what it did not do."""
+    """Raised if the command could not do everything; the text says what failed."""
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def run(app: Callable[..., object]) -> NoReturn:
     """Run `app`, a typer.Typer or its command, with the arguments of the process, and exit."""
     code: object = DONE
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller, as by >&-
+        if getattr(sys, name) is None:  # the caller closed it, for example with >&-
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -76,7 +76,7 @@ def run(app: Callable[..., object]) -> NoReturn:
 
 
 def _outcome(error: Exception) -> tuple[str, int] | None:
-    """Return the sentence for an error and the exit code; None for a bug of this program."""
+    """Return the sentence for an error and the exit code; None if it is a bug of this program."""
     import typer
 
     if isinstance(error, WrongArgumentError):
@@ -91,7 +91,7 @@ def _outcome(error: Exception) -> tuple[str, int] | None:
 
     if isinstance(error, (ModbusError, OSError)):
         return described(error), FAILED
-    if isinstance(error, ImportError):  # an extra is not installed, and the text names it
+    if isinstance(error, ImportError):  # an extra is not installed; the text names it
         return str(error), FAILED
     return None
 
@@ -118,7 +118,7 @@ def _usage(error: typer.TyperException) -> str:
 
 
 def _value_error(error: typer.TyperException) -> str | None:
-    """Return what a `ParamType` raised; typer keeps it in an error of pydantic."""
+    """Return the text of an error of a `ParamType`; typer keeps it in an error of pydantic."""
     from pydantic import ValidationError
 
     if not isinstance(error.__cause__, ValidationError):

@@ -1,4 +1,4 @@
-"""Endpoints as arguments: of a device, of what listens, and of a simulated device."""
+"""Endpoints as arguments: of a device, of a server, and of a simulated device."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SERIAL = ("rtu", "ascii", "binary")
 
 
 class DeviceEndpoint(ParamType["Endpoint"]):
-    """Where a device is: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600."""
+    """The endpoint of a device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600."""
 
     metavar = "ENDPOINT"
 
@@ -54,7 +54,7 @@ class DeviceEndpoint(ParamType["Endpoint"]):
 
 
 class ListenEndpoint(ParamType["Listen"]):
-    """Where a server listens: tcp://127.0.0.1:5020, tcp://:5020, rtu:///dev/ttyUSB0."""
+    """The endpoint of a server: tcp://127.0.0.1:5020, tcp://:5020, rtu:///dev/ttyUSB0."""
 
     def parse(self, text: str) -> Listen:
         from modwire_tools.server.listening import parse_listen
@@ -66,7 +66,7 @@ class ListenEndpoint(ParamType["Listen"]):
 
 
 class SimulatedEndpoint(ParamType["Endpoint"]):
-    """Where a simulated device listens; without a scheme HOST:PORT, :PORT, PORT or a serial port.
+    """The endpoint of a simulated device: a URL, HOST:PORT, :PORT, PORT or a serial port.
 
     `transport` is "tcp", "udp" or "serial".
     """
@@ -97,7 +97,7 @@ def complete_endpoint(incomplete: str) -> Completions:
     """Offer schemes, the serial ports of this machine, and the options after a `?`."""
     scheme, separator, rest = incomplete.partition("://")
     if not separator:
-        # bash splits words at colons, so nothing but "//..." may be left.
+        # bash splits words at colons, so only the part from "//" on may arrive here.
         if incomplete.startswith("//"):
             return [(f"//{port}", text) for port, text in serial_ports()]
         ports = [(f"rtu://{port}", text) for port, text in serial_ports()]
@@ -165,9 +165,9 @@ DelayOption = Annotated[
 
 
 def unit_of(endpoint: Endpoint, unit: int | None) -> int:
-    """Return the unit to ask: that of `--unit`, that of the endpoint, or 1.
+    """Return the unit id for requests: from `--unit`, from the endpoint, or 1.
 
-    Framings without transaction ids are those of serial lines, where 248..255 are reserved.
+    Framings without transaction ids come from serial lines, where 248..255 are reserved.
     """
     if unit is None:
         return 1 if endpoint.unit is None else endpoint.unit
@@ -177,7 +177,7 @@ def unit_of(endpoint: Endpoint, unit: int | None) -> int:
 
 
 def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
-    """Raise WrongArgumentError for a unit that cannot be read from."""
+    """Raise WrongArgumentError for a unit id that means broadcast: it cannot be read."""
     if not unit and endpoint.framing != "tcp":
         raise WrongArgumentError(
             "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..247"
@@ -185,7 +185,7 @@ def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
 
 
 def check_units(endpoint: Endpoint, option: str, units: Sequence[int]) -> None:
-    """Raise WrongArgumentError for unit ids that no unit at `endpoint` can have."""
+    """Raise WrongArgumentError for unit ids that are not allowed at `endpoint`."""
     if endpoint.framing != "tcp":
         for unit in units:
             if not 1 <= unit <= 247:
@@ -205,7 +205,7 @@ def with_line(
         baudrate=baudrate or endpoint.baudrate,
         bytesize=endpoint.bytesize,
         parity=parity or endpoint.parity,
-        # With another parity, the stop bits that belong to it (Serial Line V1.02, 2.5.1).
+        # Another parity needs its own number of stop bits (Serial Line V1.02, 2.5.1).
         stopbits=endpoint.stopbits if parity is None else None,
         unit=endpoint.unit,
         timeout=endpoint.timeout,

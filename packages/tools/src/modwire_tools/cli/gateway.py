@@ -29,7 +29,7 @@ _PATIENCE = Seconds(10)
 
 
 class UnitMap(NamedTuple):
-    """Unit ids of the gateway, the line that they lead to from 1 on, and the first id there."""
+    """Unit ids of the gateway, the number of their line, from 1, and the first id on the line."""
 
     ids: range
     line: int
@@ -93,10 +93,10 @@ def gateway(
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
 ) -> None:
-    """Pass requests on to devices on other lines until Ctrl+C.
+    """Forward requests to devices on other lines until Ctrl+C.
 
-    Clients take turns on a line, and a unit that does not answer delays no other unit. A unit that
-    is on no line is answered with exception 0A, and one that does not answer with 0B.
+    Clients take turns on a line, and a unit that does not respond does not delay other units. For a
+    unit that is on no line, the client gets exception 0A; for one that does not respond, 0B.
     """
     for line in lines:
         if line.transport == "serial" and line.path == listen.endpoint.path:
@@ -118,7 +118,7 @@ def gateway(
 
 
 class Settings(NamedTuple):
-    """How requests wait: `queue` for each client, `patience` and `pause` in seconds."""
+    """Limits for waiting requests: `queue` per client, `patience` and `pause` in seconds."""
 
     queue: int
     patience: float
@@ -128,7 +128,7 @@ class Settings(NamedTuple):
 def assign_units(
     maps: Sequence[UnitMap], lines: int, listen: Listen
 ) -> list[dict[int, int]] | None:
-    """Return for each line the gateway's unit ids with those on the line; None for no map.
+    """Return for each line a map of the gateway's unit ids to those of the line; None for no map.
 
     Raises WrongArgumentError.
     """
@@ -178,7 +178,7 @@ async def _serve(
         for client in clients:
             stack.push_async_callback(client.aclose)
         for end, client in zip(ends, clients, strict=True):
-            if end.transport == "serial":  # a device on a network may be switched on later
+            if end.transport == "serial":  # a network device may be switched on later
                 await client.connect()
         with argument("--map"):
             served = Gateway(

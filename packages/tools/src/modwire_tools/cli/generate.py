@@ -1,4 +1,4 @@
-"""`modwire generate`: print messages, framed, in lines that `modwire parse` reads."""
+"""`modwire generate`: prints messages with their framing, in lines for `modwire parse`."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def generate(
 ) -> None:
     """Print messages in each framing, as requests and as responses.
 
-    Arguments that are not given are valid ones. `modwire generate | modwire parse` explains all.
+    Arguments that are not given get valid values. `modwire generate | modwire parse` explains all.
     """
     given = {
         "address": address,

@@ -38,8 +38,8 @@ def gui(
 ) -> None:
     """Open a window that simulates devices.
 
-    The window starts and stops devices, and shows and changes their values. The options fill in its
-    form, where everything can still be changed.
+    The window starts and stops devices, and shows and changes their values. The options fill in the
+    form of the window, where the user can still change them.
     """
     try:
         import_module("tkinter")

@@ -1,4 +1,4 @@
-"""The output of `--help`: arguments as they are typed, and examples to copy."""
+"""The output of `--help`: arguments as a user types them, and examples to copy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ EXAMPLES: dict[str, list[str]] = {}
 
 
 def examples(command: str, *lines: str) -> str:
-    """Return an epilog for `command` with example lines, and keep them in `EXAMPLES`."""
+    """Return an epilog for `command` with example lines, and add them to `EXAMPLES`."""
     EXAMPLES[command] = list(lines)
     heading = "Example:" if len(lines) == 1 else "Examples:"
-    # Typer does not wrap the lines after a backspace.
+    # Typer does not wrap the lines after "\b".
     return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])
 
 
@@ -25,7 +25,7 @@ class Command(TyperCommand):
     """A subcommand whose help shows arguments by their metavars, without Python types."""
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
-        """Return what follows the name of the command."""
+        """Return the words after the name of the command."""
         arguments = [each for each in self.params if isinstance(each, TyperArgument)]
         return ["[OPTIONS]", *(each.display_name_raw for each in arguments)]
 

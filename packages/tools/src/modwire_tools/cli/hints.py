@@ -19,7 +19,7 @@ from modwire import (
 )
 
 _NUMBER = re.compile(r"\[Errno \d+\] ")
-_REQUEST = re.compile(r" (?:to )?[A-Z]\w*Request\([^()]*\)")  # the user has typed it
+_REQUEST = re.compile(r" (?:to )?[A-Z]\w*Request\([^()]*\)")  # the user knows the request
 
 
 def described(error: Exception) -> str:
@@ -30,7 +30,7 @@ def described(error: Exception) -> str:
 
 
 def brief(error: Exception) -> str:
-    """Return what happened in one line, without the request."""
+    """Return one line that says what happened, without the request."""
     if isinstance(error, ExceptionResponseError):
         return str(ExceptionResponseError.for_code(None, error.code))
     if isinstance(error, OSError) and not isinstance(error, ModbusError) and error.strerror:
@@ -41,7 +41,7 @@ def brief(error: Exception) -> str:
 
 
 def next_step(error: Exception) -> str:
-    """Return what the user may do about it, or ""."""
+    """Return advice for the user, or ""."""
     for kind, step in _STEPS:
         if isinstance(error, kind):
             return step

@@ -1,4 +1,4 @@
-"""Runs trio for a subcommand, and raises its errors one by one, not in groups."""
+"""`run_trio`: runs trio for a subcommand; raises single errors, not groups."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator
 
 
 def run_trio(main: Callable[[], Awaitable[None]]) -> None:
-    """Run `main` in trio; raises what it raises, and KeyboardInterrupt before other errors.
+    """Run `main` in trio; raises its error, or KeyboardInterrupt if there is one among several.
 
-    SIGTERM, with which systems stop a service, cancels `main`. That is no failure.
+    SIGTERM, which systems send to stop a service, cancels `main`. That is not a failure.
     """
     import trio
 

@@ -1,4 +1,4 @@
-"""The options of `modwire simulate` for the web page, and starting the page."""
+"""The options of `modwire simulate` for the web page, and the start of the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FORM = "--web must be HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080"
 
 @dataclass(frozen=True)
 class Page:
-    """Where to serve the page, and the token that it asks for, if any."""
+    """Address of the page, and the token that it needs, or None."""
 
     host: str
     port: int
@@ -27,7 +27,7 @@ class Page:
 
 
 def parse_page(web: str | None, token: str | None) -> Page | None:
-    """Return the page of `--web` and `--web-token`, with a new token for other machines."""
+    """Return the page for `--web` and `--web-token`; beyond loopback it always gets a token."""
     if web is None:
         if token is not None:
             raise WrongArgumentError("--web-token is for the page: --web HOST:PORT is missing")

@@ -69,7 +69,7 @@ def parse(
 ) -> None:
     """Explain messages, field by field, and the Modbus in captures.
 
-    A line of a file may begin with the framing and with request or response, as those that
+    A line of a file may begin with the framing and with request or response, like the lines that
     `modwire generate` prints. A response that follows its request is explained with it.
     """
     from modwire_tools.explain import capture
@@ -122,7 +122,7 @@ def parse(
 
 
 def _file_named(words: list[str], file: Path | None) -> str | None:
-    """The file to read, "-" for standard input; None if the words are messages."""
+    """Return the file to read, "-" for standard input; None if the words are messages."""
     if file is not None:
         if words:
             raise WrongArgumentError(f"give messages or --file, not both; got {words[0]!r} too")
@@ -143,7 +143,7 @@ def _file_named(words: list[str], file: Path | None) -> str | None:
 
 
 def _is_file(word: str) -> bool:
-    """True if a word is a file: no message, and such a file exists or the word looks like one."""
+    """Return True if a word is no message, but an existing file or a text like a file name."""
     from modwire_tools.explain.text import parse_message
 
     try:
@@ -167,7 +167,7 @@ def _opened(name: str) -> BufferedReader:
 
 
 def _ending(file: BufferedReader, name: str) -> BufferedReader:
-    """Return `file`. Raises WrongArgumentError if it never ends; a terminal ends by Ctrl+D."""
+    """Return `file`. Raises WrongArgumentError if it never ends; Ctrl+D ends a terminal."""
     mode = os.fstat(file.fileno()).st_mode
     is_device = S_ISBLK(mode) or (S_ISCHR(mode) and not file.isatty())
     if is_device and not os.path.samestat(os.fstat(file.fileno()), os.stat(os.devnull)):

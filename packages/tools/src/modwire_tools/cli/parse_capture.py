@@ -26,7 +26,7 @@ def print_capture(
 ) -> None:
     """Print the Modbus in a capture to standard output, and a summary to standard error.
 
-    Raises CaptureError if the file is broken, after everything that could be read.
+    Raises CaptureError if the file is broken, after it has printed the readable part.
     """
     capture = Capture(file, name, ports=ports, framing=framing)
     outcomes: Counter[str] = Counter()
@@ -64,7 +64,7 @@ def print_capture(
 def _started(first: float) -> str:
     try:
         begin = f"{datetime.fromtimestamp(first, timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
-    except (OverflowError, ValueError, OSError):  # the clock of a capture may have any value
+    except (OverflowError, ValueError, OSError):  # the timestamps of a capture may have any value
         begin = f"the second {first:.6f} of 1970"
     return f"# seconds since {begin}\n# {_HEADER[2:]}\n"
 
@@ -80,7 +80,7 @@ def _line(found: Exchange | Incident, first: float) -> str:
 
 
 def _readings(exchange: Exchange, framing: str) -> list[Reading]:
-    """The two messages of an exchange as frames, explained."""
+    """Return the two messages of an exchange as explained frames."""
     wrap = FRAMINGS[framing](Decoder(), is_server=True)
     found: list[Reading] = []
     for pdu, is_response in ((exchange.request, False), (exchange.response, True)):

@@ -19,12 +19,12 @@ from .ending import WrongArgumentError
 
 _BYTES_IN_ROW = 8
 _NAME_WIDTH = 18
-_LONGEST_LINE = 1 << 16  # bytes; a hundred messages in a row have less
+_LONGEST_LINE = 1 << 16  # bytes; a hundred messages on one line are shorter
 _FAULTS = ("; wrong", "wrong,", ": wrong", "missing:", "cut off:")
 
 
 class MessagePrinter:
-    """Prints one message after the other, and keeps the request that the next may answer."""
+    """Prints messages, and keeps the last request because its response may follow."""
 
     def __init__(
         self, framing: str | None, *, is_response: bool | None, with_fields: bool, as_json: bool
@@ -38,13 +38,13 @@ class MessagePrinter:
         self._printed = False
 
     def print_all(self, words: Sequence[str]) -> None:
-        """Print messages that are arguments. Raises WrongArgumentError, before any is printed."""
+        """Print the messages in the arguments. Raises WrongArgumentError before printing."""
         if len(words) > 1 and all(_is_short(word) for word in words):
-            words = [" ".join(words)]  # one message, which the shell split at its spaces
+            words = [" ".join(words)]  # the shell has split one message at its spaces
         try:
             for word in words:
                 if not word.strip():
-                    parse_message(word)  # raises an error that says what a message is
+                    parse_message(word)  # raises an error that describes a message
             lines = [line for word in words if (line := parse_line(word)) is not None]
         except ValueError as error:
             raise WrongArgumentError(str(error)) from None
@@ -73,7 +73,7 @@ class MessagePrinter:
             raise ModbusError(first + more)
 
     def print_line(self, line: Line) -> None:
-        """Print a message, or one after the other if it is several frames in a row."""
+        """Print a message, or each of several frames in a row."""
         framing = line.framing or self._framing
         for data in split_frames(line.data, framing):
             self._print_frame(data, framing, line.is_response)
@@ -97,7 +97,7 @@ class MessagePrinter:
     def _with_request(
         self, data: bytes, both: list[Reading], is_response: bool | None
     ) -> list[Reading]:
-        """Both readings, the response with the request before it if it answers that."""
+        """Return both readings; the response is explained with the previous request if it fits."""
         last = self._last
         asked, answer = both
         if (
@@ -110,7 +110,7 @@ class MessagePrinter:
         ):
             return both
         paired = explain_frame(data, answer.framing, is_response=True, request=last.pdu)
-        # What nobody calls a response may be the next request, which need not fit.
+        # A message of unknown direction may be the next request: it need not fit.
         return both if is_response is None and paired.wrong else [asked, paired]
 
     def _remember(self, found: list[Reading]) -> None:
@@ -186,7 +186,7 @@ class MessagePrinter:
 
 
 def reading_json(reading: Reading, with_fields: bool) -> dict[str, object]:
-    """Return a reading as `modwire parse --json` prints it."""
+    """Return a reading in the form of `modwire parse --json`."""
     found: dict[str, object] = {
         "framing": reading.framing,
         "direction": "response" if reading.is_response else "request",
@@ -204,7 +204,7 @@ def reading_json(reading: Reading, with_fields: bool) -> dict[str, object]:
 
 
 def fields_json(fields: Iterable[Field]) -> list[dict[str, object]]:
-    """Return fields as `modwire parse --json` prints them."""
+    """Return fields in the form of `modwire parse --json`."""
     return [
         {"start": start, "bytes": data.hex(), "name": name, "meaning": meaning}
         for start, data, name, meaning in fields
@@ -214,7 +214,7 @@ def fields_json(fields: Iterable[Field]) -> list[dict[str, object]]:
 def field_lines(
     fields: Sequence[Field], is_text: bool = False, indent: str = ""
 ) -> Iterable[tuple[str, bool]]:
-    """Yield a line for each field, for people, and True if it has a fault."""
+    """Yield a readable line for each field, and True if the field has a fault."""
     width = max([_NAME_WIDTH, *[len(field.name) for field in fields]])
     for start, data, name, meaning in fields:
         is_wrong = any(fault in meaning for fault in _FAULTS) or meaning.startswith("wrong")
@@ -233,7 +233,7 @@ def _is_short(word: str) -> bool:
 
 
 def _lines(file: BinaryIO) -> Iterable[bytes]:
-    """The lines of a file; a line that is too long is cut a little after the limit."""
+    """Yield the lines of a file; a line that is too long is cut a little after the limit."""
     while line := file.readline(_LONGEST_LINE + 1):
         yield line
         while len(line) > _LONGEST_LINE and not line.endswith(b"\n"):

@@ -40,7 +40,7 @@ def hexadecimal(outcome: Outcome) -> str:
 
 
 def plain(value: Value) -> Json:
-    """Return a value for JSON: a float with its own digits only, a tuple as a list."""
+    """Return a value for JSON: a float without meaningless digits, a tuple as a list."""
     if isinstance(value, tuple):
         return [plain(each) for each in value]
     return shortest(value) if isinstance(value, float) else value
@@ -52,7 +52,7 @@ def timestamp() -> str:
 
 
 class Printer:
-    """Prints outcomes; `live` is True if a live table may replace it on a terminal."""
+    """Prints outcomes. If `live` is True, a live table may replace it on a terminal."""
 
     live = False
 

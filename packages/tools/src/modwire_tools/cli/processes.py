@@ -69,12 +69,12 @@ def serve_in_processes(
 
 
 class _TerminatedError(Exception):
-    """Raised by SIGTERM."""
+    """Raised by the handler of SIGTERM."""
 
 
 @contextmanager
 def _until_terminated() -> Generator[None]:
-    """End the block at SIGTERM, with which systems stop a service. That is no failure."""
+    """End the block at SIGTERM, which systems send to stop a service. That is not a failure."""
 
     def end(number: int, frame: object) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the cleanup must not be interrupted
@@ -90,7 +90,7 @@ def _until_terminated() -> Generator[None]:
 
 
 def _expect(pipe: Connection) -> None:
-    """Wait until a process listens; raises FailedError with the error it reports instead."""
+    """Wait until a process listens; raises FailedError if it reports an error instead."""
     try:
         message: str = pipe.recv()
     except EOFError:
@@ -102,7 +102,7 @@ def _expect(pipe: Connection) -> None:
 def _serve(
     pipe: Connection, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
 ) -> None:
-    """Serve in a child process until it is ended, or its parent process has ended."""
+    """Serve in a child process until it is stopped, or its parent process has ended."""
     import trio
 
     from modwire_tools.server.listening import serve_all

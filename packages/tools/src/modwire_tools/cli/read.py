@@ -1,4 +1,4 @@
-"""`modwire read`: values of a device, once or again and again."""
+"""`modwire read`: reads values of a device, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def read(
 ) -> None:
     """Read values, with as few requests as possible.
 
-    Prints a line for each address, or JSON or CSV; with --watch a live table on a terminal. An
-    address that cannot be read gets its error, and the exit code is 1.
+    Prints a line for each address, or JSON or CSV; with --watch a live table on a terminal. If an
+    address cannot be read, its line has the error, and the exit code is 1.
     """
     from modwire_sync import connect
     from modwire_tools.client.reading import Reading, limits_for
@@ -100,7 +100,7 @@ def read(
 
 
 def check_all_read(outcomes: Sequence[Outcome]) -> None:
-    """Raise FailedError, which names each address that could not be read."""
+    """Raise FailedError if an address could not be read; its text names them all."""
     from .hints import brief, described
 
     failed = [(each.item.name, each.error) for each in outcomes if each.error is not None]

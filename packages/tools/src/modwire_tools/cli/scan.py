@@ -1,4 +1,4 @@
-"""`modwire scan`: the units on a line, the settings of the line, the readable part of a table."""
+"""`modwire scan`: finds units on a line, line settings, and readable addresses of a table."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def scan(
 ) -> None:
     """Find units, line settings, and readable addresses.
 
-    Without --table it finds the units that answer, and identifies them by functions 43/14 and 17.
-    On a serial port it tries baud rates and parities in turn. Nothing is ever written.
+    Without --table it finds the units that respond, and identifies them with functions 43/14 and
+    17. On a serial port it tries baud rates and parities in turn. It never writes to a device.
     """
     if tables:
         if units or baudrates or parities or every_line:
@@ -150,7 +150,7 @@ def scan(
     from modwire_tools.scanning import UnitScan
 
     found = UnitScan(_lines(endpoint, baudrates, parities), wanted, every_line=every_line)
-    # Part of the text by which a file knows its scan.
+    # A part of the text that identifies the scan in its file.
     options = f"--units {units} --baudrates {baudrates} --parities {parities}"
     file = _file(resume, endpoint, options, *(["--every-line"] if every_line else []))
     _scan_units(found, timeout, delay, file, as_json)
@@ -159,7 +159,7 @@ def scan(
 def _lines(
     endpoint: Endpoint, baudrates: Sequence[int] | None, parities: Sequence[Parity] | None
 ) -> list[Endpoint]:
-    """Return the line settings to try; only those of the endpoint if no option names others."""
+    """Return the line settings to try: those in the options, or only those of the endpoint."""
     if baudrates is None and parities is None:
         return [endpoint]
     if endpoint.transport != "serial":

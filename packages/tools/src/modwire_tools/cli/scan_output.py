@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .output import Json
 
-_MANY = 8  # units that all answer, so the device seems to ignore the unit id
+_MANY = 8  # units; if all respond, the device seems to ignore the unit id
 
 
 class Bar(Protocol):
@@ -46,7 +46,7 @@ class _RichBar:
 
 @contextmanager
 def progress(total: int) -> Generator[Bar]:
-    """A progress bar on standard error while the block runs, if that is a terminal."""
+    """Show a progress bar on standard error during the block, if that is a terminal."""
     if not sys.stderr.isatty():
         yield _NoBar()
         return
@@ -69,9 +69,9 @@ def progress(total: int) -> Generator[Bar]:
 
 
 class Rows:
-    """Results with `columns`: lines at once, a table at the end on a terminal, or JSON at the end.
+    """Results with `columns`: lines at once, or a table (on a terminal) or JSON at the end.
 
-    `end` prints what was not printed before.
+    `end` prints the results that were not printed before.
     """
 
     def __init__(self, *columns: str, as_json: bool) -> None:
@@ -111,12 +111,12 @@ class UnitOutput(Rows):
             self.found(unit)
 
     def found(self, unit: FoundUnit) -> None:
-        """Add a unit that has answered."""
+        """Add a unit that has responded."""
         identity = ", ".join(f"{name} {text}" for name, text in unit.identity.items())
         self.add([str(unit.unit), unit.endpoint, identity], unit.as_json())
 
     def end(self) -> None:
-        """Print what is left, and a note about a result that may surprise."""
+        """Print the remaining results, and a note about a surprising result."""
         super().end()
         found = self._scan.found
         if not found and self._scan.line is None:
@@ -136,7 +136,7 @@ class TableOutput(Rows):
         self._left = list(surveys)
 
     def scanned(self, survey: TableSurvey) -> None:
-        """Add the ranges of a table that is done."""
+        """Add the ranges of a completed table."""
         self._left.remove(survey)
         blocks = survey.blocks()
         for block in blocks:
@@ -150,7 +150,7 @@ class TableOutput(Rows):
             note(f"modwire: nothing can be read among the {survey.table.replace('_', ' ')}")
 
     def end(self) -> None:
-        """Print what is left, also of tables that are not done."""
+        """Print the remaining results, also those of tables that are not completed."""
         for survey in list(self._left):
             self.scanned(survey)
         super().end()

@@ -1,4 +1,4 @@
-"""`modwire scrape`: a whole device into a file that `modwire simulate` serves."""
+"""`modwire scrape`: copies a whole device into a file that `modwire simulate` serves."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from modwire_tools.scraping import Scrape
 
 _PART = ".part"
-_NOTE_INTERVAL = 10.0  # seconds, where there is no progress bar
-_NETWORK_TIMEOUT = 0.3  # seconds for each id that is asked whether it is there
+_NOTE_INTERVAL = 10.0  # seconds, if there is no progress bar
+_NETWORK_TIMEOUT = 0.3  # timeout in seconds for each unit id that is tried
 
 
 class Step(ParamType[int]):
-    """The step in gaps, 1 or more, or auto, which is 0."""
+    """The step in gaps: 1 or more; 0 for "auto"."""
 
     metavar = "N"
 
@@ -93,9 +93,9 @@ def scrape(
 ) -> None:
     """Copy a whole device into a file; `modwire simulate` serves it.
 
-    The copy answers reads as the device did, with the same values and the same exceptions. Nothing
-    is ever written to the device. After Ctrl+C the file has the values read so far, and the same
-    command continues from there.
+    The copy responds to reads as the device did, with the same values and the same exceptions. The
+    command never writes to the device. After Ctrl+C the file has the values read so far, and the
+    same command continues from there.
     """
     from modwire_sync import connect
     from modwire_tools.scanning.state_files import StateFile, is_there
@@ -160,7 +160,7 @@ def _units(
     units: Sequence[int] | None,
     timeout: float | None,
 ) -> tuple[list[int], bool]:
-    """Return the units to read, and True if they are one unit that answers to every id."""
+    """Return the units to read, and True if they are one unit that responds to every id."""
     from modwire_tools.scanning.units import probe_timeout
     from modwire_tools.scraping import find_units
 

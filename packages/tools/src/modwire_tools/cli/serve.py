@@ -89,7 +89,7 @@ def serve(
 ) -> None:
     """Serve coils and registers until Ctrl+C.
 
-    Clients may write to coils and holding registers; inputs are set with --set, or in the store
+    Clients may write to coils and holding registers. Inputs are set with --set, or in the store
     by other programs.
     """
     from modwire_tools.server.listening import Limits
@@ -153,7 +153,7 @@ def _serve_here(
 
 
 def _say_where(storage: Storage, names: list[str]) -> None:
-    """Print where it listens, with which units and store."""
+    """Print the endpoints, the units and the store."""
     from .output import note
 
     ids = storage.units

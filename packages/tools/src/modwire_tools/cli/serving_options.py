@@ -50,7 +50,7 @@ VerboseFlag = Annotated[
 
 
 def say_calls(verbose: bool) -> OnAnswer | None:
-    """Return a hook that prints each call on standard error, or None unless `verbose`."""
+    """Return a hook that prints each call on standard error, or None if not `verbose`."""
     if not verbose:
         return None
 

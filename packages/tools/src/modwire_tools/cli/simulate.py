@@ -1,4 +1,4 @@
-"""`modwire simulate`: devices from files, or a small energy meter, served until Ctrl+C."""
+"""`modwire simulate`: serves devices from files, or a small energy meter, until Ctrl+C."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def simulate(
 ) -> None:
     """Serve simulated devices over TCP, UDP and serial lines.
 
-    All at the same time, until Ctrl+C. Values change as the device files say; docs/device-files.md
-    describes these.
+    All are served at the same time, until Ctrl+C. The device files say how values change; see
+    docs/device-files.md.
     """
     page = parse_page(web, web_token)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
@@ -112,7 +112,7 @@ def build(
     seed: int | None,
     speed: float,
 ) -> Simulation:
-    """Return the simulation that the arguments ask for."""
+    """Return the simulation that the arguments describe."""
     from modwire_tools.simulator.simulation import Simulation, place
 
     specs = _read(files)
@@ -163,9 +163,9 @@ async def _run(simulation: Simulation, page: Page | None) -> None:
 
 
 async def _watch(view: View, *, is_shown: bool) -> None:
-    """Print which devices are no longer served; raise FailedError when that is all of them.
+    """Print the devices that are no longer served; raise FailedError when none is served.
 
-    With a page it continues even then, because devices can be started again there.
+    With a page it continues even then, because the user can start devices again there.
     """
     import trio
 
@@ -184,7 +184,7 @@ async def _watch(view: View, *, is_shown: bool) -> None:
 
 
 def _tell(view: View, link: str) -> None:
-    """Print where the devices listen, and what to try."""
+    """Print the endpoints of the devices, and a command to try."""
     devices = view.devices()
     count = len(devices)
     note(f"modwire simulates {view.title()}" + (":" if count > 1 else ""))

@@ -1,7 +1,7 @@
-"""`ParamType`: how the values of an option are read, checked and completed, in one class each.
+"""`ParamType`: one class per type of option; it parses, checks and completes the values.
 
-Every subcommand uses the same classes, so an endpoint, a time or an address means the same to all
-of them. `parse` raises ValueError; `ending` puts the name of the option in front of its text.
+Every subcommand uses the same classes, so an endpoint, a time or an address has the same form in
+all of them. `parse` raises ValueError; `ending` puts the name of the option before its text.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What the shell offers: values, each with a description.
+# Values that the shell offers, each with a description.
 Completions = list[tuple[str, str]]
 
 
 class ParamType(Generic[T]):
-    """A type of option or argument; `metavar` stands for its value in help texts."""
+    """A type of option or argument; help texts show `metavar` instead of a value."""
 
     metavar = "VALUE"
 
@@ -39,7 +39,7 @@ class ParamType(Generic[T]):
         raise NotImplementedError
 
     def complete(self, incomplete: str) -> Completions:
-        """Return what the shell may offer; values that do not begin so are left out."""
+        """Return values for the shell; it drops those that do not begin with `incomplete`."""
         return []
 
     def option(self, *names: str, help: str, metavar: str = "") -> OptionInfo:  # noqa: A002
@@ -61,7 +61,7 @@ class ParamType(Generic[T]):
         return argument
 
     def _parse(self, value: str | T) -> T:
-        # Typer parses default values too, which are no text here.
+        # Typer also parses default values, which are not text here.
         return self.parse(value) if isinstance(value, str) else value
 
 
@@ -79,7 +79,7 @@ class Whole(ParamType[int]):
 
 
 class UnitId(Whole):
-    """A unit id, 0..255; `endpoints.unit_of` narrows it for serial lines."""
+    """A unit id, 0..255; `endpoints.unit_of` has the lower limit for serial lines."""
 
     metavar = "UNIT"
 
@@ -91,7 +91,7 @@ class UnitId(Whole):
 
 
 class Numbers(ParamType["Sequence[int]"]):
-    """Numbers and ranges of them, such as 1,5,10..20."""
+    """Numbers and ranges of numbers, such as 1,5,10..20."""
 
     def __init__(self, least: int, most: int) -> None:
         self.least = least
@@ -111,7 +111,7 @@ class AddressRange(ParamType[range]):
 
 
 class Time(ParamType[Seconds]):
-    """A time, such as 500ms, 1s or 2m; 0 only where `zero` is allowed."""
+    """A time, such as 500ms, 1s or 2m; 0 is allowed only with `zero`."""
 
     metavar = "TIME"
 
@@ -123,7 +123,7 @@ class Time(ParamType[Seconds]):
 
 
 class Factor(ParamType[float]):
-    """A number other than 0, from -`most` to `most`; only above 0 with `positive`."""
+    """A number from -`most` to `most`, but not 0; with `positive`, only numbers above 0."""
 
     metavar = "FACTOR"
 
@@ -145,7 +145,7 @@ class Factor(ParamType[float]):
 
 
 class Several(ParamType["Sequence[T]"]):
-    """Values of another type with commas between them, or "all" for those it offers."""
+    """Values of another type with commas between them, or "all" for all of `offered`."""
 
     def __init__(self, each: ParamType[T], offered: Sequence[T], metavar: str) -> None:
         self.each = each
@@ -181,7 +181,7 @@ TABLES = {
     "hr:": "holding registers",
     "ir:": "input registers",
 }
-"""The tables as addresses begin with them, in words."""
+"""The tables in words, by the prefix of their addresses."""
 
 Consecutive = Literal["ports", "addresses"]
 ConsecutiveOption = Annotated[

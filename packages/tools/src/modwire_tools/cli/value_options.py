@@ -1,4 +1,4 @@
-"""The options that say what values are: addresses, types, orders, scale and count."""
+"""The options that describe values: addresses, types, orders, scale and count."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Address(ParamType["Place"]):
 
 
 class TypedAddress(ParamType["ItemText"]):
-    """An address with or without a type of its own, such as hr:16/float32."""
+    """An address, with or without its own type, such as hr:16/float32."""
 
     metavar = "ADDRESS"
 
@@ -75,7 +75,7 @@ class TypedAddress(ParamType["ItemText"]):
 
 
 class AddressValue(ParamType["AssignmentText"]):
-    """A typed address and its value, such as hr:16=22.5; inputs only for the `by_owner`."""
+    """A typed address and its value, such as hr:16=22.5; inputs are allowed only `by_owner`."""
 
     metavar = "ADDRESS=VALUE"
 
@@ -144,7 +144,7 @@ def defaults_of(
     scale: float,
     count: int = 1,
 ) -> Defaults:
-    """Return what the options say of every address that names no type of its own."""
+    """Return the defaults in the options, for every address without its own type."""
     from modwire.values.orders import find_order
     from modwire_tools.values.items import DEFAULTS, Defaults
 

@@ -6,7 +6,7 @@ import typer
 
 
 def print_version(wanted: bool) -> None:
-    """Print the version and end, if it is `wanted`."""
+    """Print the version and exit, if `wanted`."""
     if wanted:
         from importlib.metadata import version
 

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from .printing import Printer
 
 _TREND = 30  # values
-_OTHER_LINES = 4  # of the live table: its title, head and caption, and the cursor
-_MARKED = 2  # readings for which a change stays marked
+_OTHER_LINES = 4  # lines of the live table without values: title, head, caption and cursor
+_MARKED = 2  # number of readings during which a change stays marked
 _BARS = "▁▂▃▄▅▆▇█"
 
 
 def rows_of(items: list[Item]) -> list[Item]:
-    """Return an item for each row of the live table: each value, if the terminal has room."""
+    """Return the items for the rows of the live table: single values if the terminal has room."""
     if not is_terminal():
         return items
     single = [each for item in items for each in item.each()]
@@ -49,8 +49,8 @@ def watch_values(
 ) -> None:
     """Read every `interval` seconds, `most` times or until Ctrl+C.
 
-    A reading that fails is shown and the next one is made all the same, because links come back.
-    Raises at the end if the last one failed.
+    A reading that fails is shown, and reading continues, because a link may recover. Raises at the
+    end if the last reading failed.
     """
     live = LiveTable(title, printer.show_registers) if printer.live and is_terminal() else None
     if live is not None:
@@ -81,8 +81,8 @@ def watch_values(
                 live.show(reading.requests, monotonic() - started, failure)
             if number == most:
                 break
-            # Multiples of the interval from the start, so that no error adds up. Those that were
-            # missed because reading took longer are left out.
+            # The times are multiples of the interval from the start, so that errors do not add up.
+            # A time that is missed because reading took longer is skipped.
             now = monotonic()
             late = (now - begun) % interval
             sleep(interval - late)
@@ -117,7 +117,7 @@ class Trend:
 
     @property
     def rate(self) -> float | None:
-        """The change per second over the stored numbers, None if it is no number."""
+        """The change per second over the stored numbers; None if the values are not numbers."""
         if len(self.values) < 2 or not self._is_number:
             return None
         (start, first), (end, last) = self.values[0], self.values[-1]
@@ -137,7 +137,7 @@ class Trend:
 
 
 class LiveTable:
-    """The table, which is drawn again after each reading."""
+    """The live table; it is drawn again after each reading."""
 
     def __init__(self, title: str, show_registers: bool, on: Console | None = None) -> None:
         from rich.live import Live
@@ -152,7 +152,7 @@ class LiveTable:
         self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="ellipsis")
 
     def start(self) -> None:
-        """Begin to draw, and hide the cursor."""
+        """Start drawing, and hide the cursor."""
         self._live.start()
 
     def stop(self) -> None:
@@ -160,7 +160,7 @@ class LiveTable:
         self._live.stop()
 
     def update(self, outcomes: Sequence[Outcome], now: float) -> None:
-        """Take the outcomes of the reading at `now`, in seconds."""
+        """Store the outcomes of the reading at `now`, in seconds."""
         self._outcomes = outcomes
         self._times.append(now)
         for index, outcome in enumerate(outcomes):

@@ -56,8 +56,8 @@ def write(
 ) -> None:
     """Write values, and print what was written.
 
-    All values are checked before anything is sent, and written in the order in which they are
-    named. If the device refuses one, the ones after it are not written, and the exit code is 1.
+    All values are checked before the first request, and written in the given order. If the device
+    refuses a value, the values after it are not written, and the exit code is 1.
     """
     from modwire_sync import connect
     from modwire_tools.client.writing import plan_write

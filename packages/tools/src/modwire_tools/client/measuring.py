@@ -1,6 +1,6 @@
 """`measure`: requests per second and latencies of a device, for `modwire bench`.
 
-Each request costs only two readings of the clock and one append besides the call itself.
+To measure a request costs two readings of the clock and one append.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
     from modwire_trio import Client
 
-_LOST_PAUSE = 0.05  # seconds before a lost link is tried again
+_LOST_PAUSE = 0.05  # seconds before the next attempt to use a lost link
 
 
 class Measurement:
-    """The latency of each answered request in seconds, and the number of errors of each kind.
+    """The latency of each successful request in seconds, and the number of errors of each kind.
 
     `seconds` is the duration of the whole measurement.
     """
@@ -43,18 +43,18 @@ class Measurement:
 
     @property
     def answered(self) -> int:
-        """The number of requests that were answered, without exception responses."""
+        """The number of successful requests; exception responses are errors."""
         return len(self.latencies)
 
     @property
     def per_second(self) -> float:
-        """Answered requests per second."""
+        """Successful requests per second."""
         return self.answered / self.seconds if self.seconds else 0.0
 
     def summary(self) -> dict[str, float]:
         """Return minimum, mean, the percentiles 50, 90, 99 and 99.9, and maximum, in seconds.
 
-        It is empty if nothing was answered.
+        It is empty if no request was successful.
         """
         ordered = sorted(self.latencies)
         if not ordered:
@@ -72,7 +72,7 @@ class Measurement:
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """Return the nearest-rank percentile of `ordered` values."""
-    # Rounded, because 99.9 / 100 * 1000 is 999.0000000000001.
+    # Round first, because 99.9 / 100 * 1000 is 999.0000000000001.
     rank = ceil(round(percent / 100 * len(ordered), 9))
     return ordered[max(rank, 1) - 1]
 
@@ -87,10 +87,10 @@ async def measure(
     requests: int | None = None,
     into: Measurement,
 ) -> None:
-    """Send `request` from all `clients`, `pipeline` at once, for `seconds` or so many `requests`.
+    """Send `request` from all `clients`, `pipeline` at once, for `seconds` or `requests` times.
 
-    The results are in `into`, also after an error or Ctrl+C. Requests without an answer at the end
-    of the time are not counted. Raises ConnectionLostError if a client cannot connect at first.
+    The results are in `into`, also after an error or Ctrl+C. Requests that wait for a response at
+    the end are not counted. Raises ConnectionLostError if a client cannot connect at the start.
     """
     for client in clients:
         await client.connect()

@@ -40,7 +40,7 @@ _REQUESTS: Mapping[str, Callable[[int, int], ReadRequest]] = {
     "holding_registers": ReadHoldingRegistersRequest,
     "input_registers": ReadInputRegistersRequest,
 }
-# One value may be the reason for these, and they may pass.
+# These may come from one of the values, and they may be temporary.
 _FAILURES = (IllegalDataValueError, ServerDeviceFailureError)
 
 
@@ -57,14 +57,14 @@ class Outcome:
 class Reading:
     """Reads `items` from `unit`.
 
-    A request that the device refuses is sent again in parts, and the addresses that are missing
-    are remembered for later calls of `read`.
+    A request that the device refuses is sent again in parts. Missing addresses are remembered for
+    later calls of `read`.
     """
 
     def __init__(self, items: Sequence[Item], unit: int, limits: PlanLimits) -> None:
         self.items = items
         self.requests = 0
-        """Number of requests so far, answered or not."""
+        """Number of requests so far, with or without a response."""
         self._unit = unit
         self._planner = Planner((item.span for item in items), limits)
         self._errors: dict[Span, Exception] = {}  # permanent errors
@@ -72,7 +72,7 @@ class Reading:
     def read(self, client: BlockingCalls) -> list[Outcome]:
         """Return an outcome for each item.
 
-        Raises what the client raises if there is no link, or if no request was answered.
+        Raises the error of the client if there is no link, or if no request got a response.
         """
         known: dict[tuple[str, int], int] = {}
         missed: dict[Span, Exception] = {}
@@ -109,7 +109,7 @@ class Reading:
         return [self._outcome(item, known, missed) for item in self.items]
 
     def _singly(self, span: Span) -> list[Span]:
-        """Return the spans of the items within `span`; [] if `span` is one item."""
+        """Return the spans of the items in `span`; [] if `span` is one item."""
         inside = {item.span for item in self.items if span.contains(item.span)}
         return sorted(inside - {span}, reverse=True) if span not in inside else []
 
@@ -130,7 +130,7 @@ class Reading:
 
 
 def limits_for(endpoint: Endpoint) -> PlanLimits:
-    """Return what requests cost at `endpoint`."""
+    """Return the limits and costs of requests at `endpoint`."""
     if endpoint.transport == "serial":
         return PlanLimits.for_line(endpoint.baudrate)
     if endpoint.framing == "tcp":
@@ -139,12 +139,12 @@ def limits_for(endpoint: Endpoint) -> PlanLimits:
 
 
 def read_request(table: str, address: int, count: int) -> ReadRequest:
-    """Return the request that reads `count` values; raises ValueError if it reads too many."""
+    """Return the request to read `count` values; raises ValueError if that is too many."""
     return _REQUESTS[table](address, count)
 
 
 def read_span(client: BlockingCalls, span: Span, unit: int | None = None) -> Sequence[int]:
-    """Return the registers or bits of `span`; raises what the client raises."""
+    """Return the registers or bits of `span`; raises the errors of the client."""
     request = read_request(span.table, span.address, span.count)
     response = client.call(request, unit=unit)
     return response.bits if isinstance(response, ReadBitsResponse) else response.registers

@@ -1,4 +1,4 @@
-"""Writing typed values: the requests for them, and reading back what the device has kept."""
+"""Writing typed values: their requests, and reading back the values from the device."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Write(NamedTuple):
 
 
 def plan_write(assignment: Assignment, *, multiple: bool = False) -> Write:
-    """Return the requests for `assignment`: function 5 or 6 for a single one, else 15 or 16.
+    """Return the requests for `assignment`: function 5 or 6 for a single value, else 15 or 16.
 
     With `multiple`, a single coil or register is written by 15 or 16 too. A bit of a register is
-    written by function 22, which keeps the other bits. Too many values for one request are cut
-    between values.
+    written by function 22, which keeps the other bits. If there are too many values for one
+    request, they are split between two values.
     """
     item, encoded = assignment.item, assignment.encoded
     address = item.span.address
@@ -62,7 +62,7 @@ def plan_write(assignment: Assignment, *, multiple: bool = False) -> Write:
 
 
 def read_back(client: BlockingCalls, assignment: Assignment, unit: int) -> Sequence[int]:
-    """Return what the device has where `assignment` was written, only the bits of the item."""
+    """Return the device's registers or bits at `assignment`, only with the bits of the item."""
     item = assignment.item
     values = [value for span in plan([item.span]) for value in read_span(client, span, unit)]
     return [value & item.mask for value in values]

@@ -1,8 +1,8 @@
 """The first part of `modwire demo`: a small energy meter, read and written over TCP and RTU.
 
-One unit is served on a loopback port, and on two joined pseudo-terminals in place of a serial line;
-then it is served and read again through trio and, if installed, through gevent. Everything that is
-read is compared with what was put in.
+One unit is served on a loopback port, and on two joined pseudo-terminals instead of a serial line;
+then it is served and read again through trio and, if installed, through gevent. All values that are
+read are compared with the expected ones.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _ClientOptions(TypedDict):
 
 UNIT = 1
 _CLIENT: _ClientOptions = {"unit": UNIT, "timeout": 20.0}  # seconds, enough for a busy machine
-# What is written over each link.
+# The values to write over each link.
 WRITES: dict[str, dict[str, float | bool]] = {
     "TCP": {"demand_period": 30, "relay_1": True},
     "RTU": {"power_limit": 4200.5, "relay_2": True},
@@ -50,7 +50,7 @@ class Wire(logging.Handler):
         self.sent = self.received = b""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # Messages of a client have a colon here, those of a server have none.
+        # Messages of a client have a colon here, messages of a server do not.
         _, sent, data = record.getMessage().partition(": sent ")
         if sent:
             self.sent += bytes.fromhex(data)
@@ -73,7 +73,7 @@ def trace(call: Callable[[], object]) -> tuple[bytes, bytes]:
 
 
 def through_trio(units: Units, line: Line) -> dict[str, Meter]:
-    """Return what modwire_trio reads from its own servers, by link."""
+    """Return the meter as modwire_trio reads it from its own servers, by link."""
     import trio
 
     import modwire_trio
@@ -98,7 +98,7 @@ def through_trio(units: Units, line: Line) -> dict[str, Meter]:
 
 
 def through_gevent(units: Units, line: Line) -> dict[str, Meter]:
-    """Return what modwire_gevent reads from its own servers, by link."""
+    """Return the meter as modwire_gevent reads it from its own servers, by link."""
     import modwire_gevent
 
     found: dict[str, Meter] = {}
@@ -115,7 +115,7 @@ def through_gevent(units: Units, line: Line) -> dict[str, Meter]:
 
 
 class Comparison:
-    """What the meter should say, and how many values were compared; `wrong` names differences."""
+    """The expected values, and the number of compared ones; `wrong` describes differences."""
 
     def __init__(self) -> None:
         self.expected = known_meter()
@@ -123,7 +123,7 @@ class Comparison:
         self.wrong: list[str] = []
 
     def compare(self, link: str, meter: Meter) -> None:
-        """Compare what was read over `link`."""
+        """Compare the values that were read over `link`."""
         expected = self.expected.as_dict()
         self.count += len(expected)
         for name, value in meter.as_dict().items():
@@ -199,7 +199,7 @@ def show(units: Units, line: Line, meter: Comparison) -> None:
 
 
 def demonstrate() -> list[str]:
-    """Run the demonstration; return the differences between what was put in and what was read."""
+    """Run the demonstration; return the differences between expected and read values."""
     meter = Comparison()
     meter.expected.take_changes()
     units = Units({UNIT: make_meter()})

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def serial_line() -> Generator[tuple[str, str]]:
-    """Return the names of two serial ports that are joined as if by a cable.
+    """Yield the names of two serial ports that are joined as if by a cable.
 
-    A pseudo-terminal has a name at one end only, so this takes two of them.
+    Only one end of a pseudo-terminal has a name, so this needs two of them.
     """
     import tty
 

@@ -30,7 +30,7 @@ class Meter(RegisterMap, limits=PlanLimits.for_network()):
 
 
 def known_meter() -> Meter:
-    """Return the meter with the values that the demo starts with."""
+    """Return the meter with the initial values of the demo."""
     meter = Meter()
     meter.voltage_l1, meter.voltage_l2, meter.voltage_l3 = 230.4, 231.1, 229.7
     meter.current_l1, meter.current_l2, meter.current_l3 = 4.82, 5.17, 4.55

@@ -28,7 +28,7 @@ _TIMEOUT = 20.0  # seconds for the page, and for the meter
 async def live(*, once: bool) -> None:
     """Serve the meter and its page until cancelled; with `once`, check both and return.
 
-    Raises OSError if the page does not answer, or does not show the meter.
+    Raises OSError if the page does not respond, or does not show the meter.
     """
     modbus, web = (0, 0) if once else (_free(5020), _free(8080))
     simulation = Simulation(place([energy_meter()], [f"tcp://{_HOST}:{modbus}"]))
@@ -53,7 +53,7 @@ async def live(*, once: bool) -> None:
 
 
 def _command() -> str:
-    """Return how to type `modwire` here: `make demo` has it in a virtual environment."""
+    """Return the command to type for `modwire`: `make demo` has it in a virtual environment."""
     beside = Path(sys.executable).with_name("modwire")
     if shutil.which("modwire") is not None or not beside.exists():
         return "modwire"
@@ -72,7 +72,7 @@ def _free(wanted: int) -> int:
 
 
 async def _check(link: str, endpoint: str) -> str:
-    """Return the first voltage, read over Modbus; raises OSError unless the page has the meter."""
+    """Return the first voltage, read over Modbus; raises OSError if the page lacks the meter."""
     page = await trio.to_thread.run_sync(_get, link)
     if b"<html" not in page.lower():
         raise OSError(f"{link} answers, but not with a page: {page[:60]!r}")
@@ -85,7 +85,7 @@ async def _check(link: str, endpoint: str) -> str:
 
 
 def _get(link: str) -> bytes:
-    # No proxy leads to this machine.
+    # A proxy could not reach this machine.
     with build_opener(ProxyHandler({})).open(link, timeout=_TIMEOUT) as answer:
         data: bytes = answer.read()
         return data

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ..values.numbers import parse_int
+
 _SEPARATORS = re.compile(r"[\s,]+")
 _ON = {"1": True, "on": True, "true": True, "0": False, "off": False, "false": False}
 
 
 class Arguments:
-    """Texts by the name of their argument; `used` are the names that a message has asked for."""
+    """Texts by the name of their argument; `used` has the names that a message has needed."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self.given = dict(given)
@@ -35,7 +37,7 @@ class Arguments:
         return None if text is None else parse_numbers(name, text)
 
     def bits(self, name: str) -> list[bool] | None:
-        """Return states, 1 or on and 0 or off; each digit of a word such as 1011 is one."""
+        """Return states: 1 or on, and 0 or off; a word such as 1011 has one state per digit."""
         text = self.text(name)
         if text is None:
             return None
@@ -72,7 +74,7 @@ class Arguments:
 def parse_number(name: str, text: str) -> int:
     """Return a decimal number, or a hexadecimal one after 0x."""
     try:
-        return int(text.strip(), 16 if text.strip().lower().startswith("0x") else 10)
+        return parse_int(text)
     except ValueError:
         raise ValueError(
             f"--{name} must be a number such as 16 or 0x10, got {text.strip()!r}"

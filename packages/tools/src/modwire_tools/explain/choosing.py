@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..values.numbers import parse_int
 from .kinds import KINDS, Kind
 
 
 def choose(words: Iterable[str]) -> list[Kind]:
-    """Return the kinds of names or function codes, in order; all kinds if there are no words.
+    """Return the kinds for names or function codes, in order; all kinds if there are no words.
 
-    A name is that of a kind or of a message class; a code is 3, 0x03, 8/11 or 43/14. Raises
-    ValueError with a text that says what is allowed.
+    A name is the name of a kind or of a message class; a code is 3, 0x03, 8/11 or 43/14. Raises
+    ValueError, which says what is allowed.
     """
     words = list(words)
     if not words:
@@ -39,9 +40,8 @@ def _fits(kind: Kind, word: str) -> bool:
 
 
 def _as_code(text: str) -> int | None:
-    text = text.strip().lower()
     try:
-        return int(text, 16 if text.startswith("0x") else 10)
+        return parse_int(text)
     except ValueError:
         return None
 

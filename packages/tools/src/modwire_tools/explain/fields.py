@@ -1,4 +1,4 @@
-"""`explain_pdu`: the fields of a PDU, with what each means."""
+"""`explain_pdu`: the fields of a PDU, each with its meaning."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["Field", "explain_pdu"]
 def explain_pdu(
     pdu: bytes, *, is_response: bool, request: bytes | None = None, start: int = 0
 ) -> list[Field]:
-    """Return the fields of `pdu` in order and without gaps: together they are all of its bytes.
+    """Return the fields of `pdu` in order and without gaps: each byte belongs to a field.
 
-    `request` is the PDU that it answers, if known: it tells the addresses of the values in a
-    response, and what the response has to repeat. Bytes that break the specification are explained
+    `request` is the PDU of the request, if known: it has the addresses of the values in a response,
+    and the fields that the response has to repeat. Bytes that break the specification are explained
     too, so this never raises. If bytes are missing, the last field is the first incomplete one,
-    with the bytes that it has. `start` is where the PDU begins in its frame: fields are counted
-    from there.
+    with the bytes that it has. `start` is the offset of the PDU in its frame: the offsets of the
+    fields begin there.
     """
     asked = request or b""
     walk = Walk(pdu, start)
-    # A response to another function says nothing about the addresses of this request.
+    # A response to another function does not repeat the addresses of this request.
     answered = _asked_fields(asked) if is_response and pdu and asked[:1] == pdu[:1] else None
     try:
         walk.take(1, "function code", lambda code: _code_text(code[0], is_response, asked))
@@ -44,16 +44,16 @@ def explain_pdu(
 
 
 def _table(pdu: bytes, is_response: bool) -> tuple[TableField, ...] | None:
-    """The table of the message; None for a function that has none."""
+    """Return the table of the message; None for an unknown function."""
     message_class = message_class_of(pdu, is_response=is_response)
     if message_class is None and pdu[:1] == bytes((CanopenGeneralReferenceRequest.function_code,)):
-        # An unknown MEI type is followed by data, as that of the CANopen reference.
+        # Data follow an unknown MEI type, as in the CANopen general reference.
         message_class = CanopenGeneralReferenceRequest
     return None if message_class is None else fields_of(message_class)
 
 
 def _asked_fields(request: bytes) -> TableWalk:
-    """The fields of a request, as far as its bytes go."""
+    """Return the fields of a request, up to the first missing byte."""
     walk = Walk(request[1:])
     asked = TableWalk(walk)
     with suppress(CutOffError):

@@ -1,6 +1,6 @@
-"""`explain_frame`: a whole frame in one framing, with its header, its checksum and its faults.
+"""`explain_frame`: explains an ADU in one framing, with its header, checksum and faults.
 
-`guessing` finds out which framing it is, if that is unknown.
+If the framing is unknown, `guessing` finds it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _DECODER = Decoder()
 class Reading:
     """The meaning of some bytes in one framing and one direction.
 
-    `fields` are all bytes. `wrong` has a sentence for each fault of the frame and of the message.
-    `unit` and `transaction` are None if the frame has none.
+    `fields` contain all bytes. `wrong` has a sentence for each fault of the frame or the message.
+    `unit` and `transaction` are None if the frame does not have them.
     """
 
     framing: str
@@ -47,11 +47,11 @@ class Reading:
     fields: list[Field]
     faults: list[str]  # of the frame
     problem: str  # of the message, "" for none
-    request: bytes | None = None  # the PDU that it answers, if known
+    request: bytes | None = None  # the PDU of the request, if known
 
     @property
     def wrong(self) -> list[str]:
-        """A sentence for each fault, those of the frame first."""
+        """A sentence for each fault; the faults of the frame come first."""
         return [*self.faults, self.problem] if self.problem else self.faults
 
     @property
@@ -61,7 +61,7 @@ class Reading:
 
     @property
     def about(self) -> str:
-        """The purpose of such a message."""
+        """The purpose of this kind of message."""
         return about(self.pdu, is_response=self.is_response)
 
     @property
@@ -77,7 +77,7 @@ def explain_frame(
 ) -> Reading:
     """Return the meaning of `data`, one frame, in `framing`, one of `FRAMINGS`.
 
-    `request` is the PDU that it answers, if known. It never raises, whatever `data` is.
+    `request` is the PDU of the request, if known. Any `data` is allowed: this never raises.
     """
     return _Frame(data, framing, is_response, request).reading()
 
@@ -91,7 +91,7 @@ def readings(data: bytes, framing: str, request: bytes | None = None) -> list[Re
 
 
 class _Frame:
-    """One frame on its way to a `Reading`."""
+    """One frame, from which a `Reading` is made."""
 
     def __init__(self, data: bytes, framing: str, is_response: bool, request: bytes | None) -> None:
         self.data = data
@@ -159,7 +159,7 @@ class _Frame:
             self._add(end, data[end:], "trailing bytes", "wrong, the frame ends before")
 
     def _tcp_header(self) -> bool:
-        """Explain the first three words; return False if nothing follows them."""
+        """Explain the first three words; return False if no bytes follow them."""
         data = self.data
         following = len(data) - 6
 
@@ -219,7 +219,7 @@ class _Frame:
     def _unit_and_pdu(
         self, body: bytes, size: int, tell: Callable[[bytes, bytes], tuple[str, str]]
     ) -> None:
-        """Explain a body that ends with a checksum of `size` bytes; `tell` compares that."""
+        """Explain a body that ends with a checksum of `size` bytes; `tell` checks it."""
         if not body:
             self._lack(0, b"", "unit id", 1)
             return
@@ -240,7 +240,7 @@ class _Frame:
         self._add(len(body) - size, body[-size:], name, text)
 
     def _lacks_checksum(self, body: bytes, size: int) -> bool:
-        """True if the checksum is wrong, and the message without it has the right length."""
+        """Return True if the checksum is wrong and the message without it has the right length."""
         right = not crc16(body) if size == 2 else not lrc(body)
         rule = _DECODER.response_length if self.is_response else _DECODER.request_length
         return not right and rule(body, 1) == len(body) - 1
@@ -325,7 +325,7 @@ class _Frame:
         size: int,
         tell: Callable[[bytes, bytes], tuple[str, str]],
     ) -> None:
-        """Explain a body whose bytes begin at `offsets` of the frame."""
+        """Explain a body whose bytes are at `offsets` of the frame."""
         before, self.fields = self.fields, []
         self._unit_and_pdu(body, size, tell)
         for start, data, name, meaning in self.fields:

@@ -1,4 +1,4 @@
-"""`generate`: messages from the arguments of a user, framed; `modwire generate` prints them."""
+"""`generate`: makes framed messages from a user's arguments, for `modwire generate`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Generated(NamedTuple):
         return self.data.decode().rstrip() if self.framing == "ascii" else self.data.hex()
 
     def as_json(self) -> dict[str, object]:
-        """Return it as `modwire generate --json` prints it."""
+        """Return the message in the form of `modwire generate --json`."""
         return {
             "name": message_name(self.pdu, is_response=self.is_response),
             "framing": self.framing,
@@ -62,8 +62,8 @@ def generate(
     """Return the messages of `functions` in each framing, each request before its response.
 
     `arguments` are texts by name. `directions` has True for responses. `pdu`, in hexadecimal
-    digits, is framed as it is. Raises ValueError for an argument that no message takes, and for a
-    value that its message does not allow.
+    digits, is framed without changes. Raises ValueError for an argument that no message has, and
+    for a value that its message does not allow.
     """
     chosen = _framings(framings)
     _check_range("unit", unit, 255)

@@ -1,7 +1,7 @@
-"""`best_framings` guesses the framing of some bytes, `split_frames` takes several frames apart.
+"""`best_framings` guesses the framing of some bytes; `split_frames` separates several frames.
 
-Every framing is tried, as a request and as a response. Each fault of such a reading has a cost,
-and the cheapest framing is the guess.
+Every framing is tried, as a request and as a response. Each fault of a reading has a cost, and the
+guess is the framing with the lowest cost.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _DECODER = Decoder()
 
 
 def best_framings(data: bytes) -> tuple[list[str], dict[str, Reading]]:
-    """Return the framings that fit best, and the better reading in each other that is near.
+    """Return the framings that fit best, and the better reading in each other close framing.
 
-    Several fit best if `data` has no fault in any of them; otherwise one does, the nearest.
+    Several framings fit best if `data` has no fault in any of them; otherwise only the closest.
     """
     if data[:1] == b":" and all(byte in _ASCII for byte in data):
         return ["ascii"], {}
@@ -44,13 +44,13 @@ def best_framings(data: bytes) -> tuple[list[str], dict[str, Reading]]:
 
 
 def _is_ascii_body(data: bytes) -> bool:
-    """True if these are the characters of an ASCII frame without its colon."""
+    """Return True if these are the characters of an ASCII frame without its colon."""
     body = data.rstrip(b"\r\n")
     return len(body) >= 6 and all(byte in _HEX for byte in body)
 
 
 def split_frames(data: bytes, framing: str | None) -> list[bytes]:
-    """Return the frames in `data` if it is several good ones in a row, else `data` alone.
+    """Return the frames in `data` if it has several good ones in a row, else only `data`.
 
     `framing` is one of `FRAMINGS`, or None if unknown.
     """
@@ -88,13 +88,13 @@ def _ascii_end(data: bytes, at: int) -> int:
     return data.find(b"\r\n", at) + 2 if data[at : at + 1] == b":" and b"\r\n" in data[at:] else 0
 
 
-_UNLIKELY = {"pdu": 3}  # because no byte shows that it is one
+_UNLIKELY = {"pdu": 3}  # because no byte identifies a PDU without a frame
 _FAULT = 2
 _WRONG_CHECKSUM = 4
 
 
 def _cost(reading: Reading) -> int:
-    """The cost of the faults of a reading; 0 for a good one."""
+    """Return the cost of the faults of a reading; 0 for a good one."""
     cost = _UNLIKELY.get(reading.framing, 0) + _FAULT * len(reading.faults)
     if any("protocol" in fault for fault in reading.faults):
         cost += 1

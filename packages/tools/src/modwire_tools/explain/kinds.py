@@ -1,6 +1,6 @@
 """`KINDS`: every message that modwire has, made from `Arguments`.
 
-The arguments of a message are those of its constructor; an argument that is not given has a value
+The arguments of a message are those of its constructor; an argument that is not given gets a value
 that makes a valid message.
 """
 
@@ -38,28 +38,28 @@ Readers = Mapping[str, Callable[[Arguments], object]]
 
 ValueT = TypeVar("ValueT")
 
-ADDRESS, COUNT = 18, 8  # of what is read and written by default
-_PLUS_WORDS = 54  # of the statistics that sub-function 21 of function 8 reads
+ADDRESS, COUNT = 18, 8  # default address and count of reads and writes
+_PLUS_WORDS = 54  # length of the statistics in the response of function 8, sub-function 21
 
 
 class Kind(NamedTuple):
-    """A function, or a sub-function of 8 or 43, with what makes its request and its response."""
+    """A function, or a sub-function of 8 or 43; `request` and `response` build its messages."""
 
     code: int
     sub_code: int | None
     name: str  # "read_coils"
     request: Build
-    response: Build  # gives None if the specification wants no response
+    response: Build  # returns None if the specification allows no response
 
     @property
     def title(self) -> str:
-        """ "1, read coils", "8/11, return bus message count"."""
+        """The code and the name: "1, read coils", "8/11, return bus message count"."""
         code = f"{self.code}" if self.sub_code is None else f"{self.code}/{self.sub_code}"
         return f"{code}, {self.name.replace('_', ' ')}"
 
 
 def exception_response(kind: Kind, code: int) -> ExceptionResponse:
-    """Return the exception response with which a server refuses this function."""
+    """Return the exception response that a server sends to refuse this function."""
     return ExceptionResponse(kind.code, code)
 
 
@@ -72,12 +72,12 @@ def _registers(given: Arguments) -> list[int]:
 
 
 def _counted(given: Arguments, values: list[ValueT] | None, filling: ValueT) -> list[ValueT]:
-    """The values that were given, or as many as the count says."""
+    """Return the given values, or `count` copies of `filling`."""
     count = given.number("count", COUNT if values is None else len(values))
     if count < 1:
         raise ValueError(f"--count must be at least 1, got {count}")
     if values is None:
-        # The message refuses what is too many; it needs no long list for that.
+        # The message refuses too many values; a short list is enough for that.
         return [filling] * min(count, 0x10000)
     if len(values) != count:
         raise ValueError(f"--count must be the number of values, {len(values)}, got {count}")
@@ -85,7 +85,7 @@ def _counted(given: Arguments, values: list[ValueT] | None, filling: ValueT) -> 
 
 
 def _some(given: Arguments) -> list[int]:
-    """Values of a message that has no count."""
+    """Return the values of a message that has no count."""
     return _or(given.numbers("values"), [1] * COUNT)
 
 
@@ -168,7 +168,7 @@ def _objects(given: Arguments) -> list[tuple[int, bytes]]:
     return found
 
 
-# What reads each argument of a constructor, by the name that it has there.
+# The readers of the arguments, by the names in the constructor.
 
 _READERS: Readers = {
     "address": lambda given: given.number("address", ADDRESS),
@@ -219,7 +219,7 @@ _OWN_READERS: Mapping[type[Message], Readers] = {
 
 
 def _builder(message_class: type[Message] | None) -> Build:
-    """What makes messages of a class, by the arguments of its constructor."""
+    """Return a function that makes messages of a class from `Arguments`."""
     assert message_class is not None
     make: Callable[..., Message] = message_class
     has_bits = any(

@@ -1,4 +1,4 @@
-"""The values of fields in words, with what is allowed where a value is wrong."""
+"""The values of fields in words; for a wrong value, also the allowed values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REFERENCES = {"coil": "0", "discrete input": "1", "input register": "3", "holdi
 
 
 def number_text(field: Field, value: int, lack: str = "") -> str:
-    """Return a number with its name or unit, then `lack`, then what is allowed if it is wrong."""
+    """Return a number with its name or unit, `lack`, and the allowed values if it is wrong."""
     teller = _TELLERS.get(field.name)
     if teller is not None:
         return teller(value)
@@ -43,7 +43,7 @@ def _shown(field: Field, value: int) -> str:
 
 
 def _allowed(field: Field) -> str:
-    """The values that a field may have."""
+    """Return the values that a field may have, in words."""
     if field.least == field.most or len(field.names) == 1:
         return f"must be {_shown(field, next(iter(field.names), field.least))}"
     if field.kind is FieldKind.CODE and field.names:
@@ -57,7 +57,7 @@ def _allowed(field: Field) -> str:
 
 
 def _mask_text(what: str) -> Callable[[int], str]:
-    """A mask of function 22, and which bits it has."""
+    """Return a function that explains a mask of function 22, with its bits."""
 
     def tell(mask: int) -> str:
         bits = [str(bit) for bit in range(16) if mask >> bit & 1]
@@ -91,7 +91,7 @@ _TELLERS: dict[str, Callable[[int], str]] = {
 
 
 def register_text(data: bytes) -> str:
-    """Return a register as a number, and as a signed one if that differs."""
+    """Return a register as a number, and as a signed number if that is different."""
     value = int.from_bytes(data, "big")
     return f"{value}, signed {value - 0x10000}" if value & 0x8000 else str(value)
 

@@ -1,4 +1,4 @@
-"""The names of functions, sub-functions, exceptions, objects and events, and what they are for.
+"""The names and purposes of functions, sub-functions, exceptions, objects and events.
 
 `modwire parse`, the page of the simulator and its list of traffic show these texts.
 """
@@ -25,7 +25,7 @@ from modwire.messages.register_operations import MAX_FIFO_COUNT, MAX_READ_WRITE_
 
 
 class Function(NamedTuple):
-    """A function of the specification, and what its request and its response are for."""
+    """A function of the specification, with the purposes of its request and its response."""
 
     name: str
     request: str
@@ -171,7 +171,7 @@ _REQUEST_CLASSES = {(each.function_code, each.sub_code): each for each in REQUES
 
 
 def message_class_of(pdu: bytes, *, is_response: bool) -> type[Message] | None:
-    """The class in modwire of the message in `pdu`; None for an unknown function or MEI type."""
+    """Return the class of the message in `pdu`; None for an unknown function or MEI type."""
     code = pdu[0] if pdu else 0
     if is_response and code & 0x80:
         return ExceptionResponse
@@ -184,7 +184,7 @@ def message_class_of(pdu: bytes, *, is_response: bool) -> type[Message] | None:
 
 
 def function_of(pdu: bytes) -> Function | None:
-    """The function of a PDU, for an exception that of its request; None if it is unknown."""
+    """Return the function of a PDU, also of an exception response; None if it is unknown."""
     if not pdu:
         return None
     code = pdu[0] & 0x7F
@@ -194,13 +194,13 @@ def function_of(pdu: bytes) -> Function | None:
 
 
 def message_name(pdu: bytes, *, is_response: bool) -> str:
-    """The name of the class in modwire: "ReadCoilsRequest", "ExceptionResponse", "RawRequest"."""
+    """Return the name of the class: "ReadCoilsRequest", "ExceptionResponse", "RawRequest"."""
     found = message_class_of(pdu, is_response=is_response)
     return (found or (RawResponse if is_response else RawRequest)).__name__
 
 
 def about(pdu: bytes, *, is_response: bool) -> str:
-    """What the message is for, in a sentence or two; "" for an unknown function."""
+    """Return the purpose of the message in a sentence or two; "" for an unknown function."""
     if is_response and pdu and pdu[0] & 0x80:
         return "The server did not do what was asked; the exception code says why."
     function = None if pdu and pdu[0] & 0x80 else function_of(pdu)
@@ -210,7 +210,7 @@ def about(pdu: bytes, *, is_response: bool) -> str:
 
 
 def function_text(code: int) -> str:
-    """A function code with its name: "3, read holding registers"."""
+    """Return a function code with its name: "3, read holding registers"."""
     function = FUNCTIONS.get(code)
     if function is not None:
         return f"{code}, {function.name}"
@@ -227,7 +227,7 @@ _RESERVED = frozenset((9, 10, 13, 14, 41, 42, 90, 91, 125, 126, 127))
 
 
 def exception_name(code: int) -> str:
-    """What an exception code is called: "illegal data address"; "unknown" for others."""
+    """Return the name of an exception code, "illegal data address"; others are "unknown"."""
     try:
         return ExceptionCode(code).name.lower().replace("_", " ")
     except ValueError:
@@ -235,13 +235,13 @@ def exception_name(code: int) -> str:
 
 
 def exception_text(code: int) -> str:
-    """An exception code with its name and what it says."""
+    """Return an exception code with its name and its meaning."""
     why = _EXCEPTION_TEXTS.get(code)
     return f"{code}, {exception_name(code)}" + (f": {why}" if why else "")
 
 
 def sub_function_text(sub_function: int) -> str:
-    """A sub-function of function 8 with its name: "10, clear counters and ..."."""
+    """Return a sub-function of function 8 with its name: "10, clear counters and ..."."""
     try:
         name = DiagnosticsSubFunction(sub_function).name.lower().replace("_", " ")
     except ValueError:
@@ -252,7 +252,7 @@ def sub_function_text(sub_function: int) -> str:
 
 
 def object_text(object_id: int) -> str:
-    """An object of the device identification with its name: "0, vendor name"."""
+    """Return an object of the device identification with its name: "0, vendor name"."""
     try:
         name = ObjectId(object_id).name.lower().replace("_", " ").replace("url", "URL")
         name = name.replace("major minor ", "")
@@ -273,7 +273,7 @@ _SENT_BITS = {
 
 
 def event_text(event: int) -> str:
-    """What one byte of the event log says (section 6.10)."""
+    """Return the meaning of one byte of the event log (section 6.10)."""
     if event & 0x80:
         bits = {**_RECEIVED_BITS, 6: "broadcast"}
         kind = "received"
@@ -289,7 +289,7 @@ def event_text(event: int) -> str:
 
 
 def text_or_hex(data: bytes) -> str:
-    """Bytes as quoted text where all of them are printable, else as hexadecimal digits."""
+    """Return bytes as quoted text if all are printable, else as hexadecimal digits."""
     try:
         text = data.decode()
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""`TableWalk`: takes the fields of a message off its bytes, by the tables of modwire.
+"""`TableWalk`: finds the fields in the bytes of a message, with the tables of modwire.
 
-One walk explains every function: `modwire.messages.fields` has the fields of each message and
-their limits, and `meanings` puts the values into words.
+The same code explains every function: `modwire.messages.fields` has the fields of each message and
+their limits, and `meanings` explains the values in words.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from .meanings import bits_text, number_text, register_text
 from .names import text_or_hex
 from .walk import Walk, count
 
-# What follows a sub-function that the specification does not have.
+# The fields after a sub-function that the specification does not define.
 _UNKNOWN = (Field("data", 2, FieldKind.CODE),)
 Numbers = dict[str, tuple[Field, int]]
 
 
 class TableWalk:
-    """The fields of one message; `asked` are those of the request that it answers, if known."""
+    """The fields of one message; `asked` has the fields of its request, if known."""
 
     def __init__(
         self, walk: Walk, asked: TableWalk | None = None, *, is_response: bool = False
@@ -35,7 +35,7 @@ class TableWalk:
         self._group_number = 0
 
     def take(self, fields: Sequence[Field], prefix: str = "") -> None:
-        """Take all `fields`. Raises CutOffError where bytes are missing."""
+        """Take all `fields`. Raises CutOffError if bytes are missing."""
         left: int | None = None  # bytes that belong to the byte count
         for index, field in enumerate(fields):
             if left is not None and left <= 0:
@@ -76,7 +76,7 @@ class TableWalk:
 
     @property
     def _asked_level(self) -> Numbers:
-        """The fields of the request at the same place: of its group with the same number."""
+        """Return the fields of the request in the group with the same number."""
         if self._asked is None or not self._in_group:
             return self._asked_numbers
         asked = self._asked.groups
@@ -141,7 +141,7 @@ class TableWalk:
         return number_text(field, value, lack)
 
     def _unlike(self, field: Field, value: int) -> str:
-        """Say that a field does not repeat the same one of the request; "" if it does."""
+        """Return a text if a field does not repeat that of the request; "" if it does."""
         asked = self._asked_level.get(field.name)
         if asked is None or asked[0].kind is not field.kind or asked[1] == value:
             return ""

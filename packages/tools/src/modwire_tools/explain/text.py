@@ -1,4 +1,4 @@
-"""Messages as text, as they are in logs and files: `parse_message` and `parse_line`."""
+"""Messages as text, in the forms of logs and files: `parse_message` and `parse_line`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ESCAPES = {r"\r": "\r", r"\n": "\n"}
 
 
 class Line(NamedTuple):
-    """A message of a file; `framing` and `is_response` are None if the line does not say."""
+    """A message of a file; `framing` and `is_response` are None if the line has neither word."""
 
     data: bytes
     framing: str | None
@@ -26,9 +26,9 @@ class Line(NamedTuple):
 
 
 def parse_message(text: str) -> bytes:
-    """Return the bytes of a message, given as hexadecimal digits or as an ASCII frame.
+    """Return the bytes of a message in hexadecimal digits or of an ASCII frame.
 
-    Raises ValueError with a text that says what is allowed.
+    Raises ValueError, which says what is allowed.
     """
     text = text.strip()
     if not text:
@@ -46,7 +46,7 @@ def parse_message(text: str) -> bytes:
 
 
 def _token(token: str, text: str) -> str:
-    """The digits in one word, in which 0x may stand before each byte."""
+    """Return the digits in one word, which may have 0x before each byte."""
     prefixed = token[:2] in ("0x", "0X")
     digits = re.sub("0[xX]", "", token)
     for character in digits:
@@ -62,12 +62,12 @@ def _ascii_frame(text: str) -> bytes:
         data = text.encode("ascii")
     except UnicodeEncodeError:
         raise ValueError(f"{FORMS}; got {_short(text)}, which has other characters") from None
-    # Text that is pasted, and a line of a file, has lost its end.
+    # Pasted text and lines of a file have lost CR and LF.
     return data.rstrip(b"\r\n") + b"\r\n"
 
 
 def _escaped(text: str) -> bytes:
-    r"""Bytes as programs print them: b'\x00\x01m', or \x00\x01m."""
+    r"""Return the bytes in the output of a program: b'\x00\x01m', or \x00\x01m."""
     quoted = text if text[:2] in ("b'", 'b"') else 'b"' + text.replace('"', r"\x22") + '"'
     try:
         value: object = ast.literal_eval(quoted)
@@ -85,7 +85,7 @@ def _short(text: str) -> str:
 def parse_line(text: str) -> Line | None:
     """Return the message in a line `[FRAMING] [request|response] MESSAGE [# comment]`.
 
-    Return None for an empty line and a comment. Raises ValueError with a text that says what is
+    Return None for an empty line and for a comment. Raises ValueError, which says what is
     allowed.
     """
     text = text.partition("#")[0].strip()

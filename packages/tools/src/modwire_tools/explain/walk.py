@@ -1,6 +1,6 @@
-"""`Walk`: takes one field after the other off the bytes of a message, even if bytes are missing.
+"""`Walk`: splits the bytes of a message into fields, even if bytes are missing.
 
-The code that uses it is written as if all bytes were there; the first missing one ends the walk.
+Its caller need not check for missing bytes: the first missing one ends the walk by CutOffError.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Field(NamedTuple):
-    """Some bytes of a message: where they start, what they are called, and what they mean."""
+    """Some bytes of a message: their offset, their name and their meaning."""
 
     start: int
     data: bytes
@@ -19,7 +19,7 @@ class Field(NamedTuple):
 
 
 class CutOffError(Exception):
-    """Raised where bytes are missing; the field that says so has been added."""
+    """Raised if bytes are missing; the walk already has a field that says so."""
 
 
 class Walk:
@@ -33,7 +33,7 @@ class Walk:
 
     @property
     def left(self) -> int:
-        """How many bytes are left to take."""
+        """Number of remaining bytes."""
         return len(self._data) - self._at
 
     def take(self, size: int, name: str, meaning: Callable[[bytes], str] | str) -> bytes:
@@ -49,11 +49,11 @@ class Walk:
         return data
 
     def rest(self, name: str, meaning: Callable[[bytes], str] | str) -> bytes:
-        """Take all bytes that are left, if there are any."""
+        """Take all remaining bytes, if there are any."""
         return self.take(self.left, name, meaning) if self.left else b""
 
     def peek(self, size: int) -> bytes:
-        """Return the next `size` bytes, or all that are left, without taking them."""
+        """Return the next `size` bytes, or all remaining ones, without taking them."""
         return self._data[self._at : self._at + size]
 
     def amend(self, name: str, meaning: str) -> None:
@@ -68,5 +68,5 @@ class Walk:
 
 
 def count(number: int, what: str) -> str:
-    """ "1 byte", "2 bytes"."""
+    """Return a number and a noun: "1 byte", "2 bytes"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"

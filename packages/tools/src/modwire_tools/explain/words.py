@@ -1,6 +1,6 @@
-"""A request or a response in one line of words: for lists of traffic and of captures.
+"""A request or a response in one line of words, for lists of traffic and of captures.
 
-Every sequence of bytes has a text: one that breaks the specification says so.
+Every sequence of bytes has a text; if the bytes break the specification, the text says so.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ from .walk import count
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 
-SHOWN = 16  # values, before a text says how many more there are
+SHOWN = 16  # values in a text; for more, it has the number of the others
 _SHOWN_BYTES = 32
 
 
 def describe_request(pdu: bytes) -> str:
-    """Return what a request asks for: "read 3 holding registers from 16"."""
+    """Return a request in words: "read 3 holding registers from 16"."""
     try:
         request = decode_request(pdu)
     except InvalidRequestError as error:
@@ -74,9 +74,9 @@ def describe_request(pdu: bytes) -> str:
 
 
 def describe_response(pdu: bytes, request: bytes | None = None) -> str:
-    """Return what a response says: "1, 2, 3", "done", or "exception 02, illegal data address".
+    """Return a response in words: "1, 2, 3", "done", "exception 02, illegal data address".
 
-    `request` is the PDU that it answers, if known. Without it, the number of bits is a multiple of
+    `request` is the PDU of the request, if known. Without it, the number of bits is a multiple of
     8, and nothing is compared.
     """
     try:
@@ -88,9 +88,9 @@ def describe_response(pdu: bytes, request: bytes | None = None) -> str:
 
 
 def problem(pdu: bytes, *, is_response: bool, request: bytes | None = None) -> str:
-    """Return what is wrong with a PDU, in the words of modwire's errors; "" if it is right.
+    """Return the fault of a PDU, in the words of modwire's errors; "" if it is right.
 
-    An exception response is right, and so is a function that the specification does not have.
+    An exception response is right, and also a function that the specification does not define.
     """
     code = pdu[0] if pdu else 0
     if pdu and (code == 0 or (code & 0x80 and not is_response)):
@@ -110,7 +110,7 @@ def problem(pdu: bytes, *, is_response: bool, request: bytes | None = None) -> s
 
 
 class Judged(NamedTuple):
-    """A request and its answer in words, and all that is wrong with them."""
+    """A request and its response in words, and all their faults."""
 
     request_text: str
     response_text: str
@@ -118,7 +118,7 @@ class Judged(NamedTuple):
 
 
 def judge(request: bytes | None, response: bytes | None) -> Judged:
-    """Return what the functions above say of an exchange, decoding each message once.
+    """Return the results of the functions above for an exchange; decodes each message once.
 
     The text of a message that is None is "".
     """
@@ -156,7 +156,7 @@ def _decoded(pdu: bytes, request: bytes | None) -> Response:
 
 
 def _odd(pdu: bytes, why: str) -> str:
-    """The text for bytes that are no message of the specification."""
+    """Return the text for bytes that are no message of the specification."""
     if not pdu:
         return "nothing"
     function = function_of(pdu)
@@ -241,7 +241,7 @@ def _tell_other_request(request: Message) -> str:
 
 
 def _words(data: Sequence[int]) -> str:
-    """The data words of function 8; "" for the 0000 that most sub-functions have."""
+    """Return the data words of function 8; "" for 0000, as most sub-functions have."""
     if tuple(data) == (0,):
         return ""
     return f": {_list([f'{word:04X}' for word in data], ' ')}"

@@ -19,7 +19,7 @@ class ChosenUnit:
 
 
 class Choice:
-    """`tell` shows the user a sentence; "" removes it."""
+    """The choice of the user. `tell` shows the user a sentence; "" removes it."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.tell = tell

@@ -10,7 +10,7 @@ from tkinter import ttk
 from . import theme
 from .theme import Theme
 
-_LEAST = 0.5  # of its width: the minimum of a column that stretches
+_LEAST = 0.5  # minimum width of a stretching column, as a part of its own width
 
 
 @dataclass(frozen=True)

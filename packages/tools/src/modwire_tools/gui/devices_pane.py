@@ -21,7 +21,7 @@ _COLUMNS = (
 
 
 class DevicesPane(ttk.Frame):
-    """`chosen` is called after another device was chosen and put into `choice`."""
+    """The list. It calls `chosen` after the user chose another device, which is in `choice`."""
 
     def __init__(
         self, parent: tk.Misc, colours: Theme, choice: Choice, chosen: Callable[[], None]
@@ -76,7 +76,7 @@ class DevicesPane(ttk.Frame):
         return self._view.devices(index, 1)[0]
 
     def problem(self) -> str:
-        """Return why the chosen device cannot be served, or ""."""
+        """Return the reason why the chosen device cannot be served, or ""."""
         return self._problems.get(self.rows.selected or 0, "")
 
     def _chose(self) -> None:

@@ -6,7 +6,7 @@ import tkinter as tk
 from tkinter import ttk
 
 from ..simulator.view import Faults
-from ..values.numbers import parse_whole
+from ..values.numbers import parse_float, parse_whole
 from . import theme
 from .choice import Choice, ChosenUnit
 from .theme import Theme
@@ -148,7 +148,7 @@ class FaultsPane(ttk.Frame):
     def _number(self, name: str, label: str, most: float) -> float:
         text = self.fields[name].get().strip()
         try:
-            number = float(text)
+            number = parse_float(text)
         except ValueError:
             number = -1.0
         if not 0 <= number <= most:

@@ -1,4 +1,4 @@
-"""`SetupForm`: fields for what to simulate and where to serve it; buttons to start and stop."""
+"""`SetupForm`: fields for the device file and the endpoint; buttons to start and stop."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SetupForm(ttk.Frame):
         return label
 
     def setup(self) -> Setup:
-        """Return what was typed."""
+        """Return the texts of the fields."""
         return Setup(
             self.file.get(),
             self.host.get(),
@@ -92,7 +92,7 @@ class SetupForm(ttk.Frame):
         self.stop_button.state(["!disabled" if can_stop else "disabled"])
 
     def _show_note(self) -> None:
-        """Show in the empty field what is simulated without a file."""
+        """Show the name of the built-in device in the empty field."""
         if self.file.get() or self.file.focus_displayof() is self.file:
             self._note.place_forget()
         else:
@@ -113,7 +113,7 @@ class SetupForm(ttk.Frame):
             self.set_file(path)
 
     def set_file(self, path: str) -> None:
-        """Put a device file into the field; "" is the built-in energy meter."""
+        """Write a device file into the field; "" is the built-in energy meter."""
         self.file.delete(0, "end")
         self.file.insert(0, path)
         self.file.xview_moveto(1.0)

@@ -1,4 +1,4 @@
-"""`LazyRows`: a list of thousands of rows, of which only the visible ones are looked up."""
+"""`LazyRows`: a list of thousands of rows, which looks up only the visible ones."""
 
 from __future__ import annotations
 

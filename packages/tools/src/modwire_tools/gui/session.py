@@ -1,6 +1,6 @@
 """`Session`: starts and stops the simulation of the window, in trio's loop.
 
-`run` is the guest of Tk's loop as long as the window exists. The window calls everything else, in
+`run` is the guest of Tk's loop as long as the window exists. The window calls all other methods in
 the same thread.
 """
 
@@ -21,7 +21,7 @@ STOPPING = "stopping"
 
 
 class Session:
-    """`changed` is called at each change of `state`, `failed` with an error for the user."""
+    """Calls `changed` at each change of `state`, and `failed` with an error for the user."""
 
     def __init__(self, changed: Callable[[], None], failed: Callable[[str], None]) -> None:
         self.state = STOPPED
@@ -44,7 +44,7 @@ class Session:
             await trio.sleep_forever()
 
     def start(self, build: Callable[[], Simulation]) -> bool:
-        """Serve the simulation that `build` returns; False unless `state` is stopped.
+        """Serve the simulation that `build` returns. Return False if `state` is not stopped.
 
         `build` is called in another thread, because thousands of devices take some time. Its
         ValueError or OSError is passed to `failed`.
@@ -86,7 +86,7 @@ class Session:
             self._failed(failure)
 
     async def _run(self, simulation: Simulation) -> str:
-        """Serve until cancelled; return why no device can be served."""
+        """Serve until cancelled; return the reason if no device can be served."""
         view = self.view = simulation.view
         self._changed()
         async with trio.open_nursery() as nursery:

@@ -1,4 +1,4 @@
-"""`Setup`: what was typed into the form, and the simulation made from it."""
+"""`Setup`: the texts of the form, and the simulation made from them."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class TrendChart(tk.Canvas):
 
 
 def value_ticks(low: float, high: float, most: int) -> list[float]:
-    """Return about `most` round values at most, from `low` or less to `high` or more."""
+    """Return about `most` round values or fewer, from `low` or less to `high` or more."""
     if not high > low:
         spread = abs(low) * 0.01 or 1.0
         low, high = low - spread, high + spread
@@ -132,7 +132,7 @@ def value_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def time_step(seconds: float, most: int) -> float:
-    """Return the seconds between two ticks, for about `most` ticks at most."""
+    """Return the seconds between two ticks, for about `most` ticks or fewer."""
     for step in (5, 10, 15, 30, 60, 120, 300, 600, 1800):
         if seconds / step <= most:
             return step

@@ -12,7 +12,7 @@ def add_pane(panes: ttk.PanedWindow, child: tk.Widget, weight: int) -> None:
 
 
 def seen(tree: ttk.Treeview) -> tuple[float, float]:
-    """Return where the visible rows begin and end, from 0.0, the first row, to 1.0."""
+    """Return the begin and the end of the visible rows, from 0.0 (first row) to 1.0."""
     top, bottom = tree.yview()  # pyright: ignore[reportUnknownMemberType]
     return top, bottom
 

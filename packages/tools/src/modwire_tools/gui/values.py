@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..simulator.view import PointInfo
+from ..values.numbers import parse_float, parse_int
 from ..values.types import parse_value
 from ..values.types import shown as shown_value
 
@@ -59,18 +60,12 @@ def parse_register(text: str) -> int:
 
 
 def _number(text: str) -> int | float | None:
-    for read in (int, _hexadecimal, float):
+    for parse in (parse_int, parse_float):
         try:
-            return read(text)
+            return parse(text)
         except ValueError:
             pass
     return None
-
-
-def _hexadecimal(text: str) -> int:
-    if text[:2].lower() != "0x":
-        raise ValueError(text)
-    return int(text, 16)
 
 
 def spaced_hex(digits: str) -> str:

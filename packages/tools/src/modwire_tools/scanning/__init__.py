@@ -1,7 +1,7 @@
-"""Finding what a device has: units on a line, what they are, and the readable part of a table.
+"""Finding the units on a line, their identity, and the readable addresses of a table.
 
-For `modwire scan` and `modwire scrape`. Each works step by step and keeps its state in plain
-values, so that it can be stopped after any step and continued another day.
+`modwire scan` and `modwire scrape` use it. Each class works step by step and has its state in plain
+values, so that a user can stop after any step and continue another day.
 """
 
 from .state_files import StateFile

@@ -1,4 +1,4 @@
-"""`Asker`: calls to a unit that is scanned or copied, each with an answer or a refusal."""
+"""`Asker`: calls to a unit that is scanned or copied; each returns a response or is refused."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ..simulator.devices import SILENCE
 
 _BUSY_PAUSE = 0.5  # seconds
 _BUSY_MOST = 20
-_ATTEMPTS = 2  # after which silence counts as a refusal
+_ATTEMPTS = 2  # then silence counts as a refusal
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the device, not an error of this program
-    """The device refused: `code` is its exception code, or `SILENCE` if it did not answer."""
+    """Raised if the device refused; `code` is the exception code, or `SILENCE` for no response."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -33,11 +33,11 @@ class Refused(Exception):  # noqa: N818 - an answer of the device, not an error 
 
 
 class Asker(BlockingCalls):
-    """Has all calls of a client, for one `unit`, with a pause of `delay` seconds before each.
+    """The calls of a client to one `unit`, with a pause of `delay` seconds before each.
 
-    They raise `Refused` for an exception response and, after two attempts, for silence. A busy
-    device is asked again. A gateway that finds no unit and a lost link raise as the client does.
-    `requests` counts the requests, and `is_answered` is True after the first answer.
+    They raise `Refused` for an exception response and, after two attempts, for silence. If a device
+    is busy, the request is repeated. If a gateway finds no unit, or the link is lost, the error of
+    the client is raised. `requests` counts the requests; `is_answered` is True after a response.
     """
 
     def __init__(

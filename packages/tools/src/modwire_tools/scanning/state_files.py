@@ -14,16 +14,16 @@ from typing import Any
 _LARGEST = 1 << 28  # bytes, more than the state of 247 full units
 _INTERVAL = 2.0  # seconds between two writes, at least
 
-# Errors that a file may cause if it was changed by hand or belongs to another program.
+# Errors if a user has changed the file, or if it belongs to another program.
 _DAMAGES = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 class StateFile:
-    """The progress of one `kind` of command, "scan" or "scrape", in the file at `path`.
+    """The progress of a command of one `kind`, "scan" or "scrape", in the file at `path`.
 
     `settings` are the options of the command; they must be the same when it continues. `state` is
-    what was saved last, {} if the file is new. Raises OSError if the file cannot be read, and
-    ValueError if it is another kind of file or belongs to other settings.
+    the last saved state, {} if the file is new. Raises OSError if the file cannot be read, and
+    ValueError if it is another kind of file or has other settings.
     """
 
     def __init__(self, path: Path, kind: str, settings: str) -> None:
@@ -51,7 +51,7 @@ class StateFile:
 
     @contextmanager
     def reading(self) -> Generator[None]:
-        """Raise a ValueError that names the file if the block does not understand its state."""
+        """Raise ValueError, which names the file, if the block fails because the state is wrong."""
         try:
             yield
         except _DAMAGES:
@@ -70,12 +70,12 @@ class StateFile:
         self._written = monotonic()
 
     def remove(self) -> None:
-        """Remove the file: everything is done."""
+        """Remove the file, because everything is done."""
         self.path.unlink(missing_ok=True)
 
 
 def is_there(path: Path) -> bool:
-    """Return True if there is a file; raises ValueError for a device or a folder."""
+    """Return True if the file exists; raises ValueError for a device or a folder."""
     if not path.exists():
         return False
     if not S_ISREG(path.stat().st_mode):
@@ -92,8 +92,8 @@ def between(low: int, value: object, high: int) -> int:
 
 
 def _replace(path: Path, state: dict[str, Any]) -> None:
-    """Replace the file as a whole, so that a crash leaves the old one or the new one."""
-    # The name is unlike any other: files of the user beside it are left alone.
+    """Replace the file in one step, so that a crash leaves the old one or the new one."""
+    # A name that no file of the user in the same folder has.
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         try:

@@ -18,22 +18,22 @@ from .state_files import between
 
 _LIMITS = PlanLimits()
 _WIDTHS = (2, 4)  # registers of a long value
-_CLOSELY = 256  # addresses of a gap that are asked for one by one
-_SILENT_MOST = 3  # addresses without an answer, after which the table counts as silent
+_CLOSELY = 256  # addresses of a gap that are read one by one
+_SILENT_MOST = 3  # addresses without a response; then the table counts as silent
 _ILLEGAL_DATA_ADDRESS = 2
 
 
 class TableSurvey:
     """Reads the addresses `first` to `last` of `table`, step by step.
 
-    Values are read in the largest requests that the device answers. In a gap each address is asked
-    for alone, because a longer request is refused if any of its addresses is missing. With a
-    `step`, only each Nth address of a gap is asked for. With None, the first 256 are asked for one
-    by one, and then only those at which tables often begin: multiples of 16, and of 100 with their
+    Values are read in the largest requests that the device accepts. In a gap, addresses are read
+    one by one, because a longer request is refused if any of its addresses is missing. With a
+    `step`, only each Nth address of a gap is read. With None, the first 256 are read one by one,
+    and then only those at which tables often begin: multiples of 16, and of 100 with their
     neighbours. From a value found in this way, the survey searches back to the first one.
 
-    With `wide`, it also tries 2 and 4 registers at a time where single ones are refused: some
-    devices give a long value only as a whole.
+    With `wide`, it also tries to read 2 and 4 registers if single ones are refused: some devices
+    return a long value only as a whole.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class TableSurvey:
         self.most = _LIMITS.max_bits if table in BIT_TABLES else _LIMITS.max_registers
         self.limit: int | None = None  # the exception code of longer reads
         self.values: dict[int, int] = {}
-        self.apart: list[int] = []  # first addresses that are not read with the one before
+        self.apart: list[int] = []  # first addresses that need a new read
         self.steps: dict[int, tuple[int, int]] = {}  # registers and width, by first address
         self.codes: dict[int, int] = {}  # exception codes, by refused address
         self.whole: int | None = None  # the exception code of the whole table
@@ -62,11 +62,11 @@ class TableSurvey:
 
     @property
     def is_done(self) -> bool:
-        """True if every address was looked at."""
+        """True if every address was tried."""
         return self.position > self.last
 
     def go_on(self, asker: Asker) -> None:
-        """Look at some more addresses; raises what the client raises if the device is gone."""
+        """Try some more addresses; raises the error of the client if the device is gone."""
         at = self.position
         if self._hole is not None:
             self._leave_hole(asker, at)
@@ -88,7 +88,7 @@ class TableSurvey:
         self.position = self.last + 1
 
     def _divide(self, asker: Asker, at: int, refused: int) -> None:
-        """Find how many of the `refused` values from `at` on can be read, and why not more."""
+        """Find the number of readable values among `refused` ones at `at`, and the reason."""
         try:
             best = self._read(asker, at, 1)
         except Refused as error:
@@ -112,20 +112,20 @@ class TableSurvey:
         except Refused as error:
             self._refuse(asker, following, error.code)
             return
-        # It is readable. Either the request was too long, or a block ends before this address.
+        # This address is readable: either the request was too long, or a block ends before it.
         if self._is_limit(asker, at, low):
             self.most, self.limit = low, code
         else:
             self.apart.append(following)
 
     def _is_limit(self, asker: Asker, at: int, count: int) -> bool:
-        """Return True if more than `count` values are refused anywhere, not only from `at` on."""
+        """Return True if more than `count` values are refused everywhere, not only at `at`."""
         if count > 1:
             return self._code(asker, at + 1, count) is None
         return self._code(asker, at + 1, 2) is not None
 
     def _refuse(self, asker: Asker, at: int, code: int) -> None:
-        """Begin a gap at `at`, unless the device gives wider values there."""
+        """Begin a gap at `at`, unless the device has wider values there."""
         if code != SILENCE and self._may_be_wide():
             for width in _WIDTHS:
                 if self._follow(asker, at, width):
@@ -137,9 +137,9 @@ class TableSurvey:
             self._check_alive(asker)
 
     def _may_be_wide(self) -> bool:
-        """Return True if the device may give only values of several registers.
+        """Return True if the device may have only values of several registers.
 
-        Once a single register was read, all are taken for single ones.
+        After one single register was read, all are assumed to be single ones.
         """
         has_registers = self.table not in BIT_TABLES
         return self._wide and has_registers and (not self.values or bool(self.steps))
@@ -194,14 +194,14 @@ class TableSurvey:
         self.position = high
 
     def _asked_before(self, at: int) -> int:
-        """Return the last address before `at` that was refused, or read."""
+        """Return the last address before `at` that was tried."""
         for address in range(at - 1, max(self.first - 1, at - 0x1000), -1):
             if address in self.codes or address in self.values:
                 return address
         return self.first - 1
 
     def _next(self, at: int) -> int:
-        """Return the next address of a gap to ask for."""
+        """Return the next address of a gap to read."""
         if self._step is not None:
             return at + self._step
         if self._hole is None or at - self._hole < _CLOSELY:
@@ -218,7 +218,7 @@ class TableSurvey:
         return codes.most_common(1)[0][0] if codes else _ILLEGAL_DATA_ADDRESS
 
     def _check_alive(self, asker: Asker) -> None:
-        """Raise ResponseTimeoutError if the device has answered before and is silent now."""
+        """Raise ResponseTimeoutError if the device has responded before and is silent now."""
         if self.values:
             try:
                 self._read(asker, next(iter(self.values)), 1)
@@ -229,7 +229,7 @@ class TableSurvey:
             self._give_up(_SILENT_MOST)
 
     def _give_up(self, most: int) -> None:
-        """Call the whole table silent after `most` addresses without an answer."""
+        """Record the whole table as silent after `most` addresses without a response."""
         if len(self.codes) >= most and set(self.codes.values()) == {SILENCE}:
             self._end(SILENCE)
 
@@ -248,7 +248,7 @@ class TableSurvey:
         return read_span(asker, Span(self.table, at, count))
 
     def restart(self) -> None:
-        """Forget everything: the device was not there."""
+        """Discard all results, because the device was not there."""
         self.position = self.first
         self.codes.clear()
         self.whole = self._hole = None
@@ -280,12 +280,12 @@ class TableSurvey:
         return found
 
     def missing(self) -> int | None:
-        """Return the exception code of missing addresses, None for the usual 02."""
+        """Return the exception code for missing addresses; None for the usual 02."""
         code = self.whole if self.whole is not None else self._usual_code()
         return None if code == _ILLEGAL_DATA_ADDRESS else code
 
     def refusals(self) -> list[Refusal]:
-        """Return the addresses that are refused with another code than most."""
+        """Return the addresses that are refused with a code other than the usual one."""
         usual = self._usual_code()
         found: list[Refusal] = []
         for address, code in sorted(self.codes.items()):
@@ -299,7 +299,7 @@ class TableSurvey:
         return found
 
     def limits(self) -> Limit | None:
-        """Return the longest read, or None if the device has no limit of its own."""
+        """Return the longest read, or None if the device only has the specification's limit."""
         return None if self.limit is None else Limit(self.most, self.limit)
 
     # Progress.
@@ -319,7 +319,7 @@ class TableSurvey:
         }
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state`; raises ValueError and its like unless it is one."""
+        """Continue from `state`; raises ValueError or a similar error if it is not valid."""
         self.position = between(self.first, state["position"], 2 * 0x10000)
         self.most = between(1, state["most"], self.most)
         self.limit = _optional(state["limit"])

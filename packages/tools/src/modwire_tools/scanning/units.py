@@ -1,4 +1,4 @@
-"""`UnitScan`: finds the units that answer, their line settings, and their identity."""
+"""`UnitScan`: finds the units that respond, their line settings, and their identity."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from modwire import (
 
 from .state_files import between
 
-_PROBE_CHARACTERS = 8 + 7  # of the request and of its answer in RTU
-_THINKING = 0.15  # seconds that a unit may take to answer a probe
+_PROBE_CHARACTERS = 8 + 7  # length of the request and of its response in RTU
+_THINKING = 0.15  # seconds that a unit may need to respond to a probe
 _NETWORK_TIMEOUT = 1.0
 
 
 @dataclass(frozen=True)
 class FoundUnit:
-    """A unit that answers at `endpoint`; `identity` has the texts by which it identifies itself."""
+    """A unit that responds at `endpoint`; `identity` has the texts of its identification."""
 
     unit: int
     endpoint: str
     identity: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain values, from which `FoundUnit(**values)` makes it again."""
+        """Return plain values; `FoundUnit(**values)` makes an equal one."""
         return asdict(self)
 
 
 class UnitScan:
-    """Asks each of `units` at each of `lines`, in this order.
+    """Probes each of `units` at each of `lines`, in this order.
 
-    `position` is the number of probes done. After a line at which a unit has answered, the scan
-    ends unless `every_line`: the units of one line have the same settings.
+    `position` is the number of probes done. After a line at which a unit has responded, the scan
+    ends unless `every_line` is True: the units of one line have the same settings.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class UnitScan:
         return {"position": self.position, "units": [each.as_json() for each in self.found]}
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state`; raises ValueError and its like unless it is one."""
+        """Continue from `state`; raises ValueError or a similar error if it is not valid."""
         self.position = between(0, state["position"], self.total)
         self.found += [
             FoundUnit(int(each["unit"]), str(each["endpoint"]), dict(each["identity"]))
@@ -71,7 +71,7 @@ class UnitScan:
 
     @property
     def total(self) -> int:
-        """The number of probes, at most."""
+        """The largest possible number of probes."""
         return len(self.lines) * len(self.units)
 
     @property
@@ -90,7 +90,7 @@ class UnitScan:
         return self.units[self.position % len(self.units)]
 
     def step(self, client: BlockingCalls, timeout: float) -> FoundUnit | None:
-        """Ask the next unit through a client of `line`; return the unit if it answers.
+        """Probe the next unit through a client of `line`; return the unit if it responds.
 
         Raises ConnectionLostError if there is no link.
         """
@@ -106,7 +106,7 @@ class UnitScan:
 
 
 def probe_timeout(endpoint: Endpoint) -> float:
-    """Return the seconds to wait for an answer: few on a serial line, where most ids are unused.
+    """Return the timeout in seconds: short on a serial line, where most ids are unused.
 
     On a network it is the endpoint's own timeout, or 1 s, because a gateway may wait for its line.
     """
@@ -119,7 +119,7 @@ def probe_timeout(endpoint: Endpoint) -> float:
 
 
 def answers(client: BlockingCalls, unit: int, timeout: float) -> bool:
-    """Return True if `unit` answers a read of one holding register, even with an exception.
+    """Return True if `unit` responds to a read of a holding register, even by an exception.
 
     Raises ConnectionLostError if there is no link.
     """
@@ -129,7 +129,7 @@ def answers(client: BlockingCalls, unit: int, timeout: float) -> bool:
         except (GatewayPathUnavailableError, GatewayTargetFailedError, ResponseTimeoutError):
             return False
         except ConnectionLostError as error:
-            # Some gateways hang up on a missing unit: then the link can be opened once more.
+            # Some gateways close the connection if a unit is missing; it can be opened again.
             if is_last and "opened" in str(error):
                 raise
         except (ExceptionResponseError, InvalidResponseError):
@@ -140,7 +140,7 @@ def answers(client: BlockingCalls, unit: int, timeout: float) -> bool:
 
 
 def identify(client: BlockingCalls, unit: int, timeout: float) -> dict[str, str]:
-    """Return the answers to functions 43/14 and 17 as texts by name; {} if it has neither."""
+    """Return the responses to functions 43/14 and 17 as texts by name; {} if it has neither."""
     identity: dict[str, str] = {}
     with suppress(ModbusError):
         objects = client.read_device_identification(
@@ -159,7 +159,7 @@ def identify(client: BlockingCalls, unit: int, timeout: float) -> dict[str, str]
 
 
 def as_text(data: bytes) -> str:
-    """Return `data` as text, or as hexadecimal digits unless it is readable."""
+    """Return `data` as text if it is readable, else as hexadecimal digits."""
     with suppress(UnicodeDecodeError):
         text = data.decode().rstrip("\0")
         if text.isprintable():

@@ -1,4 +1,4 @@
-"""What a unit answers besides its four tables: identity, status, files, FIFO queues."""
+"""Copying the other data of a unit, besides its tables: identity, status, files, FIFO queues."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _INDIVIDUAL = 0x80
 
 @dataclass
 class Findings:
-    """What was found of a unit, in the fields of `UnitSpec`."""
+    """The results for a unit, in the fields of `UnitSpec`."""
 
     refuses: dict[int, int] = field(default_factory=dict[int, int])
     identity: dict[int, bytes] = field(default_factory=dict[int, bytes])
@@ -32,7 +32,7 @@ class Findings:
     fifo_queues: dict[int, Sequence[int]] = field(default_factory=dict[int, Sequence[int]])
 
     def put_into(self, unit: UnitSpec) -> UnitSpec:
-        """Return `unit` with what was found."""
+        """Return `unit` with the results."""
         found = {**vars(self), "files": tuple(self.files)}
         return replace(unit, **{**found, "refuses": dict(sorted(self.refuses.items()))})
 
@@ -40,7 +40,7 @@ class Findings:
 def survey_functions(
     asker: Asker, *, files: Sequence[int] = (), queues: Sequence[int] = ()
 ) -> Iterator[tuple[str, Findings]]:
-    """Ask for each function in turn; yield the name of the next one, and what was found so far."""
+    """Try each function in turn; yield the name of the next one, and the results so far."""
     found = Findings()
 
     def identity() -> None:
@@ -69,11 +69,11 @@ def survey_functions(
         try:
             step()
         except Refused as refused:
-            # A unit without identity refuses it by 01 anyway.
+            # A simulated unit without identity already refuses it with 01.
             if function != _IDENTITY or refused.code != ExceptionCode.ILLEGAL_FUNCTION:
                 found.refuses[function] = refused.code
         except InvalidResponseError:
-            pass  # it answers, but not by the specification: the copy does
+            pass  # the device breaks the specification here; the copy does not
     for number in files or (1,):
         yield f"file {number}", found
         if not _survey_file(asker, found, number):
@@ -98,7 +98,7 @@ def _survey_identity(asker: Asker, found: Findings) -> None:
 
 
 def _survey_file(asker: Asker, found: Findings, number: int) -> bool:
-    """Read a file; return False if the unit has no such function."""
+    """Read a file; return False if the unit does not have the function."""
     records: list[int] = []
     count = _RECORDS_AT_ONCE
     while len(records) < _MOST_RECORDS and count:
@@ -118,7 +118,7 @@ def _survey_file(asker: Asker, found: Findings, number: int) -> bool:
 
 
 def _survey_queue(asker: Asker, found: Findings, address: int) -> bool:
-    """Read a queue; return False if the unit has no such function."""
+    """Read a queue; return False if the unit does not have the function."""
     try:
         found.fifo_queues[address] = tuple(asker.read_fifo_queue(address))
     except Refused as refused:

@@ -18,10 +18,10 @@ from ..simulator.files.reading import parse_device
 from ..simulator.files.writing import unit_values
 from .functions import survey_functions
 
-# No gateway would have all of these units: a device that answers to each ignores the unit id.
+# No gateway has all of these units: a device that responds to all ignores the unit id.
 _SOME_IDS = (1, 2, 63, 94, 197, 247)
 _ON_A_LINE = range(1, 248)
-# On a network each silent id takes a long time, so only usual ids are asked, and 255 and 0 for the
+# On a network each silent id takes a long time, so only usual ids are tried, and 255 and 0 for the
 # device itself (Messaging on TCP/IP V1.0b, section 4.4.1).
 _ON_A_NETWORK = (*range(1, 21), 100, 247)
 _ITSELF = (255, 0)
@@ -52,17 +52,17 @@ class Progress:
 
 @dataclass
 class _UnitState:
-    """The progress of a unit: its spec without tables, once it was read, and the surveys."""
+    """The progress of a unit: its spec without tables (after it was read), and the surveys."""
 
     spec: UnitSpec | None
     tables: dict[str, TableSurvey] = field(default_factory=dict[str, TableSurvey])
 
 
 class Scrape:
-    """Reads `units` through `client`; with `every_id` it is one unit that answers to every id.
+    """Reads `units` through `client`; with `every_id`, one unit that responds to every id.
 
-    `load` continues from what `state` gave. `run` yields a `Progress` before each step and may be
-    stopped at any time; `device()` returns what is known then.
+    `load` continues from a result of `state`. `run` yields a `Progress` before each step and may be
+    stopped at any time; then `device()` returns the results so far.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Scrape:
             self._units[unit] = _UnitState(None, surveys)
 
     def run(self) -> Iterator[Progress]:
-        """Read what is not known yet; raises what the client raises if the device is gone."""
+        """Read everything still unknown; raises the client's error if the device is gone."""
         for unit, state in self._units.items():
             asker = Asker(
                 self._client, unit, delay=self._options.delay, timeout=self._options.timeout
@@ -112,7 +112,7 @@ class Scrape:
 
     @property
     def is_silent(self) -> bool:
-        """True if no unit has answered anything."""
+        """True if no unit has responded."""
         return not self._goes_on and not any(each.is_answered for each in self._askers)
 
     @property
@@ -130,7 +130,7 @@ class Scrape:
         )
 
     def device(self, name: str) -> DeviceSpec:
-        """Return what is known of the device, by default under the name in its identity."""
+        """Return the device so far; without a `name`, it gets the name in its identity."""
         units: list[UnitSpec] = []
         for unit, state in self._units.items():
             spec = state.spec or UnitSpec(unit, every_id=self._every_id)
@@ -164,7 +164,7 @@ class Scrape:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state`; raises ValueError and its like unless it is that of a scrape."""
+        """Continue from `state`; raises ValueError or a similar error if it is not valid."""
         self._goes_on = True
         for unit, known in state.items():
             found = self._units[int(unit)]
@@ -189,10 +189,10 @@ def find_units(
     tell: Callable[[int], None],
     among: Sequence[int] | None = None,
 ) -> tuple[list[int], bool]:
-    """Return the units that answer, and True if one device answers to every id.
+    """Return the units that respond, and True if one device responds to every id.
 
-    It asks the ids in `among`, or those that are usual behind `endpoint`, and calls `tell` with
-    each id before it asks. Raises ConnectionLostError if there is no link.
+    It tries the ids in `among`, or the usual ones for `endpoint`, and calls `tell` with each id
+    first. Raises ConnectionLostError if there is no link.
     """
     answered: dict[int, bool] = {}
 

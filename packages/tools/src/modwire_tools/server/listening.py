@@ -41,7 +41,7 @@ class Listen:
 
 
 def parse_listen(text: str) -> Listen:
-    """Return where "tcp://127.0.0.1:5020", "tcp://:5020" or "rtu:///dev/ttyUSB0" listens.
+    """Return the endpoint in "tcp://127.0.0.1:5020", "tcp://:5020" or "rtu:///dev/ttyUSB0".
 
     Raises ValueError, which says what is allowed.
     """
@@ -63,7 +63,7 @@ def check_listens(endpoint: Endpoint, text: str) -> None:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits for clients; `allow` are networks, None for all; `idle_timeout` is in seconds."""
+    """Limits for clients: `allow` has networks (None: all); `idle_timeout` is in seconds."""
 
     max_connections: int = 1000
     idle_timeout: float | None = None
@@ -81,7 +81,7 @@ async def serve_all(
 ) -> None:
     """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
 
-    Raises OSError if one cannot listen, and ConnectionLostError if a serial port disappears.
+    Raises OSError if an endpoint cannot listen, ConnectionLostError if a serial port disappears.
     """
     options = ServerOptions(on_answer=on_answer)
     async with trio.open_nursery() as nursery:

@@ -24,11 +24,11 @@ _PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=password=)[^&]*")
 
 @dataclass(frozen=True)
 class Storage:
-    """Where the values are, and how many.
+    """The store of the values, and their number.
 
     `store` is "memory" or a URL; `name` is the SQL table or the prefix of the keys. `sizes` has the
-    number of addresses of each table, from 0 on. `units` are unit ids, None for one unit that
-    answers to all of them.
+    number of addresses of each table, from 0 on. `units` has the unit ids; None is one unit that
+    responds to every id.
     """
 
     store: str
@@ -48,9 +48,9 @@ class Storage:
         return scheme + separator + _PASSWORD.sub("***", rest)
 
     def open(self) -> Units:
-        """Return the units; the store need not be up yet, as `reach` finds out.
+        """Return the units. The store need not be up yet: `reach` checks that.
 
-        Raises ValueError for another kind of store, and ImportError without its package.
+        Raises ValueError for an unknown kind of store, and ImportError if its package is missing.
         """
         if self.units is None:
             return Units.single(self._unit(self.name))
@@ -77,7 +77,7 @@ class Storage:
             if not folder.is_dir():
                 raise OSError(f"{self.shown} cannot be opened: there is no folder {folder}")
         log = getLogger("modwire.stores")
-        was_disabled, log.disabled = log.disabled, True  # the error says it
+        was_disabled, log.disabled = log.disabled, True  # the raised error has the same text
         try:
             for unit in units:
                 block = next((each for each in _tables(unit) if each is not None), None)
@@ -128,9 +128,9 @@ def _tables(unit: BaseUnit) -> list[Block | None]:
 
 
 def set_values(units: Units, assignments: Sequence[Assignment]) -> None:
-    """Put values into every unit, as its owner.
+    """Write values into every unit, as its owner.
 
-    Raises ValueError for an address that does not exist, and what the store raises if it is down.
+    Raises ValueError for an address that does not exist, and the store's error if it is down.
     """
     for unit in units:
         for assignment in assignments:

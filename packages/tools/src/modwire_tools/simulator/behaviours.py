@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Protocol
 from msgspec import Meta
 
 _MASK = (1 << 64) - 1
-_MOST_STEPS = 2000  # of a random walk that are computed at once after a long time without a read
+_MOST_STEPS = 2000  # steps of a random walk in one read; a long pause skips the others
 
 Positive = Annotated[float, Meta(gt=0)]
 
@@ -27,11 +27,11 @@ class Source(Protocol):
     """A changing value, computed when it is read."""
 
     def value(self, time: float, /) -> object:
-        """Return the value at `time`, which must not be before that of an earlier call."""
+        """Return the value at `time`, which must not be less than in an earlier call."""
         ...
 
     def resume(self, value: object, time: float, /) -> bool:
-        """Continue from `value`, which was written at `time`; False if that is impossible."""
+        """Continue from `value`, written at `time`. Return False if that is impossible."""
         ...
 
 
@@ -44,13 +44,13 @@ class Behaviour(Protocol):
         ...
 
     def begin(self, seed: int, lookup: Lookup) -> Source:
-        """Return the source of one point's values; points with other seeds have other noise."""
+        """Return the source of one point's values. Each `seed` gives different noise."""
         ...
 
 
 def noise(seed: int, step: int) -> float:
     """Return a pseudo-random number, 0.0 up to 1.0, that depends on the arguments only."""
-    # The mixing of SplitMix64: each step is computed without those before it, and without state.
+    # The mixing of SplitMix64 needs no state and no earlier steps.
     mixed = (seed + step * 0x9E3779B97F4A7C15) & _MASK
     mixed = (mixed ^ mixed >> 30) * 0xBF58476D1CE4E5B9 & _MASK
     mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB & _MASK
@@ -83,7 +83,7 @@ class _Fixed:
 class Sine:
     """A sine wave of `amplitude` around a middle, one period in `period` seconds.
 
-    `phase` is where it begins, 0.0 to 1.0 of a period; `noise` is the largest random deviation.
+    `phase` is its start, 0.0 to 1.0 of a period; `noise` is the largest random deviation.
     """
 
     around: float
@@ -254,7 +254,7 @@ class _Counting:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of several values, another every `interval` seconds, in order or at random."""
+    """One of several values; it changes every `interval` seconds, in order or at random."""
 
     values: Sequence[object]
     interval: float = 1.0
@@ -295,7 +295,7 @@ class Copy:
 class Replay:
     """A recording: `values` at `times`, which ascend from 0.0; repeated if `loop`.
 
-    `file`, `column` and `time_column` are where a device file takes them from.
+    `file`, `column` and `time_column` are the source of the recording in a device file.
     """
 
     file: str

@@ -14,7 +14,7 @@ from .behaviours import Behaviour
 from .view import Faults
 
 SILENCE = -1
-"""Stands in place of an exception code for no response."""
+"""Used instead of an exception code: the device does not respond."""
 
 Scalar = int | float | str | bool
 PointValue = Scalar | Sequence[Scalar]
@@ -26,7 +26,7 @@ class BlockSpec:
 
     With `read_only`, a write gets exception 02. `step` is for devices whose values have several
     registers and must be read whole: a read must begin and end at a multiple of it, counted from
-    the first address. With `apart`, one read cannot include an adjacent block as well.
+    the first address. With `apart`, one read cannot include this and an adjacent block.
     """
 
     place: Place
@@ -80,7 +80,7 @@ class PointSpec:
 
 @dataclass(frozen=True)
 class FileSpec:
-    """A file of functions 20 and 21: its records, the first one with number `start`."""
+    """A file of functions 20 and 21: its records, numbered from `start`."""
 
     number: int
     start: int
@@ -102,7 +102,7 @@ class UnitSpec:
 
     `missing` has, by table, the exception code for addresses in no block, if it is not 02;
     `refuses` has the codes of whole functions, by function code. Either may be `SILENCE`.
-    With `every_id` the unit also responds to every unit id that its device has no other unit for.
+    With `every_id`, the unit also responds to every unit id that no other unit of its device has.
     """
 
     id: int

@@ -23,7 +23,7 @@ from .behaviours import Lookup, Source, noise
 
 _SimpleEval: Any = SimpleEval  # simpleeval has no type hints
 _MOST_BITS = 4096  # of the result of **; a float has 1024
-_MOST_DIGITS = 400  # that round() takes; a float has 324
+_MOST_DIGITS = 400  # argument of round(); a float has 324
 _MOST_SHOWN = 200  # characters of a quoted expression or error
 
 
@@ -43,7 +43,7 @@ def _power(base: Any, exponent: Any) -> object:
 
 
 def _remainder(left: Any, right: Any) -> object:
-    """`left % right` for numbers: with a text it would be formatting, of any width."""
+    """`left % right` for numbers only: a text would be formatted, to any width."""
     if isinstance(left, (str, bytes)):
         raise TypeError("% is for numbers, not for texts")
     return left % right
@@ -72,15 +72,15 @@ _LIMITED: dict[type[ast.AST], Callable[..., object]] = {
 }
 _CONSTANTS = {"pi": math.pi, "e": math.e, "tau": math.tau, "True": True, "False": False}
 NAMES = ("t", "random()", *_CONSTANTS, *FUNCTIONS)
-"""The names in an expression, beside those of points."""
+"""The names that an expression may use, in addition to those of points."""
 
 
 @dataclass(frozen=True)
 class Expression:
     """A line of Python with `t`, the device's time in seconds, and the points of the unit.
 
-    `random()` is a new number, 0.0 up to 1.0, every tenth of a second. Raises ValueError if it
-    is no expression.
+    `random()` is a new number, 0.0 up to 1.0, every tenth of a second. Raises ValueError if the
+    line is not a valid expression.
     """
 
     expression: str
@@ -107,13 +107,13 @@ class Expression:
         return _Evaluating(self._evaluator, _Names(lookup, seed))
 
     def check(self, lookup: Lookup, time: float = 0.0) -> None:
-        """Raise ValueError if it cannot be computed, for example because of an unknown name."""
+        """Raise ValueError if the value cannot be computed, for example for an unknown name."""
         names = _Names(lookup, 0)
         names.time = time
         try:
             self._evaluator.evaluate(names)
         except ArithmeticError:
-            pass  # perhaps only at this time, such as a division by a value that is 0 now
+            pass  # possible at some times only, for example a division by a value that is now 0
         except NameNotDefined as error:
             name = getattr(error, "name", None) or str(error)
             raise ValueError(
@@ -155,13 +155,13 @@ class _Names:
 
 
 class _Evaluator:
-    """Evaluates one expression for all units that have it, since an evaluator is large."""
+    """Evaluates one expression for all units that have it: one evaluator needs much memory."""
 
     def __init__(self, text: str) -> None:
         functions = {**FUNCTIONS, "random": self._random}
         self._evaluator: Any = _SimpleEval(functions=functions, names={})
         self._evaluator.operators = {**self._evaluator.operators, **_LIMITED}
-        # An f-string may have a width: a gigabyte of spaces for each read.
+        # The width in an f-string could make each read build a gigabyte of spaces.
         del self._evaluator.nodes[ast.JoinedStr]
         self._text = text
         self._tree: ast.AST = self._evaluator.parse(text)

@@ -1,7 +1,7 @@
-"""`fields_of`: checks values by the annotations of a dataclass or Struct, with helpful errors.
+"""`fields_of`: checks values by the annotations of a dataclass or Struct, with clear errors.
 
-A limit is written once, as `msgspec.Meta` in an annotation; device files, the REST interface and
-`View.set_faults` check by it.
+A limit is written once, as `msgspec.Meta` in an annotation. Device files, the REST interface and
+`View.set_faults` use it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Field:
         return isinstance(self.kind, inspect.StrType | inspect.CustomType)
 
     def check(self, value: object) -> object:
-        """Return the value as the field's type; ValueError: "must be ..., got ..."."""
+        """Return the value as the field's type; raises ValueError("must be ..., got ...")."""
         try:
             found: object = msgspec.convert(value, self._hint)
         except (ValidationError, OverflowError):
@@ -54,7 +54,7 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """The values that are allowed, as the end of "must be"."""
+        """The allowed values, as the end of a sentence that begins with "must be"."""
         return _allowed(self.kind)
 
 
@@ -92,7 +92,7 @@ def _fields_of(model: type) -> Mapping[str, Field]:
 
 
 def is_list(value: object) -> TypeGuard[list[object]]:
-    """True for a list."""
+    """Return True for a list."""
     return isinstance(value, list)
 
 

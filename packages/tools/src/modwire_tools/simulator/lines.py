@@ -17,7 +17,7 @@ Told = Callable[[LiveDevice, str, Served, Call, "Response | None"], None]
 
 
 class _Line:
-    """A port and the devices on it; the task of one device serves it for all of them."""
+    """A port and its devices. The task of one device serves the port for all of them."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -29,7 +29,7 @@ class _Line:
 
 
 class Lines:
-    """Serves the lines; `told` is called after each call, with the device that it was for."""
+    """Serves the lines, and calls `told` with the device after each request."""
 
     def __init__(self, told: Told) -> None:
         self._told = told
@@ -44,7 +44,7 @@ class Lines:
         device.join(line.units)
         try:
             while line.server is not None:
-                # Another device serves the port. When it stops, one of those waiting takes over.
+                # Another device serves the port. When it stops, a waiting device takes over.
                 task_status.started(None)
                 await line.changed.wait()
             line.server = device

@@ -14,14 +14,14 @@ from .view import Faults
 
 
 class Plans:
-    """The plans of units, each made once for all devices of a kind."""
+    """The plans of units. A plan is made once for all devices with the same description."""
 
     def __init__(self) -> None:
         self._plans: dict[int, UnitPlan] = {}
 
     def find(self, spec: UnitSpec) -> UnitPlan:
-        """Return the plan of `spec`; ValueError if the description is wrong."""
-        # By identity: comparing two descriptions, which have dictionaries, is slow.
+        """Return the plan of `spec`; raises ValueError if the description is wrong."""
+        # Compare identities: comparing the dictionaries of two descriptions is slow.
         plan = self._plans.get(id(spec))
         if plan is None:
             plan = self._plans[id(spec)] = UnitPlan(spec)
@@ -31,9 +31,9 @@ class Plans:
 class LiveDevice:
     """A device made from a `DeviceSpec`.
 
-    `units` are those that servers get, with the faults; `simulated` are the units behind them.
-    `endpoints` are where it is to be served, `listening` where it is being served, with the ports
-    that the system chose. `problem` is the reason why it could not be served, or "".
+    Servers get `units`, which inject the faults; `simulated` has the units behind them. `endpoints`
+    are the requested ones, `listening` the active ones, with the ports that the system chose.
+    `problem` is the reason why the device could not be served, or "".
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class LiveDevice:
             unit.id: SimulatedUnit(plans.find(unit), now, seed) for unit in spec.units
         }
         self._faults = {unit.id: unit.faults for unit in spec.units}
-        # One Random for all units, and only when needed: it has 2,500 bytes of state.
+        # All units share one Random, made on first use: it has 2,500 bytes of state.
         self._draw: random.Random | None = None
         self._seed = seed
         self._counted_from = 0
@@ -68,7 +68,7 @@ class LiveDevice:
             self._put_up(unit_id)
 
     def check(self) -> None:
-        """Raise ValueError for mistakes that only show once all points exist."""
+        """Raise ValueError for mistakes that can be found only when all points exist."""
         for unit in self.simulated.values():
             try:
                 unit.check()
@@ -76,7 +76,7 @@ class LiveDevice:
                 raise ValueError(f"{self.spec.name}, unit {unit.spec.id}: {error}") from None
 
     def unit(self, unit_id: int) -> SimulatedUnit:
-        """Return the unit with an id; LookupError if there is none."""
+        """Return the unit with this id; raises LookupError if there is none."""
         unit = self.simulated.get(unit_id)
         if unit is None:
             known = ", ".join(map(str, sorted(self.simulated)))
@@ -89,7 +89,7 @@ class LiveDevice:
         return self._faults[unit_id]
 
     def set_faults(self, unit_id: int, faults: Faults) -> None:
-        """Change the faults of a unit; ValueError if they are outside their limits."""
+        """Change the faults of a unit; raises ValueError if they are outside their limits."""
         self.unit(unit_id)
         check_faults(faults)
         self._faults[unit_id] = faults
@@ -122,11 +122,11 @@ class LiveDevice:
 
     @property
     def requests(self) -> int:
-        """The number of requests since it was started."""
+        """The number of requests since the device was started."""
         return self.units.bus.messages + self.line_requests - self._counted_from
 
     def started(self) -> None:
-        """Note that it is served from now on."""
+        """Record that the device is served from now on."""
         self._counted_from = self.units.bus.messages + self.line_requests
         self.running = True
         self.problem = ""

@@ -29,7 +29,7 @@ class Peers:
         self._peers: dict[Key, _Peer] = {}
 
     def heard(self, device: int, endpoint: str, peer: str) -> None:
-        """Note a request."""
+        """Record a request."""
         key = (device, endpoint, peer)
         now = self._wall_clock()
         found = self._peers.pop(key, None)

@@ -28,9 +28,9 @@ def place(
     count: int | None = None,
     consecutive: str = "ports",
 ) -> list[PlacedDevice]:
-    """Return `devices` with their endpoints: each one at the next port, or the next IP address.
+    """Return `devices` with their endpoints: each at the next port, or the next IP address.
 
-    `count` is the number of devices, for which `devices` are used in turn. Devices on one serial
+    With `count`, that number of devices is made, by using `devices` in turn. Devices on one serial
     port share the line. Raises ValueError if that is impossible, for example because two units
     on a line have the same id.
     """

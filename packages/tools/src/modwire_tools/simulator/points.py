@@ -1,4 +1,4 @@
-"""`LivePoint`: a named value of a running unit, stored in its table, and computed if it changes."""
+"""`LivePoint`: a named value of a running unit, stored in its table or computed on each read."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CODES = dict(zip((*INTEGERS, *FLOATS), "bBhHiIqQefd", strict=True))
 class Codec:
     """Converts a point's value to registers or bits, and back; one codec serves many devices.
 
-    Raises ValueError if the type does not fit the table, with what is allowed.
+    Raises ValueError, which says what is allowed, if the type does not fit the table.
     """
 
     def __init__(self, spec: PointSpec) -> None:
@@ -36,7 +36,7 @@ class Codec:
         self._order: Order = find_order(None, None, spec.order)  # type: ignore[arg-type]
         self._is_integer = False
         self._limits: tuple[float, float] | None = None  # of the scaled value
-        # Faster for computed numbers, of which a device may have hundreds.
+        # Faster for computed numbers: a device may have hundreds of them.
         self._pack: Callable[..., None] | None = None
         self._pack_raw: Callable[..., None] | None = None
         self._raw: tuple[float, float, int, int] = (0.0, 1.0, 0, 0)
@@ -124,7 +124,7 @@ class Codec:
         return self._words.unpack_from(words, at)
 
     def decode(self, items: Sequence[int]) -> object:
-        """Return the value in registers or bits; ValueError if they hold none of this type."""
+        """Return the value in registers or bits; raises ValueError if they hold no valid value."""
         if self._kind is None:
             return bool(items[0])
         found: object = decode_value(self._kind, items, self._order)
@@ -168,19 +168,19 @@ class LivePoint:
         source = self.source
         if source is None or self.held or time <= self._computed or self._is_computing:
             return
-        self._is_computing = True  # ends the recursion of two points that need each other
+        self._is_computing = True  # two points that need each other must not recurse for ever
         try:
             value = source.value(time)
             self._computed = time
             self.codec.store_living(value, self._words, self._at)
             self._last = value
         except (ArithmeticError, TypeError, ValueError, RecursionError, struct.error):
-            pass  # without a new value, the earlier one stays
+            pass  # without a new value, the point keeps the earlier one
         finally:
             self._is_computing = False
 
     def value(self, time: float) -> object:
-        """Return the value in the table at `time`; None if that is none of its type."""
+        """Return the value in the table at `time`; None if the registers hold no valid value."""
         self.refresh(time)
         try:
             return self._decode()
@@ -198,7 +198,7 @@ class LivePoint:
         return self._last
 
     def set(self, value: object, time: float) -> None:
-        """Set it as the owner: a changing value continues from there, or is held. ValueError."""
+        """Set the value as the owner; raises ValueError. A changing one continues or is held."""
         try:
             items = self.codec.encode(value)
         except ValueError as error:
@@ -207,7 +207,7 @@ class LivePoint:
         self.written(time)
 
     def written(self, time: float) -> None:
-        """Continue from what was written to its registers; if that is impossible, hold it."""
+        """Continue from the written value in the table; hold it if that is impossible."""
         if self.source is None:
             return
         try:
@@ -220,7 +220,7 @@ class LivePoint:
             self.held = True
 
     def hold(self, held: bool, time: float) -> None:
-        """Hold the value, or release it: it continues from there if its behaviour allows."""
+        """Hold the value, or release it: then it continues from there if its behaviour can."""
         if self.source is None:
             if held:
                 raise ValueError(f"{self.spec.name} is constant, so it cannot be held")

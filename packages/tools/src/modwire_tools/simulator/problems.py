@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 def described_problems(problems: Mapping[int, str]) -> str:
-    """Return one sentence for `View.problems()`, with advice; "" if there are none."""
+    """Return one sentence about `View.problems()`, with advice; "" if there are none."""
     if not problems:
         return ""
     first = next(iter(problems.values()))

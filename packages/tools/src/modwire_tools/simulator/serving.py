@@ -28,7 +28,7 @@ from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
 
-_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # pyserial puts it into its messages
+_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # pyserial writes it into its messages
 _GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
 
 
@@ -42,7 +42,7 @@ class _Link:
 
 
 class _Run:
-    """A device from its start to its stop; `before` is set when the run before it has ended."""
+    """A device from its start to its stop; `before` is set when its previous run has ended."""
 
     def __init__(self, before: trio.Event | None) -> None:
         self.before = before
@@ -69,7 +69,7 @@ class Server:
         self._wall_clock = wall_clock
         self._max_connections = max_connections
         self._nursery: trio.Nursery | None = None
-        self._runs: dict[int, _Run] = {}  # the latest one of each device
+        self._runs: dict[int, _Run] = {}  # the latest run of each device
         self._links: dict[Served, _Link] = {}
         self._peers = Peers(wall_clock)
         self._lines = Lines(self._told)
@@ -77,7 +77,7 @@ class Server:
     # Starting and stopping.
 
     def open(self, nursery: trio.Nursery) -> None:
-        """Serve in `nursery` from now on; RuntimeError if it is open already."""
+        """Serve in `nursery` from now on; raises RuntimeError if the server is open already."""
         if self._nursery is not None:
             raise RuntimeError("a simulation runs once at a time")
         _raise_file_limit()
@@ -90,7 +90,7 @@ class Server:
             await nursery.start(self._serve, device, self._begin(device))
 
     def close(self) -> None:
-        """Note that the nursery has ended."""
+        """Record that the nursery has ended."""
         self._nursery = None
 
     def _open_nursery(self) -> trio.Nursery:
@@ -127,8 +127,8 @@ class Server:
         is_told = False
         try:
             if run.before is not None:
-                # The run before still holds the port. Shielded: a run that is stopped meanwhile
-                # must not end before it, because the next one waits for this one only.
+                # The previous run still holds the port. Shielded: if this run is stopped meanwhile,
+                # it must not end earlier, because the next run waits for this one only.
                 with trio.CancelScope(shield=True):
                     await run.before.wait()
             with run.scope:
@@ -156,7 +156,7 @@ class Server:
         scope: trio.CancelScope,
         task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Serve at one endpoint; a failure is a problem of the whole device."""
+        """Serve at one endpoint. If that fails, the whole device has a problem."""
         started = _Started(device, endpoint, task_status)
         try:
             if endpoint.transport == "serial":
@@ -297,7 +297,7 @@ class Server:
 
 
 class _Started(trio.TaskStatus[object]):
-    """Receives the address of a server, and keeps its port for the next start."""
+    """Receives the address of a server, and remembers its port for the next start."""
 
     def __init__(
         self, device: LiveDevice, endpoint: Endpoint, task_status: trio.TaskStatus[str]
@@ -309,7 +309,7 @@ class _Started(trio.TaskStatus[object]):
         self.is_told = False
 
     def started(self, value: object = None) -> None:
-        """Take `value`: the server's (host, port), or the path of its socket."""
+        """Receive `value`: the server's (host, port), or the path of its socket."""
         if self.is_told:
             return
         self.is_told = True
@@ -319,7 +319,7 @@ class _Started(trio.TaskStatus[object]):
                 new = Endpoint(old.transport, old.framing, host=old.host, port=port)
                 self._device.endpoints[self._device.endpoints.index(old)] = new
                 self.text = str(new)
-            case _:  # a path is as it was given
+            case _:  # a path needs no change
                 pass
         self._task_status.started(self.text)
 

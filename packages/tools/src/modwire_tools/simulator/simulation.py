@@ -29,9 +29,9 @@ __all__ = ["PlacedDevice", "Simulation", "place"]
 class Simulation:
     """Devices at their endpoints, see `place`.
 
-    With a `seed`, random values are the same in every run. `speed` is how many seconds pass for
-    the devices per second, up to 1e6. `max_connections` is for each device. Raises ValueError for
-    a wrong description, such as a value that does not fit its type.
+    With a `seed`, random values are the same in every run. `speed` is the number of seconds that
+    pass for the devices per second, up to 1e6. `max_connections` is for each device. Raises
+    ValueError for a wrong description, such as a value that does not fit its type.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Simulation:
             for index, each in enumerate(devices)
         ]
         for device in self.devices:
-            # One check serves for all copies of a device.
+            # One check is enough for all copies of a device.
             if not device.index or device.spec is not self.devices[device.index - 1].spec:
                 device.check()
         self.traffic = Traffic(self._begin_recording)
@@ -72,7 +72,7 @@ class Simulation:
 
     @property
     def view(self) -> View:
-        """Everything that can be seen and changed."""
+        """The view: everything that a user can see and change."""
         return self._panel
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -42,7 +42,7 @@ class Table(MemoryBlock):
         self._living: list[LivePoint] = []
 
     def add_point(self, point: LivePoint) -> None:
-        """Compute `point` at each read, if it changes."""
+        """Compute `point` at each read, if it is a changing one."""
         if point.source is not None:
             self._living.append(point)
 
@@ -99,7 +99,7 @@ class Table(MemoryBlock):
                     point.written(now)
 
     def peek(self, address: int, count: int) -> list[int | None]:
-        """Return the values; None where no address is."""
+        """Return the values; None for each address that does not exist."""
         if self._living:
             self._refresh(address, address + count)
         found: list[int | None] = [None] * count
@@ -111,7 +111,7 @@ class Table(MemoryBlock):
         return found
 
     def poke(self, address: int, values: Sequence[int]) -> None:
-        """Write values; IndexError unless the addresses are all in one segment."""
+        """Write values; raises IndexError unless all addresses are in one segment."""
         words, at = self.place(address, len(values))
         struct.pack_into(f">{len(values)}H", words, at, *values)
         self.owner_wrote(address, len(values))
@@ -135,7 +135,7 @@ class Table(MemoryBlock):
 
 
 class RefusingTable(Table):
-    """A table that refuses requests as a certain device does, by other codes than 02."""
+    """A table that refuses requests with other codes than 02, as a certain device does."""
 
     plain_reads = False
 
@@ -166,7 +166,7 @@ class RefusingTable(Table):
         if self._find(address, count) is None:
             refused.append((self._first_missing(address, stop), self._missing))
         if refused:
-            # A device checks one address after the other, so the first refused one decides.
+            # A device checks the addresses in order, so the first refused one gives the code.
             first, code = min(refused, key=lambda each: each[0])
             raise refusal(code, f"address {first} is refused")
         return super()._load(address, count)
@@ -174,17 +174,17 @@ class RefusingTable(Table):
     read_registers = _load
 
     def _first_missing(self, address: int, stop: int) -> int:
-        """Return the first address that is missing, or where another segment begins."""
+        """Return the first address that is missing, or that begins another segment."""
         segment = self._find(address, 1)
         return address if segment is None else min(segment.stop, stop)
 
 
 class RefusedInSilence(Exception):  # noqa: N818 - no error, but a way to respond
-    """Raised for no response at all; the unit in front catches it."""
+    """Raised if there shall be no response; the unit in front catches it."""
 
 
 def refusal(code: int, detail: str) -> Exception:
-    """Return the exception by which a table responds with `code`, or not at all."""
+    """Return the exception that makes a table respond with `code`, or not at all."""
     if code == _ILLEGAL_DATA_ADDRESS:
         return IllegalDataAddressError(detail=detail)
     if code < 0:
@@ -193,9 +193,9 @@ def refusal(code: int, detail: str) -> Exception:
 
 
 class TablePlan:
-    """The parts that the tables of all devices of a kind share.
+    """The parts that the tables of all devices with the same description share.
 
-    Where `blocks` overlap, the later one has the value. Adjacent blocks can be read together
+    If `blocks` overlap, the later one has the value. Adjacent blocks can be read together
     unless one of them is `apart`. `refusals`, `missing` and `limit` are those of `UnitSpec`.
     `has_rules` is True if a `RefusingTable` is needed for them.
     """

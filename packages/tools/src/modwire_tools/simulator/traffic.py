@@ -1,6 +1,6 @@
-"""`Traffic`: the latest requests and responses, recorded since the first look at them.
+"""`Traffic`: the latest requests and responses, recorded from the first `latest` on.
 
-A call is kept as its objects; its text and its hexadecimal digits are made when it is looked at.
+A call is kept as objects. Its text and hexadecimal digits are made when a user looks at it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Record:
 
 
 class Traffic:
-    """Keeps the latest records; `begin` is called at the first look at them."""
+    """Keeps the latest records, and calls `begin` at the first `latest`."""
 
     def __init__(self, begin: Callable[[], None]) -> None:
         self.is_recording = False
@@ -84,7 +84,7 @@ class Traffic:
         )
 
     def latest(self, after: int, wanted: TrafficFilter | None, most: int) -> list[Message]:
-        """Return the latest messages after number `after`, at most `most`, oldest first."""
+        """Return the latest messages after number `after`, `most` or fewer, oldest first."""
         if most < 1:
             raise ValueError(f"most must be at least 1 message, got {most}")
         if not self.is_recording:

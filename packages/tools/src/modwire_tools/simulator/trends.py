@@ -1,4 +1,4 @@
-"""`Trends`: the latest values of the points that are looked at, one per second."""
+"""`Trends`: the latest values of the points that a user looks at, one per second."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .behaviours import as_number
 from .live_device import LiveDevice
 
 _MOST_VALUES = 600
-_MOST_TRENDS = 64  # recorded at once: the ones looked at latest
+_MOST_TRENDS = 64  # points recorded at the same time
 _INTERVAL = 1.0  # seconds
 
 Key = tuple[int, int, str]
 
 
 class Trends:
-    """Records a point from the first look at it."""
+    """Records each point from the first `latest` for it."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Trends:
             values = deque(maxlen=_MOST_VALUES)
             while len(self._values) >= _MOST_TRENDS:
                 del self._values[next(iter(self._values))]
-        self._values[key] = values  # moves it to the end, since the first ones are dropped
+        self._values[key] = values  # moves it to the end: the first ones are evicted
         if not values:
             self._sample(key)
         self._wanted.set()

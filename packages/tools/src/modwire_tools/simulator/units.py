@@ -1,6 +1,6 @@
 """`SimulatedUnit`: a unit made from a `UnitSpec`, with points that change.
 
-Refusals and faults are units that stand in front of it.
+Refusals and faults are implemented by units in front of it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest
 
 _BASIC_OBJECTS = (0, 1, 2)
-_MOST_DEEP = 32  # points of which each needs the next one; Python's stack allows some more
+_MOST_DEEP = 32  # length of a chain of points; Python's stack allows some more
 
 
 class UnitPlan:
-    """The parts that all units of one `spec` share, so that thousands of them are made quickly.
+    """The parts that all units of one `spec` share: thousands of units are made quickly.
 
     Raises ValueError for a point that does not fit, and for duplicate names.
     """
@@ -74,7 +74,7 @@ class UnitPlan:
                 codec.store(items, *table.place(point.place.address, codec.size))
         self.identity: Identity | None = None
         if spec.identity:
-            # Identity needs the mandatory objects, which a device may leave empty.
+            # Identity needs the mandatory objects, but a device may leave them empty.
             objects = {**dict.fromkeys(_BASIC_OBJECTS, b""), **spec.identity}
             self.identity = Identity(objects, individual_access=spec.individual_access)
 
@@ -116,10 +116,10 @@ class SimulatedUnit(Unit):
             table.add_point(living)
 
     def check(self) -> None:
-        """Raise ValueError for a point that needs an unknown one, or too many others in a row."""
+        """Raise ValueError if a point needs an unknown one, or depends on too long a chain."""
         for number, point in enumerate(self.points.values()):
             behaviour = point.spec.behaviour
-            # At a different time for each, so that no value is computed already.
+            # Each check has its own time, so that no value comes from an earlier check.
             time = number * 1e-9
             try:
                 if isinstance(behaviour, Expression):
@@ -136,7 +136,7 @@ class SimulatedUnit(Unit):
                 )
 
     def lookup(self, name: str, time: float) -> object:
-        """Return the value of a point at a time; LookupError if there is none with that name."""
+        """Return the value of a point at a time; raises LookupError for an unknown name."""
         point = self.points.get(name)
         if point is None:
             known = ", ".join(self.points)
@@ -152,7 +152,7 @@ class SimulatedUnit(Unit):
 
 
 def _blocks_of_points(spec: UnitSpec, codecs: Sequence[Codec]) -> list[BlockSpec]:
-    """Return a block for each point, so that it need not be in a block of the unit."""
+    """Return a block for each point, because a point need not be in a block of the unit."""
     blocks: list[BlockSpec] = []
     for point, codec in zip(spec.points, codecs, strict=True):
         if point.place.address + codec.size > 0x10000:
@@ -169,14 +169,14 @@ def _file_block(spec: FileSpec) -> Block:
 
 
 class FrontUnit(Unit):
-    """Stands in front of a unit, which keeps its tables, counters and log."""
+    """A unit in front of another, which has the tables, the counters and the log."""
 
     def __init__(self, behind: Unit) -> None:
         super().__init__()
         self.behind = behind
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        """Return the response of the unit behind."""
+        """Return the response of the unit behind this one."""
         return self.behind.execute(request, broadcast=broadcast)
 
     def refuse(
@@ -189,7 +189,7 @@ class FrontUnit(Unit):
 
 
 class RefusingUnit(FrontUnit):
-    """Refuses whole functions by the codes in the `spec` of the unit behind."""
+    """Refuses whole functions with the codes in the `spec` of the unit behind it."""
 
     def __init__(self, behind: SimulatedUnit) -> None:
         super().__init__(behind)
@@ -209,10 +209,10 @@ class RefusingUnit(FrontUnit):
 
 
 class FaultyUnit(FrontUnit):
-    """Injects `faults` into the responses of the unit behind; see `view.Faults`.
+    """Injects `faults` into the responses of the unit behind it; see `view.Faults`.
 
-    A request that is dropped, left unanswered or refused is not executed; one whose response is
-    damaged is.
+    A request is executed if its response is damaged, but not if it is dropped, not answered, or
+    refused.
     """
 
     def __init__(self, behind: Unit, faults: Faults, draw: random.Random) -> None:
@@ -239,7 +239,7 @@ class FaultyUnit(FrontUnit):
 
 
 class DelayedUnit(AsyncUnit):
-    """Delays the responses of a `FaultyUnit`; others are served meanwhile, except on its line."""
+    """Delays the responses of a `FaultyUnit`. Only clients on the same line have to wait too."""
 
     def __init__(self, faulty: FaultyUnit, draw: random.Random) -> None:
         super().__init__()
@@ -256,7 +256,7 @@ class DelayedUnit(AsyncUnit):
         with trio.move_on_after(faults.delay_seconds):
             await peer_hung_up()
         if isinstance(response, FaultyResponse):
-            return response  # its fault matters more than the delay
+            return response  # the other fault is more important than the delay
         return FaultyResponse(response, fault="delay")
 
     def refuse(
@@ -269,7 +269,7 @@ class DelayedUnit(AsyncUnit):
 
 
 def in_front(unit: SimulatedUnit, faults: Faults, draw: random.Random) -> BaseUnit:
-    """Return what a server gets for `unit`: itself, or the units in front of it."""
+    """Return the unit to serve instead of `unit`: itself, or one in front of it."""
     spec = unit.spec
     codes = {
         *(refusal.code for refusal in spec.refusals),

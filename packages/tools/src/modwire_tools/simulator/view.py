@@ -1,8 +1,8 @@
-"""`View`: all that the page and the window show of a running simulation, and all they can change.
+"""`View`: everything that the page and the window can show and change in a running simulation.
 
 Both are front ends without logic of their own. Every method returns at once and must be called in
-the thread of the simulation's trio loop. Results are plain values. Their annotations say what each
-is and may be; the REST interface takes its limits and its OpenAPI schemas from them.
+the thread of the simulation's trio loop. Results are plain values. Their annotations have the
+meaning and the limits; the REST interface makes its checks and OpenAPI schemas from them.
 A device is named by its index, from 0; a unit by its unit id; a table by its name in `TABLES`.
 Wrong arguments raise ValueError with one sentence for the user; an unknown device, unit or point
 raises LookupError.
@@ -133,7 +133,7 @@ class TrafficFilter:
     peer: str | None = None  # contains this text
     functions: Sequence[int] | None = None
     outcome: str | None = None
-    text: str | None = None  # in the text of request or response, in any case
+    text: str | None = None  # in the text of request or response, upper or lower case
 
 
 Rate = Annotated[float, Meta(ge=0, le=1)]
@@ -150,7 +150,7 @@ DelaySeconds = Annotated[float, Meta(ge=0, le=3600, description="seconds of that
 
 @dataclass(frozen=True)
 class Faults:
-    """The faults of a unit, each at a rate of 0.0 (never) to 1.0 (always); drawn in this order.
+    """The faults of a unit, each at a rate of 0.0 (never) to 1.0 (always), tried in this order.
 
     `drop` closes the connection without a response, `silence` sends no response, `damage` sends
     one with a wrong checksum (on MBAP, a wrong protocol id), `exception` responds with
@@ -170,7 +170,7 @@ class View(Protocol):
     """See the module; `simulator.simulation.Simulation.view` is the implementation."""
 
     def title(self) -> str:
-        """Return what is simulated, in a few words."""
+        """Return a few words that describe the simulation."""
         ...
 
     def devices(self, start: int = 0, count: int | None = None) -> list[DeviceInfo]:
@@ -188,7 +188,7 @@ class View(Protocol):
     def values(
         self, device: int, unit: int, table: str, address: int, count: int
     ) -> list[int | None]:
-        """Return `count` (1..1000) values; None where no address is; bits are 0 and 1."""
+        """Return `count` (1..1000) values; None if an address does not exist; bits are 0 and 1."""
         ...
 
     def write(
@@ -202,7 +202,7 @@ class View(Protocol):
         ...
 
     def write_point(self, device: int, unit: int, name: str, value: object) -> None:
-        """Set a point; a changing one continues from there, or is held if it cannot."""
+        """Set a point. A changing one continues from this value; if it cannot, it is held."""
         ...
 
     def hold_point(self, device: int, unit: int, name: str, held: bool) -> None:
@@ -210,7 +210,7 @@ class View(Protocol):
         ...
 
     def trend(self, device: int, unit: int, name: str) -> list[tuple[float, float]]:
-        """Return the latest values of a numeric point, some hundreds, as (time, value).
+        """Return up to some hundred latest values of a numeric point, as (time, value).
 
         The oldest comes first. A point is recorded from the first call for it.
         """
@@ -227,7 +227,7 @@ class View(Protocol):
     def traffic(
         self, after: int = 0, wanted: TrafficFilter | None = None, most: int = 200
     ) -> list[Message]:
-        """Return the latest messages after number `after`, at most `most`, oldest first.
+        """Return the latest messages after number `after`, `most` or fewer, oldest first.
 
         The latest 10,000 are kept. Recording begins with the first call of this method.
         """

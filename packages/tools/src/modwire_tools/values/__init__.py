@@ -1,1 +1,1 @@
-"""Numbers, types, values and items as people write them, for commands, windows and files."""
+"""Numbers, types, values and items as users write them, for commands, windows and files."""

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from .types import Value
 
 _UINT16 = TypeText("uint16", UINT16)
-_WHOLE = 0xFFFF  # the mask of an item that has all bits of its registers
+_WHOLE = 0xFFFF  # the mask of an item that is not a single bit
 
 
 @dataclass(frozen=True)
 class Defaults:
-    """Settings of every item that names none of its own.
+    """Settings of every item that does not have its own.
 
     `kind` is the type of registers, `count` the number of values from an address on, and `scale`
     the factor of integers and floats.
@@ -52,10 +52,10 @@ DEFAULTS = Defaults()
 class Item:
     """A typed value at a place.
 
-    `name` is the address as it is shown, `type` the name of the type. `mask` has the bits of a
-    register that belong to the item, 0xFFFF for all. `kind` is None for coils, discrete inputs and
-    bits of a register; `single` is the type of one of several values; `repeats` is the number of
-    values, None for one by itself.
+    `name` is the displayed address, `type` the name of the type. `mask` has the bits of a register
+    that belong to the item, 0xFFFF for all. `kind` is None for coils, discrete inputs and bits of a
+    register. `single` is the type of each of several values; `repeats` is their number, or None if
+    the item is not a list.
     """
 
     place: Place
@@ -69,7 +69,7 @@ class Item:
     mask: int = _WHOLE
 
     def decode(self, items: Sequence[int]) -> Value:
-        """Return the value in the registers or bits; raises ValueError if the type has none."""
+        """Return the value in the registers or bits; raises ValueError if they are not valid."""
         if self.kind is not None:
             value: Value = from_registers(self.kind, items, order=self.order)
             return value
@@ -91,7 +91,7 @@ class Item:
         return to_registers(self.kind, value, order=self.order)
 
     def each(self) -> list[Item]:
-        """Return an item for each of several values, or the item alone if they share registers."""
+        """Return an item for each value, or only this item if its values share registers."""
         if self.repeats is None or self.span.count % self.repeats:
             return [self]
         size = self.span.count // self.repeats
@@ -118,7 +118,7 @@ class Item:
         return self.mask != _WHOLE
 
     def shown(self, value: Value) -> str:
-        """Return the value as text: "22.34", "on", "1, 2, 3"; bits:4 as "0101", the lowest last."""
+        """Return the value as text: "22.34", "on", "1, 2, 3"; bits:4 as "0101", lowest bit last."""
         if not self.type.startswith("bits") or not isinstance(value, tuple):
             return shown(value)
         groups = (value,) if self.repeats is None else value
@@ -130,14 +130,14 @@ def _digits(bits: Value) -> str:
 
 
 class ItemText(NamedTuple):
-    """An item as it was typed: its place, and its own type unless that is left to the defaults."""
+    """An item as the user typed it: its place, and its own type or None for the default."""
 
     place: Place
     kind: TypeText | None
     name: str
 
     def item(self, defaults: Defaults = DEFAULTS) -> Item:
-        """Return the item; raises ValueError if type and count do not go together."""
+        """Return the item; raises ValueError if the type does not allow the count."""
         kind = self.kind or (TypeText("bit", BIT) if self.place.has_bits else defaults.kind)
         repeats = kind.repeats
         if kind.kind is BIT and kind.bit is None and not self.place.has_bits:
@@ -186,13 +186,13 @@ class Assignment(NamedTuple):
 
 
 class AssignmentText(NamedTuple):
-    """An assignment as it was typed: "hr:16", an equals sign and "22.5"."""
+    """An assignment as the user typed it: "hr:16", an equals sign and "22.5"."""
 
     target: ItemText
     value: str
 
     def assignment(self, defaults: Defaults = DEFAULTS) -> Assignment:
-        """Return the assignment; the value is as many values as it has commas.
+        """Return the assignment; commas separate several values.
 
         Raises ValueError, which says what is allowed.
         """
@@ -207,7 +207,7 @@ class AssignmentText(NamedTuple):
 def parse_assignment_text(text: str, *, by_owner: bool = False) -> AssignmentText:
     """Return the address and the value in "hr:16=22.5"; raises ValueError.
 
-    Only the owner of the values may set inputs: a command that serves them.
+    Only the owner of the values, a command that serves them, may set inputs.
     """
     where, equals, value = text.partition("=")
     if not equals:
@@ -223,5 +223,5 @@ def parse_assignment_text(text: str, *, by_owner: bool = False) -> AssignmentTex
 def parse_assignment(
     text: str, defaults: Defaults = DEFAULTS, *, by_owner: bool = False
 ) -> Assignment:
-    """Return what "hr:16=22.5" sets; raises ValueError, which says what is allowed."""
+    """Return the assignment in "hr:16=22.5"; raises ValueError, which says what is allowed."""
     return parse_assignment_text(text, by_owner=by_owner).assignment(defaults)

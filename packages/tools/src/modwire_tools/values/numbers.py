@@ -1,8 +1,8 @@
-"""The one reader of numbers that people type: whole numbers, decimals, ranges and times.
+"""The parser of numbers that users type: whole numbers, decimals, ranges and times.
 
-A number is decimal, or hexadecimal after 0x, with or without a sign. Everything else in the tools
-that reads a number from text calls this module. Errors are ValueError with a sentence that begins
-with "must be", for the caller to put the name of the option or field in front.
+A number is decimal, or hexadecimal after 0x, with or without a sign. All tools that read a number
+from text call this module. Errors are ValueError with a sentence that begins with "must be"; the
+caller adds the name of the option or field before it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+
 _TIME = re.compile(r"(.*?)\s*(ms|s|m|h|)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _LONGEST = 1e9  # seconds, 31 years
-_MOST_DIGITS = 4096  # enough for the longest BCD value; Python refuses to read longer ones
+_MOST_DIGITS = 4096  # enough for the longest BCD value; Python refuses longer ones
 
 
 class Seconds(float):
-    """A time in seconds that prints as it is typed: 500ms, 1s, 2.5s."""
+    """A time in seconds that prints in the form that users type: 500ms, 1s, 2.5s."""
 
     def __str__(self) -> str:
         return f"{self * 1000:g}ms" if 0 < self < 1 else f"{float(self):g}s"
@@ -48,7 +48,7 @@ def parse_float(text: str) -> float:
 def parse_whole(text: str, least: int, most: int | None = None, *, name: str = "") -> int:
     """Return the whole number in `text`, `least` to `most`.
 
-    Raises ValueError, the text of which begins with `name`.
+    Raises ValueError; its text begins with `name`.
     """
     try:
         number = parse_int(text)
@@ -61,7 +61,7 @@ def parse_whole(text: str, least: int, most: int | None = None, *, name: str = "
 
 
 def parse_range(text: str, least: int, most: int) -> range:
-    """Return the numbers of "5..9", or of "5" alone, within `least` to `most`.
+    """Return the numbers of "5..9" or "5", each within `least` to `most`.
 
     Raises ValueError, also for a range that does not ascend.
     """
@@ -74,7 +74,7 @@ def parse_range(text: str, least: int, most: int) -> range:
 
 
 def parse_numbers(text: str, least: int, most: int) -> list[int]:
-    """Return the numbers of "1,5,10..20", in that order and each once; raises ValueError."""
+    """Return the numbers of "1,5,10..20" in order, each once; raises ValueError."""
     numbers: dict[int, None] = {}
     for part in text.split(","):
         numbers.update(dict.fromkeys(parse_range(part, least, most)))
@@ -82,7 +82,7 @@ def parse_numbers(text: str, least: int, most: int) -> list[int]:
 
 
 def parse_seconds(text: str, *, zero: bool = False) -> Seconds:
-    """Return the time in "1", "1.5s", "200ms", "2m" or "1h"; 0 only where `zero` is allowed.
+    """Return the time in "1", "1.5s", "200ms", "2m" or "1h"; 0 is allowed only with `zero`.
 
     Raises ValueError.
     """

@@ -1,6 +1,6 @@
-"""Types of values as people write them, such as "float32", "string:16" or "uint16x4"; and values.
+"""Types of values as users write them, such as "float32", "string:16" or "uint16x4"; and values.
 
-`items` and the window of the simulator use this.
+`items` and the window of the simulator use this module.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ BIT = _Bit()
 
 @dataclass(frozen=True)
 class TypeText:
-    """A type as it was typed: its name, the type itself, the number of values, and a bit's number.
+    """A type as the user typed it: name, type, number of values, and the number of a bit.
 
     `name` does not include the number of values. `repeats` is None for one value; `bit` is None
     unless the type is one bit of a register.
@@ -86,7 +86,7 @@ class TypeText:
 
 
 def parse_type(text: str) -> TypeText:
-    """Return the type that `text` names; raises ValueError, which says what is allowed."""
+    """Return the type in `text`; raises ValueError, which says what is allowed."""
     found = _PATTERN.fullmatch(text.strip().lower())
     name, size, repeats = found.groups() if found else ("", None, None)
     plain = INTEGERS.get(name) or FLOATS.get(name) or (BIT if name == "bit" else None)
@@ -107,7 +107,7 @@ def parse_type(text: str) -> TypeText:
 
 
 def parse_value(kind: ValueType[Any] | None, text: str) -> Value:
-    """Return the value in `text` for `kind` to pack, or a bool without `kind`.
+    """Return the value in `text`, ready for `kind` to pack; a bool if `kind` is None.
 
     Raises ValueError.
     """
@@ -130,7 +130,7 @@ def parse_value(kind: ValueType[Any] | None, text: str) -> Value:
 
 
 def shown(value: Value) -> str:
-    """Return a value as text: a float with its own digits, a bit as on or off.
+    """Return a value as text: a float without meaningless digits, a bit as on or off.
 
     Control characters in a device's text are escaped, so that they cannot move the cursor.
     """
@@ -146,7 +146,7 @@ def shown(value: Value) -> str:
 
 
 def shortest(value: float) -> float:
-    """Return a float that came from 32 bits without the digits that 32 bits do not hold: 22.34."""
+    """Return a float from 32 bits without the digits that 32 bits cannot hold: 22.34."""
     try:
         is_single = struct.unpack(">f", struct.pack(">f", value))[0] == value
     except OverflowError:

@@ -1,8 +1,8 @@
 """`Access`: decides by Host, Origin and token which requests are served. No I/O.
 
-A browser sends requests for whatever page it shows. A page of another site must not reach this
-server: neither by requests of its own (Origin), nor by a name of its own that resolves to this
-machine (Host; this is DNS rebinding).
+A browser sends requests for any page that it shows. A page of another site must not reach this
+server: neither by its own requests (checked by Origin), nor by its own name that resolves to this
+machine (DNS rebinding, checked by Host).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def make_token() -> str:
 
 
 def check_token(token: str) -> str:
-    """Return the token; ValueError if it is too short, or has characters that a link escapes."""
+    """Return the token; raises ValueError if it is too short, or needs escapes in a link."""
     if len(token) < _SHORTEST_TOKEN or not _TOKEN_CHARACTERS.issuperset(token):
         raise ValueError(
             f"a token must be {_SHORTEST_TOKEN} or more letters, digits and characters "
@@ -39,7 +39,7 @@ def check_token(token: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """True if `host`, a name or an address, is reached from this machine only."""
+    """Return True if only this machine can reach `host`, a name or an address."""
     if host.lower() == "localhost":
         return True
     try:
@@ -49,7 +49,7 @@ def is_loopback(host: str) -> bool:
 
 
 def split_host(text: str) -> tuple[str, str]:
-    """Return the name and the port ("" for none) of a Host header; IPv6 without its brackets."""
+    """Return the name and the port ("" for none) of a Host header; IPv6 without brackets."""
     name, colon, port = text.rpartition(":")
     if not colon or "]" in port:
         name, port = text, ""
@@ -57,7 +57,7 @@ def split_host(text: str) -> tuple[str, str]:
 
 
 class RefusedError(Exception):
-    """Raised for a request that is not allowed: a status, and one sentence."""
+    """Raised for a request that is not allowed; has the HTTP status, and one sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -66,10 +66,10 @@ class RefusedError(Exception):
 
 
 class Access:
-    """The rules of one server. `names` are its names and addresses, beside those of loopback.
+    """The rules of one server. `names` has its names and addresses, in addition to loopback.
 
     With a `token`, everything except the page's own files needs it. `port` is part of the cookie's
-    name, because browsers share the cookies of a host among its ports.
+    name, because all ports of a host share its cookies.
     """
 
     def __init__(self, names: Iterable[str], port: int, token: str | None = None) -> None:
@@ -83,7 +83,7 @@ class Access:
         return self._token is not None
 
     def check_host(self, host: str | None, local_address: str | None) -> None:
-        """Raise RefusedError unless Host is one of our names, or the address connected to."""
+        """Raise RefusedError unless Host is one of our names, or the address of the connection."""
         name = split_host(host)[0] if host else ""
         if not name:
             raise RefusedError(400, "the request has no Host header")
@@ -93,7 +93,7 @@ class Access:
     def check_origin(self, method: str, headers: Mapping[str, str], *, is_socket: bool) -> None:
         """Raise RefusedError for a request from a page of another origin.
 
-        Programs send no Origin; browsers send it wherever it matters. A WebSocket must have one.
+        Programs send no Origin; browsers send it if the request matters. A WebSocket needs one.
         """
         origin = headers.get("origin")
         if origin is None:
@@ -110,7 +110,7 @@ class Access:
                 raise RefusedError(415, "the content type must be application/json")
 
     def check_token(self, headers: Mapping[str, str]) -> None:
-        """Raise RefusedError for a request without the token, and without the cookie for it."""
+        """Raise RefusedError for a request that has neither the token nor its cookie."""
         if self._token is None:
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
@@ -122,15 +122,15 @@ class Access:
         raise RefusedError(401, "a token is needed: open the link that the simulator printed")
 
     def is_token(self, given: str) -> bool:
-        """True if it is the token; compared in constant time."""
+        """Return True if `given` is the token; compared in constant time."""
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
     def give_cookie(self, response: Response) -> None:
-        """Set the cookie for a client that showed the token."""
+        """Set the cookie for a client that sent the token."""
         response.set_cookie(
             self.cookie_name, self._cookie_value(), httponly=True, samesite="strict"
         )
 
     def _cookie_value(self) -> str:
-        """Not the token itself: browsers send the cookies of a host to all its ports."""
+        """Return a digest of the token: browsers send the cookies of a host to all its ports."""
         return hmac.new((self._token or "").encode(), b"modwire page", sha256).hexdigest()

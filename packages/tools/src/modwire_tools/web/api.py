@@ -1,4 +1,4 @@
-"""The REST interface under `/api`: `OPERATIONS` has all of it, for the routes and for OpenAPI."""
+"""The REST interface under `/api`: `OPERATIONS` defines its routes and its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -147,5 +147,5 @@ OPERATIONS = (
     get("/api/explain", Exchange, Explanation, "Traffic", "What the bytes of a message mean",
         _of_view(queries.explain)),
 )
-"""All operations, in the order in which the documentation shows them."""
+"""All operations, in the order of the documentation."""
 # fmt: on

@@ -51,7 +51,7 @@ def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
 
 
 class _Page:
-    """An HTML page, or the one that asks for the token; a token in the link sets the cookie."""
+    """An HTML page, or the sign-in page without a token; a token in the link sets the cookie."""
 
     def __init__(self, page: File, sign_in: File, access: Access) -> None:
         self._page = page
@@ -60,7 +60,7 @@ class _Page:
 
     async def get(self, request: Request) -> Response:
         if self._access.is_token(request.query_params.get("token", "")):
-            # To the link without the token, which would stay in the browser's history.
+            # Redirect to the link without the token, to keep it out of the browser's history.
             url = request.url.remove_query_params("token")
             response = RedirectResponse(url.path + (f"?{url.query}" if url.query else ""), 303)
             self._access.give_cookie(response)
@@ -73,7 +73,7 @@ class _Page:
 
 
 async def _fail(_: Request, error: Exception) -> Response:
-    """Answer a request on which we failed: the log has the traceback, the client the type."""
+    """Respond after an internal error: log the traceback, and send only the type."""
     if not isinstance(error, PeerError):
         _LOG.error("A request to the simulator's page failed", exc_info=error)
     return answer({"error": f"the simulator failed: {type(error).__name__}"}, 500)

@@ -1,8 +1,8 @@
-"""The connections of browsers: hypercorn's trio worker for each, with limits of our own.
+"""The connections of browsers: hypercorn's trio worker for each, with our own limits.
 
-hypercorn sends in a shield, so a browser that reads nothing would hold its connection for ever,
-even at shutdown. Bytes that are not HTTP make hypercorn raise, or wait for ever: an error must end
-no other connection, and a wait must have an end.
+hypercorn sends in a shield: a browser that reads nothing would hold its connection for ever, even
+at shutdown. Bytes that are not HTTP make hypercorn raise, or wait for ever. An error must not end
+other connections, and each wait needs a timeout.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from starlette.types import ASGIApp
 from .live import MESSAGE_LIMIT
 
 _LOG = logging.getLogger("modwire.web")
-_GRACE = 1.0  # seconds for answers under way when the server ends
-_AFTER_END = 2.0  # seconds for answers after the browser's end of file; hypercorn waits far longer
+_GRACE = 1.0  # seconds for responses in progress when the server ends
+_AFTER_END = 2.0  # seconds for responses after the browser's end of file; hypercorn waits longer
 
 
 class Connections:
     """All connections to `app`.
 
-    A connection without a byte for `silent` seconds is closed (an open page gets one every 15
-    seconds), and so is one whose browser accepts no byte for `stalled` seconds. With `most` open,
-    the one that was idle for longest is closed for the next.
+    A connection is closed if it has no traffic for `silent` seconds (an open page has some every 15
+    seconds), or if its browser accepts no byte for `stalled` seconds. If `most` are open, a new one
+    evicts the one that was idle for longest.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Connections:
 
 
 class _Stream:
-    """A connection as hypercorn uses it, closed when the browser accepts no bytes."""
+    """The stream of a connection for hypercorn; closed when the browser accepts no bytes."""
 
     def __init__(self, stream: trio.SocketStream, stalled: float) -> None:
         self.socket = stream.socket
@@ -101,7 +101,7 @@ class _Stream:
         self._stalled = stalled
 
     def end(self) -> None:
-        """Close the socket, which also ends what hypercorn does in a shield."""
+        """Close the socket, which also ends shielded calls of hypercorn."""
         self.socket.close()
         self.scope.cancel()
 

@@ -1,7 +1,7 @@
 """The page's own files, from the package: read once, and sent with an ETag.
 
-Starlette's StaticFiles would ask the system for the type of each, and Windows may say text/plain
-for scripts, which browsers then refuse to run.
+Starlette's StaticFiles takes the type of a file from the system. On Windows that may be text/plain
+for scripts, and browsers do not run those.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KINDS = {
 
 
 class File:
-    """One file, ready to be sent."""
+    """One file, ready to send."""
 
     def __init__(self, data: bytes, ending: str) -> None:
         self._data = data
@@ -32,13 +32,13 @@ class File:
         }
 
     async def __call__(self, request: Request) -> Response:
-        """Send it: this is the endpoint."""
+        """Send the file; this is the endpoint of its route."""
         if request.headers.get("if-none-match") == self._headers["etag"]:
             return Response(status_code=304, headers=self._headers)
         return self.response(200)
 
     def response(self, status: int) -> Response:
-        """Return the file with a status other than 200."""
+        """Return the file with an HTTP status other than 200."""
         return Response(self._data, status, self._headers)
 
 

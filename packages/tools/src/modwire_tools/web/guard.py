@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .access import Access, RefusedError
 
-BODY_LIMIT = 64 * 1024  # bytes; a write of 1,000 values takes a tenth
+BODY_LIMIT = 64 * 1024  # bytes; a write of 1,000 values needs a tenth of it
 _PATIENCE = 10.0  # seconds for the body of a request to arrive
 
 _HEADERS = [
@@ -67,7 +67,7 @@ class Guard:
         is_socket = scope["type"] == "websocket"
         path = scope["path"]
         method = "GET" if is_socket else scope["method"]
-        # A link on another site may open the page, but the interface is closed to it.
+        # A link on another site may open the page, but not the interface.
         if is_socket or method not in ("GET", "HEAD") or f"{path}/".startswith("/api/"):
             if not (path == "/api/docs" and headers.get("sec-fetch-mode") == "navigate"):
                 self._access.check_origin(method, headers, is_socket=is_socket)
@@ -76,10 +76,10 @@ class Guard:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    """Return the body of a request; RefusedError if it is too long, or does not come in time.
+    """Return the body of a request; raises RefusedError if it is too long or too late.
 
-    The rest of a body that is too long is read and discarded: a client may read the response only
-    after it has sent everything, and hypercorn closes the connection after the response.
+    The rest of a body that is too long is read and discarded: many clients read the response only
+    after they have sent everything, and hypercorn closes the connection after the response.
     """
     body = b""
     size = 0
@@ -99,7 +99,7 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 def _give_body(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` for the application, whose first message is a body already read."""
+    """Return a `receive` for the application that first returns the body, which was read."""
     is_given = False
 
     async def give() -> Message:
@@ -113,7 +113,7 @@ def _give_body(body: bytes, receive: Receive) -> Receive:
 
 
 class PeerError(OSError):
-    """Raised when a response could not be sent: the peer is gone, or its request allows none."""
+    """Raised when a response cannot be sent: the peer is gone, or its request allows none."""
 
 
 def _refused(refusal: RefusedError) -> Response:

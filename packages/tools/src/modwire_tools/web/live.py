@@ -1,9 +1,9 @@
-"""The WebSocket of the page: pushes the changes of what it shows, at most five times a second.
+"""The WebSocket of the page: pushes the changes of its parts, at most five times a second.
 
-The page sends `{"show": {key: {"kind": "points", "device": 0, "unit": 1}, ...}}` whenever it shows
-something else. It gets `{"push": number, "changes": {key: ...}}`, and answers `{"seen": number}`.
-Only then is the next push made, of the values at that time: for a slow browser nothing queues up.
-After a long time without changes an empty push is sent, so that both sides see the link is alive.
+The page sends `{"show": {key: {"kind": "points", "device": 0, "unit": 1}, ...}}` when it shows
+other parts. It receives `{"push": number, "changes": {key: ...}}`, and sends `{"seen": number}`.
+Only then it gets the next push, with the values of that time: a slow browser causes no queue.
+After a long time without changes, an empty push shows both sides that the link is alive.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .shown import Shown
 
 MESSAGE_LIMIT = 16 * 1024  # bytes of a message of the page
 _PERIOD = 0.2  # seconds between two pushes
-_LONG = 15.0  # seconds without changes, after which an empty push is sent
-_PATIENCE = 30.0  # seconds that a push may stay unseen
+_LONG = 15.0  # seconds without changes before an empty push
+_PATIENCE = 30.0  # seconds until the page must confirm a push
 _MOST_PAGES = 100
 
 GOING_AWAY = 1001
@@ -65,7 +65,7 @@ class _Page:
         self._shown = shown
         self._pushed = 0
         self._seen = 0
-        # Set when other parts are shown, or a push was seen.
+        # Set when the page shows other parts, or has confirmed a push.
         self._news = trio.Event()
         self._closing: tuple[int, str] | None = None
 
@@ -86,7 +86,7 @@ class _Page:
         try:
             while True:
                 text: object = await self._socket.receive_text()
-                # Starlette declares str, and returns None for a message of bytes.
+                # Starlette declares str, but returns None for a message of bytes.
                 if not isinstance(text, str):
                     raise ValueError("messages must be texts")
                 self._hear(parse_object(text))
@@ -121,7 +121,7 @@ class _Page:
                 silent_since = now
                 await trio.sleep_until(now + _PERIOD)
             else:
-                # A part that the user has just chosen is shown at once.
+                # A part that the user has just chosen must appear at once.
                 self._news = trio.Event()
                 with trio.move_on_after(_PERIOD):
                     await self._news.wait()

@@ -1,4 +1,4 @@
-"""The requests and answers of the REST interface: a class for each.
+"""The requests and responses of the REST interface: a class for each.
 
 The annotation of a field is the only place for its limits and its description: `reading.read`
 checks requests by it, and `openapi.describe` makes the schema from it. The WebSocket uses the same
@@ -58,25 +58,25 @@ class DevicePage(Struct, frozen=True):
 
 
 class OneDevice(Struct, frozen=True):
-    """Which device."""
+    """A device, by its index."""
 
     device: DeviceIndex
 
 
 class OneUnit(OneDevice, frozen=True):
-    """Which unit of a device."""
+    """A unit of a device, by its unit id."""
 
     unit: UnitId
 
 
 class OneTable(OneUnit, frozen=True):
-    """Which table of a unit."""
+    """A table of a unit, by its name."""
 
     table: TableName
 
 
 class TableRange(OneTable, frozen=True):
-    """Which values of a table."""
+    """Consecutive values of a table."""
 
     address: Address = 0
     count: Annotated[int, Meta(ge=1, le=MOST_VALUES, description="number of values")] = 100
@@ -90,20 +90,20 @@ class WriteValues(OneTable, frozen=True):
 
 
 class OnePoint(OneUnit, frozen=True):
-    """Which point of a unit."""
+    """A point of a unit, by its name."""
 
     name: Annotated[str, Meta(description="name of the point")]
 
 
 class ChangePoint(OnePoint, frozen=True):
-    """A new value for a point, or to hold or release it, or both."""
+    """A new value for a point, or a command to hold or release it, or both."""
 
     value: PointValue | UnsetType = UNSET
     held: Annotated[bool, Meta(description="true to hold the value")] | UnsetType = UNSET
 
 
 class ChangeFaults(OneUnit, frozen=True, forbid_unknown_fields=True):
-    """New faults for a unit; those that are not named stay."""
+    """New faults for a unit; other faults do not change."""
 
     drop: DropRate | UnsetType = UNSET
     silence: SilenceRate | UnsetType = UNSET
@@ -115,7 +115,7 @@ class ChangeFaults(OneUnit, frozen=True, forbid_unknown_fields=True):
 
 
 class TrafficQuery(Struct, frozen=True):
-    """Which messages."""
+    """A filter for messages."""
 
     after: Annotated[Number, Meta(description="only messages with higher numbers")] = 0
     most: Annotated[int, Meta(ge=1, le=MOST_MESSAGES, description="how many at most")] = 200
@@ -135,12 +135,12 @@ class Exchange(Struct, frozen=True):
 
 
 class Token(Struct, frozen=True):
-    """The token, in exchange for the page's cookie."""
+    """The token; the response sets the page's cookie."""
 
     token: Annotated[str, Meta(description="as the simulator has printed it")] = ""
 
 
-# Answers.
+# Responses.
 
 
 class Error(Struct, frozen=True):
@@ -163,7 +163,7 @@ class Overview(Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Device(DeviceInfo):
-    """A device, and why it could not be served."""
+    """A device, and the reason if it could not be served."""
 
     problem: Annotated[str, Meta(description='why it could not be served, or ""')] = ""
 

@@ -68,7 +68,7 @@ def _parameters(place: str, arguments: dict[str, tuple[Schema, bool]]) -> list[S
 def _operation(
     operation: Operation, arguments: dict[str, tuple[Schema, bool]], answer: Schema, error: Schema
 ) -> Schema:
-    """Return an operation; `arguments` are those outside the path."""
+    """Return an operation; `arguments` has the arguments that are not in the path."""
     has_body = operation.example is not None
     described: Schema = {
         "summary": operation.summary,

@@ -1,4 +1,4 @@
-"""`Operation`: an operation of the REST interface, from which its route and description come."""
+"""`Operation`: an operation of the REST interface; makes its route and its description."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .access import Access, RefusedError
 from .reading import parse_object, read
 
 AskedT = TypeVar("AskedT", bound=Struct)
-_LONGEST_SENTENCE = 500  # characters; it may quote what was sent, which may be long
+_LONGEST_SENTENCE = 500  # characters; it may quote a long value from the request
 
 
 def answer(value: object, status: int = 200) -> Response:
-    """Return `value` in JSON as the body of a response, which no browser keeps."""
+    """Return a response with `value` in JSON, which browsers must not cache."""
     headers = {"cache-control": "no-store"}
     return Response(msgspec.json.encode(value), status, headers, "application/json")
 
 
 def refuse(_: Request, error: Exception) -> Response:
-    """Return the response for an error of an operation: a status, and its sentence."""
+    """Return the response for an error of an operation: an HTTP status, and a sentence."""
     if isinstance(error, RefusedError):
         return answer({"error": error.sentence}, error.status)
     if isinstance(error, HTTPException):
@@ -36,14 +36,14 @@ def refuse(_: Request, error: Exception) -> Response:
         response.headers.update(error.headers or {})
         return response
     status = 404 if isinstance(error, LookupError) else 400
-    # str() of a KeyError is in quotes.
+    # str() of a KeyError would add quotes.
     sentence = error.args[0] if error.args else "there is no such thing"
     return answer({"error": str(sentence)[:_LONGEST_SENTENCE]}, status)
 
 
 @dataclass(frozen=True)
 class Host:
-    """The view and the access rules for the operations; `document` is their description."""
+    """The view and the access rules for the operations; `document` is the OpenAPI document."""
 
     view: View
     access: Access
@@ -54,8 +54,8 @@ class Host:
 class Operation:
     """An operation.
 
-    `asks` is the model of its arguments: those in braces in `path` come from there, the others
-    from the query, or from the body of a POST or PUT. `gives` is the type of the answer.
+    `asks` is the model of its arguments. Names in braces in `path` come from the path, the others
+    from the query, or from the body of a POST or PUT. `gives` is the type of the response.
     """
 
     method: str
@@ -68,7 +68,7 @@ class Operation:
     run: Callable[[Host, Request], Awaitable[object]]
 
     def has_in_path(self, name: str) -> bool:
-        """True if an argument comes from the path."""
+        """Return True if an argument comes from the path."""
         return f"{{{name}}}" in self.path
 
     def route(self, host: Host) -> Route:
@@ -78,7 +78,7 @@ class Operation:
             found = await self.run(host, request)
             return found if isinstance(found, Response) else answer(found)
 
-        # The name of a point may have slashes.
+        # The name of a point may contain slashes.
         path = self.path.replace("{name}", "{name:path}")
         return Route(path, serve, methods=[self.method])
 
@@ -91,7 +91,7 @@ def get(
     summary: str,
     query: Callable[[Host, AskedT], object],
 ) -> Operation:
-    """Return an operation that changes nothing."""
+    """Return an operation that only reads."""
 
     async def run(host: Host, request: Request) -> object:
         return query(host, read(asks, {**request.query_params, **request.path_params}))
@@ -109,7 +109,7 @@ def change(
     act: Callable[[Host, AskedT], object],
     example: Mapping[str, object] | None = None,
 ) -> Operation:
-    """Return an operation with a body, of which `example` is one."""
+    """Return an operation with a body; `example` is an example of it."""
 
     async def run(host: Host, request: Request) -> object:
         body = parse_object(await request.body())

@@ -41,14 +41,14 @@ _LARGEST_EXACT = 2**53 - 1  # JavaScript rounds larger integers
 
 
 def devices(view: View, asked: DevicePage) -> Devices:
-    """Return a page of the devices, or of those that the search finds."""
+    """Return a page of all devices, or of the devices that the search finds."""
     return device_page(view, asked, search_devices(view, asked.search))
 
 
 def device_page(
     view: View, asked: DevicePage, found: Sequence[int] | None, *, units: int | None = None
 ) -> Devices:
-    """Return a page of all devices, or of those `found`, with at most `units` units of each."""
+    """Return a page of all devices or of `found`, with at most `units` units of each."""
     start, stop = asked.start, asked.start + asked.count
     if found is None:
         total, shown = view.device_count(), view.devices(start, asked.count)
@@ -60,7 +60,7 @@ def device_page(
 
 
 def search_devices(view: View, text: str) -> list[int] | None:
-    """Return the indexes of the devices in which `text` is found; None for no text."""
+    """Return the indexes of the devices that contain `text`; None if it is empty."""
     if not text:
         return None
     sought = text.casefold()
@@ -73,7 +73,7 @@ def _searched(info: DeviceInfo) -> str:
 
 
 def device(view: View, asked: OneDevice) -> Device:
-    """Return a device; LookupError if there is none with that index."""
+    """Return a device; raises LookupError for an unknown index."""
     found = view.devices(asked.device, 1)
     if not found:
         raise LookupError(
@@ -101,7 +101,7 @@ def tables(view: View, asked: OneUnit) -> list[TableInfo]:
 
 
 def values(view: View, asked: TableRange) -> list[int | None]:
-    """Return values of a table; None where no address is."""
+    """Return values of a table; None for each address that does not exist."""
     return view.values(asked.device, asked.unit, asked.table, asked.address, asked.count)
 
 
@@ -111,12 +111,12 @@ def points(view: View, asked: OneUnit) -> list[PointInfo]:
 
 
 def point(view: View, asked: OnePoint) -> PointInfo:
-    """Return a point; LookupError if the unit has none with that name."""
+    """Return a point; raises LookupError for an unknown name."""
     return _point(find_point(view, asked))
 
 
 def find_point(view: View, asked: OnePoint) -> PointInfo:
-    """Return a point with its value as the view has it; LookupError if there is none."""
+    """Return a point with the exact value of the view; raises LookupError for an unknown name."""
     for info in view.points(asked.device, asked.unit):
         if info.name == asked.name:
             return info
@@ -128,7 +128,7 @@ def _point(info: PointInfo) -> PointInfo:
 
 
 def exact(value: object) -> object:
-    """Return a point's value for JSON: numbers that JSON or JavaScript cannot hold become texts."""
+    """Return a point's value for JSON, with text for numbers that JavaScript cannot hold."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, int) and abs(value) > _LARGEST_EXACT:
@@ -147,7 +147,7 @@ def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
 
 
 def trend(view: View, asked: OnePoint) -> Trend:
-    """Return the latest values of a point; in JSON, those that are not finite are null."""
+    """Return the latest values of a point; JSON has null for infinite values and NaN."""
     return Trend(asked.name, view.trend(asked.device, asked.unit, asked.name))
 
 
@@ -176,7 +176,7 @@ class _Function(Struct):
 
 
 def traffic_filter(asked: TrafficQuery) -> TrafficFilter:
-    """Return the filter in a request; ValueError for a wrong function code."""
+    """Return the filter in a request; raises ValueError for a wrong function code."""
     codes = asked.functions.split(",") if asked.functions.strip() else []
     functions = [read(_Function, {"functions": code}).functions for code in codes]
     return TrafficFilter(

@@ -1,4 +1,4 @@
-"""`read`: checks a request, and returns it as one of the `models`; errors are one sentence."""
+"""`read`: checks a request and returns it as one of the `models`; an error is one sentence."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from msgspec import Struct
 from msgspec.inspect import IntType
 
 from ..simulator.fields import fields_of, shown
+from ..values.numbers import parse_int
 
 T = TypeVar("T", bound=Struct)
 
 
 def read(model: type[T], given: Mapping[str, object]) -> T:
-    """Return a `model` with the fields in `given`. An integer may be a text, "16" or "0x10".
+    """Return a `model` with the fields in `given`. An integer may be text: "16" or "0x10".
 
-    None and "" mean that a field is not given, except in a field for texts. Raises ValueError.
+    None and "" mean that a field is missing, except in a text field. Raises ValueError.
     """
     fields = fields_of(model)
     if model.__struct_config__.forbid_unknown_fields:
@@ -40,17 +41,17 @@ def read(model: type[T], given: Mapping[str, object]) -> T:
 
 
 def _parse_integer(value: object) -> object:
-    """Return the integer in the text of a path or a query; any other value unchanged."""
-    if not isinstance(value, str) or not value.isascii() or len(value) > 20:
+    """Return the integer in the text of a path or query; return any other value unchanged."""
+    if not isinstance(value, str):
         return value
     try:
-        return int(value, 16 if value[:2].lower() == "0x" else 10)
+        return parse_int(value)
     except ValueError:
         return value
 
 
 def parse_object(data: bytes | str) -> dict[str, object]:
-    """Return the JSON object in `data`, an empty one for nothing; raises ValueError."""
+    """Return the JSON object in `data`, {} if `data` is empty; raises ValueError."""
     if not data.strip():
         return {}
     try:
@@ -63,7 +64,7 @@ def parse_object(data: bytes | str) -> dict[str, object]:
 
 
 def is_object(value: object) -> TypeGuard[dict[str, object]]:
-    """True for an object of JSON, whose keys are texts."""
+    """Return True for a JSON object, whose keys are texts."""
     return isinstance(value, dict)
 
 
@@ -71,7 +72,7 @@ _FLAGS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0"
 
 
 def point_value(value: object, now: object) -> object:
-    """Return the new value of a point that is `now`: a text is parsed as a value of that kind.
+    """Return the new value of a point. A text is parsed as a value of the same kind as `now`.
 
     Raises ValueError.
     """

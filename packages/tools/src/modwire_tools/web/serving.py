@@ -1,4 +1,4 @@
-"""`serve_page`: the page of a `View` at an address, by hypercorn's trio worker."""
+"""`serve_page`: serves the page of a `View` at an address, with hypercorn's trio worker."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ async def serve_page(
 ) -> None:
     """Serve the page and the REST interface of `view` until cancelled.
 
-    `task_status.started` is called with (host, port); for port 0 the port that the system chose.
-    A name with several addresses is served at all of them, "localhost" over IPv4 and IPv6. Beyond
-    loopback a `token` is needed: ValueError without one. OSError says why an address cannot be
-    listened on.
+    Calls `task_status.started` with (host, port); for port 0 with the port that the system chose. A
+    name with several addresses is served at all of them: "localhost" over IPv4 and IPv6. Raises
+    ValueError if `host` is not loopback and `token` is None, and OSError, with the reason, if it
+    cannot listen.
     """
     if token is not None:
         check_token(token)
@@ -49,7 +49,7 @@ async def serve_page(
         app = make_app(view, access, stopping)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_when_cancelled, stopping)
-            # When this task is cancelled, the server shuts down by itself, within its grace.
+            # When this task is cancelled, the server shuts down by itself, within its grace time.
             with trio.CancelScope(shield=True):
                 task_status.started((addresses[0], real_port))
                 await Connections(app).serve(sockets, stopping)
@@ -60,7 +60,7 @@ async def serve_page(
 
 
 def format_link(host: str, port: int, token: str | None = None) -> str:
-    """Return the link to open in a browser. After the # a token reaches no proxy and no log."""
+    """Return the link for a browser. The token is after the #, so that no proxy or log has it."""
     shown = socket.gethostname() if host in _WILDCARDS else host
     name = f"[{shown}]" if ":" in shown else shown
     return f"http://{name}:{port}/" + (f"#token={token}" if token is not None else "")
@@ -88,7 +88,7 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
     for family, _, _, _, address in places:
         listening = socket.socket(family, socket.SOCK_STREAM)
         try:
-            # "::" alone serves IPv4 too; beside an IPv4 address it must leave the port to it.
+            # "::" alone serves IPv4 too, but must not take the port of an IPv4 address.
             _prepare(listening, ipv6_only=len(places) > 1)
             known = int(sockets[0].getsockname()[1]) if sockets else port
             listening.bind((address[0], known, *address[2:]))
@@ -105,7 +105,7 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
 
 
 def _prepare(listening: socket.socket, *, ipv6_only: bool) -> None:
-    """Set the options, which accepted connections inherit."""
+    """Set the socket options; accepted connections inherit them."""
     listening.setblocking(False)
     if os.name == "posix":
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

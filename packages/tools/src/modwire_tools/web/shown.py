@@ -1,7 +1,7 @@
 """`Shown`: the parts of a `View` that one browser shows, and their changes since the last push.
 
-A browser names the parts that it shows, each by a key of its own; `Shown.changes` is called a few
-times a second. Nothing here waits or sends: `live.py` does.
+A browser gives each part that it shows a key. `live.py` calls `Shown.changes` a few times a second,
+and does all waiting and sending.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .reading import is_object, read
 
 MOST_SHOWN = 24
 _MOST_AT_ONCE = 200  # messages; at five pushes a second, 1,000 a second
-_PUSHES_PER_SEARCH = 10  # for which the result is kept
+_PUSHES_PER_SEARCH = 10  # that use the result of one search
 
 AskedT = TypeVar("AskedT", bound=Struct)
 Given = Mapping[str, object]
@@ -36,7 +36,7 @@ class Part(Protocol):
 
 
 class _Snapshot(Generic[AskedT]):
-    """A part that is sent as a whole, or item by item where that is less."""
+    """A part that is sent as a whole, or only the changed items if that is shorter."""
 
     def __init__(self, query: Callable[[View, AskedT], object], view: View, asked: AskedT) -> None:
         self._query = partial(query, view, asked)
@@ -76,7 +76,7 @@ class _Trend:
 
 
 class _Traffic:
-    """The messages since the last push; in a flood the oldest are left out."""
+    """The messages since the last push; if there are too many, the oldest are left out."""
 
     def __init__(self, view: View, asked: TrafficQuery) -> None:
         self._query = partial(
@@ -146,9 +146,9 @@ class Shown:
         self._wrong: dict[str, str] = {}
 
     def show(self, wanted: Mapping[str, object]) -> None:
-        """Show these parts and no others; a part that was shown already is not sent anew.
+        """Show only these parts; a part that was shown already is not sent again.
 
-        Raises ValueError if they are no parts, or too many.
+        Raises ValueError if `wanted` has no valid parts, or too many.
         """
         if len(wanted) > MOST_SHOWN:
             raise ValueError(f"at most {MOST_SHOWN} parts can be shown, got {len(wanted)}")
@@ -175,7 +175,7 @@ class Shown:
         return _KINDS[kind](self._view, given)
 
     def changes(self) -> dict[str, object]:
-        """Return the changes, by the keys of the parts; an error of a part is returned once."""
+        """Return the changes by the keys of the parts; an error of a part is returned once."""
         found: dict[str, object] = {
             key: {"error": sentence} for key, sentence in self._wrong.items()
         }

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
 _NEVER = float("inf")
-_LOOKING_INTERVAL = 0.25  # seconds, if bytes stand before the end that is waited for
+_LOOKING_INTERVAL = 0.25  # seconds between looks for a hang-up behind unread bytes
 
 BROKEN = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
 
 
 class PeerTask:
-    """Does for a peer what the core decides; subclasses know the link."""
+    """The task of one peer, which does what the core decides; subclasses add the link."""
 
     __slots__ = ("_calling", "_scope", "_server", "core", "is_open")
 
@@ -44,7 +44,7 @@ class PeerTask:
 
     @property
     def heard(self) -> float:
-        """When bytes last came from the peer (seconds, monotonic)."""
+        """Time of the last bytes from the peer (seconds, monotonic)."""
         return self.core.heard
 
     @property
@@ -53,7 +53,7 @@ class PeerTask:
         return self.core.is_busy
 
     async def serve(self) -> None:
-        """Serve the peer until either side closes; errors end the connection only."""
+        """Serve the peer until either side closes; an error ends only this connection."""
         watcher.set(self.wait_for_end)
         core = self.core
         try:
@@ -67,7 +67,7 @@ class PeerTask:
                     await self._execute()
                 else:
                     self.close(core.reason)
-        except Exception as error:  # noqa: BLE001 - units of the user's must not end the server
+        except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
             logger.error("%s ends: an error that is no peer's", core, exc_info=error)
             self.close("an error in this server")
         finally:
@@ -83,13 +83,13 @@ class PeerTask:
             core.handle_timeout(current_time())
 
     async def _read(self) -> None:
-        """Read and answer while only bytes have to be waited for."""
+        """Read and answer as long as the next step is to read."""
         raise NotImplementedError
 
     async def _send_in_time(self) -> None:
-        """Send the answers; a peer that does not take them is idle."""
+        """Send the answers; a peer that does not read them counts as idle."""
         core = self.core
-        # Not `core.deadline`: nobody knows how much an interrupted send_all() has sent.
+        # Not `core.deadline`, as it is unknown how much an interrupted send_all() has sent.
         idle = core.protocol.options.idle_timeout
         with CancelScope(deadline=_NEVER if idle is None else core.heard + idle) as scope:
             try:
@@ -100,7 +100,7 @@ class PeerTask:
             core.handle_timeout(current_time())
 
     async def _send(self) -> None:
-        """Send what is unsent."""
+        """Send the unsent answers."""
         raise NotImplementedError
 
     async def _execute(self) -> None:
@@ -122,24 +122,24 @@ class PeerTask:
             core.finish(call, response, current_time())
 
     async def _watch_for_end(self, scope: CancelScope) -> None:
-        """Withdraw the call that waits in a queue if the peer hangs up before `scope` ends."""
+        """Withdraw a call from a gateway's queue if the peer hangs up before `scope` ends."""
         with scope, suppress(*BROKEN):
             await self.wait_for_end()
-            # Most likely it waits no longer. If it only sends no more, it gets exception 06.
+            # It has most likely gone. If it has only ended its sending, it gets exception 06.
             self.core.hung_up()
 
     async def wait_for_end(self) -> None:
-        """Wait until the peer hangs up while a call is executed; for ever if nobody can tell."""
+        """Wait until the peer hangs up during a call; for ever if that cannot be detected."""
         await trio.sleep_forever()
 
     def stop(self) -> None:
-        """Take no more requests; close when the answers to those being executed are sent."""
+        """Accept no more requests; close as soon as all running calls are answered."""
         self.core.stop()
         if self.core.next() is Next.CLOSE:
             self.close(self.core.reason)
 
     def close(self, reason: str) -> None:
-        """Close it at once; its task ends as soon as it gets to run."""
+        """Close the connection at once; its task ends when it runs next."""
         if self.is_open:
             self.is_open = False
             self._close_link()
@@ -152,16 +152,16 @@ class PeerTask:
 
 
 class SocketConnections(Connections["SocketConnection"]):
-    """The connections of a server, of which one that has hung up may be closed for room."""
+    """The connections of a server; to make room, one whose peer has hung up may be closed."""
 
     def make_room(self) -> bool:
         return super().make_room() or any(each.closes_if_left() for each in self)
 
 
 class SocketConnection(PeerTask):
-    """A peer on a stream socket, which the connection owns and which does not block.
+    """A peer on a stream socket that does not block; the connection owns the socket.
 
-    `readers` wait for it, unless they are None.
+    `readers` wait for the socket; if they are None, the task of the peer does.
     """
 
     __slots__ = ("_connections", "_number", "_readers", "_receive", "_send_bytes", "_socket")
@@ -189,7 +189,7 @@ class SocketConnection(PeerTask):
             return
         goes_on = True
         while goes_on:
-            # Waiting in each round lets others have their turn, however much this peer sends.
+            # Waiting in each round lets other tasks run, even if this peer floods.
             try:
                 await wait_readable(self._number)
             except trio.ClosedResourceError:
@@ -197,7 +197,7 @@ class SocketConnection(PeerTask):
             goes_on = self._on_readable(current_time())
 
     def _on_readable(self, now: float) -> bool:
-        """Read once and answer; False if there is more to do than that, or it is closed."""
+        """Read once and answer; False if another step follows, or the connection is closed."""
         try:
             data = self._receive(RECEIVE_SIZE)
         except BlockingIOError:
@@ -225,7 +225,7 @@ class SocketConnection(PeerTask):
             return False
         if core.has_deadlines:
             due = core.deadline()
-            if due is not None and due < self._scope.deadline:  # a little early does no harm
+            if due is not None and due < self._scope.deadline:  # waking up early is harmless
                 self._scope.deadline = due
         return True
 
@@ -236,7 +236,7 @@ class SocketConnection(PeerTask):
         try:
             core.unsent = core.unsent[self._send_bytes(core.unsent) :]
         except BlockingIOError:
-            return  # half a microsecond less than suppress()
+            return  # half a microsecond faster than suppress()
 
     async def _send(self) -> None:
         while self.core.unsent:
@@ -246,15 +246,15 @@ class SocketConnection(PeerTask):
 
     async def wait_for_end(self) -> None:
         with suppress(OSError, trio.ClosedResourceError):
-            if self.is_open:  # else the number may be that of another one by now
+            if self.is_open:  # otherwise the number may belong to another socket
                 await wait_readable(self._number)
-            while self.is_open and not has_ended(self._socket):  # noqa: ASYNC110 - none tells
+            while self.is_open and not has_ended(self._socket):  # noqa: ASYNC110 - no event
                 await trio.sleep(_LOOKING_INTERVAL)
 
     def closes_if_left(self) -> bool:
-        """Close it if its peer has hung up while a unit is awaited, whose call is cancelled then.
+        """Close the connection if its peer has hung up while a unit is awaited; cancel that call.
 
-        Calls in threads cannot be cancelled, and go on.
+        Calls in threads cannot be cancelled, so they continue. True if it was closed.
         """
         core, calling = self.core, self._calling
         if core.call is None or calling is None or core.call.broadcast or not self.is_open:
@@ -275,5 +275,5 @@ class SocketConnection(PeerTask):
 
 
 def trace(core: Connection, what: str, data: bytes) -> None:
-    """Log bytes that the peer `what`: "sent" or "gets"."""
+    """Log bytes of a connection; `what` the peer does with them: "sent" or "gets"."""
     wire.debug("%s %s %s", core.protocol.peer, what, data.hex(" "))

@@ -40,13 +40,13 @@ async def serve_udp(
     grace: float = 5.0,
     task_status: trio.TaskStatus[HostPort] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer for `units` on UDP until cancelled.
+    """Serve `units` on UDP until cancelled.
 
-    The arguments are those of `serve_tcp`, as far as they have a meaning here. An incomplete
-    frame in a datagram is dropped; several requests in one get an answer each.
+    The arguments are those of `serve_tcp`, where they apply. An incomplete frame in a datagram
+    is discarded; several requests in one datagram get one answer each.
 
-    - `max_calls`: how many calls to units that wait may be open at once; more get exception 06
-      (Messaging on TCP/IP, 4.4.1.2). Those in the queue of a `Gateway` do not count.
+    - `max_calls`: the number of calls to units that wait which may be open at once; further ones
+      get exception 06 (Messaging on TCP/IP, 4.4.1.2). Calls queued in a `Gateway` do not count.
     """
     check_grace(grace)
     server = _UdpServer(
@@ -69,10 +69,10 @@ async def serve_udp(
 
 
 class _UdpServer(UdpServerBase, Server):
-    """The sockets, and the calls to units that wait which came from them."""
+    """The sockets of `serve_udp`, and the open calls to units that wait."""
 
     async def open(self) -> HostPort:
-        """Open the sockets, and return the host and the real port."""
+        """Open the sockets, and return the host and the port in use."""
         self._links = DatagramSockets(self, self._core, logger, wire)
         found = await look_up(self._asked.address, socket.SOCK_DGRAM)
         address = self._links.bind(self._asked, found)
@@ -90,7 +90,7 @@ class _UdpServer(UdpServerBase, Server):
 
     def _stop_taking(self) -> None:
         for each in self._links.sockets:
-            notify_closing(each)  # which ends the waiting; answers are still sent
+            notify_closing(each)  # ends the wait for requests; answers are still sent
 
     async def _receive(self, link: socket.socket) -> None:
         while not self.stopping.is_set():
@@ -112,7 +112,7 @@ class _UdpServer(UdpServerBase, Server):
         protocol, call = waiting.protocol, waiting.call
         try:
             response = await self.execute(protocol, call)
-        except Exception as error:  # noqa: BLE001 - units of the user's cannot stop the server
+        except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
             self._log_drop(f"{call.request!r} was dropped: an error that is no peer's", error)
             response = None
         self._core.finish(waiting, response)

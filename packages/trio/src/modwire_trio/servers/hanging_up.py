@@ -1,6 +1,6 @@
-"""`peer_hung_up`: for units that only wait, which they need not do for a peer that has gone.
+"""`peer_hung_up`: lets a unit that waits stop as soon as its client has hung up.
 
-A connection says in `watcher` how its task waits for the end of its peer.
+The task of a connection sets `watcher` to a function that waits for the end of its peer.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from contextvars import ContextVar
 
 import trio
 
-# Linux tells the end of a stream also where bytes that nobody has read stand before it.
+# Linux reports the end of a stream even if unread bytes are in front of it.
 _POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 watcher: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("watcher", default=None)
 
 
 async def peer_hung_up() -> None:
-    """Wait until who asks the `AsyncUnit` that calls this has closed the connection, or its half.
+    """Wait until the client of the calling `AsyncUnit` closes its connection, or its half of it.
 
-    For ever where there is no connection, or one that does not tell (UDP, serial lines, TLS). One
-    who has only ended its sending still gets the answer.
+    Waits for ever without a connection, or if it cannot report this (UDP, serial lines, TLS). A
+    client that has only ended its sending still gets the answer.
     """
     watch = watcher.get()
     if watch is None:
@@ -32,7 +32,7 @@ async def peer_hung_up() -> None:
 
 
 def has_ended(link: socket.socket) -> bool:
-    """Whether the peer of an open socket sends no more."""
+    """True if the peer of an open socket sends no more."""
     if _POLLRDHUP:
         poll = select.poll()
         poll.register(link, _POLLRDHUP)

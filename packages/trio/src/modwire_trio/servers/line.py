@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..serial_link import SerialLink, ThreadLink
 
-_WRITE_TIMEOUT = 5.0  # seconds beyond the time on the line until a port counts as stuck
+_WRITE_TIMEOUT = 5.0  # seconds, added to the transmission time, until a port counts as stuck
 _NEVER = float("inf")
 
 
@@ -44,11 +44,11 @@ async def serve_serial(
     grace: float = 5.0,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer for `units` on a serial line, RTU, ASCII or Binary, until cancelled.
+    """Serve `units` on a serial line, RTU, ASCII or Binary, until cancelled.
 
-    `modwire.server.constructors.SerialServerBase` describes the arguments and when it answers;
+    `modwire.server.constructors.SerialServerBase` describes the arguments and the answers;
     `grace` is that of `serve_tcp`. `task_status.started` gets `port`. Raises OSError if the port
-    cannot be opened, `ConnectionLostError` if it goes away, ValueError and TypeError for wrong
+    cannot be opened, `ConnectionLostError` if it is lost, ValueError and TypeError for wrong
     arguments.
     """
     check_grace(grace)
@@ -78,7 +78,7 @@ async def serve_serial(
 
 
 class _SerialServer(SerialServerBase, Server):
-    """The port, and the calls to units that wait; what `LineServer` decides is done here."""
+    """The port of `serve_serial` and the calls to units; it does what `LineServer` decides."""
 
     _link: SerialLink | ThreadLink
     _line: LineServer
@@ -109,7 +109,7 @@ class _SerialServer(SerialServerBase, Server):
         self._wake()
 
     def _wake(self) -> None:
-        """Let `_serve_line` look for what there is to do."""
+        """Make `_serve_line` look for work."""
         self._link.hasten(trio.current_time())
         self._stopped.cancel()
 
@@ -135,7 +135,7 @@ class _SerialServer(SerialServerBase, Server):
                 line.receive_data(data, trio.current_time())
             if line.calls:
                 self._start_workers()
-        with suppress(Exception):  # it may be gone, and drivers raise many errors
+        with suppress(Exception):  # if the port is gone, drivers raise many errors
             await trio.to_thread.run_sync(link.port.flush, abandon_on_cancel=True)
 
     async def _receive(self, until: float) -> bytes | None:
@@ -159,14 +159,14 @@ class _SerialServer(SerialServerBase, Server):
             self.start(self._work)
 
     async def _work(self) -> None:
-        """Execute calls in the order in which they came, until none is left."""
+        """Execute calls in the order of their arrival, until none is left."""
         line = self._line
         try:
             while line.calls:
                 call = line.calls.popleft()
                 try:
                     response = await self.execute(line.protocol, call)
-                except Exception as error:  # noqa: BLE001 - units of the user's cannot stop it
+                except Exception as error:  # noqa: BLE001 - a bug in a unit must not end it
                     line.failed(call, error)
                 else:
                     line.finish(call, response)
@@ -191,7 +191,7 @@ class _SerialServer(SerialServerBase, Server):
             self.start(partial(self._flush, seconds + _WRITE_TIMEOUT))
 
     async def _flush(self, seconds: float) -> None:
-        """Write what the port did not take at once, if it takes it in so many seconds."""
+        """Write the unsent rest of an answer; discard it if that takes more than `seconds`."""
         link = self._link
         try:
             with trio.move_on_after(seconds):

@@ -1,8 +1,8 @@
 """`Readers`: one task waits for the sockets of all servers, and reads from those that are ready.
 
-A task that waits for its own socket costs trio a system call and a switch for each request. Here
-many sockets that are ready cost one of each, whichever server they belong to; a connection's task
-sleeps until it is needed.
+If every task waits for its own socket, trio needs a system call and a task switch for each
+request. Here all ready sockets, of any server, need one of each; the task of a connection sleeps
+until it is needed.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
     Handler = Callable[[float], bool]
 
-_MOST_EVENTS = 256  # until other tasks have their turn
+_MOST_EVENTS = 256  # then other tasks may run
 
 # Windows and macOS have no epoll; there, each connection waits for itself.
 AVAILABLE = hasattr(select, "epoll")
 
 
 class Readers:
-    """Waits for sockets; to be used where it is `AVAILABLE`.
+    """The sockets that one task waits for; to be used only if `AVAILABLE`.
 
-    `Readers.shared()` is that of this run of trio, whose task lives as long as the run.
+    `Readers.shared()` belongs to this run of trio; its task ends with the run.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Readers:
 
     @classmethod
     def shared(cls) -> Readers:
-        """The readers of this run of trio; made when they are first asked for."""
+        """Return the readers of this run of trio; the first call makes them."""
         try:
             return _shared.get()
         except LookupError:
@@ -67,17 +67,17 @@ class Readers:
                 now = current_time()
                 for descriptor, _ in found:
                     if descriptor not in waiting:
-                        continue  # it was closed while this batch was worked on
+                        continue  # another handler of this batch has closed it
                     try:
                         if not waiting[descriptor][0](now):
                             self.wake(descriptor)
-                    except BaseException as error:  # noqa: BLE001 - the connection's task gets it
+                    except BaseException as error:  # noqa: BLE001 - raised in the task
                         self.wake(descriptor, Error(error))
 
     async def wait(self, descriptor: int, handler: Handler) -> None:
-        """Call `handler(now)` whenever the socket is readable, until it gives False or raises.
+        """Call `handler(now)` whenever the socket is readable, until it returns False or raises.
 
-        Returns then, or after `wake`; raises what it raised.
+        Returns then, or after `wake`; raises the error of the handler.
         """
 
         def abort(_: RaiseCancelT) -> Abort:
@@ -89,14 +89,14 @@ class Readers:
         await wait_task_rescheduled(abort)
 
     def wake(self, descriptor: int, end: Outcome[None] | None = None) -> None:
-        """Let `wait` for this socket return, if a task is in it; to be called before closing."""
+        """Make `wait` return for this socket, if a task is in it; to be called before closing."""
         if descriptor in self._waiting:
             _, task = self._waiting[descriptor]
             self._leave(descriptor)
             reschedule(task, end or Value(None))
 
     def _leave(self, descriptor: int) -> None:
-        """Wait for the socket no longer."""
+        """Stop waiting for the socket."""
         del self._waiting[descriptor]
         if not self._poll.closed:
             self._poll.unregister(descriptor)

@@ -1,4 +1,4 @@
-"""`Server`: the life of a server function, from its start to the end of its grace."""
+"""`Server`: the life cycle of a server function, from its start to the end of its grace."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ wire = getLogger("modwire.wire")
 
 
 class Server(ServerBase):
-    """Runs the tasks of one server until its caller is cancelled, then lets calls end.
+    """Runs the tasks of one server; when its caller is cancelled, running calls may still end.
 
-    `name` is what the log calls it. `stopping` is set when no request is to be taken any more.
+    `name` is its name in the log. `stopping` is set when no more requests are accepted.
     """
 
     name = "server"
@@ -35,7 +35,7 @@ class Server(ServerBase):
         self.stopping = trio.Event()
         self._limiter = trio.CapacityLimiter(workers)
         self._failure: BaseException | None = None
-        # All tasks are behind this shield: cancelling the caller must not cut what they execute.
+        # This shield protects all tasks: cancelling the caller must not cancel running calls.
         self._shield = trio.CancelScope(shield=True)
         self._tasks: trio.Nursery | None = None
 
@@ -52,14 +52,14 @@ class Server(ServerBase):
         raise NotImplementedError
 
     def _stop_taking(self) -> None:
-        """See to it that the tasks end as soon as the calls that are being executed have."""
+        """Make the tasks end as soon as the running calls have ended."""
         raise NotImplementedError
 
     async def serve(self, grace: float) -> None:
         """Serve until the caller is cancelled, or all tasks have ended.
 
-        From then on no request is taken, and calls that are being executed get `grace` seconds.
-        Raises what ended the serving, alone and in no group.
+        Then no more requests are accepted, and running calls get `grace` seconds to end. Raises
+        the error that ended the serving, without an exception group.
         """
         logger.info("%s serves", self.name)
         async with trio.open_nursery() as outside:
@@ -67,10 +67,10 @@ class Server(ServerBase):
             try:
                 await trio.sleep_forever()
             except trio.Cancelled:
-                pass  # of the caller, who gets it below, or because all tasks have ended
+                pass  # all tasks have ended, or the caller was cancelled: raised again below
             except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt, raised below
                 self._failure = self._failure or error
-            # From here on this task only waits, and is to be told of the cancellation at the end.
+            # From here on this task only waits; it gets its cancellation at the end.
             outside.cancel_scope.shield = True
             self.stopping.set()
             self._shield.deadline = trio.current_time() + grace
@@ -81,7 +81,7 @@ class Server(ServerBase):
             try:
                 raise failure
             finally:
-                del failure  # else its traceback would keep all alive until a collection
+                del failure  # else its traceback keeps all alive until a garbage collection
         await trio.lowlevel.checkpoint_if_cancelled()
 
     async def _run_shielded(self, outside: trio.CancelScope) -> None:
@@ -98,7 +98,7 @@ class Server(ServerBase):
             self._fail(error)
 
     def start(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Start a task; an error that it raises ends the whole serving at once."""
+        """Start a task; if it raises an error, the whole server stops at once."""
         if self._tasks is not None:
             self._tasks.start_soon(self._guard, task)
 
@@ -111,25 +111,25 @@ class Server(ServerBase):
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        """End the serving; `serve` raises the error, without a group around it."""
+        """Stop the server; `serve` raises the error, without an exception group."""
         self._failure = self._failure or error
         self._shield.cancel()
 
     async def execute(self, protocol: ServerProtocol, call: Call) -> Response | None:
-        """Return the answer of the units; they can end neither their connection nor the serving."""
+        """Return the answer of the units; their errors end neither connection nor server."""
         executor = protocol.executor
         try:
             return await executor.execute_async(call, self.units, self._in_thread)
         except (Exception, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:
-            # A unit may raise a `Cancelled` that it has kept; only the server's own goes through.
+            # A unit may raise a `Cancelled` that it has stored; only the server's own is passed on.
             if isinstance(error, trio.Cancelled) and trio.current_effective_deadline() == _PAST:
                 raise
             return executor.failed(call, error)
 
     async def _in_thread(self, function: Callable[[], object]) -> object:
-        # One that hangs is left to itself, so that it cannot keep the server from ending.
+        # A thread that hangs is abandoned, so that it cannot prevent the shutdown.
         return await trio.to_thread.run_sync(
             function, abandon_on_cancel=True, limiter=self._limiter
         )

@@ -1,4 +1,4 @@
-"""`serve_stream`: one peer on any stream of trio's."""
+"""`serve_stream`: one peer on any trio stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
     from modwire.server.options import Authorize, OnCall
 
-_CLOSING_TIME = 1.0  # seconds that closing a stream may take; TLS says goodbye
+_CLOSING_TIME = 1.0  # seconds that closing a stream may take; TLS sends a message
 
 
 async def serve_stream(
@@ -37,13 +37,12 @@ async def serve_stream(
     grace: float = 5.0,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer for `units` on one stream until it ends, or until cancelled, and close it.
+    """Serve `units` on one stream until it ends, or until cancelled, and close it.
 
-    It may be the handler of trio's own servers, such as
-    `trio.serve_ssl_over_tcp(partial(serve_stream, units), 802, context)`, or be given one end of
-    a memory stream. Hooks see `peer` and `role`; for the other arguments see `serve_tcp`. It
-    returns when the peer closes the stream, sends bytes that are no Modbus frame or is idle too
-    long.
+    Use it as the handler of trio's own servers, such as
+    `trio.serve_ssl_over_tcp(partial(serve_stream, units), 802, context)`, or on one end of a
+    memory stream. Hooks get `peer` and `role`; for the other arguments see `serve_tcp`. Returns
+    when the peer closes the stream, sends bytes that are no Modbus frame, or is idle too long.
     """
     check_server(units, framing, workers)
     check_grace(grace)
@@ -63,11 +62,11 @@ async def serve_stream(
         await server.serve(grace)
     finally:
         with trio.CancelScope(shield=True):
-            await trio.aclose_forcefully(stream)  # if it was cancelled before it began
+            await trio.aclose_forcefully(stream)  # if cancelled before it began
 
 
 class _StreamServer(Server):
-    """The task of the one peer."""
+    """A server with the task of its only peer."""
 
     def __init__(
         self, units: Units, workers: int, protocol: ServerProtocol, stream: trio.abc.Stream
@@ -86,7 +85,7 @@ class _StreamServer(Server):
 
 
 class _StreamTask(PeerTask):
-    """A peer on any stream of trio's, which the task owns."""
+    """A peer on any trio stream, which the task owns."""
 
     __slots__ = ("_stream",)
 
@@ -108,7 +107,7 @@ class _StreamTask(PeerTask):
             self.close(str(error))
             return
         if not self.is_open:
-            return  # no new request is taken
+            return  # no more requests are accepted
         if not data:
             self.close("the peer has closed it")
             return

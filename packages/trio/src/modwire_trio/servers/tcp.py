@@ -1,4 +1,4 @@
-"""`serve_tcp` and `serve_unix`: a task for each of thousands of connections."""
+"""`serve_tcp` and `serve_unix`: thousands of connections, each with a task."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ async def serve_tcp(
     grace: float = 5.0,
     task_status: trio.TaskStatus[HostPort] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer for `units` on TCP until cancelled: `await nursery.start(serve_tcp, units, 502)`.
+    """Serve `units` on TCP until cancelled: `await nursery.start(serve_tcp, units, 502)`.
 
-    The host "" is all IPv4 and IPv6 addresses of this machine, "0.0.0.0" and "::" those of one
-    kind; a name is every address that it has. With port 0 the system chooses one.
-    `task_status.started` gets the `(host, port)` that it listens at. Raises OSError if it cannot.
+    The host "" means all IPv4 and IPv6 addresses of this machine, "0.0.0.0" all IPv4 and "::" all
+    IPv6 ones; a name means all its addresses. With port 0 the system chooses a port.
+    `task_status.started` gets the `(host, port)` in use. Raises OSError if it cannot listen there.
     `modwire.server.constructors.TcpServerBase` describes `framing`, `backlog` and `reuse_port`.
 
-    - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
-      TCP/IP V1.0b, section 4.2.1.2). If all wait for their units it closes one that has hung
-      up, and cancels its call if that is awaited; if none has, the new one is closed. The same
-      happens if the process may open no more files.
-    - `idle_timeout`: seconds without a byte that close a connection.
-    - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
-    - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
-      `authorize` fails the request gets exception 04; a failure of `on_call` is logged. Hooks
-      are called in trio's thread and must not wait. They see a peer as `(host, port)`.
-    - `workers`: how many calls to units that block are executed at once, each in a thread.
-    - `grace`: when it is cancelled no new request is taken. Calls that are being executed may
-      end, and their answers are sent, for at most so many seconds; then everything is closed.
+    - `max_connections`: one more connection closes the one that was idle longest (MODBUS
+      Messaging on TCP/IP V1.0b, section 4.2.1.2). If all wait for their units, one whose peer has
+      hung up is closed, and its call cancelled if it is awaited; without such a one, the new
+      connection is closed. The same happens if the process cannot open more files.
+    - `idle_timeout`: a connection is closed after so many seconds without a byte.
+    - `allow`: networks such as "192.168.0.0/16" or "::1"; other peers are disconnected at once.
+    - `authorize`, `on_call`: see `ServerOptions`. The last four arguments override `options`. If
+      `authorize` fails, the request gets exception 04; a failure of `on_call` is logged. Hooks
+      are called in trio's thread and must not wait. They get the peer as `(host, port)`.
+    - `workers`: the number of calls to units that block which may run at once, each in a thread.
+    - `grace`: after it is cancelled, the server accepts no more requests. Running calls have so
+      many seconds to end and to be answered; then everything is closed.
     """
     check_grace(grace)
     server = _TcpServer(
@@ -104,11 +104,11 @@ async def serve_unix(
     grace: float = 5.0,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Answer for `units` on a Unix socket until cancelled; otherwise like `serve_tcp`.
+    """Serve `units` on a Unix socket until cancelled; otherwise like `serve_tcp`.
 
-    The file of a socket on which nobody listens any more is replaced, and that of this one
-    removed at the end. The permissions of its directory decide who may use it.
-    `task_status.started` gets the path, as which hooks see every peer.
+    A socket file on which no server listens any more is replaced; the file of this server is
+    removed at the end. The permissions of its directory decide who may connect.
+    `task_status.started` gets the path; hooks get it as the peer.
     """
     check_grace(grace)
     server = _TcpServer(
@@ -132,7 +132,7 @@ async def serve_unix(
 
 
 async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
-    """Return the addresses of a host name, which may take its time; None for a path."""
+    """Return the addresses of a host name, after a lookup that may take long; None for a path."""
     if isinstance(address, str):
         return None
     host, port = address
@@ -145,13 +145,13 @@ async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
 
 
 class _TcpServer(TcpServerBase, Server):
-    """What listens, and the connections that came in."""
+    """The listening sockets and the accepted connections."""
 
     _kind_of_connections = SocketConnections
     _readers: Readers | None = None
 
     async def listen(self, function: str) -> HostPort | str:
-        """Listen for `function`, and return where: the host and the real port, or the path."""
+        """Listen for `function`, and return the host and the port in use, or the path."""
         self._listeners = Listeners(self, self._connections, logger)
         found = await look_up(self._asked.address, socket.SOCK_STREAM)
         address = self._listeners.listen(self._asked, found)
@@ -159,7 +159,7 @@ class _TcpServer(TcpServerBase, Server):
         return address
 
     def close(self) -> None:
-        """Close what listens; may be called again."""
+        """Close the listening sockets; may be called again."""
         self._close_listeners()
 
     def _close_listeners(self) -> None:

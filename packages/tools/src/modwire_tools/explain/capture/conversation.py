@@ -23,8 +23,8 @@ from ..words import Judged, judge, problem
 from .streams import Piece, Stream
 
 _DECODER = Decoder()
-_SILENCE = 0.05  # seconds of silence that end a serial frame without a length of its own
-_TOGETHER = 0.05  # seconds; requests sent closer than this are no retries
+_SILENCE = 0.05  # seconds of silence that end a serial frame of unknown length
+_TOGETHER = 0.05  # seconds; requests closer together than this are no retries
 _LISTEN_ONLY = b"\x08\x00\x04"  # the only request without a response
 _MOST_OPEN = 256  # requests of one conversation that wait for a response
 
@@ -33,11 +33,11 @@ _MOST_OPEN = 256  # requests of one conversation that wait for a response
 class Exchange:
     """A request and its response; either may be missing in the capture.
 
-    `time` is when the request was complete, or the response if there is no request, in seconds
-    since the epoch. `milliseconds` is the time from there to the response, None if unknown.
+    `time` is the end of the request, or of the response if there is no request, in seconds since
+    the epoch. `milliseconds` is the time from there to the response, None if unknown.
     """
 
-    number: int  # in order of the capture, from 1
+    number: int  # in the order of the capture, from 1
     time: float
     client: str
     server: str
@@ -52,9 +52,9 @@ class Exchange:
 
     @property
     def outcome(self) -> str:
-        """ "ok", "exception", "silence", "malformed", or "no request" for a response alone.
+        """One of "ok", "exception", "silence", "malformed", and "no request" (only a response).
 
-        A request that has no response by the specification is "ok".
+        If the specification allows no response, a request without one is "ok".
         """
         if self.request is None:
             return "no request"
@@ -65,12 +65,12 @@ class Exchange:
         return "malformed" if self.wrong else "ok"
 
     def may_be_answered_by(self, pdu: bytes) -> bool:
-        """True if `pdu` is a response to this function, and a response is due."""
+        """Return True if `pdu` is a response to this function, and a response is expected."""
         asked = self.request or b"\0"
         return asked[0] == pdu[0] & 0x7F and not self._may_be_silent
 
     def problem_with(self, pdu: bytes) -> str:
-        """Return why `pdu` cannot be the response; "" if it can."""
+        """Return the reason why `pdu` cannot be the response; "" if it can."""
         return problem(pdu, is_response=True, request=self.request)
 
     @cached_property
@@ -89,19 +89,19 @@ class Exchange:
 
     @property
     def response_text(self) -> str:
-        """The response in words: "1, 2, 3", or why there is none."""
+        """The response in words: "1, 2, 3", or the reason why there is none."""
         if self.response is not None:
             return self._judged.response_text
         return "no answer is due" if self._may_be_silent else "no answer"
 
     @property
     def _may_be_silent(self) -> bool:
-        """True if no response is due: to a broadcast, and to function 8, sub-function 4."""
+        """True if no response is expected: to a broadcast, and to function 8, sub-function 4."""
         return self.is_broadcast or (self.request or b"").startswith(_LISTEN_ONLY)
 
 
 class Incident(NamedTuple):
-    """Bytes in a conversation that are no frame, or are missing."""
+    """Bytes in a conversation that form no frame, or that are missing."""
 
     time: float
     sender: str
@@ -115,7 +115,7 @@ class _Side:
     def __init__(self, framing: type[Framing], *, is_request: bool) -> None:
         self.stream = Stream()
         self.is_request = is_request
-        # The side that receives requests is a server.
+        # A decoder of requests works like a server.
         self.framing = framing(_DECODER, is_server=is_request, silence=_SILENCE)
         self.last_received = 0.0
         self.is_finished = False
@@ -125,7 +125,7 @@ class Conversation:
     """One client and one server. `numbers` counts the exchanges of the whole capture.
 
     Every exchange is added to `found` when it begins, and is completed later. Incidents are added
-    too.
+    to it too.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Conversation:
     def segment(
         self, from_client: bool, time: float, sequence: int, data: bytes, missing: int
     ) -> None:
-        """Take a TCP segment."""
+        """Process a TCP segment."""
         side = self.sides[from_client]
         if self._needs_silence:
             self._silence(time)
@@ -161,14 +161,14 @@ class Conversation:
             self._piece(side, piece)
 
     def acknowledge(self, from_client: bool, time: float, acknowledged: int) -> None:
-        """Take an acknowledgement of the bytes of the other direction."""
+        """Process an acknowledgement of bytes of the other direction."""
         side = self.sides[not from_client]
         if side.stream.is_waiting:
             for piece in side.stream.acknowledge(time, acknowledged):
                 self._piece(side, piece)
 
     def datagram(self, from_client: bool, time: float, data: bytes, missing: int) -> None:
-        """Take a UDP datagram."""
+        """Process a UDP datagram."""
         side = self.sides[from_client]
         side.last_received = time
         side.framing.receive_data(data, time)
@@ -188,11 +188,11 @@ class Conversation:
 
     @property
     def is_finished(self) -> bool:
-        """True if both sides have closed, and no bytes before that are missing."""
+        """True if both sides have closed, and no earlier bytes are missing."""
         return all(side.is_finished and not side.stream.is_waiting for side in self.sides.values())
 
     def end(self) -> None:
-        """End the conversation, with its connection or with the capture."""
+        """End the conversation, because its connection or the capture ended."""
         for side in self.sides.values():
             for piece in side.stream.end():
                 self._piece(side, piece)
@@ -207,7 +207,7 @@ class Conversation:
         self._open.clear()
 
     def _silence(self, time: float) -> None:
-        """End the frames that a silence before `time` has ended, the earlier one first."""
+        """End the frames that ended by a silence before `time`, the earlier one first."""
         for side in sorted(self.sides.values(), key=lambda side: side.last_received):
             deadline = side.framing.deadline()
             if deadline is not None and deadline <= time:
@@ -231,7 +231,7 @@ class Conversation:
             else:
                 self._response(time, frame)
         if side.framing.broken:
-            # The next segment most likely begins a frame.
+            # The next segment probably begins a frame.
             side.framing.reset()
 
     def _report(self, side: _Side, time: float, text: str) -> None:
@@ -274,10 +274,10 @@ class Conversation:
         found.is_done = True
 
     def _answered(self, frame: Frame) -> Exchange | None:
-        """Find the request that a frame answers, and close it.
+        """Find the request of a response frame, and close it.
 
-        Of several requests that fit, those sent long before the last one have failed: a client
-        retries after its timeout. Requests sent together are answered in order.
+        If several requests fit, those sent long before the last one have failed: a client retries
+        after its timeout. Requests sent together get their responses in order.
         """
         same = [
             exchange

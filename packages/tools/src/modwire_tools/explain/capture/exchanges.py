@@ -13,26 +13,26 @@ from .layers import ACK, FIN, KNOWN_LINKS, RST, SYN, Segment, find_segment
 from .packets import CaptureError, read_packets
 
 PORT = 502
-PATIENCE = 30.0  # seconds of the capture to wait for a response
-_MOST_CONVERSATIONS = 10_000  # followed at once; on UDP they have no end
-_MOST_WAITING = 100_000  # exchanges after one that waits for its response
+PATIENCE = 30.0  # timeout for a response, in seconds of the capture
+_MOST_CONVERSATIONS = 10_000  # followed at the same time; on UDP they have no end
+_MOST_WAITING = 100_000  # exchanges behind one that waits for its response
 
 _Key = tuple[bool, bytes, int, bytes, int]
 
 
 class Capture:
-    """Each `Exchange` and `Incident` of a file, in the order in which they began; iterate it once.
+    """Each `Exchange` and `Incident` of a file, in the order of their begin; iterate it once.
 
-    `ports` are those of the servers, `framing` is that of the frames in TCP or UDP: "tcp", or a
-    serial one. The counts are right after the iteration. Raises CaptureError if the file is
-    broken, after everything that could be read.
+    `ports` are the ports of servers; `framing` is the framing in TCP or UDP: "tcp", or a serial
+    one. The counts are complete after the iteration. Raises CaptureError if the file is broken,
+    after it has yielded the readable part.
     """
 
     def __init__(
         self, file: BinaryIO, name: str, *, ports: Collection[int] = (PORT,), framing: str = "tcp"
     ) -> None:
         self.packets = 0
-        self.first: float | None = None  # when the capture began, seconds since the epoch
+        self.first: float | None = None  # begin of the capture, in seconds since the epoch
         self.other_ports: Counter[str] = Counter()  # packets with data, as "tcp 5020"
         self.unknown_links: Counter[int] = Counter()
         self._file = file
@@ -71,7 +71,7 @@ class Capture:
             raise error
 
     def _done(self, now: float) -> Iterator[Exchange | Incident]:
-        """Yield what is complete, up to the first exchange that waits for its response."""
+        """Yield complete results, up to the first exchange that waits for its response."""
         waiting = self._waiting
         while waiting:
             first = waiting[0]
@@ -99,7 +99,7 @@ class Capture:
         self._tcp(key, from_client, time, segment)
 
     def _side(self, segment: Segment) -> tuple[_Key | None, bool]:
-        """The conversation of a segment, client first; True if the client sent it."""
+        """Return the conversation of a segment, client first, and True if the client sent it."""
         key = (
             segment.is_tcp,
             segment.source,

@@ -1,7 +1,6 @@
-"""`find_segment`: the TCP or UDP payload of a captured packet, for many types of link.
+"""`find_segment`: the TCP or UDP payload of a captured packet, for many link types.
 
-A capture may cut packets off: a segment has the bytes that are there, and the number of missing
-ones.
+A capture may cut packets off: a segment has the captured bytes, and the number of missing ones.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ KNOWN_LINKS = frozenset((0, 1, 12, 14, 101, 108, 113, 228, 229, 276))
 
 
 def _find_ip(link: int, data: bytes) -> tuple[int, int] | None:
-    """The EtherType of the payload of a link, and where the payload begins."""
+    """Return the EtherType of the payload of a link, and the offset of the payload."""
     if link == 1:
         return _behind_tags(data, 12)
     if link == 113:
@@ -87,7 +86,7 @@ def _by_version(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 def _behind_tags(data: bytes, at: int) -> tuple[int, int] | None:
-    """The EtherType at `at`, or after the VLAN tags there, and where the payload begins."""
+    """Return the EtherType at `at`, or after VLAN tags, and the offset of the payload."""
     while len(data) >= at + 2:
         kind = _word(data, at)
         if kind not in _TAGS:
@@ -103,7 +102,7 @@ def _word(data: bytes, at: int) -> int:
 
 def _ipv4(data: bytes, at: int) -> Segment | None:
     if len(data) < at + 20 or data[at] >> 4 != 4 or _word(data, at + 6) & 0x3FFF:
-        return None  # a fragment, which no Modbus message needs
+        return None  # a fragment: Modbus messages are too short to need them
     header = (data[at] & 0x0F) * 4
     # Captures have length 0 for large segments that the network card splits later.
     end = at + (_word(data, at + 2) or len(data) - at)

@@ -1,10 +1,10 @@
 """`read_packets`: the packets of a pcap or pcapng file; dpkt decodes the headers and blocks.
 
-Unlike the readers of dpkt it supports several interfaces in one file, each with its link type and
-its clock, reads from a pipe, and says where a file is broken.
+Unlike the readers of dpkt, it supports several interfaces in one file, each with its link type and
+its clock. It can read a pipe, and its errors give the position of the fault in the file.
 """
 
-# dpkt has no types, so its objects are converted here and used nowhere else.
+# dpkt has no type hints, so its objects are converted here and not used elsewhere.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 # pyright: reportAttributeAccessIssue=false
@@ -32,11 +32,11 @@ _TSRESOL, _TSOFFSET = 9, 14
 
 
 class CaptureError(ModbusError):
-    """Raised when a capture cannot be read, or not to its end; the text says why."""
+    """Raised when a capture cannot be read completely; the text says why."""
 
 
 class Packet(NamedTuple):
-    """A captured packet: seconds since the epoch, the type of its link, its bytes."""
+    """A captured packet: seconds since the epoch, its link type, its bytes."""
 
     time: float
     link: int
@@ -44,14 +44,14 @@ class Packet(NamedTuple):
 
 
 def is_capture(start: bytes) -> bool:
-    """True if a file that begins with these four bytes is a capture."""
+    """Return True if a file that begins with these four bytes is a capture."""
     return start[:4] in _PCAP_MAGICS or start[:4] == _PCAPNG_MAGIC
 
 
 def read_packets(file: BinaryIO, name: str) -> Iterator[Packet]:
-    """Yield the packets of `file`; errors call it `name`.
+    """Yield the packets of `file`; `name` is its name in errors.
 
-    Raises CaptureError, after the packets that could be read.
+    Raises CaptureError after the readable packets.
     """
     start = file.read(4)
     if start == _PCAPNG_MAGIC:
@@ -79,7 +79,7 @@ def _read_pcap(file: BinaryIO, name: str, start: bytes) -> Iterator[Packet]:
     if start[0] != 0xA1:
         file_header = pcap.LEFileHdr(header)
     packet_header = pcap.MAGIC_TO_PKT_HDR[magic]
-    # The format is dpkt's; an object of dpkt for each packet would double the time.
+    # Use only the format of dpkt: its object for each packet would double the time.
     header_struct = struct.Struct(packet_header.__hdr_fmt__)
     divisor = 1e9 if magic in _NANOSECONDS else 1e6
     link = int(file_header.linktype) & 0xFFFF
@@ -194,7 +194,7 @@ class _Pcapng:
         return Packet(found.offset + (high << 32 | low) / found.divisor, found.link, bytes(data))
 
     def _simple(self, block: bytes) -> Packet:
-        """A packet without a time, of the first interface; dpkt has no class for the block."""
+        """Return a packet without a time, of the first interface; dpkt has no class for it."""
         self._number += 1
         found = self._interfaces[0]
         size = int.from_bytes(block[8:12], "little" if self._little else "big")

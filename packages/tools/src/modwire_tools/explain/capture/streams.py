@@ -1,4 +1,4 @@
-"""`Stream`: one direction of a TCP connection, put in order from the segments of a capture.
+"""`Stream`: one direction of a TCP connection, reassembled from the segments of a capture.
 
 Segments may be repeated, out of order, split or overlapping, and some are not in the capture.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-_PATIENCE = 0.05  # seconds of the capture to wait for missing bytes that are acknowledged
+_PATIENCE = 0.05  # timeout for missing but acknowledged bytes, in seconds of the capture
 _MOST_HELD = 64  # segments after missing bytes
 _HALF = 1 << 31
 _MASK = (1 << 32) - 1
 
 
 class Piece(NamedTuple):
-    """Bytes in order, with the time at which the last of them arrived.
+    """Bytes in order, with the arrival time of the last one.
 
     `lost` bytes before them are not in the capture.
     """
@@ -41,11 +41,11 @@ class Stream:
 
     @property
     def is_waiting(self) -> bool:
-        """True if bytes are missing before others that were captured."""
+        """True if bytes are missing before captured ones."""
         return bool(self._held)
 
     def start(self, sequence: int) -> bool:
-        """Take a SYN; return False if it begins another connection than this one."""
+        """Process a SYN; return False if it begins another connection."""
         first = (sequence + 1) & _MASK
         if self._next is None:
             self._next = first
@@ -53,7 +53,7 @@ class Stream:
         return first == self._next
 
     def feed(self, time: float, sequence: int, data: bytes, missing: int) -> list[Piece]:
-        """Take a segment whose last `missing` bytes were not captured; return what is in order."""
+        """Process a segment, its last `missing` bytes not captured; return the pieces in order."""
         if sequence == self._next and not (self._held or missing or self._lost):
             self._next = (sequence + len(data)) & _MASK
             return [Piece(time, data, 0)] if data else []
@@ -72,7 +72,7 @@ class Stream:
         return pieces
 
     def acknowledge(self, time: float, acknowledged: int) -> list[Piece]:
-        """Take an acknowledgement: missing bytes before it will not come any more."""
+        """Process an acknowledgement: missing bytes before it will not come any more."""
         pieces: list[Piece] = []
         if self._held:
             first = self._held[0]
@@ -81,7 +81,7 @@ class Stream:
         return pieces
 
     def end(self) -> list[Piece]:
-        """End the stream; return what was held after missing bytes."""
+        """End the stream; return the pieces that were held after missing bytes."""
         pieces: list[Piece] = []
         while self._held:
             self._skip(pieces)
@@ -90,7 +90,7 @@ class Stream:
     def _take(
         self, pieces: list[Piece], time: float, sequence: int, data: bytes, missing: int
     ) -> None:
-        """Take the new bytes of a segment."""
+        """Add the new bytes of a segment to `pieces`."""
         known = -_distance(sequence, self._next or 0)
         new = data[known:] if known > 0 else data
         if known > len(data):
@@ -103,7 +103,7 @@ class Stream:
         self._next = ((self._next or 0) + len(new) + missing) & _MASK
 
     def _release(self, pieces: list[Piece], time: float) -> None:
-        """Take the held segments that are next now; they were of no use before `time`."""
+        """Add the held segments that are now in order; they could not be used before `time`."""
         while self._held and _distance(self._held[0].sequence, self._next or 0) <= 0:
             held = self._held.pop(0)
             self._take(pieces, max(time, held.time), held.sequence, held.data, held.missing)
@@ -117,6 +117,6 @@ class Stream:
 
 
 def _distance(sequence: int, origin: int) -> int:
-    """The distance of a sequence number from another one; negative if it is before it."""
+    """Return the distance of a sequence number from `origin`; negative if it is before it."""
     distance = (sequence - origin) & _MASK
     return distance - (1 << 32) if distance >= _HALF else distance

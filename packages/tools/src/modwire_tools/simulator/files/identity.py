@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modwire import Identity, ObjectId
 
+from ...values.numbers import parse_int
 from ..devices import ServerId
 from .sections import Section
 
@@ -13,7 +14,7 @@ _INDIVIDUAL_ACCESS = "individual_access"
 
 
 def read_identity(unit: Section) -> tuple[dict[int, bytes], bool]:
-    """Return the objects of device identification, and True if each may be read alone."""
+    """Return the objects of device identification, and True if individual access is allowed."""
     if "identity" not in unit:
         return {}, True
     allowed = (
@@ -64,7 +65,7 @@ def _object_id(name: str) -> int | None:
     if name in _NAMES:
         return _NAMES[name]
     try:
-        number = int(name, 0)
+        number = parse_int(name)
     except ValueError:
         return None
     return number if 0 <= number <= 255 else None

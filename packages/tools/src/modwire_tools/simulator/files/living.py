@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from ...values.numbers import parse_float
 from ..behaviours import Behaviour, Choice, Copy, Counter, Ramp, RandomWalk, Replay, Sine
 from ..expressions import Expression
 from ..fields import fields_of
@@ -72,7 +73,7 @@ def _random_walk(table: Section, name: str, folder: Path) -> Behaviour:
 
 
 class _Kind(NamedTuple):
-    """Reads a behaviour. `main` is the setting that may stand for all of them."""
+    """Reads a behaviour. A file may have the text of setting `main` instead of a table."""
 
     type: type[Behaviour]
     settings: Sequence[str]
@@ -81,7 +82,7 @@ class _Kind(NamedTuple):
 
 
 def _plain(kind: type[Sine | Ramp | Counter], **defaults: float) -> _Kind:
-    """A behaviour whose settings are the fields of its class."""
+    """Return the kind of a behaviour whose settings are the fields of its class."""
 
     def read(table: Section, name: str, folder: Path) -> Behaviour:
         return table.model(name, kind, defaults)
@@ -95,7 +96,7 @@ def _own(
     make: Callable[[Section, Path], Behaviour],
     main: str = "",
 ) -> _Kind:
-    """A behaviour with a reader of its own."""
+    """Return the kind of a behaviour with its own reader."""
 
     def read(table: Section, name: str, folder: Path) -> Behaviour:
         if main and isinstance(table.get(name), str):
@@ -156,7 +157,7 @@ def read_recording(
     times: list[float] = []
     values: list[float] = []
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is no file")  # a folder, or a device without an end
+        raise ValueError(f"{path} is no file")  # a folder, or a device that could be read for ever
     with path.open(newline="", encoding="utf-8-sig") as file:
         sample = file.read(4096)
         file.seek(0)
@@ -180,7 +181,7 @@ def read_recording(
 
 def _number(text: str, path: Path, line: int) -> float:
     try:
-        number = float(text)
+        number = parse_float(text)
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
@@ -190,7 +191,7 @@ def _number(text: str, path: Path, line: int) -> float:
 
 def _time(text: str, path: Path, line: int) -> float:
     try:
-        number = float(text)
+        number = parse_float(text)
     except ValueError:
         try:
             # Python before 3.11 does not know Z.

@@ -29,7 +29,7 @@ from .identity import read_identity, read_server_id
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
 
-# By its name, because type checkers assume the oldest Python, and tomli may not be installed.
+# Imported by name: type checkers assume the oldest Python, and tomli may not be installed.
 _parse_toml: Callable[[str], object] = import_module(
     "tomllib" if sys.version_info >= (3, 11) else "tomli"
 ).loads
@@ -76,7 +76,7 @@ ORDERS: dict[tuple[Endian, Endian], str] = {
 SIZED = ("string", "bcd", "bits")
 """The types whose points have a length."""
 
-_LARGEST = 1 << 25  # bytes; a device with all of its 262,144 values has a twentieth
+_LARGEST = 1 << 25  # bytes; a device with all 262,144 values needs a twentieth of it
 _ADDRESSES = 0x10000
 
 
@@ -87,7 +87,7 @@ def read_device(path: Path | str) -> DeviceSpec:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:  # may be a pipe, or a device without an end
+        with path.open("rb") as file:  # may be a pipe, or a device that could be read for ever
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise DeviceFileError(f"{path}: must have at most {_LARGEST} bytes, and has more")
@@ -113,7 +113,7 @@ def _table(found: object, path: Path) -> Mapping[str, object]:
 def parse_device(
     values: Mapping[str, object], file: str, folder: Path, *, default_name: str
 ) -> DeviceSpec:
-    """Return the device that is described by the values of a file; raises `DeviceFileError`."""
+    """Return the device that the values of a file describe; raises `DeviceFileError`."""
     device = Section(values, ("name", "unit"), file)
     units = [_read_unit(each, folder) for each in device.sections("unit", _UNIT_KEYS, "id")]
     if not units:

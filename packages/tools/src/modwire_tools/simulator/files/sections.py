@@ -48,7 +48,7 @@ class Section:
         return DeviceFileError(f"{self._file}: {where} {text}")
 
     def failure(self, key: str, error: Exception | str) -> DeviceFileError:
-        """Return an error about `key` from another error, or from a whole sentence."""
+        """Return an error about `key`, made from another error or a whole sentence."""
         where = ", ".join(part for part in (self.place, key) if part) or "the device"
         return DeviceFileError(f"{self._file}: {where}: {error}")
 
@@ -60,7 +60,7 @@ class Section:
         return iter(self._values)
 
     def get(self, key: str) -> object:
-        """Return the value of a key; an error if it is missing."""
+        """Return the value of a key; raises `DeviceFileError` if it is missing."""
         if key not in self._values:
             raise self.error(key, "is missing")
         return self._values[key]
@@ -109,7 +109,7 @@ class Section:
         """Return an address in a table."""
         value = self.get(key)
         if isinstance(value, int) and not isinstance(value, bool):
-            value = f"{value:05}"  # 40001 without quotes
+            value = f"{value:05}"  # a reference without quotes, such as 40001
         if not isinstance(value, str):
             raise self.error(key, f"must be a place such as hr:16, got {_shown(value)}")
         try:
@@ -186,7 +186,7 @@ class Section:
         return Section(self._mapping(key, self.get(key)), allowed, self._file, self._inner(key))
 
     def model(self, key: str, kind: type[T], defaults: Mapping[str, object]) -> T:
-        """Return a table as a dataclass; `defaults` are for required fields that are left out."""
+        """Return a table as a dataclass; `defaults` has values for missing required fields."""
         fields = fields_of(kind)
         section = self.section(key, tuple(fields))
         found = dict(defaults)
@@ -201,13 +201,13 @@ class Section:
         return msgspec.convert(found, kind)
 
     def shortened(self, key: str, main: str) -> Section:
-        """Return the value of `key` as a table that has it as `main`: `copy = "a"` in short."""
+        """Return a table whose key `main` is the value of `key`, as for `copy = "a"`."""
         return Section({main: self.get(key)}, (main,), self._file, self._inner(key))
 
     def mapping(self, key: str, allowed: Callable[[str], T | None], what: str) -> dict[T, Section]:
         """Return the keys of a table, converted by `allowed`, each with the table itself.
 
-        `allowed` returns None for a wrong key; `what` says which ones are allowed.
+        `allowed` returns None for a wrong key; `what` is the text for the allowed keys.
         """
         if key not in self._values:
             return {}
@@ -246,7 +246,7 @@ class Section:
 
 
 def _is_finite(number: float) -> bool:
-    """True if a float can hold it: a file may have integers of any length."""
+    """Return True if a float can hold the number: a file may have integers of any length."""
     try:
         return math.isfinite(number)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""`write_device`: writes a `DeviceSpec` as a device file; `read_device` reads it as equal."""
+"""`write_device`: writes a `DeviceSpec` as a device file; `read_device` returns an equal one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def dump_device(device: DeviceSpec, *, as_json: bool = False) -> str:
 
 
 def unit_values(unit: UnitSpec) -> dict[str, object]:
-    """Return a unit in plain values, as files have it."""
+    """Return a unit in plain values, in the form of a device file."""
     values: dict[str, object] = {"id": unit.id}
     if unit.name:
         values["name"] = unit.name
