@@ -19,6 +19,7 @@ from modwire import (
     ConnectionLostError,
     Endpoint,
     ServerOptions,
+    Unit,
     Units,
     silent_interval,
 )
@@ -353,3 +354,24 @@ def test_a_backlog_is_a_whole_number(package: Any, backlog: Any) -> None:
 def test_what_is_called_must_be_a_request(request_: Any) -> None:
     with pytest.raises(TypeError, match="^request must be a Request, got "):
         ClientProtocol(FRAMINGS["tcp"]).start(request_, now=0.0)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:502", "meter:502", "tcp://meter", "tcp://meter:502"])
+def test_a_host_is_no_endpoint(host: str) -> None:
+    with pytest.raises(ValueError, match="host must be a name or an address, (and|without) .*"):
+        modwire_sync.TcpClient(host)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:502", "127.0.0.1", ":502", "tcp://meter:502"])
+def test_an_address_in_one_text_is_no_unix_socket(address: str) -> None:
+    """The file of a socket would be made under that name, and no client would come."""
+    for package in (modwire_sync, modwire_gevent):
+        with pytest.raises(ValueError, match=r"address must be \(host, port\)"):
+            package.TcpServer(Units.single(Unit()), address)
+
+
+@pytest.mark.parametrize("source", [5, ("127.0.0.1",), ("127.0.0.1", True), ("127.0.0.1", 65536)])
+def test_a_source_address_is_a_pair(source: Any) -> None:
+    for client in (modwire_sync.TcpClient, modwire_trio.UdpClient, modwire_gevent.TcpClient):
+        with pytest.raises(ValueError, match="source_address"):
+            client("127.0.0.1", source_address=source)

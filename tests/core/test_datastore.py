@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -272,3 +272,25 @@ class TestRules:
         with pytest.raises(ValueError, match=r"value at address 1 must be 0\.\.65535"):
             block.write(0, [5, 65536])
         assert block[0:2] == (1, 2)
+
+
+async def save(address: int, values: Sequence[int]) -> None:
+    """Save the values, which no block would wait for."""
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: SequentialBlock(0, 10), "values must be a list of values.*got 10"),
+        (lambda: SequentialBlock([1], 0), r"start must be 0\.\.65535, got \[1\]"),
+        (lambda: SequentialBlock(True, [1]), r"start must be 0\.\.65535, got True"),
+        (lambda: SparseBlock([1]), r"values must map addresses to values.*got \[1\]"),
+        (lambda: SequentialBlock(0, [1], read_only=3), "read_only must be a bool or a list"),
+        (lambda: SequentialBlock(0, [1], on_write=5), "on_write.* must be a function or None"),
+        (lambda: SparseBlock({1: 1}, on_write=save), "on_write.* must not be a coroutine function"),
+    ],
+)
+def test_a_wrong_argument_is_named_at_once(make: Callable[[], object], sentence: str) -> None:
+    """A coroutine function as `on_write` would never run, while each write is acknowledged."""
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        make()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from modwire import (
+    AsyncCalls,
+    BlockingCalls,
     ConnectionLostError,
     ExceptionResponse,
     FrameError,
@@ -17,7 +21,7 @@ from modwire import (
     ResponseTimeoutError,
     WriteSingleRegisterRequest,
 )
-from modwire.gateway.remote import failed_answer
+from modwire.gateway.remote import AsyncRemoteUnit, BlockingRemoteUnit, failed_answer
 
 
 @pytest.mark.parametrize(
@@ -46,3 +50,29 @@ def test_a_broadcast_that_failed_is_not_answered() -> None:
 def test_a_function_code_above_127_still_gets_an_exception_that_can_be_sent() -> None:
     answer = failed_answer(RawRequest(0xC1), ConnectionLostError("reset"), broadcast=False)
     assert answer == ExceptionResponse(0x41, 0x0A)
+
+
+class Caller(BlockingCalls):
+    """A client that is never asked."""
+
+
+class AsyncCaller(AsyncCalls):
+    """The same for an event loop."""
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: BlockingRemoteUnit("x", 1), "client must be a client.*got 'x'"),
+        (lambda: AsyncRemoteUnit(None, 1), "client must be a client.*got None"),
+        (lambda: BlockingRemoteUnit(AsyncCaller(), 1), "client must be a blocking client"),
+        (lambda: BlockingRemoteUnit(Caller(), 300), r"unit must be 0\.\.255, got 300"),
+        (lambda: AsyncRemoteUnit(AsyncCaller(), "1"), r"unit must be 0\.\.255, got '1'"),
+        (lambda: BlockingRemoteUnit(Caller(), timeout=0), "timeout must be greater than 0"),
+    ],
+)
+def test_a_remote_unit_knows_at_once_that_it_cannot_ask(
+    make: Callable[[], object], sentence: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        make()

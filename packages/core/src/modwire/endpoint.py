@@ -296,6 +296,9 @@ def _parse_address(place: str) -> tuple[str, int | None]:
 def _checked_host(host: str) -> str:
     if not isinstance(host, str) or not host:
         raise ValueError(f"host must be a name or an address, got {repr(host) if host else 'none'}")
+    if "://" in host or host.count(":") == 1:
+        hint = "and no endpoint" if "://" in host else "without a port"
+        raise ValueError(f"host must be a name or an address, {hint}, got {host!r}")
     if ":" in host:
         from ipaddress import IPv6Address  # here, because importing it takes milliseconds
 

@@ -12,11 +12,23 @@ from json import dumps
 from os import PathLike, fspath
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from .store import ALL_ADDRESSES, TIMEOUT, Store, StoreBlock, StoreUnit, check_timeout, is_patched
+from .store import (
+    ALL_ADDRESSES,
+    TIMEOUT,
+    Store,
+    StoreBlock,
+    StoreUnit,
+    check_timeout,
+    is_patched,
+    thread_lock,
+)
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine, Table
+    from _thread import LockType
+
+    from sqlalchemy import URL, Engine, Pool, Table
     from sqlalchemy.sql.elements import TextClause
 
 # The rows [[address, value], ...], in order.
@@ -28,6 +40,9 @@ _ROWS = {
 }
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")  # with known timeouts
 _LOCKED = 0.01  # seconds between attempts to prepare a SQLite file while others do the same
+
+# The locks of engines whose statements are executed one after the other; see `SqlStore`.
+_turns: WeakKeyDictionary[Pool, LockType] = WeakKeyDictionary()
 
 
 class Statements:
@@ -104,6 +119,12 @@ class SqlStore(Store):
         self.engine = database.execution_options(isolation_level="AUTOCOMMIT")
         self._timeout = timeout
         self._is_ready = False
+        self._turn: LockType | None = None
+        if is_patched("_thread") and not is_cooperative:
+            # SQLAlchemy's locks are gevent's then, for which a thread may wait for ever. Those of
+            # one engine are never contended if its statements are executed one after the other.
+            self._turn = _turns.setdefault(database.pool, thread_lock())
+        self._no_turn = PoolTimeoutError
         self._outages = (OperationalError, InterfaceError, PoolTimeoutError)
         self._damage = DatabaseError
         self._database_error = DBAPIError
@@ -115,6 +136,19 @@ class SqlStore(Store):
         self, statement: TextClause, parameters: dict[str, object]
     ) -> list[tuple[int, int]]:
         """Return the rows (address, value) of `statement`, after it was committed."""
+        turn = self._turn
+        if turn is None:
+            return self._execute(statement, parameters)
+        if not turn.acquire(timeout=self._timeout):
+            raise self._no_turn(f"no turn within {self._timeout:g} s")
+        try:
+            return self._execute(statement, parameters)
+        finally:
+            turn.release()
+
+    def _execute(
+        self, statement: TextClause, parameters: dict[str, object]
+    ) -> list[tuple[int, int]]:
         if not self._is_ready:
             self._prepare()
         with self.engine.connect() as connection:

@@ -7,14 +7,15 @@ While a store cannot be reached, requests get exception 04. Each outage is logge
 from __future__ import annotations
 
 import sys
+from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Sequence
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from modwire import Block, IllegalDataAddressError, ServerDeviceFailureError, Unit
 from modwire.units.unit import Waits
 
 if TYPE_CHECKING:
+    from _thread import LockType
     from types import TracebackType
 
     from typing_extensions import Self
@@ -38,7 +39,7 @@ class Store:
         self.name = name
         self.is_down = False
         self.is_cooperative = is_cooperative
-        self._lock = Lock()
+        self._lock = thread_lock()
 
     def run(self, operation: Callable[[], T]) -> T:
         """Return the result of `operation()`.
@@ -290,6 +291,20 @@ def is_patched(module: str) -> bool:
     """Return True if gevent has patched this module of the standard library."""
     monkey = sys.modules.get("gevent.monkey")
     return monkey is not None and bool(monkey.is_module_patched(module))
+
+
+def thread_lock() -> LockType:
+    """Return a lock for threads.
+
+    With gevent's patches, locks of `threading` are for greenlets: a thread that waits for one
+    which another thread holds may wait for ever.
+    """
+    if not is_patched("_thread"):
+        return allocate_lock()
+    from gevent.monkey import get_original
+
+    lock: LockType = get_original("_thread", "allocate_lock")()
+    return lock
 
 
 def check_timeout(timeout: float) -> None:

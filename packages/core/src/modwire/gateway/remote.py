@@ -13,7 +13,9 @@ from ..errors import (
     ExceptionResponseError,
     ModbusError,
 )
+from ..hooks import is_coroutine_function
 from ..messages.base import ExceptionResponse, RawRequest, Response
+from ..options import check_timeout, check_unit
 from ..units.unit import AsyncUnit, Unit, Waits
 
 if TYPE_CHECKING:
@@ -57,6 +59,9 @@ class BlockingRemoteUnit(Unit):
         self, client: BlockingCaller, unit: int | None = None, *, timeout: float | None = None
     ) -> None:
         super().__init__()
+        _check_target(client, unit, timeout)
+        if is_coroutine_function(client.call):
+            raise TypeError(f"client must be a blocking client, got {client!r} of {_home(client)}")
         self.client = client
         self.unit = unit
         self.timeout = timeout
@@ -89,6 +94,7 @@ class AsyncRemoteUnit(AsyncUnit):
         self, client: AsyncCaller, unit: int | None = None, *, timeout: float | None = None
     ) -> None:
         super().__init__()
+        _check_target(client, unit, timeout)
         self.client = client
         self.unit = unit
         self.timeout = timeout
@@ -106,6 +112,19 @@ class AsyncRemoteUnit(AsyncUnit):
         except ModbusError as error:
             return failed_answer(request, error, broadcast=broadcast)
         return None if broadcast else response
+
+
+def _check_target(client: object, unit: int | None, timeout: float | None) -> None:
+    if not callable(getattr(client, "call", None)):
+        raise TypeError(f"client must be a client, with a method call(), got {client!r}")
+    if unit is not None:
+        check_unit(unit)
+    if timeout is not None:
+        check_timeout(timeout)
+
+
+def _home(client: object) -> str:
+    return type(client).__module__.partition(".")[0]
 
 
 def failed_answer(

@@ -23,7 +23,7 @@ def pack_registers(function_code: int, values: Sequence[int], most: int, least: 
     Raises InvalidRequestError unless there are `least` to `most` of them, 0..65535 each.
     """
     if values.__class__ not in LISTS:
-        values = as_sequence(function_code, values, "registers")
+        values = as_sequence(function_code, values, "values")
     if not least <= len(values) <= most:
         raise InvalidRequestError(
             f"count must be {least}..{most} registers, got {len(values)}", function_code
@@ -48,7 +48,7 @@ def pack_coils(function_code: int, bits: Sequence[bool], most: int) -> tuple[byt
     Raises InvalidRequestError unless there are 1 to `most` of them, True or False each.
     """
     if bits.__class__ not in LISTS:
-        bits = as_sequence(function_code, bits, "bits")
+        bits = as_sequence(function_code, bits, "values")
     count = len(bits)
     if not 1 <= count <= most:
         raise InvalidRequestError(f"count must be 1..{most} bits, got {count}", function_code)

@@ -184,7 +184,7 @@ class WriteMultipleRegistersRequest(WriteMultipleRequest[WriteMultipleRegistersR
 
     def __init__(self, address: int, values: Sequence[int]) -> None:
         if values.__class__ not in LISTS:
-            values = as_sequence(self.function_code, values, "registers")
+            values = as_sequence(self.function_code, values, "values")
         count = len(values)
         if type(address) is not int or not (
             1 <= count <= MAX_WRITE_REGISTERS and 0 <= address <= 0x10000 - count

@@ -46,6 +46,17 @@ def check_server(units: Units, framing: type[Framing], workers: int) -> None:
     Framing.check_class(framing)
 
 
+def _check_path(path: str) -> None:
+    """Raise ValueError for an IP address or an endpoint, which would be the name of a file."""
+    _, colon, port = path.rpartition(":")
+    is_host = "/" not in path and (port.isdecimal() if colon else path.replace(".", "").isdecimal())
+    if is_host or "://" in path:
+        raise ValueError(
+            'address must be (host, port), such as ("127.0.0.1", 502), or the path of a Unix '
+            f"socket, got {path!r}"
+        )
+
+
 class Listening(NamedTuple):
     """The address of a server, and how to listen there; `allowed` is None for all peers."""
 
@@ -159,6 +170,8 @@ class TcpServerBase(ServerBase):
         cannot listen, ValueError and TypeError for wrong arguments.
         """
         check_server(units, framing, workers)
+        if isinstance(address, str):
+            _check_path(address)
         check_count("max_connections", max_connections)
         check_range("backlog", backlog, 0, 0x7FFF_FFFF)
         check_flag("reuse_port", reuse_port)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import CodeType
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
+from ..hooks import check_hook
 from ..options import LineOptions, check_options, check_timeout
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     OnError = Callable[[object, AnyRequest, BaseException], object]
     OnConnection = Callable[["Served"], object]
     OnAnswer = Callable[["Served", Call, "Response | None"], object]
-
-HookT = TypeVar("HookT")
-
-_CO_COROUTINE = 0x80  # flag in the code object of an `async def`
 
 
 class Served(Protocol):
@@ -96,12 +92,12 @@ class ServerOptions(LineOptions):
         if idle_timeout is not None:
             check_timeout(idle_timeout, "idle_timeout", float("inf"))
         self.idle_timeout = idle_timeout
-        self.authorize = _hook("authorize(peer, role, unit, request)", authorize)
-        self.on_call = _hook("on_call(peer, request, response)", on_call)
-        self.on_error = _hook("on_error(peer, request, error)", on_error)
-        self.on_connect = _hook("on_connect(protocol)", on_connect)
-        self.on_disconnect = _hook("on_disconnect(protocol)", on_disconnect)
-        self.on_answer = _hook("on_answer(protocol, call, response)", on_answer)
+        self.authorize = check_hook("authorize(peer, role, unit, request)", authorize)
+        self.on_call = check_hook("on_call(peer, request, response)", on_call)
+        self.on_error = check_hook("on_error(peer, request, error)", on_error)
+        self.on_connect = check_hook("on_connect(protocol)", on_connect)
+        self.on_disconnect = check_hook("on_disconnect(protocol)", on_disconnect)
+        self.on_answer = check_hook("on_answer(protocol, call, response)", on_answer)
 
 
 def merged_server_options(
@@ -147,13 +143,3 @@ def merged_server_options(
         tolerance=max(base.tolerance, tolerance),
         suppress_echo=base.suppress_echo or suppress_echo,
     )
-
-
-def _hook(usage: str, hook: HookT) -> HookT:
-    if hook is not None and not callable(hook):
-        raise TypeError(f"{usage} must be a function or None, got {hook!r}")
-    code = getattr(hook, "__code__", None)
-    if isinstance(code, CodeType) and code.co_flags & _CO_COROUTINE:
-        # Nothing would await it, and a coroutine is true, so it would authorize every request.
-        raise TypeError(f"{usage} must not be a coroutine function, got {hook!r}")
-    return hook

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, overload
 
 from ..bits import unpack_bits
 from ..errors import IllegalDataAddressError, ServerDeviceFailureError
+from ..hooks import check_hook
 from .block import Block, MissingTable, check_value, pack_words, unpack_words
 from .tables import ADDRESSES
 
@@ -51,9 +52,11 @@ class MemoryBlock(Block):
     def __init__(
         self, on_write: OnWrite | None, read_only: ReadOnly, allowed: Allowed | None
     ) -> None:
-        self.on_write = on_write
+        self.on_write = check_hook("on_write(address, values)", on_write)
         if isinstance(read_only, bool):
             read_only = (range(ADDRESSES),) if read_only else ()
+        elif not isinstance(read_only, Iterable):
+            raise TypeError(f"read_only must be a bool or a list of addresses, got {read_only!r}")
         self._read_only = tuple(_as_range("read_only", each) for each in read_only)
         if allowed is not None and not isinstance(allowed, Mapping):
             raise TypeError(
@@ -235,8 +238,12 @@ class SequentialBlock(MemoryBlock):
         allowed: Allowed | None = None,
     ) -> None:
         super().__init__(on_write, read_only, allowed)
-        if not 0 <= start < ADDRESSES:
-            raise ValueError(f"start must be 0..65535, got {start}")
+        if isinstance(start, bool) or not isinstance(start, int) or not 0 <= start < ADDRESSES:
+            raise ValueError(f"start must be 0..65535, got {start!r}")
+        if not isinstance(values, Iterable):
+            raise TypeError(
+                f"values must be a list of values, one for each address, got {values!r}"
+            )
         # Big-endian, as on the wire: an answer is one slice, a write one slice assignment.
         # A memoryview converts a slice to bytes in one step, a bytearray in two.
         self._words = memoryview(bytearray(pack_words(values, start)))
@@ -299,6 +306,10 @@ class SparseBlock(MemoryBlock):
         allowed: Allowed | None = None,
     ) -> None:
         super().__init__(on_write, read_only, allowed)
+        if not isinstance(values, Mapping):
+            raise TypeError(
+                f"values must map addresses to values, such as {{5: 0}}, got {values!r}"
+            )
         for address, value in values.items():
             if not 0 <= address < ADDRESSES:
                 raise ValueError(f"addresses must be 0..65535, got {address}")

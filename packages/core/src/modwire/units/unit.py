@@ -18,6 +18,7 @@ from ..errors import (
     IllegalFunctionError,
     InvalidRequestError,
 )
+from ..hooks import is_coroutine_function
 from ..messages.base import ExceptionResponse
 from ..messages.bit_access import MAX_READ_BITS
 from ..messages.forms import MAX_READ_REGISTERS
@@ -35,7 +36,6 @@ _GET_COMM_EVENT_COUNTER = 11  # not counted as an event itself, section 6.9
 _MAX_ID_BYTES = 250  # of function 17: server id and additional data beside the run indicator
 _MAX_RECORDS = 10000  # of a file, section 6.14
 
-_CO_COROUTINE = 0x80  # flag in the code object of an `async def`
 
 # Functions that read or change the counters and the log, which `execute` writes (6.8 to 6.10).
 _DIAGNOSTIC_FUNCTIONS = (8, 11, 12)
@@ -135,9 +135,9 @@ class BaseUnit(Datastore, Communication):
         cls._execute_is_ours = cls.execute is BaseUnit.perform
         if "execute" in cls.__dict__ and "waits" not in cls.__dict__:
             inherited: object = getattr(super(cls, cls), "execute", None)
-            if _is_coroutine_function(cls.execute):
+            if is_coroutine_function(cls.execute):
                 cls.waits = Waits.LOOP if cls.waits is Waits.NEVER else cls.waits
-            elif _is_coroutine_function(inherited) and cls.waits is Waits.LOOP:
+            elif is_coroutine_function(inherited) and cls.waits is Waits.LOOP:
                 cls.waits = Waits.NEVER
 
     @property
@@ -292,11 +292,6 @@ class BaseUnit(Datastore, Communication):
     def canopen_general_reference(self, data: bytes) -> bytes:
         """Return the data that answer 43/13 (section 6.20); refuses with 01 unless overridden."""
         raise IllegalFunctionError(detail="the unit has no CANopen objects")
-
-
-def _is_coroutine_function(function: object) -> bool:
-    code = getattr(function, "__code__", None)
-    return code is not None and bool(code.co_flags & _CO_COROUTINE)
 
 
 def _restarts(request: AnyRequest) -> bool:
