@@ -226,7 +226,7 @@ def _of_time() -> list[ClientScenario]:
                 Result("b", [6]),
             ],
             framing=RtuFraming,
-            arguments={"options": client_options(retries=100, late_reply_window=SHORT)},
+            arguments={"retries": 100},
         ),
         ClientScenario(
             "a broadcast is done after the turnaround",

@@ -110,13 +110,7 @@ class InvalidResponseError(ModbusError):
 
 
 class ResponseTimeoutError(ModbusError, TimeoutError):
-    """Raised when no response came within the timeout, in any of the attempts.
-
-    `request` is the request and `unit` the unit that it was sent to. The text says what came.
-    """
-
-    request: object = None
-    unit: int | None = None
+    """Raised when no response came within the timeout, in any of the attempts."""
 
 
 class ConnectionLostError(ModbusError, ConnectionError):

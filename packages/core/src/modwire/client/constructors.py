@@ -19,6 +19,7 @@ from .options import network_client_options, serial_client_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
     from typing import Any
 
     from typing_extensions import Self
@@ -95,7 +96,12 @@ class BlockingClientBase(ClientBase):
         self.connect()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         self.close()
 
 

@@ -36,8 +36,7 @@ class Exchange(Generic[ResponseT]):
     deadline = 0.0
     done = False
     cancelled = False
-    is_noisy = False  # sent while the line was not silent
-    came = "nothing came"  # in place of the answer
+    echo_due = False
     mismatch: InvalidResponseError | None = None
     history: LinkHistory | None = None
     response: ResponseT = None  # type: ignore[assignment]
@@ -83,10 +82,7 @@ class Exchange(Generic[ResponseT]):
             return self.mismatch
         attempts = f" in {self.sent} attempts" if self.sent > 1 else ""
         prefix = f"{peer}: " if peer else ""
-        came = "the line is never quiet" if self.is_noisy else self.came
-        error = ResponseTimeoutError(
+        return ResponseTimeoutError(
             f"{prefix}unit {self.unit} did not answer {self.request!r} "
-            f"within {self.wait:g} s{attempts}: {came}"
+            f"within {self.wait:g} s{attempts}"
         )
-        error.request, error.unit = self.request, self.unit
-        return error
