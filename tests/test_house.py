@@ -101,6 +101,21 @@ def test_adapters_share_little(one: str, other: str) -> None:
     assert {name: share for name, share in alike.items() if share > LIKENESS} == {}
 
 
+@pytest.mark.parametrize("name", [name for name in ADAPTERS if name != "sync"])
+def test_adapters_take_from_sync_only_what_opens_sockets_and_ports(name: str) -> None:
+    """Those modules know nothing of a loop; with any other, a package would wait as sync does."""
+    found: set[str] = set()
+    for file in ADAPTERS[name].rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [f"{node.module}.{each.name}" for each in node.names]
+                found |= {each for each in names if each.startswith("modwire_sync.")}
+            elif isinstance(node, ast.Import):
+                found |= {each.name for each in node.names if each.name.startswith("modwire_sync")}
+    rooms = {each.split(".")[1] for each in found}
+    assert {"sockets", "ports"} <= rooms <= {"accepting", "datagrams", "ports", "sockets"}
+
+
 def test_rooms_import_from_rooms_below_them() -> None:
     """The contracts are in pyproject.toml."""
     program = which("lint-imports", path=str(Path(sys.executable).parent))
