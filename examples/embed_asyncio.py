@@ -18,7 +18,7 @@ UNITS = modwire.Units({1: modwire.Unit(holding_registers=TABLE, blocking=True)})
 class Link:
     """A connection on which one read is always pending."""
 
-    is_datagram = is_sending = False  # the writer buffers unsent bytes
+    is_datagram = is_connection = is_sending = False  # the writer buffers unsent bytes
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer

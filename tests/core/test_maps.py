@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from modwire import SequentialBlock, SparseBlock, Unit
 from modwire.errors import (
+    ExceptionResponseError,
     IllegalDataAddressError,
+    IllegalDataValueError,
     ResponseTimeoutError,
+    ServerDeviceFailureError,
 )
 from modwire.maps import (
     RegisterMap,
@@ -249,6 +253,36 @@ def test_a_point_that_is_not_there_is_an_error_or_left_out(ask: Any) -> None:
     holes = ask(Holes.read, device, planner=planner)
     assert holes.as_dict() == {"first": 1, "third": 3}
     assert planner.unreadable == [Span("holding_registers", 5, 2)]
+
+
+class Moody(SequentialBlock):
+    """Registers of which number 5 cannot be read at times."""
+
+    refusal: type[ExceptionResponseError] = ServerDeviceFailureError
+
+    def read(self, address: int, count: int) -> Sequence[int]:
+        if address <= 5 < address + count:
+            raise self.refusal
+        return super().read(address, count)
+
+
+@both
+@pytest.mark.parametrize("refusal", [IllegalDataValueError, ServerDeviceFailureError])
+def test_a_point_that_fails_for_a_time_does_not_spoil_the_others(
+    ask: Any, refusal: type[ExceptionResponseError]
+) -> None:
+    """Exception 03 or 04 may come from one value; it is not remembered."""
+    block = Moody(0, range(20))
+    block.refusal = refusal
+    planner = Holes.planner()
+    for _ in range(2):
+        holes = ask(Holes.read, Device(Unit(holding_registers=block)), planner=planner)
+        assert holes.as_dict() == {"first": 0, "third": 9}
+    assert planner.unreadable == []
+    with pytest.raises(refusal, match=r": second \(holding register 5\)$"):
+        ask(Holes.read, Device(Unit(holding_registers=block)))
+    whole = Device(Unit(holding_registers=SequentialBlock(0, range(20))))
+    assert len(ask(Holes.read, whole, planner=planner).as_dict()) == 3
 
 
 @both

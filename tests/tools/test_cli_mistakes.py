@@ -216,7 +216,8 @@ def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
     result = modwire("read", f"{place}?timeout=0.02", "hr:0", "-u", "9")
     assert result == (
         "",
-        f"modwire: {place}: unit 9 did not answer within 0.02 s; check the unit (--unit) and "
+        f"modwire: {place}: unit 9 did not answer within 0.02 s: nothing came; "
+        "check the unit (--unit) and "
         "the line settings, or wait longer (?timeout=5)\n",
         1,
     )

@@ -226,7 +226,7 @@ def _of_time() -> list[ClientScenario]:
                 Result("b", [6]),
             ],
             framing=RtuFraming,
-            arguments={"retries": 100},
+            arguments={"options": client_options(retries=100, late_reply_window=SHORT)},
         ),
         ClientScenario(
             "a broadcast is done after the turnaround",

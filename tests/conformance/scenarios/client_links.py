@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from modwire import (
+    ClientOptions,
     ConnectionLostError,
     FrameError,
     ResponseTimeoutError,
@@ -169,6 +170,32 @@ def _useless() -> ClientScenario:
         ],
         is_opened=False,
     )
+
+
+def _dead() -> list[ClientScenario]:
+    """A peer that is gone without a sign, and one that closes after each answer."""
+    unanswered: list[ClientStep] = []
+    for number in range(3):
+        name = f"unanswered {number}"
+        unanswered += [read(name, 7, timeout=0.05), Expect(asked(7, 2 + number))]
+        unanswered += [Raises(name, ResponseTimeoutError)]
+    return [
+        ClientScenario(
+            "a connection on which three requests in a row had no answer is reopened",
+            [*usable(1), *unanswered, IsOpen(False), read("a", 5), Accept(), Expect(asked(5, 5)),
+             Send(answer(5, 5)), Result("a", [5]), *usable(6)],
+        ),
+        ClientScenario(
+            "a connection is kept if it is never to be reopened",
+            [*usable(1), *unanswered, *usable(5), NobodyCame()],
+            arguments={"options": ClientOptions(reconnect_after=None)},
+        ),
+        ClientScenario(
+            "a write is sent on a new link if the server has closed the link",
+            [*usable(1), PeerCloses(), Start("a", "write_register", 1, 2), Accept(),
+             Expect(tcp(_WRITE, 2)), Send(tcp(_WRITE, 2)), Result("a"), NobodyCame()],
+        ),
+    ]  # fmt: skip
 
 
 def _closing() -> list[ClientScenario]:
@@ -340,4 +367,4 @@ def _losing() -> list[ClientScenario]:
 
 
 def scenarios() -> Sequence[ClientScenario]:
-    return [*_opening(), _useless(), *_closing(), *_losing()]
+    return [*_opening(), _useless(), *_dead(), *_closing(), *_losing()]

@@ -110,7 +110,13 @@ class InvalidResponseError(ModbusError):
 
 
 class ResponseTimeoutError(ModbusError, TimeoutError):
-    """Raised when no response came within the timeout, in any of the attempts."""
+    """Raised when no response came within the timeout, in any of the attempts.
+
+    `request` is the request and `unit` the unit that it was sent to. The text says what came.
+    """
+
+    request: object = None
+    unit: int | None = None
 
 
 class ConnectionLostError(ModbusError, ConnectionError):

@@ -43,6 +43,7 @@ class Link:
     """
 
     is_datagram = False
+    is_connection = False
     is_sending = False  # True while unsent bytes wait for room; `receive` sends more of them
 
     def __init__(self, hub: Hub) -> None:
@@ -233,6 +234,7 @@ class SocketLink(DescriptorLink):
         plain = self._sock = plain_socket(sock)
         super().__init__(hub, plain.fileno(), plain.recv, plain.send, send_timeout)
         self.is_datagram = plain.type == socket.SOCK_DGRAM
+        self.is_connection = not self.is_datagram
 
     def _close(self) -> None:
         self._sock.close()

@@ -29,11 +29,7 @@ _WRITE_TIMEOUT = 5.0  # seconds beyond the transmission time until a port counts
 
 
 def open_without_blocking(
-    port: str,
-    settings: SerialSettings,
-    *,
-    rs485: Rs485Settings | bool | None,
-    exclusive: bool,
+    port: str, settings: SerialSettings, *, rs485: Rs485Settings | bool | None, exclusive: bool
 ) -> serial.Serial:
     """Open a port; a URL in a thread, because opening it may take long.
 

@@ -51,11 +51,7 @@ class Client(BlockingClientBase, BlockingCalls):
             self._turns.close()
 
     def call(
-        self,
-        request: Request[ResponseT],
-        *,
-        unit: int | None = None,
-        timeout: float | None = None,
+        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
         """Send `request` and return its response; see `BlockingCalls`.
 

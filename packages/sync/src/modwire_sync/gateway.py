@@ -52,12 +52,7 @@ class Pending(Ticket):
     __slots__ = ("broadcast", "device", "on_outcome", "sent")
 
     def __init__(
-        self,
-        device: Device,
-        client: object,
-        request: AnyRequest,
-        sent: AnyRequest,
-        broadcast: bool,
+        self, device: Device, client: object, request: AnyRequest, sent: AnyRequest, broadcast: bool
     ) -> None:
         super().__init__(client, device.target, request)
         self.device = device

@@ -21,6 +21,7 @@ class Link:
     """The interface of an open link. OSError from any method means that the link is lost."""
 
     is_datagram = False
+    is_connection = False
     is_sending = False  # `send` returns when all is sent
 
     def send(self, data: bytes, now: float) -> float:
@@ -62,6 +63,7 @@ class SocketLink(Link):
     def __init__(self, sock: socket.socket, send_timeout: float) -> None:
         self._sock = sock
         self.is_datagram = sock.type == socket.SOCK_DGRAM
+        self.is_connection = not self.is_datagram
         self._recv = sock.recv
         self._send = sock.send
         self._send_timeout = send_timeout

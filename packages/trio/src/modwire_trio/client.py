@@ -102,7 +102,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         """Open the link unless it is open. Raises `ConnectionLostError` if that fails."""
         await checkpoint()
         if self._turns.link is None:
-            await self._prepare(None, None)
+            await self._prepare(None, None, None)
 
     @enable_ki_protection
     async def aclose(self) -> None:
@@ -141,8 +141,8 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         while True:
             now = current_time()
             link = turns.link
-            if link is None or self._opening.locked() or (link.is_blind and self._needs_look(now)):
-                await self._prepare(unit, timeout)
+            if not link or self._opening.locked() or (link.is_blind and self._looks(request, now)):
+                await self._prepare(request, unit, timeout)
                 now = current_time()
             begun = turns.begin(request, unit, timeout, now)
             if begun is None:
@@ -253,7 +253,9 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             while self._discarded:
                 await self._discarded.pop().close()
 
-    async def _prepare(self, unit: int | None, seconds: float | None) -> None:
+    async def _prepare(
+        self, request: Request[Any] | None, unit: int | None, seconds: float | None
+    ) -> None:
         """Open the link, or let it look for received bytes, for all callers that wait for this.
 
         They continue in their order. If the link cannot be opened, all get the same error.
@@ -268,12 +270,12 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
                 if turns.failures != failures:
                     raise turns.no_link(turns.reason)
                 await self._open(unit, seconds)
-            elif link.is_blind and self._needs_look(current_time()):
+            elif link.is_blind and self._looks(request, current_time()):
                 await link.look()
 
-    def _needs_look(self, now: float) -> bool:
+    def _looks(self, request: Request[Any] | None, now: float) -> bool:
         """True if no caller uses the link, and received bytes must be read before a request."""
-        return self._sender is None and self._turns.needs_look(now)
+        return self._sender is None and self._turns.needs_look(request, now)
 
     async def _open(self, unit: int | None, seconds: float | None) -> None:
         await checkpoint()  # a link that always fails at once must not block other tasks

@@ -40,6 +40,7 @@ class Link:
     """
 
     is_datagram = False
+    is_connection = False
     is_sending = False
     """True while unsent bytes wait for `flush`; nothing else may be sent until then."""
     is_blind = False
@@ -199,6 +200,7 @@ class SocketLink(DescriptorLink):
         sock.setblocking(False)
         self._socket = sock
         self.is_datagram = sock.type == socket.SOCK_DGRAM
+        self.is_connection = not self.is_datagram
         super().__init__(sock.fileno(), sock.recv, sock.send)
 
     def _close(self) -> None:

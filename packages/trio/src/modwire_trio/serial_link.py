@@ -24,11 +24,7 @@ _READ_TIMEOUT = 1.0  # seconds that a thread goes on reading after its caller wa
 
 
 async def open_link(
-    port: str,
-    settings: SerialSettings,
-    *,
-    rs485: Rs485Settings | bool | None,
-    exclusive: bool,
+    port: str, settings: SerialSettings, *, rs485: Rs485Settings | bool | None, exclusive: bool
 ) -> SerialLink | ThreadLink:
     """Open a port and return its link; raise OSError, or ValueError for unsupported settings."""
     open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)

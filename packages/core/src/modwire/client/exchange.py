@@ -36,7 +36,8 @@ class Exchange(Generic[ResponseT]):
     deadline = 0.0
     done = False
     cancelled = False
-    echo_due = False
+    is_noisy = False  # sent while the line was not silent
+    came = "nothing came"  # in place of the answer
     mismatch: InvalidResponseError | None = None
     history: LinkHistory | None = None
     response: ResponseT = None  # type: ignore[assignment]
@@ -82,7 +83,10 @@ class Exchange(Generic[ResponseT]):
             return self.mismatch
         attempts = f" in {self.sent} attempts" if self.sent > 1 else ""
         prefix = f"{peer}: " if peer else ""
-        return ResponseTimeoutError(
+        came = "the line is never quiet" if self.is_noisy else self.came
+        error = ResponseTimeoutError(
             f"{prefix}unit {self.unit} did not answer {self.request!r} "
-            f"within {self.wait:g} s{attempts}"
+            f"within {self.wait:g} s{attempts}: {came}"
         )
+        error.request, error.unit = self.request, self.unit
+        return error

@@ -7,19 +7,31 @@ has come or the time for it is over.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ExceptionCode, ExceptionResponseError
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
 _MOST_TRANSACTIONS = 4096
+# Not the last answer: a gateway has given up on a device, or a device needs more time.
+_ANSWERED_AGAIN = (ExceptionCode.GATEWAY_TARGET_FAILED, ExceptionCode.ACKNOWLEDGE)
+_ANY_UNIT = -1  # the key of all units if a reply may come from another unit than was asked
 
 
 class LateReplies:
     """Overdue replies: by transaction id if frames have one, otherwise by unit.
 
-    The reply of a unit is expected for `window` seconds.
+    The reply of a unit is expected for `window` seconds. Without `knows_units` the unit id in a
+    reply says nothing, so an overdue reply keeps the whole link from being used.
     """
 
-    def __init__(self, window: float) -> None:
+    def __init__(self, window: float, *, knows_units: bool = True) -> None:
         self.transactions: dict[int, None] = {}
-        self.units: dict[int, tuple[int, float]] = {}  # by unit: number of replies, end of window
+        self.units: dict[int, tuple[bool, float]] = {}  # by unit: the next reply ends it; its end
         self._window = window
+        self._knows_units = knows_units
 
     def note_transaction(self, transaction: int) -> None:
         """Expect a late reply to `transaction`. At most 4096 are kept; the oldest is dropped."""
@@ -28,20 +40,45 @@ class LateReplies:
         self.transactions[transaction] = None
 
     def note_unit(self, unit: int, replies: int, now: float) -> None:
-        """Expect this number of late `replies` from `unit`, from `now` on."""
-        self.units[unit] = (replies, now + self._window)
+        """Expect this number of late `replies` from `unit`, from `now` on.
+
+        The one reply that is expected ends the waiting. Of several, one may come twice and another
+        never, so only the end of the window ends it.
+        """
+        key = self._key(unit)
+        owed = self.units.get(key)
+        is_only = replies == 1 and (owed is None or owed[1] <= now)
+        until = now + self._window
+        self.units[key] = (is_only, until if owed is None else max(until, owed[1]))
+
+    def note_answered(self, exchange: Exchange[Any]) -> None:
+        """Expect the replies to earlier attempts of an exchange that was answered."""
+        if exchange.sent > 1:
+            self.note_unit(exchange.unit, exchange.sent, exchange.deadline)
+
+    def note_refused(self, exchange: Exchange[Any], error: Exception) -> None:
+        """Expect the real answer after an exception that is often followed by one."""
+        if isinstance(error, ExceptionResponseError) and error.code in _ANSWERED_AGAIN:
+            self.note_unit(exchange.unit, exchange.sent, exchange.deadline)
 
     def free_at(self, unit: int) -> float:
         """Time from which `unit` may get a request; -inf if no late reply is expected."""
-        owed = self.units.get(unit)
+        owed = self.units.get(self._key(unit))
         return owed[1] if owed else float("-inf")
 
-    def came(self, unit: int, transaction: int) -> None:
-        """Record a frame that answers no open request: most likely it is a late reply."""
+    def came(self, unit: int, transaction: int, pdu: bytes) -> None:
+        """Record a reply that answers no open request: most likely it is a late one.
+
+        An exception response may be followed by the real answer, so it ends no waiting.
+        """
         self.transactions.pop(transaction, None)
-        owed = self.units.pop(unit, None)
-        if owed and owed[0] > 1:
-            self.units[unit] = (owed[0] - 1, owed[1])
+        key = self._key(unit)
+        owed = self.units.get(key)
+        if owed is not None and owed[0] and pdu[0] < 0x80:
+            del self.units[key]
+
+    def _key(self, unit: int) -> int:
+        return unit if self._knows_units else _ANY_UNIT
 
     def reset(self, *, is_serial: bool) -> None:
         """Start on a reopened link; on a serial line, late replies may still come."""

@@ -57,6 +57,8 @@ class ClientOptions(LineOptions):
       Line V1.02, section 2.4.1: 0.1 to 0.2).
     - `late_reply_window`: on a link without transaction ids, the time for which a unit that did
       not answer gets no request, unless its late answer comes; None for `response_timeout`.
+    - `reconnect_after`, 1 or more: after how many requests in a row without an answer a connection
+      is reopened, because the way to the server may be dead; None for never.
     - `quirks`: the faults of the device that are tolerated.
 
     Raises ValueError for an option out of range.
@@ -72,6 +74,7 @@ class ClientOptions(LineOptions):
         max_in_flight: int = 1,
         turnaround: float = 0.1,
         late_reply_window: float | None = None,
+        reconnect_after: int | None = 3,
         quirks: Quirks = Quirks.none,
         silence: float = 0.00175,
         tolerance: float = 0.0,
@@ -92,6 +95,9 @@ class ClientOptions(LineOptions):
         if late_reply_window is not None:
             check_seconds("late_reply_window", late_reply_window)
         self.late_reply_window = late_reply_window
+        if reconnect_after is not None:
+            check_count("reconnect_after", reconnect_after)
+        self.reconnect_after = reconnect_after
         self.quirks = quirks
 
 

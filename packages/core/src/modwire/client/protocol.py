@@ -15,7 +15,7 @@ come or its time is over. So a late reply is never taken for the reply to a late
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
 from ..framing.ascii import expect_delimiter, follow_delimiter
@@ -25,6 +25,7 @@ from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
 from .exchange import Exchange
 from .late_replies import LateReplies
+from .line import LineUse
 from .options import ClientOptions, Quirks
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ class ClientProtocol:
 
     - `skipped`: number of well-formed replies that answered no open request.
     - `frame_errors`: number of times that received bytes were not a valid frame.
+    - `unanswered`: number of attempts in a row that timed out while not a byte came.
     - `is_datagram`: set it to True if each frame needs its own datagram.
     - `name`: name of the peer in errors.
+    - `has_transactions`: True if transaction ids match replies to requests.
     - `broken`: True if the next frame in the stream cannot be found; close the link, reopen it and
       call `reset()`.
     """
@@ -56,23 +59,27 @@ class ClientProtocol:
         self.framing = framing(self.options.decoder, is_server=False, silence=silence)
         self.skipped = 0
         self.frame_errors = 0
+        self.unanswered = 0
         self.broken = False
         self.is_datagram = False
         self.name = ""
         quirks = self.options.quirks
-        self._takes_zero = Quirks.zero_transaction_id in quirks
         self._takes_any_unit = Quirks.any_unit in quirks
         self._takes_trailing_bytes = Quirks.trailing_bytes in quirks
-        self._has_transactions = framing.has_transactions
+        # One request is open at a time then, under the key 0, and its unit tells whose reply it is.
+        self._takes_zero = framing.has_transactions and Quirks.zero_transaction_id in quirks
+        self.has_transactions = framing.has_transactions and not self._takes_zero
         self._is_serial = framing.is_serial
-        self._most_open = self.options.max_in_flight if framing.has_transactions else 1
+        self._most_open = self.options.max_in_flight if self.has_transactions else 1
         self._queue: deque[Exchange[Response]] = deque()
         self._open: dict[int, Exchange[Response]] = {}
         self._transaction = 0
         window = self.options.late_reply_window
-        self._late = LateReplies(self.options.response_timeout if window is None else window)
-        self._line_silence = self.options.silence if framing.needs_silence else 0.0
-        self._sent_at = self._heard_at = float("-inf")  # times of the last bytes on the line
+        self._late = LateReplies(
+            self.options.response_timeout if window is None else window,
+            knows_units=not self._takes_any_unit,
+        )
+        self._line = LineUse(self.options.silence if framing.needs_silence else 0.0)
 
     # Requests.
 
@@ -130,14 +137,15 @@ class ClientProtocol:
         queue, opened = self._queue, self._open
         data = b""
         while queue and len(opened) < self._most_open:
-            if self._has_transactions:
+            if self.has_transactions:
                 exchange = queue.popleft()
-                transaction = self._transaction + 1 & 0xFFFF
-                while transaction in opened or transaction in self._late.transactions:
-                    transaction = transaction + 1 & 0xFFFF
-                self._transaction = exchange.transaction = transaction
+                transaction = exchange.transaction = self._next_id()
             else:
-                if now < max(self._sent_at, self._heard_at) + self._line_silence:
+                line = self._line
+                is_noisy = now < max(line.sent_at, line.received_at) + line.silence
+                if not is_noisy:
+                    line.noisy_since = _NEVER_AGAIN
+                elif line.must_wait(now):
                     return b""
                 exchange = queue[0]
                 if self._late.units and not exchange.sent:
@@ -147,6 +155,7 @@ class ClientProtocol:
                     exchange = free
                 queue.remove(exchange)
                 transaction = 0
+                exchange.is_noisy = is_noisy
                 request = exchange.request
                 # Without a length field, only the request determines the response's length.
                 rule = request.response_type.length_rule
@@ -157,15 +166,27 @@ class ClientProtocol:
                 self.framing.expected = (exchange.unit, exchange.pdu[0], length)
                 if isinstance(request, DiagnosticsRequest):
                     expect_delimiter(self.framing, request)
-                exchange.echo_due = self.options.suppress_echo
-                self._sent_at = now
+                line.sent_at = now
+                line.noisy_since = _NEVER_AGAIN
             opened[transaction] = exchange
             exchange.deadline = now + exchange.wait
             exchange.sent += 1
+            if self._takes_zero:
+                transaction = self._next_id()
             data += self.framing.wrap(exchange.unit, transaction, exchange.pdu)
             if self.is_datagram:
                 break
+        if data and self.options.suppress_echo and not self.has_transactions:
+            self._line.expect_echo(data)
         return data
+
+    def _next_id(self) -> int:
+        """Return the next transaction id that no open exchange and no overdue reply has."""
+        transaction = self._transaction + 1 & 0xFFFF
+        while transaction in self._open or transaction in self._late.transactions:
+            transaction = transaction + 1 & 0xFFFF
+        self._transaction = transaction
+        return transaction
 
     def _first_free(self, now: float) -> Exchange[Response] | None:
         """Return the first exchange in the queue whose unit has no overdue reply."""
@@ -182,11 +203,7 @@ class ClientProtocol:
         """
         for exchange in self._open.values():
             exchange.deadline = now + exchange.wait
-        self._sent_at = now
-
-    def _quiet_from(self) -> float:
-        """Time from which the line may be used, because the silent interval is over."""
-        return max(self._sent_at, self._heard_at) + self._line_silence
+        self._line.sent_at = now
 
     # Responses.
 
@@ -198,7 +215,10 @@ class ClientProtocol:
         """
         framing = self.framing
         if data:
-            self._heard_at = now
+            self._line.received_at = now
+            self.unanswered = 0
+            if self._line.echo:
+                data = self._line.without_echo(data)
             framing.receive_data(data, now)
             if self.is_datagram:
                 framing.end_datagram()
@@ -210,16 +230,16 @@ class ClientProtocol:
                 continue
             unit, transaction, pdu = frame
             exchange = self._open.get(transaction)
-            if exchange is None and self._takes_zero:
-                exchange = self._only_open(transaction)
+            if exchange is None and self._takes_zero and transaction == self._transaction:
+                exchange = self._open.get(0)
             if (
                 exchange is None
                 or not exchange.is_answered
                 or (exchange.unit != unit and not self._takes_any_unit)
             ):
-                self._skip(unit, transaction)
-            elif pdu == exchange.pdu and exchange.echo_due:
-                exchange.echo_due = False
+                self._skip(unit, transaction, pdu)
+            elif self._line.echo_due and pdu == exchange.pdu:
+                self._line.echo_due = False
             else:
                 try:
                     if self._takes_trailing_bytes:
@@ -230,7 +250,7 @@ class ClientProtocol:
                     if not self._ends(exchange, error):
                         continue
                 del self._open[exchange.transaction]
-                if not self._has_transactions and (
+                if not self.has_transactions and (
                     exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest)
                 ):
                     self._answered(exchange)
@@ -239,6 +259,11 @@ class ClientProtocol:
         """Process one datagram, and set `is_datagram`."""
         self.is_datagram = True
         self.receive_data(data, now)
+
+    def adu(self, exchange: Exchange[Any]) -> bytes:
+        """Return the ADU of an exchange as it was sent."""
+        transaction = self._transaction if self._takes_zero else exchange.transaction
+        return self.framing.wrap(exchange.unit, transaction, exchange.pdu)
 
     def _without_trailing_bytes(self, pdu: bytes) -> bytes:
         length = self.options.decoder.response_length(pdu, 0)
@@ -249,34 +274,38 @@ class ClientProtocol:
 
         Returns False if the answer may be a late one: only a transaction id would exclude that.
         """
-        if isinstance(error, InvalidResponseError) and not self._has_transactions:
+        if isinstance(error, InvalidResponseError) and not self.has_transactions:
             exchange.mismatch = error
-            self._skip(exchange.unit, 0)
+            self.skipped += 1
             return False
+        if not self.has_transactions:
+            self._late.note_refused(exchange, error)
         exchange.fail(error)
         return True
 
     def _answered(self, exchange: Exchange[Response]) -> None:
-        """Expect replies to earlier attempts, and switch to a new delimiter, after an answer."""
-        if exchange.sent > 1:  # each further attempt may bring one more reply
-            self._late.note_unit(exchange.unit, exchange.sent - 1, exchange.deadline)
+        """Expect the replies that may follow an answer, and switch to a new delimiter."""
+        self._late.note_answered(exchange)
         if isinstance(exchange.request, DiagnosticsRequest) and exchange.error is None:
             follow_delimiter(self.framing, exchange.request)
 
-    def _skip(self, unit: int, transaction: int) -> None:
+    def _skip(self, unit: int, transaction: int, pdu: bytes) -> None:
         self.skipped += 1
-        self._late.came(unit, transaction)
-
-    def _only_open(self, transaction: int) -> Exchange[Response] | None:
-        if transaction or len(self._open) != 1:
-            return None
-        return next(iter(self._open.values()))
+        self._late.came(unit, transaction, pdu)
+        for exchange in self._open.values():
+            exchange.came = (
+                f"unit {unit} answered"
+                if unit != exchange.unit
+                else "an answer to another request came"
+            )
 
     def _take_other(self, frame: Raw | FrameError) -> None:
         if not isinstance(frame, FrameError):
             self.skipped += 1
             return
         self.frame_errors += 1
+        for exchange in self._open.values():
+            exchange.came = str(frame)
         if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
             self._fail_all(frame)
             self.broken = True
@@ -294,6 +323,9 @@ class ClientProtocol:
 
     def connection_lost(self, error: ModbusError) -> None:
         """Handle the loss of the link: everything queued or open fails with `error`."""
+        if not self.has_transactions:
+            for exchange in self._open.values():
+                self._late.note_unit(exchange.unit, exchange.sent, exchange.deadline)
         self._fail_all(error)
         self.reset()
 
@@ -307,6 +339,7 @@ class ClientProtocol:
         """Start on a reopened link; on a serial line, late replies may still come."""
         self.framing.reset()
         self.broken = False
+        self.unanswered = 0
         self._late.reset(is_serial=self._is_serial)
 
     # Time.
@@ -314,7 +347,7 @@ class ClientProtocol:
     def deadline(self) -> float | None:
         """Time to call `handle_timeout` or `data_to_send` again; None if there is no deadline."""
         opened = self._open
-        if self._has_transactions:
+        if self.has_transactions:
             if len(opened) == 1:
                 return next(iter(opened.values())).deadline
             return min([each.deadline for each in opened.values()]) if opened else None
@@ -324,7 +357,7 @@ class ClientProtocol:
             return deadline if silence is None else min(deadline, silence)
         if not self._queue:
             return None
-        quiet_from = self._quiet_from()
+        quiet_from = self._line.quiet_from()
         turns = [quiet_from if each.sent else self._late.free_at(each.unit) for each in self._queue]
         return max(min(turns), quiet_from)
 
@@ -332,18 +365,22 @@ class ClientProtocol:
         """Process what is due at `now`: frames that silence ends, attempts and broadcasts."""
         self.framing.handle_timeout(now)
         self.receive_data(b"", now)
+        unfinished = self.framing.buffered
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
             del self._open[exchange.transaction]
             if not exchange.is_answered:
                 exchange.done = True
                 continue
-            if self._has_transactions:
+            self.unanswered += 1
+            if unfinished:
+                exchange.came = f"{unfinished} bytes of an unfinished frame came"
+            if self.has_transactions:
                 self._late.note_transaction(exchange.transaction)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1
                 self._queue.appendleft(exchange)
                 continue
-            if not self._has_transactions:
+            if not self.has_transactions:
                 self._late.note_unit(exchange.unit, exchange.sent, now)
             exchange.fail(exchange.timeout_error(self.name))
 
@@ -358,6 +395,6 @@ class ClientProtocol:
         exchange.cancel()
         if self._open.get(exchange.transaction) is not exchange:
             self._queue.remove(exchange)  # type: ignore[arg-type]
-        elif self._has_transactions:
+        elif self.has_transactions:
             del self._open[exchange.transaction]
             self._late.note_transaction(exchange.transaction)

@@ -52,6 +52,8 @@ class Link(Protocol):
 
     is_datagram: bool
     """True if each frame has its own datagram."""
+    is_connection: bool
+    """True if the link is a connection that can be opened anew, and may be dead without a sign."""
     is_sending: bool
     """True while bytes wait for room in the system's buffer; nothing else is sent until then."""
 
@@ -107,12 +109,13 @@ class Turns(Generic[LinkT, WaiterT]):
         """Number of failed attempts to open the link; callers that wait share an attempt."""
         self._wake = wake
         self._discard = discard
-        self._looks_always = not framing.has_transactions
+        self._looks_always = not self.protocol.has_transactions
         self._backoff = Backoff()
         self._history = LinkHistory(self._backoff, looks_always=False)
         self._log: Logger | None = None
         self._wire: Logger | None = None
         self._is_traced = False
+        self._most_unanswered = FOREVER
 
     # The link.
 
@@ -155,6 +158,8 @@ class Turns(Generic[LinkT, WaiterT]):
         self.protocol.is_datagram = link.is_datagram
         self._history = LinkHistory(self._backoff, looks_always=self._looks_always)
         self.link = link
+        limit = self.options.reconnect_after
+        self._most_unanswered = limit if limit and link.is_connection else FOREVER
         self._note("%s: opened", self.name)
 
     def lost(self, reason: object, now: float) -> None:
@@ -176,6 +181,12 @@ class Turns(Generic[LinkT, WaiterT]):
             self._drop("a call was interrupted half-way")
         if exchange is not None:
             self.leave(exchange)
+
+    def _drop_dead(self) -> None:
+        self._history.was_interrupted = True
+        self._drop(
+            f"{self.protocol.unanswered} requests in a row had no answer: the link is reopened"
+        )
 
     def _drop(self, reason: str, cause: object = None) -> None:
         link, self.link = self.link, None
@@ -201,7 +212,9 @@ class Turns(Generic[LinkT, WaiterT]):
         yet. Raises ValueError as `ClientProtocol.start` does.
         """
         history = self._history
-        if self.receiver is None and now - history.heard > history.quiet:
+        if self.receiver is None and (
+            now - history.heard > history.quiet or getattr(request, "is_write", False)
+        ):
             self._take_arrived(now)
         link = self.link
         if link is None:
@@ -219,10 +232,15 @@ class Turns(Generic[LinkT, WaiterT]):
                 self.leave(exchange)  # the link was lost
         return exchange
 
-    def needs_look(self, now: float) -> bool:
-        """True if `begin` will call `receive_now`, which must have the bytes by then."""
+    def needs_look(self, request: Request[Any] | None, now: float) -> bool:
+        """True if `begin` will call `receive_now`, which must have the bytes by then.
+
+        That shows whether the server has closed the link, and a write cannot be repeated.
+        """
         history = self._history
-        return self.receiver is None and now - history.heard > history.quiet
+        return self.receiver is None and (
+            now - history.heard > history.quiet or getattr(request, "is_write", False)
+        )
 
     def step(
         self,
@@ -258,6 +276,8 @@ class Turns(Generic[LinkT, WaiterT]):
             deadline = protocol.deadline()
             if deadline is not None and deadline <= now:
                 protocol.handle_timeout(now)
+                if protocol.unanswered >= self._most_unanswered:
+                    self._drop_dead()
                 self.send(now)
                 deadline = protocol.deadline()
                 self.wake_all()  # the callers that wait do not know the new deadlines
@@ -292,7 +312,7 @@ class Turns(Generic[LinkT, WaiterT]):
         """
         link = self.link
         if link is not None:
-            if link.is_sending and not link.withdraw(self._adu(exchange)):
+            if link.is_sending and not link.withdraw(self.protocol.adu(exchange)):
                 self.break_off()
             elif not exchange.done:
                 self.protocol.cancel(exchange, now)
@@ -367,9 +387,6 @@ class Turns(Generic[LinkT, WaiterT]):
             if found is None:
                 return
             self.step(None, now, self.link, found)
-
-    def _adu(self, exchange: AnyExchange) -> bytes:
-        return self.protocol.framing.wrap(exchange.unit, exchange.transaction, exchange.pdu)
 
     def _note(self, message: str, *values: object) -> None:
         if self._log is not None:

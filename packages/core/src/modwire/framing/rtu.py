@@ -3,8 +3,10 @@
 Operating systems deliver bytes late and in chunks, so silence alone cannot separate frames. The
 length rule of the function code gives the end of a frame, and the CRC confirms it. Both kinds of
 PDU are tried, because a server on a shared bus also receives the responses of other servers.
-Silence ends frames of unknown length (function 8, functions that are not registered) and discards
-incomplete ones. If no frame begins at a byte, the next byte is tried.
+Silence ends frames of unknown length (function 8, functions that are not registered). It does not
+end an incomplete frame of known length: adapters and networks deliver the rest late, and a program
+reads it late. The bytes before and after the silence are tried together, and those after it alone,
+and the right CRC decides. If no frame begins at a byte, the next byte is tried.
 
 The decision at one position depends only on the bytes that follow it, not on how they were split
 into chunks.
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 MIN_ADU, MAX_ADU = 4, 256
 _WAIT, _BAD = 0, -1
+_KEPT = 0.5  # seconds for which a server keeps an incomplete frame after the silence
 
 
 class RtuFraming(Framing):
@@ -38,6 +41,9 @@ class RtuFraming(Framing):
 
     def __init__(self, decoder: Decoder, *, is_server: bool, silence: float = 0.05) -> None:
         super().__init__(decoder, is_server=is_server, silence=silence)
+        self._gaps: list[int] = []  # places in the buffer at which the line was silent
+        # A client waits for its answer in any case; even the rest of a late one is worth having.
+        self._kept = _KEPT if is_server else float("inf")
         rules = decoder.response_rules, decoder.request_rules
         self._own_rules, self._other_rules = rules[::-1] if is_server else rules
 
@@ -52,8 +58,8 @@ class RtuFraming(Framing):
     def receive_data(self, data: bytes, now: float, silent: bool = False) -> None:
         """Extract the frames and keep the rest; if the line was `silent`, discard the rest."""
         if self._buffer:
-            if not silent and now - self._heard > self.silence:
-                self.receive_data(b"", now, silent=True)
+            if not silent:
+                self.handle_timeout(now)
             data = self._buffer + data
         if not silent:
             self._heard = now
@@ -68,8 +74,7 @@ class RtuFraming(Framing):
         ):
             self.frames.append((unit, 0, data[1:-2]))
             return
-        at, size = 0, len(data)
-        own, other = self._own_rules, self._other_rules
+        own, other, at, size = self._own_rules, self._other_rules, 0, len(data)
         while size - at >= MIN_ADU:
             rule = own[data[at + 1]]
             if type(rule) is SizedRule:
@@ -105,26 +110,72 @@ class RtuFraming(Framing):
             else:
                 at = found
         if silent:
-            self._noise += size - at
+            self._report_noise(size - at)
             at = size
-            self._report_noise()
         self._buffer = data[at:]
+        if self._gaps:
+            self._gaps = [gap - at for gap in self._gaps if gap > at]
 
     def deadline(self) -> float | None:
-        return self._heard + self.silence if self._buffer or self._noise else None
+        if not (self._buffer or self._noise) or (self._is_kept and not self.is_server):
+            return None
+        return self._heard + self.silence + (self._kept if self._is_kept else 0.0)
 
     def handle_timeout(self, now: float) -> None:
-        if (self._buffer or self._noise) and now - self._heard >= self.silence:
+        silent_from = self._heard + self.silence
+        if not (self._buffer or self._noise) or now < silent_from:
+            return
+        if now < silent_from + self._kept and self._may_continue():
+            if not self._is_kept:
+                self._gaps.append(len(self._buffer))
+        else:
             self.receive_data(b"", now, silent=True)
 
-    def _judge(self, data: bytes, at: int, silent: bool) -> int:
-        """Add the frame at `at` and return its end; `_WAIT` if more bytes are needed, or `_BAD`."""
-        decoder = self.decoder
-        request = decoder.request_length(data, at + 1)
-        response = decoder.response_length(data, at + 1)
+    @property
+    def _is_kept(self) -> bool:
+        """True if the line is silent, and an incomplete frame waits for its rest."""
+        return bool(self._gaps) and self._gaps[-1] == len(self._buffer)
+
+    def _may_continue(self) -> bool:
+        """True if the buffer begins with a frame of known length, of which bytes are missing."""
+        data = self._buffer
+        if self._noise or not data:
+            return False
+        if len(data) < MIN_ADU:
+            return True
+        if not crc16(data):
+            return False  # shorter than it says, but it is a frame
+        own, _, ends_by_silence = self._lengths(data, 0)
+        if own == 0:
+            return not ends_by_silence
+        return len(data) < own + 3 <= MAX_ADU
+
+    def _lengths(self, data: bytes, at: int) -> tuple[int, int, bool]:
+        """Return the lengths of the PDU at `at`, as one for this side and as one for the other.
+
+        The third item is True if the decoder leaves the end of one of them to silence.
+        """
+        request = self.decoder.request_length(data, at + 1)
+        response = self.decoder.response_length(data, at + 1)
         own, other = (request, response) if self.is_server else (response, request)
         if own == ENDS_BY_SILENCE and data[at + 1] == self.expected[1]:
             own = self.expected[2]
+        return own, other, ENDS_BY_SILENCE in (request, response)
+
+    def _wait(self, data: bytes, at: int) -> int:
+        """Return the place after a silence behind `at` where a whole frame begins, or `_WAIT`."""
+        for gap in self._gaps:
+            if at < gap <= len(data) - MIN_ADU:
+                for length in self._lengths(data, gap)[:2]:
+                    end = gap + length + 3
+                    if 0 < length <= MAX_ADU - 3 and end <= len(data) and not crc16(data[gap:end]):
+                        self._noise += gap - at
+                        return gap
+        return _WAIT
+
+    def _judge(self, data: bytes, at: int, silent: bool) -> int:
+        """Add the frame at `at` and return its end; `_WAIT` if more bytes are needed, or `_BAD`."""
+        own, other, ends_by_silence = self._lengths(data, at)
         waiting = False
         for length in sorted((own, other)) if self.is_server else (own, other):
             if length <= 0 or length + 3 > MAX_ADU:
@@ -142,12 +193,15 @@ class RtuFraming(Framing):
             if not crc16(body):
                 self._append(body, is_overheard=length != own)
                 return end
+        # The expected answer may be longer than it says, which only the silence after it shows.
+        if not (self.is_server or self._noise) and self.expected[:2] == (data[at], data[at + 1]):
+            waiting = True
         if waiting and not silent and len(data) - at <= MAX_ADU:
-            return _WAIT
+            return self._wait(data, at)
         if silent and len(data) - at <= MAX_ADU and not crc16(data[at:]):
             self._append(data[at:])
             return len(data)
-        if ENDS_BY_SILENCE in (request, response) and not self._noise:
+        if ends_by_silence and not self._noise:
             # Several such frames came without a noticeable silence between them. None is treated
             # as a request, because with so many lengths to try a valid CRC may be chance.
             end = checked_prefix(data, at, MIN_ADU, MAX_ADU)
@@ -161,7 +215,8 @@ class RtuFraming(Framing):
         frame = (body[0], 0, body[1:-2])
         self.frames.append(OverheardFrame(*frame) if is_overheard else frame)
 
-    def _report_noise(self) -> None:
+    def _report_noise(self, more: int = 0) -> None:
+        self._noise += more
         if self._noise:
             self.frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
             self._noise = 0
@@ -169,3 +224,4 @@ class RtuFraming(Framing):
     def reset(self) -> None:
         super().reset()
         self._noise = 0
+        self._gaps.clear()

@@ -7,12 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from ..errors import (
-    ConnectionLostError,
-    ExceptionCode,
-    ExceptionResponseError,
-    ModbusError,
-)
+from ..errors import ConnectionLostError, ExceptionCode, ExceptionResponseError, ModbusError
 from ..hooks import is_coroutine_function
 from ..messages.base import ExceptionResponse, RawRequest, Response
 from ..options import check_timeout, check_unit

@@ -8,11 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages.bit_access import (
-    MAX_WRITE_BITS,
-    WriteMultipleCoilsRequest,
-    WriteSingleCoilRequest,
-)
+from ..messages.bit_access import MAX_WRITE_BITS, WriteMultipleCoilsRequest, WriteSingleCoilRequest
 from ..messages.register_access import (
     MAX_WRITE_REGISTERS,
     WriteMultipleRegistersRequest,

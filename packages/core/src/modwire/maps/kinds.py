@@ -267,9 +267,7 @@ def _span(count: int, holding: int | None, input_: int | None) -> Span:
 
 def _single(table: str, address: int) -> Point[bool]:
     return Point(
-        Span(table, address, 1),
-        lambda items: bool(items[0]),
-        lambda value: (_checked_bit(value),),
+        Span(table, address, 1), lambda items: bool(items[0]), lambda value: (_checked_bit(value),)
     )
 
 

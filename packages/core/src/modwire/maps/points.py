@@ -111,12 +111,7 @@ class Point(AnyPoint, Generic[T]):
     ) -> None: ...
     @overload
     def write(
-        self,
-        client: AsyncCalls,
-        value: T,
-        *,
-        unit: int | None = None,
-        timeout: float | None = None,
+        self, client: AsyncCalls, value: T, *, unit: int | None = None, timeout: float | None = None
     ) -> Coroutine[object, object, None]: ...
     def write(
         self,

@@ -15,11 +15,8 @@ from ..errors import IllegalDataAddressError
 from ..messages.base import Response
 from ..messages.bit_access import ReadBitsResponse, ReadCoilsRequest, ReadDiscreteInputsRequest
 from ..messages.forms import ReadRegistersResponse
-from ..messages.register_access import (
-    ReadHoldingRegistersRequest,
-    ReadInputRegistersRequest,
-)
-from ..planner import PlanLimits, Planner, Span
+from ..messages.register_access import ReadHoldingRegistersRequest, ReadInputRegistersRequest
+from ..planner import TEMPORARY_REFUSALS, PlanLimits, Planner, Span
 from .image import AnyPoint, Image, plan_writes
 
 if TYPE_CHECKING:
@@ -72,22 +69,25 @@ async def read_steps(
     limits: PlanLimits,
     planner: Planner | None = None,
 ) -> None:
-    """Read `requests` into `image`; one that is refused with 02 is read in parts.
+    """Read `requests` into `image`; one that is refused with 02, 03 or 04 is read in parts.
 
-    The caller's `planner` remembers a point that is refused alone, so that the others are read.
-    Without a planner, IllegalDataAddressError is raised, with the names of such `points`.
+    The caller's `planner` remembers a point that is refused alone with 02, so that the others are
+    read. Without a planner the refusal is raised, with the names of such `points`.
     """
-    is_kept = planner is not None
+    of_this_poll: Planner | None = None
     pending = list(requests)[::-1]
     while pending:
         span = pending.pop()
         try:
             response = await call(_READS[span.table](span.address, span.count))
-        except IllegalDataAddressError as error:
-            if planner is None:
-                planner = Planner((point.span for point in points), limits)
-            pending += planner.refused(span)[::-1]
-            missing = [] if is_kept else planner.unreadable
+        except (IllegalDataAddressError, *TEMPORARY_REFUSALS) as error:
+            used = planner
+            if used is None or isinstance(error, TEMPORARY_REFUSALS):
+                if of_this_poll is None:
+                    of_this_poll = Planner((point.span for point in points), limits)
+                used = of_this_poll
+            pending += used.refused(span)[::-1]
+            missing = used.unreadable if planner is None else []
             if missing:
                 error.detail = ", ".join(point.where for point in points if point.span in missing)
                 raise

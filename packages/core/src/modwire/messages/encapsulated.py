@@ -9,12 +9,7 @@ from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import (
-    ExceptionCode,
-    IllegalFunctionError,
-    InvalidRequestError,
-    InvalidResponseError,
-)
+from ..errors import ExceptionCode, IllegalFunctionError, InvalidRequestError, InvalidResponseError
 from .base import MAX_PDU, Message, Request, Response, fixed_length, new_message, set_field
 from .checks import check_echo, malformed, wrong_length
 

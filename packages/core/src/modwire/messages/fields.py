@@ -189,10 +189,7 @@ FIELDS: dict[type[Message], tuple[Field, ...]] = {
     registers.ReadInputRegistersResponse: _register_values(MAX_READ_REGISTERS),
     # Functions 5, 6, 15 and 16.
     bits.CoilValue: (_address("coil"), _code("value", 2, {bits.ON: "on", bits.OFF: "off"})),
-    registers.RegisterValue: (
-        _HOLDING,
-        _registers("", "address")._replace(name="value", size=2),
-    ),
+    registers.RegisterValue: (_HOLDING, _registers("", "address")._replace(name="value", size=2)),
     bits.WriteMultipleCoilsRequest: (*_WRITTEN_COILS, *_bit_values("coil", bits.MAX_WRITE_BITS)),
     bits.WriteMultipleCoilsResponse: _WRITTEN_COILS,
     registers.WriteMultipleRegistersRequest: (

@@ -11,14 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .base import Message, Response, fixed_length, new_message, slot_setter
-from .checks import (
-    LISTS,
-    as_sequence,
-    check_address,
-    check_number,
-    check_span,
-    wrong_length,
-)
+from .checks import LISTS, as_sequence, check_address, check_number, check_span, wrong_length
 from .forms import (
     EchoedRequest,
     ReadRegistersRequest,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from ..errors import IllegalDataValueError, ServerDeviceFailureError
 from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
 from .limits import PlanLimits, Span
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 
 DEFAULT_LIMITS = PlanLimits()
+TEMPORARY_REFUSALS = (IllegalDataValueError, ServerDeviceFailureError)
+"""Exceptions 03 and 04: often one value of a request is to blame, and only for a time.
+
+Ask for the others alone as after 02, but remember nothing: see `Planner`.
+"""
 _start, _end = itemgetter(0), itemgetter(1)  # of a Range
 
 
@@ -190,9 +196,10 @@ class Planner:
     def refused(self, span: Span) -> list[Span]:
         """Return the requests in place of `span`, which the device refused; [] if it was one point.
 
-        Call it for exception 02, and for others with which a device refuses these addresses, but
-        not for a timeout. A request for several points is bisected, preferably at its largest
-        hole, where the device most likely has no addresses. Raises TypeError unless it is a Span.
+        Call it for exception 02, and for others with which a device refuses these addresses for
+        good, but not for a timeout; for `TEMPORARY_REFUSALS` call that of a planner of this poll.
+        A request for several points is bisected, preferably at its largest hole, where the device
+        most likely has no addresses. Raises TypeError unless it is a Span.
         """
         if not isinstance(span, Span):
             raise TypeError(f"what was refused must be a Span, got {span!r}")

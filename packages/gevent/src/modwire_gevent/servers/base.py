@@ -19,7 +19,6 @@ from .workers import Workers
 
 if TYPE_CHECKING:
     from socket import SocketKind
-    from types import TracebackType
 
     from gevent.hub import Hub
     from typing_extensions import Self
@@ -141,12 +140,7 @@ class Server(ServerBase):
         is_serving = self._hub is not None and not self._finished.is_set()
         return self if is_serving else self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.shutdown()
 
     # The end.

@@ -36,15 +36,7 @@ class Shared(NamedTuple):
 class TcpConnection(Waiting):
     """A socket that does not block; the greenlet of `run` serves it as the core decides."""
 
-    __slots__ = (
-        "_is_queued",
-        "_is_sending",
-        "_shared",
-        "_socket",
-        "core",
-        "is_busy",
-        "is_open",
-    )
+    __slots__ = ("_is_queued", "_is_sending", "_shared", "_socket", "core", "is_busy", "is_open")
 
     def __init__(self, shared: Shared, accepted: socket, core: Connection) -> None:
         super().__init__(get_hub(), accepted.fileno())

@@ -11,8 +11,6 @@ from modwire.server.constructors import ServerBase
 from .loop import Loop
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Self
 
     from modwire import Framing, ServerOptions, Units
@@ -101,12 +99,7 @@ class Server(ServerBase):
         is_serving = self._thread is not None and self._thread.is_alive()
         return self if is_serving else self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.shutdown()
 
     def _begin(self) -> None:

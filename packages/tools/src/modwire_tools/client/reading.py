@@ -11,7 +11,6 @@ from modwire import (
     Endpoint,
     ExceptionResponseError,
     IllegalDataAddressError,
-    IllegalDataValueError,
     IllegalFunctionError,
     ModbusError,
     ReadCoilsRequest,
@@ -19,11 +18,10 @@ from modwire import (
     ReadHoldingRegistersRequest,
     ReadInputRegistersRequest,
     Request,
-    ServerDeviceFailureError,
 )
 from modwire.messages.bit_access import ReadBitsResponse
 from modwire.messages.forms import ReadRegistersResponse
-from modwire.planner import PlanLimits, Planner, Span
+from modwire.planner import TEMPORARY_REFUSALS, PlanLimits, Planner, Span
 
 from ..values.items import Item
 
@@ -40,8 +38,6 @@ _REQUESTS: Mapping[str, Callable[[int, int], ReadRequest]] = {
     "holding_registers": ReadHoldingRegistersRequest,
     "input_registers": ReadInputRegistersRequest,
 }
-# These may come from one of the values, and they may be temporary.
-_FAILURES = (IllegalDataValueError, ServerDeviceFailureError)
 
 
 @dataclass(frozen=True)
@@ -87,7 +83,7 @@ class Reading:
                 is_answered = True
                 self._errors[span] = error
                 pending += self._planner.refused(span)[::-1]
-            except _FAILURES as error:
+            except TEMPORARY_REFUSALS as error:
                 is_answered = True
                 missed[span] = error
                 pending += self._singly(span)

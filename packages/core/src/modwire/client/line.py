@@ -1,0 +1,66 @@
+"""`LineUse`: when a client may send on a line, and the echo of what it sent.
+
+`ClientProtocol` has one for links without transaction ids. Times are in seconds, monotonic.
+"""
+
+from __future__ import annotations
+
+_NEVER = float("inf")
+_LONGEST_FRAME = 1 + 256 / 3.5  # in silent intervals of 3.5 characters or more, section 2.5.1.1
+
+
+class LineUse:
+    """The silence on a line, from the times at which bytes were sent and received.
+
+    - `silence`: seconds of silence before a frame may be sent; 0.0 if none are needed.
+    - `sent_at`, `received_at`: times of the last bytes on the line.
+    - `noisy_since`: time since which a request waits for silence, inf if none waits.
+    - `echo`: bytes that were sent and should come back, b"" for none. `echo_due` is True until
+      they have: the echo may also come as a frame behind noise.
+    """
+
+    __slots__ = ("_echo_at", "echo", "echo_due", "noisy_since", "received_at", "sent_at", "silence")
+
+    def __init__(self, silence: float) -> None:
+        self.silence = silence
+        self.sent_at = self.received_at = -_NEVER
+        self.echo = b""
+        self.echo_due = False
+        self._echo_at = 0
+        self.noisy_since = _NEVER
+
+    def must_wait(self, now: float) -> bool:
+        """True if the line is not silent, and will be.
+
+        No device sends for longer than the longest frame without a pause. After that the line is
+        noisy, and a request is sent all the same.
+        """
+        self.noisy_since = min(self.noisy_since, now)
+        return now < self.quiet_from()
+
+    def quiet_from(self) -> float:
+        """Time from which the line may be used: it is silent, or it is noisy and never will be."""
+        silent_from = max(self.sent_at, self.received_at) + self.silence
+        return min(silent_from, self.noisy_since + self.silence * _LONGEST_FRAME)
+
+    def expect_echo(self, data: bytes) -> None:
+        """Expect `data`, which is sent, to come back."""
+        self.echo, self._echo_at = data, 0
+        self.echo_due = True
+
+    def without_echo(self, data: bytes) -> bytes:
+        """Return the received `data` without the echo, which may come in pieces.
+
+        The bytes are compared, because an echo of unknown length and the answer after it cannot be
+        told apart as frames. A damaged echo is left to the framing.
+        """
+        at, echo = self._echo_at, self.echo
+        size = min(len(data), len(echo) - at)
+        if data[:size] != echo[at : at + size]:
+            self.echo = b""
+            return echo[:at] + data
+        self._echo_at = at + size
+        if self._echo_at == len(echo):
+            self.echo = b""
+            self.echo_due = False
+        return data[size:]
