@@ -7,7 +7,7 @@ import select
 from typing import TYPE_CHECKING
 
 from .links import LONGEST_WAIT, Link
-from .ports import descriptor
+from .ports import descriptor, read_port
 
 if TYPE_CHECKING:
     import serial
@@ -63,10 +63,7 @@ class SerialLink(Link):
 
     def _read_port(self, seconds: float) -> bytes | None:
         """Read on Windows and from pyserial's URLs, where only a read can wait for bytes."""
-        port = self._port
-        port.timeout = seconds
-        data: bytes = port.read(1)
-        return data + port.read(port.in_waiting) if data else None
+        return read_port(self._port, seconds) or None
 
     def receive_now(self) -> bytes | None:
         if self._descriptor is None:

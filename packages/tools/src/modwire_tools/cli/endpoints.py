@@ -165,14 +165,9 @@ DelayOption = Annotated[
 
 
 def unit_of(endpoint: Endpoint, unit: int | None) -> int:
-    """Return the unit id for requests: from `--unit`, from the endpoint, or 1.
-
-    Framings without transaction ids come from serial lines, where 248..255 are reserved.
-    """
+    """Return the unit id for requests: from `--unit`, from the endpoint, or 1."""
     if unit is None:
         return 1 if endpoint.unit is None else endpoint.unit
-    if unit > 247 and endpoint.framing != "tcp":
-        raise WrongArgumentError(f"--unit must be 0..247 on a serial line, got {unit}")
     return unit
 
 
@@ -180,7 +175,7 @@ def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
     """Raise WrongArgumentError for a unit id that means broadcast: it cannot be read."""
     if not unit and endpoint.framing != "tcp":
         raise WrongArgumentError(
-            "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..247"
+            "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..255"
         )
 
 
@@ -188,8 +183,8 @@ def check_units(endpoint: Endpoint, option: str, units: Sequence[int]) -> None:
     """Raise WrongArgumentError for unit ids that are not allowed at `endpoint`."""
     if endpoint.framing != "tcp":
         for unit in units:
-            if not 1 <= unit <= 247:
-                raise WrongArgumentError(f"{option} must be 1..247 on a serial line, got {unit}")
+            if not unit:
+                raise WrongArgumentError(f"{option} must be 1..255 on a serial line, got {unit}")
 
 
 def with_line(

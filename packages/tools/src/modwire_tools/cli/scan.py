@@ -56,7 +56,9 @@ def scan(
     units: Annotated[
         Sequence[int] | None,
         Numbers(0, 255).option(
-            "--units", metavar="UNITS", help="Which units to look for: 1,5,10; 1..247 by default."
+            "--units",
+            metavar="UNITS",
+            help="Which units to look for: 1,5,10 or 1..255; 1..247 by default.",
         ),
     ] = None,
     baudrates: Annotated[

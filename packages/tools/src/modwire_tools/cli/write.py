@@ -65,7 +65,7 @@ def write(
     asked = unit_of(endpoint, unit)
     if verify and not asked and endpoint.framing != "tcp":
         raise WrongArgumentError(
-            "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..247"
+            "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255"
         )
     defaults = defaults_of(
         kind, order=order, byte_order=byte_order, word_order=word_order, scale=scale
