@@ -207,11 +207,12 @@ def test_a_port_that_cannot_be_opened_says_why(
         with pytest.raises(ConnectionLostError, match=text):
             await driver.finish(driver.call(client, "read_holding_registers", (0,), {}))
         units = Units({1: memory_unit()})
+        if driver.adapter == "trio":
+            serving = package.serve_serial(units, url, **arguments)
+        else:
+            serving = driver.serve("serial", units, url, 1.0, arguments)
         with pytest.raises((OSError, ValueError), match=text):
-            if driver.adapter == "trio":
-                await package.serve_serial(units, url, **arguments)
-            else:
-                await driver.serve("serial", units, url, 1.0, arguments)
+            await serving
 
     driver.run(play)
 

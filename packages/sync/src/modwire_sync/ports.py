@@ -127,7 +127,8 @@ def close_aside(port: serial.Serial) -> None:
 def descriptor(port: serial.Serial) -> int | None:
     """Return the descriptor of the port for `select` and `poll`; None if it has none.
 
-    None also for spy://, which shows only what passes through pyserial's methods. It does not block: reading raises BlockingIOError if no bytes have arrived, and returns b""
+    None also for spy://, which shows only what passes through pyserial's methods. The descriptor
+    does not block: reading raises BlockingIOError if no bytes have arrived, and returns b""
     only if the port has hung up.
     """
     if os.name != "posix" or type(port).__module__.endswith(".protocol_spy"):

@@ -21,6 +21,7 @@ from .value_options import (
     WordOrderOption,
     defaults_of,
 )
+from .verbose import VerboseFlag, client_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +57,7 @@ def read(
     ] = None,
     as_json: JsonFlag = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Read values, with as few requests as possible.
 
@@ -90,7 +92,7 @@ def read(
         items = rows_of(items)
     with argument("ADDRESS"):
         reading = Reading(items, asked, limits_for(endpoint))
-    with connect(endpoint) as client:
+    with client_log(verbose), connect(endpoint) as client:
         if watch is None:
             outcomes = reading.read(client)
             printer.once(outcomes)

@@ -19,6 +19,7 @@ from .value_options import (
     WordOrderOption,
     defaults_of,
 )
+from .verbose import VerboseFlag, client_log
 
 if TYPE_CHECKING:
     from modwire import BlockingCalls
@@ -53,6 +54,7 @@ def write(
         ),
     ] = False,
     as_json: JsonFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Write values, and print what was written.
 
@@ -74,7 +76,7 @@ def write(
         writes = [plan_write(each.assignment(defaults), multiple=multiple) for each in assignments]
     report = Report(as_json)
     try:
-        with connect(endpoint) as client:
+        with client_log(verbose), connect(endpoint) as client:
             for number, (assignment, requests) in enumerate(writes):
                 try:
                     for request in requests:

@@ -57,7 +57,8 @@ class Exchange:
         """One of "ok", "exception", "silence", "lost", "malformed" and "no request".
 
         "lost" is a request whose response was probably in bytes that the capture lost or cut off,
-        "no request" a response alone. If the specification allows no response, a request without one is "ok".
+        "no request" a response alone. If the specification allows no response, a request without
+        one is "ok".
         """
         if self.request is None:
             return "no request"
