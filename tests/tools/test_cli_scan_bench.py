@@ -186,6 +186,7 @@ def answer_as_another(peer: Peer) -> None:
         request = peer.request(8)
         if request[0] == 5:
             peer.send(rtu(6, registers(7)))
+    peer.expect_end()
 
 
 def test_a_unit_that_answers_as_another_is_named() -> None:

@@ -18,13 +18,14 @@ def test_read_shows_the_bytes(endpoint: str, flag: str) -> None:
     quiet = modwire("read", endpoint, "hr:0")
     assert (result.out, result.code) == (quiet.out, 0)
     assert quiet.err == ""
-    opened, sent, received = result.err.splitlines()
+    opened, sent, received, closed = result.err.splitlines()
     place = re.escape(endpoint)
     assert re.fullmatch(rf"{_TIME} {place}: opened", opened)
     assert re.fullmatch(rf"{_TIME} {place}: sent 00 01 00 00 00 06 01 03 00 00 00 01", sent)
     assert re.fullmatch(
         rf"{_TIME} {place}: received 00 01 00 00 00 05 01 03 02 \w\w \w\w", received
     )
+    assert closed.endswith(f"{endpoint}: the client was closed")
 
 
 def test_write_and_scan_show_the_bytes(endpoint: str) -> None:
