@@ -243,7 +243,7 @@ def test_what_is_no_modbus() -> None:
     packets.append(connection.send(frame(READ, 5)))
     packets.append(connection.send(frame(VALUES, 5), server=True))
     incident, exchange = analysed(pcap(timed([on_link(packet) for packet in packets])))
-    assert incident.text == "MBAP protocol id must be 0, got 21536"  # type: ignore[union-attr]
+    assert incident.text == "MBAP protocol id must be 0, got 21536: this looks like an HTTP client"  # type: ignore[union-attr]
     assert isinstance(exchange, Exchange)
     assert exchange.response_text == "1, 2, 3"
 
