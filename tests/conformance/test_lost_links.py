@@ -84,9 +84,8 @@ def test_a_failure_of_a_unit_names_it(driver: Driver, caplog: pytest.LogCaptureF
         end.close()
         await driver.finish(serving.stop)
         for unit, text in zip((7, 8), told, strict=True):
-            assert text.startswith(
-                f"ERROR unit {unit}: ReadHoldingRegistersRequest(address=5, count=1) from 127.0.0.1:"
-            )
+            request = "ReadHoldingRegistersRequest(address=5, count=1)"
+            assert text.startswith(f"ERROR unit {unit}: {request} from 127.0.0.1:")
             assert text.endswith(" failed")
         for record in caplog.records:
             if record.levelno == logging.ERROR:

@@ -216,8 +216,8 @@ def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
     assert result == (
         "",
         f"modwire: {place}: unit 9 did not answer within 0.02 s: nothing came; "
-        "check the unit (--unit) and "
-        "the line settings, or wait longer (?timeout=5)\n",
+        f"check the unit (--unit); RTU frames over a network are rtu+{place}; or wait longer "
+        "(?timeout=5)\n",
         1,
     )
 
@@ -226,8 +226,9 @@ def test_a_refusal_gets_its_sentence(endpoint: str) -> None:
     result = modwire("read", endpoint, "hr:60")
     assert result == (
         "",
-        "modwire: hr:60: exception 02 (illegal data address); `modwire scan ENDPOINT --table "
-        "TABLE` finds what can be read\n",
+        "modwire: hr:60: exception 02 (illegal data address); the device does not have all of "
+        "these addresses: try one lower (manuals often count from 1), another table (hr: or ir:), "
+        "or fewer at once; `modwire scan ENDPOINT --table TABLE` finds what can be read\n",
         1,
     )
 

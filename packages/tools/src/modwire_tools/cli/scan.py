@@ -25,7 +25,7 @@ from .endpoints import (
 )
 from .output import JsonFlag
 from .types import ADDRESSES, DURATION, TABLE, Numbers, ParamType, Several, Whole
-from .verbose import VerboseFlag, client_log
+from .verbose import VerboseFlag, diagnosing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,7 +143,7 @@ def scan(
         span = f"{where[0]}..{where[-1]}"
         file = _file(resume, endpoint, f"--unit {asked}", *names, span, f"step {step or 1}")
         ask = partial(Asker, unit=asked, delay=delay, timeout=timeout)
-        with client_log(verbose):
+        with diagnosing(endpoint, verbose):
             _scan_tables(endpoint, surveys, ask, file, as_json)
         return
     if unit is not None or addresses is not None or step is not None:
@@ -158,7 +158,7 @@ def scan(
     # A part of the text that identifies the scan in its file.
     options = f"--units {units} --baudrates {baudrates} --parities {parities}"
     file = _file(resume, endpoint, options, *(["--every-line"] if every_line else []))
-    with client_log(verbose):
+    with diagnosing(endpoint, verbose):
         _scan_units(found, timeout, delay, file, as_json)
 
 

@@ -19,12 +19,13 @@ from .value_options import (
     WordOrderOption,
     defaults_of,
 )
-from .verbose import VerboseFlag, client_log
+from .verbose import VerboseFlag, diagnosing
 
 if TYPE_CHECKING:
     from modwire import BlockingCalls
     from modwire_tools.values.items import Assignment
 
+    from .diagnosis import Seen
     from .output import Json
 
 
@@ -76,13 +77,13 @@ def write(
         writes = [plan_write(each.assignment(defaults), multiple=multiple) for each in assignments]
     report = Report(as_json)
     try:
-        with client_log(verbose), connect(endpoint) as client:
+        with diagnosing(endpoint, verbose) as seen, connect(endpoint) as client:
             for number, (assignment, requests) in enumerate(writes):
                 try:
                     for request in requests:
                         client.call(request, unit=asked)
                 except Exception as error:
-                    raise _not_written(error, assignment, number, len(writes)) from error
+                    raise _not_written(error, seen, assignment, number, len(writes)) from error
                 report.written(assignment)
             if verify:
                 for assignment, _ in writes:
@@ -120,7 +121,9 @@ class Report:
             print_json_list(self._values)
 
 
-def _not_written(error: Exception, assignment: Assignment, number: int, total: int) -> Exception:
+def _not_written(
+    error: Exception, seen: Seen, assignment: Assignment, number: int, total: int
+) -> Exception:
     """Return the error, with the number of values written before it."""
     from modwire import ModbusError
 
@@ -130,7 +133,7 @@ def _not_written(error: Exception, assignment: Assignment, number: int, total: i
         return error
     name = assignment.item.name
     if total == 1:
-        return FailedError(f"{name}: {described(error)}")
+        return FailedError(f"{name}: {described(error, seen)}")
     return FailedError(f"{name}: {brief(error)}; {number} of {total} values were written")
 
 
