@@ -8,8 +8,11 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from modwire import ConnectionLostError, Endpoint
 from modwire.checksums import lrc
 from modwire_command import modwire
+from modwire_tools.cli.diagnosis import Seen
+from modwire_tools.cli.hints import described
 from peers import Peer, mbap, registers, rtu, serial_line, tcp_server
 
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
@@ -155,13 +158,16 @@ def test_a_device_that_closes_the_connection() -> None:
     assert "it closes without an answer: it may have other clients" in text
 
 
-def test_a_device_that_closes_the_connection_after_an_answer() -> None:
+def test_a_device_that_works_once() -> None:
     def script(peer: Peer) -> None:
-        request = peer.request(12)
-        peer.send(request)
+        peer.send(peer.request(12))
         peer.request(12)
+        peer.expect_end()
 
     with tcp_server(script) as port:
-        result = modwire("write", f"tcp://127.0.0.1:{port}?timeout=1", "hr:1=1", "--verify")
+        result = modwire("write", f"tcp://127.0.0.1:{port}?timeout=0.2", "hr:1=1", "--verify")
     assert (result.out, result.code) == ("hr:1 = 1\n", 1)
-    assert "cannot be opened" in result.err or "it answered before" in result.err
+    assert "it answered before: it may need a pause between requests" in result.err
+    seen = Seen(Endpoint.parse("tcp://127.0.0.1"), first=b"\0\1")
+    closed = ConnectionLostError("tcp://127.0.0.1:502: the server closed the connection")
+    assert "take only one request on each connection" in described(closed, seen)

@@ -139,6 +139,8 @@ def without_bytes(seen: Seen) -> str:
     """Return advice if nothing came, neither an answer nor noise."""
     endpoint = seen.endpoint
     longer = "or wait longer (?timeout=5)"
+    if seen.first:
+        return f"it answered before: it may need a pause between requests, {longer}"
     if endpoint.transport == "serial":
         return (
             "check the unit (--unit), baud rate and parity, and the wiring (are A and B swapped?), "
