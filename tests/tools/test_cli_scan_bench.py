@@ -201,3 +201,15 @@ def test_a_unit_that_answers_as_another_is_named() -> None:
     assert json.loads(result.out) == [
         {"unit": 5, "endpoint": endpoint, "identity": {}, "answered_by": 6}
     ]
+
+
+@has_ptys
+def test_reserved_unit_ids_of_a_line_are_scanned_and_read() -> None:
+    """248..255 are reserved (Serial Line V1.02, section 2.2), but devices use them."""
+    unit = Unit(holding_registers=SequentialBlock(0, [11]))
+    with serial_line() as (here, there), SerialServer(Units({250: unit}), there):
+        scan = ("scan", f"rtu://{here}", "--units", "249..251", "--timeout", "300ms", "--json")
+        assert [each["unit"] for each in json.loads(good(*scan))] == [250]
+        assert good("read", f"rtu://{here}", "hr:0", "--unit", "250") == "hr:0\t11\n"
+        assert good("read", f"rtu://{here}?unit=250", "hr:0") == "hr:0\t11\n"
+        assert modwire("read", f"rtu://{here}", "hr:0", "--unit", "0").code == 2

@@ -143,7 +143,8 @@ EndpointArgument = Annotated[
     DEVICE.argument(
         "ENDPOINT",
         help="The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, "
-        "rtu+tcp://192.0.2.8:4001. After the ? may come unit, timeout and retries.",
+        "rtu://COM3, rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may come "
+        "unit, timeout and retries.",
     ),
 ]
 UnitOption = Annotated[
