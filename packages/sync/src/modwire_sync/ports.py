@@ -111,7 +111,8 @@ def read_port(port: serial.Serial, seconds: float) -> bytes:
         while not (data := port.read(1)) and monotonic() < until:
             pass
     else:
-        port.timeout = seconds
+        if port.timeout != seconds:  # a change sets up the whole port anew
+            port.timeout = seconds
         data = port.read(1)
     return data + port.read(port.in_waiting) if data else b""
 

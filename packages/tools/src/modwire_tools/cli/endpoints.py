@@ -143,8 +143,8 @@ EndpointArgument = Annotated[
     DEVICE.argument(
         "ENDPOINT",
         help="The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, "
-        "rtu://COM3, rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may come "
-        "unit, timeout and retries.",
+        "rtu://COM3, rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may "
+        "come unit, timeout and retries.",
     ),
 ]
 UnitOption = Annotated[
@@ -172,9 +172,14 @@ def unit_of(endpoint: Endpoint, unit: int | None) -> int:
     return unit
 
 
+def zero_is_broadcast(endpoint: Endpoint) -> bool:
+    """Return True if unit 0 means all units, none of which answers, as on serial lines."""
+    return endpoint.framing != "tcp"
+
+
 def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
     """Raise WrongArgumentError for a unit id that means broadcast: it cannot be read."""
-    if not unit and endpoint.framing != "tcp":
+    if not unit and zero_is_broadcast(endpoint):
         raise WrongArgumentError(
             "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..255"
         )
@@ -182,10 +187,8 @@ def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
 
 def check_units(endpoint: Endpoint, option: str, units: Sequence[int]) -> None:
     """Raise WrongArgumentError for unit ids that are not allowed at `endpoint`."""
-    if endpoint.framing != "tcp":
-        for unit in units:
-            if not unit:
-                raise WrongArgumentError(f"{option} must be 1..255 on a serial line, got {unit}")
+    if 0 in units and zero_is_broadcast(endpoint):
+        raise WrongArgumentError(f"{option} must be 1..255 on a serial line, got 0")
 
 
 def with_line(

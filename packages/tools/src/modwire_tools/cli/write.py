@@ -8,7 +8,7 @@ import typer
 
 from .annotations import AssignmentText
 from .ending import FailedError, WrongArgumentError, argument
-from .endpoints import EndpointArgument, UnitOption, unit_of
+from .endpoints import EndpointArgument, UnitOption, unit_of, zero_is_broadcast
 from .output import JsonFlag
 from .value_options import (
     AddressValue,
@@ -66,7 +66,7 @@ def write(
     from modwire_tools.client.writing import plan_write
 
     asked = unit_of(endpoint, unit)
-    if verify and not asked and endpoint.framing != "tcp":
+    if verify and not asked and zero_is_broadcast(endpoint):
         raise WrongArgumentError(
             "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255"
         )
