@@ -182,6 +182,23 @@ def test_a_lost_remote_port_is_a_lost_link(driver: Driver) -> None:
 
 
 @both_ways
+def test_closing_ends_a_call_on_a_remote_port(driver: Driver) -> None:
+    package = import_module(f"modwire_{driver.adapter}")
+
+    async def play() -> None:
+        with remote_port(rfc2217=True) as port:
+            end = SocketEnd(driver, port.near)
+            client = package.SerialClient(port.url, timeout=100.0)
+            task = driver.start(driver.call(client, "read_holding_registers", (5,), {}))
+            assert await end.receive(len(READ)) == READ
+            await driver.finish(driver.close(client))
+            await task.wait()
+            assert isinstance(task.error, ConnectionLostError)
+
+    driver.run(play)
+
+
+@both_ways
 @pytest.mark.parametrize(
     ("url", "arguments", "text"),
     [

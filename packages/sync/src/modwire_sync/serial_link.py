@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import serial
 
 _CHUNK = 4096
+_LONGEST_READ = 0.2  # seconds, of a port whose read cannot be interrupted
 WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a port counts as stuck
 
 
@@ -63,6 +64,8 @@ class SerialLink(Link):
 
     def _read_port(self, seconds: float) -> bytes | None:
         """Read on Windows and from pyserial's URLs, where only a read can wait for bytes."""
+        if not hasattr(self._port, "cancel_read"):
+            seconds = min(seconds, _LONGEST_READ)
         return read_port(self._port, seconds) or None
 
     def receive_now(self) -> bytes | None:
