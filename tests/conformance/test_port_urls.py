@@ -203,9 +203,10 @@ def test_closing_ends_a_call_on_a_remote_port(driver: Driver) -> None:
     ("url", "arguments", "text"),
     [
         ("hwgrep://no:such", {}, "no ports found matching"),
-        ("nosuch://x", {}, "a serial port is a name or a URL with rfc2217://, socket://"),
+        ("nosuch://x", {}, "invalid URL, protocol 'nosuch' not known"),
         ("tcp://10.0.0.1:502", {}, "use the endpoint rtu[+]tcp://10.0.0.1:502"),
-        ("rtu:///dev/ttyUSB0", {}, r"connect\(\) takes endpoints"),
+        ("rtu:///dev/ttyUSB0", {}, r"it is an endpoint, which connect\(\) takes"),
+        ("cp2110://0:0", {}, "needs the package hidapi"),
         ("rfc2217://127.0.0.1:1", {}, "[Cc]ould not open port"),
         ("spy:///dev/null?fiel=x", {}, "unknown option: 'fiel'"),
         ("alt:///dev/null?class=Nobody", {}, "unknown class"),

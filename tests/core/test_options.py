@@ -19,6 +19,7 @@ from modwire import (
 )
 from modwire.client.options import STREAM_CLIENT_TOLERANCE, network_client_options
 from modwire.options import check_count
+from modwire.server.execution import Executor
 from modwire.server.options import merged_server_options
 
 if TYPE_CHECKING:
@@ -202,17 +203,18 @@ def test_an_error_is_told_to_the_adapter_first_and_then_to_the_user() -> None:
     told: list[tuple[str, object, BaseException]] = []
 
     def teller(name: str) -> Any:
-        def on_error(peer: object, request: AnyRequest, error: BaseException) -> None:
+        def on_error(peer: object, *details: Any) -> None:
+            *unit, request, error = details
             assert request is REQUEST
-            told.append((name, peer, error))
+            told.append((name, (peer, *unit), error))
 
         return on_error
 
     options = merged(ServerOptions(on_error=teller("user")), on_error=teller("adapter"))
     error = ValueError("in a unit")
-    assert options.on_error is not None
-    options.on_error("peer", REQUEST, error)
-    assert told == [("adapter", "peer", error), ("user", "peer", error)]
+    Executor(options, is_serial=False, peer="peer", role=None).report(REQUEST, error, 7)
+    # The adapter logs the unit too; the user's hook has the arguments that it always had.
+    assert told == [("adapter", ("peer", 7), error), ("user", ("peer",), error)]
 
 
 def test_a_failing_on_error_of_the_user_is_told_to_the_adapter() -> None:
@@ -222,7 +224,7 @@ def test_a_failing_on_error_of_the_user_is_told_to_the_adapter() -> None:
     def fail(*details: object) -> None:
         raise failure
 
-    def note(peer: object, request: AnyRequest, error: BaseException) -> None:
+    def note(peer: object, unit: int | None, request: AnyRequest, error: BaseException) -> None:
         told.append(error)
 
     options = merged(ServerOptions(on_error=fail), on_error=note)

@@ -28,7 +28,6 @@ _OVERRUNS = (7, 10)  # indexes of the hardware and the buffer overruns
 _SLICE = 0.02  # seconds of one read of an RFC 2217 port
 _NATIVE_URLS = ("spy", "alt", "hwgrep")  # other ways to name a port of this machine
 _FOREIGN_URLS = ("rfc2217", "socket", "loop", "cp2110")
-_URLS = (*_FOREIGN_URLS, *_NATIVE_URLS)
 
 
 def open_port(
@@ -44,7 +43,11 @@ def open_port(
     `port` is a name ("/dev/ttyUSB0", "COM3") or one of pyserial's URLs. Raises OSError, and
     ValueError for an unknown URL and for settings that the driver does not support.
     """
-    scheme = _scheme(port)
+    scheme, separator, rest = port.partition("://")
+    scheme = scheme.lower() if separator else ""
+    hint = _refusal(scheme, rest)
+    if hint:
+        raise ValueError(f"{port!r} is no serial port: {hint}")
     is_rfc2217 = scheme == "rfc2217"
     if rs485 and scheme in _FOREIGN_URLS:
         raise ValueError(f"rs485 is for ports of this machine, {scheme}:// has no such mode")
@@ -69,23 +72,18 @@ def open_port(
     return opened
 
 
-def _scheme(port: str) -> str:
-    """Return the scheme of a URL in lower case, "" for a name; raise ValueError if unknown."""
-    scheme, separator, rest = port.partition("://")
-    if not separator:
-        return ""
-    scheme = scheme.lower()
-    if scheme == "cp2110" and find_spec("hid") is None:
-        raise ValueError("cp2110:// needs the package hidapi, which is not installed")
-    if scheme in _URLS:
-        return scheme
-    urls = ", ".join([f"{each}://" for each in _URLS])
-    text = f"a serial port is a name or a URL with {urls}, got {port!r}"
+def _refusal(scheme: str, rest: str) -> str:
+    """Return the reason why a URL is not opened, "" if pyserial is to try.
+
+    Programs may add schemes of their own to pyserial's `protocol_handler_packages`.
+    """
     if scheme in ("tcp", "udp", "tls", "unix"):
-        text += f"; for serial frames over a network use the endpoint rtu+{scheme}://{rest}"
-    elif scheme.partition("+")[0] in ("rtu", "ascii", "binary"):
-        text += "; connect() takes endpoints"
-    raise ValueError(text)
+        return f"for serial frames over a network use the endpoint rtu+{scheme}://{rest}"
+    if scheme.partition("+")[0] in ("rtu", "ascii", "binary"):
+        return "it is an endpoint, which connect() takes"
+    if scheme == "cp2110" and find_spec("hid") is None:
+        return "cp2110:// needs the package hidapi, which is not installed"
+    return ""
 
 
 def _device(port: str, scheme: str) -> str:
