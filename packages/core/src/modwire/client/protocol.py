@@ -358,7 +358,6 @@ class ClientProtocol:
         """Process what is due at `now`: frames that silence ends, attempts and broadcasts."""
         self.framing.handle_timeout(now)
         self.receive_data(b"", now)
-        unfinished = self.framing.buffered
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
             del self._open[exchange.transaction]
             if self._queue.is_paced:
@@ -367,8 +366,7 @@ class ClientProtocol:
                 exchange.done = True
                 continue
             self.unanswered += 1
-            if unfinished:
-                exchange.came = f"{unfinished} bytes of an unfinished frame came"
+            exchange.saw_part(self.framing.buffered)
             self._note_owed(exchange, now)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1
