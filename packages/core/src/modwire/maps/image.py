@@ -104,8 +104,8 @@ def with_scales(points: Iterable[AnyPoint]) -> list[AnyPoint]:
 class Image:
     """Registers and bits by table and address, and the points that were set.
 
-    A point whose scale factor is unknown waits with its value until `settle`. A point that the
-    device refused has the refusal.
+    A point whose scale factor is unknown waits with its value until `settle_waiting`. A point that
+    the device refused has the refusal.
     """
 
     __slots__ = ("_known", "_refused", "_set", "_waiting")
@@ -139,12 +139,6 @@ class Image:
         known = self._known[point.span.table]
         return all(address in known for address in range(point.span.address, point.span.stop))
 
-    def knows(self, point: AnyPoint) -> bool:
-        """True if `point` was read or set, and its scale factor too."""
-        if point in self._waiting:
-            return True
-        return self.has_raw(point) and (point.scale is None or self.has_raw(point.scale))
-
     def known(self, table: str) -> Mapping[int, int]:
         """Return the known values of a table, by address."""
         return self._known[table]
@@ -160,13 +154,13 @@ class Image:
         self._set.pop(point, None)
         self._set[point] = None
 
-    def wait(self, point: AnyPoint, value: object) -> None:
+    def set_waiting(self, point: AnyPoint, value: object) -> None:
         """Keep the value of a point whose scale factor is unknown."""
         self._waiting.pop(point, None)
         self._waiting[point] = value
 
     @property
-    def waiting(self) -> Mapping[AnyPoint, object]:
+    def waiting_values(self) -> Mapping[AnyPoint, object]:
         """The values that wait for a scale factor, in the order they were set."""
         return self._waiting
 
@@ -175,7 +169,7 @@ class Image:
         scales = dict.fromkeys(point.scale for point in self._waiting if point.scale is not None)
         return [scale for scale in scales if not self.has_raw(scale)]
 
-    def settle(self) -> None:
+    def settle_waiting(self) -> None:
         """Set the values that waited; all scale factors must be known now.
 
         Raises ValueError for one that does not fit; it waits on.
@@ -187,12 +181,12 @@ class Image:
         """Store the values that were read."""
         self._known[span.table].update(zip(range(span.address, span.stop), items, strict=True))
 
-    def refuse(self, point: AnyPoint, error: ExceptionResponseError) -> None:
+    def set_refusal(self, point: AnyPoint, error: ExceptionResponseError) -> None:
         """Keep the error with which the device refused to read `point`."""
         self._refused[point] = error
 
     @property
-    def refused(self) -> Mapping[AnyPoint, ExceptionResponseError]:
+    def refusals(self) -> Mapping[AnyPoint, ExceptionResponseError]:
         """The points that the device refused to read, with its refusals."""
         return self._refused
 

@@ -46,7 +46,7 @@ class RegisterMap(Image):
 
     Reading an attribute raises AttributeError if it was neither read nor set, InvalidResponseError
     if its registers have no such value, and the refusal, such as IllegalDataAddressError, if the
-    device refused to read it. Other attributes are not affected; `read_errors` has all such errors.
+    device refused to read it. The other points are not affected; `read_errors` has all such errors.
     Setting one to a value that does not fit raises ValueError. A value that was set reads back as
     the device will see it: a float32 has seven digits, a scaled integer is rounded; but one that is
     scaled by a register reads back as it was set until that register is known. Other attributes
@@ -219,7 +219,7 @@ class RegisterMap(Image):
         """
         for scale in self.missing_scales():
             self.receive(scale.span, [0] * scale.span.count)
-        self.settle()
+        self.settle_waiting()
         unit = Unit(
             coils=self._build_block("coils"),
             discrete_inputs=self._build_block("discrete_inputs"),
@@ -249,7 +249,7 @@ class RegisterMap(Image):
         """
         for scale in self.missing_scales():
             self._receive_from(unit, scale)
-        self.settle()
+        self.settle_waiting()
         changes = dict.fromkeys(self.take_changes())
         try:
             for point in list(changes):
@@ -321,8 +321,8 @@ class RegisterMap(Image):
         known = {table: dict(self.known(table)) for table in TABLES}
         names = {point: name for name, point in self.points.items()}
         changes = [names[point] for point in self.changes if point in names]
-        waiting = {names[point]: value for point, value in self.waiting.items()}
-        refused = {names[each]: error for each, error in self.refused.items() if each in names}
+        waiting = {names[point]: value for point, value in self.waiting_values.items()}
+        refused = {names[each]: error for each, error in self.refusals.items() if each in names}
         return _rebuilt, (type(self), known, changes, waiting, refused, vars(self))
 
     def __eq__(self, other: object) -> bool:
@@ -335,8 +335,8 @@ class RegisterMap(Image):
         # Ignore bits outside the mask of each point, and registers between points.
         found: dict[str, object] = {}
         for name, point in self.points.items():
-            if point in self.waiting:
-                found[name] = self.waiting[point]
+            if point in self.waiting_values:
+                found[name] = self.waiting_values[point]
             elif self.has_raw(point):
                 found[name] = [item & point.mask for item in self.raw(point)]
         return found
@@ -363,7 +363,7 @@ def _rebuilt(
     vars(image).update(attributes)
     image.take(known, [kind.points[name] for name in names if name not in waiting])
     for name, value in waiting.items():
-        image.wait(kind.points[name], value)
+        image.set_waiting(kind.points[name], value)
     for name, error in refused.items():
-        image.refuse(kind.points[name], error)
+        image.set_refusal(kind.points[name], error)
     return image

@@ -128,8 +128,8 @@ class ScaledPoint(RegisterPoint[T]):
 
     def value_in(self, image: Image) -> T:
         """Return the value in `image`; raises as reading the attribute of a map does."""
-        if self in image.waiting:
-            waiting: Any = image.waiting[self]
+        if self in image.waiting_values:
+            waiting: Any = image.waiting_values[self]
             return waiting  # type: ignore[no-any-return]
         return self.decode([*image.raw(self), *image.raw(self._factor)])
 
@@ -143,7 +143,7 @@ class ScaledPoint(RegisterPoint[T]):
         elif image.has_raw(self._factor):
             self.settle(image, value)
         elif isinstance(value, (int, float)) and isfinite(value):
-            image.wait(self, value)
+            image.set_waiting(self, value)
         else:
             raise ValueError(f"{self.where}: value must be a finite number, got {value!r}")
 

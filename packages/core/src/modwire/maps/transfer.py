@@ -111,9 +111,9 @@ async def read_steps(
                 image.receive(span, response.registers)
     for point in points:
         if not image.has_raw(point) and (planner is None or point.span in planner):
-            image.refuse(point, _refusal(point, refusals))
-    if planner is None and points and all(point in image.refused for point in points):
-        raise image.refused[points[0]]
+            image.set_refusal(point, _refusal(point, refusals))
+    if planner is None and points and all(point in image.refusals for point in points):
+        raise image.refusals[points[0]]
 
 
 def _refusal(
@@ -153,7 +153,7 @@ async def write_steps(
     check_writable(image.changes, functions)
     while missing := image.missing_scales():
         await read_steps(call, image, missing, plan([each.span for each in missing]), limits)
-    image.settle()
+    image.settle_waiting()
     unwritten = dict.fromkeys(image.take_changes())
     try:
         for write in plan_writes(image, list(unwritten), functions):

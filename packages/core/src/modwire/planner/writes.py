@@ -60,7 +60,7 @@ class WriteFunctions(Immutable):
     def __init__(self, *codes: int) -> None:
         for code in codes:
             if code not in _ALL or isinstance(code, bool):
-                raise ValueError(f"write functions must be of 5, 6, 15, 16 and 22, got {code!r}")
+                raise ValueError(f"functions that write are 5, 6, 15, 16 and 22, got {code!r}")
         set_field(self, "codes", frozenset(codes or _ALL))
 
     @property
