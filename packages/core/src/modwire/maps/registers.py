@@ -129,8 +129,9 @@ class ScaledPoint(RegisterPoint[T]):
     def value_in(self, image: Image) -> T:
         """Return the value in `image`; raises as reading the attribute of a map does."""
         if self in image.waiting_values:
-            waiting: Any = image.waiting_values[self]
-            return waiting  # type: ignore[no-any-return]
+            kept: Any = image.waiting_values[self]
+            value: T = kept
+            return value
         return self.decode([*image.raw(self), *image.raw(self._factor)])
 
     def put(self, image: Image, value: T) -> None:
