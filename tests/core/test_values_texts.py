@@ -65,6 +65,19 @@ def test_a_handler_that_cannot_decode_is_refused(errors: str) -> None:
         string_of(8, errors=errors)
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: string_of(8, nul_terminated=1), "nul_terminated must be True or False, got 1"),  # type: ignore[arg-type]
+        (lambda: string_of(8, strip=" "), "strip must be True or False, got ' '"),  # type: ignore[arg-type]
+        (lambda: string_of(8, padding="é", nul_terminated=True), "as many bytes as a NUL in utf-8"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
 def test_raw_values_that_stand_for_none_are_those_of_the_value_in_its_order() -> None:
     kind = optional("int32", (0x80000000, 0x7FFFFFFF))
     assert from_registers(kind, [0, 0x8000], order="CDAB") is None

@@ -32,17 +32,14 @@ def string_of(
     Raises ValueError for arguments that do not fit together; packing raises it for a text that is
     too long, or has a NUL although it is `nul_terminated`.
     """
-    if not isinstance(padding, str) or len(padding) != 1:
-        raise ValueError(f"padding must be one character, got {padding!r}")
-    filler = _bytes_of(padding, encoding)
-    nul = _bytes_of("\0", encoding) if nul_terminated else b""
+    for name, flag in (("nul_terminated", nul_terminated), ("strip", strip)):
+        if not isinstance(flag, bool):
+            raise ValueError(f"{name} must be True or False, got {flag!r}")
     _check_handler(errors)
-    check_count("length", length, MOST_BYTES, " bytes")
-    if length % len(filler):
-        raise ValueError(
-            f"length must be a multiple of {len(filler)} bytes, got {length}: "
-            f"that is what {padding!r} takes in {encoding}"
-        )
+    filler = _filler(length, encoding, padding)
+    nul = _bytes_of("\0", encoding) if nul_terminated else b""
+    if nul and len(nul) != len(filler):
+        raise ValueError(f"padding must take as many bytes as a NUL in {encoding}, got {padding!r}")
 
     def pack(value: str) -> bytes:
         if not isinstance(value, str):
@@ -72,6 +69,20 @@ def string_of(
         return text.strip() if strip else text
 
     return ValueType(f"string of {length} bytes", length, pack, unpack, number_size=0)
+
+
+def _filler(length: int, encoding: str, padding: str) -> bytes:
+    """Return the bytes of the padding; raises ValueError unless they fill `length` bytes."""
+    if not isinstance(padding, str) or len(padding) != 1:
+        raise ValueError(f"padding must be one character, got {padding!r}")
+    filler = _bytes_of(padding, encoding)
+    check_count("length", length, MOST_BYTES, " bytes")
+    if length % len(filler):
+        raise ValueError(
+            f"length must be a multiple of {len(filler)} bytes, got {length}: "
+            f"that is what {padding!r} takes in {encoding}"
+        )
+    return filler
 
 
 def _bytes_of(character: str, encoding: str) -> bytes:
