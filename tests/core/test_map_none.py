@@ -215,6 +215,26 @@ def test_a_factor_that_is_not_known_is_read_before_the_value_is_written(ask: Any
 
 
 @both
+def test_nothing_is_written_if_one_factor_of_several_is_refused(ask: Any) -> None:
+    block = SparseBlock({0: 5, 1: 10, 4: 0, 5: 5, 6: 1})
+    device = Device(Unit(holding_registers=block))
+    meter = Meter()
+    meter.energy, meter.limit = 50.0, 3.0
+    with pytest.raises(IllegalDataAddressError, match="power_factor"):
+        ask(meter.write, device)
+    assert all(request.function_code == 3 for request in device.asked)
+    assert (meter.energy, meter.limit) == (50.0, 3.0)
+    block[9] = 0
+    ask(meter.write, device)
+    assert Meter.load(device.unit).as_dict() == {
+        "power_factor": 0,
+        "power": 5.0,
+        "limit": 3.0,
+        "energy": 50.0,
+    }
+
+
+@both
 def test_a_factor_that_was_read_is_used(ask: Any) -> None:
     device = Device(meter_unit(5, 10, 0, 0, 0, 5, 0, 0, 0, 0xFFFE))
     meter = ask(Meter.read, device)
@@ -277,7 +297,11 @@ def test_a_copy_keeps_what_waits_and_what_was_refused(copied: Callable[[Meter], 
     assert repr(other) == "Meter(power_factor=0, power=5.0, limit=11.0, energy=40.0)"
     refused = Meter.read(Blocking(device))
     assert repr(copied(refused)).endswith("limit=11.0, energy=<refused>)")
-    assert isinstance(copied(refused).read_errors["energy"], IllegalDataAddressError)
+    device = Device(Unit(holding_registers=SparseBlock({0: 5, 1: 10, 4: 0, 5: 1, 9: 0})))
+    unscaled = Meter.read(Blocking(device))
+    for each in (refused, unscaled):
+        assert isinstance(copied(each).read_errors["energy"], IllegalDataAddressError)
+    assert "scale of energy (holding register 6)" in str(copied(unscaled).read_errors["energy"])
 
 
 def test_registers_of_a_scaled_point_are_converted_with_its_factor() -> None:

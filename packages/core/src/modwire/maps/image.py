@@ -170,12 +170,13 @@ class Image:
         return [scale for scale in scales if not self.has_raw(scale)]
 
     def settle_waiting(self) -> None:
-        """Set the values that waited; all scale factors must be known now.
+        """Set the values whose scale factors are known now.
 
-        Raises ValueError for one that does not fit; it waits on.
+        Raises ValueError for one that does not fit; it waits on, as do those after it.
         """
         for point, value in list(self._waiting.items()):
-            point.settle(self, value)
+            if point.scale is not None and self.has_raw(point.scale):
+                point.settle(self, value)
 
     def receive(self, span: Span, items: Iterable[int]) -> None:
         """Store the values that were read."""

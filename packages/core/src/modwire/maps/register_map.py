@@ -64,6 +64,8 @@ class RegisterMap(Image):
     limits: ClassVar[PlanLimits] = DEFAULT_LIMITS
     write_functions: ClassVar[WriteFunctions] = WriteFunctions.ALL
     _order: ClassVar[Order] = ABCD
+    # The points, and those with their scale factors, which may be no attributes.
+    _all_points: ClassVar[tuple[AnyPoint, ...]] = ()
     _requests: ClassVar[tuple[Span, ...] | None] = None
 
     def __init_subclass__(
@@ -104,6 +106,7 @@ class RegisterMap(Image):
                 else:
                     found.pop(name, None)
         cls.points = MappingProxyType(found)
+        cls._all_points = tuple(with_scales(found.values()))
         cls._requests = None
 
     @classmethod
@@ -112,7 +115,7 @@ class RegisterMap(Image):
 
         Keep one for each device, and pass it to every `read` of that device.
         """
-        spans = [point.span for point in with_scales(points or cls.points.values())]
+        spans = [point.span for point in (with_scales(points) if points else cls._all_points)]
         return Planner(spans, cls.limits if limits is None else limits)
 
     @overload
@@ -168,7 +171,7 @@ class RegisterMap(Image):
         for point in points:
             if not any(point is own for own in cls.points.values()):
                 raise ValueError(f"points must be those of {cls.__name__}, got {point!r}")
-        wanted = with_scales(points or cls.points.values())
+        wanted: Sequence[AnyPoint] = with_scales(points) if points else cls._all_points
         if planner is not None:
             if points:
                 raise ValueError("a planner knows what to read: give points to planner() instead")
@@ -233,7 +236,7 @@ class RegisterMap(Image):
         known = self.known(table)
         values = {
             address: known.get(address, 0)
-            for point in with_scales(self.points.values())
+            for point in self._all_points
             for address in range(point.span.address, point.span.stop)
             if point.span.table == table
         }
@@ -270,7 +273,7 @@ class RegisterMap(Image):
     def load(cls, unit: Datastore) -> Self:
         """Return a map of a unit's values. Raises IllegalDataAddressError if a point is missing."""
         image = cls()
-        for point in with_scales(cls.points.values()):
+        for point in cls._all_points:
             image._receive_from(unit, point)
         return image
 
@@ -317,12 +320,12 @@ class RegisterMap(Image):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Used for copies too. Points contain functions, which can be neither pickled nor copied;
-        # their names are enough to find them again.
+        # their keys are enough to find them again.
         known = {table: dict(self.known(table)) for table in TABLES}
-        names = {point: name for name, point in self.points.items()}
-        changes = [names[point] for point in self.changes if point in names]
-        waiting = {names[point]: value for point, value in self.waiting_values.items()}
-        refused = {names[each]: error for each, error in self.refusals.items() if each in names}
+        keys = {point: key for key, point in _by_key(type(self)).items()}
+        changes = [keys[each] for each in self.changes if each in keys]
+        waiting = {keys[each]: value for each, value in self.waiting_values.items() if each in keys}
+        refused = {keys[each]: error for each, error in self.refusals.items() if each in keys}
         return _rebuilt, (type(self), known, changes, waiting, refused, vars(self))
 
     def __eq__(self, other: object) -> bool:
@@ -351,19 +354,26 @@ class RegisterMap(Image):
         return f"{type(self).__name__}({inside})"
 
 
+def _by_key(kind: type[RegisterMap]) -> dict[str, AnyPoint]:
+    """Return the points by name; scale factors that are no attributes by that of their value."""
+    scales = {f"{name}.scale": each.scale for name, each in kind.points.items() if each.scale}
+    return {**scales, **kind.points}
+
+
 def _rebuilt(
     kind: type[MapT],
     known: Mapping[str, Mapping[int, int]],
-    names: Iterable[str],
+    changes: Iterable[str],
     waiting: Mapping[str, object],
     refused: Mapping[str, ExceptionResponseError],
     attributes: Mapping[str, object],
 ) -> MapT:
     image = kind()
     vars(image).update(attributes)
-    image.take(known, [kind.points[name] for name in names if name not in waiting])
-    for name, value in waiting.items():
-        image.set_waiting(kind.points[name], value)
-    for name, error in refused.items():
-        image.set_refusal(kind.points[name], error)
+    points = _by_key(kind)
+    image.take(known, [points[key] for key in changes if key not in waiting])
+    for key, value in waiting.items():
+        image.set_waiting(points[key], value)
+    for key, error in refused.items():
+        image.set_refusal(points[key], error)
     return image

@@ -6,7 +6,7 @@ blocking client never suspends, so its steps are complete after the first `send`
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
@@ -74,7 +74,7 @@ def run(
 async def read_steps(
     call: Call,
     image: Image,
-    points: Iterable[AnyPoint],
+    points: Sequence[AnyPoint],
     requests: Iterable[Span],
     limits: PlanLimits,
     planner: Planner | None = None,
@@ -85,7 +85,6 @@ async def read_steps(
     the table. The caller's `planner` remembers a point that is refused alone with 02. Without a
     planner the refusal is raised if the device refused every point.
     """
-    points = list(points)
     refusals: list[tuple[Span, ExceptionResponseError]] = []
     of_this_poll: Planner | None = None
     pending = list(requests)[::-1]
@@ -109,11 +108,13 @@ async def read_steps(
                 image.receive(span, response.bits)
             elif isinstance(response, ReadRegistersResponse):
                 image.receive(span, response.registers)
+    if not refusals and (planner is None or not planner.unreadable):
+        return
     for point in points:
         if not image.has_raw(point) and (planner is None or point.span in planner):
             image.set_refusal(point, _refusal(point, refusals))
-    if planner is None and points and all(point in image.refusals for point in points):
-        raise image.refusals[points[0]]
+    if planner is None and all(point in image.refusals for point in points):
+        raise next(iter(image.refusals.values()))
 
 
 def _refusal(
@@ -151,8 +152,11 @@ async def write_steps(
     for points that no client can write.
     """
     check_writable(image.changes, functions)
-    while missing := image.missing_scales():
-        await read_steps(call, image, missing, plan([each.span for each in missing]), limits)
+    if missing := image.missing_scales():
+        requests = plan([each.span for each in missing], limits=limits)
+        await read_steps(call, image, missing, requests, limits)
+        for scale in missing:
+            image.raw(scale)  # raises the refusal if there is one
     image.settle_waiting()
     unwritten = dict.fromkeys(image.take_changes())
     try:
