@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
-
 from .types import MOST_BYTES, ValueType, check_count
 
 __all__ = ["string_of"]
@@ -104,16 +102,15 @@ def _bytes_of(character: str, encoding: str) -> bytes:
 
 def _check_handler(errors: str) -> None:
     """Raise ValueError unless `errors` can decode bytes that are not text."""
-    wrong = (
-        'errors must be "strict", "replace", "ignore", "backslashreplace" or another handler of '
-        f"bytes.decode, got {errors!r}"
-    )
+    if errors == "strict":
+        return
     try:
-        codecs.lookup_error(errors)
-        if errors != "strict":
-            b"\xff\xfe\xfd".decode("ascii", errors)
+        b"\xff".decode("ascii", errors)
     except (LookupError, TypeError, ValueError):
-        raise ValueError(wrong) from None
+        raise ValueError(
+            'errors must be "strict", "replace", "ignore", "backslashreplace" or another handler '
+            f"of bytes.decode, got {errors!r}"
+        ) from None
 
 
 def _before(nul: bytes, data: bytes) -> bytes:
