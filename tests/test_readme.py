@@ -67,6 +67,7 @@ PYTHON = {
     "the vendored core": "firmware_tool.modbus",
     "values": "RegisterBuilder(",
     "a map": "class Pump(RegisterMap)",
+    "an odd device": "class Inverter(RegisterMap",
     "the planner": "plan(points",
     "a store": 'sql_unit("meter.db"',
 }
@@ -90,6 +91,7 @@ def test_every_snippet_is_tested() -> None:
             "the core alone",
             "values",
             "a map",
+            "an odd device",
             "the planner",
             "a store",
         )
