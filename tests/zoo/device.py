@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from modwire import ModbusError, ReadHoldingRegistersRequest, ReadHoldingRegistersResponse
+from modwire import (
+    ModbusError,
+    ReadHoldingRegistersRequest,
+    ReadHoldingRegistersResponse,
+    WriteMultipleRegistersRequest,
+    WriteSingleRegisterRequest,
+)
 
 if TYPE_CHECKING:
     from .line import Line
@@ -20,7 +26,7 @@ On = Literal["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp", "rtu+udp"]
 
 
 class Ask(NamedTuple):
-    """A request, and its right response; None for a request that has none."""
+    """A request, and its right response; None if any will do."""
 
     request: Any
     response: Any
@@ -33,6 +39,23 @@ def read(address: int, count: int = 1, *, unit: int | None = None) -> Ask:
     return Ask(
         ReadHoldingRegistersRequest(address, count), ReadHoldingRegistersResponse(values), unit
     )
+
+
+def holds(address: int, *values: int) -> Ask:
+    """Return a read of holding registers that hold these values."""
+    return Ask(
+        ReadHoldingRegistersRequest(address, len(values)), ReadHoldingRegistersResponse(values)
+    )
+
+
+def write(address: int, value: int) -> Ask:
+    """Return a write of one register by function 6; a read has to tell whether it was done."""
+    return Ask(WriteSingleRegisterRequest(address, value), None)
+
+
+def write_several(address: int, *values: int) -> Ask:
+    """Return a write of registers by function 16; a read has to tell whether it was done."""
+    return Ask(WriteMultipleRegistersRequest(address, values), None)
 
 
 READS: Final = (read(100, 3), read(20), read(9007))
@@ -65,6 +88,7 @@ class Device:
     symptom: str
     seen_in: str
     without: Outcome
+    given: Mapping[str, Any]
     setting: Mapping[str, Any]
     then: Outcome
     advice: str
@@ -93,6 +117,7 @@ def device(
     symptom: str,
     seen_in: str,
     without: Outcome | tuple[type[ModbusError], str] = RIGHT,
+    given: Mapping[str, Any] | None = None,
     setting: Mapping[str, Any] | None = None,
     then: Outcome | tuple[type[ModbusError], str] = RIGHT,
     advice: str = "",
@@ -111,6 +136,7 @@ def device(
       its subject; the experience of the user; the devices known to do so; more to know or to do.
     - `on`: the endpoints at which it is met; the script runs once for each.
     - `without`: the outcome without options: RIGHT, or the error and a part of its text.
+    - `given`: options that the user has set rightly, such as the baud rate of the line.
     - `setting`: the options to set; `then`: the outcome with them.
     - `asks`: the requests, in order; `then_asks`: others that go with the setting, or instead of
       one; `keeps_on`: True to go on after the first error if one is expected, to see that no later
@@ -131,6 +157,7 @@ def device(
             symptom=symptom,
             seen_in=seen_in,
             without=_outcome(without),
+            given=dict(given or {}),
             setting=dict(setting or {}),
             then=_outcome(then),
             advice=advice,

@@ -52,6 +52,7 @@ class Request:
     pdu: bytes
     state: State
     number: int
+    raw: bytes
 
     @property
     def function(self) -> int:
@@ -177,6 +178,10 @@ class Line:
         """True if nothing arrives for this time; what arrives stays to be received."""
         return not select.select([self.end], [], [], seconds)[0]
 
+    def unread(self, data: bytes) -> None:
+        """Put bytes back, as if they had not been received."""
+        self._buffer = data + self._buffer
+
     def discard(self) -> None:
         """Lose what has arrived."""
         self._buffer = b""
@@ -239,13 +244,13 @@ class Line:
         number = self.state.requests
         if self.kind == "tcp":
             transaction = int.from_bytes(data[:2], "big")
-            return Request(self.kind, transaction, data[6], data[7:], self.state, number)
+            return Request(self.kind, transaction, data[6], data[7:], self.state, number, data)
         if self.kind == "ascii":
             body = bytes.fromhex(data.strip(b":\r\n").decode())[:-1]
         else:
             body = data[:-2]
             assert crc16(body) == data[-2:], f"the request {data.hex(' ')} has a wrong CRC"
-        return Request(self.kind, 0, body[0], body[1:], self.state, number)
+        return Request(self.kind, 0, body[0], body[1:], self.state, number, data)
 
 
 class Served:

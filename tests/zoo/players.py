@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
@@ -156,17 +157,17 @@ class Gateway(Player):
         *,
         keeps_on: bool,
     ) -> list[Found]:
-        from modwire_sync import Gateway as SyncGateway
-        from modwire_sync import TcpClient, TcpServer
-
         import modwire_sync
 
         name, place_of, arguments = client_arguments(scheme, place, setting, timeout)
         line = getattr(modwire_sync, name)(*place_of, **arguments)
-        asks = [ask._replace(unit=ask.unit or arguments["options"].unit) for ask in asks]
+        units = {1: setting["unit"]} if "unit" in setting else None
         with (
-            TcpServer(SyncGateway(line, patience=60.0), ("127.0.0.1", 0)) as server,
-            TcpClient(*server.address, timeout=60.0) as client,
+            closing(line),
+            modwire_sync.TcpServer(
+                modwire_sync.Gateway(line, units, patience=60.0), ("127.0.0.1", 0)
+            ) as server,
+            modwire_sync.TcpClient(*server.address, timeout=60.0) as client,
         ):
             return ask_all(client.call, asks, keeps_on=keeps_on)
 
@@ -181,7 +182,6 @@ class Command(Player):
         return query(setting) is not None and all(
             isinstance(ask.request, (*kinds, WriteMultipleRegistersRequest))
             and ask.unit is None
-            and ask.response is not None
             for ask in asks
         )
 
@@ -213,7 +213,7 @@ class Command(Player):
             result = modwire(
                 "write", endpoint, f"hr:{first.address}={text}", *([] if is_one else ["--multiple"])
             )
-            return [asks[0].response if result.code == 0 else Said(result.err)]
+            return ["written" if result.code == 0 else Said(result.err)]
         places = [
             f"hr:{at}"
             for ask in asks

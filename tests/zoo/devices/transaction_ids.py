@@ -139,6 +139,7 @@ def other_unit(line: Line) -> None:
     without=(ResponseTimeoutError, "nothing came"),
     setting={"unit": 0},
     advice="on TCP, unit 0 is an address as any other",
+    broken={"gateway": "a gateway cannot be told that a device on its line is unit 0"},
 )
 def is_unit_zero(line: Line) -> None:
     for request in line.requests():
