@@ -58,7 +58,7 @@ def write_several(address: int, *values: int) -> Ask:
     return Ask(WriteMultipleRegistersRequest(address, values), None)
 
 
-READS: Final = (read(100, 3), read(20), read(9007))
+READS: Final = (read(100, 3), read(2000), read(9007))
 """The usual requests: far apart, so that no planner joins them, and of two lengths."""
 
 RIGHT: Final = "right"

@@ -175,8 +175,14 @@ class Line:
             raise ConnectionError("the test is over")
 
     def is_quiet(self, seconds: float) -> bool:
-        """True if nothing arrives for this time; what arrives stays to be received."""
-        return not select.select([self.end], [], [], seconds)[0]
+        """True if nothing arrives for this time; what arrives stays to be received.
+
+        Raises ConnectionError if the test is over.
+        """
+        is_quiet = not select.select([self.end], [], [], seconds)[0]
+        if self.state.over.is_set():
+            raise ConnectionError("the test is over")
+        return is_quiet
 
     def unread(self, data: bytes) -> None:
         """Put bytes back, as if they had not been received."""
@@ -316,12 +322,12 @@ def serving(device: Device, on: On) -> Iterator[Served]:
         elif on.endswith("udp"):
             datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             datagrams.bind(("127.0.0.1", 0))
-            served.place = "127.0.0.1:{}".format(datagrams.getsockname()[1])
+            served.place = f"127.0.0.1:{datagrams.getsockname()[1]}"
             served.start(lambda: served.play(datagrams))
         else:
             listener = stack.enter_context(socket.socket())
             listener.bind(("127.0.0.1", 0))
-            served.place = "127.0.0.1:{}".format(listener.getsockname()[1])
+            served.place = f"127.0.0.1:{listener.getsockname()[1]}"
             if device.listens:
                 listener.listen()
                 served.start(lambda: served.accept(listener))

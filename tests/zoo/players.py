@@ -180,8 +180,7 @@ class Command(Player):
     def can_play(self, asks: Sequence[Ask], setting: Mapping[str, Any]) -> bool:
         kinds = ReadHoldingRegistersRequest, WriteSingleRegisterRequest
         return query(setting) is not None and all(
-            isinstance(ask.request, (*kinds, WriteMultipleRegistersRequest))
-            and ask.unit is None
+            isinstance(ask.request, (*kinds, WriteMultipleRegistersRequest)) and ask.unit is None
             for ask in asks
         )
 

@@ -99,7 +99,9 @@ def check(
             keeps_on = device.keeps_on or outcome == RIGHT
             found = player.play(scheme, served.place, setting, asks, time, keeps_on=keeps_on)
         check_values(asks, found)
-        wrong = difference(player, outcome, asks, found)
+        wrong = difference(
+            player, outcome, asks, found, reads_around=bool(device.then_asks) and not with_setting
+        )
         if not wrong:
             return
     pytest.fail(wrong)
@@ -113,7 +115,12 @@ def check_values(asks: Sequence[Ask], found: Sequence[Found]) -> None:
 
 
 def difference(
-    player: Player, outcome: Outcome, asks: Sequence[Ask], found: Sequence[Found]
+    player: Player,
+    outcome: Outcome,
+    asks: Sequence[Ask],
+    found: Sequence[Found],
+    *,
+    reads_around: bool,
 ) -> str:
     """Return how the outcome differs from the declared one; "" if it does not."""
     errors = [each for each in found if isinstance(each, (ModbusError, Said))]
@@ -123,6 +130,8 @@ def difference(
         return "" if is_right else f"not right: {errors!r}"
     if any(_is_error(each, outcome, player.name) for each in errors):
         return ""
+    if reads_around and player.name == "command" and not errors:
+        return ""  # it does by itself what the table advises
     return f"it must raise {outcome.error.__name__} with {outcome.text!r}, but: {found!r}"
 
 

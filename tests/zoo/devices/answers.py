@@ -310,12 +310,9 @@ def identification(request: Request, count: int) -> bytes:
 
 @device(
     "says fewer objects in its identification than it sends",
-    on="tcp",
-    symptom="read_device_identification raises InvalidResponseError",
+    on=BOTH,
+    symptom="Nothing",
     seen_in="meters whose identification was extended",
-    without=(InvalidResponseError, ""),
-    setting=None,
-    advice="read the objects one by one",
     asks=[Ask(ReadDeviceIdentificationRequest(1), None)],
 )
 def objects_count(line: Line) -> None:

@@ -7,7 +7,7 @@ from modwire import ConnectionLostError, FrameError, ResponseTimeoutError
 from ..device import device, read
 from ..line import Line
 
-FOUR = [read(100, 3), read(20), read(9007), read(400, 2)]
+FOUR = [read(100, 3), read(2000), read(9007), read(4000, 2)]
 
 
 @device(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modwire import ReportServerIdRequest, ResponseTimeoutError
+from modwire import InvalidResponseError, ReportServerIdRequest, ResponseTimeoutError
 
 from ..device import Ask, device, read
 from ..line import Line
@@ -65,12 +65,25 @@ def slow_bytes(line: Line) -> None:
 
 @device(
     "gives back all that is sent, before the answer",
-    on=("rtu", "ascii"),
-    symptom="Reads work; writes and diagnostics seem to work although no device is there",
+    on="rtu",
+    symptom="Some reads time out: bytes of an unfinished frame came; writes seem to work without a device",
     seen_in="RS-485 adapters with the receiver always on (libmodbus 34 and 380, modpoll 5)",
+    without=(ResponseTimeoutError, "bytes of an unfinished frame came"),
     setting={"suppress_echo": True},
 )
 def echo(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.raw, request.frame(), gap=0.002)
+
+
+@device(
+    "gives back all that is sent in ASCII, before the answer",
+    on="ascii",
+    symptom="Reads work; writes and diagnostics seem to work although no device is there",
+    seen_in="RS-485 adapters with the receiver always on",
+    setting={"suppress_echo": True},
+)
+def ascii_echo(line: Line) -> None:
     for request in line.requests():
         line.send(request.raw, request.frame(), gap=0.002)
 
@@ -144,11 +157,12 @@ def noise_between(line: Line) -> None:
 @device(
     "damages every second answer",
     on=("rtu", "ascii", "rtu+tcp"),
-    symptom="Some reads time out: bytes were no frame",
+    symptom="Some reads time out: bytes were no RTU frame, or a wrong LRC",
     seen_in="lines without a terminating resistor, too long or wired as a star",
-    without=(ResponseTimeoutError, "no "),
+    without=(ResponseTimeoutError, ""),
     setting={"retries": 2, "response_timeout": 0.5},
     advice="mend the line",
+    asks=[read(100, 3), read(2000)],
 )
 def damages(line: Line) -> None:
     for request in line.requests():
@@ -175,9 +189,9 @@ def other_baudrate(line: Line) -> None:
     "sends FF all the time",
     on="rtu",
     given={"baudrate": 1200},
-    symptom="Every read times out: the line is never quiet",
+    symptom="Every read times out: bytes of an unfinished frame came, or the line is never quiet",
     seen_in="adapters whose RX is stuck or floats (pymodbus 2856)",
-    without=(ResponseTimeoutError, "the line is never quiet"),
+    without=(ResponseTimeoutError, ""),
     advice="mend the line: A and B may be swapped, or a bias resistor is missing",
 )
 def stuck_line(line: Line) -> None:
@@ -190,7 +204,8 @@ def stuck_line(line: Line) -> None:
     "sends FF all the time, and a device answers nevertheless",
     on="rtu",
     given={"baudrate": 1200},
-    symptom="Reads take long, and some fail: the line is never quiet",
+    asks=[read(100, 3), read(2000)],
+    symptom="Reads take long",
     seen_in="adapters whose RX floats (pymodbus 2856)",
     advice="mend the line",
 )
@@ -216,10 +231,10 @@ def bystander(line: Line) -> None:
 @device(
     "says a byte count in Report Server ID that is too small",
     on="rtu",
-    symptom="Function 17 times out; reads work",
+    symptom="Function 17 raises InvalidResponseError; reads work",
     seen_in="drives and meters that count only the name",
     asks=[Ask(ReportServerIdRequest(), None), *LONG],
-    without=(ResponseTimeoutError, ""),
+    without=(InvalidResponseError, "2 + byte count"),
     keeps_on=True,
     advice="do without function 17, or send it as a `RawRequest`",
 )
@@ -243,8 +258,10 @@ def lower_case(line: Line) -> None:
 @device(
     "ends ASCII frames by LF alone",
     on=("ascii", "ascii+tcp"),
-    symptom="Nothing; other programs wait for CR",
+    symptom="Every read times out: bytes of an unfinished frame came",
     seen_in="controllers with their own implementation, converters that drop CR",
+    without=(ResponseTimeoutError, "bytes of an unfinished frame came"),
+    advice="let the converter pass CR on: the specification asks for both",
 )
 def line_feed(line: Line) -> None:
     for request in line.requests():
@@ -265,4 +282,3 @@ def ascii_line(line: Line) -> None:
         if data[:1] == b":":
             line.unread(data)
             line.send(line.next().frame())
-

@@ -31,22 +31,43 @@ def slow(line: Line) -> None:
         line.send(request.frame())
 
 
+def late_second(line: Line) -> None:
+    """Answer the second request after its timeout of 0.25 seconds."""
+    for request in line.requests():
+        if line.state.requests == 2:
+            line.wait(0.35)
+        line.send(request.frame())
+
+
+@device(
+    "answers one request after its timeout, on a link without transaction ids",
+    on=("rtu", "rtu+tcp"),
+    timeout=0.25,
+    given={"late_reply_window": 10.0},
+    keeps_on=True,
+    symptom="One read times out, and the next takes longer; in other programs, all later values belong to the read before",
+    seen_in="any device, now and then",
+    without=(ResponseTimeoutError, "nothing came"),
+    advice="nothing to set: the unit gets no request until the late answer has come, or `late_reply_window` is over",
+    asks=[read(100), read(200), read(300), read(400)],
+)
+def late_on_line(line: Line) -> None:
+    late_second(line)
+
+
 @device(
     "answers one request after its timeout",
-    on=("tcp", "rtu", "udp", "rtu+tcp"),
+    on=("tcp", "udp"),
     timeout=0.25,
     keeps_on=True,
     symptom="One read times out; in other programs, all later values belong to the read before",
     seen_in="any device, now and then",
     without=(ResponseTimeoutError, "nothing came"),
-    advice="nothing to set: the late answer is recognized and discarded",
+    advice="nothing to set: its transaction id tells the late answer apart",
     asks=[read(100), read(200), read(300), read(400)],
 )
 def late_once(line: Line) -> None:
-    for request in line.requests():
-        if line.state.requests == 2:
-            line.wait(0.35)
-        line.send(request.frame())
+    late_second(line)
 
 
 @device(
@@ -100,6 +121,7 @@ def acknowledges(line: Line) -> None:
 @device(
     "gives up with exception 0B, and sends the real answer afterwards",
     on=("tcp", "rtu+tcp", "rtu"),
+    timeout=5.0,
     symptom="exception 0B, and in other programs values of the read before after it",
     seen_in="gateways with a timeout that is too short",
     without=(GatewayTargetFailedError, "exception 0B"),
