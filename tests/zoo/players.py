@@ -1,4 +1,4 @@
-"""The players: whoever asks a device, which is the client of each package, a gateway and the command.
+"""The players, which ask a device: the client of each package, a gateway and the command.
 
 A new package needs one class here, and its name in `PLAYERS`.
 """

@@ -16,13 +16,15 @@ FILE: Final = Path(__file__).parents[2] / "docs" / "devices.md"
 _HEAD = """\
 # Odd devices
 
-Each row is a device that breaks a rule of Modbus, or a line that breaks frames, by what its user sees. Find your symptom, look
-whether the error is yours, and set what is in the column after it: the arguments of `ClientOptions`, and, below, what to append to an
-endpoint of `modwire read`, `write`, `gateway` or `connect()`. Devices that need nothing are here too: "right at once".
+Each row is a device that breaks a rule of Modbus, or a line that breaks frames, by what its user
+sees. Find your symptom, look whether the error is yours, and set what is in the column "set": the
+arguments of `ClientOptions`, and what follows the `?` of an endpoint for `modwire read`, `write`,
+`gateway` and `connect()`. Devices that need nothing are here too.
 
-Every row is a scripted device in [tests/zoo](../tests/zoo), on a real socket or a pseudo-terminal. Each release is tried on all of them: the
-clients of all packages, a gateway and the command. This file is written by `python -m tests.zoo`, and a test compares it.
-No row ever gives a wrong value: what cannot be told apart raises an error.
+Every row is a scripted device in [tests/zoo](../tests/zoo), on a real socket or a pseudo-terminal.
+The clients of all packages, a gateway and the command are tried on each, without and with the
+options, and every value that they return is the right one. `python -m tests.zoo` writes this file,
+and a test compares it.
 
 | you see | the device or the line | met on | without options | set | then |
 |---|---|---|---|---|---|

@@ -45,10 +45,12 @@ def late_second(line: Line) -> None:
     timeout=0.25,
     given={"late_reply_window": 10.0},
     keeps_on=True,
-    symptom="One read times out, and the next takes longer; in other programs, all later values belong to the read before",
+    symptom="One read times out, and the next takes longer; in other programs, later values are "
+    "those of the read before",
     seen_in="any device, now and then",
     without=(ResponseTimeoutError, "nothing came"),
-    advice="nothing to set: the unit gets no request until the late answer has come, or `late_reply_window` is over",
+    advice="nothing to set: the unit gets no request until the late answer has come, or "
+    "`late_reply_window` is over",
     asks=[read(100), read(200), read(300), read(400)],
 )
 def late_on_line(line: Line) -> None:

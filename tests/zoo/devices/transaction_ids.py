@@ -31,7 +31,7 @@ def zero_id(line: Line) -> None:
     given={"response_timeout": 0.3, "late_reply_window": 10.0},
     setting={"quirks": Quirks.zero_transaction_id},
     then=(ResponseTimeoutError, "nothing came"),
-    advice="the late answer is discarded, and the next read waits for it; a longer timeout avoids both",
+    advice="the late answer is discarded, and the next read waits for it",
     keeps_on=True,
     asks=[read(100), read(200), read(300), read(400)],
 )
