@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .framing.base import Framing
 
+MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 LONGEST = 1e9  # seconds, some thirty years: anything longer is a mistake
 
 
