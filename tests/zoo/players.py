@@ -252,7 +252,7 @@ def query(setting: Mapping[str, Any]) -> str | None:
         if isinstance(value, Quirks):
             text = quirk_names(value, ",")
         elif isinstance(value, bool):
-            text = "yes" if value else "no"
+            text = str(value).lower()
         elif value is None:
             text = "never"
         parts.append(f"{'timeout' if name == 'response_timeout' else name}={text}")
@@ -273,7 +273,7 @@ def query(setting: Mapping[str, Any]) -> str | None:
 
 def quirk_names(quirks: Quirks, joint: str) -> str:
     """Return the names of the quirks in `quirks`."""
-    return joint.join(each.name or "" for each in Quirks if each in quirks)
+    return joint.join(each.name or "" for each in Quirks if each and each in quirks)
 
 
 def ask_all(call: Callable[..., object], asks: Sequence[Ask], *, keeps_on: bool) -> list[Found]:

@@ -8,6 +8,7 @@ from modwire import (
     IllegalDataValueError,
     IllegalFunctionError,
     InvalidResponseError,
+    Quirks,
     ReadCoilsRequest,
     ReadDeviceIdentificationRequest,
     ServerDeviceFailureError,
@@ -224,8 +225,9 @@ def confirmed(line: Line, odd: dict[int, bytes]) -> None:
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="heat pumps, drives that take over a setpoint later",
     without=(InvalidResponseError, ""),
-    advice="`Quirks.odd_confirmation`, if your version has it; read to see whether it was done",
-    asks=[write(5, 77)],
+    setting={"quirks": Quirks.odd_confirmation},
+    broken={"gateway": "it passes on the odd confirmation, which its own client refuses"},
+    asks=[write(5, 77), holds(5, 77)],
 )
 def old_value(line: Line) -> None:
     confirmed(line, {6: b"\0\5"})
@@ -237,8 +239,8 @@ def old_value(line: Line) -> None:
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="storages and heat pumps",
     without=(InvalidResponseError, ""),
-    advice="`Quirks.odd_confirmation`, if your version has it; read to see whether it was done",
-    asks=[write_several(5, 77, 78)],
+    setting={"quirks": Quirks.odd_confirmation},
+    asks=[write_several(5, 77, 78), holds(5, 77, 78)],
 )
 def quantity_zero(line: Line) -> None:
     confirmed(line, {16: b"\0\0"})
@@ -250,7 +252,7 @@ def quantity_zero(line: Line) -> None:
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="relay boards",
     without=(InvalidResponseError, ""),
-    advice="`Quirks.odd_confirmation`, if your version has it; read to see whether it was done",
+    setting={"quirks": Quirks.odd_confirmation},
     asks=[Ask(WriteSingleCoilRequest(5, True), None)],
 )
 def coil_ff01(line: Line) -> None:

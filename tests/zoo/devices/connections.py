@@ -171,15 +171,24 @@ def one_at_a_time(line: Line) -> None:
     symptom="The first read times out, the next work",
     seen_in="Huawei SDongle (openhab-core 2926, telegraf 11919), SolarEdge",
     without=(ResponseTimeoutError, "nothing came"),
-    setting={"retries": 3, "response_timeout": 0.5},
-    keeps_on=True,
-    advice="`connect_delay`, if your version has it, is right after every reconnect too",
+    setting={"connect_delay": 1.0},
 )
 def deaf_at_first(line: Line) -> None:
-    line.next()
-    while not line.is_quiet(0.2):
+    while not line.is_quiet(0.3):
         line.discard()
     line.answer_all()
+
+
+@device(
+    "closes the connection if it is asked in the first part of a second after the connect",
+    symptom="Connection lost at every first read",
+    seen_in="Huawei SDongle, FoxESS (foxess_modbus PR 305), SolarEdge",
+    without=(ConnectionLostError, ""),
+    setting={"connect_delay": 1.0},
+)
+def closes_early(line: Line) -> None:
+    if line.is_quiet(0.3):
+        line.answer_all()
 
 
 @device(

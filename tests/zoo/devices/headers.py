@@ -21,7 +21,7 @@ UNFINISHED = (ResponseTimeoutError, "bytes of an unfinished frame came")
     symptom="Every read times out: bytes of an unfinished frame came",
     seen_in="Midea air conditioners (pymodbus 2266)",
     without=UNFINISHED,
-    advice="`Quirks.wrong_length`, if your version has it",
+    setting={"quirks": Quirks.wrong_length},
 )
 def length_too_big(line: Line) -> None:
     for request in line.requests():
@@ -33,7 +33,7 @@ def length_too_big(line: Line) -> None:
     symptom="The first read fails, and the connection is made again at each read",
     seen_in="MC6 heat pumps (node-red-contrib-modbus 146)",
     without=(InvalidResponseError, "bytes"),
-    advice="`Quirks.wrong_length`, if your version has it",
+    setting={"quirks": Quirks.wrong_length},
 )
 def length_of_request(line: Line) -> None:
     for request in line.requests():
@@ -45,7 +45,9 @@ def length_of_request(line: Line) -> None:
     symptom="What the device refuses times out: bytes of an unfinished frame came",
     seen_in="Marstek storages (tma/modbus-proxy PR 62)",
     without=UNFINISHED,
-    advice="`Quirks.wrong_length`, if your version has it",
+    setting={"quirks": Quirks.wrong_length},
+    then=(IllegalDataAddressError, "exception 02"),
+    advice="the exception is seen as what it is",
 )
 def exception_length(line: Line) -> None:
     for request in line.requests():
@@ -82,7 +84,7 @@ def counted_crc(line: Line) -> None:
     symptom="The first read works, the second fails: MBAP protocol id must be 0",
     seen_in="converters that append a CRC (libmodbus 317)",
     without=(FrameError, "MBAP"),
-    advice="`Quirks.wrong_length`, if your version has it",
+    setting={"quirks": Quirks.wrong_length},
 )
 def uncounted_crc(line: Line) -> None:
     for request in line.requests():

@@ -99,7 +99,7 @@ def reordered(line: Line) -> None:
     seen_in="Huawei and Sungrow inverters, PLCs in their start",
     without=(ServerDeviceBusyError, "exception 06"),
     keeps_on=True,
-    advice="ask again; `busy_retries`, if your version has it",
+    setting={"busy_retries": 3},
 )
 def busy(line: Line) -> None:
     for request in line.requests():
@@ -113,7 +113,7 @@ def busy(line: Line) -> None:
     seen_in="devices that read from a slower bus behind them",
     without=(AcknowledgeError, "exception 05"),
     keeps_on=True,
-    advice="ask again; `busy_retries`, if your version has it",
+    setting={"busy_retries": 3},
 )
 def acknowledges(line: Line) -> None:
     for request in line.requests():
@@ -159,8 +159,7 @@ def loses_some(line: Line) -> None:
     symptom="Every second read times out: nothing came",
     seen_in="Carlo Gavazzi meters (eModbus 223), Growatt (0.85 s), thingsboard-gateway 1664",
     without=(ResponseTimeoutError, "nothing came"),
-    setting={"retries": 2, "response_timeout": 0.5},
-    advice="`pause`, if your version has it, loses no time",
+    setting={"pause": 0.4},
 )
 def deaf_after_answer(line: Line) -> None:
     for request in line.requests():

@@ -47,7 +47,7 @@ def zero_id_late(line: Line) -> None:
     symptom="The first reads work, reads after a timeout all fail",
     seen_in="Waveshare gateways (kellerza/sunsynk 680), Wallbe chargers (grid-x/modbus 26)",
     without=OTHER,
-    advice="`Quirks.fixed_transaction_id`, if your version has it",
+    setting={"quirks": Quirks.any_transaction_id},
     asks=[read(1), read(2)],
 )
 def own_ids(line: Line) -> None:
@@ -60,7 +60,7 @@ def own_ids(line: Line) -> None:
     symptom="Each read fails, and the log shows ids one behind",
     seen_in="Wallbe chargers, after their first timeout (grid-x/modbus 26)",
     without=OTHER,
-    advice="`Quirks.fixed_transaction_id`, if your version has it",
+    setting={"quirks": Quirks.any_transaction_id},
 )
 def id_behind(line: Line) -> None:
     for request in line.requests():
@@ -68,11 +68,55 @@ def id_behind(line: Line) -> None:
 
 
 @device(
+    "answers with transaction id 1 always",
+    symptom="The first read works, later ones time out: an answer to another request came",
+    seen_in="sketches for microcontrollers with a constant header",
+    without=OTHER,
+    setting={"quirks": Quirks.any_transaction_id},
+)
+def fixed_id(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(transaction=1))
+
+
+@device(
+    "answers with the low byte of the transaction id alone",
+    symptom="256 requests work, then every read times out",
+    seen_in="sketches for microcontrollers",
+    setting={"quirks": Quirks.short_transaction_id},
+    asks=[read(each) for each in range(0, 2600, 10)],
+    without=OTHER,
+    only=("sync", "trio", "gevent", "gateway"),
+)
+def short_id(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(transaction=request.transaction & 0xFF))
+
+
+@device(
+    "is unit 0 on a serial line",
+    on=("rtu", "rtu+tcp"),
+    symptom="Unit 1 times out, and reads of unit 0 are refused as a broadcast",
+    seen_in="sensors that answer any address as 0 in their delivery state",
+    without=(ResponseTimeoutError, "nothing came"),
+    setting={"unit": 0, "quirks": Quirks.answers_unit_zero},
+    broken={
+        "gateway": "a gateway cannot be told that a device on its line is unit 0",
+        "command": "an endpoint refuses unit=0 on a line, with quirks=answers_unit_zero too",
+    },
+)
+def line_unit_zero(line: Line) -> None:
+    for request in line.requests():
+        if request.unit == 0:
+            line.send(request.frame())
+
+
+@device(
     "swaps the bytes of the transaction id",
     symptom="Every read times out, ids in the log are multiples of 256",
     seen_in="a device in pymodbus 2709",
     without=OTHER,
-    advice="`Quirks.fixed_transaction_id`, if your version has it",
+    setting={"quirks": Quirks.any_transaction_id},
 )
 def swapped_id(line: Line) -> None:
     for request in line.requests():
