@@ -8,7 +8,7 @@ from typing import Final
 
 from modwire import Quirks
 
-from .device import DEVICES, RIGHT, Device, Outcome
+from .device import DEVICES, Device, Fails, Outcome
 from .players import query, quirk_names
 
 FILE: Final = Path(__file__).parents[2] / "docs" / "devices.md"
@@ -25,6 +25,9 @@ Every row is a scripted device in [tests/zoo](../tests/zoo), on a real socket or
 The clients of all packages, a gateway and the command are tried on each, without and with the
 options, and every value that they return is the right one. `python -m tests.zoo` writes this file,
 and a test compares it.
+
+A number names the public report in which the fault was seen; rows without one name the kind of
+device that is likely to have it.
 
 | you see | the device or the line | met on | without options | set | then |
 |---|---|---|---|---|---|
@@ -50,17 +53,19 @@ def _cells(device: Device) -> Iterator[str]:
 
 def outcome_text(outcome: Outcome) -> str:
     """Return an outcome as text: "right at once", or the error and a part of its message."""
-    if outcome == RIGHT:
-        return "right"
-    return f"`{outcome.error.__name__}`: {_cell(outcome.text)}"
+    if not isinstance(outcome, Fails):
+        return outcome
+    return f"`{outcome.error.__name__}`" + (f": {_cell(outcome.text)}" if outcome.text else "")
 
 
 def setting_text(device: Device) -> str:
     """Return the options as Python, and as the end of an endpoint."""
     if not device.setting:
         return "-"
+    if "scheme" in device.setting:
+        return f"`{device.setting['scheme']}://` in place of `{device.endpoint}://`"
     words = ", ".join(f"{name}={_value(value)}" for name, value in device.setting.items())
-    options = query(device.setting) if "scheme" not in device.setting else None
+    options = query(device.setting)
     return f"`{words}`" + (f"; `?{options}`" if options else "")
 
 

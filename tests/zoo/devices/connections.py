@@ -26,7 +26,7 @@ def dead(line: Line) -> None:
 @device(
     "refuses connections",
     symptom="Connection refused",
-    seen_in="devices in which Modbus has to be switched on first: SMA, Fronius, SolarEdge",
+    seen_in="devices in which Modbus has to be switched on first",
     without=(ConnectionLostError, "refused"),
     advice="switch Modbus on in the device; look at the port (1502, 5020, 6607, 8899)",
     listens=False,
@@ -142,7 +142,7 @@ def half_and_closes(line: Line) -> None:
 @device(
     "has one connection only, and closes the older one for a new one",
     symptom="Nothing, as long as one program is connected; two disconnect each other",
-    seen_in="SolarEdge, FEMS, Huawei, Solis: inverters of all makes",
+    seen_in="SolarEdge (home-assistant-solaredge-modbus 107), Huawei (modbus-proxy-rs PR 5)",
     advice="put `modwire gateway` in front of it for several programs",
 )
 def one_connection(line: Line) -> None:
@@ -156,7 +156,7 @@ def one_connection(line: Line) -> None:
 @device(
     "answers one request at a time and drops others that come meanwhile",
     symptom="Nothing, as long as `max_in_flight` is 1, the default",
-    seen_in="most gateways to serial lines, inverters (libplctag PR 190)",
+    seen_in="servers in libplctag PR 190, gateways to serial lines",
 )
 def one_at_a_time(line: Line) -> None:
     for request in line.requests():
@@ -169,7 +169,7 @@ def one_at_a_time(line: Line) -> None:
 @device(
     "swallows everything in the first part of a second after the connect",
     symptom="The first read times out, the next work",
-    seen_in="Huawei SDongle (openhab-core 2926, telegraf 11919), SolarEdge",
+    seen_in="Huawei SDongle (openhab-core 2926), SolarEdge (jbuehl/solaredge 80), telegraf 11919",
     without=(ResponseTimeoutError, "nothing came"),
     setting={"connect_delay": 1.0},
 )
@@ -182,7 +182,7 @@ def deaf_at_first(line: Line) -> None:
 @device(
     "closes the connection if it is asked in the first part of a second after the connect",
     symptom="Connection lost at every first read",
-    seen_in="Huawei SDongle, FoxESS (foxess_modbus PR 305), SolarEdge",
+    seen_in="dongles of inverters",
     without=(ConnectionLostError, ""),
     setting={"connect_delay": 1.0},
 )

@@ -32,7 +32,7 @@ def torn(name: str, milliseconds: int, why: str, seen_in: str) -> None:
 
 
 torn("torn_1", 1, "come in pieces", "every USB adapter; devices with a slow processor")
-torn("torn_30", 30, "come in pieces", "Bluetooth and WLAN adapters, pymodbus 2580")
+torn("torn_30", 30, "come in pieces", "Bluetooth and WLAN adapters")
 torn("torn_100", 100, "pause inside", "radio links, LTE routers")
 torn("torn_250", 250, "pause long inside", "radio links, GPRS modems, busy virtual machines")
 

@@ -43,7 +43,7 @@ def length_of_request(line: Line) -> None:
 @device(
     "says length 4 in an exception response, which has 3",
     symptom="What the device refuses times out: bytes of an unfinished frame came",
-    seen_in="Marstek storages (tma/modbus-proxy PR 62)",
+    seen_in="Marstek storages (modbus-proxy PR 62)",
     without=UNFINISHED,
     setting={"quirks": Quirks.wrong_length},
     then=(IllegalDataAddressError, "exception 02"),
@@ -58,7 +58,7 @@ def exception_length(line: Line) -> None:
     "sends one byte too many, and counts it",
     on=("tcp", "udp"),
     symptom="Every read fails: bytes too many",
-    seen_in="sketches for Arduino (Arduino-Tools40 7), Midea",
+    seen_in="sketches for Arduino (Arduino-Tools40 7)",
     without=(InvalidResponseError, "bytes"),
     setting={"quirks": Quirks.trailing_bytes},
 )

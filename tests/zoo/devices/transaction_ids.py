@@ -45,7 +45,7 @@ def zero_id_late(line: Line) -> None:
 @device(
     "counts transaction ids by itself from 1, whatever was asked",
     symptom="The first reads work, reads after a timeout all fail",
-    seen_in="Waveshare gateways (kellerza/sunsynk 680), Wallbe chargers (grid-x/modbus 26)",
+    seen_in="a Waveshare gateway (kellerza/sunsynk 680)",
     without=OTHER,
     setting={"quirks": Quirks.any_transaction_id},
     asks=[read(1), read(2)],
@@ -58,7 +58,7 @@ def own_ids(line: Line) -> None:
 @device(
     "repeats the id of the request before",
     symptom="Each read fails, and the log shows ids one behind",
-    seen_in="Wallbe chargers, after their first timeout (grid-x/modbus 26)",
+    seen_in="Wallbe chargers, after a while (grid-x/modbus 26)",
     without=OTHER,
     setting={"quirks": Quirks.any_transaction_id},
 )
@@ -166,7 +166,7 @@ def unit_one(line: Line) -> None:
     "answers only the unit id that is set in it, 247, and is silent for others",
     on=("tcp", "rtu"),
     symptom="Every read times out: nothing came, but the connection opens",
-    seen_in="SolarEdge and Huawei inverters, all devices on a serial line",
+    seen_in="any device with an address of its own",
     without=(ResponseTimeoutError, "nothing came"),
     setting={"unit": 247},
     advice="`modwire scan` finds the unit",
@@ -180,7 +180,7 @@ def other_unit(line: Line) -> None:
 @device(
     "is unit 0, also for reads",
     symptom="Unit 1 times out, and unit 0 is said to be a broadcast",
-    seen_in="devices in pymodbus 2777, Solarman loggers",
+    seen_in="a device in pymodbus 2777",
     without=(ResponseTimeoutError, "nothing came"),
     setting={"unit": 0},
     advice="on TCP, unit 0 is an address as any other",
