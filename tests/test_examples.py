@@ -74,7 +74,7 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
         "ReadHoldingRegistersRequest(address=9, count=2)",
         "ResponseTimeoutError: meter: unit 9 did not answer "
         "ReadHoldingRegistersRequest(address=0, count=1) within 0.2 s: nothing came",
-        "ConnectionLostError: meter, unit 1: the client was closed; the request was "
+        "ConnectionLostError: meter, unit 9: the client was closed; the request was "
         "ReadHoldingRegistersRequest(address=0, count=1)",
     ]
 

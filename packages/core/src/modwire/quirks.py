@@ -44,20 +44,25 @@ class Quirks(Flag):
 class Tolerance:
     """Decisions about answers that do not quite fit their request, as `quirks` allow.
 
-    - `zero_id`, `any_id`: True if the transaction id of an answer may be 0, or any.
+    - `mistakes_ids`: True if the transaction id of an answer does not tell its request.
     - `decodes`: True if answers are to be decoded by `decode`.
     """
 
-    __slots__ = ("_any_unit", "_decoder", "_quirks", "_unit_zero", "any_id", "decodes", "zero_id")
+    __slots__ = ("_any_unit", "_decoder", "_quirks", "_unit_zero", "decodes", "mistakes_ids")
 
     def __init__(self, quirks: Quirks, decoder: Decoder) -> None:
-        self.any_id = Quirks.any_transaction_id in quirks
-        self.zero_id = Quirks.zero_transaction_id in quirks
+        self.mistakes_ids = bool(quirks & (Quirks.any_transaction_id | Quirks.zero_transaction_id))
         self.decodes = bool(quirks & (Quirks.trailing_bytes | Quirks.odd_confirmation))
         self._any_unit = Quirks.any_unit in quirks
         self._unit_zero = Quirks.answers_unit_zero in quirks
         self._quirks = quirks
         self._decoder = decoder
+
+    def key(self, transaction: int, last_id: int) -> int:
+        """Return 0 if an answer with this id may be that to the request with `last_id`."""
+        if Quirks.any_transaction_id in self._quirks or transaction == last_id:
+            return 0
+        return transaction
 
     def takes_unit(self, unit: int) -> bool:
         """True if an answer to a request to `unit` may have another unit id."""

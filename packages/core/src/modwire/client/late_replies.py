@@ -88,6 +88,8 @@ class LateReplies:
     def free_at(self, unit: int) -> float:
         """Time from which `unit` may get a request; -inf if no late reply is expected."""
         units = self.units
+        if self._key(unit) == _ANY_UNIT:  # any late reply could be taken for the answer
+            return max([until for _, until in units.values()], default=_NOTHING[1])
         return max(units.get(unit, _NOTHING)[1], units.get(_ANY_UNIT, _NOTHING)[1])
 
     def came(self, unit: int, transaction: int, pdu: bytes) -> None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
-_ADVICE = ": wrong baud rate, parity or wiring?"
 _NEVER_AGAIN = float("inf")
 
 
@@ -61,8 +60,9 @@ class ClientProtocol:
         options, quirks = self.options, self.options.quirks
         if Quirks.wrong_length in quirks and framing is TcpFraming:
             framing = LooseTcpFraming
-        silence = options.silence + options.tolerance
-        self.framing = framing(options.decoder, is_server=False, silence=silence)
+        self.framing = framing(
+            options.decoder, is_server=False, silence=options.silence + options.tolerance
+        )
         self.skipped = 0
         self.frame_errors = 0
         self.unanswered = 0
@@ -71,9 +71,8 @@ class ClientProtocol:
         self.name = ""
         self._tolerance = Tolerance(quirks, options.decoder)
         # Without ids one request is open at a time, under the key 0: its unit tells whose reply.
-        is_mistaken = self._tolerance.any_id or self._tolerance.zero_id
-        self._mistakes_ids = framing.has_transactions and is_mistaken
-        self.has_transactions = framing.has_transactions and not is_mistaken
+        self._mistakes_ids = framing.has_transactions and self._tolerance.mistakes_ids
+        self.has_transactions = framing.has_transactions and not self._mistakes_ids
         self._is_serial = framing.is_serial
         # True if the framing has to know which response comes next.
         self._expects = not self.has_transactions or framing is LooseTcpFraming
@@ -126,11 +125,9 @@ class ClientProtocol:
         if not is_answered:
             exchange.is_answered = False
             exchange.wait = options.turnaround
-        else:
-            if options.retries and (options.retry_writes or not request.is_write):
-                exchange.attempts_left = options.retries
-            if options.busy_retries:
-                exchange.busy_left = options.busy_retries
+        elif options.retries and (options.retry_writes or not request.is_write):
+            exchange.attempts_left = options.retries
+        exchange.busy_left = options.busy_retries
         self._queue.waiting.append(exchange)
         return exchange
 
@@ -219,11 +216,9 @@ class ClientProtocol:
                 self._take_other(frame)
                 continue
             unit, transaction, pdu = frame
+            if self._mistakes_ids:
+                transaction = self._tolerance.key(transaction, self._late.last_id)
             exchange = self._open.get(transaction)
-            if self._mistakes_ids and (
-                self._tolerance.any_id or transaction in (0, self._late.last_id)
-            ):
-                exchange = self._open.get(0)
             if (
                 exchange is None
                 or not exchange.is_answered
@@ -275,6 +270,7 @@ class ClientProtocol:
         if exchange.refuses(error, self.options, now):
             exchange.fail(error, self.name)
         else:
+            self._note_owed(exchange, now)
             self._queue.waiting.appendleft(exchange)
         return True
 
@@ -298,8 +294,9 @@ class ClientProtocol:
                 exchange.saw_request(frame[2])
             return
         self.frame_errors += 1
+        advice = ": wrong baud rate, parity or wiring?" if self._is_serial else ""
         for exchange in self._open.values():
-            exchange.came = f"{frame}{_ADVICE}" if self._is_serial else str(frame)
+            exchange.came = f"{frame}{advice}"
         if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
             self._fail_all(frame)
             self.broken = True
@@ -317,10 +314,8 @@ class ClientProtocol:
 
     def connection_lost(self, error: ModbusError) -> None:
         """Handle the loss of the link: everything queued or open fails with `error`."""
-        if not self.has_transactions:
-            for exchange in self._open.values():
-                if exchange.is_answered:
-                    self._late.note_unit(exchange.unit, exchange.sent, exchange.deadline)
+        for each in self._open.values():
+            self._note_owed(each, each.deadline)
         self._fail_all(error)
         self.reset()
 
@@ -363,26 +358,30 @@ class ClientProtocol:
         """Process what is due at `now`: frames that silence ends, attempts and broadcasts."""
         self.framing.handle_timeout(now)
         self.receive_data(b"", now)
-        unfinished = self.framing.buffered
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
             del self._open[exchange.transaction]
+            if self._queue.is_paced:
+                self._queue.used(exchange, now)
             if not exchange.is_answered:
                 exchange.done = True
                 continue
             self.unanswered += 1
-            if unfinished:
-                exchange.came = f"{unfinished} bytes of an unfinished frame came"
-            if self.has_transactions:
-                self._late.note_transaction(exchange.transaction)
-            if self._queue.is_paced:
-                self._queue.used(exchange, now)
+            exchange.saw_part(self.framing.buffered)
+            self._note_owed(exchange, now)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1
                 self._queue.waiting.appendleft(exchange)
-                continue
-            if not self.has_transactions:
-                self._late.note_unit(exchange.unit, exchange.sent, now)
-            exchange.fail(exchange.timeout_error(), self.name)
+            else:
+                exchange.fail(exchange.timeout_error(), self.name)
+
+    def _note_owed(self, exchange: Exchange[Any], now: float) -> None:
+        """Expect the replies to all attempts: none may reach another request, or a repetition."""
+        if not exchange.sent or not exchange.is_answered:
+            return
+        if self.has_transactions:
+            self._late.note_transaction(exchange.transaction)
+        else:
+            self._late.note_unit(exchange.unit, exchange.sent, now)
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
         """Cancel `exchange`. Its reply is skipped if it comes; other exchanges are not affected.
@@ -397,4 +396,4 @@ class ClientProtocol:
             self._queue.waiting.remove(exchange)
         elif self.has_transactions:
             del self._open[exchange.transaction]
-            self._late.note_transaction(exchange.transaction)
+            self._note_owed(exchange, now)
