@@ -161,7 +161,7 @@ def with_hole(line: Line, code: int) -> None:
     seen_in="most meters and inverters",
     without=(IllegalDataAddressError, "exception 02"),
     then_asks=[read(100), read(102, 2)],
-    advice="read around the gap; maps and `modwire read` do so by themselves",
+    advice="read around the gap; `modwire read` does so by itself",
     asks=[read(100, 4)],
 )
 def hole_02(line: Line) -> None:
@@ -175,7 +175,7 @@ def hole_02(line: Line) -> None:
     seen_in="inverters that check the quantity first",
     without=(IllegalDataValueError, "exception 03"),
     then_asks=[read(100), read(102, 2)],
-    advice="read around the gap; maps and `modwire read` do so by themselves",
+    advice="read around the gap; `modwire read` does so by itself",
     asks=[read(100, 4)],
 )
 def hole_03(line: Line) -> None:
@@ -189,7 +189,7 @@ def hole_03(line: Line) -> None:
     seen_in="devices behind a logger",
     without=(ServerDeviceFailureError, "exception 04"),
     then_asks=[read(100), read(102, 2)],
-    advice="read around the gap; maps and `modwire read` do so by themselves",
+    advice="read around the gap; `modwire read` does so by itself",
     asks=[read(100, 4)],
 )
 def hole_04(line: Line) -> None:
@@ -203,7 +203,7 @@ def hole_04(line: Line) -> None:
     seen_in="inverters and drives with a small buffer",
     without=(IllegalDataValueError, "exception 03"),
     then_asks=[read(0, 64), read(64, 36)],
-    advice="ask for less at a time; maps and `modwire read` do so by themselves",
+    advice="ask for less at a time; `modwire read` does so by itself",
     asks=[read(0, 100)],
 )
 def most_64(line: Line) -> None:
