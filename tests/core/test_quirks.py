@@ -140,7 +140,7 @@ ODD: list[tuple[Request[Response], str, str]] = [
     (
         WriteSingleRegisterRequest(5, 7),
         "0600050000",
-        "WriteSingleRegisterResponse(address=5, value=0)",
+        "WriteSingleRegisterResponse(address=5, value=7)",
     ),
     (WriteSingleRegisterRequest(5, 7), "06", "WriteSingleRegisterResponse(address=5, value=7)"),
     (

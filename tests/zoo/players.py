@@ -209,9 +209,8 @@ class Command(Player):
             is_one = isinstance(first, WriteSingleRegisterRequest)
             values = (first.value,) if is_one else first.values
             text = ",".join(map(str, values))
-            result = modwire(
-                "write", endpoint, f"hr:{first.address}={text}", *([] if is_one else ["--multiple"])
-            )
+            functions = ["--functions", "6" if is_one else "16"]
+            result = modwire("write", endpoint, f"hr:{first.address}={text}", *functions)
             return ["written" if result.code == 0 else Said(result.err)]
         places = [
             f"hr:{at}"

@@ -226,7 +226,6 @@ def confirmed(line: Line, odd: dict[int, bytes]) -> None:
     seen_in="heat pumps, drives that take over a setpoint later",
     without=(InvalidResponseError, ""),
     setting={"quirks": Quirks.odd_confirmation},
-    broken={"gateway": "it passes on the odd confirmation, which its own client refuses"},
     asks=[write(5, 77), holds(5, 77)],
 )
 def old_value(line: Line) -> None:
@@ -272,7 +271,7 @@ def only(line: Line, *functions: int) -> None:
     seen_in="inverters and storages",
     without=(IllegalFunctionError, "exception 01"),
     then_asks=[write_several(5, 77), holds(5, 77)],
-    advice="call `write_registers(5, [77])`; `modwire write --multiple`",
+    advice="call `write_registers(5, [77])`; `modwire write --functions 16`",
     asks=[write(5, 77)],
 )
 def only_16(line: Line) -> None:

@@ -100,10 +100,6 @@ def short_id(line: Line) -> None:
     seen_in="sensors that answer any address as 0 in their delivery state",
     without=(ResponseTimeoutError, "nothing came"),
     setting={"unit": 0, "quirks": Quirks.answers_unit_zero},
-    broken={
-        "gateway": "a gateway cannot be told that a device on its line is unit 0",
-        "command": "an endpoint refuses unit=0 on a line, with quirks=answers_unit_zero too",
-    },
 )
 def line_unit_zero(line: Line) -> None:
     for request in line.requests():
@@ -184,7 +180,6 @@ def other_unit(line: Line) -> None:
     without=(ResponseTimeoutError, "nothing came"),
     setting={"unit": 0},
     advice="on TCP, unit 0 is an address as any other",
-    broken={"gateway": "a gateway cannot be told that a device on its line is unit 0"},
 )
 def is_unit_zero(line: Line) -> None:
     for request in line.requests():

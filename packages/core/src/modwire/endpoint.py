@@ -16,6 +16,7 @@ from .framing.base import Framing
 from .framing.rtu import RtuFraming
 from .immutable import Immutable
 from .options import check_count, check_default_unit, check_range, check_timeout
+from .quirks import least_unit
 from .serial_settings import SerialSettings
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Endpoint(Immutable):
             raise ValueError(f"{transport} has no serial line, so no {' and no '.join(given)}")
         line = SerialSettings(_line_framing(framing), **given)
         if unit is not None:
-            check_default_unit(unit, FRAMINGS[framing])
+            check_default_unit(unit, FRAMINGS[framing], least_unit(options))
         vars(self).update(
             {name: getattr(line, name) for name in _LINE_OPTIONS},
             transport=transport,
@@ -138,6 +139,11 @@ class Endpoint(Immutable):
             retries=None if retries is None else check_count("retries", retries, 0),
             _more={name: check_option(transport, name, value) for name, value in options.items()},
         )
+
+    @property
+    def broadcasts_zero(self) -> bool:
+        """True if requests to unit 0 are broadcasts, which no device answers (Serial Line, 2.1)."""
+        return FRAMINGS[self.framing].is_serial and bool(least_unit(self._more))
 
     @property
     def options(self) -> dict[str, object]:

@@ -9,6 +9,8 @@ from .errors import InvalidResponseError
 from .messages.base import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .messages.base import Request
     from .messages.decoder import Decoder
 
@@ -39,6 +41,12 @@ class Quirks(Flag):
     odd_confirmation = auto()
     """The device confirms a write with another address, value or count than that of the request,
     or with too few or too many bytes."""
+
+
+def least_unit(options: Mapping[str, object]) -> int:
+    """Return the least default unit on a serial line: 0 if the device answers it, otherwise 1."""
+    quirks = options.get("quirks")
+    return 0 if isinstance(quirks, Quirks) and Quirks.answers_unit_zero in quirks else 1
 
 
 class Tolerance:
@@ -85,11 +93,11 @@ class Tolerance:
 
 
 def _confirmation(request: Request[ResponseT], pdu: bytes) -> ResponseT | None:
-    """Return what the device says it has written or, if that cannot be decoded, the request."""
+    """Return the confirmation that the request asked for, for which the device has sent `pdu`."""
     if pdu[0] != request.function_code:
         return None
     asked = request.encode()
-    for each in (pdu, asked, asked[:5]):
+    for each in (asked, asked[:5]):
         try:
             return request.response_type.decode(each)
         except InvalidResponseError:

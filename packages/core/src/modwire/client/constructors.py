@@ -55,6 +55,11 @@ class ClientBase:
         return self._turns.options
 
     @property
+    def broadcasts_zero(self) -> bool:
+        """True if requests to unit 0 are broadcasts, which no device answers (Serial Line, 2.1)."""
+        return self._turns.protocol.broadcasts_zero
+
+    @property
     def is_open(self) -> bool:
         """True while a link is open; the loss of a link may show only in the next call."""
         return self._turns.link is not None

@@ -18,7 +18,7 @@ from ..options import (
     check_timeout,
     check_unit,
 )
-from ..quirks import Quirks
+from ..quirks import Quirks, least_unit
 from ..serial_settings import SERIAL_TOLERANCE
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def network_client_options(
     Framing.check_class(framing)
     if options is None:
         made = ClientOptions(
-            unit=check_default_unit(unit, framing),
+            unit=check_default_unit(unit, framing, least_unit(more)),
             response_timeout=timeout,
             retries=retries,
             max_in_flight=max_in_flight,
@@ -184,7 +184,7 @@ def serial_client_options(
         if timeout is None:
             timeout = 1.0 + _MAX_ADU * settings.character_time
         made = ClientOptions(
-            unit=check_default_unit(unit, settings.framing),
+            unit=check_default_unit(unit, settings.framing, least_unit(more)),
             response_timeout=timeout,
             retries=retries,
             suppress_echo=suppress_echo,

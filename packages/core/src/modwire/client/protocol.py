@@ -49,6 +49,7 @@ class ClientProtocol:
     - `unanswered`: number of attempts in a row that timed out while not a byte came.
     - `is_datagram`: set it to True if each frame needs its own datagram.
     - `name`: name of the peer in errors.
+    - `broadcasts_zero`: True if requests to unit 0 are broadcasts.
     - `has_transactions`: True if transaction ids match replies to requests.
     - `broken`: True if the next frame in the stream cannot be found; close the link, reopen it and
       call `reset()`.
@@ -73,7 +74,7 @@ class ClientProtocol:
         # Without ids one request is open at a time, under the key 0: its unit tells whose reply.
         self._mistakes_ids = framing.has_transactions and self._tolerance.mistakes_ids
         self.has_transactions = framing.has_transactions and not self._mistakes_ids
-        self._is_serial = framing.is_serial
+        self.broadcasts_zero = framing.is_serial and Quirks.answers_unit_zero not in quirks
         # True if the framing has to know which response comes next.
         self._expects = not self.has_transactions or framing is LooseTcpFraming
         self._most_open = 1 if self._expects else options.max_in_flight
@@ -108,7 +109,7 @@ class ClientProtocol:
         unit = options.unit if unit is None else check_unit(unit)
         timeout = options.response_timeout if timeout is None else check_timeout(timeout)
         is_answered = request.expects_response
-        if not unit and self._is_serial and Quirks.answers_unit_zero not in options.quirks:
+        if not unit and self.broadcasts_zero:
             if not request.may_be_broadcast:
                 raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
             is_answered = False
@@ -294,7 +295,7 @@ class ClientProtocol:
                 exchange.saw_request(frame[2])
             return
         self.frame_errors += 1
-        advice = ": wrong baud rate, parity or wiring?" if self._is_serial else ""
+        advice = ": wrong baud rate, parity or wiring?" if self.framing.is_serial else ""
         for exchange in self._open.values():
             exchange.came = f"{frame}{advice}"
         if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
@@ -333,7 +334,7 @@ class ClientProtocol:
         self.framing.reset()
         self.broken = False
         self.unanswered = 0
-        self._late.reset(is_serial=self._is_serial)
+        self._late.reset(is_serial=self.framing.is_serial)
         self._queue.opened(opened_at)
 
     # Time.
