@@ -222,6 +222,9 @@ def test_the_line_is_set_as_the_specification_says(
         package.SerialClient("COM1", parity="N"),
         package.SerialClient("COM1", framing=AsciiFraming, baudrate=9600, exclusive=False),
         package.SerialClient("hwgrep://here"),
+        package.connect(r"rtu://\\.\COM12?baudrate=9600"),
+        package.connect("ascii://com3"),
+        package.connect("rtu://rfc2217://[::1]:2217?parity=N&baudrate=1200"),
     ):
         with pytest.raises(ConnectionLostError, match="only looking"):
             client.connect()
@@ -231,6 +234,9 @@ def test_the_line_is_set_as_the_specification_says(
         ["COM1", 19200, 8, "N", 2, True],
         ["COM1", 9600, 7, "E", 1, None],
         ["hwgrep://here", 19200, 8, "E", 1, True],
+        [r"\\.\COM12", 9600, 8, "E", 1, True],
+        ["com3", 19200, 7, "E", 1, True],
+        ["rfc2217://[::1]:2217", 1200, 8, "N", 2, True],
     ]
 
 

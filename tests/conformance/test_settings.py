@@ -140,7 +140,7 @@ def of_clients(transport: str, framing: str) -> Iterator[Case]:
         return {**endpoint(transport, framing, name), **clients(transport, framing, name)}
 
     where = f"{transport}-{framing}"
-    good, bad, sentence = [1, 247], [-1, 0, 248, 255, 256], "unit must be 1..247, got {}"
+    good, bad, sentence = [1, 247, 248, 255], [-1, 0, 256], "unit must be 1..255, got {}"
     if framing == "tcp":
         good, bad, sentence = [0, 1, 248, 255], [-1, 256], "unit must be 0..255, got {}"
     yield Case("unit", where, ways("unit"), good, [*bad, *NO_WHOLE_NUMBERS], sentence)

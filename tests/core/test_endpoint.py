@@ -53,7 +53,15 @@ def test_a_network_device_is_reached_where_the_text_says(
         ("binary:///dev/ttyS0", "serial", "binary", "/dev/ttyS0"),
         ("rtu://COM3", "serial", "rtu", "COM3"),
         (r"rtu://\\.\COM10", "serial", "rtu", r"\\.\COM10"),
+        ("rtu://com12?baudrate=9600", "serial", "rtu", "com12"),
+        ("ascii://%5C%5C.%5CCOM12", "serial", "ascii", r"\\.\COM12"),
         ("rtu://rfc2217://gateway:4000", "serial", "rtu", "rfc2217://gateway:4000"),
+        ("rtu://rfc2217://[::1]:4000?unit=3", "serial", "rtu", "rfc2217://[::1]:4000"),
+        ("ascii://socket://gateway:4000", "serial", "ascii", "socket://gateway:4000"),
+        ("rtu://spy:///dev/ttyS0%3Ffile=a.txt", "serial", "rtu", "spy:///dev/ttyS0?file=a.txt"),
+        ("rtu://spy://COM3?baudrate=9600", "serial", "rtu", "spy://COM3"),
+        ("rtu://hwgrep://0403:6001&skip_busy", "serial", "rtu", "hwgrep://0403:6001&skip_busy"),
+        ("rtu://loop://", "serial", "rtu", "loop://"),
         ("rtu:///dev/serial/by-id/a%3Fb%23c%25d", "serial", "rtu", "/dev/serial/by-id/a?b#c%d"),
         ("unix:///run/modwire.sock", "unix", "tcp", "/run/modwire.sock"),
         ("unix:///run/my%20meter.sock", "unix", "tcp", "/run/my meter.sock"),
@@ -126,6 +134,9 @@ def test_every_endpoint_can_carry_the_clients_settings() -> None:
         ("unix:///run/%00", "path must be without NUL"),
         ("rtu://", "path is missing, write it as in rtu:///dev/ttyUSB0"),
         ("rtu://dev/ttyUSB0", "path must be absolute, .* or a port's name, as in rtu://COM3; got"),
+        ("rtu:///COM3", "path must be the name of a port: rtu://COM3, with two slashes"),
+        ("COM3", "must start with a scheme, such as .* rtu://COM3 or"),
+        ("rfc2217://gw:4000", "a serial port's URL follows the framing, as in rtu://rfc2217://gw"),
         ("rtu:///dev/%zz", "'%' must be followed by two hexadecimal digits, got '%zz'"),
         ("rtu:///dev/%1", "'%' must be followed by two hexadecimal digits, got '%1'"),
         ("rtu:///dev/ttyS0?baud=1", "option must be one of .*; got 'baud'; did you mean 'baudr"),
@@ -141,8 +152,8 @@ def test_every_endpoint_can_carry_the_clients_settings() -> None:
         ("rtu:///dev/ttyS0?stopbits=1.5", "a serial line must have stopbits 1 or 2, got '1.5'"),
         ("rtu:///dev/ttyS0?baudrate=0", "baudrate must be greater than 0, got 0"),
         ("rtu:///dev/ttyS0?baudrate=fast", "baudrate must be a whole number, got 'fast'"),
-        ("rtu:///dev/ttyS0?unit=0", "unit must be 1..247, got 0"),
-        ("rtu+tcp://gateway?unit=248", "unit must be 1..247, got 248"),
+        ("rtu:///dev/ttyS0?unit=0", "unit must be 1..255, got 0"),
+        ("rtu+tcp://gateway?unit=256", "unit must be 1..255, got 256"),
         ("tcp://meter?unit=256", "unit must be 0..255, got 256"),
         ("tcp://meter?unit=1&unit=2", "option unit must be given once"),
         (
@@ -210,7 +221,7 @@ def endpoints(draw: st.DrawFn) -> Endpoint:
         name = st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True)
         arguments["host"] = draw(name | ipv6 | zoned | st.ip_addresses(v=4).map(str))
         arguments["port"] = draw(st.none() | st.integers(0, 65535))
-    arguments["unit"] = draw(st.none() | st.integers(1, 247))
+    arguments["unit"] = draw(st.none() | st.integers(1, 255))
     arguments["timeout"] = draw(st.none() | st.floats(0, 1e9, exclude_min=True))
     arguments["retries"] = draw(st.none() | st.integers(0, 99))
     return Endpoint(transport, framing, **arguments)  # type: ignore[arg-type]

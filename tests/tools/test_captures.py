@@ -130,7 +130,7 @@ def test_packets_are_missing() -> None:
     del packets[5]  # the second request; its bytes are acknowledged later
     found = analysed(pcap(timed([on_link(packet) for packet in packets], 0.1)))
     incidents = [each for each in found if isinstance(each, Incident)]
-    assert [each.text for each in incidents] == ["12 bytes before this are not in the capture"]
+    assert [each.text for each in incidents] == ["the capture lost 12 bytes here"]
     assert incidents[0].sender == "10.0.0.1:50000"
     pairs = told([each for each in found if isinstance(each, Exchange)])
     assert sorted(pairs) == sorted([expected(4)[0], (1, "", "101"), *expected(4)[2:]])
@@ -147,16 +147,16 @@ def test_packets_are_cut_off_by_the_capture() -> None:
     cut = [on_link(packet)[:96] for packet in packets]
     found = analysed(pcap(timed(cut)))
     assert [each.text for each in found if isinstance(each, Incident)] == [
-        "217 bytes before this are not in the capture"
+        "the capture cut off 217 bytes of this packet (by its snap length)"
     ]
     assert told([each for each in found if isinstance(each, Exchange)]) == [
-        (1, "read 125 holding registers from 0", "no answer"),
+        (1, "read 125 holding registers from 0", "the capture lost the answer"),
         (2, "read 1 holding register from 5", "6"),
     ]
     datagram = Connection(tcp=False)
     sent = datagram.send(frame("03fa" + "0001" * 125, 1), server=True)
     (incident,) = analysed(pcap(timed([on_link(sent)[:96]])))
-    assert incident.text == "205 bytes of a datagram were not captured"
+    assert incident.text == "the capture cut off 205 bytes of this packet (by its snap length)"
 
 
 def test_a_port_is_used_again() -> None:
@@ -243,7 +243,7 @@ def test_what_is_no_modbus() -> None:
     packets.append(connection.send(frame(READ, 5)))
     packets.append(connection.send(frame(VALUES, 5), server=True))
     incident, exchange = analysed(pcap(timed([on_link(packet) for packet in packets])))
-    assert incident.text == "MBAP protocol id must be 0, got 21536"  # type: ignore[union-attr]
+    assert incident.text == "MBAP protocol id must be 0, got 21536: this looks like an HTTP client"  # type: ignore[union-attr]
     assert isinstance(exchange, Exchange)
     assert exchange.response_text == "1, 2, 3"
 

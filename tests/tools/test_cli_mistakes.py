@@ -43,7 +43,6 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*READ, "--scale", "ten"), "--scale must be a number other than 0, got 'ten'"),
     ((*READ, "--scale", "0"), "--scale must be a number other than 0, got '0'"),
     ((*READ, "--unit", "256"), "--unit must be a whole number, 0..255, got '256'"),
-    (("read", RTU, "hr:0", "-u", "248"), "--unit must be 0..247 on a serial line, got 248"),
     (("read", RTU, "hr:0", "-u", "0"), "--unit 0 is a broadcast on a serial line"),
     ((*READ, "--watch", "often"), "--watch must be a time of more than 0, such as 500ms"),
     ((*READ, "--watch", "0"), "--watch must be a time of more than 0, such as 500ms"),
@@ -64,7 +63,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*WRITE, "--unit", "x"), "--unit must be a whole number, 0..255, got 'x'"),
     (
         ("write", RTU, "hr:0=1", "-u", "0", "--verify"),
-        "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..247",
+        "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255",
     ),
     ((*WRITE, "--json=1"), "option '--json' does not take a value"),
     (
@@ -81,7 +80,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("scan", "x"), "ENDPOINT: endpoint 'x': must start with a scheme"),
     ((*SCAN, "--units", "1..x"), "--units must be a whole number, 0..255, got 'x'"),
     ((*SCAN, "--units", "9..1"), "--units must ascend, as in 1..9, got '9..1'"),
-    (("scan", RTU, "--units", "0"), "--units must be 1..247 on a serial line, got 0"),
+    (("scan", RTU, "--units", "0"), "--units must be 1..255 on a serial line, got 0"),
     ((*SCAN, "--baudrates", "all"), "--baudrates and --parities are tried on a serial port"),
     (("scan", RTU, "--baudrates", "1"), "--baudrates must be a whole number, 50..4000000"),
     (("scan", RTU, "--parities", "X"), "--parities must be one of E, N, O, got 'X'"),
@@ -105,7 +104,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*BENCH, "--unit", "x"), "--unit must be a whole number, 0..255"),
     (
         ("bench", RTU, "-u", "0"),
-        "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..247",
+        "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..255",
     ),
     ((*BENCH, "--concurrency", "0"), "--concurrency must be a whole number, 1..10000"),
     (("bench", RTU, "-c", "2"), "--concurrency must be 1 on a serial port, which is opened once"),
@@ -226,8 +225,8 @@ def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
     assert result == (
         "",
         f"modwire: {place}: unit 9 did not answer within 0.02 s: nothing came; "
-        "check the unit (--unit) and "
-        "the line settings, or wait longer (?timeout=5)\n",
+        f"check the unit (--unit); RTU frames over a network are rtu+{place}; or wait longer "
+        "(?timeout=5)\n",
         1,
     )
 
@@ -236,8 +235,9 @@ def test_a_refusal_gets_its_sentence(endpoint: str) -> None:
     result = modwire("read", endpoint, "hr:60")
     assert result == (
         "",
-        "modwire: hr:60: exception 02 (illegal data address); `modwire scan ENDPOINT --table "
-        "TABLE` finds what can be read\n",
+        "modwire: hr:60: exception 02 (illegal data address); the device does not have all of "
+        "these addresses: try one lower (manuals often count from 1), another table (hr: or ir:), "
+        "or fewer at once; `modwire scan ENDPOINT --table TABLE` finds what can be read\n",
         1,
     )
 

@@ -84,10 +84,15 @@ def test_incidents_are_lines_of_their_own(tmp_path: Path) -> None:
     path = tmp_path / "it"
     path.write_bytes(pcap(timed([on_link(packet) for packet in packets])))
     result = modwire("parse", path)
-    assert "   !  MBAP protocol id must be 0, got 21536\n" in result.out
+    assert (
+        "   !  MBAP protocol id must be 0, got 21536: this looks like an HTTP client\n"
+        in result.out
+    )
     assert "1 times bytes that are no frame, or are missing" in result.err
     (found,) = objects(modwire("parse", path, "--json").out)
-    assert found["incident"] == "MBAP protocol id must be 0, got 21536"
+    assert (
+        found["incident"] == "MBAP protocol id must be 0, got 21536: this looks like an HTTP client"
+    )
     assert (found["sender"], found["receiver"]) == ("10.0.0.1:50000", "10.0.0.2:502")
 
 

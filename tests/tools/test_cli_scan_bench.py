@@ -15,6 +15,7 @@ from modwire import SequentialBlock, Unit, Units
 from modwire_command import PATIENCE, good, modwire, process, started
 from modwire_sync import SerialServer, TcpServer
 from modwire_tools.demo.line import serial_line
+from peers import Peer, registers, rtu, tcp_server
 
 # Starting a process takes seconds on a busy machine.
 pytestmark = pytest.mark.timeout(300)
@@ -177,3 +178,38 @@ def test_an_interrupted_benchmark_says_what_was_measured(endpoint: str, device: 
     assert re.search(r"answered +[1-9]", measuring.text)
     assert "requests by milliseconds" in measuring.text
     assert "Traceback" not in measuring.text
+
+
+def answer_as_another(peer: Peer) -> None:
+    """Answer unit 5 with the id 6, and nobody else."""
+    for _ in range(2):
+        request = peer.request(8)
+        if request[0] == 5:
+            peer.send(rtu(6, registers(7)))
+    peer.expect_end()
+
+
+def test_a_unit_that_answers_as_another_is_named() -> None:
+    with tcp_server(answer_as_another) as port:
+        endpoint = f"rtu+tcp://127.0.0.1:{port}"
+        result = modwire("scan", endpoint, "--units", "4..5", "--timeout", "200ms")
+    assert result.out == f"5\t{endpoint}\tanswered by unit 6\n"
+    assert "use the id that it answers with" in result.err
+    with tcp_server(answer_as_another) as port:
+        endpoint = f"rtu+tcp://127.0.0.1:{port}"
+        result = modwire("scan", endpoint, "--units", "4..5", "--timeout", "200ms", "--json")
+    assert json.loads(result.out) == [
+        {"unit": 5, "endpoint": endpoint, "identity": {}, "answered_by": 6}
+    ]
+
+
+@has_ptys
+def test_reserved_unit_ids_of_a_line_are_scanned_and_read() -> None:
+    """248..255 are reserved (Serial Line V1.02, section 2.2), but devices use them."""
+    unit = Unit(holding_registers=SequentialBlock(0, [11]))
+    with serial_line() as (here, there), SerialServer(Units({250: unit}), there):
+        scan = ("scan", f"rtu://{here}", "--units", "249..251", "--timeout", "300ms", "--json")
+        assert [each["unit"] for each in json.loads(good(*scan))] == [250]
+        assert good("read", f"rtu://{here}", "hr:0", "--unit", "250") == "hr:0\t11\n"
+        assert good("read", f"rtu://{here}?unit=250", "hr:0") == "hr:0\t11\n"
+        assert modwire("read", f"rtu://{here}", "hr:0", "--unit", "0").code == 2

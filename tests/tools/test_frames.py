@@ -115,9 +115,9 @@ def test_doubled_bytes_are_one_field() -> None:
     [
         ("tcp", 255, "255, the device itself"),
         ("tcp", 0, "0, the device itself (or a broadcast)"),
-        ("tcp", 250, "250, reserved: units are 1 to 247"),
+        ("tcp", 250, "250, reserved (1 to 247 are units), but in use by some devices"),
         ("rtu", 0, "0, a broadcast"),
-        ("rtu", 248, "248, reserved: units are 1 to 247"),
+        ("rtu", 248, "248, reserved (1 to 247 are units), but in use by some devices"),
     ],
 )
 def test_units(framing: str, unit: int, text: str) -> None:

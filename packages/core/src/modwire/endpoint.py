@@ -43,6 +43,8 @@ _SCHEMES: dict[str, tuple[Transport, FramingName]] = {
 }
 _NAMES = {pair: scheme for scheme, pair in _SCHEMES.items()}
 
+_PORT_URLS = ("rfc2217", "socket", "loop", "cp2110", "spy", "alt", "hwgrep")  # of pyserial
+
 _PORT = 502
 _TLS_PORT = 802
 _LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
@@ -59,10 +61,11 @@ class Endpoint(Immutable):
     - tcp, udp, tls: `host`, a name or an address, IPv6 without brackets; `port` 0..65535, by
       default 502, and 802 for tls. With 0 the system chooses the port of a server.
     - unix: `path` of the socket, absolute.
-    - serial: `path` of the device, absolute, or a name such as COM3, or a pyserial URL;
-      `baudrate`, `bytesize`, `parity` and `stopbits` as for `SerialSettings`, with the defaults
-      of MODBUS over Serial Line V1.02, section 2.5.
-    - all: `unit`, the unit id of requests without one, 0..255 with MBAP frames and 1..247 with
+    - serial: `path` of the device, absolute, or a name such as COM3 or `\\\\.\\COM12`, or one of
+      pyserial's URLs, such as rfc2217://192.0.2.1:2217 or spy:///dev/ttyUSB0; `baudrate`,
+      `bytesize`, `parity` and `stopbits` as for `SerialSettings`, with the defaults of MODBUS
+      over Serial Line V1.02, section 2.5.
+    - all: `unit`, the unit id of requests without one, 0..255 with MBAP frames and 1..255 with
       others; `timeout`, above 0, seconds to wait for an answer; `retries`, 0 or more, how many
       times a read is repeated. None stands for the client's default.
     - all: `options`, by name, of those that are given, the others of `ClientOptions`, such as
@@ -159,8 +162,9 @@ class Endpoint(Immutable):
         a network. Options follow a `?`, joined by `&`: unit, timeout, retries and the `options`
         everywhere, baudrate, bytesize, parity and stopbits on a serial line. Flags are true or
         false, quirks are names joined by commas, and `reconnect_after` may be never. In paths, all
-        characters may be percent-encoded, and `%`, `?` and `#` must be (RFC 3986); the zone of an
-        IPv6 address follows `%25` (RFC 6874) or `%`.
+        characters may be percent-encoded, and `%`, `?` and `#` must be (RFC 3986), those of a
+        port's URL too: rtu://spy:///dev/ttyUSB0%3Ffile=log.txt?baudrate=9600. The zone of an IPv6
+        address follows `%25` (RFC 6874) or `%`.
         """
         try:
             return _parse(text)
@@ -241,8 +245,10 @@ def _parse(text: str) -> Endpoint:
     scheme, separator, rest = text.partition("://")
     if not separator:
         raise ValueError(
-            "must start with a scheme, such as tcp://192.0.2.1:502 or rtu:///dev/ttyUSB0"
+            "must start with a scheme, such as tcp://192.0.2.1:502, rtu://COM3 or rtu:///dev/ttyUSB0"
         )
+    if scheme.lower() in _PORT_URLS:
+        raise ValueError(f"a serial port's URL follows the framing, as in rtu://{text}")
     if scheme.lower() not in _SCHEMES:
         raise ValueError(f"scheme must be {one_of(_SCHEMES, scheme.lower(), scheme)}")
     if "#" in rest:
@@ -331,6 +337,8 @@ def _checked_path(transport: str, path: str) -> str:
     example = "unix:///run/modwire.sock" if transport == "unix" else "rtu:///dev/ttyUSB0"
     if not _checked_text(path):
         raise ValueError(f"path is missing, write it as in {example}")
+    if transport == "serial" and path[:4].upper() == "/COM" and path[4:].isdigit():
+        raise ValueError(f"path must be the name of a port: rtu:/{path}, with two slashes")
     if "\0" in path:
         raise ValueError(f"path must be without NUL characters, got {path!r}")
     named = transport == "serial" and ("/" not in path or "://" in path)

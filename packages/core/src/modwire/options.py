@@ -124,8 +124,8 @@ def check_default_unit(unit: int, framing: type[Framing], least: int = 1) -> int
     """Return `unit` if requests that name none may go to it; raise ValueError otherwise.
 
     With MBAP frames any unit id may, 0..255. Serial frames, over a network too, need the address
-    of one device, 1..247: 0 is a broadcast and 248..255 are reserved (MODBUS over Serial Line
-    V1.02, section 2.2). A single request may still name any unit id. `least` is 0 if the device
-    answers requests to unit 0.
+    of one device, 1..255: 0 is a broadcast. MODBUS over Serial Line V1.02, section 2.2, reserves
+    248..255, but there are devices that use them. A single request may name any unit id. `least` is
+    0 if the device answers requests to unit 0.
     """
-    return check_range("unit", unit, least, 247) if framing.is_serial else check_unit(unit)
+    return check_range("unit", unit, least, 255) if framing.is_serial else check_unit(unit)

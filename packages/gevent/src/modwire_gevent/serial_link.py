@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gevent import get_hub
 from gevent.event import Event
 
-from modwire_sync.ports import descriptor, open_port
+from modwire_sync.ports import close_aside, descriptor, open_port, read_port
 
 from .links import LONGEST_WAIT, DescriptorLink, Link
 
@@ -35,7 +35,15 @@ def open_without_blocking(
 
     Raises OSError, and ValueError for settings that are not supported by the driver.
     """
-    open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
+    open_it = partial(
+        open_port,
+        port,
+        settings,
+        rs485=rs485,
+        exclusive=exclusive,
+        # Except on Windows, 0 would mean that nothing may be written.
+        write_timeout=0 if os.name == "nt" else None,
+    )
     return _in_thread(open_it) if "://" in port else open_it()
 
 
@@ -120,8 +128,6 @@ class PortLink(Link):
         super().__init__(hub)
         self._port = port
         self._character_time = character_time
-        # Except on Windows, 0 would mean that nothing may be written.
-        port.write_timeout = 0 if os.name == "nt" else None
         self._alarm = Event()
         # The thread itself stores its bytes and its end: the hub does not run between two calls,
         # so it would be late.
@@ -155,12 +161,9 @@ class PortLink(Link):
 
     def _read(self, seconds: float) -> None:
         """Read the port; called in the thread."""
-        port = self._port
         try:
-            port.timeout = seconds  # a system call, which fails if the line is gone
-            data: bytes = port.read(1)
-            if data:
-                self._arrived.append(data + port.read(port.in_waiting))
+            if data := read_port(self._port, seconds):
+                self._arrived.append(data)
         except OSError as error:
             self._arrived.append(error)
         except Exception as error:  # noqa: BLE001 - of a driver when the port is closed
@@ -182,8 +185,7 @@ class PortLink(Link):
     def receive_now(self) -> bytes | None:
         if self._arrived or self._is_reading:
             return self.receive()
-        data: bytes = self._port.read(self._port.in_waiting)
-        return data or None
+        return read_port(self._port, 0.0) or None
 
     def close(self) -> None:
         self._alarm.set()
@@ -204,4 +206,4 @@ def close_port(port: serial.Serial) -> None:
 
         with suppress(OSError):
             fcntl.flock(number, fcntl.LOCK_UN)
-    port.close()
+    close_aside(port)

@@ -87,10 +87,16 @@ class SerialClient(SerialClientBase, Client):
 
     def _open_link(self) -> Link:
         from .ports import open_port
-        from .serial_link import SerialLink
+        from .serial_link import WRITE_TIMEOUT, SerialLink
 
         settings = self._settings
-        port = open_port(self._port, settings, rs485=self._rs485, exclusive=self._exclusive)
+        port = open_port(
+            self._port,
+            settings,
+            rs485=self._rs485,
+            exclusive=self._exclusive,
+            write_timeout=WRITE_TIMEOUT,
+        )
         return SerialLink(port, settings.character_time)
 
 

@@ -74,7 +74,9 @@ class DatagramSockets:
                 link.sendto(data, address)
             except OSError as error:
                 # The buffer is full or the peer unreachable: with UDP, answers may be lost.
-                self._logger.debug("%s: an answer to %s is lost: %s", self._server, address, error)
+                self._logger.warning(
+                    "%s: an answer to %s is lost: %s", self._server, address, error
+                )
 
     def close(self) -> None:
         """Close the sockets; may be called again."""

@@ -1,4 +1,4 @@
-"""Serial ports: opening one with pyserial, its descriptor and its overruns.
+"""Serial ports: opening one with pyserial, reading and closing it, its descriptor, its overruns.
 
 Imported, with pyserial, when the first port is opened; modwire-trio and modwire-gevent use it too.
 """
@@ -8,11 +8,16 @@ from __future__ import annotations
 import io
 import os
 import sys
+import threading
 from contextlib import suppress
+from importlib.util import find_spec
 from struct import Struct
+from time import monotonic
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import serial
+import serial.rfc2217
 import serial.rs485
 
 if TYPE_CHECKING:
@@ -20,6 +25,10 @@ if TYPE_CHECKING:
 
 _LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
 _OVERRUNS = (7, 10)  # indexes of the hardware and the buffer overruns
+_SLICE = 0.02  # seconds of one read of an RFC 2217 port
+_NATIVE_URLS = ("spy", "alt", "hwgrep")  # other ways to name a port of this machine
+_FOREIGN_URLS = ("rfc2217", "socket", "loop", "cp2110")
+_URLS = (*_FOREIGN_URLS, *_NATIVE_URLS)
 
 
 def open_port(
@@ -32,13 +41,20 @@ def open_port(
 ) -> serial.Serial:
     """Open a port whose reads do not wait; `write_timeout` is in seconds.
 
-    Raises OSError, and ValueError for settings that the driver does not support.
+    `port` is a name ("/dev/ttyUSB0", "COM3") or one of pyserial's URLs. Raises OSError, and
+    ValueError for an unknown URL and for settings that the driver does not support.
     """
+    scheme = _scheme(port)
+    is_rfc2217 = scheme == "rfc2217"
+    if rs485 and scheme in _FOREIGN_URLS:
+        raise ValueError(f"rs485 is for ports of this machine, {scheme}:// has no such mode")
     opened: serial.Serial = serial.serial_for_url(
         port,
-        **settings.port_arguments(os.path.realpath(port)),
-        timeout=0,
-        write_timeout=write_timeout,
+        **settings.port_arguments(os.path.realpath(_device(port, scheme))),
+        # Each change of a setting is negotiated with the RFC 2217 server, which takes 0.3 s, so
+        # its timeout is set once; pyserial supports no timeout for its writes.
+        timeout=_SLICE if is_rfc2217 else 0,
+        write_timeout=None if is_rfc2217 else write_timeout,
         exclusive=True if exclusive else None,
     )
     if rs485:
@@ -53,13 +69,70 @@ def open_port(
     return opened
 
 
+def _scheme(port: str) -> str:
+    """Return the scheme of a URL in lower case, "" for a name; raise ValueError if unknown."""
+    scheme, separator, rest = port.partition("://")
+    if not separator:
+        return ""
+    scheme = scheme.lower()
+    if scheme == "cp2110" and find_spec("hid") is None:
+        raise ValueError("cp2110:// needs the package hidapi, which is not installed")
+    if scheme in _URLS:
+        return scheme
+    urls = ", ".join([f"{each}://" for each in _URLS])
+    text = f"a serial port is a name or a URL with {urls}, got {port!r}"
+    if scheme in ("tcp", "udp", "tls", "unix"):
+        text += f"; for serial frames over a network use the endpoint rtu+{scheme}://{rest}"
+    elif scheme.partition("+")[0] in ("rtu", "ascii", "binary"):
+        text += "; connect() takes endpoints"
+    raise ValueError(text)
+
+
+def _device(port: str, scheme: str) -> str:
+    """Return the name of the device in a URL such as spy:///dev/ttyUSB0?file=log.txt."""
+    if scheme not in _NATIVE_URLS:
+        return port
+    parts = urlsplit(port)
+    return parts.netloc + parts.path
+
+
+def read_port(port: serial.Serial, seconds: float) -> bytes:
+    """Wait up to `seconds` for bytes; return those that have arrived, b"" if there are none.
+
+    For ports without a descriptor, where only a read can wait. Raises OSError if the port is lost;
+    if another thread closes the port, drivers may raise any error.
+    """
+    if seconds <= 0:
+        waiting: bytes = port.read(count) if (count := port.in_waiting) else b""
+        return waiting
+    data: bytes
+    if isinstance(port, serial.rfc2217.Serial):
+        until = monotonic() + seconds
+        while not (data := port.read(1)) and monotonic() < until:
+            pass
+    else:
+        if port.timeout != seconds:  # a change sets up the whole port anew
+            port.timeout = seconds
+        data = port.read(1)
+    return data + port.read(port.in_waiting) if data else b""
+
+
+def close_aside(port: serial.Serial) -> None:
+    """Close a port without blocking an event loop: pyserial's network ports wait 0.3 s."""
+    if type(port).__module__.endswith((".rfc2217", ".protocol_socket")):
+        threading.Thread(target=port.close, name="modwire-close", daemon=True).start()
+    else:
+        port.close()
+
+
 def descriptor(port: serial.Serial) -> int | None:
     """Return the descriptor of the port for `select` and `poll`; None if it has none.
 
-    It does not block: reading raises BlockingIOError if no bytes have arrived, and returns b""
+    None also for spy://, which shows only what passes through pyserial's methods. The descriptor
+    does not block: reading raises BlockingIOError if no bytes have arrived, and returns b""
     only if the port has hung up.
     """
-    if os.name != "posix":
+    if os.name != "posix" or type(port).__module__.endswith(".protocol_spy"):
         return None
     import termios
 

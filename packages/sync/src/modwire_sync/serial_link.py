@@ -7,12 +7,13 @@ import select
 from typing import TYPE_CHECKING
 
 from .links import LONGEST_WAIT, Link
-from .ports import descriptor
+from .ports import descriptor, read_port
 
 if TYPE_CHECKING:
     import serial
 
 _CHUNK = 4096
+_LONGEST_READ = 0.2  # seconds, of a port whose read cannot be interrupted
 WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a port counts as stuck
 
 
@@ -63,10 +64,9 @@ class SerialLink(Link):
 
     def _read_port(self, seconds: float) -> bytes | None:
         """Read on Windows and from pyserial's URLs, where only a read can wait for bytes."""
-        port = self._port
-        port.timeout = seconds
-        data: bytes = port.read(1)
-        return data + port.read(port.in_waiting) if data else None
+        if not hasattr(self._port, "cancel_read"):
+            seconds = min(seconds, _LONGEST_READ)
+        return read_port(self._port, seconds) or None
 
     def receive_now(self) -> bytes | None:
         if self._descriptor is None:

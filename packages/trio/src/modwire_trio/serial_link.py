@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 from trio import CancelScope
 
-from modwire_sync.ports import count_overruns, descriptor, open_port
+from modwire_sync.ports import close_aside, count_overruns, descriptor, open_port, read_port
 
 from .links import DescriptorLink, Link
 
@@ -27,7 +27,11 @@ async def open_link(
     port: str, settings: SerialSettings, *, rs485: Rs485Settings | bool | None, exclusive: bool
 ) -> SerialLink | ThreadLink:
     """Open a port and return its link; raise OSError, or ValueError for unsupported settings."""
-    open_it = partial(open_port, port, settings, rs485=rs485, exclusive=exclusive)
+    # On systems other than Windows, 0 would mean that nothing may be written.
+    write_timeout = 0 if os.name == "nt" else None
+    open_it = partial(
+        open_port, port, settings, rs485=rs485, exclusive=exclusive, write_timeout=write_timeout
+    )
     # Opening a URL may take long, for example to connect.
     opened = await trio.to_thread.run_sync(open_it) if "://" in port else open_it()
     number = descriptor(opened)
@@ -50,7 +54,7 @@ class SerialLink(DescriptorLink):
         return count_overruns(self._number)
 
     def _close(self) -> None:
-        self.port.close()
+        close_aside(self.port)
 
 
 class ThreadLink(Link):
@@ -63,9 +67,6 @@ class ThreadLink(Link):
         super().__init__()
         self.port = port
         self._character_time = character_time
-        port.timeout = _READ_TIMEOUT
-        # On systems other than Windows, 0 would mean that nothing may be written.
-        port.write_timeout = 0 if os.name == "nt" else None
         self._is_reading = False
         self._outcome: Outcome[bytes] | None = None
         self._alarm = trio.Event()
@@ -91,8 +92,7 @@ class ThreadLink(Link):
             return error
 
     def _read(self) -> bytes:
-        data: bytes = self.port.read(1)
-        return data + self.port.read(self.port.in_waiting) if data else b""
+        return read_port(self.port, _READ_TIMEOUT)
 
     def _deliver(self, token: trio.lowlevel.TrioToken, outcome: Outcome[bytes]) -> None:
         with suppress(trio.RunFinishedError):
@@ -119,8 +119,7 @@ class ThreadLink(Link):
             return self._take()
         if self._is_reading:
             return None
-        waiting: bytes = self.port.read(self.port.in_waiting)
-        return waiting or None
+        return read_port(self.port, 0.0) or None
 
     def count_overruns(self) -> int | None:
         """Return None: overruns are not counted for such a port."""
@@ -130,5 +129,5 @@ class ThreadLink(Link):
         self._alarm.set()
         if self._is_reading and hasattr(self.port, "cancel_read"):
             self.port.cancel_read()
-        self.port.close()
+        close_aside(self.port)
         return True

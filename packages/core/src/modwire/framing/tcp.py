@@ -12,6 +12,7 @@ from struct import Struct
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE, MAX_PDU
 from .base import Framing
+from .foreign import looks_like
 
 _HEADER = Struct(">HHHB")
 _unpack, _pack = _HEADER.unpack_from, _HEADER.pack
@@ -65,6 +66,9 @@ class TcpFraming(Framing):
         length = int.from_bytes(self._buffer[4:6], "big") if len(self._buffer) >= 6 else 2
         if protocol:
             error = f"MBAP protocol id must be 0, got {protocol}"
+            what = looks_like(self._buffer, is_server=self.is_server)
+            if what:
+                error += f": this looks like {what}"
         elif not 2 <= length <= _MOST_IN_LENGTH and not self._is_long_request(self._buffer):
             error = f"MBAP length must be 2..{_MOST_IN_LENGTH}, got {length}"
         else:

@@ -14,11 +14,21 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from ..units.unit import Waits
 from .call import Call
 from .peers import Connected, idlest
+from .protocol import DROPPED
 
 if TYPE_CHECKING:
+    from ..logger import Logger
     from ..messages.base import Response
     from ..units.units import Units
     from .protocol import ServerProtocol
+
+
+PEER_CLOSED = "the peer has closed it"
+SHUT_DOWN = "the server shuts down"
+SERVER_CLOSED = "the server is closed"
+IDLE = "it was idle too long"
+FAILED = "an error in this server"  # which is logged where it happens
+_ORDINARY = frozenset((PEER_CLOSED, SHUT_DOWN, SERVER_CLOSED, IDLE, FAILED, DROPPED))
 
 
 class Next(Enum):
@@ -124,20 +134,26 @@ class Connection:
         protocol = self.protocol
         protocol.handle_timeout(now)
         if protocol.closed:
-            self.reason = "it was idle too long"
+            self.reason = IDLE
             self.unsent = b""
         elif not self.unsent:
             self.unsent = protocol.answer_all(self.units)
 
-    def stop(self, reason: str = "the server shuts down") -> None:
+    def stop(self, reason: str = SHUT_DOWN) -> None:
         """Accept no more requests; `next` is CLOSE once the executed ones are answered."""
         self.reason = self.reason or reason
 
-    def ended(self, reason: str) -> None:
-        """Record that the connection was closed."""
+    def ended(self, reason: str, logger: Logger | None = None) -> None:
+        """Record that the connection was closed, and log it: as a warning if it was lost."""
         self.reason = self.reason or reason
         self.unsent = b""
         self.protocol.ended()
+        if logger is None:
+            return
+        if reason in _ORDINARY:
+            logger.debug("%s closed: %s", self, reason)
+        else:
+            logger.warning("%s lost: %s", self, reason)
 
     def __str__(self) -> str:
         return f"connection of {self.protocol.peer}"
@@ -196,7 +212,7 @@ class Connections(Generic[MemberT]):
     def close(self) -> None:
         """Close all connections immediately."""
         for connection in list(self._all):
-            connection.close("the server is closed")
+            connection.close(SERVER_CLOSED)
 
     def __iter__(self) -> Iterator[MemberT]:
         return iter(list(self._all))

@@ -104,9 +104,15 @@ class ServerBase:
             raise
 
     @classmethod
-    def log_error(cls, peer: object, request: AnyRequest, error: BaseException) -> None:
+    def log_error(
+        cls, peer: object, unit: int | None, request: AnyRequest, error: BaseException
+    ) -> None:
         """Log an error that a unit or a hook raised."""
-        cls._get_logger("modwire.server").error("%r from %s failed", request, peer, exc_info=error)
+        log = cls._get_logger("modwire.server")
+        if unit is None:
+            log.error("%r from %s failed", request, peer, exc_info=error)
+        else:
+            log.error("unit %d: %r from %s failed", unit, request, peer, exc_info=error)
 
     def _log_drop(self, text: str, error: BaseException | None = None) -> None:
         """Log a request or an answer that was dropped, and the error of this server behind it."""

@@ -13,6 +13,7 @@ from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError,
 from ..messages.base import ExceptionResponse, RawRequest, Response
 from ..units.unit import QueuedUnit, Waits
 from .call import Call
+from .options import LoggedErrors
 
 if TYPE_CHECKING:
     from typing import TypeAlias, TypeGuard
@@ -169,28 +170,31 @@ class Executor:
             response = _failure(call, _no_response(outcome))
         if isinstance(response, ExceptionResponse) and response.cause is not None:
             if not isinstance(response.cause, ModbusError):
-                self.report(call.request, response.cause)
+                self.report(call.request, response.cause, call.unit)
         if self.options.on_call is not None:
             try:
                 self.options.on_call(self.peer, call.request, response)
             except Exception as error:  # noqa: BLE001 - an executed call has to be answered
-                self.report(call.request, error)
+                self.report(call.request, error, call.unit)
         if self._on_answer is not None:
             try:
                 self._on_answer(call, response)
             except Exception as error:  # noqa: BLE001 - as above
-                self.report(call.request, error)
+                self.report(call.request, error, call.unit)
         return None if call.broadcast else response
 
     def failed(self, call: Call, error: BaseException) -> Response | None:
         """Return exception 04 for a call whose execution raised `error`, which is reported."""
-        self.report(call.request, error)
+        self.report(call.request, error, call.unit)
         return None if call.broadcast else _failure(call, error)
 
-    def report(self, request: AnyRequest, error: BaseException) -> None:
-        """Call the hook `on_error`, if there is one."""
-        if self.options.on_error is not None:
-            self.options.on_error(self.peer, request, error)
+    def report(self, request: AnyRequest, error: BaseException, unit: int | None = None) -> None:
+        """Call the hook `on_error`, if there is one; `unit` is the unit id of the request."""
+        hook = self.options.on_error
+        if isinstance(hook, LoggedErrors):
+            hook.report(self.peer, unit, request, error)
+        elif hook is not None:
+            hook(self.peer, request, error)
 
     def _forbid(self, call: Call, authorize: Authorize) -> InvalidRequestError | None:
         """Return a refusal unless `authorize` allows the call; its code is 04 if that fails."""
@@ -204,7 +208,7 @@ class Executor:
             if answer:
                 return None
         except Exception as error:  # noqa: BLE001 - a failure must neither authorize nor stop
-            self.report(request, error)
+            self.report(request, error, call.unit)
             code = ExceptionCode.SERVER_DEVICE_FAILURE
         return InvalidRequestError(
             f"{self.peer} with role {self.role} may not do {request!r}", request.function_code, code

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
     OnCall = Callable[[object, AnyRequest, "Response | None"], object]
     OnError = Callable[[object, AnyRequest, BaseException], object]
+    LogError = Callable[[object, int | None, AnyRequest, BaseException], object]
     OnConnection = Callable[["Served"], object]
     OnAnswer = Callable[["Served", Call, "Response | None"], object]
 
@@ -100,12 +101,34 @@ class ServerOptions(LineOptions):
         self.on_answer = check_hook("on_answer(protocol, call, response)", on_answer)
 
 
+class LoggedErrors:
+    """The `on_error` of an adapter's server: logs an error, then calls the hook of the options."""
+
+    def __init__(self, log: LogError, hook: OnError | None) -> None:
+        self._log = log
+        self._hook = hook
+
+    def __call__(self, peer: object, request: AnyRequest, error: BaseException) -> None:
+        self.report(peer, None, request, error)
+
+    def report(
+        self, peer: object, unit: int | None, request: AnyRequest, error: BaseException
+    ) -> None:
+        """Report an error in a request to `unit`; None if the request named none."""
+        self._log(peer, unit, request, error)
+        if self._hook is not None:
+            try:
+                self._hook(peer, request, error)
+            except Exception as failure:  # noqa: BLE001 - a user's hook may raise any
+                self._log(peer, unit, request, failure)
+
+
 def merged_server_options(
     options: ServerOptions | None,
     *,
     authorize: Authorize | None,
     on_call: OnCall | None,
-    on_error: OnError,
+    on_error: LogError,
     idle_timeout: float | None = None,
     is_connected: bool = False,
     suppress_echo: bool = False,
@@ -115,30 +138,20 @@ def merged_server_options(
     """Return `options` with a server's own arguments, which take precedence unless None.
 
     `silence` and `tolerance` are the minimum for the link. Only connections (`is_connected`) have
-    an idle timeout. `on_error` is the adapter's and does not raise: it gets the errors of units
-    and hooks before the `on_error` of the options does, and then the errors of that hook. Raises
-    as `ServerOptions` does.
+    an idle timeout. `on_error(peer, unit, request, error)` is the adapter's and does not raise: it
+    gets the errors of units and hooks before the `on_error` of the options does, and then the
+    errors of that hook. Raises as `ServerOptions` does.
     """
     if options is not None:
         check_options(options, ServerOptions)
     base = ServerOptions() if options is None else options
     if idle_timeout is None and is_connected:
         idle_timeout = base.idle_timeout
-    hook = base.on_error
-
-    def tell_both(peer: object, request: AnyRequest, error: BaseException) -> None:
-        on_error(peer, request, error)
-        if hook is not None:
-            try:
-                hook(peer, request, error)
-            except Exception as failure:  # noqa: BLE001 - a user's hook may raise any
-                on_error(peer, request, failure)
-
     return base.replace(
         idle_timeout=idle_timeout,
         authorize=base.authorize if authorize is None else authorize,
         on_call=base.on_call if on_call is None else on_call,
-        on_error=tell_both,
+        on_error=LoggedErrors(on_error, base.on_error),
         silence=max(base.silence, silence),
         tolerance=max(base.tolerance, tolerance),
         suppress_echo=base.suppress_echo or suppress_echo,

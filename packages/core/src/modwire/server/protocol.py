@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .options import OnAnswer, OnConnection
 
 _NEVER = Waits.NEVER
+DROPPED = "a fault drops it"
 
 
 class ServerProtocol:
@@ -64,6 +65,7 @@ class ServerProtocol:
         self._is_serial = framing.is_serial
         self._is_open = False
         self._is_dropped = False
+        self._fault = ""  # the fatal frame error
         self.has_call = False
         self._waiting: Raw | None = None  # the request before which `answer_all` stopped
         self._errors_to_tell = 0
@@ -129,7 +131,9 @@ class ServerProtocol:
     @property
     def closing_reason(self) -> str:
         """Reason why it is `closed`, for logs; not used for an idle timeout."""
-        return "a fault drops it" if self._is_dropped else "it sent bytes that are no Modbus frame"
+        if self._is_dropped:
+            return DROPPED
+        return f"it sent bytes that are no Modbus frame: {self._fault}"
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Process bytes received at `now` (seconds, monotonic)."""
@@ -244,7 +248,9 @@ class ServerProtocol:
         if isinstance(found, FrameError):
             self.frame_errors += 1
             self._errors_to_tell += 1
-            self.closed = self.closed or found.fatal
+            if found.fatal:
+                self.closed = True
+                self._fault = str(found)
         elif type(found) is not tuple or found[2][0] & 0x80:
             self._overheard_to_tell += 1  # a response of another device
         elif not self._echo or not self._is_echo(found):
@@ -281,7 +287,7 @@ class ServerProtocol:
             if error.exception_code != ExceptionCode.ILLEGAL_FUNCTION or len(pdu) > MAX_PDU:
                 refusal = error
         except Exception as error:  # noqa: BLE001 - a custom class must not stop the server
-            self.executor.report(RawRequest(pdu[0], pdu[1:MAX_PDU]), error)
+            self.executor.report(RawRequest(pdu[0], pdu[1:MAX_PDU]), error, unit)
             refusal = InvalidRequestError(
                 f"the request could not be decoded: {error!r}",
                 pdu[0],
@@ -313,7 +319,7 @@ class ServerProtocol:
 
     def _no_pdu(self, call: Call, error: Exception) -> bytes:
         """Return exception 04 for a response that cannot be encoded, and report `error`."""
-        self.executor.report(call.request, error)
+        self.executor.report(call.request, error, call.unit)
         code = call.request.function_code & 0x7F
         return ExceptionResponse(code, ExceptionCode.SERVER_DEVICE_FAILURE).encode()
 

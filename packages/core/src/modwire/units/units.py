@@ -12,8 +12,9 @@ class Units:
     """The units that a server answers for, by unit id: `Units({1: unit, 2: other})`.
 
     Ids are 0..255. On a serial line 1..247 are addresses, 0 is a broadcast to all units and the
-    others are reserved; on TCP 255 or 0 is the device itself (see `for_tcp`). One unit may have
-    several ids, and be in several `Units`: it then counts the bus messages of all lines.
+    others are reserved, though devices use them; on TCP 255 or 0 is the device itself (see
+    `for_tcp`). One unit may have several ids, and be in several `Units`: it then counts the bus
+    messages of all lines.
 
     The server protocol counts every valid frame in `bus.messages`, and reports damaged ones to
     `communication_error`. Raises ValueError for an id out of range.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gevent import GreenletExit, get_hub
 
-from modwire.server.connection import Next
+from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
 
 from .waiting import Waiting
 
@@ -62,7 +62,7 @@ class TcpConnection(Waiting):
             if self.is_open:
                 self._serve()
         except GreenletExit:
-            self.close("its greenlet was killed")
+            self.close(SERVER_CLOSED)
         except (KeyboardInterrupt, SystemExit):
             raise  # ends the program
         except BaseException as error:  # a bug in a unit must not end the server
@@ -70,7 +70,7 @@ class TcpConnection(Waiting):
                 text = "%s ends: an error that is no peer's"
                 self._shared.logger.error(text, self.core, exc_info=error)
         finally:
-            self.close("it cannot go on")
+            self.close(FAILED)
 
     def _begin(self) -> None:
         try:
@@ -78,7 +78,7 @@ class TcpConnection(Waiting):
         except Exception as error:  # noqa: BLE001 - a bug in a subclass must not end the server
             text = "%s was lost before it was served: %r"
             self._shared.logger.warning(text, self.core.protocol.peer, error)
-            self.close("it could not be wrapped")
+            self.close(FAILED)
             return
         if not self.is_open:  # another greenlet has closed it
             self._socket.close()
@@ -103,7 +103,7 @@ class TcpConnection(Waiting):
                 self.close(str(error))
                 return
             if not data:
-                self.close("the peer has closed it")
+                self.close(PEER_CLOSED)
                 return
             is_traced = wire.isEnabledFor(_DEBUG)
             if is_traced:
@@ -196,8 +196,7 @@ class TcpConnection(Waiting):
             self.unwatch()
             self._socket.close()
             self._shared.connections.forget(self)
-            self.core.ended(reason)
-            self._shared.logger.debug("%s closed: %s", self.core, reason)
+            self.core.ended(reason, self._shared.logger)
 
 
 def _has_ended(link: socket) -> bool:

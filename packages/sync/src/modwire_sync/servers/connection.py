@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire.server.connection import Next
+from modwire.server.connection import FAILED, PEER_CLOSED, Next
 
 from .poller import GONE, HUNG_UP, READ, WRITE
 
@@ -67,7 +67,7 @@ class TcpConnection:
             self.close(str(error))
             return
         if not data:
-            self.close("the peer has closed it")
+            self.close(PEER_CLOSED)
             return
         core = self.core
         if self._loop.tells_bytes:
@@ -179,7 +179,7 @@ class TcpConnection:
 
     def _fail(self, error: BaseException) -> None:
         self._loop.logger.error("%s ends: an error that is no peer's", self.core, exc_info=error)
-        self.close("an error in this server")
+        self.close(FAILED)
 
     def close(self, reason: str) -> None:
         """Close the connection at once; `reason` is for the log."""
@@ -191,5 +191,4 @@ class TcpConnection:
             self._socket.close()
             if self._withdraw is not None:
                 self._withdraw()
-            self.core.ended(reason)
-            self._loop.logger.debug("%s closed: %s", self.core, reason)
+            self.core.ended(reason, self._loop.logger)

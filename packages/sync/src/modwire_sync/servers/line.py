@@ -60,7 +60,6 @@ class SerialServer(SerialServerBase, Server):
             self._loop.watch(fd, self._on_readable)
             return
         self._received: deque[tuple[bytes | Exception, float]] = deque()
-        port.timeout = _READ_TIMEOUT
         waker = self._reader_waker = Waker()
         self._loop.watch(waker.fileno(), self._on_received)
         self._reader = threading.Thread(
@@ -85,11 +84,11 @@ class SerialServer(SerialServerBase, Server):
 
     def _read(self, port: Serial, waker: Waker) -> None:
         """Read in a thread, if a port cannot be polled: on Windows, and with some URLs."""
+        from ..ports import read_port
+
         try:
             while self._takes:
-                data: bytes = port.read(1)
-                if data:
-                    data += port.read(port.in_waiting)
+                if data := read_port(port, _READ_TIMEOUT):
                     self._received.append((data, monotonic()))
                     waker.wake()
         except Exception as error:  # noqa: BLE001 - raised in the server's thread

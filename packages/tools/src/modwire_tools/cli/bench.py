@@ -15,6 +15,7 @@ from .endpoints import EndpointArgument, UnitOption, check_no_broadcast, unit_of
 from .output import JsonFlag
 from .types import COUNT, DURATION, Whole
 from .value_options import Address
+from .verbose import client_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,8 @@ def bench(
                 await client.aclose()
 
     try:
-        run_trio(main)
+        with client_log():
+            run_trio(main)
     finally:
         if measured.seconds:
             facts: dict[str, str | int] = {

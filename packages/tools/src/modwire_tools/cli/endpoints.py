@@ -143,7 +143,8 @@ EndpointArgument = Annotated[
     DEVICE.argument(
         "ENDPOINT",
         help="The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, "
-        "rtu+tcp://192.0.2.8:4001. After the ? may come unit, timeout and retries.",
+        "rtu://COM3, rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may "
+        "come unit, timeout and retries.",
     ),
 ]
 UnitOption = Annotated[
@@ -165,31 +166,24 @@ DelayOption = Annotated[
 
 
 def unit_of(endpoint: Endpoint, unit: int | None) -> int:
-    """Return the unit id for requests: from `--unit`, from the endpoint, or 1.
-
-    Framings without transaction ids come from serial lines, where 248..255 are reserved.
-    """
+    """Return the unit id for requests: from `--unit`, from the endpoint, or 1."""
     if unit is None:
         return 1 if endpoint.unit is None else endpoint.unit
-    if unit > 247 and endpoint.framing != "tcp":
-        raise WrongArgumentError(f"--unit must be 0..247 on a serial line, got {unit}")
     return unit
 
 
 def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
     """Raise WrongArgumentError for a unit id that means broadcast: it cannot be read."""
-    if not unit and endpoint.framing != "tcp":
+    if not unit and endpoint.broadcasts_zero:
         raise WrongArgumentError(
-            "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..247"
+            "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..255"
         )
 
 
 def check_units(endpoint: Endpoint, option: str, units: Sequence[int]) -> None:
     """Raise WrongArgumentError for unit ids that are not allowed at `endpoint`."""
-    if endpoint.framing != "tcp":
-        for unit in units:
-            if not 1 <= unit <= 247:
-                raise WrongArgumentError(f"{option} must be 1..247 on a serial line, got {unit}")
+    if 0 in units and endpoint.broadcasts_zero:
+        raise WrongArgumentError(f"{option} must be 1..255 on a serial line, got 0")
 
 
 def with_line(

@@ -11,21 +11,28 @@ from modwire import (
     GatewayPathUnavailableError,
     GatewayTargetFailedError,
     IllegalDataAddressError,
+    IllegalDataValueError,
     IllegalFunctionError,
     InvalidRequestError,
     ModbusError,
     ResponseTimeoutError,
     ServerDeviceBusyError,
+    ServerDeviceFailureError,
 )
+
+from .diagnosis import Seen, diagnosed, without_bytes
 
 _NUMBER = re.compile(r"\[Errno \d+\] ")
 _REQUEST = re.compile(r" (?:to )?[A-Z]\w*Request\([^()]*\)")  # the user knows the request
 
 
-def described(error: Exception) -> str:
-    """Return the error as one sentence: what happened, and what to do next."""
+def described(error: Exception, seen: Seen | None = None) -> str:
+    """Return the error as one sentence: what happened, and what to do next.
+
+    `seen` has the bytes between the command and the device, if they are known.
+    """
     text = brief(error)
-    step = next_step(error)
+    step = next_step(error, seen)
     return f"{text}; {step}" if step else text
 
 
@@ -40,13 +47,22 @@ def brief(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def next_step(error: Exception) -> str:
+def next_step(error: Exception, seen: Seen | None = None) -> str:
     """Return advice for the user, or ""."""
+    is_about_bytes = isinstance(error, ModbusError) and not isinstance(
+        error, (ExceptionResponseError, InvalidRequestError)
+    )
+    if seen is not None and is_about_bytes:
+        found = diagnosed(seen)
+        if found:
+            return found
+        if isinstance(error, ResponseTimeoutError) and not seen.received:
+            return without_bytes(seen)
     for kind, step in _STEPS:
         if isinstance(error, kind):
             return step
     if isinstance(error, ConnectionLostError):
-        return _about_the_link(error)
+        return _about_the_link(error, seen)
     if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
         return _STEPS_BY_NUMBER[error.errno]
     return ""
@@ -57,10 +73,24 @@ _STEPS: list[tuple[type[Exception], str]] = [
         ResponseTimeoutError,
         "check the unit (--unit) and the line settings, or wait longer (?timeout=5)",
     ),
-    (IllegalDataAddressError, "`modwire scan ENDPOINT --table TABLE` finds what can be read"),
-    (IllegalFunctionError, "the device does not have that table, or that function"),
-    (GatewayPathUnavailableError, "`modwire scan ENDPOINT` finds the units that are there"),
-    (GatewayTargetFailedError, "`modwire scan ENDPOINT` finds the units that are there"),
+    (
+        IllegalDataAddressError,
+        "the device does not have all of these addresses: try one lower (manuals often count from "
+        "1), another table (hr: or ir:), or fewer at once; `modwire scan ENDPOINT --table TABLE` "
+        "finds what can be read",
+    ),
+    (IllegalDataValueError, "try fewer at once, or another value: the device sets the limits"),
+    (IllegalFunctionError, "the device does not have that table (hr: or ir:?), or that function"),
+    (ServerDeviceFailureError, "the device itself failed: its manual or its display may say why"),
+    (
+        GatewayPathUnavailableError,
+        "the gateway has no such unit: check --unit; `modwire scan ENDPOINT` finds the units",
+    ),
+    (
+        GatewayTargetFailedError,
+        "the gateway got no answer from the unit: check --unit, and that the device behind it is "
+        "on; `modwire scan ENDPOINT` finds the units",
+    ),
     (ServerDeviceBusyError, "try again later"),
     (InvalidRequestError, ""),
 ]
@@ -70,7 +100,7 @@ _STEPS_BY_NUMBER = {
 }
 
 
-def _about_the_link(error: ConnectionLostError) -> str:
+def _about_the_link(error: ConnectionLostError, seen: Seen | None) -> str:
     cause: BaseException | None = error.__cause__
     number = cause.errno if isinstance(cause, OSError) else None
     text = str(error)
@@ -82,4 +112,11 @@ def _about_the_link(error: ConnectionLostError) -> str:
         return "is the adapter plugged in, and its name right?"
     if "locked" in text or "busy" in text:
         return "another program has the port open"
+    if text.endswith("the server closed the connection") and seen is not None:
+        if seen.first:
+            return "it answered before: some devices take only one request on each connection"
+        return (
+            "it closes without an answer: it may have other clients and take only a few, or want "
+            "TLS or other frames (rtu+tcp://)"
+        )
     return "check the address, and that the device can be reached"

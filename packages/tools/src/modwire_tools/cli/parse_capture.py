@@ -159,6 +159,7 @@ _OUTCOMES = {
     "ok": "good",
     "exception": "with an exception",
     "silence": "without an answer",
+    "lost": "whose answer the capture lost",
     "malformed": "malformed",
     "no request": "without a request",
 }

@@ -21,11 +21,14 @@ from .value_options import (
     WordOrderOption,
     defaults_of,
 )
+from .verbose import VerboseFlag, diagnosing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modwire_tools.client.reading import Outcome
+
+    from .diagnosis import Seen
 
 
 def read(
@@ -56,6 +59,7 @@ def read(
     ] = None,
     as_json: JsonFlag = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Read values, with as few requests as possible.
 
@@ -90,23 +94,27 @@ def read(
         items = rows_of(items)
     with argument("ADDRESS"):
         reading = Reading(items, asked, limits_for(endpoint))
-    with connect(endpoint) as client:
+    with diagnosing(endpoint, verbose) as seen, connect(endpoint) as client:
         if watch is None:
             outcomes = reading.read(client)
             printer.once(outcomes)
-            check_all_read(outcomes)
+            check_all_read(outcomes, seen)
         else:
             watch_values(client, reading, printer, watch, times, str(endpoint))
 
 
-def check_all_read(outcomes: Sequence[Outcome]) -> None:
+def check_all_read(outcomes: Sequence[Outcome], seen: Seen | None = None) -> None:
     """Raise FailedError if an address could not be read; its text names them all."""
     from .hints import brief, described
 
     failed = [(each.item.name, each.error) for each in outcomes if each.error is not None]
     if failed and len(outcomes) == 1:
         name, error = failed[0]
-        raise FailedError(f"{name}: {described(error)}")
+        raise FailedError(f"{name}: {described(error, seen)}")
     if failed:
+        from .diagnosis import diagnosed
+
         texts = "; ".join(f"{name}: {brief(error)}" for name, error in failed)
+        step = "" if seen is None else diagnosed(seen)
+        texts += f"; {step}" if step else ""
         raise FailedError(f"{len(failed)} of {len(outcomes)} addresses could not be read: {texts}")

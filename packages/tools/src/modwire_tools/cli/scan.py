@@ -25,6 +25,7 @@ from .endpoints import (
 )
 from .output import JsonFlag
 from .types import ADDRESSES, DURATION, TABLE, Numbers, ParamType, Several, Whole
+from .verbose import VerboseFlag, diagnosing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,9 @@ def scan(
     units: Annotated[
         Sequence[int] | None,
         Numbers(0, 255).option(
-            "--units", metavar="UNITS", help="Which units to look for: 1,5,10; 1..247 by default."
+            "--units",
+            metavar="UNITS",
+            help="Which units to look for: 1,5,10 or 1..255; 1..247 by default.",
         ),
     ] = None,
     baudrates: Annotated[
@@ -114,6 +117,7 @@ def scan(
         ),
     ] = None,
     as_json: JsonFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Find units, line settings, and readable addresses.
 
@@ -139,7 +143,8 @@ def scan(
         span = f"{where[0]}..{where[-1]}"
         file = _file(resume, endpoint, f"--unit {asked}", *names, span, f"step {step or 1}")
         ask = partial(Asker, unit=asked, delay=delay, timeout=timeout)
-        _scan_tables(endpoint, surveys, ask, file, as_json)
+        with diagnosing(endpoint, verbose):
+            _scan_tables(endpoint, surveys, ask, file, as_json)
         return
     if unit is not None or addresses is not None or step is not None:
         raise WrongArgumentError(
@@ -153,7 +158,8 @@ def scan(
     # A part of the text that identifies the scan in its file.
     options = f"--units {units} --baudrates {baudrates} --parities {parities}"
     file = _file(resume, endpoint, options, *(["--every-line"] if every_line else []))
-    _scan_units(found, timeout, delay, file, as_json)
+    with diagnosing(endpoint, verbose):
+        _scan_units(found, timeout, delay, file, as_json)
 
 
 def _lines(

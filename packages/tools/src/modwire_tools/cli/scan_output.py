@@ -113,6 +113,8 @@ class UnitOutput(Rows):
     def found(self, unit: FoundUnit) -> None:
         """Add a unit that has responded."""
         identity = ", ".join(f"{name} {text}" for name, text in unit.identity.items())
+        if unit.answered_by is not None:
+            identity = f"answered by unit {unit.answered_by}"
         self.add([str(unit.unit), unit.endpoint, identity], unit.as_json())
 
     def end(self) -> None:
@@ -126,6 +128,11 @@ class UnitOutput(Rows):
             )
         if len(found) == len(self._scan.units) >= _MANY:
             note("modwire: all units answer, so it is one device that ignores the unit id")
+        if any(each.answered_by is not None for each in found):
+            note(
+                "modwire: a device answers with another unit id than it was asked: use the id that "
+                "it answers with, or Quirks.any_unit in a program"
+            )
 
 
 class TableOutput(Rows):

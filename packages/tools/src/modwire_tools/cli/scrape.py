@@ -16,6 +16,7 @@ from .endpoints import NO_DELAY, DelayOption, EndpointArgument, TimeoutOption, c
 from .output import note
 from .scan_output import progress
 from .types import ADDRESSES, TABLE, Numbers, ParamType, Whole
+from .verbose import client_log
 
 if TYPE_CHECKING:
     from modwire import BlockingCalls, Endpoint
@@ -132,7 +133,7 @@ def scrape(
     if not output.absolute().parent.is_dir():
         raise WrongArgumentError(f"--output: there is no folder {output.absolute().parent}")
 
-    with connect(endpoint) as client:
+    with client_log(), connect(endpoint) as client:
         if part.state:
             with argument("--output"), part.reading():
                 saved = part.state["units"]

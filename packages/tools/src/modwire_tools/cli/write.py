@@ -22,11 +22,13 @@ from .value_options import (
     WordOrderOption,
     defaults_of,
 )
+from .verbose import VerboseFlag, diagnosing
 
 if TYPE_CHECKING:
     from modwire import BlockingCalls
     from modwire_tools.values.items import Assignment
 
+    from .diagnosis import Seen
     from .output import Json
 
 
@@ -79,6 +81,7 @@ def write(
         ),
     ] = None,
     as_json: JsonFlag = False,
+    verbose: VerboseFlag = False,
 ) -> None:
     """Write values, and print what was written.
 
@@ -91,9 +94,9 @@ def write(
 
     codes = functions or planner.WriteFunctions.ALL
     asked = unit_of(endpoint, unit)
-    if verify and not asked and endpoint.framing != "tcp":
+    if verify and not asked and endpoint.broadcasts_zero:
         raise WrongArgumentError(
-            "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..247"
+            "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255"
         )
     defaults = defaults_of(
         kind, order=order, byte_order=byte_order, word_order=word_order, scale=scale
@@ -108,13 +111,13 @@ def write(
         )
     report = Report(as_json)
     try:
-        with connect(endpoint) as client:
+        with diagnosing(endpoint, verbose) as seen, connect(endpoint) as client:
             for number, planned in enumerate(writes):
                 try:
                     send(client, planned, asked, codes)
                 except Exception as error:
                     assignment = planned.assignment
-                    raise _not_written(error, assignment, number, len(writes)) from error
+                    raise _not_written(error, seen, assignment, number, len(writes)) from error
                 report.written(planned.assignment)
             if verify:
                 for assignment, _ in writes:
@@ -152,7 +155,9 @@ class Report:
             print_json_list(self._values)
 
 
-def _not_written(error: Exception, assignment: Assignment, number: int, total: int) -> Exception:
+def _not_written(
+    error: Exception, seen: Seen, assignment: Assignment, number: int, total: int
+) -> Exception:
     """Return the error, with the number of values written before it."""
     from modwire import ModbusError
 
@@ -162,7 +167,7 @@ def _not_written(error: Exception, assignment: Assignment, number: int, total: i
         return error
     name = assignment.item.name
     if total == 1:
-        return FailedError(f"{name}: {described(error)}")
+        return FailedError(f"{name}: {described(error, seen)}")
     return FailedError(f"{name}: {brief(error)}; {number} of {total} values were written")
 
 

@@ -341,7 +341,7 @@ def _unit_text(unit: int, *, on_tcp: bool) -> str:
         return str(unit)
     if on_tcp and unit == 255:
         return "255, the device itself"
-    return f"{unit}, reserved: units are 1 to 247"
+    return f"{unit}, reserved (1 to 247 are units), but in use by some devices"
 
 
 def _crc_text(body: bytes, got: bytes) -> tuple[str, str]:

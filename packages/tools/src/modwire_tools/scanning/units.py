@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -26,19 +27,28 @@ from .state_files import between
 _PROBE_CHARACTERS = 8 + 7  # length of the request and of its response in RTU
 _THINKING = 0.15  # seconds that a unit may need to respond to a probe
 _NETWORK_TIMEOUT = 1.0
+_OTHER_UNIT = re.compile(r"\bunit (\d+) answered")  # the client's words for what came instead
 
 
 @dataclass(frozen=True)
 class FoundUnit:
-    """A unit that responds at `endpoint`; `identity` has the texts of its identification."""
+    """A unit that responds at `endpoint`; `identity` has the texts of its identification.
+
+    `answered_by` is the unit id in its responses if that is not its own: such a device can be used
+    only with `Quirks.any_unit`. None if the id is right.
+    """
 
     unit: int
     endpoint: str
     identity: Mapping[str, str] = field(default_factory=dict[str, str])
+    answered_by: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values; `FoundUnit(**values)` makes an equal one."""
-        return asdict(self)
+        values = asdict(self)
+        if self.answered_by is None:
+            del values["answered_by"]
+        return values
 
 
 class UnitScan:
@@ -65,7 +75,12 @@ class UnitScan:
         """Continue from `state`; raises ValueError or a similar error if it is not valid."""
         self.position = between(0, state["position"], self.total)
         self.found += [
-            FoundUnit(int(each["unit"]), str(each["endpoint"]), dict(each["identity"]))
+            FoundUnit(
+                int(each["unit"]),
+                str(each["endpoint"]),
+                dict(each["identity"]),
+                each.get("answered_by"),
+            )
             for each in state["units"]
         ]
 
@@ -92,14 +107,19 @@ class UnitScan:
     def step(self, client: BlockingCalls, timeout: float) -> FoundUnit | None:
         """Probe the next unit through a client of `line`; return the unit if it responds.
 
+        A response with the id of another unit counts too: see `FoundUnit.answered_by`.
         Raises ConnectionLostError if there is no link.
         """
         line = self.line
         assert line is not None
         unit = self.unit
         found: FoundUnit | None = None
-        if answers(client, unit, timeout):
+        answering = answering_unit(client, unit, timeout)
+        if answering == unit:
             found = FoundUnit(unit, str(line), identify(client, unit, max(timeout, 0.5)))
+        elif answering is not None:
+            found = FoundUnit(unit, str(line), answered_by=answering)
+        if found is not None:
             self.found.append(found)
         self.position += 1
         return found
@@ -123,20 +143,36 @@ def answers(client: BlockingCalls, unit: int, timeout: float) -> bool:
 
     Raises ConnectionLostError if there is no link.
     """
+    return answering_unit(client, unit, timeout) == unit
+
+
+def answering_unit(client: BlockingCalls, unit: int, timeout: float) -> int | None:
+    """Return the unit id in the response to a read of a holding register of `unit`, or None.
+
+    An exception is a response too. Raises ConnectionLostError if there is no link.
+    """
     for is_last in (False, True):
         try:
             client.read_holding_registers(0, 1, unit=unit, timeout=timeout)
-        except (GatewayPathUnavailableError, GatewayTargetFailedError, ResponseTimeoutError):
-            return False
+        except (GatewayPathUnavailableError, GatewayTargetFailedError):
+            return None
+        except ResponseTimeoutError as error:
+            return other_unit(error)
         except ConnectionLostError as error:
             # Some gateways close the connection if a unit is missing; it can be opened again.
             if is_last and "opened" in str(error):
                 raise
         except (ExceptionResponseError, InvalidResponseError):
-            return True
+            return unit
         else:
-            return True
-    return False
+            return unit
+    return None
+
+
+def other_unit(error: ResponseTimeoutError) -> int | None:
+    """Return the id of the unit that answered in place of the one asked; None if none did."""
+    found = _OTHER_UNIT.search(str(error))
+    return None if found is None else int(found[1])
 
 
 def identify(client: BlockingCalls, unit: int, timeout: float) -> dict[str, str]:

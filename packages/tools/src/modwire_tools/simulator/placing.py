@@ -68,9 +68,9 @@ def _check_line(placed: Sequence[PlacedDevice], endpoint: Endpoint) -> None:
                     f"{endpoint.path} is one line, where every unit needs an id of its own: "
                     f"{unit.id} is in {seen[unit.id]!r} and in {each.device.name!r}"
                 )
-            if not 1 <= unit.id <= 247:
+            if not unit.id:
                 raise ValueError(
-                    f"units on the serial line {endpoint.path} must be 1..247, "
+                    f"units on the serial line {endpoint.path} must be 1..255, "
                     f"got {unit.id} in {each.device.name!r}"
                 )
             seen[unit.id] = each.device.name

@@ -11,7 +11,14 @@ import trio
 from trio import CancelScope, current_time
 from trio.lowlevel import notify_closing, wait_readable, wait_writable
 
-from modwire.server.connection import Connection, Connections, Next
+from modwire.server.connection import (
+    FAILED,
+    PEER_CLOSED,
+    SERVER_CLOSED,
+    Connection,
+    Connections,
+    Next,
+)
 from modwire.units.unit import Waits
 
 from .hanging_up import has_ended, watcher
@@ -69,9 +76,9 @@ class PeerTask:
                     self.close(core.reason)
         except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
             logger.error("%s ends: an error that is no peer's", core, exc_info=error)
-            self.close("an error in this server")
+            self.close(FAILED)
         finally:
-            self.close("the server is closed")
+            self.close(SERVER_CLOSED)
 
     async def _read_in_time(self) -> None:
         core = self.core
@@ -143,8 +150,7 @@ class PeerTask:
         if self.is_open:
             self.is_open = False
             self._close_link()
-            self.core.ended(reason)
-            logger.debug("%s closed: %s", self.core, reason)
+            self.core.ended(reason, logger)
 
     def _close_link(self) -> None:
         """Close the link, or make the task do so."""
@@ -206,7 +212,7 @@ class SocketConnection(PeerTask):
             self.close(str(error))
             return False
         if not data:
-            self.close("the peer has closed it")
+            self.close(PEER_CLOSED)
             return False
         core = self.core
         is_traced = wire.isEnabledFor(DEBUG)
@@ -262,7 +268,7 @@ class SocketConnection(PeerTask):
         waits = core.protocol.executor.waits(core.call, core.units)
         if waits not in (Waits.LOOP, Waits.QUEUE) or not has_ended(self._socket):
             return False
-        self.close("the peer has closed it")
+        self.close(PEER_CLOSED)
         calling.cancel()
         return True
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import ServerProtocol, TcpFraming
-from modwire.server.connection import Connection
+from modwire.server.connection import PEER_CLOSED, Connection
 from modwire.server.constructors import check_server
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
 
@@ -109,7 +109,7 @@ class _StreamTask(PeerTask):
         if not self.is_open:
             return  # no more requests are accepted
         if not data:
-            self.close("the peer has closed it")
+            self.close(PEER_CLOSED)
             return
         if wire.isEnabledFor(DEBUG):
             trace(self.core, "sent", data)

@@ -20,6 +20,7 @@ from modwire import (
 )
 
 from ..words import Judged, judge, problem
+from .joining import first_frame
 from .streams import Piece, Stream
 
 _DECODER = Decoder()
@@ -48,18 +49,23 @@ class Exchange:
     response: bytes | None = None
     milliseconds: float | None = None
     is_broadcast: bool = field(default=False, repr=False)
+    is_lost: bool = field(default=False, repr=False)  # the capture lost bytes where its answer was
     is_done: bool = field(default=False, repr=False)
 
     @property
     def outcome(self) -> str:
-        """One of "ok", "exception", "silence", "malformed", and "no request" (only a response).
+        """One of "ok", "exception", "silence", "lost", "malformed" and "no request".
 
-        If the specification allows no response, a request without one is "ok".
+        "lost" is a request whose response was probably in bytes that the capture lost or cut off,
+        "no request" a response alone. If the specification allows no response, a request without
+        one is "ok".
         """
         if self.request is None:
             return "no request"
         if self.response is None:
-            return "ok" if self._may_be_silent else "silence"
+            if self._may_be_silent:
+                return "ok"
+            return "lost" if self.is_lost else "silence"
         if self.response[0] & 0x80:
             return "exception"
         return "malformed" if self.wrong else "ok"
@@ -92,7 +98,9 @@ class Exchange:
         """The response in words: "1, 2, 3", or the reason why there is none."""
         if self.response is not None:
             return self._judged.response_text
-        return "no answer is due" if self._may_be_silent else "no answer"
+        if self._may_be_silent:
+            return "no answer is due"
+        return "the capture lost the answer" if self.is_lost else "no answer"
 
     @property
     def _may_be_silent(self) -> bool:
@@ -119,6 +127,8 @@ class _Side:
         self.framing = framing(_DECODER, is_server=is_request, silence=_SILENCE)
         self.last_received = 0.0
         self.is_finished = False
+        self.is_unsure = False  # True if the next byte may be within a frame
+        self.is_damaged = False  # True if one frame error follows from lost bytes, already reported
 
 
 class Conversation:
@@ -163,9 +173,8 @@ class Conversation:
     def acknowledge(self, from_client: bool, time: float, acknowledged: int) -> None:
         """Process an acknowledgement of bytes of the other direction."""
         side = self.sides[not from_client]
-        if side.stream.is_waiting:
-            for piece in side.stream.acknowledge(time, acknowledged):
-                self._piece(side, piece)
+        for piece in side.stream.acknowledge(time, acknowledged):
+            self._piece(side, piece)
 
     def datagram(self, from_client: bool, time: float, data: bytes, missing: int) -> None:
         """Process a UDP datagram."""
@@ -177,7 +186,8 @@ class Conversation:
         side.framing.end_datagram()
         self._frames(side, time)
         if missing:
-            self._report(side, time, f"{missing} bytes of a datagram were not captured")
+            self._lose_answers(side, None)
+            self._report(side, time, _cut_text(missing))
         elif left and not self._needs_silence:
             self._report(side, time, f"{left} bytes of a datagram were no whole frame")
 
@@ -194,7 +204,7 @@ class Conversation:
     def end(self) -> None:
         """End the conversation, because its connection or the capture ended."""
         for side in self.sides.values():
-            for piece in side.stream.end():
+            for piece in side.stream.end(has_fin=side.is_finished):
                 self._piece(side, piece)
         self._silence(float("inf"))
         for side in self.sides.values():
@@ -215,17 +225,54 @@ class Conversation:
                 self._frames(side, side.last_received)
 
     def _piece(self, side: _Side, piece: Piece) -> None:
+        data = piece.data
         if piece.lost:
             side.framing.reset()
-            self._report(side, piece.time, f"{piece.lost} bytes before this are not in the capture")
-        side.framing.receive_data(piece.data, piece.time)
+            side.is_damaged = True
+            self._lose_answers(side, piece.since)
+        at = 0
+        if data and (piece.lost or piece.begins or side.is_unsure):
+            at = first_frame(side.framing, data)
+            side.is_unsure = at == len(data) and piece.lost > 0
+            if at == len(data) and not piece.lost:
+                at = 0  # it is no frame at all, which the framing reports
+        rest = f"{at} bytes after them are the rest of a frame" if at else ""
+        if piece.lost:
+            text = f"the capture lost {piece.lost} bytes here"
+            self._report(side, piece.time, f"{text}; {rest}" if rest else text)
+        elif at and piece.begins:
+            text = f"the capture begins within a frame, {at} bytes before the next one"
+            self._report(side, piece.time, text)
+        side.framing.receive_data(data[at:], piece.time)
         side.last_received = piece.time
         self._frames(side, piece.time)
+        if piece.cut:
+            side.framing.reset()
+            side.is_unsure = side.is_damaged = True
+            self._lose_answers(side, None)
+            self._report(side, piece.time, _cut_text(piece.cut))
+
+    def _lose_answers(self, side: _Side, since: float | None) -> None:
+        """Mark the requests whose responses may be in lost bytes, acknowledged at `since`.
+
+        Without transaction ids one request is open at a time, so they get no response any more:
+        it would be taken for theirs.
+        """
+        if side.is_request:
+            return
+        lost = [each for each in self._open if since is None or each.time < since]
+        for exchange in lost:
+            exchange.is_lost = True
+            if not self._by_transaction:
+                exchange.is_done = True
+                self._open.remove(exchange)
 
     def _frames(self, side: _Side, time: float) -> None:
         while (frame := side.framing.next_frame()) is not None:
+            was_damaged, side.is_damaged = side.is_damaged, False
             if isinstance(frame, FrameError):
-                self._report(side, time, str(frame))
+                if not was_damaged:
+                    self._report(side, time, str(frame))
             elif side.is_request:
                 self._request(time, frame)
             else:
@@ -298,3 +345,7 @@ class Conversation:
             found = (good or together)[0]
         self._open.remove(found)
         return found
+
+
+def _cut_text(missing: int) -> str:
+    return f"the capture cut off {missing} bytes of this packet (by its snap length)"
