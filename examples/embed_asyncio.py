@@ -48,7 +48,7 @@ class Client(modwire.AsyncCalls):
         self.turns: Turns[Link, asyncio.Future[bytes]] = Turns(
             "meter", FRAMING, OPTIONS, wake=lambda each: each.set_result(b""), discard=Link.close
         )
-        self.turns.opened(link)
+        self.turns.opened(link, monotonic())
 
     async def call(
         self, request: modwire.Request[T], *, unit: int | None = None, timeout: float | None = None

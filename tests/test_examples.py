@@ -58,10 +58,10 @@ def test_the_core_serves_and_asks_in_a_selectors_loop() -> None:
     assert run(EXAMPLES / "embed_selectors.py") == [
         "ReadHoldingRegistersResponse(registers=(2302, 2311, 2297))",
         "WriteSingleRegisterResponse(address=3, value=30)",
-        "IllegalDataAddressError: exception 02 (illegal data address) in answer to "
+        "IllegalDataAddressError: unit 1: exception 02 (illegal data address) in answer to "
         "ReadHoldingRegistersRequest(address=3, count=2)",
         "ResponseTimeoutError: unit 9 did not answer "
-        "ReadHoldingRegistersRequest(address=0, count=1) within 0.2 s",
+        "ReadHoldingRegistersRequest(address=0, count=1) within 0.2 s: nothing came",
         "both connections closed",
     ]
 
@@ -70,11 +70,12 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
     assert run(EXAMPLES / "embed_asyncio.py") == [
         "NoneType: None",
         "list: [50]",
-        "IllegalDataAddressError: exception 02 (illegal data address) in answer to "
+        "IllegalDataAddressError: meter, unit 1: exception 02 (illegal data address) in answer to "
         "ReadHoldingRegistersRequest(address=9, count=2)",
         "ResponseTimeoutError: meter: unit 9 did not answer "
-        "ReadHoldingRegistersRequest(address=0, count=1) within 0.2 s",
-        "ConnectionLostError: meter: the client was closed",
+        "ReadHoldingRegistersRequest(address=0, count=1) within 0.2 s: nothing came",
+        "ConnectionLostError: meter, unit 9: the client was closed; the request was "
+        "ReadHoldingRegistersRequest(address=0, count=1)",
     ]
 
 

@@ -140,7 +140,9 @@ def test_a_reset_is_a_lost_connection(package: Package) -> None:
         tcp_server(script, answer_reads) as port,
         package.TcpClient(HOST, port, timeout=PATIENCE) as client,
     ):
-        with pytest.raises(ConnectionLostError, match=f"tcp://127.0.0.1:{port}: the link was lost"):
+        with pytest.raises(
+            ConnectionLostError, match=f"tcp://127.0.0.1:{port}, unit 1: the link was lost"
+        ):
             client.read_holding_registers(0)
         assert not client.is_open
         assert client.read_holding_registers(7) == [7]

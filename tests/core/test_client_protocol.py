@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client_line import ANSWER, READ, Line, registers, tcp
-from modwire.client.options import ClientOptions, Quirks
+from modwire.client.options import ClientOptions
 from modwire.client.protocol import ClientProtocol
 from modwire.errors import (
     ConnectionLostError,
@@ -20,6 +20,7 @@ from modwire.messages.register_access import (
     ReadHoldingRegistersRequest,
     WriteSingleRegisterRequest,
 )
+from modwire.quirks import Quirks
 
 
 def test_an_answer_ends_its_exchange() -> None:

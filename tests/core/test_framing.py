@@ -86,7 +86,7 @@ def test_a_pdu_that_no_frame_can_hold_is_refused(name: str, size: int) -> None:
         ("0001 0001 0006", "protocol id must be 0, got 1"),
         ("0001 0000 0000", "length must be 2..254, got 0"),
         ("0001 0000 0001", "length must be 2..254, got 1"),
-        ("0001 0000 00ff", "length must be 2..254, got 255"),
+        ("0001 0000 012c", "length must be 2..254, got 300"),
     ],
 )
 def test_a_wrong_mbap_header_ends_the_stream_at_once(header: str, complaint: str) -> None:

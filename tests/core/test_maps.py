@@ -241,18 +241,25 @@ def test_a_planner_remembers_what_a_device_refused(ask: Any) -> None:
 
 
 @both
-def test_a_point_that_is_not_there_is_an_error_or_left_out(ask: Any) -> None:
+def test_a_point_that_is_not_there_raises_its_own_refusal(ask: Any) -> None:
     device = Device(Unit(holding_registers=SparseBlock({0: 1, 9: 3})))
 
-    with pytest.raises(IllegalDataAddressError) as caught:
-        ask(Holes.read, device)
-    assert caught.value.request == ReadHoldingRegistersRequest(5, 2)
-    assert str(caught.value).endswith(": second (holding register 5)")
-
     planner = Holes.planner()
-    holes = ask(Holes.read, device, planner=planner)
-    assert holes.as_dict() == {"first": 1, "third": 3}
+    for options in ({}, {"planner": planner}, {"planner": planner}):
+        holes = ask(Holes.read, device, **options)
+        assert holes.as_dict() == {"first": 1, "third": 3}
+        with pytest.raises(IllegalDataAddressError) as caught:
+            _ = holes.second
+        assert str(caught.value).endswith(": second (holding register 5)")
+        assert list(holes.read_errors) == ["second"]
     assert planner.unreadable == [Span("holding_registers", 5, 2)]
+    assert device.spans[-2:] == [(3, 0, 1), (3, 9, 1)]
+
+    with pytest.raises(IllegalDataAddressError) as caught:
+        ask(Holes.read, device, Holes.second)
+    assert caught.value.request == ReadHoldingRegistersRequest(5, 2)
+    with pytest.raises(IllegalDataAddressError, match=r": second \(holding register 5\)$"):
+        ask(Holes.second.read, device)
 
 
 class Moody(SequentialBlock):
@@ -278,9 +285,13 @@ def test_a_point_that_fails_for_a_time_does_not_spoil_the_others(
     for _ in range(2):
         holes = ask(Holes.read, Device(Unit(holding_registers=block)), planner=planner)
         assert holes.as_dict() == {"first": 0, "third": 9}
+        with pytest.raises(refusal, match=r": second \(holding register 5\)$"):
+            _ = holes.second
     assert planner.unreadable == []
+    holes = ask(Holes.read, Device(Unit(holding_registers=block)))
+    assert holes.as_dict() == {"first": 0, "third": 9}
     with pytest.raises(refusal, match=r": second \(holding register 5\)$"):
-        ask(Holes.read, Device(Unit(holding_registers=block)))
+        ask(Holes.second.read, Device(Unit(holding_registers=block)))
     whole = Device(Unit(holding_registers=SequentialBlock(0, range(20))))
     assert len(ask(Holes.read, whole, planner=planner).as_dict()) == 3
 

@@ -223,3 +223,12 @@ def test_a_large_device_that_refuses_much_is_still_planned_quickly() -> None:
 def test_a_wrong_point_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match=r"holding_registers 3\.\.4 has addresses that are forbid"):
         Planner(holding((3, 2)), PlanLimits(forbidden={HOLDING: [4]}))
+
+
+def test_a_planner_knows_its_points_readable_or_not() -> None:
+    planner = Planner(holding((0, 2), (10, 1)))
+    polled(planner, with_holes({10}))
+    assert Span(HOLDING, 0, 2) in planner
+    assert Span(HOLDING, 10, 1) in planner
+    for other in (Span(HOLDING, 0, 1), Span(HOLDING, 5, 1), Span(COILS, 0, 2), 0):
+        assert other not in planner

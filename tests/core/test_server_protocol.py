@@ -15,6 +15,7 @@ from modwire import (
     Request,
     Response,
     SequentialBlock,
+    ServerProtocol,
     TcpFraming,
     Unit,
     Units,
@@ -165,7 +166,41 @@ def test_an_idle_connection_is_to_be_closed_and_a_busy_one_is_not() -> None:
     assert wire.protocol.closed
 
 
-@pytest.mark.parametrize("bad", ["0001 0001 0006 01 03", "0001 0000 0001", "0001 0000 00ff 01"])
+TOO_MANY = {
+    "124 registers": "10 0000 007c f8" + "0001" * 124,
+    "127 registers": "10 0000 007f fe" + "0001" * 127,
+    "2040 coils": "0f 0000 07f8 ff" + "55" * 255,
+    "122 registers read and written": "17 0000 0001 0000 007a f4" + "0001" * 122,
+    "a file record of 126 registers": "15 ff 06 0001 0000 007c" + "0001" * 124,
+}
+
+
+@pytest.mark.parametrize("request_", TOO_MANY.values(), ids=TOO_MANY)
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_a_request_with_too_many_values_is_refused_and_the_next_one_is_answered(
+    request_: str, chunk: int
+) -> None:
+    pdu = bytes.fromhex(request_)
+    assert len(pdu) > 253
+    data = b"".join(
+        (
+            b"\0\1\0\0" + (len(pdu) + 1).to_bytes(2, "big") + b"\1" + pdu,
+            bytes.fromhex("0002 0000 0006 01 03 0000 0001"),
+        )
+    )
+    block = SequentialBlock(0, [0])
+    units = Units({1: Unit(holding_registers=block)})
+    protocol = ServerProtocol(TcpFraming)
+    sent = b""
+    for at in range(0, len(data), chunk):
+        protocol.receive_data(data[at : at + chunk], 0.0)
+        sent += protocol.answer_all(units)
+    refusal = bytes((pdu[0] | 0x80, 3))
+    assert sent.startswith(b"\0\1\0\0\0\3\1" + refusal + b"\0\2\0\0\0\5\1\3\2")
+    assert not protocol.closed
+
+
+@pytest.mark.parametrize("bad", ["0001 0001 0006 01 03", "0001 0000 0001", "0001 0000 012c 01"])
 def test_a_wrong_header_closes_the_connection_after_what_came_before(bad: str) -> None:
     wire = Wire("tcp")
     assert wire.hear(tcp(1, "0300050001") + bytes.fromhex(bad)) == tcp(1, "03020005")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
 from enum import Enum, IntFlag
+from math import nan
 from typing import TypeVar
 
 from typing_extensions import assert_type
@@ -21,11 +22,14 @@ from modwire.maps import (
     coils,
     enum,
     float32,
+    int16,
     int32,
     point,
     string,
     uint16,
+    uint32,
 )
+from modwire.planner import WriteFunctions
 from modwire.values import (
     RegisterBuilder,
     RegisterReader,
@@ -35,6 +39,7 @@ from modwire.values import (
     bits_of,
     enum_of,
     from_registers,
+    optional,
     scaled,
     string_of,
     to_registers,
@@ -84,6 +89,51 @@ class Meter(RegisterMap):
     relays = coils(1, 8)
     fault = bit(3, holding=6)
     level = bit_field(4, 4, holding=6)
+
+
+class Inverter(RegisterMap, write_functions=WriteFunctions(6, 16)):
+    factor = int16(holding=0, none=0x8000)
+    places = uint16(holding=1)
+    power = int16(holding=2, scale=factor)
+    energy = uint32(holding=3, scale=places)
+    limit = uint16(holding=5, scale=factor, none=0xFFFF)
+    used = uint16(holding=6, scale=0.1, none=(0x7FFF, 0xFFFF))
+    frequency = float32(holding=7, none=nan)
+    state = enum(Mode, holding=9, none=0xFFFF)
+    phases = array(optional("int16", 0x8000), 3, holding=10)
+    digits = bcd(4, holding=13, none=0xFFFF)
+    flags = bits(16, holding=14, none=0xFFFF)
+    date = point(DATE, holding=15, none=0)
+    part = bit_field(0, 4, holding=17, none=15)
+    name = string(8, holding=20, nul_terminated=True, errors="replace")
+
+
+def points_with_none_are_optional(inverter: Inverter, client: BlockingCalls) -> None:
+    assert_type(inverter.factor, int | None)
+    assert_type(inverter.places, int)
+    assert_type(inverter.power, float | None)
+    assert_type(inverter.energy, float)
+    assert_type(inverter.limit, float | None)
+    assert_type(inverter.used, float | None)
+    assert_type(inverter.frequency, float | None)
+    assert_type(inverter.state, Mode | None)
+    assert_type(inverter.phases, Sequence[int | None])
+    assert_type(inverter.digits, int | None)
+    assert_type(inverter.flags, Sequence[bool] | None)
+    assert_type(inverter.date, Date | None)
+    assert_type(inverter.part, int | None)
+    assert_type(inverter.name, str)
+    assert_type(Inverter.power, Point[float | None])
+    assert_type(Inverter.power.read(client), float | None)
+    inverter.factor = None
+    inverter.places = None  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    float32(holding=0, scale=Inverter.places)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    int16(holding=0, scale=Inverter.used)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def single_values_may_be_none() -> None:
+    assert_type(from_registers(optional("float32", nan), [1, 2]), float | None)
+    assert_type(from_registers(optional(enum_of(Mode), (1, 2)), [1]), Mode | None)
 
 
 def attributes_have_the_types_of_their_points(meter: Meter) -> None:

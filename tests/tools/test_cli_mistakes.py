@@ -66,7 +66,16 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
         "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255",
     ),
     ((*WRITE, "--json=1"), "option '--json' does not take a value"),
-    ((*WRITE, "--multiple=1"), "option '--multiple' does not take a value"),
+    (
+        (*WRITE, "--functions", "7"),
+        "--functions: functions that write are 5, 6, 15, 16 and 22",
+    ),
+    ((*WRITE, "--functions", "x"), "--functions must be a whole number, 0..255, got 'x'"),
+    ((*WRITE, "--functions", "5,15"), "holding registers are written by function 6 or 16, which"),
+    (
+        ("write", RTU, "hr:0/bit:3=1", "-u", "0", "--functions", "6"),
+        "--functions without 22 reads the register of a bit first, which unit 0, a broadcast",
+    ),
     # scan
     (("scan", "x"), "ENDPOINT: endpoint 'x': must start with a scheme"),
     ((*SCAN, "--units", "1..x"), "--units must be a whole number, 0..255, got 'x'"),

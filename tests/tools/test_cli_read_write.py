@@ -8,11 +8,13 @@ import json
 import re
 import shlex
 import subprocess
+from typing import Any
 
 import pytest
 
-from modwire import SequentialBlock, Unit
+from modwire import SequentialBlock, Unit, Units
 from modwire_command import COMMAND, good, modwire, process, started
+from modwire_sync import TcpServer
 
 # Starting a process takes seconds on a busy machine.
 pytestmark = pytest.mark.timeout(300)
@@ -270,11 +272,36 @@ def test_long_values_are_written_in_parts(endpoint: str, device: Unit) -> None:
     numbers = ",".join(map(str, range(100)))
     requests = plan_write(parse_assignment(f"hr:0/float32={numbers}")).requests
     assert [len(request.encode()) for request in requests] == [6 + 2 * 122, 6 + 2 * 78]
-    assert plan_write(parse_assignment("hr:0=1")).requests[0].function_code == 6
-    assert plan_write(parse_assignment("hr:0=1"), multiple=True).requests[0].function_code == 16
-    assert plan_write(parse_assignment("co:0=1")).requests[0].function_code == 5
-    assert plan_write(parse_assignment("co:0=1"), multiple=True).requests[0].function_code == 15
     assert plan_write(parse_assignment("hr:0/bit:1=1")).requests[0].function_code == 22
+
+
+@pytest.mark.parametrize(
+    ("codes", "asked"),
+    [
+        ("5,6,15,16,22", [5, 15, 6, 16, 22]),
+        ("15,16", [15, 15, 16, 16, 3, 16]),
+        ("5,6", [5, 5, 5, 6, 6, 6, 3, 6]),
+    ],
+)
+def test_only_the_functions_that_the_device_has_are_used(codes: str, asked: list[int]) -> None:
+    seen: list[int] = []
+
+    def note(peer: object, request: Any, response: object) -> None:
+        seen.append(request.function_code)
+
+    unit = Unit(
+        coils=SequentialBlock(0, [False] * 8), holding_registers=SequentialBlock(0, [0] * 60)
+    )
+    unit.holding_registers.write(45, [0xF00F])
+    with TcpServer(Units({1: unit}), ("127.0.0.1", 0), on_call=note) as server:
+        host, port = server.address
+        result = modwire(
+            *("write", f"tcp://{host}:{port}", "co:0=on", "co:1=1,0", "hr:0=1", "hr:2=1,2"),
+            *("hr:45/bit:5=on", "--functions", codes),
+        )
+    assert (result.code, result.err) == (0, "")
+    assert seen == asked
+    assert unit.holding_registers.read(45, 1) == (0xF02F,)
 
 
 # As processes.

@@ -9,7 +9,7 @@ from .bits import pack_bits, unpack_bits
 from .calls import AsyncCalls, BlockingCalls
 from .checksums import crc16, lrc
 from .client.exchange import Exchange
-from .client.options import ClientOptions, Quirks
+from .client.options import ClientOptions
 from .client.protocol import ClientProtocol
 from .endpoint import Endpoint
 from .errors import *
@@ -25,6 +25,7 @@ from .messages.file_access import *
 from .messages.register_access import *
 from .messages.register_operations import *
 from .options import silent_interval
+from .quirks import Quirks
 from .server.call import Call
 from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions

@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+from .endpoint_options import MORE_OPTIONS, check_option, option_text, option_value
 from .endpoint_text import IN_PATHS, UNRESERVED, is_number, one_of, quoted, unquoted
 from .framing import FRAMINGS
 from .framing.base import Framing
 from .framing.rtu import RtuFraming
 from .immutable import Immutable
 from .options import check_count, check_default_unit, check_range, check_timeout
+from .quirks import least_unit
 from .serial_settings import SerialSettings
 
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+    from typing_extensions import Unpack
+
+    from .endpoint_options import EndpointOptions
 
 Transport: TypeAlias = Literal["tcp", "udp", "tls", "unix", "serial"]
 FramingName: TypeAlias = Literal["tcp", "rtu", "ascii", "binary"]
@@ -42,7 +48,7 @@ _PORT_URLS = ("rfc2217", "socket", "loop", "cp2110", "spy", "alt", "hwgrep")  # 
 _PORT = 502
 _TLS_PORT = 802
 _LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
-_OPTIONS = (*_LINE_OPTIONS, "unit", "timeout", "retries")
+_OPTIONS = (*_LINE_OPTIONS, "unit", "timeout", "retries", *MORE_OPTIONS)
 
 
 class Endpoint(Immutable):
@@ -62,6 +68,9 @@ class Endpoint(Immutable):
     - all: `unit`, the unit id of requests without one, 0..255 with MBAP frames and 1..255 with
       others; `timeout`, above 0, seconds to wait for an answer; `retries`, 0 or more, how many
       times a read is repeated. None stands for the client's default.
+    - all: `options`, by name, of those that are given, the others of `ClientOptions`, such as
+      `pause` and `quirks`. Besides, serial lines have `rs485` (True or False) and `exclusive`, tcp
+      has `connect_timeout` and `keepalive`, unix has `connect_timeout`: see the clients.
 
     Raises ValueError, whose text names the wrong part and the allowed values.
     """
@@ -78,6 +87,7 @@ class Endpoint(Immutable):
     unit: int | None
     timeout: float | None
     retries: int | None
+    _more: dict[str, object]
 
     def __init__(
         self,
@@ -94,6 +104,7 @@ class Endpoint(Immutable):
         unit: int | None = None,
         timeout: float | None = None,
         retries: int | None = None,
+        **options: Unpack[EndpointOptions],
     ) -> None:
         if (transport, framing) not in _NAMES:
             raise ValueError(
@@ -118,7 +129,7 @@ class Endpoint(Immutable):
             raise ValueError(f"{transport} has no serial line, so no {' and no '.join(given)}")
         line = SerialSettings(_line_framing(framing), **given)
         if unit is not None:
-            check_default_unit(unit, FRAMINGS[framing])
+            check_default_unit(unit, FRAMINGS[framing], least_unit(options))
         vars(self).update(
             {name: getattr(line, name) for name in _LINE_OPTIONS},
             transport=transport,
@@ -129,7 +140,18 @@ class Endpoint(Immutable):
             unit=unit,
             timeout=None if timeout is None else float(check_timeout(timeout)),
             retries=None if retries is None else check_count("retries", retries, 0),
+            _more={name: check_option(transport, name, value) for name, value in options.items()},
         )
+
+    @property
+    def broadcasts_zero(self) -> bool:
+        """True if requests to unit 0 are broadcasts, which no device answers (Serial Line, 2.1)."""
+        return FRAMINGS[self.framing].is_serial and bool(least_unit(self._more))
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The options that are given, by name."""
+        return dict(self._more)
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
@@ -137,11 +159,12 @@ class Endpoint(Immutable):
 
         Schemes: tcp, udp, tls and unix carry MBAP frames; rtu, ascii and binary are serial lines;
         rtu+tcp and the like (rtu, ascii, binary with tcp, udp, tls, unix) carry serial frames over
-        a network. Options follow a `?`, joined by `&`: unit, timeout and retries everywhere,
-        baudrate, bytesize, parity and stopbits on a serial line. In paths, all characters may be
-        percent-encoded, and `%`, `?` and `#` must be (RFC 3986), those of a port's URL too:
-        rtu://spy:///dev/ttyUSB0%3Ffile=log.txt?baudrate=9600. The zone of an IPv6 address follows
-        `%25` (RFC 6874) or `%`.
+        a network. Options follow a `?`, joined by `&`: unit, timeout, retries and the `options`
+        everywhere, baudrate, bytesize, parity and stopbits on a serial line. Flags are true or
+        false, quirks are names joined by commas, and `reconnect_after` may be never. In paths, all
+        characters may be percent-encoded, and `%`, `?` and `#` must be (RFC 3986), those of a
+        port's URL too: rtu://spy:///dev/ttyUSB0%3Ffile=log.txt?baudrate=9600. The zone of an IPv6
+        address follows `%25` (RFC 6874) or `%`.
         """
         try:
             return _parse(text)
@@ -170,7 +193,10 @@ class Endpoint(Immutable):
         for name in ("unit", "timeout", "retries"):
             value = getattr(self, name)
             if value is not None:
-                yield name, f"{value}".removesuffix(".0")
+                yield name, option_text(value)
+        for name in MORE_OPTIONS:
+            if name in self._more:
+                yield name, option_text(self._more[name])
 
     def __repr__(self) -> str:
         return f"Endpoint.parse({str(self)!r})"
@@ -252,20 +278,8 @@ def _parse_options(query: str) -> dict[str, Any]:
             raise ValueError(f"option {name} must have a value, as in {name}=...")
         if name in options:
             raise ValueError(f"option {name} must be given once")
-        options[name] = _value(name, unquoted(value))
+        options[name] = option_value(name, unquoted(value))
     return options
-
-
-def _value(name: str, text: str) -> object:
-    """Return the value of an option, or an invalid `text`, which the constructor refuses."""
-    if name == "parity":
-        return text.upper() if text in ("n", "e", "o") else text
-    if is_number(text):
-        return int(text)
-    try:
-        return float(text) if name == "timeout" else text
-    except ValueError:
-        return text
 
 
 def _parse_address(place: str) -> tuple[str, int | None]:

@@ -7,7 +7,10 @@ a request with its exception code (MODBUS Application Protocol V1.1b3, section 7
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "AcknowledgeError",
@@ -56,9 +59,35 @@ class RefusedRequest(Protocol):
 class ModbusError(Exception):
     """Base of every error that modwire raises on purpose.
 
+    An error of a client's call has `request`, `unit`, to which it was sent, and `peer`, the name of
+    the client's endpoint; otherwise they are None and "".
+
     Each can be pickled and copied with all its attributes, whatever its constructor takes, and so
     can your subclasses: an error that a worker process cannot return breaks its whole pool.
     """
+
+    peer: str = ""
+    unit: int | None = None
+    request: RefusedRequest | None = None
+    _names_request = False  # True if the text names the unit and the request already
+
+    def __str__(self) -> str:
+        text = self._text()
+        place = [self.peer] if self.peer else []
+        if self.unit is not None and not self._names_request:
+            place.append(f"unit {self.unit}")
+        return f"{', '.join(place)}: {text}" if place else text
+
+    def _text(self) -> str:
+        text = super().__str__()
+        return text if self.request is None else f"{text}; the request was {self.request!r}"
+
+    def about(self, peer: str, unit: int, request: RefusedRequest) -> Self:
+        """Return a copy of this error that names `peer`, `unit` and `request`."""
+        copied = _rebuild(type(self), self.args)
+        vars(copied).update(vars(self), peer=peer, unit=unit, request=request)
+        copied.__cause__ = self.__cause__
+        return copied
 
     def __reduce__(self) -> tuple[object, ...]:
         reduced = super().__reduce__()
@@ -67,13 +96,16 @@ class ModbusError(Exception):
         return _rebuild, (type(self), arguments), *state
 
 
-def _rebuild(error_class: type[ModbusError], arguments: tuple[object, ...]) -> ModbusError:
+def _rebuild(error_class: type[ErrorT], arguments: tuple[object, ...]) -> ErrorT:
     """Make an error without its constructor, which may need more than `arguments`."""
     error = error_class.__new__(error_class, *arguments)
     if isinstance(error, OSError):
         # An OSError with an overridden constructor sets errno and the message only in __init__.
         OSError.__init__(error, *arguments)
     return error
+
+
+ErrorT = TypeVar("ErrorT", bound=ModbusError)
 
 
 class FrameError(ModbusError):
@@ -112,11 +144,13 @@ class InvalidResponseError(ModbusError):
 class ResponseTimeoutError(ModbusError, TimeoutError):
     """Raised when no response came within the timeout, in any of the attempts.
 
-    `request` is the request and `unit` the unit that it was sent to. The text says what came.
+    The text says what came instead.
     """
 
-    request: object = None
-    unit: int | None = None
+    _names_request = True
+
+    def _text(self) -> str:
+        return OSError.__str__(self)
 
 
 class ConnectionLostError(ModbusError, ConnectionError):
@@ -140,7 +174,7 @@ class ExceptionResponseError(ModbusError):
         self.detail = detail
         super().__init__(request, code, detail)
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         try:
             name = ExceptionCode(self.code).name.lower().replace("_", " ")
         except ValueError:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .framing.base import Framing
 
+MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 LONGEST = 1e9  # seconds, some thirty years: anything longer is a mistake
 
 
@@ -119,11 +120,12 @@ def check_unit(unit: int) -> int:
     return unit
 
 
-def check_default_unit(unit: int, framing: type[Framing]) -> int:
+def check_default_unit(unit: int, framing: type[Framing], least: int = 1) -> int:
     """Return `unit` if requests that name none may go to it; raise ValueError otherwise.
 
     With MBAP frames any unit id may, 0..255. Serial frames, over a network too, need the address
     of one device, 1..255: 0 is a broadcast. MODBUS over Serial Line V1.02, section 2.2, reserves
-    248..255, but there are devices that use them. A single request may name any unit id.
+    248..255, but there are devices that use them. A single request may name any unit id. `least` is
+    0 if the device answers requests to unit 0.
     """
-    return check_range("unit", unit, 1, 255) if framing.is_serial else check_unit(unit)
+    return check_range("unit", unit, least, 255) if framing.is_serial else check_unit(unit)

@@ -205,7 +205,7 @@ class Client(BlockingClientBase, BlockingCalls):
             return
         self._opening = None
         self._unwaited = _MOST_UNWAITED  # the other waiting callers send their requests first
-        self._turns.opened(link)
+        self._turns.opened(link, monotonic())
 
 
 class _Opening:

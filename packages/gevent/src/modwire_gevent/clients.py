@@ -36,7 +36,10 @@ class TcpClient(constructors.TcpClientBase, _SocketClient):
             self._address, self._connect_timeout, self._source_address
         )
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, self._keepalive)
+        if self._keepalive:
+            from modwire_sync.sockets import notice_dead_peer
+
+            notice_dead_peer(connected)
         return connected
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from modwire.server.peers import HostPort, peer_of
 
-from .sockets import address_of, bind, identify
+from .sockets import address_of, bind, identify, notice_dead_peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ class Listeners:
                     accepted.close()
                     return
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                notice_dead_peer(accepted)
             if not self._connections.has_room():
                 self._logger.warning("%s is turned away: all connections are busy", peer)
                 accepted.close()

@@ -155,7 +155,7 @@ class Client(BlockingClientBase, BlockingCalls):
                     turns.open_failed(error, monotonic())
                 raise turns.no_link(error) from error
             with self._lock:
-                turns.opened(link)
+                turns.opened(link, monotonic())
 
 
 def _release(alarm: LockType) -> None:

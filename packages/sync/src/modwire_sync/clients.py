@@ -44,7 +44,9 @@ class TcpClient(TcpClientBase, _SocketClient):
         sock = socket.create_connection(self._address, self._connect_timeout, self._source_address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keepalive:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            from .sockets import notice_dead_peer
+
+            notice_dead_peer(sock)
         return sock
 
 

@@ -1,4 +1,4 @@
-"""The sockets at which servers listen, and the file of a Unix socket.
+"""The sockets at which servers listen, the file of a Unix socket, and how a dead peer is noticed.
 
 modwire-trio and modwire-gevent use it too.
 """
@@ -10,7 +10,7 @@ import os
 import socket
 import stat
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modwire.server.peers import HostPort, check_port
 
@@ -20,6 +20,30 @@ if TYPE_CHECKING:
     from modwire.server.constructors import Listening
 
     Found: TypeAlias = list[tuple[Any, ...]]  # what getaddrinfo returns
+
+# The system probes a connection that is silent for 30 s, three times in 30 s, and waits as long for
+# the acknowledgement of sent bytes, which takes 15 minutes by default. Not every system has all.
+_DEAD_AFTER = (
+    ("TCP_KEEPIDLE", 30),
+    ("TCP_KEEPINTVL", 10),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 30_000),
+)
+
+
+class HasOptions(Protocol):
+    """A TCP socket, also of trio or gevent."""
+
+    def setsockopt(self, level: int, option: int, value: int, /) -> object: ...
+
+
+def notice_dead_peer(sock: HasOptions) -> None:
+    """Make the system end a TCP connection about a minute after the peer has vanished."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _DEAD_AFTER:
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def bind(

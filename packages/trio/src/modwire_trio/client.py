@@ -292,4 +292,4 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             raise
         except (OSError, ValueError, OverflowError) as error:  # the host name may be invalid
             raise turns.open_failed(error, current_time()) from error
-        turns.opened(link)
+        turns.opened(link, current_time())

@@ -46,7 +46,9 @@ class TcpClient(constructors.TcpClientBase, SocketClient):
         with _closing_on_error(opened):
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._keepalive:
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                from modwire_sync.sockets import notice_dead_peer
+
+                notice_dead_peer(opened)
         return opened
 
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from ..framing.base import Framing
     from ..serial_settings import Rs485Settings
-    from .options import ClientOptions
+    from .options import ClientOptions, MoreOptions, NetworkOptions
     from .turns import Turns
 
 ClientT = TypeVar("ClientT")
@@ -53,6 +53,11 @@ class ClientBase:
     def options(self) -> ClientOptions:
         """Options in effect: unit, response timeout, retries and so on."""
         return self._turns.options
+
+    @property
+    def broadcasts_zero(self) -> bool:
+        """True if requests to unit 0 are broadcasts, which no device answers (Serial Line, 2.1)."""
+        return self._turns.protocol.broadcasts_zero
 
     @property
     def is_open(self) -> bool:
@@ -127,6 +132,7 @@ class TcpClientBase(ClientBase):
         connect_timeout: float = 3.0,
         source_address: tuple[str, int] | None = None,
         keepalive: bool = True,
+        **more: Unpack[NetworkOptions],
     ) -> None:
         """Make a client over TCP, with MBAP frames or, for serial gateways, those of `framing`.
 
@@ -137,10 +143,12 @@ class TcpClientBase(ClientBase):
         - `timeout`: seconds to wait for an answer. `retries`: how many times a read is repeated.
         - `max_in_flight`, 1..16: maximum number of open requests, if several callers share the
           client; many servers accept only one.
-        - `options`: replaces `unit`, `timeout`, `retries` and `max_in_flight`, and has the others.
+        - `more`: the other options of `ClientOptions`, such as `pause=0.1`.
+        - `options`: in place of `unit`, `timeout`, `retries`, `max_in_flight` and `more`.
         - `connect_timeout`: seconds to wait for the connection.
         - `source_address`: the (host, port) to connect from.
-        - `keepalive`: let the operating system probe a silent connection.
+        - `keepalive`: let the operating system probe a silent connection, and drop it if sent
+          bytes are not acknowledged for 30 seconds.
 
         Raises ValueError for arguments out of range, TypeError unless `framing` is a subclass of
         Framing. The link is not opened before it is needed.
@@ -156,6 +164,7 @@ class TcpClientBase(ClientBase):
             max_in_flight=max_in_flight,
             options=options,
             framing=framing,
+            **more,
         )
         self._set_up(network_name("tcp", framing, host, port), framing, options)
 
@@ -174,6 +183,7 @@ class UnixClientBase(ClientBase):
         max_in_flight: int = 1,
         options: ClientOptions | None = None,
         connect_timeout: float = 3.0,
+        **more: Unpack[NetworkOptions],
     ) -> None:
         """Make a client of the server at `path`; the other arguments are those of `TcpClient`."""
         self._path = path
@@ -185,6 +195,7 @@ class UnixClientBase(ClientBase):
             max_in_flight=max_in_flight,
             options=options,
             framing=framing,
+            **more,
         )
         self._set_up(path_name("unix", framing, path), framing, options)
 
@@ -204,6 +215,7 @@ class UdpClientBase(ClientBase):
         max_in_flight: int = 1,
         options: ClientOptions | None = None,
         source_address: tuple[str, int] | None = None,
+        **more: Unpack[NetworkOptions],
     ) -> None:
         """Make a client over UDP, one frame in a datagram; arguments as for `TcpClient`.
 
@@ -219,6 +231,7 @@ class UdpClientBase(ClientBase):
             max_in_flight=max_in_flight,
             options=options,
             framing=framing,
+            **more,
         )
         self._set_up(network_name("udp", framing, host, port), framing, options)
 
@@ -242,6 +255,7 @@ class SerialClientBase(ClientBase):
         options: ClientOptions | None = None,
         rs485: Rs485Settings | bool | None = None,
         exclusive: bool = True,
+        **more: Unpack[MoreOptions],
     ) -> None:
         """Make a client on a serial line, with RTU, ASCII or Binary framing.
 
@@ -253,8 +267,9 @@ class SerialClientBase(ClientBase):
           default 1 second plus the time of 256 characters at this `baudrate`.
         - `retries`: how many times a read is repeated.
         - `suppress_echo`: discard the echo that an RS-485 adapter receives of its own bytes.
-        - `options`: replaces `unit`, `timeout`, `retries` and `suppress_echo`, and has the others.
-          Its `silence` and `tolerance` are raised to the minimum for the line.
+        - `more`: the other options of `ClientOptions`, such as `pause=0.1`. `silence` and
+          `tolerance` are raised to the minimum for the line.
+        - `options`: in place of `unit`, `timeout`, `retries`, `suppress_echo` and `more`.
         - `rs485`: switch the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
         - `exclusive`: keep other programs from opening the port.
 
@@ -271,6 +286,7 @@ class SerialClientBase(ClientBase):
             retries=retries,
             suppress_echo=suppress_echo,
             options=options,
+            **more,
         )
         self._port = port
         self._settings = settings
@@ -299,6 +315,7 @@ def client_for(
         "framing": FRAMINGS[endpoint.framing],
         "unit": 1 if endpoint.unit is None else endpoint.unit,
         "retries": endpoint.retries or 0,
+        **endpoint.options,
     }
     if endpoint.timeout is not None:
         arguments["timeout"] = endpoint.timeout

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ..errors import InvalidResponseError, ModbusError, ResponseTimeoutError
+from ..errors import (
+    ExceptionCode,
+    ExceptionResponseError,
+    InvalidResponseError,
+    ModbusError,
+    ResponseTimeoutError,
+)
 from ..messages.base import Response
 
 if TYPE_CHECKING:
     from ..messages.base import Request
     from .link import LinkHistory
+    from .options import ClientOptions
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
@@ -30,6 +37,8 @@ class Exchange(Generic[ResponseT]):
     wait: float  # seconds: the timeout, or the turnaround of a broadcast
 
     attempts_left = 0
+    busy_left = 0  # further attempts after the device was busy
+    not_before = float("-inf")  # time until which a busy device is left alone
     is_answered = True
     transaction = 0
     sent = 0
@@ -62,9 +71,11 @@ class Exchange(Generic[ResponseT]):
             raise RuntimeError("the exchange is not done; wait until exchange.done is True")
         return self.response
 
-    def fail(self, error: BaseException) -> None:
-        """End the exchange with `error`, unless it is done."""
+    def fail(self, error: BaseException, peer: str = "") -> None:
+        """End the exchange, unless it is done, with a copy of `error` that names it and `peer`."""
         if not self.done:
+            if isinstance(error, ModbusError):
+                error = error.about(peer, self.unit, self.request)
             # Drop the traceback: its frames would keep this exchange alive.
             self.error = error.with_traceback(None)
             self.done = True
@@ -74,19 +85,55 @@ class Exchange(Generic[ResponseT]):
         self.fail(ModbusError("the exchange was cancelled"))
         self.cancelled = True
 
-    def timeout_error(self, peer: str = "") -> ResponseTimeoutError | InvalidResponseError:
+    def saw(self, unit: int) -> None:
+        """Note an answer that is not the one to this request, for the text of the error."""
+        other = unit != self.unit
+        self.came = f"unit {unit} answered" if other else "an answer to another request came"
+
+    def saw_part(self, size: int) -> None:
+        """Note that so many bytes of an unfinished frame came, if nothing else did."""
+        if size and self.came is Exchange.came:
+            self.came = f"{size} bytes of an unfinished frame came"
+
+    def saw_request(self, pdu: bytes) -> None:
+        """Note a request that came; it may be the echo of this one."""
+        if pdu == self.pdu:
+            self.came = "the request itself came back: the adapter has an echo, see suppress_echo"
+
+    def saw_misfit(self, error: InvalidResponseError, pdu: bytes) -> None:
+        """Note an answer that does not fit, or an echo of the request, which is none."""
+        if pdu == self.pdu:
+            self.saw_request(pdu)
+        else:
+            self.mismatch = error
+
+    def refuses(self, error: Exception, options: ClientOptions, now: float) -> bool:
+        """True if the exchange ends with `error`; False if the device is busy, and it is repeated.
+
+        A device that answers 05 executes the request, so one that writes is not repeated then.
+        """
+        if not self.busy_left or not isinstance(error, ExceptionResponseError):
+            return True
+        if error.code == ExceptionCode.SERVER_DEVICE_BUSY:
+            self.sent -= 1  # this attempt is answered, and nothing was executed
+        elif error.code != ExceptionCode.ACKNOWLEDGE or (
+            self.request.is_write and not options.retry_writes
+        ):
+            return True
+        self.busy_left -= 1
+        self.not_before = now + options.busy_pause
+        return False
+
+    def timeout_error(self) -> ResponseTimeoutError | InvalidResponseError:
         """Return the error of an exchange that has timed out.
 
-        That is the last answer that did not fit, or otherwise a timeout; its text names `peer`.
+        That is the last answer that did not fit, or otherwise a timeout.
         """
         if self.mismatch is not None:
             return self.mismatch
         attempts = f" in {self.sent} attempts" if self.sent > 1 else ""
-        prefix = f"{peer}: " if peer else ""
         came = "the line is never quiet" if self.is_noisy else self.came
-        error = ResponseTimeoutError(
-            f"{prefix}unit {self.unit} did not answer {self.request!r} "
-            f"within {self.wait:g} s{attempts}: {came}"
+        return ResponseTimeoutError(
+            f"unit {self.unit} did not answer {self.request!r} "
+            f"within {self.wait:.3g} s{attempts}: {came}"
         )
-        error.request, error.unit = self.request, self.unit
-        return error

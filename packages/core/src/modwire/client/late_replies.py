@@ -10,32 +10,56 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ExceptionCode, ExceptionResponseError
+from ..quirks import Quirks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .exchange import Exchange
+    from .options import ClientOptions
 
 _MOST_TRANSACTIONS = 4096
+_MOST_SHORT_TRANSACTIONS = 128  # of 255
 # Not the last answer: a gateway has given up on a device, or a device needs more time.
 _ANSWERED_AGAIN = (ExceptionCode.GATEWAY_TARGET_FAILED, ExceptionCode.ACKNOWLEDGE)
+_NOTHING = (False, float("-inf"))
 _ANY_UNIT = -1  # the key of all units if a reply may come from another unit than was asked
 
 
 class LateReplies:
     """Overdue replies: by transaction id if frames have one, otherwise by unit.
 
-    The reply of a unit is expected for `window` seconds. Without `knows_units` the unit id in a
-    reply says nothing, so an overdue reply keeps the whole link from being used.
+    The reply of a unit is expected for the `late_reply_window` of the options. If the unit id in a
+    reply says nothing, an overdue reply keeps the whole link from being used.
     """
 
-    def __init__(self, window: float, *, knows_units: bool = True) -> None:
+    def __init__(self, options: ClientOptions) -> None:
         self.transactions: dict[int, None] = {}
         self.units: dict[int, tuple[bool, float]] = {}  # by unit: the next reply ends it; its end
-        self._window = window
-        self._knows_units = knows_units
+        self.last_id = 0
+        """The last transaction id that was given out."""
+        window = options.late_reply_window
+        self._window = options.response_timeout if window is None else window
+        has_short_ids = Quirks.short_transaction_id in options.quirks
+        self._most_transactions = _MOST_SHORT_TRANSACTIONS if has_short_ids else _MOST_TRANSACTIONS
+        self._most_ids = 0xFF if has_short_ids else 0xFFFF
+        self._knows_units = Quirks.any_unit not in options.quirks
+        self._knows_zero = Quirks.answers_unit_zero not in options.quirks
+
+    def next_id(self, opened: Mapping[int, object]) -> int:
+        """Return the next transaction id that is not `opened`, and whose reply is not overdue."""
+        transaction = self.last_id + 1 & self._most_ids
+        while transaction in opened or transaction in self.transactions:
+            transaction = transaction + 1 & self._most_ids
+        self.last_id = transaction
+        return transaction
 
     def note_transaction(self, transaction: int) -> None:
-        """Expect a late reply to `transaction`. At most 4096 are kept; the oldest is dropped."""
-        if len(self.transactions) >= _MOST_TRANSACTIONS:
+        """Expect a late reply to `transaction`. At most 4096 are kept; the oldest is dropped.
+
+        With short ids, at most 128 are kept.
+        """
+        if len(self.transactions) >= self._most_transactions:
             del self.transactions[next(iter(self.transactions))]
         self.transactions[transaction] = None
 
@@ -63,8 +87,10 @@ class LateReplies:
 
     def free_at(self, unit: int) -> float:
         """Time from which `unit` may get a request; -inf if no late reply is expected."""
-        owed = self.units.get(self._key(unit))
-        return owed[1] if owed else float("-inf")
+        units = self.units
+        if self._key(unit) == _ANY_UNIT:  # any late reply could be taken for the answer
+            return max([until for _, until in units.values()], default=_NOTHING[1])
+        return max(units.get(unit, _NOTHING)[1], units.get(_ANY_UNIT, _NOTHING)[1])
 
     def came(self, unit: int, transaction: int, pdu: bytes) -> None:
         """Record a reply that answers no open request: most likely it is a late one.
@@ -78,7 +104,7 @@ class LateReplies:
             del self.units[key]
 
     def _key(self, unit: int) -> int:
-        return unit if self._knows_units else _ANY_UNIT
+        return unit if self._knows_units and (unit or self._knows_zero) else _ANY_UNIT
 
     def reset(self, *, is_serial: bool) -> None:
         """Start on a reopened link; on a serial line, late replies may still come."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from enum import Flag, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from ..framing.base import Framing
 from ..framing.tcp import TcpFraming
 from ..options import (
+    MAX_IN_FLIGHT,
     LineOptions,
     check_count,
     check_default_unit,
@@ -18,29 +18,19 @@ from ..options import (
     check_timeout,
     check_unit,
 )
+from ..quirks import Quirks, least_unit
 from ..serial_settings import SERIAL_TOLERANCE
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from ..messages.decoder import Decoder
     from ..serial_settings import SerialSettings
 
 _MAX_ADU = 256  # characters that must fit into the default timeout of a serial line
-MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 
 STREAM_CLIENT_TOLERANCE = 0.05
 """Seconds of silence that a client accepts inside a serial frame carried by a network."""
-
-
-class Quirks(Flag):
-    """Faults of devices that a client can tolerate, none by default; combine them with `|`."""
-
-    none = 0
-    zero_transaction_id = auto()
-    """The device answers every request with transaction id 0."""
-    any_unit = auto()
-    """The device answers with a unit id other than that of the request."""
-    trailing_bytes = auto()
-    """The device sends bytes after the PDU; they are discarded."""
 
 
 class ClientOptions(LineOptions):
@@ -59,6 +49,12 @@ class ClientOptions(LineOptions):
       not answer gets no request, unless its late answer comes; None for `response_timeout`.
     - `reconnect_after`, 1 or more: after how many requests in a row without an answer a connection
       is reopened, because the way to the server may be dead; None for never.
+    - `pause`: the least time from the end of one request on the link, which is its answer or its
+      timeout, to the next request. `unit_pause`: the same for two requests to one unit.
+    - `connect_delay`: the time after opening the link in which nothing is sent.
+    - `busy_retries`, 0 or more: how many times a request is repeated, each after `busy_pause`, if
+      the device answers with exception 06 (busy), or with 05 (acknowledge: it needs more time).
+      After 05, requests that write are repeated only if `retry_writes` is True.
     - `quirks`: the faults of the device that are tolerated.
 
     Raises ValueError for an option out of range.
@@ -75,6 +71,11 @@ class ClientOptions(LineOptions):
         turnaround: float = 0.1,
         late_reply_window: float | None = None,
         reconnect_after: int | None = 3,
+        pause: float = 0.0,
+        unit_pause: float = 0.0,
+        connect_delay: float = 0.0,
+        busy_retries: int = 0,
+        busy_pause: float = 0.25,
         quirks: Quirks = Quirks.none,
         silence: float = 0.00175,
         tolerance: float = 0.0,
@@ -98,7 +99,36 @@ class ClientOptions(LineOptions):
         if reconnect_after is not None:
             check_count("reconnect_after", reconnect_after)
         self.reconnect_after = reconnect_after
+        self.pause = check_seconds("pause", pause)
+        self.unit_pause = check_seconds("unit_pause", unit_pause)
+        self.connect_delay = check_seconds("connect_delay", connect_delay)
+        self.busy_retries = check_count("busy_retries", busy_retries, 0)
+        self.busy_pause = check_seconds("busy_pause", busy_pause)
         self.quirks = quirks
+
+
+class MoreOptions(TypedDict, total=False):
+    """The options of `ClientOptions` that every client takes as further arguments."""
+
+    retry_writes: bool
+    turnaround: float
+    late_reply_window: float | None
+    reconnect_after: int | None
+    pause: float
+    unit_pause: float
+    connect_delay: float
+    busy_retries: int
+    busy_pause: float
+    quirks: Quirks
+    silence: float
+    tolerance: float
+    decoder: Decoder | None
+
+
+class NetworkOptions(MoreOptions, total=False):
+    """The options of `ClientOptions` that clients over a network take as further arguments."""
+
+    suppress_echo: bool
 
 
 def network_client_options(
@@ -109,31 +139,28 @@ def network_client_options(
     max_in_flight: int,
     options: ClientOptions | None,
     framing: type[Framing] = TcpFraming,
+    **more: Unpack[NetworkOptions],
 ) -> ClientOptions:
     """Return the effective options of a network client, from its arguments or from `options`.
 
-    Networks deliver a serial frame in pieces, so the tolerance is raised to 0.05 seconds, also
-    that of `options`. With serial frames the unit of `options` may be 0, for a client that only
-    broadcasts. Raises ValueError for an argument out of range, and for one given together with
-    `options`; TypeError unless `framing` is a subclass of Framing.
+    Networks deliver a serial frame in pieces, so the tolerance is raised to 0.05 seconds. With
+    serial frames the unit of `options` may be 0, for a client that only broadcasts. Raises
+    ValueError for an argument out of range, and for one given together with `options`; TypeError
+    unless `framing` is a subclass of Framing, and for an unknown argument.
     """
     Framing.check_class(framing)
     if options is None:
-        # The client is alone on the link, so no silence is needed before a frame.
-        return ClientOptions(
-            unit=check_default_unit(unit, framing),
+        made = ClientOptions(
+            unit=check_default_unit(unit, framing, least_unit(more)),
             response_timeout=timeout,
             retries=retries,
             max_in_flight=max_in_flight,
-            silence=0.0,
-            tolerance=STREAM_CLIENT_TOLERANCE,
         )
-    if (unit, timeout, retries, max_in_flight) != (1, 1.0, 0, 1):
-        raise ValueError(
-            "unit, timeout, retries and max_in_flight must be left out beside options, "
-            "which have them"
-        )
-    check_options(options, ClientOptions)
+        # The client is alone on the link, so no silence is needed before a frame.
+        options = made.replace(**{"silence": 0.0, **more})
+    else:
+        are_usual = (unit, timeout, retries, max_in_flight) == (1, 1.0, 0, 1)
+        _check_alone(options, are_usual and not more)
     return options.replace(tolerance=max(options.tolerance, STREAM_CLIENT_TOLERANCE))
 
 
@@ -145,31 +172,38 @@ def serial_client_options(
     retries: int,
     suppress_echo: bool,
     options: ClientOptions | None,
+    **more: Unpack[MoreOptions],
 ) -> ClientOptions:
     """Return the effective options of a serial client, from its arguments or from `options`.
 
     If `timeout` is None, it is 1 second plus the time of 256 characters on the line. The silence
-    and the tolerance of `options` are raised to the minimum for the line. Raises ValueError for an
-    argument out of range, and for one given together with `options`.
+    and the tolerance are raised to the minimum for the line. Raises ValueError for an argument out
+    of range, and for one given together with `options`; TypeError for an unknown argument.
     """
     if options is None:
         if timeout is None:
             timeout = 1.0 + _MAX_ADU * settings.character_time
-        return ClientOptions(
-            unit=check_default_unit(unit, settings.framing),
+        made = ClientOptions(
+            unit=check_default_unit(unit, settings.framing, least_unit(more)),
             response_timeout=timeout,
             retries=retries,
             suppress_echo=suppress_echo,
-            silence=settings.silence,
-            tolerance=SERIAL_TOLERANCE,
         )
-    if (unit, timeout, retries, suppress_echo) != (1, None, 0, False):
-        raise ValueError(
-            "unit, timeout, retries and suppress_echo must be left out beside options, "
-            "which have them"
-        )
-    check_options(options, ClientOptions)
+        options = made.replace(**{"silence": 0.0, **more})
+    else:
+        are_usual = (unit, timeout, retries, suppress_echo) == (1, None, 0, False)
+        _check_alone(options, are_usual and not more)
     return options.replace(
         silence=max(options.silence, settings.silence),
         tolerance=max(options.tolerance, SERIAL_TOLERANCE),
     )
+
+
+def _check_alone(options: ClientOptions, are_alone: bool) -> None:
+    """Raise unless `options` are ClientOptions, and no argument that they have is given too."""
+    if not are_alone:
+        raise ValueError(
+            "unit, timeout, retries, max_in_flight, suppress_echo and the like must be left out "
+            "beside options, which have them"
+        )
+    check_options(options, ClientOptions)

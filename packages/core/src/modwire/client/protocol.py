@@ -14,19 +14,21 @@ come or its time is over. So a late reply is never taken for the reply to a late
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
 from ..framing.ascii import expect_delimiter, follow_delimiter
 from ..framing.base import Framing
+from ..framing.tcp import LooseTcpFraming, TcpFraming
 from ..messages.base import MAX_PDU, Request, Response, SizedRule
 from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
+from ..quirks import Quirks, Tolerance
 from .exchange import Exchange
 from .late_replies import LateReplies
 from .line import LineUse
-from .options import ClientOptions, Quirks
+from .options import ClientOptions
+from .queue import RequestQueue
 
 if TYPE_CHECKING:
     from ..framing.frame import Raw
@@ -47,6 +49,7 @@ class ClientProtocol:
     - `unanswered`: number of attempts in a row that timed out while not a byte came.
     - `is_datagram`: set it to True if each frame needs its own datagram.
     - `name`: name of the peer in errors.
+    - `broadcasts_zero`: True if requests to unit 0 are broadcasts.
     - `has_transactions`: True if transaction ids match replies to requests.
     - `broken`: True if the next frame in the stream cannot be found; close the link, reopen it and
       call `reset()`.
@@ -55,31 +58,30 @@ class ClientProtocol:
     def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
         Framing.check_class(framing)
         self.options = options if options is not None else ClientOptions()
-        silence = self.options.silence + self.options.tolerance
-        self.framing = framing(self.options.decoder, is_server=False, silence=silence)
+        options, quirks = self.options, self.options.quirks
+        if Quirks.wrong_length in quirks and framing is TcpFraming:
+            framing = LooseTcpFraming
+        self.framing = framing(
+            options.decoder, is_server=False, silence=options.silence + options.tolerance
+        )
         self.skipped = 0
         self.frame_errors = 0
         self.unanswered = 0
         self.broken = False
         self.is_datagram = False
         self.name = ""
-        quirks = self.options.quirks
-        self._takes_any_unit = Quirks.any_unit in quirks
-        self._takes_trailing_bytes = Quirks.trailing_bytes in quirks
-        # One request is open at a time then, under the key 0, and its unit tells whose reply it is.
-        self._takes_zero = framing.has_transactions and Quirks.zero_transaction_id in quirks
-        self.has_transactions = framing.has_transactions and not self._takes_zero
-        self._is_serial = framing.is_serial
-        self._most_open = self.options.max_in_flight if self.has_transactions else 1
-        self._queue: deque[Exchange[Response]] = deque()
+        self._tolerance = Tolerance(quirks, options.decoder)
+        # Without ids one request is open at a time, under the key 0: its unit tells whose reply.
+        self._mistakes_ids = framing.has_transactions and self._tolerance.mistakes_ids
+        self.has_transactions = framing.has_transactions and not self._mistakes_ids
+        self.broadcasts_zero = framing.is_serial and Quirks.answers_unit_zero not in quirks
+        # True if the framing has to know which response comes next.
+        self._expects = not self.has_transactions or framing is LooseTcpFraming
+        self._most_open = 1 if self._expects else options.max_in_flight
         self._open: dict[int, Exchange[Response]] = {}
-        self._transaction = 0
-        window = self.options.late_reply_window
-        self._late = LateReplies(
-            self.options.response_timeout if window is None else window,
-            knows_units=not self._takes_any_unit,
-        )
-        self._line = LineUse(self.options.silence if framing.needs_silence else 0.0)
+        self._late = LateReplies(options)
+        self._queue = RequestQueue(options, self._late)
+        self._line = LineUse(options.silence if framing.needs_silence else 0.0)
 
     # Requests.
 
@@ -107,7 +109,7 @@ class ClientProtocol:
         unit = options.unit if unit is None else check_unit(unit)
         timeout = options.response_timeout if timeout is None else check_timeout(timeout)
         is_answered = request.expects_response
-        if not unit and self._is_serial:
+        if not unit and self.broadcasts_zero:
             if not request.may_be_broadcast:
                 raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
             is_answered = False
@@ -126,7 +128,8 @@ class ClientProtocol:
             exchange.wait = options.turnaround
         elif options.retries and (options.retry_writes or not request.is_write):
             exchange.attempts_left = options.retries
-        self._queue.append(exchange)  # type: ignore[arg-type]
+        exchange.busy_left = options.busy_retries
+        self._queue.waiting.append(exchange)
         return exchange
 
     def data_to_send(self, now: float) -> bytes:
@@ -134,66 +137,51 @@ class ClientProtocol:
 
         If `is_datagram`, each call returns one frame: call again until it returns b"".
         """
-        queue, opened = self._queue, self._open
-        data = b""
+        queue, opened, line = self._queue.waiting, self._open, self._line
+        data, is_noisy = b"", False
         while queue and len(opened) < self._most_open:
-            if self.has_transactions:
-                exchange = queue.popleft()
-                transaction = exchange.transaction = self._next_id()
-            else:
-                line = self._line
+            if not self.has_transactions:
                 is_noisy = now < max(line.sent_at, line.received_at) + line.silence
                 if not is_noisy:
                     line.noisy_since = _NEVER_AGAIN
                 elif line.must_wait(now):
                     return b""
-                exchange = queue[0]
-                if self._late.units and not exchange.sent:
-                    free = self._first_free(now)
-                    if free is None:
-                        return b""
-                    exchange = free
-                queue.remove(exchange)
+            exchange = queue[0]
+            if self._late.units or self._queue.is_paced:
+                free = self._queue.first_free(now)
+                if free is None:
+                    break
+                exchange = free
+            queue.remove(exchange)
+            if self.has_transactions:
+                transaction = exchange.transaction = self._late.next_id(opened)
+            else:
                 transaction = 0
                 exchange.is_noisy = is_noisy
+                line.sent_at = now
+                line.noisy_since = _NEVER_AGAIN
+            if self._expects:
                 request = exchange.request
                 # Without a length field, only the request determines the response's length.
                 rule = request.response_type.length_rule
-                if type(rule) is SizedRule and not rule.count_at:
-                    length = rule.size
-                else:
-                    length = request.expected_length()
+                is_fixed = type(rule) is SizedRule and not rule.count_at
+                length = rule.size if is_fixed else request.expected_length()
                 self.framing.expected = (exchange.unit, exchange.pdu[0], length)
                 if isinstance(request, DiagnosticsRequest):
                     expect_delimiter(self.framing, request)
-                line.sent_at = now
-                line.noisy_since = _NEVER_AGAIN
+            if self._queue.is_paced:
+                self._queue.used(exchange, now)
             opened[transaction] = exchange
             exchange.deadline = now + exchange.wait
             exchange.sent += 1
-            if self._takes_zero:
-                transaction = self._next_id()
+            if self._mistakes_ids:
+                transaction = self._late.next_id(opened)
             data += self.framing.wrap(exchange.unit, transaction, exchange.pdu)
             if self.is_datagram:
                 break
         if data and self.options.suppress_echo and not self.has_transactions:
             self._line.expect_echo(data)
         return data
-
-    def _next_id(self) -> int:
-        """Return the next transaction id that no open exchange and no overdue reply has."""
-        transaction = self._transaction + 1 & 0xFFFF
-        while transaction in self._open or transaction in self._late.transactions:
-            transaction = transaction + 1 & 0xFFFF
-        self._transaction = transaction
-        return transaction
-
-    def _first_free(self, now: float) -> Exchange[Response] | None:
-        """Return the first exchange in the queue whose unit has no overdue reply."""
-        for exchange in self._queue:
-            if exchange.sent or now >= self._late.free_at(exchange.unit):
-                return exchange
-        return None
 
     def data_sent(self, now: float) -> None:
         """Record that the last byte of `data_to_send` is sent at `now`, which may be in the future.
@@ -229,27 +217,30 @@ class ClientProtocol:
                 self._take_other(frame)
                 continue
             unit, transaction, pdu = frame
+            if self._mistakes_ids:
+                transaction = self._tolerance.key(transaction, self._late.last_id)
             exchange = self._open.get(transaction)
-            if exchange is None and self._takes_zero and transaction == self._transaction:
-                exchange = self._open.get(0)
             if (
                 exchange is None
                 or not exchange.is_answered
-                or (exchange.unit != unit and not self._takes_any_unit)
+                or (exchange.unit != unit and not self._tolerance.takes_unit(exchange.unit))
             ):
                 self._skip(unit, transaction, pdu)
             elif self._line.echo_due and pdu == exchange.pdu:
                 self._line.echo_due = False
             else:
                 try:
-                    if self._takes_trailing_bytes:
-                        pdu = self._without_trailing_bytes(pdu)
-                    exchange.response = exchange.request.decode_response(pdu)
+                    if self._tolerance.decodes:
+                        exchange.response = self._tolerance.decode(exchange.request, pdu)
+                    else:
+                        exchange.response = exchange.request.decode_response(pdu)
                     exchange.done = True
                 except Exception as error:  # noqa: BLE001 - custom classes may raise any
-                    if not self._ends(exchange, error):
+                    if not self._ends(exchange, error, pdu, now):
                         continue
                 del self._open[exchange.transaction]
+                if self._queue.is_paced:
+                    self._queue.used(exchange, now)
                 if not self.has_transactions and (
                     exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest)
                 ):
@@ -262,50 +253,51 @@ class ClientProtocol:
 
     def adu(self, exchange: Exchange[Any]) -> bytes:
         """Return the ADU of an exchange as it was sent."""
-        transaction = self._transaction if self._takes_zero else exchange.transaction
+        transaction = self._late.last_id if self._mistakes_ids else exchange.transaction
         return self.framing.wrap(exchange.unit, transaction, exchange.pdu)
 
-    def _without_trailing_bytes(self, pdu: bytes) -> bytes:
-        length = self.options.decoder.response_length(pdu, 0)
-        return pdu[:length] if length > 0 else pdu
-
-    def _ends(self, exchange: Exchange[Response], error: Exception) -> bool:
+    def _ends(self, exchange: Exchange[Response], error: Exception, pdu: bytes, now: float) -> bool:
         """End `exchange` with an exception response, or an answer that does not fit.
 
-        Returns False if the answer may be a late one: only a transaction id would exclude that.
+        If the device is busy, the request may go back to the queue instead. Returns False if the
+        answer may be a late one: only a transaction id would exclude that.
         """
         if isinstance(error, InvalidResponseError) and not self.has_transactions:
-            exchange.mismatch = error
+            exchange.saw_misfit(error, pdu)
             self.skipped += 1
             return False
         if not self.has_transactions:
             self._late.note_refused(exchange, error)
-        exchange.fail(error)
+        if exchange.refuses(error, self.options, now):
+            exchange.fail(error, self.name)
+        else:
+            self._note_owed(exchange, now)
+            self._queue.waiting.appendleft(exchange)
         return True
 
     def _answered(self, exchange: Exchange[Response]) -> None:
         """Expect the replies that may follow an answer, and switch to a new delimiter."""
         self._late.note_answered(exchange)
-        if isinstance(exchange.request, DiagnosticsRequest) and exchange.error is None:
-            follow_delimiter(self.framing, exchange.request)
+        request, is_refused = exchange.request, exchange.error is not None or not exchange.done
+        if isinstance(request, DiagnosticsRequest) and not is_refused:
+            follow_delimiter(self.framing, request)
 
     def _skip(self, unit: int, transaction: int, pdu: bytes) -> None:
         self.skipped += 1
         self._late.came(unit, transaction, pdu)
         for exchange in self._open.values():
-            exchange.came = (
-                f"unit {unit} answered"
-                if unit != exchange.unit
-                else "an answer to another request came"
-            )
+            exchange.saw(unit)
 
     def _take_other(self, frame: Raw | FrameError) -> None:
         if not isinstance(frame, FrameError):
             self.skipped += 1
+            for exchange in self._open.values():
+                exchange.saw_request(frame[2])
             return
         self.frame_errors += 1
+        advice = ": wrong baud rate, parity or wiring?" if self.framing.is_serial else ""
         for exchange in self._open.values():
-            exchange.came = str(frame)
+            exchange.came = f"{frame}{advice}"
         if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
             self._fail_all(frame)
             self.broken = True
@@ -323,66 +315,74 @@ class ClientProtocol:
 
     def connection_lost(self, error: ModbusError) -> None:
         """Handle the loss of the link: everything queued or open fails with `error`."""
-        if not self.has_transactions:
-            for exchange in self._open.values():
-                self._late.note_unit(exchange.unit, exchange.sent, exchange.deadline)
+        for each in self._open.values():
+            self._note_owed(each, each.deadline)
         self._fail_all(error)
         self.reset()
 
     def _fail_all(self, error: ModbusError) -> None:
-        for exchange in (*self._open.values(), *self._queue):
-            exchange.fail(error)
+        for exchange in (*self._open.values(), *self._queue.waiting):
+            exchange.fail(error, self.name)
         self._open.clear()
-        self._queue.clear()
+        self._queue.waiting.clear()
 
-    def reset(self) -> None:
-        """Start on a reopened link; on a serial line, late replies may still come."""
+    def reset(self, opened_at: float = -_NEVER_AGAIN) -> None:
+        """Start on a link that was reopened at that time; on a serial line, late replies may come.
+
+        Nothing is sent for the `connect_delay` of the options.
+        """
         self.framing.reset()
         self.broken = False
         self.unanswered = 0
-        self._late.reset(is_serial=self._is_serial)
+        self._late.reset(is_serial=self.framing.is_serial)
+        self._queue.opened(opened_at)
 
     # Time.
 
     def deadline(self) -> float | None:
         """Time to call `handle_timeout` or `data_to_send` again; None if there is no deadline."""
-        opened = self._open
+        opened, queue = self._open, self._queue
         if self.has_transactions:
-            if len(opened) == 1:
+            if len(opened) == 1 and not queue.waiting:
                 return next(iter(opened.values())).deadline
-            return min([each.deadline for each in opened.values()]) if opened else None
+            times = [each.deadline for each in opened.values()]
+            if queue.is_paced and queue.waiting and len(opened) < self._most_open:
+                times.append(queue.next_at())
+            return min(times) if times else None
         if opened:
             deadline = opened[0].deadline
             silence = self.framing.deadline()
             return deadline if silence is None else min(deadline, silence)
-        if not self._queue:
-            return None
-        quiet_from = self._line.quiet_from()
-        turns = [quiet_from if each.sent else self._late.free_at(each.unit) for each in self._queue]
-        return max(min(turns), quiet_from)
+        return max(queue.next_at(), self._line.quiet_from()) if queue.waiting else None
 
     def handle_timeout(self, now: float) -> None:
         """Process what is due at `now`: frames that silence ends, attempts and broadcasts."""
         self.framing.handle_timeout(now)
         self.receive_data(b"", now)
-        unfinished = self.framing.buffered
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
             del self._open[exchange.transaction]
+            if self._queue.is_paced:
+                self._queue.used(exchange, now)
             if not exchange.is_answered:
                 exchange.done = True
                 continue
             self.unanswered += 1
-            if unfinished:
-                exchange.came = f"{unfinished} bytes of an unfinished frame came"
-            if self.has_transactions:
-                self._late.note_transaction(exchange.transaction)
+            exchange.saw_part(self.framing.buffered)
+            self._note_owed(exchange, now)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1
-                self._queue.appendleft(exchange)
-                continue
-            if not self.has_transactions:
-                self._late.note_unit(exchange.unit, exchange.sent, now)
-            exchange.fail(exchange.timeout_error(self.name))
+                self._queue.waiting.appendleft(exchange)
+            else:
+                exchange.fail(exchange.timeout_error(), self.name)
+
+    def _note_owed(self, exchange: Exchange[Any], now: float) -> None:
+        """Expect the replies to all attempts: none may reach another request, or a repetition."""
+        if not exchange.sent or not exchange.is_answered:
+            return
+        if self.has_transactions:
+            self._late.note_transaction(exchange.transaction)
+        else:
+            self._late.note_unit(exchange.unit, exchange.sent, now)
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
         """Cancel `exchange`. Its reply is skipped if it comes; other exchanges are not affected.
@@ -394,7 +394,7 @@ class ClientProtocol:
             return
         exchange.cancel()
         if self._open.get(exchange.transaction) is not exchange:
-            self._queue.remove(exchange)  # type: ignore[arg-type]
+            self._queue.waiting.remove(exchange)
         elif self.has_transactions:
             del self._open[exchange.transaction]
-            self._late.note_transaction(exchange.transaction)
+            self._note_owed(exchange, now)

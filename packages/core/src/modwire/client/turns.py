@@ -6,7 +6,7 @@ the *receiver*; when its own call is done, the caller that has waited longest ta
 
 A call runs like this; `link` and the waiters belong to the adapter:
 
-    if turns.link is None: open a link, and turns.opened(link)
+    if turns.link is None: open a link, and turns.opened(link, now)
     exchange = turns.begin(request, unit, timeout, now)        # None if the link was just lost
     until = exchange.deadline
     while until is not None:
@@ -103,7 +103,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.link: LinkT | None = None
         self.receiver: AnyExchange | None = None
         self.waiting: dict[AnyExchange, WaiterT] = {}
-        self.reason: Exception | None = None
+        self.reason: object = None
         """Reason why there is no link."""
         self.failures = 0
         """Number of failed attempts to open the link; callers that wait share an attempt."""
@@ -145,22 +145,24 @@ class Turns(Generic[LinkT, WaiterT]):
         self.reason = error
         self.failures += 1
         self._backoff.failed(now)
-        self._note("%s: cannot be opened: %s", self.name, error)
+        self._note(f"cannot be opened: {error}", is_warning=True)
         return self.no_link(error)
 
     def no_link(self, reason: object) -> ConnectionLostError:
         """Return the error for a call whose link cannot be opened."""
-        return ConnectionLostError(f"{self.name}: cannot be opened: {reason}")
+        error = ConnectionLostError(f"cannot be opened: {reason}")
+        error.peer = self.name
+        return error
 
-    def opened(self, link: LinkT) -> None:
-        """Use `link`, which was just opened."""
-        self.protocol.reset()
+    def opened(self, link: LinkT, now: float) -> None:
+        """Use `link`, which was opened at `now`."""
+        self.protocol.reset(now)
         self.protocol.is_datagram = link.is_datagram
         self._history = LinkHistory(self._backoff, looks_always=self._looks_always)
         self.link = link
         limit = self.options.reconnect_after
         self._most_unanswered = limit if limit and link.is_connection else FOREVER
-        self._note("%s: opened", self.name)
+        self._note("opened", is_warning=False)
 
     def lost(self, reason: object, now: float) -> None:
         """Drop a failed link: every exchange on it ends with `ConnectionLostError`."""
@@ -184,21 +186,18 @@ class Turns(Generic[LinkT, WaiterT]):
 
     def _drop_dead(self) -> None:
         self._history.was_interrupted = True
-        self._drop(
-            f"{self.protocol.unanswered} requests in a row had no answer: the link is reopened"
-        )
+        self._drop(f"{self.protocol.unanswered} requests in a row had no answer: it is reopened")
 
     def _drop(self, reason: str, cause: object = None) -> None:
         link, self.link = self.link, None
-        error = ConnectionLostError(f"{self.name}: {reason}")
-        if isinstance(cause, BaseException):
-            error.__cause__ = cause
-        self.reason = error
+        error = ConnectionLostError(reason)
+        error.__cause__ = cause if isinstance(cause, BaseException) else None
+        self.reason = reason
         self.protocol.connection_lost(error)
         self.wake_all()
         if link is not None:
             self._discard(link)
-        self._note("%s", error)
+        self._note(reason, is_warning=not self._history.is_closed)
 
     # Calls.
 
@@ -371,7 +370,7 @@ class Turns(Generic[LinkT, WaiterT]):
             self.lost(found, now)
         elif not self.protocol.is_datagram and self.link is not None:
             self._history.lost(now)
-            self.protocol.receive_eof(now, ConnectionLostError(f"{self.name}: {_CLOSED}"))
+            self.protocol.receive_eof(now, ConnectionLostError(_CLOSED))
             self._drop(_CLOSED)
 
     def _take_arrived(self, now: float) -> None:
@@ -388,9 +387,10 @@ class Turns(Generic[LinkT, WaiterT]):
                 return
             self.step(None, now, self.link, found)
 
-    def _note(self, message: str, *values: object) -> None:
+    def _note(self, what: str, *, is_warning: bool) -> None:
         if self._log is not None:
-            self._log.info(message, *values)
+            log = self._log.warning if is_warning else self._log.info
+            log("%s: %s", self.name, what)
 
     def _trace(self, what: str, data: bytes) -> None:
         if self._wire is not None:

@@ -186,7 +186,8 @@ class RtuFraming(Framing):
             end = at + length + 3
             if end > len(data):
                 waiting = True
-                if not (self.is_server or silent):
+                # What a client waits for comes first, unless it is not what the request asked for.
+                if not (self.is_server or silent or self.expected[2] not in (0, length)):
                     break
                 continue
             body = data[at:end]

@@ -1,7 +1,8 @@
 """MBAP: transaction id, protocol id 0, length, unit, PDU (Messaging on TCP/IP V1.0b, 3.1.3).
 
 After a wrong protocol id or length the next frame cannot be found, so either is a fatal
-`FrameError` and the connection has to be closed.
+`FrameError` and the connection has to be closed. `LooseTcpFraming` is for devices that get the
+length wrong.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from __future__ import annotations
 from struct import Struct
 
 from ..errors import FrameError
+from ..messages.base import ENDS_BY_SILENCE, MAX_PDU
 from .base import Framing
 from .foreign import looks_like
 
 _HEADER = Struct(">HHHB")
 _unpack, _pack = _HEADER.unpack_from, _HEADER.pack
 _WRONG_PROTOCOL = 0xFFFF
+_MOST_IN_LENGTH = MAX_PDU + 1  # the unit id counts
+# A request with too many values: a byte count of 255 behind the 10 other bytes of function 23.
+_MOST_IN_REQUEST = 1 + 10 + 255
 
 
 class TcpFraming(Framing):
@@ -43,8 +48,9 @@ class TcpFraming(Framing):
         while size - at >= 8:
             transaction, protocol, length, unit = _unpack(data, at)
             end = at + 6 + length
-            if protocol or not 2 <= length <= 254 or end > size:
-                break
+            if protocol or not 2 <= length <= _MOST_IN_LENGTH or end > size:
+                if protocol or end > size or not self._is_long_request(data[at:]):
+                    break
             append((unit, transaction, data[at + 7 : end]))
             if end == size:
                 return
@@ -63,14 +69,56 @@ class TcpFraming(Framing):
             what = looks_like(self._buffer, is_server=self.is_server)
             if what:
                 error += f": this looks like {what}"
-        elif not 2 <= length <= 254:
-            error = f"MBAP length must be 2..254, got {length}"
+        elif not 2 <= length <= _MOST_IN_LENGTH and not self._is_long_request(self._buffer):
+            error = f"MBAP length must be 2..{_MOST_IN_LENGTH}, got {length}"
         else:
             return
         self.frames.append(FrameError(error, fatal=True))
         self.broken = True
         self._buffer = b""
 
+    def _is_long_request(self, data: bytes) -> bool:
+        """True if `data` is, or may become, a request with too many values and the right length.
+
+        A server follows it in the stream and refuses it, as with any other wrong quantity.
+        """
+        length = int.from_bytes(data[4:6], "big")
+        if not self.is_server or not _MOST_IN_LENGTH < length <= _MOST_IN_REQUEST:
+            return False
+        return len(data) < 8 or self.decoder.request_length(data, 7) in (0, length - 1)
+
     def end_datagram(self) -> None:
         super().end_datagram()
         self.broken = False
+
+
+class LooseTcpFraming(TcpFraming):
+    """Frames on TCP whose length in the header is wrong, for a client.
+
+    The answer is looked for by its protocol id and by the function code that is expected, and its
+    end is that of its PDU. The length counts only if the PDU does not contain its own.
+    """
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        data = self._buffer + data
+        at = 0
+        while len(data) - at >= 8:
+            transaction, protocol, length, unit = _unpack(data, at)
+            size = 0
+            if not protocol and data[at + 7] & 0x7F == self.expected[1]:
+                size = self.decoder.response_length(data, at + 7)
+                if size == ENDS_BY_SILENCE and 2 <= length <= _MOST_IN_LENGTH:
+                    size = length - 1
+                if size == 0:
+                    break  # more bytes are needed
+            if not 0 < size <= MAX_PDU:
+                at += 1
+                continue
+            end = at + 7 + size
+            if end > len(data):
+                break
+            self.frames.append((unit, transaction, data[at + 7 : end]))
+            at = end
+        if at and not self.frames:
+            self.frames.append(FrameError(f"{at} bytes were no MBAP frame"))
+        self._buffer = data[at:]

@@ -43,6 +43,11 @@ class LineClient(Protocol):
         """Options of the client."""
         raise NotImplementedError
 
+    @property
+    def broadcasts_zero(self) -> bool:
+        """True if requests to unit 0 are broadcasts."""
+        raise NotImplementedError
+
 
 class Rules(NamedTuple):
     """The arguments of a gateway that apply to each of its lines."""

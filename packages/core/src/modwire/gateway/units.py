@@ -114,7 +114,7 @@ class GatewayUnits(Units, Generic[ClientT]):
                 raise ValueError("units must be named: all other ids lead to another line already")
             self._make_other = lambda unit_id: found.unit(unit_id, timeout)
         else:
-            ids = _mapping(units)
+            ids = _mapping(units, 1 if line.broadcasts_zero else 0)
             for unit_id in ids:
                 if unit_id in self.by_id:
                     raise ValueError(f"unit {unit_id} is in use already")
@@ -189,8 +189,8 @@ class _Nowhere(Unit):
         return failed_answer(request, GatewayPathUnavailableError(request), broadcast=broadcast)
 
 
-def _mapping(units: Mapping[int, int] | Iterable[int]) -> dict[int, int]:
-    """Return a dict from the unit ids of the gateway to those on the line."""
+def _mapping(units: Mapping[int, int] | Iterable[int], least: int) -> dict[int, int]:
+    """Return a dict from the unit ids of the gateway to those on the line, `least`..255."""
     if isinstance(units, Mapping):
         ids: dict[int, int] = dict(units)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(units, Iterable):
@@ -199,5 +199,5 @@ def _mapping(units: Mapping[int, int] | Iterable[int]) -> dict[int, int]:
         raise TypeError(f"units must be unit ids, or map them to others, got {units!r}")
     for unit_id, target in ids.items():
         check_range("unit id", unit_id, 0, _MOST_UNIT)
-        check_range("unit id on the line", target, 1, _MOST_UNIT)
+        check_range("unit id on the line", target, least, _MOST_UNIT)
     return ids

@@ -5,34 +5,38 @@ A map is an image, and its points read it, so points that share a register alway
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..messages.bit_access import MAX_WRITE_BITS, WriteMultipleCoilsRequest, WriteSingleCoilRequest
-from ..messages.register_access import (
-    MAX_WRITE_REGISTERS,
-    WriteMultipleRegistersRequest,
-    WriteSingleRegisterRequest,
-)
-from ..messages.register_operations import MaskWriteRegisterRequest
-from ..planner import DEFAULT_LIMITS, PlanLimits, Span
+from ..planner import DEFAULT_LIMITS, PlanLimits, Span, WriteFunctions
+from ..planner.writes import MOST_WRITTEN
 from ..units.tables import TABLES
 
 if TYPE_CHECKING:
-    from ..messages.base import AnyRequest
+    from ..errors import ExceptionResponseError
     from ..values.orders import Order
 
 WHOLE = 0xFFFF
-_MOST_WRITTEN = {"coils": MAX_WRITE_BITS, "holding_registers": MAX_WRITE_REGISTERS}
+
+
+class Settings(NamedTuple):
+    """The options of a map that its points take."""
+
+    order: Order
+    limits: PlanLimits
+    write_functions: WriteFunctions
 
 
 class AnyPoint:
     """Untyped base of `Point`: its place in the device.
 
     `span` is its table, address and count; `mask` has the bits of a register that belong to it.
-    `name` is the name of the attribute, `unit` the unit of measurement. `limits` are those of its
-    map, and apply when it is read alone.
+    `name` is the name of the attribute, `unit` the unit of measurement. `limits` and
+    `write_functions` are those of its map, and apply when it is read and written alone. `scale` is
+    the point that has its scale factor, or None.
     """
+
+    scale: AnyPoint | None = None
 
     def __init__(self, span: Span, *, unit: str = "", mask: int = WHOLE) -> None:
         self.span = span
@@ -40,10 +44,13 @@ class AnyPoint:
         self.mask = mask
         self.name = ""
         self.limits = DEFAULT_LIMITS
+        self.write_functions = WriteFunctions.ALL
         self._is_adopted = False
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.name or name
+        if self.scale is not None:  # it may be no attribute itself
+            self.scale.name = self.scale.name or f"scale of {name}"
 
     @property
     def where(self) -> str:
@@ -54,52 +61,81 @@ class AnyPoint:
     @property
     def is_writable(self) -> bool:
         """True for coils and holding registers, which a client can write."""
-        return self.span.table in _MOST_WRITTEN
+        return self.span.table in MOST_WRITTEN
 
-    def adopt(self, order: Order, limits: PlanLimits) -> None:
-        """Take the order and the limits of the first map that has the point.
+    def adopt(self, settings: Settings) -> None:
+        """Take the settings of the first map that has the point.
 
         Another map with the same point must not change them for the first.
         """
         if not self._is_adopted:
             self._is_adopted = True
-            self.limits = limits
-            self._take_order(order)
+            self.limits = settings.limits
+            self.write_functions = settings.write_functions
+            self._take_order(settings.order)
+        if self.scale is not None:
+            self.scale.adopt(settings)
 
     def _take_order(self, order: Order) -> None:
         """Take the order of the map; only for points of registers."""
+
+    def has_none(self, items: Sequence[int]) -> bool:
+        """True if the registers or bits of the point stand for None, or an item in it does."""
+        return False
+
+    def settle(self, image: Image, value: object) -> None:
+        """Set a value that waited in `image` for the scale factor; raises ValueError."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<Point {self.where}>"
 
 
-class Write(NamedTuple):
-    """A request, and the points that are completely written when it is answered."""
-
-    request: AnyRequest
-    points: Sequence[AnyPoint]
+def with_scales(points: Iterable[AnyPoint]) -> list[AnyPoint]:
+    """Return `points` and those with their scale factors, each once."""
+    found: dict[AnyPoint, None] = {}
+    for point in points:
+        found[point] = None
+        if point.scale is not None:
+            found[point.scale] = None
+    return list(found)
 
 
 class Image:
-    """Registers and bits by table and address, and the points that were set."""
+    """Registers and bits by table and address, and the points that were set.
 
-    __slots__ = ("_known", "_set")
+    A point whose scale factor is unknown waits with its value until `settle_waiting`. A point that
+    the device refused has the refusal.
+    """
+
+    __slots__ = ("_known", "_refused", "_set", "_waiting")
 
     def __init__(self) -> None:
         self._known: dict[str, dict[int, int]] = {table: {} for table in TABLES}
         self._set: dict[AnyPoint, None] = {}
+        self._waiting: dict[AnyPoint, object] = {}
+        self._refused: dict[AnyPoint, ExceptionResponseError] = {}
 
     def raw(self, point: AnyPoint) -> list[int]:
-        """Return the registers or bits of `point`; AttributeError if not all were read or set."""
+        """Return the registers or bits of `point`.
+
+        Raises ExceptionResponseError if the device refused to read them; AttributeError if they
+        were neither read nor set.
+        """
         span = point.span
         known = self._known[span.table]
         try:
             return [known[address] for address in range(span.address, span.stop)]
         except KeyError:
-            raise AttributeError(f"{point.where} was neither read nor set") from None
+            pass
+        if point in self._refused:
+            raise self._refused[point].with_traceback(None)
+        if point in self._waiting and point.scale is not None:
+            raise AttributeError(f"{point.where} waits for its scale factor, {point.scale.where}")
+        raise AttributeError(f"{point.where} was neither read nor set")
 
-    def knows(self, point: AnyPoint) -> bool:
-        """True if `point` was read or set."""
+    def has_raw(self, point: AnyPoint) -> bool:
+        """True if all registers or bits of `point` are known."""
         known = self._known[point.span.table]
         return all(address in known for address in range(point.span.address, point.span.stop))
 
@@ -114,12 +150,46 @@ class Image:
             if point.mask != WHOLE:
                 item = known.get(address, 0) & ~point.mask | item & point.mask
             known[address] = item
+        self._waiting.pop(point, None)
         self._set.pop(point, None)
         self._set[point] = None
+
+    def set_waiting(self, point: AnyPoint, value: object) -> None:
+        """Keep the value of a point whose scale factor is unknown."""
+        self._waiting.pop(point, None)
+        self._waiting[point] = value
+
+    @property
+    def waiting_values(self) -> Mapping[AnyPoint, object]:
+        """The values that wait for a scale factor, in the order they were set."""
+        return self._waiting
+
+    def missing_scales(self) -> list[AnyPoint]:
+        """Return the points whose scale factors are waited for and unknown."""
+        scales = dict.fromkeys(point.scale for point in self._waiting if point.scale is not None)
+        return [scale for scale in scales if not self.has_raw(scale)]
+
+    def settle_waiting(self) -> None:
+        """Set the values whose scale factors are known now.
+
+        Raises ValueError for one that does not fit; it waits on, as do those after it.
+        """
+        for point, value in list(self._waiting.items()):
+            if point.scale is not None and self.has_raw(point.scale):
+                point.settle(self, value)
 
     def receive(self, span: Span, items: Iterable[int]) -> None:
         """Store the values that were read."""
         self._known[span.table].update(zip(range(span.address, span.stop), items, strict=True))
+
+    def set_refusal(self, point: AnyPoint, error: ExceptionResponseError) -> None:
+        """Keep the error with which the device refused to read `point`."""
+        self._refused[point] = error
+
+    @property
+    def refusals(self) -> Mapping[AnyPoint, ExceptionResponseError]:
+        """The points that the device refused to read, with its refusals."""
+        return self._refused
 
     def take(self, known: Mapping[str, Mapping[int, int]], changes: Iterable[AnyPoint]) -> None:
         """Add values by table and address, and points that count as set."""
@@ -129,11 +199,11 @@ class Image:
 
     @property
     def changes(self) -> list[AnyPoint]:
-        """The points that were set, in the order they were set."""
-        return list(self._set)
+        """The points that were set, in the order they were set; those that wait come last."""
+        return [*self._set, *self._waiting]
 
     def take_changes(self) -> list[AnyPoint]:
-        """Return the points that were set, in that order, and count them as unchanged."""
+        """Return the points that were set and do not wait, and count them as unchanged."""
         changes = list(self._set)
         self._set.clear()
         return changes
@@ -141,66 +211,3 @@ class Image:
     def return_changes(self, points: Iterable[AnyPoint]) -> None:
         """Count `points` as set again, before those that were set in the meantime."""
         self._set = {**dict.fromkeys(points), **self._set}
-
-
-def plan_writes(image: Image, points: Sequence[AnyPoint]) -> list[Write]:
-    """Return the requests that write `points` as they are in `image`, by table and address.
-
-    Neighbouring points share a request of function 15 or 16 (5 or 6 for one coil or register) up
-    to its limit; a point is only split if it is longer than that. Bits of a register are written
-    by function 22, which does not change the others. Raises ValueError for a point that no client
-    can write.
-    """
-    for point in points:
-        if not point.is_writable:
-            raise ValueError(
-                f"{point.where} cannot be written, only coils and holding registers can"
-            )
-    whole = [point for point in points if point.mask == WHOLE]
-    runs: list[list[AnyPoint]] = []
-    table, start, stop = "", 0, 0
-    for point in sorted(whole, key=lambda point: point.span):
-        span = point.span
-        longest = start + _MOST_WRITTEN[span.table]
-        if span.table != table or span.address > stop or max(stop, span.stop) > longest:
-            runs.append([])
-            table, start, stop = span.table, span.address, 0
-        runs[-1].append(point)
-        stop = max(stop, span.stop)
-    writes = [write for run in runs for write in _writes(image, run)]
-
-    registers = [point.span for point in whole if point.span.table == "holding_registers"]
-    covered = {address for span in registers for address in range(span.address, span.stop)}
-    parts: dict[int, list[AnyPoint]] = {}
-    for point in points:
-        if point.mask != WHOLE:
-            parts.setdefault(point.span.address, []).append(point)
-    for address, fields in sorted(parts.items()):
-        if address in covered:
-            continue
-        mask = 0
-        for field in fields:
-            mask |= field.mask
-        word = image.raw(fields[0])[0]
-        writes.append(Write(MaskWriteRegisterRequest(address, ~mask & WHOLE, word & mask), fields))
-    return writes
-
-
-def _writes(image: Image, points: Sequence[AnyPoint]) -> Iterator[Write]:
-    """Return the requests for neighbouring points, which are sorted."""
-    table, start = points[0].span.table, points[0].span.address
-    stop = max(point.span.stop for point in points)
-    while start < stop:
-        count = min(stop - start, _MOST_WRITTEN[table])
-        items = image.raw(AnyPoint(Span(table, start, count)))
-        request: AnyRequest
-        if table == "coils" and count == 1:
-            request = WriteSingleCoilRequest(start, bool(items[0]))
-        elif table == "coils":
-            request = WriteMultipleCoilsRequest(start, list(map(bool, items)))
-        elif count == 1:
-            request = WriteSingleRegisterRequest(start, items[0])
-        else:
-            request = WriteMultipleRegistersRequest(start, items)
-        start += count
-        yield Write(request, points if start == stop else ())

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import values
 from ..planner import Span
-from ..values.building import decode_value, encode_value
-from ..values.orders import ABCD, Order, Ordering, find_order
 from ..values.types import FloatName, IntegerName, ValueType, find_type
 from .points import Point
+from .registers import Place, RegisterPoint, ScaledPoint, span_of, with_none
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from ..values.missing import Nones
 
 __all__ = [
     "Place",
@@ -48,24 +49,16 @@ T = TypeVar("T")
 EnumT = TypeVar("EnumT", bound=Enum)
 
 
-class Place(Ordering, total=False):
-    """The keyword arguments of all points in registers.
-
-    Exactly one of `holding` and `input` is needed: the address of the first register on the wire,
-    0..65535. `unit` is the unit of measurement, only for display. `byte_order`, `word_order` and
-    `order` are those of `modwire.values`, by default those of the map.
-    """
-
-    holding: int
-    input: int
-    unit: str
-
-
 class IntegerPoints:
     """Makes points of one integer type: the value of `uint16(holding=3)` is an int.
 
     With `scale` the value is `integer * scale + offset`: that of `uint16(holding=3, scale=0.1)` is
-    a float, which is rounded to the scale when set. 8-bit integers are the low byte of a register.
+    a float, which is rounded to the scale when set. If `scale` is an integer point, such as
+    `factor = int16(holding=4)`, the value is `integer * 10**factor + offset`; the factor is read
+    together with the value, and may itself be None. 8-bit integers are the low byte of a register.
+
+    `none` is the raw value, or several, with which the device says that it has no value:
+    `int16(input=0, none=0x8000)` reads it as None; see `values.optional`.
     """
 
     def __init__(self, kind: ValueType[int]) -> None:
@@ -74,30 +67,70 @@ class IntegerPoints:
     @overload
     def __call__(self, **place: Unpack[Place]) -> Point[int]: ...
     @overload
+    def __call__(self, *, none: Nones, **place: Unpack[Place]) -> Point[int | None]: ...
+    @overload
     def __call__(
-        self, *, scale: float, offset: float = 0.0, **place: Unpack[Place]
+        self, *, scale: float | Point[int], offset: float = 0.0, **place: Unpack[Place]
     ) -> Point[float]: ...
+    @overload
     def __call__(
-        self, *, scale: float | None = None, offset: float = 0.0, **place: Unpack[Place]
-    ) -> Point[int] | Point[float]:
+        self, *, scale: Point[int | None], offset: float = 0.0, **place: Unpack[Place]
+    ) -> Point[float | None]: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        scale: float | Point[int] | Point[int | None],
+        none: Nones,
+        offset: float = 0.0,
+        **place: Unpack[Place],
+    ) -> Point[float | None]: ...
+    def __call__(
+        self,
+        *,
+        scale: float | Point[int] | Point[int | None] | None = None,
+        offset: float = 0.0,
+        none: Nones | None = None,
+        **place: Unpack[Place],
+    ) -> Point[Any]:
         kind = self._kind
+        if isinstance(scale, Point):
+            return ScaledPoint(kind, scale, offset, none, place)
         if scale is None and not offset:
-            return _RegisterPoint(kind, place)
-        return _RegisterPoint(values.scaled(kind, 1.0 if scale is None else scale, offset), place)
+            return RegisterPoint(with_none(kind, none), place, is_integer=True)
+        scaled = values.scaled(kind, 1.0 if scale is None else scale, offset)
+        return RegisterPoint(with_none(scaled, none), place)
 
 
 class FloatPoints:
-    """Makes points of one float type with the value `raw * scale + offset`: `float32(input=8)`."""
+    """Makes points of one float type with the value `raw * scale + offset`: `float32(input=8)`.
+
+    `none` is as for integers; `math.nan` stands for every raw value that is no number.
+    """
 
     def __init__(self, kind: ValueType[float]) -> None:
         self._kind = kind
 
+    @overload
     def __call__(
         self, *, scale: float = 1.0, offset: float = 0.0, **place: Unpack[Place]
-    ) -> Point[float]:
-        if scale == 1.0 and not offset:
-            return _RegisterPoint(self._kind, place)
-        return _RegisterPoint(values.scaled(self._kind, scale, offset), place)
+    ) -> Point[float]: ...
+    @overload
+    def __call__(
+        self, *, none: Nones, scale: float = 1.0, offset: float = 0.0, **place: Unpack[Place]
+    ) -> Point[float | None]: ...
+    def __call__(
+        self,
+        *,
+        scale: float = 1.0,
+        offset: float = 0.0,
+        none: Nones | None = None,
+        **place: Unpack[Place],
+    ) -> Point[Any]:
+        kind = self._kind
+        if scale != 1.0 or offset:
+            kind = values.scaled(kind, scale, offset)
+        return RegisterPoint(with_none(kind, none), place)
 
 
 int8, uint8 = IntegerPoints(values.INT8), IntegerPoints(values.UINT8)
@@ -108,29 +141,63 @@ float16, float32 = FloatPoints(values.FLOAT16), FloatPoints(values.FLOAT32)
 float64 = FloatPoints(values.FLOAT64)
 
 
-def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]:
+@overload
+def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]: ...
+@overload
+def point(kind: ValueType[T], *, none: Nones, **place: Unpack[Place]) -> Point[T | None]: ...
+def point(kind: ValueType[T], *, none: Nones | None = None, **place: Unpack[Place]) -> Point[Any]:
     """Make a point of any type: `point(ValueType("date", 4, pack, unpack), holding=8)`.
 
     Word order applies to all its registers as one number, unless the type has `number_size=0`.
+    `none` is as for integers.
     """
-    return _RegisterPoint(find_type(kind), place)
+    return RegisterPoint(with_none(find_type(kind), none), place)
 
 
 def string(
-    length: int, *, encoding: str = "utf-8", padding: str = "\0", **place: Unpack[Place]
+    length: int,
+    *,
+    encoding: str = "utf-8",
+    padding: str = "\0",
+    nul_terminated: bool = False,
+    strip: bool = False,
+    errors: str = "strict",
+    **place: Unpack[Place],
 ) -> Point[str]:
     """Make a point of text, at most `length` bytes, two per register; see `values.string_of`."""
-    return _RegisterPoint(values.string_of(length, encoding=encoding, padding=padding), place)
+    kind = values.string_of(
+        length,
+        encoding=encoding,
+        padding=padding,
+        nul_terminated=nul_terminated,
+        strip=strip,
+        errors=errors,
+    )
+    return RegisterPoint(kind, place)
 
 
-def bcd(digits: int, **place: Unpack[Place]) -> Point[int]:
-    """Make a point of `digits` decimal digits, four per register; see `values.bcd_of`."""
-    return _RegisterPoint(values.bcd_of(digits), place)
+@overload
+def bcd(digits: int, **place: Unpack[Place]) -> Point[int]: ...
+@overload
+def bcd(digits: int, *, none: Nones, **place: Unpack[Place]) -> Point[int | None]: ...
+def bcd(digits: int, *, none: Nones | None = None, **place: Unpack[Place]) -> Point[Any]:
+    """Make a point of `digits` decimal digits, four per register; see `values.bcd_of`.
+
+    `none` is as for integers.
+    """
+    return RegisterPoint(with_none(values.bcd_of(digits), none), place)
 
 
-def bits(count: int, **place: Unpack[Place]) -> Point[Sequence[bool]]:
-    """Make a point of `count` bits, 16 per register, starting at bit 0 of the first."""
-    return _RegisterPoint(values.bits_of(count), place)
+@overload
+def bits(count: int, **place: Unpack[Place]) -> Point[Sequence[bool]]: ...
+@overload
+def bits(count: int, *, none: Nones, **place: Unpack[Place]) -> Point[Sequence[bool] | None]: ...
+def bits(count: int, *, none: Nones | None = None, **place: Unpack[Place]) -> Point[Any]:
+    """Make a point of `count` bits, 16 per register, starting at bit 0 of the first.
+
+    `none` is as for integers.
+    """
+    return RegisterPoint(with_none(values.bits_of(count), none), place)
 
 
 @overload
@@ -141,26 +208,60 @@ def array(kind: FloatName, count: int, **place: Unpack[Place]) -> Point[Sequence
 def array(kind: ValueType[T], count: int, **place: Unpack[Place]) -> Point[Sequence[T]]: ...
 def array(kind: Any, count: int, **place: Unpack[Place]) -> Point[Any]:
     """Make a point of `count` values of a type, read as a tuple: `array("float32", 10, holding=0)`,
-    `array(scaled("int16", 0.1), 4, input=0)`.
+    `array(scaled("int16", 0.1), 4, input=0)`, `array(optional("int16", 0x8000), 4, input=0)`.
     """
     found: ValueType[Any] = values.array_of(find_type(kind), count)
-    return _RegisterPoint(found, place)
+    return RegisterPoint(found, place)
 
 
+@overload
 def enum(
     members: type[EnumT],
     *,
     kind: ValueType[int] | IntegerName = "uint16",
     unknown: EnumT | None = None,
     **place: Unpack[Place],
-) -> Point[EnumT]:
+) -> Point[EnumT]: ...
+@overload
+def enum(
+    members: type[EnumT],
+    *,
+    none: Nones,
+    kind: ValueType[int] | IntegerName = "uint16",
+    unknown: EnumT | None = None,
+    **place: Unpack[Place],
+) -> Point[EnumT | None]: ...
+def enum(
+    members: type[EnumT],
+    *,
+    kind: ValueType[int] | IntegerName = "uint16",
+    unknown: EnumT | None = None,
+    none: Nones | None = None,
+    **place: Unpack[Place],
+) -> Point[Any]:
     """Make a point whose values are the members of an `Enum` or `Flag` with integer values.
 
-    Reading another value gives `unknown`, or raises InvalidResponseError if that is None.
+    Reading another value gives `unknown`, or raises InvalidResponseError if that is None. `none` is
+    as for integers.
     """
-    return _RegisterPoint(values.enum_of(members, kind, unknown=unknown), place)
+    found = values.enum_of(members, kind, unknown=unknown)
+    return RegisterPoint(with_none(found, none), place)
 
 
+@overload
+def bit_field(
+    first: int, count: int, *, holding: int | None = None, input: int | None = None, unit: str = ""
+) -> Point[int]: ...
+@overload
+def bit_field(
+    first: int,
+    count: int,
+    *,
+    none: int,
+    holding: int | None = None,
+    input: int | None = None,
+    unit: str = "",
+) -> Point[int | None]: ...
 def bit_field(
     first: int,
     count: int,
@@ -168,11 +269,12 @@ def bit_field(
     holding: int | None = None,
     input: int | None = None,  # noqa: A002
     unit: str = "",
-) -> Point[int]:
+    none: int | None = None,
+) -> Point[Any]:
     """Make a point of a number in `count` (1..16) bits of a register; bit `first` is its lowest.
 
-    Function 22 writes it, and does not change the other bits. Raises ValueError for bits outside
-    0..15.
+    Function 22 writes it, and does not change the other bits. `none` is the number that is read as
+    None. Raises ValueError for bits outside 0..15.
     """
     if not (isinstance(first, int) and isinstance(count, int)):
         raise ValueError(f"first and count must be integers, got {first!r} and {count!r}")
@@ -180,20 +282,24 @@ def bit_field(
         raise ValueError(f"first + count must be 1..16 bits, got {first} + {count}")
     most = (1 << count) - 1
     mask = most << first
+    if none is not None and not (isinstance(none, int) and 0 <= none <= most):
+        raise ValueError(f"none of a field of {count} bits must be 0..{most}, got {none!r}")
 
-    def encode(value: int) -> Sequence[int]:
-        number = index(value) if hasattr(value, "__index__") else -1
+    def decode(items: Sequence[int]) -> int | None:
+        number = (items[0] & mask) >> first
+        return None if number == none else number
+
+    def encode(value: int | None) -> Sequence[int]:
+        if value is None and none is not None:
+            return (none << first,)
+        number = index(value) if value is not None and hasattr(value, "__index__") else -1
         if not 0 <= number <= most:
             raise ValueError(f"a field of {count} bits must be 0..{most}, got {value!r}")
+        if number == none:
+            raise ValueError(f"a field of {count} bits cannot be {none}, which stands for None")
         return (number << first,)
 
-    return Point(
-        _span(1, holding, input),
-        lambda items: (items[0] & mask) >> first,
-        encode,
-        unit=unit,
-        mask=mask,
-    )
+    return Point(span_of(1, holding, input), decode, encode, unit=unit, mask=mask)
 
 
 def bit(number: int, *, holding: int | None = None, input: int | None = None) -> Point[bool]:  # noqa: A002
@@ -202,7 +308,7 @@ def bit(number: int, *, holding: int | None = None, input: int | None = None) ->
         raise ValueError(f"number must be 0..15, got {number!r}")
     mask = 1 << number
     return Point(
-        _span(1, holding, input),
+        span_of(1, holding, input),
         lambda items: bool(items[0] & mask),
         lambda value: (_checked_bit(value) << number,),
         mask=mask,
@@ -227,42 +333,6 @@ def coils(address: int, count: int) -> Point[Sequence[bool]]:
 def discrete_inputs(address: int, count: int) -> Point[Sequence[bool]]:
     """Make a point of `count` discrete inputs, read as a tuple."""
     return _several("discrete_inputs", address, count)
-
-
-class _RegisterPoint(Point[T]):
-    """A point in whole registers; unless `place` sets the order, it is that of the map."""
-
-    def __init__(self, kind: ValueType[T], place: Place) -> None:
-        if unknown := place.keys() - Place.__annotations__.keys():
-            raise TypeError(
-                f"a point has no {', '.join(sorted(unknown))}, only "
-                f"{', '.join(Place.__annotations__)} and what its kind has"
-            )
-        self._place = place
-        self._take_order(ABCD)
-        super().__init__(
-            _span(kind.register_count, place.get("holding"), place.get("input")),
-            lambda items: decode_value(kind, items, self._order),
-            lambda value: encode_value(kind, value, self._order),
-            unit=place.get("unit", ""),
-        )
-
-    def _take_order(self, order: Order) -> None:
-        place = self._place
-        self._order = find_order(
-            place.get("byte_order"), place.get("word_order"), place.get("order", order)
-        )
-
-
-def _span(count: int, holding: int | None, input_: int | None) -> Span:
-    if holding is not None and input_ is None:
-        return Span("holding_registers", holding, count)
-    if input_ is not None and holding is None:
-        return Span("input_registers", input_, count)
-    raise ValueError(
-        "a point must have the address of a register, holding= or input=, "
-        f"got {'neither' if holding is None else 'both'}"
-    )
 
 
 def _single(table: str, address: int) -> Point[bool]:

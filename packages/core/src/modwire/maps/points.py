@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from ..errors import InvalidResponseError
 from ..planner import Span, plan
-from .image import WHOLE, AnyPoint, Image
+from .image import WHOLE, AnyPoint, Image, with_scales
 from .transfer import read_steps, run, write_steps
 
 if TYPE_CHECKING:
@@ -60,15 +60,31 @@ class Point(AnyPoint, Generic[T]):
         except (TypeError, ValueError) as error:
             raise ValueError(f"{self.where}: {error}") from error
 
+    def value_in(self, image: Image) -> T:
+        """Return the value in `image`; raises as reading the attribute of a map does."""
+        return self.decode(image.raw(self))
+
+    def put(self, image: Image, value: T) -> None:
+        """Set the value in `image`; raises ValueError if it does not fit."""
+        image.set_raw(self, self.encode(value))
+
+    def has_none(self, items: Sequence[int]) -> bool:
+        """True if the registers or bits of the point stand for None, or an item in it does."""
+        try:
+            value = self._decode(items)
+        except ValueError:
+            return False
+        return value is None or (isinstance(value, tuple) and None in value)
+
     @overload
     def __get__(self, instance: None, owner: type) -> Self: ...
     @overload
     def __get__(self, instance: Image, owner: type) -> T: ...
     def __get__(self, instance: Image | None, owner: type) -> Self | T:
-        return self if instance is None else self.decode(instance.raw(self))
+        return self if instance is None else self.value_in(instance)
 
     def __set__(self, instance: Image, value: T) -> None:
-        instance.set_raw(self, self.encode(value))
+        self.put(instance, value)
 
     @overload
     def read(
@@ -87,7 +103,8 @@ class Point(AnyPoint, Generic[T]):
     ) -> object:
         """Read this point alone. Return its value; await the call if the client is async.
 
-        `unit` and `timeout` are those of the client's calls.
+        Its scale factor, if it has one in a register, is read with it. `unit` and `timeout` are
+        those of the client's calls.
 
         Raises: the errors of the client's calls; InvalidResponseError as `decode` does; TypeError
         for another kind of client.
@@ -96,9 +113,10 @@ class Point(AnyPoint, Generic[T]):
 
     async def _read_steps(self, call: Call) -> T:
         image = Image()
-        requests = plan([self.span], limits=self.limits)
-        await read_steps(call, image, [self], requests, self.limits)
-        return self.decode(image.raw(self))
+        points = with_scales([self])
+        requests = plan([point.span for point in points], limits=self.limits)
+        await read_steps(call, image, points, requests, self.limits)
+        return self.value_in(image)
 
     @overload
     def write(
@@ -123,12 +141,15 @@ class Point(AnyPoint, Generic[T]):
     ) -> object:
         """Write this point alone, in one request if it fits; await it if the client is async.
 
-        `unit` and `timeout` are those of the client's calls.
+        A scale factor in a register is read first; so is the register of a bit, if the map's
+        `write_functions` have no 22. A broadcast can do neither. `unit` and `timeout` are those of
+        the client's calls.
 
-        Raises: ValueError, before anything is sent, for a value that does not fit and for a point
-        that no client can write; the errors of the client's calls; TypeError for another kind of
-        client.
+        Raises: ValueError, before anything is written, for a value that does not fit, for None, and
+        for a point that no client can write; the errors of the client's calls; TypeError for
+        another kind of client.
         """
         image = Image()
-        image.set_raw(self, self.encode(value))
-        return run(client, partial(write_steps, image), unit, timeout)
+        self.put(image, value)
+        steps = partial(write_steps, image, self.write_functions, self.limits)
+        return run(client, steps, unit, timeout)

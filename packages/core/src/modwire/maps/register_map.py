@@ -7,20 +7,21 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
-from ..errors import InvalidResponseError
-from ..planner import DEFAULT_LIMITS, PlanLimits, Planner, Span, plan
+from ..errors import ModbusError
+from ..planner import DEFAULT_LIMITS, PlanLimits, Planner, Span, WriteFunctions, plan
 from ..units.block import Block
 from ..units.datastore import MemoryBlock, SparseBlock
 from ..units.tables import TABLES
 from ..units.unit import Unit
 from ..values.orders import ABCD, find_order
-from .image import WHOLE, AnyPoint, Image
+from .image import WHOLE, AnyPoint, Image, Settings, with_scales
 from .transfer import read_steps, run, write_steps
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..calls import AsyncCalls, BlockingCalls
+    from ..errors import ExceptionResponseError
     from ..units.datastore import Datastore
     from ..values.orders import Order, OrderName
     from .transfer import Call
@@ -43,26 +44,36 @@ class RegisterMap(Image):
         Pump.speed.write(client, 1500.0)    # writes one point alone
         unit = Pump().build_unit()          # simulates a pump in a server
 
-    Reading an attribute raises AttributeError if it was neither read nor set, and
-    InvalidResponseError if its registers have no such value; setting one to a value that does not
-    fit raises ValueError. A value that was set reads back as the device will see it: a float32 has
-    seven digits, a scaled integer is rounded. Other attributes must be declared in the class, so
-    that a misspelt point is an error.
+    Reading an attribute raises AttributeError if it was neither read nor set, InvalidResponseError
+    if its registers have no such value, and the refusal, such as IllegalDataAddressError, if the
+    device refused to read it. The other points are not affected; `read_errors` has all such errors.
+    Setting one to a value that does not fit raises ValueError. A value that was set reads back as
+    the device will see it: a float32 has seven digits, a scaled integer is rounded; but one that is
+    scaled by a register reads back as it was set until that register is known. Other attributes
+    must be declared in the class, so that a misspelt point is an error.
 
     `class Pump(RegisterMap, order="CDAB")` sets the order of the points that the class itself
     declares; `order`, `byte_order` and `word_order` of a point take precedence. `limits` sets the
     costs and limits of requests, a `PlanLimits`: the default is for a serial line, and
-    `PlanLimits.for_network()` gives fewer requests. Subclasses inherit both, and the points
-    unchanged. `points` has the points by name.
+    `PlanLimits.for_network()` gives fewer requests. `write_functions=WriteFunctions(15, 16)` names
+    the functions that write the device. Subclasses inherit these, and the points unchanged.
+    `points` has the points by name.
     """
 
     points: ClassVar[Mapping[str, AnyPoint]] = MappingProxyType({})
     limits: ClassVar[PlanLimits] = DEFAULT_LIMITS
+    write_functions: ClassVar[WriteFunctions] = WriteFunctions.ALL
     _order: ClassVar[Order] = ABCD
+    # The points, and those with their scale factors, which may be no attributes.
+    _all_points: ClassVar[tuple[AnyPoint, ...]] = ()
     _requests: ClassVar[tuple[Span, ...] | None] = None
 
     def __init_subclass__(
-        cls, *, limits: PlanLimits | None = None, order: Order | OrderName | None = None
+        cls,
+        *,
+        limits: PlanLimits | None = None,
+        order: Order | OrderName | None = None,
+        write_functions: WriteFunctions | None = None,
     ) -> None:
         super().__init_subclass__()
         if order is not None:
@@ -71,9 +82,17 @@ class RegisterMap(Image):
             if not isinstance(limits, PlanLimits):
                 raise TypeError(f"limits must be PlanLimits, got {limits!r}")
             cls.limits = limits
+        if write_functions is not None:
+            if not isinstance(write_functions, WriteFunctions):
+                raise TypeError(
+                    "write_functions must be WriteFunctions, such as WriteFunctions(15, 16), "
+                    f"got {write_functions!r}"
+                )
+            cls.write_functions = write_functions
+        settings = Settings(cls._order, cls.limits, cls.write_functions)
         for value in vars(cls).values():
             if isinstance(value, AnyPoint):
-                value.adopt(cls._order, cls.limits)
+                value.adopt(settings)
         found: dict[str, AnyPoint] = {}
         for base in reversed(cls.__mro__):
             for name, value in vars(base).items():
@@ -87,6 +106,7 @@ class RegisterMap(Image):
                 else:
                     found.pop(name, None)
         cls.points = MappingProxyType(found)
+        cls._all_points = tuple(with_scales(found.values()))
         cls._requests = None
 
     @classmethod
@@ -95,7 +115,7 @@ class RegisterMap(Image):
 
         Keep one for each device, and pass it to every `read` of that device.
         """
-        spans = [point.span for point in points or cls.points.values()]
+        spans = [point.span for point in (with_scales(points) if points else cls._all_points)]
         return Planner(spans, cls.limits if limits is None else limits)
 
     @overload
@@ -129,14 +149,17 @@ class RegisterMap(Image):
     ) -> object:
         """Read `points`, or all of them, in the cheapest requests: return a map of this class.
 
-        Await the call if the client is async. A request for several points that the device refuses
-        with exception 02 is read in parts. A `planner` remembers refused requests for the next
-        call, and has the points to read: see `planner()`. `unit` and `timeout` are those of the
-        client's calls, the timeout for each request.
+        Await the call if the client is async. Scale factors are read with the points. A request for
+        several points that the device refuses with exception 02, 03 or 04 is read in parts; a point
+        that is refused alone raises its refusal when its attribute is read, and so do those of a
+        table that the device does not have (01). A `planner` remembers refused requests for the
+        next call, and has the points to read: see `planner()`. `unit` and `timeout` are those of
+        the client's calls, the timeout for each request.
 
-        Raises: the errors of the client's calls; IllegalDataAddressError for a point that is
-        refused alone, unless there is a planner, which lists it as `unreadable`; ValueError for a
-        point of another map, and for points and a planner; TypeError for another kind of client.
+        Raises: the errors of the client's calls; the refusal, such as IllegalDataAddressError, if
+        every point is refused and there is no planner, which lists them as `unreadable`; ValueError
+        for a point of another map, and for points and a planner; TypeError for another kind of
+        client.
         """
         return run(client, partial(cls._read_steps, points, planner), unit, timeout)
 
@@ -145,20 +168,19 @@ class RegisterMap(Image):
         cls, points: Sequence[AnyPoint], planner: Planner | None, call: Call
     ) -> Self:
         image = cls()
-        wanted: Iterable[AnyPoint] = points or cls.points.values()
+        for point in points:
+            if not any(point is own for own in cls.points.values()):
+                raise ValueError(f"points must be those of {cls.__name__}, got {point!r}")
+        wanted: Sequence[AnyPoint] = with_scales(points) if points else cls._all_points
         if planner is not None:
             if points:
                 raise ValueError("a planner knows what to read: give points to planner() instead")
             requests: Iterable[Span] = planner.requests()
         elif points:
-            for point in points:
-                if not any(point is own for own in cls.points.values()):
-                    raise ValueError(f"points must be those of {cls.__name__}, got {point!r}")
-            requests = plan([point.span for point in points], limits=cls.limits)
+            requests = plan([point.span for point in wanted], limits=cls.limits)
         else:
             if cls._requests is None:
-                spans = [point.span for point in wanted]
-                cls._requests = tuple(plan(spans, limits=cls.limits))
+                cls._requests = tuple(plan([each.span for each in wanted], limits=cls.limits))
             requests = cls._requests
         await read_steps(call, image, wanted, requests, cls.limits, planner)
         return image
@@ -181,20 +203,26 @@ class RegisterMap(Image):
         """Write the points set since the last read or write; await it if the client is async.
 
         Neighbouring points share a request, ordered by table and address: first whole coils and
-        registers, then bits of registers (function 22). If a request fails, the points that were
-        not written still count as set.
+        registers, then bits of registers (function 22); `write_functions` may say otherwise. If a
+        request fails, the points that were not written still count as set. A scale factor that this
+        map has neither read nor set is read first.
 
-        Raises: ValueError, with nothing sent, if one of the points cannot be written, such as an
-        input; the errors of the client's calls; TypeError for another kind of client.
+        Raises: ValueError, with nothing written, if one of the points cannot be written, such as an
+        input, and for None; the errors of the client's calls; TypeError for another kind of client.
         """
-        return run(client, partial(write_steps, self), unit, timeout)
+        steps = partial(write_steps, self, self.write_functions, self.limits)
+        return run(client, steps, unit, timeout)
 
     def build_unit(self) -> Unit:
         """Return a unit for a server with the points of this map and no other address.
 
-        They have the values of this instance, or 0 if it has none. `store` changes them later,
-        `load` reads them back.
+        They have the values of this instance, or 0 if it has none, a scale factor too. `store`
+        changes them later, `load` reads them back. A value of None becomes its first raw value.
+        Raises ValueError if a value does not fit with its scale factor.
         """
+        for scale in self.missing_scales():
+            self.receive(scale.span, [0] * scale.span.count)
+        self.settle_waiting()
         unit = Unit(
             coils=self._build_block("coils"),
             discrete_inputs=self._build_block("discrete_inputs"),
@@ -208,7 +236,7 @@ class RegisterMap(Image):
         known = self.known(table)
         values = {
             address: known.get(address, 0)
-            for point in self.points.values()
+            for point in self._all_points
             for address in range(point.span.address, point.span.stop)
             if point.span.table == table
         }
@@ -218,9 +246,13 @@ class RegisterMap(Image):
         """Store the points that were set since the last call in the tables of a unit.
 
         This is a change by the device itself, so inputs change too, and the rules that blocks in
-        memory have for clients do not apply. Raises IndexError or IllegalDataAddressError for
-        addresses that the unit does not have.
+        memory have for clients do not apply. A scale factor that this map does not have is that of
+        the unit. Raises IndexError or IllegalDataAddressError for addresses that the unit does not
+        have, ValueError for a value that does not fit with its scale factor.
         """
+        for scale in self.missing_scales():
+            self._receive_from(unit, scale)
+        self.settle_waiting()
         changes = dict.fromkeys(self.take_changes())
         try:
             for point in list(changes):
@@ -241,20 +273,42 @@ class RegisterMap(Image):
     def load(cls, unit: Datastore) -> Self:
         """Return a map of a unit's values. Raises IllegalDataAddressError if a point is missing."""
         image = cls()
-        for point in cls.points.values():
-            span, block = point.span, getattr(unit, point.span.table)
-            image.receive(span, block.read(span.address, span.count))
+        for point in cls._all_points:
+            image._receive_from(unit, point)
         return image
+
+    def _receive_from(self, unit: Datastore, point: AnyPoint) -> None:
+        span, block = point.span, getattr(unit, point.span.table)
+        self.receive(span, block.read(span.address, span.count))
 
     def as_dict(self) -> dict[str, object]:
         """Return the values of the points that were read or set, by name.
 
-        `json.dumps` accepts them, except custom types and enums other than `IntEnum`. Raises
-        InvalidResponseError if registers have no such value.
+        Those with an error are left out, see `read_errors`. `json.dumps` accepts the values, except
+        custom types and enums other than `IntEnum`.
         """
-        return {
-            name: getattr(self, name) for name, point in self.points.items() if self.knows(point)
-        }
+        return self._values_and_errors()[0]
+
+    @property
+    def read_errors(self) -> dict[str, ModbusError]:
+        """The errors of the points that have no value, by name, as reading the attributes raises.
+
+        InvalidResponseError if the registers have no such value, else the refusal of the device.
+        Points that were neither read nor set are not in it.
+        """
+        return self._values_and_errors()[1]
+
+    def _values_and_errors(self) -> tuple[dict[str, object], dict[str, ModbusError]]:
+        found: dict[str, object] = {}
+        errors: dict[str, ModbusError] = {}
+        for name in self.points:
+            try:
+                found[name] = getattr(self, name)
+            except ModbusError as error:
+                errors[name] = error
+            except AttributeError:
+                pass  # neither read nor set
+        return found, errors
 
     def __setattr__(self, name: str, value: object) -> None:
         # Otherwise a misspelt point would silently never be written.
@@ -266,11 +320,13 @@ class RegisterMap(Image):
 
     def __reduce__(self) -> tuple[object, ...]:
         # Used for copies too. Points contain functions, which can be neither pickled nor copied;
-        # their names are enough to find them again.
+        # their keys are enough to find them again.
         known = {table: dict(self.known(table)) for table in TABLES}
-        names = {point: name for name, point in self.points.items()}
-        changes = [names[point] for point in self.changes if point in names]
-        return _rebuilt, (type(self), known, changes, vars(self))
+        keys = {point: key for key, point in _by_key(type(self)).items()}
+        changes = [keys[each] for each in self.changes if each in keys]
+        waiting = {keys[each]: value for each, value in self.waiting_values.items() if each in keys}
+        refused = {keys[each]: error for each, error in self.refusals.items() if each in keys}
+        return _rebuilt, (type(self), known, changes, waiting, refused, vars(self))
 
     def __eq__(self, other: object) -> bool:
         """True if both know the same points, with equal registers and bits."""
@@ -278,32 +334,46 @@ class RegisterMap(Image):
             return NotImplemented
         return self._compared() == other._compared()
 
-    def _compared(self) -> dict[str, list[int]]:
+    def _compared(self) -> dict[str, object]:
         # Ignore bits outside the mask of each point, and registers between points.
-        return {
-            name: [item & point.mask for item in self.raw(point)]
-            for name, point in self.points.items()
-            if self.knows(point)
-        }
+        found: dict[str, object] = {}
+        for name, point in self.points.items():
+            if point in self.waiting_values:
+                found[name] = self.waiting_values[point]
+            elif self.has_raw(point):
+                found[name] = [item & point.mask for item in self.raw(point)]
+        return found
 
     def __repr__(self) -> str:
-        values: list[str] = []
-        for name, point in self.points.items():
-            if self.knows(point):
-                try:
-                    values.append(f"{name}={getattr(self, name)!r}")
-                except InvalidResponseError:
-                    values.append(f"{name}=<{self.raw(point)}>")
-        return f"{type(self).__name__}({', '.join(values)})"
+        found, errors = self._values_and_errors()
+        shown = {name: repr(value) for name, value in found.items()}
+        for name in errors:
+            point = self.points[name]
+            shown[name] = f"<{self.raw(point)}>" if self.has_raw(point) else "<refused>"
+        inside = ", ".join(f"{name}={shown[name]}" for name in self.points if name in shown)
+        return f"{type(self).__name__}({inside})"
+
+
+def _by_key(kind: type[RegisterMap]) -> dict[str, AnyPoint]:
+    """Return the points by name; scale factors that are no attributes by that of their value."""
+    scales = {f"{name}.scale": each.scale for name, each in kind.points.items() if each.scale}
+    return {**scales, **kind.points}
 
 
 def _rebuilt(
     kind: type[MapT],
     known: Mapping[str, Mapping[int, int]],
-    names: Iterable[str],
+    changes: Iterable[str],
+    waiting: Mapping[str, object],
+    refused: Mapping[str, ExceptionResponseError],
     attributes: Mapping[str, object],
 ) -> MapT:
     image = kind()
     vars(image).update(attributes)
-    image.take(known, [kind.points[name] for name in names])
+    points = _by_key(kind)
+    image.take(known, [points[key] for key in changes if key not in waiting])
+    for key, value in waiting.items():
+        image.set_waiting(points[key], value)
+    for key, error in refused.items():
+        image.set_refusal(points[key], error)
     return image

@@ -6,23 +6,33 @@ blocking client never suspends, so its steps are complete after the first `send`
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from ..calls import AsyncCalls, BlockingCalls
-from ..errors import IllegalDataAddressError
+from ..errors import (
+    ExceptionCode,
+    ExceptionResponseError,
+    IllegalDataAddressError,
+    IllegalFunctionError,
+)
 from ..messages.base import Response
 from ..messages.bit_access import ReadBitsResponse, ReadCoilsRequest, ReadDiscreteInputsRequest
 from ..messages.forms import ReadRegistersResponse
 from ..messages.register_access import ReadHoldingRegistersRequest, ReadInputRegistersRequest
-from ..planner import TEMPORARY_REFUSALS, PlanLimits, Planner, Span
-from .image import AnyPoint, Image, plan_writes
+from ..messages.register_operations import MaskWriteRegisterRequest
+from ..planner import TEMPORARY_REFUSALS, PlanLimits, Planner, Span, WriteFunctions, plan
+from .image import AnyPoint, Image
+from .writing import check_writable, plan_writes
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from ..errors import RefusedRequest
     from ..messages.base import AnyRequest
+    from ..planner.writes import PlainWrite
 
     Call: TypeAlias = Callable[[AnyRequest], Awaitable[Response]]
 
@@ -64,22 +74,27 @@ def run(
 async def read_steps(
     call: Call,
     image: Image,
-    points: Iterable[AnyPoint],
+    points: Sequence[AnyPoint],
     requests: Iterable[Span],
     limits: PlanLimits,
     planner: Planner | None = None,
 ) -> None:
-    """Read `requests` into `image`; one that is refused with 02, 03 or 04 is read in parts.
+    """Read `requests` into `image`, which then has a refusal for each point that was not read.
 
-    The caller's `planner` remembers a point that is refused alone with 02, so that the others are
-    read. Without a planner the refusal is raised, with the names of such `points`.
+    A request that is refused with 02, 03 or 04 is read in parts; with 01, the device does not have
+    the table. The caller's `planner` remembers a point that is refused alone with 02. Without a
+    planner the refusal is raised if the device refused every point.
     """
+    refusals: list[tuple[Span, ExceptionResponseError]] = []
     of_this_poll: Planner | None = None
     pending = list(requests)[::-1]
     while pending:
         span = pending.pop()
         try:
             response = await call(_READS[span.table](span.address, span.count))
+        except IllegalFunctionError as error:
+            refusals += [(each, error) for each in (span, *pending) if each.table == span.table]
+            pending = [each for each in pending if each.table != span.table]
         except (IllegalDataAddressError, *TEMPORARY_REFUSALS) as error:
             used = planner
             if used is None or isinstance(error, TEMPORARY_REFUSALS):
@@ -87,29 +102,79 @@ async def read_steps(
                     of_this_poll = Planner((point.span for point in points), limits)
                 used = of_this_poll
             pending += used.refused(span)[::-1]
-            missing = used.unreadable if planner is None else []
-            if missing:
-                error.detail = ", ".join(point.where for point in points if point.span in missing)
-                raise
+            refusals.append((span, error))
         else:
             if isinstance(response, ReadBitsResponse):
                 image.receive(span, response.bits)
             elif isinstance(response, ReadRegistersResponse):
                 image.receive(span, response.registers)
+    if not refusals and (planner is None or not planner.unreadable):
+        return
+    for point in points:
+        if not image.has_raw(point) and (planner is None or point.span in planner):
+            image.set_refusal(point, _refusal(point, refusals))
+    if planner is None and all(point in image.refusals for point in points):
+        raise next(iter(image.refusals.values()))
 
 
-async def write_steps(image: Image, call: Call) -> None:
+def _refusal(
+    point: AnyPoint, refusals: Iterable[tuple[Span, ExceptionResponseError]]
+) -> ExceptionResponseError:
+    """Return the error of `point`: that of the shortest refused request with an address of it.
+
+    A planner does not ask again for what was refused before: then it is exception 02.
+    """
+    span = point.span
+    near = [
+        (refused.count, error)
+        for refused, error in refusals
+        if refused.table == span.table
+        and refused.address < span.stop
+        and span.address < refused.stop
+    ]
+    request: RefusedRequest = _READS[span.table](span.address, 1)
+    code = int(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+    if near:
+        _, error = min(near, key=itemgetter(0))
+        request, code = error.request or request, error.code
+    found = ExceptionResponseError.for_code(request, code)
+    found.detail = point.where
+    return found
+
+
+async def write_steps(
+    image: Image, functions: WriteFunctions, limits: PlanLimits, call: Call
+) -> None:
     """Write the points that were set; those whose request is not answered count as set again.
 
-    The requests are made before the first is sent, so points that are set in the meantime are
-    written by the next call. Raises ValueError for points that no client can write.
+    Scale factors that are waited for are read first. Then the requests are made before the first is
+    sent, so points that are set in the meantime are written by the next call. Raises ValueError
+    for points that no client can write.
     """
+    check_writable(image.changes, functions)
+    if missing := image.missing_scales():
+        requests = plan([each.span for each in missing], limits=limits)
+        await read_steps(call, image, missing, requests, limits)
+        for scale in missing:
+            image.raw(scale)  # raises the refusal if there is one
+    image.settle_waiting()
     unwritten = dict.fromkeys(image.take_changes())
     try:
-        for write in plan_writes(image, list(unwritten)):
-            await call(write.request)
+        for write in plan_writes(image, list(unwritten), functions):
+            await send_write(functions, write.request, call)
             for point in write.points:
                 unwritten.pop(point, None)
         unwritten.clear()  # also the parts of registers that were written as a whole
     finally:
         image.return_changes(unwritten)
+
+
+async def send_write(
+    functions: WriteFunctions, request: PlainWrite | MaskWriteRegisterRequest, call: Call
+) -> None:
+    """Send a request that writes; without function 22, read the register and write it back."""
+    if isinstance(request, MaskWriteRegisterRequest) and not functions.can_mask:
+        response = await call(ReadHoldingRegistersRequest(request.address, 1))
+        if isinstance(response, ReadRegistersResponse):
+            request = functions.changed(request, response.registers[0])
+    await call(request)

@@ -183,6 +183,15 @@ class Planner:
         """Points, as passed in, that the device refused alone or in part."""
         return sorted(self._unreadable)
 
+    def __contains__(self, point: object) -> bool:
+        """True if the span `point` is one of the points, readable or not."""
+        if not isinstance(point, Span):
+            return False
+        readable = self._readable.get(point.table, [])
+        wanted = (point.address, point.stop)
+        at = bisect_left(readable, wanted)
+        return readable[at : at + 1] == [wanted] or point in self._unreadable
+
     def requests(self) -> list[Span]:
         """Return the cheapest requests for all points that are not known to be unreadable."""
         if self._plan is None:

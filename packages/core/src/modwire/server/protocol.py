@@ -277,18 +277,23 @@ class ServerProtocol:
         refusal: InvalidRequestError | None = None
         try:
             request = self.options.decoder.request_decoders[pdu[0]](pdu)
-            return new_call(Call, (unit, transaction, request, broadcast, None))
+            if len(pdu) <= MAX_PDU:
+                return new_call(Call, (unit, transaction, request, broadcast, None))
+            refusal = InvalidRequestError(
+                f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}", pdu[0]
+            )
         except InvalidRequestError as error:
-            if error.exception_code != ExceptionCode.ILLEGAL_FUNCTION:
+            # Units may execute a function that is unknown here.
+            if error.exception_code != ExceptionCode.ILLEGAL_FUNCTION or len(pdu) > MAX_PDU:
                 refusal = error
         except Exception as error:  # noqa: BLE001 - a custom class must not stop the server
-            self.executor.report(RawRequest(pdu[0], pdu[1:]), error, unit)
+            self.executor.report(RawRequest(pdu[0], pdu[1:MAX_PDU]), error, unit)
             refusal = InvalidRequestError(
                 f"the request could not be decoded: {error!r}",
                 pdu[0],
                 ExceptionCode.SERVER_DEVICE_FAILURE,
             )
-        return Call(unit, transaction, RawRequest(pdu[0], pdu[1:]), broadcast, refusal)
+        return Call(unit, transaction, RawRequest(pdu[0], pdu[1:MAX_PDU]), broadcast, refusal)
 
     # Answers.
 

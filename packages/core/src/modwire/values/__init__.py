@@ -4,12 +4,16 @@
 several in sequence; a custom type is one `ValueType`. Register maps are in `maps`.
 """
 
-from . import building, orders, types
+from . import building, missing, orders, texts, types
 from .building import *  # noqa: F403
+from .missing import *  # noqa: F403
 from .orders import *  # noqa: F403
+from .texts import *  # noqa: F403
 from .types import *  # noqa: F403
 
 __all__: list[str] = []
 __all__ += building.__all__
+__all__ += missing.__all__
 __all__ += orders.__all__
+__all__ += texts.__all__
 __all__ += types.__all__

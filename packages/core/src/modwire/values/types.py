@@ -39,7 +39,6 @@ __all__ = [
     "bits_of",
     "enum_of",
     "scaled",
-    "string_of",
 ]
 
 MOST_BYTES = 0x20000  # all the registers of a table
@@ -48,7 +47,7 @@ _NO_VALUE = (ArithmeticError, AttributeError, LookupError, TypeError, struct.err
 _MOST_DIGITS = 4096  # Python refuses to turn much longer ones into an integer
 
 
-def _check_count(name: str, count: int, most: int, what: str = "") -> None:
+def check_count(name: str, count: int, most: int, what: str = "") -> None:
     if not isinstance(count, int) or not 1 <= count <= most:
         raise ValueError(f"{name} must be 1..{most}{what}, got {count!r}")
 
@@ -74,7 +73,7 @@ class ValueType(Generic[T]):
         *,
         number_size: int | None = None,
     ) -> None:
-        _check_count(f"size of {name}", size, MOST_BYTES, " bytes")
+        check_count(f"size of {name}", size, MOST_BYTES, " bytes")
         if number_size is None:
             number_size = size
         if (
@@ -190,65 +189,13 @@ def find_type(kind: object) -> ValueType[Any]:
     return found
 
 
-def string_of(length: int, *, encoding: str = "utf-8", padding: str = "\0") -> ValueType[str]:
-    """Return a type for text in `length` (1..131072) bytes of `encoding`, padded with `padding`.
-
-    Padding at the end is removed when unpacking. Raises ValueError for arguments that do not fit
-    together; packing and unpacking raise it for a text that is too long and for bytes that are
-    not text.
-    """
-    if not isinstance(padding, str) or len(padding) != 1:
-        raise ValueError(f"padding must be one character, got {padding!r}")
-    if not isinstance(encoding, str):
-        raise ValueError(f"encoding must be one that Python knows, got {encoding!r}")
-    try:
-        # The difference of the two, because an encoding may start with a byte order mark.
-        once, twice = padding.encode(encoding), (padding * 2).encode(encoding)
-    except UnicodeError:
-        raise ValueError(f"padding must be a character of {encoding}, got {padding!r}") from None
-    except (LookupError, ValueError):
-        raise ValueError(f"encoding must be one that Python knows, got {encoding!r}") from None
-    filler = twice[len(once) :]
-    if not filler or once + filler != twice:
-        raise ValueError(f"{padding!r} cannot be the padding in {encoding}: its bytes vary")
-    _check_count("length", length, MOST_BYTES, " bytes")
-    if length % len(filler):
-        raise ValueError(
-            f"length must be a multiple of {len(filler)} bytes, got {length}: "
-            f"that is what {padding!r} takes in {encoding}"
-        )
-
-    def pack(value: str) -> bytes:
-        if not isinstance(value, str):
-            raise ValueError(f"a string must be a str, got {value!r}")
-        try:
-            data = value.encode(encoding)
-        except UnicodeError:
-            raise ValueError(f"a string must be {encoding}, got {value!r}") from None
-        room = length - len(data)
-        if room < 0 or room % len(filler):
-            raise ValueError(
-                f"a string must have at most {length} bytes in {encoding}, "
-                f"got {len(data)}: {value!r}"
-            )
-        return data + filler * (room // len(filler))
-
-    def unpack(data: bytes) -> str:
-        try:
-            return data.decode(encoding).rstrip(padding)
-        except UnicodeError:
-            raise ValueError(f"a string must be {encoding}, got {data!r}") from None
-
-    return ValueType(f"string of {length} bytes", length, pack, unpack, number_size=0)
-
-
 def bcd_of(digits: int) -> ValueType[int]:
     """Return a type for a number of `digits` (1..4096) decimal digits, four bits each.
 
     The first digit comes first. Up to two digits take one byte, more take whole registers.
     Packing and unpacking raise ValueError for too many digits and for four bits above 9.
     """
-    _check_count("digits", digits, _MOST_DIGITS)
+    check_count("digits", digits, _MOST_DIGITS)
     size = 1 if digits <= 2 else (digits + 3) // 4 * 2
     most = 10**digits - 1
 
@@ -276,7 +223,7 @@ def bits_of(count: int) -> ValueType[Sequence[bool]]:
     Up to eight take one byte. Packing takes exactly `count`, unpacking returns a tuple. Word order
     does not apply to them. Raises ValueError.
     """
-    _check_count("count", count, 8 * MOST_BYTES, " bits")
+    check_count("count", count, 8 * MOST_BYTES, " bits")
     size = 1 if count <= 8 else (count + 15) // 16 * 2
 
     def pack(value: Sequence[bool]) -> bytes:
@@ -305,7 +252,7 @@ def array_of(kind: object, count: int) -> ValueType[Any]:
     first in its high byte. Raises ValueError.
     """
     item = find_type(kind)
-    _check_count("count", count, MOST_BYTES // item.size)
+    check_count("count", count, MOST_BYTES // item.size)
     size, name = item.size, f"array of {count} {item.name}"
 
     def pack(value: Sequence[Any]) -> bytes:

@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from modwire import Endpoint
+    from modwire.planner import WriteFunctions
     from modwire_tools.addresses import Place
     from modwire_tools.server.listening import Listen
     from modwire_tools.values.items import AssignmentText, ItemText
     from modwire_tools.values.types import TypeText
 else:
-    Endpoint = Place = Listen = AssignmentText = ItemText = TypeText = object
+    Endpoint = Place = Listen = AssignmentText = ItemText = TypeText = WriteFunctions = object
 
-__all__ = ["AssignmentText", "Endpoint", "ItemText", "Listen", "Place", "TypeText"]
+__all__ = [
+    "AssignmentText",
+    "Endpoint",
+    "ItemText",
+    "Listen",
+    "Place",
+    "TypeText",
+    "WriteFunctions",
+]

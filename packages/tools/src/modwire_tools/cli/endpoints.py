@@ -172,14 +172,9 @@ def unit_of(endpoint: Endpoint, unit: int | None) -> int:
     return unit
 
 
-def zero_is_broadcast(endpoint: Endpoint) -> bool:
-    """Return True if unit 0 means all units, none of which answers, as on serial lines."""
-    return endpoint.framing != "tcp"
-
-
 def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
     """Raise WrongArgumentError for a unit id that means broadcast: it cannot be read."""
-    if not unit and zero_is_broadcast(endpoint):
+    if not unit and endpoint.broadcasts_zero:
         raise WrongArgumentError(
             "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..255"
         )
@@ -187,7 +182,7 @@ def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
 
 def check_units(endpoint: Endpoint, option: str, units: Sequence[int]) -> None:
     """Raise WrongArgumentError for unit ids that are not allowed at `endpoint`."""
-    if 0 in units and zero_is_broadcast(endpoint):
+    if 0 in units and endpoint.broadcasts_zero:
         raise WrongArgumentError(f"{option} must be 1..255 on a serial line, got 0")
 
 

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .annotations import AssignmentText
+from modwire_tools.values.numbers import parse_whole
+
+from .annotations import AssignmentText, WriteFunctions
 from .ending import FailedError, WrongArgumentError, argument
-from .endpoints import EndpointArgument, UnitOption, unit_of, zero_is_broadcast
+from .endpoints import EndpointArgument, UnitOption, unit_of
 from .output import JsonFlag
+from .types import Completions, ParamType
 from .value_options import (
     AddressValue,
     ByteOrderOption,
@@ -27,6 +30,26 @@ if TYPE_CHECKING:
 
     from .diagnosis import Seen
     from .output import Json
+
+
+class FunctionCodes(ParamType["WriteFunctions"]):
+    """The codes of functions that write, such as 15,16."""
+
+    metavar = "CODES"
+
+    def parse(self, text: str) -> WriteFunctions:
+        from modwire import planner
+
+        return planner.WriteFunctions(
+            *(parse_whole(part.strip(), 0, 255) for part in text.split(","))
+        )
+
+    def complete(self, incomplete: str) -> Completions:
+        return [
+            ("15,16", "multiple coils and registers only"),
+            ("15,16,22", "the same, and mask write register"),
+            ("5,6", "single coils and registers only"),
+        ]
 
 
 def write(
@@ -48,12 +71,15 @@ def write(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read what was written, and fail if it differs.")
     ] = False,
-    multiple: Annotated[
-        bool,
-        typer.Option(
-            "--multiple", help="Write single values with functions 15 and 16 too, not 5 and 6."
+    functions: Annotated[
+        WriteFunctions | None,
+        FunctionCodes().option(
+            "--functions",
+            help="The functions that may write, of 5, 6, 15, 16 and 22 (the default is all): "
+            "15,16 writes single values by them too. Without 22, the register of a bit is read "
+            "first and written back; without 15 and 16, values are written one by one.",
         ),
-    ] = False,
+    ] = None,
     as_json: JsonFlag = False,
     verbose: VerboseFlag = False,
 ) -> None:
@@ -62,11 +88,13 @@ def write(
     All values are checked before the first request, and written in the given order. If the device
     refuses a value, the values after it are not written, and the exit code is 1.
     """
+    from modwire import planner
     from modwire_sync import connect
-    from modwire_tools.client.writing import plan_write
+    from modwire_tools.client.writing import plan_write, send
 
+    codes = functions or planner.WriteFunctions.ALL
     asked = unit_of(endpoint, unit)
-    if verify and not asked and zero_is_broadcast(endpoint):
+    if verify and not asked and endpoint.broadcasts_zero:
         raise WrongArgumentError(
             "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255"
         )
@@ -74,17 +102,23 @@ def write(
         kind, order=order, byte_order=byte_order, word_order=word_order, scale=scale
     )
     with argument("ADDRESS=VALUE"):
-        writes = [plan_write(each.assignment(defaults), multiple=multiple) for each in assignments]
+        writes = [plan_write(each.assignment(defaults), codes) for each in assignments]
+    is_broadcast = not asked and endpoint.framing != "tcp"
+    if is_broadcast and not codes.can_mask and any(each.item.is_part for each, _ in writes):
+        raise WrongArgumentError(
+            "--functions without 22 reads the register of a bit first, which unit 0, a broadcast, "
+            "cannot: name a unit of 1..247"
+        )
     report = Report(as_json)
     try:
         with diagnosing(endpoint, verbose) as seen, connect(endpoint) as client:
-            for number, (assignment, requests) in enumerate(writes):
+            for number, planned in enumerate(writes):
                 try:
-                    for request in requests:
-                        client.call(request, unit=asked)
+                    send(client, planned, asked, codes)
                 except Exception as error:
+                    assignment = planned.assignment
                     raise _not_written(error, seen, assignment, number, len(writes)) from error
-                report.written(assignment)
+                report.written(planned.assignment)
             if verify:
                 for assignment, _ in writes:
                     _verify(client, assignment, asked)

@@ -3,62 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from modwire import (
-    BlockingCalls,
-    MaskWriteRegisterRequest,
-    WriteMultipleCoilsRequest,
-    WriteMultipleRegistersRequest,
-    WriteSingleCoilRequest,
-    WriteSingleRegisterRequest,
-)
-from modwire.planner import plan
+from modwire import BlockingCalls, MaskWriteRegisterRequest
+from modwire.maps.transfer import run, send_write
+from modwire.planner import WriteFunctions, plan
 
 from ..values.items import Assignment
 from .reading import read_span
 
 if TYPE_CHECKING:
-    from modwire.messages.base import AnyRequest
-
-_MOST_COILS, _MOST_REGISTERS = 1968, 123  # sections 6.11 and 6.12
+    from modwire.planner.writes import PlainWrite
 
 
 class Write(NamedTuple):
     """An assignment, and the requests that write it."""
 
     assignment: Assignment
-    requests: Sequence[AnyRequest]
+    requests: Sequence[PlainWrite | MaskWriteRegisterRequest]
 
 
-def plan_write(assignment: Assignment, *, multiple: bool = False) -> Write:
-    """Return the requests for `assignment`: function 5 or 6 for a single value, else 15 or 16.
+def plan_write(assignment: Assignment, functions: WriteFunctions = WriteFunctions.ALL) -> Write:
+    """Return the requests for `assignment`, as `WriteFunctions` decides.
 
-    With `multiple`, a single coil or register is written by 15 or 16 too. A bit of a register is
-    written by function 22, which keeps the other bits. If there are too many values for one
-    request, they are split between two values.
+    If there are too many values for one request, they are split between two values. Raises
+    ValueError if the device has no function for it.
     """
     item, encoded = assignment.item, assignment.encoded
     address = item.span.address
-    requests: list[AnyRequest] = []
     if item.is_part:
-        requests.append(MaskWriteRegisterRequest(address, ~item.mask & 0xFFFF, encoded[0]))
-    elif item.place.table == "coils":
-        if len(encoded) == 1 and not multiple:
-            requests.append(WriteSingleCoilRequest(address, bool(encoded[0])))
-        else:
-            for at in range(0, len(encoded), _MOST_COILS):
-                bits = [bool(bit) for bit in encoded[at : at + _MOST_COILS]]
-                requests.append(WriteMultipleCoilsRequest(address + at, bits))
-    elif len(encoded) == 1 and not multiple:
-        requests.append(WriteSingleRegisterRequest(address, encoded[0]))
-    else:
-        size = 1 if item.single is None else item.single.register_count
-        most = _MOST_REGISTERS - _MOST_REGISTERS % size if size <= _MOST_REGISTERS else size
-        most = min(most, _MOST_REGISTERS)
-        for at in range(0, len(encoded), most):
-            requests.append(WriteMultipleRegistersRequest(address + at, encoded[at : at + most]))
-    return Write(assignment, requests)
+        if not functions.can_mask:
+            functions.check("holding_registers")
+        mask = MaskWriteRegisterRequest(address, ~item.mask & 0xFFFF, encoded[0])
+        return Write(assignment, [mask])
+    size = 1 if item.single is None else item.single.register_count
+    return Write(assignment, functions.requests(item.place.table, address, encoded, size=size))
+
+
+def send(client: BlockingCalls, write: Write, unit: int, functions: WriteFunctions) -> None:
+    """Send the requests of `write`; without function 22, a register is read and written back.
+
+    Raises the errors of the client.
+    """
+    for request in write.requests:
+        run(client, partial(send_write, functions, request), unit, None)
 
 
 def read_back(client: BlockingCalls, assignment: Assignment, unit: int) -> Sequence[int]:

@@ -1,0 +1,143 @@
+"""Devices on TCP with faults in the MBAP header's length, or with too many bytes."""
+
+from __future__ import annotations
+
+from modwire import (
+    FrameError,
+    IllegalDataAddressError,
+    InvalidResponseError,
+    Quirks,
+    ResponseTimeoutError,
+)
+
+from ..device import device
+from ..line import Line
+
+UNFINISHED = (ResponseTimeoutError, "bytes of an unfinished frame came")
+
+
+@device(
+    "says a length that is 1 too big",
+    symptom="Every read times out: bytes of an unfinished frame came",
+    seen_in="Midea air conditioners (pymodbus 2266)",
+    without=UNFINISHED,
+    setting={"quirks": Quirks.wrong_length},
+)
+def length_too_big(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(length=len(request.right()) + 2))
+
+
+@device(
+    "says the length 6 of the request, whatever the answer's is",
+    symptom="The first read fails, and the connection is made again at each read",
+    seen_in="MC6 heat pumps (node-red-contrib-modbus 146)",
+    without=(InvalidResponseError, "bytes"),
+    setting={"quirks": Quirks.wrong_length},
+)
+def length_of_request(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(length=6))
+
+
+@device(
+    "says length 4 in an exception response, which has 3",
+    symptom="What the device refuses times out: bytes of an unfinished frame came",
+    seen_in="Marstek storages (modbus-proxy PR 62)",
+    without=UNFINISHED,
+    setting={"quirks": Quirks.wrong_length},
+    then=(IllegalDataAddressError, "exception 02"),
+    advice="the exception is seen as what it is",
+)
+def exception_length(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(request.refusal(2), length=4))
+
+
+@device(
+    "sends one byte too many, and counts it",
+    on=("tcp", "udp"),
+    symptom="Every read fails: bytes too many",
+    seen_in="sketches for Arduino (Arduino-Tools40 7)",
+    without=(InvalidResponseError, "bytes"),
+    setting={"quirks": Quirks.trailing_bytes},
+)
+def counted_byte(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(request.right() + b"\x06"))
+
+
+@device(
+    "sends the CRC of RTU after the frame, and counts it",
+    symptom="Every read fails: 2 bytes too many",
+    seen_in="converters that wrap the RTU frame as it is",
+    without=(InvalidResponseError, "bytes"),
+    setting={"quirks": Quirks.trailing_bytes},
+)
+def counted_crc(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(request.right() + b"\xab\xcd"))
+
+
+@device(
+    "sends the CRC of RTU after the frame, and does not count it",
+    symptom="The first read works, the second fails: MBAP protocol id must be 0",
+    seen_in="converters that append a CRC (libmodbus 317)",
+    without=(FrameError, "MBAP"),
+    setting={"quirks": Quirks.wrong_length},
+)
+def uncounted_crc(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame() + b"\xab\xcd")
+
+
+@device(
+    "pads exception responses to the length of the request",
+    symptom="What the device refuses is an InvalidResponseError, not an exception",
+    seen_in="PLCs that answer from the buffer of the request",
+    without=(InvalidResponseError, "bytes"),
+    setting={"quirks": Quirks.trailing_bytes},
+    then=(IllegalDataAddressError, "exception 02"),
+    advice="the exception is seen as what it is",
+)
+def padded_exception(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(request.refusal(2) + b"\0\0\0"))
+
+
+@device(
+    "sends the protocol id 1",
+    symptom="Every read fails: MBAP protocol id must be 0",
+    seen_in="devices of a protocol of their own on port 502",
+    without=(FrameError, "MBAP protocol id must be 0"),
+    advice="it speaks no Modbus; nothing helps",
+)
+def protocol_id(line: Line) -> None:
+    for request in line.requests():
+        frame = request.frame()
+        line.send(frame[:2] + b"\0\1" + frame[4:])
+
+
+@device(
+    "sends one answer byte by byte, each in a packet of its own",
+    on=("tcp", "rtu+tcp", "ascii+tcp"),
+    symptom="Nothing; other programs lose the frame",
+    seen_in="Ethernet modules of the cheapest kind, serial device servers",
+)
+def byte_by_byte(line: Line) -> None:
+    for request in line.requests():
+        line.send(*(bytes((byte,)) for byte in request.frame()), gap=0.001)
+
+
+@device(
+    "sends a datagram that is cut short",
+    on="udp",
+    symptom="Reads time out: nothing right came",
+    seen_in="networks with a small MTU",
+    without=(ResponseTimeoutError, ""),
+    setting={"retries": 2, "response_timeout": 0.5},
+)
+def cut_datagram(line: Line) -> None:
+    for request in line.requests():
+        frame = request.frame()
+        line.send(frame[:-1] if request.number % 2 else frame)
