@@ -43,12 +43,15 @@ TCP_ANSWERS: list[tuple[Answer, str]] = [
     ),
     (
         wrong_transaction(0),
-        "with the wrong transaction id 0: it needs the quirk zero_transaction_id",
+        "with the wrong transaction id 0: add ?quirks=zero_transaction_id",
     ),
-    (wrong_transaction(77), "the device answers with the wrong transaction id 77"),
+    (
+        wrong_transaction(77),
+        "the device answers with the wrong transaction id 77: add ?quirks=any_transaction_id",
+    ),
     (
         lambda request: mbap(request, registers(5)).replace(b"\x01\x03", b"\x09\x03"),
-        "unit 9 answered; ask it with --unit 9, or the device needs the quirk any_unit",
+        "unit 9 answered; ask it with --unit 9, or add ?quirks=any_unit",
     ),
     (lambda _: b"", "RTU frames over a network are rtu+tcp://127.0.0.1:{port}; or wait longer"),
     (lambda request: mbap(request, b"\x83\x01"), "the device does not have that table"),
@@ -59,9 +62,12 @@ TCP_ANSWERS: list[tuple[Answer, str]] = [
     (lambda request: mbap(request, b"\x83\x0b"), "the gateway got no answer from the unit: check"),
 ]
 SERIAL_ANSWERS: list[tuple[Answer, str]] = [
-    (lambda request: request, "the line echoes what is sent: it needs suppress_echo"),
+    (lambda request: request, "the line echoes what is sent: add ?suppress_echo=true"),
     (lambda _: ascii_frame(1, registers(5)), "the device sends ASCII frames: use ascii://{path}"),
-    (lambda _: rtu(6, registers(5)), "unit 6 answered; ask it with --unit 6, or the device needs"),
+    (
+        lambda _: rtu(6, registers(5)),
+        "unit 6 answered; ask it with --unit 6, or add ?quirks=any_unit",
+    ),
     (
         lambda _: b"\xfe\x80\xf8\x00\xff\x1e\x78",
         "check baud rate, parity, stop bits and the wiring",

@@ -105,22 +105,22 @@ def _other_answer(seen: Seen) -> str:
     if not sent or not received:
         return ""
     if seen.endpoint.framing != "tcp" and _is_echo(seen):
-        return "the line echoes what is sent: it needs suppress_echo, or an adapter without echo"
+        return "the line echoes what is sent: add ?suppress_echo=true"
     if framing_of(received) != seen.endpoint.framing:
         return ""
     if seen.endpoint.framing == "tcp":
         asked, answered = sent[6], received[6]
         if sent[:2] != received[:2]:
             number = int.from_bytes(received[:2], "big")
-            quirk = ": it needs the quirk zero_transaction_id" if not number else ""
-            return f"the device answers with the wrong transaction id {number}{quirk}"
+            quirk = "any_transaction_id" if number else "zero_transaction_id"
+            return f"the device answers with the wrong transaction id {number}: add ?quirks={quirk}"
     elif seen.endpoint.framing == "rtu":
         asked, answered = sent[0], received[0]
     else:
         asked, answered = (int(data[1:3], 16) for data in (sent, received))
     if asked == answered:
         return ""
-    return f"ask it with --unit {answered}, or the device needs the quirk any_unit"
+    return f"ask it with --unit {answered}, or add ?quirks=any_unit"
 
 
 def _noise(seen: Seen) -> str:
@@ -140,7 +140,7 @@ def without_bytes(seen: Seen) -> str:
     endpoint = seen.endpoint
     longer = "or wait longer (?timeout=5)"
     if seen.first:
-        return f"it answered before: it may need a pause between requests, {longer}"
+        return f"it answered before: it may need a pause between requests (?pause=0.05), {longer}"
     if endpoint.transport == "serial":
         return (
             "check the unit (--unit), baud rate and parity, and the wiring (are A and B swapped?), "

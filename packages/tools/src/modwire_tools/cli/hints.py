@@ -23,7 +23,9 @@ from modwire import (
 from .diagnosis import Seen, diagnosed, without_bytes
 
 _NUMBER = re.compile(r"\[Errno \d+\] ")
-_REQUEST = re.compile(r" (?:to )?[A-Z]\w*Request\([^()]*\)")  # the user knows the request
+_REQUEST = re.compile(
+    r"(?:; the request was)? (?:to )?[A-Z]\w*Request\([^()]*\)"
+)  # the user knows the request
 
 
 def described(error: Exception, seen: Seen | None = None) -> str:
@@ -112,7 +114,7 @@ def _about_the_link(error: ConnectionLostError, seen: Seen | None) -> str:
         return "is the adapter plugged in, and its name right?"
     if "locked" in text or "busy" in text:
         return "another program has the port open"
-    if text.endswith("the server closed the connection") and seen is not None:
+    if "the server closed the connection" in text and seen is not None:
         if seen.first:
             return "it answered before: some devices take only one request on each connection"
         return (

@@ -131,7 +131,7 @@ class UnitOutput(Rows):
         if any(each.answered_by is not None for each in found):
             note(
                 "modwire: a device answers with another unit id than it was asked: use the id that "
-                "it answers with, or Quirks.any_unit in a program"
+                "it answers with, or add ?quirks=any_unit"
             )
 
 
