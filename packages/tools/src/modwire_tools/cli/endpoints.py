@@ -176,7 +176,8 @@ def check_no_broadcast(endpoint: Endpoint, unit: int) -> None:
     """Raise WrongArgumentError for a unit id that means broadcast: it cannot be read."""
     if not unit and endpoint.broadcasts_zero:
         raise WrongArgumentError(
-            "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..255"
+            "--unit 0 is a broadcast on a serial line, which no unit answers: take 1..255, "
+            "or add ?quirks=answers_unit_zero for a device that answers"
         )
 
 
