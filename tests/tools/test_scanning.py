@@ -20,6 +20,7 @@ from modwire import (
     Unit,
 )
 from modwire_command import Direct
+from modwire_tools.cli.endpoints import with_line
 from modwire_tools.scanning import FoundUnit, StateFile, TableSurvey, UnitScan
 from modwire_tools.scanning.asking import Asker
 
@@ -195,3 +196,15 @@ def test_a_file_of_another_scan_is_refused(tmp_path: Path) -> None:
     damaged = StateFile(path, "scan", "one")
     with pytest.raises(ValueError, match="is not the file of a scan"), damaged.reading():
         UnitScan(LINES, [1]).resume(damaged.state)
+
+
+def test_other_line_settings_keep_the_options_of_the_endpoint() -> None:
+    text = "rtu:///dev/a?baudrate=9600&stopbits=2&timeout=2&pause=0.05&quirks=any_unit"
+    endpoint = Endpoint.parse(text)
+    assert with_line(endpoint) == endpoint
+    assert with_line(endpoint, baudrate=1200, parity="N") == Endpoint.parse(
+        "rtu:///dev/a?baudrate=1200&parity=N&timeout=2&pause=0.05&quirks=any_unit"
+    )
+    assert with_line(endpoint, baudrate=1200) == Endpoint.parse(
+        "rtu:///dev/a?baudrate=1200&stopbits=2&timeout=2&pause=0.05&quirks=any_unit"
+    )

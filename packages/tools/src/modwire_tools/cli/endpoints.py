@@ -193,16 +193,13 @@ def with_line(
     """Return the endpoint of a serial port with other settings of the line."""
     from modwire import Endpoint
 
-    return Endpoint(
-        endpoint.transport,
-        endpoint.framing,
-        path=endpoint.path,
-        baudrate=baudrate or endpoint.baudrate,
-        bytesize=endpoint.bytesize,
-        parity=parity or endpoint.parity,
-        # Another parity needs its own number of stop bits (Serial Line V1.02, 2.5.1).
-        stopbits=endpoint.stopbits if parity is None else None,
-        unit=endpoint.unit,
-        timeout=endpoint.timeout,
-        retries=endpoint.retries,
-    )
+    place, _, query = str(endpoint).partition("?")
+    # All options are kept, but another parity needs its own number of stop bits (Serial Line
+    # V1.02, 2.5.1).
+    replaced = {"baudrate": baudrate, "parity": parity, "stopbits": parity}
+    kept = [
+        item for item in query.split("&") if item and replaced.get(item.partition("=")[0]) is None
+    ]
+    kept += [] if baudrate is None else [f"baudrate={baudrate}"]
+    kept += [] if parity is None else [f"parity={parity}"]
+    return Endpoint.parse(f"{place}?{'&'.join(kept)}" if kept else place)
