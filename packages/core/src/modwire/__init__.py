@@ -29,6 +29,7 @@ from .server.call import Call
 from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions
 from .server.protocol import ServerProtocol
+from .sniffing import HeardError, HeardErrorKind, HeardExchange, HeardFrame, HeardOutcome, Sniffer
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
 from .units.identity import Identity
@@ -75,6 +76,11 @@ __all__ = [
     "GetCommEventCounterResponse",
     "GetCommEventLogRequest",
     "GetCommEventLogResponse",
+    "HeardError",
+    "HeardErrorKind",
+    "HeardExchange",
+    "HeardFrame",
+    "HeardOutcome",
     "Identity",
     "IdentityObject",
     "IllegalDataAddressError",
@@ -124,6 +130,7 @@ __all__ = [
     "ServerDeviceFailureError",
     "ServerOptions",
     "ServerProtocol",
+    "Sniffer",
     "SparseBlock",
     "TcpFraming",
     "Unit",

@@ -1,0 +1,85 @@
+"""Constructor of the `SerialSniffer` of every package: arguments, defaults and checks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..endpoint import path_name
+from ..errors import ConnectionLostError
+from ..framing.base import Framing
+from ..framing.rtu import RtuFraming
+from ..options import check_flag
+from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
+from .sniffer import Sniffer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..messages.decoder import Decoder
+    from ..serial_settings import Rs485Settings
+    from .heard import HeardError, HeardFrame
+
+_ADU = 256  # bytes; the time of the longest response is added to the default timeout
+
+
+class SerialSnifferBase:
+    """Base of the sniffers on a serial port; see `__init__` for the arguments."""
+
+    def __init__(
+        self,
+        port: str,
+        *,
+        framing: type[Framing] = RtuFraming,
+        baudrate: int = 19200,
+        bytesize: int | None = None,
+        parity: str = "E",
+        stopbits: int | None = None,
+        timeout: float | None = None,
+        tolerance: float = SERIAL_TOLERANCE,
+        decoder: Decoder | None = None,
+        on_frame: Callable[[HeardFrame | HeardError], object] | None = None,
+        rs485: Rs485Settings | bool | None = None,
+        exclusive: bool = True,
+    ) -> None:
+        """Make a sniffer on a serial line, with RTU, ASCII or Binary framing.
+
+        - `port`: a device such as "/dev/ttyUSB0" or "COM3", or a pyserial URL. It is only read.
+        - `baudrate`, `bytesize` (8, and 7 for ASCII), `parity` "N", "E" or "O", `stopbits` (1,
+          and 2 without parity) have the defaults of MODBUS over Serial Line V1.02, section 2.5.
+        - `timeout`: seconds from the end of a request until it counts as unanswered; by default 1
+          second plus the time of 256 characters. It should be that of the client on the line.
+        - `tolerance`: seconds of silence that the adapter may cause inside a frame.
+        - `decoder`: the `Decoder` with the custom functions.
+        - `on_frame(frame)`: called with each `HeardFrame` and `HeardError`, in the order of the
+          line.
+        - `rs485`: switch the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
+        - `exclusive`: keep other programs from opening the port.
+
+        It opens the port on entering `with`, or when it is iterated first. Raises ValueError for
+        arguments out of range, TypeError unless `framing` is a subclass of Framing.
+        """
+        settings = SerialSettings(
+            framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
+        )
+        longest = _ADU * settings.character_time
+        self.sniffer = Sniffer(
+            framing,
+            silence=settings.silence,
+            tolerance=tolerance,
+            character_time=settings.character_time,
+            response_timeout=1.0 + longest if timeout is None else timeout,
+            decoder=decoder,
+            on_frame=on_frame,
+        )
+        self._name = path_name("serial", framing, port)
+        self._port = port
+        self._settings = settings
+        self._rs485 = rs485
+        self._exclusive = check_flag("exclusive", exclusive)
+
+    def _lost(self, error: object) -> ConnectionLostError:
+        """Return the error of a port that cannot be opened or read."""
+        return ConnectionLostError(f"{self._name}: {error}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name}>"

@@ -1,0 +1,295 @@
+"""`RtuBus`: the RTU frames of all devices on a line, in both directions, with their times.
+
+A server needs only the requests to itself and may discard the rest, so `RtuFraming` prefers to be
+early. A sniffer has time, and must lose nothing. It differs in three points:
+
+- Bytes that are a frame as a request and as a response have another length in each. If a request
+  is open, the length of its response comes first, otherwise that of a request.
+- After damage, a valid CRC may be chance: 16 bits at each of many positions. Such a frame has to
+  fit its surroundings (silence, the next frame, a known unit) better than all that overlap it.
+- Damaged bytes are kept, to tell a wrong checksum from a truncated frame.
+
+A decision depends only on the bytes and the silences, not on the pieces in which they arrived.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ..checksums import checked_prefix, crc16
+from ..framing.rtu import MAX_ADU, MIN_ADU
+from ..messages.base import ENDS_BY_SILENCE
+from .heard import HeardErrorKind
+
+if TYPE_CHECKING:
+    from ..messages.decoder import Decoder
+    from .pairing import Pairing
+
+_WAIT, _BAD = 0, -1
+_KEPT = 0.5  # seconds for which an incomplete frame is kept after the silence
+_MAX_LENGTH = MAX_ADU - 3  # of a PDU
+_MOST_TIMES = 2048  # arrivals kept; more than bytes are buffered while the line works
+
+
+class RtuBus:
+    """Finds frames and gives them to `pairing`, which says what response is due.
+
+    `silence` is the pause between two bytes that certainly separates frames, and `character_time`
+    the time of one byte on the line, both in seconds.
+    """
+
+    def __init__(
+        self, decoder: Decoder, pairing: Pairing, silence: float, character_time: float
+    ) -> None:
+        self._decoder = decoder
+        self._pairing = pairing
+        self._silence = silence
+        self._character_time = character_time
+        self._data = b""
+        self._judged = 0  # bytes at the beginning of the buffer at which no frame begins
+        self._is_noisy = False  # the next byte follows damaged ones
+        # Positions are counted from the first byte ever received; the buffer begins at `_base`.
+        self._base = 0
+        self._gaps: list[int] = []  # positions before which the line was silent
+        self._times: deque[tuple[int, float]] = deque()  # position behind a piece, its arrival
+        self._heard = float("-inf")
+        self._is_silent = self._is_ended = False
+
+    @property
+    def buffered(self) -> int:
+        """Number of bytes that are not decided yet."""
+        return len(self._data)
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Process bytes of which the last one arrived at `now`."""
+        self.handle_timeout(now - len(data) * self._character_time)
+        if not data:
+            return
+        self._is_silent = self._is_ended = False
+        self._heard = now
+        self._data += data
+        self._times.append((self._base + len(self._data), now))
+        if len(self._times) > _MOST_TIMES:
+            self._times.popleft()
+        self._scan()
+
+    def deadline(self) -> float | None:
+        """Time to call `handle_timeout`; None if nothing is buffered."""
+        if not self._data:
+            return None
+        return self._heard + self._silence + (_KEPT if self._is_silent else 0.0)
+
+    def handle_timeout(self, now: float) -> None:
+        """Process the silence until `now`."""
+        silent_from = self._heard + self._silence
+        if now < silent_from:
+            return
+        if not self._is_silent:
+            self._is_silent = True
+            self._mark_gap()
+            self._scan()
+        if self._data and now >= silent_from + _KEPT:
+            self.end()
+
+    def end(self) -> None:
+        """Decide on all bytes, because nothing follows them."""
+        self._is_silent = self._is_ended = True
+        self._mark_gap()
+        self._scan()
+
+    def _mark_gap(self) -> None:
+        gap = self._base + len(self._data)
+        if gap not in self._gaps:
+            self._gaps.append(gap)
+
+    def _scan(self) -> None:
+        """Take the frames out of the buffer, and report the bytes between them."""
+        data, base = self._data, self._base
+        start, at, size = 0, self._judged, len(data)
+        while at < size:
+            if start < at and (base + at in self._gaps or at - start >= MAX_ADU):
+                self._report(start, at)
+                start = at
+            if self._is_noisy and base + at in self._gaps:
+                self._is_noisy = False
+            end = self._judge(at)
+            if end == _WAIT:
+                end = self._frame_after_gap(at)
+                if end == _WAIT:
+                    break
+            if end == _BAD:
+                self._is_noisy = True
+                at += 1
+                continue
+            if start < at:
+                self._report(start, at)
+            self._is_noisy = False
+            self._pairing.take_adu(data[at:end], *self._span(at, end))
+            start = at = end
+        if start < at == size and (self._is_silent or self._is_ended):
+            self._report(start, at)
+            start = at
+        self._judged = at - start
+        self._data = data[start:]
+        self._base = base = base + start
+        self._gaps = [gap for gap in self._gaps if gap >= base]
+        while len(self._times) > 1 and self._times[1][0] <= base:
+            self._times.popleft()
+
+    def _judge(self, at: int) -> int:
+        """Return the end of the frame at `at`; `_WAIT` if more bytes are needed, or `_BAD`."""
+        data, limit, is_closed = self._data, len(self._data), self._is_ended
+        if self._is_noisy:
+            gap = self._gap_after(at)
+            if gap:  # a frame that begins in noise does not continue after a silence
+                limit, is_closed = gap, True
+        if limit - at < MIN_ADU:
+            return _BAD if is_closed else _WAIT
+        is_waiting = is_open_ended = False
+        alternative = 0
+        for length in self._lengths(at):
+            if length == ENDS_BY_SILENCE:
+                is_open_ended = True
+            elif length <= _MAX_LENGTH:
+                end = at + length + 3
+                if length == 0 or end > limit:
+                    is_waiting = is_waiting or not is_closed
+                elif not crc16(data[at:end]):
+                    if self._is_noisy:
+                        return self._weigh(at, end)
+                    if not is_waiting or self._is_gap(end):
+                        return end
+                    alternative = end
+        if self._is_noisy:
+            return _WAIT if is_waiting else _BAD
+        end = self._end_by_silence(at) or (self._open_end(at) if is_open_ended else 0)
+        if end:
+            return end
+        if is_waiting or (is_open_ended and not is_closed and limit - at <= MAX_ADU):
+            return _WAIT
+        return alternative or _BAD
+
+    def _lengths(self, at: int) -> tuple[int, int]:
+        """Return the lengths of the PDU in the frame at `at`, the more probable direction first."""
+        data, decoder = self._data, self._decoder
+        request = decoder.request_length(data, at + 1)
+        response = decoder.response_length(data, at + 1)
+        if self._pairing.awaits(data[at], data[at + 1]):
+            return response, request
+        return request, response
+
+    def _gap_after(self, at: int) -> int:
+        """Return the first place behind `at` before which the line was silent; 0 for none."""
+        at += self._base
+        return next((gap - self._base for gap in self._gaps if gap > at), 0)
+
+    def _is_gap(self, at: int) -> bool:
+        return self._base + at in self._gaps
+
+    def _end_by_silence(self, at: int) -> int:
+        """Return the place of a silence up to which the bytes have a valid CRC; 0 for none."""
+        for gap in self._gaps:
+            end = gap - self._base
+            if MIN_ADU <= end - at <= MAX_ADU and not crc16(self._data[at:end]):
+                return end
+        return 0
+
+    def _open_end(self, at: int) -> int:
+        """Return the end of a frame without a length rule that another frame follows; 0 if none."""
+        data = self._data
+        least = MIN_ADU
+        while end := checked_prefix(data, at, least, MAX_ADU):
+            if self._whole(end) or (
+                data[end : end + 1] == data[at : at + 1]
+                and data[end + 1 : end + 2] == data[at + 1 : at + 2]
+                and checked_prefix(data, end, MIN_ADU, MAX_ADU)
+            ):
+                return end
+            least = end - at + 1
+        return 0
+
+    def _whole(self, at: int) -> int:
+        """Return the end of a whole frame of known length at `at`; 0 if there is none."""
+        data = self._data
+        if len(data) - at >= MIN_ADU:
+            for length in self._lengths(at):
+                end = at + length + 3
+                if 0 < length <= _MAX_LENGTH and end <= len(data) and not crc16(data[at:end]):
+                    return end
+        return 0
+
+    def _frame_after_gap(self, at: int) -> int:
+        """Return `_BAD` if a whole frame begins after a silence behind `at`, otherwise `_WAIT`.
+
+        The frame at `at`, for which the bus would wait, was broken off by that silence then.
+        """
+        for gap in self._gaps:
+            if gap - self._base > at and self._whole(gap - self._base):
+                return _BAD
+        return _WAIT
+
+    def _weigh(self, at: int, end: int) -> int:
+        """Compare the frame at `at`, found after damage, with all that overlap it."""
+        size = len(self._data)
+        if size < end + MAX_ADU and not (self._is_ended or self._gap_after(end - 1)):
+            return _WAIT
+        score = self._score(at, end)
+        if not score:
+            return _BAD
+        for rival in range(at + 1, end):
+            if size - rival < MIN_ADU:
+                break
+            rival_end = self._whole(rival)
+            if rival_end and self._score(rival, rival_end) > score:
+                return _BAD
+        return end
+
+    def _score(self, at: int, end: int) -> int:
+        """Return the number of signs that a valid CRC is no chance."""
+        unit, code = self._data[at], self._data[at + 1]
+        return (
+            2 * self._is_gap(at)
+            + 2 * self._is_gap(end)
+            + 2 * self._pairing.awaits(unit, code)
+            + 3 * bool(self._whole(end))
+            + self._pairing.knows(unit)
+        )
+
+    def _span(self, at: int, end: int) -> tuple[float, float]:
+        """Return the times of the first and the last bit of the bytes from `at` to `end`."""
+        began = self._time_behind(at) - self._character_time
+        return began, self._time_behind(end - 1)
+
+    def _time_behind(self, at: int) -> float:
+        """Return the time at which the byte at `at` had arrived."""
+        position = self._base + at
+        before = float("-inf")
+        for piece_end, arrived in self._times:
+            if position < piece_end:
+                # Bytes of one piece came one after the other, but later than the piece before.
+                behind = (piece_end - 1 - position) * self._character_time
+                return max(arrived - behind, min(before, arrived))
+            before = arrived
+        return self._heard
+
+    def _report(self, start: int, end: int) -> None:
+        """Report damaged bytes."""
+        junk = self._data[start:end]
+        unit = junk[0] if self._pairing.knows(junk[0]) else None
+        kind = self._kind(junk, unit is not None)
+        self._pairing.damaged(kind, unit, junk, *self._span(start, end))
+
+    def _kind(self, junk: bytes, is_known: bool) -> HeardErrorKind:
+        if len(junk) < 2:
+            return HeardErrorKind.NOISE
+        decoder = self._decoder
+        lengths = [decoder.request_length(junk, 1), decoder.response_length(junk, 1)]
+        if self._pairing.awaits(junk[0], junk[1]):
+            lengths.reverse()
+        sizes = [length + 3 for length in lengths if 0 < length <= _MAX_LENGTH]
+        if len(junk) in sizes:
+            return HeardErrorKind.CHECKSUM
+        if is_known and len(junk) < (sizes[0] if sizes else MIN_ADU):
+            return HeardErrorKind.TRUNCATED
+        return HeardErrorKind.CHECKSUM if sizes and len(junk) >= MIN_ADU else HeardErrorKind.NOISE
