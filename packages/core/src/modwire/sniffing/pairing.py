@@ -72,6 +72,15 @@ class Pairing:
         asked = self._open
         return asked is not None and asked.frame.unit == unit and asked.frame.pdu[0] == code & 0x7F
 
+    def expected_length(self) -> int:
+        """Return the length of the PDU of the awaited normal response; 0 if unknown."""
+        if self._open is None or self._open.request is None:
+            return 0
+        try:
+            return self._open.request.expected_length()
+        except Exception:  # noqa: BLE001 - a custom function may raise any
+            return 0
+
     def knows(self, unit: int) -> bool:
         """Return True if a frame to or from `unit` was heard before."""
         return unit in self._units

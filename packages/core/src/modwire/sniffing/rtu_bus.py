@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from ..checksums import checked_prefix, crc16
 from ..framing.rtu import MAX_ADU, MIN_ADU
-from ..messages.base import ENDS_BY_SILENCE
+from ..messages.base import ENDS_BY_SILENCE, ends_by_silence
 from .heard import HeardErrorKind
 
 if TYPE_CHECKING:
@@ -35,16 +35,22 @@ _MOST_TIMES = 2048  # arrivals kept; more than bytes are buffered while the line
 class RtuBus:
     """Finds frames and gives them to `pairing`, which says what response is due.
 
-    `silence` is the pause between two bytes that certainly separates frames, and `character_time`
-    the time of one byte on the line, both in seconds.
+    All in seconds: `silence` separates frames, but only with `tolerance` it cannot be the delay of
+    an adapter; `character_time` is the time of one byte on the line.
     """
 
     def __init__(
-        self, decoder: Decoder, pairing: Pairing, silence: float, character_time: float
+        self,
+        decoder: Decoder,
+        pairing: Pairing,
+        silence: float,
+        tolerance: float,
+        character_time: float,
     ) -> None:
         self._decoder = decoder
         self._pairing = pairing
-        self._silence = silence
+        self._pause = silence
+        self._silence = silence + tolerance
         self._character_time = character_time
         self._data = b""
         self._judged = 0  # bytes at the beginning of the buffer at which no frame begins
@@ -52,6 +58,7 @@ class RtuBus:
         # Positions are counted from the first byte ever received; the buffer begins at `_base`.
         self._base = 0
         self._gaps: list[int] = []  # positions before which the line was silent
+        self._pauses: list[int] = []  # those before which it was perhaps silent
         self._times: deque[tuple[int, float]] = deque()  # position behind a piece, its arrival
         self._heard = float("-inf")
         self._is_silent = self._is_ended = False
@@ -63,9 +70,12 @@ class RtuBus:
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Process bytes of which the last one arrived at `now`."""
-        self.handle_timeout(now - len(data) * self._character_time)
+        began = now - len(data) * self._character_time
+        self.handle_timeout(began)
         if not data:
             return
+        if began - self._heard >= self._pause:
+            self._pauses.append(self._base + len(self._data))
         self._is_silent = self._is_ended = False
         self._heard = now
         self._data += data
@@ -134,6 +144,7 @@ class RtuBus:
         self._data = data[start:]
         self._base = base = base + start
         self._gaps = [gap for gap in self._gaps if gap >= base]
+        self._pauses = [pause for pause in self._pauses if pause >= base]
         while len(self._times) > 1 and self._times[1][0] <= base:
             self._times.popleft()
 
@@ -150,7 +161,7 @@ class RtuBus:
         alternative = 0
         for length in self._lengths(at):
             if length == ENDS_BY_SILENCE:
-                is_open_ended = True
+                is_open_ended = self._may_be_open_ended(at)
             elif length <= _MAX_LENGTH:
                 end = at + length + 3
                 if length == 0 or end > limit:
@@ -161,11 +172,11 @@ class RtuBus:
                     if not is_waiting or self._is_gap(end):
                         return end
                     alternative = end
-        if self._is_noisy:
-            return _WAIT if is_waiting else _BAD
-        end = self._end_by_silence(at) or (self._open_end(at) if is_open_ended else 0)
+        end = 0 if self._is_noisy else self._end_by_silence(at)
+        if is_open_ended and not end:
+            end = self._open_end(at, limit)
         if end:
-            return end
+            return self._weigh(at, end) if self._is_noisy else end
         if is_waiting or (is_open_ended and not is_closed and limit - at <= MAX_ADU):
             return _WAIT
         return alternative or _BAD
@@ -176,8 +187,20 @@ class RtuBus:
         request = decoder.request_length(data, at + 1)
         response = decoder.response_length(data, at + 1)
         if self._pairing.awaits(data[at], data[at + 1]):
+            if response == ENDS_BY_SILENCE:
+                return self._pairing.expected_length() or response, request
             return response, request
         return request, response
+
+    def _may_be_open_ended(self, at: int) -> bool:
+        """Return True if a frame at `at` may be one of unknown length.
+
+        Any bytes may be one of an unknown function, so after damage it must be of a known one.
+        """
+        unit, code = self._data[at], self._data[at + 1]
+        return not self._is_noisy or (
+            self._pairing.knows(unit) and self._decoder.request_rules[code] is not ends_by_silence
+        )
 
     def _gap_after(self, at: int) -> int:
         """Return the first place behind `at` before which the line was silent; 0 for none."""
@@ -195,17 +218,18 @@ class RtuBus:
                 return end
         return 0
 
-    def _open_end(self, at: int) -> int:
-        """Return the end of a frame without a length rule that another frame follows; 0 if none."""
-        data = self._data
-        least = MIN_ADU
-        while end := checked_prefix(data, at, least, MAX_ADU):
-            if self._whole(end) or (
-                data[end : end + 1] == data[at : at + 1]
-                and data[end + 1 : end + 2] == data[at + 1 : at + 2]
-                and checked_prefix(data, end, MIN_ADU, MAX_ADU)
-            ):
+    def _open_end(self, at: int, limit: int) -> int:
+        """Return the end of a frame of unknown length; 0 if there is none before `limit`.
+
+        Behind it, there has to be a pause or another frame.
+        """
+        data, least = self._data, MIN_ADU
+        while end := checked_prefix(data, at, least, min(MAX_ADU, limit - at)):
+            if self._base + end in self._pauses or self._is_gap(end) or self._whole(end):
                 return end
+            if len(data) - end >= MIN_ADU and ENDS_BY_SILENCE in self._lengths(end):
+                if checked_prefix(data, end, MIN_ADU, MAX_ADU):
+                    return end
             least = end - at + 1
         return 0
 
@@ -251,6 +275,8 @@ class RtuBus:
         return (
             2 * self._is_gap(at)
             + 2 * self._is_gap(end)
+            + (self._base + at in self._pauses)
+            + (self._base + end in self._pauses)
             + 2 * self._pairing.awaits(unit, code)
             + 3 * bool(self._whole(end))
             + self._pairing.knows(unit)

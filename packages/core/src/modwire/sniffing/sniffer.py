@@ -57,7 +57,8 @@ class Sniffer:
         Framing.check_class(framing)
         if framing.has_transactions:
             raise ValueError(f"framing must be one for serial lines, got {framing.__name__}")
-        pause = check_seconds("silence", silence) + check_seconds("tolerance", tolerance)
+        check_seconds("silence", silence)
+        check_seconds("tolerance", tolerance)
         check_seconds("character_time", character_time)
         check_timeout(response_timeout, "response_timeout")
         decoder = Decoder() if decoder is None else decoder
@@ -68,7 +69,7 @@ class Sniffer:
             decoder, response_timeout, self._add, check_hook("on_frame(frame)", on_frame)
         )
         self._bus = (
-            RtuBus(decoder, self._pairing, pause, character_time)
+            RtuBus(decoder, self._pairing, silence, tolerance, character_time)
             if issubclass(framing, RtuFraming)
             else MarkedBus(framing, decoder, self._pairing, character_time)
         )
