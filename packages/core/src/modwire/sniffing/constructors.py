@@ -13,11 +13,13 @@ from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from .sniffer import Sniffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from typing_extensions import Self
 
     from ..messages.decoder import Decoder
     from ..serial_settings import Rs485Settings
-    from .heard import HeardError, HeardFrame
+    from .heard import Heard, HeardError, HeardFrame
 
 _ADU = 256  # bytes; the time of the longest response is added to the default timeout
 
@@ -77,9 +79,60 @@ class SerialSnifferBase:
         self._rs485 = rs485
         self._exclusive = check_flag("exclusive", exclusive)
 
+    def _take(self, data: bytes | OSError | None, now: float) -> None:
+        """Process what a read of the port gave: bytes, an error, or None if nothing came.
+
+        Raises ConnectionLostError for an error, and for b"", the end of the port.
+        """
+        if isinstance(data, OSError):
+            raise self._lost(data) from data
+        if data:
+            self.sniffer.receive_data(data, now)
+        elif data is not None:
+            raise self._lost("the port has hung up")
+        elif now >= self._deadline():
+            self.sniffer.handle_timeout(now)
+
+    def _deadline(self) -> float:
+        """Time until which to wait for bytes; inf if there is no limit."""
+        deadline = self.sniffer.deadline()
+        return float("inf") if deadline is None else deadline
+
     def _lost(self, error: object) -> ConnectionLostError:
         """Return the error of a port that cannot be opened or read."""
         return ConnectionLostError(f"{self._name}: {error}")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}>"
+
+
+class BlockingSnifferBase(SerialSnifferBase):
+    """Base of the sniffers whose caller waits without `await`."""
+
+    def open(self) -> None:
+        """Open the port, unless it is open. Raises ConnectionLostError if that fails."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the port, if it is open."""
+        raise NotImplementedError
+
+    def hear(self, timeout: float | None = None) -> Heard | None:
+        """Return the next `HeardExchange` or `HeardError`.
+
+        None after `timeout` seconds without one, or if it was closed. It opens the port if it is
+        not open. Raises ConnectionLostError if that fails, or if the port is lost.
+        """
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Heard]:
+        """Yield the results until it is closed."""
+        while (heard := self.hear()) is not None:
+            yield heard
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

@@ -170,7 +170,7 @@ class RtuBus:
                     if self._is_noisy:
                         return self._weigh(at, end)
                     if not is_waiting or self._is_gap(end):
-                        return end
+                        return self._unless_borrowed(at, end)
                     alternative = end
         end = 0 if self._is_noisy else self._end_by_silence(at)
         if is_open_ended and not end:
@@ -252,6 +252,19 @@ class RtuBus:
             if gap - self._base > at and self._whole(gap - self._base):
                 return _BAD
         return _WAIT
+
+    def _unless_borrowed(self, at: int, end: int) -> int:
+        """Return `end`, or `_BAD` if the last byte of the frame at `at` begins the next one.
+
+        One of 256 frames that lost their last byte gets the right one from the next frame.
+        """
+        last = end - 1
+        if self._whole(last) > end and not self._whole(end):
+            return _BAD
+        is_late = self._base + last in self._pauses or self._is_gap(last)
+        if is_late and not self._is_silent and len(self._data) < last + MAX_ADU:
+            return _WAIT
+        return end
 
     def _weigh(self, at: int, end: int) -> int:
         """Compare the frame at `at`, found after damage, with all that overlap it."""

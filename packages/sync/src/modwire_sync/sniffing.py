@@ -1,0 +1,80 @@
+"""`SerialSniffer` listens to a serial line, in the thread that asks it."""
+
+from __future__ import annotations
+
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from modwire.sniffing.constructors import BlockingSnifferBase
+
+if TYPE_CHECKING:
+    from modwire.sniffing.heard import Heard
+
+    from .serial_link import SerialLink
+
+_FOREVER = float("inf")
+
+
+class SerialSniffer(BlockingSnifferBase):
+    """Listens to all devices on a serial line, and never writes to it.
+
+    Iterate it for each `HeardExchange` and `HeardError`. One thread at a time may listen; any
+    thread may close it, which ends the iteration.
+    """
+
+    _link: SerialLink | None = None
+    _is_listening = False
+
+    def open(self) -> None:
+        if self._link is None:
+            from .ports import open_port
+            from .serial_link import SerialLink
+
+            try:
+                port = open_port(
+                    self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
+                )
+            except OSError as error:
+                raise self._lost(error) from error
+            self._lock = Lock()
+            self._link = SerialLink(port, self._settings.character_time)
+
+    def close(self) -> None:
+        link = self._link
+        if link is None:
+            return
+        with self._lock:
+            self._link = None
+            if self._is_listening:
+                link.interrupt()  # the listening thread closes it
+            else:
+                link.close()
+
+    def hear(self, timeout: float | None = None) -> Heard | None:
+        self.open()
+        until = _FOREVER if timeout is None else monotonic() + timeout
+        while (heard := self.sniffer.next_heard()) is None:
+            now = monotonic()
+            if now >= until or not self._listen(min(until, self._deadline()) - now):
+                return None
+        return heard
+
+    def _listen(self, seconds: float) -> bool:
+        """Read the port once; return False if it was closed."""
+        link = self._link
+        if link is None:
+            return False
+        self._is_listening = True
+        data = link.receive(seconds)
+        with self._lock:
+            self._is_listening = False
+            if self._link is None:
+                link.close()
+                return False
+        try:
+            self._take(data, monotonic())
+        except BaseException:
+            self.close()
+            raise
+        return True
