@@ -60,6 +60,7 @@ class RtuBus:
         self._gaps: list[int] = []  # positions before which the line was silent
         self._pauses: list[int] = []  # those before which it was perhaps silent
         self._times: deque[tuple[int, float]] = deque()  # position behind a piece, its arrival
+        self._last_byte, self._frame_end = b"", 0  # of the frame before
         self._heard = float("-inf")
         self._is_silent = self._is_ended = False
 
@@ -128,6 +129,10 @@ class RtuBus:
                 end = self._frame_after_gap(at)
                 if end == _WAIT:
                     break
+            borrowed = b""
+            if end == _BAD and not self._is_noisy and base + at == self._frame_end:
+                borrowed = self._last_byte
+                end = self._end_with(borrowed, at)
             if end == _BAD:
                 self._is_noisy = True
                 at += 1
@@ -135,7 +140,8 @@ class RtuBus:
             if start < at:
                 self._report(start, at)
             self._is_noisy = False
-            self._pairing.take_adu(data[at:end], *self._span(at, end))
+            self._pairing.take_adu(borrowed + data[at:end], *self._span(at, end))
+            self._last_byte, self._frame_end = data[end - 1 : end], base + end
             start = at = end
         if start < at == size and (self._is_silent or self._is_ended):
             self._report(start, at)
@@ -170,7 +176,7 @@ class RtuBus:
                     if self._is_noisy:
                         return self._weigh(at, end)
                     if not is_waiting or self._is_gap(end):
-                        return self._unless_borrowed(at, end)
+                        return end
                     alternative = end
         end = 0 if self._is_noisy else self._end_by_silence(at)
         if is_open_ended and not end:
@@ -243,6 +249,18 @@ class RtuBus:
                     return end
         return 0
 
+    def _end_with(self, borrowed: bytes, at: int) -> int:
+        """Return the end of a frame that begins with the last byte of the one before, or `_BAD`.
+
+        That one had lost its last byte then, and one of 256 gets the right one from the next.
+        """
+        data = borrowed + self._data[at : at + MAX_ADU]
+        for rule in (self._decoder.request_length, self._decoder.response_length):
+            length = rule(data, 1) if len(data) >= MIN_ADU else 0
+            if 0 < length <= min(_MAX_LENGTH, len(data) - 3) and not crc16(data[: length + 3]):
+                return at + length + 2
+        return _BAD
+
     def _frame_after_gap(self, at: int) -> int:
         """Return `_BAD` if a whole frame begins after a silence behind `at`, otherwise `_WAIT`.
 
@@ -252,19 +270,6 @@ class RtuBus:
             if gap - self._base > at and self._whole(gap - self._base):
                 return _BAD
         return _WAIT
-
-    def _unless_borrowed(self, at: int, end: int) -> int:
-        """Return `end`, or `_BAD` if the last byte of the frame at `at` begins the next one.
-
-        One of 256 frames that lost their last byte gets the right one from the next frame.
-        """
-        last = end - 1
-        if self._whole(last) > end and not self._whole(end):
-            return _BAD
-        is_late = self._base + last in self._pauses or self._is_gap(last)
-        if is_late and not self._is_silent and len(self._data) < last + MAX_ADU:
-            return _WAIT
-        return end
 
     def _weigh(self, at: int, end: int) -> int:
         """Compare the frame at `at`, found after damage, with all that overlap it."""
