@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ExceptionResponseError, InvalidRequestError
-from ..messages.base import ENDS_BY_SILENCE
+from ..messages.base import ENDS_BY_SILENCE, ends_by_silence
 from .heard import HeardError, HeardExchange, HeardFrame, HeardOutcome
 
 if TYPE_CHECKING:
@@ -80,6 +80,18 @@ class Pairing:
             return self._open.request.expected_length()
         except Exception:  # noqa: BLE001 - a custom function may raise any
             return 0
+
+    def may_be_message(self, pdu: bytes) -> bool:
+        """Return True if `pdu` is a request, or a response, or its function is not registered."""
+        if self._decoder.request_rules[pdu[0]] is ends_by_silence:
+            return True
+        for decode in (self._decoder.decode_request, self._decoder.decode_response):
+            try:
+                decode(pdu)
+            except Exception:  # noqa: BLE001 - a custom function may raise any
+                continue
+            return True
+        return False
 
     def knows(self, unit: int) -> bool:
         """Return True if a frame to or from `unit` was heard before."""

@@ -229,15 +229,19 @@ class RtuBus:
 
         Behind it, there has to be a pause or another frame.
         """
-        data, least = self._data, MIN_ADU
+        data, least, found = self._data, MIN_ADU, 0
         while end := checked_prefix(data, at, least, min(MAX_ADU, limit - at)):
+            least = end - at + 1
+            if not self._pairing.may_be_message(data[at + 1 : end - 2]):
+                continue
             if self._base + end in self._pauses or self._is_gap(end) or self._whole(end):
                 return end
-            if len(data) - end >= MIN_ADU and ENDS_BY_SILENCE in self._lengths(end):
-                if checked_prefix(data, end, MIN_ADU, MAX_ADU):
-                    return end
-            least = end - at + 1
-        return 0
+            # A byte 00 behind a valid CRC leaves it valid, so the frame may end one later.
+            if found in (0, end - 1) and len(data) - end >= MIN_ADU:
+                if ENDS_BY_SILENCE in self._lengths(end):
+                    if checked_prefix(data, end, MIN_ADU, MAX_ADU):
+                        found = end
+        return found
 
     def _whole(self, at: int) -> int:
         """Return the end of a whole frame of known length at `at`; 0 if there is none."""
