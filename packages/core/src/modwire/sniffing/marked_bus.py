@@ -73,6 +73,9 @@ class MarkedBus:
 
     def _take(self, piece: bytes, now: float) -> None:
         framing = self._framing
+        if piece == self._start and not framing.buffered:
+            before, self._raw = self._raw, b""
+            self._report(before, self._heard)
         framing.receive_data(piece, now)
         self._raw += piece
         self._heard = now
@@ -89,8 +92,7 @@ class MarkedBus:
             self._report(before, began)
             self._pairing.take(found.unit, found.pdu, adu, began, now)
             self._follow(found.pdu)
-        if not framing.buffered or len(self._raw) > framing.max_adu:
-            # Outside of a frame, or in one that is too long.
+        if len(self._raw) > framing.max_adu:
             raw, self._raw = self._raw, b""
             self._report(raw, now)
 

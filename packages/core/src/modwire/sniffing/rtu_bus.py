@@ -203,10 +203,8 @@ class RtuBus:
 
         Any bytes may be one of an unknown function, so after damage it must be of a known one.
         """
-        unit, code = self._data[at], self._data[at + 1]
-        return not self._is_noisy or (
-            self._pairing.knows(unit) and self._decoder.request_rules[code] is not ends_by_silence
-        )
+        code = self._data[at + 1]
+        return not self._is_noisy or self._decoder.request_rules[code] is not ends_by_silence
 
     def _gap_after(self, at: int) -> int:
         """Return the first place behind `at` before which the line was silent; 0 for none."""
@@ -234,7 +232,7 @@ class RtuBus:
             least = end - at + 1
             if not self._pairing.may_be_message(data[at + 1 : end - 2]):
                 continue
-            if self._base + end in self._pauses or self._is_gap(end) or self._whole(end):
+            if self._base + end in self._pauses or self._is_gap(end) or self._precedes(at, end):
                 return end
             # A byte 00 behind a valid CRC leaves it valid, so the frame may end one later.
             if found in (0, end - 1) and len(data) - end >= MIN_ADU:
@@ -242,6 +240,18 @@ class RtuBus:
                     if checked_prefix(data, end, MIN_ADU, MAX_ADU):
                         found = end
         return found
+
+    def _precedes(self, at: int, end: int) -> bool:
+        """Return True if a frame from `at` to `end` has a frame behind it.
+
+        That may be one of unknown length, if unit and function are the same, as in an echo.
+        """
+        data = self._data
+        if self._whole(end):
+            return True
+        return data.startswith(data[at : at + 2], end) and (
+            checked_prefix(data, end, MIN_ADU, MAX_ADU) > 0
+        )
 
     def _whole(self, at: int) -> int:
         """Return the end of a whole frame of known length at `at`; 0 if there is none."""
@@ -300,7 +310,7 @@ class RtuBus:
             + (self._base + at in self._pauses)
             + (self._base + end in self._pauses)
             + 2 * self._pairing.awaits(unit, code)
-            + 3 * bool(self._whole(end))
+            + 3 * self._precedes(at, end)
             + self._pairing.knows(unit)
         )
 
