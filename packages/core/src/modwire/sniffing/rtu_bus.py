@@ -126,9 +126,7 @@ class RtuBus:
                 self._is_noisy = False
             end = self._judge(at)
             if end == _WAIT:
-                end = self._frame_after_gap(at)
-                if end == _WAIT:
-                    break
+                break
             borrowed = b""
             if end == _BAD and not self._is_noisy and base + at == self._frame_end:
                 borrowed = self._last_byte
@@ -175,7 +173,7 @@ class RtuBus:
                 elif not crc16(data[at:end]):
                     if self._is_noisy:
                         return self._weigh(at, end)
-                    if not is_waiting or self._is_gap(end):
+                    if not is_waiting or self._is_pause(end) or self._precedes(at, end):
                         return end
                     alternative = end
         end = 0 if self._is_noisy else self._end_by_silence(at)
@@ -184,7 +182,8 @@ class RtuBus:
         if end:
             return self._weigh(at, end) if self._is_noisy else end
         if is_waiting or (is_open_ended and not is_closed and limit - at <= MAX_ADU):
-            return _WAIT
+            if not self._is_broken_off(at):
+                return _WAIT
         return alternative or _BAD
 
     def _lengths(self, at: int) -> tuple[int, int]:
@@ -214,6 +213,10 @@ class RtuBus:
     def _is_gap(self, at: int) -> bool:
         return self._base + at in self._gaps
 
+    def _is_pause(self, at: int) -> bool:
+        """Return True if the line was silent before `at`, perhaps only for 3.5 characters."""
+        return self._base + at in self._pauses or self._base + at in self._gaps
+
     def _end_by_silence(self, at: int) -> int:
         """Return the place of a silence up to which the bytes have a valid CRC; 0 for none."""
         for gap in self._gaps:
@@ -232,7 +235,7 @@ class RtuBus:
             least = end - at + 1
             if not self._pairing.may_be_message(data[at + 1 : end - 2]):
                 continue
-            if self._base + end in self._pauses or self._is_gap(end) or self._precedes(at, end):
+            if self._is_pause(end) or self._precedes(at, end):
                 return end
             # A byte 00 behind a valid CRC leaves it valid, so the frame may end one later.
             if found in (0, end - 1) and len(data) - end >= MIN_ADU:
@@ -275,15 +278,11 @@ class RtuBus:
                 return at + length + 2
         return _BAD
 
-    def _frame_after_gap(self, at: int) -> int:
-        """Return `_BAD` if a whole frame begins after a silence behind `at`, otherwise `_WAIT`.
-
-        The frame at `at`, for which the bus would wait, was broken off by that silence then.
-        """
-        for gap in self._gaps:
-            if gap - self._base > at and self._whole(gap - self._base):
-                return _BAD
-        return _WAIT
+    def _is_broken_off(self, at: int) -> bool:
+        """Return True if a whole frame begins after a silence behind `at`."""
+        return any(
+            gap - self._base > at and self._whole(gap - self._base) > 0 for gap in self._gaps
+        )
 
     def _weigh(self, at: int, end: int) -> int:
         """Compare the frame at `at`, found after damage, with all that overlap it."""
@@ -305,10 +304,10 @@ class RtuBus:
         """Return the number of signs that a valid CRC is no chance."""
         unit, code = self._data[at], self._data[at + 1]
         return (
-            2 * self._is_gap(at)
-            + 2 * self._is_gap(end)
-            + (self._base + at in self._pauses)
-            + (self._base + end in self._pauses)
+            self._is_gap(at)
+            + self._is_gap(end)
+            + self._is_pause(at)
+            + self._is_pause(end)
             + 2 * self._pairing.awaits(unit, code)
             + 3 * self._precedes(at, end)
             + self._pairing.knows(unit)
