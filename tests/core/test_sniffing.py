@@ -215,6 +215,20 @@ def test_damaged_bytes_are_told_by_kind_and_unit() -> None:
     assert [each for each in line.frames if isinstance(each, HeardError)] == errors
 
 
+def test_a_request_to_the_unit_whose_answer_was_damaged() -> None:
+    """Its address 22EA would be the byte count of a longer answer."""
+    line = Line()
+    line.say(rtu(6, "04 003a 000a"), damaged(rtu(6, "04 14" + "76" * 20)))
+    line.say(rtu(6, "04 22ea 0002"), rtu(6, "04 04 4a37 0444"), after=0.012)
+    line.say(rtu(1, READ), rtu(1, ANSWER), after=0.1)
+    assert line.told() == [
+        (HeardErrorKind.CHECKSUM, 6),
+        (UNANSWERED, 6),
+        (ANSWERED, 6),
+        (ANSWERED, 1),
+    ]
+
+
 CUSTOM = "41 0102 03", "41 0405"
 PAIRS = {
     "reads": (READ, ANSWER),
