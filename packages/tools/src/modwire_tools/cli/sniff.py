@@ -121,7 +121,6 @@ def sniff(
             listening.on_frame = writer.write
             listening.after = writer.flush
         stack.callback(shown.finish)
-        shown.start(source)
         hear()
 
 
@@ -165,6 +164,7 @@ class _Listening:
             from time import monotonic
 
             with sniffer:
+                self._shown.start(source)
                 ends = float("inf") if self._duration is None else monotonic() + self._duration
                 look = monotonic()
                 while (now := monotonic()) < ends:
@@ -191,6 +191,7 @@ class _Listening:
 
         kind = FRAMINGS[framing]
         self._shown.framing = framing
+        self._shown.is_line = False
         sniffer = Sniffer(
             kind,
             response_timeout=1.0 if self._timeout is None else self._timeout,
@@ -200,9 +201,9 @@ class _Listening:
             return lambda: self._capture(opened, name, kind, sniffer)
         if S_ISREG(os.fstat(opened.fileno()).st_mode):
             self._shown.is_timed = False
-            return lambda: self._raw_file(opened, sniffer)
+            return lambda: self._raw_file(opened, name, sniffer)
         self._shown.origin = wall_clock_origin()
-        return lambda: self._pipe(opened, sniffer)
+        return lambda: self._pipe(opened, name, sniffer)
 
     def _capture(
         self, opened: BufferedReader, name: str, framing: type[Framing], sniffer: Sniffer
@@ -213,6 +214,7 @@ class _Listening:
 
         others: Counter[int] = Counter()
         pieces = 0
+        self._shown.start(name)
         try:
             for time, data, is_frame in serial_pieces(opened, name, framing, others):
                 pieces += 1
@@ -229,16 +231,18 @@ class _Listening:
                 "parse` reads network captures"
             )
 
-    def _raw_file(self, opened: BufferedReader, sniffer: Sniffer) -> None:
+    def _raw_file(self, opened: BufferedReader, name: str, sniffer: Sniffer) -> None:
+        self._shown.start(name)
         while data := opened.read(_CHUNK // 16):
             sniffer.receive_data(data, 0.0)
             self._show(sniffer)
         self._end(sniffer)
 
-    def _pipe(self, opened: BufferedReader, sniffer: Sniffer) -> None:
+    def _pipe(self, opened: BufferedReader, name: str, sniffer: Sniffer) -> None:
         """Read bytes as they come, with the time of their arrival."""
         from time import monotonic
 
+        self._shown.start(name)
         ends = float("inf") if self._duration is None else monotonic() + self._duration
         is_ready = True  # the bytes that were looked at are in the buffer
         while (now := monotonic()) < ends:

@@ -50,12 +50,14 @@ def wall_clock_origin() -> float:
 class SniffOutput:
     """Shows what a sniffer hears. `origin` is added to all times; it may be set before `start`.
 
-    `is_timed` is False if the times are unknown; `framing` is "rtu", "ascii" or "binary".
+    `is_timed` is False if the times are unknown, `is_line` if the source is a file; `framing` is
+    "rtu", "ascii" or "binary".
     """
 
     def __init__(self, *, is_table: bool, as_json: bool, with_fields: bool) -> None:
         self.origin = 0.0
         self.is_timed = True
+        self.is_line = True
         self.framing = "rtu"
         self.statistics = LineStatistics()
         self._is_table = is_table
@@ -67,9 +69,12 @@ class SniffOutput:
         self._drawn = float("-inf")
 
     def start(self, source: str) -> None:
-        """Start the live table, if there is one."""
+        """Start the live table if there is one, or tell that the line is open."""
         self._source = source
-        if self._is_table:
+        if not self._is_table:
+            if self.is_line:
+                note(f"modwire: listens on {source}, Ctrl+C ends it")
+        else:
             from rich.live import Live
 
             self._live = Live(
