@@ -7,11 +7,11 @@ import pytest
 from modwire import (
     AsciiFraming,
     BinaryFraming,
+    DamageKind,
     Decoder,
     Frame,
     Framing,
-    HeardError,
-    HeardErrorKind,
+    HeardDamage,
     HeardExchange,
     HeardFrame,
     HeardOutcome,
@@ -26,14 +26,14 @@ TIMEOUT = 0.5
 READ, ANSWER = "03 0000 0002", "03 04 0001 0002"
 WRITE = "06 0005 0777"
 
-Told = tuple[HeardOutcome | HeardErrorKind, int | None]
+Told = tuple[HeardOutcome | DamageKind, int | None]
 
 
 class Line:
     """A sniffer, and what is said on its line; `now` is the time of the last byte."""
 
     def __init__(self, **options: object) -> None:
-        self.frames: list[HeardFrame | HeardError] = []
+        self.frames: list[HeardFrame | HeardDamage] = []
         self.sniffer = Sniffer(
             **{  # type: ignore[arg-type]
                 "character_time": CHARACTER,
@@ -43,7 +43,7 @@ class Line:
             }
         )
         self.now = 100.0
-        self.heard: list[HeardExchange | HeardError] = []
+        self.heard: list[HeardExchange | HeardDamage] = []
 
     def say(self, *messages: bytes, after: float = 0.004) -> None:
         """Deliver messages, each at its time."""
@@ -197,14 +197,14 @@ def test_damaged_bytes_are_told_by_kind_and_unit() -> None:
     line.say(rtu(1, WRITE), rtu(1, WRITE), after=0.1)
     assert line.told() == [
         (ANSWERED, 1),
-        (HeardErrorKind.CHECKSUM, 1),
-        (HeardErrorKind.TRUNCATED, 1),
-        (HeardErrorKind.NOISE, None),
-        (HeardErrorKind.TRUNCATED, 1),
+        (DamageKind.CHECKSUM, 1),
+        (DamageKind.TRUNCATED, 1),
+        (DamageKind.NOISE, None),
+        (DamageKind.TRUNCATED, 1),
         (UNANSWERED, 1),
         (ANSWERED, 1),
     ]
-    errors = [each for each in line.heard if isinstance(each, HeardError)]
+    errors = [each for each in line.heard if isinstance(each, HeardDamage)]
     assert [each.data for each in errors] == [
         damaged(rtu(1, READ)),
         rtu(1, READ)[:5],
@@ -212,7 +212,7 @@ def test_damaged_bytes_are_told_by_kind_and_unit() -> None:
         rtu(1, ANSWER)[:-3],
     ]
     assert all(each.began < each.ended for each in errors)
-    assert [each for each in line.frames if isinstance(each, HeardError)] == errors
+    assert [each for each in line.frames if isinstance(each, HeardDamage)] == errors
 
 
 def test_a_request_to_the_unit_whose_answer_was_damaged() -> None:
@@ -222,7 +222,7 @@ def test_a_request_to_the_unit_whose_answer_was_damaged() -> None:
     line.say(rtu(6, "04 22ea 0002"), rtu(6, "04 04 4a37 0444"), after=0.012)
     line.say(rtu(1, READ), rtu(1, ANSWER), after=0.1)
     assert line.told() == [
-        (HeardErrorKind.CHECKSUM, 6),
+        (DamageKind.CHECKSUM, 6),
         (UNANSWERED, 6),
         (ANSWERED, 6),
         (ANSWERED, 1),
@@ -256,7 +256,7 @@ def test_frames_in_lumps(name: str, cut: int, damage: str) -> None:
     assert [each for each in line.told() if isinstance(each[0], HeardOutcome)] == (
         [(ANSWERED, 1), *wanted] if damage else wanted
     )
-    assert sum(isinstance(each, HeardError) for each in line.heard) == bool(damage)
+    assert sum(isinstance(each, HeardDamage) for each in line.heard) == bool(damage)
 
 
 def test_frames_in_a_lump_have_times_of_their_own() -> None:
@@ -315,14 +315,14 @@ def test_other_framings(framing: type[Framing], cut: int) -> None:
     line.wait(2.0)
     assert line.told() == [
         (ANSWERED, 1),
-        (HeardErrorKind.NOISE, None),
+        (DamageKind.NOISE, None),
         (ANSWERED, 2),
-        (HeardErrorKind.CHECKSUM, 1),
-        (HeardErrorKind.TRUNCATED, 1),
+        (DamageKind.CHECKSUM, 1),
+        (DamageKind.TRUNCATED, 1),
         (UNANSWERED, 1),
         (ANSWERED, 2),
     ]
-    errors = [each.data for each in line.heard if isinstance(each, HeardError)]
+    errors = [each.data for each in line.heard if isinstance(each, HeardDamage)]
     assert errors == [b"xx", wrong, frame(1, ANSWER)[:-3]]
 
 
@@ -331,7 +331,7 @@ def test_the_end_decides_on_what_is_left() -> None:
     line.say(rtu(1, READ), rtu(1, ANSWER)[:-2])
     line.sniffer.end()
     line.heard += line.sniffer
-    assert line.told() == [(HeardErrorKind.TRUNCATED, 1), (UNANSWERED, 1)]
+    assert line.told() == [(DamageKind.TRUNCATED, 1), (UNANSWERED, 1)]
     assert line.sniffer.deadline() is None
     assert line.sniffer.next_heard() is None
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modwire import FRAMINGS, HeardError, HeardExchange, Sniffer
+from modwire import FRAMINGS, HeardDamage, HeardExchange, Sniffer
 from modwire.errors import ModbusError
 from modwire.messages import Decoder, RawResponse, Request
 from noisy_line import NoisyLine, exchange_of, rtu
@@ -122,8 +122,8 @@ def test_any_bytes_in_any_pieces(pieces: list[tuple[bytes, float]], name: str) -
         sniffer.receive_data(data, now)
     sniffer.end()
     heard = list(sniffer)
-    errors = [each for each in heard if isinstance(each, HeardError)]
-    assert [each for each in told if isinstance(each, HeardError)] == errors
+    errors = [each for each in heard if isinstance(each, HeardDamage)]
+    assert [each for each in told if isinstance(each, HeardDamage)] == errors
     if name == "rtu":
         # Every byte is in one frame, or in one error.
         data = b"".join(each.data for each in told)  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from typing import Any
 from modwire import (
     AsciiFraming,
     ConnectionLostError,
-    HeardErrorKind,
+    DamageKind,
     HeardExchange,
     HeardFrame,
     HeardOutcome,
@@ -67,7 +67,7 @@ class Say(SnifferStep):
 class Hear(SnifferStep):
     """The next result of the sniffer."""
 
-    kind: HeardOutcome | HeardErrorKind
+    kind: HeardOutcome | DamageKind
     unit: int | None
 
     async def play(self, stage: SnifferStage) -> None:
@@ -177,7 +177,7 @@ async def play_sniffer(driver: Driver, scenario: SnifferScenario, directory: str
 
 
 def scenarios() -> Sequence[SnifferScenario]:
-    answered, wrong = HeardOutcome.ANSWERED, HeardErrorKind.CHECKSUM
+    answered, wrong = HeardOutcome.ANSWERED, DamageKind.CHECKSUM
     found = [
         SnifferScenario(
             f"pairs of several units, {framing.name}",
@@ -225,7 +225,7 @@ def scenarios() -> Sequence[SnifferScenario]:
             [
                 Say(rtu(READ) + rtu(READ_ANSWER) + rtu(READ)[:5]),
                 Hear(answered, 1),
-                Hear(HeardErrorKind.TRUNCATED, 1),
+                Hear(DamageKind.TRUNCATED, 1),
             ],
         ),
         SnifferScenario(

@@ -29,7 +29,7 @@ from .server.call import Call
 from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions
 from .server.protocol import ServerProtocol
-from .sniffing import HeardError, HeardErrorKind, HeardExchange, HeardFrame, HeardOutcome, Sniffer
+from .sniffing import DamageKind, HeardDamage, HeardExchange, HeardFrame, HeardOutcome, Sniffer
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
 from .units.identity import Identity
@@ -53,6 +53,7 @@ __all__ = [
     "ClientOptions",
     "ClientProtocol",
     "ConnectionLostError",
+    "DamageKind",
     "Datastore",
     "Decoder",
     "Device",
@@ -76,8 +77,7 @@ __all__ = [
     "GetCommEventCounterResponse",
     "GetCommEventLogRequest",
     "GetCommEventLogResponse",
-    "HeardError",
-    "HeardErrorKind",
+    "HeardDamage",
     "HeardExchange",
     "HeardFrame",
     "HeardOutcome",

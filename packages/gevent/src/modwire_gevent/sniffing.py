@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class SerialSniffer(BlockingSnifferBase):
     """Listens to all devices on a serial line, and never writes to it.
 
-    Iterate it for each `HeardExchange` and `HeardError`. One greenlet at a time may listen, and
+    Iterate it for each `HeardExchange` and `HeardDamage`. One greenlet at a time may listen, and
     may be killed: nothing is lost. Any greenlet may close it, which ends the iteration.
     """
 

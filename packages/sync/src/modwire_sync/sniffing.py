@@ -19,7 +19,7 @@ _FOREVER = float("inf")
 class SerialSniffer(BlockingSnifferBase):
     """Listens to all devices on a serial line, and never writes to it.
 
-    Iterate it for each `HeardExchange` and `HeardError`. One thread at a time may listen; any
+    Iterate it for each `HeardExchange` and `HeardDamage`. One thread at a time may listen; any
     thread may close it, which ends the iteration.
     """
 

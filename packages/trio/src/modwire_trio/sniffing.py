@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SerialSniffer(SerialSnifferBase):
     """Listens to all devices on a serial line, and never writes to it.
 
-    Iterate it with `async for`, for each `HeardExchange` and `HeardError`. One task at a time may
+    Iterate it with `async for`, for each `HeardExchange` and `HeardDamage`. One task at a time may
     listen, and may be cancelled: nothing is lost. Any task may close it, which ends the iteration.
     """
 
@@ -48,7 +48,7 @@ class SerialSniffer(SerialSnifferBase):
         await trio.lowlevel.checkpoint()
 
     async def hear(self, timeout: float | None = None) -> Heard | None:  # noqa: ASYNC109
-        """Return the next `HeardExchange` or `HeardError`.
+        """Return the next `HeardExchange` or `HeardDamage`.
 
         None after `timeout` seconds without one, or if it was closed. It opens the port if it is
         not open. Raises ConnectionLostError if that fails, or if the port is lost.

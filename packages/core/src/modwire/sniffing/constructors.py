@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..messages.decoder import Decoder
     from ..serial_settings import Rs485Settings
-    from .heard import Heard, HeardError, HeardFrame
+    from .heard import Heard, HeardDamage, HeardFrame
 
 _ADU = 256  # bytes; the time of the longest response is added to the default timeout
 
@@ -39,7 +39,7 @@ class SerialSnifferBase:
         timeout: float | None = None,
         tolerance: float = SERIAL_TOLERANCE,
         decoder: Decoder | None = None,
-        on_frame: Callable[[HeardFrame | HeardError], object] | None = None,
+        on_frame: Callable[[HeardFrame | HeardDamage], object] | None = None,
         rs485: Rs485Settings | bool | None = None,
         exclusive: bool = True,
     ) -> None:
@@ -52,7 +52,7 @@ class SerialSnifferBase:
           second plus the time of 256 characters. It should be that of the client on the line.
         - `tolerance`: seconds of silence that the adapter may cause inside a frame.
         - `decoder`: the `Decoder` with the custom functions.
-        - `on_frame(frame)`: called with each `HeardFrame` and `HeardError`, in the order of the
+        - `on_frame(frame)`: called with each `HeardFrame` and `HeardDamage`, in the order of the
           line.
         - `rs485`: switch the driver's RS-485 mode on: True, or pyserial's `RS485Settings`.
         - `exclusive`: keep other programs from opening the port.
@@ -118,7 +118,7 @@ class BlockingSnifferBase(SerialSnifferBase):
         raise NotImplementedError
 
     def hear(self, timeout: float | None = None) -> Heard | None:
-        """Return the next `HeardExchange` or `HeardError`.
+        """Return the next `HeardExchange` or `HeardDamage`.
 
         None after `timeout` seconds without one, or if it was closed. It opens the port if it is
         not open. Raises ConnectionLostError if that fails, or if the port is lost.

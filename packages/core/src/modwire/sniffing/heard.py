@@ -37,7 +37,7 @@ class HeardOutcome(Enum):
     UNASKED = "answer without request"
 
 
-class HeardErrorKind(Enum):
+class DamageKind(Enum):
     """The fault of bytes that are no frame.
 
     - CHECKSUM: the size of a frame, but a wrong CRC or LRC.
@@ -92,14 +92,14 @@ class HeardExchange(NamedTuple):
         return first.began if first is not None else 0.0
 
 
-class HeardError(NamedTuple):
+class HeardDamage(NamedTuple):
     """Bytes that are no frame; `unit` is the probable sender or receiver, None if unknown."""
 
-    kind: HeardErrorKind
+    kind: DamageKind
     unit: int | None
     data: bytes
     began: float
     ended: float
 
 
-Heard: TypeAlias = "HeardExchange | HeardError"
+Heard: TypeAlias = "HeardExchange | HeardDamage"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..errors import FrameError, InvalidRequestError
 from ..framing.ascii import PAUSE, AsciiFraming, expect_delimiter
 from ..messages.diagnostics import DiagnosticsRequest
-from .heard import HeardErrorKind
+from .heard import DamageKind
 
 if TYPE_CHECKING:
     from ..framing import Framing
@@ -112,9 +112,9 @@ class MarkedBus:
         if not raw.strip(b"\r\n"):
             return
         unit = self._unit(raw)
-        kind = HeardErrorKind.NOISE
+        kind = DamageKind.NOISE
         if raw.startswith(self._start):
-            kind = HeardErrorKind.CHECKSUM if self._stop in raw[1:] else HeardErrorKind.TRUNCATED
+            kind = DamageKind.CHECKSUM if self._stop in raw[1:] else DamageKind.TRUNCATED
         began = ended - len(raw) * self._character_time
         self._pairing.damaged(kind, unit, raw, began, ended)
 

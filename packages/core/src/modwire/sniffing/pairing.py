@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from ..errors import ExceptionResponseError, InvalidRequestError
 from ..messages.base import ENDS_BY_SILENCE, ends_by_silence
-from .heard import HeardError, HeardExchange, HeardFrame, HeardOutcome
+from .heard import HeardDamage, HeardExchange, HeardFrame, HeardOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..messages.base import AnyRequest
     from ..messages.decoder import Decoder
-    from .heard import Heard, HeardErrorKind
+    from .heard import DamageKind, Heard
 
 _LISTEN_ONLY = b"\x08\x00\x04"
 _READS = (1, 2, 3, 4)  # functions whose response never repeats the request
@@ -57,7 +57,7 @@ class Pairing:
         decoder: Decoder,
         response_timeout: float,
         tell: Callable[[Heard], object],
-        on_frame: Callable[[HeardFrame | HeardError], object] | None,
+        on_frame: Callable[[HeardFrame | HeardDamage], object] | None,
     ) -> None:
         self._decoder = decoder
         self._timeout = response_timeout
@@ -114,11 +114,11 @@ class Pairing:
             self._exchange(HeardOutcome.UNANSWERED, asked, None)
 
     def damaged(
-        self, kind: HeardErrorKind, unit: int | None, data: bytes, began: float, ended: float
+        self, kind: DamageKind, unit: int | None, data: bytes, began: float, ended: float
     ) -> None:
         """Process bytes that are no frame."""
         self.handle_timeout(began)
-        error = HeardError(kind, unit, data, began, ended)
+        error = HeardDamage(kind, unit, data, began, ended)
         if self._on_frame is not None:
             self._on_frame(error)
         self._tell(error)

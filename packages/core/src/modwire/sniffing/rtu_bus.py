@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from ..checksums import checked_prefix, crc16
 from ..framing.rtu import MAX_ADU, MIN_ADU
 from ..messages.base import ENDS_BY_SILENCE, ends_by_silence
-from .heard import HeardErrorKind
+from .heard import DamageKind
 
 if TYPE_CHECKING:
     from ..messages.decoder import Decoder
@@ -337,16 +337,16 @@ class RtuBus:
         kind = self._kind(junk, unit is not None)
         self._pairing.damaged(kind, unit, junk, *self._span(start, end))
 
-    def _kind(self, junk: bytes, is_known: bool) -> HeardErrorKind:
+    def _kind(self, junk: bytes, is_known: bool) -> DamageKind:
         if len(junk) < 2:
-            return HeardErrorKind.NOISE
+            return DamageKind.NOISE
         decoder = self._decoder
         lengths = [decoder.request_length(junk, 1), decoder.response_length(junk, 1)]
         if self._pairing.awaits(junk[0], junk[1]):
             lengths.reverse()
         sizes = [length + 3 for length in lengths if 0 < length <= _MAX_LENGTH]
         if len(junk) in sizes:
-            return HeardErrorKind.CHECKSUM
+            return DamageKind.CHECKSUM
         if is_known and len(junk) < (sizes[0] if sizes else MIN_ADU):
-            return HeardErrorKind.TRUNCATED
-        return HeardErrorKind.CHECKSUM if sizes and len(junk) >= MIN_ADU else HeardErrorKind.NOISE
+            return DamageKind.TRUNCATED
+        return DamageKind.CHECKSUM if sizes and len(junk) >= MIN_ADU else DamageKind.NOISE

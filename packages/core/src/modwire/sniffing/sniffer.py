@@ -18,7 +18,7 @@ from .rtu_bus import RtuBus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .heard import Heard, HeardError, HeardFrame
+    from .heard import Heard, HeardDamage, HeardFrame
 
 
 class Sniffer:
@@ -33,7 +33,7 @@ class Sniffer:
     - `response_timeout`: seconds after which a request counts as unanswered, above 0. The same
       write again counts as its response before, and as a repetition after it.
     - `decoder`: the `Decoder` with the custom functions.
-    - `on_frame(frame)`: called with each `HeardFrame` and `HeardError`, in the order of the line.
+    - `on_frame(frame)`: called with each `HeardFrame` and `HeardDamage`, in the order of the line.
     - `max_waiting`: number of results kept; the oldest is dropped, and counted in `dropped`.
 
     After each `receive_data` and `handle_timeout`, take the results with `next_heard`, or in a
@@ -51,7 +51,7 @@ class Sniffer:
         character_time: float = 0.0,
         response_timeout: float = 1.0,
         decoder: Decoder | None = None,
-        on_frame: Callable[[HeardFrame | HeardError], object] | None = None,
+        on_frame: Callable[[HeardFrame | HeardDamage], object] | None = None,
         max_waiting: int = 10_000,
     ) -> None:
         Framing.check_class(framing)
@@ -100,7 +100,7 @@ class Sniffer:
         self._pairing.give_up()
 
     def next_heard(self) -> Heard | None:
-        """Return the next `HeardExchange` or `HeardError`; None until more is received."""
+        """Return the next `HeardExchange` or `HeardDamage`; None until more is received."""
         return self._heard.popleft() if self._heard else None
 
     def __iter__(self) -> Iterator[Heard]:

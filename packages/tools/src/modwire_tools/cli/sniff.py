@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from io import BufferedReader
 
-    from modwire import Framing, HeardError, HeardFrame, Sniffer
+    from modwire import Framing, HeardDamage, HeardFrame, Sniffer
 
     from .sniff_output import SniffOutput
 
-    OnFrame = Callable[[HeardFrame | HeardError], object]
+    OnFrame = Callable[[HeardFrame | HeardDamage], object]
 
 _LOOK = 0.25  # seconds between two drawings of the table
 _CHUNK = 65536

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from modwire import HeardError, HeardErrorKind, HeardExchange, HeardFrame, HeardOutcome
+from modwire import DamageKind, HeardDamage, HeardExchange, HeardFrame, HeardOutcome
 from modwire_tools.explain import explain_frame, explain_pdu
 from modwire_tools.explain.walk import count
 from modwire_tools.explain.words import judge
@@ -82,7 +82,7 @@ class SniffOutput:
             )
             self._live.start()
 
-    def show(self, heard: HeardExchange | HeardError) -> None:
+    def show(self, heard: HeardExchange | HeardDamage) -> None:
         """Count and show a result."""
         self.statistics.add(heard)
         if self._is_table:
@@ -125,7 +125,7 @@ class SniffOutput:
         begin = datetime.fromtimestamp(self.origin + (self._first or 0.0), timezone.utc)
         return f"# seconds since {begin:%Y-%m-%d %H:%M:%S.%f} UTC\n# {_HEADER[2:]}\n"
 
-    def _line(self, heard: HeardExchange | HeardError) -> str:
+    def _line(self, heard: HeardExchange | HeardDamage) -> str:
         seconds = f"{heard.began - (self._first or 0.0):.6f}" if self.is_timed else ""
         took = ""
         if isinstance(heard, HeardExchange):
@@ -137,9 +137,9 @@ class SniffOutput:
             told = f"{unit:>4}  ! {_error_text(heard)}"
         return f"{seconds:>12} {took:>9}  {told}"
 
-    def _json(self, heard: HeardExchange | HeardError) -> dict[str, object]:
+    def _json(self, heard: HeardExchange | HeardDamage) -> dict[str, object]:
         began = self.origin + heard.began if self.is_timed else None
-        if isinstance(heard, HeardError):
+        if isinstance(heard, HeardDamage):
             return {
                 "time": began,
                 "unit": heard.unit,
@@ -210,9 +210,7 @@ class SniffOutput:
             ]
             text += f": {', '.join(parts)}"
         damaged = [
-            f"{found.errors[kind]} times {kind.value}"
-            for kind in HeardErrorKind
-            if found.errors[kind]
+            f"{found.errors[kind]} times {kind.value}" for kind in DamageKind if found.errors[kind]
         ]
         return f"{text}; damaged bytes: {', '.join(damaged)}" if damaged else text
 
@@ -234,7 +232,7 @@ def _exchange_text(heard: HeardExchange) -> str:
     return f"{asked} -> {answer}"
 
 
-def _error_text(heard: HeardError) -> str:
+def _error_text(heard: HeardDamage) -> str:
     more = len(heard.data) - _SHOWN_BYTES
     shown = heard.data[:_SHOWN_BYTES].hex(" ")
     shown += f" and {count(more, 'more byte')}" if more > 0 else ""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-from modwire import Frame, HeardError, HeardFrame, TcpFraming
+from modwire import Frame, HeardDamage, HeardFrame, TcpFraming
 from modwire.messages.decoder import Decoder
 
 LINK = 252  # LINKTYPE_WIRESHARK_UPPER_PDU
@@ -37,9 +37,9 @@ class CaptureWriter:
         self._framing = TcpFraming(Decoder(), is_server=False)
         file.write(_FILE_HEADER.pack(_NANOSECONDS, 2, 4, 0, 0, 65535, LINK))
 
-    def write(self, frame: HeardFrame | HeardError) -> None:
+    def write(self, frame: HeardFrame | HeardDamage) -> None:
         """Write a frame or damaged bytes, in the order of the line."""
-        if isinstance(frame, HeardError):
+        if isinstance(frame, HeardDamage):
             self._packet(frame.ended, _tag(PROTOCOL, DATA), frame.data)
             return
         if not frame.is_response or frame.unit not in self._by_unit:

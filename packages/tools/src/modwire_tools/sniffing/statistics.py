@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from statistics import median
 
-from modwire import HeardError, HeardErrorKind, HeardExchange, HeardOutcome
+from modwire import DamageKind, HeardDamage, HeardExchange, HeardOutcome
 from modwire_tools.explain.names import exception_name
 
 _TIMES = 1000  # response times of a unit, from which min, median and max are computed
@@ -70,15 +70,15 @@ class LineStatistics:
     def __init__(self) -> None:
         self.units: dict[int | None, UnitStatistics] = {}
         self.outcomes: Counter[HeardOutcome] = Counter()
-        self.errors: Counter[HeardErrorKind] = Counter()
+        self.errors: Counter[DamageKind] = Counter()
         self.first: float | None = None
         self.last = 0.0
 
-    def add(self, heard: HeardExchange | HeardError) -> None:
+    def add(self, heard: HeardExchange | HeardDamage) -> None:
         """Count a result of a sniffer."""
         if self.first is None:
             self.first = heard.began
-        if isinstance(heard, HeardError):
+        if isinstance(heard, HeardDamage):
             self.last = max(self.last, heard.ended)
             self.errors[heard.kind] += 1
             self._of(heard.unit).errors[heard.kind.value] += 1
