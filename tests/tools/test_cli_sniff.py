@@ -187,6 +187,19 @@ def test_wrong_arguments(arguments: list[str], text: str) -> None:
     assert result.err.startswith(f"modwire: {text}")
 
 
+def test_a_capture_with_odd_times(tmp_path: Path) -> None:
+    from captures import pcapng
+
+    path, made = tmp_path / "odd.pcapng", tmp_path / "made.pcap"
+    frames = [rtu(1, READ), rtu(1, ANSWER)]
+    path.write_bytes(pcapng([(9e12, frames[0]), (9e12 - 5, frames[1])], 147))
+    result = modwire("sniff", path, "-o", made)
+    assert result.code == 0
+    assert "# seconds since the second 9000000000000.0" in result.out
+    assert "-> 1, 2" in result.out
+    assert "-> 1, 2" in modwire("sniff", made).out
+
+
 def test_what_cannot_be_read(tmp_path: Path) -> None:
     from conversations import capture
 

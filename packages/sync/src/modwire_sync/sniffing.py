@@ -26,6 +26,9 @@ class SerialSniffer(BlockingSnifferBase):
     _link: SerialLink | None = None
     _is_listening = False
 
+    def _set_up(self) -> None:
+        self._lock = Lock()
+
     def open(self) -> None:
         if self._link is None:
             from .ports import open_port
@@ -37,15 +40,13 @@ class SerialSniffer(BlockingSnifferBase):
                 )
             except OSError as error:
                 raise self._lost(error) from error
-            self._lock = Lock()
             self._link = SerialLink(port, self._settings.character_time)
 
     def close(self) -> None:
-        link = self._link
-        if link is None:
-            return
         with self._lock:
-            self._link = None
+            link, self._link = self._link, None
+            if link is None:
+                return
             if self._is_listening:
                 link.interrupt()  # the listening thread closes it
             else:
@@ -62,16 +63,21 @@ class SerialSniffer(BlockingSnifferBase):
 
     def _listen(self, seconds: float) -> bool:
         """Read the port once; return False if it was closed."""
-        link = self._link
-        if link is None:
-            return False
-        self._is_listening = True
-        data = link.receive(seconds)
         with self._lock:
-            self._is_listening = False
-            if self._link is None:
-                link.close()
+            link = self._link
+            if link is None:
                 return False
+            self._is_listening = True
+        try:
+            data = link.receive(seconds)
+        finally:
+            with self._lock:
+                self._is_listening = False
+                is_closed = self._link is None
+            if is_closed:
+                link.close()
+        if is_closed:
+            return False
         try:
             self._take(data, monotonic())
         except BaseException:

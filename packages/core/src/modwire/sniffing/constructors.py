@@ -78,6 +78,10 @@ class SerialSnifferBase:
         self._settings = settings
         self._rs485 = rs485
         self._exclusive = check_flag("exclusive", exclusive)
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """Make the sniffer ready for use; a package adds what it listens with."""
 
     def _take(self, data: bytes | OSError | None, now: float) -> None:
         """Process what a read of the port gave: bytes, an error, or None if nothing came.

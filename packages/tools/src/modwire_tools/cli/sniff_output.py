@@ -122,8 +122,12 @@ class SniffOutput:
     def _started(self) -> str:
         if not self.is_timed:
             return f"# {_HEADER[2:]}\n"
-        begin = datetime.fromtimestamp(self.origin + (self._first or 0.0), timezone.utc)
-        return f"# seconds since {begin:%Y-%m-%d %H:%M:%S.%f} UTC\n# {_HEADER[2:]}\n"
+        first = self.origin + (self._first or 0.0)
+        try:
+            begin = f"{datetime.fromtimestamp(first, timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
+        except (OverflowError, ValueError, OSError):  # a capture may have any timestamps
+            begin = f"the second {first:.6f} of 1970"
+        return f"# seconds since {begin}\n# {_HEADER[2:]}\n"
 
     def _line(self, heard: HeardExchange | HeardDamage) -> str:
         seconds = f"{heard.began - (self._first or 0.0):.6f}" if self.is_timed else ""

@@ -65,7 +65,9 @@ class CaptureWriter:
     def _packet(self, time: float, tags: bytes, content: bytes) -> None:
         data = tags + _tag(END, b"") + content
         seconds, nanoseconds = divmod(round((self._origin + time) * _BILLION), _BILLION)
-        self._file.write(_PACKET_HEADER.pack(seconds, nanoseconds, len(data), len(data)) + data)
+        # The time of a capture that is read may be any; the format has 32 bits for the seconds.
+        header = _PACKET_HEADER.pack(seconds & 0xFFFFFFFF, nanoseconds, len(data), len(data))
+        self._file.write(header + data)
 
 
 def _tag(kind: int, value: bytes) -> bytes:
