@@ -17,6 +17,9 @@ from modwire_tools.explain.capture.packets import read_packets
 from .capture_writer import DATA, END, LINK, MODBUS, PROTOCOL
 
 _USER0, _RTAC = 147, 250
+SERIAL_LINKS = frozenset((_USER0, _RTAC, LINK))
+"""The link types of serial captures."""
+
 _RTAC_HEADER = 12
 _RTU = b"mbrtu"
 _MBAP = 7  # bytes before the PDU
