@@ -154,3 +154,9 @@ def test_many_simulated_devices_can_be_polled() -> None:
     # A busy machine may be late, but no answer may be wrong.
     assert "| 20 | 20 |" in printed
     assert printed.splitlines()[-1].split("|")[4].strip() == "0"
+
+
+def test_the_sniffer_misses_nothing_on_a_noisy_line() -> None:
+    printed = run(RUN.with_name("sniffing.py"), "--seconds", 3)
+    assert printed.count(" 0 missed, ") == 4
+    assert "memory: " in printed

@@ -59,6 +59,7 @@ PYTHON = {
     "serving": "except ServerDeviceFailureError",
     "the remote units": "RemoteUnit(",
     "the gateway": "Gateway(line",
+    "the sniffer": "SerialSniffer(",
     "trio": "SequentialBlock(0, [2304, 2311, 2297]))})\n\n\nasync def",
     "the async unit": "class Sensor(AsyncUnit)",
     "the core alone": "ClientProtocol(RtuFraming)",
@@ -171,6 +172,41 @@ with gateway, TcpClient(*gateway.address, unit=17) as client:
         encoding="utf-8",
     )
     assert printed(script, tmp_path) == "no path\n"
+
+
+def test_the_sniffer_snippet_hears_a_line(tmp_path: Path) -> None:
+    code = snippet(PYTHON["the sniffer"]).code
+    assert '"/dev/ttyUSB0"' in code
+    code = code.replace('"/dev/ttyUSB0"', "os.ttyname(near)")
+    code = code.replace("for heard in line:", "for heard, _ in zip(line, range(3)):")
+    script = tmp_path / "sniffer.py"
+    script.write_text(
+        """
+import os
+import threading
+import time
+import tty
+
+far, near = os.openpty()
+tty.setraw(near)
+
+
+def speak():
+    while True:  # until the sniffer has opened the port, what is said is lost
+        for said in ("0103000000018 40a", "01030200 07f986", "01 83 02"):
+            os.write(far, bytes.fromhex(said.replace(" ", "")))
+            time.sleep(0.1)
+
+
+threading.Thread(target=speak, daemon=True).start()
+"""
+        + code,
+        encoding="utf-8",
+    )
+    output = printed(script, tmp_path)
+    assert len(output.splitlines()) == 3
+    assert re.search(r"^1 answered 0\.\d+$", output, re.MULTILINE)
+    assert "damaged: truncated frame 01 83 02\n" in output
 
 
 def test_the_reference_is_what_the_readme_says() -> None:

@@ -252,6 +252,13 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
     ("UdpServer", (0, "127.0.0.1"), {"max_calls": 0}, ValueError),
     ("SerialServer", ("/dev/null",), {"parity": "X"}, ValueError),
     ("SerialServer", ("/dev/null",), {"workers": 0}, ValueError),
+    ("SerialSniffer", ("/dev/null",), {"parity": "X"}, ValueError),
+    ("SerialSniffer", ("/dev/null",), {"timeout": 0}, ValueError),
+    ("SerialSniffer", ("/dev/null",), {"tolerance": -1}, ValueError),
+    ("SerialSniffer", ("/dev/null",), {"exclusive": 1}, ValueError),
+    ("SerialSniffer", ("/dev/null",), {"framing": "rtu"}, TypeError),
+    ("SerialSniffer", ("/dev/null",), {"on_frame": 5}, TypeError),
+    ("SerialSniffer", (5,), {}, ValueError),
 ]
 
 

@@ -92,6 +92,12 @@ def lines(framing: str, name: str) -> dict[str, Way]:
         "SerialServer": lambda value: modwire_sync.SerialServer(
             Units({}), "/dev/ttyS0", framing=kind, **{name: value}
         ).shutdown(),
+        **{
+            f"{package.__name__}.SerialSniffer": lambda value, package=package: (
+                package.SerialSniffer("/dev/ttyS0", framing=kind, **{name: value})
+            )
+            for package in (modwire_sync, modwire_gevent, modwire_trio)
+        },
         **endpoint("serial", framing, name),
         **clients("serial", framing, name),
     }

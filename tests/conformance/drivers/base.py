@@ -141,6 +141,12 @@ class Driver:
         """A device behind `client`, as a unit."""
         raise NotImplementedError
 
+    # Sniffers. Their methods are functions for `start`.
+
+    def sniffer(self, address: str, arguments: Mapping[str, Any]) -> Any:
+        """A sniffer on the serial port at `address`."""
+        raise NotImplementedError
+
     # Servers.
 
     async def serve(

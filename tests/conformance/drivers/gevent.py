@@ -16,6 +16,7 @@ from modwire_gevent import (
     RemoteUnit,
     SerialClient,
     SerialServer,
+    SerialSniffer,
     TcpClient,
     TcpServer,
     UdpClient,
@@ -90,6 +91,9 @@ class GeventDriver(Driver):
 
     def remote_unit(self, client: Any, unit: int) -> Any:
         return RemoteUnit(client, unit)
+
+    def sniffer(self, address: str, arguments: Mapping[str, Any]) -> Any:
+        return SerialSniffer(address, **arguments)
 
     async def serve(
         self, link: str, units: Units, address: Any, grace: float, arguments: Mapping[str, Any]

@@ -17,6 +17,7 @@ from modwire_sync import (
     RemoteUnit,
     SerialClient,
     SerialServer,
+    SerialSniffer,
     TcpClient,
     TcpServer,
     UdpClient,
@@ -121,6 +122,9 @@ class SyncDriver(Driver):
 
     def remote_unit(self, client: Any, unit: int) -> Any:
         return RemoteUnit(client, unit)
+
+    def sniffer(self, address: str, arguments: Mapping[str, Any]) -> Any:
+        return SerialSniffer(address, **arguments)
 
     async def serve(
         self, link: str, units: Units, address: Any, grace: float, arguments: Mapping[str, Any]

@@ -15,6 +15,7 @@ from modwire_trio import (
     Client,
     RemoteUnit,
     SerialClient,
+    SerialSniffer,
     TcpClient,
     UdpClient,
     UnixClient,
@@ -113,6 +114,9 @@ class TrioDriver(Driver):
 
     def remote_unit(self, client: Any, unit: int) -> Any:
         return RemoteUnit(client, unit)
+
+    def sniffer(self, address: str, arguments: Mapping[str, Any]) -> Any:
+        return SerialSniffer(address, **arguments)
 
     async def serve(
         self, link: str, units: Units, address: Any, grace: float, arguments: Mapping[str, Any]

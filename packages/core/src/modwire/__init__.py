@@ -30,6 +30,7 @@ from .server.call import Call
 from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions
 from .server.protocol import ServerProtocol
+from .sniffing import DamageKind, HeardDamage, HeardExchange, HeardFrame, HeardOutcome, Sniffer
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
 from .units.identity import Identity
@@ -53,6 +54,7 @@ __all__ = [
     "ClientOptions",
     "ClientProtocol",
     "ConnectionLostError",
+    "DamageKind",
     "Datastore",
     "Decoder",
     "Device",
@@ -76,6 +78,10 @@ __all__ = [
     "GetCommEventCounterResponse",
     "GetCommEventLogRequest",
     "GetCommEventLogResponse",
+    "HeardDamage",
+    "HeardExchange",
+    "HeardFrame",
+    "HeardOutcome",
     "Identity",
     "IdentityObject",
     "IllegalDataAddressError",
@@ -125,6 +131,7 @@ __all__ = [
     "ServerDeviceFailureError",
     "ServerOptions",
     "ServerProtocol",
+    "Sniffer",
     "SparseBlock",
     "TcpFraming",
     "Unit",

@@ -6,6 +6,7 @@ from .client import Client
 from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
 from .servers import serve_serial, serve_stream, serve_tcp, serve_udp, serve_unix
+from .sniffing import SerialSniffer
 
 __all__ = [
     "AsyncUnit",
@@ -13,6 +14,7 @@ __all__ = [
     "Gateway",
     "RemoteUnit",
     "SerialClient",
+    "SerialSniffer",
     "TcpClient",
     "UdpClient",
     "UnixClient",

@@ -24,6 +24,7 @@ from .scan import scan
 from .scrape import scrape
 from .serve import serve
 from .simulate import simulate
+from .sniff import sniff
 from .version import print_version
 from .write import write
 
@@ -113,6 +114,12 @@ _COMMANDS: dict[Callable[..., None], str] = {
         modwire parse --framing rtu --response 010304000100022a32
         modwire parse capture.pcap --port 502 --port 5020
         modwire parse gateway.pcapng --port 4001 --framing rtu --fields
+    """,
+    sniff: """
+        modwire sniff 'rtu:///dev/ttyUSB0?baudrate=9600&parity=N'
+        modwire sniff 'rtu:///dev/ttyUSB0?baudrate=115200' -o bus.pcap --duration 1m
+        modwire sniff bus.pcap --fields
+        modwire sniff recorded.bin --framing ascii --json
     """,
     generate: """
         modwire generate

@@ -15,6 +15,7 @@ from modwire import FRAMINGS, Decoder, Frame
 from modwire_tools.explain import explain_pdu
 from modwire_tools.explain.capture import Capture, CaptureError, Exchange, Incident
 from modwire_tools.explain.frames import Reading, explain_frame
+from modwire_tools.sniffing.serial_captures import SERIAL_LINKS
 
 from .parse_messages import field_lines, fields_json
 
@@ -149,6 +150,8 @@ def _summary(capture: Capture, outcomes: Counter[str], ports: Sequence[int], fra
         text += (
             f"; {capture.unknown_links.total()} packets of link types that are not known ({links})"
         )
+        if capture.unknown_links.keys() & SERIAL_LINKS:
+            text += ", for which there is `modwire sniff`"
     if not exchanges and capture.other_ports:
         common = ", ".join([port for port, _ in capture.other_ports.most_common(5)])
         text += f"; there is data on {common}: --port says where Modbus is"

@@ -1,0 +1,270 @@
+"""The output of `modwire sniff`: lines, JSON objects, or a live table; and a summary."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timezone
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from modwire import DamageKind, HeardDamage, HeardExchange, HeardFrame, HeardOutcome
+from modwire_tools.explain import explain_frame, explain_pdu
+from modwire_tools.explain.walk import count
+from modwire_tools.explain.words import judge
+from modwire_tools.sniffing import LineStatistics, UnitStatistics
+
+from .output import console, note
+from .parse_messages import field_lines, fields_json
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+_REDRAW = 0.25  # seconds
+_SHOWN_BYTES = 32
+_HEADER = f"{'seconds':>12} {'ms':>9}  unit  request -> answer"
+_WITHOUT_ANSWER = {
+    HeardOutcome.BROADCAST: "no answer is due, a broadcast",
+    HeardOutcome.LISTEN_ONLY: "no answer is due",
+    HeardOutcome.UNANSWERED: "no answer",
+}
+_OUTCOMES = {
+    HeardOutcome.ANSWERED: "good",
+    HeardOutcome.EXCEPTION: "with an exception",
+    HeardOutcome.BROADCAST: "broadcast",
+    HeardOutcome.LISTEN_ONLY: "without an answer due",
+    HeardOutcome.UNANSWERED: "without an answer",
+    HeardOutcome.LATE: "with a late answer",
+    HeardOutcome.WRONG_UNIT: "answered by another unit",
+    HeardOutcome.INVALID: "with an invalid answer",
+    HeardOutcome.UNASKED: "without a request",
+}
+
+
+def wall_clock_origin() -> float:
+    """Return the seconds to add to monotonic times, to get seconds since the epoch."""
+    return time() - monotonic()
+
+
+class SniffOutput:
+    """Shows what a sniffer hears. `origin` is added to all times; it may be set before `start`.
+
+    `is_timed` is False if the times are unknown, `is_line` if the source is a file; `framing` is
+    "rtu", "ascii" or "binary".
+    """
+
+    def __init__(self, *, is_table: bool, as_json: bool, with_fields: bool) -> None:
+        self.origin = 0.0
+        self.is_timed = True
+        self.is_line = True
+        self.framing = "rtu"
+        self.statistics = LineStatistics()
+        self._is_table = is_table
+        self._as_json = as_json
+        self._with_fields = with_fields
+        self._source = ""
+        self._first: float | None = None
+        self._live: Live | None = None
+        self._drawn = float("-inf")
+
+    def start(self, source: str) -> None:
+        """Start the live table if there is one, or tell that the line is open."""
+        self._source = source
+        if not self._is_table:
+            if self.is_line:
+                note(f"modwire: listens on {source}, Ctrl+C ends it")
+        else:
+            from rich.live import Live
+
+            self._live = Live(
+                self.table(), console=console(), auto_refresh=False, vertical_overflow="ellipsis"
+            )
+            self._live.start()
+
+    def show(self, heard: HeardExchange | HeardDamage) -> None:
+        """Count and show a result."""
+        self.statistics.add(heard)
+        if self._is_table:
+            return
+        if self._as_json:
+            text = json.dumps(self._json(heard), ensure_ascii=False)
+        else:
+            if self._first is None:
+                self._first = heard.began
+                sys.stdout.write(self._started())
+            text = self._line(heard)
+            if self._with_fields and isinstance(heard, HeardExchange):
+                text = "\n".join([text, *_field_lines(heard, self.framing), ""])
+        sys.stdout.write(f"{text}\n")
+
+    def look(self, now: float) -> None:
+        """Draw the table if it is due, or flush the lines."""
+        if self._live is None:
+            sys.stdout.flush()
+        elif now - self._drawn >= _REDRAW:
+            self._drawn = now
+            self._live.update(self.table(now), refresh=True)
+
+    def finish(self) -> None:
+        """End the table; print the summary to standard error."""
+        if self._live is not None:
+            self._live.update(self.table(), refresh=True)
+            self._live.stop()
+        sys.stdout.flush()
+        note(self.summary())
+        if self._live is None:
+            for unit, found in self.statistics.ordered():
+                note(f"  {_unit_line(unit, found, self.is_timed)}")
+
+    # Lines.
+
+    def _started(self) -> str:
+        if not self.is_timed:
+            return f"# {_HEADER[2:]}\n"
+        first = self.origin + (self._first or 0.0)
+        try:
+            begin = f"{datetime.fromtimestamp(first, timezone.utc):%Y-%m-%d %H:%M:%S.%f} UTC"
+        except (OverflowError, ValueError, OSError):  # a capture may have any timestamps
+            begin = f"the second {first:.6f} of 1970"
+        return f"# seconds since {begin}\n# {_HEADER[2:]}\n"
+
+    def _line(self, heard: HeardExchange | HeardDamage) -> str:
+        seconds = f"{heard.began - (self._first or 0.0):.6f}" if self.is_timed else ""
+        took = ""
+        if isinstance(heard, HeardExchange):
+            if self.is_timed and heard.response_time is not None:
+                took = f"{1000 * heard.response_time:.3f}"
+            told = f"{heard.unit:>4}  {_exchange_text(heard)}"
+        else:
+            unit = "?" if heard.unit is None else str(heard.unit)
+            told = f"{unit:>4}  ! {_error_text(heard)}"
+        return f"{seconds:>12} {took:>9}  {told}"
+
+    def _json(self, heard: HeardExchange | HeardDamage) -> dict[str, object]:
+        began = self.origin + heard.began if self.is_timed else None
+        if isinstance(heard, HeardDamage):
+            return {
+                "time": began,
+                "unit": heard.unit,
+                "error": heard.kind.value,
+                "bytes": heard.data.hex(),
+            }
+        request, response = _pdu(heard.request), _pdu(heard.response)
+        judged = judge(request, response)
+        taken = heard.response_time if self.is_timed else None
+        message: dict[str, object] = {
+            "time": began,
+            "milliseconds": None if taken is None else 1000 * taken,
+            "unit": heard.unit,
+            "outcome": heard.outcome.value,
+            "attempt": heard.attempt,
+            "answered_by": None if heard.response is None else heard.response.unit,
+            "request": None if request is None else request.hex(),
+            "response": None if response is None else response.hex(),
+            "request_text": judged.request_text,
+            "response_text": judged.response_text or _WITHOUT_ANSWER.get(heard.outcome, ""),
+            "wrong": judged.wrong,
+        }
+        if self._with_fields:
+            for name, pdu in (("request", request), ("response", response)):
+                fields = explain_pdu(pdu or b"", is_response=name == "response", request=request)
+                message[f"{name}_fields"] = [] if pdu is None else fields_json(fields)
+        return message
+
+    # The table.
+
+    def table(self, now: float | None = None) -> Table:
+        """Return the table of units; `now` is for the rates, by default the last time heard."""
+        from rich.table import Table
+
+        table = Table(title=self._source, title_justify="left", box=None, pad_edge=False)
+        table.add_column("unit", justify="right")
+        for name in ("requests", "/s", "min ms", "median", "max"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("exceptions", style="yellow", no_wrap=True)
+        table.add_column("errors", style="red")
+        at = self.statistics.last
+        if now is not None and self.origin and self.is_timed:
+            at = now
+        for unit, found in self.statistics.ordered():
+            times = found.milliseconds() if self.is_timed else None
+            table.add_row(
+                "?" if unit is None else str(unit),
+                str(found.requests),
+                f"{found.rate.at(at):.1f}" if self.is_timed else "",
+                *(("", "", "") if times is None else [f"{each:.1f}" for each in times]),
+                ", ".join(f"{code[:2]}: {times}" for code, times in found.exceptions.items()),
+                _listed(found.errors),
+            )
+        table.caption = self.summary() + ("" if now is None else ", Ctrl+C ends")
+        table.caption_justify = "left"
+        return table
+
+    def summary(self) -> str:
+        """Return the counts of the whole line in one sentence."""
+        found = self.statistics
+        exchanges = sum(found.outcomes.values())
+        text = count(exchanges, "exchange")
+        if exchanges:
+            parts = [
+                f"{found.outcomes[outcome]} {told}"
+                for outcome, told in _OUTCOMES.items()
+                if found.outcomes[outcome]
+            ]
+            text += f": {', '.join(parts)}"
+        damaged = [
+            f"{found.errors[kind]} times {kind.value}" for kind in DamageKind if found.errors[kind]
+        ]
+        return f"{text}; damaged bytes: {', '.join(damaged)}" if damaged else text
+
+
+def _pdu(frame: HeardFrame | None) -> bytes | None:
+    return None if frame is None else frame.pdu
+
+
+def _exchange_text(heard: HeardExchange) -> str:
+    judged = judge(_pdu(heard.request), _pdu(heard.response))
+    asked = judged.request_text or "(no request)"
+    if heard.attempt > 1:
+        asked += f" (attempt {heard.attempt})"
+    answer = judged.response_text or _WITHOUT_ANSWER.get(heard.outcome, "")
+    if heard.outcome is HeardOutcome.WRONG_UNIT and heard.response is not None:
+        answer += f" (answer by unit {heard.response.unit})"
+    elif heard.outcome is HeardOutcome.LATE:
+        answer += " (late answer)"
+    return f"{asked} -> {answer}"
+
+
+def _error_text(heard: HeardDamage) -> str:
+    more = len(heard.data) - _SHOWN_BYTES
+    shown = heard.data[:_SHOWN_BYTES].hex(" ")
+    shown += f" and {count(more, 'more byte')}" if more > 0 else ""
+    return f"{heard.kind.value}, {count(len(heard.data), 'byte')}: {shown}"
+
+
+def _field_lines(heard: HeardExchange, framing: str) -> list[str]:
+    lines: list[str] = []
+    for frame in (heard.request, heard.response):
+        if frame is not None:
+            reading = explain_frame(
+                frame.data, framing, is_response=frame.is_response, request=_pdu(heard.request)
+            )
+            lines.append(f"    {reading.name}")
+            lines += [line for line, _ in field_lines(reading.fields, framing == "ascii", "    ")]
+    return lines
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+
+
+def _unit_line(unit: int | None, found: UnitStatistics, is_timed: bool) -> str:
+    parts = [count(found.requests, "request"), f"{found.answered} answered"]
+    times = found.milliseconds() if is_timed else None
+    if times is not None:
+        parts.append("min/median/max {:.1f}/{:.1f}/{:.1f} ms".format(*times))
+    for counts in (found.exceptions, found.errors):
+        if counts:
+            parts.append(_listed(counts))
+    return f"{'bytes of no known unit' if unit is None else f'unit {unit}'}: {', '.join(parts)}"

@@ -1,0 +1,7 @@
+"""Listening on serial lines: statistics, serial captures, and captures that Wireshark opens."""
+
+from .capture_writer import CaptureWriter
+from .serial_captures import serial_pieces
+from .statistics import LineStatistics, UnitStatistics
+
+__all__ = ["CaptureWriter", "LineStatistics", "UnitStatistics", "serial_pieces"]

@@ -1,0 +1,38 @@
+"""The sniffer of every package follows the scenarios; a failure names the wrong step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from modwire import ConnectionLostError
+
+from .drivers.all import DRIVERS
+from .drivers.base import Driver
+from .players import check_scenarios, plays
+from .scenarios import sniffing
+from .scenarios.sniffing import SnifferScenario, play_sniffer
+from .test_parity import PACKAGES
+
+SCENARIOS = sniffing.scenarios()
+
+
+@pytest.mark.parametrize(("driver", "scenario"), plays(DRIVERS, SCENARIOS))
+def test_sniffer(driver: Driver, scenario: SnifferScenario, tmp_path: Path) -> None:
+    driver.run(lambda: play_sniffer(driver, scenario, str(tmp_path)))
+
+
+def test_every_sniffer_plays_every_scenario() -> None:
+    check_scenarios(DRIVERS, SCENARIOS)
+
+
+@pytest.mark.parametrize("package", PACKAGES.values())
+def test_a_port_that_is_not_there(package: Any) -> None:
+    sniffer = package.SerialSniffer("/dev/no-such-port")
+    assert repr(sniffer) == "<SerialSniffer rtu:///dev/no-such-port>"
+    is_async = package.__name__ == "modwire_trio"
+    with pytest.raises(ConnectionLostError, match="^rtu:///dev/no-such-port: .*No such file"):
+        trio.run(sniffer.hear, 1.0) if is_async else sniffer.hear(1.0)
