@@ -239,7 +239,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
     ("connect", ("http://127.0.0.1",), {}, ValueError),
     ("connect", ("tls://127.0.0.1",), {}, ValueError),
     ("Gateway", (17,), {}, TypeError),
-    *(("Gateway", (units,), {}, ValueError) for units in ({1: 0}, {256: 1}, "1", ["x"])),
+    *(("Gateway", (units,), {}, ValueError) for units in ({1: 256}, {256: 1}, "1", ["x"])),
     *(("Gateway", (), {"timeout": timeout}, ValueError) for timeout in (0, "1")),
     ("Gateway", (), {"longest_pause": 0.5}, ValueError),
     ("TcpServer", (70000, "127.0.0.1"), {}, ValueError),

@@ -164,9 +164,9 @@ def test_two_ids_of_one_device_share_it() -> None:
         ([1], "^unit 1 is in use already$"),
         ([9], "^unit 9 is in use already$"),
         ([256], "^unit id must be 0..255, got 256$"),
-        ({3: 0}, "^unit id on the line must be 1..255, got 0$"),
+        ({3: 256}, "^unit id on the line must be 0..255, got 256$"),
         ({"3": 3}, "^unit id must be 0..255, got '3'$"),
-        ({3: 3.5}, "^unit id on the line must be 1..255, got 3.5$"),
+        ({3: 3.5}, "^unit id on the line must be 0..255, got 3.5$"),
     ],
 )
 def test_ids_that_cannot_be(units: Any, text: str) -> None:

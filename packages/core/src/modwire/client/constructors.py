@@ -262,7 +262,7 @@ class SerialClientBase(ClientBase):
         - `port`: a device such as "/dev/ttyUSB0" or "COM3", or a pyserial URL.
         - `baudrate`, `bytesize` (8, and 7 for ASCII), `parity` "N", "E" or "O", `stopbits` (1,
           and 2 without parity) have the defaults of MODBUS over Serial Line V1.02, section 2.5.
-        - `unit`: the default unit of calls, 1..247; unit 0 is a broadcast.
+        - `unit`: the default unit of calls, 1..255; unit 0 is a broadcast.
         - `timeout`: seconds from the last bit of the request to the last bit of the answer; by
           default 1 second plus the time of 256 characters at this `baudrate`.
         - `retries`: how many times a read is repeated.

@@ -37,7 +37,7 @@ class ClientOptions(LineOptions):
     """Options of a client, in addition to those of `LineOptions`. Times are in seconds.
 
     - `unit`, 0..255: the unit id of requests without one. With serial frames the argument `unit`
-      of a client is 1..247 only: see `check_default_unit`.
+      of a client is 1..255 only: see `check_default_unit`.
     - `response_timeout`, above 0: from sending a request to its answer.
     - `retries`, 0 or more: how many times a request is repeated if no answer comes; requests that
       write are repeated only if `retry_writes` is True.
