@@ -108,6 +108,17 @@ def test_waiting_for_quiet_has_a_bound() -> None:
         exchange.result()
 
 
+def test_the_first_request_on_a_line_that_is_never_quiet_says_so() -> None:
+    protocol = client(response_timeout=0.5)
+    exchange = protocol.start(READ, 1, now=0.0)
+    protocol.data_to_send(0.0)
+    for step in range(1, 600):
+        protocol.receive_data(b"\xff", step / 1000)
+        protocol.handle_timeout(step / 1000)
+    with pytest.raises(ResponseTimeoutError, match="the line is never quiet"):
+        exchange.result()
+
+
 def test_an_echo_of_unknown_length_is_dropped_before_an_equal_answer() -> None:
     protocol = client(suppress_echo=True)
     exchange = protocol.start(RawRequest(65, b"\1\2"), 1, now=0.0)

@@ -90,8 +90,9 @@ class Exchange(Generic[ResponseT]):
         other = unit != self.unit
         self.came = f"unit {unit} answered" if other else "an answer to another request came"
 
-    def saw_part(self, size: int) -> None:
+    def saw_part(self, size: int, *, is_noisy: bool) -> None:
         """Note that so many bytes of an unfinished frame came, if nothing else did."""
+        self.is_noisy = self.is_noisy or is_noisy
         if size and self.came is Exchange.came:
             self.came = f"{size} bytes of an unfinished frame came"
 

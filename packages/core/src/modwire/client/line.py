@@ -14,16 +14,27 @@ class LineUse:
 
     - `silence`: seconds of silence before a frame may be sent; 0.0 if none are needed.
     - `sent_at`, `received_at`: times of the last bytes on the line.
+    - `busy_since`: time of the first of the bytes that came without a silence between them.
     - `noisy_since`: time since which a request waits for silence, inf if none waits.
     - `echo`: bytes that were sent and should come back, b"" for none. `echo_due` is True until
       they have: the echo may also come as a frame behind noise.
     """
 
-    __slots__ = ("_echo_at", "echo", "echo_due", "noisy_since", "received_at", "sent_at", "silence")
+    __slots__ = (
+        "_echo_at",
+        "busy_since",
+        "echo",
+        "echo_due",
+        "noisy_since",
+        "received_at",
+        "sent_at",
+        "silence",
+    )
 
     def __init__(self, silence: float) -> None:
         self.silence = silence
         self.sent_at = self.received_at = -_NEVER
+        self.busy_since = _NEVER
         self.echo = b""
         self.echo_due = False
         self._echo_at = 0
@@ -42,6 +53,11 @@ class LineUse:
         """Time from which the line may be used: it is silent, or it is noisy and never will be."""
         silent_from = max(self.sent_at, self.received_at) + self.silence
         return min(silent_from, self.noisy_since + self.silence * _LONGEST_FRAME)
+
+    def is_noisy(self, now: float) -> bool:
+        """True if bytes come without end: for longer than any frame takes, until `now`."""
+        is_busy = now < self.received_at + self.silence
+        return is_busy and now - self.busy_since > self.silence * _LONGEST_FRAME
 
     def expect_echo(self, data: bytes) -> None:
         """Expect `data`, which is sent, to come back."""
