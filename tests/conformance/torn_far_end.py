@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 PATIENCE = 15.0  # seconds for one exchange; only a failing one takes all of them
@@ -91,7 +92,7 @@ class Line:
             cuts = self.setting["cuts"]
             places = [0, *cuts[turn % len(cuts)], len(data)]
         found = []
-        for start, end in zip(places, places[1:], strict=False):
+        for start, end in pairwise(places):
             seconds = (end - start) * self.character
             if gap is None:
                 seconds = seconds if end - start == MOST else max(seconds, LATENCY)
