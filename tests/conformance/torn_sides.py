@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from itertools import repeat
+from itertools import repeat, takewhile
 from typing import Any
 
 import gevent
@@ -27,6 +27,7 @@ from modwire import RtuFraming, SequentialBlock, Unit, Units
 
 HELD, BETWEEN = 0.03, 0.02  # seconds
 HOST = "127.0.0.1"
+GIVES_UP = 3  # failures on one line
 PATIENCE = 15.0  # seconds for one answer; only a failing call takes all of them
 LONGEST = 900.0  # seconds for a whole run; only one that hangs takes all of them
 
@@ -48,6 +49,10 @@ class Line:
         if self.path:
             return f"rtu://{self.path}?baudrate={self.baudrate}&parity=N&timeout={PATIENCE}"
         return f"rtu+tcp://{HOST}:{self.port}?timeout={PATIENCE}"
+
+    def turns(self) -> Iterator[int]:
+        """The numbers of the exchanges; they end early after some failures."""
+        return takewhile(lambda _: len(self.failed) < GIVES_UP, range(self.count))
 
     def check(self, turn: int, got: Sequence[int] | Exception) -> None:
         """Count an answer; the registers of the device have their addresses as values."""
@@ -101,7 +106,7 @@ class BlockingSide(Side):
 
     def _ask_one(self, line: Line) -> None:
         with self.module.connect(line.endpoint) as client:
-            for turn in range(line.count):
+            for turn in line.turns():
                 try:
                     line.check(turn, client.read_holding_registers(turn, line.registers))
                 except Exception as error:  # noqa: BLE001 - counted
@@ -192,7 +197,7 @@ class TrioSide(Side):
 
     async def _ask_one(self, line: Line) -> None:
         async with modwire_trio.connect(line.endpoint) as client:
-            for turn in range(line.count):
+            for turn in line.turns():
                 try:
                     line.check(turn, await client.read_holding_registers(turn, line.registers))
                 except Exception as error:  # noqa: BLE001 - counted
