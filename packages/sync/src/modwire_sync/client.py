@@ -72,6 +72,8 @@ class Client(BlockingClientBase, BlockingCalls):
                     if started is None:
                         continue
                     exchange, link = started, turns.link
+                    if link is None and self._unused:  # sending failed: nobody receives on it
+                        self._unused.pop().close()
                     until: float | None = exchange.deadline
                 while link is not None and until is not None:
                     found = None

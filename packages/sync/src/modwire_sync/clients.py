@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
+from threading import Thread
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from modwire.client.constructors import (
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from modwire import Endpoint
 
     from .links import Link
+    from .sockets import Found
 
 
 class _SocketClient(Client):
@@ -41,7 +45,9 @@ class TcpClient(TcpClientBase, _SocketClient):
     """A blocking client over TCP."""
 
     def _open_socket(self) -> socket.socket:
-        sock = socket.create_connection(self._address, self._connect_timeout, self._source_address)
+        until = monotonic() + self._connect_timeout
+        found = _find(self._address, socket.SOCK_STREAM, self._connect_timeout)
+        sock = _connect(found, until, self._source_address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keepalive:
             from .sockets import notice_dead_peer
@@ -54,21 +60,33 @@ class UnixClient(UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
+        from .sockets import BUSY_PAUSE
+
+        until = monotonic() + self._connect_timeout
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.settimeout(self._connect_timeout)
-            sock.connect(self._path)
+            while True:
+                try:
+                    sock.connect(self._path)
+                except BlockingIOError:  # on Linux, if too many connections wait to be accepted
+                    if monotonic() >= until:
+                        raise TimeoutError("timed out") from None
+                    sleep(BUSY_PAUSE)
+                else:
+                    return sock
         except BaseException:
             sock.close()
             raise
-        return sock
 
 
 class UdpClient(UdpClientBase, _SocketClient):
     """A blocking client over UDP."""
 
     def _open_socket(self) -> socket.socket:
-        found = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+        from .sockets import LOOKUP_TIMEOUT
+
+        found = _find(self._address, socket.SOCK_DGRAM, LOOKUP_TIMEOUT)
         family, kind, protocol, _, address = found[0]
         sock = socket.socket(family, kind, protocol)
         try:
@@ -87,17 +105,17 @@ class SerialClient(SerialClientBase, Client):
 
     def _open_link(self) -> Link:
         from .ports import open_port
-        from .serial_link import WRITE_TIMEOUT, SerialLink
+        from .serial_link import SerialLink
 
-        settings = self._settings
+        settings, send_timeout = self._settings, self.options.response_timeout
         port = open_port(
             self._port,
             settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
-            write_timeout=WRITE_TIMEOUT,
+            write_timeout=send_timeout,
         )
-        return SerialLink(port, settings.character_time)
+        return SerialLink(port, settings.character_time, send_timeout)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
@@ -107,3 +125,52 @@ def connect(endpoint: str | Endpoint) -> Client:
     (`Endpoint.parse` lists the valid ones), and for tls, which this version does not support.
     """
     return client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+
+
+def _find(address: tuple[str, int], kind: socket.SocketKind, seconds: float) -> Found:
+    """Return what getaddrinfo does for `address`; raise TimeoutError after `seconds`.
+
+    A system may wait for its name servers for half a minute, so a thread looks names up. It ends
+    by itself.
+    """
+    with suppress(OSError):  # it is a name
+        return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
+    found: list[Found | Exception] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(*address, type=kind))
+        except Exception as error:  # noqa: BLE001 - raised below
+            found.append(error)
+
+    thread = Thread(target=look_up, name="modwire-look-up", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not found:
+        raise TimeoutError(f"the name {address[0]} was not resolved within {seconds:g} s")
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
+
+
+def _connect(found: Found, until: float, source: tuple[str, int] | None) -> socket.socket:
+    """Return a socket that is connected to the first address that accepts it before `until`."""
+    from .sockets import attempts
+
+    failure: OSError | None = None
+    for (family, kind, protocol, _, address), seconds in attempts(found, until):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(seconds)
+            if source is not None:
+                sock.bind(source)
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise OSError("the name has no address") if failure is None else failure

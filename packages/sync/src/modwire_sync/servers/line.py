@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 4096
 _READ_TIMEOUT = 0.5  # seconds of one read, if a thread has to read the port
-_WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a port counts as stuck
 
 
 class SerialServer(SerialServerBase, Server):
@@ -45,7 +44,6 @@ class SerialServer(SerialServerBase, Server):
             self._settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
-            write_timeout=_WRITE_TIMEOUT,
         )
         fd = self._fd = descriptor(port)
         self._line = LineServer(
@@ -160,6 +158,8 @@ class SerialServer(SerialServerBase, Server):
             return
         if self._fd is not None:
             self._loop.unwatch(self._fd)
+        from ..ports import WRITE_TIMEOUT, discard_output
+
         try:
             if self._reader is not None:
                 if hasattr(port, "cancel_read"):
@@ -168,7 +168,17 @@ class SerialServer(SerialServerBase, Server):
             if self._reader_waker is not None:
                 self._loop.unwatch(self._reader_waker.fileno())
                 self._reader_waker.close()
+            # A port that cannot send its last answer must not keep the server.
+            drain = threading.Thread(target=self._drain, args=(port,), daemon=True)
+            drain.start()
+            drain.join(WRITE_TIMEOUT)
+        except Exception as error:  # noqa: BLE001 - if the port is gone, drivers raise any error
+            self._logger.debug("%s: %s", self, error)
+        discard_output(port)
+        port.close()
+
+    def _drain(self, port: Serial) -> None:
+        try:
             port.flush()
         except Exception as error:  # noqa: BLE001 - if the port is gone, drivers raise any error
             self._logger.debug("%s: %s", self, error)
-        port.close()
