@@ -124,7 +124,7 @@ class Client(BlockingClientBase, BlockingCalls):
                         is_waiting = True
                         has_bytes = link.wait(until)
                         is_waiting = False
-                        if has_bytes and link is turns.link:
+                        if (has_bytes or link.is_sending) and link is turns.link:
                             found = link.receive()
                 else:
                     waiter = turns.waiting[exchange] = Waiter(self._hub)
