@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
-from modwire.client.turns import Turns
+from modwire.client.turns import CLOSED, Turns
 from modwire.messages.base import Response
 
 from .links import LONGEST_WAIT, Link
@@ -136,11 +136,13 @@ class Client(BlockingClientBase, BlockingCalls):
 
     def _open(self, unit: int | None, timeout: float | None) -> None:
         """Open the link for all callers that wait for it; if it fails, all get the same error."""
-        failures = self._failures
         turns = self._turns
+        failures, closings = self._failures, turns.closings
         with self._opening:
             if turns.link is not None:
                 return
+            if turns.closings != closings:
+                raise turns.no_link(CLOSED)
             if self._failures != failures:
                 raise turns.no_link(turns.reason)
             pause = turns.pause(monotonic(), unit, timeout)
@@ -157,7 +159,11 @@ class Client(BlockingClientBase, BlockingCalls):
                     turns.open_failed(error, monotonic())
                 raise turns.no_link(error) from error
             with self._lock:
-                turns.opened(link, monotonic())
+                if turns.closings == closings:
+                    turns.opened(link, monotonic())
+                    return
+            link.close()
+            raise turns.no_link(CLOSED)
 
 
 def _release(alarm: LockType) -> None:
