@@ -21,7 +21,8 @@ import modwire_gevent
 import modwire_sync
 import modwire_trio
 from modwire import ConnectionLostError, ModbusError
-from modwire_sync import ports, sockets
+from modwire.client.link import share
+from modwire_sync import ports
 from modwire_sync.serial_link import SerialLink
 from peers import (
     PATIENCE,
@@ -93,7 +94,7 @@ def stuck_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return hub.threadpool.apply(getaddrinfo, arguments, named)
 
     monkeypatch.setattr(type(hub.resolver), "getaddrinfo", in_pool)
-    for module in (sockets, modwire_trio.clients, modwire_gevent.clients):
+    for module in (modwire_sync.clients, modwire_trio.clients, modwire_gevent.clients):
         monkeypatch.setattr(module, "LOOKUP_TIMEOUT", 0.2)
     yield release
     release.set()
@@ -108,23 +109,20 @@ def test_a_name_that_is_not_resolved(package: Any, kind: str, stuck_names: threa
     assert isinstance(found[0], ConnectionLostError), found
 
 
-def test_the_addresses_of_a_name_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_addresses_of_a_name_share_the_time() -> None:
     """Otherwise a name with four addresses would take four times the timeout."""
-    now = [100.0]
-    monkeypatch.setattr(sockets, "monotonic", lambda: now[0])
 
-    def seconds(*taken: float) -> list[float]:
-        """Return the times of three addresses, of which each attempt has taken so long."""
-        now[0] = 100.0
-        shares = []
-        places = [("a",), ("b",), ("a",), ("c",)]  # some systems name an address twice
-        for (_, share), used in zip(sockets.attempts(places, 103.0), taken, strict=True):
-            shares.append(share)
-            now[0] += used
-        return shares
+    def shares(*taken: float) -> list[float]:
+        """Return the times of the attempts, of which each has taken so long."""
+        now, found = 100.0, []
+        for number, used in enumerate(taken):
+            found.append(share(103.0, now, len(taken) - number))
+            now += used
+        return found
 
-    assert seconds(1.0, 1.0, 1.0) == [1.0, 1.0, 1.0]
-    assert seconds(0.0, 0.0, 0.0) == [1.0, 1.5, 3.0]
+    assert shares(1.0, 1.0, 1.0) == [1.0, 1.0, 1.0]
+    assert shares(0.0, 0.0, 0.0) == [1.0, 1.5, 3.0]
+    assert share(103.0, 104.0, 1) > 0, "0 would mean not to wait at all, or for ever"
 
 
 class FullQueue:
@@ -225,6 +223,10 @@ class StuckPort(serial.Serial):
     """A port of Linux: with unsent bytes, it takes 30 s to close."""
 
     unsent = b"a request"
+
+    @property
+    def out_waiting(self) -> int:
+        return len(self.unsent)
 
     def fileno(self) -> int:
         raise io.UnsupportedOperation("fileno")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from gevent import Timeout, get_hub, sleep, socket
 
 from modwire.client import constructors
-from modwire_sync.sockets import BUSY_PAUSE, LOOKUP_TIMEOUT, attempts, notice_dead_peer
+from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire_sync.sockets import notice_dead_peer
 
 from .client import Client
 from .links import Link, SocketLink
@@ -51,12 +52,15 @@ class UnixClient(constructors.UnixClientBase, _SocketClient):
     def _connect(self) -> socket.socket:
         opened = socket.socket(socket.AF_UNIX)
         opened.settimeout(0.0)  # gevent would spin while the queue of the server is full
-        until = monotonic() + self._connect_timeout
-        while (error := opened.connect_ex(self._path)) == EAGAIN and monotonic() < until:
-            sleep(BUSY_PAUSE)
-        if error:
+        try:
+            with Timeout(self._connect_timeout, TimeoutError("timed out")):
+                while code := opened.connect_ex(self._path):
+                    if code != EAGAIN:
+                        raise OSError(code, strerror(code))
+                    sleep(BUSY_PAUSE)
+        except BaseException:
             opened.close()
-            raise TimeoutError("timed out") if error == EAGAIN else OSError(error, strerror(error))
+            raise
         return opened
 
 
@@ -80,9 +84,9 @@ def _connect_first(
     found: list[tuple[Any, ...]], until: float, source: tuple[str, int] | None
 ) -> socket.socket:
     failure = OSError("the name has no address")
-    for place, seconds in attempts(found, until):
+    for tried, place in enumerate(found):
         opened = socket.socket(*place[:3])
-        opened.settimeout(seconds)
+        opened.settimeout(share(until, monotonic(), len(found) - tried))
         try:
             return _connected(opened, place[4], source)
         except OSError as error:

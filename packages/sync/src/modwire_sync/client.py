@@ -38,7 +38,6 @@ class Client(BlockingClientBase, BlockingCalls):
         )
         self._lock = allocate_lock()  # guards the turns
         self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
-        self._failures = 0  # total number of failures to open a link
         self._unused: list[Link] = []  # lost links; the caller that still receives closes them
 
     def _open_link(self) -> Link:
@@ -137,13 +136,13 @@ class Client(BlockingClientBase, BlockingCalls):
     def _open(self, unit: int | None, timeout: float | None) -> None:
         """Open the link for all callers that wait for it; if it fails, all get the same error."""
         turns = self._turns
-        failures, closings = self._failures, turns.closings
+        failures, closings = turns.failures, turns.closings
         with self._opening:
             if turns.link is not None:
                 return
             if turns.closings != closings:
                 raise turns.no_link(CLOSED)
-            if self._failures != failures:
+            if turns.failures != failures:
                 raise turns.no_link(turns.reason)
             pause = turns.pause(monotonic(), unit, timeout)
             if pause:
@@ -154,7 +153,6 @@ class Client(BlockingClientBase, BlockingCalls):
             try:
                 link = self._open_link()
             except (OSError, ValueError, OverflowError) as error:  # a host name may be invalid
-                self._failures += 1
                 with self._lock:
                     turns.open_failed(error, monotonic())
                 raise turns.no_link(error) from error

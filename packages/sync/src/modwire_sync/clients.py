@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from errno import EAGAIN
+from os import strerror
+from socket import SOCK_DGRAM, SOCK_STREAM
 from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
@@ -15,15 +18,20 @@ from modwire.client.constructors import (
     UnixClientBase,
     client_for,
 )
+from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 
 from .client import Client
 from .links import SocketLink
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from modwire import Endpoint
 
     from .links import Link
     from .sockets import Found
+
+    Place: TypeAlias = tuple[str, int]  # host and port
 
 
 class _SocketClient(Client):
@@ -45,9 +53,7 @@ class TcpClient(TcpClientBase, _SocketClient):
     """A blocking client over TCP."""
 
     def _open_socket(self) -> socket.socket:
-        until = monotonic() + self._connect_timeout
-        found = _find(self._address, socket.SOCK_STREAM, self._connect_timeout)
-        sock = _connect(found, until, self._source_address)
+        sock = _connect(self._address, SOCK_STREAM, self._connect_timeout, self._source_address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keepalive:
             from .sockets import notice_dead_peer
@@ -60,44 +66,31 @@ class UnixClient(UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
-        from .sockets import BUSY_PAUSE
-
         until = monotonic() + self._connect_timeout
         sock = socket.socket(socket.AF_UNIX)
         try:
-            sock.settimeout(self._connect_timeout)
-            while True:
-                try:
-                    sock.connect(self._path)
-                except BlockingIOError:  # on Linux, if too many connections wait to be accepted
-                    if monotonic() >= until:
-                        raise TimeoutError("timed out") from None
-                    sleep(BUSY_PAUSE)
-                else:
-                    return sock
+            sock.settimeout(0.0)
+            # On Linux, EAGAIN if too many connections wait to be accepted.
+            while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
+                sleep(BUSY_PAUSE)
+            if error:
+                raise (
+                    TimeoutError("timed out")
+                    if error == EAGAIN
+                    else OSError(error, strerror(error))
+                )
         except BaseException:
             sock.close()
             raise
+        return sock
 
 
 class UdpClient(UdpClientBase, _SocketClient):
     """A blocking client over UDP."""
 
     def _open_socket(self) -> socket.socket:
-        from .sockets import LOOKUP_TIMEOUT
-
-        found = _find(self._address, socket.SOCK_DGRAM, LOOKUP_TIMEOUT)
-        family, kind, protocol, _, address = found[0]
-        sock = socket.socket(family, kind, protocol)
-        try:
-            if self._source_address is not None:
-                sock.bind(self._source_address)
-            # A connected socket receives only from the server, and reports a refusal as an error.
-            sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        # A connected socket receives only from the server, and reports a refusal as an error.
+        return _connect(self._address, SOCK_DGRAM, LOOKUP_TIMEOUT, self._source_address)
 
 
 class SerialClient(SerialClientBase, Client):
@@ -107,15 +100,15 @@ class SerialClient(SerialClientBase, Client):
         from .ports import open_port
         from .serial_link import SerialLink
 
-        settings, send_timeout = self._settings, self.options.response_timeout
+        seconds = self.options.response_timeout
         port = open_port(
             self._port,
-            settings,
+            self._settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
-            write_timeout=send_timeout,
+            write_timeout=seconds,
         )
-        return SerialLink(port, settings.character_time, send_timeout)
+        return SerialLink(port, self._settings.character_time, seconds)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
@@ -127,12 +120,30 @@ def connect(endpoint: str | Endpoint) -> Client:
     return client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
 
 
-def _find(address: tuple[str, int], kind: socket.SocketKind, seconds: float) -> Found:
-    """Return what getaddrinfo does for `address`; raise TimeoutError after `seconds`.
+def _connect(peer: Place, of_kind: int, seconds: float, source: Place | None) -> socket.socket:
+    """Return a socket that is connected to the first address of `peer` that accepts it in time."""
+    until = monotonic() + seconds
+    found = _find(peer, of_kind, seconds)
+    failure = OSError("the name has no address")
+    for index, (family, kind, protocol, _, address) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(share(until, monotonic(), len(found) - index))
+            if source is not None:
+                sock.bind(source)
+            sock.connect(address)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
+        else:
+            return sock
+    raise failure
 
-    A system may wait for its name servers for half a minute, so a thread looks names up. It ends
-    by itself.
-    """
+
+def _find(address: Place, kind: int, seconds: float) -> Found:
+    """Return what getaddrinfo does, in time: a thread waits for the name servers, up to 30 s."""
     with suppress(OSError):  # it is a name
         return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
     found: list[Found | Exception] = []
@@ -151,26 +162,3 @@ def _find(address: tuple[str, int], kind: socket.SocketKind, seconds: float) -> 
     if isinstance(found[0], Exception):
         raise found[0]
     return found[0]
-
-
-def _connect(found: Found, until: float, source: tuple[str, int] | None) -> socket.socket:
-    """Return a socket that is connected to the first address that accepts it before `until`."""
-    from .sockets import attempts
-
-    failure: OSError | None = None
-    for (family, kind, protocol, _, address), seconds in attempts(found, until):
-        sock = socket.socket(family, kind, protocol)
-        try:
-            sock.settimeout(seconds)
-            if source is not None:
-                sock.bind(source)
-            sock.connect(address)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    raise OSError("the name has no address") if failure is None else failure

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from .links import LONGEST_WAIT, Link
-from .ports import descriptor, discard_output, read_port
+from .ports import WRITE_TIMEOUT, close_aside, descriptor, read_port
 
 if TYPE_CHECKING:
     import serial
@@ -18,12 +18,11 @@ _LONGEST_READ = 0.2  # seconds, of a port whose read cannot be interrupted
 
 
 class SerialLink(Link):
-    """An open pyserial port, which the link owns; times are in seconds.
+    """An open pyserial port, which the link owns; times are in seconds."""
 
-    The port has `send_timeout`, and the time of the characters on the line, to take a request.
-    """
-
-    def __init__(self, port: serial.Serial, character_time: float, send_timeout: float) -> None:
+    def __init__(
+        self, port: serial.Serial, character_time: float, send_timeout: float = WRITE_TIMEOUT
+    ) -> None:
         self._port = port
         self._send_timeout = send_timeout
         self._character_time = character_time
@@ -89,5 +88,4 @@ class SerialLink(Link):
     def close(self) -> None:
         os.close(self._wake)
         os.close(self._wake_end)
-        discard_output(self._port)
-        self._port.close()
+        close_aside(self._port)

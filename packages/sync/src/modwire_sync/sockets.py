@@ -1,5 +1,4 @@
-"""The sockets at which servers listen, how much time a client's attempts to connect have, the file
-of a Unix socket, and how a dead peer is noticed.
+"""The sockets at which servers listen, the file of a Unix socket, and how a dead peer is noticed.
 
 modwire-trio and modwire-gevent use it too.
 """
@@ -11,8 +10,6 @@ import os
 import socket
 import stat
 import sys
-from collections.abc import Iterable, Iterator
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modwire.server.peers import HostPort, check_port
@@ -34,12 +31,6 @@ _DEAD_AFTER = (
 )
 
 
-LOOKUP_TIMEOUT = 3.0
-"""Seconds for the name of a UDP peer, for which clients have no `connect_timeout`."""
-BUSY_PAUSE = 0.02
-"""Seconds until a Unix socket whose queue was full is tried again."""
-
-
 class HasOptions(Protocol):
     """A TCP socket, also of trio or gevent."""
 
@@ -53,17 +44,6 @@ def notice_dead_peer(sock: HasOptions) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
-
-
-def attempts(found: Iterable[tuple[Any, ...]], until: float) -> Iterator[tuple[Any, float]]:
-    """Yield each of the `found` addresses, and the seconds that the attempt to connect has.
-
-    Together they end at `until`, monotonic. Each gets an equal share of the time that is left, so
-    one that does not answer leaves time for the next.
-    """
-    places = list(dict.fromkeys(found))
-    for index, each in enumerate(places):
-        yield each, max(until - monotonic(), 0.001) / (len(places) - index)
 
 
 def bind(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire.client import constructors
-from modwire_sync.sockets import BUSY_PAUSE, LOOKUP_TIMEOUT, attempts, notice_dead_peer
+from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire_sync.sockets import notice_dead_peer
 
 from .client import Client
 from .links import SocketLink
@@ -137,7 +138,8 @@ async def _open_from(
     until = monotonic() + seconds
     failure: OSError | None = None
     found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    for (family, kind, protocol, _, address), seconds in attempts(found, until):
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        seconds = share(until, monotonic(), len(found) - number)
         opened = trio.socket.socket(family, kind, protocol)
         try:
             with _closing_on_error(opened), _limit(seconds):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -158,7 +159,7 @@ class SerialServer(SerialServerBase, Server):
             return
         if self._fd is not None:
             self._loop.unwatch(self._fd)
-        from ..ports import WRITE_TIMEOUT, discard_output
+        from ..ports import WRITE_TIMEOUT, close_aside
 
         try:
             if self._reader is not None:
@@ -169,16 +170,14 @@ class SerialServer(SerialServerBase, Server):
                 self._loop.unwatch(self._reader_waker.fileno())
                 self._reader_waker.close()
             # A port that cannot send its last answer must not keep the server.
-            drain = threading.Thread(target=self._drain, args=(port,), daemon=True)
+            drain = threading.Thread(target=_drain, args=(port,), daemon=True)
             drain.start()
             drain.join(WRITE_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - if the port is gone, drivers raise any error
             self._logger.debug("%s: %s", self, error)
-        discard_output(port)
-        port.close()
+        close_aside(port)
 
-    def _drain(self, port: Serial) -> None:
-        try:
-            port.flush()
-        except Exception as error:  # noqa: BLE001 - if the port is gone, drivers raise any error
-            self._logger.debug("%s: %s", self, error)
+
+def _drain(port: Serial) -> None:
+    with suppress(Exception):  # if the port is gone, drivers raise any error
+        port.flush()
