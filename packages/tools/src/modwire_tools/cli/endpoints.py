@@ -163,7 +163,9 @@ def _offers(last: str) -> Iterator[tuple[str, str]]:
     begun, comma, _ = last.rpartition(",")
     taken = begun.removeprefix("quirks=").split(",")
     before = begun + comma if comma else "quirks="
-    yield from (("quirks", before + each) for each in Quirks.__members__ if each not in taken)
+    for each in Quirks:
+        if each.name not in taken:
+            yield "quirks", f"{before}{each.name}"
 
 
 def _is_accepted(text: str, parse: Callable[[str], object]) -> bool:

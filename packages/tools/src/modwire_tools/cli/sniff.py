@@ -63,7 +63,7 @@ def sniff(
         typer.Argument(
             metavar="SOURCE",
             help="A serial line: rtu:///dev/ttyUSB0?baudrate=9600&parity=N, ascii://, binary://. "
-            "After the ? may also come timeout, silence, tolerance, rs485, exclusive. Or a file: the "
+            "After the ? may also come timeout, silence, tolerance, rs485, exclusive. Or a file: "
             "raw bytes of a line, or a serial capture (pcap, pcapng); - reads standard input.",
             autocompletion=_complete_line,
         ),
@@ -185,6 +185,10 @@ class _Listening:
         def hear() -> None:
             from time import monotonic
 
+            try:
+                sniffer.open()
+            except ValueError as error:  # the driver has no such baud rate, or no RS-485 mode
+                raise FailedError(f"{source}: cannot be opened: {error}") from None
             with sniffer:
                 self._shown.start(source)
                 ends = float("inf") if self._duration is None else monotonic() + self._duration

@@ -51,20 +51,23 @@ async def serve_line(
 ) -> None:
     """Serve `units` on the serial line `endpoint`, with all of its options, until cancelled.
 
-    Raises as `serve_serial` does.
+    Raises OSError if the port cannot be opened with its options, ConnectionLostError if it is lost.
     """
     found = endpoint.options
     port: dict[str, Any] = {name: found[name] for name in _OF_PORTS if name in found}
-    await serve_serial(
-        units,
-        endpoint.path,
-        framing=FRAMINGS[endpoint.framing],
-        baudrate=endpoint.baudrate,
-        bytesize=endpoint.bytesize,
-        parity=endpoint.parity,
-        stopbits=endpoint.stopbits,
-        options=server_options(endpoint, options),
-        grace=grace,
-        task_status=task_status,
-        **port,
-    )
+    try:
+        await serve_serial(
+            units,
+            endpoint.path,
+            framing=FRAMINGS[endpoint.framing],
+            baudrate=endpoint.baudrate,
+            bytesize=endpoint.bytesize,
+            parity=endpoint.parity,
+            stopbits=endpoint.stopbits,
+            options=server_options(endpoint, options),
+            grace=grace,
+            task_status=task_status,
+            **port,
+        )
+    except ValueError as error:  # the driver has no such baud rate, or no RS-485 mode
+        raise OSError(f"{endpoint.path} cannot be opened: {error}") from error
