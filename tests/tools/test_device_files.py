@@ -97,7 +97,7 @@ def test_short_forms_are_read(tmp_path: Path) -> None:
 
 
 def test_the_options_of_the_connection_are_those_of_endpoints(tmp_path: Path) -> None:
-    """What a client needs for the real device is kept, though the simulator does not use it."""
+    """They are for clients of the real device: the simulator keeps them without using them."""
     device = read(
         tmp_path,
         """

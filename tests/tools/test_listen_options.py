@@ -1,4 +1,4 @@
-"""Where a command listens, options of servers are applied, and all others are refused."""
+"""Endpoints to listen at: options of servers are applied, and all others are refused."""
 
 from __future__ import annotations
 
