@@ -164,7 +164,7 @@ def _offers(last: str) -> Iterator[tuple[str, str]]:
     taken = begun.removeprefix("quirks=").split(",")
     before = begun + comma if comma else "quirks="
     for each in Quirks:
-        if each.name not in taken:
+        if each and each.name not in taken:  # Python 3.10 has `none` among them
             yield "quirks", f"{before}{each.name}"
 
 
