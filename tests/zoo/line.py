@@ -269,6 +269,7 @@ class Served:
         self._device = device
         self._on = on
         self._threads: list[threading.Thread] = []
+        self.is_connected = threading.Event()
 
     def start(self, run: Callable[[], None]) -> None:
         def catch() -> None:
@@ -285,6 +286,7 @@ class Served:
 
     def play(self, end: socket.socket | int) -> None:
         self.state.connections += 1
+        self.is_connected.set()
         self._device.script(Line(self._on, self.state, self.state.connections, end))
 
     def accept(self, listener: socket.socket) -> None:
@@ -308,8 +310,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(device: Device, on: On) -> Iterator[Served]:
-    """Run a device; the end of the block ends it, and raises an error of its script."""
+def serving(device: Device, on: On, *, is_taken: bool = False) -> Iterator[Served]:
+    """Run a device; the end of the block ends it, and raises an error of its script.
+
+    If `is_taken`, another program is connected to it meanwhile.
+    """
     served = Served(device, on)
     with contextlib.ExitStack() as stack:
         if on in ("rtu", "ascii"):
@@ -331,5 +336,9 @@ def serving(device: Device, on: On) -> Iterator[Served]:
             if device.listens:
                 listener.listen()
                 served.start(lambda: served.accept(listener))
+                if is_taken:
+                    other = socket.create_connection(listener.getsockname(), 10.0)
+                    stack.enter_context(other)
+                    served.is_connected.wait(10.0)
         stack.callback(served.end)
         yield served

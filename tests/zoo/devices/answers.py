@@ -15,7 +15,8 @@ from modwire import (
     WriteSingleCoilRequest,
 )
 
-from ..device import Ask, On, device, holds, read, write, write_several
+from ..asks import Call, holds, read, write, write_several
+from ..device import On, device
 from ..line import Line, Request
 
 BOTH: tuple[On, On] = ("tcp", "rtu")
@@ -252,7 +253,7 @@ def quantity_zero(line: Line) -> None:
     seen_in="relay boards",
     without=(InvalidResponseError, ""),
     setting={"quirks": Quirks.odd_confirmation},
-    asks=[Ask(WriteSingleCoilRequest(5, True), None)],
+    asks=[Call(WriteSingleCoilRequest(5, True))],
 )
 def coil_ff01(line: Line) -> None:
     confirmed(line, {5: b"\xff\x01"})
@@ -298,7 +299,7 @@ def only_6(line: Line) -> None:
     seen_in="most meters",
     without=(IllegalFunctionError, "exception 01"),
     advice="its manual has the bits in a register: `hr:5/bit:3`",
-    asks=[Ask(ReadCoilsRequest(0, 3), None)],
+    asks=[Call(ReadCoilsRequest(0, 3))],
 )
 def no_coils(line: Line) -> None:
     only(line, 3, 4)
@@ -314,7 +315,7 @@ def identification(request: Request, count: int) -> bytes:
     on=BOTH,
     symptom="Nothing",
     seen_in="meters whose identification was extended",
-    asks=[Ask(ReadDeviceIdentificationRequest(1), None)],
+    asks=[Call(ReadDeviceIdentificationRequest(1))],
 )
 def objects_count(line: Line) -> None:
     for request in line.requests():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from modwire import ConnectionLostError, FrameError, ResponseTimeoutError
 
-from ..device import device, read
+from ..asks import read
+from ..device import device
 from ..line import Line
 
 FOUR = [read(100, 3), read(2000), read(9007), read(4000, 2)]

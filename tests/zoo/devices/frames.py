@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from modwire import InvalidResponseError, ReportServerIdRequest, ResponseTimeoutError
 
-from ..device import Ask, device, read
+from ..asks import Call, read
+from ..device import device
 from ..line import Line
 
 LONG = [read(100, 20), read(500, 60), read(9)]
@@ -232,7 +233,7 @@ def bystander(line: Line) -> None:
     on="rtu",
     symptom="Function 17 raises InvalidResponseError; reads work",
     seen_in="drives and meters that count only the name",
-    asks=[Ask(ReportServerIdRequest(), None), *LONG],
+    asks=[Call(ReportServerIdRequest()), *LONG],
     without=(InvalidResponseError, "2 + byte count"),
     keeps_on=True,
     advice="do without function 17, or send it as a `RawRequest`",

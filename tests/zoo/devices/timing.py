@@ -9,7 +9,8 @@ from modwire import (
     ServerDeviceBusyError,
 )
 
-from ..device import On, device, read
+from ..asks import read
+from ..device import On, device
 from ..line import Line
 
 BOTH: tuple[On, On] = ("tcp", "rtu")

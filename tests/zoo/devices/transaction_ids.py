@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from modwire import Quirks, ResponseTimeoutError
 
-from ..device import device, read
+from ..asks import read
+from ..device import device
 from ..line import Line
 
 OTHER = (ResponseTimeoutError, "an answer to another request came")
