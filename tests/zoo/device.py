@@ -32,17 +32,21 @@ class Fails(NamedTuple):
 
     The others are answered right or fail too: a wrong value is never allowed. Behind a gateway the
     error is that of the gateway, 0A or 0B, unless it is found `at_client`, in the values.
+    `times` is the number of errors, 0 for any.
     """
 
     error: type[ModbusError]
     text: str
     at_client: bool = False
+    times: int = 0
 
 
 Outcome: TypeAlias = "str | Fails"
 """RIGHT, WRONG or a Fails."""
 
-Declared: TypeAlias = "Outcome | tuple[type[ModbusError], str] | tuple[type[ModbusError], str, bool]"
+Declared: TypeAlias = (
+    "Outcome | tuple[type[ModbusError], str] | tuple[type[ModbusError], str, bool]"
+)
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,11 @@ class Line:
             raise ConnectionError("the test is over")
         return is_quiet
 
+    @property
+    def has_more(self) -> bool:
+        """True if another whole request has been received already."""
+        return 0 < self._request_size() <= len(self._buffer)
+
     def unread(self, data: bytes) -> None:
         """Put bytes back, as if they had not been received."""
         self._buffer = data + self._buffer
@@ -200,6 +205,11 @@ class Line:
         assert isinstance(self.end, socket.socket)
         self.end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise ConnectionError("reset")
+
+    def end_sending(self) -> None:
+        """Close this half of the connection; what the client sends still arrives."""
+        assert isinstance(self.end, socket.socket)
+        self.end.shutdown(socket.SHUT_WR)
 
     # Requests.
 

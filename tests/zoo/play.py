@@ -88,9 +88,7 @@ class Play:
     def run(self) -> tuple[str, list[Found]]:
         """Play; return what is wrong, "" for nothing, and what came."""
         device, outcome = self.device, self.outcome
-        timeout = (
-            device.setting.get("response_timeout") if self.with_setting else device.timeout
-        )
+        timeout = device.setting.get("response_timeout") if self.with_setting else device.timeout
         times: Sequence[float] = SHORT if timeout is None else (timeout,) * 3
         if not isinstance(outcome, Fails):
             times = (GENEROUS if timeout is None else timeout,)
@@ -129,6 +127,8 @@ class Play:
         if not isinstance(outcome, Fails):
             is_right = not errors and len(found) == len(_parts(self.asks))
             return "" if is_right else f"not {outcome}: {found!r}"
+        if outcome.times and len(errors) != outcome.times:
+            return f"it must raise {outcome.times} errors, but: {found!r}"
         if any(self._is_error(each, outcome) for each in errors):
             return ""
         is_command = self.player.name == "command"

@@ -138,9 +138,7 @@ class Gateway(Player):
         units = {1: device.setting["unit"]} if "unit" in device.setting else None
         with (
             closing(device.client(sync)) as line,
-            sync.TcpServer(
-                sync.Gateway(line, units, patience=60.0), ("127.0.0.1", 0)
-            ) as server,
+            sync.TcpServer(sync.Gateway(line, units, patience=60.0), ("127.0.0.1", 0)) as server,
             sync.TcpClient(*server.address, timeout=60.0) as client,
         ):
             return ask_all(client, asks, in_threads, keeps_on=keeps_on)

@@ -8,9 +8,11 @@ from modwire import (
     IllegalDataValueError,
     IllegalFunctionError,
     InvalidResponseError,
+    ModbusError,
     Quirks,
     ReadCoilsRequest,
     ReadDeviceIdentificationRequest,
+    ResponseTimeoutError,
     ServerDeviceFailureError,
     WriteSingleCoilRequest,
 )
@@ -257,6 +259,37 @@ def quantity_zero(line: Line) -> None:
 )
 def coil_ff01(line: Line) -> None:
     confirmed(line, {5: b"\xff\x01"})
+
+
+@device(
+    "confirms a write of several registers with the whole request",
+    on=("tcp", "ascii"),
+    symptom="Writes raise InvalidResponseError or time out, but are done",
+    seen_in="sketches that send the buffer of the request back",
+    without=(ModbusError, ""),
+    setting={"quirks": Quirks.odd_confirmation},
+    asks=[write_several(5, 77, 78), holds(5, 77, 78)],
+)
+def whole_request(line: Line) -> None:
+    for request in line.requests():
+        right = request.right()
+        line.send(request.frame(request.pdu if request.function == 16 else right))
+
+
+@device(
+    "confirms a write of several registers with the whole request, on a line",
+    on=("rtu", "rtu+tcp"),
+    symptom="Writes time out: the request itself came back, but they are done",
+    seen_in="sketches that send the buffer of the request back",
+    without=(ResponseTimeoutError, "the request itself came back"),
+    then_asks=[write(5, 77), write(6, 78), holds(5, 77, 78)],
+    advice="write by function 6; the confirmation cannot be told from an echo of the adapter",
+    asks=[write_several(5, 77, 78), holds(5, 77, 78)],
+)
+def whole_request_on_line(line: Line) -> None:
+    for request in line.requests():
+        right = request.right()
+        line.send(request.frame(request.pdu if request.function == 16 else right))
 
 
 def only(line: Line, *functions: int) -> None:

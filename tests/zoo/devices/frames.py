@@ -26,13 +26,14 @@ def torn(name: str, milliseconds: int, why: str, seen_in: str) -> None:
     script.__name__ = name
     device(
         f"delivers an answer in pieces, {milliseconds} ms apart",
-        on=("rtu", "rtu+tcp", "tcp"),
+        on=("rtu", "rtu+tcp", "tcp", "ascii"),
         symptom=f"Nothing; other programs lose frames that {why}",
         seen_in=seen_in,
     )(script)
 
 
 torn("torn_1", 1, "come in pieces", "every USB adapter; devices with a slow processor")
+torn("torn_16", 16, "come in pieces", "FTDI adapters, whose latency timer is 16 ms")
 torn("torn_30", 30, "come in pieces", "Bluetooth and WLAN adapters")
 torn("torn_100", 100, "pause inside", "radio links, LTE routers")
 torn("torn_250", 250, "pause long inside", "radio links, GPRS modems, busy virtual machines")

@@ -189,7 +189,8 @@ def is_unit_zero(line: Line) -> None:
 
 
 @device(
-    "has the reserved unit id 250 on TCP",
+    "has the reserved unit id 250",
+    on=("tcp", "rtu", "rtu+tcp"),
     symptom="Other programs refuse unit 250",
     seen_in="heat pumps and gateways with ids 248..255",
     without=(ResponseTimeoutError, "nothing came"),
