@@ -111,7 +111,8 @@ class MapRead(Ask):
     options: Sequence[str] = ()
 
     def put(self, client: Any, gather: Gather) -> Any:
-        read: Any = self.kind.read(client)
+        kind: Any = self.kind  # its overloads are chosen by the kind of client
+        read: Any = kind.read(client)
         return self._values(read) if isinstance(read, RegisterMap) else self._awaited(read)
 
     async def _awaited(self, read: Any) -> object:
@@ -140,10 +141,14 @@ class MapWrite(Ask):
 
     kind: type[RegisterMap]
     values: Mapping[str, object]
-    words: Sequence[str] = ()
+    write_words: Sequence[str] = ()
+
+    @property
+    def words(self) -> Sequence[str]:
+        return self.write_words
 
     def put(self, client: Any, gather: Gather) -> Any:
-        image = self.kind()
+        image: Any = self.kind()
         for name, value in self.values.items():
             setattr(image, name, value)
         return image.write(client)

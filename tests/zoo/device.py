@@ -30,6 +30,8 @@ WRONG: Final = "a wrong value, and no error"
 class Fails(NamedTuple):
     """The outcome of a device: one ask or more raise `error` with `text` in its message.
 
+    The message has one of the parts of `text` that "or" joins.
+
     The others are answered right or fail too: a wrong value is never allowed. Behind a gateway the
     error is that of the gateway, 0A or 0B, unless it is found `at_client`, in the values.
     `times` is the number of errors, 0 for any.
@@ -39,6 +41,10 @@ class Fails(NamedTuple):
     text: str
     at_client: bool = False
     times: int = 0
+
+    def is_said_in(self, text: str) -> bool:
+        """True if `text`, a message, has this text."""
+        return any(part in text for part in self.text.split(" or "))
 
 
 Outcome: TypeAlias = "str | Fails"
@@ -168,4 +174,4 @@ def device(
 
 
 def _outcome(given: Declared) -> Outcome:
-    return given if isinstance(given, (str, Fails)) else Fails(*given)
+    return given if isinstance(given, (str, Fails)) else Fails(given[0], given[1])

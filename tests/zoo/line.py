@@ -13,8 +13,9 @@ import socket
 import struct
 import threading
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from .device import Device, On
 
@@ -35,10 +36,10 @@ def crc16(data: bytes) -> bytes:
 class State:
     """The memory of a device, shared by its connections."""
 
-    registers: dict[int, int] = field(default_factory=dict)
+    registers: dict[int, int] = field(default_factory=dict[int, int])
     connections: int = 0
     requests: int = 0
-    notes: dict[str, object] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict[str, Any])
     over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -133,7 +134,7 @@ class Line:
         self.state = state
         self.number = number
         self.end = end
-        self.peer: object = None  # of the last datagram
+        self.peer: Any = None  # of the last datagram
         self._buffer = b""
 
     # Bytes.
@@ -165,7 +166,7 @@ class Line:
             if isinstance(self.end, int):
                 os.write(self.end, piece)
             elif self.end.type == socket.SOCK_DGRAM:
-                self.end.sendto(piece, self.peer)  # type: ignore[arg-type]
+                self.end.sendto(piece, self.peer)
             else:
                 self.end.sendall(piece)
 
@@ -277,7 +278,7 @@ class Served:
         self.errors: list[BaseException] = []
         self.place = ""
         self._device = device
-        self._on = on
+        self._on: On = on
         self._threads: list[threading.Thread] = []
         self.is_connected = threading.Event()
 
@@ -320,7 +321,7 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(device: Device, on: On, *, is_taken: bool = False) -> Iterator[Served]:
+def serving(device: Device, on: On, *, is_taken: bool = False) -> Generator[Served]:
     """Run a device; the end of the block ends it, and raises an error of its script.
 
     If `is_taken`, another program is connected to it meanwhile.

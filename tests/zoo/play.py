@@ -22,7 +22,6 @@ from .asks import Ask, Found, Said
 from .device import Device, Fails, On, Outcome
 from .line import serving
 from .players import PLAYERS, Place, Player
-from .texts import plain
 
 GENEROUS: Final = 10.0
 """Seconds for an answer that comes."""
@@ -138,9 +137,9 @@ class Play:
 
     def _is_error(self, error: ModbusError | Said, outcome: Fails) -> bool:
         if isinstance(error, Said):
-            return plain(outcome.text) in error
+            return outcome.is_said_in(error)
         if self.player.name != "gateway" or issubclass(outcome.error, ExceptionResponseError):
-            return isinstance(error, outcome.error) and outcome.text in str(error)
+            return isinstance(error, outcome.error) and outcome.is_said_in(str(error))
         if outcome.at_client:
             return isinstance(error, outcome.error)
         return isinstance(error, (GatewayTargetFailedError, GatewayPathUnavailableError))

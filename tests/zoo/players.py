@@ -19,7 +19,7 @@ from .asks import Ask, Found, Gather
 from .texts import query
 
 FRAMINGS: Final = {"tcp": TcpFraming, "udp": TcpFraming, "rtu": RtuFraming, "ascii": AsciiFraming}
-LINE_SETTINGS: Final = ("baudrate", "bytesize", "parity", "stopbits")
+LINE_SETTINGS: Final[Sequence[str]] = ("baudrate", "bytesize", "parity", "stopbits")
 
 
 class Place(NamedTuple):
@@ -32,8 +32,10 @@ class Place(NamedTuple):
 
     def client(self, module: Any) -> Any:
         """Return a client of the device, of a package."""
-        options = {"response_timeout": self.timeout, **self.setting}
-        line = {name: options.pop(name) for name in LINE_SETTINGS if name in options}
+        options: dict[str, Any] = {"response_timeout": self.timeout, **self.setting}
+        line: dict[str, Any] = {
+            name: options.pop(name) for name in LINE_SETTINGS if name in options
+        }
         arguments: dict[str, Any] = {"options": ClientOptions(**options), **line}
         framing, _, carrier = self.scheme.partition("+")
         arguments["framing"] = FRAMINGS[framing]
@@ -77,7 +79,7 @@ class Gevent(Player):
         import gevent
 
         def at_once(calls: Sequence[Callable[[], Any]]) -> list[Found]:
-            greenlets = [gevent.spawn(came_of, each) for each in calls]
+            greenlets: list[Any] = [gevent.spawn(came_of, each) for each in calls]
             gevent.joinall(greenlets)
             return [each.get() for each in greenlets]
 

@@ -52,10 +52,10 @@ def _cells(device: Device) -> Iterator[str]:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return an outcome as text: "right at once", or the error and a part of its message."""
+    """Return an outcome as text: itself, or the error and a part of its message."""
     if not isinstance(outcome, Fails):
         return outcome
-    return f"`{outcome.error.__name__}`" + (f": {_cell(outcome.text)}" if outcome.text else "")
+    return f"`{outcome.error.__name__}`: {_cell(outcome.text)}"
 
 
 def setting_text(device: Device) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from . import command
-from .device import RIGHT, WRONG
+from .device import RIGHT, WRONG, Fails
 from .devices import DEVICES, load
 from .play import play_all, plays_of
 from .table import FILE, table
@@ -41,6 +41,12 @@ def test_the_table_is_that_of_the_declarations() -> None:
 def test_the_zoo_is_large() -> None:
     assert len(DEVICES) >= 130
     assert all(each.seen_in and each.symptom and each.does for each in DEVICES.values())
+
+
+def test_an_error_names_a_part_of_its_text() -> None:
+    for each in DEVICES.values():
+        for outcome in (each.without, each.then):
+            assert not isinstance(outcome, Fails) or outcome.text, each.name
 
 
 def test_a_device_that_cannot_be_helped_says_so() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,8 +39,3 @@ def _is_endpoint(text: str) -> bool:
 def quirk_names(quirks: Quirks, joint: str) -> str:
     """Return the names of the quirks in `quirks`."""
     return joint.join(each.name or "" for each in Quirks if each and each in quirks)
-
-
-def plain(text: str) -> str:
-    """Return a text without the request in it, which the command leaves out of its errors."""
-    return re.sub(r" ?\w+Request\([^()]*\)", "", text)

@@ -8,7 +8,6 @@ from modwire import (
     IllegalDataValueError,
     IllegalFunctionError,
     InvalidResponseError,
-    ModbusError,
     Quirks,
     ReadCoilsRequest,
     ReadDeviceIdentificationRequest,
@@ -29,7 +28,7 @@ BOTH: tuple[On, On] = ("tcp", "rtu")
     on=BOTH,
     symptom="InvalidResponseError: fewer registers came",
     seen_in="devices whose map ends there",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="ask for less; the values cannot be told apart",
     asks=[read(100, 3)],
 )
@@ -43,7 +42,7 @@ def fewer(line: Line) -> None:
     on=BOTH,
     symptom="InvalidResponseError: more registers came",
     seen_in="meters that send values as pairs always",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="ask for as many as come",
     asks=[read(100)],
 )
@@ -57,7 +56,7 @@ def more(line: Line) -> None:
     on=BOTH,
     symptom="InvalidResponseError: no register came",
     seen_in="loggers that are not connected to their inverter yet",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="ask again later",
     asks=[read(100)],
 )
@@ -69,9 +68,9 @@ def none_at_all(line: Line) -> None:
 @device(
     "says a byte count that is 1 too small",
     on="tcp",
-    symptom="InvalidResponseError",
+    symptom="InvalidResponseError: the byte count is wrong",
     seen_in="sketches for microcontrollers",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="nothing helps: values cannot be trusted",
     asks=[read(100, 3)],
 )
@@ -84,9 +83,9 @@ def byte_count(line: Line) -> None:
 @device(
     "says the number of registers in place of that of bytes",
     on=BOTH,
-    symptom="InvalidResponseError",
+    symptom="InvalidResponseError: the byte count is wrong",
     seen_in="sketches for microcontrollers",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="nothing helps but mending the device",
     asks=[read(100, 4)],
 )
@@ -227,7 +226,7 @@ def confirmed(line: Line, odd: dict[int, bytes]) -> None:
     on=BOTH,
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="heat pumps, drives that take over a setpoint later",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer has value"),
     setting={"quirks": Quirks.odd_confirmation},
     asks=[write(5, 77), holds(5, 77)],
 )
@@ -240,7 +239,7 @@ def old_value(line: Line) -> None:
     on=BOTH,
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="storages and heat pumps",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer is wrong: count must be"),
     setting={"quirks": Quirks.odd_confirmation},
     asks=[write_several(5, 77, 78), holds(5, 77, 78)],
 )
@@ -253,7 +252,7 @@ def quantity_zero(line: Line) -> None:
     on=BOTH,
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="relay boards",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "coil value must be"),
     setting={"quirks": Quirks.odd_confirmation},
     asks=[Call(WriteSingleCoilRequest(5, True))],
 )
@@ -263,10 +262,9 @@ def coil_ff01(line: Line) -> None:
 
 @device(
     "confirms a write of several registers with the whole request",
-    on=("tcp", "ascii"),
-    symptom="Writes raise InvalidResponseError or time out, but are done",
+    symptom="Writes raise InvalidResponseError, but are done",
     seen_in="sketches that send the buffer of the request back",
-    without=(ModbusError, ""),
+    without=(InvalidResponseError, "must be 5 bytes"),
     setting={"quirks": Quirks.odd_confirmation},
     asks=[write_several(5, 77, 78), holds(5, 77, 78)],
 )
@@ -278,7 +276,7 @@ def whole_request(line: Line) -> None:
 
 @device(
     "confirms a write of several registers with the whole request, on a line",
-    on=("rtu", "rtu+tcp"),
+    on=("rtu", "rtu+tcp", "ascii"),
     symptom="Writes time out: the request itself came back, but they are done",
     seen_in="sketches that send the buffer of the request back",
     without=(ResponseTimeoutError, "the request itself came back"),

@@ -160,7 +160,7 @@ def noise_between(line: Line) -> None:
     on=("rtu", "ascii", "rtu+tcp"),
     symptom="Some reads time out: bytes were no RTU frame, or a wrong LRC",
     seen_in="lines without a terminating resistor, too long or wired as a star",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "no RTU frame or LRC"),
     setting={"retries": 2, "response_timeout": 0.5},
     advice="mend the line",
     asks=[read(100, 3), read(2000)],
@@ -192,7 +192,7 @@ def other_baudrate(line: Line) -> None:
     given={"baudrate": 1200},
     symptom="Every read times out: bytes of an unfinished frame came, or the line is never quiet",
     seen_in="adapters whose RX is stuck or floats (pymodbus 2856)",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "bytes of an unfinished frame came or the line is never quiet"),
     advice="mend the line: A and B may be swapped, or a bias resistor is missing",
 )
 def stuck_line(line: Line) -> None:
@@ -275,7 +275,7 @@ def line_feed(line: Line) -> None:
     endpoint="rtu",
     symptom="Every read times out: nothing came",
     seen_in="PLCs whose port is set to ASCII with 7 bits",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "nothing came"),
     setting={"scheme": "ascii"},
 )
 def ascii_line(line: Line) -> None:

@@ -22,7 +22,7 @@ from modwire.maps import (
 from modwire.planner import WriteFunctions
 
 from ..asks import MapRead, MapWrite
-from ..device import WRONG, On, device
+from ..device import WRONG, Fails, On, device
 from ..line import Line, Request
 
 BOTH: tuple[On, On] = ("tcp", "rtu")
@@ -115,7 +115,7 @@ class Lenient(RegisterMap):
     on=BOTH,
     symptom="InvalidResponseError for a text, the other values are right",
     seen_in="devices with names in Latin-1, or with random bytes in an unset name",
-    without=(InvalidResponseError, "name", True),
+    without=Fails(InvalidResponseError, "name", at_client=True),
     declare='`string(..., errors="replace")` in a register map',
     asks=[MapRead(Strict, {})],
     then_asks=[MapRead(Lenient, {"name": "B�ro", "power": 7})],

@@ -91,7 +91,7 @@ def closes_second(line: Line) -> None:
     "has one connection only, and resets new ones while another program has it",
     symptom="Connection lost at every read, while another program works",
     seen_in="PLCs with a fixed number of connections",
-    without=(ConnectionLostError, "the link was lost"),
+    without=(ConnectionLostError, "the link was lost or cannot be opened"),
     is_taken=True,
     then_asks=READS,
     advice="end the other program, or put `modwire gateway` in front of the device for both",

@@ -66,9 +66,9 @@ def reports_events(line: Line) -> None:
 @device(
     "loses the first byte of each answer",
     on=("rtu", "ascii", "rtu+tcp"),
-    symptom="Every read times out: bytes were no RTU frame, or of an unfinished frame",
+    symptom="Every read times out: bytes were no RTU frame, or came, but no answer",
     seen_in="RS-485 adapters that switch to receiving too late",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "no RTU frame or bytes came, but no answer"),
     advice="let the device answer later, or take an adapter that switches by itself",
     asks=[read(100, 3)],
 )
@@ -80,9 +80,9 @@ def first_byte_lost(line: Line) -> None:
 @device(
     "loses the first byte of one answer",
     on=("rtu", "rtu+tcp", "ascii"),
-    symptom="One read times out",
+    symptom="Some reads time out: bytes were no RTU frame, or came, but no answer",
     seen_in="RS-485 adapters that switch to receiving at the last moment",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "no RTU frame or bytes came, but no answer"),
     setting={"retries": 1, "response_timeout": 0.5},
     asks=[read(100, 3), read(200, 3)],
 )

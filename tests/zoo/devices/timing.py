@@ -198,7 +198,7 @@ def one_slow_unit(line: Line) -> None:
     notes = line.state.notes
     for request in line.requests():
         now = monotonic()
-        if request.unit == 1 and now < float(notes.get("deaf_until", now)):  # type: ignore[arg-type]
+        if request.unit == 1 and now < notes.get("deaf_until", now):
             continue
         line.send(request.frame())
         if request.unit == 1:

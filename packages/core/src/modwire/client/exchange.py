@@ -90,10 +90,13 @@ class Exchange(Generic[ResponseT]):
         other = unit != self.unit
         self.came = f"unit {unit} answered" if other else "an answer to another request came"
 
-    def saw_part(self, size: int) -> None:
-        """Note that so many bytes of an unfinished frame came, if nothing else did."""
-        if size and self.came is Exchange.came:
-            self.came = f"{size} bytes of an unfinished frame came"
+    def saw_part(self, size: int, *, is_noise: bool = False) -> None:
+        """Note that so many bytes of an unfinished frame came, or noise, if nothing else did."""
+        if self.came is Exchange.came:
+            if size:
+                self.came = f"{size} bytes of an unfinished frame came"
+            elif is_noise:
+                self.came = "bytes came, but no answer: wrong baud rate, parity or wiring?"
 
     def saw_request(self, pdu: bytes) -> None:
         """Note a request that came; it may be the echo of this one."""

@@ -13,21 +13,39 @@ class LineUse:
     """The silence on a line, from the times at which bytes were sent and received.
 
     - `silence`: seconds of silence before a frame may be sent; 0.0 if none are needed.
-    - `sent_at`, `received_at`: times of the last bytes on the line.
+    - `sent_at`, `received_at`: times of the last bytes on the line; `began_at`: that of the first
+      byte of the last request, inf for none.
     - `noisy_since`: time since which a request waits for silence, inf if none waits.
     - `echo`: bytes that were sent and should come back, b"" for none. `echo_due` is True until
       they have: the echo may also come as a frame behind noise.
     """
 
-    __slots__ = ("_echo_at", "echo", "echo_due", "noisy_since", "received_at", "sent_at", "silence")
+    __slots__ = (
+        "_echo_at",
+        "_has_echo",
+        "began_at",
+        "echo",
+        "echo_due",
+        "noisy_since",
+        "received_at",
+        "sent_at",
+        "silence",
+    )
 
     def __init__(self, silence: float) -> None:
         self.silence = silence
         self.sent_at = self.received_at = -_NEVER
+        self.began_at = _NEVER
         self.echo = b""
         self.echo_due = False
         self._echo_at = 0
+        self._has_echo = False
         self.noisy_since = _NEVER
+
+    @property
+    def is_heard(self) -> bool:
+        """True if bytes came since the last request; False on a line with an echo."""
+        return self.received_at > self.began_at and not self._has_echo
 
     def must_wait(self, now: float) -> bool:
         """True if the line is not silent, and will be.
@@ -46,7 +64,7 @@ class LineUse:
     def expect_echo(self, data: bytes) -> None:
         """Expect `data`, which is sent, to come back."""
         self.echo, self._echo_at = data, 0
-        self.echo_due = True
+        self.echo_due = self._has_echo = True
 
     def without_echo(self, data: bytes) -> bytes:
         """Return the received `data` without the echo, which may come in pieces.
