@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
-from modwire import (
-    ModbusError,
-    ReadHoldingRegistersRequest,
-    ReadHoldingRegistersResponse,
-    WriteMultipleRegistersRequest,
-    WriteSingleRegisterRequest,
-)
+from modwire import ModbusError
+
+from .asks import READS, Ask
 
 if TYPE_CHECKING:
     from .line import Line
@@ -24,58 +20,39 @@ if TYPE_CHECKING:
 On = Literal["tcp", "udp", "rtu", "ascii", "rtu+tcp", "ascii+tcp", "rtu+udp"]
 """The scheme of the endpoint at which a user would look for the device."""
 
-
-class Ask(NamedTuple):
-    """A request, and its right response; None if any will do."""
-
-    request: Any
-    response: Any
-    unit: int | None = None
-
-
-def read(address: int, count: int = 1, *, unit: int | None = None) -> Ask:
-    """Return a read of holding registers; each holds its own address."""
-    values = [each & 0xFFFF for each in range(address, address + count)]
-    return Ask(
-        ReadHoldingRegistersRequest(address, count), ReadHoldingRegistersResponse(values), unit
-    )
-
-
-def holds(address: int, *values: int) -> Ask:
-    """Return a read of holding registers that hold these values."""
-    return Ask(
-        ReadHoldingRegistersRequest(address, len(values)), ReadHoldingRegistersResponse(values)
-    )
-
-
-def write(address: int, value: int) -> Ask:
-    """Return a write of one register by function 6; a read has to tell whether it was done."""
-    return Ask(WriteSingleRegisterRequest(address, value), None)
-
-
-def write_several(address: int, *values: int) -> Ask:
-    """Return a write of registers by function 16; a read has to tell whether it was done."""
-    return Ask(WriteMultipleRegistersRequest(address, values), None)
-
-
-READS: Final = (read(100, 3), read(2000), read(9007))
-"""The usual requests: far apart, so that no planner joins them, and of two lengths."""
-
 RIGHT: Final = "right"
-"""The outcome of a device whose requests all get the right response."""
+"""The outcome of a device whose asks all get the right answer."""
+
+WRONG: Final = "a wrong value, and no error"
+"""The outcome of a device whose values no client can know to be wrong: `asks` have them."""
 
 
 class Fails(NamedTuple):
-    """The outcome of a device: one request or more raise `error` with `text` in its message.
+    """The outcome of a device: one ask or more raise `error` with `text` in its message.
 
-    The others are answered right or fail too: a wrong value is never allowed.
+    The message has one of the parts of `text` that "or" joins.
+
+    The others are answered right or fail too: a wrong value is never allowed. Behind a gateway the
+    error is that of the gateway, 0A or 0B, unless it is found `at_client`, in the values.
+    `times` is the number of errors, 0 for any.
     """
 
     error: type[ModbusError]
     text: str
+    at_client: bool = False
+    times: int = 0
+
+    def is_said_in(self, text: str) -> bool:
+        """True if `text`, a message, has this text."""
+        return any(part in text for part in self.text.split(" or "))
 
 
-Outcome = Literal["right"] | Fails
+Outcome: TypeAlias = "str | Fails"
+"""RIGHT, WRONG or a Fails."""
+
+Declared: TypeAlias = (
+    "Outcome | tuple[type[ModbusError], str] | tuple[type[ModbusError], str, bool]"
+)
 
 
 @dataclass(frozen=True)
@@ -99,12 +76,24 @@ class Device:
     listens: bool
     endpoint: str
     only: Sequence[str]
-    broken: Mapping[str, str] = field(default_factory=dict)
+    declare: str
+    is_taken: bool
+    broken: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def name(self) -> str:
         """Name for tests: that of the script."""
         return self.script.__name__
+
+    @property
+    def file(self) -> str:
+        """Name of the file that declares it."""
+        return self.script.__module__.rpartition(".")[2]
+
+    @property
+    def can_be_helped(self) -> bool:
+        """True if there are options to set, or another way to ask."""
+        return bool(self.setting or self.then_asks)
 
 
 DEVICES: Final[dict[str, Device]] = {}
@@ -116,10 +105,10 @@ def device(
     on: On | Sequence[On] = "tcp",
     symptom: str,
     seen_in: str,
-    without: Outcome | tuple[type[ModbusError], str] = RIGHT,
+    without: Declared = RIGHT,
     given: Mapping[str, Any] | None = None,
     setting: Mapping[str, Any] | None = None,
-    then: Outcome | tuple[type[ModbusError], str] = RIGHT,
+    then: Declared = RIGHT,
     advice: str = "",
     asks: Sequence[Ask] = READS,
     then_asks: Sequence[Ask] = (),
@@ -128,6 +117,8 @@ def device(
     listens: bool = True,
     endpoint: str = "",
     only: Sequence[str] = (),
+    declare: str = "",
+    is_taken: bool = False,
     broken: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[Line], None]], Device]:
     """Put the device that the decorated script plays into the zoo.
@@ -135,10 +126,10 @@ def device(
     - `does`, `symptom`, `seen_in`, `advice`: texts of the table: the fault, as a sentence without
       its subject; the experience of the user; the devices known to do so; more to know or to do.
     - `on`: the endpoints at which it is met; the script runs once for each.
-    - `without`: the outcome without options: RIGHT, or the error and a part of its text.
+    - `without`: the outcome without options: RIGHT, WRONG, or the error and a part of its text.
     - `given`: options that the user has set rightly, such as the baud rate of the line.
     - `setting`: the options to set; `then`: the outcome with them.
-    - `asks`: the requests, in order; `then_asks`: others that go with the setting, or instead of
+    - `asks`: what is asked, in order; `then_asks`: others that go with the setting, or instead of
       one; `keeps_on`: True to go on after the first error if one is expected, to see that no later
       answer is a wrong one.
     - `timeout`: seconds for the outcome without options, if the script depends on them.
@@ -146,6 +137,8 @@ def device(
     - `endpoint`: the scheme that the user has tried, if it is not that of `on`; the right one is in
       the setting, as "scheme".
     - `only`: the names of the players, if not all can play it.
+    - `declare`: text of the table: what a point or a map is declared with, in place of options.
+    - `is_taken`: True if another program is connected already; with the setting it has ended.
     - `broken`: name of a player, or "all", and why it does not get the outcome: an open fault.
     """
 
@@ -168,6 +161,8 @@ def device(
             listens=listens,
             endpoint=endpoint,
             only=tuple(only),
+            declare=declare,
+            is_taken=is_taken,
             broken=dict(broken or {}),
         )
         if made.name in DEVICES:
@@ -178,5 +173,5 @@ def device(
     return add
 
 
-def _outcome(given: Outcome | tuple[type[ModbusError], str]) -> Outcome:
-    return Fails(*given) if isinstance(given, tuple) else given
+def _outcome(given: Declared) -> Outcome:
+    return given if isinstance(given, (str, Fails)) else Fails(given[0], given[1])

@@ -13,8 +13,9 @@ import socket
 import struct
 import threading
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from .device import Device, On
 
@@ -35,10 +36,10 @@ def crc16(data: bytes) -> bytes:
 class State:
     """The memory of a device, shared by its connections."""
 
-    registers: dict[int, int] = field(default_factory=dict)
+    registers: dict[int, int] = field(default_factory=dict[int, int])
     connections: int = 0
     requests: int = 0
-    notes: dict[str, object] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict[str, Any])
     over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -133,7 +134,7 @@ class Line:
         self.state = state
         self.number = number
         self.end = end
-        self.peer: object = None  # of the last datagram
+        self.peer: Any = None  # of the last datagram
         self._buffer = b""
 
     # Bytes.
@@ -165,7 +166,7 @@ class Line:
             if isinstance(self.end, int):
                 os.write(self.end, piece)
             elif self.end.type == socket.SOCK_DGRAM:
-                self.end.sendto(piece, self.peer)  # type: ignore[arg-type]
+                self.end.sendto(piece, self.peer)
             else:
                 self.end.sendall(piece)
 
@@ -184,6 +185,11 @@ class Line:
             raise ConnectionError("the test is over")
         return is_quiet
 
+    @property
+    def has_more(self) -> bool:
+        """True if another whole request has been received already."""
+        return 0 < self._request_size() <= len(self._buffer)
+
     def unread(self, data: bytes) -> None:
         """Put bytes back, as if they had not been received."""
         self._buffer = data + self._buffer
@@ -200,6 +206,11 @@ class Line:
         assert isinstance(self.end, socket.socket)
         self.end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         raise ConnectionError("reset")
+
+    def end_sending(self) -> None:
+        """Close this half of the connection; what the client sends still arrives."""
+        assert isinstance(self.end, socket.socket)
+        self.end.shutdown(socket.SHUT_WR)
 
     # Requests.
 
@@ -267,8 +278,9 @@ class Served:
         self.errors: list[BaseException] = []
         self.place = ""
         self._device = device
-        self._on = on
+        self._on: On = on
         self._threads: list[threading.Thread] = []
+        self.is_connected = threading.Event()
 
     def start(self, run: Callable[[], None]) -> None:
         def catch() -> None:
@@ -285,6 +297,7 @@ class Served:
 
     def play(self, end: socket.socket | int) -> None:
         self.state.connections += 1
+        self.is_connected.set()
         self._device.script(Line(self._on, self.state, self.state.connections, end))
 
     def accept(self, listener: socket.socket) -> None:
@@ -308,8 +321,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(device: Device, on: On) -> Iterator[Served]:
-    """Run a device; the end of the block ends it, and raises an error of its script."""
+def serving(device: Device, on: On, *, is_taken: bool = False) -> Generator[Served]:
+    """Run a device; the end of the block ends it, and raises an error of its script.
+
+    If `is_taken`, another program is connected to it meanwhile.
+    """
     served = Served(device, on)
     with contextlib.ExitStack() as stack:
         if on in ("rtu", "ascii"):
@@ -331,5 +347,9 @@ def serving(device: Device, on: On) -> Iterator[Served]:
             if device.listens:
                 listener.listen()
                 served.start(lambda: served.accept(listener))
+                if is_taken:
+                    other = socket.create_connection(listener.getsockname(), 10.0)
+                    stack.enter_context(other)
+                    served.is_connected.wait(10.0)
         stack.callback(served.end)
         yield served

@@ -9,7 +9,7 @@ from typing import Final
 from modwire import Quirks
 
 from .device import DEVICES, Device, Fails, Outcome
-from .players import query, quirk_names
+from .texts import query, quirk_names
 
 FILE: Final = Path(__file__).parents[2] / "docs" / "devices.md"
 
@@ -47,21 +47,21 @@ def _cells(device: Device) -> Iterator[str]:
     yield _cell(device.seen_in)
     yield outcome_text(device.without)
     yield setting_text(device)
-    then = outcome_text(device.then) if device.setting or device.then_asks else ""
+    then = outcome_text(device.then) if device.can_be_helped else ""
     yield "; ".join(filter(None, (then, _cell(device.advice)))) or "-"
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return an outcome as text: "right at once", or the error and a part of its message."""
+    """Return an outcome as text: itself, or the error and a part of its message."""
     if not isinstance(outcome, Fails):
         return outcome
-    return f"`{outcome.error.__name__}`" + (f": {_cell(outcome.text)}" if outcome.text else "")
+    return f"`{outcome.error.__name__}`: {_cell(outcome.text)}"
 
 
 def setting_text(device: Device) -> str:
-    """Return the options as Python, and as the end of an endpoint."""
+    """Return what is declared, or the options as Python and as the end of an endpoint."""
     if not device.setting:
-        return "-"
+        return _cell(device.declare) or "-"
     if "scheme" in device.setting:
         return f"`{device.setting['scheme']}://` in place of `{device.endpoint}://`"
     words = ", ".join(f"{name}={_value(value)}" for name, value in device.setting.items())

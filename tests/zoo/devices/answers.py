@@ -11,11 +11,13 @@ from modwire import (
     Quirks,
     ReadCoilsRequest,
     ReadDeviceIdentificationRequest,
+    ResponseTimeoutError,
     ServerDeviceFailureError,
     WriteSingleCoilRequest,
 )
 
-from ..device import Ask, On, device, holds, read, write, write_several
+from ..asks import Call, holds, read, write, write_several
+from ..device import On, device
 from ..line import Line, Request
 
 BOTH: tuple[On, On] = ("tcp", "rtu")
@@ -26,7 +28,7 @@ BOTH: tuple[On, On] = ("tcp", "rtu")
     on=BOTH,
     symptom="InvalidResponseError: fewer registers came",
     seen_in="devices whose map ends there",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="ask for less; the values cannot be told apart",
     asks=[read(100, 3)],
 )
@@ -40,7 +42,7 @@ def fewer(line: Line) -> None:
     on=BOTH,
     symptom="InvalidResponseError: more registers came",
     seen_in="meters that send values as pairs always",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="ask for as many as come",
     asks=[read(100)],
 )
@@ -54,7 +56,7 @@ def more(line: Line) -> None:
     on=BOTH,
     symptom="InvalidResponseError: no register came",
     seen_in="loggers that are not connected to their inverter yet",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="ask again later",
     asks=[read(100)],
 )
@@ -66,9 +68,9 @@ def none_at_all(line: Line) -> None:
 @device(
     "says a byte count that is 1 too small",
     on="tcp",
-    symptom="InvalidResponseError",
+    symptom="InvalidResponseError: the byte count is wrong",
     seen_in="sketches for microcontrollers",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="nothing helps: values cannot be trusted",
     asks=[read(100, 3)],
 )
@@ -81,9 +83,9 @@ def byte_count(line: Line) -> None:
 @device(
     "says the number of registers in place of that of bytes",
     on=BOTH,
-    symptom="InvalidResponseError",
+    symptom="InvalidResponseError: the byte count is wrong",
     seen_in="sketches for microcontrollers",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer must have byte count"),
     advice="nothing helps but mending the device",
     asks=[read(100, 4)],
 )
@@ -224,7 +226,7 @@ def confirmed(line: Line, odd: dict[int, bytes]) -> None:
     on=BOTH,
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="heat pumps, drives that take over a setpoint later",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer has value"),
     setting={"quirks": Quirks.odd_confirmation},
     asks=[write(5, 77), holds(5, 77)],
 )
@@ -237,7 +239,7 @@ def old_value(line: Line) -> None:
     on=BOTH,
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="storages and heat pumps",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "answer is wrong: count must be"),
     setting={"quirks": Quirks.odd_confirmation},
     asks=[write_several(5, 77, 78), holds(5, 77, 78)],
 )
@@ -250,12 +252,42 @@ def quantity_zero(line: Line) -> None:
     on=BOTH,
     symptom="Writes raise InvalidResponseError, but are done",
     seen_in="relay boards",
-    without=(InvalidResponseError, ""),
+    without=(InvalidResponseError, "coil value must be"),
     setting={"quirks": Quirks.odd_confirmation},
-    asks=[Ask(WriteSingleCoilRequest(5, True), None)],
+    asks=[Call(WriteSingleCoilRequest(5, True))],
 )
 def coil_ff01(line: Line) -> None:
     confirmed(line, {5: b"\xff\x01"})
+
+
+@device(
+    "confirms a write of several registers with the whole request",
+    symptom="Writes raise InvalidResponseError, but are done",
+    seen_in="sketches that send the buffer of the request back",
+    without=(InvalidResponseError, "must be 5 bytes"),
+    setting={"quirks": Quirks.odd_confirmation},
+    asks=[write_several(5, 77, 78), holds(5, 77, 78)],
+)
+def whole_request(line: Line) -> None:
+    for request in line.requests():
+        right = request.right()
+        line.send(request.frame(request.pdu if request.function == 16 else right))
+
+
+@device(
+    "confirms a write of several registers with the whole request, on a line",
+    on=("rtu", "rtu+tcp", "ascii"),
+    symptom="Writes time out: the request itself came back, but they are done",
+    seen_in="sketches that send the buffer of the request back",
+    without=(ResponseTimeoutError, "the request itself came back"),
+    then_asks=[write(5, 77), write(6, 78), holds(5, 77, 78)],
+    advice="write by function 6; the confirmation cannot be told from an echo of the adapter",
+    asks=[write_several(5, 77, 78), holds(5, 77, 78)],
+)
+def whole_request_on_line(line: Line) -> None:
+    for request in line.requests():
+        right = request.right()
+        line.send(request.frame(request.pdu if request.function == 16 else right))
 
 
 def only(line: Line, *functions: int) -> None:
@@ -298,7 +330,7 @@ def only_6(line: Line) -> None:
     seen_in="most meters",
     without=(IllegalFunctionError, "exception 01"),
     advice="its manual has the bits in a register: `hr:5/bit:3`",
-    asks=[Ask(ReadCoilsRequest(0, 3), None)],
+    asks=[Call(ReadCoilsRequest(0, 3))],
 )
 def no_coils(line: Line) -> None:
     only(line, 3, 4)
@@ -314,7 +346,7 @@ def identification(request: Request, count: int) -> bytes:
     on=BOTH,
     symptom="Nothing",
     seen_in="meters whose identification was extended",
-    asks=[Ask(ReadDeviceIdentificationRequest(1), None)],
+    asks=[Call(ReadDeviceIdentificationRequest(1))],
 )
 def objects_count(line: Line) -> None:
     for request in line.requests():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from modwire import ConnectionLostError, FrameError, ResponseTimeoutError
 
-from ..device import device, read
+from ..asks import read
+from ..device import device
 from ..line import Line
 
 FOUR = [read(100, 3), read(2000), read(9007), read(4000, 2)]
@@ -55,6 +56,7 @@ def black_hole(line: Line) -> None:
     on=("tcp", "rtu+tcp"),
     symptom="Nothing; other programs fail at every second read",
     seen_in="libraries for STM32 (Modbus-STM32-HAL-FreeRTOS 28), Home Assistant 101982",
+    timeout=3.0,  # a repeated request of `rtu+tcp` waits for this and the late reply window
 )
 def closes_after_answer(line: Line) -> None:
     line.send(line.next().frame())
@@ -100,7 +102,7 @@ def closes_first(line: Line) -> None:
     "closes every connection as soon as it is asked",
     symptom="Connection lost at every read",
     seen_in="devices that allow named clients only, or have no connection left",
-    without=(ConnectionLostError, ""),
+    without=(ConnectionLostError, "the link was lost or closed the connection"),
     advice="allow this client in the device, and end other programs that are connected",
 )
 def closes_always(line: Line) -> None:
@@ -111,7 +113,7 @@ def closes_always(line: Line) -> None:
     "closes the first connection before anything is asked",
     symptom="Connection lost, at the first read only",
     seen_in="devices that start, proxies whose own server is not there yet",
-    without=(ConnectionLostError, ""),
+    without=(ConnectionLostError, "the link was lost or cannot be opened"),
     advice="ask again",
     keeps_on=True,
     asks=FOUR,
@@ -148,7 +150,7 @@ def half_and_closes(line: Line) -> None:
 def one_connection(line: Line) -> None:
     older = line.state.notes.get("end")
     if older is not None:
-        older.close()  # type: ignore[attr-defined]
+        older.close()
     line.state.notes["end"] = line.end
     line.answer_all()
 
@@ -183,7 +185,7 @@ def deaf_at_first(line: Line) -> None:
     "closes the connection if it is asked in the first part of a second after the connect",
     symptom="Connection lost at every first read",
     seen_in="dongles of inverters",
-    without=(ConnectionLostError, ""),
+    without=(ConnectionLostError, "the link was lost or closed the connection"),
     setting={"connect_delay": 1.0},
 )
 def closes_early(line: Line) -> None:
@@ -232,9 +234,9 @@ def tls_only(line: Line) -> None:
 
 @device(
     "speaks RTU on a plain TCP port",
-    symptom="Every read times out: nothing came, or bytes of an unfinished frame",
+    symptom="Every read times out: nothing came, but the connection opens",
     seen_in="serial device servers in transparent mode: USR, Elfin, Waveshare, Moxa",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "nothing came"),
     endpoint="tcp",
     on="rtu+tcp",
     setting={"scheme": "rtu+tcp"},
@@ -245,9 +247,9 @@ def rtu_on_tcp(line: Line) -> None:
 
 @device(
     "is a gateway that takes Modbus TCP, asked with RTU frames",
-    symptom="Every read times out or the connection is closed",
+    symptom="Every read times out: nothing came, but the connection opens",
     seen_in="the same device servers in Modbus gateway mode",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "nothing came"),
     endpoint="rtu+tcp",
     on="tcp",
     setting={"scheme": "tcp"},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from modwire import InvalidResponseError, ReportServerIdRequest, ResponseTimeoutError
 
-from ..device import Ask, device, read
+from ..asks import Call, read
+from ..device import device
 from ..line import Line
 
 LONG = [read(100, 20), read(500, 60), read(9)]
@@ -25,13 +26,14 @@ def torn(name: str, milliseconds: int, why: str, seen_in: str) -> None:
     script.__name__ = name
     device(
         f"delivers an answer in pieces, {milliseconds} ms apart",
-        on=("rtu", "rtu+tcp", "tcp"),
+        on=("rtu", "rtu+tcp", "tcp", "ascii"),
         symptom=f"Nothing; other programs lose frames that {why}",
         seen_in=seen_in,
     )(script)
 
 
 torn("torn_1", 1, "come in pieces", "every USB adapter; devices with a slow processor")
+torn("torn_16", 16, "come in pieces", "FTDI adapters, whose latency timer is 16 ms")
 torn("torn_30", 30, "come in pieces", "Bluetooth and WLAN adapters")
 torn("torn_100", 100, "pause inside", "radio links, LTE routers")
 torn("torn_250", 250, "pause long inside", "radio links, GPRS modems, busy virtual machines")
@@ -158,7 +160,7 @@ def noise_between(line: Line) -> None:
     on=("rtu", "ascii", "rtu+tcp"),
     symptom="Some reads time out: bytes were no RTU frame, or a wrong LRC",
     seen_in="lines without a terminating resistor, too long or wired as a star",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "no RTU frame or LRC"),
     setting={"retries": 2, "response_timeout": 0.5},
     advice="mend the line",
     asks=[read(100, 3), read(2000)],
@@ -190,7 +192,7 @@ def other_baudrate(line: Line) -> None:
     given={"baudrate": 1200},
     symptom="Every read times out: bytes of an unfinished frame came, or the line is never quiet",
     seen_in="adapters whose RX is stuck or floats (pymodbus 2856)",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "bytes of an unfinished frame came or the line is never quiet"),
     advice="mend the line: A and B may be swapped, or a bias resistor is missing",
 )
 def stuck_line(line: Line) -> None:
@@ -232,7 +234,7 @@ def bystander(line: Line) -> None:
     on="rtu",
     symptom="Function 17 raises InvalidResponseError; reads work",
     seen_in="drives and meters that count only the name",
-    asks=[Ask(ReportServerIdRequest(), None), *LONG],
+    asks=[Call(ReportServerIdRequest()), *LONG],
     without=(InvalidResponseError, "2 + byte count"),
     keeps_on=True,
     advice="do without function 17, or send it as a `RawRequest`",
@@ -273,7 +275,7 @@ def line_feed(line: Line) -> None:
     endpoint="rtu",
     symptom="Every read times out: nothing came",
     seen_in="PLCs whose port is set to ASCII with 7 bits",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "nothing came"),
     setting={"scheme": "ascii"},
 )
 def ascii_line(line: Line) -> None:

@@ -30,7 +30,7 @@ def length_too_big(line: Line) -> None:
 
 @device(
     "says the length 6 of the request, whatever the answer's is",
-    symptom="The first read fails, and the connection is made again at each read",
+    symptom="Every read fails: the answer must be longer, 5 bytes came",
     seen_in="MC6 heat pumps (node-red-contrib-modbus 146)",
     without=(InvalidResponseError, "bytes"),
     setting={"quirks": Quirks.wrong_length},
@@ -132,9 +132,9 @@ def byte_by_byte(line: Line) -> None:
 @device(
     "sends a datagram that is cut short",
     on="udp",
-    symptom="Reads time out: nothing right came",
+    symptom="Some reads time out: bytes of an unfinished frame came",
     seen_in="networks with a small MTU",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "bytes of an unfinished frame came"),
     setting={"retries": 2, "response_timeout": 0.5},
 )
 def cut_datagram(line: Line) -> None:

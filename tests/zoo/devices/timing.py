@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 from modwire import (
     AcknowledgeError,
     GatewayTargetFailedError,
@@ -9,7 +11,8 @@ from modwire import (
     ServerDeviceBusyError,
 )
 
-from ..device import On, device, read
+from ..asks import read
+from ..device import On, device
 from ..line import Line
 
 BOTH: tuple[On, On] = ("tcp", "rtu")
@@ -113,7 +116,10 @@ def busy(line: Line) -> None:
     seen_in="devices that read from a slower bus behind them",
     without=(AcknowledgeError, "exception 05"),
     keeps_on=True,
-    setting={"busy_retries": 3},
+    given={"late_reply_window": 0.3},
+    setting={"busy_retries": 3, "response_timeout": 2.0},
+    advice="on a line, the request is repeated after the timeout and `late_reply_window`, "
+    "as the real answer may come until then",
 )
 def acknowledges(line: Line) -> None:
     for request in line.requests():
@@ -176,3 +182,24 @@ def deaf_after_answer(line: Line) -> None:
 )
 def at_once(line: Line) -> None:
     line.answer_all()
+
+
+@device(
+    "has two units, of which one is deaf for a moment after its answer",
+    on=("tcp", "rtu", "rtu+tcp"),
+    symptom="One unit of several times out if it is asked often: nothing came",
+    seen_in="a slow meter on a line with quick devices",
+    without=(ResponseTimeoutError, "nothing came"),
+    setting={"unit_pause": 0.5},
+    advice="other units are asked meanwhile; `pause` would slow them down too",
+    asks=[read(100, unit=1), read(200, unit=2), read(300, unit=1), read(400, unit=2)],
+)
+def one_slow_unit(line: Line) -> None:
+    notes = line.state.notes
+    for request in line.requests():
+        now = monotonic()
+        if request.unit == 1 and now < notes.get("deaf_until", now):
+            continue
+        line.send(request.frame())
+        if request.unit == 1:
+            notes["deaf_until"] = monotonic() + 0.2

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from modwire import Quirks, ResponseTimeoutError
 
-from ..device import device, read
+from ..asks import read
+from ..device import device
 from ..line import Line
 
 OTHER = (ResponseTimeoutError, "an answer to another request came")
@@ -27,7 +28,7 @@ def zero_id(line: Line) -> None:
     "answers with transaction id 0, and once only after the timeout",
     symptom="Values of the wrong register, now and then (not with modwire)",
     seen_in="the same, on a loaded serial line behind the gateway",
-    without=(ResponseTimeoutError, ""),
+    without=(ResponseTimeoutError, "an answer to another request came"),
     given={"response_timeout": 0.3, "late_reply_window": 10.0},
     setting={"quirks": Quirks.zero_transaction_id},
     then=(ResponseTimeoutError, "nothing came"),
@@ -44,7 +45,7 @@ def zero_id_late(line: Line) -> None:
 
 @device(
     "counts transaction ids by itself from 1, whatever was asked",
-    symptom="The first reads work, reads after a timeout all fail",
+    symptom="Every read times out: an answer to another request came; ids in the log count from 1",
     seen_in="a Waveshare gateway (kellerza/sunsynk 680)",
     without=OTHER,
     setting={"quirks": Quirks.any_transaction_id},
@@ -188,7 +189,8 @@ def is_unit_zero(line: Line) -> None:
 
 
 @device(
-    "has the reserved unit id 250 on TCP",
+    "has the reserved unit id 250",
+    on=("tcp", "rtu", "rtu+tcp"),
     symptom="Other programs refuse unit 250",
     seen_in="heat pumps and gateways with ids 248..255",
     without=(ResponseTimeoutError, "nothing came"),
@@ -240,7 +242,7 @@ def other_port(line: Line) -> None:
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         for request in line.requests():
-            other.sendto(request.frame(), line.peer)  # type: ignore[arg-type]
+            other.sendto(request.frame(), line.peer)
 
 
 @device(

@@ -117,13 +117,10 @@ class ClientProtocol:
         if not 1 <= len(pdu) <= MAX_PDU:
             raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
         exchange: Exchange[ResponseT] = Exchange()
-        exchange.request = request
-        exchange.unit = unit
-        exchange.pdu = pdu
+        exchange.request, exchange.unit, exchange.pdu = request, unit, pdu
         exchange.wait = timeout
         if not is_answered:
-            exchange.is_answered = False
-            exchange.wait = options.turnaround
+            exchange.is_answered, exchange.wait = False, options.turnaround
         elif options.retries and (options.retry_writes or not request.is_write):
             exchange.attempts_left = options.retries
         exchange.busy_left = options.busy_retries
@@ -156,7 +153,7 @@ class ClientProtocol:
             else:
                 transaction = 0
                 exchange.is_noisy = is_noisy
-                line.sent_at = now
+                line.began_at = line.sent_at = now
                 line.noisy_since = _NEVER_AGAIN
             if self._expects:
                 request = exchange.request
@@ -210,6 +207,8 @@ class ClientProtocol:
                 data = line.without_echo(data)
             framing.receive_data(data, now)
             if self.is_datagram:
+                for each in self._open.values():
+                    each.saw_part(framing.buffered)
                 framing.end_datagram()
         frames = framing.frames
         while frames:
@@ -367,7 +366,7 @@ class ClientProtocol:
                 exchange.done = True
                 continue
             self.unanswered += 1
-            exchange.saw_part(self.framing.buffered, is_noisy=self._line.is_noisy(now))
+            exchange.saw_part(self.framing.buffered, self._line.noise(now))
             self._note_owed(exchange, now)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1

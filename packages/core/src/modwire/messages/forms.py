@@ -168,7 +168,7 @@ class WriteMultipleResponse(AddressAndCount, Response):
         try:
             return super().decode(pdu)
         except InvalidRequestError as error:
-            raise InvalidResponseError(str(error)) from None
+            raise InvalidResponseError(f"answer is wrong: {error}") from None
 
 
 WrittenT_co = TypeVar("WrittenT_co", bound=WriteMultipleResponse, covariant=True)

@@ -1,0 +1,1 @@
+"""The zoo: odd devices as scripts, which every client, a gateway and the command are tried on."""
