@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from .asks import Ask, Found, Said
 
@@ -36,10 +35,12 @@ def end() -> None:
         _processes.cache_clear()
 
 
-def run(words: Sequence[str]) -> tuple[str, str, int]:
-    """Run the command in this process; return its output, its errors and its exit code."""
-    done: Any = import_module("modwire_command").modwire(*words)
-    return done.out, done.err, done.code
+def run(*words: str) -> tuple[str, str, int]:
+    """Run the command in another process; return its output, its errors and its exit code."""
+    processes = _processes()
+    # By a module that processes can import by its name, whatever this one is called there.
+    modwire: Callable[..., tuple[str, str, int]] = import_module("modwire_command").modwire
+    return processes.submit(modwire, *words).result()
 
 
 def play(endpoint: str, asks: Sequence[Ask]) -> list[Found]:
@@ -60,9 +61,9 @@ def _play(endpoint: str, asks: Sequence[Ask]) -> list[Found]:
     name = asks[0].words[0]
     words = [word for ask in asks for word in ask.words[1:]]
     if name != "read":
-        _, err, code = _processes().submit(run, (name, endpoint, *words)).result()
+        _, err, code = run(name, endpoint, *words)
         return ["written" if code == 0 else Said(err)]
-    out, err, _ = _processes().submit(run, ("read", endpoint, *words, "--json")).result()
+    out, err, _ = run("read", endpoint, *words, "--json")
     lines: list[dict[str, object]] = json.loads(out or "[]")
     shown = iter([line.get("value") for line in lines])
     found: list[Found] = []
