@@ -36,9 +36,12 @@ def end() -> None:
         _processes.cache_clear()
 
 
-def run(words: Sequence[str]) -> tuple[str, str, int]:
-    """Run the command in this process; return its output, its errors and its exit code."""
-    done: Any = import_module("modwire_command").modwire(*words)
+def _run(*words: str) -> tuple[str, str, int]:
+    """Run the command in a process; return its output, its errors and its exit code."""
+    processes = _processes()
+    # A function of a module that a process can import by its name, which pytest chooses for ours.
+    modwire: Any = import_module("modwire_command").modwire
+    done: Any = processes.submit(modwire, *words).result()
     return done.out, done.err, done.code
 
 
@@ -60,9 +63,9 @@ def _play(endpoint: str, asks: Sequence[Ask]) -> list[Found]:
     name = asks[0].words[0]
     words = [word for ask in asks for word in ask.words[1:]]
     if name != "read":
-        _, err, code = _processes().submit(run, (name, endpoint, *words)).result()
+        _, err, code = _run(name, endpoint, *words)
         return ["written" if code == 0 else Said(err)]
-    out, err, _ = _processes().submit(run, ("read", endpoint, *words, "--json")).result()
+    out, err, _ = _run("read", endpoint, *words, "--json")
     lines: list[dict[str, object]] = json.loads(out or "[]")
     shown = iter([line.get("value") for line in lines])
     found: list[Found] = []
