@@ -222,7 +222,7 @@ def test_with_transaction_id_0_a_late_reply_is_nobody_s() -> None:
         (b"", "nothing came"),
         (b"\xf8" * 7, "7 bytes were no RTU frame: wrong baud rate, parity or wiring[?]"),
         (ANSWER[:9], "9 bytes of an unfinished frame came"),
-        (rtu("83 02", unit=2), "unit 2 answered"),
+        (rtu("83 02", unit=2), "unit 2 answered with exception 02"),
     ],
 )
 def test_a_timeout_tells_what_came_instead(data: bytes, came: str) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from importlib import import_module
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from .asks import Ask, Found, Said
 
@@ -35,12 +36,13 @@ def end() -> None:
         _processes.cache_clear()
 
 
-def run(*words: str) -> tuple[str, str, int]:
-    """Run the command in another process; return its output, its errors and its exit code."""
+def _run(*words: str) -> tuple[str, str, int]:
+    """Run the command in a process; return its output, its errors and its exit code."""
     processes = _processes()
-    # By a module that processes can import by its name, whatever this one is called there.
-    modwire: Callable[..., tuple[str, str, int]] = import_module("modwire_command").modwire
-    return processes.submit(modwire, *words).result()
+    # A function of a module that a process can import by its name, which pytest chooses for ours.
+    modwire: Any = import_module("modwire_command").modwire
+    done: Any = processes.submit(modwire, *words).result()
+    return done.out, done.err, done.code
 
 
 def play(endpoint: str, asks: Sequence[Ask]) -> list[Found]:
@@ -61,9 +63,9 @@ def _play(endpoint: str, asks: Sequence[Ask]) -> list[Found]:
     name = asks[0].words[0]
     words = [word for ask in asks for word in ask.words[1:]]
     if name != "read":
-        _, err, code = run(name, endpoint, *words)
+        _, err, code = _run(name, endpoint, *words)
         return ["written" if code == 0 else Said(err)]
-    out, err, _ = run("read", endpoint, *words, "--json")
+    out, err, _ = _run("read", endpoint, *words, "--json")
     lines: list[dict[str, object]] = json.loads(out or "[]")
     shown = iter([line.get("value") for line in lines])
     found: list[Found] = []

@@ -18,13 +18,15 @@ _HEAD = """\
 
 Each row is a device that breaks a rule of Modbus, or a line that breaks frames, by what its user
 sees. Find your symptom, look whether the error is yours, and set what is in the column "set": the
-arguments of `ClientOptions`, and what follows the `?` of an endpoint for `modwire read`, `write`,
-`gateway` and `connect()`. Devices that need nothing are here too.
+arguments of `ClientOptions`, what follows the `?` of an endpoint for `modwire read`, `write`,
+`gateway` and `connect()`, or what a point of a register map is declared with. Devices that need
+nothing are here too.
 
 Every row is a scripted device in [tests/zoo](../tests/zoo), on a real socket or a pseudo-terminal.
 The clients of all packages, a gateway and the command are tried on each, without and with the
-options, and every value that they return is the right one. `python -m tests.zoo` writes this file,
-and a test compares it.
+options, and every value that they return is the right one, except where a row says otherwise.
+`python -m tests.zoo` writes this file, and a test compares it; `python -m tests.zoo NAME` plays the
+device of that name in tests/zoo/devices, and shows what came.
 
 A number names the public report in which the fault was seen; rows without one name the kind of
 device that is likely to have it.

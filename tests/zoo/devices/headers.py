@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from modwire import (
     FrameError,
+    GatewayTargetFailedError,
     IllegalDataAddressError,
     InvalidResponseError,
     Quirks,
     ResponseTimeoutError,
 )
 
-from ..device import device
+from ..asks import read
+from ..device import Fails, device
 from ..line import Line
 
 UNFINISHED = (ResponseTimeoutError, "bytes of an unfinished frame came")
@@ -141,3 +143,59 @@ def cut_datagram(line: Line) -> None:
     for request in line.requests():
         frame = request.frame()
         line.send(frame[:-1] if request.number % 2 else frame)
+
+
+@device(
+    "says the length with its bytes swapped",
+    symptom="Every read fails: MBAP length must be 2..254",
+    seen_in="sketches for microcontrollers",
+    without=(FrameError, "MBAP length must be 2..254"),
+    setting={"quirks": Quirks.wrong_length},
+)
+def length_swapped(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(length=(len(request.right()) + 1) << 8))
+
+
+@device(
+    "sends six zero bytes now and then, to keep the connection",
+    symptom="Reads fail now and then: MBAP length must be 2..254, got 0",
+    seen_in="gateways over mobile networks",
+    without=(FrameError, "MBAP length must be 2..254, got 0"),
+    setting={"quirks": Quirks.wrong_length},
+)
+def keepalive(line: Line) -> None:
+    for request in line.requests():
+        line.send(b"\0" * 6, request.frame(), gap=0.01)
+
+
+@device(
+    "loses the end of one answer, and keeps the connection",
+    symptom="Three reads time out: bytes of an unfinished frame came; the fourth works",
+    seen_in="gateways that give up in the middle of an answer",
+    without=Fails(ResponseTimeoutError, "bytes of an unfinished frame came", times=3),
+    setting={"reconnect_after": 1},
+    then=Fails(ResponseTimeoutError, "bytes of an unfinished frame came", times=1),
+    advice="later answers are taken for the lost end until the connection is made again",
+    keeps_on=True,
+    asks=[read(0, 120), read(200), read(300), read(400), read(500)],
+    only=("sync", "gevent", "trio"),
+)
+def end_lost(line: Line) -> None:
+    for request in line.requests():
+        frame = request.frame()
+        line.send(frame[:100] if line.state.requests == 1 else frame)
+
+
+@device(
+    "is a gateway that refuses in the name of unit 0",
+    symptom="Every read times out: unit 0 answered with exception 0B",
+    seen_in="gateways to serial lines, for units that do not answer",
+    without=(ResponseTimeoutError, "unit 0 answered with exception 0B"),
+    setting={"quirks": Quirks.any_unit},
+    then=(GatewayTargetFailedError, "exception 0B"),
+    advice="the unit behind the gateway does not answer: look at it",
+)
+def refuses_as_unit_zero(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame(request.refusal(11), unit=0))

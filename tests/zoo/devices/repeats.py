@@ -103,3 +103,40 @@ def long_lumps(line: Line) -> None:
     for request in line.requests():
         frame = request.frame()
         line.send(*(frame[at : at + 31] for at in range(0, len(frame), 31)), gap=0.016)
+
+
+@device(
+    "sends CR and LF behind each answer",
+    on=("rtu", "rtu+tcp"),
+    symptom="Nothing; other programs fail at every second read",
+    seen_in="sketches that end their output by println",
+)
+def line_end_behind(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame() + b"\r\n")
+
+
+@device(
+    "greets with Telnet options",
+    on="rtu+tcp",
+    symptom="Nothing",
+    seen_in="serial device servers in Telnet mode",
+    advice="switch it to raw mode: values with a byte FF will fail",
+)
+def telnet_greeting(line: Line) -> None:
+    line.send(bytes.fromhex("fffd03 fffb03 fffb01"))
+    line.answer_all()
+
+
+@device(
+    "doubles each byte FF, as Telnet does",
+    on="rtu+tcp",
+    symptom="Reads of some values time out: bytes were no RTU frame",
+    seen_in="serial device servers in Telnet mode",
+    without=(ResponseTimeoutError, "no RTU frame"),
+    advice="switch it to raw mode, or connect by `rtu://rfc2217://host:port`",
+    asks=[read(0xFF00, 2)],
+)
+def telnet_escapes(line: Line) -> None:
+    for request in line.requests():
+        line.send(request.frame().replace(b"\xff", b"\xff\xff"))

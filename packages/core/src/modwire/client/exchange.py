@@ -86,10 +86,13 @@ class Exchange(Generic[ResponseT]):
         self.fail(ModbusError("the exchange was cancelled"))
         self.cancelled = True
 
-    def saw(self, unit: int) -> None:
+    def saw(self, unit: int, pdu: bytes) -> None:
         """Note an answer that is not the one to this request, for the text of the error."""
-        other = unit != self.unit
-        self.came = f"unit {unit} answered" if other else "an answer to another request came"
+        if unit == self.unit:
+            self.came = "an answer to another request came"
+        else:  # a gateway may refuse in the name of its own unit
+            refused = f" with exception {pdu[1]:02X}" if pdu[0] & 0x80 and len(pdu) > 1 else ""
+            self.came = f"unit {unit} answered{refused}"
 
     def saw_part(self, size: int, noise: str = "") -> None:
         """Note that so many bytes of an unfinished frame came, or `noise`, if nothing else did."""

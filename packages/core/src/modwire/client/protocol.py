@@ -46,7 +46,7 @@ class ClientProtocol:
 
     - `skipped`: number of well-formed replies that answered no open request.
     - `frame_errors`: number of times that received bytes were not a valid frame.
-    - `unanswered`: number of attempts in a row that timed out while not a byte came.
+    - `unanswered`: number of attempts in a row that timed out while no frame came.
     - `is_datagram`: set it to True if each frame needs its own datagram.
     - `name`: name of the peer in errors.
     - `broadcasts_zero`: True if requests to unit 0 are broadcasts.
@@ -202,7 +202,6 @@ class ClientProtocol:
             if now > line.received_at + line.silence:
                 line.busy_since = now
             line.received_at = now
-            self.unanswered = 0
             if line.echo:
                 data = line.without_echo(data)
             framing.receive_data(data, now)
@@ -211,6 +210,8 @@ class ClientProtocol:
                     each.saw_part(framing.buffered)
                 framing.end_datagram()
         frames = framing.frames
+        if frames:
+            self.unanswered = 0
         while frames:
             frame = frames.popleft()
             if type(frame) is not tuple:
@@ -285,7 +286,7 @@ class ClientProtocol:
         self.skipped += 1
         self._late.came(unit, transaction, pdu)
         for exchange in self._open.values():
-            exchange.saw(unit)
+            exchange.saw(unit, pdu)
 
     def _take_other(self, frame: Raw | FrameError) -> None:
         if not isinstance(frame, FrameError):
