@@ -174,7 +174,7 @@ class Client(BlockingClientBase, BlockingCalls):
             pause = turns.pause(monotonic(), unit, timeout)
             from logging import getLogger  # takes longer to import than all of modwire
 
-            turns.log_to(getLogger)
+            turns.log.start(getLogger)
             self._hub = get_hub()
             opening = self._opening = _Opening(self._try_to_open, pause)
         else:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+import os
+import sys
+from _thread import allocate_lock, get_ident
+from contextlib import suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
 from modwire.client.turns import CLOSED, Turns
+from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
 
-from .links import LONGEST_WAIT, Link
+from .guard import SLICE, Guard
+from .links import Link
 
 if TYPE_CHECKING:
     from _thread import LockType
@@ -28,17 +33,20 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 class Client(BlockingClientBase, BlockingCalls):
     """A blocking Modbus client; any number of threads may call its methods.
 
+    An exception from a signal handler, such as KeyboardInterrupt, may come at any time: the client
+    goes on working, with a new link if need be. After a fork, the new process opens its own link.
+
     Subclasses define `_open_link`; `name` is the name of the peer in errors and logs.
     """
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
         self._turns: Turns[Link, LockType] = Turns(
-            name, framing, options, wake=_release, discard=self._discard
+            name, framing, options, wake=_release, discard=self._discard, is_gone=self._is_gone
         )
-        self._lock = allocate_lock()  # guards the turns
-        self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
-        self._unused: list[Link] = []  # lost links; the caller that still receives closes them
+        self._guard = Guard(self._is_gone)  # of the turns
+        self._opening = Guard(self._is_gone)  # held while a link is being opened
+        forget_after_fork(self, getattr(os, "register_at_fork", None))
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails."""
@@ -46,8 +54,11 @@ class Client(BlockingClientBase, BlockingCalls):
 
     def close(self) -> None:
         """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
-        with self._lock:
-            self._turns.close()
+        guard = self._guard
+        guard.take(get_ident())
+        self._turns.close()
+        guard.holder = 0
+        guard.lock.release()
 
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
@@ -57,40 +68,45 @@ class Client(BlockingClientBase, BlockingCalls):
         The timeout starts when the request is sent. Before that, the call may wait for a free
         line and for a new link. Raises `ConnectionLostError` too.
         """
-        turns = self._turns
+        turns, guard, me = self._turns, self._guard, get_ident()
         is_repeated = False
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
             started: Exchange[ResponseT] | None = None
-            is_waiting = False
+            link: Link | None = None
             try:
-                with self._lock:
-                    now = monotonic()
-                    started = turns.begin(request, unit, timeout, now)
-                    if started is None:
-                        continue
-                    exchange, link = started, turns.link
-                    if link is None and self._unused:  # sending failed: nobody receives on it
-                        self._unused.pop().close()
-                    until: float | None = exchange.deadline
+                guard.take(me)
+                now = monotonic()
+                started = turns.begin(request, unit, timeout, now, me)
+                link = turns.link
+                if link is not None and turns.receiver is started:
+                    link.reader = me
+                guard.holder = 0
+                guard.lock.release()
+                if started is None:
+                    continue
+                exchange = started
+                until: float | None = exchange.deadline
                 while link is not None and until is not None:
                     found = None
-                    is_waiting = True
-                    if turns.receiver is exchange:
-                        found = link.receive(until - now)
+                    if link.reader == me:
+                        found = link.receive(until)
                     else:
-                        self._sleep(exchange, until - now)
-                    is_waiting = False
-                    with self._lock:
-                        now = monotonic()
-                        was_receiver = turns.receiver is exchange
-                        until = turns.step(exchange, now, link, found)
-                        if self._unused and was_receiver:
-                            self._unused.pop().close()
-            except BaseException as error:
-                if started is not None or not isinstance(error, Exception):
-                    self._interrupted(started, is_waiting)
+                        self._sleep(exchange, until - now, me)
+                    guard.take(me)
+                    now = monotonic()
+                    until = turns.step(exchange, now, link, found)
+                    if link.reader == me:
+                        link.has_taken = False
+                        if turns.receiver is not exchange:
+                            self._stop_reading(link)
+                    elif turns.receiver is exchange:
+                        link.reader = me
+                    guard.holder = 0
+                    guard.lock.release()
+            except BaseException:
+                self._interrupted(started, link, me)
                 raise
             if exchange.error is None:
                 return exchange.response
@@ -102,67 +118,114 @@ class Client(BlockingClientBase, BlockingCalls):
                 del started, exchange
             is_repeated = True
 
-    def _sleep(self, exchange: Exchange[Any], seconds: float) -> None:
+    def _stop_reading(self, link: Link) -> None:
+        """Let others receive on `link`; close it if it was dropped while this caller received."""
+        link.reader = 0
+        if link is not self._turns.link:
+            link.close()
+
+    def _sleep(self, exchange: Exchange[Any], seconds: float, me: int) -> None:
         """Wait until woken while another caller receives for all; at most `seconds`."""
+        turns, guard = self._turns, self._guard
         alarm = allocate_lock()
         alarm.acquire()
-        with self._lock:
-            if exchange.done or self._turns.receiver in (None, exchange):
-                return
-            self._turns.waiting[exchange] = alarm
-        alarm.acquire(True, min(max(seconds, 0.0), LONGEST_WAIT))
-        with self._lock:
-            self._turns.waiting.pop(exchange, None)
+        guard.take(me)
+        is_asleep = not exchange.done and turns.receiver not in (None, exchange)
+        if is_asleep:
+            turns.waiting[exchange] = alarm
+        guard.holder = 0
+        guard.lock.release()
+        if is_asleep and not alarm.acquire(True, min(max(seconds, 0.0), SLICE)):
+            guard.take(me)
+            turns.waiting.pop(exchange, None)
+            receiver = turns.receiver
+            if receiver not in (None, exchange) and self._is_gone(receiver.caller):
+                turns.restart()
+            guard.holder = 0
+            guard.lock.release()
 
-    def _interrupted(self, exchange: Exchange[Any] | None, is_waiting: bool) -> None:
-        """Handle the interruption of a caller; if it only waited, the other calls continue."""
-        with self._lock:
-            turns = self._turns
-            was_receiver = turns.receiver is exchange
-            if is_waiting and exchange is not None:
-                turns.give_up(exchange, monotonic())
-            else:
-                turns.break_off(exchange)
-            if self._unused and was_receiver:
-                self._unused.pop().close()
+    def _interrupted(self, exchange: Exchange[Any] | None, link: Link | None, me: int) -> None:
+        """Handle an error; if this caller was interrupted while it waited, the others go on."""
+        turns, guard = self._turns, self._guard
+        guard.take(me)
+        if link is not None and link.reader == me and link.has_taken:
+            turns.break_off(exchange)  # the bytes are lost
+        elif exchange is not None:
+            turns.give_up(exchange, monotonic())
+        elif turns.is_cut or (turns.receiver is not None and turns.receiver.caller == me):
+            turns.restart()
+        if link is not None and link.reader == me:
+            self._stop_reading(link)
+        guard.holder = 0
+        guard.lock.release()
+
+    def _is_gone(self, thread: int) -> bool:
+        """True if no call of this client runs in `thread`."""
+        frames = sys._current_frames()
+        if get_ident() not in frames:
+            return False  # the threads are greenlets, by monkey-patching
+        frame = frames.get(thread)
+        while frame is not None:
+            if frame.f_globals is globals() and frame.f_locals.get("self") is self:
+                return False
+            frame = frame.f_back
+        return True
 
     def _discard(self, link: Link) -> None:
-        if self._turns.receiver is None:
-            link.close()
-        else:
-            self._unused.append(link)
-            link.interrupt()
+        with suppress(Exception):  # a lost port may raise any
+            if link.reader in (0, get_ident()) or self._is_gone(link.reader):
+                link.close()
+            else:
+                link.interrupt()
+
+    def forget(self) -> None:
+        """Forget the link after a fork: it is that of the other process."""
+        self._guard, self._opening = Guard(self._is_gone), Guard(self._is_gone)
+        link, self._turns.link = self._turns.link, None
+        self._turns.restart()
+        if link is not None:
+            link.forget()
 
     def _open(self, unit: int | None, timeout: float | None) -> None:
         """Open the link for all callers that wait for it; if it fails, all get the same error."""
-        turns = self._turns
-        failures, closings = turns.failures, turns.closings
-        with self._opening:
+        turns, opening = self._turns, self._turns.opening
+        failures, closings = opening.failures, opening.closings
+        turn, me = self._opening, get_ident()
+        turn.take(me)
+        try:
             if turns.link is not None:
                 return
-            if turns.closings != closings:
+            if opening.closings != closings:
                 raise turns.no_link(CLOSED)
-            if turns.failures != failures:
+            if opening.failures != failures:
                 raise turns.no_link(turns.reason)
             pause = turns.pause(monotonic(), unit, timeout)
             if pause:
                 sleep(pause)
             from logging import getLogger  # takes longer to import than all of modwire
 
-            turns.log_to(getLogger)
+            turns.log.start(getLogger)
             try:
                 link = self._open_link()
             except (OSError, ValueError, OverflowError) as error:  # a host name may be invalid
-                with self._lock:
-                    turns.open_failed(error, monotonic())
+                turns.open_failed(error, monotonic())
                 raise turns.no_link(error) from error
-            with self._lock:
-                if turns.closings == closings:
-                    turns.opened(link, monotonic())
-                    return
-            link.close()
-            raise turns.no_link(CLOSED)
+            guard = self._guard
+            guard.take(me)
+            is_used = opening.closings == closings and turns.link is None
+            if is_used:
+                turns.opened(link, monotonic())
+            guard.holder = 0
+            guard.lock.release()
+            if not is_used:
+                link.close()
+                if turns.link is None:
+                    raise turns.no_link(CLOSED)
+        finally:
+            turn.holder = 0
+            turn.lock.release()
 
 
 def _release(alarm: LockType) -> None:
-    alarm.release()
+    with suppress(RuntimeError):  # it was released before an interrupt
+        alarm.release()

@@ -128,6 +128,20 @@ def close_aside(port: serial.Serial) -> None:
         port.close()
 
 
+def forget_port(port: serial.Serial) -> None:
+    """Close a port in a forked process; the process that has opened it may go on using it.
+
+    Closing a port may shut its connection down, or release its lock, for both processes. So its
+    descriptor is replaced before.
+    """
+    with suppress(Exception):  # of a port in any state
+        number = getattr(port, "_socket", port).fileno()
+        null = os.open(os.devnull, os.O_RDWR)
+        os.dup2(null, number)
+        os.close(null)
+        port.close()
+
+
 def descriptor(port: serial.Serial) -> int | None:
     """Return the descriptor of the port for `select` and `poll`; None if it has none.
 

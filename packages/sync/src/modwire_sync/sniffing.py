@@ -57,11 +57,11 @@ class SerialSniffer(BlockingSnifferBase):
         until = _FOREVER if timeout is None else monotonic() + timeout
         while (heard := self.sniffer.next_heard()) is None:
             now = monotonic()
-            if now >= until or not self._listen(min(until, self._deadline()) - now):
+            if now >= until or not self._listen(min(until, self._deadline())):
                 return None
         return heard
 
-    def _listen(self, seconds: float) -> bool:
+    def _listen(self, until: float) -> bool:
         """Read the port once; return False if it was closed."""
         with self._lock:
             link = self._link
@@ -69,7 +69,7 @@ class SerialSniffer(BlockingSnifferBase):
                 return False
             self._is_listening = True
         try:
-            data = link.receive(seconds)
+            data = link.receive(until)
         finally:
             with self._lock:
                 self._is_listening = False

@@ -234,7 +234,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         if deadline is not None:
             link.hasten(deadline)
         if exchange.done and link.is_sending and self._sender is None:
-            turns.wake_all()
+            turns.waiting.wake_all()
             link.hasten(current_time())
 
     def _interrupted(self, exchange: AnyExchange, error: BaseException) -> None:
@@ -263,19 +263,19 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         They continue in their order. If the link cannot be opened, all get the same error.
         """
         turns = self._turns
-        failures, closings = turns.failures, turns.closings
+        failures, closings = turns.opening.failures, turns.opening.closings
         async with self._opening:
             if self._discarded:
                 await self._close_discarded()
             link = turns.link
             if link is None:
-                if turns.failures != failures:
+                if turns.opening.failures != failures:
                     raise turns.no_link(turns.reason)
-                if turns.closings != closings:
+                if turns.opening.closings != closings:
                     raise turns.no_link(CLOSED)
                 with CancelScope() as self._attempt:
                     await self._open(unit, seconds)
-                if turns.closings != closings:
+                if turns.opening.closings != closings:
                     raise turns.no_link(CLOSED)
             elif link.is_blind and self._looks(request, current_time()):
                 await link.look()
@@ -285,7 +285,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         return self._sender is None and self._turns.needs_look(request, now)
 
     async def _open(self, unit: int | None, seconds: float | None) -> None:
-        closings = self._turns.closings
+        closings = self._turns.opening.closings
         await checkpoint()  # a link that always fails at once must not block other tasks
         turns = self._turns
         pause = turns.pause(current_time(), unit, seconds)
@@ -293,14 +293,14 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             await trio.sleep(pause)
         from logging import getLogger  # takes longer to import than all of modwire
 
-        turns.log_to(getLogger)
+        turns.log.start(getLogger)
         try:
             link = await self._open_link()
         except ConnectionLostError:
             raise
         except (OSError, ValueError, OverflowError) as error:  # the host name may be invalid
             raise turns.open_failed(error, current_time()) from error
-        if turns.closings == closings:
+        if turns.opening.closings == closings:
             turns.opened(link, current_time())
         else:
             self._discard(link)

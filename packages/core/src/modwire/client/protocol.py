@@ -20,11 +20,10 @@ from ..errors import ConnectionLostError, FrameError, InvalidResponseError, Modb
 from ..framing.ascii import expect_delimiter, follow_delimiter
 from ..framing.base import Framing
 from ..framing.tcp import LooseTcpFraming, TcpFraming
-from ..messages.base import MAX_PDU, Request, Response, SizedRule
+from ..messages.base import Request, Response, SizedRule
 from ..messages.diagnostics import DiagnosticsRequest
-from ..options import check_timeout, check_unit
 from ..quirks import Quirks, Tolerance
-from .exchange import Exchange
+from .exchange import Exchange, prepare
 from .late_replies import LateReplies
 from .line import LineUse
 from .options import ClientOptions
@@ -51,6 +50,7 @@ class ClientProtocol:
     - `name`: name of the peer in errors.
     - `broadcasts_zero`: True if requests to unit 0 are broadcasts.
     - `has_transactions`: True if transaction ids match replies to requests.
+    - `waiting`: the exchanges that wait to be sent.
     - `broken`: True if the next frame cannot be found; reopen the link and call `reset()`.
     """
 
@@ -79,6 +79,7 @@ class ClientProtocol:
         self._open: dict[int, Exchange[Response]] = {}
         self._late = LateReplies(options)
         self._queue = RequestQueue(options, self._late)
+        self.waiting = self._queue.waiting
         self._line = LineUse(options.silence if framing.needs_silence else 0.0)
 
     # Requests.
@@ -101,30 +102,8 @@ class ClientProtocol:
                 broadcast is not a plain write.
             TypeError: `request` is not a `Request`, or its `encode()` does not return bytes.
         """
-        if not isinstance(request, Request):
-            raise TypeError(f"request must be a Request, got {request!r}")
-        options = self.options
-        unit = options.unit if unit is None else check_unit(unit)
-        timeout = options.response_timeout if timeout is None else check_timeout(timeout)
-        is_answered = request.expects_response
-        if not unit and self.broadcasts_zero:
-            if not request.may_be_broadcast:
-                raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
-            is_answered = False
-        pdu = request.encode()
-        if not isinstance(pdu, bytes):
-            raise TypeError(f"encode() must give bytes, got {pdu!r} of {request!r}")
-        if not 1 <= len(pdu) <= MAX_PDU:
-            raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
-        exchange: Exchange[ResponseT] = Exchange()
-        exchange.request, exchange.unit, exchange.pdu = request, unit, pdu
-        exchange.wait = timeout
-        if not is_answered:
-            exchange.is_answered, exchange.wait = False, options.turnaround
-        elif options.retries and (options.retry_writes or not request.is_write):
-            exchange.attempts_left = options.retries
-        exchange.busy_left = options.busy_retries
-        self._queue.waiting.append(exchange)
+        exchange = prepare(request, unit, timeout, self.options, self.broadcasts_zero)
+        self.waiting.append(exchange)
         return exchange
 
     def data_to_send(self, now: float) -> bytes:
@@ -336,6 +315,21 @@ class ClientProtocol:
         self.unanswered = 0
         self._late.reset(is_serial=self.framing.is_serial)
         self._queue.opened(opened_at)
+
+    def renewed(self, framing: type[Framing], sent_at: float) -> ClientProtocol:
+        """Return a new protocol in place of this one, whose state is unknown; the link is dropped.
+
+        Without transaction ids it sends nothing until no late reply can come any more; `sent_at`
+        is the time of the last request.
+        """
+        made = ClientProtocol(framing, self.options)
+        made.name, made.is_datagram = self.name, self.is_datagram
+        made.skipped, made.frame_errors = self.skipped, self.frame_errors
+        if not made.has_transactions:
+            waits = [each.wait for each in list(self._open.values())]
+            made._late.units.update(self._late.units)
+            made._late.rest(sent_at + max(self.options.response_timeout, *waits, 0.0))
+        return made
 
     # Time.
 
