@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable
 from itertools import count
 from time import monotonic
@@ -83,14 +82,14 @@ def read(client: Any, value: int) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exchange(package: Package, kind: str) -> None:
     with device() as (_, endpoint):
-        assert cut_everywhere(package, endpoint, read, kind) > 100
+        assert cut_everywhere(package, endpoint, read, kind) > 80
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_call(package: Package, kind: str) -> None:
     with device() as (_, endpoint):
         places = cut_everywhere(package, endpoint, read, kind, lambda client: client.close())
-        assert places > 150
+        assert places > 100
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,25 +102,25 @@ def test_closing(package: Package, kind: str) -> None:
 def test_a_slow_answer(package: Package) -> None:
     with device() as (slow, endpoint):
         slow.pause = 0.02
-        assert cut_everywhere(package, endpoint, read, "events", step=3) > 100
+        assert cut_everywhere(package, endpoint, read, "events", step=3) > 80
 
 
 def test_an_ordinary_error(package: Package) -> None:
     """The handler of SIGALRM may raise any."""
     with device() as (_, endpoint):
-        assert cut_everywhere(package, endpoint, read, "events", error=LateCut) > 100
+        assert cut_everywhere(package, endpoint, read, "events", error=LateCut) > 80
 
 
 @pytest.mark.parametrize("then", [1, 2, 5, 9, 14, 20, 30, 45])
 def test_a_second_interrupt_while_the_first_is_handled(package: Package, then: int) -> None:
     with device() as (_, endpoint):
         places = cut_everywhere(package, endpoint, read, "lines", step=5, then=then)
-        assert places > 100
+        assert places > 80
 
 
 def test_datagrams(package: Package) -> None:
     with device("udp") as (_, endpoint):
-        assert cut_everywhere(package, endpoint, read, "events", step=2) > 100
+        assert cut_everywhere(package, endpoint, read, "events", step=2) > 80
 
 
 def test_a_serial_line(package: Package) -> None:
@@ -129,7 +128,7 @@ def test_a_serial_line(package: Package) -> None:
     options = "timeout=0.05&late_reply_window=0.01"
     with device("rtu") as (_, endpoint):
         places = cut_everywhere(package, endpoint, read, "events", step=4, options=options)
-        assert places > 100
+        assert places > 80
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,5 +162,5 @@ def test_other_callers_get_right_values(package: Package, kind: str) -> None:
         over.set()
         assert all(task.result() > 0 for task in tasks)
         client.close()
-    assert cuts > 50
+    assert cuts > 20
     assert len(errors) <= 2 * cuts
