@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import serial
 
-from modwire import ConnectionLostError, ResponseTimeoutError
+from modwire import ConnectionLostError, ResponseTimeoutError, Units
 from packages import HOST, Package
 from peers import (
     PATIENCE,
@@ -24,6 +24,7 @@ from peers import (
     tcp_service,
     udp_server,
 )
+from server_peers import memory_unit
 
 SHORT = 0.05  # seconds: the timeout of calls that are to time out
 
@@ -180,6 +181,30 @@ def test_close_ends_the_calls_of_all(package: Package) -> None:
         client.close()
         for each in sent:
             assert "the client was closed" in each.result()
+
+
+def test_close_ends_the_calls_that_wait_for_a_link(package: Package) -> None:
+    """The link that was being opened is not left open."""
+    begun, go = threading.Event(), threading.Event()
+
+    class Slow(package.TcpClient):  # type: ignore[name-defined,misc]
+        def _open_link(self) -> Any:
+            begun.set()
+            package.wait(go)
+            return super()._open_link()
+
+    with package.TcpServer(Units({1: memory_unit()}), (HOST, 0)) as server:
+        client = Slow(HOST, server.address[1])
+        callers = [package.start(lambda: client.read_holding_registers(5)) for _ in range(3)]
+        package.wait(begun)
+        client.close()
+        go.set()
+        for caller in callers:
+            with pytest.raises(ConnectionLostError, match="the client was closed"):
+                caller.result()
+        assert not client.is_open
+        assert client.read_holding_registers(6) == [6]
+        client.close()
 
 
 def test_callers_on_one_serial_line_take_turns(package: Package) -> None:

@@ -105,6 +105,31 @@ def test_every_endpoint_can_carry_the_clients_settings() -> None:
         assert endpoint != without
 
 
+def test_a_copy_with_changes_keeps_all_else() -> None:
+    text = "tcp://meter:1502?unit=3&timeout=2&retries=1&pause=0.1&quirks=any_unit&keepalive=false"
+    endpoint = Endpoint.parse(text)
+    assert endpoint.replace() == endpoint
+    assert str(endpoint.replace(port=502, host="other")) == text.replace("meter:1502", "other:502")
+    assert endpoint.replace(unit=None, pause=0.5) == Endpoint.parse(
+        "tcp://meter:1502?timeout=2&retries=1&pause=0.5&quirks=any_unit&keepalive=false"
+    )
+    assert endpoint.replace(reconnect_after=None).options["reconnect_after"] is None
+    assert endpoint.replace(framing="rtu") == Endpoint.parse(f"rtu+{text}")
+    line = Endpoint.parse("rtu:///dev/ttyS0?baudrate=9600&rs485=true")
+    assert line.replace(path="COM3", baudrate=1200) == Endpoint.parse(
+        "rtu://COM3?baudrate=1200&rs485=true"
+    )
+    assert line.replace(parity="N").stopbits == 2, "the default without parity"
+    assert line.replace(stopbits=2).replace(parity="O").stopbits == 2, "as it was asked for"
+    assert line.replace(framing="ascii").bytesize == 7
+    with pytest.raises(ValueError, match="tcp has no serial line, so no baudrate"):
+        endpoint.replace(baudrate=9600)
+    with pytest.raises(ValueError, match="pause must be at least 0 seconds"):
+        endpoint.replace(pause=-1)
+    with pytest.raises(TypeError, match="option must be"):
+        endpoint.replace(puase=1)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -81,6 +81,30 @@ def test_a_frame_torn_at_every_byte_is_one_frame(gap: float) -> None:
     assert protocol.frame_errors == 0
 
 
+@pytest.mark.parametrize("gap", [0.03, 0.25])
+def test_a_frame_whose_crc_ends_with_00_is_not_over_before_that_byte(gap: float) -> None:
+    """The CRC is right without its last byte too."""
+    request = rtu("030024 0002")
+    assert request[-1] == 0
+    units = Units({1: Unit(holding_registers=SequentialBlock(0, [0] * 40))})
+    server = LineServer(RtuFraming, ServerOptions(), units, peer="line", on_drop=pytest.fail)
+    server.receive_data(request[:-1], 0.1)
+    written = pass_time(server, 0.1 + gap)
+    server.receive_data(request[-1:], 0.1 + gap)
+    assert written + pass_time(server, 9.0) == rtu("03040000 0000")
+
+    values = next(n for n in range(0x10000) if rtu(f"0302{n:04x}")[-1] == 0)
+    answer = rtu(f"0302{values:04x}")
+    protocol = client()
+    exchange = protocol.start(ReadHoldingRegistersRequest(0, 1), 1, now=0.0)
+    protocol.data_to_send(0.0)
+    protocol.receive_data(answer[:-1], 0.1)
+    pass_time(protocol, 0.1 + gap)
+    protocol.receive_data(answer[-1:], 0.1 + gap)
+    assert exchange.result().registers == (values,)
+    assert (protocol.skipped, protocol.frame_errors) == (0, 0)
+
+
 @pytest.mark.parametrize("lost", range(1, len(WRITE)))
 def test_a_server_is_right_again_after_a_truncated_request(lost: int) -> None:
     units = Units({1: Unit(holding_registers=SequentialBlock(0, [0] * 3))})
@@ -104,6 +128,17 @@ def test_waiting_for_quiet_has_a_bound() -> None:
         protocol.handle_timeout(now)
     assert len(sent) == 8, "it was sent once, after the longest frame"
     assert now < 1.0
+    with pytest.raises(ResponseTimeoutError, match="the line is never quiet"):
+        exchange.result()
+
+
+def test_the_first_request_on_a_line_that_is_never_quiet_says_so() -> None:
+    protocol = client(response_timeout=0.5)
+    exchange = protocol.start(READ, 1, now=0.0)
+    protocol.data_to_send(0.0)
+    for step in range(1, 600):
+        protocol.receive_data(b"\xff", step / 1000)
+        protocol.handle_timeout(step / 1000)
     with pytest.raises(ResponseTimeoutError, match="the line is never quiet"):
         exchange.result()
 
@@ -187,7 +222,7 @@ def test_with_transaction_id_0_a_late_reply_is_nobody_s() -> None:
         (b"", "nothing came"),
         (b"\xf8" * 7, "7 bytes were no RTU frame: wrong baud rate, parity or wiring[?]"),
         (ANSWER[:9], "9 bytes of an unfinished frame came"),
-        (rtu("83 02", unit=2), "unit 2 answered"),
+        (rtu("83 02", unit=2), "unit 2 answered with exception 02"),
     ],
 )
 def test_a_timeout_tells_what_came_instead(data: bytes, came: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modwire import ResponseTimeoutError, RtuFraming
-from modwire_sync import TcpClient
+from modwire_sync import TcpClient, clients
 from packages import HOST
 from peers import PATIENCE, SocketPeer, registers, rtu, tcp_server
 
@@ -32,13 +32,13 @@ def test_timeouts_of_plain_and_of_layered_sockets_are_alike(
         peer.request(8)
         peer.send(rtu(3, registers(3)))
 
-    create_connection = socket.create_connection
+    connect = clients._connect
 
-    def create(*arguments: Any, **options: Any) -> socket.socket:
-        made = create_connection(*arguments, **options)
+    def create(*arguments: Any) -> socket.socket:
+        made = connect(*arguments)
         return kind(made.family, made.type, made.proto, fileno=made.detach())
 
-    monkeypatch.setattr(socket, "create_connection", create)
+    monkeypatch.setattr(clients, "_connect", create)
     with (
         tcp_server(script) as port,
         TcpClient(HOST, port, framing=RtuFraming, timeout=PATIENCE) as client,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from modwire import Quirks
 from modwire.units.tables import TABLES
 from modwire_tools.addresses import Place
 from modwire_tools.simulator.behaviours import Choice, Copy, Counter, Ramp, RandomWalk, Sine
@@ -135,10 +136,28 @@ def units(draw: st.DrawFn, number: int) -> UnitSpec:
     )
 
 
+CONNECTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "unit": st.integers(1, 255),
+        "timeout": st.floats(0.001, 1e9),
+        "baudrate": st.integers(1, 10**7),
+        "parity": st.sampled_from("NEO"),
+        "pause": st.floats(0.0, 1e9) | st.integers(0, 10**9),
+        "reconnect_after": st.none() | st.integers(1, 10**6),
+        "suppress_echo": st.booleans(),
+        "rs485": st.booleans(),
+        "quirks": st.sampled_from(
+            [*Quirks, Quirks.none, Quirks.any_unit | Quirks.trailing_bytes, ~Quirks.none]
+        ),
+    },
+)
+
 REGISTERS = st.lists(st.integers(0, 65535), min_size=1, max_size=40)
 
 
 @st.composite
 def devices(draw: st.DrawFn) -> DeviceSpec:
     ids = sorted(draw(st.sets(st.integers(1, 247), min_size=1, max_size=3)))
-    return DeviceSpec(draw(TEXTS), tuple(draw(units(each)) for each in ids))
+    connection = draw(st.just({}) | CONNECTIONS)
+    return DeviceSpec(draw(TEXTS), tuple(draw(units(each)) for each in ids), connection)

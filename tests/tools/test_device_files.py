@@ -10,12 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from device_specs import devices
+from modwire import Endpoint
 from modwire_tools.simulator.behaviours import Replay
 from modwire_tools.simulator.devices import DeviceSpec
 from modwire_tools.simulator.files import (
     DeviceFileError,
+    connection_of,
     dump_device,
     read_device,
+    with_connection,
     write_device,
 )
 from modwire_tools.simulator.meter import energy_meter
@@ -93,6 +96,35 @@ def test_short_forms_are_read(tmp_path: Path) -> None:
     assert unit.identity == {0: b"\xff\x00", 0x80: b"private", 129: b"x"}
 
 
+def test_the_options_of_the_connection_are_those_of_endpoints(tmp_path: Path) -> None:
+    """They are for clients of the real device: the simulator keeps them without using them."""
+    device = read(
+        tmp_path,
+        """
+        connection.pause = 0.1
+        connection.quirks = ["any_unit", "wrong_length"]
+        connection.reconnect_after = "never"
+        connection.timeout = 2
+        [[unit]]
+        id = 1
+        """,
+    )
+    endpoint = Endpoint.parse(with_connection("tcp://h?pause=0.5", device.connection))
+    assert endpoint == Endpoint.parse(
+        "tcp://h?pause=0.5&quirks=any_unit,wrong_length&reconnect_after=never&timeout=2"
+    )
+    for name in ("copy.toml", "copy.json"):
+        copy = tmp_path / name
+        write_device(device, copy)
+        assert read_device(copy) == device
+    assert connection_of(Endpoint.parse(with_connection("tcp://h", device.connection))) == (
+        device.connection
+    )
+    copy.write_text('{"connection": {"unit": null}, "unit": [{"id": 1}]}')
+    with pytest.raises(DeviceFileError, match="connection, unit must have a value, got null"):
+        read_device(copy)
+
+
 def test_a_replay_is_read_from_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "day.csv").write_text(
         "when;P;Q\n2026-01-31T00:00:00;1,5;2\n".replace(",", ".")
@@ -122,8 +154,23 @@ MISTAKES = {
     "": "unit is missing: a device has at least one",
     "unit = 3": r"unit must be a list, \[\[unit\]\] in TOML, got 3",
     "unit = [3]": "unit 1 must be a table, got 3",
-    "nmae = 'x'": "the device may have name, unit, got 'nmae'; did you mean name?",
+    "nmae = 'x'": "the device may have name, connection, unit, got 'nmae'; did you mean name?",
     "name = 3\n" + UNIT: "name must be a text, got 3",
+    "connection = 3\n" + UNIT: "connection must be a table, got 3",
+    "connection = { puase = 1 }\n" + UNIT: "connection may have unit, .*; did you mean pause?",
+    "connection = { pause = -1 }\n" + UNIT: "connection, pause must be at least 0 seconds, at",
+    "connection = { pause = '1' }\n" + UNIT: "connection, pause must be at least 0 .* got '1'",
+    "connection = { timeout = 0 }\n" + UNIT: "connection, timeout must be greater than 0 seconds",
+    "connection = { unit = 256 }\n" + UNIT: "connection, unit must be 0..255, got 256",
+    "connection = { keepalive = 1 }\n" + UNIT: "connection, keepalive must be true or false, got",
+    "connection = { reconnect_after = 'no' }\n" + UNIT: "must be a number or \"never\", got 'no'",
+    "connection = { reconnect_after = 0 }\n" + UNIT: "reconnect_after must be a whole number, at",
+    "connection = { quirks = 'any_unit' }\n"
+    + UNIT: r'a list of names, such as \["any_unit"\], got',
+    "connection = { quirks = [3] }\n" + UNIT: "connection, quirks must be a list of names",
+    "connection = { quirks = ['any'] }\n" + UNIT: "quirks must be one of none, zero_transaction_id",
+    "connection = { parity = 'X' }\n" + UNIT: "connection, parity must be N, E or O, got 'X'",
+    "connection = { rs485 = true, keepalive = true }\n" + UNIT: "connection: serial has no keepal",
     "[[unit]]": "unit 1, id is missing",
     "[[unit]]\nid = 300": r"unit 1 \(300\), id must be 0..255, got 300",
     UNIT * 2: "unit must have an id of its own, 1 is there twice",

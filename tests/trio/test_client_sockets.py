@@ -172,6 +172,32 @@ def test_connecting_takes_no_longer_than_it_may() -> None:
     play(main)
 
 
+def test_closing_ends_the_calls_that_wait_for_a_link() -> None:
+    begun = trio.Event()
+
+    class Slow(TcpClient):
+        async def _open_socket(self) -> trio.socket.SocketType:
+            begun.set()
+            await trio.sleep_forever()
+            raise AssertionError
+
+    async def call(client: TcpClient) -> None:
+        with pytest.raises(ConnectionLostError, match="the client was closed"):
+            await client.read_holding_registers(5)
+
+    async def main() -> None:
+        client = Slow("meter")
+        with trio.fail_after(PATIENCE):
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(call, client)
+                await begun.wait()
+                await client.aclose()
+        assert not client.is_open
+
+    trio.run(main)
+
+
 def test_failures_to_open_are_followed_by_pauses_and_shared_by_all_waiting_calls() -> None:
     attempts = []
 

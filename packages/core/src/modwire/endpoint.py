@@ -153,6 +153,17 @@ class Endpoint(Immutable):
         """The options that are given, by name."""
         return dict(self._more)
 
+    def replace(self, **changes: object) -> Endpoint:
+        """Return a copy with `changes`, which are arguments of the constructor, and all else kept.
+
+        Settings of the line that have their default get the default of the copy: another parity
+        has its own number of stop bits. Raises as the constructor does.
+        """
+        place = {"path": self.path} if self.path else {"host": self.host, "port": self.port}
+        arguments: dict[str, Any] = {**place, **dict(self._given()), **changes}
+        transport = arguments.pop("transport", self.transport)
+        return Endpoint(transport, arguments.pop("framing", self.framing), **arguments)
+
     @classmethod
     def parse(cls, text: str) -> Endpoint:
         """Return the endpoint that `text` describes. Raises ValueError, which names the wrong part.
@@ -180,11 +191,12 @@ class Endpoint(Immutable):
             place += f":{self.port}"
         else:
             place = f"{self.host}:{self.port}"
-        options = "&".join(f"{name}={value}" for name, value in self._options())
+        options = "&".join(f"{name}={option_text(value)}" for name, value in self._given())
         scheme = _NAMES[self.transport, self.framing]
         return f"{scheme}://{place}?{options}" if options else f"{scheme}://{place}"
 
-    def _options(self) -> Iterable[tuple[str, object]]:
+    def _given(self) -> Iterable[tuple[str, object]]:
+        """Yield the options that are not left to their defaults, in the order of the text."""
         usual = SerialSettings(_line_framing(self.framing), parity=self.parity)
         for name in _LINE_OPTIONS:
             value = getattr(self, name)
@@ -193,10 +205,10 @@ class Endpoint(Immutable):
         for name in ("unit", "timeout", "retries"):
             value = getattr(self, name)
             if value is not None:
-                yield name, option_text(value)
+                yield name, value
         for name in MORE_OPTIONS:
             if name in self._more:
-                yield name, option_text(self._more[name])
+                yield name, self._more[name]
 
     def __repr__(self) -> str:
         return f"Endpoint.parse({str(self)!r})"

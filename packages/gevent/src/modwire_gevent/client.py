@@ -10,7 +10,7 @@ from gevent.hub import Waiter
 
 from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
-from modwire.client.turns import Turns
+from modwire.client.turns import CLOSED, Turns
 from modwire.messages.base import Response
 
 from .links import Link
@@ -57,9 +57,14 @@ class Client(BlockingClientBase, BlockingCalls):
 
     def close(self) -> None:
         """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
-        if self.is_open:
+        opening = self._opening
+        if self.is_open or opening is not None:
             self._check_hub()
-            self._turns.close()
+        self._turns.close()
+        if opening is not None:
+            self._opening = None
+            opening.error = OSError(CLOSED)
+            opening.greenlet.kill(block=False)
 
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
@@ -124,7 +129,7 @@ class Client(BlockingClientBase, BlockingCalls):
                         is_waiting = True
                         has_bytes = link.wait(until)
                         is_waiting = False
-                        if has_bytes and link is turns.link:
+                        if (has_bytes or link.is_sending) and link is turns.link:
                             found = link.receive()
                 else:
                     waiter = turns.waiting[exchange] = Waiter(self._hub)

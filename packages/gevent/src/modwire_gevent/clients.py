@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from errno import EAGAIN
+from os import strerror
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from gevent import get_hub, socket
+from gevent import Timeout, get_hub, sleep, socket
 
 from modwire.client import constructors
+from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire_sync.sockets import notice_dead_peer
 
 from .client import Client
 from .links import Link, SocketLink
@@ -32,13 +37,11 @@ class TcpClient(constructors.TcpClientBase, _SocketClient):
     """A gevent client over TCP."""
 
     def _connect(self) -> socket.socket:
-        connected = socket.create_connection(
-            self._address, self._connect_timeout, self._source_address
-        )
+        until = monotonic() + self._connect_timeout
+        found = _look_up(self._address, socket.SOCK_STREAM, self._connect_timeout)
+        connected = _connect_first(found, until, self._source_address)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keepalive:
-            from modwire_sync.sockets import notice_dead_peer
-
             notice_dead_peer(connected)
         return connected
 
@@ -48,22 +51,51 @@ class UnixClient(constructors.UnixClientBase, _SocketClient):
 
     def _connect(self) -> socket.socket:
         opened = socket.socket(socket.AF_UNIX)
-        opened.settimeout(self._connect_timeout)
-        return _connected(opened, self._path)
+        opened.settimeout(0.0)  # gevent would spin while the queue of the server is full
+        try:
+            with Timeout(self._connect_timeout, TimeoutError("timed out")):
+                while code := opened.connect_ex(self._path):
+                    if code != EAGAIN:
+                        raise OSError(code, strerror(code))
+                    sleep(BUSY_PAUSE)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
 
 
 class UdpClient(constructors.UdpClientBase, _SocketClient):
     """A gevent client over UDP."""
 
     def _connect(self) -> socket.socket:
-        found = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+        found = _look_up(self._address, socket.SOCK_DGRAM, LOOKUP_TIMEOUT)
         opened = socket.socket(*found[0][:3])
         # Only a connected socket rejects datagrams of other peers, and reports refusals.
         return _connected(opened, found[0][4], self._source_address)
 
 
+def _look_up(address: tuple[str, int], kind: int, seconds: float) -> list[tuple[Any, ...]]:
+    host = address[0]
+    with Timeout(seconds, TimeoutError(f"{host} was not resolved within {seconds:g} s")):
+        return list(socket.getaddrinfo(*address, type=kind))
+
+
+def _connect_first(
+    found: list[tuple[Any, ...]], until: float, source: tuple[str, int] | None
+) -> socket.socket:
+    failure = OSError("the name has no address")
+    for tried, place in enumerate(found):
+        opened = socket.socket(*place[:3])
+        opened.settimeout(share(until, monotonic(), len(found) - tried))
+        try:
+            return _connected(opened, place[4], source)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
 def _connected(
-    opened: socket.socket, address: tuple[Any, ...] | str, source: tuple[str, int] | None = None
+    opened: socket.socket, address: tuple[Any, ...], source: tuple[str, int] | None = None
 ) -> socket.socket:
     try:
         if source is not None:
@@ -81,10 +113,15 @@ class SerialClient(constructors.SerialClientBase, Client):
     def _open_link(self) -> Link:
         from .serial_link import link_on, open_without_blocking
 
+        seconds = self.options.response_timeout
         port = open_without_blocking(
-            self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
+            self._port,
+            self._settings,
+            rs485=self._rs485,
+            exclusive=self._exclusive,
+            write_timeout=seconds,
         )
-        return link_on(get_hub(), port, self._settings.character_time)
+        return link_on(get_hub(), port, self._settings.character_time, seconds)
 
 
 def connect(endpoint: str | Endpoint) -> Client:

@@ -124,7 +124,7 @@ class DescriptorLink(Link):
         if sent < len(data) and not self.is_datagram:  # a datagram is lost then
             self._batch = data
             self._sent = sent
-            self._send_until = now + self._send_timeout
+            self._send_until = now + len(data) * self._character_time + self._send_timeout
             self.is_sending = True
         return len(data) * self._character_time
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gevent import get_hub
 from gevent.event import Event
 
-from modwire_sync.ports import close_aside, descriptor, open_port, read_port
+from modwire_sync.ports import WRITE_TIMEOUT, close_aside, descriptor, open_port, read_port
 
 from .links import LONGEST_WAIT, DescriptorLink, Link
 
@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
     from modwire.serial_settings import Rs485Settings, SerialSettings
 
-_WRITE_TIMEOUT = 5.0  # seconds beyond the transmission time until a port counts as stuck
-
 
 def open_without_blocking(
-    port: str, settings: SerialSettings, *, rs485: Rs485Settings | bool | None, exclusive: bool
+    port: str,
+    settings: SerialSettings,
+    *,
+    rs485: Rs485Settings | bool | None,
+    exclusive: bool,
+    write_timeout: float = WRITE_TIMEOUT,
 ) -> serial.Serial:
     """Open a port; a URL in a thread, because opening it may take long.
 
@@ -42,7 +45,7 @@ def open_without_blocking(
         rs485=rs485,
         exclusive=exclusive,
         # Except on Windows, 0 would mean that nothing may be written.
-        write_timeout=0 if os.name == "nt" else None,
+        write_timeout=0 if os.name == "nt" else write_timeout,
     )
     return _in_thread(open_it) if "://" in port else open_it()
 
@@ -73,12 +76,17 @@ def _close(result: AsyncResult[serial.Serial | None]) -> None:
         result.value.close()
 
 
-def link_on(hub: Hub, port: serial.Serial, character_time: float) -> Link:
-    """Return a link that owns the open `port`; `character_time` is in seconds."""
+def link_on(
+    hub: Hub, port: serial.Serial, character_time: float, send_timeout: float = WRITE_TIMEOUT
+) -> Link:
+    """Return a link that owns the open `port`; times are in seconds.
+
+    The port has `send_timeout`, and the time of the characters, to take a request.
+    """
     number = descriptor(port)
     if number is None:
         return PortLink(hub, port, character_time)
-    return SerialLink(hub, port, number, character_time)
+    return SerialLink(hub, port, number, character_time, send_timeout)
 
 
 class SerialLink(DescriptorLink):
@@ -90,7 +98,14 @@ class SerialLink(DescriptorLink):
 
     on_stuck: Callable[[], None] | None = None
 
-    def __init__(self, hub: Hub, port: serial.Serial, number: int, character_time: float) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        port: serial.Serial,
+        number: int,
+        character_time: float,
+        send_timeout: float,
+    ) -> None:
         self.number = number
         self._port = port
         super().__init__(
@@ -98,7 +113,7 @@ class SerialLink(DescriptorLink):
             number,
             partial(os.read, number),
             partial(os.write, number),
-            _WRITE_TIMEOUT,
+            send_timeout,
             character_time,
         )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
-from modwire.client.turns import Turns
+from modwire.client.turns import CLOSED, Turns
 from modwire.messages.base import Response
 
 from .links import LONGEST_WAIT, Link
@@ -38,7 +38,6 @@ class Client(BlockingClientBase, BlockingCalls):
         )
         self._lock = allocate_lock()  # guards the turns
         self._opening = allocate_lock()  # held while a link is being opened, taken before _lock
-        self._failures = 0  # total number of failures to open a link
         self._unused: list[Link] = []  # lost links; the caller that still receives closes them
 
     def _open_link(self) -> Link:
@@ -72,6 +71,8 @@ class Client(BlockingClientBase, BlockingCalls):
                     if started is None:
                         continue
                     exchange, link = started, turns.link
+                    if link is None and self._unused:  # sending failed: nobody receives on it
+                        self._unused.pop().close()
                     until: float | None = exchange.deadline
                 while link is not None and until is not None:
                     found = None
@@ -134,12 +135,14 @@ class Client(BlockingClientBase, BlockingCalls):
 
     def _open(self, unit: int | None, timeout: float | None) -> None:
         """Open the link for all callers that wait for it; if it fails, all get the same error."""
-        failures = self._failures
         turns = self._turns
+        failures, closings = turns.failures, turns.closings
         with self._opening:
             if turns.link is not None:
                 return
-            if self._failures != failures:
+            if turns.closings != closings:
+                raise turns.no_link(CLOSED)
+            if turns.failures != failures:
                 raise turns.no_link(turns.reason)
             pause = turns.pause(monotonic(), unit, timeout)
             if pause:
@@ -150,12 +153,15 @@ class Client(BlockingClientBase, BlockingCalls):
             try:
                 link = self._open_link()
             except (OSError, ValueError, OverflowError) as error:  # a host name may be invalid
-                self._failures += 1
                 with self._lock:
                     turns.open_failed(error, monotonic())
                 raise turns.no_link(error) from error
             with self._lock:
-                turns.opened(link, monotonic())
+                if turns.closings == closings:
+                    turns.opened(link, monotonic())
+                    return
+            link.close()
+            raise turns.no_link(CLOSED)
 
 
 def _release(alarm: LockType) -> None:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
+from errno import EAGAIN
+from os import strerror
+from socket import SOCK_DGRAM, SOCK_STREAM
+from threading import Thread
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from modwire.client.constructors import (
@@ -12,14 +18,20 @@ from modwire.client.constructors import (
     UnixClientBase,
     client_for,
 )
+from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 
 from .client import Client
 from .links import SocketLink
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from modwire import Endpoint
 
     from .links import Link
+    from .sockets import Found
+
+    Place: TypeAlias = tuple[str, int]  # host and port
 
 
 class _SocketClient(Client):
@@ -41,7 +53,7 @@ class TcpClient(TcpClientBase, _SocketClient):
     """A blocking client over TCP."""
 
     def _open_socket(self) -> socket.socket:
-        sock = socket.create_connection(self._address, self._connect_timeout, self._source_address)
+        sock = _connect(self._address, SOCK_STREAM, self._connect_timeout, self._source_address)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keepalive:
             from .sockets import notice_dead_peer
@@ -54,10 +66,19 @@ class UnixClient(UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
+        until = monotonic() + self._connect_timeout
         sock = socket.socket(socket.AF_UNIX)
         try:
-            sock.settimeout(self._connect_timeout)
-            sock.connect(self._path)
+            sock.settimeout(0.0)
+            # On Linux, EAGAIN if too many connections wait to be accepted.
+            while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
+                sleep(BUSY_PAUSE)
+            if error:
+                raise (
+                    TimeoutError("timed out")
+                    if error == EAGAIN
+                    else OSError(error, strerror(error))
+                )
         except BaseException:
             sock.close()
             raise
@@ -68,18 +89,8 @@ class UdpClient(UdpClientBase, _SocketClient):
     """A blocking client over UDP."""
 
     def _open_socket(self) -> socket.socket:
-        found = socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
-        family, kind, protocol, _, address = found[0]
-        sock = socket.socket(family, kind, protocol)
-        try:
-            if self._source_address is not None:
-                sock.bind(self._source_address)
-            # A connected socket receives only from the server, and reports a refusal as an error.
-            sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+        # A connected socket receives only from the server, and reports a refusal as an error.
+        return _connect(self._address, SOCK_DGRAM, LOOKUP_TIMEOUT, self._source_address)
 
 
 class SerialClient(SerialClientBase, Client):
@@ -87,17 +98,17 @@ class SerialClient(SerialClientBase, Client):
 
     def _open_link(self) -> Link:
         from .ports import open_port
-        from .serial_link import WRITE_TIMEOUT, SerialLink
+        from .serial_link import SerialLink
 
-        settings = self._settings
+        seconds = self.options.response_timeout
         port = open_port(
             self._port,
-            settings,
+            self._settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
-            write_timeout=WRITE_TIMEOUT,
+            write_timeout=seconds,
         )
-        return SerialLink(port, settings.character_time)
+        return SerialLink(port, self._settings.character_time, seconds)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
@@ -107,3 +118,47 @@ def connect(endpoint: str | Endpoint) -> Client:
     (`Endpoint.parse` lists the valid ones), and for tls, which this version does not support.
     """
     return client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+
+
+def _connect(peer: Place, of_kind: int, seconds: float, source: Place | None) -> socket.socket:
+    """Return a socket that is connected to the first address of `peer` that accepts it in time."""
+    until = monotonic() + seconds
+    found = _find(peer, of_kind, seconds)
+    failure = OSError("the name has no address")
+    for index, (family, kind, protocol, _, address) in enumerate(found):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(share(until, monotonic(), len(found) - index))
+            if source is not None:
+                sock.bind(source)
+            sock.connect(address)
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
+        else:
+            return sock
+    raise failure
+
+
+def _find(address: Place, kind: int, seconds: float) -> Found:
+    """Return what getaddrinfo does, in time: a thread waits for the name servers, up to 30 s."""
+    with suppress(OSError):  # it is a name
+        return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
+    found: list[Found | Exception] = []
+
+    def look_up() -> None:
+        try:
+            found.append(socket.getaddrinfo(*address, type=kind))
+        except Exception as error:  # noqa: BLE001 - raised below
+            found.append(error)
+
+    thread = Thread(target=look_up, name="modwire-look-up", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if not found:
+        raise TimeoutError(f"the name {address[0]} was not resolved within {seconds:g} s")
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]

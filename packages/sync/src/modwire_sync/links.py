@@ -10,6 +10,7 @@ import os
 import socket
 from contextlib import suppress
 from struct import Struct
+from time import monotonic
 
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 _TIMEVAL = Struct("@ll")
@@ -83,6 +84,8 @@ class SocketLink(Link):
         try:
             sent = self._send(data)
             while sent < len(data):
+                if monotonic() - now >= self._send_timeout:  # the peer takes a few bytes at a time
+                    raise TimeoutError
                 data = data[sent:]
                 sent = self._send(data)
         except (BlockingIOError, TimeoutError):

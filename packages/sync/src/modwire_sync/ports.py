@@ -23,6 +23,7 @@ import serial.rs485
 if TYPE_CHECKING:
     from modwire.serial_settings import Rs485Settings, SerialSettings
 
+WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a server's port is stuck
 _LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
 _OVERRUNS = (7, 10)  # indexes of the hardware and the buffer overruns
 _SLICE = 0.02  # seconds of one read of an RFC 2217 port
@@ -36,7 +37,7 @@ def open_port(
     *,
     rs485: Rs485Settings | bool | None,
     exclusive: bool,
-    write_timeout: float | None = None,
+    write_timeout: float | None = WRITE_TIMEOUT,
 ) -> serial.Serial:
     """Open a port whose reads do not wait; `write_timeout` is in seconds.
 
@@ -116,7 +117,11 @@ def read_port(port: serial.Serial, seconds: float) -> bytes:
 
 
 def close_aside(port: serial.Serial) -> None:
-    """Close a port without blocking an event loop: pyserial's network ports wait 0.3 s."""
+    """Discard unsent bytes and close a port; those on a network in a thread: it takes 0.3 s."""
+    if isinstance(port, serial.Serial):
+        with suppress(Exception):  # if the port is gone, drivers raise any error
+            if port.out_waiting:  # Linux would wait for up to 30 s until they are sent
+                port.reset_output_buffer()
     if type(port).__module__.endswith((".rfc2217", ".protocol_socket")):
         threading.Thread(target=port.close, name="modwire-close", daemon=True).start()
     else:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 import select
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from .links import LONGEST_WAIT, Link
-from .ports import descriptor, read_port
+from .ports import WRITE_TIMEOUT, close_aside, descriptor, read_port
 
 if TYPE_CHECKING:
     import serial
 
 _CHUNK = 4096
 _LONGEST_READ = 0.2  # seconds, of a port whose read cannot be interrupted
-WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a port counts as stuck
 
 
 class SerialLink(Link):
-    """An open pyserial port, which the link owns; `character_time` is in seconds."""
+    """An open pyserial port, which the link owns; times are in seconds."""
 
-    def __init__(self, port: serial.Serial, character_time: float) -> None:
+    def __init__(
+        self, port: serial.Serial, character_time: float, send_timeout: float = WRITE_TIMEOUT
+    ) -> None:
         self._port = port
+        self._send_timeout = send_timeout
         self._character_time = character_time
         self._descriptor = descriptor(port)
         self._wake_end, self._wake = os.pipe()
@@ -35,16 +38,17 @@ class SerialLink(Link):
                 sent = os.write(number, data)
             except BlockingIOError:
                 sent = 0
+            until = now + len(data) * self._character_time + self._send_timeout
             while sent < len(data):
-                sent += self._send_more(number, data[sent:])
+                sent += self._send_more(number, data[sent:], until)
         return len(data) * self._character_time
 
-    def _send_more(self, number: int, data: bytes) -> int:
+    def _send_more(self, number: int, data: bytes, until: float) -> int:
         """Wait until the port takes bytes, write a part of `data` and return its size."""
-        seconds = len(data) * self._character_time + WRITE_TIMEOUT
+        seconds = min(max(until - monotonic(), 0.0), LONGEST_WAIT)
         _, ready, _ = select.select((), (number,), (), seconds)
         if not ready:
-            raise OSError(f"the port took no more bytes for {seconds:.1f} s")
+            raise OSError(f"could not send within {self._send_timeout:g} s: the port is stuck")
         try:
             return os.write(number, data)
         except BlockingIOError:
@@ -84,4 +88,4 @@ class SerialLink(Link):
     def close(self) -> None:
         os.close(self._wake)
         os.close(self._wake_end)
-        self._port.close()
+        close_aside(self._port)

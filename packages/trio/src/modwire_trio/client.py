@@ -21,7 +21,7 @@ from trio.lowlevel import (
 from modwire.calls import AsyncCalls
 from modwire.client.constructors import ClientBase
 from modwire.client.options import network_client_options
-from modwire.client.turns import Turns
+from modwire.client.turns import CLOSED, Turns
 from modwire.errors import ConnectionLostError
 from modwire.framing.tcp import TcpFraming
 from modwire.messages.base import Response
@@ -88,6 +88,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             name, framing, options, wake=reschedule, discard=self._discard
         )
         self._sender: AnyExchange | None = None  # its caller sends for all
+        self._attempt = CancelScope()  # of the task that opens a link
         self._opening = trio.Lock()  # held while a link is being opened, or is in `look`
 
     async def _open_link(self) -> Link:
@@ -109,6 +110,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
         link = self._turns.link
         self._turns.close()
+        self._attempt.cancel()
         stream, self._stream = self._stream, None
         with trio.move_on_after(self.options.response_timeout):
             if link in self._discarded:
@@ -261,7 +263,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         They continue in their order. If the link cannot be opened, all get the same error.
         """
         turns = self._turns
-        failures = turns.failures
+        failures, closings = turns.failures, turns.closings
         async with self._opening:
             if self._discarded:
                 await self._close_discarded()
@@ -269,7 +271,12 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             if link is None:
                 if turns.failures != failures:
                     raise turns.no_link(turns.reason)
-                await self._open(unit, seconds)
+                if turns.closings != closings:
+                    raise turns.no_link(CLOSED)
+                with CancelScope() as self._attempt:
+                    await self._open(unit, seconds)
+                if turns.closings != closings:
+                    raise turns.no_link(CLOSED)
             elif link.is_blind and self._looks(request, current_time()):
                 await link.look()
 
@@ -278,6 +285,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         return self._sender is None and self._turns.needs_look(request, now)
 
     async def _open(self, unit: int | None, seconds: float | None) -> None:
+        closings = self._turns.closings
         await checkpoint()  # a link that always fails at once must not block other tasks
         turns = self._turns
         pause = turns.pause(current_time(), unit, seconds)
@@ -292,4 +300,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             raise
         except (OSError, ValueError, OverflowError) as error:  # the host name may be invalid
             raise turns.open_failed(error, current_time()) from error
-        turns.opened(link, current_time())
+        if turns.closings == closings:
+            turns.opened(link, current_time())
+        else:
+            self._discard(link)

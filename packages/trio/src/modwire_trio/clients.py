@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import socket
 from contextlib import contextmanager
+from errno import EAGAIN
+from os import strerror
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import trio
 
 from modwire.client import constructors
+from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire_sync.sockets import notice_dead_peer
 
 from .client import Client
 from .links import SocketLink
@@ -42,12 +47,12 @@ class TcpClient(constructors.TcpClientBase, SocketClient):
             if self._source_address is None:
                 opened = await _open_first(*self._address)
             else:
-                opened = await _open_from(self._source_address, *self._address)
+                opened = await _open_from(
+                    self._source_address, *self._address, self._connect_timeout
+                )
         with _closing_on_error(opened):
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._keepalive:
-                from modwire_sync.sockets import notice_dead_peer
-
                 notice_dead_peer(opened)
         return opened
 
@@ -56,9 +61,14 @@ class UnixClient(constructors.UnixClientBase, SocketClient):
     """A trio client over a Unix stream socket."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
-        opened = trio.socket.socket(socket.AF_UNIX)
+        plain = socket.socket(socket.AF_UNIX)
+        opened = trio.socket.from_stdlib_socket(plain)
         with _closing_on_error(opened), _limit(self._connect_timeout):
-            await opened.connect(self._path)
+            # trio would take it for connected while the queue of the server is full.
+            while (error := plain.connect_ex(self._path)) == EAGAIN:  # noqa: ASYNC110 - no event
+                await trio.sleep(BUSY_PAUSE)
+            if error:
+                raise OSError(error, strerror(error))
         return opened
 
 
@@ -66,7 +76,8 @@ class UdpClient(constructors.UdpClientBase, SocketClient):
     """A trio client over UDP."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
-        found = await trio.socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
+        with _limit(LOOKUP_TIMEOUT):
+            found = await trio.socket.getaddrinfo(*self._address, type=socket.SOCK_DGRAM)
         family, kind, protocol, _, address = found[0]
         opened = trio.socket.socket(family, kind, protocol)
         with _closing_on_error(opened):
@@ -84,7 +95,11 @@ class SerialClient(constructors.SerialClientBase, Client):
         from .serial_link import open_link
 
         return await open_link(
-            self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
+            self._port,
+            self._settings,
+            rs485=self._rs485,
+            exclusive=self._exclusive,
+            write_timeout=self.options.response_timeout,
         )
 
 
@@ -116,15 +131,18 @@ async def _open_first(host: str, port: int) -> trio.socket.SocketType:
         raise
 
 
-async def _open_from(source: tuple[str, int], host: str, port: int) -> trio.socket.SocketType:
+async def _open_from(
+    source: tuple[str, int], host: str, port: int, seconds: float
+) -> trio.socket.SocketType:
     """Return a socket at `source`, connected to the first address of `host` that accepts it."""
+    until = monotonic() + seconds
     failure: OSError | None = None
-    for family, kind, protocol, _, address in await trio.socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
+    found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for number, (family, kind, protocol, _, address) in enumerate(found):
+        seconds = share(until, monotonic(), len(found) - number)
         opened = trio.socket.socket(family, kind, protocol)
         try:
-            with _closing_on_error(opened):
+            with _closing_on_error(opened), _limit(seconds):
                 await opened.bind(source)
                 await opened.connect(address)
         except OSError as error:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import trio
 from trio import CancelScope
 
-from modwire_sync.ports import close_aside, count_overruns, descriptor, open_port, read_port
+from modwire_sync.ports import (
+    WRITE_TIMEOUT,
+    close_aside,
+    count_overruns,
+    descriptor,
+    open_port,
+    read_port,
+)
 
 from .links import DescriptorLink, Link
 
@@ -24,13 +31,18 @@ _READ_TIMEOUT = 1.0  # seconds that a thread goes on reading after its caller wa
 
 
 async def open_link(
-    port: str, settings: SerialSettings, *, rs485: Rs485Settings | bool | None, exclusive: bool
+    port: str,
+    settings: SerialSettings,
+    *,
+    rs485: Rs485Settings | bool | None,
+    exclusive: bool,
+    write_timeout: float = WRITE_TIMEOUT,
 ) -> SerialLink | ThreadLink:
     """Open a port and return its link; raise OSError, or ValueError for unsupported settings."""
     # On systems other than Windows, 0 would mean that nothing may be written.
-    write_timeout = 0 if os.name == "nt" else None
+    limit = 0.0 if os.name == "nt" else write_timeout
     open_it = partial(
-        open_port, port, settings, rs485=rs485, exclusive=exclusive, write_timeout=write_timeout
+        open_port, port, settings, rs485=rs485, exclusive=exclusive, write_timeout=limit
     )
     # Opening a URL may take long, for example to connect.
     opened = await trio.to_thread.run_sync(open_it) if "://" in port else open_it()

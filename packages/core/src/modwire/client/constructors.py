@@ -145,7 +145,7 @@ class TcpClientBase(ClientBase):
           client; many servers accept only one.
         - `more`: the other options of `ClientOptions`, such as `pause=0.1`.
         - `options`: in place of `unit`, `timeout`, `retries`, `max_in_flight` and `more`.
-        - `connect_timeout`: seconds to wait for the connection.
+        - `connect_timeout`: seconds for the look-up of a name and the connection, in all.
         - `source_address`: the (host, port) to connect from.
         - `keepalive`: let the operating system probe a silent connection, and drop it if sent
           bytes are not acknowledged for 30 seconds.

@@ -12,6 +12,7 @@ from ..errors import (
     ResponseTimeoutError,
 )
 from ..messages.base import Response
+from .line import NEVER_QUIET
 
 if TYPE_CHECKING:
     from ..messages.base import Request
@@ -93,13 +94,11 @@ class Exchange(Generic[ResponseT]):
             refused = f" with exception {pdu[1]:02X}" if pdu[0] & 0x80 and len(pdu) > 1 else ""
             self.came = f"unit {unit} answered{refused}"
 
-    def saw_part(self, size: int, *, is_noise: bool = False) -> None:
-        """Note that so many bytes of an unfinished frame came, or noise, if nothing else did."""
+    def saw_part(self, size: int, noise: str = "") -> None:
+        """Note that so many bytes of an unfinished frame came, or `noise`, if nothing else did."""
+        self.is_noisy = self.is_noisy or noise is NEVER_QUIET
         if self.came is Exchange.came:
-            if size:
-                self.came = f"{size} bytes of an unfinished frame came"
-            elif is_noise:
-                self.came = "bytes came, but no answer: wrong baud rate, parity or wiring?"
+            self.came = f"{size} bytes of an unfinished frame came" if size else noise or self.came
 
     def saw_request(self, pdu: bytes) -> None:
         """Note a request that came; it may be the echo of this one."""
@@ -138,7 +137,7 @@ class Exchange(Generic[ResponseT]):
         if self.mismatch is not None:
             return self.mismatch
         attempts = f" in {self.sent} attempts" if self.sent > 1 else ""
-        came = "the line is never quiet" if self.is_noisy else self.came
+        came = NEVER_QUIET if self.is_noisy else self.came
         return ResponseTimeoutError(
             f"unit {self.unit} did not answer {self.request!r} "
             f"within {self.wait:.3g} s{attempts}: {came}"

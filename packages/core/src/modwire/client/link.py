@@ -1,4 +1,4 @@
-"""History of a client's link: it decides when to reconnect, and which requests to repeat.
+"""Opening a client's link: the time for it, when to reconnect, and which requests to repeat.
 
 `Turns` uses it for the clients of all packages, `Silences` uses `Backoff` for the units behind a
 gateway. Times are in seconds, monotonic.
@@ -11,8 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
 
+LOOKUP_TIMEOUT = 3.0
+"""Seconds for looking up the name of a UDP peer: for TCP it is a part of `connect_timeout`."""
+BUSY_PAUSE = 0.02
+"""Seconds after which to try again a Unix socket that has no room for another connection."""
+
 _NEVER = float("-inf")
 _IDLE = 0.5  # seconds without traffic after which a server may have closed the connection
+
+
+def share(until: float, now: float, attempts: int) -> float:
+    """Seconds for the next of so many `attempts` to connect, which end at `until` together.
+
+    A name may have several addresses; one that does not answer must leave time for the others.
+    """
+    return max(until - now, 0.001) / attempts
 
 
 class Backoff:

@@ -51,8 +51,7 @@ class ClientProtocol:
     - `name`: name of the peer in errors.
     - `broadcasts_zero`: True if requests to unit 0 are broadcasts.
     - `has_transactions`: True if transaction ids match replies to requests.
-    - `broken`: True if the next frame in the stream cannot be found; close the link, reopen it and
-      call `reset()`.
+    - `broken`: True if the next frame cannot be found; reopen the link and call `reset()`.
     """
 
     def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
@@ -71,7 +70,6 @@ class ClientProtocol:
         self.is_datagram = False
         self.name = ""
         self._tolerance = Tolerance(quirks, options.decoder)
-        # Without ids one request is open at a time, under the key 0: its unit tells whose reply.
         self._mistakes_ids = framing.has_transactions and self._tolerance.mistakes_ids
         self.has_transactions = framing.has_transactions and not self._mistakes_ids
         self.broadcasts_zero = framing.is_serial and Quirks.answers_unit_zero not in quirks
@@ -200,9 +198,12 @@ class ClientProtocol:
         """
         framing = self.framing
         if data:
-            self._line.received_at = now
-            if self._line.echo:
-                data = self._line.without_echo(data)
+            line = self._line
+            if now > line.received_at + line.silence:
+                line.busy_since = now
+            line.received_at = now
+            if line.echo:
+                data = line.without_echo(data)
             framing.receive_data(data, now)
             if self.is_datagram:
                 for each in self._open.values():
@@ -278,9 +279,8 @@ class ClientProtocol:
     def _answered(self, exchange: Exchange[Response]) -> None:
         """Expect the replies that may follow an answer, and switch to a new delimiter."""
         self._late.note_answered(exchange)
-        request, is_refused = exchange.request, exchange.error is not None or not exchange.done
-        if isinstance(request, DiagnosticsRequest) and not is_refused:
-            follow_delimiter(self.framing, request)
+        if exchange.done and exchange.error is None:
+            follow_delimiter(self.framing, exchange.request)
 
     def _skip(self, unit: int, transaction: int, pdu: bytes) -> None:
         self.skipped += 1
@@ -367,7 +367,7 @@ class ClientProtocol:
                 exchange.done = True
                 continue
             self.unanswered += 1
-            exchange.saw_part(self.framing.buffered, is_noise=self._line.is_heard)
+            exchange.saw_part(self.framing.buffered, self._line.noise(now))
             self._note_owed(exchange, now)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 _MOST_READS = 8  # before a call, so that a server that sends without end cannot delay it
 _DEBUG = 10  # logging.DEBUG
 FOREVER = float("inf")
+CLOSED = "the client was closed"
+_ENDED = "the server closed the connection"
+_NO_ANSWER = "{} requests in a row had no answer: it is reopened"
 
 
 class Link(Protocol):
@@ -107,6 +110,8 @@ class Turns(Generic[LinkT, WaiterT]):
         """Reason why there is no link."""
         self.failures = 0
         """Number of failed attempts to open the link; callers that wait share an attempt."""
+        self.closings = 0
+        """Number of calls of `close`; a link must not be used that was being opened meanwhile."""
         self._wake = wake
         self._discard = discard
         self._looks_always = not self.protocol.has_transactions
@@ -172,9 +177,10 @@ class Turns(Generic[LinkT, WaiterT]):
 
     def close(self) -> None:
         """Drop the link because the client is closed: no request is repeated on the next one."""
+        self.closings += 1
         if self.link is not None:
             self._history.is_closed = True
-            self._drop("the client was closed")
+            self._drop(CLOSED)
 
     def break_off(self, exchange: AnyExchange | None = None) -> None:
         """Drop the link, whose state is unknown because a caller was interrupted."""
@@ -183,10 +189,6 @@ class Turns(Generic[LinkT, WaiterT]):
             self._drop("a call was interrupted half-way")
         if exchange is not None:
             self.leave(exchange)
-
-    def _drop_dead(self) -> None:
-        self._history.was_interrupted = True
-        self._drop(f"{self.protocol.unanswered} requests in a row had no answer: it is reopened")
 
     def _drop(self, reason: str, cause: object = None) -> None:
         link, self.link = self.link, None
@@ -276,7 +278,8 @@ class Turns(Generic[LinkT, WaiterT]):
             if deadline is not None and deadline <= now:
                 protocol.handle_timeout(now)
                 if protocol.unanswered >= self._most_unanswered:
-                    self._drop_dead()
+                    self._history.was_interrupted = True
+                    self._drop(_NO_ANSWER.format(protocol.unanswered))
                 self.send(now)
                 deadline = protocol.deadline()
                 self.wake_all()  # the callers that wait do not know the new deadlines
@@ -370,8 +373,8 @@ class Turns(Generic[LinkT, WaiterT]):
             self.lost(found, now)
         elif not self.protocol.is_datagram and self.link is not None:
             self._history.lost(now)
-            self.protocol.receive_eof(now, ConnectionLostError(_CLOSED))
-            self._drop(_CLOSED)
+            self.protocol.receive_eof(now, ConnectionLostError(_ENDED))
+            self._drop(_ENDED)
 
     def _take_arrived(self, now: float) -> None:
         """Process the bytes that came while there was no receiver."""
@@ -395,6 +398,3 @@ class Turns(Generic[LinkT, WaiterT]):
     def _trace(self, what: str, data: bytes) -> None:
         if self._wire is not None:
             self._wire.debug("%s: %s %s", self.name, what, data.hex(" "))
-
-
-_CLOSED = "the server closed the connection"

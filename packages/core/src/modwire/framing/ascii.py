@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from binascii import Error as HexError
 from binascii import hexlify, unhexlify
+from typing import TYPE_CHECKING
 
 from ..checksums import lrc
 from ..errors import FrameError
 from ..messages.diagnostics import DiagnosticsRequest, DiagnosticsSubFunction
 from .base import Framing
+
+if TYPE_CHECKING:
+    from ..messages.base import AnyRequest
 
 MAX_CHARACTERS = 513
 PAUSE = 1.0  # seconds between two characters of a frame
@@ -94,9 +98,11 @@ def expect_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
         framing.next_delimiter = bytes((request.data[0] >> 8,))
 
 
-def follow_delimiter(framing: Framing, request: DiagnosticsRequest) -> None:
+def follow_delimiter(framing: Framing, request: AnyRequest) -> None:
     """Use the delimiter that function 8, sub-function 3 has set for ASCII frames (6.8)."""
-    if isinstance(framing, AsciiFraming) and _sets_delimiter(request):
+    if not isinstance(framing, AsciiFraming) or not isinstance(request, DiagnosticsRequest):
+        return
+    if _sets_delimiter(request):
         framing.delimiter = framing.next_delimiter = bytes((request.data[0] >> 8,))
 
 

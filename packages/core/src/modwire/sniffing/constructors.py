@@ -8,7 +8,7 @@ from ..endpoint import path_name
 from ..errors import ConnectionLostError
 from ..framing.base import Framing
 from ..framing.rtu import RtuFraming
-from ..options import check_flag
+from ..options import check_flag, check_seconds
 from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from .sniffer import Sniffer
 
@@ -37,6 +37,7 @@ class SerialSnifferBase:
         parity: str = "E",
         stopbits: int | None = None,
         timeout: float | None = None,
+        silence: float = 0.0,
         tolerance: float = SERIAL_TOLERANCE,
         decoder: Decoder | None = None,
         on_frame: Callable[[HeardFrame | HeardDamage], object] | None = None,
@@ -50,6 +51,7 @@ class SerialSnifferBase:
           and 2 without parity) have the defaults of MODBUS over Serial Line V1.02, section 2.5.
         - `timeout`: seconds from the end of a request until it counts as unanswered; by default 1
           second plus the time of 256 characters. It should be that of the client on the line.
+        - `silence`: seconds of silence between two RTU frames, raised to t3.5 of the line.
         - `tolerance`: seconds of silence that the adapter may cause inside a frame.
         - `decoder`: the `Decoder` with the custom functions.
         - `on_frame(frame)`: called with each `HeardFrame` and `HeardDamage`, in the order of the
@@ -66,7 +68,7 @@ class SerialSnifferBase:
         longest = _ADU * settings.character_time
         self.sniffer = Sniffer(
             framing,
-            silence=settings.silence,
+            silence=max(check_seconds("silence", silence), settings.silence),
             tolerance=tolerance,
             character_time=settings.character_time,
             response_timeout=1.0 + longest if timeout is None else timeout,

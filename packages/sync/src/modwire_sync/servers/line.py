@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 4096
 _READ_TIMEOUT = 0.5  # seconds of one read, if a thread has to read the port
-_WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a port counts as stuck
 
 
 class SerialServer(SerialServerBase, Server):
@@ -45,7 +45,6 @@ class SerialServer(SerialServerBase, Server):
             self._settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
-            write_timeout=_WRITE_TIMEOUT,
         )
         fd = self._fd = descriptor(port)
         self._line = LineServer(
@@ -160,6 +159,8 @@ class SerialServer(SerialServerBase, Server):
             return
         if self._fd is not None:
             self._loop.unwatch(self._fd)
+        from ..ports import WRITE_TIMEOUT, close_aside
+
         try:
             if self._reader is not None:
                 if hasattr(port, "cancel_read"):
@@ -168,7 +169,15 @@ class SerialServer(SerialServerBase, Server):
             if self._reader_waker is not None:
                 self._loop.unwatch(self._reader_waker.fileno())
                 self._reader_waker.close()
-            port.flush()
+            # A port that cannot send its last answer must not keep the server.
+            drain = threading.Thread(target=_drain, args=(port,), daemon=True)
+            drain.start()
+            drain.join(WRITE_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - if the port is gone, drivers raise any error
             self._logger.debug("%s: %s", self, error)
-        port.close()
+        close_aside(port)
+
+
+def _drain(port: Serial) -> None:
+    with suppress(Exception):  # if the port is gone, drivers raise any error
+        port.flush()

@@ -65,6 +65,8 @@ _COMMANDS: dict[Callable[..., None], str] = {
         modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little
         modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s
         modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json
+        modwire read 'tcp://192.0.2.7?pause=0.1&quirks=any_unit' hr:0
+        modwire read tcp://192.0.2.7 hr:0 --device meter.toml
     """,
     write: """
         modwire write tcp://127.0.0.1:5020 hr:2=4200.5 --type float32 --verify

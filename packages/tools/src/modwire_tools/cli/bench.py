@@ -136,33 +136,20 @@ def _check_load(endpoint: Endpoint, pipeline: int, concurrency: int) -> None:
             "--pipeline needs frames with transaction ids, which Modbus/TCP has: "
             f"leave it out for {endpoint.framing}"
         )
+    most = endpoint.options.get("max_in_flight")
+    if isinstance(most, int) and pipeline > most:
+        raise WrongArgumentError(
+            f"--pipeline must be at most the max_in_flight of the endpoint, {most}, got {pipeline}"
+        )
     if concurrency > 1 and endpoint.transport == "serial":
         raise WrongArgumentError("--concurrency must be 1 on a serial port, which is opened once")
 
 
 def _client(place: Endpoint, in_flight: int) -> Client:
     """Return a client of `place` with up to `in_flight` requests at the same time."""
-    from modwire.framing import FRAMINGS
-    from modwire_trio import TcpClient, UdpClient, UnixClient, connect
+    from modwire_trio import connect
 
-    if in_flight == 1:
-        return connect(place)
-    framing = FRAMINGS[place.framing]
-    timeout = 1.0 if place.timeout is None else place.timeout
-    retries = place.retries or 0
-    if place.transport == "unix":
-        return UnixClient(
-            place.path, framing=framing, timeout=timeout, retries=retries, max_in_flight=in_flight
-        )
-    kind = UdpClient if place.transport == "udp" else TcpClient
-    return kind(
-        place.host,
-        place.port,
-        framing=framing,
-        timeout=timeout,
-        retries=retries,
-        max_in_flight=in_flight,
-    )
+    return connect(place if in_flight == 1 else place.replace(max_in_flight=in_flight))
 
 
 def _report(

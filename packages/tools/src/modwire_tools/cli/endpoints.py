@@ -11,7 +11,7 @@ from .ending import WrongArgumentError
 from .types import DURATION, UNIT_ID, Completions, ParamType, Time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 SCHEMES = {
     "tcp://": "Modbus/TCP",
@@ -32,6 +32,33 @@ BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 Parity = Literal["N", "E", "O"]
 PARITIES: tuple[Parity, ...] = ("E", "N", "O")
 _SERIAL = ("rtu", "ascii", "binary")
+# The options that the shell offers, each with usual values; those of quirks are in the core.
+_OFFERS: dict[str, Sequence[object]] = {
+    "unit": ("1",),
+    "timeout": ("1",),
+    "retries": ("1",),
+    "baudrate": BAUDRATES,
+    "parity": PARITIES,
+    "stopbits": ("1", "2"),
+    "bytesize": ("7", "8"),
+    "pause": ("0.1",),
+    "unit_pause": ("0.1",),
+    "connect_delay": ("1",),
+    "reconnect_after": ("1", "never"),
+    "busy_retries": ("3",),
+    "busy_pause": ("1",),
+    "retry_writes": ("true",),
+    "turnaround": ("0.2",),
+    "late_reply_window": ("5",),
+    "silence": ("0.01",),
+    "tolerance": ("0.1",),
+    "suppress_echo": ("true",),
+    "max_in_flight": ("4",),
+    "connect_timeout": ("10",),
+    "keepalive": ("false",),
+    "rs485": ("true",),
+    "exclusive": ("false",),
+}
 
 
 class DeviceEndpoint(ParamType["Endpoint"]):
@@ -50,7 +77,7 @@ class DeviceEndpoint(ParamType["Endpoint"]):
         return endpoint
 
     def complete(self, incomplete: str) -> Completions:
-        return complete_endpoint(incomplete)
+        return complete_endpoint(incomplete, self.parse)
 
 
 class ListenEndpoint(ParamType["Listen"]):
@@ -62,7 +89,7 @@ class ListenEndpoint(ParamType["Listen"]):
         return parse_listen(text)
 
     def complete(self, incomplete: str) -> Completions:
-        return complete_endpoint(incomplete)
+        return complete_endpoint(incomplete, self.parse)
 
 
 class SimulatedEndpoint(ParamType["Endpoint"]):
@@ -77,7 +104,7 @@ class SimulatedEndpoint(ParamType["Endpoint"]):
 
     def parse(self, text: str) -> Endpoint:
         from modwire import Endpoint
-        from modwire_tools.server.listening import check_listens
+        from modwire_tools.server.listen_options import check_listens
 
         if "://" in text:
             endpoint = Endpoint.parse(text)
@@ -92,9 +119,14 @@ class SimulatedEndpoint(ParamType["Endpoint"]):
         check_listens(endpoint, text)
         return endpoint
 
+    def complete(self, incomplete: str) -> Completions:
+        if "?" in incomplete:
+            return complete_options(incomplete, self.parse)
+        return serial_ports() if self.transport == "serial" else []
 
-def complete_endpoint(incomplete: str) -> Completions:
-    """Offer schemes, the serial ports of this machine, and the options after a `?`."""
+
+def complete_endpoint(incomplete: str, parse: Callable[[str], object]) -> Completions:
+    """Offer schemes, the serial ports of this machine, and the options that `parse` accepts."""
     scheme, separator, rest = incomplete.partition("://")
     if not separator:
         # bash splits words at colons, so only the part from "//" on may arrive here.
@@ -102,29 +134,46 @@ def complete_endpoint(incomplete: str) -> Completions:
             return [(f"//{port}", text) for port, text in serial_ports()]
         ports = [(f"rtu://{port}", text) for port, text in serial_ports()]
         return [*SCHEMES.items(), *ports]
-    place, mark, options = rest.partition("?")
-    if mark:
-        return _options(f"{scheme}://{place}?", options, is_serial=scheme in _SERIAL)
+    if "?" in rest:
+        return complete_options(incomplete, parse)
     if scheme in _SERIAL:
         return [(f"{scheme}://{port}", text) for port, text in serial_ports()]
     return []
 
 
-def _options(before: str, options: str, *, is_serial: bool) -> Completions:
-    done, ampersand, name = options.rpartition("&")
-    start = before + done + ampersand
-    names = ["unit=1", "timeout=1", "retries=1"]
-    if is_serial:
-        names += [f"baudrate={baudrate}" for baudrate in BAUDRATES]
-        names += [f"parity={parity}" for parity in PARITIES]
-        names += ["stopbits=1", "stopbits=2"]
-        names += ["bytesize=7", "bytesize=8"] if before.startswith("ascii") else []
+def complete_options(incomplete: str, parse: Callable[[str], object]) -> Completions:
+    """Offer the options behind the `?` that are not given yet, if `parse` accepts them."""
+    place, mark, query = incomplete.partition("?")
+    done, ampersand, last = query.rpartition("&")
+    start = place + mark + done + ampersand
     given = {each.partition("=")[0] for each in done.split("&")}
     return [
-        (start + each, "")
-        for each in names
-        if each.startswith(name) and each.partition("=")[0] not in given
+        (start + offer, "")
+        for name, offer in _offers(last)
+        if name not in given and offer.startswith(last) and _is_accepted(start + offer, parse)
     ]
+
+
+def _offers(last: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of options, each with an offer for the word; `last` has the quirks so far."""
+    from modwire import Quirks
+
+    for name, values in _OFFERS.items():
+        yield from ((name, f"{name}={value}") for value in values)
+    begun, comma, _ = last.rpartition(",")
+    taken = begun.removeprefix("quirks=").split(",")
+    before = begun + comma if comma else "quirks="
+    for each in Quirks:
+        if each and each.name not in taken:  # Python 3.10 has `none` among them
+            yield "quirks", f"{before}{each.name}"
+
+
+def _is_accepted(text: str, parse: Callable[[str], object]) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def serial_ports() -> Completions:
@@ -138,15 +187,12 @@ DEVICE = DeviceEndpoint()
 NO_DELAY = Seconds(0)
 LISTEN = ListenEndpoint()
 
-EndpointArgument = Annotated[
-    Endpoint,
-    DEVICE.argument(
-        "ENDPOINT",
-        help="The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, "
-        "rtu://COM3, rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may "
-        "come unit, timeout and retries.",
-    ),
-]
+ENDPOINT_HELP = (
+    "The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, rtu://COM3, "
+    "rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may come unit, timeout, "
+    "retries, pause, quirks and other options: see docs/devices.md."
+)
+EndpointArgument = Annotated[Endpoint, DEVICE.argument("ENDPOINT", help=ENDPOINT_HELP)]
 UnitOption = Annotated[
     int | None,
     UNIT_ID.option(
@@ -191,15 +237,8 @@ def with_line(
     endpoint: Endpoint, *, baudrate: int | None = None, parity: Parity | None = None
 ) -> Endpoint:
     """Return the endpoint of a serial port with other settings of the line."""
-    from modwire import Endpoint
-
-    place, _, query = str(endpoint).partition("?")
-    # All options are kept, but another parity needs its own number of stop bits (Serial Line
-    # V1.02, 2.5.1).
-    replaced = {"baudrate": baudrate, "parity": parity, "stopbits": parity}
-    kept = [
-        item for item in query.split("&") if item and replaced.get(item.partition("=")[0]) is None
-    ]
-    kept += [] if baudrate is None else [f"baudrate={baudrate}"]
-    kept += [] if parity is None else [f"parity={parity}"]
-    return Endpoint.parse(f"{place}?{'&'.join(kept)}" if kept else place)
+    changes: dict[str, object] = {} if baudrate is None else {"baudrate": baudrate}
+    if parity is not None:
+        # Another parity needs its own number of stop bits (Serial Line V1.02, 2.5.1).
+        changes |= {"parity": parity, "stopbits": None}
+    return endpoint.replace(**changes)

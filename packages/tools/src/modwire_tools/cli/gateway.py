@@ -46,7 +46,7 @@ class MapType(ParamType[UnitMap]):
         units = parse_range(ids, 0, 255)
         line, slash, unit = target.rpartition("/")
         number = parse_whole(line, 1) if slash else 1
-        base = parse_whole(unit, 1, 255) if equals else units[0]
+        base = parse_whole(unit, 0, 255) if equals else units[0]
         if base + len(units) > 256:
             raise ValueError(f"{text!r} goes beyond unit 255")
         return UnitMap(units, number, base)
@@ -103,7 +103,12 @@ def gateway(
             raise WrongArgumentError(
                 f"LINE: {line.path} is where the gateway listens, name another"
             )
-    units = assign_units(maps or (), len(lines), listen)
+        if line.unit is not None:
+            raise WrongArgumentError(
+                f"LINE: {line} has unit, but --map says which units are asked, as in "
+                f"--map 1={line.unit}"
+            )
+    units = assign_units(maps or (), lines, listen)
     show_log()
 
     from functools import partial
@@ -126,25 +131,26 @@ class Settings(NamedTuple):
 
 
 def assign_units(
-    maps: Sequence[UnitMap], lines: int, listen: Listen
+    maps: Sequence[UnitMap], lines: Sequence[Endpoint], listen: Listen
 ) -> list[dict[int, int]] | None:
     """Return for each line a map of the gateway's unit ids to those of the line; None for no map.
 
     Raises WrongArgumentError.
     """
     if not maps:
-        if lines > 1:
+        if len(lines) > 1:
             raise WrongArgumentError(
-                f"--map must say which units are on which of the {lines} lines, as in "
+                f"--map must say which units are on which of the {len(lines)} lines, as in "
                 "--map 1=17 --map 2=2/5"
             )
         return None
     check_units(listen.endpoint, "--map", [unit for each in maps for unit in each.ids])
-    found: list[dict[int, int]] = [{} for _ in range(lines)]
+    found: list[dict[int, int]] = [{} for _ in lines]
     taken: set[int] = set()
     for each in maps:
-        if each.line > lines:
-            raise WrongArgumentError(f"--map: the line must be 1..{lines}, got {each.line}")
+        if each.line > len(lines):
+            raise WrongArgumentError(f"--map: the line must be 1..{len(lines)}, got {each.line}")
+        check_units(lines[each.line - 1], "--map: the unit on the line", [each.base])
         for unit, target in zip(each.ids, range(each.base, each.base + len(each.ids)), strict=True):
             if unit in taken:
                 raise WrongArgumentError(f"--map: unit {unit} is mapped twice")

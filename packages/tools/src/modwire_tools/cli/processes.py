@@ -11,8 +11,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING
 
-from modwire import Endpoint
-
 from .ending import FailedError
 
 if TYPE_CHECKING:
@@ -160,5 +158,4 @@ def _fixed(listen: Listen, stack: ExitStack) -> Listen:
     keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     keeper.bind(address)
     port = keeper.getsockname()[1]
-    fixed = Endpoint(endpoint.transport, endpoint.framing, host=endpoint.host, port=port)
-    return replace(listen, endpoint=fixed)
+    return replace(listen, endpoint=endpoint.replace(port=port))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .annotations import ItemText
+from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
 from .ending import FailedError, WrongArgumentError, argument
-from .endpoints import EndpointArgument, UnitOption, check_no_broadcast, unit_of
+from .endpoints import UnitOption, check_no_broadcast, unit_of
 from .output import JsonFlag
 from .types import DURATION, Whole
 from .value_options import (
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def read(
-    endpoint: EndpointArgument,
+    place: EndpointTextArgument,
     addresses: Annotated[
         list[ItemText],
         TypedAddress().argument(
@@ -51,6 +52,7 @@ def read(
         bool, typer.Option("--hex", help="Show the registers too, in hexadecimal.")
     ] = False,
     unit: UnitOption = None,
+    device: DeviceOption = None,
     watch: Annotated[
         float | None, DURATION.option("--watch", "-w", help="Read again after each TIME.")
     ] = None,
@@ -73,6 +75,7 @@ def read(
         raise WrongArgumentError("--json and --csv exclude each other, take one of them")
     if times is not None and watch is None:
         raise WrongArgumentError("--times goes with --watch, as in --watch 1s --times 10")
+    endpoint = device_endpoint(place, device)
     asked = unit_of(endpoint, unit)
     check_no_broadcast(endpoint, asked)
     defaults = defaults_of(

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
 from .ending import WrongArgumentError, argument
 from .endpoints import (
     BAUDRATES,
     NO_DELAY,
     PARITIES,
     DelayOption,
-    EndpointArgument,
     Parity,
     UnitOption,
     check_units,
@@ -53,7 +53,7 @@ class ParityName(ParamType["Parity"]):
 
 
 def scan(
-    endpoint: EndpointArgument,
+    place: EndpointTextArgument,
     units: Annotated[
         Sequence[int] | None,
         Numbers(0, 255).option(
@@ -108,6 +108,7 @@ def scan(
         ),
     ] = None,
     delay: DelayOption = NO_DELAY,
+    device: DeviceOption = None,
     resume: Annotated[
         Path | None,
         typer.Option(
@@ -124,6 +125,7 @@ def scan(
     Without --table it finds the units that respond, and identifies them with functions 43/14 and
     17. On a serial port it tries baud rates and parities in turn. It never writes to a device.
     """
+    endpoint = device_endpoint(place, device)
     if tables:
         if units or baudrates or parities or every_line:
             raise WrongArgumentError(

@@ -5,23 +5,29 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
 from .ending import FailedError, WrongArgumentError, argument
-from .endpoints import NO_DELAY, DelayOption, EndpointArgument, TimeoutOption, check_units
+from .endpoints import NO_DELAY, DelayOption, TimeoutOption, check_units
 from .output import note
 from .scan_output import progress
 from .types import ADDRESSES, TABLE, Numbers, ParamType, Whole
 from .verbose import client_log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modwire import BlockingCalls, Endpoint
     from modwire_tools.scanning import StateFile
     from modwire_tools.scraping import Scrape
+    from modwire_tools.simulator.devices import DeviceSpec
 
 _PART = ".part"
 _NOTE_INTERVAL = 10.0  # seconds, if there is no progress bar
@@ -38,7 +44,7 @@ class Step(ParamType[int]):
 
 
 def scrape(
-    endpoint: EndpointArgument,
+    place: EndpointTextArgument,
     output: Annotated[
         Path,
         typer.Option(
@@ -85,6 +91,7 @@ def scrape(
     ] = None,
     delay: DelayOption = NO_DELAY,
     timeout: TimeoutOption = None,
+    device: DeviceOption = None,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="Name of the device in the file.")
     ] = "",
@@ -96,7 +103,8 @@ def scrape(
 
     The copy responds to reads as the device did, with the same values and the same exceptions. The
     command never writes to the device. After Ctrl+C the file has the values read so far, and the
-    same command continues from there.
+    same command continues from there. The options of the endpoint are in the [connection] of the
+    file, for --device of this and other commands.
     """
     from modwire_sync import connect
     from modwire_tools.scanning.state_files import StateFile, is_there
@@ -104,6 +112,7 @@ def scrape(
 
     if output.suffix not in (".toml", ".json"):
         raise WrongArgumentError(f"--output must end in .toml or .json, got {str(output)!r}")
+    endpoint = device_endpoint(place, device)
     where = addresses or range(0x10000)
     options = ScrapeOptions(
         tables=[each for each in ScrapeOptions().tables if not tables or each in tables],
@@ -146,7 +155,7 @@ def scrape(
         else:
             known, every_id = _units(client, endpoint, units, timeout)
             scrape = Scrape(client, known, options, every_id=every_id)
-        _run(scrape, part, output, name)
+        _run(scrape, part, output, partial(_copy, scrape, name, endpoint))
         if scrape.is_silent:
             asked = ", ".join(map(str, known))
             raise FailedError(
@@ -187,7 +196,14 @@ def _units(
     return found, every_id
 
 
-def _run(scrape: Scrape, part: StateFile, output: Path, name: str) -> None:
+def _copy(scrape: Scrape, name: str, endpoint: Endpoint) -> DeviceSpec:
+    """Return the device so far, with the options of its endpoint."""
+    from modwire_tools.simulator.files import connection_of
+
+    return replace(scrape.device(name), connection=connection_of(endpoint))
+
+
+def _run(scrape: Scrape, part: StateFile, output: Path, device: Callable[[], DeviceSpec]) -> None:
     from modwire_tools.simulator.files import write_device
 
     is_whole = False
@@ -207,7 +223,7 @@ def _run(scrape: Scrape, part: StateFile, output: Path, name: str) -> None:
     finally:
         if not is_whole:
             part.save({"units": scrape.state()})
-        write_device(scrape.device(name), output)
+        write_device(device(), output)
         if not is_whole:
             note(f"{output} has the {values} values known so far; the same command continues")
     part.remove()

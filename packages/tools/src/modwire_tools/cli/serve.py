@@ -43,7 +43,8 @@ def serve(
         LISTEN.argument(
             "LISTEN...",
             help="Where to listen: tcp://127.0.0.1:5020, tcp://:502 for all addresses of this "
-            "machine, rtu:///dev/ttyUSB0?baudrate=9600.",
+            "machine, rtu:///dev/ttyUSB0?baudrate=9600. Serial frames may have silence, "
+            "tolerance and suppress_echo, serial ports rs485 and exclusive.",
         ),
     ],
     store: Annotated[

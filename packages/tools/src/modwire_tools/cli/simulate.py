@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -224,6 +225,7 @@ def _example(view: View) -> str:
                 first, count = info.ranges[0]
                 place = str(Place(table, first))
                 place += f" --count {min(count, 3)}" if count > 1 else ""
+    endpoint = shlex.quote(device.endpoints[0])
     if not place:
-        return f"modwire scan {device.endpoints[0]}"
-    return f"modwire read {device.endpoints[0]} {place}" + (f" --unit {unit}" * (unit != 1))
+        return f"modwire scan {endpoint}"
+    return f"modwire read {endpoint} {place}" + (f" --unit {unit}" * (unit != 1))

@@ -8,20 +8,20 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from stat import S_ISBLK, S_ISCHR, S_ISREG
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .completion import complete_framing
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import complete_endpoint
-from .types import DURATION
+from .types import DURATION, Completions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from io import BufferedReader
 
-    from modwire import Framing, HeardDamage, HeardFrame, Sniffer
+    from modwire import Endpoint, Framing, HeardDamage, HeardFrame, Sniffer
 
     from .sniff_output import SniffOutput
 
@@ -30,6 +30,31 @@ if TYPE_CHECKING:
 _LOOK = 0.25  # seconds between two drawings of the table
 _CHUNK = 65536
 _SERIAL_FRAMINGS = ("rtu", "ascii", "binary")
+_OPTIONS = ("silence", "tolerance", "rs485", "exclusive")
+
+
+def _line_endpoint(text: str) -> Endpoint:
+    """Return the endpoint of a line; raises ValueError for an option that only clients have."""
+    from modwire import Endpoint
+
+    endpoint = Endpoint.parse(text)
+    if endpoint.transport != "serial":
+        raise WrongArgumentError(
+            "SOURCE must be a serial line or a file: on a network, record with tcpdump, and "
+            "read that with `modwire parse`"
+        )
+    others = [name for name in ("unit", "retries") if getattr(endpoint, name) is not None]
+    for name in (*others, *endpoint.options):
+        if name not in _OPTIONS:
+            raise ValueError(
+                f"{text!r} has {name}, which only clients have; a sniffer has the settings of the "
+                f"line, timeout, {', '.join(_OPTIONS)}"
+            )
+    return endpoint
+
+
+def _complete_line(incomplete: str) -> Completions:
+    return complete_endpoint(incomplete, _line_endpoint)
 
 
 def sniff(
@@ -38,9 +63,9 @@ def sniff(
         typer.Argument(
             metavar="SOURCE",
             help="A serial line: rtu:///dev/ttyUSB0?baudrate=9600&parity=N, ascii://, binary://. "
-            "Or a file: the raw bytes of a line, or a serial capture (pcap, pcapng); - reads "
-            "standard input.",
-            autocompletion=complete_endpoint,
+            "After the ? may also come timeout, silence, tolerance, rs485, exclusive. Or a file: "
+            "raw bytes of a line, or a serial capture (pcap, pcapng); - reads standard input.",
+            autocompletion=_complete_line,
         ),
     ],
     output: Annotated[
@@ -138,17 +163,13 @@ class _Listening:
 
     def line(self, source: str) -> Callable[[], None]:
         """Return the function that listens on a line."""
-        from modwire import FRAMINGS, Endpoint
+        from modwire import FRAMINGS
         from modwire_sync import SerialSniffer
 
         with argument("SOURCE"):
-            place = Endpoint.parse(source)
-        if place.transport != "serial":
-            raise WrongArgumentError(
-                "SOURCE must be a serial line or a file: on a network, record with tcpdump, and "
-                "read that with `modwire parse`"
-            )
+            place = _line_endpoint(source)
         self._shown.framing = place.framing
+        options: dict[str, Any] = place.options
         sniffer = SerialSniffer(
             place.path,
             framing=FRAMINGS[place.framing],
@@ -158,11 +179,16 @@ class _Listening:
             stopbits=place.stopbits,
             timeout=self._timeout or place.timeout,
             on_frame=lambda frame: self.on_frame(frame),
+            **options,
         )
 
         def hear() -> None:
             from time import monotonic
 
+            try:
+                sniffer.open()
+            except ValueError as error:  # the driver has no such baud rate, or no RS-485 mode
+                raise FailedError(f"{source}: cannot be opened: {error}") from None
             with sniffer:
                 self._shown.start(source)
                 ends = float("inf") if self._duration is None else monotonic() + self._duration

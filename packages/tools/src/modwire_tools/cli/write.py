@@ -9,8 +9,9 @@ import typer
 from modwire_tools.values.numbers import parse_whole
 
 from .annotations import AssignmentText, WriteFunctions
+from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
 from .ending import FailedError, WrongArgumentError, argument
-from .endpoints import EndpointArgument, UnitOption, unit_of
+from .endpoints import UnitOption, unit_of
 from .output import JsonFlag
 from .types import Completions, ParamType
 from .value_options import (
@@ -53,7 +54,7 @@ class FunctionCodes(ParamType["WriteFunctions"]):
 
 
 def write(
-    endpoint: EndpointArgument,
+    place: EndpointTextArgument,
     assignments: Annotated[
         list[AssignmentText],
         AddressValue().argument(
@@ -68,6 +69,7 @@ def write(
     order: OrderOption = "ABCD",
     scale: ScaleOption = 1.0,
     unit: UnitOption = None,
+    device: DeviceOption = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Read what was written, and fail if it differs.")
     ] = False,
@@ -93,6 +95,7 @@ def write(
     from modwire_tools.client.writing import plan_write, send
 
     codes = functions or planner.WriteFunctions.ALL
+    endpoint = device_endpoint(place, device)
     asked = unit_of(endpoint, unit)
     if verify and not asked and endpoint.broadcasts_zero:
         raise WrongArgumentError(
@@ -103,7 +106,7 @@ def write(
     )
     with argument("ADDRESS=VALUE"):
         writes = [plan_write(each.assignment(defaults), codes) for each in assignments]
-    is_broadcast = not asked and endpoint.framing != "tcp"
+    is_broadcast = not asked and endpoint.broadcasts_zero
     if is_broadcast and not codes.can_mask and any(each.item.is_part for each, _ in writes):
         raise WrongArgumentError(
             "--functions without 22 reads the register of a bit first, which unit 0, a broadcast, "

@@ -11,7 +11,9 @@ import trio
 
 from modwire import Endpoint, ServerOptions, Units
 from modwire.framing import FRAMINGS
-from modwire_trio import serve_serial, serve_tcp, serve_udp, serve_unix
+from modwire_trio import serve_tcp, serve_udp, serve_unix
+
+from .listen_options import check_listens, serve_line, server_options
 
 if TYPE_CHECKING:
     from modwire.server.options import OnAnswer
@@ -32,12 +34,10 @@ class Listen:
 
     def named(self, port: int) -> str:
         """Return the endpoint as text, with the port that the system has chosen."""
-        text = str(self.endpoint)
         if self.endpoint.transport not in ("tcp", "udp"):
-            return text
-        if not self.host:
-            text = text.replace(f"://{_ALL}:", "://:", 1)
-        return text.replace(f":{self.endpoint.port}", f":{port}", 1)
+            return str(self.endpoint)
+        text = str(self.endpoint.replace(port=port))
+        return text if self.host else text.replace(f"://{_ALL}:", "://:", 1)
 
 
 def parse_listen(text: str) -> Listen:
@@ -52,13 +52,6 @@ def parse_listen(text: str) -> Listen:
         raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
     check_listens(endpoint, text)
     return Listen(endpoint, "" if is_open else endpoint.host)
-
-
-def check_listens(endpoint: Endpoint, text: str) -> None:
-    """Raise ValueError if the endpoint in `text` has an option that only clients have."""
-    for name in ("unit", "timeout", "retries"):
-        if getattr(endpoint, name) is not None:
-            raise ValueError(f"{text!r} has {name}, which only clients have")
 
 
 @dataclass(frozen=True)
@@ -95,8 +88,9 @@ async def _start(
     endpoint = listen.endpoint
     framing = FRAMINGS[endpoint.framing]
     if endpoint.transport == "serial":
-        await _start_serial(nursery, units, endpoint, options)
+        await nursery.start(partial(serve_line, units, endpoint, options, grace=_GRACE))
         return str(listen)
+    options = server_options(endpoint, options)
     if endpoint.transport == "unix":
         await nursery.start(
             partial(
@@ -142,22 +136,3 @@ async def _start(
             )
         )
     return listen.named(address[1])
-
-
-async def _start_serial(
-    nursery: trio.Nursery, units: Units, endpoint: Endpoint, options: ServerOptions
-) -> None:
-    await nursery.start(
-        partial(
-            serve_serial,
-            units,
-            endpoint.path,
-            framing=FRAMINGS[endpoint.framing],
-            baudrate=endpoint.baudrate,
-            bytesize=endpoint.bytesize,
-            parity=endpoint.parity,
-            stopbits=endpoint.stopbits,
-            options=options,
-            grace=_GRACE,
-        )
-    )

@@ -126,7 +126,12 @@ class UnitSpec:
 
 @dataclass(frozen=True)
 class DeviceSpec:
-    """A device: its name, and its units by ascending id."""
+    """A device: its name, and its units by ascending id.
+
+    `connection` has the options of endpoints, by name, that a client of the real device needs.
+    The simulator does not use them.
+    """
 
     name: str
     units: Sequence[UnitSpec]
+    connection: Mapping[str, object] = field(default_factory=dict[str, object])

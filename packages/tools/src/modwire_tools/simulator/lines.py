@@ -7,10 +7,10 @@ from functools import partial
 
 import trio
 
-from modwire import FRAMINGS, Call, Endpoint, Response, ServerOptions, Units
+from modwire import Call, Endpoint, Response, ServerOptions, Units
 from modwire.server.options import Served
-from modwire_trio import serve_serial
 
+from ..server.listen_options import serve_line
 from .live_device import LiveDevice
 
 Told = Callable[[LiveDevice, str, Served, Call, "Response | None"], None]
@@ -59,16 +59,10 @@ class Lines:
             device.leave(line.units)
 
     async def _serve_line(self, line: _Line, task_status: trio.TaskStatus[object]) -> None:
-        endpoint = line.endpoint
-        await serve_serial(
+        await serve_line(
             line.units,
-            endpoint.path,
-            framing=FRAMINGS[endpoint.framing],
-            baudrate=endpoint.baudrate,
-            bytesize=endpoint.bytesize,
-            parity=endpoint.parity,
-            stopbits=endpoint.stopbits,
-            options=ServerOptions(on_answer=partial(self._answered, line)),
+            line.endpoint,
+            ServerOptions(on_answer=partial(self._answered, line)),
             grace=0.0,
             task_status=task_status,
         )

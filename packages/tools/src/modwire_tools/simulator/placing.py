@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from modwire import Endpoint
 
+from ..server.listen_options import check_listens
 from .devices import DeviceSpec
 
 CONSECUTIVE = ("ports", "addresses")
@@ -32,7 +33,7 @@ def place(
 
     With `count`, that number of devices is made, by using `devices` in turn. Devices on one serial
     port share the line. Raises ValueError if that is impossible, for example because two units
-    on a line have the same id.
+    on a line have the same id, and for an option of an endpoint that only clients have.
     """
     if consecutive not in CONSECUTIVE:
         raise ValueError(f"consecutive must be ports or addresses, got {consecutive!r}")
@@ -52,6 +53,7 @@ def place(
     for endpoint in parsed:
         if endpoint.transport == "tls":
             raise ValueError(f"{endpoint}: TLS is not supported by this version")
+        check_listens(endpoint, str(endpoint))
         if endpoint.transport == "unix" and count > 1:
             raise ValueError(f"{endpoint} is one socket, which cannot be that of {count} devices")
         if endpoint.transport == "serial":
@@ -92,4 +94,4 @@ def _moved(endpoint: Endpoint, by: int, consecutive: str) -> Endpoint:
         if port + by > 0xFFFF:
             raise ValueError(f"ports must be 1..65535: device {by + 1} would be at {port + by}")
         port += by
-    return Endpoint(endpoint.transport, endpoint.framing, host=host, port=port)
+    return endpoint.replace(host=host, port=port)

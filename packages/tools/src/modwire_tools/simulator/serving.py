@@ -22,6 +22,7 @@ from modwire import (
 from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
+from ..server.listen_options import server_options
 from .lines import Lines
 from .live_device import LiveDevice
 from .peers import Peers
@@ -162,12 +163,13 @@ class Server:
             if endpoint.transport == "serial":
                 await self._lines.serve(device, endpoint, started)
             elif endpoint.transport == "udp":
+                hooks = ServerOptions(on_answer=partial(self._told_datagram, device, started))
                 await serve_udp(
                     device.units,
                     endpoint.port,
                     host=endpoint.host,
                     framing=FRAMINGS[endpoint.framing],
-                    options=ServerOptions(on_answer=partial(self._told_datagram, device, started)),
+                    options=server_options(endpoint, hooks),
                     grace=_GRACE,
                     task_status=started,
                 )
@@ -183,10 +185,11 @@ class Server:
     async def _serve_connections(
         self, device: LiveDevice, endpoint: Endpoint, started: _Started
     ) -> None:
-        options = ServerOptions(
+        hooks = ServerOptions(
             on_connect=partial(self._connected, device, started),
             on_disconnect=self._disconnected,
         )
+        options = server_options(endpoint, hooks)
         framing = FRAMINGS[endpoint.framing]
         if endpoint.transport == "unix":
             await serve_unix(
@@ -316,7 +319,7 @@ class _Started(trio.TaskStatus[object]):
         match value:
             case (str(), int(port)):
                 old = self._endpoint
-                new = Endpoint(old.transport, old.framing, host=old.host, port=port)
+                new = old.replace(port=port)
                 self._device.endpoints[self._device.endpoints.index(old)] = new
                 self.text = str(new)
             case _:  # a path needs no change

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..serial_link import SerialLink, ThreadLink
 
-_WRITE_TIMEOUT = 5.0  # seconds, added to the transmission time, until a port counts as stuck
 _NEVER = float("inf")
 
 
@@ -188,7 +187,9 @@ class _SerialServer(SerialServerBase, Server):
         except Exception as error:
             raise self._lost(error) from error
         if link.is_sending:
-            self.start(partial(self._flush, seconds + _WRITE_TIMEOUT))
+            from modwire_sync.ports import WRITE_TIMEOUT
+
+            self.start(partial(self._flush, seconds + WRITE_TIMEOUT))
 
     async def _flush(self, seconds: float) -> None:
         """Write the unsent rest of an answer; discard it if that takes more than `seconds`."""

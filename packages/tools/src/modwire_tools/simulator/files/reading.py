@@ -25,6 +25,7 @@ from ..devices import (
 from ..points import INTEGERS, TYPES, Codec
 from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
+from .connection import read_connection
 from .identity import read_identity, read_server_id
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
@@ -114,7 +115,7 @@ def parse_device(
     values: Mapping[str, object], file: str, folder: Path, *, default_name: str
 ) -> DeviceSpec:
     """Return the device that the values of a file describe; raises `DeviceFileError`."""
-    device = Section(values, ("name", "unit"), file)
+    device = Section(values, ("name", "connection", "unit"), file)
     units = [_read_unit(each, folder) for each in device.sections("unit", _UNIT_KEYS, "id")]
     if not units:
         raise device.error("unit", "is missing: a device has at least one, [[unit]] in TOML")
@@ -126,7 +127,9 @@ def parse_device(
     if sum(unit.every_id for unit in units) > 1:
         raise device.error("unit", "may have every_id once, it is there in several")
     return DeviceSpec(
-        device.text("name", default_name), tuple(sorted(units, key=lambda unit: unit.id))
+        device.text("name", default_name),
+        tuple(sorted(units, key=lambda unit: unit.id)),
+        read_connection(device),
     )
 
 

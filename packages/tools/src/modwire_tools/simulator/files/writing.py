@@ -14,6 +14,7 @@ from modwire import ObjectId
 
 from ..devices import BlockSpec, DeviceSpec, PointSpec, ServerId, UnitSpec
 from ..view import Faults
+from .connection import connection_values
 from .living import behaviour_values
 from .sections import named_code, quoted_data
 
@@ -51,7 +52,10 @@ def write_device(device: DeviceSpec, path: Path | str) -> None:
 
 def dump_device(device: DeviceSpec, *, as_json: bool = False) -> str:
     """Return the text of a device file."""
-    values = {"name": device.name, "unit": [unit_values(unit) for unit in device.units]}
+    values: dict[str, object] = {"name": device.name}
+    if device.connection:
+        values["connection"] = connection_values(device.connection)
+    values["unit"] = [unit_values(unit) for unit in device.units]
     if as_json:
         return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return tomli_w.dumps(values, multiline_strings=True)

@@ -1,0 +1,88 @@
+"""The table `[connection]` of a device file: the options of a client of the real device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from modwire import Endpoint, Quirks
+from modwire.endpoint_options import MORE_OPTIONS, NEVER, option_text, option_value
+
+from .sections import Section
+
+_OF_LINES = ("baudrate", "bytesize", "parity", "stopbits", "rs485", "exclusive")
+_NAMES = tuple(dict.fromkeys(("unit", "timeout", "retries", *_OF_LINES, *MORE_OPTIONS)))
+# Endpoints that have every option between them; they check the values.
+_NETWORK = Endpoint.parse("tcp://device")
+_LINE = Endpoint.parse("ascii:///device")
+
+
+def read_connection(device: Section) -> dict[str, object]:
+    """Return the options in the table by name, as endpoints have them; {} without the table."""
+    if "connection" not in device:
+        return {}
+    table = device.section("connection", _NAMES)
+    found = {name: _value(table, name) for name in list(table.keys())}
+    place = _LINE if any(name in _OF_LINES for name in found) else _NETWORK
+    try:
+        place.replace(**found)
+    except ValueError as error:
+        name, _, text = str(error).partition(" ")
+        raise (table.error(name, text) if name in found else table.failure("", error)) from None
+    return found
+
+
+def _value(table: Section, name: str) -> object:
+    value = table.get(name)
+    if name == "quirks":
+        return _quirks(table, name)
+    if option_value(name, "true") is True:
+        return table.flag(name, False)
+    if option_value(name, NEVER) is None:
+        if value == NEVER:
+            return None
+        if isinstance(value, str):
+            raise table.error(name, f'must be a number or "{NEVER}", got {value!r}')
+    if value is None:  # null in JSON
+        raise table.error(name, "must have a value, got null")
+    return value
+
+
+def _quirks(table: Section, name: str) -> object:
+    value = table.get(name)
+    names: list[object] = value if isinstance(value, list) else [None]  # pyright: ignore[reportUnknownVariableType]
+    texts = [each for each in names if isinstance(each, str)]
+    if len(texts) != len(names):
+        raise table.error(name, f'must be a list of names, such as ["any_unit"], got {value!r}')
+    try:
+        return option_value(name, ",".join(texts)) if texts else Quirks.none
+    except ValueError as error:
+        raise table.error(name, str(error).removeprefix(f"{name} ")) from None
+
+
+def connection_values(connection: Mapping[str, object]) -> dict[str, object]:
+    """Return the options as `read_connection` reads them."""
+    return {name: _plain(value) for name, value in connection.items()}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Quirks):
+        return option_text(value).split(",")
+    return NEVER if value is None else value
+
+
+def connection_of(endpoint: Endpoint) -> dict[str, object]:
+    """Return the options of an endpoint that are not left to their defaults."""
+    query = str(endpoint).partition("?")[2]
+    items = (item.partition("=") for item in query.split("&") if item)
+    return {name: option_value(name, text) for name, _, text in items}
+
+
+def with_connection(text: str, connection: Mapping[str, object]) -> str:
+    """Return the text of an endpoint with the options in `connection` that it does not have."""
+    place, _, query = text.partition("?")
+    items = query.split("&") if query else []
+    given = {item.partition("=")[0] for item in items}
+    items += [
+        f"{name}={option_text(value)}" for name, value in connection.items() if name not in given
+    ]
+    return f"{place}?{'&'.join(items)}" if items else place
