@@ -33,7 +33,7 @@ def points(values: list[str], *, kind: str = "", table: str = "hr") -> str:
 
 
 BOMBS = {
-    "blocks": (UNIT + '[[unit.block]]\nat = "hr:0"\ncount = 65536\n' * 16_000, "is one too many"),
+    "blocks": (UNIT + '[[unit.block]]\nat = "hr:0"\ncount = 65536\n' * 6_000, "is one too many"),
     "all blocks": (
         "".join(
             f"[[unit]]\nid = {number}\n"
@@ -45,14 +45,14 @@ BOMBS = {
         ),
         "values in all blocks",
     ),
-    "units": ("[[unit]]\nid = 1\n" * 100_000, "at most 256 times"),
+    "units": ("[[unit]]\nid = 1\n" * 20_000, "at most 256 times"),
     "a key": (UNIT + f"{KEY} = 1\n", "a key must have at most 64 parts .at line 3"),
     "a header": (f"[{KEY}]\n", "a key must have at most 64 parts"),
     "a list of tables": (f"[[ {KEY.replace('.', ' . ')} ]]\n", "at most 64 parts"),
     "an inline key": (f"x = {{{KEY} = 1}}\n", "a key must have at most 64 parts"),
     "a key in quotes": (f"{KEY.replace('a', chr(34) + 'b c' + chr(34))} = 1\n", "at most 64 parts"),
     "points": (
-        UNIT + '[[unit.point]]\nname = "x"\nat = "hr:0"\ntype = "string"\nlength = 99999\n' * 8000,
+        UNIT + '[[unit.point]]\nname = "x"\nat = "hr:0"\ntype = "string"\nlength = 99999\n' * 3000,
         "is one too many",
     ),
     "nesting": ("x = " + "[" * 300_000, "this is no TOML"),

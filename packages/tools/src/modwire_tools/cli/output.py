@@ -89,7 +89,7 @@ class StyledLines:
 
 
 # Characters of a message that would ring the bell of a terminal, or move its cursor.
-_CONTROLS = dict.fromkeys((7, 8, 11, 12, 13))
+_CONTROLS: dict[int, None] = dict.fromkeys((7, 8, 11, 12, 13))
 
 
 def _plain(value: Json) -> Json:

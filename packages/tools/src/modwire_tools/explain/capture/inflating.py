@@ -33,7 +33,7 @@ class _Inflating(RawIOBase):
         self._file = file
         self._name = name
         self._inflater = zlib.decompressobj(wbits=31)  # 31 for the header of gzip
-        self._waiting = b""  # compressed
+        self._waiting: bytes = b""  # compressed
         self._taken = 0
         self._given = 0
 

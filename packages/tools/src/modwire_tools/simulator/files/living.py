@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ...values.numbers import parse_float
 from ..behaviours import Behaviour, Choice, Copy, Counter, Ramp, RandomWalk, Replay, Sine
 from ..expressions import Expression
-from ..fields import fields_of, shown
+from ..fields import fields_of, is_list, shown
 from .limits import LARGEST_RECORDING, find_recording
 from .sections import DeviceFileError, Section
 
@@ -21,14 +21,15 @@ _MISSING = object()
 
 def _choice(value: Section, folder: Path) -> Behaviour:
     values = value.get("values")
-    if not isinstance(values, list) or not values:
+    if not is_list(values) or not values:
         raise value.error("values", f"must be a list of at least one value, got {shown(values)}")
-    items: list[object] = values  # pyright: ignore[reportUnknownVariableType]
-    for item in items:
+    items: list[int | float | str] = []
+    for item in values:
         if not isinstance(item, (int, float, str, bool)):
             raise value.error(
                 "values", f"must be numbers, texts or true and false, got {shown(item)}"
             )
+        items.append(item)
     return Choice(
         tuple(items), value.number("interval", 1.0, above=0), value.flag("at_random", False)
     )

@@ -212,7 +212,7 @@ _BLOCK_KEYS = ("at", "values", "count", "fill", "read_only", "step", "apart")
 
 def _read_blocks(unit: Section) -> tuple[BlockSpec, ...]:
     blocks: list[BlockSpec] = []
-    room = dict.fromkeys(TABLES, _ADDRESSES)
+    room: dict[str, int] = dict.fromkeys(TABLES, _ADDRESSES)
     for section in unit.sections("block", _BLOCK_KEYS, "at"):
         block = _read_block(section)
         blocks.append(block)
