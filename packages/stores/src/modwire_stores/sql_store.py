@@ -157,14 +157,14 @@ class SqlStore(Store):
         if not self._is_ready:
             self._prepare()
         with self.engine.connect() as connection:
-            if files is not None:
-                files.watch(connection)
+            opened = files.watch(connection) if files is not None else None
             result = connection.execute(statement, parameters)
             # All rows at once, before a wrong value in one can raise: an unfinished statement would
             # hold its connection to an old state of SQLite's file.
             rows = result.all() if result.returns_rows else ()
-            if files is not None:
-                files.check(connection)
+            if files is not None and opened is not None:
+                is_read = statement is self.statements.select
+                files.check(connection, opened, has_written=not is_read)
         return [(address, self._checked(address, value)) for address, value in rows]
 
     def _checked(self, address: object, value: object) -> int:

@@ -48,8 +48,8 @@ class DatabaseFiles:
         """Let the next connection create the database if it is not there."""
         self._path = ""
 
-    def watch(self, connection: Connection) -> None:
-        """Remember the files that a connection has open.
+    def watch(self, connection: Connection) -> OpenedFiles | None:
+        """Return the files that a connection has open, None for a database in memory.
 
         They must not be opened here: closing them again would drop SQLite's locks on them.
         """
@@ -57,23 +57,26 @@ class DatabaseFiles:
         if _OPENED not in info:
             rows = connection.exec_driver_sql("PRAGMA database_list").all()
             path = next((str(row[2] or "") for row in rows if row[1] == "main"), "")
-            opened = info[_OPENED] = _OpenedFiles(path) if path else None
+            opened = info[_OPENED] = OpenedFiles(path) if path else None
             if opened is not None:
                 opened.check(("",))
                 self._path = path
+        found: OpenedFiles | None = info[_OPENED]
+        return found
 
-    def check(self, connection: Connection) -> None:
-        """Close the connection and raise LostFileError if one of its files has gone."""
-        opened: _OpenedFiles | None = connection.info[_OPENED]
-        if opened is not None:
-            try:
-                opened.check(_ENDINGS)
-            except LostFileError:
-                connection.invalidate()
-                raise
+    def check(self, connection: Connection, opened: OpenedFiles, *, has_written: bool) -> None:
+        """Close the connection and raise LostFileError if one of its files has gone.
+
+        What was read is right without the log: only what is written would be lost with it.
+        """
+        try:
+            opened.check(_ENDINGS if has_written else ("",))
+        except LostFileError:
+            connection.invalidate()
+            raise
 
 
-class _OpenedFiles:
+class OpenedFiles:
     """The files of the database at `path` that one connection has open."""
 
     def __init__(self, path: str) -> None:
