@@ -79,7 +79,7 @@ class Line:
 
     def ask(self, data: bytes) -> bytes:
         self.hear(data)
-        return self.wait(1.0)
+        return self.wait(2.0)
 
     def call(self) -> Call:
         return self.server.calls.popleft()

@@ -81,6 +81,30 @@ def test_a_frame_torn_at_every_byte_is_one_frame(gap: float) -> None:
     assert protocol.frame_errors == 0
 
 
+@pytest.mark.parametrize("gap", [0.03, 0.25])
+def test_a_frame_whose_crc_ends_with_00_is_not_over_before_that_byte(gap: float) -> None:
+    """The CRC is right without its last byte too."""
+    request = rtu("030024 0002")
+    assert request[-1] == 0
+    units = Units({1: Unit(holding_registers=SequentialBlock(0, [0] * 40))})
+    server = LineServer(RtuFraming, ServerOptions(), units, peer="line", on_drop=pytest.fail)
+    server.receive_data(request[:-1], 0.1)
+    written = pass_time(server, 0.1 + gap)
+    server.receive_data(request[-1:], 0.1 + gap)
+    assert written + pass_time(server, 9.0) == rtu("03040000 0000")
+
+    values = next(n for n in range(0x10000) if rtu(f"0302{n:04x}")[-1] == 0)
+    answer = rtu(f"0302{values:04x}")
+    protocol = client()
+    exchange = protocol.start(ReadHoldingRegistersRequest(0, 1), 1, now=0.0)
+    protocol.data_to_send(0.0)
+    protocol.receive_data(answer[:-1], 0.1)
+    pass_time(protocol, 0.1 + gap)
+    protocol.receive_data(answer[-1:], 0.1 + gap)
+    assert exchange.result().registers == (values,)
+    assert (protocol.skipped, protocol.frame_errors) == (0, 0)
+
+
 @pytest.mark.parametrize("lost", range(1, len(WRITE)))
 def test_a_server_is_right_again_after_a_truncated_request(lost: int) -> None:
     units = Units({1: Unit(holding_registers=SequentialBlock(0, [0] * 3))})

@@ -126,9 +126,9 @@ def test_lost_characters_are_counted_with_the_frame_that_they_damaged() -> None:
     protocol.overrun()
     protocol.receive_data(frame(RtuFraming), 0.0)
     assert protocol.answer_all(units) == frame(RtuFraming)
-    for now in (1.0, 2.0):
+    for now in (10.0, 20.0):
         protocol.receive_data(frame(RtuFraming)[:-2], now)
-        protocol.handle_timeout(now + 1)
+        protocol.handle_timeout(now + 5)
         assert protocol.answer_all(units) == b""
     assert (unit.communication_error_count, unit.overrun_count) == (2, 1)
     assert unit.overrun_flag

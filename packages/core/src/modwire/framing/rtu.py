@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 MIN_ADU, MAX_ADU = 4, 256
 _WAIT, _BAD = 0, -1
-_KEPT = 0.5  # seconds for which a server keeps an incomplete frame after the silence
+_NEVER = float("inf")
+# Seconds for which a server keeps an incomplete frame after the silence. TCP sends a lost packet
+# again after 0.2 s, and if it is lost again, after another 0.4 s.
+_KEPT = 1.0
+_KEPT_IN_DOUBT = 0.5  # the same for client and server, if it may be a frame without its rest
 
 
 class RtuFraming(Framing):
@@ -43,7 +47,7 @@ class RtuFraming(Framing):
         super().__init__(decoder, is_server=is_server, silence=silence)
         self._gaps: list[int] = []  # places in the buffer at which the line was silent
         # A client waits for its answer in any case; even the rest of a late one is worth having.
-        self._kept = _KEPT if is_server else float("inf")
+        self._kept = _KEPT if is_server else _NEVER
         rules = decoder.response_rules, decoder.request_rules
         self._own_rules, self._other_rules = rules[::-1] if is_server else rules
 
@@ -117,15 +121,16 @@ class RtuFraming(Framing):
             self._gaps = [gap - at for gap in self._gaps if gap > at]
 
     def deadline(self) -> float | None:
-        if not (self._buffer or self._noise) or (self._is_kept and not self.is_server):
+        if not (self._buffer or self._noise):
             return None
-        return self._heard + self.silence + (self._kept if self._is_kept else 0.0)
+        due = self._heard + self.silence + (self._seconds_kept() if self._is_kept else 0.0)
+        return due if due < _NEVER else None
 
     def handle_timeout(self, now: float) -> None:
         silent_from = self._heard + self.silence
         if not (self._buffer or self._noise) or now < silent_from:
             return
-        if now < silent_from + self._kept and self._may_continue():
+        if self._may_continue() and now < silent_from + self._seconds_kept():
             if not self._is_kept:
                 self._gaps.append(len(self._buffer))
         else:
@@ -143,12 +148,20 @@ class RtuFraming(Framing):
             return False
         if len(data) < MIN_ADU:
             return True
-        if not crc16(data):
-            return False  # shorter than it says, but it is a frame
         own, _, ends_by_silence = self._lengths(data, 0)
+        if len(data) != own + 2 and not crc16(data):
+            return False  # shorter than it says, but it is a frame
         if own == 0:
             return not ends_by_silence
         return len(data) < own + 3 <= MAX_ADU
+
+    def _seconds_kept(self) -> float:
+        """Seconds after the silence for which the incomplete frame in the buffer is kept.
+
+        With a right CRC it is in doubt: it lacks one byte, and either it is shorter than it says,
+        or its CRC ends with 00, as that of one frame in 256, and is right without that byte too.
+        """
+        return self._kept if crc16(self._buffer) else _KEPT_IN_DOUBT
 
     def _lengths(self, data: bytes, at: int) -> tuple[int, int, bool]:
         """Return the lengths of the PDU at `at`, as one for this side and as one for the other.
