@@ -15,6 +15,7 @@ from ..units.unit import Waits
 from .call import Call
 from .peers import Connected, idlest
 from .protocol import DROPPED
+from .rounds import LEAST_TURN, MODEST, MOST_ANSWERED, TURN
 
 if TYPE_CHECKING:
     from ..logger import Logger
@@ -29,6 +30,9 @@ SERVER_CLOSED = "the server is closed"
 IDLE = "it was idle too long"
 FAILED = "an error in this server"  # which is logged where it happens
 _ORDINARY = frozenset((PEER_CLOSED, SHUT_DOWN, SERVER_CLOSED, IDLE, FAILED, DROPPED))
+
+
+_MOST_GARBAGE = 4096  # bytes without a frame; an ADU has at most 514
 
 
 class Next(Enum):
@@ -53,7 +57,9 @@ class Connection:
     never reads, the server keeps no more than the answers to one chunk of received bytes.
 
     - `unsent`: answers that have to be sent.
-    - `heard`: time at which bytes last came, or the last call ended.
+    - `turn`: maximum number of bytes to receive at once; fewer if the requests had long answers.
+    - `is_greedy`: True if the last turn was large, so that other connections come first; see
+      `Rounds`.
     - `call`: the call that is being executed on a unit that waits, or None.
     - `reason`: reason to close the connection, or "".
     """
@@ -62,13 +68,22 @@ class Connection:
         self.protocol = protocol
         self.units = units
         self.unsent = b""
-        self.heard = now
+        self.turn = TURN
+        self.is_greedy = False
+        self._modest = MODEST  # bytes of a turn that is not large
+        self._garbage = 0  # bytes since the frame at `_framed_at`
+        self._framed_at = now
         self.call: Call | None = None
         self.reason = ""
         self.has_deadlines = (
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
         protocol.opened(now)
+
+    @property
+    def heard(self) -> float:
+        """Time at which a whole request last came, or the last call ended."""
+        return self.protocol.asked
 
     @property
     def is_busy(self) -> bool:
@@ -95,12 +110,32 @@ class Connection:
         case.
         """
         protocol = self.protocol
-        self.heard = protocol.heard = now
+        protocol.heard = now
         framing = protocol.framing
         framing.receive_data(data, now)
         answers = protocol.answers(self.units)
         self.unsent = answers[0] if len(answers) == 1 else b"".join(answers)
+        if protocol.asked != now:
+            self._note_garbage(len(data))
+        elif len(data) > self._modest or self.is_greedy:
+            self._weigh(len(data))
         return not (protocol.has_call or protocol.closed or self.has_deadlines or self.reason)
+
+    def _note_garbage(self, size: int) -> None:
+        """Count bytes that complete no frame, and close the connection if there are no others."""
+        if self._framed_at != self.protocol.asked:
+            self._framed_at = self.protocol.asked
+            self._garbage = 0
+        self._garbage += size
+        if self._garbage > _MOST_GARBAGE:
+            self.protocol.closed = True
+
+    def _weigh(self, size: int) -> None:
+        """Decide about the next turn by the bytes of this one, and by the length of its answers."""
+        self.is_greedy = size > self._modest
+        answered = max(len(self.unsent), 1)
+        self.turn = min(TURN, max(LEAST_TURN, size * MOST_ANSWERED // answered))
+        self._modest = min(MODEST, self.turn - 1)
 
     def take_call(self) -> Call | None:
         """Return the call to execute, which `finish` ends."""
@@ -114,7 +149,7 @@ class Connection:
     def finish(self, call: Call, response: Response | None, now: float) -> None:
         """Answer `call` with `response`, then the requests received after it."""
         self.call = None
-        self.heard = self.protocol.heard = now  # the idle time starts here
+        self.protocol.heard = self.protocol.asked = now  # the idle time starts here
         self.unsent += self.protocol.answer(call, response)
         if not self.reason:
             self.unsent += self.protocol.answer_all(self.units)
@@ -134,7 +169,7 @@ class Connection:
         protocol = self.protocol
         protocol.handle_timeout(now)
         if protocol.closed:
-            self.reason = IDLE
+            self.reason = self.reason or IDLE
             self.unsent = b""
         elif not self.unsent:
             self.unsent = protocol.answer_all(self.units)

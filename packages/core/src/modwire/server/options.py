@@ -57,8 +57,8 @@ STREAM_SERVER_TOLERANCE = 0.5
 class ServerOptions(LineOptions):
     """Options of a server, in addition to those of `LineOptions`.
 
-    `idle_timeout`: seconds without a byte, above 0, after which a connection is closed; None or
-    inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is not
+    `idle_timeout`: seconds without a whole request, above 0, after which a connection is closed;
+    None or inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is not
     a function, or is a coroutine function.
 
     `authorize(peer, role, unit, request)` returns True if the request may be executed; otherwise

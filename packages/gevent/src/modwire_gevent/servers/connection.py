@@ -11,7 +11,7 @@ from gevent import GreenletExit, get_hub
 
 from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
 
-from .waiting import Waiting
+from .waiting import GreedyRounds, Waiting
 
 if TYPE_CHECKING:
     from modwire.logger import Logger
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .workers import Workers
 
 _DEBUG = 10  # logging.DEBUG
-_RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
 
 
 class Shared(NamedTuple):
@@ -31,6 +30,7 @@ class Shared(NamedTuple):
     logger: Logger
     wire: Logger
     wrap: Callable[[socket], socket]
+    rounds: GreedyRounds
 
 
 class TcpConnection(Waiting):
@@ -96,7 +96,7 @@ class TcpConnection(Waiting):
                 self._handle_ring()
                 continue
             try:
-                data = receive(_RECEIVE_SIZE)
+                data = receive(core.turn)
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -115,6 +115,7 @@ class TcpConnection(Waiting):
             if core.unsent or not is_plain:
                 self._go_on()
             self.is_busy = False
+            self.rounds = self._shared.rounds if core.is_greedy else None
 
     def _handle_ring(self) -> None:
         """Do what is due, unless the ring means that the connection was closed."""

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from .loop import Loop
 
-_RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
-
 
 class TcpConnection:
     """A connection on a socket that does not block; it does what the core decides."""
@@ -40,6 +38,7 @@ class TcpConnection:
         self._receive = accepted.recv
         self._send = accepted.send
         self._watched = READ
+        self._is_greedy = False
         self._withdraw: Callable[[], None] | None = None
         connections.add(self)
         loop.watch(self.fd, self.on_ready)
@@ -60,7 +59,7 @@ class TcpConnection:
         if mask != READ and not self._is_to_be_read(mask):
             return
         try:
-            data = self._receive(_RECEIVE_SIZE)
+            data = self._receive(self.core.turn)
         except BlockingIOError:
             return
         except OSError as error:
@@ -77,8 +76,18 @@ class TcpConnection:
         except Exception as error:  # noqa: BLE001 - a bug in a unit must not stop the server
             self._fail(error)
             return
+        if core.is_greedy is not self._is_greedy:
+            self._take_rank()
         if (core.unsent and not self._send_unsent()) or not is_plain:
             self._go_on()
+
+    def _take_rank(self) -> None:
+        """Come after the other connections while the turns are large."""
+        self._is_greedy = self.core.is_greedy
+        if self._is_greedy:
+            self._loop.greedy.add(self.fd)
+        else:
+            self._loop.greedy.discard(self.fd)
 
     def _is_to_be_read(self, mask: int) -> bool:
         if mask & WRITE:

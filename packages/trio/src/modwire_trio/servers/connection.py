@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from .readers import Readers
     from .service import Server
 
-RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
 _NEVER = float("inf")
 _LOOKING_INTERVAL = 0.25  # seconds between looks for a hang-up behind unread bytes
 
@@ -205,7 +204,7 @@ class SocketConnection(PeerTask):
     def _on_readable(self, now: float) -> bool:
         """Read once and answer; False if another step follows, or the connection is closed."""
         try:
-            data = self._receive(RECEIVE_SIZE)
+            data = self._receive(self.core.turn)
         except BlockingIOError:
             return True
         except OSError as error:
@@ -219,6 +218,8 @@ class SocketConnection(PeerTask):
         if is_traced:
             trace(core, "sent", data)
         is_plain = core.receive_data(data, now)
+        if core.is_greedy and self._readers is not None:
+            self._readers.greedy.add(self._number)
         if core.unsent:
             try:
                 self._send_some(is_traced)

@@ -12,7 +12,7 @@ from modwire.server.connection import PEER_CLOSED, Connection
 from modwire.server.constructors import check_server
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
 
-from .connection import BROKEN, RECEIVE_SIZE, PeerTask, trace
+from .connection import BROKEN, PeerTask, trace
 from .service import DEBUG, Server, check_grace, logger, wire
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _StreamTask(PeerTask):
 
     async def _read(self) -> None:
         try:
-            data = bytes(await self._stream.receive_some(RECEIVE_SIZE))
+            data = bytes(await self._stream.receive_some(self.core.turn))
         except BROKEN as error:
             self.close(str(error))
             return

@@ -1,0 +1,129 @@
+"""A server stays useful for the others while some of its peers treat it badly."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from modwire import RtuFraming
+
+from .hostile_peers import BOUND, PACKAGES, a_unit, ask, connected, is_closed, read, serving
+
+every_package = pytest.mark.parametrize("package", PACKAGES)
+HOGS = 16
+EACH = 4000  # requests that a hog sends at once
+
+
+@every_package
+def test_a_client_waits_for_few_of_the_requests_of_hogs(package: str) -> None:
+    """While hogs are served, a client asks: only a few of their requests come before its own."""
+    seen: list[Any] = []
+    good: list[socket.socket] = []
+    sent_after: list[int] = []
+
+    def on_call(peer: Any, request: Any, response: Any) -> None:
+        seen.append(peer)
+        if len(seen) == HOGS * EACH // 2:
+            good[0].sendall(read())
+            sent_after.append(len(seen))
+
+    with ExitStack() as stack:
+        address = stack.enter_context(serving(package, a_unit, on_call=on_call))
+        good.append(stack.enter_context(connected(address)))
+        own = good[0].getsockname()
+        hogs = [stack.enter_context(connected(address)) for _ in range(HOGS)]
+        for hog in hogs:
+            threading.Thread(target=_flood, args=(hog,), daemon=True).start()
+        assert len(good[0].recv(64)) == 11
+        assert seen.index(own) - sent_after[0] < 1500, "hogs were served first"
+
+
+def _flood(hog: socket.socket) -> None:
+    try:
+        hog.sendall(read() * EACH)
+        while hog.recv(65536):
+            pass
+    except OSError:
+        pass  # the test is over
+
+
+@every_package
+def test_all_requests_of_a_hog_are_answered(package: str) -> None:
+    with serving(package, a_unit) as address, connected(address) as hog, connected(address) as good:
+        sender = threading.Thread(target=hog.sendall, args=(read() * 20_000,), daemon=True)
+        sender.start()
+        received = 0
+        while received < 20_000 * 11:
+            data = hog.recv(65536)
+            assert data
+            received += len(data)
+        sender.join(BOUND)
+        assert len(ask(hog)) == len(ask(good)) == 11, "both are served afterwards"
+
+
+@every_package
+def test_a_connection_that_sends_nothing_but_garbage_is_closed(package: str) -> None:
+    with serving(package, a_unit, framing=RtuFraming) as address:
+        with connected(address) as link:
+            try:
+                for _ in range(64):
+                    link.sendall(b"\x10\xf0" * 512)
+            except ConnectionError:
+                return
+            assert is_closed(link)
+
+
+@every_package
+def test_garbage_between_frames_closes_no_connection(package: str) -> None:
+    framing = RtuFraming(_decoder(), is_server=False)
+    request = framing.wrap(1, 0, bytes.fromhex("0300000001"))
+    with serving(package, a_unit, framing=RtuFraming) as address, connected(address) as link:
+        for _ in range(6):
+            link.sendall(b"\x55" * 1000)
+            assert ask(link, request, 7)[:2] == b"\x01\x03"
+
+
+def _decoder() -> Any:
+    from modwire.messages import Decoder
+
+    return Decoder()
+
+
+@every_package
+def test_single_bytes_do_not_keep_a_connection_open(package: str) -> None:
+    """A whole request is counted, not bytes: who sends one byte after the other is idle."""
+    with serving(package, a_unit, idle_timeout=0.5) as address, connected(address) as link:
+        header = b"\0\1\0\0\0\xfa\1\x10" + bytes(200)
+        began = time.monotonic()
+        link.settimeout(0.05)
+        for byte in header:
+            try:
+                link.sendall(bytes((byte,)))
+                if not link.recv(1):
+                    break
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+        else:
+            pytest.fail("the connection stayed open")
+        assert time.monotonic() - began < 5.0
+
+
+@every_package
+def test_who_sends_single_bytes_is_evicted_before_those_who_ask(package: str) -> None:
+    with ExitStack() as stack:
+        address = stack.enter_context(serving(package, a_unit, max_connections=3))
+        slow, good, other = (stack.enter_context(connected(address)) for _ in range(3))
+        ask(good)
+        slow.sendall(b"\0")
+        ask(other)  # behind that byte
+        newcomer = stack.enter_context(connected(address))
+        assert len(ask(newcomer)) == 11
+        assert is_closed(slow)
+        assert len(ask(good)) == 11
