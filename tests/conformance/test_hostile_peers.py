@@ -5,14 +5,26 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from modwire import RtuFraming
+from modwire import RtuFraming, SequentialBlock, Unit, Units
 
-from .hostile_peers import BOUND, PACKAGES, a_unit, ask, connected, is_closed, read, serving
+from .hostile_peers import (
+    BOUND,
+    PACKAGES,
+    a_unit,
+    ask,
+    connected,
+    eventually,
+    is_closed,
+    read,
+    reset,
+    serving,
+)
 
 every_package = pytest.mark.parametrize("package", PACKAGES)
 HOGS = 16
@@ -127,3 +139,77 @@ def test_who_sends_single_bytes_is_evicted_before_those_who_ask(package: str) ->
         assert len(ask(newcomer)) == 11
         assert is_closed(slow)
         assert len(ask(good)) == 11
+
+
+class Gates:
+    """Units that wait at a gate: unit 2 hangs, unit 3 is another one, unit 1 is in memory."""
+
+    def __init__(self) -> None:
+        self.entered = 0
+        self.opened = threading.Event()
+
+    def units(self) -> Units:
+        return Units(
+            {
+                1: Unit(holding_registers=SequentialBlock(0, [7])),
+                2: Unit(holding_registers=_Gate(self), blocking=True),
+                3: Unit(holding_registers=SequentialBlock(0, [7]), blocking=True),
+            }
+        )
+
+
+class _Gate(SequentialBlock):
+    def __init__(self, gates: Gates) -> None:
+        super().__init__(0, [7])
+        self._gates = gates
+
+    def read(self, address: int, count: int) -> list[int]:
+        self._gates.entered += 1
+        assert self._gates.opened.wait(BOUND)
+        return super().read(address, count)
+
+
+@pytest.fixture
+def gates() -> Iterator[Gates]:
+    made = Gates()
+    yield made
+    made.opened.set()
+
+
+@every_package
+def test_a_unit_that_hangs_starves_no_other_one(package: str, gates: Gates) -> None:
+    with ExitStack() as stack:
+        address = stack.enter_context(serving(package, gates.units, workers=2))
+        for _ in range(4):
+            hung = stack.enter_context(connected(address))
+            hung.sendall(read(unit=2))
+        assert eventually(lambda: gates.entered == 2)
+        good = stack.enter_context(connected(address))
+        assert len(ask(good, read(unit=3))) == 11
+        gates.opened.set()
+
+
+@every_package
+@pytest.mark.parametrize("leave", ["close", "reset", "close behind unread bytes"])
+def test_calls_of_peers_that_have_gone_do_not_begin(
+    package: str, leave: str, gates: Gates
+) -> None:
+    with ExitStack() as stack:
+        address = stack.enter_context(serving(package, gates.units, workers=1))
+        first = stack.enter_context(connected(address))
+        first.sendall(read(unit=2))
+        assert eventually(lambda: gates.entered == 1)
+        probe = stack.enter_context(connected(address))
+        for _ in range(30):
+            gone = socket.create_connection(address, timeout=BOUND)
+            gone.sendall(read(unit=2))
+            ask(probe)  # the server has read it
+            if leave == "close behind unread bytes":
+                gone.sendall(read(unit=2) * 10)
+            reset(gone) if leave == "reset" else gone.close()
+        for _ in range(3):
+            ask(probe)
+        time.sleep(0.6)  # the looks for a hang-up behind unread bytes are 0.25 s apart
+        gates.opened.set()
+        assert len(ask(probe, read(unit=2))) == 11
+        assert gates.entered == 2, "only the calls of those who are here"

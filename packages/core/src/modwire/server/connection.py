@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..units.unit import Waits
-from .call import Call
+from .call import Call, busy_call
 from .peers import Connected, idlest
 from .protocol import DROPPED
 from .rounds import LEAST_TURN, MODEST, MOST_ANSWERED, TURN
@@ -61,6 +61,7 @@ class Connection:
     - `is_greedy`: True if the last turn was large, so that other connections come first; see
       `Rounds`.
     - `call`: the call that is being executed on a unit that waits, or None.
+    - `has_hung_up`: True if the peer has disconnected, or ended its sending, during a call.
     - `reason`: reason to close the connection, or "".
     """
 
@@ -74,6 +75,7 @@ class Connection:
         self._garbage = 0  # bytes since the frame at `_framed_at`
         self._framed_at = now
         self.call: Call | None = None
+        self.has_hung_up = False
         self.reason = ""
         self.has_deadlines = (
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
@@ -87,8 +89,8 @@ class Connection:
 
     @property
     def is_busy(self) -> bool:
-        """True while a call of the peer is being executed."""
-        return self.call is not None
+        """True while a call of a peer is being executed that still waits for its answer."""
+        return self.call is not None and not self.has_hung_up
 
     def next(self) -> Next:
         """Return the next step."""
@@ -138,13 +140,25 @@ class Connection:
         self._modest = min(MODEST, self.turn - 1)
 
     def take_call(self) -> Call | None:
-        """Return the call to execute, which `finish` ends."""
-        self.call = self.protocol.next_call()
-        return self.call
+        """Return the call to execute, which `finish` ends.
+
+        None if it needs none: after the peer has disconnected, calls to units that wait are
+        refused with exception 06, because most likely nobody waits for the answers.
+        """
+        protocol = self.protocol
+        call = protocol.next_call()
+        if call is None or not self.has_hung_up:
+            self.call = call
+            return call
+        if not call.broadcast:
+            busy = busy_call(call)
+            self.unsent += protocol.answer(busy, protocol.executor.execute(busy, self.units))
+        self.unsent += protocol.answer_all(self.units)
+        return None
 
     def is_queued(self, call: Call) -> bool:
-        """True if `call` waits in the queue of a gateway, so that a disconnect withdraws it."""
-        return self.protocol.executor.waits(call, self.units) is Waits.QUEUE
+        """True if `call` may have to wait for its turn, so that a disconnect withdraws it."""
+        return self.protocol.executor.waits(call, self.units) in (Waits.QUEUE, Waits.THREAD)
 
     def finish(self, call: Call, response: Response | None, now: float) -> None:
         """Answer `call` with `response`, then the requests received after it."""
@@ -155,7 +169,11 @@ class Connection:
             self.unsent += self.protocol.answer_all(self.units)
 
     def hung_up(self) -> None:
-        """Withdraw the queued requests of the peer, which disconnected during its call."""
+        """Withdraw the queued requests of the peer, which disconnected during its call.
+
+        The adapter also tells its `WorkerQueue`, for the units that block.
+        """
+        self.has_hung_up = True
         self.units.hung_up(self.protocol.executor.client)
 
     def deadline(self) -> float | None:

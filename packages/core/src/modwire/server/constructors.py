@@ -72,6 +72,7 @@ class ServerBase:
     units: Units
     framing: type[Framing]
     options: ServerOptions
+    _has_spare_workers = True
 
     @staticmethod
     def _get_logger(name: str) -> Logger:
@@ -85,6 +86,7 @@ class ServerBase:
         self.units = units
         self.framing = framing
         self.options = options
+        self._spare_workers = workers if self._has_spare_workers else 0
         self._logger = self._get_logger("modwire.server")
         self._wire = self._get_logger("modwire.wire")
 
@@ -170,7 +172,9 @@ class TcpServerBase(ServerBase):
           `authorize` fails the request gets exception 04; a failure of `on_call` is logged.
         - `backlog`: how many connections the system keeps until they are accepted, 0..2147483647.
         - `reuse_port`: let several processes listen at one port, if the system can.
-        - `workers`: how many calls to units that block are executed at once; others wait.
+        - `workers`: how many calls to units that block are executed at once; others wait, and are
+          dropped if their peer disconnects meanwhile. As many more threads are for units of which
+          no call is executed, so that a unit that hangs starves no other one.
 
         Hooks see a peer as `(host, port)`, or the path of the Unix socket. Raises OSError if it
         cannot listen, ValueError and TypeError for wrong arguments.
@@ -275,6 +279,8 @@ class UdpServerBase(ServerBase):
 
 class SerialServerBase(ServerBase):
     """The constructor of a server on a serial line; see `__init__`."""
+
+    _has_spare_workers = False  # one worker keeps the order of the calls
 
     def __init__(
         self,

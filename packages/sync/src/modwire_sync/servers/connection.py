@@ -96,6 +96,7 @@ class TcpConnection:
             # The peer has most likely gone. If it only ended its sending, it gets exception 06.
             self._withdraw()
             self._withdraw = None
+            self.core.hung_up()
             self._watch(self.core.next())
         if mask & GONE and not self._watched & READ:
             # The peer cannot receive the answers that are still to come.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from modwire.server.rounds import Rounds
 
@@ -15,6 +15,7 @@ from .workers import Workers
 
 if TYPE_CHECKING:
     from modwire.logger import Logger
+    from modwire.server.workers import WorkerQueue
 
 _NEVER = float("inf")
 DEBUG = 10  # logging.DEBUG
@@ -33,12 +34,12 @@ class Timed(Protocol):
 class Loop:
     """Waits for sockets and calls the handler of each that is ready; has the loggers, too.
 
-    `workers` is the number of threads for units that block. `tells_bytes` is True if the bytes
+    `jobs` are the calls to units that block. `tells_bytes` is True if the bytes
     sent and received are logged by `wire`; it is updated once in each round. Only `wake` may be
     called from other threads.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, jobs: WorkerQueue[Any]) -> None:
         # Imported here, as it would take a third of the servers' import time.
         from logging import getLogger
 
@@ -46,7 +47,7 @@ class Loop:
         self.wire: Logger = getLogger("modwire.wire")
         self.tells_bytes = False
         self._waker = Waker()
-        self.workers = Workers(workers, self._waker.wake)
+        self.workers = Workers(jobs, self._waker.wake)
         self._poller = new_poller()
         self._handlers: dict[int, Callable[[int, float], None]] = {}
         self.greedy: set[int] = set()  # descriptors that come after all others

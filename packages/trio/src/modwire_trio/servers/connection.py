@@ -20,8 +20,9 @@ from modwire.server.connection import (
     Next,
 )
 from modwire.units.unit import Waits
+from modwire_sync.sockets import has_ended
 
-from .hanging_up import has_ended, watcher
+from .hanging_up import watcher
 from .service import DEBUG, logger, wire
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class PeerTask:
         with scope, suppress(*BROKEN):
             await self.wait_for_end()
             # It has most likely gone. If it has only ended its sending, it gets exception 06.
-            self.core.hung_up()
+            self._server.hung_up(self.core)
 
     async def wait_for_end(self) -> None:
         """Wait until the peer hangs up during a call; for ever if that cannot be detected."""
