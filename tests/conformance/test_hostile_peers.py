@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from typing import Any
 
 import pytest
 
-from modwire import RtuFraming, SequentialBlock, Unit, Units
+from modwire import ExceptionResponse, RtuFraming, SequentialBlock, Unit, Units
 
 from .hostile_peers import (
     BOUND,
@@ -189,13 +190,31 @@ def test_a_unit_that_hangs_starves_no_other_one(package: str, gates: Gates) -> N
         gates.opened.set()
 
 
+LEAVINGS = ["close", "reset", "close behind unread bytes"]
+
+
+def _leave(gone: socket.socket, how: str, unread: bytes) -> None:
+    if how == "close behind unread bytes":
+        gone.sendall(unread * 10)
+    if how == "reset":
+        reset(gone)
+    else:
+        gone.close()
+
+
 @every_package
-@pytest.mark.parametrize("leave", ["close", "reset", "close behind unread bytes"])
+@pytest.mark.parametrize("leave", LEAVINGS)
 def test_calls_of_peers_that_have_gone_do_not_begin(
     package: str, leave: str, gates: Gates
 ) -> None:
+    refused: list[Any] = []
+
+    def on_call(peer: Any, request: Any, response: Any) -> None:
+        if isinstance(response, ExceptionResponse):
+            refused.append(peer)
+
     with ExitStack() as stack:
-        address = stack.enter_context(serving(package, gates.units, workers=1))
+        address = stack.enter_context(serving(package, gates.units, workers=1, on_call=on_call))
         first = stack.enter_context(connected(address))
         first.sendall(read(unit=2))
         assert eventually(lambda: gates.entered == 1)
@@ -204,12 +223,55 @@ def test_calls_of_peers_that_have_gone_do_not_begin(
             gone = socket.create_connection(address, timeout=BOUND)
             gone.sendall(read(unit=2))
             ask(probe)  # the server has read it
-            if leave == "close behind unread bytes":
-                gone.sendall(read(unit=2) * 10)
-            reset(gone) if leave == "reset" else gone.close()
-        for _ in range(3):
-            ask(probe)
-        time.sleep(0.6)  # the looks for a hang-up behind unread bytes are 0.25 s apart
+            _leave(gone, leave, read(unit=2))
+        assert eventually(lambda: len(set(refused)) == 30)
         gates.opened.set()
         assert len(ask(probe, read(unit=2))) == 11
         assert gates.entered == 2, "only the calls of those who are here"
+
+
+@every_package
+@pytest.mark.parametrize("leave", LEAVINGS)
+def test_a_gateway_passes_on_nothing_of_clients_that_have_gone(package: str, leave: str) -> None:
+    asked: list[bytes] = []
+    opened = threading.Event()
+    device = socket.create_server(("127.0.0.1", 0))
+
+    def serve_device() -> None:
+        link, _ = device.accept()
+        with link:
+            while request := link.recv(12):
+                asked.append(request)
+                assert opened.wait(BOUND)
+                link.sendall(request[:5] + b"\5" + request[6:8] + b"\2\0\7")
+
+    threading.Thread(target=serve_device, daemon=True).start()
+
+    def gateway() -> Units:
+        adapter = import_module(f"modwire_{package}")
+        client = adapter.TcpClient(*device.getsockname(), timeout=BOUND)
+        units: Units = adapter.Gateway(client, [2], patience=BOUND)
+        units[1] = Unit(holding_registers=SequentialBlock(0, [7]))
+        return units
+
+    refused: list[Any] = []
+
+    def on_call(peer: Any, request: Any, response: Any) -> None:
+        if isinstance(response, ExceptionResponse):
+            refused.append(peer)
+
+    with device, ExitStack() as stack:
+        address = stack.enter_context(serving(package, gateway, on_call=on_call))
+        first = stack.enter_context(connected(address))
+        first.sendall(read(unit=2))
+        assert eventually(lambda: len(asked) == 1)
+        probe = stack.enter_context(connected(address))
+        for _ in range(30):
+            gone = socket.create_connection(address, timeout=BOUND)
+            gone.sendall(read(unit=2) * 3)
+            ask(probe)  # the server has read it
+            _leave(gone, leave, read(unit=2))
+        assert eventually(lambda: len(set(refused)) == 30)
+        opened.set()
+        assert len(ask(probe, read(unit=2))) == 11
+        assert len(asked) == 2, "only the requests of those who are here"
