@@ -25,6 +25,7 @@ from .hostile_peers import (
     read,
     reset,
     serving,
+    write,
 )
 
 every_package = pytest.mark.parametrize("package", PACKAGES)
@@ -275,3 +276,77 @@ def test_a_gateway_passes_on_nothing_of_clients_that_have_gone(package: str, lea
         opened.set()
         assert len(ask(probe, read(unit=2))) == 11
         assert len(asked) == 2, "only the requests of those who are here"
+
+
+def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        each.getMessage()
+        for each in caplog.records
+        if each.name == "modwire.server" and each.levelname in ("WARNING", "ERROR")
+    ]
+
+
+@every_package
+def test_a_flood_of_forbidden_datagrams_writes_one_line(
+    package: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(package, a_unit, "udp", allow=["192.0.2.0/24"]) as address:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+            for _ in range(500):
+                link.sendto(read(), address)
+            assert eventually(lambda: bool(_lines(caplog)))
+    assert len(_lines(caplog)) == 1
+
+
+@every_package
+def test_a_flood_of_forbidden_connections_writes_one_line(
+    package: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(package, a_unit, allow=["192.0.2.0/24"]) as address:
+        for _ in range(50):
+            with connected(address) as link:
+                assert is_closed(link)
+    assert len(_lines(caplog)) == 1
+
+
+@every_package
+def test_a_flood_of_lost_connections_writes_one_line(
+    package: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(package, a_unit) as address:
+        for _ in range(50):
+            with connected(address) as link:
+                link.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                assert is_closed(link)
+    assert len(_lines(caplog)) == 1
+
+
+@every_package
+def test_writes_that_a_store_refuses_write_one_traceback(
+    package: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(address: int, values: object) -> None:
+        raise OSError("the disk is full")
+
+    def units() -> Units:
+        return Units.single(Unit(holding_registers=SequentialBlock(0, [7], on_write=refuse)))
+
+    with serving(package, units) as address, connected(address) as link:
+        for value in range(50):
+            assert ask(link, write(value), 9)[7:] == b"\x86\x04"
+    assert len(_lines(caplog)) == 1
+
+
+@every_package
+def test_a_datagram_full_of_requests_is_answered_in_part(package: str) -> None:
+    """65,000 bytes of requests would keep a server busy for the time of 5,400."""
+    called: list[Any] = []
+    with serving(
+        package, a_unit, "udp", on_call=lambda peer, request, response: called.append(peer)
+    ) as address, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
+        link.settimeout(BOUND)
+        link.sendto(read() * 5000, address)
+        link.sendto(read(99), address)
+        while link.recv(64)[1] != 99:
+            pass
+        assert len(called) <= 129

@@ -21,6 +21,7 @@ from .datagrams import DatagramServer
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
 from .peers import Allowed
 from .protocol import ServerProtocol
+from .quiet_logger import QuietLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +67,16 @@ class Listening(NamedTuple):
     allowed: Allowed | None = None
 
 
+def log_error(
+    log: Logger, peer: object, unit: int | None, request: AnyRequest, error: BaseException
+) -> None:
+    """Log an error that a unit or a hook raised."""
+    if unit is None:
+        log.error("%r from %s failed", request, peer, exc_info=error)
+    else:
+        log.error("unit %d: %r from %s failed", unit, request, peer, exc_info=error)
+
+
 class ServerBase:
     """The part of a package's server that its constructors use."""
 
@@ -79,6 +90,11 @@ class ServerBase:
         """Return the logger called `name`: the core does not import `logging`."""
         raise NotImplementedError
 
+    @staticmethod
+    def _now() -> float:
+        """Return the time in seconds, monotonic: the core reads no clock."""
+        raise NotImplementedError
+
     def _set_up(
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
@@ -87,7 +103,7 @@ class ServerBase:
         self.framing = framing
         self.options = options
         self._spare_workers = workers if self._has_spare_workers else 0
-        self._logger = self._get_logger("modwire.server")
+        self._logger = QuietLogger(self._get_logger("modwire.server"), self._now)
         self._wire = self._get_logger("modwire.wire")
 
     def _bind(self, asked: Listening) -> None:
@@ -105,16 +121,11 @@ class ServerBase:
             self._close()
             raise
 
-    @classmethod
     def log_error(
-        cls, peer: object, unit: int | None, request: AnyRequest, error: BaseException
+        self, peer: object, unit: int | None, request: AnyRequest, error: BaseException
     ) -> None:
         """Log an error that a unit or a hook raised."""
-        log = cls._get_logger("modwire.server")
-        if unit is None:
-            log.error("%r from %s failed", request, peer, exc_info=error)
-        else:
-            log.error("unit %d: %r from %s failed", unit, request, peer, exc_info=error)
+        log_error(self._logger, peer, unit, request, error)
 
     def _log_drop(self, text: str, error: BaseException | None = None) -> None:
         """Log a request or an answer that was dropped, and the error of this server behind it."""
@@ -122,6 +133,13 @@ class ServerBase:
             self._logger.warning("%s: %s", self, text)
         else:
             self._logger.error("%s: %s", self, text, exc_info=error)
+
+    def _log_datagram(self, peer: HostPort, text: str, error: BaseException | None) -> None:
+        """Log a datagram that was dropped, as `_log_drop` does."""
+        if error is None:
+            self._logger.warning("%s: %s %s", self, peer, text)
+        else:
+            self._logger.error("%s: a datagram of %s: %s", self, peer, text, exc_info=error)
 
     @property
     def address(self) -> object:
@@ -267,7 +285,7 @@ class UdpServerBase(ServerBase):
         )
         self._set_up(units, framing, merged, workers)
         self._core = DatagramServer(
-            framing, merged, units, max_calls=max_calls, allowed=allowed, on_drop=self._log_drop
+            framing, merged, units, max_calls=max_calls, allowed=allowed, on_drop=self._log_datagram
         )
         self._bind_or_close(Listening(address, reuse_port))
 

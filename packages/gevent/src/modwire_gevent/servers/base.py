@@ -226,6 +226,8 @@ class Server(ServerBase):
             error = RuntimeError(f"{self}: the greenlet that serves was killed")
             gevent.spawn(self._fail, error)
 
+    _now = staticmethod(monotonic)
+
     @staticmethod
     def _get_logger(name: str) -> Logger:
         from logging import getLogger  # slow to import, so not before it is needed

@@ -33,7 +33,7 @@ class Server(ServerBase):
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
         super()._set_up(units, framing, options, workers)
-        self._loop = Loop(WorkerQueue(workers, self._spare_workers))
+        self._loop = Loop(WorkerQueue(workers, self._spare_workers), self._logger)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._serving_thread: int | None = None
@@ -151,6 +151,8 @@ class Server(ServerBase):
                 self._handle_deadline(now)
 
     # To be defined by each server.
+
+    _now = staticmethod(monotonic)
 
     @staticmethod
     def _get_logger(name: str) -> Logger:

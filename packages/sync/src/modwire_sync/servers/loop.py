@@ -39,11 +39,11 @@ class Loop:
     called from other threads.
     """
 
-    def __init__(self, jobs: WorkerQueue[Any]) -> None:
+    def __init__(self, jobs: WorkerQueue[Any], logger: Logger) -> None:
         # Imported here, as it would take a third of the servers' import time.
         from logging import getLogger
 
-        self.logger: Logger = getLogger("modwire.server")
+        self.logger = logger
         self.wire: Logger = getLogger("modwire.wire")
         self.tells_bytes = False
         self._waker = Waker()

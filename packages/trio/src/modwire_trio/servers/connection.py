@@ -23,7 +23,7 @@ from modwire.units.unit import Waits
 from modwire_sync.sockets import has_ended
 
 from .hanging_up import watcher
-from .service import DEBUG, logger, wire
+from .service import DEBUG, wire
 
 if TYPE_CHECKING:
     from modwire import Response
@@ -75,7 +75,7 @@ class PeerTask:
                 else:
                     self.close(core.reason)
         except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
-            logger.error("%s ends: an error that is no peer's", core, exc_info=error)
+            self._server.log.error("%s ends: an error that is no peer's", core, exc_info=error)
             self.close(FAILED)
         finally:
             self.close(SERVER_CLOSED)
@@ -150,7 +150,7 @@ class PeerTask:
         if self.is_open:
             self.is_open = False
             self._close_link()
-            self.core.ended(reason, logger)
+            self.core.ended(reason, self._server.log)
 
     def _close_link(self) -> None:
         """Close the link, or make the task do so."""

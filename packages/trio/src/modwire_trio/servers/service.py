@@ -13,6 +13,7 @@ from modwire.server.workers import Job, WorkerQueue
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
+    from modwire.logger import Logger
     from modwire.server.connection import Connection
     from modwire.server.constructors import Listening
 
@@ -46,6 +47,12 @@ class Server(ServerBase):
         self._asked = asked  # opened later: looking up a name is awaited
 
     _get_logger = staticmethod(getLogger)
+    _now = staticmethod(trio.current_time)
+
+    @property
+    def log(self) -> Logger:
+        """Logger of this server, which repeats no warning."""
+        return self._logger
 
     def __str__(self) -> str:
         return self.name

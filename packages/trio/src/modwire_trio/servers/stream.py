@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.server.connection import PEER_CLOSED, Connection
-from modwire.server.constructors import check_server
+from modwire.server.constructors import check_server, log_error
+from modwire.server.quiet_logger import QuietLogger
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
 
 from .connection import BROKEN, PeerTask, trace
@@ -52,7 +54,7 @@ async def serve_stream(
         idle_timeout=idle_timeout,
         authorize=authorize,
         on_call=on_call,
-        on_error=Server.log_error,
+        on_error=partial(log_error, QuietLogger(logger, trio.current_time)),
         tolerance=STREAM_SERVER_TOLERANCE,
     )
     protocol = ServerProtocol(framing, merged, peer=peer, role=role)

@@ -18,7 +18,7 @@ from modwire_sync.accepting import PAUSE, Listeners
 
 from .connection import SocketConnection, SocketConnections
 from .readers import AVAILABLE, Readers
-from .service import Server, check_grace, logger
+from .service import Server, check_grace
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
@@ -152,7 +152,7 @@ class _TcpServer(TcpServerBase, Server):
 
     async def listen(self, function: str) -> HostPort | str:
         """Listen for `function`, and return the host and the port in use, or the path."""
-        self._listeners = Listeners(self, self._connections, logger)
+        self._listeners = Listeners(self, self._connections, self._logger)
         found = await look_up(self._asked.address, socket.SOCK_STREAM)
         address = self._listeners.listen(self._asked, found)
         self.name = f"{function} on {address}"
