@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -12,7 +13,16 @@ from typing import Any
 
 import pytest
 
-from modwire import ExceptionResponse, RtuFraming, SequentialBlock, Unit, Units
+from modwire import (
+    ExceptionResponse,
+    RtuFraming,
+    SequentialBlock,
+    ServerOptions,
+    TcpFraming,
+    Unit,
+    Units,
+)
+from modwire.messages import Decoder
 
 from .hostile_peers import (
     BOUND,
@@ -94,18 +104,12 @@ def test_a_connection_that_sends_nothing_but_garbage_is_closed(package: str) -> 
 
 @every_package
 def test_garbage_between_frames_closes_no_connection(package: str) -> None:
-    framing = RtuFraming(_decoder(), is_server=False)
+    framing = RtuFraming(Decoder(), is_server=False)
     request = framing.wrap(1, 0, bytes.fromhex("0300000001"))
     with serving(package, a_unit, framing=RtuFraming) as address, connected(address) as link:
         for _ in range(6):
             link.sendall(b"\x55" * 1000)
             assert ask(link, request, 7)[:2] == b"\x01\x03"
-
-
-def _decoder() -> Any:
-    from modwire.messages import Decoder
-
-    return Decoder()
 
 
 @every_package
@@ -350,3 +354,67 @@ def test_a_datagram_full_of_requests_is_answered_in_part(package: str) -> None:
         while link.recv(64)[1] != 99:
             pass
         assert len(called) <= 129
+
+
+LISTEN_ONLY = TcpFraming(Decoder(), is_server=False).wrap(1, 5, bytes.fromhex("0800040000"))
+
+
+@every_package
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_a_peer_cannot_silence_a_unit_for_the_others(package: str, kind: str) -> None:
+    type_of_link = socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM
+    with (
+        serving(package, a_unit, kind) as address,
+        socket.socket(socket.AF_INET, type_of_link) as link,
+    ):
+        link.settimeout(BOUND)
+        link.connect(address)
+        link.sendall(LISTEN_ONLY)
+        assert link.recv(64)[7:] == b"\x88\x01"
+        link.sendall(read())
+        assert len(link.recv(64)) == 11
+
+
+@every_package
+def test_a_server_may_allow_listen_only_mode(package: str) -> None:
+    options = ServerOptions(listen_only=True)
+    with serving(package, a_unit, options=options) as address, connected(address) as link:
+        link.sendall(LISTEN_ONLY + read() + RESTART)
+        link.sendall(read(9))
+        assert link.recv(64)[:2] == b"\0\x09", "nothing before the restart was answered"
+
+
+RESTART = TcpFraming(Decoder(), is_server=False).wrap(1, 6, bytes.fromhex("0800010000"))
+
+
+@every_package
+def test_without_descriptors_those_who_are_served_stay(
+    package: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = socket.socket.accept
+    has_descriptors = True
+    failures = 0
+
+    def fails(listener: socket.socket) -> Any:
+        nonlocal failures
+        if has_descriptors:
+            return accept(listener)
+        failures += 1
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket.socket, "accept", fails)
+    with ExitStack() as stack:
+        address = stack.enter_context(serving(package, a_unit))
+        served = [stack.enter_context(connected(address)) for _ in range(5)]
+        for each in served:
+            ask(each)
+        has_descriptors = False
+        waiting = [stack.enter_context(connected(address)) for _ in range(10)]
+        assert eventually(lambda: failures >= 2)
+        for each in served:
+            assert len(ask(each)) == 11, "one in use lost its place to one that asks for nothing"
+        has_descriptors = True
+        for each in waiting:
+            assert len(ask(each)) == 11, "those who waited are served when there is room"
+    assert [line for line in _lines(caplog) if "cannot accept" in line] == _lines(caplog)
+    assert len(_lines(caplog)) == 1

@@ -80,6 +80,7 @@ class Connection:
         self.has_deadlines = (
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
+        protocol.may_silence = protocol.options.listen_only
         protocol.opened(now)
 
     @property
@@ -246,13 +247,14 @@ class Connections(Generic[MemberT]):
         """Return True if there is room for one more; evict the longest idle one if necessary."""
         return len(self._all) < self._most or self.make_room()
 
-    def make_room(self) -> bool:
+    def make_room(self, unused_since: float = float("inf")) -> bool:
         """Evict the connection that was idle longest; return False if all execute a call.
 
-        See MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2.
+        It also returns False if that one was used, or accepted, after `unused_since`. See MODBUS
+        Messaging on TCP/IP V1.0b, section 4.2.1.2.
         """
         connection = idlest(self._all)
-        if connection is None:
+        if connection is None or connection.heard > unused_since:
             return False
         connection.close("it was idle longest, room is needed")
         return True

@@ -91,7 +91,7 @@ class ServerBase:
         raise NotImplementedError
 
     @staticmethod
-    def _now() -> float:
+    def now() -> float:
         """Return the time in seconds, monotonic: the core reads no clock."""
         raise NotImplementedError
 
@@ -103,7 +103,7 @@ class ServerBase:
         self.framing = framing
         self.options = options
         self._spare_workers = workers if self._has_spare_workers else 0
-        self._logger = QuietLogger(self._get_logger("modwire.server"), self._now)
+        self._logger = QuietLogger(self._get_logger("modwire.server"), self.now)
         self._wire = self._get_logger("modwire.wire")
 
     def _bind(self, asked: Listening) -> None:

@@ -87,6 +87,7 @@ class DatagramServer:
         self._allowed = allowed
         self._on_drop = on_drop
         self._protocol = ServerProtocol(framing, options)
+        self._protocol.may_silence = options.listen_only
         self._counted = 0
         self._open = 0
 

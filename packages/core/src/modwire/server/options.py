@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..hooks import check_hook
-from ..options import LineOptions, check_options, check_timeout
+from ..options import LineOptions, check_flag, check_options, check_timeout
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
@@ -66,6 +66,10 @@ class ServerOptions(LineOptions):
     response is None if there is no answer. `on_error(peer, request, error)` gets the unexpected
     errors of units and hooks, for which the client only gets exception 04.
 
+    `listen_only`: execute function 8, sub-function 4 (Force Listen Only Mode) on TCP and UDP, too.
+    It silences a unit for all its clients, and section 6.8 defines it for serial lines only, so by
+    default it is answered there with exception 01, as other functions that a device lacks.
+
     `on_connect(protocol)` and `on_disconnect(protocol)` get the `ServerProtocol` of a connection
     that was opened or closed: its `peer`, the time `heard`, the number of `requests`.
     `on_answer(protocol, call, response)` is `on_call` with more details: the unit and the
@@ -76,6 +80,7 @@ class ServerOptions(LineOptions):
         self,
         *,
         idle_timeout: float | None = None,
+        listen_only: bool = False,
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         on_error: OnError | None = None,
@@ -93,6 +98,7 @@ class ServerOptions(LineOptions):
         if idle_timeout is not None:
             check_timeout(idle_timeout, "idle_timeout", float("inf"))
         self.idle_timeout = idle_timeout
+        self.listen_only = check_flag("listen_only", listen_only)
         self.authorize = check_hook("authorize(peer, role, unit, request)", authorize)
         self.on_call = check_hook("on_call(peer, request, response)", on_call)
         self.on_error = check_hook("on_error(peer, request, error)", on_error)

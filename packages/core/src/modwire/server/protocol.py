@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .options import OnAnswer, OnConnection
 
 _NEVER = Waits.NEVER
+_FORCE_LISTEN_ONLY = b"\x08\x00\x04"
 DROPPED = "a fault drops it"
 
 
@@ -40,6 +41,8 @@ class ServerProtocol:
       timeout, or a `FaultyResponse` that drops it.
     - `frame_errors`: number of times that bytes were not a valid frame.
     - `requests`: number of requests that came.
+    - `may_silence`: True if function 8, sub-function 4 may put a unit into listen-only mode:
+      on serial framings, unless a `Connection` or a `DatagramServer` goes by the options.
     - `has_call`: True if `answer_all` has stopped before a request, which `next_call` returns.
     - `heard`: time at which bytes last came (seconds, monotonic).
     - `asked`: time at which a whole frame last came; the idle timeout starts there, so that single
@@ -65,6 +68,7 @@ class ServerProtocol:
         self.heard = self.asked = float("-inf")
         self.on_answer = self.options.on_answer
         self._is_serial = framing.is_serial
+        self.may_silence = framing.is_serial or self.options.listen_only
         self._is_open = False
         self._is_dropped = False
         self._fault = ""  # the fatal frame error
@@ -283,6 +287,10 @@ class ServerProtocol:
         unit, transaction, pdu = frame
         broadcast = self._is_serial and not unit
         refusal: InvalidRequestError | None = None
+        if pdu[:3] == _FORCE_LISTEN_ONLY and not self.may_silence:
+            text = "listen-only mode is for serial lines, see listen_only of ServerOptions"
+            refusal = InvalidRequestError(text, pdu[0], ExceptionCode.ILLEGAL_FUNCTION)
+            return Call(unit, transaction, RawRequest(pdu[0], pdu[1:MAX_PDU]), broadcast, refusal)
         try:
             request = self.options.decoder.request_decoders[pdu[0]](pdu)
             if len(pdu) <= MAX_PDU:

@@ -226,7 +226,7 @@ class Server(ServerBase):
             error = RuntimeError(f"{self}: the greenlet that serves was killed")
             gevent.spawn(self._fail, error)
 
-    _now = staticmethod(monotonic)
+    now = staticmethod(monotonic)
 
     @staticmethod
     def _get_logger(name: str) -> Logger:

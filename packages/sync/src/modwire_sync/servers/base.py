@@ -152,7 +152,7 @@ class Server(ServerBase):
 
     # To be defined by each server.
 
-    _now = staticmethod(monotonic)
+    now = staticmethod(monotonic)
 
     @staticmethod
     def _get_logger(name: str) -> Logger:

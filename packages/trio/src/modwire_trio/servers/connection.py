@@ -160,8 +160,8 @@ class PeerTask:
 class SocketConnections(Connections["SocketConnection"]):
     """The connections of a server; to make room, one whose peer has hung up may be closed."""
 
-    def make_room(self) -> bool:
-        return super().make_room() or any(each.closes_if_left() for each in self)
+    def make_room(self, unused_since: float = _NEVER) -> bool:
+        return super().make_room(unused_since) or any(each.closes_if_left() for each in self)
 
 
 class SocketConnection(PeerTask):

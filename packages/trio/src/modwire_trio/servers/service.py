@@ -47,7 +47,7 @@ class Server(ServerBase):
         self._asked = asked  # opened later: looking up a name is awaited
 
     _get_logger = staticmethod(getLogger)
-    _now = staticmethod(trio.current_time)
+    now = staticmethod(trio.current_time)
 
     @property
     def log(self) -> Logger:
