@@ -171,7 +171,10 @@ def main() -> None:
     parser.add_argument("--hogs", action="append", type=int)
     parser.add_argument("--seconds", type=float, default=3.0)
     asked = parser.parse_args()
-    print("| package | hogs | median ms | 99 % ms | longest ms | requests of the hogs, 1/s | µs of the server |")
+    print(
+        "| package | hogs | median ms | 99 % ms | longest ms "
+        "| requests of the hogs, 1/s | µs of the server |"
+    )
     print("|---|---:|---:|---:|---:|---:|---:|")
     for package in asked.package or PACKAGES[:3]:
         for hogs in asked.hogs or HOGS:

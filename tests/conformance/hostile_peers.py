@@ -40,9 +40,7 @@ def serving(
     started = threading.Event()
     told: list[Any] = []
     run = {"sync": _run_sync, "trio": _run_trio, "gevent": _run_gevent}[package]
-    thread = threading.Thread(
-        target=run, args=(kind, units, arguments, told, started), daemon=True
-    )
+    thread = threading.Thread(target=run, args=(kind, units, arguments, told, started), daemon=True)
     thread.start()
     assert started.wait(BOUND)
     try:

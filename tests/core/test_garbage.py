@@ -67,15 +67,18 @@ def test_the_index_checks_each_part_as_the_checksum_does() -> None:
             assert index.is_valid(start, end) == (not crc16(part))
 
 
-PDUS = (
-    "0300000001 0302abcd 100001000204000a0102 1000010002 8302 0602000003 0500acff00 2b0e0100 07"
-    " 076d 080000a537 4101 2b0e01010000020001610101 0300000003 0306000100020003 2b0d0102"
-    " 110401ff0203 14070600010000000a 18000600020001ffff 180001 0b 0b0000ffff 0c"
-).split()
+PDUS = [
+    *("0300000001", "0302abcd", "100001000204000a0102", "1000010002", "8302", "0602000003"),
+    *("0500acff00", "2b0e0100", "07", "076d", "080000a537", "4101", "0300000003"),
+    *("2b0e01010000020001610101", "0306000100020003", "2b0d0102", "110401ff0203"),
+    *("14070600010000000a", "18000600020001ffff", "180001", "0b", "0b0000ffff", "0c"),
+]
 EXPECTED = [(-1, -1, 0), (1, 3, 4), (1, 0x2B, 0), (1, 8, 5), (1, 0x41, 0), (1, 16, 5), (1, 0x41, 2)]
 
 
-def results(stream: bytes, edges: list[int], is_server: bool, expected: tuple[int, int, int]) -> str:
+def results(
+    stream: bytes, edges: list[int], is_server: bool, expected: tuple[int, int, int]
+) -> str:
     framing: Framing = RtuFraming(DECODER, is_server=is_server)
     framing.expected = expected
     found: list[str] = []

@@ -49,9 +49,7 @@ def test_one_line_for_each_kind_peer_and_period_with_a_count() -> None:
     ]
     clock.now = PERIOD
     log.warning("%s is not allowed", HostPort("192.0.2.1", 7))
-    assert lines[3:] == [
-        "192.0.2.1:7 is not allowed (999 more like this since the last line)"
-    ]
+    assert lines[3:] == ["192.0.2.1:7 is not allowed (999 more like this since the last line)"]
 
 
 def test_forged_peers_fill_neither_the_log_nor_the_memory() -> None:

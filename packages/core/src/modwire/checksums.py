@@ -143,6 +143,11 @@ class CrcIndex:
         self._sums = [0]
         self.extend(data)
 
+    @property
+    def size(self) -> int:
+        """Number of bytes in it."""
+        return len(self._sums) - 1
+
     def extend(self, data: bytes) -> None:
         """Add bytes behind those of the buffer."""
         powers, logs, parities, _ = _powers()

@@ -1,4 +1,4 @@
-"""The sockets at which servers listen, the file of a Unix socket, and how the end of a peer is noticed.
+"""The sockets at which servers listen, the file of a Unix socket, and the end of a peer.
 
 modwire-trio and modwire-gevent use it too.
 """

@@ -66,8 +66,6 @@ class RtuFraming(Framing):
         if self._buffer:
             if not silent:
                 self.handle_timeout(now)
-            if self._index is not None:
-                self._index.extend(data)
             data = self._buffer + data
         if not silent:
             self._heard = now
@@ -115,21 +113,14 @@ class RtuFraming(Framing):
             if found == _BAD:
                 self._noise += 1
                 at += 1
-                if self._noise >= _INDEXED_FROM and self._index is None:
-                    self._index = CrcIndex(data)
             else:
                 at = found
         if silent:
             self._report_noise(size - at)
             at = size
         self._buffer = data[at:]
-        if self._index is not None:
-            if self._noise and self._buffer:
-                self._index.discard(at)
-            else:
-                self._index = None
-        if self._gaps:
-            self._gaps = [gap - at for gap in self._gaps if gap > at]
+        if self._gaps or self._index is not None:
+            self._trim(at)
 
     def deadline(self) -> float | None:
         if not (self._buffer or self._noise):
@@ -239,9 +230,22 @@ class RtuFraming(Framing):
 
     def _is_right(self, data: bytes, at: int, end: int) -> bool:
         """True if the CRC at `end` is right; in noise it takes the same time for any length."""
+        if self._noise < _INDEXED_FROM:
+            return not crc16(data[at:end])
+        if self._index is None:
+            self._index = CrcIndex(b"")
+        if self._index.size < len(data):
+            self._index.extend(data[self._index.size :])
+        return self._index.is_valid(at, end)
+
+    def _trim(self, size: int) -> None:
+        """Follow the removal of `size` bytes from the front of the buffer."""
+        self._gaps = [gap - size for gap in self._gaps if gap > size]
         if self._index is not None:
-            return self._index.is_valid(at, end)
-        return not crc16(data[at:end])
+            if self._noise and self._buffer and self._index.size >= size:
+                self._index.discard(size)
+            else:
+                self._index = None
 
     def _append(self, body: bytes, *, is_overheard: bool = False) -> None:
         self._report_noise()

@@ -58,8 +58,8 @@ class ServerOptions(LineOptions):
     """Options of a server, in addition to those of `LineOptions`.
 
     `idle_timeout`: seconds without a whole request, above 0, after which a connection is closed;
-    None or inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is not
-    a function, or is a coroutine function.
+    None or inf for never. Raises ValueError for a time out of range, and TypeError for a hook that
+    is not a function, or is a coroutine function.
 
     `authorize(peer, role, unit, request)` returns True if the request may be executed; otherwise
     it is answered with exception 01. `on_call(peer, request, response)` gets every call; the

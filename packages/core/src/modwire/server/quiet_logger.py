@@ -37,9 +37,9 @@ class _Line:
 class QuietLogger:
     """Passes each kind of warning and error on once in a period, for each peer, with a count.
 
-    The kind is the text with its strings, or with the type of the error; the peer is the address
-    among the arguments, without its port. Debug and info lines pass unchanged. `now()` is the
-    clock, in seconds.
+    The kind is the text with its strings, or with the type of the error and the unit; the peer is
+    the address among the arguments, without its port. Debug and info lines pass unchanged. `now()`
+    is the clock, in seconds.
     """
 
     def __init__(self, logger: Logger, now: Callable[[], float]) -> None:
@@ -48,7 +48,7 @@ class QuietLogger:
         self._lines: dict[tuple[object, ...], _Line] = {}
         self._kinds: dict[str, int] = {}  # lines remembered of each kind
         self._swept = float("-inf")
-        self.isEnabledFor = logger.isEnabledFor  # noqa: N815 - the name of `logging`
+        self.isEnabledFor = logger.isEnabledFor
         self.debug = logger.debug
         self.info = logger.info
 
@@ -76,10 +76,12 @@ class QuietLogger:
         if now - self._swept >= PERIOD:
             self._sweep(now)
         peer = next((host for each in args if (host := _host(each)) is not None), None)
-        kind: object = type(error)
+        kind: tuple[object, ...]
         if error is None:
             kind = tuple(each for each in args if type(each) is str)
-        key = (msg, kind, peer)
+        else:
+            kind = (type(error), *(each for each in args if type(each) is int))
+        key: tuple[object, ...] = (msg, kind, peer)
         line = self._lines.get(key)
         if line is None and (
             self._kinds.get(msg, 0) >= _MOST_OF_A_KIND or len(self._lines) >= _MOST

@@ -6,7 +6,10 @@ And those that ask little come first: the others wait their round.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TURN = 2048
 """Bytes received in one turn, at most: 170 short requests on TCP. Receiving costs the time of 8."""
@@ -31,11 +34,13 @@ class Rounds(Generic[KeyT, EventT]):
     An adapter whose loop finds a connection ready calls its handler at once, unless the last turn
     of that connection was greedy. Then it calls `enter(key, event)`, and after all others it
     handles what `take()` returns. While `is_waiting`, it looks for ready connections without
-    waiting for them.
+    waiting for them. An adapter that gets many events at once adds a connection to `greedy` after
+    such a turn, and calls `order` with the events.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[KeyT, EventT] = {}
+        self.greedy: set[KeyT] = set()
 
     @property
     def is_waiting(self) -> bool:
@@ -46,9 +51,22 @@ class Rounds(Generic[KeyT, EventT]):
         """Put a connection behind the others, or note what it is ready for if it waits already."""
         self._waiting[key] = event
 
+    def order(self, events: Iterable[tuple[KeyT, EventT]]) -> list[tuple[KeyT, EventT]]:
+        """Return the events to handle now: those of greedy connections last, and only some."""
+        now: list[tuple[KeyT, EventT]] = []
+        for key, event in events:
+            if key in self.greedy:
+                self._waiting[key] = event
+            else:
+                now.append((key, event))
+        turns = self.take()
+        self.greedy.difference_update(key for key, _ in turns)
+        return now + turns
+
     def leave(self, key: KeyT) -> None:
         """Forget a connection that was closed, or that is not read from for now."""
         self._waiting.pop(key, None)
+        self.greedy.discard(key)
 
     def take(self) -> list[tuple[KeyT, EventT]]:
         """Return the connections whose turn it is, at most three."""

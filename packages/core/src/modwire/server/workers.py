@@ -18,13 +18,15 @@ class Job:
     """A call that waits for a worker, or is executed by one.
 
     `unit` is the identity of the unit, `client` that of the client, as `Executor.client`. `run()`
-    executes the call. `refusal` is the error to answer with if the job was withdrawn: its client
+    executes the call; `refuse(error)` answers it with an error, for adapters without a task for
+    each call. `refusal` is the error to answer with if the job was withdrawn: its client
     has disconnected before it began.
     """
 
-    __slots__ = ("call", "client", "has_begun", "refusal", "run", "unit")
+    __slots__ = ("call", "client", "has_begun", "refusal", "refuse", "run", "unit")
 
     run: Callable[[], object]
+    refuse: Callable[[BaseException | None], object]
 
     def __init__(self, unit: object, call: Call, client: object) -> None:
         self.unit = unit
@@ -80,9 +82,7 @@ class WorkerQueue(Generic[JobT]):
 
     def hung_up(self, client: object) -> list[JobT]:
         """Withdraw the jobs of a client that has disconnected; those that run continue."""
-        gone = [
-            job for jobs in self._waiting.values() for job in jobs if job.client is client
-        ]
+        gone = [job for jobs in self._waiting.values() for job in jobs if job.client is client]
         for job in gone:
             self._remove(job)
             job.refusal = ServerDeviceBusyError(job.call.request, detail="its client has gone")

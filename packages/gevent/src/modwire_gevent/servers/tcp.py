@@ -41,7 +41,12 @@ class TcpServer(TcpServerBase, Server):
         self._address = self._listeners.listen(asked, find_addresses(asked.address, SOCK_STREAM))
         self._listeners.sockets = [plain_socket(each) for each in self._listeners.sockets]
         self._shared = Shared(
-            self._connections, self._workers, self._logger, self._wire, self.wrap_socket, GreedyRounds()
+            self._connections,
+            self._workers,
+            self._logger,
+            self._wire,
+            self.wrap_socket,
+            GreedyRounds(),
         )
 
     def wrap_socket(self, accepted: socket.socket) -> socket.socket:

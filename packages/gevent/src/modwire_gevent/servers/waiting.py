@@ -170,7 +170,7 @@ class GreedyRounds:
         self._rounds.enter(waiting, None)
         if self._timer is None:
             self._timer = get_hub().loop.timer(0.0)
-            self._timer.start(self._take, update=True)
+            self._timer.start(self._take)
 
     def leave(self, waiting: Waiting) -> None:
         """Forget a connection that is closed."""
@@ -182,7 +182,7 @@ class GreedyRounds:
         if timer is not None:
             if self._rounds.is_waiting:
                 self._timer = timer
-                timer.start(self._take, update=True)
+                timer.start(self._take)
             else:
                 timer.close()
         for waiting, _ in turns:

@@ -38,7 +38,6 @@ class TcpConnection:
         self._receive = accepted.recv
         self._send = accepted.send
         self._watched = READ
-        self._is_greedy = False
         self._withdraw: Callable[[], None] | None = None
         connections.add(self)
         loop.watch(self.fd, self.on_ready)
@@ -76,18 +75,10 @@ class TcpConnection:
         except Exception as error:  # noqa: BLE001 - a bug in a unit must not stop the server
             self._fail(error)
             return
-        if core.is_greedy is not self._is_greedy:
-            self._take_rank()
+        if core.is_greedy:
+            self._loop.rounds.greedy.add(self.fd)
         if (core.unsent and not self._send_unsent()) or not is_plain:
             self._go_on()
-
-    def _take_rank(self) -> None:
-        """Come after the other connections while the turns are large."""
-        self._is_greedy = self.core.is_greedy
-        if self._is_greedy:
-            self._loop.greedy.add(self.fd)
-        else:
-            self._loop.greedy.discard(self.fd)
 
     def _is_to_be_read(self, mask: int) -> bool:
         if mask & WRITE:

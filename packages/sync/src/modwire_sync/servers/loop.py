@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from time import monotonic
@@ -50,8 +50,7 @@ class Loop:
         self.workers = Workers(jobs, self._waker.wake)
         self._poller = new_poller()
         self._handlers: dict[int, Callable[[int, float], None]] = {}
-        self.greedy: set[int] = set()  # descriptors that come after all others
-        self._rounds = Rounds[int, int]()
+        self.rounds = Rounds[int, int]()
         self._agenda: list[tuple[float, int, Timed]] = []  # a heap; see `_next_due`
         self._due: dict[Timed, float] = {}
         self._numbers = count()
@@ -64,14 +63,13 @@ class Loop:
 
     def watch_for(self, fd: int, mask: int) -> None:
         """Change the events that a watched `fd` is watched for."""
-        self._rounds.leave(fd)
+        self.rounds.leave(fd)
         self._poller.modify(fd, mask)
 
     def unwatch(self, fd: int) -> None:
         """Stop watching `fd`; to be called before it is closed, and may be called again."""
         if self._handlers.pop(fd, None) is not None:
-            self.greedy.discard(fd)
-            self._rounds.leave(fd)
+            self.rounds.leave(fd)
             self._poller.unregister(fd)
 
     def wake(self) -> None:
@@ -110,14 +108,14 @@ class Loop:
         timeout = None
         if deadline is not None:
             timeout = min(max(0.0, deadline - monotonic()), _LONGEST_POLL)
-        if self._rounds.is_waiting:
+        if self.rounds.is_waiting:
             timeout = 0.0
         events = self._poller.poll(timeout, _MAX_EVENTS)
         self.tells_bytes = self.wire.isEnabledFor(DEBUG)
         now = monotonic()
         handlers = self._handlers
-        if self.greedy:
-            events = self._in_order(events)
+        if self.rounds.greedy:
+            events = self.rounds.order(events)
         for fd, mask in events:
             handler = handlers.get(fd)
             if handler is not None:  # else an earlier handler of this batch closed it
@@ -125,16 +123,6 @@ class Loop:
         if due is not None and due <= now:
             self._handle_due(now)
         return now
-
-    def _in_order(self, events: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Return the events to handle now: those of greedy connections last, and only some."""
-        now: list[tuple[int, int]] = []
-        for fd, mask in events:
-            if fd in self.greedy:
-                self._rounds.enter(fd, mask)
-            else:
-                now.append((fd, mask))
-        return now + self._rounds.take()
 
     def _on_wake(self, mask: int, now: float) -> None:
         self._waker.clear()

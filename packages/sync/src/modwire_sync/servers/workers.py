@@ -17,7 +17,6 @@ from ..threads import Threads
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from modwire.server.execution import Executor
     from modwire import Call, Response, ServerProtocol, Units
     from modwire.units.unit import BaseUnit
 
@@ -32,7 +31,7 @@ class Workers:
     thread then calls `deliver`, which passes the results on.
     """
 
-    def __init__(self, jobs: WorkerQueue[_Blocking], wake: Callable[[], None]) -> None:
+    def __init__(self, jobs: WorkerQueue[Job], wake: Callable[[], None]) -> None:
         self._wake = wake
         self._jobs = jobs
         self._lock = Lock()  # guards the jobs
@@ -55,8 +54,9 @@ class Workers:
         self.outstanding += 1
         devices = [unit for unit in found if isinstance(unit, QueuedUnit)]
         if not devices:
-            job = _Blocking(found[0] if len(found) == 1 else units, call, object(), executor, done)
+            job = Job(found[0] if len(found) == 1 else units, call, object())
             job.run = partial(self._execute, protocol, call, units, done)
+            job.refuse = lambda error: self._end(done, executor.conclude(call, error))
             with self._lock:
                 begun = self._jobs.enter(job)
             self._start(begun)
@@ -80,7 +80,7 @@ class Workers:
                 queued.conclude(error)
         return queued.withdraw
 
-    def _start(self, begun: list[_Blocking]) -> None:
+    def _start(self, begun: list[Job]) -> None:
         """Execute jobs whose turn has come, each in a thread."""
         left = deque(begun)
         while left and not self._is_closed:
@@ -88,13 +88,13 @@ class Workers:
             try:
                 self._pool.run(self._work, job)
             except RuntimeError as error:  # there is no thread
-                self._end(job.done, job.executor.failed(job.call, error))
+                job.refuse(error)
                 with self._lock:
                     left += self._jobs.ended(job)
 
-    def _work(self, job: _Blocking) -> None:
+    def _work(self, job: Job) -> None:
         """Execute a job, then the one whose turn comes by its end."""
-        following: _Blocking | None = job
+        following: Job | None = job
         while following is not None and not self._is_closed:
             following.run()
             with self._lock:
@@ -102,12 +102,12 @@ class Workers:
             following = begun.pop(0) if begun else None
             self._start(begun)
 
-    def _withdraw(self, job: _Blocking) -> None:
+    def _withdraw(self, job: Job) -> None:
         """Drop a job that has not begun."""
         with self._lock:
             gone = self._jobs.hung_up(job.client)
         for each in gone:
-            self._end(each.done, each.executor.conclude(each.call, each.refusal))
+            each.refuse(each.refusal)
 
     def _end(self, done: Done, response: Response | None) -> None:
         self._results.append((done, response))
@@ -140,19 +140,6 @@ class Workers:
         for queued in list(self._queued):
             queued.withdraw()
         self._pool.close()
-
-
-class _Blocking(Job):
-    """A call to units that block, and the function that gets its response."""
-
-    __slots__ = ("done", "executor")
-
-    def __init__(
-        self, unit: object, call: Call, client: object, executor: Executor, done: Done
-    ) -> None:
-        super().__init__(unit, call, client)
-        self.executor = executor
-        self.done = done
 
 
 class _Queued:

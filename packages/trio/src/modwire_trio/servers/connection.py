@@ -74,7 +74,7 @@ class PeerTask:
                     await self._execute()
                 else:
                     self.close(core.reason)
-        except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
+        except Exception as error:
             self._server.log.error("%s ends: an error that is no peer's", core, exc_info=error)
             self.close(FAILED)
         finally:
@@ -220,7 +220,7 @@ class SocketConnection(PeerTask):
             trace(core, "sent", data)
         is_plain = core.receive_data(data, now)
         if core.is_greedy and self._readers is not None:
-            self._readers.greedy.add(self._number)
+            self._readers.rounds.greedy.add(self._number)
         if core.unsent:
             try:
                 self._send_some(is_traced)

@@ -47,8 +47,7 @@ class Readers:
     def __init__(self) -> None:
         self._poll = select.epoll()
         self._waiting: dict[int, tuple[Handler, Task]] = {}
-        self.greedy: set[int] = set()  # descriptors whose next turn comes after all others
-        self._rounds = Rounds[int, int]()
+        self.rounds = Rounds[int, int]()
 
     @classmethod
     def shared(cls) -> Readers:
@@ -67,14 +66,14 @@ class Readers:
         waiting = self._waiting
         with self._poll:
             while True:
-                if self._rounds.is_waiting:
+                if self.rounds.is_waiting:
                     await checkpoint()
                 else:
                     await wait_readable(number)
                 found = self._poll.poll(0, _MOST_EVENTS)
                 now = current_time()
-                if self.greedy:
-                    found = self._in_order(found)
+                if self.rounds.greedy:
+                    found = self.rounds.order(found)
                 for descriptor, _ in found:
                     if descriptor not in waiting:
                         continue  # another handler of this batch has closed it
@@ -83,18 +82,6 @@ class Readers:
                             self.wake(descriptor)
                     except BaseException as error:  # noqa: BLE001 - raised in the task
                         self.wake(descriptor, Error(error))
-
-    def _in_order(self, found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Return the sockets to read now: greedy ones last, and only some of them."""
-        now: list[tuple[int, int]] = []
-        for descriptor, mask in found:
-            if descriptor in self.greedy:
-                self._rounds.enter(descriptor, mask)
-            else:
-                now.append((descriptor, mask))
-        turns = self._rounds.take()
-        self.greedy.difference_update(descriptor for descriptor, _ in turns)
-        return now + turns
 
     async def wait(self, descriptor: int, handler: Handler) -> None:
         """Call `handler(now)` whenever the socket is readable, until it returns False or raises.
@@ -120,7 +107,7 @@ class Readers:
     def _leave(self, descriptor: int) -> None:
         """Stop waiting for the socket."""
         del self._waiting[descriptor]
-        self._rounds.leave(descriptor)
+        self.rounds.leave(descriptor)
         if not self._poll.closed:
             self._poll.unregister(descriptor)
 

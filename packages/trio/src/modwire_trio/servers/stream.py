@@ -11,8 +11,8 @@ import trio
 from modwire import ServerProtocol, TcpFraming
 from modwire.server.connection import PEER_CLOSED, Connection
 from modwire.server.constructors import check_server, log_error
-from modwire.server.quiet_logger import QuietLogger
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.quiet_logger import QuietLogger
 
 from .connection import BROKEN, PeerTask, trace
 from .service import DEBUG, Server, check_grace, logger, wire
