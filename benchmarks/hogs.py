@@ -17,6 +17,7 @@ import select
 import socket
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -111,10 +112,8 @@ def hog(port: int, count: int, ready: Connection) -> None:
                     poll.modify(number, select.EPOLLIN | select.EPOLLOUT)
                 left[number] += _HOGS_REQUEST * whole
             if left[number]:
-                try:
+                with suppress(BlockingIOError):
                     left[number] = left[number][link.send(left[number]) :]
-                except BlockingIOError:
-                    pass
             if not left[number]:
                 poll.modify(number, select.EPOLLIN)
     ready.send((received // _ANSWER_SIZE, time.perf_counter() - began))

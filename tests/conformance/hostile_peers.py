@@ -14,6 +14,7 @@ from modwire import SequentialBlock, TcpFraming, Unit, Units
 from modwire.messages import Decoder
 
 PACKAGES = ("sync", "trio", "gevent")
+own_clients: list[Any] = []
 BOUND = 20.0  # seconds for an event that comes at once
 
 _framing = TcpFraming(Decoder(), is_server=False)
@@ -36,7 +37,10 @@ def a_unit(**arguments: Any) -> Units:
 def serving(
     package: str, units: Callable[[], Units], kind: str = "tcp", **arguments: Any
 ) -> Iterator[tuple[str, int]]:
-    """Serve in a thread, and give the address; `units` is called there."""
+    """Serve in a thread, and give the address; `units` is called there.
+
+    Clients that `units` adds to `own_clients` are closed there at the end.
+    """
     started = threading.Event()
     told: list[Any] = []
     run = {"sync": _run_sync, "trio": _run_trio, "gevent": _run_gevent}[package]
@@ -59,6 +63,8 @@ def _run_sync(kind: str, units: Any, arguments: Any, told: list[Any], started: A
     told += [server.address, lambda: server.shutdown(0.1)]
     started.set()
     server.serve_forever()
+    while own_clients:
+        own_clients.pop().close()
 
 
 def _run_gevent(kind: str, units: Any, arguments: Any, told: list[Any], started: Any) -> None:
@@ -74,6 +80,8 @@ def _run_gevent(kind: str, units: Any, arguments: Any, told: list[Any], started:
     started.set()
     stop.wait()
     server.shutdown(0.1)
+    while own_clients:
+        own_clients.pop().close()
     hub.destroy(destroy_loop=True)
 
 
@@ -93,6 +101,9 @@ def _run_trio(kind: str, units: Any, arguments: Any, told: list[Any], started: A
             token = trio.lowlevel.current_trio_token()
             told.extend([address, lambda: token.run_sync_soon(nursery.cancel_scope.cancel)])
             started.set()
+        with trio.CancelScope(shield=True):
+            while own_clients:
+                await own_clients.pop().aclose()
 
     trio.run(main)
 

@@ -29,6 +29,7 @@ from .hostile_peers import (
     connected,
     eventually,
     is_closed,
+    own_clients,
     read,
     reset,
     serving,
@@ -248,6 +249,7 @@ def test_a_gateway_passes_on_nothing_of_clients_that_have_gone(package: str, lea
     def gateway() -> Units:
         adapter = import_module(f"modwire_{package}")
         client = adapter.TcpClient(*device.getsockname(), timeout=BOUND)
+        own_clients.append(client)
         units: Units = adapter.Gateway(client, [2], patience=BOUND)
         units[1] = Unit(holding_registers=SequentialBlock(0, [7]))
         return units
