@@ -1,4 +1,4 @@
-"""The sockets at which servers listen, the file of a Unix socket, and how a dead peer is noticed.
+"""The sockets at which servers listen, the file of a Unix socket, and the end of a peer.
 
 modwire-trio and modwire-gevent use it too.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import stat
 import sys
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from modwire.server.constructors import Listening
 
     Found: TypeAlias = list[tuple[Any, ...]]  # what getaddrinfo returns
+
+# Linux reports the end of a stream even if unread bytes are in front of it.
+_POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 # The system probes a connection that is silent for 30 s, three times in 30 s, and waits as long for
 # the acknowledgement of sent bytes, which takes 15 minutes by default. Not every system has all.
@@ -181,3 +185,19 @@ def address_of(bound: socket.socket) -> HostPort | str:
     """Return where a socket is bound: a host and a port, or a path."""
     name: tuple[str, int] | str | bytes = bound.getsockname()
     return HostPort(*name[:2]) if isinstance(name, tuple) else os.fsdecode(name)
+
+
+def has_ended(link: socket.socket) -> bool:
+    """True if the peer of an open socket, which does not block, sends no more."""
+    if _POLLRDHUP:
+        poll = select.poll()
+        poll.register(link, _POLLRDHUP)
+        return bool(poll.poll(0))
+    try:
+        return not link.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    except ValueError:
+        return False  # TLS cannot look ahead: all bytes must be read first

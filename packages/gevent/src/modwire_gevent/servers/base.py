@@ -14,6 +14,7 @@ from gevent.event import Event
 from gevent.monkey import get_original
 
 from modwire.server.constructors import ServerBase
+from modwire.server.workers import WorkerQueue
 
 from .workers import Workers
 
@@ -50,7 +51,7 @@ class Server(ServerBase):
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
         super()._set_up(units, framing, options, workers)
-        self._workers = Workers(workers)
+        self._workers = Workers(WorkerQueue(workers, self._spare_workers))
         self._hub: Hub | None = None  # of the thread that serves
         self._greenlets: set[AnyGreenlet] = set()
         self._lasting: set[AnyGreenlet] = set()
@@ -224,6 +225,8 @@ class Server(ServerBase):
             # In a greenlet, because logging may wait.
             error = RuntimeError(f"{self}: the greenlet that serves was killed")
             gevent.spawn(self._fail, error)
+
+    now = staticmethod(monotonic)
 
     @staticmethod
     def _get_logger(name: str) -> Logger:

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire.server.constructors import ServerBase
+from modwire.server.workers import WorkerQueue
 
 from .loop import Loop
 
@@ -32,7 +33,7 @@ class Server(ServerBase):
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
         super()._set_up(units, framing, options, workers)
-        self._loop = Loop(workers)
+        self._loop = Loop(WorkerQueue(workers, self._spare_workers), self._logger)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._serving_thread: int | None = None
@@ -150,6 +151,8 @@ class Server(ServerBase):
                 self._handle_deadline(now)
 
     # To be defined by each server.
+
+    now = staticmethod(monotonic)
 
     @staticmethod
     def _get_logger(name: str) -> Logger:
