@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..endpoint import path_name
+from ..errors import ConnectionLostError
 from ..framing.base import Framing
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
@@ -18,13 +19,14 @@ from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from ..units.units import Units
 from .connection import Connection, Connections
 from .datagrams import DatagramServer
+from .line import LineServer
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
 from .peers import Allowed
 from .protocol import ServerProtocol
 from .quiet_logger import QuietLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias
 
     from ..logger import Logger
@@ -363,3 +365,23 @@ class SerialServerBase(ServerBase):
     def address(self) -> str:
         """The port, as it was given."""
         return self._address
+
+    def _new_line(self, count_overruns: Callable[[], int | None]) -> LineServer:
+        """Return the server on its line, whose port was just opened."""
+        return LineServer(
+            self.framing,
+            self.options,
+            self.units,
+            peer=self._address,
+            on_drop=self._log_drop,
+            count_overruns=count_overruns,
+        )
+
+    def _lost(self, reason: object) -> ConnectionLostError:
+        """Return the error that ends the server when its port is lost."""
+        if isinstance(reason, ConnectionLostError):
+            return reason
+        return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
+
+    def _log_stuck(self) -> None:
+        self._logger.error("%s takes no more bytes: an answer is lost", self._address)

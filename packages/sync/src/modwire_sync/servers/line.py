@@ -9,9 +9,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ConnectionLostError
 from modwire.server.constructors import SerialServerBase
-from modwire.server.line import LineServer
 
 from .base import Server
 from .poller import Waker
@@ -47,14 +45,7 @@ class SerialServer(SerialServerBase, Server):
             exclusive=self._exclusive,
         )
         fd = self._fd = descriptor(port)
-        self._line = LineServer(
-            self.framing,
-            self.options,
-            self.units,
-            peer=self._address,
-            on_drop=self._log_drop,
-            count_overruns=lambda: None if fd is None else count_overruns(fd),
-        )
+        self._line = self._new_line(lambda: None if fd is None else count_overruns(fd))
         if fd is not None:
             self._loop.watch(fd, self._on_readable)
             return
@@ -110,9 +101,6 @@ class SerialServer(SerialServerBase, Server):
         while self._line.calls:
             self._execute(self._line.calls.popleft())
 
-    def _lost(self, reason: object) -> ConnectionLostError:
-        return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
-
     # Executing and answering.
 
     def _execute(self, call: Call) -> None:
@@ -137,7 +125,7 @@ class SerialServer(SerialServerBase, Server):
         try:
             self._port.write(answer)
         except SerialTimeoutException:
-            self._logger.error("%s takes no more bytes: an answer is lost", self._address)
+            self._log_stuck()
             self._port.reset_output_buffer()
         except OSError as error:
             raise self._lost(error) from error
