@@ -73,7 +73,7 @@ class SocketLink(Link):
         self._kernel_waits = _kernel_can_wait(sock)
         if self._kernel_waits:
             try:
-                _set_timeout(sock, socket.SO_SNDTIMEO, min(send_timeout, LONGEST_WAIT))
+                set_timeout(sock, socket.SO_SNDTIMEO, min(send_timeout, LONGEST_WAIT))
                 self._set_timeout(send_timeout)
             except OSError:  # a C library whose timeval is not two longs
                 self._kernel_waits = False
@@ -119,7 +119,7 @@ class SocketLink(Link):
         self._most = seconds * 1.01 + 0.0005
         seconds = min(max(seconds, _LEAST), LONGEST_WAIT)
         if self._kernel_waits:
-            _set_timeout(self._sock, socket.SO_RCVTIMEO, seconds)
+            set_timeout(self._sock, socket.SO_RCVTIMEO, seconds)
         else:
             self._sock.settimeout(seconds)
 
@@ -140,6 +140,7 @@ def _kernel_can_wait(sock: socket.socket) -> bool:
     return os.name == "posix" and type(sock) is socket.socket and os.get_blocking(sock.fileno())
 
 
-def _set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
+def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
+    """Set SO_RCVTIMEO or SO_SNDTIMEO, with which the kernel ends waits, of `connect` too."""
     whole = int(seconds)
     sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, int((seconds - whole) * 1e6)))

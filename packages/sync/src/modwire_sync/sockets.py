@@ -13,6 +13,7 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
+from modwire.options import DEAD_AFTER
 from modwire.server.peers import HostPort, check_port
 
 if TYPE_CHECKING:
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
 # Linux reports the end of a stream even if unread bytes are in front of it.
 _POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
-# The system probes a connection that is silent for 30 s, three times in 30 s, and waits as long for
-# the acknowledgement of sent bytes, which takes 15 minutes by default. Not every system has all.
-_DEAD_AFTER = (
-    ("TCP_KEEPIDLE", 30),
-    ("TCP_KEEPINTVL", 10),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 30_000),
-)
-
 
 class HasOptions(Protocol):
     """A TCP socket, also of trio or gevent."""
@@ -44,7 +36,7 @@ class HasOptions(Protocol):
 def notice_dead_peer(sock: HasOptions) -> None:
     """Make the system end a TCP connection about a minute after the peer has vanished."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _DEAD_AFTER:
+    for name, value in DEAD_AFTER:
         option = getattr(socket, name, None)
         if option is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Job:
     """A call that waits for a worker, or is executed by one.
 
-    `unit` is the identity of the unit, `client` that of the client, as `Executor.client`. `run()`
-    executes the call; `refuse(error)` answers it with an error, for adapters without a task for
+    `unit` is the identity of the unit, `client` that of the client, as `Executor.client`. `run()`,
+    or calling the job, executes the call; `refuse(error)` answers it with an error, for adapters without a task for
     each call. `refusal` is the error to answer with if the job was withdrawn: its client
     has disconnected before it began.
     """
@@ -34,6 +34,9 @@ class Job:
         self.client = client
         self.has_begun = False
         self.refusal: ServerDeviceBusyError | None = None
+
+    def __call__(self) -> object:
+        return self.run()
 
 
 JobT = TypeVar("JobT", bound=Job)

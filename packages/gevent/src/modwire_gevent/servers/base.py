@@ -13,7 +13,7 @@ from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.event import Event
 from gevent.monkey import get_original
 
-from modwire.server.constructors import ServerBase
+from modwire.server.life import BlockingServerBase
 from modwire.server.workers import WorkerQueue
 
 from .workers import Workers
@@ -39,7 +39,7 @@ _GRACE = 5.0  # seconds
 _POLL = 0.01  # seconds between looks at the server of another thread
 
 
-class Server(ServerBase):
+class Server(BlockingServerBase):
     """The base of `TcpServer`, `UdpServer` and `SerialServer`; not for direct use.
 
     Greenlets do all the work, in the hub in which `start` or `serve_forever` is called. Only
@@ -133,16 +133,9 @@ class Server(ServerBase):
         """Same as `shutdown`, as gevent's servers name it; `timeout` is the grace, None for 5 s."""
         self.shutdown(_GRACE if timeout is None else timeout)
 
-    def __enter__(self) -> Self:
-        """Start serving; leaving the `with` block shuts the server down.
-
-        `serve_forever()` in the block waits until the server is closed.
-        """
-        is_serving = self._hub is not None and not self._finished.is_set()
-        return self if is_serving else self.start()
-
-    def __exit__(self, *error: object) -> None:
-        self.shutdown()
+    @property
+    def is_serving(self) -> bool:
+        return self._hub is not None and not self._finished.is_set()
 
     # The end.
 
@@ -233,21 +226,6 @@ class Server(ServerBase):
         from logging import getLogger  # slow to import, so not before it is needed
 
         return getLogger(name)
-
-    def _open(self) -> None:
-        """Open what the constructor left closed, and spawn the greenlets that serve."""
-        raise NotImplementedError
-
-    def _close_links(self) -> None:
-        """Close all sockets or the port in any state; may be called again."""
-        raise NotImplementedError
-
-    def _stop_taking(self) -> None:
-        """Accept no more requests; the running calls go on.
-
-        When all greenlets have ended, all work is done.
-        """
-        raise NotImplementedError
 
 
 def find_addresses(address: Address, kind: SocketKind) -> Found | None:

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from .poller import Waker
 if TYPE_CHECKING:
     from serial import Serial
 
-    from modwire import Call, Response
+    from modwire import Call
 
 _CHUNK = 4096
 _READ_TIMEOUT = 0.5  # seconds of one read, if a thread has to read the port
@@ -104,9 +105,7 @@ class SerialServer(SerialServerBase, Server):
     # Executing and answering.
 
     def _execute(self, call: Call) -> None:
-        def done(response: Response | None) -> None:
-            self._line.finish(call, response)
-
+        done = partial(self._line.finish, call)
         self._loop.workers.submit(self._line.protocol, call, self.units, done)
 
     def _deadline(self) -> float | None:
