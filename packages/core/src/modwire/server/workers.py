@@ -18,9 +18,9 @@ class Job:
     """A call that waits for a worker, or is executed by one.
 
     `unit` is the identity of the unit, `client` that of the client, as `Executor.client`. `run()`,
-    or calling the job, executes the call; `refuse(error)` answers it with an error, for adapters without a task for
-    each call. `refusal` is the error to answer with if the job was withdrawn: its client
-    has disconnected before it began.
+    or calling the job, executes the call; `refuse(error)` answers it with an error, for adapters
+    without a task for each call. `refusal` is the error to answer with if the job was withdrawn:
+    its client has disconnected before it began.
     """
 
     __slots__ = ("call", "client", "has_begun", "refusal", "refuse", "run", "unit")

@@ -129,8 +129,6 @@ class SerialServer(SerialServerBase, Server):
         except OSError as error:
             raise self._lost(error) from error
 
-    # The end.
-
     def _stop_taking(self) -> None:
         self._takes = False
         if self._fd is not None:
