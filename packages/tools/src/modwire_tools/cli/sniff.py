@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from io import BufferedReader, BufferedWriter
 
-    from modwire import Endpoint, Framing, HeardDamage, HeardFrame, Sniffer
+    from modwire import Endpoint, Framing
+    from modwire.sniffing import HeardDamage, HeardFrame, Sniffer
 
     from .sniff_output import SniffOutput
 
@@ -167,7 +168,7 @@ class _Listening:
     def line(self, source: str) -> Callable[[], None]:
         """Return the function that listens on a line."""
         from modwire import FRAMINGS
-        from modwire_sync import SerialSniffer
+        from modwire_sync.sniffing import SerialSniffer
 
         with argument("SOURCE"):
             place = _line_endpoint(source)
@@ -213,7 +214,8 @@ class _Listening:
 
     def file(self, opened: BufferedReader, name: str, framing: str) -> Callable[[], None]:
         """Return the function that reads a file or standard input."""
-        from modwire import FRAMINGS, Sniffer
+        from modwire import FRAMINGS
+        from modwire.sniffing import Sniffer
         from modwire_tools.explain.capture import inflated, is_capture
 
         from .sniff_output import wall_clock_origin
