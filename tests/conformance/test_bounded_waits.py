@@ -175,12 +175,14 @@ def test_a_unix_socket_whose_queue_is_full_for_a_moment(
 
         if package is modwire_trio:
             monkeypatch.setattr(trio, "sleep", pause_in_trio)
+        elif package is modwire_sync:  # the kernel waits: nothing shows when it does
+            threading.Timer(0.1, queue.free).start()
         else:
             monkeypatch.setattr(package.clients, "sleep", pause)
         with Background(queue.serve):
             found = play(package, lambda: package.UnixClient(path, timeout=PATIENCE), 5)
         assert found == [[5]]
-        assert len(pauses) == 3
+        assert len(pauses) == 3 or package is modwire_sync
 
 
 @EACH

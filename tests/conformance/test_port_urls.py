@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -31,6 +32,14 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:set(Daemon|Name)"),
     pytest.mark.filterwarnings("ignore:unclosed file"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """End the file of the spy here, where the warning is expected, and in no later test."""
+    yield
+    gc.collect()
+
 
 both_ways = pytest.mark.parametrize(
     "driver",

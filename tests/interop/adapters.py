@@ -20,10 +20,11 @@ import trio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
-from modwire import FRAMINGS, ClientOptions, Framing, Unit, Units
+from modwire import FRAMINGS, ClientOptions, Framing, ServerOptions, Unit, Units
 
 # A pseudo-terminal supports only 8 bits without parity.
 _LINE: dict[str, Any] = {"baudrate": 115200, "bytesize": 8, "parity": "N"}
+_OPTIONS = ServerOptions(listen_only=True)
 _PATIENCE = 20.0  # timeout in seconds for the start and the end of a loop
 
 
@@ -108,7 +109,7 @@ class Adapter:
         if transport == "serial":
             return self.package.SerialServer(units, path, framing=framing, **_LINE)
         kind = self.package.UdpServer if transport == "udp" else self.package.TcpServer
-        return kind(units, path or ("127.0.0.1", 0), framing=framing)
+        return kind(units, path or ("127.0.0.1", 0), framing=framing, options=_OPTIONS)
 
     def __repr__(self) -> str:
         return self.name
@@ -191,10 +192,10 @@ class Trio(Adapter):
         if transport == "serial":
             serve = partial(modwire_trio.serve_serial, units, path, framing=framing, **_LINE)
         elif transport == "unix":
-            serve = partial(modwire_trio.serve_unix, units, path, framing=framing)
+            serve = partial(modwire_trio.serve_unix, units, path, framing=framing, options=_OPTIONS)
         else:
             kind = modwire_trio.serve_tcp if transport == "tcp" else modwire_trio.serve_udp
-            serve = partial(kind, units, 0, framing=framing)
+            serve = partial(kind, units, 0, framing=framing, options=_OPTIONS)
         with _TrioLoop() as loop:
             with loop.serving(serve) as address:
                 yield _port_of(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -213,3 +214,78 @@ def test_units_in_stores_are_executed_where_waiting_is_allowed(tmp_path: Path) -
             block.plain_reads
             for block in (unit.coils, unit.discrete_inputs, unit.holding_registers)
         )
+
+
+def _after_a_loss(unit: StoreUnit, lose: Callable[[], object]) -> None:
+    """Check that the loss is an exception 04 once, and that what is written then is kept."""
+    unit.holding_registers.write(0, [1, 2, 3])
+    unit.coils.write(0, [True] * 20)
+    lose()
+    with pytest.raises(ServerDeviceFailureError, match="are lost"):
+        unit.holding_registers.read(0, 3)
+    with pytest.raises(ServerDeviceFailureError, match="are lost"):
+        unit.coils.read(0, 20)
+    unit.holding_registers.write(1, [7])
+    assert list(unit.holding_registers.read(0, 3)) == [0, 7, 0]
+    unit.holding_registers.mask_write(0, 0, 9)  # by a script, which Redis has forgotten too
+    assert list(unit.holding_registers.read(0, 1)) == [9]
+    lose()
+    with pytest.raises(ServerDeviceFailureError, match="are lost"):
+        unit.holding_registers.write(0, [8])
+
+
+def test_a_redis_that_was_flushed_is_noticed(
+    redis_server: RedisServer, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from redis import Redis
+
+    with Redis.from_url(redis_server.url) as owner, redis_unit(redis_server.url, name) as unit:
+        _after_a_loss(unit, lambda: (owner.flushall(), owner.script_flush()))
+    assert caplog.text.count("are lost") == 1, caplog.text
+
+
+def test_a_redis_that_restarts_without_its_values_is_noticed(
+    redis_server: RedisServer, name: str
+) -> None:
+    def start_anew() -> None:
+        redis_server.kill()
+        for each in redis_server.folder.glob("appendonly*"):
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        redis_server.start()
+
+    with redis_unit(redis_server.url, name, timeout=PATIENCE) as unit:
+        _after_a_loss(unit, start_anew)
+
+
+@pytest.mark.parametrize(
+    ("refuse", "allow", "word"),
+    [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "replica"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "memory"),
+        ("CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0", "NOREPLICAS"),
+    ],
+)
+def test_a_redis_that_refuses_writes_is_an_outage(
+    redis_server: RedisServer, name: str, refuse: str, allow: str, word: str
+) -> None:
+    """A full disk, a full memory and a failover must not be logged with a traceback each time."""
+    from redis import Redis
+
+    with Redis.from_url(redis_server.url) as owner, redis_unit(redis_server.url, name) as unit:
+        unit.holding_registers.write(0, [1])
+        unit.holding_registers.mask_write(0, 0, 2)
+        owner.execute_command(*refuse.split())
+        try:
+            for act in (
+                lambda: unit.holding_registers.write(0, [5]),
+                lambda: unit.coils.write(0, [True]),
+                lambda: unit.holding_registers.mask_write(0, 0, 4),
+                lambda: unit.holding_registers.write_read_registers(0, b"\0\7", 0, 1),
+            ):
+                with pytest.raises(ServerDeviceFailureError, match=word):
+                    act()
+        finally:
+            owner.execute_command(*allow.split())
+        assert list(unit.holding_registers.read(0, 1)) == [2]
+        unit.holding_registers.write(0, [3])
+        assert list(unit.holding_registers.read(0, 1)) == [3]

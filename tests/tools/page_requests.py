@@ -68,6 +68,7 @@ class WebSocket:
     def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self._buffer = b""
+        self.head = b""  # of the server's response
         try:
             self._open(port, headers)
         except BaseException:
@@ -88,8 +89,8 @@ class WebSocket:
         self._socket.sendall("\r\n".join(["GET /live HTTP/1.1", *lines, "", ""]).encode())
         while b"\r\n\r\n" not in self._buffer:
             self._receive()
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        status = int(head.split(b" ")[1])
+        self.head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
+        status = int(self.head.split(b" ")[1])
         if status != 101:
             raise RefusedSocketError(status)
 
@@ -114,6 +115,14 @@ class WebSocket:
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data))
         self._socket.sendall(bytes([0x80 | opcode]) + length + mask + masked)
+
+    def send_raw(self, frame: bytes) -> None:
+        """Send bytes as they are."""
+        self._socket.sendall(frame)
+
+    def close(self) -> None:
+        """Close the connection without a closing handshake."""
+        self._socket.close()
 
     def receive(self) -> tuple[int, bytes]:
         """Return the opcode and the data of the next message."""

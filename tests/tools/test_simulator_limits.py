@@ -94,7 +94,10 @@ def test_what_a_file_brings_into_a_complaint_is_short_and_printable(tmp_path: Pa
 
 
 @pytest.mark.parametrize("file", ["/dev/zero", "."])
-def test_a_recording_is_a_file_that_has_an_end(tmp_path: Path, file: str) -> None:
+def test_a_recording_is_a_file_that_has_an_end(
+    tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODWIRE_RECORDINGS", "/dev")
     replay = {"replay": {"file": file, "column": "a"}}
     assert "is no file" in complaint(tmp_path, {"name": "a", "at": "hr:0", "value": replay})
 

@@ -31,9 +31,9 @@ def page() -> Iterator[ServedPage]:
         yield served
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def closed() -> Iterator[ServedPage]:
-    """A page that needs a token."""
+    """A page that needs a token; a new one, because it slows down clients with wrong ones."""
     with ServedPage(FakeView(), token=TOKEN) as served:
         yield served
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,6 +67,38 @@ def test_a_wrong_argument_gets_one_sentence(
         parse_page(web, token)
 
 
+def test_a_token_in_a_file_or_the_environment_is_used_and_not_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("a-token-in-a-file\nanother line\n")
+    path.chmod(0o600)
+    page = parse_page("8080", None, path)
+    assert page == Page("127.0.0.1", 8080, "a-token-in-a-file", from_outside=True)
+    monkeypatch.setenv("MODWIRE_WEB_TOKEN", "a-token-outside")
+    assert parse_page("8080", None) == Page("127.0.0.1", 8080, "a-token-outside", from_outside=True)
+    assert parse_page("8080", "a-good-token") == Page("127.0.0.1", 8080, "a-good-token")
+    assert parse_page(None, None) is None  # it may be set for other commands
+    assert capsys.readouterr().err == ""
+    path.chmod(0o644)
+    parse_page("8080", None, path)
+    assert "other users may read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 20, b"x y z 1 2 3 4"])
+def test_a_file_without_a_token_gets_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    with pytest.raises(WrongArgumentError, match="^--web-token-file: a token must be "):
+        parse_page("8080", None, path)
+    with pytest.raises(WrongArgumentError, match="not both"):
+        parse_page("8080", "a-good-token", path)
+    with pytest.raises(WrongArgumentError, match="--web HOST:PORT is missing"):
+        parse_page(None, None, path)
+    with pytest.raises(OSError, match="cannot read"):
+        parse_page("8080", None, tmp_path / "none")
+
+
 @contextmanager
 def _started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the command; yields it with its output up to "Ctrl+C ends it."."""
@@ -102,6 +135,18 @@ def test_the_link_that_is_printed_has_the_token() -> None:
         assert ask(port, "GET", "/api").status == 401
         headers = {"Authorization": f"Bearer {found[2]}"}
         assert ask(port, "GET", "/api", headers=headers).status == 200
+
+
+def test_the_link_leaves_out_a_token_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("a-token-in-a-file\n")
+    path.chmod(0o600)
+    with _started("--web", "127.0.0.1:0", "--web-token-file", str(path)) as (_, printed):
+        found = re.search(r"^Page: http://127\.0\.0\.1:(\d+)/$", printed, re.MULTILINE)
+        assert found, printed
+        assert ask(int(found[1]), "GET", "/api").status == 401
+        headers = {"Authorization": "Bearer a-token-in-a-file"}
+        assert ask(int(found[1]), "GET", "/api", headers=headers).status == 200
 
 
 def test_a_port_in_use_ends_the_command_with_one_sentence() -> None:

@@ -10,6 +10,7 @@ from modwire import (
     Identity,
     SequentialBlock,
     ServerDeviceBusyError,
+    ServerOptions,
     Unit,
     Units,
 )
@@ -219,6 +220,7 @@ def _effects() -> list[ServerScenario]:
                 *ask(READ, READ_ANSWER, 5),
             ],
             one_device,
+            arguments={"options": ServerOptions(listen_only=True)},
         ),
     ]
 

@@ -282,6 +282,7 @@ def _hooks() -> list[ServerScenario]:
                 ]),
             ],
             one_device,
+            arguments={"options": ServerOptions(listen_only=True)},
             records=True,
         ),
         ServerScenario(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from modwire import ResponseTimeoutError
 
-from ..asks import read
-from ..device import device
+from ..asks import holds, read
+from ..device import WRONG, device
 from ..line import Line
 
 SAME = [read(100), read(200), read(300), read(400)]
@@ -28,13 +28,17 @@ def repeats_at_once(line: Line) -> None:
     on=("rtu", "rtu+tcp"),
     symptom="Values of the register before, if reads follow each other at once",
     seen_in="radio repeaters",
-    given={"pause": 0.3},
-    advice="`pause` longer than the repetition takes is needed: nothing tells it from an answer",
-    asks=SAME,
+    without=WRONG,
+    setting={"pause": 1.5},
+    asks=[read(100), holds(200, 100)],
+    then_asks=[read(100), read(200)],
+    advice="nothing tells the repetition from an answer, so it has to come in the pause",
 )
 def repeats_later(line: Line) -> None:
     for request in line.requests():
-        line.send(request.frame(), request.frame(), gap=0.02)
+        line.send(request.frame())
+        line.is_quiet(1.0)  # until the next request, if there is no pause
+        line.send(request.frame())
 
 
 @device(

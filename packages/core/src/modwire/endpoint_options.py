@@ -133,7 +133,7 @@ def option_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Quirks):
-        return ",".join(each.name or "" for each in Quirks if each in value) or "none"
+        return ",".join(each.name or "" for each in Quirks if each and each in value) or "none"
     return f"{value}".removesuffix(".0")
 
 

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from .framing.base import Framing
 
 MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
+DEAD_AFTER = (
+    ("TCP_KEEPIDLE", 30),
+    ("TCP_KEEPINTVL", 10),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 30_000),
+)
+"""Options of TCP sockets that end a connection whose peer has vanished; not every system has all.
+
+The system probes a connection that is silent for 30 s, three times in 30 s, and waits as long for
+the acknowledgement of sent bytes, which takes 15 minutes by default.
+"""
 LONGEST = 1e9  # seconds, some thirty years: anything longer is a mistake
 
 

@@ -13,6 +13,35 @@ SERIAL_TOLERANCE = 0.02
 """Seconds of silence that operating systems and USB adapters may cause inside a frame."""
 
 
+_NATIVE_URLS = ("spy", "alt", "hwgrep")  # other ways to name a port of this machine
+_FOREIGN_URLS = ("rfc2217", "socket", "loop", "cp2110")
+
+
+def port_scheme(port: str) -> str:
+    """Return the scheme of a port that is one of pyserial's URLs, "" for a name."""
+    scheme, separator, _ = port.partition("://")
+    return scheme.lower() if separator else ""
+
+
+def check_port(port: str, *, rs485: bool) -> str:
+    """Return the name of the device that `port`, a name or a pyserial URL, stands for.
+
+    Programs may add schemes of their own to pyserial's `protocol_handler_packages`. Raises
+    ValueError for an endpoint, and for RS-485 mode of a port that is not of this machine.
+    """
+    scheme, rest = port_scheme(port), port.partition("://")[2]
+    hint = ""
+    if scheme in ("tcp", "udp", "tls", "unix"):
+        hint = f"for serial frames over a network use the endpoint rtu+{scheme}://{rest}"
+    elif scheme.partition("+")[0] in ("rtu", "ascii", "binary"):
+        hint = "it is an endpoint, which connect() takes"
+    if hint:
+        raise ValueError(f"{port!r} is no serial port: {hint}")
+    if rs485 and scheme in _FOREIGN_URLS:
+        raise ValueError(f"rs485 is for ports of this machine, {scheme}:// has no such mode")
+    return rest.partition("?")[0].partition("#")[0] if scheme in _NATIVE_URLS else port
+
+
 class Rs485Settings(Protocol):
     """The attributes of pyserial's `RS485Settings`; the core does not import pyserial."""
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _CHUNK = 63  # bits: the widest unsigned field of BITFIELD
+# Answers of a Redis that is up and cannot do its work: the disk or the memory is full, it is a
+# replica, or has lost its own.
+_REFUSALS = ("MISCONF", "OOM", "READONLY", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN")
 
 # Function 22. Arguments: the type of the field, its place, the bits to keep, the bits to add.
 _MASK = """
@@ -30,6 +33,13 @@ local new = bit.bor(bit.band(old, tonumber(ARGV[3])), tonumber(ARGV[4]))
 if ARGV[1] == 'u1' and new ~= 0 then new = 1 end
 redis.call('BITFIELD', KEYS[1], 'SET', ARGV[1], ARGV[2], new)
 """
+
+
+class LostValuesError(Exception):
+    """Raised once if a key is shorter than it was: it was deleted, or Redis began anew without it.
+
+    The values that clients have written are gone then, and would read as 0.
+    """
 
 
 class _Commands(Protocol):
@@ -73,13 +83,27 @@ class RedisStore(Store):
         check_timeout(timeout)
         try:
             from redis import ConnectionError as RedisConnectionError
-            from redis import Redis, RedisError
+            from redis import Redis, RedisError, ResponseError
             from redis import TimeoutError as RedisTimeoutError
             from redis.backoff import NoBackoff
+            from redis.exceptions import (
+                ClusterDownError,
+                MasterDownError,
+                OutOfMemoryError,
+                ReadOnlyError,
+            )
             from redis.retry import Retry
         except ImportError as error:
             raise ImportError("Redis needs: pip install modwire-stores[redis]") from error
-        self._outages = (RedisConnectionError, RedisTimeoutError, OSError)
+        refusals = (ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError)
+        self._outages = (
+            RedisConnectionError,
+            RedisTimeoutError,
+            OSError,
+            *refusals,
+            LostValuesError,
+        )
+        self._response_error = ResponseError
         self._is_own = isinstance(redis, str)
         if isinstance(redis, str):
             _check_url(redis)
@@ -113,7 +137,11 @@ class RedisStore(Store):
         self.mask_script = redis.register_script(_MASK)
 
     def _is_outage(self, error: Exception) -> bool:
-        return isinstance(error, self._outages)
+        if isinstance(error, self._outages):
+            return True
+        # Not all have a class, and a transaction or a script adds its own words.
+        text = str(error) if isinstance(error, self._response_error) else ""
+        return any(refusal in text for refusal in _REFUSALS)
 
     def close(self) -> None:
         if self._is_own:
@@ -142,13 +170,17 @@ class RedisBlock(StoreBlock):
             raise ValueError(f"key must be a string with a character at least, got {key!r}")
         self.key = key
         self.bits = bits
+        self._known_size = 0  # of the string, in bytes; nothing makes it shorter
 
     def _get(self, address: int, count: int) -> Sequence[int]:
+        known = self._known_size
         reply = self.store.commands.execute_command(*self._read(address, count))
-        return self._values(reply, address, count)
+        return self._values(reply, address, count, known)
 
     def _put(self, address: int, values: Sequence[int]) -> None:
-        self.store.commands.execute_command(*self._write(address, values))
+        known = self._known_size
+        reply = self.store.commands.execute_command(*self._write(address, values))
+        self._written(reply, address, len(values), known)
 
     def _mask(self, address: int, keep: int, add: int) -> None:
         field = "u1" if self.bits else "u16"
@@ -157,11 +189,13 @@ class RedisBlock(StoreBlock):
     def _put_and_get(
         self, write_address: int, values: Sequence[int], read_address: int, read_count: int
     ) -> Sequence[int]:
+        known = self._known_size
         with self.store.commands.pipeline(transaction=True) as transaction:
             transaction.execute_command(*self._write(write_address, values))
             transaction.execute_command(*self._read(read_address, read_count))
             replies = transaction.execute()
-        return self._values(replies[-1], read_address, read_count)
+        self._written(replies[0], write_address, len(values), known)
+        return self._values(replies[-1], read_address, read_count, known)
 
     # Commands.
 
@@ -170,10 +204,19 @@ class RedisBlock(StoreBlock):
             return "GETRANGE", self.key, address >> 3, (address + count - 1) >> 3
         return "GETRANGE", self.key, address << 1, ((address + count) << 1) - 1
 
-    def _values(self, reply: object, address: int, count: int) -> Sequence[int]:
-        """Return the values in the answer to `_read`; values after its end were never written."""
+    def _values(self, reply: object, address: int, count: int, known: int) -> Sequence[int]:
+        """Return the values in the answer to `_read`; values after its end were never written.
+
+        `known` is the size of the string that was known when the command was sent: since then,
+        another thread may have made it longer.
+        """
         if not isinstance(reply, bytes):
             raise TypeError(f"Redis must give bytes, got {reply!r}")
+        first, stop = self._place(address, count)
+        if len(reply) < min(known, stop) - first:
+            raise self._lost(known)
+        if reply:
+            self._known_size = max(self._known_size, first + len(reply))
         if not self.bits:
             return unpack(f">{count}H", reply.ljust(count << 1, b"\0"))
         skipped = address & 7
@@ -181,6 +224,22 @@ class RedisBlock(StoreBlock):
         # An extra bit on top keeps the leading zeros; "0b1" is cut off again.
         digits = bin(1 << (size << 3) | int.from_bytes(reply.ljust(size, b"\0"), "big"))[3:]
         return [int(digit) for digit in digits[skipped : skipped + count]]
+
+    def _written(self, reply: object, address: int, count: int, known: int) -> None:
+        """Check the answer to `_write`: of registers, it is the size of the string."""
+        if isinstance(reply, int) and reply < known:
+            raise self._lost(known)
+        self._known_size = max(self._known_size, self._place(address, count)[1])
+
+    def _place(self, address: int, count: int) -> tuple[int, int]:
+        """Return the first byte of some values, and the one behind the last."""
+        if self.bits:
+            return address >> 3, (address + count + 7) >> 3
+        return address << 1, (address + count) << 1
+
+    def _lost(self, known: int) -> LostValuesError:
+        self._known_size = 0  # the next request uses what is there
+        return LostValuesError(f"values of {self.key} are lost: it had {known} bytes")
 
     def _write(self, address: int, values: Sequence[int]) -> tuple[str | int | bytes, ...]:
         if not self.bits:

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from .sqlite_files import DatabaseFiles, LostFileError, keep_what_is_acknowledged
 from .store import (
     ALL_ADDRESSES,
     TIMEOUT,
@@ -125,7 +126,8 @@ class SqlStore(Store):
             # one engine are never contended if its statements are executed one after the other.
             self._turn = _turns.setdefault(database.pool, thread_lock())
         self._no_turn = PoolTimeoutError
-        self._outages = (OperationalError, InterfaceError, PoolTimeoutError)
+        self._files = DatabaseFiles() if dialect == "sqlite" else None
+        self._outages = (OperationalError, InterfaceError, PoolTimeoutError, LostFileError)
         self._damage = DatabaseError
         self._database_error = DBAPIError
         self._table = _table(table)
@@ -149,13 +151,20 @@ class SqlStore(Store):
     def _execute(
         self, statement: TextClause, parameters: dict[str, object]
     ) -> list[tuple[int, int]]:
+        files = self._files
+        if files is not None:
+            files.check_before_opening()
         if not self._is_ready:
             self._prepare()
         with self.engine.connect() as connection:
+            opened = files.watch(connection) if files is not None else None
             result = connection.execute(statement, parameters)
             # All rows at once, before a wrong value in one can raise: an unfinished statement would
             # hold its connection to an old state of SQLite's file.
             rows = result.all() if result.returns_rows else ()
+            if files is not None and opened is not None:
+                is_read = statement is self.statements.select
+                files.check(connection, opened, has_written=not is_read)
         return [(address, self._checked(address, value)) for address, value in rows]
 
     def _checked(self, address: object, value: object) -> int:
@@ -198,8 +207,12 @@ class SqlStore(Store):
     def _failed(self, error: Exception) -> None:
         # The database may come back without the table.
         self._is_ready = False
+        if isinstance(error, LostFileError) and self._is_own:
+            self.engine.dispose()  # the idle connections have the lost files open too
 
     def close(self) -> None:
+        if self._files is not None:
+            self._files.forget()
         if self._is_own:
             self.engine.dispose()
 
@@ -378,14 +391,9 @@ def _engine(url: URL, timeout: float) -> Engine:
     except ImportError as error:
         raise ImportError("PostgreSQL needs: pip install modwire-stores[postgresql]") from error
     if dialect == "sqlite":
-        event.listen(engine, "connect", _keep_what_is_acknowledged)
+        event.listen(engine, "connect", keep_what_is_acknowledged)
     else:
         from .postgres import watch
 
         watch(engine, timeout)
     return engine
-
-
-def _keep_what_is_acknowledged(connection: Any, record: object) -> None:
-    """Wait for the disk at each commit, even if SQLite was built with another default."""
-    connection.execute("PRAGMA synchronous = FULL")

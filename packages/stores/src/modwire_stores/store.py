@@ -1,7 +1,7 @@
 """Base classes of the stores: `Store`, a database, and `StoreBlock`, a table in it.
 
 While a store cannot be reached, requests get exception 04. Each outage is logged once, under
-"modwire.stores"; the next request tries again.
+"modwire.stores", and at most one a minute; the next request tries again.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from modwire import Block, IllegalDataAddressError, ServerDeviceFailureError, Unit
@@ -25,6 +26,9 @@ T = TypeVar("T")
 ALL_ADDRESSES = range(0x10000)
 TIMEOUT = 3.0  # seconds
 _LONGEST = 1e6  # seconds
+# Seconds between two log entries about outages: of a full disk, each read would end the outage, and
+# the next write would begin another.
+_QUIET = 60.0
 
 
 class Store:
@@ -40,6 +44,8 @@ class Store:
         self.is_down = False
         self.is_cooperative = is_cooperative
         self._lock = thread_lock()
+        self._is_logged = False  # the outage
+        self._quiet_until = 0.0
 
     def run(self, operation: Callable[[], T]) -> T:
         """Return the result of `operation()`.
@@ -55,10 +61,10 @@ class Store:
             if not self._is_outage(error):
                 raise
             reason = self._reason(error)
-            self._set_down(True, reason)
+            self._went_down(reason)
             raise ServerDeviceFailureError(detail=f"{self.name} failed: {reason}") from error
         if self.is_down:
-            self._set_down(False)
+            self._came_back()
         return result
 
     def _is_outage(self, error: Exception) -> bool:
@@ -72,20 +78,29 @@ class Store:
     def _failed(self, error: Exception) -> None:
         """Prepare the next request; called after each failure."""
 
-    def _set_down(self, is_down: bool, reason: str = "") -> None:
+    def _went_down(self, reason: str) -> None:
+        now = monotonic()
         with self._lock:
-            if self.is_down == is_down:
+            self.is_down = True
+            # Once per outage: a busy server would fill the log.
+            if self._is_logged or now < self._quiet_until:
                 return
-            self.is_down = is_down
+            self._is_logged = True
+            self._quiet_until = now + _QUIET
         # Imported here because that takes time, and most servers never need it.
         from logging import getLogger
 
         logger = getLogger("modwire.stores")
-        # Once per outage: a busy server would fill the log.
-        if is_down:
-            logger.error("%s is down, requests get exception 04: %s", self.name, reason)
-        else:
-            logger.warning("%s is back", self.name)
+        logger.error("%s is down, requests get exception 04: %s", self.name, reason)
+
+    def _came_back(self) -> None:
+        with self._lock:
+            is_logged = self._is_logged
+            self.is_down = self._is_logged = False
+        if is_logged:
+            from logging import getLogger
+
+            getLogger("modwire.stores").warning("%s is back", self.name)
 
     def close(self) -> None:
         """Close the connections that the store has opened; the next request opens new ones."""

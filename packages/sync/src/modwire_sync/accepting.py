@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .sockets import Found
 
 _ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not delay other peers
+_UNUSED = 1.0  # seconds without a request, after which a connection makes room for a descriptor
 PAUSE = 0.25  # seconds until the next attempt, if the system is out of files or memory
 
 
@@ -72,10 +73,16 @@ class Listeners:
                 if listener.fileno() < 0:
                     return True  # the listener was closed after it had become ready
                 if error.errno == errno.EMFILE and not has_made_room:
-                    has_made_room = self._connections.make_room()
+                    # Not one that was just accepted, or is in use: all would lose theirs in turn.
+                    has_made_room = self._connections.make_room(self._server.now() - _UNUSED)
                     if has_made_room:
                         continue
-                self._logger.error("%s cannot accept for %s s: %s", self._server, PAUSE, error)
+                self._logger.warning(
+                    "%s serves %d connections and cannot accept more; new ones wait: %s",
+                    self._server,
+                    len(self._connections),
+                    error,
+                )
                 return False
             has_made_room = False
             self._let_in(accepted, address, serve)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from errno import EAGAIN
-from os import strerror
 from socket import SOCK_DGRAM, SOCK_STREAM
 from threading import Thread
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire.client.constructors import (
@@ -18,10 +16,10 @@ from modwire.client.constructors import (
     UnixClientBase,
     client_for,
 )
-from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.client.link import LOOKUP_TIMEOUT, share
 
 from .client import Client
-from .links import SocketLink
+from .links import LONGEST_WAIT, SocketLink, set_timeout
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -66,19 +64,14 @@ class UnixClient(UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
-        until = monotonic() + self._connect_timeout
         sock = socket.socket(socket.AF_UNIX)
         try:
-            sock.settimeout(0.0)
-            # On Linux, EAGAIN if too many connections wait to be accepted.
-            while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
-                sleep(BUSY_PAUSE)
-            if error:
-                raise (
-                    TimeoutError("timed out")
-                    if error == EAGAIN
-                    else OSError(error, strerror(error))
-                )
+            # While too many connections wait to be accepted, the kernel waits for so long.
+            set_timeout(sock, socket.SO_SNDTIMEO, min(self._connect_timeout, LONGEST_WAIT))
+            sock.connect(self._path)
+        except BlockingIOError:
+            sock.close()
+            raise TimeoutError("timed out") from None
         except BaseException:
             sock.close()
             raise
@@ -146,12 +139,12 @@ def _find(address: Place, kind: int, seconds: float) -> Found:
     """Return what getaddrinfo does, in time: a thread waits for the name servers, up to 30 s."""
     with suppress(OSError):  # it is a name
         return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
-    found: list[Found | Exception] = []
+    found: list[Found | OSError | ValueError] = []
 
     def look_up() -> None:
         try:
             found.append(socket.getaddrinfo(*address, type=kind))
-        except Exception as error:  # noqa: BLE001 - raised below
+        except (OSError, ValueError) as error:
             found.append(error)
 
     thread = Thread(target=look_up, name="modwire-look-up", daemon=True)

@@ -75,7 +75,7 @@ class DatagramSockets:
             except OSError as error:
                 # The buffer is full or the peer unreachable: with UDP, answers may be lost.
                 self._logger.warning(
-                    "%s: an answer to %s is lost: %s", self._server, address, error
+                    "%s: an answer to %s is lost: %s", self._server, HostPort(*address[:2]), error
                 )
 
     def close(self) -> None:

@@ -161,8 +161,11 @@ class Line:
             decided = self._queue.finished(pending, outcome, monotonic())
             texts = self._queue.take_log()
         self._go_on(decided, (pending, outcome))
-        for text in texts:
-            _log(text)
+        if texts:
+            from logging import getLogger  # slow to import, and most programs never need it
+
+            for text in texts:
+                getLogger("modwire.server").warning("%s", text)
 
     def _go_on(self, decided: list[Pending], *ended: tuple[Pending, object]) -> None:
         """Start the requests whose turn it is; then report the other outcomes, also to hooks."""
@@ -192,10 +195,3 @@ def _tell(told: deque[tuple[Pending, object]]) -> None:
         except BaseException:
             _tell(told)  # only one request was interrupted; the others still wait
             raise
-
-
-def _log(text: str) -> None:
-    """Log that a unit does not answer, or answers again."""
-    from logging import getLogger  # slow to import, and most programs never need it
-
-    getLogger("modwire.server").warning("%s", text)

@@ -153,3 +153,9 @@ def _wait(sock: socket.socket, is_reading: bool, seconds: float) -> object:
     if is_reading:
         return select.select((sock,), (), (), seconds)[0]
     return select.select((), (sock,), (), seconds)[1]
+
+
+def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
+    """Set SO_RCVTIMEO or SO_SNDTIMEO, with which the kernel ends waits, of `connect` too."""
+    whole = int(seconds)
+    sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, int((seconds - whole) * 1e6)))

@@ -14,11 +14,12 @@ from importlib.util import find_spec
 from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import serial
 import serial.rfc2217
 import serial.rs485
+
+from modwire.serial_settings import check_port, port_scheme
 
 if TYPE_CHECKING:
     from modwire.serial_settings import Rs485Settings, SerialSettings
@@ -27,8 +28,6 @@ WRITE_TIMEOUT = 5.0  # seconds after the transmission time until a server's port
 _LINE_COUNTERS = Struct("@20i")  # Linux: struct serial_icounter_struct
 _OVERRUNS = (7, 10)  # indexes of the hardware and the buffer overruns
 _SLICE = 0.02  # seconds of one read of an RFC 2217 port
-_NATIVE_URLS = ("spy", "alt", "hwgrep")  # other ways to name a port of this machine
-_FOREIGN_URLS = ("rfc2217", "socket", "loop", "cp2110")
 
 
 def open_port(
@@ -44,17 +43,14 @@ def open_port(
     `port` is a name ("/dev/ttyUSB0", "COM3") or one of pyserial's URLs. Raises OSError, and
     ValueError for an unknown URL and for settings that the driver does not support.
     """
-    scheme, separator, rest = port.partition("://")
-    scheme = scheme.lower() if separator else ""
-    hint = _refusal(scheme, rest)
-    if hint:
-        raise ValueError(f"{port!r} is no serial port: {hint}")
+    device = check_port(port, rs485=bool(rs485))
+    scheme = port_scheme(port)
+    if scheme == "cp2110" and find_spec("hid") is None:
+        raise ValueError("cp2110:// needs the package hidapi, which is not installed")
     is_rfc2217 = scheme == "rfc2217"
-    if rs485 and scheme in _FOREIGN_URLS:
-        raise ValueError(f"rs485 is for ports of this machine, {scheme}:// has no such mode")
     opened: serial.Serial = serial.serial_for_url(
         port,
-        **settings.port_arguments(os.path.realpath(_device(port, scheme))),
+        **settings.port_arguments(os.path.realpath(device)),
         # Each change of a setting is negotiated with the RFC 2217 server, which takes 0.3 s, so
         # its timeout is set once; pyserial supports no timeout for its writes.
         timeout=_SLICE if is_rfc2217 else 0,
@@ -71,28 +67,6 @@ def open_port(
             opened.close()
             raise
     return opened
-
-
-def _refusal(scheme: str, rest: str) -> str:
-    """Return the reason why a URL is not opened, "" if pyserial is to try.
-
-    Programs may add schemes of their own to pyserial's `protocol_handler_packages`.
-    """
-    if scheme in ("tcp", "udp", "tls", "unix"):
-        return f"for serial frames over a network use the endpoint rtu+{scheme}://{rest}"
-    if scheme.partition("+")[0] in ("rtu", "ascii", "binary"):
-        return "it is an endpoint, which connect() takes"
-    if scheme == "cp2110" and find_spec("hid") is None:
-        return "cp2110:// needs the package hidapi, which is not installed"
-    return ""
-
-
-def _device(port: str, scheme: str) -> str:
-    """Return the name of the device in a URL such as spy:///dev/ttyUSB0?file=log.txt."""
-    if scheme not in _NATIVE_URLS:
-        return port
-    parts = urlsplit(port)
-    return parts.netloc + parts.path
 
 
 def read_port(port: serial.Serial, seconds: float) -> bytes:

@@ -1,4 +1,4 @@
-"""The sockets at which servers listen, the file of a Unix socket, and how a dead peer is noticed.
+"""The sockets at which servers listen, the file of a Unix socket, and the end of a peer.
 
 modwire-trio and modwire-gevent use it too.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import stat
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
+from modwire.options import DEAD_AFTER
 from modwire.server.peers import HostPort, check_port
 
 if TYPE_CHECKING:
@@ -21,14 +23,8 @@ if TYPE_CHECKING:
 
     Found: TypeAlias = list[tuple[Any, ...]]  # what getaddrinfo returns
 
-# The system probes a connection that is silent for 30 s, three times in 30 s, and waits as long for
-# the acknowledgement of sent bytes, which takes 15 minutes by default. Not every system has all.
-_DEAD_AFTER = (
-    ("TCP_KEEPIDLE", 30),
-    ("TCP_KEEPINTVL", 10),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 30_000),
-)
+# Linux reports the end of a stream even if unread bytes are in front of it.
+_POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 
 class HasOptions(Protocol):
@@ -40,7 +36,7 @@ class HasOptions(Protocol):
 def notice_dead_peer(sock: HasOptions) -> None:
     """Make the system end a TCP connection about a minute after the peer has vanished."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _DEAD_AFTER:
+    for name, value in DEAD_AFTER:
         option = getattr(socket, name, None)
         if option is not None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -181,3 +177,19 @@ def address_of(bound: socket.socket) -> HostPort | str:
     """Return where a socket is bound: a host and a port, or a path."""
     name: tuple[str, int] | str | bytes = bound.getsockname()
     return HostPort(*name[:2]) if isinstance(name, tuple) else os.fsdecode(name)
+
+
+def has_ended(link: socket.socket) -> bool:
+    """True if the peer of an open socket, which does not block, sends no more."""
+    if _POLLRDHUP:
+        poll = select.poll()
+        poll.register(link, _POLLRDHUP)
+        return bool(poll.poll(0))
+    try:
+        return not link.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    except ValueError:
+        return False  # TLS cannot look ahead: all bytes must be read first

@@ -46,8 +46,7 @@ class ClientProtocol:
     - `skipped`: number of well-formed replies that answered no open request.
     - `frame_errors`: number of times that received bytes were not a valid frame.
     - `unanswered`: number of attempts in a row that timed out while no frame came.
-    - `is_datagram`: set it to True if each frame needs its own datagram.
-    - `name`: name of the peer in errors.
+    - `is_datagram`: set it to True if each frame needs its own datagram. `name`: peer in errors.
     - `broadcasts_zero`: True if requests to unit 0 are broadcasts.
     - `has_transactions`: True if transaction ids match replies to requests.
     - `waiting`: the exchanges that wait to be sent.
@@ -70,6 +69,7 @@ class ClientProtocol:
         self.is_datagram = False
         self.name = ""
         self._tolerance = Tolerance(quirks, options.decoder)
+        self._decodes = self._tolerance.decodes
         self._mistakes_ids = framing.has_transactions and self._tolerance.mistakes_ids
         self.has_transactions = framing.has_transactions and not self._mistakes_ids
         self.broadcasts_zero = framing.is_serial and Quirks.answers_unit_zero not in quirks
@@ -79,7 +79,7 @@ class ClientProtocol:
         self._open: dict[int, Exchange[Response]] = {}
         self._late = LateReplies(options)
         self._queue = RequestQueue(options, self._late)
-        self.waiting = self._queue.waiting
+        self.waiting, self._is_paced = self._queue.waiting, self._queue.is_paced
         self._line = LineUse(options.silence if framing.needs_silence else 0.0)
 
     # Requests.
@@ -111,17 +111,16 @@ class ClientProtocol:
 
         If `is_datagram`, each call returns one frame: call again until it returns b"".
         """
-        queue, opened, line = self._queue.waiting, self._open, self._line
+        queue, opened, line = self.waiting, self._open, self._line
         data, is_noisy = b"", False
         while queue and len(opened) < self._most_open:
             if not self.has_transactions:
                 is_noisy = now < max(line.sent_at, line.received_at) + line.silence
-                if not is_noisy:
-                    line.noisy_since = _NEVER_AGAIN
-                elif line.must_wait(now):
+                if is_noisy and line.must_wait(now):
                     return b""
+                line.noisy_since = _NEVER_AGAIN
             exchange = queue[0]
-            if self._late.units or self._queue.is_paced:
+            if self._is_paced or self._late.units:
                 free = self._queue.first_free(now)
                 if free is None:
                     break
@@ -133,7 +132,6 @@ class ClientProtocol:
                 transaction = 0
                 exchange.is_noisy = is_noisy
                 line.began_at = line.sent_at = now
-                line.noisy_since = _NEVER_AGAIN
             if self._expects:
                 request = exchange.request
                 # Without a length field, only the request determines the response's length.
@@ -143,7 +141,7 @@ class ClientProtocol:
                 self.framing.expected = (exchange.unit, exchange.pdu[0], length)
                 if isinstance(request, DiagnosticsRequest):
                     expect_delimiter(self.framing, request)
-            if self._queue.is_paced:
+            if self._is_paced:
                 self._queue.used(exchange, now)
             opened[transaction] = exchange
             exchange.deadline = now + exchange.wait
@@ -177,12 +175,13 @@ class ClientProtocol:
         """
         framing = self.framing
         if data:
-            line = self._line
-            if now > line.received_at + line.silence:
-                line.busy_since = now
-            line.received_at = now
-            if line.echo:
-                data = line.without_echo(data)
+            if not self.has_transactions:
+                line = self._line
+                if now > line.received_at + line.silence:
+                    line.busy_since = now
+                line.received_at = now
+                if line.echo:
+                    data = line.without_echo(data)
             framing.receive_data(data, now)
             if self.is_datagram:
                 for each in self._open.values():
@@ -210,7 +209,7 @@ class ClientProtocol:
                 self._line.echo_due = False
             else:
                 try:
-                    if self._tolerance.decodes:
+                    if self._decodes:
                         exchange.response = self._tolerance.decode(exchange.request, pdu)
                     else:
                         exchange.response = exchange.request.decode_response(pdu)
@@ -219,7 +218,7 @@ class ClientProtocol:
                     if not self._ends(exchange, error, pdu, now):
                         continue
                 del self._open[exchange.transaction]
-                if self._queue.is_paced:
+                if self._is_paced:
                     self._queue.used(exchange, now)
                 if not self.has_transactions and (
                     exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest)
@@ -252,7 +251,7 @@ class ClientProtocol:
             exchange.fail(error, self.name)
         else:
             self._note_owed(exchange, now)
-            self._queue.waiting.appendleft(exchange)
+            self.waiting.appendleft(exchange)
         return True
 
     def _answered(self, exchange: Exchange[Response]) -> None:
@@ -300,10 +299,10 @@ class ClientProtocol:
         self.reset()
 
     def _fail_all(self, error: ModbusError) -> None:
-        for exchange in (*self._open.values(), *self._queue.waiting):
+        for exchange in (*self._open.values(), *self.waiting):
             exchange.fail(error, self.name)
         self._open.clear()
-        self._queue.waiting.clear()
+        self.waiting.clear()
 
     def reset(self, opened_at: float = -_NEVER_AGAIN) -> None:
         """Start on a link that was reopened at that time; on a serial line, late replies may come.
@@ -355,7 +354,7 @@ class ClientProtocol:
         self.receive_data(b"", now)
         for exchange in [each for each in self._open.values() if each.deadline <= now]:
             del self._open[exchange.transaction]
-            if self._queue.is_paced:
+            if self._is_paced:
                 self._queue.used(exchange, now)
             if not exchange.is_answered:
                 exchange.done = True
@@ -365,7 +364,7 @@ class ClientProtocol:
             self._note_owed(exchange, now)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1
-                self._queue.waiting.appendleft(exchange)
+                self.waiting.appendleft(exchange)
             else:
                 exchange.fail(exchange.timeout_error(), self.name)
 
@@ -388,7 +387,7 @@ class ClientProtocol:
             return
         exchange.cancel()
         if self._open.get(exchange.transaction) is not exchange:
-            self._queue.waiting.remove(exchange)
+            self.waiting.remove(exchange)
         elif self.has_transactions:
             del self._open[exchange.transaction]
             self._note_owed(exchange, now)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..checksums import checked_prefix, crc16
+from ..checksums import CrcIndex, checked_prefix, crc16
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE, SizedRule
 from .base import Framing
@@ -31,6 +31,7 @@ _NEVER = float("inf")
 # Seconds for which a server keeps an incomplete frame after the silence. TCP sends a lost packet
 # again after 0.2 s, and if it is lost again, after another 0.4 s.
 _KEPT = 1.0
+_INDEXED_FROM = 16  # bytes of noise; below it, an index costs more than it saves
 _KEPT_IN_DOUBT = 0.5  # the same for client and server, if it may be a frame without its rest
 
 
@@ -42,6 +43,7 @@ class RtuFraming(Framing):
     needs_silence = True
     _heard = 0.0
     _noise = 0  # bytes discarded since the last frame
+    _index: CrcIndex | None = None  # of the buffer, in noise
 
     def __init__(self, decoder: Decoder, *, is_server: bool, silence: float = 0.05) -> None:
         super().__init__(decoder, is_server=is_server, silence=silence)
@@ -81,7 +83,9 @@ class RtuFraming(Framing):
         own, other, at, size = self._own_rules, self._other_rules, 0, len(data)
         while size - at >= MIN_ADU:
             rule = own[data[at + 1]]
-            if type(rule) is SizedRule:
+            if self._noise:
+                length = 0
+            elif type(rule) is SizedRule:
                 length = rule.size
                 count_at = rule.count_at
                 if count_at:
@@ -92,16 +96,14 @@ class RtuFraming(Framing):
             end = at + length + 3
             if length > 0 and end <= size and length <= MAX_ADU - 3:
                 body = data[at:end]
-                # On a shared bus the bytes may also be a shorter response: `_judge` decides.
+                # On a shared bus the bytes may also be a shorter PDU: `_judge` decides.
                 shorter = other[data[at + 1]]
                 if not crc16(body) and not (
-                    self.is_server
+                    (self.is_server or self.expected[2] not in (0, length))
                     and (type(shorter) is not SizedRule or shorter.size < length)
                     and 0 < (short := shorter(data, at + 1)) < length
                     and not crc16(data[at : at + short + 3])
                 ):
-                    if self._noise:
-                        self._report_noise()
                     self.frames.append((body[0], 0, body[1:-2]))
                     at = end
                     continue
@@ -117,8 +119,8 @@ class RtuFraming(Framing):
             self._report_noise(size - at)
             at = size
         self._buffer = data[at:]
-        if self._gaps:
-            self._gaps = [gap - at for gap in self._gaps if gap > at]
+        if self._gaps or self._index is not None:
+            self._trim(at)
 
     def deadline(self) -> float | None:
         if not (self._buffer or self._noise):
@@ -176,7 +178,10 @@ class RtuFraming(Framing):
         return own, other, ENDS_BY_SILENCE in (request, response)
 
     def _wait(self, data: bytes, at: int) -> int:
-        """Return the place after a silence behind `at` where a whole frame begins, or `_WAIT`."""
+        """Return the place behind `at` where a whole frame begins, or `_WAIT`.
+
+        That is a place after a silence, or the one where the expected answer begins.
+        """
         for gap in self._gaps:
             if at < gap <= len(data) - MIN_ADU:
                 for length in self._lengths(data, gap)[:2]:
@@ -184,13 +189,25 @@ class RtuFraming(Framing):
                     if 0 < length <= MAX_ADU - 3 and end <= len(data) and not crc16(data[gap:end]):
                         self._noise += gap - at
                         return gap
+        # Noise in front of the answer may look like the beginning of a longer frame.
+        unit, code, length = self.expected
+        if length:
+            head = bytes((unit, code))
+            start = data.find(head, at + 1)
+            while 0 <= start <= len(data) - length - 3:
+                if not crc16(data[start : start + length + 3]):
+                    self._noise += start - at
+                    return start
+                start = data.find(head, start + 1)
         return _WAIT
 
     def _judge(self, data: bytes, at: int, silent: bool) -> int:
         """Add the frame at `at` and return its end; `_WAIT` if more bytes are needed, or `_BAD`."""
         own, other, ends_by_silence = self._lengths(data, at)
         waiting = False
-        for length in sorted((own, other)) if self.is_server else (own, other):
+        # What a client waits for comes first, unless it is not what the request asked for.
+        takes_own_first = not self.is_server and (own <= 0 or self.expected[2] in (0, own))
+        for length in (own, other) if takes_own_first else sorted((own, other)):
             if length <= 0 or length + 3 > MAX_ADU:
                 waiting = waiting or length == 0 or (length == own == ENDS_BY_SILENCE)
                 if length == 0 and not (self.is_server or silent):
@@ -199,13 +216,11 @@ class RtuFraming(Framing):
             end = at + length + 3
             if end > len(data):
                 waiting = True
-                # What a client waits for comes first, unless it is not what the request asked for.
-                if not (self.is_server or silent or self.expected[2] not in (0, length)):
+                if takes_own_first and length == own and not silent:
                     break
                 continue
-            body = data[at:end]
-            if not crc16(body):
-                self._append(body, is_overheard=length != own)
+            if self._is_right(data, at, end):
+                self._append(data[at:end], is_overheard=length != own)
                 return end
         # The expected answer may be longer than it says, which only the silence after it shows.
         if not (self.is_server or self._noise) and self.expected[:2] == (data[at], data[at + 1]):
@@ -222,7 +237,28 @@ class RtuFraming(Framing):
             if end:
                 self._append(data[at:end], is_overheard=True)
                 return end
+            if not silent and len(data) - at <= MAX_ADU:
+                return self._wait(data, at)
         return _BAD
+
+    def _is_right(self, data: bytes, at: int, end: int) -> bool:
+        """True if the CRC at `end` is right; in noise it takes the same time for any length."""
+        if self._noise < _INDEXED_FROM:
+            return not crc16(data[at:end])
+        if self._index is None:
+            self._index = CrcIndex(b"")
+        if self._index.size < len(data):
+            self._index.extend(data[self._index.size :])
+        return self._index.is_valid(at, end)
+
+    def _trim(self, size: int) -> None:
+        """Follow the removal of `size` bytes from the front of the buffer."""
+        self._gaps = [gap - size for gap in self._gaps if gap > size]
+        if self._index is not None:
+            if self._noise and self._buffer and self._index.size >= size:
+                self._index.discard(size)
+            else:
+                self._index = None
 
     def _append(self, body: bytes, *, is_overheard: bool = False) -> None:
         self._report_noise()
@@ -238,4 +274,5 @@ class RtuFraming(Framing):
     def reset(self) -> None:
         super().reset()
         self._noise = 0
+        self._index = None
         self._gaps.clear()

@@ -132,6 +132,8 @@ def _objects_length(buffer: bytes, at: int) -> int:
         if len(buffer) < end + 2:
             return 0
         end += 2 + buffer[end + 1]
+        if end - at > MAX_PDU:
+            break  # no PDU, however many objects follow
     return end - at
 
 

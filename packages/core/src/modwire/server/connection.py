@@ -12,9 +12,10 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..units.unit import Waits
-from .call import Call
+from .call import Call, busy_call
 from .peers import Connected, idlest
 from .protocol import DROPPED
+from .rounds import LEAST_TURN, MODEST, MOST_ANSWERED, TURN
 
 if TYPE_CHECKING:
     from ..logger import Logger
@@ -29,6 +30,9 @@ SERVER_CLOSED = "the server is closed"
 IDLE = "it was idle too long"
 FAILED = "an error in this server"  # which is logged where it happens
 _ORDINARY = frozenset((PEER_CLOSED, SHUT_DOWN, SERVER_CLOSED, IDLE, FAILED, DROPPED))
+
+
+_MOST_GARBAGE = 4096  # bytes without a frame; an ADU has at most 514
 
 
 class Next(Enum):
@@ -53,8 +57,11 @@ class Connection:
     never reads, the server keeps no more than the answers to one chunk of received bytes.
 
     - `unsent`: answers that have to be sent.
-    - `heard`: time at which bytes last came, or the last call ended.
+    - `turn`: maximum number of bytes to receive at once; fewer if the requests had long answers.
+    - `is_greedy`: True if the last turn was large, so that other connections come first; see
+      `Rounds`.
     - `call`: the call that is being executed on a unit that waits, or None.
+    - `has_hung_up`: True if the peer has disconnected, or ended its sending, during a call.
     - `reason`: reason to close the connection, or "".
     """
 
@@ -62,18 +69,29 @@ class Connection:
         self.protocol = protocol
         self.units = units
         self.unsent = b""
-        self.heard = now
+        self.turn = TURN
+        self.is_greedy = False
+        self._modest = MODEST  # bytes of a turn that is not large
+        self._garbage = 0  # bytes since the frame at `_framed_at`
+        self._framed_at = now
         self.call: Call | None = None
+        self.has_hung_up = False
         self.reason = ""
         self.has_deadlines = (
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
+        protocol.may_silence = protocol.options.listen_only
         protocol.opened(now)
 
     @property
+    def heard(self) -> float:
+        """Time at which a whole request last came, or the last call ended."""
+        return self.protocol.asked
+
+    @property
     def is_busy(self) -> bool:
-        """True while a call of the peer is being executed."""
-        return self.call is not None
+        """True while a call of a peer is being executed that still waits for its answer."""
+        return self.call is not None and not self.has_hung_up
 
     def next(self) -> Next:
         """Return the next step."""
@@ -95,32 +113,68 @@ class Connection:
         case.
         """
         protocol = self.protocol
-        self.heard = protocol.heard = now
+        protocol.heard = now
         framing = protocol.framing
         framing.receive_data(data, now)
         answers = protocol.answers(self.units)
         self.unsent = answers[0] if len(answers) == 1 else b"".join(answers)
+        if protocol.asked != now:
+            self._note_garbage(len(data))
+        elif len(data) > self._modest or self.is_greedy:
+            self._weigh(len(data))
         return not (protocol.has_call or protocol.closed or self.has_deadlines or self.reason)
 
+    def _note_garbage(self, size: int) -> None:
+        """Count bytes that complete no frame, and close the connection if there are no others."""
+        if self._framed_at != self.protocol.asked:
+            self._framed_at = self.protocol.asked
+            self._garbage = 0
+        self._garbage += size
+        if self._garbage > _MOST_GARBAGE:
+            self.protocol.closed = True
+
+    def _weigh(self, size: int) -> None:
+        """Decide about the next turn by the bytes of this one, and by the length of its answers."""
+        self.is_greedy = size > self._modest
+        answered = max(len(self.unsent), 1)
+        self.turn = min(TURN, max(LEAST_TURN, size * MOST_ANSWERED // answered))
+        self._modest = min(MODEST, self.turn - 1)
+
     def take_call(self) -> Call | None:
-        """Return the call to execute, which `finish` ends."""
-        self.call = self.protocol.next_call()
-        return self.call
+        """Return the call to execute, which `finish` ends.
+
+        None if it needs none: after the peer has disconnected, calls to units that wait are
+        refused with exception 06, because most likely nobody waits for the answers.
+        """
+        protocol = self.protocol
+        call = protocol.next_call()
+        if call is None or not self.has_hung_up:
+            self.call = call
+            return call
+        if not call.broadcast:
+            busy = busy_call(call)
+            self.unsent += protocol.answer(busy, protocol.executor.execute(busy, self.units))
+        self.unsent += protocol.answer_all(self.units)
+        return None
 
     def is_queued(self, call: Call) -> bool:
-        """True if `call` waits in the queue of a gateway, so that a disconnect withdraws it."""
-        return self.protocol.executor.waits(call, self.units) is Waits.QUEUE
+        """True if `call` may have to wait for its turn, so that a disconnect withdraws it."""
+        return self.protocol.executor.waits(call, self.units) in (Waits.QUEUE, Waits.THREAD)
 
     def finish(self, call: Call, response: Response | None, now: float) -> None:
         """Answer `call` with `response`, then the requests received after it."""
         self.call = None
-        self.heard = self.protocol.heard = now  # the idle time starts here
+        self.protocol.heard = self.protocol.asked = now  # the idle time starts here
         self.unsent += self.protocol.answer(call, response)
         if not self.reason:
             self.unsent += self.protocol.answer_all(self.units)
 
     def hung_up(self) -> None:
-        """Withdraw the queued requests of the peer, which disconnected during its call."""
+        """Withdraw the queued requests of the peer, which disconnected during its call.
+
+        The adapter also tells its `WorkerQueue`, for the units that block.
+        """
+        self.has_hung_up = True
         self.units.hung_up(self.protocol.executor.client)
 
     def deadline(self) -> float | None:
@@ -134,7 +188,7 @@ class Connection:
         protocol = self.protocol
         protocol.handle_timeout(now)
         if protocol.closed:
-            self.reason = IDLE
+            self.reason = self.reason or IDLE
             self.unsent = b""
         elif not self.unsent:
             self.unsent = protocol.answer_all(self.units)
@@ -193,13 +247,14 @@ class Connections(Generic[MemberT]):
         """Return True if there is room for one more; evict the longest idle one if necessary."""
         return len(self._all) < self._most or self.make_room()
 
-    def make_room(self) -> bool:
+    def make_room(self, unused_since: float = float("inf")) -> bool:
         """Evict the connection that was idle longest; return False if all execute a call.
 
-        See MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2.
+        It also returns False if that one was used, or accepted, after `unused_since`. See MODBUS
+        Messaging on TCP/IP V1.0b, section 4.2.1.2.
         """
         connection = idlest(self._all)
-        if connection is None:
+        if connection is None or connection.heard > unused_since:
             return False
         connection.close("it was idle longest, room is needed")
         return True

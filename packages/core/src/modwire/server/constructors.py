@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..endpoint import path_name
+from ..errors import ConnectionLostError
 from ..framing.base import Framing
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
@@ -18,12 +19,14 @@ from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from ..units.units import Units
 from .connection import Connection, Connections
 from .datagrams import DatagramServer
+from .line import LineServer
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
 from .peers import Allowed
 from .protocol import ServerProtocol
+from .quiet_logger import QuietLogger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias
 
     from ..logger import Logger
@@ -66,16 +69,32 @@ class Listening(NamedTuple):
     allowed: Allowed | None = None
 
 
+def log_error(
+    log: Logger, peer: object, unit: int | None, request: AnyRequest, error: BaseException
+) -> None:
+    """Log an error that a unit or a hook raised."""
+    if unit is None:
+        log.error("%r from %s failed", request, peer, exc_info=error)
+    else:
+        log.error("unit %d: %r from %s failed", unit, request, peer, exc_info=error)
+
+
 class ServerBase:
     """The part of a package's server that its constructors use."""
 
     units: Units
     framing: type[Framing]
     options: ServerOptions
+    _has_spare_workers = True
 
     @staticmethod
     def _get_logger(name: str) -> Logger:
         """Return the logger called `name`: the core does not import `logging`."""
+        raise NotImplementedError
+
+    @staticmethod
+    def now() -> float:
+        """Return the time in seconds, monotonic: the core reads no clock."""
         raise NotImplementedError
 
     def _set_up(
@@ -85,7 +104,8 @@ class ServerBase:
         self.units = units
         self.framing = framing
         self.options = options
-        self._logger = self._get_logger("modwire.server")
+        self._spare_workers = workers if self._has_spare_workers else 0
+        self._logger = QuietLogger(self._get_logger("modwire.server"), self.now)
         self._wire = self._get_logger("modwire.wire")
 
     def _bind(self, asked: Listening) -> None:
@@ -103,16 +123,11 @@ class ServerBase:
             self._close()
             raise
 
-    @classmethod
     def log_error(
-        cls, peer: object, unit: int | None, request: AnyRequest, error: BaseException
+        self, peer: object, unit: int | None, request: AnyRequest, error: BaseException
     ) -> None:
         """Log an error that a unit or a hook raised."""
-        log = cls._get_logger("modwire.server")
-        if unit is None:
-            log.error("%r from %s failed", request, peer, exc_info=error)
-        else:
-            log.error("unit %d: %r from %s failed", unit, request, peer, exc_info=error)
+        log_error(self._logger, peer, unit, request, error)
 
     def _log_drop(self, text: str, error: BaseException | None = None) -> None:
         """Log a request or an answer that was dropped, and the error of this server behind it."""
@@ -120,6 +135,13 @@ class ServerBase:
             self._logger.warning("%s: %s", self, text)
         else:
             self._logger.error("%s: %s", self, text, exc_info=error)
+
+    def _log_datagram(self, peer: HostPort, text: str, error: BaseException | None) -> None:
+        """Log a datagram that was dropped, as `_log_drop` does."""
+        if error is None:
+            self._logger.warning("%s: %s %s", self, peer, text)
+        else:
+            self._logger.error("%s: a datagram of %s: %s", self, peer, text, exc_info=error)
 
     @property
     def address(self) -> object:
@@ -163,14 +185,16 @@ class TcpServerBase(ServerBase):
         - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
           TCP/IP V1.0b, section 4.2.1.2); if all wait for their units, the new one is closed. The
           same happens if the process may open no more files.
-        - `idle_timeout`: seconds without a byte after which a connection is closed.
+        - `idle_timeout`: seconds without a whole request after which a connection is closed.
         - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
           The permissions of its directory decide who may use a Unix socket.
         - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
           `authorize` fails the request gets exception 04; a failure of `on_call` is logged.
         - `backlog`: how many connections the system keeps until they are accepted, 0..2147483647.
         - `reuse_port`: let several processes listen at one port, if the system can.
-        - `workers`: how many calls to units that block are executed at once; others wait.
+        - `workers`: how many calls to units that block are executed at once; others wait, and are
+          dropped if their peer disconnects meanwhile. As many more threads are for units of which
+          no call is executed, so that a unit that hangs starves no other one.
 
         Hooks see a peer as `(host, port)`, or the path of the Unix socket. Raises OSError if it
         cannot listen, ValueError and TypeError for wrong arguments.
@@ -263,7 +287,7 @@ class UdpServerBase(ServerBase):
         )
         self._set_up(units, framing, merged, workers)
         self._core = DatagramServer(
-            framing, merged, units, max_calls=max_calls, allowed=allowed, on_drop=self._log_drop
+            framing, merged, units, max_calls=max_calls, allowed=allowed, on_drop=self._log_datagram
         )
         self._bind_or_close(Listening(address, reuse_port))
 
@@ -275,6 +299,8 @@ class UdpServerBase(ServerBase):
 
 class SerialServerBase(ServerBase):
     """The constructor of a server on a serial line; see `__init__`."""
+
+    _has_spare_workers = False  # one worker keeps the order of the calls
 
     def __init__(
         self,
@@ -339,3 +365,23 @@ class SerialServerBase(ServerBase):
     def address(self) -> str:
         """The port, as it was given."""
         return self._address
+
+    def _new_line(self, count_overruns: Callable[[], int | None]) -> LineServer:
+        """Return the server on its line, whose port was just opened."""
+        return LineServer(
+            self.framing,
+            self.options,
+            self.units,
+            peer=self._address,
+            on_drop=self._log_drop,
+            count_overruns=count_overruns,
+        )
+
+    def _lost(self, reason: object) -> ConnectionLostError:
+        """Return the error that ends the server when its port is lost."""
+        if isinstance(reason, ConnectionLostError):
+            return reason
+        return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
+
+    def _log_stuck(self) -> None:
+        self._logger.error("%s takes no more bytes: an answer is lost", self._address)

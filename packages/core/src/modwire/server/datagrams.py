@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Address: TypeAlias = tuple[str, int]
 
 
+_MOST_REQUESTS = 128  # in one datagram, so that a large one delays nobody; 1500 bytes have 125
+
+
 class DatagramLink(Protocol):
     """The adapter's socket that received a datagram and sends the answers to it."""
 
@@ -55,10 +58,12 @@ class Answer(NamedTuple):
 class DatagramServer:
     """A server for `units` on UDP; an incomplete frame in a datagram is discarded.
 
+    At most 128 requests of one datagram are answered.
+
     - `max_calls`: maximum number of calls executed at once on units that wait; further ones get
       exception 06 (Messaging on TCP/IP, 4.4.1.2). Those in the queue of a gateway do not count.
     - `allowed`: the networks that peers may come from, None for all.
-    - `on_drop(text, error)`: logs peers and requests that are dropped.
+    - `on_drop(peer, text, error)`: logs peers and requests that are dropped.
 
     After each `receive` and `finish`, send the `answers` and execute the `calls`.
     """
@@ -71,7 +76,7 @@ class DatagramServer:
         *,
         max_calls: int,
         allowed: Allowed | None,
-        on_drop: Callable[[str, BaseException | None], object],
+        on_drop: Callable[[HostPort, str, BaseException | None], object],
     ) -> None:
         self.answers: deque[Answer] = deque()
         self.calls: deque[DatagramCall] = deque()
@@ -82,6 +87,7 @@ class DatagramServer:
         self._allowed = allowed
         self._on_drop = on_drop
         self._protocol = ServerProtocol(framing, options)
+        self._protocol.may_silence = options.listen_only
         self._counted = 0
         self._open = 0
 
@@ -89,20 +95,26 @@ class DatagramServer:
         """Process a datagram received from `address` through the socket `link` at `now`."""
         peer = peer_of(address)
         if self._allowed is not None and not self._allowed.allows(peer):
-            self._on_drop(f"{peer} is not allowed to ask", None)
+            self._on_drop(peer, "is not allowed to ask", None)
             return
         protocol = self._protocol
         protocol.executor.peer = peer
         protocol.receive_datagram(data, now)
-        while (call := protocol.next_call()) is not None:
+        for _ in range(_MOST_REQUESTS):
+            call = protocol.next_call()
+            if call is None:
+                break
             try:
                 self._take(call, peer, address, link)
             except Exception as error:  # noqa: BLE001 - a user's unit must not stop the server
-                self._on_drop(f"{call.request!r} was dropped: an error that is no peer's", error)
+                text = f"{call.request!r} was dropped: an error that is no peer's"
+                self._on_drop(peer, text, error)
+        else:
+            protocol.framing.frames.clear()
         try:
             protocol.tell(self._units)
         except Exception as error:  # noqa: BLE001 - as above
-            self._on_drop("damaged frames were not counted", error)
+            self._on_drop(peer, "damaged frames were not counted", error)
 
     def _take(self, call: Call, peer: HostPort, address: Address, link: DatagramLink) -> None:
         protocol, units = self._protocol, self._units

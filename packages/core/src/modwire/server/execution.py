@@ -14,6 +14,7 @@ from ..messages.base import ExceptionResponse, RawRequest, Response
 from ..units.unit import QueuedUnit, Waits
 from .call import Call
 from .options import LoggedErrors
+from .workers import Job
 
 if TYPE_CHECKING:
     from typing import TypeAlias, TypeGuard
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from ..units.units import Units
     from .options import Authorize, ServerOptions
 
-    # Runs a function that may block: in a thread, while the caller's loop serves others.
-    InThread: TypeAlias = Callable[[Callable[[], object]], object]
-    InThreadAsync: TypeAlias = Callable[[Callable[[], object]], Awaitable[object]]
+    # Runs a job in a thread, while the caller's loop serves others; see `WorkerQueue`.
+    InThread: TypeAlias = Callable[[Job], object]
+    InThreadAsync: TypeAlias = Callable[[Job], Awaitable[object]]
 
 
 _NEVER = Waits.NEVER
@@ -88,7 +89,7 @@ class Executor:
         """Execute `call`, wait for it and return the response.
 
         None means no answer: for a broadcast, or a unit that does not exist or does not answer.
-        With `in_thread`, units that block are executed by `in_thread(function)`; hooks are called
+        With `in_thread`, units that block are executed by `in_thread(job)`; hooks are called
         by the caller's thread. KeyboardInterrupt and SystemExit are raised; `failed` returns the
         answer then.
         """
@@ -125,7 +126,7 @@ class Executor:
         """Execute `call` in an event loop without blocking it, and return the response.
 
         A unit whose `waits` is LOOP or QUEUE is awaited, one that blocks is executed by
-        `await in_thread(function)`; units in memory and hooks are called directly.
+        `await in_thread(job)`; units in memory and hooks are called directly.
         """
         units.bus.messages += 1
         call, found = self.addressed(call, units)
@@ -142,7 +143,7 @@ class Executor:
         return None if call.broadcast else response
 
     def start(
-        self, unit: BaseUnit, call: Call, in_thread: Callable[[Callable[[], object]], object] | None
+        self, unit: BaseUnit, call: Call, in_thread: Callable[[Job], object] | None
     ) -> object:
         """Call the unit, or refuse the call. Return the result, for `conclude`."""
         refusal = call.refusal
@@ -153,7 +154,9 @@ class Executor:
         if isinstance(unit, QueuedUnit):
             return unit.execute(call.request, broadcast=call.broadcast, client=self.client)
         if in_thread is not None and unit.waits is Waits.THREAD:
-            return in_thread(partial(_execute_in_thread, unit, call))
+            job = Job(unit, call, self.client)
+            job.run = partial(_execute_in_thread, unit, call)
+            return in_thread(job)
         return unit.execute(call.request, broadcast=call.broadcast)
 
     def conclude(self, call: Call, outcome: object) -> Response | None:

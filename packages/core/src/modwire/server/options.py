@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..hooks import check_hook
-from ..options import LineOptions, check_options, check_timeout
+from ..options import LineOptions, check_flag, check_options, check_timeout
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
@@ -57,14 +57,18 @@ STREAM_SERVER_TOLERANCE = 0.5
 class ServerOptions(LineOptions):
     """Options of a server, in addition to those of `LineOptions`.
 
-    `idle_timeout`: seconds without a byte, above 0, after which a connection is closed; None or
-    inf for never. Raises ValueError for a time out of range, and TypeError for a hook that is not
-    a function, or is a coroutine function.
+    `idle_timeout`: seconds without a whole request, above 0, after which a connection is closed;
+    None or inf for never. Raises ValueError for a time out of range, and TypeError for a hook that
+    is not a function, or is a coroutine function.
 
     `authorize(peer, role, unit, request)` returns True if the request may be executed; otherwise
     it is answered with exception 01. `on_call(peer, request, response)` gets every call; the
     response is None if there is no answer. `on_error(peer, request, error)` gets the unexpected
     errors of units and hooks, for which the client only gets exception 04.
+
+    `listen_only`: execute function 8, sub-function 4 (Force Listen Only Mode) on TCP and UDP, too.
+    It silences a unit for all its clients, and section 6.8 defines it for serial lines only, so by
+    default it is answered there with exception 01, as other functions that a device lacks.
 
     `on_connect(protocol)` and `on_disconnect(protocol)` get the `ServerProtocol` of a connection
     that was opened or closed: its `peer`, the time `heard`, the number of `requests`.
@@ -76,6 +80,7 @@ class ServerOptions(LineOptions):
         self,
         *,
         idle_timeout: float | None = None,
+        listen_only: bool = False,
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         on_error: OnError | None = None,
@@ -93,6 +98,7 @@ class ServerOptions(LineOptions):
         if idle_timeout is not None:
             check_timeout(idle_timeout, "idle_timeout", float("inf"))
         self.idle_timeout = idle_timeout
+        self.listen_only = check_flag("listen_only", listen_only)
         self.authorize = check_hook("authorize(peer, role, unit, request)", authorize)
         self.on_call = check_hook("on_call(peer, request, response)", on_call)
         self.on_error = check_hook("on_error(peer, request, error)", on_error)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .options import OnAnswer, OnConnection
 
 _NEVER = Waits.NEVER
+_FORCE_LISTEN_ONLY = b"\x08\x00\x04"
 DROPPED = "a fault drops it"
 
 
@@ -40,8 +41,12 @@ class ServerProtocol:
       timeout, or a `FaultyResponse` that drops it.
     - `frame_errors`: number of times that bytes were not a valid frame.
     - `requests`: number of requests that came.
+    - `may_silence`: True if function 8, sub-function 4 may put a unit into listen-only mode:
+      on serial framings, unless a `Connection` or a `DatagramServer` goes by the options.
     - `has_call`: True if `answer_all` has stopped before a request, which `next_call` returns.
     - `heard`: time at which bytes last came (seconds, monotonic).
+    - `asked`: time at which a whole frame last came; the idle timeout starts there, so that single
+      bytes keep no connection open.
     """
 
     def __init__(
@@ -60,9 +65,10 @@ class ServerProtocol:
         self.closed = False
         self.frame_errors = 0
         self.requests = 0
-        self.heard = float("-inf")
+        self.heard = self.asked = float("-inf")
         self.on_answer = self.options.on_answer
         self._is_serial = framing.is_serial
+        self.may_silence = framing.is_serial or self.options.listen_only
         self._is_open = False
         self._is_dropped = False
         self._fault = ""  # the fatal frame error
@@ -107,11 +113,11 @@ class ServerProtocol:
 
     def connected(self, now: float) -> None:
         """Start the idle timeout at `now`."""
-        self.heard = now
+        self.heard = self.asked = now
 
     def opened(self, now: float) -> None:
         """Start an accepted connection: as `connected`, and call `on_connect`."""
-        self.heard = now
+        self.heard = self.asked = now
         self._is_open = True
         self._tell_hook(self.options.on_connect)
 
@@ -133,6 +139,8 @@ class ServerProtocol:
         """Reason why it is `closed`, for logs; not used for an idle timeout."""
         if self._is_dropped:
             return DROPPED
+        if not self._fault:
+            return "it sent nothing but bytes that are no Modbus frame"
         return f"it sent bytes that are no Modbus frame: {self._fault}"
 
     def receive_data(self, data: bytes, now: float) -> None:
@@ -157,14 +165,14 @@ class ServerProtocol:
         idle = self.options.idle_timeout
         if idle is None:
             return silence
-        end = self.heard + idle
+        end = self.asked + idle
         return end if silence is None else min(silence, end)
 
     def handle_timeout(self, now: float) -> None:
         """Process what is due at `now`: the end of a frame by silence, and the idle timeout."""
         self.framing.handle_timeout(now)
         idle = self.options.idle_timeout
-        if idle is not None and now - self.heard >= idle:
+        if idle is not None and now - self.asked >= idle:
             self.closed = True
 
     def send_at(self) -> float:
@@ -181,6 +189,7 @@ class ServerProtocol:
             if not self.framing.frames:
                 return None
             frame = self._request_in(self.framing.frames.popleft())
+        self.asked = self.heard
         return self._call(frame)
 
     def answer_all(self, units: Units) -> bytes:
@@ -236,6 +245,8 @@ class ServerProtocol:
                         break
             if only_one:
                 break
+        if answers or self.has_call:
+            self.asked = self.heard
         return answers
 
     def _stop_at(self, frame: Raw) -> None:
@@ -253,6 +264,7 @@ class ServerProtocol:
                 self._fault = str(found)
         elif type(found) is not tuple or found[2][0] & 0x80:
             self._overheard_to_tell += 1  # a response of another device
+            self.asked = self.heard
         elif not self._echo or not self._is_echo(found):
             return found
         return None
@@ -275,6 +287,10 @@ class ServerProtocol:
         unit, transaction, pdu = frame
         broadcast = self._is_serial and not unit
         refusal: InvalidRequestError | None = None
+        if pdu[:3] == _FORCE_LISTEN_ONLY and not self.may_silence:
+            text = "listen-only mode is for serial lines, see listen_only of ServerOptions"
+            refusal = InvalidRequestError(text, pdu[0], ExceptionCode.ILLEGAL_FUNCTION)
+            return Call(unit, transaction, RawRequest(pdu[0], pdu[1:MAX_PDU]), broadcast, refusal)
         try:
             request = self.options.decoder.request_decoders[pdu[0]](pdu)
             if len(pdu) <= MAX_PDU:

@@ -13,7 +13,8 @@ from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.event import Event
 from gevent.monkey import get_original
 
-from modwire.server.constructors import ServerBase
+from modwire.server.life import BlockingServerBase
+from modwire.server.workers import WorkerQueue
 
 from .workers import Workers
 
@@ -38,7 +39,7 @@ _GRACE = 5.0  # seconds
 _POLL = 0.01  # seconds between looks at the server of another thread
 
 
-class Server(ServerBase):
+class Server(BlockingServerBase):
     """The base of `TcpServer`, `UdpServer` and `SerialServer`; not for direct use.
 
     Greenlets do all the work, in the hub in which `start` or `serve_forever` is called. Only
@@ -50,7 +51,7 @@ class Server(ServerBase):
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
         super()._set_up(units, framing, options, workers)
-        self._workers = Workers(workers)
+        self._workers = Workers(WorkerQueue(workers, self._spare_workers))
         self._hub: Hub | None = None  # of the thread that serves
         self._greenlets: set[AnyGreenlet] = set()
         self._lasting: set[AnyGreenlet] = set()
@@ -132,16 +133,9 @@ class Server(ServerBase):
         """Same as `shutdown`, as gevent's servers name it; `timeout` is the grace, None for 5 s."""
         self.shutdown(_GRACE if timeout is None else timeout)
 
-    def __enter__(self) -> Self:
-        """Start serving; leaving the `with` block shuts the server down.
-
-        `serve_forever()` in the block waits until the server is closed.
-        """
-        is_serving = self._hub is not None and not self._finished.is_set()
-        return self if is_serving else self.start()
-
-    def __exit__(self, *error: object) -> None:
-        self.shutdown()
+    @property
+    def is_serving(self) -> bool:
+        return self._hub is not None and not self._finished.is_set()
 
     # The end.
 
@@ -225,26 +219,13 @@ class Server(ServerBase):
             error = RuntimeError(f"{self}: the greenlet that serves was killed")
             gevent.spawn(self._fail, error)
 
+    now = staticmethod(monotonic)
+
     @staticmethod
     def _get_logger(name: str) -> Logger:
         from logging import getLogger  # slow to import, so not before it is needed
 
         return getLogger(name)
-
-    def _open(self) -> None:
-        """Open what the constructor left closed, and spawn the greenlets that serve."""
-        raise NotImplementedError
-
-    def _close_links(self) -> None:
-        """Close all sockets or the port in any state; may be called again."""
-        raise NotImplementedError
-
-    def _stop_taking(self) -> None:
-        """Accept no more requests; the running calls go on.
-
-        When all greenlets have ended, all work is done.
-        """
-        raise NotImplementedError
 
 
 def find_addresses(address: Address, kind: SocketKind) -> Found | None:

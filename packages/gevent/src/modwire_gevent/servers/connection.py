@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from socket import MSG_PEEK, socket
+from socket import socket
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,16 +11,17 @@ from gevent import GreenletExit, get_hub
 
 from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
 
-from .waiting import Waiting
+from .waiting import GreedyRounds, Waiting
 
 if TYPE_CHECKING:
     from modwire.logger import Logger
     from modwire.server.connection import Connection, Connections
 
+    from ..links import Watcher
     from .workers import Workers
 
 _DEBUG = 10  # logging.DEBUG
-_RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
+_LOOKING_INTERVAL = 0.25  # seconds between looks for a hang-up behind unread bytes
 
 
 class Shared(NamedTuple):
@@ -31,28 +32,37 @@ class Shared(NamedTuple):
     logger: Logger
     wire: Logger
     wrap: Callable[[socket], socket]
+    rounds: GreedyRounds
 
 
 class TcpConnection(Waiting):
     """A socket that does not block; the greenlet of `run` serves it as the core decides."""
 
-    __slots__ = ("_is_queued", "_is_sending", "_shared", "_socket", "core", "is_busy", "is_open")
+    __slots__ = (
+        "_is_queued", "_is_sending", "_looking", "_shared", "_socket", "_works", "core", "is_open"
+    )  # fmt: skip
 
     def __init__(self, shared: Shared, accepted: socket, core: Connection) -> None:
         super().__init__(get_hub(), accepted.fileno())
         self.core = core
-        self.is_busy = False  # True also in hooks, which may wait
+        self._works = False  # True also in hooks, which may wait
         self.is_open = True
         self._shared = shared
         self._socket = accepted
         self._is_sending = False
         self._is_queued = False
+        self._looking: Watcher | None = None
         shared.connections.add(self)
 
     @property
     def heard(self) -> float:
         """Arrival time of the last bytes from the peer (seconds, monotonic)."""
         return self.core.heard
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a request is executed whose answer the peer still waits for."""
+        return self._works and not self.core.has_hung_up
 
     def run(self) -> None:
         """Serve the peer until the connection is closed; runs in a separate greenlet."""
@@ -96,7 +106,7 @@ class TcpConnection(Waiting):
                 self._handle_ring()
                 continue
             try:
-                data = receive(_RECEIVE_SIZE)
+                data = receive(core.turn)
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -108,21 +118,22 @@ class TcpConnection(Waiting):
             is_traced = wire.isEnabledFor(_DEBUG)
             if is_traced:
                 wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
-            self.is_busy = True
+            self._works = True
             is_plain = core.receive_data(data, monotonic())
             if core.unsent:
                 self._send(core.unsent, is_traced)
             if core.unsent or not is_plain:
                 self._go_on()
-            self.is_busy = False
+            self._works = False
+            self.rounds = self._shared.rounds if core.is_greedy else None
 
     def _handle_ring(self) -> None:
         """Do what is due, unless the ring means that the connection was closed."""
         if self.is_open:
-            self.is_busy = True
+            self._works = True
             self.core.handle_timeout(monotonic())
             self._go_on()
-            self.is_busy = False
+            self._works = False
 
     def _go_on(self) -> None:
         """Send, execute and close as the core decides, until the next step is to read."""
@@ -147,13 +158,32 @@ class TcpConnection(Waiting):
             self.look_out()
         response = self._shared.workers.execute(core.protocol, call, core.units)
         self._is_queued = False
+        self._stop_looking()
         if self.is_open:
             core.finish(call, response, monotonic())
 
     def on_early(self) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        """Withdraw what waits if the peer has hung up, perhaps behind unread bytes."""
+        from modwire_sync.sockets import has_ended  # slow to import, and clients need no server
+
+        self._stop_looking()
+        if not self._is_queued or not self.is_open:
+            return
         # The peer is most likely gone; one that has only ended its sending gets exception 06.
-        if self._is_queued and _has_ended(self._socket):
+        if has_ended(self._socket):
             self.core.hung_up()
+            self._shared.workers.hung_up(self.core.protocol.executor.client)
+        else:
+            self._looking = get_hub().loop.timer(_LOOKING_INTERVAL)
+            self._looking.start(self._look)
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.close()
+            self._looking = None
 
     def _send(self, data: bytes, is_traced: bool) -> None:
         """Send answers; while it waits for room, the connection does not count as busy."""
@@ -172,7 +202,7 @@ class TcpConnection(Waiting):
 
     def _wait_for_room(self) -> None:
         core = self.core
-        self.is_busy = False
+        self._works = False
         self._is_sending = True
         try:
             if core.has_deadlines:
@@ -181,12 +211,12 @@ class TcpConnection(Waiting):
                 core.handle_timeout(monotonic())
         finally:
             self._is_sending = False
-            self.is_busy = True
+            self._works = True
 
     def stop(self) -> None:
         """Accept no more requests; close after the answers to all running calls."""
         self.core.stop()
-        if not self.is_busy and not self._is_sending:
+        if not self._works and not self._is_sending:
             self.close(self.core.reason)
 
     def close(self, reason: str) -> None:
@@ -197,14 +227,3 @@ class TcpConnection(Waiting):
             self._socket.close()
             self._shared.connections.forget(self)
             self.core.ended(reason, self._shared.logger)
-
-
-def _has_ended(link: socket) -> bool:
-    try:
-        return not link.recv(1, MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    except ValueError:
-        return False  # TLS cannot look ahead: all bytes must be read first

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from gevent import get_hub
 
-from modwire import ConnectionLostError
 from modwire.server.constructors import SerialServerBase
-from modwire.server.line import LineServer
 
 from ..links import LONGEST_WAIT
 from .base import DEBUG, Server
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modwire import Call, Framing, Response, ServerOptions, Units
+    from modwire.server.line import LineServer
 
     from ..links import Link
 
@@ -51,13 +50,8 @@ class SerialServer(SerialServerBase, Server):
         if isinstance(link, SerialLink):
             number = link.number
             link.on_stuck = self._log_stuck
-        line = self._line = LineServer(
-            self.framing,
-            self.options,
-            self.units,
-            peer=self._address,
-            on_drop=self._log_drop,
-            count_overruns=lambda: None if number is None else count_overruns(number),
+        line = self._line = self._new_line(
+            lambda: None if number is None else count_overruns(number)
         )
         self._spawn_lasting(self._serve, link, line, port.flush)
 
@@ -96,11 +90,6 @@ class SerialServer(SerialServerBase, Server):
             self._wire.debug("%s brought %s", self._address, data.hex(" "))
         line.receive_data(data, now)
 
-    def _lost(self, reason: object) -> ConnectionLostError:
-        if isinstance(reason, ConnectionLostError):
-            return reason
-        return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
-
     def _execute_calls(self) -> None:
         # In the order of arrival; as many at once as there are workers.
         calls = self._line.calls
@@ -119,9 +108,6 @@ class SerialServer(SerialServerBase, Server):
             if self._link is not None:
                 self._execute_calls()
                 self._link.wake()
-
-    def _log_stuck(self) -> None:
-        self._logger.error("%s takes no more bytes: an answer is lost", self._address)
 
     def _stop_taking(self) -> None:
         self._takes = False

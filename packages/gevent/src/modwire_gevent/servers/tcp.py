@@ -13,7 +13,7 @@ from modwire.server.constructors import TcpServerBase
 from ..links import plain_socket
 from .base import Server, find_addresses
 from .connection import Shared, TcpConnection
-from .waiting import Waiting
+from .waiting import GreedyRounds, Waiting
 
 if TYPE_CHECKING:
     import socket
@@ -41,7 +41,12 @@ class TcpServer(TcpServerBase, Server):
         self._address = self._listeners.listen(asked, find_addresses(asked.address, SOCK_STREAM))
         self._listeners.sockets = [plain_socket(each) for each in self._listeners.sockets]
         self._shared = Shared(
-            self._connections, self._workers, self._logger, self._wire, self.wrap_socket
+            self._connections,
+            self._workers,
+            self._logger,
+            self._wire,
+            self.wrap_socket,
+            GreedyRounds(),
         )
 
     def wrap_socket(self, accepted: socket.socket) -> socket.socket:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from gevent import getcurrent
+from gevent import get_hub, getcurrent
+
+from modwire.server.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,7 @@ class Waiting:
         "_switch",
         "_switch_to_hub",
         "_timer",
+        "rounds",
     )
 
     def __init__(self, hub: Hub, fd: int) -> None:
@@ -51,6 +54,7 @@ class Waiting:
         self._switch_to_hub = hub.switch
         self._timer: Watcher | None = None
         self._rings_at = _NEVER
+        self.rounds: GreedyRounds | None = None  # if its next turn comes after all others
 
     def wait_readable(self) -> bool:
         """Wait; True for bytes, a connection or the end of the stream, False after a ring.
@@ -116,6 +120,8 @@ class Waiting:
     def unwatch(self) -> None:
         """Stop watching; may be called again."""
         self._readable.close()
+        if self.rounds is not None:
+            self.rounds.leave(self)
         if self._timer is not None:
             self._timer.close()
             self._timer = None
@@ -129,7 +135,12 @@ class Waiting:
 
     def _on_readable(self) -> None:
         if self._is_waiting and self._switch is not None:
-            self._switch(True)
+            if self.rounds is None:
+                self._switch(True)
+            else:
+                self._readable.stop()
+                self._is_watched = False
+                self.rounds.enter(self)
         else:  # earlier requests are still executed: stop watching, or the loop would spin
             self._readable.stop()
             self._is_watched = False
@@ -138,3 +149,41 @@ class Waiting:
     def _on_time(self) -> None:
         self._rings_at = _NEVER
         self._wake(False)
+
+    def take_turn(self) -> None:
+        """Read now, after the others; called in the hub."""
+        self._wake(True)
+
+
+class GreedyRounds:
+    """The connections that are ready, but come after all others; see `Rounds`.
+
+    A timer takes some of them in each round of the loop, in which it also finds other descriptors.
+    """
+
+    def __init__(self) -> None:
+        self._rounds = Rounds[Waiting, None]()
+        self._timer: Watcher | None = None
+
+    def enter(self, waiting: Waiting) -> None:
+        """Put a connection behind the others."""
+        self._rounds.enter(waiting, None)
+        if self._timer is None:
+            self._timer = get_hub().loop.timer(0.0)
+            self._timer.start(self._take)
+
+    def leave(self, waiting: Waiting) -> None:
+        """Forget a connection that is closed."""
+        self._rounds.leave(waiting)
+
+    def _take(self) -> None:
+        turns = self._rounds.take()
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            if self._rounds.is_waiting:
+                self._timer = timer
+                timer.start(self._take)
+            else:
+                timer.close()
+        for waiting, _ in turns:
+            waiting.take_turn()

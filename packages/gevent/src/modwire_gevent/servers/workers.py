@@ -7,6 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from gevent import GreenletExit, get_hub
+from gevent.event import Event
+
+from modwire.server.workers import Job, WorkerQueue
 
 if TYPE_CHECKING:
     from gevent.threadpool import ThreadPool
@@ -16,14 +19,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+class _Job(Job):
+    """A job, and the event that is set when it is decided."""
+
+    __slots__ = ("decided",)
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job.unit, job.call, job.client)
+        self.decided = Event()
+
+
+def _tell(decided: list[_Job]) -> None:
+    for job in decided:
+        job.decided.set()
+
+
 class Workers:
-    """At most `count` threads, started when they are first needed.
+    """The threads for `jobs`, started when they are first needed.
 
     The hub's own threads are not used: they also look up host names, and must not wait for units.
     """
 
-    def __init__(self, count: int) -> None:
-        self._count = count
+    def __init__(self, jobs: WorkerQueue[_Job]) -> None:
+        self._jobs = jobs
         self._pool: ThreadPool | None = None
         self._threads: set[int] = set()
 
@@ -33,18 +51,33 @@ class Workers:
         Hooks, and units whose `waits` is LOOP or QUEUE, are called in this greenlet.
         """
         try:
-            return protocol.executor.execute(call, units, self.run)
+            return protocol.executor.execute(call, units, self._in_thread)
         except (GreenletExit, KeyboardInterrupt, SystemExit):
             raise  # meant for this greenlet or for the program
         except BaseException as error:  # noqa: BLE001 - such as a gevent.Timeout of the unit's own
             return protocol.executor.failed(call, error)
+
+    def _in_thread(self, asked: Job) -> object:
+        job = _Job(asked)
+        try:
+            _tell(self._jobs.enter(job))
+            job.decided.wait()
+            if job.refusal is not None:
+                raise job.refusal
+            return self.run(asked.run)
+        finally:
+            _tell(self._jobs.ended(job))
+
+    def hung_up(self, client: object) -> None:
+        """Withdraw the calls of a client that has disconnected, unless they have begun."""
+        _tell(self._jobs.hung_up(client))
 
     def run(self, function: Callable[[], T]) -> T:
         """Return the result of `function` in a thread, or raise its error; other greenlets run."""
         if self._pool is None:
             from gevent.threadpool import ThreadPool
 
-            self._pool = ThreadPool(self._count, get_hub())
+            self._pool = ThreadPool(self._jobs.most, get_hub())
         values: list[T] = []
         errors: list[BaseException] = []
 

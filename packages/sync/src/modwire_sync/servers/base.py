@@ -6,7 +6,8 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire.server.constructors import ServerBase
+from modwire.server.life import BlockingServerBase
+from modwire.server.workers import WorkerQueue
 
 from .loop import Loop
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0
 
 
-class Server(ServerBase):
+class Server(BlockingServerBase):
     """The base of `TcpServer`, `UdpServer` and `SerialServer`; do not use it directly.
 
     One thread does all the work: the one that calls `serve_forever`, or a new one after `start`.
@@ -32,7 +33,7 @@ class Server(ServerBase):
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
         super()._set_up(units, framing, options, workers)
-        self._loop = Loop(workers)
+        self._loop = Loop(WorkerQueue(workers, self._spare_workers), self._logger)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._serving_thread: int | None = None
@@ -91,16 +92,9 @@ class Server(ServerBase):
         if not self._finished.wait(min(grace + _PATIENCE, threading.TIMEOUT_MAX)):
             self._logger.warning("%s still hangs in a unit or a hook after shutdown", self)
 
-    def __enter__(self) -> Self:
-        """Start serving in a thread; leaving the `with` block shuts the server down.
-
-        `serve_forever()` in the block waits until the server has stopped.
-        """
-        is_serving = self._thread is not None and self._thread.is_alive()
-        return self if is_serving else self.start()
-
-    def __exit__(self, *error: object) -> None:
-        self.shutdown()
+    @property
+    def is_serving(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def _begin(self) -> None:
         with self._lock:
@@ -151,22 +145,13 @@ class Server(ServerBase):
 
     # To be defined by each server.
 
+    now = staticmethod(monotonic)
+
     @staticmethod
     def _get_logger(name: str) -> Logger:
         from logging import getLogger  # would take a third of the servers' import time
 
         return getLogger(name)
-
-    def _open(self) -> None:
-        """Open what the constructor left closed; called in the thread that starts the server."""
-
-    def _close_links(self) -> None:
-        """Close all sockets or the port, in whatever state they are."""
-        raise NotImplementedError
-
-    def _stop_taking(self) -> None:
-        """Accept no more requests; running calls continue."""
-        raise NotImplementedError
 
     def _is_idle(self) -> bool:
         """True if, after `_stop_taking`, all work is done."""

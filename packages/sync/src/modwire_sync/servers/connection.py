@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from .loop import Loop
 
-_RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
-
 
 class TcpConnection:
     """A connection on a socket that does not block; it does what the core decides."""
@@ -60,7 +58,7 @@ class TcpConnection:
         if mask != READ and not self._is_to_be_read(mask):
             return
         try:
-            data = self._receive(_RECEIVE_SIZE)
+            data = self._receive(self.core.turn)
         except BlockingIOError:
             return
         except OSError as error:
@@ -77,6 +75,8 @@ class TcpConnection:
         except Exception as error:  # noqa: BLE001 - a bug in a unit must not stop the server
             self._fail(error)
             return
+        if core.is_greedy:
+            self._loop.rounds.greedy.add(self.fd)
         if (core.unsent and not self._send_unsent()) or not is_plain:
             self._go_on()
 
@@ -87,6 +87,7 @@ class TcpConnection:
             # The peer has most likely gone. If it only ended its sending, it gets exception 06.
             self._withdraw()
             self._withdraw = None
+            self.core.hung_up()
             self._watch(self.core.next())
         if mask & GONE and not self._watched & READ:
             # The peer cannot receive the answers that are still to come.

@@ -6,12 +6,11 @@ import os
 import threading
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire import ConnectionLostError
 from modwire.server.constructors import SerialServerBase
-from modwire.server.line import LineServer
 
 from .base import Server
 from .poller import Waker
@@ -19,7 +18,7 @@ from .poller import Waker
 if TYPE_CHECKING:
     from serial import Serial
 
-    from modwire import Call, Response
+    from modwire import Call
 
 _CHUNK = 4096
 _READ_TIMEOUT = 0.5  # seconds of one read, if a thread has to read the port
@@ -47,14 +46,7 @@ class SerialServer(SerialServerBase, Server):
             exclusive=self._exclusive,
         )
         fd = self._fd = descriptor(port)
-        self._line = LineServer(
-            self.framing,
-            self.options,
-            self.units,
-            peer=self._address,
-            on_drop=self._log_drop,
-            count_overruns=lambda: None if fd is None else count_overruns(fd),
-        )
+        self._line = self._new_line(lambda: None if fd is None else count_overruns(fd))
         if fd is not None:
             self._loop.watch(fd, self._on_readable)
             return
@@ -110,15 +102,10 @@ class SerialServer(SerialServerBase, Server):
         while self._line.calls:
             self._execute(self._line.calls.popleft())
 
-    def _lost(self, reason: object) -> ConnectionLostError:
-        return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
-
     # Executing and answering.
 
     def _execute(self, call: Call) -> None:
-        def done(response: Response | None) -> None:
-            self._line.finish(call, response)
-
+        done = partial(self._line.finish, call)
         self._loop.workers.submit(self._line.protocol, call, self.units, done)
 
     def _deadline(self) -> float | None:
@@ -137,12 +124,10 @@ class SerialServer(SerialServerBase, Server):
         try:
             self._port.write(answer)
         except SerialTimeoutException:
-            self._logger.error("%s takes no more bytes: an answer is lost", self._address)
+            self._log_stuck()
             self._port.reset_output_buffer()
         except OSError as error:
             raise self._lost(error) from error
-
-    # The end.
 
     def _stop_taking(self) -> None:
         self._takes = False

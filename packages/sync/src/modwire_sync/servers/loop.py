@@ -6,13 +6,16 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from modwire.server.rounds import Rounds
 
 from .poller import READ, Waker, new_poller
 from .workers import Workers
 
 if TYPE_CHECKING:
     from modwire.logger import Logger
+    from modwire.server.workers import WorkerQueue
 
 _NEVER = float("inf")
 DEBUG = 10  # logging.DEBUG
@@ -31,22 +34,23 @@ class Timed(Protocol):
 class Loop:
     """Waits for sockets and calls the handler of each that is ready; has the loggers, too.
 
-    `workers` is the number of threads for units that block. `tells_bytes` is True if the bytes
+    `jobs` are the calls to units that block. `tells_bytes` is True if the bytes
     sent and received are logged by `wire`; it is updated once in each round. Only `wake` may be
     called from other threads.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, jobs: WorkerQueue[Any], logger: Logger) -> None:
         # Imported here, as it would take a third of the servers' import time.
         from logging import getLogger
 
-        self.logger: Logger = getLogger("modwire.server")
+        self.logger = logger
         self.wire: Logger = getLogger("modwire.wire")
         self.tells_bytes = False
         self._waker = Waker()
-        self.workers = Workers(workers, self._waker.wake)
+        self.workers = Workers(jobs, self._waker.wake)
         self._poller = new_poller()
         self._handlers: dict[int, Callable[[int, float], None]] = {}
+        self.rounds = Rounds[int, int]()
         self._agenda: list[tuple[float, int, Timed]] = []  # a heap; see `_next_due`
         self._due: dict[Timed, float] = {}
         self._numbers = count()
@@ -59,11 +63,13 @@ class Loop:
 
     def watch_for(self, fd: int, mask: int) -> None:
         """Change the events that a watched `fd` is watched for."""
+        self.rounds.leave(fd)
         self._poller.modify(fd, mask)
 
     def unwatch(self, fd: int) -> None:
         """Stop watching `fd`; to be called before it is closed, and may be called again."""
         if self._handlers.pop(fd, None) is not None:
+            self.rounds.leave(fd)
             self._poller.unregister(fd)
 
     def wake(self) -> None:
@@ -102,10 +108,14 @@ class Loop:
         timeout = None
         if deadline is not None:
             timeout = min(max(0.0, deadline - monotonic()), _LONGEST_POLL)
+        if self.rounds.is_waiting:
+            timeout = 0.0
         events = self._poller.poll(timeout, _MAX_EVENTS)
         self.tells_bytes = self.wire.isEnabledFor(DEBUG)
         now = monotonic()
         handlers = self._handlers
+        if self.rounds.greedy:
+            events = self.rounds.order(events)
         for fd, mask in events:
             handler = handlers.get(fd)
             if handler is not None:  # else an earlier handler of this batch closed it

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
+from modwire.server.workers import Job, WorkerQueue
 from modwire.units.unit import QueuedUnit
 
 from ..gateway import Pending
@@ -22,16 +24,19 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """A pool of at most `count` threads, started when the first call is submitted.
+    """A pool of threads for the jobs of a `WorkerQueue`, started when the first call is submitted.
 
     Calls to devices behind a gateway use none of them: they wait in the gateway's queue, and its
     threads send them. All these threads call `wake` when a result is ready; the server's own
     thread then calls `deliver`, which passes the results on.
     """
 
-    def __init__(self, count: int, wake: Callable[[], None]) -> None:
+    def __init__(self, jobs: WorkerQueue[Job], wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._pool = Threads(count, "modwire-unit")
+        self._jobs = jobs
+        self._lock = Lock()  # guards the jobs
+        self._is_closed = False
+        self._pool = Threads(jobs.most, "modwire-unit")
         self._results: deque[tuple[Done, Response | None]] = deque()
         self._threads: set[int] = set()  # ids of those that execute calls or are in hooks
         self._queued: set[_Queued] = set()
@@ -39,22 +44,23 @@ class Workers:
 
     def submit(
         self, protocol: ServerProtocol, call: Call, units: Units, done: Done
-    ) -> Callable[[], None] | None:
+    ) -> Callable[[], None]:
         """Execute `call` in a thread; `deliver` calls `done(response)` afterwards.
 
-        Returns a function that withdraws the call, so that it ends at once if it is still in the
-        queue of a gateway; None for a call that is in no queue.
+        Returns a function that withdraws the call, so that it ends at once if it has not begun.
         """
         executor = protocol.executor
         addressed, found = executor.addressed(call, units)
         self.outstanding += 1
         devices = [unit for unit in found if isinstance(unit, QueuedUnit)]
         if not devices:
-            try:
-                self._pool.run(self._execute, protocol, call, units, done)
-            except RuntimeError as error:
-                self._end(done, executor.failed(call, error))
-            return None
+            job = Job(found[0] if len(found) == 1 else units, call, object())
+            job.run = partial(self._execute, protocol, call, units, done)
+            job.refuse = lambda error: self._end(done, executor.conclude(call, error))
+            with self._lock:
+                begun = self._jobs.enter(job)
+            self._start(begun)
+            return partial(self._withdraw, job)
         units.bus.messages += 1
         others = [unit for unit in found if not isinstance(unit, QueuedUnit)]
         queued = _Queued(protocol, addressed, len(devices) + bool(others), self._threads)
@@ -73,6 +79,35 @@ class Workers:
             except RuntimeError as error:
                 queued.conclude(error)
         return queued.withdraw
+
+    def _start(self, begun: list[Job]) -> None:
+        """Execute jobs whose turn has come, each in a thread."""
+        left = deque(begun)
+        while left and not self._is_closed:
+            job = left.popleft()
+            try:
+                self._pool.run(self._work, job)
+            except RuntimeError as error:  # there is no thread
+                job.refuse(error)
+                with self._lock:
+                    left += self._jobs.ended(job)
+
+    def _work(self, job: Job) -> None:
+        """Execute a job, then the one whose turn comes by its end."""
+        following: Job | None = job
+        while following is not None and not self._is_closed:
+            following.run()
+            with self._lock:
+                begun = self._jobs.ended(following)
+            following = begun.pop(0) if begun else None
+            self._start(begun)
+
+    def _withdraw(self, job: Job) -> None:
+        """Drop a job that has not begun."""
+        with self._lock:
+            gone = self._jobs.hung_up(job.client)
+        for each in gone:
+            each.refuse(each.refusal)
 
     def _end(self, done: Done, response: Response | None) -> None:
         self._results.append((done, response))
@@ -101,6 +136,7 @@ class Workers:
 
     def close(self) -> None:
         """Discard the calls that have not started; do not wait for those that run."""
+        self._is_closed = True
         for queued in list(self._queued):
             queued.withdraw()
         self._pool.close()

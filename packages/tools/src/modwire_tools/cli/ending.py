@@ -54,6 +54,7 @@ def run(app: Callable[..., object]) -> NoReturn:
         if isinstance(stream, TextIOWrapper):
             # A character that the terminal cannot show must not end the command.
             stream.reconfigure(errors="backslashreplace")
+    _forget_odd_sizes()
     try:
         try:
             code = app(prog_name="modwire", standalone_mode=False)
@@ -73,6 +74,18 @@ def run(app: Callable[..., object]) -> NoReturn:
             sentence, code = found
             print(f"modwire: {sentence}", file=sys.stderr)  # noqa: T201
     sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _forget_odd_sizes() -> None:
+    """Remove a terminal size from the environment on which no table has room.
+
+    With COLUMNS=0, rich prints nothing; with a huge one it fills lines of that length with spaces.
+    """
+    for name, least, most in (("COLUMNS", 10, 2000), ("LINES", 2, 2000)):
+        text = os.environ.get(name)
+        if text is not None:
+            if not (text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+                del os.environ[name]
 
 
 def _outcome(error: Exception) -> tuple[str, int] | None:

@@ -56,6 +56,42 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, markup=False, highlight=False, soft_wrap=False)
 
 
+class StyledLines:
+    """Prints lines on standard output, in a style if it is a terminal.
+
+    rich renders each line anew, which takes ten times as long as explaining a message: here it
+    renders each style once.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import COLOR_SYSTEMS
+        from rich.style import Style
+
+        target = console()
+        system = COLOR_SYSTEMS.get(target.color_system or "")
+        if target.legacy_windows:
+            system = None
+        self._templates: dict[str, tuple[str, str]] = {}
+        for name in ("bold", "dim", "red"):
+            style = Style.parse(name)
+            style = style.without_color if target.no_color else style
+            before, _, after = style.render("\0", color_system=system).partition("\0")
+            self._templates[name] = before, after
+
+    def styled(self, line: str, style: str = "") -> str:
+        """Return a line with its end; `style` is "bold", "dim", "red" or ""."""
+        if not line.isprintable():
+            line = line.translate(_CONTROLS)
+        if not style or not line:
+            return f"{line}\n"
+        before, after = self._templates[style]
+        return f"{before}{line}{after}\n"
+
+
+# Characters of a message that would ring the bell of a terminal, or move its cursor.
+_CONTROLS: dict[int, None] = dict.fromkeys((7, 8, 11, 12, 13))
+
+
 def _plain(value: Json) -> Json:
     """Return `value` with inf and nan as text, because JSON has no such numbers."""
     if isinstance(value, float) and not math.isfinite(value):

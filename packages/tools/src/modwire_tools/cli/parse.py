@@ -14,7 +14,7 @@ import typer
 from .completion import complete_framing
 from .ending import WrongArgumentError
 
-_SUFFIXES = (".pcap", ".pcapng", ".cap", ".txt", ".log")
+_SUFFIXES = (".pcap", ".pcapng", ".cap", ".txt", ".log", ".gz")
 
 
 def parse(
@@ -33,7 +33,8 @@ def parse(
             "--file",
             "-f",
             metavar="FILE",
-            help="A file: a message per line, with comments behind #; or a pcap or pcapng capture.",
+            help="A file: a message per line, with comments behind #; or a pcap or pcapng capture. "
+            "It may be compressed by gzip.",
         ),
     ] = None,
     framing: Annotated[
@@ -101,8 +102,8 @@ def parse(
             raise WrongArgumentError("--port is for captures, and there is none to read")
         printer.print_all(words)
         return
-    with _opened(name) as opened:
-        title = "standard input" if name == "-" else name
+    title = "standard input" if name == "-" else name
+    with capture.inflated(_opened(name), title) as opened:
         if capture.is_capture(opened.peek(4)):
             if framing == "pdu":
                 raise WrongArgumentError("--framing pdu is for messages, and this is a capture")

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Sequence
+from stat import S_ISREG
 from typing import BinaryIO
 
-from rich.console import Console
-from rich.text import Text
-
 from modwire import ModbusError
-from modwire_tools.explain.frames import TITLES, Reading, explain_frame, readings
+from modwire_tools.explain.frames import TITLES, Reading, explain_frame
 from modwire_tools.explain.guessing import best_framings, split_frames
 from modwire_tools.explain.text import Line, parse_line, parse_message
 from modwire_tools.explain.walk import Field
 
 from .ending import WrongArgumentError
+from .output import StyledLines
 
 _BYTES_IN_ROW = 8
 _NAME_WIDTH = 18
 _LONGEST_LINE = 1 << 16  # bytes; a hundred messages on one line are shorter
-_FAULTS = ("; wrong", "wrong,", ": wrong", "missing:", "cut off:")
 
 
 class MessagePrinter:
@@ -33,7 +33,8 @@ class MessagePrinter:
         self._is_response = is_response
         self._with_fields = with_fields
         self._as_json = as_json
-        self._console = Console(highlight=False)
+        self._lines = StyledLines()
+        self._printing: list[str] = []  # of the current line of the file
         self._last: Reading | None = None
         self._printed = False
 
@@ -57,6 +58,8 @@ class MessagePrinter:
         """Print the messages of a file. Raises ModbusError at the end if a line is no message."""
         wrong = 0
         first = ""
+        # Show the messages of a pipe at once.
+        is_live = not S_ISREG(os.fstat(file.fileno()).st_mode)
         for number, raw in enumerate(_lines(file), 1):
             try:
                 if len(raw.rstrip()) > _LONGEST_LINE:
@@ -68,6 +71,8 @@ class MessagePrinter:
                 continue
             if line is not None:
                 self.print_line(line)
+                if is_live:
+                    sys.stdout.flush()
         if wrong:
             more = f" (and {wrong - 1} more)" if wrong > 1 else ""
             raise ModbusError(first + more)
@@ -77,41 +82,38 @@ class MessagePrinter:
         framing = line.framing or self._framing
         for data in split_frames(line.data, framing):
             self._print_frame(data, framing, line.is_response)
+        sys.stdout.write("".join(self._printing))
+        self._printing.clear()
 
     def _print_frame(self, data: bytes, framing: str | None, is_response: bool | None) -> None:
         if is_response is None:
             is_response = self._is_response
         best, near = ([framing], {}) if framing else best_framings(data)
-        found = [
-            reading
-            for name in best
-            for reading in self._with_request(data, readings(data, name), is_response)
-            if is_response is None or reading.is_response is is_response
-        ]
+        found = [reading for name in best for reading in self._readings(data, name, is_response)]
         self._remember(found)
         if self._as_json:
             self._print_json(data, found, near, guessed=framing is None)
         else:
             self._print_text(data, found, near, guessed=framing is None, asked=is_response)
 
-    def _with_request(
-        self, data: bytes, both: list[Reading], is_response: bool | None
-    ) -> list[Reading]:
-        """Return both readings; the response is explained with the previous request if it fits."""
-        last = self._last
-        asked, answer = both
-        if (
-            last is None
-            or not answer.pdu
-            or answer.framing != last.framing
-            or answer.unit != last.unit
-            or answer.transaction != last.transaction
-            or answer.pdu[0] & 0x7F != last.pdu[0]
-        ):
-            return both
-        paired = explain_frame(data, answer.framing, is_response=True, request=last.pdu)
-        # A message of unknown direction may be the next request: it need not fit.
-        return both if is_response is None and paired.wrong else [asked, paired]
+    def _readings(self, data: bytes, framing: str, is_response: bool | None) -> list[Reading]:
+        """Return the reading in one direction, or both if it is unknown.
+
+        A response is explained with the previous request if it fits.
+        """
+        found: list[Reading] = []
+        if not is_response:
+            found.append(explain_frame(data, framing, is_response=False))
+        if is_response is not False:
+            answer = explain_frame(data, framing, is_response=True)
+            last = self._last
+            if last is not None and _fits(answer, last):
+                paired = explain_frame(data, framing, is_response=True, request=last.pdu)
+                # A message of unknown direction may be the next request: it need not fit.
+                if is_response or not paired.wrong:
+                    answer = paired
+            found.append(answer)
+        return found
 
     def _remember(self, found: list[Reading]) -> None:
         requests = [reading for reading in found if not reading.is_response and not reading.wrong]
@@ -128,7 +130,7 @@ class MessagePrinter:
                 {"framing": framing, "wrong": reading.wrong} for framing, reading in near.items()
             ],
         }
-        print(json.dumps(message, ensure_ascii=False))  # noqa: T201
+        self._printing.append(json.dumps(message, ensure_ascii=False) + "\n")
 
     def _print_text(
         self,
@@ -182,7 +184,18 @@ class MessagePrinter:
                 self._print(line, "red" if is_wrong else "")
 
     def _print(self, line: str, style: str = "") -> None:
-        self._console.print(Text(line, style), soft_wrap=True)
+        self._printing.append(self._lines.styled(line, style))
+
+
+def _fits(answer: Reading, request: Reading) -> bool:
+    """Return True if a response may be that to a request."""
+    return (
+        answer.pdu != b""
+        and answer.framing == request.framing
+        and answer.unit == request.unit
+        and answer.transaction == request.transaction
+        and answer.pdu[0] & 0x7F == request.pdu[0]
+    )
 
 
 def reading_json(reading: Reading, with_fields: bool) -> dict[str, object]:
@@ -217,7 +230,7 @@ def field_lines(
     """Yield a readable line for each field, and True if the field has a fault."""
     width = max([_NAME_WIDTH, *[len(field.name) for field in fields]])
     for start, data, name, meaning in fields:
-        is_wrong = any(fault in meaning for fault in _FAULTS) or meaning.startswith("wrong")
+        is_wrong = _is_fault(meaning)
         for row in range(0, max(1, len(data)), _BYTES_IN_ROW):
             some = data[row : row + _BYTES_IN_ROW]
             shown = some.decode("ascii", "replace") if is_text else some.hex(" ")
@@ -225,6 +238,14 @@ def field_lines(
                 shown = some.hex(" ")
             told = f"{name:<{width}}  {meaning}" if row == 0 else ""
             yield f"{indent}{start + row:>4}  {shown:<23}  {told}".rstrip(), is_wrong
+
+
+def _is_fault(meaning: str) -> bool:
+    if "wrong" in meaning:
+        is_said = "; wrong" in meaning or "wrong," in meaning or ": wrong" in meaning
+        if is_said or meaning.startswith("wrong"):
+            return True
+    return "missing:" in meaning or "cut off:" in meaning
 
 
 def _is_short(word: str) -> bool:

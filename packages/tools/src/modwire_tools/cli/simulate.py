@@ -88,8 +88,17 @@ def simulate(
         typer.Option(
             "--web-token",
             metavar="TOKEN",
-            help="Secret that a browser needs to open the page. Without this option, one is made "
-            "and printed if the page is open to other machines.",
+            help="Secret that a browser needs to open the page. Without one, one is made and "
+            "printed if the page is open to other machines. Other users of this machine see it "
+            "here, but not in a file or in MODWIRE_WEB_TOKEN in the environment.",
+        ),
+    ] = None,
+    web_token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--web-token-file",
+            metavar="FILE",
+            help="File whose first line is that secret; - for standard input.",
         ),
     ] = None,
 ) -> None:
@@ -98,7 +107,7 @@ def simulate(
     All are served at the same time, until Ctrl+C. The device files say how values change; see
     docs/device-files.md.
     """
-    page = parse_page(web, web_token)
+    page = parse_page(web, web_token, web_token_file)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
     run_trio(partial(_run, simulation, page))
 

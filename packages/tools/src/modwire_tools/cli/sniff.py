@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modwire_tools.replacing import refuse_link
+
 from .completion import complete_framing
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import complete_endpoint
@@ -19,9 +21,10 @@ from .types import DURATION, Completions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from io import BufferedReader
+    from io import BufferedReader, BufferedWriter
 
-    from modwire import Endpoint, Framing, HeardDamage, HeardFrame, Sniffer
+    from modwire import Endpoint, Framing
+    from modwire.sniffing import HeardDamage, HeardFrame, Sniffer
 
     from .sniff_output import SniffOutput
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOOK = 0.25  # seconds between two drawings of the table
 _CHUNK = 65536
+_SYSTEM_LINKS = ("dev", "proc")  # folders with /dev/stdout and the like
 _SERIAL_FRAMINGS = ("rtu", "ascii", "binary")
 _OPTIONS = ("silence", "tolerance", "rs485", "exclusive")
 
@@ -142,7 +146,7 @@ def sniff(
                 stack.enter_context(_opened(source)), source, (framing or "rtu").lower()
             )
         if output is not None:
-            writer = CaptureWriter(stack.enter_context(output.open("wb")), shown.origin)
+            writer = CaptureWriter(stack.enter_context(_created(output)), shown.origin)
             listening.on_frame = writer.write
             listening.after = writer.flush
         stack.callback(shown.finish)
@@ -164,7 +168,7 @@ class _Listening:
     def line(self, source: str) -> Callable[[], None]:
         """Return the function that listens on a line."""
         from modwire import FRAMINGS
-        from modwire_sync import SerialSniffer
+        from modwire_sync.sniffing import SerialSniffer
 
         with argument("SOURCE"):
             place = _line_endpoint(source)
@@ -210,11 +214,13 @@ class _Listening:
 
     def file(self, opened: BufferedReader, name: str, framing: str) -> Callable[[], None]:
         """Return the function that reads a file or standard input."""
-        from modwire import FRAMINGS, Sniffer
-        from modwire_tools.explain.capture import is_capture
+        from modwire import FRAMINGS
+        from modwire.sniffing import Sniffer
+        from modwire_tools.explain.capture import inflated, is_capture
 
         from .sniff_output import wall_clock_origin
 
+        opened = inflated(opened, name)
         kind = FRAMINGS[framing]
         self._shown.framing = framing
         self._shown.is_line = False
@@ -297,6 +303,20 @@ class _Listening:
             self._shown.show(heard)
         self.after()
         self._shown.look(monotonic())
+
+
+def _created(path: Path) -> BufferedWriter:
+    """Open a new or an existing file; the capture is written as it comes, for `tail` and pipes.
+
+    Raises WrongArgumentError for a link to a file, which another user may have placed there.
+    """
+    if path.is_symlink() and path.absolute().parts[1] not in _SYSTEM_LINKS:
+        with argument("--output"):
+            refuse_link(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+    if not path.is_symlink():
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    return open(os.open(path, flags, 0o666), "wb")
 
 
 def _opened(name: str) -> BufferedReader:

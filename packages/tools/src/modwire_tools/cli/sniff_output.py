@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from modwire import DamageKind, HeardDamage, HeardExchange, HeardFrame, HeardOutcome
+from modwire.sniffing import DamageKind, HeardDamage, HeardExchange, HeardFrame, HeardOutcome
 from modwire_tools.explain import explain_frame, explain_pdu
 from modwire_tools.explain.walk import count
 from modwire_tools.explain.words import judge

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from modwire import Decoder, crc16, lrc
 
@@ -35,19 +36,24 @@ _DECODER = Decoder()
 class Reading:
     """The meaning of some bytes in one framing and one direction.
 
-    `fields` contain all bytes. `wrong` has a sentence for each fault of the frame or the message.
-    `unit` and `transaction` are None if the frame does not have them.
+    `wrong` has a sentence for each fault of the frame or the message. `unit` and `transaction` are
+    None if the frame does not have them.
     """
 
+    data: bytes
     framing: str
     is_response: bool
     unit: int | None
     transaction: int | None
     pdu: bytes
-    fields: list[Field]
     faults: list[str]  # of the frame
     problem: str  # of the message, "" for none
     request: bytes | None = None  # the PDU of the request, if known
+
+    @cached_property
+    def fields(self) -> list[Field]:
+        """The fields, which contain all bytes; found when needed, as most guesses are wrong."""
+        return _Frame(self.data, self.framing, self.is_response, self.request).find_fields()
 
     @property
     def wrong(self) -> list[str]:
@@ -79,6 +85,12 @@ def explain_frame(
 
     `request` is the PDU of the request, if known. Any `data` is allowed: this never raises.
     """
+    return _explained(bytes(data), framing, is_response, request)
+
+
+# A guess and then the output ask for the same messages, and clients that poll repeat theirs.
+@lru_cache(maxsize=1024)
+def _explained(data: bytes, framing: str, is_response: bool, request: bytes | None) -> Reading:
     return _Frame(data, framing, is_response, request).reading()
 
 
@@ -91,7 +103,7 @@ def readings(data: bytes, framing: str, request: bytes | None = None) -> list[Re
 
 
 class _Frame:
-    """One frame, from which a `Reading` is made."""
+    """One frame, from which a `Reading` is made, and later its fields."""
 
     def __init__(self, data: bytes, framing: str, is_response: bool, request: bytes | None) -> None:
         self.data = data
@@ -103,8 +115,9 @@ class _Frame:
         self.unit: int | None = None
         self.transaction: int | None = None
         self.pdu = b""
+        self._finds_fields = False
 
-    def reading(self) -> Reading:
+    def _explain(self) -> None:
         explainers = {
             "tcp": self._tcp,
             "rtu": self._rtu,
@@ -113,31 +126,43 @@ class _Frame:
             "pdu": self._pdu,
         }
         explainers[self.framing]()
+
+    def find_fields(self) -> list[Field]:
+        """Return the fields of the frame and of its PDU."""
+        self._finds_fields = True
+        self._explain()
+        return self.fields
+
+    def reading(self) -> Reading:
+        """Return the reading; the fields of the PDU, which take the longest, are not looked for."""
+        self._explain()
         wrong = ""
         if self.pdu or not self.faults:
             wrong = problem(self.pdu, is_response=self.is_response, request=self.request)
         if not wrong and len(self.pdu) > 253:
             wrong = f"a PDU must be 1..253 bytes, got {len(self.pdu)}"
         return Reading(
+            self.data,
             self.framing,
             self.is_response,
             self.unit,
             self.transaction,
             self.pdu,
-            self.fields,
             self.faults,
             wrong,
             self.request,
         )
 
     def _add(self, start: int, data: bytes, name: str, meaning: str) -> None:
-        self.fields.append(Field(start, data, name, meaning))
+        if self._finds_fields:
+            self.fields.append(Field(start, data, name, meaning))
 
     def _explain_pdu(self, pdu: bytes, start: int) -> None:
         self.pdu = pdu
-        self.fields += explain_pdu(
-            pdu, is_response=self.is_response, request=self.request, start=start
-        )
+        if self._finds_fields:
+            self.fields += explain_pdu(
+                pdu, is_response=self.is_response, request=self.request, start=start
+            )
 
     def _pdu(self) -> None:
         self._explain_pdu(self.data, 0)
@@ -230,7 +255,7 @@ class _Frame:
             self._explain_pdu(body[1:], 1)
             due = tell(body, b"")[0]
             self.faults.append(f"the {name} is missing")
-            if self.fields[-1].data:
+            if self._finds_fields and self.fields[-1].data:
                 self._add(len(body), b"", name, f"missing: {due}")
             return
         self._explain_pdu(body[1:-size], 1)

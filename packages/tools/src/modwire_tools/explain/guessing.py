@@ -29,9 +29,10 @@ def best_framings(data: bytes) -> tuple[list[str], dict[str, Reading]]:
             continue
         if framing == "binary" and data[:1] != b"{":
             continue
-        both = readings(data, framing)
-        better[framing] = min(both, key=_cost)
-        costs[framing] = _cost(better[framing])
+        asked, answer = readings(data, framing)
+        costs[framing], better[framing] = _cost(asked), asked
+        if (cost := _cost(answer)) < costs[framing]:
+            costs[framing], better[framing] = cost, answer
     least = min(costs.values())
     best = [framing for framing, cost in costs.items() if cost == least]
     best = best if least == 0 else best[:1]
@@ -95,11 +96,13 @@ _WRONG_CHECKSUM = 4
 
 def _cost(reading: Reading) -> int:
     """Return the cost of the faults of a reading; 0 for a good one."""
-    cost = _UNLIKELY.get(reading.framing, 0) + _FAULT * len(reading.faults)
-    if any("protocol" in fault for fault in reading.faults):
-        cost += 1
-    if any("CRC" in fault or "LRC" in fault for fault in reading.faults):
-        cost += _WRONG_CHECKSUM - _FAULT
+    cost = _UNLIKELY.get(reading.framing, 0)
+    if reading.faults:
+        faults = "\n".join(reading.faults)
+        cost += _FAULT * len(reading.faults)
+        cost += "protocol" in faults
+        if "CRC" in faults or "LRC" in faults:
+            cost += _WRONG_CHECKSUM - _FAULT
     if reading.problem:
         cost += 1 if reading.framing == "tcp" else 2
     if reading.name.startswith("Raw"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 from time import monotonic
 from typing import Any
+
+from ..replacing import refuse_link, replace_file
 
 _LARGEST = 1 << 28  # bytes, more than the state of 247 full units
 _INTERVAL = 2.0  # seconds between two writes, at least
@@ -66,7 +67,8 @@ class StateFile:
     def save(self, state: dict[str, Any]) -> None:
         """Write `state`; raises OSError."""
         self.state = state
-        _replace(self.path, {f"modwire {self._kind}": self._settings, **state})
+        found = {f"modwire {self._kind}": self._settings, **state}
+        replace_file(self.path, json.dumps(found).encode())
         self._written = monotonic()
 
     def remove(self) -> None:
@@ -75,7 +77,8 @@ class StateFile:
 
 
 def is_there(path: Path) -> bool:
-    """Return True if the file exists; raises ValueError for a device or a folder."""
+    """Return True if the file exists; raises ValueError for a link, a device or a folder."""
+    refuse_link(path)
     if not path.exists():
         return False
     if not S_ISREG(path.stat().st_mode):
@@ -89,18 +92,3 @@ def between(low: int, value: object, high: int) -> int:
     if not low <= number <= high:
         raise ValueError(f"it must be {low}..{high}, got {number}")
     return number
-
-
-def _replace(path: Path, state: dict[str, Any]) -> None:
-    """Replace the file in one step, so that a crash leaves the old one or the new one."""
-    # A name that no file of the user in the same folder has.
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        try:
-            beside.write_text(json.dumps(state), encoding="utf-8")
-            os.replace(beside, path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None

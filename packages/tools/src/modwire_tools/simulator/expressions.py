@@ -22,7 +22,7 @@ from simpleeval import (  # type: ignore[import-untyped]
 from .behaviours import Lookup, Source, noise
 
 _SimpleEval: Any = SimpleEval  # simpleeval has no type hints
-_MOST_BITS = 4096  # of the result of **; a float has 1024
+_MOST_BITS = 4096  # of an integer; a float has 1024
 _MOST_DIGITS = 400  # argument of round(); a float has 324
 _MOST_SHOWN = 200  # characters of a quoted expression or error
 
@@ -40,6 +40,23 @@ def _power(base: Any, exponent: Any) -> object:
         if base.bit_length() * exponent > _MOST_BITS:
             raise OverflowError("a power is too large")
     return base**exponent
+
+
+def _product(left: Any, right: Any) -> object:
+    """`left * right` for numbers only, with a limit: integers could grow without end."""
+    if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
+        raise TypeError("* is for numbers")
+    if isinstance(left, int) and isinstance(right, int):
+        if left.bit_length() + right.bit_length() > _MOST_BITS:
+            raise OverflowError("a product is too large")
+    return left * right
+
+
+def _shifted(left: Any, right: Any) -> object:
+    """`left << right` with the same limit."""
+    if left.bit_length() + right > _MOST_BITS:
+        raise OverflowError("a shifted number is too large")
+    return left << right
 
 
 def _remainder(left: Any, right: Any) -> object:
@@ -67,6 +84,8 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "tan": math.tan,
 }
 _LIMITED: dict[type[ast.AST], Callable[..., object]] = {
+    ast.LShift: _shifted,
+    ast.Mult: _product,
     ast.Pow: _power,
     ast.Mod: _remainder,
 }

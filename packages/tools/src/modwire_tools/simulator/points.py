@@ -93,6 +93,18 @@ class Codec:
             value = int(value)
         return encode_value(self._kind, value, self._order)
 
+    def limited(self, value: object) -> object:
+        """Return a computed value within the range of the type, but not rounded.
+
+        Points that use others would else multiply them to numbers without end.
+        """
+        if self._kind is None:
+            return bool(value)
+        if self._limits is not None and isinstance(value, (int, float)):
+            low, high = self._limits
+            return low if value < low else high if value > high else value
+        return value
+
     def store_living(self, value: object, words: bytearray, at: int) -> None:
         """Store a computed value, rounded and limited to the range of the type."""
         if self._kind is None:
@@ -191,11 +203,11 @@ class LivePoint:
         return self.codec.decode(self.codec.load(self._words, self._at))
 
     def exact(self, time: float) -> object:
-        """Return the value at `time`, before it was rounded for the table."""
+        """Return the value at `time`, before it was rounded for the table, but in its range."""
         self.refresh(time)
         if self.source is None or self.held or self._last is None:
             return self.value(time)
-        return self._last
+        return self.codec.limited(self._last)
 
     def set(self, value: object, time: float) -> None:
         """Set the value as the owner; raises ValueError. A changing one continues or is held."""

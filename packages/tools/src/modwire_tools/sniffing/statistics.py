@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from statistics import median
 
-from modwire import DamageKind, HeardDamage, HeardExchange, HeardOutcome
+from modwire.sniffing import DamageKind, HeardDamage, HeardExchange, HeardOutcome
 from modwire_tools.explain.names import exception_name
 
 _TIMES = 1000  # response times of a unit, from which min, median and max are computed

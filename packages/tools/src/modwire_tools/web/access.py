@@ -12,7 +12,6 @@ import ipaddress
 import secrets
 import string
 from collections.abc import Iterable, Mapping
-from hashlib import sha256
 
 from starlette.requests import cookie_parser
 from starlette.responses import Response
@@ -75,6 +74,8 @@ class Access:
     def __init__(self, names: Iterable[str], port: int, token: str | None = None) -> None:
         self._names = _LOOPBACK_NAMES | {name.lower().rstrip(".") for name in names}
         self._token = token
+        # Not made from the token: who guesses tokens could try cookies, which are not slowed down.
+        self._cookie = secrets.token_hex(32)
         self.cookie_name = f"modwire_{port}"
 
     @property
@@ -113,11 +114,10 @@ class Access:
         """Raise RefusedError for a request that has neither the token nor its cookie."""
         if self._token is None:
             return
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and self.is_token(given.strip()):
+        if self.is_token(bearer_token(headers)):
             return
         cookie = cookie_parser(headers.get("cookie", "")).get(self.cookie_name, "")
-        if hmac.compare_digest(cookie.encode(), self._cookie_value().encode()):
+        if hmac.compare_digest(cookie.encode(), self._cookie.encode()):
             return
         raise RefusedError(401, "a token is needed: open the link that the simulator printed")
 
@@ -127,10 +127,10 @@ class Access:
 
     def give_cookie(self, response: Response) -> None:
         """Set the cookie for a client that sent the token."""
-        response.set_cookie(
-            self.cookie_name, self._cookie_value(), httponly=True, samesite="strict"
-        )
+        response.set_cookie(self.cookie_name, self._cookie, httponly=True, samesite="strict")
 
-    def _cookie_value(self) -> str:
-        """Return a digest of the token: browsers send the cookies of a host to all its ports."""
-        return hmac.new((self._token or "").encode(), b"modwire page", sha256).hexdigest()
+
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """Return the token in the Authorization header, "" if there is none."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    return given.strip() if scheme.lower() == "bearer" else ""

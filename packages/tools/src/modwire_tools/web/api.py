@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ..simulator.view import ConnectionInfo, Faults, Message, PointInfo, TableInfo, View
 from . import queries
 from .access import RefusedError
+from .guard import SESSION
 from .models import (
     ChangeFaults,
     ChangePoint,
@@ -111,7 +112,7 @@ OPERATIONS = (
     get("/api", Nothing, Overview, "Simulation", "What is simulated", _overview),
     get("/api/openapi.json", Nothing, dict, "Simulation", "This description",
         lambda host, asked: host.document),
-    change("POST", "/api/session", Token, Nothing, "Simulation",
+    change("POST", SESSION, Token, Nothing, "Simulation",
            "Get the page's cookie for the token", _sign_in, {"token": "..."}),
     get("/api/devices", DevicePage, Devices, "Devices", "Devices, page by page",
         _of_view(queries.devices)),

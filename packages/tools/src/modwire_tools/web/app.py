@@ -17,7 +17,7 @@ from ..simulator.view import View
 from .access import Access, RefusedError
 from .api import OPERATIONS
 from .files import File, read_files
-from .guard import Guard, PeerError
+from .guard import SESSION, Guard, PeerError
 from .live import Live
 from .openapi import describe
 from .operations import Host, answer, refuse
@@ -47,7 +47,7 @@ def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
         exception_handlers={**dict.fromkeys(errors, refuse), Exception: _fail},
     )
     # The page to enter the token needs these files; they show no values.
-    return Guard(app, access, frozenset((*pages, *assets, "/api/session")))
+    return Guard(app, access, frozenset((*pages, *assets, SESSION)))
 
 
 class _Page:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import Counter
 from functools import partial
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from starlette.types import ASGIApp
 
+from .http1 import Http1Server
 from .live import MESSAGE_LIMIT
 
 _LOG = logging.getLogger("modwire.web")
@@ -31,7 +32,7 @@ class Connections:
 
     A connection is closed if it has no traffic for `silent` seconds (an open page has some every 15
     seconds), or if its browser accepts no byte for `stalled` seconds. If `most` are open, a new one
-    evicts the one that was idle for longest.
+    evicts one of the client that has most: the one that was idle for longest.
     """
 
     def __init__(
@@ -74,13 +75,14 @@ class Connections:
 
     async def _handle(self, accepted: trio.SocketStream) -> None:
         if len(self._open) >= self._most:
-            min(self._open, key=lambda stream: stream.active).end()
+            counts = Counter([stream.client for stream in self._open])
+            min(self._open, key=lambda stream: (-counts[stream.client], stream.active)).end()
         stream = _Stream(accepted, self._stalled)
         self._open.add(stream)
         try:
             with stream.scope:
                 state = ConnectionState({})
-                await TCPServer(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
+                await Http1Server(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
         except Exception:  # noqa: BLE001 - caused by the peer: the application logs its own
             _LOG.debug("A connection to the page failed", exc_info=True)
         finally:
@@ -97,6 +99,7 @@ class _Stream:
         self.socket = stream.socket
         self.scope = trio.CancelScope()
         self.active = trio.current_time()
+        self.client = _client_of(stream)
         self._stream = stream
         self._stalled = stalled
 
@@ -129,6 +132,13 @@ class _Stream:
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _client_of(stream: trio.SocketStream) -> str:
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:  # it has gone already
+        return ""
 
 
 def _configure() -> Config:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from urllib.parse import parse_qs
 
 import trio
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .access import Access, RefusedError
+from .access import Access, RefusedError, bearer_token
+from .guesses import Guesses, TooManyGuessesError
 
 BODY_LIMIT = 64 * 1024  # bytes; a write of 1,000 values needs a tenth of it
 _PATIENCE = 10.0  # seconds for the body of a request to arrive
@@ -28,13 +30,22 @@ _HEADERS = [
 ]
 
 
+SESSION = "/api/session"
+"""The path to which a token is sent for a cookie."""
+
+
 class Guard:
-    """An ASGI application around `app`. Requests for `open_paths` need no token."""
+    """An ASGI application around `app`. Requests for `open_paths` need no token.
+
+    Clients that try tokens are slowed down: in the Authorization header, in the link of a page, and
+    at `SESSION`.
+    """
 
     def __init__(self, app: ASGIApp, access: Access, open_paths: frozenset[str]) -> None:
         self._app = app
         self._access = access
         self._open_paths = open_paths
+        self._guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -43,6 +54,8 @@ class Guard:
         sender = _with_headers(send)
         try:
             self._check(scope)
+            if self._access.wants_token and (right := _status_if_right(scope)):
+                sender = self._counted(scope, sender, right)
         except RefusedError as refusal:
             if scope["type"] == "http":
                 with suppress(RefusedError):
@@ -72,7 +85,39 @@ class Guard:
             if not (path == "/api/docs" and headers.get("sec-fetch-mode") == "navigate"):
                 self._access.check_origin(method, headers, is_socket=is_socket)
         if path not in self._open_paths:
+            tries = self._access.wants_token and bearer_token(headers) != ""
+            if tries:
+                self._guesses.begin(_host(scope), trio.current_time())
             self._access.check_token(headers)
+            if tries and self._access.is_token(bearer_token(headers)):
+                self._guesses.succeeded(_host(scope))
+
+    def _counted(self, scope: Scope, send: Send, right: int) -> Send:
+        """Count an attempt, which has succeeded if the application answers with status `right`."""
+        host = _host(scope)
+        self._guesses.begin(host, trio.current_time())
+
+        async def sender(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == right:
+                self._guesses.succeeded(host)
+            await send(message)
+
+        return sender
+
+
+def _host(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _status_if_right(scope: Scope) -> int:
+    """Return the status for the right token if a request tries one, else 0."""
+    if scope["type"] != "http":
+        return 0
+    if scope["path"] == SESSION:
+        return 200 if scope["method"] == "POST" else 0
+    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+    return 303 if "token" in query else 0
 
 
 async def _read_body(receive: Receive) -> bytes:
@@ -117,7 +162,11 @@ class PeerError(OSError):
 
 
 def _refused(refusal: RefusedError) -> Response:
-    headers = {"www-authenticate": 'Bearer realm="modwire"'} if refusal.status == 401 else None
+    headers: dict[str, str] = {}
+    if refusal.status == 401:
+        headers["www-authenticate"] = 'Bearer realm="modwire"'
+    if isinstance(refusal, TooManyGuessesError):
+        headers["retry-after"] = str(refusal.wait)
     return JSONResponse({"error": refusal.sentence}, refusal.status, headers)
 
 

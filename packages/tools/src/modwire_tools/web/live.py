@@ -9,6 +9,7 @@ After a long time without changes, an empty push shows both sides that the link 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import msgspec
 import trio
@@ -24,6 +25,8 @@ _PERIOD = 0.2  # seconds between two pushes
 _LONG = 15.0  # seconds without changes before an empty push
 _PATIENCE = 30.0  # seconds until the page must confirm a push
 _MOST_PAGES = 100
+_MOST_OF_ONE = 40  # pages of one client, so that it cannot take all
+_MESSAGES_PER_SECOND = 50  # of one page; a browser sends five, and one for each click
 
 GOING_AWAY = 1001
 WRONG_DATA = 1008
@@ -39,15 +42,16 @@ class Live:
     def __init__(self, view: View, stopping: trio.Event) -> None:
         self._view = view
         self._stopping = stopping
-        self._pages = 0
+        self._pages: Counter[str] = Counter()  # of each client
 
     async def serve(self, socket: WebSocket) -> None:
         """Serve one page until it is closed."""
-        self._pages += 1
+        client = socket.client.host if socket.client else ""
+        self._pages[client] += 1
         try:
             await socket.accept()
-            if self._pages > _MOST_PAGES:
-                await socket.close(TRY_LATER, f"there are {_MOST_PAGES} pages already")
+            if self._pages[client] > _MOST_OF_ONE or self._pages.total() > _MOST_PAGES:
+                await socket.close(TRY_LATER, "there are too many pages already")
                 return
             await _Page(socket, Shown(self._view)).run(self._stopping)
         except (WebSocketDisconnect, PeerError):
@@ -56,7 +60,9 @@ class Live:
             _LOG.exception("A link of the simulator's page failed")
             await socket.close(FAILED, "the simulator failed")
         finally:
-            self._pages -= 1
+            self._pages[client] -= 1
+            if not self._pages[client]:
+                del self._pages[client]
 
 
 class _Page:
@@ -65,6 +71,7 @@ class _Page:
         self._shown = shown
         self._pushed = 0
         self._seen = 0
+        self._paced_until = 0.0  # the time that the messages so far take at the highest rate
         # Set when the page shows other parts, or has confirmed a push.
         self._news = trio.Event()
         self._closing: tuple[int, str] | None = None
@@ -90,10 +97,18 @@ class _Page:
                 if not isinstance(text, str):
                     raise ValueError("messages must be texts")
                 self._hear(parse_object(text))
+                await self._slow_down()
         except WebSocketDisconnect:
             scope.cancel()
         except ValueError as error:
             self._end(WRONG_DATA, str(error)[:100], scope)
+
+    async def _slow_down(self) -> None:
+        """Wait if there were too many messages: each costs the simulator a search for its parts."""
+        now = trio.current_time()
+        self._paced_until = max(self._paced_until, now) + 1 / _MESSAGES_PER_SECOND
+        if self._paced_until > now + 1:
+            await trio.sleep_until(self._paced_until - 1)
 
     def _hear(self, message: dict[str, object]) -> None:
         if "seen" in message:

@@ -92,7 +92,7 @@ def point_value(value: object, now: object) -> object:
         if isinstance(now, float):
             return float(given)
         return msgspec.json.decode(given)
-    except ValueError:
+    except (ValueError, RecursionError):
         kind = "a number" if isinstance(now, int | float) else "a list such as [1, 2]"
         raise ValueError(f"the value must be {kind}, got {given!r}") from None
 

@@ -20,9 +20,10 @@ from modwire.server.connection import (
     Next,
 )
 from modwire.units.unit import Waits
+from modwire_sync.sockets import has_ended
 
-from .hanging_up import has_ended, watcher
-from .service import DEBUG, logger, wire
+from .hanging_up import watcher
+from .service import DEBUG, wire
 
 if TYPE_CHECKING:
     from modwire import Response
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from .readers import Readers
     from .service import Server
 
-RECEIVE_SIZE = 4096  # bytes; all requests in it are answered before more is read
 _NEVER = float("inf")
 _LOOKING_INTERVAL = 0.25  # seconds between looks for a hang-up behind unread bytes
 
@@ -74,8 +74,8 @@ class PeerTask:
                     await self._execute()
                 else:
                     self.close(core.reason)
-        except Exception as error:  # noqa: BLE001 - a bug in a unit must not end the server
-            logger.error("%s ends: an error that is no peer's", core, exc_info=error)
+        except Exception as error:
+            self._server.log.error("%s ends: an error that is no peer's", core, exc_info=error)
             self.close(FAILED)
         finally:
             self.close(SERVER_CLOSED)
@@ -133,7 +133,7 @@ class PeerTask:
         with scope, suppress(*BROKEN):
             await self.wait_for_end()
             # It has most likely gone. If it has only ended its sending, it gets exception 06.
-            self.core.hung_up()
+            self._server.hung_up(self.core)
 
     async def wait_for_end(self) -> None:
         """Wait until the peer hangs up during a call; for ever if that cannot be detected."""
@@ -150,7 +150,7 @@ class PeerTask:
         if self.is_open:
             self.is_open = False
             self._close_link()
-            self.core.ended(reason, logger)
+            self.core.ended(reason, self._server.log)
 
     def _close_link(self) -> None:
         """Close the link, or make the task do so."""
@@ -160,8 +160,8 @@ class PeerTask:
 class SocketConnections(Connections["SocketConnection"]):
     """The connections of a server; to make room, one whose peer has hung up may be closed."""
 
-    def make_room(self) -> bool:
-        return super().make_room() or any(each.closes_if_left() for each in self)
+    def make_room(self, unused_since: float = _NEVER) -> bool:
+        return super().make_room(unused_since) or any(each.closes_if_left() for each in self)
 
 
 class SocketConnection(PeerTask):
@@ -205,7 +205,7 @@ class SocketConnection(PeerTask):
     def _on_readable(self, now: float) -> bool:
         """Read once and answer; False if another step follows, or the connection is closed."""
         try:
-            data = self._receive(RECEIVE_SIZE)
+            data = self._receive(self.core.turn)
         except BlockingIOError:
             return True
         except OSError as error:
@@ -219,6 +219,8 @@ class SocketConnection(PeerTask):
         if is_traced:
             trace(core, "sent", data)
         is_plain = core.receive_data(data, now)
+        if core.is_greedy and self._readers is not None:
+            self._readers.rounds.greedy.add(self._number)
         if core.unsent:
             try:
                 self._send_some(is_traced)

@@ -15,7 +15,7 @@ from modwire.server.constructors import UdpServerBase
 from modwire.server.peers import HostPort, Network
 from modwire_sync.datagrams import DATAGRAMS_PER_EVENT, DatagramSockets
 
-from .service import Server, check_grace, logger, wire
+from .service import Server, check_grace, wire
 from .tcp import look_up
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _UdpServer(UdpServerBase, Server):
 
     async def open(self) -> HostPort:
         """Open the sockets, and return the host and the port in use."""
-        self._links = DatagramSockets(self, self._core, logger, wire)
+        self._links = DatagramSockets(self, self._core, self._logger, wire)
         found = await look_up(self._asked.address, socket.SOCK_DGRAM)
         address = self._links.bind(self._asked, found)
         self.name = f"serve_udp on {address}"

@@ -5,15 +5,10 @@ The task of a connection sets `watcher` to a function that waits for the end of 
 
 from __future__ import annotations
 
-import select
-import socket
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import trio
-
-# Linux reports the end of a stream even if unread bytes are in front of it.
-_POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 watcher: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("watcher", default=None)
 
@@ -29,17 +24,3 @@ async def peer_hung_up() -> None:
         await trio.sleep_forever()
     else:
         await watch()
-
-
-def has_ended(link: socket.socket) -> bool:
-    """True if the peer of an open socket sends no more."""
-    if _POLLRDHUP:
-        poll = select.poll()
-        poll.register(link, _POLLRDHUP)
-        return bool(poll.poll(0))
-    try:
-        return not link.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from modwire import ConnectionLostError, RtuFraming
+from modwire import RtuFraming
 from modwire.server.constructors import SerialServerBase
-from modwire.server.line import LineServer
 
-from .service import DEBUG, Server, check_grace, logger, wire
+from .service import DEBUG, Server, check_grace, wire
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
     from modwire.serial_settings import Rs485Settings
+    from modwire.server.line import LineServer
     from modwire.server.options import Authorize, OnCall
 
     from ..serial_link import SerialLink, ThreadLink
@@ -89,14 +89,7 @@ class _SerialServer(SerialServerBase, Server):
         link = self._link = await open_link(
             self._address, self._settings, rs485=self._rs485, exclusive=self._exclusive
         )
-        self._line = LineServer(
-            self.framing,
-            self.options,
-            self.units,
-            peer=self._address,
-            on_drop=self._log_drop,
-            count_overruns=link.count_overruns,
-        )
+        self._line = self._new_line(link.count_overruns)
         self._working = 0
         self._stopped = trio.CancelScope()
         return link
@@ -144,9 +137,6 @@ class _SerialServer(SerialServerBase, Server):
         if found == b"":
             raise self._lost("it is readable, but gives nothing")
         return found
-
-    def _lost(self, reason: object) -> ConnectionLostError:
-        return ConnectionLostError(f"the serial port {self._address} is lost: {reason}")
 
     # Executing and answering.
 
@@ -206,6 +196,3 @@ class _SerialServer(SerialServerBase, Server):
         except Exception as error:
             raise self._lost(error) from error
         self._wake()
-
-    def _log_stuck(self) -> None:
-        logger.error("%s takes no more bytes: an answer is lost", self._address)

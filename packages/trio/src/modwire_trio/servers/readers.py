@@ -15,12 +15,15 @@ from trio import current_time
 from trio.lowlevel import (
     Abort,
     RunVar,
+    checkpoint,
     current_task,
     reschedule,
     spawn_system_task,
     wait_readable,
     wait_task_rescheduled,
 )
+
+from modwire.server.rounds import Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +47,7 @@ class Readers:
     def __init__(self) -> None:
         self._poll = select.epoll()
         self._waiting: dict[int, tuple[Handler, Task]] = {}
+        self.rounds = Rounds[int, int]()
 
     @classmethod
     def shared(cls) -> Readers:
@@ -62,9 +66,14 @@ class Readers:
         waiting = self._waiting
         with self._poll:
             while True:
-                await wait_readable(number)
+                if self.rounds.is_waiting:
+                    await checkpoint()
+                else:
+                    await wait_readable(number)
                 found = self._poll.poll(0, _MOST_EVENTS)
                 now = current_time()
+                if self.rounds.greedy:
+                    found = self.rounds.order(found)
                 for descriptor, _ in found:
                     if descriptor not in waiting:
                         continue  # another handler of this batch has closed it
@@ -98,6 +107,7 @@ class Readers:
     def _leave(self, descriptor: int) -> None:
         """Stop waiting for the socket."""
         del self._waiting[descriptor]
+        self.rounds.leave(descriptor)
         if not self._poll.closed:
             self._poll.unregister(descriptor)
 

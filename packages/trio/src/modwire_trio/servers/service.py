@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire.server.constructors import ServerBase
+from modwire.server.workers import Job, WorkerQueue
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
+    from modwire.logger import Logger
+    from modwire.server.connection import Connection
     from modwire.server.constructors import Listening
 
 _PAST = float("-inf")
@@ -33,7 +36,8 @@ class Server(ServerBase):
     ) -> None:
         super()._set_up(units, framing, options, workers)
         self.stopping = trio.Event()
-        self._limiter = trio.CapacityLimiter(workers)
+        self._jobs = WorkerQueue[_Job](workers, self._spare_workers)
+        self._limiter = trio.CapacityLimiter(self._jobs.most)  # abandoned threads count, too
         self._failure: BaseException | None = None
         # This shield protects all tasks: cancelling the caller must not cancel running calls.
         self._shield = trio.CancelScope(shield=True)
@@ -43,6 +47,12 @@ class Server(ServerBase):
         self._asked = asked  # opened later: looking up a name is awaited
 
     _get_logger = staticmethod(getLogger)
+    now = staticmethod(trio.current_time)
+
+    @property
+    def log(self) -> Logger:
+        """Logger of this server, which repeats no warning."""
+        return self._logger
 
     def __str__(self) -> str:
         return self.name
@@ -128,11 +138,39 @@ class Server(ServerBase):
                 raise
             return executor.failed(call, error)
 
-    async def _in_thread(self, function: Callable[[], object]) -> object:
-        # A thread that hangs is abandoned, so that it cannot prevent the shutdown.
-        return await trio.to_thread.run_sync(
-            function, abandon_on_cancel=True, limiter=self._limiter
-        )
+    async def _in_thread(self, asked: Job) -> object:
+        job = _Job(asked)
+        try:
+            _tell(self._jobs.enter(job))
+            await job.decided.wait()
+            if job.refusal is not None:
+                raise job.refusal
+            # A thread that hangs is abandoned, so that it cannot prevent the shutdown.
+            return await trio.to_thread.run_sync(
+                asked.run, abandon_on_cancel=True, limiter=self._limiter
+            )
+        finally:
+            _tell(self._jobs.ended(job))
+
+    def hung_up(self, core: Connection) -> None:
+        """Withdraw the waiting calls of a peer that has disconnected during a call."""
+        core.hung_up()
+        _tell(self._jobs.hung_up(core.protocol.executor.client))
+
+
+class _Job(Job):
+    """A job, and the event that is set when it is decided."""
+
+    __slots__ = ("decided",)
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job.unit, job.call, job.client)
+        self.decided = trio.Event()
+
+
+def _tell(decided: list[_Job]) -> None:
+    for job in decided:
+        job.decided.set()
 
 
 def check_grace(grace: float) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.server.connection import PEER_CLOSED, Connection
-from modwire.server.constructors import check_server
+from modwire.server.constructors import check_server, log_error
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.quiet_logger import QuietLogger
 
-from .connection import BROKEN, RECEIVE_SIZE, PeerTask, trace
+from .connection import BROKEN, PeerTask, trace
 from .service import DEBUG, Server, check_grace, logger, wire
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ async def serve_stream(
         idle_timeout=idle_timeout,
         authorize=authorize,
         on_call=on_call,
-        on_error=Server.log_error,
+        on_error=partial(log_error, QuietLogger(logger, trio.current_time)),
         tolerance=STREAM_SERVER_TOLERANCE,
     )
     protocol = ServerProtocol(framing, merged, peer=peer, role=role)
@@ -102,7 +104,7 @@ class _StreamTask(PeerTask):
 
     async def _read(self) -> None:
         try:
-            data = bytes(await self._stream.receive_some(RECEIVE_SIZE))
+            data = bytes(await self._stream.receive_some(self.core.turn))
         except BROKEN as error:
             self.close(str(error))
             return

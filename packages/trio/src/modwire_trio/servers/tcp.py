@@ -18,7 +18,7 @@ from modwire_sync.accepting import PAUSE, Listeners
 
 from .connection import SocketConnection, SocketConnections
 from .readers import AVAILABLE, Readers
-from .service import Server, check_grace, logger
+from .service import Server, check_grace
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
@@ -56,7 +56,7 @@ async def serve_tcp(
       Messaging on TCP/IP V1.0b, section 4.2.1.2). If all wait for their units, one whose peer has
       hung up is closed, and its call cancelled if it is awaited; without such a one, the new
       connection is closed. The same happens if the process cannot open more files.
-    - `idle_timeout`: a connection is closed after so many seconds without a byte.
+    - `idle_timeout`: a connection is closed after so many seconds without a whole request.
     - `allow`: networks such as "192.168.0.0/16" or "::1"; other peers are disconnected at once.
     - `authorize`, `on_call`: see `ServerOptions`. The last four arguments override `options`. If
       `authorize` fails, the request gets exception 04; a failure of `on_call` is logged. Hooks
@@ -152,7 +152,7 @@ class _TcpServer(TcpServerBase, Server):
 
     async def listen(self, function: str) -> HostPort | str:
         """Listen for `function`, and return the host and the port in use, or the path."""
-        self._listeners = Listeners(self, self._connections, logger)
+        self._listeners = Listeners(self, self._connections, self._logger)
         found = await look_up(self._asked.address, socket.SOCK_STREAM)
         address = self._listeners.listen(self._asked, found)
         self.name = f"{function} on {address}"

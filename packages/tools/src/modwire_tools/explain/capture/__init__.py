@@ -2,6 +2,7 @@
 
 from .conversation import Exchange, Incident
 from .exchanges import PORT, Capture
+from .inflating import inflated
 from .packets import CaptureError, is_capture
 
-__all__ = ["PORT", "Capture", "CaptureError", "Exchange", "Incident", "is_capture"]
+__all__ = ["PORT", "Capture", "CaptureError", "Exchange", "Incident", "inflated", "is_capture"]

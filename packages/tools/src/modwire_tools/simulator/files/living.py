@@ -12,7 +12,8 @@ from typing import NamedTuple
 from ...values.numbers import parse_float
 from ..behaviours import Behaviour, Choice, Copy, Counter, Ramp, RandomWalk, Replay, Sine
 from ..expressions import Expression
-from ..fields import fields_of
+from ..fields import fields_of, is_list, shown
+from .limits import LARGEST_RECORDING, find_recording
 from .sections import DeviceFileError, Section
 
 _MISSING = object()
@@ -20,12 +21,15 @@ _MISSING = object()
 
 def _choice(value: Section, folder: Path) -> Behaviour:
     values = value.get("values")
-    if not isinstance(values, list) or not values:
-        raise value.error("values", f"must be a list of at least one value, got {values!r}")
-    items: list[object] = values  # pyright: ignore[reportUnknownVariableType]
-    for item in items:
+    if not is_list(values) or not values:
+        raise value.error("values", f"must be a list of at least one value, got {shown(values)}")
+    items: list[int | float | str] = []
+    for item in values:
         if not isinstance(item, (int, float, str, bool)):
-            raise value.error("values", f"must be numbers, texts or true and false, got {item!r}")
+            raise value.error(
+                "values", f"must be numbers, texts or true and false, got {shown(item)}"
+            )
+        items.append(item)
     return Choice(
         tuple(items), value.number("interval", 1.0, above=0), value.flag("at_random", False)
     )
@@ -48,11 +52,11 @@ def _replay(value: Section, folder: Path) -> Behaviour:
     file, column = value.text("file"), value.text("column")
     time_column = value.text("time_column", "time")
     try:
-        times, values = read_recording(folder / file, column, time_column)
+        times, values = read_recording(find_recording(file, folder), column, time_column)
     except (ValueError, csv.Error) as error:
         raise value.failure("file", error) from None
     except OSError as error:
-        raise value.failure("file", f"cannot read {folder / file}: {error.strerror}") from None
+        raise value.failure("file", f"cannot read {file}: {error.strerror}") from None
     return Replay(
         file,
         column,
@@ -153,11 +157,27 @@ def read_recording(
     """Return the times, from 0.0, and the values in a column of a CSV file with a header line.
 
     Times are seconds or ISO 8601. Raises OSError, and ValueError with the number of a wrong line.
+    No error shows the content: who names a file in a device file need not be who may read it.
     """
     times: list[float] = []
     values: list[float] = []
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is no file")  # a folder, or a device that could be read for ever
+    if path.stat().st_size > LARGEST_RECORDING:
+        raise ValueError(f"{path} must have at most {LARGEST_RECORDING} bytes")
+    try:
+        _read_rows(path, column, time_column, times, values)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8") from None
+    if not times:
+        raise ValueError(f"{path} has no line of values")
+    first = times[0]
+    return tuple(time - first for time in times), tuple(values)
+
+
+def _read_rows(
+    path: Path, column: str, time_column: str, times: list[float], values: list[float]
+) -> None:
     with path.open(newline="", encoding="utf-8-sig") as file:
         sample = file.read(4096)
         file.seek(0)
@@ -166,17 +186,13 @@ def read_recording(
         names = list(rows.fieldnames or ())
         for name in (column, time_column):
             if name not in names:
-                raise ValueError(f"{path} has no column {name!r}; it has {', '.join(names)}")
+                raise ValueError(f"{path} has no column {name!r} in its first line")
         for row in rows:
             line = rows.line_num
             times.append(_time(row[time_column] or "", path, line))
             values.append(_number(row[column] or "", path, line))
             if len(times) > 1 and times[-1] <= times[-2]:
                 raise ValueError(f"{path}, line {line}: times must ascend")
-    if not times:
-        raise ValueError(f"{path} has no line of values")
-    first = times[0]
-    return tuple(time - first for time in times), tuple(values)
 
 
 def _number(text: str, path: Path, line: int) -> float:
@@ -185,7 +201,7 @@ def _number(text: str, path: Path, line: int) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise ValueError(f"{path}, line {line}: a value must be a finite number, got {text!r}")
+        raise ValueError(f"{path}, line {line}: a value must be a finite number")
     return number
 
 
@@ -196,11 +212,10 @@ def _time(text: str, path: Path, line: int) -> float:
         try:
             # Python before 3.11 does not know Z.
             number = datetime.fromisoformat(text.strip().replace("Z", "+00:00")).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError, OSError):  # the last two for years such as 1
             number = math.nan
     if not math.isfinite(number):
         raise ValueError(
-            f"{path}, line {line}: a time must be seconds or such as 2026-01-31T12:00:00, "
-            f"got {text!r}"
+            f"{path}, line {line}: a time must be seconds or such as 2026-01-31T12:00:00"
         )
     return number

@@ -22,11 +22,13 @@ from ..devices import (
     Scalar,
     UnitSpec,
 )
+from ..fields import shown
 from ..points import INTEGERS, TYPES, Codec
 from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
 from .connection import read_connection
 from .identity import read_identity, read_server_id
+from .limits import LARGEST, MOST_IN_POINTS, MOST_UNITS, MOST_VALUES, check_keys
 from .living import read_behaviour
 from .sections import DeviceFileError, Section
 
@@ -77,7 +79,6 @@ ORDERS: dict[tuple[Endian, Endian], str] = {
 SIZED = ("string", "bcd", "bits")
 """The types whose points have a length."""
 
-_LARGEST = 1 << 25  # bytes; a device with all 262,144 values needs a twentieth of it
 _ADDRESSES = 0x10000
 
 
@@ -89,25 +90,38 @@ def read_device(path: Path | str) -> DeviceSpec:
     path = Path(path)
     try:
         with path.open("rb") as file:  # may be a pipe, or a device that could be read for ever
-            data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise DeviceFileError(f"{path}: must have at most {_LARGEST} bytes, and has more")
-        text = data.decode()
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise DeviceFileError(f"{path}: must have at most {LARGEST} bytes, and has more")
+        text = data.decode("utf-8-sig")  # editors of Windows begin a file with a BOM
     except UnicodeDecodeError as error:
         raise DeviceFileError(f"{path}: must be UTF-8: {error}") from None
     except OSError as error:
         raise type(error)(error.errno, f"cannot read {path}: {error.strerror}") from None
     try:
-        found: object = json.loads(text) if path.suffix == ".json" else _parse_toml(text)
+        found = _parse_json(text) if path.suffix == ".json" else _parse_toml_text(text)
     except (ValueError, RecursionError) as error:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise DeviceFileError(f"{path}: this is no {kind}: {error}") from None
-    return parse_device(_table(found, path), str(path), path.parent, default_name=path.stem)
+    try:
+        return parse_device(_table(found, path), str(path), path.parent, default_name=path.stem)
+    except MemoryError:
+        raise DeviceFileError(f"{path}: needs more memory than there is") from None
+
+
+def _parse_json(text: str) -> object:
+    found: object = json.loads(text)
+    return found
+
+
+def _parse_toml_text(text: str) -> object:
+    check_keys(text)
+    return _parse_toml(text)
 
 
 def _table(found: object, path: Path) -> Mapping[str, object]:
     if not isinstance(found, dict):
-        raise DeviceFileError(f"{path}: a device must be a table, got {found!r}")
+        raise DeviceFileError(f"{path}: a device must be a table, got {shown(found)}")
     return found  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -116,7 +130,16 @@ def parse_device(
 ) -> DeviceSpec:
     """Return the device that the values of a file describe; raises `DeviceFileError`."""
     device = Section(values, ("name", "connection", "unit"), file)
-    units = [_read_unit(each, folder) for each in device.sections("unit", _UNIT_KEYS, "id")]
+    sections = device.sections("unit", _UNIT_KEYS, "id")
+    if len(sections) > MOST_UNITS:
+        raise device.error("unit", f"must be there at most {MOST_UNITS} times, not {len(sections)}")
+    units: list[UnitSpec] = []
+    room = MOST_VALUES
+    for each in sections:
+        units.append(_read_unit(each, folder))
+        room -= sum(len(block.values) for block in units[-1].blocks)
+        if room < 0:
+            raise device.error("unit", f"must have at most {MOST_VALUES} values in all blocks")
     if not units:
         raise device.error("unit", "is missing: a device has at least one, [[unit]] in TOML")
     seen: set[int] = set()
@@ -139,10 +162,8 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
         unit.integer("id", 0, 255),
         unit.text("name", ""),
         unit.flag("every_id", False),
-        blocks=tuple(_read_block(each) for each in unit.sections("block", _BLOCK_KEYS, "at")),
-        points=tuple(
-            _read_point(each, folder) for each in unit.sections("point", _POINT_KEYS, "name")
-        ),
+        blocks=_read_blocks(unit),
+        points=_read_points(unit, folder),
         refusals=tuple(
             _read_refusal(each)
             for each in unit.sections("refusal", ("at", "count", "exception"), "at")
@@ -183,12 +204,25 @@ def _tables(unit: Section, key: str) -> dict[str, Section]:
 
 
 def _function_code(name: str) -> int | None:
-    return int(name) if name.isascii() and name.isdigit() and 1 <= int(name) <= 127 else None
+    is_code = name.isascii() and name.isdigit() and len(name) <= 3
+    return int(name) if is_code and 1 <= int(name) <= 127 else None
 
 
 # Parts of a unit.
 
 _BLOCK_KEYS = ("at", "values", "count", "fill", "read_only", "step", "apart")
+
+
+def _read_blocks(unit: Section) -> tuple[BlockSpec, ...]:
+    blocks: list[BlockSpec] = []
+    room: dict[str, int] = dict.fromkeys(TABLES, _ADDRESSES)
+    for section in unit.sections("block", _BLOCK_KEYS, "at"):
+        block = _read_block(section)
+        blocks.append(block)
+        room[block.place.table] -= len(block.values)
+        if room[block.place.table] < 0:
+            raise section.error("", f"is one too many: a table has {_ADDRESSES} addresses")
+    return tuple(blocks)
 
 
 def _read_block(block: Section) -> BlockSpec:
@@ -250,6 +284,17 @@ def _read_queues(unit: Section) -> dict[int, tuple[int, ...]]:
 # Points.
 
 
+def _read_points(unit: Section, folder: Path) -> tuple[PointSpec, ...]:
+    points: list[PointSpec] = []
+    room = MOST_IN_POINTS
+    for section in unit.sections("point", _POINT_KEYS, "name"):
+        points.append(_read_point(section, folder))
+        room -= points[-1].size
+        if room < 0:
+            raise section.error("", f"is one too many: all have a length of {MOST_IN_POINTS}")
+    return tuple(points)
+
+
 def _read_point(point: Section, folder: Path) -> PointSpec:
     name = point.text("name")
     if not name:
@@ -304,10 +349,11 @@ def _read_value(point: Section) -> PointValue:
         found: list[Scalar] = []
         for item in items:
             if not isinstance(item, (int, float, str, bool)):
-                raise point.error("value", f"must have plain values, got {item!r}")
+                raise point.error("value", f"must have plain values, got {shown(item)}")
             found.append(item)
         return tuple(found)
-    raise point.error("value", f"must be a number, a text, true, false or a table, got {value!r}")
+    allowed = "a number, a text, true, false or a table"
+    raise point.error("value", f"must be {allowed}, got {shown(value)}")
 
 
 def _read_order(point: Section) -> str:

@@ -108,7 +108,7 @@ class Section:
     def address(self, key: str = "at") -> Place:
         """Return an address in a table."""
         value = self.get(key)
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0xFFFFF:
             value = f"{value:05}"  # a reference without quotes, such as 40001
         if not isinstance(value, str):
             raise self.error(key, f"must be a place such as hr:16, got {_shown(value)}")
@@ -217,7 +217,7 @@ class Section:
         for name in values:
             turned = allowed(name)
             if turned is None:
-                raise inner.error("", f"may have {what}, got {name!r}")
+                raise inner.error("", f"may have {what}, got {_shown(name)}")
             found[turned] = inner
         return found
 

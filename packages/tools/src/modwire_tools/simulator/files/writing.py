@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import tomli_w
 
 from modwire import ObjectId
 
+from ...replacing import replace_file
 from ..devices import BlockSpec, DeviceSpec, PointSpec, ServerId, UnitSpec
 from ..view import Faults
 from .connection import connection_values
@@ -29,25 +28,11 @@ _NAMES = {int(each): each.name.lower() for each in ObjectId}
 def write_device(device: DeviceSpec, path: Path | str) -> None:
     """Write a device file: JSON if its name ends in .json, else TOML.
 
-    The file is replaced in one step, so that no reader sees a part of it. Raises OSError.
+    The file is replaced in one step, so that no reader sees a part of it. Raises OSError, also for
+    a symbolic link.
     """
     path = Path(path)
-    data = dump_device(device, as_json=path.suffix == ".json").encode()
-    try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(data)
-                file.close()
-                umask = os.umask(0)
-                os.umask(umask)
-                temporary.chmod(0o666 & ~umask)
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
+    replace_file(path, dump_device(device, as_json=path.suffix == ".json").encode())
 
 
 def dump_device(device: DeviceSpec, *, as_json: bool = False) -> str:
