@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from cutting import Cut, Cutter, LateCut, device
+from cutting import Cut, Cutter, OrdinaryCutError, device
 from modwire import ConnectionLostError
 from own_sockets import count_descriptors, needs_proc
 from packages import Package
-from peers import PATIENCE
 
 pytestmark = [
     needs_proc,
@@ -108,7 +107,7 @@ def test_a_slow_answer(package: Package) -> None:
 def test_an_ordinary_error(package: Package) -> None:
     """The handler of SIGALRM may raise any."""
     with device() as (_, endpoint):
-        assert cut_everywhere(package, endpoint, read, "events", error=LateCut) > 80
+        assert cut_everywhere(package, endpoint, read, "events", error=OrdinaryCutError) > 80
 
 
 @pytest.mark.parametrize("then", [1, 2, 5, 9, 14, 20, 30, 45])

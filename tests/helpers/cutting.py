@@ -24,7 +24,7 @@ class Cut(BaseException):
     """An exception of a signal handler."""
 
 
-class LateCut(Exception):
+class OrdinaryCutError(Exception):
     """One that is an ordinary error, such as that of a timeout by `signal.alarm`."""
 
 
@@ -61,8 +61,8 @@ class Cutter:
             function()
         except Cut:
             assert self.cuts
-        except LateCut:
-            assert self.cuts and error is LateCut
+        except OrdinaryCutError:
+            assert self.cuts and error is OrdinaryCutError
         finally:
             sys.settrace(None)
             sys.setprofile(None)

@@ -28,9 +28,7 @@ _known: WeakSet[Inherited] = WeakSet()
 _hooks: list[object] = []
 
 
-def forget_after_fork(
-    holder: Inherited, register_at_fork: Callable[..., object] | None
-) -> None:
+def forget_after_fork(holder: Inherited, register_at_fork: Callable[..., object] | None) -> None:
     """Call `holder.forget()` in each process that is forked from now on, while it exists."""
     if register_at_fork is None:
         return

@@ -11,6 +11,7 @@ from gevent.hub import Waiter
 
 from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
+from modwire.client.guard import is_running
 from modwire.client.turns import CLOSED, Turns
 from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
@@ -160,14 +161,8 @@ class Client(BlockingClientBase, BlockingCalls):
 
     def _is_gone(self, caller: Greenlet[..., object]) -> bool:
         """True if no call of this client runs in the greenlet."""
-        frame = caller.gr_frame
-        if frame is None:
-            return bool(caller.dead)  # otherwise it is the current one
-        while frame is not None:
-            if frame.f_globals is globals() and frame.f_locals.get("self") is self:
-                return False
-            frame = frame.f_back
-        return True
+        frame = caller.gr_frame  # None also for the current greenlet
+        return bool(caller.dead) if frame is None else not is_running(frame, self)
 
     def forget(self) -> None:
         """Forget the link after a fork: it is that of the other process."""

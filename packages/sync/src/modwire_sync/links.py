@@ -13,29 +13,23 @@ from contextlib import suppress
 from struct import pack
 from time import monotonic
 
+from modwire.client.threads import ThreadLink
+
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 _QUICK = pack("@ll", 0, 1000)  # a timeval of a millisecond, which the system rounds up
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 LONGEST_WAIT = 3600.0  # seconds; system calls refuse very long timeouts, so the client waits again
 
 
-class Link:
+class Link(ThreadLink):
     """The interface of an open link. OSError from any method means that the link is lost.
 
-    All waits end in time, however many signals arrive meanwhile.
+    `send` sends all of `data`. All waits end in time, however many signals arrive meanwhile.
     """
 
     is_datagram = False
     is_connection = False
     is_sending = False  # `send` returns when all is sent
-    reader = 0
-    """Identity of the thread that receives, or is about to; 0 for none."""
-    has_taken = False
-    """True if `receive` may have taken bytes, which are lost if the reader is interrupted."""
-
-    def send(self, data: bytes, now: float) -> float:
-        """Send all of `data`. Return the seconds that the line is busy with it, or 0.0."""
-        raise NotImplementedError
 
     def withdraw(self, adu: bytes) -> bool:
         return True  # `send` has sent all
@@ -47,22 +41,6 @@ class Link:
         May return early, or after `LONGEST_WAIT`; if `until` is over, at once or soon.
         """
         raise NotImplementedError
-
-    def receive_now(self) -> bytes | None:
-        """Return the bytes that have arrived, without waiting; None and b"" as for `receive`."""
-        raise NotImplementedError
-
-    def interrupt(self) -> None:
-        """Make a `receive` in another thread return soon. The link is unusable afterwards."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Close the link, while no thread receives; may be called again."""
-        raise NotImplementedError
-
-    def forget(self) -> None:
-        """Close the descriptors in a forked process; the link of the other process stays open."""
-        self.close()
 
 
 class SocketLink(Link):
@@ -153,9 +131,3 @@ def _wait(sock: socket.socket, is_reading: bool, seconds: float) -> object:
     if is_reading:
         return select.select((sock,), (), (), seconds)[0]
     return select.select((), (sock,), (), seconds)[1]
-
-
-def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
-    """Set SO_RCVTIMEO or SO_SNDTIMEO, with which the kernel ends waits, of `connect` too."""
-    whole = int(seconds)
-    sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, int((seconds - whole) * 1e6)))

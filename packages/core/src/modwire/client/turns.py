@@ -19,7 +19,7 @@ A call runs like this; `link` and the waiters belong to the adapter:
 If a caller is interrupted while it waits, the adapter calls `give_up`; anywhere else, `break_off`.
 An exception from a signal handler may cut any method short. The next call of a method finds that
 out, and then `restart` replaces the whole state: it drops the link, and wakes all callers.
-Nothing here waits, reads a clock or takes a lock: with threads, each call here needs a lock.
+Nothing here waits, reads a clock or takes a lock: see `threads.ThreadTurns` for that.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _MOST_READS = 8  # before a call, so that a server that sends without end cannot delay it
 _DEBUG = 10  # logging.DEBUG
-_LATE = 1.0  # seconds after its deadline when a receiver that has not acted may be gone
+_LATE = 1.0  # seconds after its deadline; then a receiver may be gone
 FOREVER = float("inf")
 CLOSED = "the client was closed"
 _ENDED = "the server closed the connection"
@@ -65,8 +65,8 @@ class Turns(Generic[LinkT, WaiterT]):
 
     `wake(waiter)` wakes a waiting caller. `discard(link)` closes a link that is lost or no longer
     needed, now or later, while a caller may still be receiving on it. Neither raises an error, and
-    both may be called twice for the same. `is_gone(caller)` is True if a caller of `begin` is certainly in no call any more.
-    `name` is the name of the peer in errors and logs.
+    both may be called twice for the same. `is_gone(caller)` is True if a caller of `begin` is in no
+    call any more. `name` is the name of the peer in errors and logs.
 
     - `link`: the open link, or None.
     - `receiver`: the exchange whose caller receives for all, or None.
@@ -85,8 +85,7 @@ class Turns(Generic[LinkT, WaiterT]):
     ) -> None:
         self.name = name
         self.options = options
-        self.is_cut = False
-        """True while a method changes the state, or after one that was cut short."""
+        self.is_cut = False  # True while a method changes the state, or if one was cut short
         self._framing = framing
         self.protocol = ClientProtocol(framing, options)
         self.protocol.name = name
@@ -98,8 +97,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self._looks_always = not self.protocol.has_transactions
         self.log = LinkLog(name)
         self.opening = opening = Opening(name, options, self.log)
-        self.pause, self.open_failed = opening.pause, opening.failed
-        self.no_link = opening.no_link
+        self.pause, self.open_failed, self.no_link = opening.pause, opening.failed, opening.no_link
         self._history = LinkHistory(opening.backoff, looks_always=False)
         self._most_unanswered = FOREVER
 
@@ -135,7 +133,7 @@ class Turns(Generic[LinkT, WaiterT]):
     def close(self) -> None:
         """Drop the link because the client is closed: no request is repeated on the next one.
 
-        Afterwards nobody receives or waits, whatever has happened to the callers before.
+        Afterwards nobody receives or waits, whatever has happened to callers before.
         """
         self.opening.closings += 1
         self._history.is_closed = True
@@ -207,11 +205,9 @@ class Turns(Generic[LinkT, WaiterT]):
         it is done because sending failed, wait until its `deadline`, which is 0 if it was not sent
         yet. Raises ValueError as `ClientProtocol.start` does.
 
-        `caller` is that of the call, such as a thread; it makes one call at a time. So if it is
-        the receiver, it has left that call, by an interrupt, without a word.
+        `caller` makes one call at a time. If it is the receiver, that earlier call is gone.
         """
-        receiver = self.receiver
-        if self.is_cut or (receiver is not None and self._was_left(receiver, caller, now)):
+        if self.is_cut or (self.receiver is not None and self._was_left(caller, now)):
             self.restart()
         self.is_cut = True
         history = self._history
@@ -219,8 +215,7 @@ class Turns(Generic[LinkT, WaiterT]):
             now - history.heard > history.quiet or getattr(request, "is_write", False)
         ):
             self._take_arrived(now)
-        link, protocol = self.link, self.protocol
-        self.is_cut = False
+        link, protocol, self.is_cut = self.link, self.protocol, False
         if link is None:
             return None
         exchange = prepare(request, unit, timeout, self.options, protocol.broadcasts_zero)
@@ -236,9 +231,9 @@ class Turns(Generic[LinkT, WaiterT]):
         self.is_cut = False
         return exchange
 
-    def _was_left(self, receiver: AnyExchange, caller: object, now: float) -> bool:
+    def _was_left(self, caller: object, now: float) -> bool:
         """True if the caller of the receiver is gone."""
-        known = receiver.caller
+        known = None if self.receiver is None else self.receiver.caller
         if known is None or known == caller:
             return known is not None
         deadline = self.protocol.deadline()
