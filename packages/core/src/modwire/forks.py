@@ -39,5 +39,11 @@ def forget_after_fork(holder: Inherited, register_at_fork: Callable[..., object]
 
 
 def _forget_all() -> None:
+    failed: Exception | None = None
     for each in list(_known):
-        each.forget()
+        try:
+            each.forget()
+        except Exception as error:  # noqa: BLE001 - the others must be forgotten all the same
+            failed = error
+    if failed is not None:
+        raise failed

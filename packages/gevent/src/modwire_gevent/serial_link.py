@@ -140,6 +140,7 @@ class SerialLink(DescriptorLink):
 
     def _forget(self) -> None:
         forget_port(self._port)
+        self._close()
 
 
 class PortLink(Link):
@@ -221,8 +222,8 @@ class PortLink(Link):
             close_port(self._port)
 
     def forget(self) -> None:
-        self._alarm.set()
         forget_port(self._port)
+        self.close()
 
 
 def close_port(port: serial.Serial) -> None:

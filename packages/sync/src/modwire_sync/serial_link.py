@@ -102,5 +102,5 @@ class SerialLink(Link):
             close_aside(self._port)
 
     def forget(self) -> None:
-        self._is_closed = True
         forget_port(self._port)
+        self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -14,6 +15,7 @@ from trio.lowlevel import (
     checkpoint_if_cancelled,
     current_task,
     enable_ki_protection,
+    in_trio_run,
     reschedule,
     wait_task_rescheduled,
 )
@@ -23,6 +25,7 @@ from modwire.client.constructors import ClientBase
 from modwire.client.options import network_client_options
 from modwire.client.turns import CLOSED, Turns
 from modwire.errors import ConnectionLostError
+from modwire.forks import forget_after_fork
 from modwire.framing.tcp import TcpFraming
 from modwire.messages.base import Response
 
@@ -48,6 +51,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
 
     A call may be cancelled wherever it waits: other calls are not affected, and its late answer
     is never returned to another call. The link is closed only if a part of the request was sent.
+    After a fork, the new process opens its own link, in a `trio.run` of its own.
     """
 
     _stream: trio.abc.Stream | None = None  # until the link takes it
@@ -90,6 +94,19 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         self._sender: AnyExchange | None = None  # its caller sends for all
         self._attempt = CancelScope()  # of the task that opens a link
         self._opening = trio.Lock()  # held while a link is being opened, or is in `look`
+        forget_after_fork(self, getattr(os, "register_at_fork", None))
+
+    def forget(self) -> None:
+        """Forget the link after a fork: it is that of the other process."""
+        turns = self._turns
+        link, turns.link = turns.link, None
+        if not in_trio_run():
+            turns.waiting.clear()  # the loop of the tasks that wait is not in this process
+        self._opening, self._sender, self._stream = trio.Lock(), None, None
+        self._discarded.clear()
+        turns.restart()
+        if link is not None:
+            link.forget()
 
     async def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails; a later call may retry."""

@@ -315,11 +315,11 @@ class ClientProtocol:
         self._late.reset(is_serial=self.framing.is_serial)
         self._queue.opened(opened_at)
 
-    def renewed(self, framing: type[Framing], sent_at: float) -> ClientProtocol:
+    def renewed(self, framing: type[Framing], sent_at: float, is_open: bool) -> ClientProtocol:
         """Return a new protocol in place of this one, whose state is unknown; the link is dropped.
 
-        Without transaction ids it sends nothing until no late reply can come any more; `sent_at`
-        is the time of the last request.
+        Without transaction ids it sends nothing until no late reply can come any more if the link
+        `is_open`; `sent_at` is the time of the last request.
         """
         made = ClientProtocol(framing, self.options)
         made.name, made.is_datagram = self.name, self.is_datagram
@@ -327,7 +327,8 @@ class ClientProtocol:
         if not made.has_transactions:
             waits = [each.wait for each in list(self._open.values())]
             made._late.units.update(self._late.units)
-            made._late.rest(sent_at + max(self.options.response_timeout, *waits, 0.0))
+            if is_open:
+                made._late.rest(sent_at + max(self.options.response_timeout, *waits, 0.0))
         return made
 
     # Time.

@@ -168,11 +168,11 @@ class Turns(Generic[LinkT, WaiterT]):
         history, link = self._history, self.link
         self.opening.reason = CLOSED if history.is_closed else _INTERRUPTED
         history.was_interrupted = True
+        self.protocol = self.protocol.renewed(self._framing, history.sent, link is not None)
         if link is not None:
             self._discard(link)
             self.link = None
             self.log.note(_INTERRUPTED, is_warning=not history.is_closed)
-        self.protocol = self.protocol.renewed(self._framing, history.sent)
         self._history = LinkHistory(self.opening.backoff, looks_always=False)
         self.receiver = None
         self.waiting.wake_all()

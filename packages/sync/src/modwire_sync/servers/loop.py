@@ -133,3 +133,9 @@ class Loop:
         self.workers.close()
         self._poller.close()
         self._waker.close()
+
+    def leave(self) -> None:
+        """Leave the descriptors to the process before a fork; watch nothing any more."""
+        self._handlers.clear()
+        self._poller.close()
+        self._waker.close()
