@@ -50,7 +50,7 @@ class Client(BlockingClientBase, BlockingCalls):
             frames=sys._current_frames,
         )
         self._turns = self._shared.turns
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self._shared, getattr(os, "register_at_fork", None))
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails."""
@@ -59,10 +59,6 @@ class Client(BlockingClientBase, BlockingCalls):
     def close(self) -> None:
         """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
         self._shared.close()
-
-    def forget(self) -> None:
-        """Forget the link after a fork: it is that of the other process."""
-        self._shared.forget()
 
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None

@@ -62,13 +62,12 @@ class SocketLink(Link):
         sock.settimeout(None)
         # Not for subclasses (TLS), and for the sockets of gevent's or eventlet's monkey-patching,
         # which never block in the kernel.
-        self._is_quick = type(sock) is socket.socket and os.get_blocking(sock.fileno())
+        self._is_quick = type(sock) is socket.socket and _AT_ONCE and os.get_blocking(sock.fileno())
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _QUICK)
         except OSError:  # Windows, or a C library whose timeval is not two longs
             self._is_quick = False
-        if not (self._is_quick and _AT_ONCE):
-            self._is_quick = False
+        if not self._is_quick:
             sock.setblocking(False)
 
     def send(self, data: bytes, now: float) -> float:
