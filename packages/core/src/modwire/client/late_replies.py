@@ -34,7 +34,7 @@ class LateReplies:
     """
 
     def __init__(self, options: ClientOptions) -> None:
-        self.transactions: dict[int, None] = {}
+        self.transactions: dict[int, int] = {}  # the unit of each
         self.units: dict[int, tuple[bool, float]] = {}  # by unit: the next reply ends it; its end
         self.last_id = 0
         """The last transaction id that was given out."""
@@ -54,14 +54,14 @@ class LateReplies:
         self.last_id = transaction
         return transaction
 
-    def note_transaction(self, transaction: int) -> None:
-        """Expect a late reply to `transaction`. At most 4096 are kept; the oldest is dropped.
+    def note_transaction(self, transaction: int, unit: int) -> None:
+        """Expect a late reply of `unit` to `transaction`.
 
-        With short ids, at most 128 are kept.
+        At most 4096 are kept, with short ids 128; the oldest is dropped.
         """
         if len(self.transactions) >= self._most_transactions:
             del self.transactions[next(iter(self.transactions))]
-        self.transactions[transaction] = None
+        self.transactions[transaction] = unit
 
     def note_unit(self, unit: int, replies: int, now: float) -> None:
         """Expect this number of late `replies` from `unit`, from `now` on.
