@@ -28,6 +28,7 @@ class Seen:
     - `sent`: the last bytes sent; `received`: those that came after them.
     - `first`: the first bytes that came at all.
     - `silent`: earlier requests after which nothing came.
+    - `late`: units whose answers to those came after all, behind transaction ids.
     """
 
     endpoint: Endpoint
@@ -35,6 +36,7 @@ class Seen:
     received: bytes = b""
     first: bytes = b""
     silent: deque[bytes] = field(default_factory=lambda: deque[bytes](maxlen=_SILENT_KEPT))
+    late: set[int] = field(default_factory=set[int])
 
     def note_sent(self, data: bytes) -> None:
         """Record bytes that were sent."""
@@ -47,6 +49,16 @@ class Seen:
         self.received = (self.received + data)[:_KEPT]
         if not self.first:
             self.first = data[:_KEPT]
+        if self.endpoint.framing == "tcp":
+            self._note_late()
+
+    def _note_late(self) -> None:
+        at, received = 0, self.received
+        while at + 7 <= len(received) and received[at + 2 : at + 4] == b"\0\0":
+            for request in self.silent:
+                if request[:2] == received[at : at + 2] and request[6] == received[at + 6]:
+                    self.late.add(request[6])
+            at += 6 + int.from_bytes(received[at + 4 : at + 6], "big")
 
     @property
     def function(self) -> int:

@@ -19,7 +19,7 @@ def mbap_faults(request: bytes, answer: bytes) -> list[Fault]:
 
     [] if they are right, or if they do not look like an answer to this function.
     """
-    if len(request) <= _HEADER or len(answer) <= _HEADER + 1 or answer[2:4] != b"\0\0":
+    if len(request) <= _HEADER or len(answer) <= _HEADER or answer[2:4] != b"\0\0":
         return []
     if answer[_HEADER] & 0x7F != request[_HEADER]:
         return []
