@@ -233,7 +233,7 @@ def _run(scrape: Scrape, part: StateFile, output: Path, device: Callable[[], Dev
                 if monotonic() - told > _NOTE_INTERVAL and not sys.stderr.isatty():
                     told = monotonic()
                     note(f"{at.where}: {at.done / scrape.total:.0%}, {count(values, 'value')}")
-                if part.is_due():
+                if part.is_due() and not scrape.is_silent:
                     part.save({"units": scrape.state()})
         is_whole = True
     finally:
