@@ -92,16 +92,17 @@ class LateReplies:
             return max([until for _, until in units.values()], default=_NOTHING[1])
         return max(units.get(unit, _NOTHING)[1], units.get(_ANY_UNIT, _NOTHING)[1])
 
-    def came(self, unit: int, transaction: int, pdu: bytes) -> None:
-        """Record a reply that answers no open request: most likely it is a late one.
+    def came(self, unit: int, transaction: int, pdu: bytes) -> bool:
+        """Record a reply that answers no open request; True if its transaction id says it is late.
 
         An exception response may be followed by the real answer, so it ends no waiting.
         """
-        self.transactions.pop(transaction, None)
+        is_late = self.transactions.pop(transaction, None) == unit
         key = self._key(unit)
         owed = self.units.get(key)
         if owed is not None and owed[0] and pdu[0] < 0x80:
             del self.units[key]
+        return is_late
 
     def _key(self, unit: int) -> int:
         return unit if self._knows_units and (unit or self._knows_zero) else _ANY_UNIT

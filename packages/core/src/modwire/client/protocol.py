@@ -284,8 +284,7 @@ class ClientProtocol:
 
     def _skip(self, unit: int, transaction: int, pdu: bytes) -> None:
         self.skipped += 1
-        is_late = self._late.transactions.get(transaction) == unit
-        self._late.came(unit, transaction, pdu)
+        is_late = self._late.came(unit, transaction, pdu)
         for exchange in self._open.values():
             exchange.saw(unit, transaction, pdu, is_late=is_late)
 

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modwire_tools.explain.walk import count
-
 from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import NO_DELAY, DelayOption, TimeoutOption, check_units
@@ -220,6 +218,7 @@ def _copy(scrape: Scrape, name: str, endpoint: Endpoint) -> DeviceSpec:
 
 
 def _run(scrape: Scrape, part: StateFile, output: Path, device: Callable[[], DeviceSpec]) -> None:
+    from modwire_tools.explain.walk import count
     from modwire_tools.simulator.files import write_device
 
     is_whole = False

@@ -200,7 +200,8 @@ class _Frame:
                 return f"{count(value, 'byte')}; wrong, 2 to 254 are allowed, {following} follow"
             if value > following:
                 self.faults.append(
-                    f"the frame is cut off: its length says {count(value, 'byte')}, {following} are there"
+                    f"the frame is cut off: its length says {count(value, 'byte')}, "
+                    f"{following} are there"
                 )
             elif value < following:
                 self.faults.append(
