@@ -105,9 +105,11 @@ def bench(
         for client in clients:
             await client.connect()
         if sys.stderr.isatty():
-            from modwire_tools.explain.walk import count
-
-            limit = count(requests or 0, "request") if seconds is None else f"{seconds:g} s"
+            limit = (
+                f"{requests} request{'s' * (requests != 1)}"
+                if seconds is None
+                else f"{seconds:g} s"
+            )
             note(f"modwire: measures {endpoint} for {limit}, Ctrl+C ends it early")
         try:
             await run()
