@@ -128,7 +128,7 @@ def test_a_file_that_does_not_fit_is_said(file: Path, tmp_path: Path) -> None:
     result = modwire("read", "tcp://127.0.0.1:1", "hr:0", "--device", line)
     assert (result.out, result.code) == ("", 2)
     assert result.err.startswith(f"modwire: --device {line}: connection: endpoint 'tcp://127.0.0.1")
-    assert result.err.endswith(": tcp has no rs485\n")
+    assert result.err.endswith(": tcp has no rs485, which is for serial lines\n")
     result = modwire("read", "tcp://127.0.0.1:1?rs485=true", "hr:0", "--device", file)
     assert result.err.startswith("modwire: ENDPOINT: endpoint ")
     line.write_text("[connection]\npause = -1\n[[unit]]\nid = 1\n")

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from modwire import Endpoint, Quirks
-from modwire.endpoint_options import MORE_OPTIONS, NEVER, option_text, option_value
+from modwire.endpoint_options import (
+    FLAGS,
+    MORE_OPTIONS,
+    NEVER,
+    TIMES,
+    check_value,
+    option_text,
+    option_value,
+)
 
 from .sections import Section
 
 _OF_LINES = ("baudrate", "bytesize", "parity", "stopbits", "rs485", "exclusive")
 _NAMES = tuple(dict.fromkeys(("unit", "timeout", "retries", *_OF_LINES, *MORE_OPTIONS)))
-# Endpoints that have every option between them; they check the values.
+# Endpoints that check the other options; which link has which of the rest is known at its use.
 _NETWORK = Endpoint.parse("tcp://device")
 _LINE = Endpoint.parse("ascii:///device")
 
@@ -22,9 +30,17 @@ def read_connection(device: Section) -> dict[str, object]:
         return {}
     table = device.section("connection", _NAMES)
     found = {name: _value(table, name) for name in list(table.keys())}
-    place = _LINE if any(name in _OF_LINES for name in found) else _NETWORK
     try:
-        place.replace(**found)
+        for name in found.keys() & set(MORE_OPTIONS):
+            check_value(name, found[name])
+        place = _NETWORK
+        others = {name: found[name] for name in found if name not in MORE_OPTIONS}
+        if any(name in _OF_LINES for name in others):
+            place = _LINE
+            quirks = found.get("quirks")
+            if isinstance(quirks, Quirks) and Quirks.answers_unit_zero in quirks:
+                others["quirks"] = Quirks.answers_unit_zero
+        place.replace(**others)
     except ValueError as error:
         name, _, text = str(error).partition(" ")
         raise (table.error(name, text) if name in found else table.failure("", error)) from None
@@ -35,9 +51,14 @@ def _value(table: Section, name: str) -> object:
     value = table.get(name)
     if name == "quirks":
         return _quirks(table, name)
-    if option_value(name, "true") is True:
+    if name in FLAGS:
         return table.flag(name, False)
-    if option_value(name, NEVER) is None:
+    if name in TIMES and isinstance(value, str):
+        try:
+            return option_value(name, value)
+        except ValueError as error:
+            raise table.error(name, str(error).removeprefix(f"{name} ")) from None
+    if name == "reconnect_after":
         if value == NEVER:
             return None
         if isinstance(value, str):
