@@ -359,7 +359,7 @@ def test_an_unknown_argument_is_named_with_the_class_that_was_called(
         (partial(SerialClient, "/dev/null"), {"quirks": "any_unit"}, "such as Quirks.any_unit"),
         (ClientOptions, {"quirks": ["any_unit"]}, "such as Quirks.any_unit | .* got .'any_unit'"),
         (ClientOptions, {"reconnect_after": "never"}, "or None for never, got 'never'"),
-        (ClientOptions, {"pause": "100ms"}, "got '100ms'; write a number, such as 0.1"),
+        (ClientOptions, {"pause": "100ms"}, "at least 0 seconds, at most 1e9, got '100ms'"),
     ],
 )
 def test_an_argument_that_has_no_effect_is_refused(

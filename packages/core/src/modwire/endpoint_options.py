@@ -133,7 +133,7 @@ def option_value(name: str, text: str) -> object:
         if text.lower() not in _FLAGS:
             raise ValueError(f"{name} must be true or false, got {text!r}")
         return _FLAGS[text.lower()]
-    if name in TIMES:
+    if name in TIMES and not is_number(text):
         seconds = seconds_in(text)
         if seconds is None:
             raise ValueError(f"{name} must be a time, such as 0.1, 100ms or 2s, got {text!r}")

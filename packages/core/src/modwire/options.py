@@ -165,8 +165,7 @@ def check_seconds(name: str, value: float) -> float:
     """Return `value` if it is a time of 0..1e9 seconds; raise ValueError otherwise."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= LONGEST:
-        hint = _number_hint(value)
-        raise ValueError(f"{name} must be at least 0 seconds, at most 1e9, got {value!r}{hint}")
+        raise ValueError(f"{name} must be at least 0 seconds, at most 1e9, got {value!r}")
     return value
 
 
@@ -175,13 +174,8 @@ def check_timeout(timeout: float, name: str = "timeout", most: float = LONGEST) 
     is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
     if not is_number or not 0 < timeout <= most:
         limit = ", at most 1e9" if most == LONGEST else ""
-        hint = _number_hint(timeout)
-        raise ValueError(f"{name} must be greater than 0 seconds{limit}, got {timeout!r}{hint}")
+        raise ValueError(f"{name} must be greater than 0 seconds{limit}, got {timeout!r}")
     return timeout
-
-
-def _number_hint(value: object) -> str:
-    return "; write a number, such as 0.1" if isinstance(value, str) else ""
 
 
 def check_count_or_never(name: str, count: int | None) -> int | None:

@@ -89,7 +89,7 @@ class ClientOptions(LineOptions):
         decoder: Decoder | None = None,
         **unknown: Unpack[NoMore],
     ) -> None:
-        check_arguments("ClientOptions", unknown, ClientOptions.__init__.__kwdefaults__, {})
+        check_arguments("ClientOptions", unknown, ClientOptions.__init__.__kwdefaults__ or (), {})
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )

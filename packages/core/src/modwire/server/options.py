@@ -96,7 +96,7 @@ class ServerOptions(LineOptions):
         decoder: Decoder | None = None,
         **unknown: Unpack[NoMore],
     ) -> None:
-        check_arguments("ServerOptions", unknown, ServerOptions.__init__.__kwdefaults__, {})
+        check_arguments("ServerOptions", unknown, ServerOptions.__init__.__kwdefaults__ or (), {})
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from modwire import Endpoint, Quirks
 from modwire.endpoint_options import (
@@ -19,9 +20,9 @@ from .sections import Section
 
 _OF_LINES = ("baudrate", "bytesize", "parity", "stopbits", "rs485", "exclusive")
 _NAMES = tuple(dict.fromkeys(("unit", "timeout", "retries", *_OF_LINES, *MORE_OPTIONS)))
-# Endpoints that check the other options; which link has which of the rest is known at its use.
-_NETWORK = Endpoint.parse("tcp://device")
-_LINE = Endpoint.parse("ascii:///device")
+# Endpoints that have every combination of options that a link can have between them.
+_NETWORKS = (Endpoint.parse("tcp://device"), Endpoint.parse("rtu+tcp://device"))
+_LINES = (Endpoint.parse("ascii:///device"), Endpoint.parse("rtu:///device"))
 
 
 def read_connection(device: Section) -> dict[str, object]:
@@ -33,18 +34,24 @@ def read_connection(device: Section) -> dict[str, object]:
     try:
         for name in found.keys() & set(MORE_OPTIONS):
             check_value(name, found[name])
-        place = _NETWORK
-        others = {name: found[name] for name in found if name not in MORE_OPTIONS}
-        if any(name in _OF_LINES for name in others):
-            place = _LINE
-            quirks = found.get("quirks")
-            if isinstance(quirks, Quirks) and Quirks.answers_unit_zero in quirks:
-                others["quirks"] = Quirks.answers_unit_zero
-        place.replace(**others)
+        _check_together(found)
     except ValueError as error:
         name, _, text = str(error).partition(" ")
         raise (table.error(name, text) if name in found else table.failure("", error)) from None
     return found
+
+
+def _check_together(found: Mapping[str, Any]) -> None:
+    """Raise ValueError for a wrong value, and if no link has all of the options."""
+    errors: list[ValueError] = []
+    for place in _LINES if any(name in _OF_LINES for name in found) else _NETWORKS:
+        try:
+            place.replace(**found)
+        except ValueError as error:
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
 
 
 def _value(table: Section, name: str) -> object:
