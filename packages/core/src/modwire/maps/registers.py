@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,29 +66,52 @@ class ScaledPoint(RegisterPoint[T]):
     """An integer in registers that is scaled by a power of ten in another register.
 
     The value is `integer * 10**factor + offset`, and None if the factor is None. `scale` is the
-    point of the factor. Only an image with the factor can convert values: until it is known, a
+    point of the factor, or its name in the map, which may declare it further below. Only an image with the factor can convert values: until it is known, a
     value that was set waits in the image.
     """
 
     def __init__(
         self,
         kind: ValueType[int],
-        scale: Point[int] | Point[int | None],
+        scale: Point[int] | Point[int | None] | str,
         offset: float,
         none: Nones | None,
         place: Place,
     ) -> None:
-        if not isinstance(scale, RegisterPoint) or not scale.is_integer:
-            raise ValueError(
-                "scale must be a number, or a point of an integer that is not scaled itself, such "
-                f"as int16(holding=4), got {scale!r}"
-            )
-        self.scale = self._factor = scale
+        self._scale_name = scale if isinstance(scale, str) else ""
+        if not isinstance(scale, str):
+            self.scale = _checked_scale(scale)
         self._integer = kind
         self._offset = offset
         self._none = none
         self._kinds: dict[int, ValueType[Any]] = {}
         super().__init__(self._kind(0), place)
+
+    @property
+    def _factor(self) -> RegisterPoint[int] | RegisterPoint[int | None]:
+        if self.scale is None:
+            raise ValueError(
+                f"{self.where} has scale={self._scale_name!r}, the name of another point of its "
+                "map: alone it needs the point itself"
+            )
+        return _checked_scale(self.scale)
+
+    def resolve(self, points: Mapping[str, object], owner: str) -> None:
+        """Find the scale factor that has a name; raises ValueError if `points` have none such."""
+        if self.scale is None:
+            found = points.get(self._scale_name)
+            if not isinstance(found, RegisterPoint) or not found.is_integer:
+                names = [
+                    name
+                    for name, each in points.items()
+                    if isinstance(each, RegisterPoint) and each.is_integer
+                ]
+                raise ValueError(
+                    f"scale of {self.name} must be a number, or an integer point of {owner} that "
+                    f"is not scaled itself: {', '.join(names) or 'it has none'}; "
+                    f"got {self._scale_name!r}"
+                )
+            self.scale = _checked_scale(found)
 
     def _kind(self, factor: int) -> ValueType[Any]:
         found = self._kinds.get(factor)
@@ -160,6 +183,15 @@ class ScaledPoint(RegisterPoint[T]):
         except ValueError as error:
             raise ValueError(f"{self.where}: {error}") from error
         image.set_raw(self, items)
+
+
+def _checked_scale(scale: object) -> RegisterPoint[int] | RegisterPoint[int | None]:
+    if not isinstance(scale, RegisterPoint) or not scale.is_integer:
+        raise ValueError(
+            "scale must be a number, or a point of an integer that is not scaled itself, such "
+            f"as int16(holding=4), got {scale!r}"
+        )
+    return scale  # pyright: ignore[reportUnknownVariableType]
 
 
 def with_none(kind: ValueType[Any], none: Nones | None) -> ValueType[Any]:
