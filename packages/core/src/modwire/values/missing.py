@@ -29,10 +29,10 @@ def optional(kind: object, none: Nones) -> ValueType[Any]:
     """Return a type that unpacks some raw values as None: `optional("int16", 0x8000)`.
 
     `none` is a raw value or several, `(0x7FFF, 0xFFFF)`: the bytes of the value, most significant
-    first, as an unsigned number, 0x8000; of a signed integer, -32768 stands for the same. 0x7FC00000
-    is a float32 that is no number. For floats, `math.nan` stands for every such pattern. Packing None gives the first of
-    them; packing another value that would give one raises ValueError. Raises ValueError for a raw
-    value that does not fit.
+    first, as an unsigned number, such as 0x8000 of an int16; -32768, the value of a signed integer,
+    stands for the same. 0x7FC00000 is a float32 that is no number. For floats, `math.nan` stands
+    for every such pattern. Packing None gives the first of them; packing another value that would
+    give one raises ValueError. Raises ValueError for a raw value that does not fit.
     """
     base: ValueType[Any] = find_type(kind)
     patterns, has_nan = _patterns(base, none)
