@@ -76,6 +76,9 @@ class AnyPoint:
         if self.scale is not None:
             self.scale.adopt(settings)
 
+    def resolve(self, points: Mapping[str, object], owner: str) -> None:
+        """Find the scale factor by its name in the `points` of the map `owner`, if it has one."""
+
     def _take_order(self, order: Order) -> None:
         """Take the order of the map; only for points of registers."""
 
