@@ -296,6 +296,7 @@ def test_nothing_is_said_twice() -> None:
     with peer_on_tcp(lambda _: b"\xfe\x80\xf8\x00\xff\x1e", 8) as port:
         text = said("read", f"rtu+tcp://127.0.0.1:{port}?timeout=0.2", "hr:5")
     assert text.count("baud rate") + text.count("serial settings") == 1
+    assert text.count("bytes") == 1
 
 
 # Writes.
