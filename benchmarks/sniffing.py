@@ -27,7 +27,7 @@ from time import monotonic, process_time, sleep
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
-from modwire import HeardExchange, Sniffer
+from modwire.sniffing import HeardExchange, Sniffer
 from noisy_line import NoisyLine, rtu
 
 MOST = 0.30

@@ -362,10 +362,12 @@ def test_the_table_of_errors_has_every_error() -> None:
 def test_every_public_name_in_the_readme_exists() -> None:
     import modwire.maps
     import modwire.planner
+    import modwire.sniffing
     import modwire.values
     import modwire_gevent
     import modwire_stores
     import modwire_sync
+    import modwire_sync.sniffing
     import modwire_trio
     from modwire.client import constructors as clients
     from modwire.gateway import devices
@@ -374,7 +376,8 @@ def test_every_public_name_in_the_readme_exists() -> None:
 
     kit = clients, devices, connection, datagrams, line, servers
     adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores
-    sources = modwire, modwire.values, modwire.maps, modwire.planner, *adapters, *kit
+    rooms = modwire.values, modwire.maps, modwire.planner, modwire.sniffing, modwire_sync.sniffing
+    sources = modwire, *rooms, *adapters, *kit
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):
         known = any(hasattr(source, name) for source in sources)
         assert known or hasattr(builtins, name), name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import chain
 from typing import Any
 
@@ -277,6 +278,8 @@ def use(package: Any, name: str, arguments: tuple[Any, ...], options: dict[str, 
 
         trio.run(run)
         return
+    elif name == "SerialSniffer":
+        package = import_module(f"{package.__name__}.sniffing")
     elif name in SERVERS:
         arguments = (Units({}), arguments[::-1] if arguments[1:] else arguments[0])
     getattr(package, name)(*arguments, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import pytest
@@ -93,9 +94,9 @@ def lines(framing: str, name: str) -> dict[str, Way]:
             Units({}), "/dev/ttyS0", framing=kind, **{name: value}
         ).shutdown(),
         **{
-            f"{package.__name__}.SerialSniffer": lambda value, package=package: (
-                package.SerialSniffer("/dev/ttyS0", framing=kind, **{name: value})
-            )
+            f"{package.__name__}.SerialSniffer": lambda value, package=package: import_module(
+                f"{package.__name__}.sniffing"
+            ).SerialSniffer("/dev/ttyS0", framing=kind, **{name: value})
             for package in (modwire_sync, modwire_gevent, modwire_trio)
         },
         **endpoint("serial", framing, name),

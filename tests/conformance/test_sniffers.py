@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,18 @@ def test_every_sniffer_plays_every_scenario() -> None:
 def test_a_longer_silence_is_waited_for(package: Any) -> None:
     """The end of bytes that are no known frame comes after `silence`, at least t3.5."""
     for silence, expected in ((0.0, 38.5 / 9600), (0.25, 0.25)):
-        line = package.SerialSniffer("/dev/x", baudrate=9600, silence=silence, tolerance=0.0)
+        line = import_module(f"{package.__name__}.sniffing").SerialSniffer(
+            "/dev/x", baudrate=9600, silence=silence, tolerance=0.0
+        )
         line.sniffer.receive_data(bytes.fromhex("01 03 04 00"), 100.0)
         assert line.sniffer.deadline() == pytest.approx(100.0 + expected)
     with pytest.raises(ValueError, match="silence must be at least 0 seconds"):
-        package.SerialSniffer("/dev/x", silence=-1.0)
+        import_module(f"{package.__name__}.sniffing").SerialSniffer("/dev/x", silence=-1.0)
 
 
 @pytest.mark.parametrize("package", PACKAGES.values())
 def test_a_port_that_is_not_there(package: Any) -> None:
-    sniffer = package.SerialSniffer("/dev/no-such-port")
+    sniffer = import_module(f"{package.__name__}.sniffing").SerialSniffer("/dev/no-such-port")
     assert repr(sniffer) == "<SerialSniffer rtu:///dev/no-such-port>"
     is_async = package.__name__ == "modwire_trio"
     with pytest.raises(ConnectionLostError, match="^rtu:///dev/no-such-port: .*No such file"):

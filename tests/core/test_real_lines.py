@@ -143,6 +143,23 @@ def test_the_first_request_on_a_line_that_is_never_quiet_says_so() -> None:
         exchange.result()
 
 
+@pytest.mark.parametrize("chunk", [1, 5, 1000])
+@pytest.mark.parametrize(
+    "noise", ["01 03 fa", "01 03", "01", "01 03 23 2f 00", "01 2b 0e", "05 03 14"]
+)
+def test_noise_like_the_beginning_of_a_frame_hides_no_answer(noise: str, chunk: int) -> None:
+    """A few bytes before each answer, without a silence: a part of an echo, for example."""
+    protocol = client()
+    data = bytes.fromhex(noise) + ANSWER
+    for number in range(3):
+        exchange = protocol.start(READ, 1, now=float(number))
+        protocol.data_to_send(float(number))
+        for at in range(0, len(data), chunk):
+            protocol.receive_data(data[at : at + chunk], number + 0.1)
+        pass_time(protocol, number + 0.9)
+        assert exchange.result().registers[9] == 0x1213
+
+
 def test_an_echo_of_unknown_length_is_dropped_before_an_equal_answer() -> None:
     protocol = client(suppress_echo=True)
     exchange = protocol.start(RawRequest(65, b"\1\2"), 1, now=0.0)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from modwire import (
-    AsciiFraming,
-    BinaryFraming,
+from modwire import AsciiFraming, BinaryFraming, Decoder, Frame, Framing, RtuFraming, TcpFraming
+from modwire.sniffing import (
     DamageKind,
-    Decoder,
-    Frame,
-    Framing,
     HeardDamage,
     HeardExchange,
     HeardFrame,
     HeardOutcome,
-    RtuFraming,
     Sniffer,
-    TcpFraming,
 )
 from noisy_line import rtu
 

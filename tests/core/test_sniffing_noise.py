@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modwire import FRAMINGS, HeardDamage, HeardExchange, Sniffer
+from modwire import FRAMINGS
 from modwire.errors import ModbusError
 from modwire.messages import Decoder, RawResponse, Request
+from modwire.sniffing import HeardDamage, HeardExchange, Sniffer
 from noisy_line import NoisyLine, exchange_of, rtu
 
 DELIVERIES = ["bytes", "pieces", "frames", "lumps"]

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from modwire import HeardExchange, HeardOutcome, crc16
+from modwire import crc16
+from modwire.sniffing import HeardExchange, HeardOutcome
 
 BITS = 11  # of a character: start, eight data bits, parity, stop
 TIMEOUT = 0.1  # seconds that the client waits for an answer

@@ -228,8 +228,9 @@ def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
     assert result == (
         "",
         f"modwire: {place}: unit 9 did not answer within 0.02 s: nothing came; "
-        f"check the unit (--unit); RTU frames over a network are rtu+{place}; or wait longer "
-        "(?timeout=5)\n",
+        f"check the unit (--unit), or the port is wrong; RTU frames over a network are "
+        f"rtu+{place}; or wait longer "
+        "(timeout=5)\n",
         1,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modwire import Sniffer
+from modwire.sniffing import Sniffer
 from modwire_tools.sniffing import LineStatistics
 from noisy_line import rtu
 

@@ -16,13 +16,13 @@ from modwire_gevent import (
     RemoteUnit,
     SerialClient,
     SerialServer,
-    SerialSniffer,
     TcpClient,
     TcpServer,
     UdpClient,
     UdpServer,
     UnixClient,
 )
+from modwire_gevent.sniffing import SerialSniffer
 
 from .base import PATIENCE, Driver, Serving, Task
 from .far_ends import Listener

@@ -17,13 +17,13 @@ from modwire_sync import (
     RemoteUnit,
     SerialClient,
     SerialServer,
-    SerialSniffer,
     TcpClient,
     TcpServer,
     UdpClient,
     UdpServer,
     UnixClient,
 )
+from modwire_sync.sniffing import SerialSniffer
 
 from .base import PATIENCE, Driver, Serving, Task
 from .far_ends import Listener

@@ -15,7 +15,6 @@ from modwire_trio import (
     Client,
     RemoteUnit,
     SerialClient,
-    SerialSniffer,
     TcpClient,
     UdpClient,
     UnixClient,
@@ -25,6 +24,7 @@ from modwire_trio import (
     serve_udp,
     serve_unix,
 )
+from modwire_trio.sniffing import SerialSniffer
 
 from .base import PATIENCE, Driver, Serving, Task
 from .far_ends import End, Listener

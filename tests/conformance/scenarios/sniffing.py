@@ -8,14 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modwire import (
-    AsciiFraming,
-    ConnectionLostError,
-    DamageKind,
-    HeardExchange,
-    HeardFrame,
-    HeardOutcome,
-)
+from modwire import AsciiFraming, ConnectionLostError
+from modwire.sniffing import DamageKind, HeardExchange, HeardFrame, HeardOutcome
 
 from ..drivers.base import PATIENCE, Driver, Task
 from ..drivers.far_ends import End

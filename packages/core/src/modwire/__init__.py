@@ -30,7 +30,6 @@ from .server.call import Call
 from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions
 from .server.protocol import ServerProtocol
-from .sniffing import DamageKind, HeardDamage, HeardExchange, HeardFrame, HeardOutcome, Sniffer
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
 from .units.identity import Identity
@@ -54,7 +53,6 @@ __all__ = [
     "ClientOptions",
     "ClientProtocol",
     "ConnectionLostError",
-    "DamageKind",
     "Datastore",
     "Decoder",
     "Device",
@@ -78,10 +76,6 @@ __all__ = [
     "GetCommEventCounterResponse",
     "GetCommEventLogRequest",
     "GetCommEventLogResponse",
-    "HeardDamage",
-    "HeardExchange",
-    "HeardFrame",
-    "HeardOutcome",
     "Identity",
     "IdentityObject",
     "IllegalDataAddressError",
@@ -131,7 +125,6 @@ __all__ = [
     "ServerDeviceFailureError",
     "ServerOptions",
     "ServerProtocol",
-    "Sniffer",
     "SparseBlock",
     "TcpFraming",
     "Unit",

@@ -4,7 +4,6 @@ from .client import Client
 from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
 from .servers import SerialServer, TcpServer, UdpServer
-from .sniffing import SerialSniffer
 
 __all__ = [
     "Client",
@@ -12,7 +11,6 @@ __all__ = [
     "RemoteUnit",
     "SerialClient",
     "SerialServer",
-    "SerialSniffer",
     "TcpClient",
     "TcpServer",
     "UdpClient",

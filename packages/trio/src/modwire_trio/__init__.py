@@ -6,7 +6,6 @@ from .client import Client
 from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
 from .servers import serve_serial, serve_stream, serve_tcp, serve_udp, serve_unix
-from .sniffing import SerialSniffer
 
 __all__ = [
     "AsyncUnit",
@@ -14,7 +13,6 @@ __all__ = [
     "Gateway",
     "RemoteUnit",
     "SerialClient",
-    "SerialSniffer",
     "TcpClient",
     "UdpClient",
     "UnixClient",

@@ -178,7 +178,10 @@ class RtuFraming(Framing):
         return own, other, ENDS_BY_SILENCE in (request, response)
 
     def _wait(self, data: bytes, at: int) -> int:
-        """Return the place after a silence behind `at` where a whole frame begins, or `_WAIT`."""
+        """Return the place behind `at` where a whole frame begins, or `_WAIT`.
+
+        That is a place after a silence, or the one where the expected answer begins.
+        """
         for gap in self._gaps:
             if at < gap <= len(data) - MIN_ADU:
                 for length in self._lengths(data, gap)[:2]:
@@ -186,6 +189,16 @@ class RtuFraming(Framing):
                     if 0 < length <= MAX_ADU - 3 and end <= len(data) and not crc16(data[gap:end]):
                         self._noise += gap - at
                         return gap
+        # Noise in front of the answer may look like the beginning of a longer frame.
+        unit, code, length = self.expected
+        if length:
+            head = bytes((unit, code))
+            start = data.find(head, at + 1)
+            while 0 <= start <= len(data) - length - 3:
+                if not crc16(data[start : start + length + 3]):
+                    self._noise += start - at
+                    return start
+                start = data.find(head, start + 1)
         return _WAIT
 
     def _judge(self, data: bytes, at: int, silent: bool) -> int:
@@ -255,7 +268,8 @@ class RtuFraming(Framing):
     def _report_noise(self, more: int = 0) -> None:
         self._noise += more
         if self._noise:
-            self.frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
+            came = "1 byte was" if self._noise == 1 else f"{self._noise} bytes were"
+            self.frames.append(FrameError(f"{came} no RTU frame"))
             self._noise = 0
 
     def reset(self) -> None:

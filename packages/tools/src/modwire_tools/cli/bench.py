@@ -105,7 +105,11 @@ def bench(
         for client in clients:
             await client.connect()
         if sys.stderr.isatty():
-            limit = f"{requests} requests" if seconds is None else f"{seconds:g} s"
+            limit = (
+                f"{requests} request{'s' * (requests != 1)}"
+                if seconds is None
+                else f"{seconds:g} s"
+            )
             note(f"modwire: measures {endpoint} for {limit}, Ctrl+C ends it early")
         try:
             await run()

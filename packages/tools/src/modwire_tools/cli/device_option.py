@@ -34,7 +34,7 @@ DeviceOption = Annotated[
         "--device",
         metavar="FILE",
         help="A device file: the options in its [connection] are used, unless the endpoint has "
-        "them itself.",
+        "them itself; its quirks replace all those of the file.",
     ),
 ]
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
-from modwire import Frame, HeardDamage, HeardFrame, TcpFraming
+from modwire import Frame, TcpFraming
 from modwire.messages.decoder import Decoder
+from modwire.sniffing import HeardDamage, HeardFrame
 
 LINK = 252  # LINKTYPE_WIRESHARK_UPPER_PDU
 PROTOCOL, PORT_TYPE, SOURCE_PORT, DESTINATION_PORT, END = 12, 24, 25, 26, 0  # tags

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from statistics import median
 
-from modwire import DamageKind, HeardDamage, HeardExchange, HeardOutcome
+from modwire.sniffing import DamageKind, HeardDamage, HeardExchange, HeardOutcome
 from modwire_tools.explain.names import exception_name
 
 _TIMES = 1000  # response times of a unit, from which min, median and max are computed
@@ -100,7 +100,7 @@ class LineStatistics:
         if heard.response is not None and heard.response.pdu[0] & 0x80:
             code = heard.response.pdu[1] if len(heard.response.pdu) > 1 else 0
             unit.exceptions[f"{code:02X} {exception_name(code)}"] += 1
-        if heard.response_time is not None:
+        if heard.response_time:  # 0.0: request and response came in one piece, it is unknown
             unit.times.append(heard.response_time)
 
     def _of(self, unit: int | None) -> UnitStatistics:
