@@ -12,6 +12,7 @@ from ..planner import Span
 from ..values.building import decode_value, encode_value
 from ..values.orders import ABCD, Order, Ordering, find_order
 from ..values.types import ValueType
+from .image import AnyPoint
 from .points import Point
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class ScaledPoint(RegisterPoint[T]):
             integers: dict[str, RegisterPoint[Any]] = {
                 name: each
                 for name, each in points.items()
-                if isinstance(each, RegisterPoint) and each.is_integer
+                if isinstance(each, AnyPoint) and each.is_integer
             }
             if self._scale_name not in integers:
                 raise ValueError(
