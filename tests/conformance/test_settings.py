@@ -269,7 +269,7 @@ def test_a_setting_has_one_verdict_and_one_sentence_wherever_it_is_given(
 
 TEXTS = {
     "unit": ["-1", "0", "1", "247", "248", "255", "256", "1.0", "x", "true", "9" * 700],
-    "timeout": ["0", "1", "2.5", "1e9", "2e9", "nan", "inf", "-1", "soon", "9" * 700],
+    "timeout": ["0", "1", "2.5", "1e9", "2e9", "-1", "9" * 700],
     "retries": ["-1", "0", "5", "1" + 12 * "0", "1.5", "x"],
     "baudrate": ["0", "9600", "1e4", "fast", "9600.0"],
     "bytesize": ["6", "7", "8", "9", "8.0"],
@@ -302,7 +302,7 @@ def test_text_is_judged_as_the_value_that_it_stands_for(
         value: object = text.upper() if text == "n" else text
         if text.isdigit() and len(text) < 640:
             value = int(text)
-        elif name == "timeout" and text != "soon":
+        elif name == "timeout":
             value = float(text)
         try:
             wanted = make(value)

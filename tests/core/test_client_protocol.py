@@ -297,7 +297,7 @@ def test_datagrams_hold_whole_frames_and_never_run_together() -> None:
         ({"response_timeout": "1"}, "timeout must be greater than 0 seconds"),
         ({"response_timeout": 10**400}, "timeout must be greater than 0 seconds"),
         ({"retries": 1.5}, "retries must be a whole number"),
-        ({"quirks": "any_unit"}, "quirks must be a member of Quirks, got 'any_unit'"),
+        ({"quirks": "any_unit"}, "quirks must be a member of Quirks, .* got 'any_unit'"),
     ],
 )
 def test_wrong_options_are_refused_with_the_range(options: dict, complaint: str) -> None:

@@ -131,6 +131,34 @@ def test_a_copy_with_changes_keeps_all_else() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2s", 2.0), ("100ms", 0.1), ("7ms", 0.007), ("1m", 60.0), ("1e-05", 1e-05), (".5", 0.5)],
+)
+def test_a_time_may_have_a_unit(text: str, seconds: float) -> None:
+    endpoint = Endpoint.parse(f"tcp://meter?timeout={text}&pause={text}")
+    assert (endpoint.timeout, endpoint.options["pause"]) == (seconds, seconds)
+    assert Endpoint.parse(str(endpoint)) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("place", "least", "lacking"),
+    [
+        ("tcp://meter", {"max_in_flight", "keepalive"}, {"baudrate", "silence", "rs485"}),
+        ("rtu:///dev/ttyS0", {"baudrate", "silence"}, {"max_in_flight", "connect_timeout"}),
+        ("rtu+udp://meter", {"silence", "suppress_echo"}, {"reconnect_after", "max_in_flight"}),
+    ],
+)
+def test_the_options_in_an_error_are_those_of_the_link(
+    place: str, least: set[str], lacking: set[str]
+) -> None:
+    with pytest.raises(ValueError, match="option must be one of") as raised:
+        Endpoint.parse(f"{place}?xyz=1")
+    named = set(str(raised.value).partition("one of ")[2].partition(";")[0].split(", "))
+    assert least <= named
+    assert not lacking & named
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "must start with a scheme, such as tcp://"),
@@ -183,11 +211,29 @@ def test_a_copy_with_changes_keeps_all_else() -> None:
         ("tcp://meter?unit=1&unit=2", "option unit must be given once"),
         (
             "tcp://meter?timeout=soon",
-            "timeout must be greater than 0 seconds, at most 1e9, got 'soon'",
+            "timeout must be a time, such as 0.1, 100ms or 2s, got 'soon'",
         ),
         ("tcp://meter?timeout=0", "timeout must be greater than 0 seconds, at most 1e9, got 0"),
-        ("tcp://meter?timeout=nan", "timeout must be greater than 0 seconds, at most 1e9, got nan"),
-        ("tcp://meter?timeout=inf", "timeout must be greater than 0 seconds, at most 1e9, got inf"),
+        ("tcp://meter?timeout=nan", "timeout must be a time, such as 0.1, .*, got 'nan'"),
+        ("tcp://meter?timeout=1e10", "timeout must be greater than 0 seconds, at most 1e9, got 1"),
+        ("tcp://meter?pause=0,1", "pause must be a time, such as 0.1, 100ms or 2s, got '0,1'"),
+        ("tcp://meter?pause=-5ms", "pause must be at least 0 seconds, at most 1e9, got -0.005"),
+        ("rtu:///dev/ttyS0?suppress_echo=on", "suppress_echo must be true or false, got 'on'"),
+        ("tcp://meter?reconnect_after=sometimes", "must be a whole number, .*, or never, got 'som"),
+        ("tcp://meter?reconnect_after=0", "must be a whole number, at least 1, or never, got '0'"),
+        ("tcp://meter?response_timeout=3", "got 'response_timeout'; did you mean 'timeout'?"),
+        ("tcp://meter?slave_id=3", "got 'slave_id'; did you mean 'unit'?"),
+        ("tcp://meter?silence=1", "tcp has no silence, which is for RTU frames"),
+        ("ascii:///dev/ttyS0?tolerance=1", "ascii has no tolerance, which is for RTU frames"),
+        ("udp://meter?suppress_echo=true", "udp has no suppress_echo, which is for serial fr"),
+        ("tcp://meter?turnaround=1", "tcp has no turnaround, which is for serial frames"),
+        ("udp://meter?reconnect_after=1", "udp has no reconnect_after, which is for connections"),
+        ("rtu+tcp://gateway?max_in_flight=4", "rtu.tcp has no max_in_flight, which is for MBAP"),
+        ("tcp://meter?quirks=answers_unit_zero", "tcp has no quirks answers_unit_zero, which"),
+        (
+            "rtu:///dev/ttyS0?quirks=any_unit,zero_transaction_id,wrong_length",
+            "rtu has no quirks zero_transaction_id, wrong_length, which are for MBAP frames",
+        ),
         ("tcp://meter?retries=-1", "retries must be a whole number, at least 0, got '-1'"),
         ("tcp://meter?baudrate=9600&parity=E", "tcp has no serial line, so no baudrate and no pa"),
     ],

@@ -111,8 +111,13 @@ def test_a_value_that_stands_for_none_is_no_value() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: int16(holding=0, none=-1), r"must be a raw value 0\.\.0xFFFF or several, got -1"),
-        (lambda: int16(holding=0, none=nan), r"must be a raw value 0\.\.0xFFFF or several, got na"),
+        (lambda: uint16(holding=0, none=-1), r"must be a raw value 0\.\.0xFFFF or several, got -1"),
+        (
+            lambda: int16(holding=0, none=-32769),
+            r"must be a raw value 0\.\.0xFFFF, or -32768\.\.-1, or several, got -32769",
+        ),
+        (lambda: float32(holding=0, none=-1), r"raw value 0\.\.0xFFFFFFFF, or nan, or .*got -1"),
+        (lambda: int16(holding=0, none=nan), r"must be a raw value 0\.\.0xFFFF, .* got nan"),
         (lambda: int16(holding=0, none=True), r"must be a raw value .* got True"),
         (lambda: int16(holding=0, none="8000"), r"must be a raw value .* got '8000'"),
         (lambda: int16(holding=0, none=()), r"must be at least one raw value, got \(\)"),
@@ -319,3 +324,54 @@ def test_the_order_of_a_class_is_that_of_its_factors() -> None:
 
     registers: Sequence[int] = (0x0500, 0x0100)
     assert Swapped.read(Blocking(Device(meter_unit(*registers)))).value == 50.0
+
+
+@pytest.mark.parametrize("kind", [int16, int64])
+def test_none_of_a_signed_integer_may_be_its_value(kind: Any) -> None:
+    bits = 16 if kind is int16 else 64
+    for scale in (None, 0.1, -0.1):
+        point = kind(holding=0, none=(-(1 << bits - 1), -1), scale=scale)
+        assert point.decode([0x8000, *[0] * (bits // 16 - 1)]) is None
+        assert point.decode([0xFFFF] * (bits // 16)) is None
+        assert point.decode([0] * (bits // 16)) == 0
+        assert list(point.encode(None)) == [0x8000, *[0] * (bits // 16 - 1)]
+
+
+class SunSpec(RegisterMap, order="CDAB"):
+    power = int16(holding=0, scale="power_factor", none=-32768)
+    energy = uint32(holding=2, scale="energy_factor")
+    power_factor = int16(holding=1, none=0x8000)
+    energy_factor = int16(holding=4)
+
+
+class Larger(SunSpec):
+    voltage = uint16(holding=5, scale="power_factor")
+
+
+@both
+def test_a_scale_factor_may_be_declared_below_its_value(ask: Any) -> None:
+    device = Device(meter_unit(1234, 0xFFFF, 5, 0, 2, 2301))
+    meter = ask(Larger.read, device)
+    assert (meter.power, meter.energy, meter.voltage) == (123.4, 500.0, 230.1)
+    assert ask(SunSpec.power.read, device) == 123.4
+    ask(Larger.power.write, device, 100.0)
+    assert device.unit.holding_registers.read(0, 1) == (1000,)
+    assert loads(dumps(meter)) == meter
+    assert SunSpec.power.scale is SunSpec.power_factor
+
+
+def test_a_scale_that_is_no_point_of_the_map_is_said() -> None:
+    for name in ("factr", "other"):
+        with pytest.raises(
+            ValueError,
+            match=f"scale of power must be a number, or an integer point of Wrong .*: "
+            f"factor; got '{name}'",
+        ):
+
+            class Wrong(RegisterMap):
+                power = int16(holding=0, scale=name)
+                other = float32(holding=2)
+                factor = int16(holding=1)
+
+    with pytest.raises(ValueError, match="has scale='factor', the name of another point of its"):
+        int16(holding=0, scale="factor").decode([1, 0])

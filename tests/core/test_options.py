@@ -17,12 +17,16 @@ from modwire import (
     ServerOptions,
     WriteSingleRegisterRequest,
 )
+from modwire.client.constructors import SerialClientBase, TcpClientBase, UdpClientBase
 from modwire.client.options import STREAM_CLIENT_TOLERANCE, network_client_options
 from modwire.options import check_count
 from modwire.server.execution import Executor
 from modwire.server.options import merged_server_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from modwire.framing.base import Framing
     from modwire.messages.base import AnyRequest
 
 DEFAULTS: dict[str, Any] = {
@@ -274,3 +278,111 @@ def test_a_flag_is_true_or_false(wrong: Any) -> None:
     ):
         with pytest.raises(ValueError, match=f"must be True or False, got {wrong!r}"):
             options()
+
+
+# Mistakes in arguments.
+
+
+class TcpClient(TcpClientBase):
+    def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        self.made = options
+
+
+class UdpClient(UdpClientBase):
+    def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        self.made = options
+
+
+class SerialClient(SerialClientBase):
+    def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        self.made = options
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "said"),
+    [
+        (
+            ClientOptions,
+            {"timeout": 2},
+            "ClientOptions has no argument 'timeout'; did you mean 'response_timeout'?",
+        ),
+        (ServerOptions, {"idel_timeout": 2}, "ServerOptions .*; did you mean 'idle_timeout'?"),
+        (
+            partial(TcpClient, "meter"),
+            {"pauze": 1},
+            "^TcpClient has no argument 'pauze'; did you mean 'pause'?",
+        ),
+        (partial(TcpClient, "meter"), {"response_timeout": 1}, "did you mean 'timeout'?"),
+        (partial(TcpClient, "meter"), {"xyz": 1}, "TcpClient has no .* it has .*unit, timeout"),
+        (
+            partial(TcpClient, "meter"),
+            {"baudrate": 1},
+            "TcpClient has no argument 'baudrate', which is for serial lines",
+        ),
+        (partial(UdpClient, "meter"), {"keepalive": True}, "^UdpClient .* for TCP connections"),
+        (
+            partial(SerialClient, "/dev/null"),
+            {"max_in_flight": 4},
+            "SerialClient has no argument 'max_in_flight', which is for MBAP frames",
+        ),
+        (partial(SerialClient, "/dev/null"), {"echo": True}, "^SerialClient has no argument"),
+    ],
+)
+def test_an_unknown_argument_is_named_with_the_class_that_was_called(
+    make: Callable[..., object], arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said.replace("?", "[?]")):
+        make(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "said"),
+    [
+        (partial(TcpClient, "meter"), {"silence": 0.1}, "has no silence, which is for RTU frames"),
+        (partial(TcpClient, "meter"), {"suppress_echo": True}, "which is for serial frames"),
+        (
+            partial(TcpClient, "meter", framing=RtuFraming),
+            {"max_in_flight": 2},
+            "a client over tcp with RtuFraming has no max_in_flight, which is for MBAP frames",
+        ),
+        (partial(UdpClient, "meter"), {"reconnect_after": 1}, "which is for connections"),
+        (
+            partial(TcpClient, "meter"),
+            {"quirks": Quirks.answers_unit_zero | Quirks.any_unit},
+            "has no quirks answers_unit_zero, which are for serial frames",
+        ),
+        (
+            partial(SerialClient, "/dev/null"),
+            {"quirks": Quirks.wrong_length},
+            "has no quirks wrong_length, which are for MBAP frames",
+        ),
+        (partial(SerialClient, "/dev/null"), {"quirks": "any_unit"}, "such as Quirks.any_unit"),
+        (ClientOptions, {"quirks": ["any_unit"]}, "such as Quirks.any_unit | .* got .'any_unit'"),
+        (ClientOptions, {"reconnect_after": "never"}, "or None for never, got 'never'"),
+        (ClientOptions, {"pause": "100ms"}, "at least 0 seconds, at most 1e9, got '100ms'"),
+    ],
+)
+def test_an_argument_that_has_no_effect_is_refused(
+    make: Callable[..., object], arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        make(**arguments)
+
+
+def test_options_that_clients_share_may_have_more_than_one_of_them_uses() -> None:
+    shared = ClientOptions(quirks=Quirks.wrong_length | Quirks.answers_unit_zero, silence=0.1)
+    for client in (TcpClient("meter", options=shared), SerialClient("/dev/null", options=shared)):
+        assert client.made.quirks == shared.quirks
+
+
+def test_options_show_what_differs_from_the_defaults() -> None:
+    assert repr(ClientOptions()) == "ClientOptions()"
+    options = ClientOptions(pause=0.1, unit=3, reconnect_after=None, quirks=Quirks.any_unit)
+    text = repr(options)
+    assert text.startswith("ClientOptions(unit=3, reconnect_after=None, pause=0.1, quirks=")
+    assert "any_unit" in text
+    assert repr(ServerOptions(idle_timeout=5)) == "ServerOptions(idle_timeout=5)"
+    decoder = Decoder()
+    assert "decoder" not in repr(ClientOptions(decoder=decoder))
+    decoder.register(WriteSingleRegisterRequest)
+    assert "decoder=<" in repr(ClientOptions(decoder=decoder)), "it has another function now"

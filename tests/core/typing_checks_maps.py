@@ -97,6 +97,7 @@ class Inverter(RegisterMap, write_functions=WriteFunctions(6, 16)):
     power = int16(holding=2, scale=factor)
     energy = uint32(holding=3, scale=places)
     limit = uint16(holding=5, scale=factor, none=0xFFFF)
+    named = uint16(holding=18, scale="factor")
     used = uint16(holding=6, scale=0.1, none=(0x7FFF, 0xFFFF))
     frequency = float32(holding=7, none=nan)
     state = enum(Mode, holding=9, none=0xFFFF)

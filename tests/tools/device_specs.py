@@ -136,21 +136,27 @@ def units(draw: st.DrawFn, number: int) -> UnitSpec:
     )
 
 
-CONNECTIONS = st.fixed_dictionaries(
-    {},
-    optional={
-        "unit": st.integers(1, 255),
-        "timeout": st.floats(0.001, 1e9),
-        "baudrate": st.integers(1, 10**7),
-        "parity": st.sampled_from("NEO"),
-        "pause": st.floats(0.0, 1e9) | st.integers(0, 10**9),
-        "reconnect_after": st.none() | st.integers(1, 10**6),
-        "suppress_echo": st.booleans(),
-        "rs485": st.booleans(),
-        "quirks": st.sampled_from(
-            [*Quirks, Quirks.none, Quirks.any_unit | Quirks.trailing_bytes, ~Quirks.none]
-        ),
-    },
+_OF_ALL = {
+    "unit": st.integers(1, 255),
+    "timeout": st.floats(0.001, 1e9),
+    "pause": st.floats(0.0, 1e9) | st.integers(0, 10**9),
+}
+_OF_LINES = {
+    "baudrate": st.integers(1, 10**7),
+    "parity": st.sampled_from("NEO"),
+    "suppress_echo": st.booleans(),
+    "rs485": st.booleans(),
+    "quirks": st.sampled_from(
+        [Quirks.none, Quirks.answers_unit_zero, Quirks.any_unit | Quirks.trailing_bytes]
+    ),
+}
+_OF_CONNECTIONS = {
+    "reconnect_after": st.none() | st.integers(1, 10**6),
+    "quirks": st.sampled_from([*Quirks]).filter(lambda each: each != Quirks.answers_unit_zero),
+}
+# No link has the options of both.
+CONNECTIONS = st.fixed_dictionaries({}, optional={**_OF_ALL, **_OF_LINES}) | st.fixed_dictionaries(
+    {}, optional={**_OF_ALL, **_OF_CONNECTIONS}
 )
 
 REGISTERS = st.lists(st.integers(0, 65535), min_size=1, max_size=40)

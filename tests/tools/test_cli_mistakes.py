@@ -38,7 +38,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*READ, "--byte-order", "x"), "--byte-order: 'x' is not one of 'big', 'little'"),
     (
         (*READ, "--order", "ABDC"),
-        "--order: 'ABDC' is not one of 'abcd', 'cdab', 'badc', 'dcba', 'modicon'",
+        "--order: 'ABDC' is not one of 'ABCD', 'CDAB', 'BADC', 'DCBA', 'MODICON'",
     ),
     ((*READ, "--scale", "ten"), "--scale must be a number other than 0, got 'ten'"),
     ((*READ, "--scale", "0"), "--scale must be a number other than 0, got '0'"),
@@ -58,7 +58,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("write", TCP, "ir:0=1"), "only coils and holding registers can"),
     ((*WRITE, "--type", "x"), "--type: a type is one of"),
     ((*WRITE, "--device"), "option '--device' requires an argument"),
-    ((*WRITE, "--order", "x"), "--order: 'x' is not one of 'abcd'"),
+    ((*WRITE, "--order", "x"), "--order: 'x' is not one of 'ABCD'"),
     ((*WRITE, "--word-order", "x"), "--word-order: 'x' is not one of 'big', 'little'"),
     ((*WRITE, "--byte-order", "x"), "--byte-order: 'x' is not one of 'big', 'little'"),
     ((*WRITE, "--scale", "nan"), "--scale must be a number other than 0"),
@@ -228,8 +228,9 @@ def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
     assert result == (
         "",
         f"modwire: {place}: unit 9 did not answer within 0.02 s: nothing came; "
-        f"check the unit (--unit); RTU frames over a network are rtu+{place}; or wait longer "
-        "(?timeout=5)\n",
+        f"check the unit (--unit), or the port is wrong; RTU frames over a network are "
+        f"rtu+{place}; or wait longer "
+        "(timeout=5)\n",
         1,
     )
 

@@ -88,7 +88,7 @@ def test_incidents_are_lines_of_their_own(tmp_path: Path) -> None:
         "   !  MBAP protocol id must be 0, got 21536: this looks like an HTTP client\n"
         in result.out
     )
-    assert "1 times bytes that are no frame, or are missing" in result.err
+    assert "1 place with bytes that are no frame, or are missing" in result.err
     (found,) = objects(modwire("parse", path, "--json").out)
     assert (
         found["incident"] == "MBAP protocol id must be 0, got 21536: this looks like an HTTP client"

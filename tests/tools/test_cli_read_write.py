@@ -246,7 +246,9 @@ def test_a_refused_value_says_what_was_written(endpoint: str, device: Unit) -> N
     result = modwire("write", endpoint, "hr:3=33", "hr:49=1", "hr:4=44")
     assert result == (
         "hr:3 = 33\n",
-        "modwire: hr:49: exception 02 (illegal data address); 1 of 3 values were written\n",
+        "modwire: hr:49: exception 02 (illegal data address); the device does not have all of "
+        "these addresses, or they cannot be written: try one lower (manuals often count from 1), "
+        "or fewer at once; 1 of 3 values were written\n",
         1,
     )
     assert device.holding_registers is not None

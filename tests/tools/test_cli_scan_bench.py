@@ -6,6 +6,7 @@ import json
 import os
 import re
 import termios
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -15,7 +16,8 @@ from modwire import SequentialBlock, Unit, Units
 from modwire_command import PATIENCE, good, modwire, process, started
 from modwire_sync import SerialServer, TcpServer
 from modwire_tools.demo.line import serial_line
-from peers import Peer, registers, rtu, tcp_server
+from peers import Peer, mbap, registers, rtu, tcp_server, tcp_service
+from peers import serial_line as scripted_line
 
 # Starting a process takes seconds on a busy machine.
 pytestmark = pytest.mark.timeout(300)
@@ -45,7 +47,7 @@ def test_units_are_found_and_identified(endpoint: str) -> None:
 def test_nothing_found_says_what_to_try(endpoint: str) -> None:
     result = modwire("scan", endpoint, "--units", "7", "--timeout", "20ms", "--json")
     assert (result.out, result.code) == ("[]\n", 0)
-    assert result.err.startswith("modwire: no unit answers; try --baudrates all")
+    assert result.err.startswith("modwire: no unit answers; try a longer --timeout, another port")
 
 
 def test_readable_ranges_are_found(endpoint: str) -> None:
@@ -213,3 +215,128 @@ def test_reserved_unit_ids_of_a_line_are_scanned_and_read() -> None:
         assert good("read", f"rtu://{here}", "hr:0", "--unit", "250") == "hr:0\t11\n"
         assert good("read", f"rtu://{here}?unit=250", "hr:0") == "hr:0\t11\n"
         assert modwire("read", f"rtu://{here}", "hr:0", "--unit", "0").code == 2
+
+
+# Odd devices.
+
+
+def test_a_unit_that_answers_late_is_named_and_no_other() -> None:
+    """The transaction id tells that the answer belongs to the unit asked before."""
+
+    def late(peer: Peer) -> None:
+        first = peer.request(12)
+        peer.request(12)
+        peer.send(mbap(first, registers(7)))
+        peer.expect_end()
+
+    with tcp_server(late) as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        result = modwire("scan", endpoint, "--units", "1..2", "--timeout", "300ms")
+    assert (result.out, result.code) == (f"1\t{endpoint}\tanswers late\n", 0)
+    assert "modwire: unit 1 answers late: a longer --timeout is needed\n" in result.err
+    assert "answered by" not in result.err
+
+
+def test_a_late_answer_before_a_good_one_is_noticed() -> None:
+    def late(peer: Peer) -> None:
+        first, second = peer.request(12), peer.request(12)
+        peer.send(mbap(first, registers(7)) + mbap(second, registers(7)))
+        while data := peer.receive():
+            peer.send(mbap(data, bytes([data[7] | 0x80, 1])))
+
+    with tcp_server(late) as port:
+        scan = ("scan", f"tcp://127.0.0.1:{port}", "--units", "1..2", "--timeout", "300ms")
+        found = json.loads(modwire(*scan, "--json").out)
+    assert [(each["unit"], each.get("late")) for each in found] == [(2, None), (1, True)]
+
+
+@has_ptys
+def test_a_late_answer_on_a_line_is_not_that_of_the_next_unit() -> None:
+    def late(peer: Peer) -> None:
+        peer.request(8)
+        peer.request(8)
+        peer.send(rtu(1, registers(7)))
+
+    with scripted_line(late) as path:
+        endpoint = f"rtu://{path}"
+        result = modwire("scan", endpoint, "--units", "1..2", "--timeout", "300ms")
+    assert (result.out, result.code) == (f"1\t{endpoint}\tanswers late\n", 0)
+    assert "unit 1 answers late: a longer --timeout" in result.err
+
+
+def answering(change: Callable[[bytes], bytes]) -> Callable[[Peer], None]:
+    """Return a script that answers all requests."""
+
+    def script(peer: Peer) -> None:
+        while data := peer.receive():
+            peer.send(change(data))
+
+    return script
+
+
+def refusal(request: bytes) -> bytes:
+    return bytes([request[7] | 0x80, 1])
+
+
+def test_answers_that_are_not_right_are_not_hidden() -> None:
+    script = answering(lambda request: mbap(request, registers(7), transaction=0))
+    with tcp_service(script) as port:
+        scan = ("scan", f"tcp://127.0.0.1:{port}?retries=0", "--units", "1..3")
+        result = modwire(*scan, "--timeout", "100ms")
+    assert (result.out, result.code) == ("", 0)
+    assert "no unit answers" not in result.err
+    assert result.err.count("transaction id 0") == 1
+    assert f'"tcp://127.0.0.1:{port}?retries=0&quirks=zero_transaction_id"' in result.err
+    assert "baud" not in result.err
+
+
+@has_ptys
+def test_noise_is_not_hidden() -> None:
+    def script(peer: Peer) -> None:
+        peer.request(8)
+        peer.send(b"\xfe\x80\xf8\x00\xff\x1e")
+
+    with scripted_line(script) as path:
+        result = modwire("scan", f"rtu://{path}", "--units", "1", "--timeout", "300ms")
+    assert "modwire: something came, but not the right answer: " in result.err
+    assert result.err.count("baud rate") == 1
+
+
+def test_a_wrong_length_does_not_end_a_scan() -> None:
+    def answer(request: bytes) -> bytes:
+        right = mbap(request, registers(7))
+        return right if request[6] == 2 else right[:4] + b"\6\6" + right[6:]
+
+    with tcp_service(answering(answer)) as port:
+        result = modwire("scan", f"tcp://127.0.0.1:{port}", "--units", "1..2", "--timeout", "1s")
+    assert result.out.startswith(f"2\ttcp://127.0.0.1:{port}")
+    assert "MBAP length must be 2..254, got 1542; the device has 1542 in its length" in result.err
+
+
+def test_a_device_that_is_always_busy_is_found() -> None:
+    with tcp_service(answering(lambda request: mbap(request, b"\x83\6"))) as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        result = modwire("scan", endpoint, "--units", "1..2")
+    assert result.out == f"1\t{endpoint}\tbusy, exception 06\n2\t{endpoint}\tbusy, exception 06\n"
+    assert "units 1, 2 had no time, each said exception 06: try later, or with ?busy" in result.err
+
+
+@pytest.mark.parametrize("unit", [(), ("--unit", "1")])
+@pytest.mark.parametrize(
+    ("change", "quirk"),
+    [
+        (lambda data: mbap(data, refusal(data), transaction=0), "zero_transaction_id"),
+        (lambda data: mbap(data[:6] + b"\0", refusal(data)), "any_unit"),
+    ],
+)
+def test_no_copy_is_made_of_answers_that_are_not_right(
+    tmp_path: Path, unit: tuple[str, ...], change: Callable[[bytes], bytes], quirk: str
+) -> None:
+    """It would be a device without any value, which looks like the real one."""
+    path = tmp_path / "copy.toml"
+    with tcp_service(answering(change)) as port:
+        scrape = ("scrape", f"tcp://127.0.0.1:{port}", "-o", path, "--timeout", "50ms", *unit)
+        result = modwire(*scrape)
+    assert result.code == 1
+    assert f"quirks={quirk}" in result.err
+    assert list(tmp_path.iterdir()) == []

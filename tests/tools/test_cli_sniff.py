@@ -47,7 +47,7 @@ def test_a_serial_capture(tmp_path: Path, capture: bytes) -> None:
     assert result.out == LINES
     assert result.err.startswith(
         "10 exchanges: 5 good, 1 with an exception, 1 broadcast, 2 without an answer, 1 with a "
-        "late answer; damaged bytes: 1 times wrong checksum\n"
+        "late answer; damaged bytes: 1 wrong checksum\n"
     )
     assert (
         "  unit 1: 3 requests, 2 answered, min/median/max 30.0/30.0/30.0 ms, 1 unanswered, "
@@ -117,6 +117,9 @@ def test_standard_input(given: bytes) -> None:
     assert ended.returncode == 0
     assert [each["outcome"] for each in found if "outcome" in each].count("answered") == 5
     assert all(each["time"] > 1_600_000_000 for each in found)
+    if given is RAW:  # request and answer came in one piece
+        assert {each.get("milliseconds") for each in found} == {None}
+        assert b"0.0/" not in ended.stderr
 
 
 @pytest.fixture
@@ -167,7 +170,7 @@ def test_the_table_of_a_file(tmp_path: Path) -> None:
 def test_a_duration_ends_it(port: tuple[int, str]) -> None:
     result = modwire("sniff", f"rtu://{port[1]}", "--duration", "100ms")
     assert result.code == 0
-    assert result.err.endswith(", Ctrl+C ends it\n0 exchanges\n")
+    assert ", Ctrl+C ends it\n0 exchanges\nmodwire: no byte came: is the line in use" in result.err
 
 
 @pytest.mark.parametrize(
@@ -218,7 +221,66 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     assert result.code == 1
     assert "is cut off in packet 17" in result.err
     assert "read 2 holding registers from 0 -> 1, 2" in result.out
-    assert "No such file" in modwire("sniff", "rtu:///dev/no-such-port").err
+    absent = modwire("sniff", "rtu:///dev/no-such-port").err
+    assert "No such file" in absent
+    assert "exchanges" not in absent
+
+
+@pytest.mark.parametrize("link", ["the file", "symlink_to", "hardlink_to"])
+def test_a_recording_is_not_overwritten_by_its_own_capture(tmp_path: Path, link: str) -> None:
+    path = other = tmp_path / "raw.bin"
+    path.write_bytes(RAW)
+    if link != "the file":
+        other = tmp_path / "link"
+        getattr(other, link)(path)
+    result = modwire("sniff", path, "-o", other)
+    assert (result.out, result.code) == ("", 2)
+    assert f"--output: {other} is SOURCE itself, name another file" in result.err
+    with path.open("rb") as given:
+        ended = subprocess.run(
+            [*COMMAND, "sniff", "-", "-o", other],
+            stdin=given,
+            capture_output=True,
+            timeout=3 * PATIENCE,
+        )
+    assert ended.returncode == 2
+    assert path.read_bytes() == RAW
+
+
+def test_a_capture_is_not_written_to_the_line(port: tuple[int, str]) -> None:
+    far, name = port
+    result = modwire("sniff", f"rtu://{name}", "-o", name, "--duration", "50ms")
+    assert result.code == 2
+    assert "is SOURCE itself" in result.err
+    os.set_blocking(far, False)
+    with pytest.raises(BlockingIOError):
+        os.read(far, 1)
+
+
+ASCII = b":010300000002FA\r\n:01030400010002F5\r\n" * 3
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "text"),
+    [
+        (RAW, ["--framing", "ascii"], "no ASCII frame was found: this looks like RTU, try --fr"),
+        (RAW, ["--framing", "binary"], "no Binary frame was found: this looks like RTU, try --fr"),
+        (ASCII, [], "no RTU frame was found: this looks like ASCII, try --framing ascii"),
+        (bytes(range(3, 90)), [], "no RTU frame was found: check the framing (--framing), and"),
+        (b"", [], "there are no bytes"),
+    ],
+)
+def test_a_file_without_frames_says_why(
+    tmp_path: Path, data: bytes, arguments: list[str], text: str
+) -> None:
+    path = tmp_path / "raw.bin"
+    path.write_bytes(data)
+    result = modwire("sniff", path, *arguments)
+    assert f"modwire: {text}" in result.err
+    assert result.err.count("0 exchanges") == 1
+    assert result.code == 0
+    table = modwire("sniff", path, "--table", *arguments)
+    assert (table.out + table.err).count("0 exchanges") == 1
 
 
 # Captures for Wireshark.

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from modwire import SequentialBlock, ServerProtocol, TcpFraming, Unit, Units
+from modwire import Endpoint, SequentialBlock, ServerProtocol, TcpFraming, Unit, Units
 from modwire_command import Result, good, modwire, started
 from modwire_sync import SerialServer, TcpServer, connect
 from modwire_tools.demo.line import serial_line
-from modwire_tools.simulator.files import read_device
+from modwire_tools.simulator.files import DeviceFileError, read_device, with_connection
 from peers import Peer, PtyPeer, tcp_service
 
 # Starting a process takes seconds on a busy machine.
@@ -128,13 +128,15 @@ def test_a_file_that_does_not_fit_is_said(file: Path, tmp_path: Path) -> None:
     result = modwire("read", "tcp://127.0.0.1:1", "hr:0", "--device", line)
     assert (result.out, result.code) == ("", 2)
     assert result.err.startswith(f"modwire: --device {line}: connection: endpoint 'tcp://127.0.0.1")
-    assert result.err.endswith(": tcp has no rs485\n")
+    assert result.err.endswith(": tcp has no rs485, which is for serial lines\n")
     result = modwire("read", "tcp://127.0.0.1:1?rs485=true", "hr:0", "--device", file)
     assert result.err.startswith("modwire: ENDPOINT: endpoint ")
     line.write_text("[connection]\npause = -1\n[[unit]]\nid = 1\n")
     result = modwire("scan", "tcp://127.0.0.1:1", "--device", line)
-    assert (result.out, result.code) == ("", 1)
-    assert result.err.startswith(f"modwire: {line}: connection, pause must be at least 0 seconds")
+    assert (result.out, result.code) == ("", 2)
+    assert result.err.startswith(
+        f"modwire: --device {line}: connection, pause must be at least 0 seconds"
+    )
     result = modwire("write", "tcp://127.0.0.1:1", "hr:0=1", "--device", tmp_path / "no.toml")
     assert (result.out, result.code) == ("", 1)
     assert result.err.endswith("no.toml: No such file or directory\n")
@@ -192,3 +194,48 @@ def test_a_bench_keeps_the_requests_at_once_of_the_endpoint() -> None:
         result = modwire("bench", endpoint, "-p", "5")
     assert (result.out, result.code) == ("", 2)
     assert "--pipeline must be at most the max_in_flight of the endpoint, 4, got 5" in result.err
+
+
+def test_a_file_with_a_connection_alone_is_enough(odd: str, tmp_path: Path) -> None:
+    path = tmp_path / "connection.toml"
+    path.write_text(
+        '[connection]\ntimeout = "20s"\npause = "1ms"\n'
+        'quirks = ["zero_transaction_id", "any_unit"]\n'
+    )
+    assert good("read", odd, "hr:0", "--device", path) == "hr:0\t17\n"
+    with pytest.raises(DeviceFileError, match="unit is missing: a device has at least one"):
+        read_device(path)
+    assert read_device(path, needs_units=False).connection["pause"] == 0.001
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('timeout = "soon"', "timeout must be a time, such as 0.1, 100ms or 2s, got 'soon'"),
+        ("unit = 256", "unit must be 0..255, got 256"),
+        ("baudrate = 0", "baudrate must be greater than 0"),
+        ("suppress_echo = 1", "suppress_echo must be true or false"),
+        ("max_in_flight = 17", "max_in_flight must be 1..16, got 17"),
+    ],
+)
+def test_a_mistake_in_a_connection_is_one_in_the_options(
+    line: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "connection.toml"
+    path.write_text(f"[connection]\n{line}\n")
+    result = modwire("read", "tcp://127.0.0.1:1", "hr:0", "--device", path)
+    assert (result.out, result.code) == ("", 2)
+    assert f"--device {path}: connection, {said}" in result.err
+
+
+def test_a_connection_has_options_of_every_kind_of_link(tmp_path: Path) -> None:
+    """The link that uses the file decides which of them it can have."""
+    path = tmp_path / "connection.toml"
+    path.write_text(
+        '[connection]\nsilence = 0.01\nconnect_timeout = "5s"\n'
+        'unit = 0\nquirks = ["answers_unit_zero"]\n'
+    )
+    connection = read_device(path, needs_units=False).connection
+    assert Endpoint.parse(with_connection("rtu+tcp://meter", connection)).unit == 0
+    with pytest.raises(ValueError, match="tcp has no silence, which is for RTU frames"):
+        Endpoint.parse(with_connection("tcp://meter", connection))

@@ -166,7 +166,7 @@ def test_every_option_is_applied_or_refused(name: str) -> None:
     [
         (("serve", "tcp://:5020?quirks=any_unit"), "has quirks, which only clients have"),
         (("serve", "rtu:///dev/x?pause=1"), "has pause, which only clients have"),
-        (("serve", "tcp://:5020?tolerance=1"), "has tolerance, which only serial frames have, as"),
+        (("serve", "tcp://:5020?tolerance=1"), "tcp has no tolerance, which is for RTU frames"),
         (("gateway", "tcp://:1?keepalive=true", "rtu:///dev/x"), "has keepalive, which only"),
         (("gateway", "tcp://:1", "rtu:///dev/x?unit=5"), "LINE: rtu:///dev/x?unit=5 has unit, but"),
         (("gateway", "tcp://:1", "rtu:///dev/x", "-m", "1=0"), "must be 1..255 on a serial line"),

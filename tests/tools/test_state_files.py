@@ -98,4 +98,5 @@ def test_a_copy_of_a_unit_that_says_nothing_is_no_success(endpoint: str, tmp_pat
     assert result.code == 1
     assert "try: modwire simulate" not in result.err
     last = result.err.splitlines()[-1]
-    assert last.startswith(f"modwire: {endpoint}: unit 77 has answered nothing, so {path} has no")
+    assert last.startswith(f"modwire: {endpoint}: unit 77 has answered nothing, so {path} was")
+    assert list(tmp_path.iterdir()) == []

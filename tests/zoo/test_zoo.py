@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from . import command
+from .__main__ import chosen
 from .device import RIGHT, WRONG, Fails
 from .devices import DEVICES, load
 from .play import play_all, plays_of
-from .table import FILE, table
+from .table import FILE, GROUPS, heading_of, table
 
 load()
 
@@ -55,3 +56,25 @@ def test_a_device_that_cannot_be_helped_says_so() -> None:
         last = each.then if each.can_be_helped else each.without
         assert last != WRONG, each.name
         assert last == RIGHT or each.advice, each.name
+
+
+def test_every_heading_has_devices_and_every_device_its_name() -> None:
+    text = FILE.read_text(encoding="utf-8")
+    assert {heading_of(each) for each in DEVICES.values()} == set(GROUPS)
+    assert text.index("## Nothing: ") == text.rindex("\n## ") + 1, "they come last"
+    for name, each in DEVICES.items():
+        assert text.count(f"| `{name}` |\n") == 1
+        is_nothing = heading_of(each).startswith("Nothing")
+        assert is_nothing or not each.symptom.startswith("Nothing"), name
+
+
+def test_a_wrong_name_is_said_and_names_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [each.name for each in chosen(["dead", "refuses"])] == ["dead", "refuses"]
+    with pytest.raises(SystemExit) as ended:
+        chosen(["refusez"])
+    assert ended.value.code == 2
+    assert "no device is called 'refusez': did you mean refuses?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        chosen(["-h"])
+    listed = capsys.readouterr().out.partition("names:\n")[2].replace("\n", " ").split(", ")
+    assert [each.strip() for each in listed] == list(DEVICES)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from modwire import (
     AsciiFraming,
     BinaryFraming,
+    ClientOptions,
     Framing,
     IllegalDataAddressError,
     InvalidResponseError,
@@ -93,7 +94,7 @@ def _for_each(line: Line) -> list[ClientScenario]:
                 *line.usable(),
             ],
             framing=framing,
-            arguments={"max_in_flight": 16},
+            arguments={"options": ClientOptions(max_in_flight=16)},
         ),
         ClientScenario(
             f"damage, other units and other functions before the answer, {name}",

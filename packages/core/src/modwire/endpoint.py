@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-from .endpoint_options import MORE_OPTIONS, check_option, option_text, option_value
+from .endpoint_options import (
+    MORE_OPTIONS,
+    OPTIONS,
+    check_option,
+    option_text,
+    option_value,
+    options_of,
+)
 from .endpoint_text import IN_PATHS, UNRESERVED, is_number, one_of, quoted, unquoted
 from .framing import FRAMINGS
 from .framing.base import Framing
@@ -48,7 +55,6 @@ _PORT_URLS = ("rfc2217", "socket", "loop", "cp2110", "spy", "alt", "hwgrep")  # 
 _PORT = 502
 _TLS_PORT = 802
 _LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
-_OPTIONS = (*_LINE_OPTIONS, "unit", "timeout", "retries", *MORE_OPTIONS)
 
 
 class Endpoint(Immutable):
@@ -70,7 +76,8 @@ class Endpoint(Immutable):
       times a read is repeated. None stands for the client's default.
     - all: `options`, by name, of those that are given, the others of `ClientOptions`, such as
       `pause` and `quirks`. Besides, serial lines have `rs485` (True or False) and `exclusive`, tcp
-      has `connect_timeout` and `keepalive`, unix has `connect_timeout`: see the clients.
+      has `connect_timeout` and `keepalive`, unix has `connect_timeout`: see the clients. Those
+      that have no effect on such a link are refused.
 
     Raises ValueError, whose text names the wrong part and the allowed values.
     """
@@ -128,8 +135,9 @@ class Endpoint(Immutable):
         if given and transport != "serial":
             raise ValueError(f"{transport} has no serial line, so no {' and no '.join(given)}")
         line = SerialSettings(_line_framing(framing), **given)
+        kind, scheme = FRAMINGS[framing], _NAMES[transport, framing]
         if unit is not None:
-            check_default_unit(unit, FRAMINGS[framing], least_unit(options))
+            check_default_unit(unit, kind, least_unit(options))
         vars(self).update(
             {name: getattr(line, name) for name in _LINE_OPTIONS},
             transport=transport,
@@ -140,7 +148,10 @@ class Endpoint(Immutable):
             unit=unit,
             timeout=None if timeout is None else float(check_timeout(timeout)),
             retries=None if retries is None else check_count("retries", retries, 0),
-            _more={name: check_option(transport, name, value) for name, value in options.items()},
+            _more={
+                name: check_option(transport, kind, scheme, name, value)
+                for name, value in options.items()
+            },
         )
 
     @property
@@ -171,8 +182,9 @@ class Endpoint(Immutable):
         Schemes: tcp, udp, tls and unix carry MBAP frames; rtu, ascii and binary are serial lines;
         rtu+tcp and the like (rtu, ascii, binary with tcp, udp, tls, unix) carry serial frames over
         a network. Options follow a `?`, joined by `&`: unit, timeout, retries and the `options`
-        everywhere, baudrate, bytesize, parity and stopbits on a serial line. Flags are true or
-        false, quirks are names joined by commas, and `reconnect_after` may be never. In paths, all
+        everywhere, baudrate, bytesize, parity and stopbits on a serial line. Times are seconds, or
+        such as 100ms, 2s, 1m; flags are true or false, quirks are names joined by commas, and
+        `reconnect_after` may be never. In paths, all
         characters may be percent-encoded, and `%`, `?` and `#` must be (RFC 3986), those of a
         port's URL too: rtu://spy:///dev/ttyUSB0%3Ffile=log.txt?baudrate=9600. The zone of an IPv6
         address follows `%25` (RFC 6874) or `%`.
@@ -267,7 +279,7 @@ def _parse(text: str) -> Endpoint:
         raise ValueError("'#' must be written %23, an endpoint has no fragment")
     transport, framing = _SCHEMES[scheme.lower()]
     place, _, query = rest.partition("?")
-    options = _parse_options(query)
+    options = _parse_options(query, options_of(transport, FRAMINGS[framing]))
     has_path = transport in ("unix", "serial")
     host, port = ("", None) if has_path else _parse_address(place)
     return Endpoint(
@@ -280,12 +292,12 @@ def _parse(text: str) -> Endpoint:
     )
 
 
-def _parse_options(query: str) -> dict[str, Any]:
+def _parse_options(query: str, allowed: list[str]) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for item in query.split("&") if query else ():
         name, equals, value = item.partition("=")
-        if name not in _OPTIONS:
-            raise ValueError(f"option must be {one_of(_OPTIONS, name, name)}")
+        if name not in OPTIONS:
+            raise ValueError(f"option must be {one_of(allowed, name, name)}")
         if not equals or not value:
             raise ValueError(f"option {name} must have a value, as in {name}=...")
         if name in options:

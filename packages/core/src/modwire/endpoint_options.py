@@ -6,19 +6,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypedDict
 
-from .endpoint_text import is_number, one_of
+from .endpoint_text import is_number, one_of, seconds_in
 from .options import (
     MAX_IN_FLIGHT,
     check_count,
+    check_count_or_never,
+    check_effect,
     check_flag,
     check_range,
     check_seconds,
     check_timeout,
 )
-from .quirks import Quirks
+from .quirks import Quirks, check_quirks, check_quirks_effect
 
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+    from .framing.base import Framing
 
     Check: TypeAlias = Callable[[str, object], object]
 
@@ -49,23 +53,13 @@ class EndpointOptions(TypedDict, total=False):
     exclusive: bool
 
 
-def _quirks(name: str, value: object) -> Quirks:
-    if not isinstance(value, Quirks):
-        raise ValueError(f"{name} must be members of Quirks, got {value!r}")
-    return value
-
-
-def _count_or_never(name: str, value: object) -> object:
-    return None if value is None else check_count(name, value)  # type: ignore[arg-type]
-
-
 _seconds: Check = check_seconds  # type: ignore[assignment]
 _flag: Check = check_flag  # type: ignore[assignment]
 _CHECKS: dict[str, Check] = {
     "pause": _seconds,
     "unit_pause": _seconds,
     "connect_delay": _seconds,
-    "reconnect_after": _count_or_never,
+    "reconnect_after": check_count_or_never,  # type: ignore[dict-item]
     "busy_retries": partial(check_count, least=0),
     "busy_pause": _seconds,
     "retry_writes": _flag,
@@ -74,7 +68,7 @@ _CHECKS: dict[str, Check] = {
     "silence": _seconds,
     "tolerance": _seconds,
     "suppress_echo": _flag,
-    "quirks": _quirks,
+    "quirks": lambda _, value: check_quirks(value),  # type: ignore[arg-type]
     "max_in_flight": partial(check_range, least=1, most=MAX_IN_FLIGHT),
     "connect_timeout": lambda name, value: check_timeout(value, name),  # type: ignore[arg-type]
     "keepalive": _flag,
@@ -82,48 +76,74 @@ _CHECKS: dict[str, Check] = {
     "exclusive": _flag,
 }
 MORE_OPTIONS = tuple(_CHECKS)
-_OF_SERIAL = ("rs485", "exclusive")
-_OF_NETWORKS = ("max_in_flight",)
-_OF_CONNECTIONS = ("connect_timeout",)
-_OF_TCP = ("keepalive",)
+_LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
+OPTIONS = (*_LINE_OPTIONS, "unit", "timeout", "retries", *MORE_OPTIONS)
+TIMES = ("timeout", "connect_timeout", *(name for name in _CHECKS if _CHECKS[name] is _seconds))
+FLAGS = tuple(name for name in _CHECKS if _CHECKS[name] is _flag)
 
 
-def check_option(transport: str, name: str, value: object) -> object:
-    """Return the `value` of an option; raise ValueError if it is wrong or `transport` lacks it."""
-    if name not in _CHECKS:
-        raise TypeError(f"option must be {one_of(MORE_OPTIONS, name, name)}")
-    has_it = (
-        transport == "serial"
-        if name in _OF_SERIAL
-        else transport != "serial"
-        if name in _OF_NETWORKS
-        else transport in ("tcp", "tls", "unix")
-        if name in _OF_CONNECTIONS
-        else transport in ("tcp", "tls")
-        if name in _OF_TCP
-        else True
-    )
-    if not has_it:
-        raise ValueError(f"{transport} has no {name}")
+def check_value(name: str, value: object) -> object:
+    """Return the `value` of an option of `MORE_OPTIONS`; raise ValueError if it is wrong."""
     return _CHECKS[name](name, value)
 
 
+def check_option(
+    transport: str, framing: type[Framing], scheme: str, name: str, value: object
+) -> object:
+    """Return the `value` of an option.
+
+    Raises ValueError if it is wrong or has no effect on such a link, which the error calls
+    `scheme`; TypeError for a name that no link has.
+    """
+    if name not in _CHECKS:
+        allowed = options_of(transport, framing)
+        raise TypeError(f"option must be {one_of(allowed, name, name)}")
+    check_effect(name, transport, framing, scheme)
+    checked = check_value(name, value)
+    if isinstance(checked, Quirks):
+        check_quirks_effect(checked, framing, scheme)
+    return checked
+
+
+def options_of(transport: str, framing: type[Framing]) -> list[str]:
+    """Return the names of the options that have an effect on such a link."""
+    return [name for name in OPTIONS if _has_effect(name, transport, framing)]
+
+
+def _has_effect(name: str, transport: str, framing: type[Framing]) -> bool:
+    try:
+        check_effect(name, transport, framing, "")
+    except ValueError:
+        return False
+    return True
+
+
 def option_value(name: str, text: str) -> object:
-    """Return the value of an option's text; a text that is wrong is returned as it is."""
+    """Return the value of an option's text.
+
+    Raises ValueError, whose text begins with the name, for a text that can be no such value.
+    Numbers out of range are returned, and so are texts that are no whole number: `check_option`
+    and its like refuse them.
+    """
     if name == "quirks":
         return _quirks_in(text)
     if name == "parity":
         return text.upper() if text in ("n", "e", "o") else text
-    if _CHECKS.get(name) is _flag:
-        return _FLAGS.get(text.lower(), text)
-    if name == "reconnect_after" and text == NEVER:
-        return None
-    if is_number(text):
-        return int(text)
-    try:
-        return float(text) if name == "timeout" or name in _CHECKS else text
-    except ValueError:
-        return text
+    if name in FLAGS:
+        if text.lower() not in _FLAGS:
+            raise ValueError(f"{name} must be true or false, got {text!r}")
+        return _FLAGS[text.lower()]
+    if name in TIMES and not is_number(text):
+        seconds = seconds_in(text)
+        if seconds is None:
+            raise ValueError(f"{name} must be a time, such as 0.1, 100ms or 2s, got {text!r}")
+        return seconds
+    if name == "reconnect_after":
+        if text == NEVER:
+            return None
+        if not is_number(text) or not int(text):
+            raise ValueError(f"{name} must be a whole number, at least 1, or never, got {text!r}")
+    return int(text) if is_number(text) else text
 
 
 def option_text(value: object) -> str:

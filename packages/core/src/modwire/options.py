@@ -6,7 +6,7 @@ judged alike, in the same words, wherever it is given. A bool is never a number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from .messages.decoder import Decoder
 
@@ -27,7 +27,33 @@ DEAD_AFTER = (
 The system probes a connection that is silent for 30 s, three times in 30 s, and waits as long for
 the acknowledgement of sent bytes, which takes 15 minutes by default.
 """
+_NETWORKS = ("tcp", "udp", "tls", "unix")
+_ANY = (*_NETWORKS, "serial")
+_STREAMS = ("tcp", "tls", "unix")
+_SERIAL_FRAMES = ("rtu", "ascii", "binary")
+_ALL_FRAMES = ("tcp", *_SERIAL_FRAMES)
+# Options that have an effect on some links only: transports, framings, and the words for both.
+_USES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "baudrate": (("serial",), _ALL_FRAMES, "serial lines"),
+    "bytesize": (("serial",), _ALL_FRAMES, "serial lines"),
+    "parity": (("serial",), _ALL_FRAMES, "serial lines"),
+    "stopbits": (("serial",), _ALL_FRAMES, "serial lines"),
+    "rs485": (("serial",), _ALL_FRAMES, "serial lines"),
+    "exclusive": (("serial",), _ALL_FRAMES, "serial lines"),
+    "connect_timeout": (_STREAMS, _ALL_FRAMES, "connections: tcp, tls and unix"),
+    "reconnect_after": (_STREAMS, _ALL_FRAMES, "connections: tcp, tls and unix"),
+    "keepalive": (("tcp", "tls"), _ALL_FRAMES, "TCP connections"),
+    "max_in_flight": (_NETWORKS, ("tcp",), "MBAP frames, which have transaction ids"),
+    "silence": (_ANY, ("rtu",), "RTU frames, which silence separates"),
+    "tolerance": (_ANY, ("rtu",), "RTU frames, which silence separates"),
+    "suppress_echo": (_ANY, _SERIAL_FRAMES, "serial frames: RTU, ASCII and Binary"),
+    "turnaround": (_ANY, _SERIAL_FRAMES, "serial frames, which have broadcasts"),
+}
 LONGEST = 1e9  # seconds, some thirty years: anything longer is a mistake
+
+
+class NoMore(TypedDict):
+    """No further arguments: those that a caller gives nevertheless are unknown ones."""
 
 
 class LineOptions:
@@ -64,6 +90,35 @@ class LineOptions:
         """
         arguments: dict[str, Any] = {**vars(self), **changes}
         return type(self)(**arguments)
+
+    def __repr__(self) -> str:
+        """Return the constructor's call, with the arguments that differ from its defaults."""
+        usual: dict[str, object] = type(self).__init__.__kwdefaults__ or {}
+        shown = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in usual or value != usual[name]
+        }
+        if self.decoder.is_standard:
+            shown.pop("decoder", None)
+        inside = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({inside})"
+
+
+def check_effect(name: str, transport: str, framing: type[Framing], owner: str) -> None:
+    """Raise ValueError if the option `name` has no effect on a link; `owner` is who has it.
+
+    `transport` is "tcp", "udp", "tls", "unix" or "serial".
+    """
+    if name in _USES:
+        transports, framings, use = _USES[name]
+        if transport not in transports or framing.name not in framings:
+            raise ValueError(f"{owner} has no {name}, which is for {use}")
+
+
+def uses() -> dict[str, str]:
+    """Return what each option is for that only some links have, by name."""
+    return {name: use for name, (_, _, use) in _USES.items()}
 
 
 def silent_interval(baudrate: int) -> float:
@@ -121,6 +176,16 @@ def check_timeout(timeout: float, name: str = "timeout", most: float = LONGEST) 
         limit = ", at most 1e9" if most == LONGEST else ""
         raise ValueError(f"{name} must be greater than 0 seconds{limit}, got {timeout!r}")
     return timeout
+
+
+def check_count_or_never(name: str, count: int | None) -> int | None:
+    """Return `count` if it is None or a whole number above 0; raise ValueError otherwise."""
+    try:
+        return None if count is None else check_count(name, count)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a whole number, at least 1, or None for never, got {count!r}"
+        ) from None
 
 
 def check_unit(unit: int) -> int:

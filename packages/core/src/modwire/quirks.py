@@ -11,6 +11,7 @@ from .messages.base import Response
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .framing.base import Framing
     from .messages.base import Request
     from .messages.decoder import Decoder
 
@@ -41,6 +42,33 @@ class Quirks(Flag):
     odd_confirmation = auto()
     """The device confirms a write with another address, value or count than that of the request,
     or with too few or too many bytes."""
+
+
+_OF_MBAP = (
+    Quirks.zero_transaction_id
+    | Quirks.any_transaction_id
+    | Quirks.short_transaction_id
+    | Quirks.wrong_length
+)
+
+
+def check_quirks(quirks: Quirks) -> Quirks:
+    """Return `quirks` if they are members of `Quirks`; raise ValueError otherwise."""
+    if isinstance(quirks, Quirks):
+        return quirks
+    raise ValueError(
+        "quirks must be a member of Quirks, or several joined by |, such as "
+        f"Quirks.any_unit | Quirks.trailing_bytes, got {quirks!r}"
+    )
+
+
+def check_quirks_effect(quirks: Quirks, framing: type[Framing], owner: str) -> None:
+    """Raise ValueError for quirks that frames of `framing` cannot have; `owner` has them."""
+    useless = check_quirks(quirks) & (_OF_MBAP if framing.is_serial else Quirks.answers_unit_zero)
+    if useless:
+        names = ", ".join(name for name, each in Quirks.__members__.items() if each & useless)
+        use = "MBAP frames" if framing.is_serial else "serial frames: RTU, ASCII and Binary"
+        raise ValueError(f"{owner} has no quirks {names}, which are for {use}")
 
 
 def least_unit(options: Mapping[str, object]) -> int:

@@ -10,22 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..endpoint import Endpoint, network_name, path_name
+from ..endpoint_text import check_arguments
 from ..framing import FRAMINGS
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
-from ..options import check_flag, check_range, check_timeout
+from ..options import check_flag, check_range, check_timeout, uses
 from ..serial_settings import SerialSettings
-from .options import network_client_options, serial_client_options
+from .options import MoreOptions, NetworkOptions, network_client_options, serial_client_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from typing_extensions import Self, Unpack
 
     from ..framing.base import Framing
     from ..serial_settings import Rs485Settings
-    from .options import ClientOptions, MoreOptions, NetworkOptions
+    from .options import ClientOptions
     from .turns import Turns
 
 ClientT = TypeVar("ClientT")
@@ -63,6 +64,12 @@ class ClientBase:
     def is_open(self) -> bool:
         """True while a link is open; the loss of a link may show only in the next call."""
         return self._turns.link is not None
+
+    def _check_more(self, base: type[ClientBase], more: Mapping[str, object]) -> None:
+        """Raise TypeError for an argument that neither the constructor of `base` nor `more` has."""
+        kind = MoreOptions if base is SerialClientBase else NetworkOptions
+        usual: Iterable[str] = base.__init__.__kwdefaults__ or ()
+        check_arguments(type(self).__name__, more, [*usual, *kind.__annotations__], uses())
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
@@ -153,6 +160,7 @@ class TcpClientBase(ClientBase):
         Raises ValueError for arguments out of range, TypeError unless `framing` is a subclass of
         Framing. The link is not opened before it is needed.
         """
+        self._check_more(TcpClientBase, more)
         self._address = (host, port)
         self._connect_timeout = check_timeout(connect_timeout, "connect_timeout")
         self._source_address = check_source_address(source_address)
@@ -186,6 +194,7 @@ class UnixClientBase(ClientBase):
         **more: Unpack[NetworkOptions],
     ) -> None:
         """Make a client of the server at `path`; the other arguments are those of `TcpClient`."""
+        self._check_more(UnixClientBase, more)
         self._path = path
         self._connect_timeout = check_timeout(connect_timeout, "connect_timeout")
         options = network_client_options(
@@ -195,6 +204,7 @@ class UnixClientBase(ClientBase):
             max_in_flight=max_in_flight,
             options=options,
             framing=framing,
+            transport="unix",
             **more,
         )
         self._set_up(path_name("unix", framing, path), framing, options)
@@ -222,6 +232,7 @@ class UdpClientBase(ClientBase):
         Datagrams can get lost, so set `retries`. Only datagrams from the server's address are
         received; if `host` is a name, its first address is used.
         """
+        self._check_more(UdpClientBase, more)
         self._address = (host, port)
         self._source_address = check_source_address(source_address)
         options = network_client_options(
@@ -231,6 +242,7 @@ class UdpClientBase(ClientBase):
             max_in_flight=max_in_flight,
             options=options,
             framing=framing,
+            transport="udp",
             **more,
         )
         self._set_up(network_name("udp", framing, host, port), framing, options)
@@ -276,6 +288,7 @@ class SerialClientBase(ClientBase):
         Raises ValueError for arguments out of range, TypeError unless `framing` is a subclass of
         Framing. The link is not opened before it is needed.
         """
+        self._check_more(SerialClientBase, more)
         settings = SerialSettings(
             framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
         )

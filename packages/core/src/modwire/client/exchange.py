@@ -87,9 +87,11 @@ class Exchange(Generic[ResponseT]):
         self.fail(ModbusError("the exchange was cancelled"))
         self.cancelled = True
 
-    def saw(self, unit: int, pdu: bytes) -> None:
+    def saw(self, unit: int, transaction: int, pdu: bytes, *, is_late: bool) -> None:
         """Note an answer that is not the one to this request, for the text of the error."""
-        if unit == self.unit:
+        if is_late:
+            self.came = f"an answer to another request came, a late one of unit {unit}"
+        elif unit == self.unit or transaction != self.transaction:
             self.came = "an answer to another request came"
         else:  # a gateway may refuse in the name of its own unit
             refused = f" with exception {pdu[1]:02X}" if pdu[0] & 0x80 and len(pdu) > 1 else ""
@@ -99,7 +101,9 @@ class Exchange(Generic[ResponseT]):
         """Note that so many bytes of an unfinished frame came, or `noise`, if nothing else did."""
         self.is_noisy = self.is_noisy or noise is NEVER_QUIET
         if self.came is Exchange.came:
-            self.came = f"{size} bytes of an unfinished frame came" if size else noise or self.came
+            plural = "" if size == 1 else "s"
+            part = f"{size} byte{plural} of an unfinished frame came"
+            self.came = part if size else noise or self.came
 
     def saw_request(self, pdu: bytes) -> None:
         """Note a request that came; it may be the echo of this one."""

@@ -34,7 +34,7 @@ class LateReplies:
     """
 
     def __init__(self, options: ClientOptions) -> None:
-        self.transactions: dict[int, None] = {}
+        self.transactions: dict[int, int] = {}  # the unit of each
         self.units: dict[int, tuple[bool, float]] = {}  # by unit: the next reply ends it; its end
         self.last_id = 0
         """The last transaction id that was given out."""
@@ -54,14 +54,14 @@ class LateReplies:
         self.last_id = transaction
         return transaction
 
-    def note_transaction(self, transaction: int) -> None:
-        """Expect a late reply to `transaction`. At most 4096 are kept; the oldest is dropped.
+    def note_transaction(self, transaction: int, unit: int) -> None:
+        """Expect a late reply of `unit` to `transaction`.
 
-        With short ids, at most 128 are kept.
+        At most 4096 are kept, with short ids 128; the oldest is dropped.
         """
         if len(self.transactions) >= self._most_transactions:
             del self.transactions[next(iter(self.transactions))]
-        self.transactions[transaction] = None
+        self.transactions[transaction] = unit
 
     def note_unit(self, unit: int, replies: int, now: float) -> None:
         """Expect this number of late `replies` from `unit`, from `now` on.
@@ -96,16 +96,17 @@ class LateReplies:
             return max([until for _, until in units.values()], default=_NOTHING[1])
         return max(units.get(unit, _NOTHING)[1], units.get(_ANY_UNIT, _NOTHING)[1])
 
-    def came(self, unit: int, transaction: int, pdu: bytes) -> None:
-        """Record a reply that answers no open request: most likely it is a late one.
+    def came(self, unit: int, transaction: int, pdu: bytes) -> bool:
+        """Record a reply that answers no open request; True if its transaction id says it is late.
 
         An exception response may be followed by the real answer, so it ends no waiting.
         """
-        self.transactions.pop(transaction, None)
+        is_late = self.transactions.pop(transaction, None) == unit
         key = self._key(unit)
         owed = self.units.get(key)
         if owed is not None and owed[0] and pdu[0] < 0x80:
             del self.units[key]
+        return is_late
 
     def _key(self, unit: int) -> int:
         return unit if self._knows_units and (unit or self._knows_zero) else _ANY_UNIT

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypedDict
 
+from ..endpoint_text import check_arguments
 from ..framing.base import Framing
 from ..framing.tcp import TcpFraming
 from ..options import (
     MAX_IN_FLIGHT,
     LineOptions,
+    NoMore,
     check_count,
+    check_count_or_never,
     check_default_unit,
+    check_effect,
     check_flag,
     check_options,
     check_range,
@@ -18,10 +22,12 @@ from ..options import (
     check_timeout,
     check_unit,
 )
-from ..quirks import Quirks, least_unit
+from ..quirks import Quirks, check_quirks, check_quirks_effect, least_unit
 from ..serial_settings import SERIAL_TOLERANCE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from typing_extensions import Unpack
 
     from ..messages.decoder import Decoder
@@ -57,7 +63,7 @@ class ClientOptions(LineOptions):
       After 05, requests that write are repeated only if `retry_writes` is True.
     - `quirks`: the faults of the device that are tolerated.
 
-    Raises ValueError for an option out of range.
+    Raises ValueError for an option out of range, TypeError for an unknown one.
     """
 
     def __init__(
@@ -81,12 +87,12 @@ class ClientOptions(LineOptions):
         tolerance: float = 0.0,
         suppress_echo: bool = False,
         decoder: Decoder | None = None,
+        **unknown: Unpack[NoMore],
     ) -> None:
+        check_arguments("ClientOptions", unknown, ClientOptions.__init__.__kwdefaults__ or (), {})
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )
-        if not isinstance(quirks, Quirks):
-            raise ValueError(f"quirks must be a member of Quirks, got {quirks!r}")
         self.unit = check_unit(unit)
         self.response_timeout = check_timeout(response_timeout)
         self.retries = check_count("retries", retries, 0)
@@ -96,15 +102,13 @@ class ClientOptions(LineOptions):
         if late_reply_window is not None:
             check_seconds("late_reply_window", late_reply_window)
         self.late_reply_window = late_reply_window
-        if reconnect_after is not None:
-            check_count("reconnect_after", reconnect_after)
-        self.reconnect_after = reconnect_after
+        self.reconnect_after = check_count_or_never("reconnect_after", reconnect_after)
         self.pause = check_seconds("pause", pause)
         self.unit_pause = check_seconds("unit_pause", unit_pause)
         self.connect_delay = check_seconds("connect_delay", connect_delay)
         self.busy_retries = check_count("busy_retries", busy_retries, 0)
         self.busy_pause = check_seconds("busy_pause", busy_pause)
-        self.quirks = quirks
+        self.quirks = check_quirks(quirks)
 
 
 class MoreOptions(TypedDict, total=False):
@@ -139,17 +143,21 @@ def network_client_options(
     max_in_flight: int,
     options: ClientOptions | None,
     framing: type[Framing] = TcpFraming,
+    transport: str = "tcp",
     **more: Unpack[NetworkOptions],
 ) -> ClientOptions:
     """Return the effective options of a network client, from its arguments or from `options`.
 
     Networks deliver a serial frame in pieces, so the tolerance is raised to 0.05 seconds. With
     serial frames the unit of `options` may be 0, for a client that only broadcasts. Raises
-    ValueError for an argument out of range, and for one given together with `options`; TypeError
-    unless `framing` is a subclass of Framing, and for an unknown argument.
+    ValueError for an argument out of range or without effect on such a link, and for one given
+    together with `options`; TypeError unless `framing` is a subclass of Framing, and for an unknown
+    argument.
     """
     Framing.check_class(framing)
     if options is None:
+        used = {**more, "max_in_flight": max_in_flight} if max_in_flight != 1 else {**more}
+        _check_effects(used, transport, framing)
         made = ClientOptions(
             unit=check_default_unit(unit, framing, least_unit(more)),
             response_timeout=timeout,
@@ -181,6 +189,8 @@ def serial_client_options(
     of range, and for one given together with `options`; TypeError for an unknown argument.
     """
     if options is None:
+        used = {**more, "suppress_echo": True} if suppress_echo is True else {**more}
+        _check_effects(used, "serial", settings.framing)
         if timeout is None:
             timeout = 1.0 + _MAX_ADU * settings.character_time
         made = ClientOptions(
@@ -197,6 +207,15 @@ def serial_client_options(
         silence=max(options.silence, settings.silence),
         tolerance=max(options.tolerance, SERIAL_TOLERANCE),
     )
+
+
+def _check_effects(given: Mapping[str, object], transport: str, framing: type[Framing]) -> None:
+    """Raise ValueError for an option that has no effect on such a link."""
+    owner = f"a client over {transport} with {framing.__name__}"
+    for name, value in given.items():
+        check_effect(name, transport, framing, owner)
+        if isinstance(value, Quirks):
+            check_quirks_effect(value, framing, owner)
 
 
 def _check_alone(options: ClientOptions, are_alone: bool) -> None:

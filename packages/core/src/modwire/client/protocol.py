@@ -262,9 +262,9 @@ class ClientProtocol:
 
     def _skip(self, unit: int, transaction: int, pdu: bytes) -> None:
         self.skipped += 1
-        self._late.came(unit, transaction, pdu)
+        is_late = self._late.came(unit, transaction, pdu)
         for exchange in self._open.values():
-            exchange.saw(unit, pdu)
+            exchange.saw(unit, transaction, pdu, is_late=is_late)
 
     def _take_other(self, frame: Raw | FrameError) -> None:
         if not isinstance(frame, FrameError):
@@ -374,7 +374,7 @@ class ClientProtocol:
         if not exchange.sent or not exchange.is_answered:
             return
         if self.has_transactions:
-            self._late.note_transaction(exchange.transaction)
+            self._late.note_transaction(exchange.transaction, exchange.unit)
         else:
             self._late.note_unit(exchange.unit, exchange.sent, now)
 

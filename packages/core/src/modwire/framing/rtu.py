@@ -268,7 +268,8 @@ class RtuFraming(Framing):
     def _report_noise(self, more: int = 0) -> None:
         self._noise += more
         if self._noise:
-            self.frames.append(FrameError(f"{self._noise} bytes were no RTU frame"))
+            came = "1 byte was" if self._noise == 1 else f"{self._noise} bytes were"
+            self.frames.append(FrameError(f"{came} no RTU frame"))
             self._noise = 0
 
     def reset(self) -> None:

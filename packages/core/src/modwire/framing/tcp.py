@@ -120,5 +120,6 @@ class LooseTcpFraming(TcpFraming):
             self.frames.append((unit, transaction, data[at + 7 : end]))
             at = end
         if at and not self.frames:
-            self.frames.append(FrameError(f"{at} bytes were no MBAP frame"))
+            came = "1 byte was" if at == 1 else f"{at} bytes were"
+            self.frames.append(FrameError(f"{came} no MBAP frame"))
         self._buffer = data[at:]

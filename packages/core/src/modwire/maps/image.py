@@ -33,10 +33,12 @@ class AnyPoint:
     `span` is its table, address and count; `mask` has the bits of a register that belong to it.
     `name` is the name of the attribute, `unit` the unit of measurement. `limits` and
     `write_functions` are those of its map, and apply when it is read and written alone. `scale` is
-    the point that has its scale factor, or None.
+    the point that has its scale factor, or None. `is_integer` is True if its value is an integer
+    that is not scaled, so that it may be a scale factor itself.
     """
 
     scale: AnyPoint | None = None
+    is_integer: bool = False
 
     def __init__(self, span: Span, *, unit: str = "", mask: int = WHOLE) -> None:
         self.span = span
@@ -75,6 +77,9 @@ class AnyPoint:
             self._take_order(settings.order)
         if self.scale is not None:
             self.scale.adopt(settings)
+
+    def resolve(self, points: Mapping[str, object], owner: str) -> None:
+        """Find the scale factor by its name in the `points` of the map `owner`, if it has one."""
 
     def _take_order(self, order: Order) -> None:
         """Take the order of the map; only for points of registers."""

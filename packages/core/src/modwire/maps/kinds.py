@@ -55,7 +55,8 @@ class IntegerPoints:
     With `scale` the value is `integer * scale + offset`: that of `uint16(holding=3, scale=0.1)` is
     a float, which is rounded to the scale when set. If `scale` is an integer point, such as
     `factor = int16(holding=4)`, the value is `integer * 10**factor + offset`; the factor is read
-    together with the value, and may itself be None. 8-bit integers are the low byte of a register.
+    together with the value, and may itself be None. `scale="factor"` names a point of the same map,
+    which may stand below. 8-bit integers are the low byte of a register.
 
     `none` is the raw value, or several, with which the device says that it has no value:
     `int16(input=0, none=0x8000)` reads it as None; see `values.optional`.
@@ -74,13 +75,13 @@ class IntegerPoints:
     ) -> Point[float]: ...
     @overload
     def __call__(
-        self, *, scale: Point[int | None], offset: float = 0.0, **place: Unpack[Place]
+        self, *, scale: Point[int | None] | str, offset: float = 0.0, **place: Unpack[Place]
     ) -> Point[float | None]: ...
     @overload
     def __call__(
         self,
         *,
-        scale: float | Point[int] | Point[int | None],
+        scale: float | Point[int] | Point[int | None] | str,
         none: Nones,
         offset: float = 0.0,
         **place: Unpack[Place],
@@ -88,13 +89,13 @@ class IntegerPoints:
     def __call__(
         self,
         *,
-        scale: float | Point[int] | Point[int | None] | None = None,
+        scale: float | Point[int] | Point[int | None] | str | None = None,
         offset: float = 0.0,
         none: Nones | None = None,
         **place: Unpack[Place],
     ) -> Point[Any]:
         kind = self._kind
-        if isinstance(scale, Point):
+        if isinstance(scale, (Point, str)):
             return ScaledPoint(kind, scale, offset, none, place)
         if scale is None and not offset:
             return RegisterPoint(with_none(kind, none), place, is_integer=True)

@@ -106,6 +106,8 @@ class RegisterMap(Image):
                 else:
                     found.pop(name, None)
         cls.points = MappingProxyType(found)
+        for point in found.values():
+            point.resolve(found, cls.__name__)
         cls._all_points = tuple(with_scales(found.values()))
         cls._requests = None
 

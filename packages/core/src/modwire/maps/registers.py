@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,7 @@ from ..planner import Span
 from ..values.building import decode_value, encode_value
 from ..values.orders import ABCD, Order, Ordering, find_order
 from ..values.types import ValueType
+from .image import AnyPoint
 from .points import Point
 
 if TYPE_CHECKING:
@@ -66,36 +67,57 @@ class ScaledPoint(RegisterPoint[T]):
     """An integer in registers that is scaled by a power of ten in another register.
 
     The value is `integer * 10**factor + offset`, and None if the factor is None. `scale` is the
-    point of the factor. Only an image with the factor can convert values: until it is known, a
-    value that was set waits in the image.
+    point of the factor, or its name in the map, which may declare it further below. Only an image
+    with the factor can convert values: until it is known, a value that was set waits in the image.
     """
 
     def __init__(
         self,
         kind: ValueType[int],
-        scale: Point[int] | Point[int | None],
+        scale: Point[int] | Point[int | None] | str,
         offset: float,
         none: Nones | None,
         place: Place,
     ) -> None:
-        if not isinstance(scale, RegisterPoint) or not scale.is_integer:
-            raise ValueError(
-                "scale must be a number, or a point of an integer that is not scaled itself, such "
-                f"as int16(holding=4), got {scale!r}"
-            )
-        self.scale = self._factor = scale
+        self._scale_name = scale if isinstance(scale, str) else ""
+        if not isinstance(scale, str):
+            self.scale = _checked_scale(scale)
         self._integer = kind
         self._offset = offset
         self._none = none
         self._kinds: dict[int, ValueType[Any]] = {}
         super().__init__(self._kind(0), place)
 
+    def _factor(self) -> RegisterPoint[Any]:
+        if self.scale is None:
+            raise ValueError(
+                f"{self.where} has scale={self._scale_name!r}, the name of another point of its "
+                "map: alone it needs the point itself"
+            )
+        return _checked_scale(self.scale)
+
+    def resolve(self, points: Mapping[str, object], owner: str) -> None:
+        """Find the scale factor that has a name; raises ValueError if `points` have none such."""
+        if self.scale is None:
+            integers: dict[str, RegisterPoint[Any]] = {
+                name: each
+                for name, each in points.items()
+                if isinstance(each, AnyPoint) and each.is_integer
+            }
+            if self._scale_name not in integers:
+                raise ValueError(
+                    f"scale of {self.name} must be a number, or an integer point of {owner} that "
+                    f"is not scaled itself: {', '.join(integers) or 'it has none'}; "
+                    f"got {self._scale_name!r}"
+                )
+            self.scale = integers[self._scale_name]
+
     def _kind(self, factor: int) -> ValueType[Any]:
         found = self._kinds.get(factor)
         if found is None:
             if not -_MOST_FACTOR <= factor <= _MOST_FACTOR:
                 raise ValueError(
-                    f"its scale factor, {self._factor.where}, must be "
+                    f"its scale factor, {self._factor().where}, must be "
                     f"{-_MOST_FACTOR}..{_MOST_FACTOR}, got {factor}"
                 )
             scaled = values.scaled(self._integer, 10.0**factor, self._offset)
@@ -107,7 +129,7 @@ class ScaledPoint(RegisterPoint[T]):
 
         Raises InvalidResponseError for a factor that is not -24..24.
         """
-        factor = self._factor.decode(items[self.span.count :])
+        factor = self._factor().decode(items[self.span.count :])
         try:
             kind = self._kind(0 if factor is None else factor)
             value: Any = decode_value(kind, items[: self.span.count], self._order)
@@ -121,7 +143,7 @@ class ScaledPoint(RegisterPoint[T]):
         """Return the registers of None; raises ValueError for others, which need the factor."""
         if value is not None:
             raise ValueError(
-                f"{self.where} depends on its scale factor, {self._factor.where}: "
+                f"{self.where} depends on its scale factor, {self._factor().where}: "
                 "set it in a map, or write it"
             )
         return super().encode(value)
@@ -132,7 +154,7 @@ class ScaledPoint(RegisterPoint[T]):
             kept: Any = image.waiting_values[self]
             value: T = kept
             return value
-        return self.decode([*image.raw(self), *image.raw(self._factor)])
+        return self.decode([*image.raw(self), *image.raw(self._factor())])
 
     def put(self, image: Image, value: T) -> None:
         """Set the value in `image`, where it waits for the factor if that is unknown.
@@ -141,7 +163,7 @@ class ScaledPoint(RegisterPoint[T]):
         """
         if value is None:
             super().put(image, value)
-        elif image.has_raw(self._factor):
+        elif image.has_raw(self._factor()):
             self.settle(image, value)
         elif isinstance(value, (int, float)) and isfinite(value):
             image.set_waiting(self, value)
@@ -150,16 +172,25 @@ class ScaledPoint(RegisterPoint[T]):
 
     def settle(self, image: Image, value: object) -> None:
         """Set a value by the scale factor in `image`; raises ValueError if it does not fit."""
-        factor = self._factor.value_in(image)
+        factor = self._factor().value_in(image)
         if factor is None:
             raise ValueError(
-                f"{self.where} cannot be set, its scale factor, {self._factor.where}, is None"
+                f"{self.where} cannot be set, its scale factor, {self._factor().where}, is None"
             )
         try:
             items = encode_value(self._kind(factor), value, self._order)
         except ValueError as error:
             raise ValueError(f"{self.where}: {error}") from error
         image.set_raw(self, items)
+
+
+def _checked_scale(scale: object) -> RegisterPoint[Any]:
+    if not isinstance(scale, RegisterPoint) or not scale.is_integer:
+        raise ValueError(
+            "scale must be a number, or a point of an integer that is not scaled itself, such "
+            f"as int16(holding=4), got {scale!r}"
+        )
+    return scale  # pyright: ignore[reportUnknownVariableType]
 
 
 def with_none(kind: ValueType[Any], none: Nones | None) -> ValueType[Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ..bits import unpack_bits
 from ..errors import InvalidRequestError
 from .base import Message, Request, Response, counted_length, fixed_length, new_message, slot_setter
-from .checks import check_address, check_span, malformed, wrong_answer, wrong_length
+from .checks import check_address, check_span, counted, malformed, wrong_answer, wrong_length
 from .forms import (
     AddressAndCount,
     CountedData,
@@ -122,7 +122,7 @@ class ReadBitsRequest(AddressAndCount, Request[ReadT_co]):
         count = self.count
         size = (count + 7) >> 3
         if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
-            raise wrong_answer(self, pdu, size, f"{count} bits")
+            raise wrong_answer(self, pdu, size, counted(count, "bit"))
         response = new_message(self.response_type)
         set_data(response, pdu[2:])
         _set_bit_count(response, count)

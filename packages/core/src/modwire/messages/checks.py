@@ -115,6 +115,11 @@ def wrong_length(message: type[Message], pdu: bytes, allowed: str) -> ModbusErro
     return malformed(message, f"{message.__name__} must be {allowed} {unit}, got {got}")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number and a noun: "1 bit", "2 bits"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def wrong_answer(request: AnyRequest, pdu: bytes, size: int, values: str) -> ModbusError:
     """Return the error for a response that does not have the `size` bytes of values asked for."""
     if pdu[0] != request.function_code:

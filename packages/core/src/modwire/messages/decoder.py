@@ -71,11 +71,13 @@ RequestClassT = TypeVar("RequestClassT", bound="type[AnyRequest]")
 class Decoder:
     """The functions that one client or server knows: those of the specification, and yours.
 
-    `standard_reads` is True while functions 1 to 4 are those of the specification.
+    `standard_reads` is True while functions 1 to 4 are those of the specification, `is_standard`
+    while all are, and there are no others.
     """
 
     def __init__(self) -> None:
         self.standard_reads = True
+        self.is_standard = True
         self._by_code: dict[int, type[AnyRequest]] = {}
         self._by_sub_code: dict[int, dict[int, type[AnyRequest]]] = {}
         # By function code, because these are needed once per frame.
@@ -101,6 +103,7 @@ class Decoder:
             )
         if request_class.function_code <= 4 and request_class not in _STANDARD:
             self.standard_reads = False
+        self.is_standard = False
         self._add(request_class)
         return request_class
 

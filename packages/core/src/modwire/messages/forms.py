@@ -21,7 +21,7 @@ from .base import (
     new_message,
     slot_setter,
 )
-from .checks import check_echo, check_lengths, check_span, wrong_answer, wrong_length
+from .checks import check_echo, check_lengths, check_span, counted, wrong_answer, wrong_length
 from .packing import UNPACK_REGISTERS, pack_registers
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class ReadRegistersRequest(AddressAndCount, Request[ReadT_co]):
     def decode_response(self, pdu: bytes) -> ReadT_co:
         size = self.count << 1
         if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
-            raise wrong_answer(self, pdu, size, f"{self.count} registers")
+            raise wrong_answer(self, pdu, size, counted(self.count, "register"))
         response = new_message(self.response_type)
         set_data(response, pdu[2:])
         return response

@@ -22,6 +22,7 @@ from .checks import (
     check_lengths,
     check_number,
     check_span,
+    counted,
     wrong_answer,
     wrong_length,
 )
@@ -217,7 +218,7 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
     def decode_response(self, pdu: bytes) -> ReadWriteMultipleRegistersResponse:
         size = self.read_count << 1
         if len(pdu) != size + 2 or pdu[1] != size or pdu[0] != self.function_code:
-            raise wrong_answer(self, pdu, size, f"{self.read_count} registers")
+            raise wrong_answer(self, pdu, size, counted(self.read_count, "register"))
         response = new_message(self.response_type)
         set_data(response, pdu[2:])
         return response

@@ -29,10 +29,10 @@ def optional(kind: object, none: Nones) -> ValueType[Any]:
     """Return a type that unpacks some raw values as None: `optional("int16", 0x8000)`.
 
     `none` is a raw value or several, `(0x7FFF, 0xFFFF)`: the bytes of the value, most significant
-    first, as an unsigned number. -32768 of an int16 is 0x8000, and 0x7FC00000 is a float32 that is
-    no number. For floats, `math.nan` stands for every such pattern. Packing None gives the first of
-    them; packing another value that would give one raises ValueError. Raises ValueError for a raw
-    value that does not fit.
+    first, as an unsigned number, such as 0x8000 of an int16; -32768, the value of a signed integer,
+    stands for the same. 0x7FC00000 is a float32 that is no number. For floats, `math.nan` stands
+    for every such pattern. Packing None gives the first of them; packing another value that would
+    give one raises ValueError. Raises ValueError for a raw value that does not fit.
     """
     base: ValueType[Any] = find_type(kind)
     patterns, has_nan = _patterns(base, none)
@@ -69,10 +69,14 @@ def _patterns(base: ValueType[Any], none: object) -> tuple[list[bytes], bool]:
             found.append(data)
         elif isinstance(each, int) and not isinstance(each, bool) and 0 <= each <= most:
             found.append(each.to_bytes(base.size, "big"))
+        elif isinstance(each, int) and -(most >> 1) - 1 <= each < 0 and _is_signed(base):
+            found.append(each.to_bytes(base.size, "big", signed=True))
         else:
-            nan = "" if _packed_nan(base) is None else ", or nan,"
+            other = "" if _packed_nan(base) is None else ", or nan,"
+            if _is_signed(base):
+                other = f", or {-(most >> 1) - 1}..-1,"
             raise ValueError(
-                f"none of {base.name} must be a raw value 0..0x{most:X}{nan} or several, "
+                f"none of {base.name} must be a raw value 0..0x{most:X}{other} or several, "
                 f"got {each!r}"
             )
     if not found:
@@ -87,6 +91,18 @@ def _packed_nan(base: ValueType[Any]) -> bytes | None:
         return bytes(data) if _is_nan(base.unpack(data)) else None
     except ValueError:
         return None
+
+
+def _is_signed(base: ValueType[Any]) -> bool:
+    """True if the type is a signed integer, scaled or not: all bits set are next to zero then."""
+    rest = base.size - 1
+    try:
+        zero, last, middle = map(
+            base.unpack, (bytes(base.size), b"\xff" * base.size, b"\x7f" + b"\xff" * rest)
+        )
+        return bool(abs(last - zero) < abs(middle - zero))
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_nan(value: object) -> bool:

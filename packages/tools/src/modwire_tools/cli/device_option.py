@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .ending import FailedError, WrongArgumentError, argument
+from .ending import WrongArgumentError, argument
 from .endpoints import DEVICE, ENDPOINT_HELP
 from .types import Completions, ParamType
 
@@ -34,7 +34,7 @@ DeviceOption = Annotated[
         "--device",
         metavar="FILE",
         help="A device file: the options in its [connection] are used, unless the endpoint has "
-        "them itself.",
+        "them itself; its quirks replace all those of the file.",
     ),
 ]
 
@@ -42,7 +42,7 @@ DeviceOption = Annotated[
 def device_endpoint(text: str, device: Path | None) -> Endpoint:
     """Return the endpoint in `text`, with the options in the file `device` that it does not have.
 
-    Raises WrongArgumentError if it cannot have one of them, and FailedError for a wrong file.
+    Raises WrongArgumentError if it cannot have one of them, and for a mistake in the file.
     """
     if device is None:
         with argument("ENDPOINT"):
@@ -50,9 +50,9 @@ def device_endpoint(text: str, device: Path | None) -> Endpoint:
     from modwire_tools.simulator.files import DeviceFileError, read_device, with_connection
 
     try:
-        connection = read_device(device).connection
+        connection = read_device(device, needs_units=False).connection
     except DeviceFileError as error:
-        raise FailedError(str(error)) from None
+        raise WrongArgumentError(f"--device {error}") from None
     try:
         return DEVICE.parse(with_connection(text, connection))
     except ValueError as error:

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from .mbap_faults import mbap_faults
+from .rewritten import in_framing, option, timeout_option, with_options, with_quirks
 
 if TYPE_CHECKING:
     from modwire import Endpoint
 
 _KEPT = 600  # bytes, more than two frames
+_SILENT_KEPT = 16  # requests to which nothing came
 _MODBUS = ("an RTU frame", "a frame of Modbus ASCII")
 _NAMES = {"rtu": "RTU", "ascii": "ASCII", "binary": "Binary", "tcp": "Modbus/TCP"}
 
@@ -22,15 +27,21 @@ class Seen:
 
     - `sent`: the last bytes sent; `received`: those that came after them.
     - `first`: the first bytes that came at all.
+    - `silent`: earlier requests after which nothing came.
+    - `late`: units whose answers to those came after all, behind transaction ids.
     """
 
     endpoint: Endpoint
     sent: bytes = b""
     received: bytes = b""
     first: bytes = b""
+    silent: deque[bytes] = field(default_factory=lambda: deque[bytes](maxlen=_SILENT_KEPT))
+    late: set[int] = field(default_factory=set[int])
 
     def note_sent(self, data: bytes) -> None:
         """Record bytes that were sent."""
+        if self.sent and not self.received:
+            self.silent.append(self.sent)
         self.sent, self.received = data[:_KEPT], b""
 
     def note_received(self, data: bytes) -> None:
@@ -38,14 +49,34 @@ class Seen:
         self.received = (self.received + data)[:_KEPT]
         if not self.first:
             self.first = data[:_KEPT]
+        if self.endpoint.framing == "tcp":
+            self._note_late()
+
+    def _note_late(self) -> None:
+        at, received = 0, self.received
+        while at + 7 <= len(received) and received[at + 2 : at + 4] == b"\0\0":
+            for request in self.silent:
+                if request[:2] == received[at : at + 2] and request[6] == received[at + 6]:
+                    self.late.add(request[6])
+            at += 6 + int.from_bytes(received[at + 4 : at + 6], "big")
+
+    @property
+    def function(self) -> int:
+        """The function code of the last request; 0 if none was sent, or it is not known."""
+        framing = self.endpoint.framing
+        if framing == "ascii":
+            digits = self.sent[3:5]
+            return int(digits, 16) if len(digits) == 2 else 0
+        at = {"tcp": 7, "rtu": 1}.get(framing, len(self.sent))
+        return self.sent[at] if len(self.sent) > at else 0
 
 
 def diagnosed(seen: Seen) -> str:
     """Return advice from what came, "" if it tells nothing."""
-    return _foreign(seen) or _other_framing(seen) or _other_answer(seen) or _noise(seen)
+    return foreign(seen) or _other_framing(seen) or _other_answer(seen) or _noise(seen)
 
 
-def _foreign(seen: Seen) -> str:
+def foreign(seen: Seen) -> str:
     """Return advice if the peer speaks another protocol than Modbus."""
     from modwire.framing.foreign import looks_like
 
@@ -86,41 +117,73 @@ def framing_of(data: bytes) -> str:
     return ""
 
 
-def in_framing(endpoint: Endpoint, framing: str) -> str:
-    """Return the text of an endpoint at the same place with other frames."""
-    place = str(endpoint).partition("://")[2].partition("?")[0]
-    if endpoint.transport == "serial":
-        return f"{framing}://{place}"
-    scheme = endpoint.transport if framing == "tcp" else f"{framing}+{endpoint.transport}"
-    return f"{scheme}://{place}"
-
-
 def _is_echo(seen: Seen) -> bool:
     return bool(seen.sent) and seen.received.startswith(seen.sent)
 
 
 def _other_answer(seen: Seen) -> str:
-    """Return advice for a whole frame that is not the answer to the request."""
+    """Return advice for an answer that is not the one to the request, or breaks a rule."""
     sent, received = seen.sent, seen.received
     if not sent or not received:
         return ""
-    if seen.endpoint.framing != "tcp" and _is_echo(seen):
-        return "the line echoes what is sent: add ?suppress_echo=true"
+    if seen.endpoint.framing == "tcp":
+        return _late(seen, slice(0, 2)) or _by_quirks(seen)
+    if _is_echo(seen):
+        changed = with_options(seen.endpoint, suppress_echo=True)
+        return f"the line echoes what is sent: use {changed}"
+    if seen.endpoint.framing == "rtu":
+        cut = _without_first_byte(seen)
+        if cut:
+            return cut
     if framing_of(received) != seen.endpoint.framing:
         return ""
-    if seen.endpoint.framing == "tcp":
-        asked, answered = sent[6], received[6]
-        if sent[:2] != received[:2]:
-            number = int.from_bytes(received[:2], "big")
-            quirk = "any_transaction_id" if number else "zero_transaction_id"
-            return f"the device answers with the wrong transaction id {number}: add ?quirks={quirk}"
-    elif seen.endpoint.framing == "rtu":
+    if seen.endpoint.framing == "rtu":
         asked, answered = sent[0], received[0]
+        unit = slice(0, 2)  # with the function code
     else:
         asked, answered = (int(data[1:3], 16) for data in (sent, received))
+        unit = slice(1, 5)
     if asked == answered:
         return ""
-    return f"ask it with --unit {answered}, or add ?quirks=any_unit"
+    return _late(seen, unit) or _other_unit(seen, answered)
+
+
+def _other_unit(seen: Seen, answered: int) -> str:
+    changed = with_quirks(seen.endpoint, "any_unit")
+    return f"ask it with --unit {answered}, or use {changed}"
+
+
+def _late(seen: Seen, key: slice) -> str:
+    """Return advice if the answer belongs to a request that had none; `key` tells which."""
+    start = seen.received[key]
+    if start == seen.sent[key] or start not in {each[key] for each in seen.silent}:
+        return ""
+    return f"the device answers late: wait longer ({timeout_option(seen.endpoint)})"
+
+
+def _by_quirks(seen: Seen) -> str:
+    """Return advice for a Modbus/TCP answer that breaks a rule which a quirk tolerates."""
+    faults = mbap_faults(seen.sent, seen.received)
+    if not faults:
+        return ""
+    quirks = [each.quirk for each in faults]
+    if quirks == ["any_unit"]:
+        return _other_unit(seen, seen.received[6])
+    texts = " and ".join(each.text for each in faults)
+    return f"the device {texts}: use {with_quirks(seen.endpoint, *quirks)}"
+
+
+def _without_first_byte(seen: Seen) -> str:
+    """Return advice if the answer is right but for its first byte, the unit id."""
+    from modwire.checksums import crc16
+
+    received = seen.received
+    if len(received) < 4 or received[0] & 0x7F != seen.sent[1] or crc16(seen.sent[:1] + received):
+        return ""
+    return (
+        "the first byte of the answer was lost, all others are right: the adapter switches to "
+        "receiving too late; let the device answer later, or take another adapter"
+    )
 
 
 def _noise(seen: Seen) -> str:
@@ -129,18 +192,19 @@ def _noise(seen: Seen) -> str:
         return ""
     if seen.endpoint.transport == "serial":
         return (
-            "bytes came that are no frame: check baud rate, parity, stop bits and the wiring; "
+            "check baud rate, parity, stop bits and the wiring; "
             "`modwire scan ENDPOINT --baudrates all --parities all` tries the settings"
         )
-    return "bytes came that are no frame: check the serial settings of the gateway"
+    return "check the serial settings of the gateway"
 
 
 def without_bytes(seen: Seen) -> str:
     """Return advice if nothing came, neither an answer nor noise."""
     endpoint = seen.endpoint
-    longer = "or wait longer (?timeout=5)"
+    longer = f"or wait longer ({timeout_option(endpoint)})"
     if seen.first:
-        return f"it answered before: it may need a pause between requests (?pause=0.05), {longer}"
+        pause = option(endpoint, "pause=0.5")
+        return f"it answered before: it may need a pause between requests ({pause}), {longer}"
     if endpoint.transport == "serial":
         return (
             "check the unit (--unit), baud rate and parity, and the wiring (are A and B swapped?), "
@@ -148,7 +212,11 @@ def without_bytes(seen: Seen) -> str:
         )
     if endpoint.framing == "tcp":
         other = in_framing(endpoint, "rtu")
-        return f"check the unit (--unit); RTU frames over a network are {other}; {longer}"
+        return (
+            f"check the unit (--unit), or the port is wrong; RTU frames over a network are {other};"
+            f" {longer}"
+        )
     return (
-        f"check the unit (--unit); a Modbus/TCP device is {in_framing(endpoint, 'tcp')}; {longer}"
+        f"check the unit (--unit), or the port is wrong; a Modbus/TCP device is "
+        f"{in_framing(endpoint, 'tcp')}; {longer}"
     )

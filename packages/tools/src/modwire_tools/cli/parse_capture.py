@@ -15,6 +15,7 @@ from modwire import FRAMINGS, Decoder, Frame
 from modwire_tools.explain import explain_pdu
 from modwire_tools.explain.capture import Capture, CaptureError, Exchange, Incident
 from modwire_tools.explain.frames import Reading, explain_frame
+from modwire_tools.explain.walk import count
 from modwire_tools.sniffing.serial_captures import SERIAL_LINKS
 
 from .parse_messages import field_lines, fields_json
@@ -135,21 +136,22 @@ def _json(found: Exchange | Incident, framing: str, with_fields: bool) -> dict[s
 def _summary(capture: Capture, outcomes: Counter[str], ports: Sequence[int], framing: str) -> str:
     served = " and ".join([str(port) for port in ports])
     exchanges = sum([outcomes[name] for name in _OUTCOMES])
-    text = f"{capture.packets} packets, {outcomes['frames']} Modbus frames"
+    text = f"{count(capture.packets, 'packet')}, {count(outcomes['frames'], 'Modbus frame')}"
     if exchanges:
         details = [f"{outcomes[name]} {told}" for name, told in _OUTCOMES.items() if outcomes[name]]
-        text += f", {exchanges} exchanges: {', '.join(details)}"
+        text += f", {count(exchanges, 'exchange')}: {', '.join(details)}"
     else:
         text += f" on port {served}"
     if outcomes["incident"]:
-        text += f"; {outcomes['incident']} times bytes that are no frame, or are missing"
+        text += (
+            f"; {count(outcomes['incident'], 'place')} with bytes that are no frame, or are missing"
+        )
         if not exchanges and framing == "tcp":
             text += "; for serial frames in TCP or UDP there is --framing rtu"
     if capture.unknown_links:
         links = ", ".join([str(link) for link in sorted(capture.unknown_links)])
-        text += (
-            f"; {capture.unknown_links.total()} packets of link types that are not known ({links})"
-        )
+        packets = count(capture.unknown_links.total(), "packet")
+        text += f"; {packets} of link types that are not known ({links})"
         if capture.unknown_links.keys() & SERIAL_LINKS:
             text += ", for which there is `modwire sniff`"
     if not exchanges and capture.other_ports:

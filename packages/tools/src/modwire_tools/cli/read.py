@@ -66,7 +66,8 @@ def read(
     """Read values, with as few requests as possible.
 
     Prints a line for each address, or JSON or CSV; with --watch a live table on a terminal. If an
-    address cannot be read, its line has the error, and the exit code is 1.
+    address cannot be read, its line has the error, and the exit code is 1; with --times that of
+    the last reading.
     """
     from modwire_sync import connect
     from modwire_tools.client.reading import Reading, limits_for
@@ -103,21 +104,17 @@ def read(
             printer.once(outcomes)
             check_all_read(outcomes, seen)
         else:
-            watch_values(client, reading, printer, watch, times, str(endpoint))
+            watch_values(client, reading, printer, watch, times, seen)
 
 
 def check_all_read(outcomes: Sequence[Outcome], seen: Seen | None = None) -> None:
     """Raise FailedError if an address could not be read; its text names them all."""
-    from .hints import brief, described
+    from .hints import described, described_together
 
     failed = [(each.item.name, each.error) for each in outcomes if each.error is not None]
     if failed and len(outcomes) == 1:
         name, error = failed[0]
         raise FailedError(f"{name}: {described(error, seen)}")
     if failed:
-        from .diagnosis import diagnosed
-
-        texts = "; ".join(f"{name}: {brief(error)}" for name, error in failed)
-        step = "" if seen is None else diagnosed(seen)
-        texts += f"; {step}" if step else ""
+        texts = described_together(dict(failed), seen)
         raise FailedError(f"{len(failed)} of {len(outcomes)} addresses could not be read: {texts}")

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from modwire_tools.scanning import StateFile, TableSurvey, UnitScan
     from modwire_tools.scanning.asking import Asker
 
+    from .diagnosis import Seen
+
 
 class Baudrate(Whole):
     """A baud rate of a serial port."""
@@ -123,7 +125,8 @@ def scan(
     """Find units, line settings, and readable addresses.
 
     Without --table it finds the units that respond, and identifies them with functions 43/14 and
-    17. On a serial port it tries baud rates and parities in turn. It never writes to a device.
+    17. On a serial port it tries baud rates and parities in turn. It never writes to a device. The
+    exit code is 0 even if no unit answers: the scan is complete.
     """
     endpoint = device_endpoint(place, device)
     if tables:
@@ -160,8 +163,8 @@ def scan(
     # A part of the text that identifies the scan in its file.
     options = f"--units {units} --baudrates {baudrates} --parities {parities}"
     file = _file(resume, endpoint, options, *(["--every-line"] if every_line else []))
-    with diagnosing(endpoint, verbose):
-        _scan_units(found, timeout, delay, file, as_json)
+    with diagnosing(endpoint, verbose) as seen:
+        _scan_units(found, timeout, delay, file, as_json, seen)
 
 
 def _lines(
@@ -191,7 +194,12 @@ def _file(path: Path | None, endpoint: Endpoint, *options: str) -> StateFile | N
 
 
 def _scan_units(
-    scan: UnitScan, wait: float | None, pause: float, file: StateFile | None, as_json: bool
+    scan: UnitScan,
+    wait: float | None,
+    pause: float,
+    file: StateFile | None,
+    as_json: bool,
+    seen: Seen,
 ) -> None:
     from modwire_sync import connect
     from modwire_tools.scanning.units import probe_timeout
@@ -207,12 +215,18 @@ def _scan_units(
             line: Endpoint | None = scan.line
             while line is not None:
                 seconds = probe_timeout(line) if wait is None else wait
+                seen.endpoint = line
+                seen.late.clear()
                 with connect(line) as client:
                     while scan.line is line:
                         bar.show(scan.position, f"{line}, unit {scan.unit}", len(scan.found))
                         found = scan.step(client, seconds)
                         if found is not None:
                             output.found(found)
+                        for unit in sorted(seen.late):
+                            if (late := scan.add_late(unit)) is not None:
+                                output.found(late)
+                        output.note_trouble(seen)
                         if file is not None and file.is_due():
                             file.save(scan.state())
                         if pause:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from .output import console, is_terminal, note, print_json_list, print_line
+from .rewritten import option, with_quirks
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from modwire_tools.scanning import FoundUnit, TableSurvey, UnitScan
 
+    from .diagnosis import Seen
     from .output import Json
 
 _MANY = 8  # units; if all respond, the device seems to ignore the unit id
@@ -107,6 +109,7 @@ class UnitOutput(Rows):
     def __init__(self, scan: UnitScan, as_json: bool) -> None:
         super().__init__("unit", "endpoint", "identity", as_json=as_json)
         self._scan = scan
+        self._trouble = ""
         for unit in scan.found:
             self.found(unit)
 
@@ -115,24 +118,61 @@ class UnitOutput(Rows):
         identity = ", ".join(f"{name} {text}" for name, text in unit.identity.items())
         if unit.answered_by is not None:
             identity = f"answered by unit {unit.answered_by}"
+        elif unit.late:
+            identity = "answers late"
+        elif unit.exception is not None:
+            identity = f"busy, exception {unit.exception:02X}"
         self.add([str(unit.unit), unit.endpoint, identity], unit.as_json())
 
+    def note_trouble(self, seen: Seen) -> None:
+        """Keep the advice for the first answer that came and was none, from the bytes `seen`.
+
+        Raises the error of the scan if the peer does not speak Modbus at all.
+        """
+        from .diagnosis import foreign
+        from .hints import brief, described
+
+        error = self._scan.trouble
+        if error is None or self._trouble:
+            return
+        if foreign(seen):
+            raise error
+        # Advice to try other line settings would be odd while they are tried.
+        self._trouble = brief(error) if len(self._scan.lines) > 1 else described(error, seen)
+
     def end(self) -> None:
-        """Print the remaining results, and a note about a surprising result."""
+        """Print the remaining results, and notes about surprising results."""
         super().end()
-        found = self._scan.found
-        if not found and self._scan.line is None:
-            note(
-                "modwire: no unit answers; try --baudrates all --parities all on a serial port, "
-                "or a longer --timeout"
-            )
-        if len(found) == len(self._scan.units) >= _MANY:
+        found, scan = self._scan.found, self._scan
+        line = scan.lines[-1]
+        if self._trouble:
+            note(f"modwire: something came, but not the right answer: {self._trouble}")
+        elif not found and scan.line is None:
+            settings = "--baudrates all --parities all, or " if line.transport == "serial" else ""
+            other = "" if line.transport == "serial" else ", another port or other frames"
+            note(f"modwire: no unit answers; try {settings}a longer --timeout{other}")
+        if len(found) == len(scan.units) >= _MANY:
             note("modwire: all units answer, so it is one device that ignores the unit id")
         if any(each.answered_by is not None for each in found):
+            changed = with_quirks(line, "any_unit")
             note(
                 "modwire: a device answers with another unit id than it was asked: use the id that "
-                "it answers with, or add ?quirks=any_unit"
+                f"it answers with, or {changed}"
             )
+        if late := [str(each.unit) for each in found if each.late]:
+            answer = "answer" if len(late) > 1 else "answers"
+            note(f"modwire: {_units(late)} {answer} late: a longer --timeout is needed")
+        if busy := [str(each.unit) for each in found if each.exception is not None]:
+            said = "each said" if len(busy) > 1 else "it said"
+            said += " exception " + " or ".join(
+                sorted({f"{each.exception:02X}" for each in found if each.exception is not None})
+            )
+            again = option(line, "busy_retries=3")
+            note(f"modwire: {_units(busy)} had no time, {said}: try later, or with {again}")
+
+
+def _units(numbers: Sequence[str]) -> str:
+    return f"unit{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
 
 class TableOutput(Rows):

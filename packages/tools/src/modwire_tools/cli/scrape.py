@@ -19,7 +19,7 @@ from .endpoints import NO_DELAY, DelayOption, TimeoutOption, check_units
 from .output import note
 from .scan_output import progress
 from .types import ADDRESSES, TABLE, Numbers, ParamType, Whole
-from .verbose import client_log
+from .verbose import diagnosing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +32,18 @@ if TYPE_CHECKING:
 _PART = ".part"
 _NOTE_INTERVAL = 10.0  # seconds, if there is no progress bar
 _NETWORK_TIMEOUT = 0.3  # timeout in seconds for each unit id that is tried
+
+
+class _Teller:
+    """Prints a note at once, and the next ones after at least ten seconds."""
+
+    def __init__(self) -> None:
+        self._next = float("-inf")
+
+    def __call__(self, text: str) -> None:
+        if monotonic() >= self._next:
+            self._next = monotonic() + _NOTE_INTERVAL
+            note(text)
 
 
 class Step(ParamType[int]):
@@ -142,25 +154,27 @@ def scrape(
     if not output.absolute().parent.is_dir():
         raise WrongArgumentError(f"--output: there is no folder {output.absolute().parent}")
 
-    with client_log(), connect(endpoint) as client:
+    tell = _Teller()
+    with diagnosing(endpoint, False), connect(endpoint) as client:
         if part.state:
             with argument("--output"), part.reading():
                 saved = part.state["units"]
                 known = list(map(int, saved))
                 specs = [each["spec"] for each in saved.values()]
                 every_id = any(spec and spec.get("every_id") for spec in specs)
-                scrape = Scrape(client, known, options, every_id=every_id)
+                scrape = Scrape(client, known, options, every_id=every_id, tell=tell)
                 scrape.load(saved)
             note(f"continues from {part.path}")
         else:
             known, every_id = _units(client, endpoint, units, timeout)
-            scrape = Scrape(client, known, options, every_id=every_id)
+            scrape = Scrape(client, known, options, every_id=every_id, tell=tell)
         _run(scrape, part, output, partial(_copy, scrape, name, endpoint))
         if scrape.is_silent:
             asked = ", ".join(map(str, known))
+            line = " and the line settings" if endpoint.transport == "serial" else ""
             raise FailedError(
-                f"{endpoint}: unit {asked} has answered nothing, so {output} has no values; check "
-                "the unit (--unit) and the line settings"
+                f"{endpoint}: unit {asked} has answered nothing, so {output} was not written; "
+                f"check the unit (--unit){line}"
             )
 
 
@@ -204,6 +218,7 @@ def _copy(scrape: Scrape, name: str, endpoint: Endpoint) -> DeviceSpec:
 
 
 def _run(scrape: Scrape, part: StateFile, output: Path, device: Callable[[], DeviceSpec]) -> None:
+    from modwire_tools.explain.walk import count
     from modwire_tools.simulator.files import write_device
 
     is_whole = False
@@ -216,16 +231,22 @@ def _run(scrape: Scrape, part: StateFile, output: Path, device: Callable[[], Dev
                 bar.show(at.done, at.where, values)
                 if monotonic() - told > _NOTE_INTERVAL and not sys.stderr.isatty():
                     told = monotonic()
-                    note(f"{at.where}: {at.done / scrape.total:.0%}, {values} values")
-                if part.is_due():
+                    note(f"{at.where}: {at.done / scrape.total:.0%}, {count(values, 'value')}")
+                if part.is_due() and not scrape.is_silent:
                     part.save({"units": scrape.state()})
         is_whole = True
     finally:
-        if not is_whole:
+        if scrape.is_silent:
+            if not is_whole:
+                note(f"{output} was not written: there was no answer that could be used")
+        elif is_whole:
+            write_device(device(), output)
+        else:
             part.save({"units": scrape.state()})
-        write_device(device(), output)
-        if not is_whole:
-            note(f"{output} has the {values} values known so far; the same command continues")
+            write_device(device(), output)
+            known = count(values, "value")
+            note(f"{output} has the {known} known so far; the same command continues")
     part.remove()
     if not scrape.is_silent:
-        note(f"{output} has {values} values; try: modwire simulate {shlex.quote(str(output))}")
+        command = f"modwire simulate {shlex.quote(str(output))}"
+        note(f"{output} has {count(values, 'value')}; try: {command}")

@@ -146,10 +146,11 @@ def sniff(
                 stack.enter_context(_opened(source)), source, (framing or "rtu").lower()
             )
         if output is not None:
+            _check_other_file(source, output)
             writer = CaptureWriter(stack.enter_context(_created(output)), shown.origin)
             listening.on_frame = writer.write
             listening.after = writer.flush
-        stack.callback(shown.finish)
+        stack.push(shown.end)
         hear()
 
 
@@ -303,6 +304,26 @@ class _Listening:
             self._shown.show(heard)
         self.after()
         self._shown.look(monotonic())
+
+
+def _check_other_file(source: str, output: Path) -> None:
+    """Raise WrongArgumentError if `output` is the source, by any name or link.
+
+    It would be emptied before it is read, and then grow for ever; a port would be written to.
+    """
+    from modwire import Endpoint
+
+    try:
+        written = output.stat()
+        if source == "-":
+            read = os.fstat(sys.stdin.fileno())
+        else:
+            read = os.stat(Endpoint.parse(source).path if "://" in source else source)
+    except OSError:  # one of them does not exist, so it is not the other
+        return
+    is_device = S_ISCHR(read.st_mode) and not os.path.samestat(read, os.stat(os.devnull))
+    if os.path.samestat(read, written) and (S_ISREG(read.st_mode) or is_device or "://" in source):
+        raise WrongArgumentError(f"--output: {output} is SOURCE itself, name another file")
 
 
 def _created(path: Path) -> BufferedWriter:

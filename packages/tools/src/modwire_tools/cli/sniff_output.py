@@ -12,7 +12,7 @@ from modwire.sniffing import DamageKind, HeardDamage, HeardExchange, HeardFrame,
 from modwire_tools.explain import explain_frame, explain_pdu
 from modwire_tools.explain.walk import count
 from modwire_tools.explain.words import judge
-from modwire_tools.sniffing import LineStatistics, UnitStatistics
+from modwire_tools.sniffing import LineStatistics, UnitStatistics, framing_in
 
 from .output import console, note
 from .parse_messages import field_lines, fields_json
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _REDRAW = 0.25  # seconds
 _SHOWN_BYTES = 32
+_SAMPLE = 4096  # damaged bytes that are kept, until a frame is heard
+_NAMES = {"rtu": "RTU", "ascii": "ASCII", "binary": "Binary"}
 _HEADER = f"{'seconds':>12} {'ms':>9}  unit  request -> answer"
 _WITHOUT_ANSWER = {
     HeardOutcome.BROADCAST: "no answer is due, a broadcast",
@@ -40,6 +42,9 @@ _OUTCOMES = {
     HeardOutcome.INVALID: "with an invalid answer",
     HeardOutcome.UNASKED: "without a request",
 }
+
+
+_NOUNS = ("wrong checksum", "truncated frame", "repeated request")
 
 
 def wall_clock_origin() -> float:
@@ -67,10 +72,13 @@ class SniffOutput:
         self._first: float | None = None
         self._live: Live | None = None
         self._drawn = float("-inf")
+        self._is_started = False
+        self._sample = bytearray()
 
     def start(self, source: str) -> None:
         """Start the live table if there is one, or tell that the line is open."""
         self._source = source
+        self._is_started = True
         if not self._is_table:
             if self.is_line:
                 note(f"modwire: listens on {source}, Ctrl+C ends it")
@@ -85,6 +93,8 @@ class SniffOutput:
     def show(self, heard: HeardExchange | HeardDamage) -> None:
         """Count and show a result."""
         self.statistics.add(heard)
+        if isinstance(heard, HeardDamage) and len(self._sample) < _SAMPLE:
+            self._sample += heard.data[:_SAMPLE]
         if self._is_table:
             return
         if self._as_json:
@@ -106,16 +116,45 @@ class SniffOutput:
             self._drawn = now
             self._live.update(self.table(now), refresh=True)
 
-    def finish(self) -> None:
-        """End the table; print the summary to standard error."""
+    def end(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Call `finish` at the end of a `with` block."""
+        self.finish(is_failed=isinstance(error, Exception))
+
+    def finish(self, *, is_failed: bool = False) -> None:
+        """End the table, or print the summary to standard error; say so if no frame was found.
+
+        Nothing is printed if the source could not be opened, or failed before the first byte.
+        """
         if self._live is not None:
             self._live.update(self.table(), refresh=True)
             self._live.stop()
         sys.stdout.flush()
-        note(self.summary())
+        if not self._is_started or (is_failed and not self._sample and not self._has_frames()):
+            return
         if self._live is None:
+            note(self.summary())
             for unit, found in self.statistics.ordered():
                 note(f"  {_unit_line(unit, found, self.is_timed)}")
+        if not self._has_frames():
+            note(f"modwire: {self._without_frames()}")
+
+    def _has_frames(self) -> bool:
+        return bool(self.statistics.outcomes)
+
+    def _without_frames(self) -> str:
+        """Return the advice for bytes among which there was no frame, or for no bytes."""
+        if not self._sample:
+            if self.is_line:
+                return "no byte came: is the line in use, and are A and B connected?"
+            return "there are no bytes"
+        text = f"no {_NAMES[self.framing]} frame was found"
+        other = framing_in(bytes(self._sample), besides=self.framing)
+        if other:
+            how = f"{other}://" if self.is_line else f"--framing {other}"
+            return f"{text}: this looks like {_NAMES[other]}, try {how}"
+        if self.is_line:
+            return f"{text}: check baud rate, parity and framing (rtu://, ascii://, binary://)"
+        return f"{text}: check the framing (--framing), and the baud rate of the recording"
 
     # Lines.
 
@@ -133,7 +172,7 @@ class SniffOutput:
         seconds = f"{heard.began - (self._first or 0.0):.6f}" if self.is_timed else ""
         took = ""
         if isinstance(heard, HeardExchange):
-            if self.is_timed and heard.response_time is not None:
+            if self.is_timed and heard.response_time:  # 0.0: both came in one piece
                 took = f"{1000 * heard.response_time:.3f}"
             told = f"{heard.unit:>4}  {_exchange_text(heard)}"
         else:
@@ -152,7 +191,7 @@ class SniffOutput:
             }
         request, response = _pdu(heard.request), _pdu(heard.response)
         judged = judge(request, response)
-        taken = heard.response_time if self.is_timed else None
+        taken = heard.response_time if self.is_timed and heard.response_time else None
         message: dict[str, object] = {
             "time": began,
             "milliseconds": None if taken is None else 1000 * taken,
@@ -214,7 +253,7 @@ class SniffOutput:
             ]
             text += f": {', '.join(parts)}"
         damaged = [
-            f"{found.errors[kind]} times {kind.value}" for kind in DamageKind if found.errors[kind]
+            _counted(found.errors[kind], kind.value) for kind in DamageKind if found.errors[kind]
         ]
         return f"{text}; damaged bytes: {', '.join(damaged)}" if damaged else text
 
@@ -256,7 +295,12 @@ def _field_lines(heard: HeardExchange, framing: str) -> list[str]:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items()))
+    return ", ".join(_counted(number, kind) for kind, number in sorted(counts.items()))
+
+
+def _counted(number: int, kind: str) -> str:
+    """Return "2 wrong checksums" for 2 and "wrong checksum"; states have no plural."""
+    return count(number, kind) if kind in _NOUNS else f"{number} {kind}"
 
 
 def _unit_line(unit: int | None, found: UnitStatistics, is_timed: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -27,6 +27,23 @@ TYPES = {
 }
 Endian = Literal["big", "little"]
 OrderName = Literal["ABCD", "CDAB", "BADC", "DCBA", "MODICON"]
+_ORDERS: tuple[OrderName, ...] = get_args(OrderName)
+
+
+class OrderText(ParamType[OrderName]):
+    """The order of four bytes, in capital or small letters."""
+
+    metavar = "ORDER"
+
+    def parse(self, text: str) -> OrderName:
+        found: OrderName | None = next((each for each in _ORDERS if each == text.upper()), None)
+        if found is None:
+            # In the words that typer has for the other choices, which are in small letters.
+            raise ValueError(f"{text!r} is not one of {', '.join(map(repr, _ORDERS))}")
+        return found
+
+    def complete(self, incomplete: str) -> Completions:
+        return [(name, "") for name in _ORDERS]
 
 
 class ValueTypeName(ParamType["TypeText"]):
@@ -123,10 +140,8 @@ ByteOrderOption = Annotated[
 ]
 OrderOption = Annotated[
     OrderName,
-    typer.Option(
+    OrderText().option(
         "--order",
-        metavar="ORDER",
-        case_sensitive=False,
         help="Both orders, as the order of four bytes: ABCD, CDAB, BADC, DCBA, MODICON.",
     ),
 ]

@@ -7,6 +7,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from modwire import ConnectionLostError, ModbusError
+from modwire_tools.explain.walk import count
 
 from .hints import brief
 from .output import console, is_terminal, note
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from modwire_tools.client.reading import Outcome, Reading
     from modwire_tools.values.items import Item
 
+    from .diagnosis import Seen
     from .printing import Printer
 
 _TREND = 30  # values
@@ -45,13 +47,14 @@ def watch_values(
     printer: Printer,
     interval: float,
     most: int | None,
-    title: str,
+    seen: Seen,
 ) -> None:
     """Read every `interval` seconds, `most` times or until Ctrl+C.
 
     A reading that fails is shown, and reading continues, because a link may recover. Raises at the
     end if the last reading failed.
     """
+    title = str(seen.endpoint)
     live = LiveTable(title, printer.show_registers) if printer.live and is_terminal() else None
     if live is not None:
         live.start()
@@ -91,7 +94,7 @@ def watch_values(
             live.stop()
     if failure is not None:
         raise failure
-    check_all_read(outcomes)
+    check_all_read(outcomes, seen)
 
 
 class Trend:
@@ -217,7 +220,11 @@ class LiveTable:
         return table
 
     def _caption(self, requests: int, seconds: float, failure: Exception | None) -> str:
-        parts = [f"read {self._readings} times, {requests} requests, last {seconds * 1000:.1f} ms"]
+        parts = [
+            f"read {count(self._readings, 'time')}",
+            count(requests, "request"),
+            f"last {seconds * 1000:.1f} ms",
+        ]
         if len(self._times) > 1:
             rate = (len(self._times) - 1) / (self._times[-1] - self._times[0])
             parts.append(f"{rate:.3g} per second")

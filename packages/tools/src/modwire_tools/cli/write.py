@@ -88,7 +88,9 @@ def write(
     """Write values, and print what was written.
 
     All values are checked before the first request, and written in the given order. If the device
-    refuses a value, the values after it are not written, and the exit code is 1.
+    refuses a value, the values after it are not written, and the exit code is 1. The answer to
+    most writes equals the request: on a line that echoes, a write succeeds without any device. Add
+    suppress_echo=true to the endpoint there, or --verify, which reads.
     """
     from modwire import planner
     from modwire_sync import connect
@@ -164,14 +166,14 @@ def _not_written(
     """Return the error, with the number of values written before it."""
     from modwire import ModbusError
 
-    from .hints import brief, described
+    from .hints import described, doubt
 
     if not isinstance(error, ModbusError):
         return error
-    name = assignment.item.name
-    if total == 1:
-        return FailedError(f"{name}: {described(error, seen)}")
-    return FailedError(f"{name}: {brief(error)}; {number} of {total} values were written")
+    parts = [f"{assignment.item.name}: {described(error, seen)}", doubt(error, seen)]
+    if total > 1:
+        parts.append(f"{number} of {total} values were written")
+    return FailedError("; ".join(filter(None, parts)))
 
 
 def _verify(client: BlockingCalls, assignment: Assignment, unit: int) -> None:

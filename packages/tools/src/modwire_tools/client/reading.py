@@ -53,8 +53,9 @@ class Outcome:
 class Reading:
     """Reads `items` from `unit`.
 
-    A request that the device refuses is sent again in parts. Missing addresses are remembered for
-    later calls of `read`.
+    A request that the device refuses is sent again in parts, down to single values: some devices
+    refuse long reads. An item of several values fails with the first of them that is refused alone.
+    Missing addresses are remembered for later calls of `read`.
     """
 
     def __init__(self, items: Sequence[Item], unit: int, limits: PlanLimits) -> None:
@@ -62,7 +63,10 @@ class Reading:
         self.requests = 0
         """Number of requests so far, with or without a response."""
         self._unit = unit
-        self._planner = Planner((item.span for item in items), limits)
+        values = {span for item in items for span in item.value_spans()}
+        self._values = sorted(values, key=lambda each: (each.table, each.address, each.count))
+        self._planner = Planner(self._values, limits)
+        self._missing: set[Span] = set()  # the items with a missing address
         self._errors: dict[Span, Exception] = {}  # permanent errors
 
     def read(self, client: BlockingCalls) -> list[Outcome]:
@@ -72,7 +76,8 @@ class Reading:
         """
         known: dict[tuple[str, int], int] = {}
         missed: dict[Span, Exception] = {}
-        pending = self._planner.requests()[::-1]
+        failed = set(self._missing)
+        pending = self._without(failed, self._planner.requests()[::-1])
         is_answered = False
         while pending:
             span = pending.pop()
@@ -82,11 +87,16 @@ class Reading:
             except IllegalDataAddressError as error:
                 is_answered = True
                 self._errors[span] = error
-                pending += self._planner.refused(span)[::-1]
+                pending += (parts := self._planner.refused(span)[::-1])
+                if not parts:
+                    self._missing |= self._overlapping(span)
+                    pending = self._without(failed := failed | self._missing, pending)
             except TEMPORARY_REFUSALS as error:
                 is_answered = True
                 missed[span] = error
-                pending += self._singly(span)
+                pending += (parts := self._halves(span))
+                if not parts:
+                    pending = self._without(failed := failed | self._overlapping(span), pending)
             except IllegalFunctionError as error:
                 # The device does not have this table.
                 is_answered = True
@@ -104,10 +114,20 @@ class Reading:
                 known.update(zip(places, values, strict=True))
         return [self._outcome(item, known, missed) for item in self.items]
 
-    def _singly(self, span: Span) -> list[Span]:
-        """Return the spans of the items in `span`; [] if `span` is one item."""
-        inside = {item.span for item in self.items if span.contains(item.span)}
-        return sorted(inside - {span}, reverse=True) if span not in inside else []
+    def _halves(self, span: Span) -> list[Span]:
+        """Return two spans with the values in `span`, the first one last; [] for a single value."""
+        inside = [value for value in self._values if span.contains(value)]
+        half = len(inside) // 2
+        return [_around(each) for each in (inside[half:], inside[:half])] if half else []
+
+    def _overlapping(self, span: Span) -> set[Span]:
+        """Return the spans of the items that need a part of `span`."""
+        return {item.span for item in self.items if _overlap(item.span, span)}
+
+    def _without(self, failed: set[Span], pending: Sequence[Span]) -> list[Span]:
+        """Return the spans in `pending` that an item needs which has not failed."""
+        needed = {item.span for item in self.items} - failed
+        return [each for each in pending if any(_overlap(each, item) for item in needed)]
 
     def _outcome(
         self, item: Item, known: dict[tuple[str, int], int], missed: dict[Span, Exception]
@@ -144,6 +164,12 @@ def read_span(client: BlockingCalls, span: Span, unit: int | None = None) -> Seq
     request = read_request(span.table, span.address, span.count)
     response = client.call(request, unit=unit)
     return response.bits if isinstance(response, ReadBitsResponse) else response.registers
+
+
+def _around(spans: Sequence[Span]) -> Span:
+    """Return the span from the first to the end of the last of `spans`, which are in order."""
+    first = spans[0]
+    return Span(first.table, first.address, max(each.stop for each in spans) - first.address)
 
 
 def _overlap(one: Span, other: Span) -> bool:

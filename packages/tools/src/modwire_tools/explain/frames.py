@@ -200,12 +200,13 @@ class _Frame:
                 return f"{count(value, 'byte')}; wrong, 2 to 254 are allowed, {following} follow"
             if value > following:
                 self.faults.append(
-                    f"the frame is cut off: its length says {value} bytes, {following} are there"
+                    f"the frame is cut off: its length says {count(value, 'byte')}, "
+                    f"{following} are there"
                 )
             elif value < following:
                 self.faults.append(
                     f"{count(following - value, 'byte')} too many behind the frame: its length "
-                    f"says {value} bytes, {following} are there"
+                    f"says {count(value, 'byte')}, {following} are there"
                 )
             return text if value == following else f"{text}; wrong, {following} are there"
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from modwire import BlockingCalls, Endpoint
+from modwire import BlockingCalls, Endpoint, ModbusError
 from modwire.units.tables import TABLES
 
 from ..scanning.asking import Asker
 from ..scanning.table_survey import TableSurvey
-from ..scanning.units import answers, as_text
+from ..scanning.units import as_text, probe
 from ..simulator.devices import DeviceSpec, UnitSpec
 from ..simulator.files.reading import parse_device
 from ..simulator.files.writing import unit_values
@@ -25,6 +25,7 @@ _ON_A_LINE = range(1, 248)
 # device itself (Messaging on TCP/IP V1.0b, section 4.4.1).
 _ON_A_NETWORK = (*range(1, 21), 100, 247)
 _ITSELF = (255, 0)
+_DISCARDED_MOST = 2  # calls with wrong answers only; then it is no use to go on
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class _UnitState:
 class Scrape:
     """Reads `units` through `client`; with `every_id`, one unit that responds to every id.
 
+    `tell` is called with a sentence while the device is busy, or does not answer.
     `load` continues from a result of `state`. `run` yields a `Progress` before each step and may be
     stopped at any time; then `device()` returns the results so far.
     """
@@ -72,7 +74,9 @@ class Scrape:
         options: ScrapeOptions,
         *,
         every_id: bool = False,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
+        self._tell = tell
         self._client = client
         self._options = options
         self._every_id = every_id
@@ -88,10 +92,18 @@ class Scrape:
             self._units[unit] = _UnitState(None, surveys)
 
     def run(self) -> Iterator[Progress]:
-        """Read everything still unknown; raises the client's error if the device is gone."""
+        """Read everything still unknown.
+
+        Raises the client's error if the device is gone, if it was never anything but busy, or if
+        its first answers were all wrong.
+        """
         for unit, state in self._units.items():
             asker = Asker(
-                self._client, unit, delay=self._options.delay, timeout=self._options.timeout
+                self._client,
+                unit,
+                delay=self._options.delay,
+                timeout=self._options.timeout,
+                tell=self._tell,
             )
             self._askers.append(asker)
             if state.spec is None:
@@ -100,6 +112,7 @@ class Scrape:
                 for name, found in survey_functions(
                     asker, files=options.files, queues=options.queues
                 ):
+                    _check_answers(asker)
                     yield self._progress(f"unit {unit}, {name}")
                     spec = found.put_into(spec)
                 state.spec = spec
@@ -108,12 +121,13 @@ class Scrape:
                     where = f"unit {unit}, {table.replace('_', ' ')} {survey.position}"
                     yield self._progress(where)
                     survey.go_on(asker)
+                    _check_answers(asker)
         yield self._progress("done")
 
     @property
     def is_silent(self) -> bool:
-        """True if no unit has responded."""
-        return not self._goes_on and not any(each.is_answered for each in self._askers)
+        """True if no unit has responded, unless by being busy."""
+        return not self._goes_on and not any(each.is_useful for each in self._askers)
 
     @property
     def total(self) -> int:
@@ -176,6 +190,12 @@ class Scrape:
                 found.tables[table].resume(survey)
 
 
+def _check_answers(asker: Asker) -> None:
+    """Raise the error of the first calls if all their answers were wrong."""
+    if not asker.is_answered and len(asker.discarded) >= _DISCARDED_MOST:
+        raise asker.discarded[-1]
+
+
 def _product(unit: UnitSpec) -> str:
     """Return vendor and product of a unit."""
     parts = [as_text(unit.identity[each]) for each in (0, 4, 1) if unit.identity.get(each)]
@@ -192,22 +212,33 @@ def find_units(
     """Return the units that respond, and True if one device responds to every id.
 
     It tries the ids in `among`, or the usual ones for `endpoint`, and calls `tell` with each id
-    first. Raises ConnectionLostError if there is no link.
+    first. Raises ConnectionLostError if there is no link, and if no unit responds as it should, the
+    error of a wrong answer.
     """
+    troubles: list[ModbusError] = []
     answered: dict[int, bool] = {}
 
     def ask(unit: int) -> bool:
         if unit not in answered:
             tell(unit)
-            answered[unit] = answers(client, unit, timeout)
+            result = probe(client, unit, timeout)
+            answered[unit] = result.answered_by == unit
+            if result.trouble is not None:
+                troubles.append(result.trouble)
+                if len(troubles) >= _DISCARDED_MOST and not any(answered.values()):
+                    raise troubles[0]
         return answered[unit]
 
-    if among is not None:
-        return [unit for unit in among if ask(unit)], False
-    if endpoint.framing != "tcp":
-        return [unit for unit in _ON_A_LINE if ask(unit)], False
+    if among is not None or endpoint.framing != "tcp":
+        found = [unit for unit in among or _ON_A_LINE if ask(unit)]
+        if not found and troubles:
+            raise troubles[0]
+        return found, False
     if all(ask(unit) for unit in _SOME_IDS):
         return [1], True
     candidates = sorted({*_ON_A_NETWORK, *(unit for unit in _SOME_IDS if answered.get(unit))})
     found = [unit for unit in candidates if ask(unit)]
-    return found or [unit for unit in _ITSELF if ask(unit)][:1], False
+    found = found or [unit for unit in _ITSELF if ask(unit)][:1]
+    if not found and troubles:
+        raise troubles[0]
+    return found, False

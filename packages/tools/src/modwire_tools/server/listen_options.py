@@ -23,11 +23,6 @@ def check_listens(endpoint: Endpoint, text: str) -> None:
     for name in _given(endpoint):
         if name not in LISTEN_OPTIONS:
             raise ValueError(f"{text!r} has {name}, which only clients have")
-        if name in _OF_FRAMES and endpoint.framing == "tcp":
-            raise ValueError(
-                f"{text!r} has {name}, which only serial frames have, as in "
-                f"rtu+{endpoint.transport}://"
-            )
 
 
 def _given(endpoint: Endpoint) -> Iterator[str]:

@@ -100,7 +100,7 @@ class LineStatistics:
         if heard.response is not None and heard.response.pdu[0] & 0x80:
             code = heard.response.pdu[1] if len(heard.response.pdu) > 1 else 0
             unit.exceptions[f"{code:02X} {exception_name(code)}"] += 1
-        if heard.response_time is not None:
+        if heard.response_time:  # 0.0: request and response came in one piece, it is unknown
             unit.times.append(heard.response_time)
 
     def _of(self, unit: int | None) -> UnitStatistics:

@@ -90,22 +90,30 @@ class Item:
         value = values[0] if self.repeats is None else tuple(values)
         return to_registers(self.kind, value, order=self.order)
 
+    def value_spans(self) -> list[Span]:
+        """Return the span of each value, or that of the item if its values share registers."""
+        if self.repeats is None or self.span.count % self.repeats:
+            return [self.span]
+        size, table = self.span.count // self.repeats, self.span.table
+        places = range(self.span.address, self.span.stop, size)
+        return [Span(table, address, size) for address in places]
+
     def each(self) -> list[Item]:
         """Return an item for each value, or only this item if its values share registers."""
-        if self.repeats is None or self.span.count % self.repeats:
+        spans = self.value_spans()
+        if self.repeats is None or len(spans) != self.repeats:
             return [self]
-        size = self.span.count // self.repeats
         label = self.type.removesuffix(f"x{self.repeats}")
         found: list[Item] = []
-        for address in range(self.span.address, self.span.stop, size):
-            place = self.place._replace(address=address)
+        for span in spans:
+            place = self.place._replace(address=span.address)
             found.append(
                 replace(
                     self,
                     place=place,
                     name=f"{place}/{label}" if "/" in self.name else str(place),
                     type=label,
-                    span=Span(place.table, address, size),
+                    span=span,
                     kind=self.single,
                     repeats=None,
                 )

@@ -12,8 +12,6 @@ import re
 
 _WHOLE = re.compile(r"([+-]?)(?:0[xX]([0-9a-fA-F]+)|([0-9]+))")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|nan)")
-_TIME = re.compile(r"(.*?)\s*(ms|s|m|h|)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
 _LONGEST = 1e9  # seconds, 31 years
 _MOST_DIGITS = 4096  # enough for the longest BCD value; Python refuses longer ones
 
@@ -86,11 +84,10 @@ def parse_seconds(text: str, *, zero: bool = False) -> Seconds:
 
     Raises ValueError.
     """
-    found = _TIME.fullmatch(text.strip().lower())
-    try:
-        seconds = parse_float(found[1]) * _SECONDS[found[2]] if found else math.nan
-    except (OverflowError, ValueError):
-        seconds = math.nan
+    from modwire.endpoint_text import seconds_in  # here, because the help starts without modwire
+
+    found = seconds_in(text)
+    seconds = math.nan if found is None else found
     if not 0 <= seconds <= _LONGEST or not (seconds or zero):
         least = "0 or more" if zero else "more than 0"
         raise ValueError(f"must be a time of {least}, such as 500ms, 1s or 2m, got {text!r}")

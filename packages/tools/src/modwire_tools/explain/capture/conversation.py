@@ -19,6 +19,7 @@ from modwire import (
     Framing,
 )
 
+from ..walk import count
 from ..words import Judged, judge, problem
 from .joining import first_frame
 from .streams import Piece, Stream
@@ -189,7 +190,7 @@ class Conversation:
             self._lose_answers(side, None)
             self._report(side, time, _cut_text(missing))
         elif left and not self._needs_silence:
-            self._report(side, time, f"{left} bytes of a datagram were no whole frame")
+            self._report(side, time, f"{_were(left, 'of a datagram')} no whole frame")
 
     @property
     def last_received(self) -> float:
@@ -209,7 +210,7 @@ class Conversation:
         self._silence(float("inf"))
         for side in self.sides.values():
             if side.framing.buffered:
-                text = f"{side.framing.buffered} bytes at the end were no whole frame"
+                text = f"{_were(side.framing.buffered, 'at the end')} no whole frame"
                 side.framing.reset()
                 self._report(side, side.last_received, text)
         for exchange in self._open:
@@ -236,12 +237,12 @@ class Conversation:
             side.is_unsure = at == len(data) and piece.lost > 0
             if at == len(data) and not piece.lost:
                 at = 0  # it is no frame at all, which the framing reports
-        rest = f"{at} bytes after them are the rest of a frame" if at else ""
+        rest = f"the next {count(at, 'byte')} end a frame" if at else ""
         if piece.lost:
-            text = f"the capture lost {piece.lost} bytes here"
+            text = f"the capture lost {count(piece.lost, 'byte')} here"
             self._report(side, piece.time, f"{text}; {rest}" if rest else text)
         elif at and piece.begins:
-            text = f"the capture begins within a frame, {at} bytes before the next one"
+            text = f"the capture begins within a frame, {count(at, 'byte')} before the next one"
             self._report(side, piece.time, text)
         side.framing.receive_data(data[at:], piece.time)
         side.last_received = piece.time
@@ -348,4 +349,8 @@ class Conversation:
 
 
 def _cut_text(missing: int) -> str:
-    return f"the capture cut off {missing} bytes of this packet (by its snap length)"
+    return f"the capture cut off {count(missing, 'byte')} of this packet (by its snap length)"
+
+
+def _were(number: int, which: str) -> str:
+    return f"{count(number, 'byte')} {which} {'was' if number == 1 else 'were'}"

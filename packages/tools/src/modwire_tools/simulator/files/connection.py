@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from modwire import Endpoint, Quirks
-from modwire.endpoint_options import MORE_OPTIONS, NEVER, option_text, option_value
+from modwire.endpoint_options import (
+    FLAGS,
+    MORE_OPTIONS,
+    NEVER,
+    TIMES,
+    check_value,
+    option_text,
+    option_value,
+)
 
 from .sections import Section
 
 _OF_LINES = ("baudrate", "bytesize", "parity", "stopbits", "rs485", "exclusive")
 _NAMES = tuple(dict.fromkeys(("unit", "timeout", "retries", *_OF_LINES, *MORE_OPTIONS)))
-# Endpoints that have every option between them; they check the values.
-_NETWORK = Endpoint.parse("tcp://device")
-_LINE = Endpoint.parse("ascii:///device")
+# Endpoints that have every combination of options that a link can have between them.
+_NETWORKS = (Endpoint.parse("tcp://device"), Endpoint.parse("rtu+tcp://device"))
+_LINES = (Endpoint.parse("ascii:///device"), Endpoint.parse("rtu:///device"))
 
 
 def read_connection(device: Section) -> dict[str, object]:
@@ -22,22 +31,41 @@ def read_connection(device: Section) -> dict[str, object]:
         return {}
     table = device.section("connection", _NAMES)
     found = {name: _value(table, name) for name in list(table.keys())}
-    place = _LINE if any(name in _OF_LINES for name in found) else _NETWORK
     try:
-        place.replace(**found)
+        for name in found.keys() & set(MORE_OPTIONS):
+            check_value(name, found[name])
+        _check_together(found)
     except ValueError as error:
         name, _, text = str(error).partition(" ")
         raise (table.error(name, text) if name in found else table.failure("", error)) from None
     return found
 
 
+def _check_together(found: Mapping[str, Any]) -> None:
+    """Raise ValueError for a wrong value, and if no link has all of the options."""
+    errors: list[ValueError] = []
+    for place in _LINES if any(name in _OF_LINES for name in found) else _NETWORKS:
+        try:
+            place.replace(**found)
+        except ValueError as error:
+            errors.append(error)
+        else:
+            return
+    raise errors[0]
+
+
 def _value(table: Section, name: str) -> object:
     value = table.get(name)
     if name == "quirks":
         return _quirks(table, name)
-    if option_value(name, "true") is True:
+    if name in FLAGS:
         return table.flag(name, False)
-    if option_value(name, NEVER) is None:
+    if name in TIMES and isinstance(value, str):
+        try:
+            return option_value(name, value)
+        except ValueError as error:
+            raise table.error(name, str(error).removeprefix(f"{name} ")) from None
+    if name == "reconnect_after":
         if value == NEVER:
             return None
         if isinstance(value, str):

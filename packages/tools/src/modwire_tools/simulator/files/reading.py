@@ -82,9 +82,10 @@ SIZED = ("string", "bcd", "bits")
 _ADDRESSES = 0x10000
 
 
-def read_device(path: Path | str) -> DeviceSpec:
+def read_device(path: Path | str, *, needs_units: bool = True) -> DeviceSpec:
     """Return the device in a TOML file, or in a JSON file if the name ends in .json.
 
+    Without `needs_units` the file may have no unit: a `[connection]` is enough to ask a device.
     Raises OSError, and `DeviceFileError` for a mistake in the file.
     """
     path = Path(path)
@@ -104,7 +105,13 @@ def read_device(path: Path | str) -> DeviceSpec:
         kind = "JSON" if path.suffix == ".json" else "TOML"
         raise DeviceFileError(f"{path}: this is no {kind}: {error}") from None
     try:
-        return parse_device(_table(found, path), str(path), path.parent, default_name=path.stem)
+        return parse_device(
+            _table(found, path),
+            str(path),
+            path.parent,
+            default_name=path.stem,
+            needs_units=needs_units,
+        )
     except MemoryError:
         raise DeviceFileError(f"{path}: needs more memory than there is") from None
 
@@ -126,7 +133,12 @@ def _table(found: object, path: Path) -> Mapping[str, object]:
 
 
 def parse_device(
-    values: Mapping[str, object], file: str, folder: Path, *, default_name: str
+    values: Mapping[str, object],
+    file: str,
+    folder: Path,
+    *,
+    default_name: str,
+    needs_units: bool = True,
 ) -> DeviceSpec:
     """Return the device that the values of a file describe; raises `DeviceFileError`."""
     device = Section(values, ("name", "connection", "unit"), file)
@@ -140,7 +152,7 @@ def parse_device(
         room -= sum(len(block.values) for block in units[-1].blocks)
         if room < 0:
             raise device.error("unit", f"must have at most {MOST_VALUES} values in all blocks")
-    if not units:
+    if not units and needs_units:
         raise device.error("unit", "is missing: a device has at least one, [[unit]] in TOML")
     seen: set[int] = set()
     for unit in units:
