@@ -47,7 +47,7 @@ class Client(BlockingClientBase, BlockingCalls):
             new_lock=RLock,
             new_alarm=allocate_lock,
             get_ident=get_ident,
-            frames=sys._current_frames,
+            frames=getattr(sys, "_current_frames", dict),
         )
         self._turns = self._shared.turns
         forget_after_fork(self._shared, getattr(os, "register_at_fork", None))

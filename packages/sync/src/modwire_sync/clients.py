@@ -70,16 +70,14 @@ class UnixClient(UnixClientBase, _SocketClient):
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.settimeout(0.0)
-            # On Linux, EAGAIN if too many connections wait to be accepted. The system could wait,
-            # but after a signal it would be unknown whether the socket is connected.
+            # On Linux, EAGAIN if too many connections wait to be accepted. If the system waited, it
+            # would be unknown after a signal whether the socket is connected.
             while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
                 sleep(BUSY_PAUSE)
+            if error == EAGAIN:
+                raise TimeoutError("timed out")
             if error:
-                raise (
-                    TimeoutError("timed out")
-                    if error == EAGAIN
-                    else OSError(error, strerror(error))
-                )
+                raise OSError(error, strerror(error))
         except BaseException:
             sock.close()
             raise

@@ -47,9 +47,9 @@ class SocketLink(Link):
     """A connected stream or datagram socket, which the link owns from now on.
 
     `send_timeout` is in seconds. If the socket allows it, receiving waits for a moment in the
-    kernel (SO_RCVTIMEO): most answers then need two system calls, as waiting apart from receiving
-    costs a tenth of the rate. All longer waits are apart from it: the kernel's would begin anew
-    after each signal, and an interrupt would not tell whether bytes were taken.
+    kernel (SO_RCVTIMEO), because waiting apart from receiving costs a tenth of the rate. Longer
+    waits are apart from it: the kernel's would begin anew after each signal, and an interrupt
+    would not tell whether bytes were taken.
     """
 
     def __init__(self, sock: socket.socket, send_timeout: float) -> None:
@@ -127,6 +127,5 @@ def _wait(sock: socket.socket, is_reading: bool, seconds: float) -> object:
         poller = select.poll()
         poller.register(sock, select.POLLIN if is_reading else select.POLLOUT)
         return poller.poll(seconds * 1000)
-    if is_reading:
-        return select.select((sock,), (), (), seconds)[0]
-    return select.select((), (sock,), (), seconds)[1]
+    reading, writing = ((sock,), ()) if is_reading else ((), (sock,))
+    return any(select.select(reading, writing, (), seconds))

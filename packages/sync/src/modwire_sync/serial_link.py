@@ -27,10 +27,9 @@ class SerialLink(Link):
         self._send_timeout = send_timeout
         self._character_time = character_time
         self._descriptor = descriptor(port)
-        self._is_closed = False
         # pyserial's own pipe, which `cancel_read` writes to; a URL's socket has none.
         pipe = getattr(port, "pipe_abort_read_r", None)
-        self._wake_ends = () if pipe is None or self._descriptor is None else (pipe,)
+        self._wake_ends = () if pipe is None else (pipe,)
 
     def send(self, data: bytes, now: float) -> float:
         number = self._descriptor
@@ -97,9 +96,7 @@ class SerialLink(Link):
             self._port.cancel_read()
 
     def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            close_aside(self._port)
+        close_aside(self._port)
 
     def forget(self) -> None:
         forget_port(self._port)

@@ -205,7 +205,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
         except Exception:  # noqa: BLE001 - a lost port may raise any
             return
 
-    def _is_gone(self, thread: int) -> bool:
+    def _is_gone(self, thread: Any) -> bool:
         """True if no call of this client runs in `thread`."""
         frames = self._frames()
         if self._get_ident() not in frames:

@@ -47,11 +47,8 @@ class Server(BlockingServerBase):
         forget_after_fork(self, getattr(os, "register_at_fork", None))
 
     def forget(self) -> None:
-        """Stop in a forked process what the process before it serves; what it does not, may start.
-
-        Its loop must not be used: descriptors are watched for both processes together.
-        """
-        self._loop.leave()
+        """Stop in a forked process what the other serves; a server not started yet may start."""
+        self._loop.leave()  # it would watch the descriptors of both processes
         self._loop = Loop(WorkerQueue(self._most_workers, self._spare_workers), self._logger)
         self._lock, self._finished = threading.Lock(), threading.Event()
         if self._has_begun:
