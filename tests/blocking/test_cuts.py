@@ -123,7 +123,7 @@ def test_datagrams(package: Package) -> None:
 
 
 def test_a_serial_line(package: Package) -> None:
-    """What was asked may still be answered, so the line rests for a while."""
+    """The line rests for a while, because an answer may still come."""
     options = "timeout=0.05&late_reply_window=0.01"
     with device("rtu") as (_, endpoint):
         places = cut_everywhere(package, endpoint, read, "events", step=4, options=options)

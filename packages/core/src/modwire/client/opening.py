@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Opening:
-    """When a link may be opened, and how often that has failed.
+    """The time at which a link may be opened, and how often that has failed.
 
     - `reason`: the reason why there is no link, or was none.
     - `failures`: number of failed attempts; callers that wait share an attempt.
