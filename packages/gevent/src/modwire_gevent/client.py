@@ -54,7 +54,7 @@ class Client(BlockingClientBase, BlockingCalls):
         self._hub: Hub | None = None  # the one that the link belongs to
         self._opening: _Opening | None = None
         self._unwaited = 0  # reads without waiting since a caller has last waited
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; raises OSError if that fails."""
@@ -164,7 +164,7 @@ class Client(BlockingClientBase, BlockingCalls):
         frame = caller.gr_frame  # None also for the current greenlet
         return bool(caller.dead) if frame is None else not is_running(frame, self)
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Forget the link after a fork: it is that of the other process."""
         link, self._turns.link = self._turns.link, None
         self._opening = self._hub = None

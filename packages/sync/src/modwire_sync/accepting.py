@@ -44,7 +44,7 @@ class Listeners:
         self._file: tuple[int, int] | None = None
         self.is_serving = False  # set by the server, which may be started in a forked process
         self._accepted: WeakSet[socket.socket] = WeakSet()
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self, Listeners.forget, getattr(os, "register_at_fork", None))
 
     def listen(self, asked: Listening, found: Found | None = None) -> HostPort | str:
         """Listen as `asked`; return the address. `found` is that of `bind`. Raises OSError."""

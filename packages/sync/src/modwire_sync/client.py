@@ -50,7 +50,9 @@ class Client(BlockingClientBase, BlockingCalls):
             frames=getattr(sys, "_current_frames", dict),
         )
         self._turns = self._shared.turns
-        forget_after_fork(self._shared, getattr(os, "register_at_fork", None))
+        forget_after_fork(
+            self._shared, ThreadTurns[Link].forget, getattr(os, "register_at_fork", None)
+        )
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails."""

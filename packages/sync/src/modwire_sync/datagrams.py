@@ -36,7 +36,7 @@ class DatagramSockets:
     ) -> None:
         self.sockets: list[socket.socket] = []
         self.is_serving = False  # set by the server, which may be started in a forked process
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self, DatagramSockets.forget, getattr(os, "register_at_fork", None))
         self._server = server
         self._core = core
         self._buffer = bytearray(_MAX_DATAGRAM)

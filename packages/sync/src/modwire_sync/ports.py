@@ -114,7 +114,7 @@ class _Ports:
 
     def __init__(self) -> None:
         self.opened: WeakSet[serial.Serial] = WeakSet()
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self, _Ports.forget, getattr(os, "register_at_fork", None))
 
     def forget(self) -> None:
         for each in list(self.opened):

@@ -94,9 +94,9 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         self._sender: AnyExchange | None = None  # its caller sends for all
         self._attempt = CancelScope()  # of the task that opens a link
         self._opening = trio.Lock()  # held while a link is being opened, or is in `look`
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Forget the link after a fork: it is that of the other process."""
         turns = self._turns
         link, turns.link = turns.link, None

@@ -11,11 +11,11 @@ from ..errors import (
     ModbusError,
     ResponseTimeoutError,
 )
-from ..messages.base import MAX_PDU, Request, Response
-from ..options import check_timeout, check_unit
+from ..messages.base import Response
 from .line import NEVER_QUIET
 
 if TYPE_CHECKING:
+    from ..messages.base import Request
     from .link import LinkHistory
     from .options import ClientOptions
 
@@ -31,7 +31,7 @@ class Exchange(Generic[ResponseT]):
     ends, `sent` the number of times the request was sent.
     """
 
-    # Filled in by `prepare`; a constructor would cost a function call per request.
+    # Filled in by ClientProtocol.prepare; a constructor would cost a function call per request.
     request: Request[ResponseT]
     unit: int
     pdu: bytes
@@ -147,36 +147,3 @@ class Exchange(Generic[ResponseT]):
             f"unit {self.unit} did not answer {self.request!r} "
             f"within {self.wait:.3g} s{attempts}: {came}"
         )
-
-
-def prepare(
-    request: Request[ResponseT],
-    unit: int | None,
-    timeout: float | None,
-    options: ClientOptions,
-    broadcasts_zero: bool,
-) -> Exchange[ResponseT]:
-    """Return a new exchange, or raise as `ClientProtocol.start` does; nothing else changes."""
-    if not isinstance(request, Request):
-        raise TypeError(f"request must be a Request, got {request!r}")
-    unit = options.unit if unit is None else check_unit(unit)
-    timeout = options.response_timeout if timeout is None else check_timeout(timeout)
-    is_answered = request.expects_response
-    if not unit and broadcasts_zero:
-        if not request.may_be_broadcast:
-            raise ValueError(f"a broadcast (unit 0) must be a plain write, got {request!r}")
-        is_answered = False
-    pdu = request.encode()
-    if not isinstance(pdu, bytes):
-        raise TypeError(f"encode() must give bytes, got {pdu!r} of {request!r}")
-    if not 1 <= len(pdu) <= MAX_PDU:
-        raise ValueError(f"a PDU must be 1..{MAX_PDU} bytes, got {len(pdu)}")
-    exchange: Exchange[ResponseT] = Exchange()
-    exchange.request, exchange.unit, exchange.pdu = request, unit, pdu
-    exchange.wait = timeout
-    if not is_answered:
-        exchange.is_answered, exchange.wait = False, options.turnaround
-    elif options.retries and (options.retry_writes or not request.is_write):
-        exchange.attempts_left = options.retries
-    exchange.busy_left = options.busy_retries
-    return exchange

@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import ConnectionLostError
 from ..messages.base import Response
-from .exchange import prepare
 from .link import Link, LinkHistory
 from .link_log import LinkLog
 from .opening import Opening
 from .protocol import ClientProtocol
+from .renewal import renewed
 from .waiting import Waiting
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Turns(Generic[LinkT, WaiterT]):
         history, link = self._history, self.link
         self.opening.reason = CLOSED if history.is_closed else _INTERRUPTED
         history.was_interrupted = True
-        self.protocol = self.protocol.renewed(self._framing, history.sent, link is not None)
+        self.protocol = renewed(self.protocol, self._framing, history.sent if link else None)
         if link is not None:
             self._discard(link)
             self.link = None
@@ -203,7 +203,7 @@ class Turns(Generic[LinkT, WaiterT]):
 
         If there is no `receiver`, its caller becomes the receiver, and the request is sent. Unless
         it is done because sending failed, wait until its `deadline`, which is 0 if it was not sent
-        yet. Raises ValueError as `ClientProtocol.start` does.
+        yet. Raises ValueError as `ClientProtocol.prepare` does.
 
         `caller` makes one call at a time. If it is the receiver, that earlier call is gone.
         """
@@ -218,7 +218,7 @@ class Turns(Generic[LinkT, WaiterT]):
         link, protocol, self.is_cut = self.link, self.protocol, False
         if link is None:
             return None
-        exchange = prepare(request, unit, timeout, self.options, protocol.broadcasts_zero)
+        exchange = protocol.prepare(request, unit, timeout)
         exchange.history = self._history  # that of this link, not of a link just lost
         exchange.caller = caller
         self.is_cut = True

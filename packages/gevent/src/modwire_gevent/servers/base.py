@@ -63,9 +63,9 @@ class Server(BlockingServerBase):
         self._changed = Event()  # wakes the stopper
         self._finished = Event()
         self._failure: BaseException | None = None
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self, Server._forget, getattr(os, "register_at_fork", None))
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Stop in a forked process what the process before it serves."""
         hub = self._hub
         if hub is not None and not self._finished.is_set():

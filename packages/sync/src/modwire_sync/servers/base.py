@@ -44,9 +44,9 @@ class Server(BlockingServerBase):
         self._finished = threading.Event()
         self._failure: BaseException | None = None
         self._stop_at: float | None = None
-        forget_after_fork(self, getattr(os, "register_at_fork", None))
+        forget_after_fork(self, Server._forget, getattr(os, "register_at_fork", None))
 
-    def forget(self) -> None:
+    def _forget(self) -> None:
         """Stop in a forked process what the other serves; a server not started yet may start."""
         self._loop.leave()  # it would watch the descriptors of both processes
         self._loop = Loop(WorkerQueue(self._most_workers, self._spare_workers), self._logger)
