@@ -13,7 +13,6 @@ from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
 from modwire.client.threads import ThreadTurns
 from modwire.client.turns import CLOSED
-from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
 
 from .links import Link
@@ -48,11 +47,9 @@ class Client(BlockingClientBase, BlockingCalls):
             new_alarm=allocate_lock,
             get_ident=get_ident,
             frames=getattr(sys, "_current_frames", dict),
+            register_at_fork=getattr(os, "register_at_fork", None),
         )
         self._turns = self._shared.turns
-        forget_after_fork(
-            self._shared, ThreadTurns[Link].forget, getattr(os, "register_at_fork", None)
-        )
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ..forks import forget_after_fork
 from ..messages.base import Response
 from .guard import SLICE, Guard, Lock, is_running
 from .link import Link
@@ -54,7 +55,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
 
     `clock()` is the time in seconds, monotonic; `get_ident()` the identity of the thread and
     `frames()` the innermost frames of all threads. `new_lock` is as in `Guard`, `new_alarm` makes
-    a plain lock. Threads make their calls in functions that have the `owner` as `self`.
+    a plain lock; `register_at_fork` is that of `os`, or None. Threads make their calls in functions that have the `owner` as `self`.
 
     - `turns`: the shared state; only `link`, `options` and `may_repeat` may be used without a lock.
     - `guard`: the lock of `turns`.
@@ -73,6 +74,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
         new_alarm: Callable[[], Lock],
         get_ident: Callable[[], int],
         frames: Callable[[], Mapping[int, FrameType]],
+        register_at_fork: Callable[..., object] | None,
     ) -> None:
         self.turns: Turns[ThreadLinkT, Lock] = Turns(
             name, framing, options, wake=_release, discard=self._discard, is_gone=self._is_gone
@@ -83,6 +85,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
         self._clock = clock
         self._new_lock, self._new_alarm = new_lock, new_alarm
         self._get_ident, self._frames = get_ident, frames
+        forget_after_fork(self, type(self).forget, register_at_fork)
 
     def begin(
         self, request: Request[ResponseT], unit: int | None, timeout: float | None, me: int
