@@ -296,6 +296,7 @@ def test_nothing_is_said_twice() -> None:
     with peer_on_tcp(lambda _: b"\xfe\x80\xf8\x00\xff\x1e", 8) as port:
         text = said("read", f"rtu+tcp://127.0.0.1:{port}?timeout=0.2", "hr:5")
     assert text.count("baud rate") + text.count("serial settings") == 1
+    assert text.count("bytes") == 1
 
 
 # Writes.
@@ -336,3 +337,12 @@ def test_a_write_of_several_registers_may_need_single_ones() -> None:
 def test_a_write_that_was_never_sent_is_not_doubtful() -> None:
     with refusing_port() as port:
         assert DOUBT not in said("write", f"tcp://127.0.0.1:{port}", "hr:5=1")
+
+
+@pytest.mark.parametrize(("last", "code"), [(good_register, 0), (lambda _: b"", 1)])
+def test_the_exit_code_of_a_watch_is_that_of_the_last_reading(last: Answer, code: int) -> None:
+    with tcp_server(answers_to(good_register, last)) as port:
+        endpoint = f"tcp://127.0.0.1:{port}?timeout=0.3"
+        result = modwire("read", endpoint, "hr:5", "--watch", "1ms", "--times", "2")
+    assert result.code == code
+    assert ("it may need a pause" in result.err) == bool(code)

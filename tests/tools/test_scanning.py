@@ -208,3 +208,18 @@ def test_other_line_settings_keep_the_options_of_the_endpoint() -> None:
     assert with_line(endpoint, baudrate=1200) == Endpoint.parse(
         "rtu:///dev/a?baudrate=1200&stopbits=2&timeout=2&pause=0.05&quirks=any_unit"
     )
+
+
+def test_a_device_that_is_only_busy_is_no_device_that_refuses() -> None:
+    """A copy of it would refuse everything with exception 06; the user hears why it takes long."""
+
+    def busy(request: object) -> None:
+        raise ExceptionResponseError.for_code(None, 6)
+
+    told: list[str] = []
+    asker = Asker(Direct(Unit(), busy), 1, pause=lambda seconds: None, tell=told.append)
+    with pytest.raises(ExceptionResponseError) as caught:
+        asker.read_coils(0, 1)
+    assert caught.value.code == 6
+    assert set(told) == {"unit 1 is busy (exception 06): asked again"}
+    assert not asker.is_useful

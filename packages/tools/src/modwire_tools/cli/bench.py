@@ -105,11 +105,7 @@ def bench(
         for client in clients:
             await client.connect()
         if sys.stderr.isatty():
-            limit = (
-                f"{requests} request{'s' * (requests != 1)}"
-                if seconds is None
-                else f"{seconds:g} s"
-            )
+            limit = f"{seconds:g} s" if seconds else f"{requests} request{'s' * (requests != 1)}"
             note(f"modwire: measures {endpoint} for {limit}, Ctrl+C ends it early")
         try:
             await run()

@@ -192,10 +192,10 @@ def _noise(seen: Seen) -> str:
         return ""
     if seen.endpoint.transport == "serial":
         return (
-            "bytes came that are no frame: check baud rate, parity, stop bits and the wiring; "
+            "check baud rate, parity, stop bits and the wiring; "
             "`modwire scan ENDPOINT --baudrates all --parities all` tries the settings"
         )
-    return "bytes came that are no frame: check the serial settings of the gateway"
+    return "check the serial settings of the gateway"
 
 
 def without_bytes(seen: Seen) -> str:

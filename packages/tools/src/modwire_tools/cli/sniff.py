@@ -150,7 +150,7 @@ def sniff(
             writer = CaptureWriter(stack.enter_context(_created(output)), shown.origin)
             listening.on_frame = writer.write
             listening.after = writer.flush
-        stack.push(lambda kind, error, trace: shown.finish(is_failed=isinstance(error, Exception)))
+        stack.push(shown.end)
         hear()
 
 

@@ -116,6 +116,10 @@ class SniffOutput:
             self._drawn = now
             self._live.update(self.table(now), refresh=True)
 
+    def end(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Call `finish` at the end of a `with` block."""
+        self.finish(is_failed=isinstance(error, Exception))
+
     def finish(self, *, is_failed: bool = False) -> None:
         """End the table, or print the summary to standard error; say so if no frame was found.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modwire import FRAMINGS, HeardExchange, Sniffer
+from modwire import FRAMINGS
+from modwire.sniffing import HeardExchange, Sniffer
 
 _SERIAL = ("rtu", "ascii", "binary")
 
