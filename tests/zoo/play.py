@@ -30,7 +30,8 @@ SHORT: Final = (0.3, 1.5, 6.0)
 """Seconds for an answer that does not come.
 
 A busy machine looks like a slow device, so an outcome that is not the declared one is tried again
-with a longer time. A wrong value is a fault at once.
+with a longer time, and a device that has a time of its own with the same. A wrong value is a fault
+at once.
 """
 
 THREADS: Final = 24
@@ -89,8 +90,8 @@ class Play:
         device, outcome = self.device, self.outcome
         timeout = device.setting.get("response_timeout") if self.with_setting else device.timeout
         times: Sequence[float] = SHORT if timeout is None else (timeout,) * 3
-        if not isinstance(outcome, Fails):
-            times = (GENEROUS if timeout is None else timeout,)
+        if not isinstance(outcome, Fails) and timeout is None:
+            times = (GENEROUS,)
         scheme = device.endpoint or self.on
         if self.with_setting:
             scheme = device.setting.get("scheme", scheme)

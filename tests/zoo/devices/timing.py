@@ -169,9 +169,11 @@ def loses_some(line: Line) -> None:
 )
 def deaf_after_answer(line: Line) -> None:
     for request in line.requests():
+        deaf_until = monotonic() + 0.1
         line.send(request.frame())
-        while not line.is_quiet(0.1):
-            line.discard()
+        while (left := deaf_until - monotonic()) > 0:
+            if not line.is_quiet(left) and monotonic() < deaf_until:
+                line.discard()
 
 
 @device(
@@ -202,4 +204,4 @@ def one_slow_unit(line: Line) -> None:
             continue
         line.send(request.frame())
         if request.unit == 1:
-            notes["deaf_until"] = monotonic() + 0.2
+            notes["deaf_until"] = now + 0.2

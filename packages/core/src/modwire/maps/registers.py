@@ -99,7 +99,7 @@ class ScaledPoint(RegisterPoint[T]):
     def resolve(self, points: Mapping[str, object], owner: str) -> None:
         """Find the scale factor that has a name; raises ValueError if `points` have none such."""
         if self.scale is None:
-            integers: dict[str, RegisterPoint[Any]] = {
+            integers = {
                 name: each
                 for name, each in points.items()
                 if isinstance(each, AnyPoint) and each.is_integer
