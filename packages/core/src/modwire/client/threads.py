@@ -55,7 +55,8 @@ class ThreadTurns(Generic[ThreadLinkT]):
 
     `clock()` is the time in seconds, monotonic; `get_ident()` the identity of the thread and
     `frames()` the innermost frames of all threads. `new_lock` is as in `Guard`, `new_alarm` makes
-    a plain lock; `register_at_fork` is that of `os`, or None. Threads make their calls in functions that have the `owner` as `self`.
+    a plain lock; `register_at_fork` is that of `os`, or None. Threads make their calls in functions
+    that have the `owner` as `self`.
 
     - `turns`: the shared state; only `link`, `options` and `may_repeat` may be used without a lock.
     - `guard`: the lock of `turns`.
