@@ -148,7 +148,7 @@ def test_broadcast_is_done_and_not_answered(
     instrument: Instrument, units: Units, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Its pause in seconds is for slower devices than ours; this test would wait four times.
-    monkeypatch.setattr("minimalmodbus._BROADCAST_DELAY", 0.05)
+    monkeypatch.setattr("minimalmodbus._BROADCAST_DELAY", 0.25)
     instrument.address = 0
     instrument.write_register(240, 4711, functioncode=6)
     instrument.write_bit(240, 1)
