@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -144,13 +143,3 @@ def reset(link: socket.socket) -> None:
     """Close with a reset."""
     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     link.close()
-
-
-def eventually(is_true: Callable[[], bool]) -> bool:
-    """True as soon as `is_true()` is, within a generous bound."""
-    end = time.monotonic() + BOUND
-    while not is_true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.002)
-    return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib import import_module
@@ -20,6 +19,7 @@ from modwire import (
     Units,
 )
 from modwire.messages import Decoder
+from server_peers import wait_until
 
 from .hostile_peers import (
     BOUND,
@@ -27,7 +27,6 @@ from .hostile_peers import (
     a_unit,
     ask,
     connected,
-    eventually,
     is_closed,
     own_clients,
     read,
@@ -113,7 +112,6 @@ def test_single_bytes_do_not_keep_a_connection_open(package: str) -> None:
     """A whole request is counted, not bytes: who sends one byte after the other is idle."""
     with serving(package, a_unit, idle_timeout=0.5) as address, connected(address) as link:
         header = b"\0\1\0\0\0\xfa\1\x10" + bytes(200)
-        began = time.monotonic()
         link.settimeout(0.05)
         for byte in header:
             try:
@@ -126,7 +124,6 @@ def test_single_bytes_do_not_keep_a_connection_open(package: str) -> None:
                 break
         else:
             pytest.fail("the connection stayed open")
-        assert time.monotonic() - began < 5.0
 
 
 @every_package
@@ -185,7 +182,7 @@ def test_a_unit_that_hangs_starves_no_other_one(package: str, gates: Gates) -> N
         for _ in range(4):
             hung = stack.enter_context(connected(address))
             hung.sendall(read(unit=2))
-        assert eventually(lambda: gates.entered == 2)
+        wait_until(lambda: gates.entered == 2)
         good = stack.enter_context(connected(address))
         assert len(ask(good, read(unit=3))) == 11
         gates.opened.set()
@@ -216,14 +213,14 @@ def test_calls_of_peers_that_have_gone_do_not_begin(package: str, leave: str, ga
         address = stack.enter_context(serving(package, gates.units, workers=1, on_call=on_call))
         first = stack.enter_context(connected(address))
         first.sendall(read(unit=2))
-        assert eventually(lambda: gates.entered == 1)
+        wait_until(lambda: gates.entered == 1)
         probe = stack.enter_context(connected(address))
         for _ in range(30):
             gone = socket.create_connection(address, timeout=BOUND)
             gone.sendall(read(unit=2))
             ask(probe)  # the server has read it
             _leave(gone, leave, read(unit=2))
-        assert eventually(lambda: len(set(refused)) == 30)
+        wait_until(lambda: len(set(refused)) == 30)
         gates.opened.set()
         assert len(ask(probe, read(unit=2))) == 11
         assert gates.entered == 2, "only the calls of those who are here"
@@ -264,14 +261,14 @@ def test_a_gateway_passes_on_nothing_of_clients_that_have_gone(package: str, lea
         address = stack.enter_context(serving(package, gateway, on_call=on_call))
         first = stack.enter_context(connected(address))
         first.sendall(read(unit=2))
-        assert eventually(lambda: len(asked) == 1)
+        wait_until(lambda: len(asked) == 1)
         probe = stack.enter_context(connected(address))
         for _ in range(30):
             gone = socket.create_connection(address, timeout=BOUND)
             gone.sendall(read(unit=2) * 3)
             ask(probe)  # the server has read it
             _leave(gone, leave, read(unit=2))
-        assert eventually(lambda: len(set(refused)) == 30)
+        wait_until(lambda: len(set(refused)) == 30)
         opened.set()
         assert len(ask(probe, read(unit=2))) == 11
         assert len(asked) == 2, "only the requests of those who are here"

@@ -11,6 +11,7 @@ import pytest
 
 from modwire import SequentialBlock, ServerOptions, TcpFraming, Unit, Units
 from modwire.messages import Decoder
+from server_peers import wait_until
 
 from .hostile_peers import (
     BOUND,
@@ -18,7 +19,6 @@ from .hostile_peers import (
     a_unit,
     ask,
     connected,
-    eventually,
     is_closed,
     read,
     serving,
@@ -46,7 +46,7 @@ def test_a_flood_of_forbidden_datagrams_writes_one_line(
     ):
         for _ in range(500):
             link.sendto(read(), address)
-        assert eventually(lambda: bool(_lines(caplog)))
+        wait_until(lambda: bool(_lines(caplog)))
     assert len(_lines(caplog)) == 1
 
 
@@ -161,7 +161,7 @@ def test_without_descriptors_those_who_are_served_stay(
             ask(each)
         has_descriptors = False
         waiting = [stack.enter_context(connected(address)) for _ in range(10)]
-        assert eventually(lambda: failures >= 2)
+        wait_until(lambda: failures >= 2)
         for each in served:
             assert len(ask(each)) == 11, "one in use lost its place to one that asks for nothing"
         has_descriptors = True
