@@ -36,7 +36,6 @@ PURE = {
     "types",
     "typing",
     "urllib.parse",
-    "weakref",
 }
 # Only the checkers read these.
 FOR_CHECKERS = PURE | {"typing_extensions"}

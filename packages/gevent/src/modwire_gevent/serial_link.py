@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING
 from gevent import get_hub
 from gevent.event import Event
 
-from modwire_sync.ports import (
-    WRITE_TIMEOUT,
-    close_aside,
-    descriptor,
-    forget_port,
-    open_port,
-    read_port,
-)
+from modwire_sync.ports import WRITE_TIMEOUT, close_aside, descriptor, open_port, read_port
 
 from .links import LONGEST_WAIT, DescriptorLink, Link
 
@@ -138,10 +131,6 @@ class SerialLink(DescriptorLink):
     def _close(self) -> None:
         close_port(self._port)
 
-    def _forget(self) -> None:
-        forget_port(self._port)
-        self._close()
-
 
 class PortLink(Link):
     """A port for which only a read can wait: on Windows, and some of pyserial's URLs.
@@ -173,13 +162,12 @@ class PortLink(Link):
             least = self.hub.loop.approx_timer_resolution
             seconds = min(max(until - monotonic(), least), LONGEST_WAIT)
             if not self._is_reading:
-                self._is_reading = self.has_taken = True
+                self._is_reading = True
                 try:
                     self.hub.threadpool.spawn(self._read, seconds).rawlink(self._ring)
                 except BaseException:
                     self._is_reading = False
                     raise
-                self.has_taken = False
             self._alarm.wait(seconds)
         return bool(self._arrived)
 
@@ -216,14 +204,9 @@ class PortLink(Link):
 
     def close(self) -> None:
         self._alarm.set()
-        with suppress(Exception):  # a lost port may raise any
-            if self._is_reading and hasattr(self._port, "cancel_read"):
-                self._port.cancel_read()
-            close_port(self._port)
-
-    def forget(self) -> None:
-        forget_port(self._port)
-        self.close()
+        if self._is_reading and hasattr(self._port, "cancel_read"):
+            self._port.cancel_read()
+        close_port(self._port)
 
 
 def close_port(port: serial.Serial) -> None:
