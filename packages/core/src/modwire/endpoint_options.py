@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from .endpoint_text import is_number, one_of, seconds_in
 from .options import (
@@ -20,7 +20,7 @@ from .options import (
 from .quirks import Quirks, check_quirks, check_quirks_effect
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import TypeAlias, TypedDict
 
     from .framing.base import Framing
 
@@ -30,27 +30,29 @@ NEVER = "never"  # the text of None
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-class EndpointOptions(TypedDict, total=False):
-    """The options of an endpoint that most devices do not need; see `Endpoint`."""
+if TYPE_CHECKING:
 
-    pause: float
-    unit_pause: float
-    connect_delay: float
-    reconnect_after: int | None
-    busy_retries: int
-    busy_pause: float
-    retry_writes: bool
-    turnaround: float
-    late_reply_window: float
-    silence: float
-    tolerance: float
-    suppress_echo: bool
-    quirks: Quirks
-    max_in_flight: int
-    connect_timeout: float
-    keepalive: bool
-    rs485: bool
-    exclusive: bool
+    class EndpointOptions(TypedDict, total=False):
+        """The options of an endpoint that most devices do not need; see `Endpoint`."""
+
+        pause: float
+        unit_pause: float
+        connect_delay: float
+        reconnect_after: int | None
+        busy_retries: int
+        busy_pause: float
+        retry_writes: bool
+        turnaround: float
+        late_reply_window: float
+        silence: float
+        tolerance: float
+        suppress_echo: bool
+        quirks: Quirks
+        max_in_flight: int
+        connect_timeout: float
+        keepalive: bool
+        rs485: bool
+        exclusive: bool
 
 
 _seconds: Check = check_seconds  # type: ignore[assignment]

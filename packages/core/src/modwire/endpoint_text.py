@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 IN_PATHS = UNRESERVED + b"/:@"
 
-_TIME = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?) *(ms|s|m|h|)", re.A)
+_TIME = r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?) *(ms|s|m|h|)"
 _PER_SECOND = {"ms": 1000.0}
 _SECONDS = {"m": 60.0, "h": 3600.0}
 # What users call an option, by the names of other programs or of another of our interfaces.
@@ -52,7 +52,7 @@ def is_number(text: str) -> bool:
 
 def seconds_in(text: str) -> float | None:
     """Return the seconds in "1", "1.5s", "200ms", "2m" or "1h"; None if it is no such time."""
-    found = _TIME.fullmatch(text.strip().lower())
+    found = re.fullmatch(_TIME, text.strip().lower(), re.A)  # compiled when first needed
     if found is None:
         return None
     number, unit = float(found[1]), found[2]

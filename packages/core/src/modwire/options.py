@@ -6,11 +6,13 @@ judged alike, in the same words, wherever it is given. A bool is never a number.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from .messages.decoder import Decoder
 
 if TYPE_CHECKING:
+    from typing import TypedDict
+
     from typing_extensions import Self
 
     from .framing.base import Framing
@@ -52,8 +54,10 @@ _USES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
 LONGEST = 1e9  # seconds, some thirty years: anything longer is a mistake
 
 
-class NoMore(TypedDict):
-    """No further arguments: those that a caller gives nevertheless are unknown ones."""
+if TYPE_CHECKING:
+
+    class NoMore(TypedDict):
+        """No further arguments: those that a caller gives nevertheless are unknown ones."""
 
 
 class LineOptions:

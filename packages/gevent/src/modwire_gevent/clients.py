@@ -11,7 +11,6 @@ from gevent import Timeout, get_hub, sleep, socket
 
 from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
-from modwire_sync.sockets import notice_dead_peer
 
 from .client import Client
 from .links import Link, SocketLink
@@ -42,6 +41,8 @@ class TcpClient(constructors.TcpClientBase, _SocketClient):
         connected = _connect_first(found, until, self._source_address)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._keepalive:
+            from modwire_sync.sockets import notice_dead_peer
+
             notice_dead_peer(connected)
         return connected
 

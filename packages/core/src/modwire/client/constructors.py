@@ -16,7 +16,7 @@ from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
 from ..options import check_flag, check_range, check_timeout, uses
 from ..serial_settings import SerialSettings
-from .options import MoreOptions, NetworkOptions, network_client_options, serial_client_options
+from .options import ClientOptions, network_client_options, serial_client_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..framing.base import Framing
     from ..serial_settings import Rs485Settings
-    from .options import ClientOptions
+    from .options import MoreOptions, NetworkOptions
     from .turns import Turns
 
 ClientT = TypeVar("ClientT")
@@ -67,9 +67,13 @@ class ClientBase:
 
     def _check_more(self, base: type[ClientBase], more: Mapping[str, object]) -> None:
         """Raise TypeError for an argument that neither the constructor of `base` nor `more` has."""
-        kind = MoreOptions if base is SerialClientBase else NetworkOptions
         usual: Iterable[str] = base.__init__.__kwdefaults__ or ()
-        check_arguments(type(self).__name__, more, [*usual, *kind.__annotations__], uses())
+        # The others have a name of their own in the constructor, or only networks have them.
+        others = ClientOptions.__init__.__kwdefaults__.keys() - {
+            "response_timeout",
+            "max_in_flight",
+        }
+        check_arguments(type(self).__name__, more, [*usual, *sorted(others)], uses())
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from ..endpoint_text import check_arguments
 from ..framing.base import Framing
@@ -10,7 +10,6 @@ from ..framing.tcp import TcpFraming
 from ..options import (
     MAX_IN_FLIGHT,
     LineOptions,
-    NoMore,
     check_count,
     check_count_or_never,
     check_default_unit,
@@ -27,10 +26,12 @@ from ..serial_settings import SERIAL_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypedDict
 
     from typing_extensions import Unpack
 
     from ..messages.decoder import Decoder
+    from ..options import NoMore
     from ..serial_settings import SerialSettings
 
 _MAX_ADU = 256  # characters that must fit into the default timeout of a serial line
@@ -111,28 +112,29 @@ class ClientOptions(LineOptions):
         self.quirks = check_quirks(quirks)
 
 
-class MoreOptions(TypedDict, total=False):
-    """The options of `ClientOptions` that every client takes as further arguments."""
+if TYPE_CHECKING:
 
-    retry_writes: bool
-    turnaround: float
-    late_reply_window: float | None
-    reconnect_after: int | None
-    pause: float
-    unit_pause: float
-    connect_delay: float
-    busy_retries: int
-    busy_pause: float
-    quirks: Quirks
-    silence: float
-    tolerance: float
-    decoder: Decoder | None
+    class MoreOptions(TypedDict, total=False):
+        """The options of `ClientOptions` that every client takes as further arguments."""
 
+        retry_writes: bool
+        turnaround: float
+        late_reply_window: float | None
+        reconnect_after: int | None
+        pause: float
+        unit_pause: float
+        connect_delay: float
+        busy_retries: int
+        busy_pause: float
+        quirks: Quirks
+        silence: float
+        tolerance: float
+        decoder: Decoder | None
 
-class NetworkOptions(MoreOptions, total=False):
-    """The options of `ClientOptions` that clients over a network take as further arguments."""
+    class NetworkOptions(MoreOptions, total=False):
+        """The options of `ClientOptions` that clients over a network take as further arguments."""
 
-    suppress_echo: bool
+        suppress_echo: bool
 
 
 def network_client_options(

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..endpoint_text import check_arguments
 from ..hooks import check_hook
-from ..options import LineOptions, NoMore, check_flag, check_options, check_timeout
+from ..options import LineOptions, check_flag, check_options, check_timeout
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..messages.base import AnyRequest, Response
     from ..messages.decoder import Decoder
+    from ..options import NoMore
     from .call import Call
 
     Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
