@@ -68,11 +68,9 @@ class ClientBase:
     def _check_more(self, base: type[ClientBase], more: Mapping[str, object]) -> None:
         """Raise TypeError for an argument that neither the constructor of `base` nor `more` has."""
         usual: Iterable[str] = base.__init__.__kwdefaults__ or ()
-        # The others have a name of their own in the constructor, or only networks have them.
-        others = ClientOptions.__init__.__kwdefaults__.keys() - {
-            "response_timeout",
-            "max_in_flight",
-        }
+        options: Iterable[str] = ClientOptions.__init__.__kwdefaults__ or ()
+        # These two have a name of their own in the constructor, or only networks have them.
+        others = set(options) - {"response_timeout", "max_in_flight"}
         check_arguments(type(self).__name__, more, [*usual, *sorted(others)], uses())
 
     def __repr__(self) -> str:
