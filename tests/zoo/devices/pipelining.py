@@ -52,7 +52,7 @@ def first_of_several(line: Line) -> None:
     "has a queue for two requests, and says that it is busy for others: exception 06",
     symptom="exception 06 when several reads are made at once",
     seen_in="PLCs with few Modbus jobs",
-    given={"max_in_flight": 4, "busy_pause": 0.05},
+    given={"max_in_flight": 4, "busy_pause": 0.2},
     setting={"busy_retries": 20},
     without=Fails(ServerDeviceBusyError, "exception 06"),
     asks=[FOUR],
