@@ -35,7 +35,7 @@ _REPEATS = 6
 _QUIET = 0.05  # seconds, after which a serial line is silent
 # Functions that loops call to wait, or to find their deadline.
 _WAITING = {
-    *("run_once", "_next_due", "_deadline", "deadline", "call_at", "_schedule"),
+    *("run_once", "next_due", "_deadline", "deadline", "call_at", "_schedule"),
     *("wait", "_set_timer", "_ring", "_guard", "_serve_line", "_receive", "receive"),
 }
 

@@ -77,7 +77,7 @@ def test_a_client_does_what_is_acceptable_and_goes_on(case: dict) -> None:
     assert sent is not None and not isinstance(sent, FrameError)
 
     protocol = ClientProtocol(framing, ClientOptions())
-    protocol._late.last_id = sent.transaction - 1
+    protocol.late.last_id = sent.transaction - 1
     exchange = protocol.start(Decoder().decode_request(sent.pdu), sent.unit, now=0.0)
     assert protocol.data_to_send(0.0) == wire_bytes(case, "request")
     protocol.receive_data(wire_bytes(case, "hex"), 0.1)

@@ -36,6 +36,7 @@ PURE = {
     "types",
     "typing",
     "urllib.parse",
+    "weakref",
 }
 # Only the checkers read these.
 FOR_CHECKERS = PURE | {"typing_extensions"}

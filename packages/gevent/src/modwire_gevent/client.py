@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from gevent import Greenlet, get_hub, sleep
+from gevent import Greenlet, get_hub, getcurrent, sleep
 from gevent.hub import Waiter
 
 from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
+from modwire.client.guard import is_running
 from modwire.client.turns import CLOSED, Turns
+from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
 
 from .links import Link
@@ -37,7 +40,8 @@ class Client(BlockingClientBase, BlockingCalls):
 
     A caller may be killed, or interrupted by a `gevent.Timeout`, wherever it waits. Other calls
     are not affected, and its late answer is discarded. The link is closed only if a part of its
-    request was sent.
+    request was sent. An exception from a signal handler may come anywhere else, too: then the next
+    call uses a new link, if need be. After a fork, the new process opens its own link.
 
     Subclasses define `_open_link`; `name` stands for the peer in errors and logs.
     """
@@ -45,11 +49,12 @@ class Client(BlockingClientBase, BlockingCalls):
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
         self._turns: Turns[Link, Waiter[None]] = Turns(
-            name, framing, options, wake=_wake, discard=_close
+            name, framing, options, wake=_wake, discard=_close, is_gone=self._is_gone
         )
         self._hub: Hub | None = None  # the one that the link belongs to
         self._opening: _Opening | None = None
         self._unwaited = 0  # reads without waiting since a caller has last waited
+        forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
 
     def _open_link(self) -> Link:
         """Open a new link to the peer; raises OSError if that fails."""
@@ -74,7 +79,7 @@ class Client(BlockingClientBase, BlockingCalls):
         The timeout starts when the request is sent. Before that, the call may wait for a free
         line and for a new link. Raises `ConnectionLostError` too.
         """
-        turns = self._turns
+        turns, me = self._turns, getcurrent()
         is_repeated = False
         while True:
             if turns.link is None:
@@ -84,14 +89,11 @@ class Client(BlockingClientBase, BlockingCalls):
             exchange: Exchange[ResponseT] | None = None
             try:
                 now = monotonic()
-                exchange = turns.begin(request, unit, timeout, now)
+                exchange = turns.begin(request, unit, timeout, now, me)
                 if exchange is not None and turns.link is not None:
                     self._complete(exchange, turns.link, now)
-            except BaseException as error:
-                if exchange is None and not isinstance(error, Exception):
-                    turns.break_off()
-                elif exchange is not None and not exchange.cancelled:
-                    turns.break_off(exchange)
+            except BaseException:
+                self._interrupted(exchange, me)
                 raise
             if exchange is None:
                 continue
@@ -115,7 +117,6 @@ class Client(BlockingClientBase, BlockingCalls):
             self._unwaited = _MOST_UNWAITED
         while until is not None:
             found: bytes | OSError | None = None
-            is_waiting = False
             try:
                 if turns.receiver is exchange:
                     is_sending = link.is_sending
@@ -123,34 +124,53 @@ class Client(BlockingClientBase, BlockingCalls):
                         # An answer from the same machine has often arrived by now; waiting for it
                         # would take longer than everything else.
                         self._unwaited += 1
+                        link.has_taken = True
                         found = link.receive_now()
+                        link.has_taken = found is not None
                     if found is None and is_sending is link.is_sending:
                         self._unwaited = 0
-                        is_waiting = True
                         has_bytes = link.wait(until)
-                        is_waiting = False
                         if (has_bytes or link.is_sending) and link is turns.link:
+                            link.has_taken = True
                             found = link.receive()
                 else:
                     waiter = turns.waiting[exchange] = Waiter(self._hub)
-                    is_waiting = True
                     waiter.get()
-                    is_waiting = False
-            except BaseException as error:
-                if is_waiting:
-                    self._give_up(exchange)
-                    raise
-                if not isinstance(error, OSError):
-                    raise
+            except OSError as error:
+                if not link.has_taken:
+                    raise  # other code has thrown it into this greenlet, which only waited
                 found = error
             until = turns.step(exchange, monotonic(), link, found)
+            link.has_taken = False
 
-    def _give_up(self, exchange: Exchange[Any]) -> None:
-        """Handle the interruption of a caller that only waited; the other calls go on."""
+    def _interrupted(self, exchange: Exchange[Any] | None, me: object) -> None:
+        """Handle an error; if this caller was interrupted while it waited, the others go on."""
         turns = self._turns
+        receiver, link = turns.receiver, turns.link
+        is_receiver = receiver is not None and receiver.caller == me
+        if exchange is None:
+            if turns.is_cut or is_receiver:
+                turns.restart()
+            return
+        if is_receiver and link is not None and link.has_taken:
+            turns.break_off(exchange)  # the bytes are lost
+            return
         turns.give_up(exchange, monotonic())
         if turns.link is not None:
             turns.link.wake()  # so that the receiver waits for the new deadline
+
+    def _is_gone(self, caller: Greenlet[..., object]) -> bool:
+        """True if no call of this client runs in the greenlet."""
+        frame = caller.gr_frame  # None also for the current greenlet
+        return bool(caller.dead) if frame is None else not is_running(frame, self)
+
+    def _forget(self) -> None:
+        """Forget the link after a fork: it is that of the other process."""
+        link, self._turns.link = self._turns.link, None
+        self._opening = self._hub = None
+        self._turns.restart()
+        if link is not None:
+            link.forget()
 
     # Opening the link.
 
@@ -174,7 +194,7 @@ class Client(BlockingClientBase, BlockingCalls):
             pause = turns.pause(monotonic(), unit, timeout)
             from logging import getLogger  # takes longer to import than all of modwire
 
-            turns.log_to(getLogger)
+            turns.log.start(getLogger)
             self._hub = get_hub()
             opening = self._opening = _Opening(self._try_to_open, pause)
         else:

@@ -44,6 +44,7 @@ class Link:
 
     is_datagram = False
     is_connection = False
+    has_taken = False  # True if bytes may be read, which are lost if the greenlet is interrupted
     is_sending = False  # True while unsent bytes wait for room; `receive` sends more of them
 
     def __init__(self, hub: Hub) -> None:
@@ -81,7 +82,11 @@ class Link:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Close the link; to be called once. A greenlet in `wait` returns."""
+        """Close the link; may be called again. A greenlet in `wait` returns."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Close the descriptors in a forked process; the link of the other process stays open."""
         raise NotImplementedError
 
 
@@ -112,6 +117,7 @@ class DescriptorLink(Link):
         self._waiter: Waiter[bool] | None = None
         self._timer: Watcher | None = None
         self._rings_at = NEVER
+        self._is_watched = self._is_closed = False
         self._batch = b""  # bytes being sent, of which `_sent` are sent
         self._sent = 0
         self._send_until = 0.0
@@ -153,12 +159,14 @@ class DescriptorLink(Link):
             self.is_sending = False
 
     def wait(self, until: float) -> bool:
+        if self._is_watched:
+            self._stop_watching()  # a greenlet was interrupted before it could
+        self._is_watched = True
         # A new waiter for each wait: a late switch of an old one has no effect.
         waiter: Waiter[bool] = Waiter(self.hub)
-        writable: Watcher | None = None
         if self.is_sending:
             until = min(until, self._send_until)
-            writable = self._watch_room(waiter)
+            self._watch_room(waiter)
         if until < self._rings_at:
             self._set_timer(until)
         self._waiter = waiter
@@ -168,15 +176,20 @@ class DescriptorLink(Link):
         finally:
             self._waiter = None
             self._readable.stop()
-            if writable is not None:
-                writable.stop()
+            if self._writable is not None:
+                self._writable.stop()
+            self._is_watched = False
 
-    def _watch_room(self, waiter: Waiter[bool]) -> Watcher:
+    def _stop_watching(self) -> None:
+        for each in (self._readable, self._writable):
+            if each is not None:
+                each.stop()
+
+    def _watch_room(self, waiter: Waiter[bool]) -> None:
         if self._writable is not None:
             self._writable.close()
         watcher = self._writable = self.hub.loop.io(self._descriptor, _WRITE)
         watcher.start(waiter.switch, False)
-        return watcher
 
     def _set_timer(self, until: float) -> None:
         """Set the timer to ring at `until`.
@@ -184,15 +197,17 @@ class DescriptorLink(Link):
         It is not stopped when the answer has arrived, so most calls need not set it. For the next
         call, which may wait longer, it rings too early at most once.
         """
+        self._rings_at = NEVER  # until it is set: an interrupt must not leave a false promise
         if self._timer is not None:
             self._timer.close()
         now = monotonic()
-        self._rings_at = until = min(until, now + LONGEST_WAIT)
+        until = min(until, now + LONGEST_WAIT)
         loop = self.hub.loop
         # libuv warns of times below a millisecond.
         seconds = max(until - now, loop.approx_timer_resolution)
         timer = self._timer = loop.timer(seconds, ref=False)
         timer.start(self._ring, update=True)
+        self._rings_at = until
 
     def _ring(self) -> None:
         self._rings_at = NEVER
@@ -215,16 +230,29 @@ class DescriptorLink(Link):
     receive_now = receive
 
     def close(self) -> None:
-        self._readable.close()
-        for watcher in (self._writable, self._timer):
+        self._end(self._close)
+
+    def forget(self) -> None:
+        self._end(self._forget)
+
+    def _end(self, close: Callable[[], None]) -> None:
+        if self._is_closed:
+            return
+        for watcher in (self._readable, self._writable, self._timer):
             if watcher is not None:
                 watcher.close()
-        self._close()
+        with suppress(Exception):  # a lost port may raise any
+            close()
+        self._is_closed = True
         self.wake()
 
     def _close(self) -> None:
         """Close the descriptor."""
         raise NotImplementedError
+
+    def _forget(self) -> None:
+        """Close the descriptor in a forked process."""
+        self._close()
 
 
 class SocketLink(DescriptorLink):

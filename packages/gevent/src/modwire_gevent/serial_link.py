@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from gevent import get_hub
 from gevent.event import Event
 
-from modwire_sync.ports import WRITE_TIMEOUT, close_aside, descriptor, open_port, read_port
+from modwire_sync.ports import (
+    WRITE_TIMEOUT,
+    close_aside,
+    descriptor,
+    forget_port,
+    open_port,
+    read_port,
+)
 
 from .links import LONGEST_WAIT, DescriptorLink, Link
 
@@ -131,6 +138,10 @@ class SerialLink(DescriptorLink):
     def _close(self) -> None:
         close_port(self._port)
 
+    def _forget(self) -> None:
+        forget_port(self._port)
+        self._close()
+
 
 class PortLink(Link):
     """A port for which only a read can wait: on Windows, and some of pyserial's URLs.
@@ -162,12 +173,13 @@ class PortLink(Link):
             least = self.hub.loop.approx_timer_resolution
             seconds = min(max(until - monotonic(), least), LONGEST_WAIT)
             if not self._is_reading:
-                self._is_reading = True
+                self._is_reading = self.has_taken = True
                 try:
                     self.hub.threadpool.spawn(self._read, seconds).rawlink(self._ring)
                 except BaseException:
                     self._is_reading = False
                     raise
+                self.has_taken = False
             self._alarm.wait(seconds)
         return bool(self._arrived)
 
@@ -204,9 +216,14 @@ class PortLink(Link):
 
     def close(self) -> None:
         self._alarm.set()
-        if self._is_reading and hasattr(self._port, "cancel_read"):
-            self._port.cancel_read()
-        close_port(self._port)
+        with suppress(Exception):  # a lost port may raise any
+            if self._is_reading and hasattr(self._port, "cancel_read"):
+                self._port.cancel_read()
+            close_port(self._port)
+
+    def forget(self) -> None:
+        forget_port(self._port)
+        self.close()
 
 
 def close_port(port: serial.Serial) -> None:

@@ -9,7 +9,9 @@ import errno
 import os
 import socket
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
+from modwire.forks import forget_after_fork
 from modwire.server.peers import HostPort, peer_of
 
 from .sockets import address_of, bind, identify, notice_dead_peer
@@ -40,6 +42,9 @@ class Listeners:
         self._logger = logger
         self._allowed: Allowed | None = None
         self._file: tuple[int, int] | None = None
+        self.is_serving = False  # set by the server, which may be started in a forked process
+        self._accepted: WeakSet[socket.socket] = WeakSet()
+        forget_after_fork(self, Listeners.forget, getattr(os, "register_at_fork", None))
 
     def listen(self, asked: Listening, found: Found | None = None) -> HostPort | str:
         """Listen as `asked`; return the address. `found` is that of `bind`. Raises OSError."""
@@ -109,6 +114,7 @@ class Listeners:
                 accepted.close()
                 return
             accepted.setblocking(False)
+            self._accepted.add(accepted)
             serve(accepted, peer)
         except Exception as error:  # noqa: BLE001 - from wrap_socket() of a subclass
             self._logger.warning("%s was lost before it was served: %r", peer, error)
@@ -124,3 +130,11 @@ class Listeners:
             if identify(self.address) == self._file:
                 os.unlink(self.address)
             self._file = None
+
+    def forget(self) -> None:
+        """Close what the process before a fork serves; the file of its Unix socket stays."""
+        self._file = None
+        if self.is_serving:
+            for each in (*self.sockets, *self._accepted):
+                each.close()
+            self.sockets = []

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
+from errno import EAGAIN
+from os import strerror
 from socket import SOCK_DGRAM, SOCK_STREAM
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from modwire.client.constructors import (
@@ -16,10 +18,10 @@ from modwire.client.constructors import (
     UnixClientBase,
     client_for,
 )
-from modwire.client.link import LOOKUP_TIMEOUT, share
+from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 
 from .client import Client
-from .links import LONGEST_WAIT, SocketLink, set_timeout
+from .links import SocketLink
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -64,14 +66,18 @@ class UnixClient(UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
+        until = monotonic() + self._connect_timeout
         sock = socket.socket(socket.AF_UNIX)
         try:
-            # While too many connections wait to be accepted, the kernel waits for so long.
-            set_timeout(sock, socket.SO_SNDTIMEO, min(self._connect_timeout, LONGEST_WAIT))
-            sock.connect(self._path)
-        except BlockingIOError:
-            sock.close()
-            raise TimeoutError("timed out") from None
+            sock.settimeout(0.0)
+            # On Linux, EAGAIN if too many connections wait to be accepted. If the system waited, it
+            # would be unknown after a signal whether the socket is connected.
+            while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
+                sleep(BUSY_PAUSE)
+            if error == EAGAIN:
+                raise TimeoutError("timed out")
+            if error:
+                raise OSError(error, strerror(error))
         except BaseException:
             sock.close()
             raise

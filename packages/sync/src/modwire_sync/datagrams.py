@@ -5,9 +5,11 @@ modwire-trio and modwire-gevent use it too.
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import TYPE_CHECKING
 
+from modwire.forks import forget_after_fork
 from modwire.server.peers import HostPort
 
 from .sockets import address_of, bind
@@ -33,6 +35,8 @@ class DatagramSockets:
         self, server: ServerBase, core: DatagramServer, logger: Logger, wire: Logger
     ) -> None:
         self.sockets: list[socket.socket] = []
+        self.is_serving = False  # set by the server, which may be started in a forked process
+        forget_after_fork(self, DatagramSockets.forget, getattr(os, "register_at_fork", None))
         self._server = server
         self._core = core
         self._buffer = bytearray(_MAX_DATAGRAM)
@@ -83,3 +87,8 @@ class DatagramSockets:
         for each in self.sockets:
             each.close()
         self.sockets = []
+
+    def forget(self) -> None:
+        """Close the sockets if the process before a fork serves on them."""
+        if self.is_serving:
+            self.close()

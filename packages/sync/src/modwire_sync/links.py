@@ -7,58 +7,49 @@ one thread at a time may send and one may receive; any thread may call `interrup
 from __future__ import annotations
 
 import os
+import select
 import socket
 from contextlib import suppress
-from struct import Struct
+from struct import pack
 from time import monotonic
 
+from modwire.client.threads import ThreadLink
+
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
-_TIMEVAL = Struct("@ll")
-_LEAST = 0.00001  # seconds; 0 would mean no timeout
+_QUICK = pack("@ll", 0, 1000)  # a timeval of a millisecond, which the system rounds up
+_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 LONGEST_WAIT = 3600.0  # seconds; system calls refuse very long timeouts, so the client waits again
 
 
-class Link:
-    """The interface of an open link. OSError from any method means that the link is lost."""
+class Link(ThreadLink):
+    """The interface of an open link. OSError from any method means that the link is lost.
+
+    `send` sends all of `data`. All waits end in time, however many signals arrive meanwhile.
+    """
 
     is_datagram = False
     is_connection = False
     is_sending = False  # `send` returns when all is sent
 
-    def send(self, data: bytes, now: float) -> float:
-        """Send all of `data`. Return the seconds that the line is busy with it, or 0.0."""
-        raise NotImplementedError
-
     def withdraw(self, adu: bytes) -> bool:
         return True  # `send` has sent all
 
-    def receive(self, seconds: float) -> bytes | OSError | None:
-        """Return the bytes that arrive within `seconds`; None for none, b"" at the end.
+    def receive(self, until: float) -> bytes | OSError | None:
+        """Return the bytes that arrive before `until`; None for none, b"" at the end.
 
         An error is returned, not raised, because the client passes it on like bytes.
-        May return a little early, or after `LONGEST_WAIT`; with 0 or less, at once or soon.
+        May return early, or after `LONGEST_WAIT`; if `until` is over, at once or soon.
         """
-        raise NotImplementedError
-
-    def receive_now(self) -> bytes | None:
-        """Return the bytes that have arrived, without waiting; None and b"" as for `receive`."""
-        raise NotImplementedError
-
-    def interrupt(self) -> None:
-        """Make a `receive` in another thread return soon. The link is unusable afterwards."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Close the link; to be called once, while no thread receives."""
         raise NotImplementedError
 
 
 class SocketLink(Link):
     """A connected stream or datagram socket, which the link owns from now on.
 
-    `send_timeout` is in seconds. If the socket allows it, the kernel applies the timeouts
-    (SO_RCVTIMEO): an exchange then needs two system calls; with `settimeout` it needs four. A
-    signal whose handler returns restarts the wait.
+    `send_timeout` is in seconds. If the socket allows it, receiving waits for a moment in the
+    kernel (SO_RCVTIMEO), because waiting apart from receiving costs a tenth of the rate. Longer
+    waits are apart from it: the kernel's would begin anew after each signal, and an interrupt
+    would not tell whether bytes were taken.
     """
 
     def __init__(self, sock: socket.socket, send_timeout: float) -> None:
@@ -68,60 +59,58 @@ class SocketLink(Link):
         self._recv = sock.recv
         self._send = sock.send
         self._send_timeout = send_timeout
-        self._least = self._most = 0.0
         sock.settimeout(None)
-        self._kernel_waits = _kernel_can_wait(sock)
-        if self._kernel_waits:
-            try:
-                set_timeout(sock, socket.SO_SNDTIMEO, min(send_timeout, LONGEST_WAIT))
-                self._set_timeout(send_timeout)
-            except OSError:  # a C library whose timeval is not two longs
-                self._kernel_waits = False
+        # Not for subclasses (TLS), and for the sockets of gevent's or eventlet's monkey-patching,
+        # which never block in the kernel.
+        self._is_quick = type(sock) is socket.socket and _AT_ONCE and os.get_blocking(sock.fileno())
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _QUICK)
+        except OSError:  # Windows, or a C library whose timeval is not two longs
+            self._is_quick = False
+        if not self._is_quick:
+            sock.setblocking(False)
 
     def send(self, data: bytes, now: float) -> float:
-        if not self._kernel_waits:
-            self._set_timeout(self._send_timeout)
-        try:
-            sent = self._send(data)
-            while sent < len(data):
-                if monotonic() - now >= self._send_timeout:  # the peer takes a few bytes at a time
-                    raise TimeoutError
-                data = data[sent:]
-                sent = self._send(data)
-        except (BlockingIOError, TimeoutError):
-            raise OSError(f"could not send within {self._send_timeout:g} s") from None
+        sent = self._send_some(data)
+        while sent < len(data):
+            rest = now + self._send_timeout - monotonic()
+            if rest <= 0 or not _wait(self._sock, False, rest):
+                raise OSError(f"could not send within {self._send_timeout:g} s")
+            sent += self._send_some(data[sent:])
         return 0.0
 
-    def receive(self, seconds: float) -> bytes | OSError | None:
-        if not self._least <= seconds <= self._most:
-            self._set_timeout(seconds)
+    def _send_some(self, data: bytes) -> int:
         try:
-            return self._recv(_CHUNK)
-        except (BlockingIOError, TimeoutError):
-            return None
-        except OSError as error:
-            return error
+            return self._send(data, _AT_ONCE)
+        except BlockingIOError:
+            return 0
 
-    def receive_now(self) -> bytes | None:
-        if not self._kernel_waits:
-            self._least = self._most = 0.0
-            self._sock.settimeout(0.0)
+    def receive(self, until: float) -> bytes | OSError | None:
         try:
-            return self._recv(_CHUNK, socket.MSG_DONTWAIT if self._kernel_waits else 0)
+            if self._is_quick:
+                self.has_taken = True
+                try:
+                    return self._recv(_CHUNK)
+                except BlockingIOError:
+                    self.has_taken = False
+            if not _wait(self._sock, True, until - monotonic()):
+                return None
+            self.has_taken = True
+            return self._recv(_CHUNK, _AT_ONCE)
         except BlockingIOError:
             return None
+        except OSError as error:
+            if error.errno is None:
+                raise  # the system's errors have one, so this is from a signal handler
+            return error
+        except ValueError as error:  # the socket was closed by another thread
+            return OSError(str(error))
 
-    def _set_timeout(self, seconds: float) -> None:
-        """Set the timeout, and the range `_least`..`_most` in which it need not be set again."""
-        # Setting it costs as much as receiving, so an error of 1 % is accepted. If the wait ends
-        # too early, the client waits again.
-        self._least = seconds * 0.99 - 0.0005
-        self._most = seconds * 1.01 + 0.0005
-        seconds = min(max(seconds, _LEAST), LONGEST_WAIT)
-        if self._kernel_waits:
-            set_timeout(self._sock, socket.SO_RCVTIMEO, seconds)
-        else:
-            self._sock.settimeout(seconds)
+    def receive_now(self) -> bytes | None:
+        try:
+            return self._recv(_CHUNK, _AT_ONCE)
+        except BlockingIOError:
+            return None
 
     def interrupt(self) -> None:
         with suppress(OSError):  # the peer has closed it already
@@ -131,16 +120,12 @@ class SocketLink(Link):
         self._sock.close()
 
 
-def _kernel_can_wait(sock: socket.socket) -> bool:
-    """True if SO_RCVTIMEO makes `sock.recv` return in time.
-
-    False on Windows, for subclasses (TLS), and for the sockets of gevent's or eventlet's
-    monkey-patching, which never block in the kernel.
-    """
-    return os.name == "posix" and type(sock) is socket.socket and os.get_blocking(sock.fileno())
-
-
-def set_timeout(sock: socket.socket, option: int, seconds: float) -> None:
-    """Set SO_RCVTIMEO or SO_SNDTIMEO, with which the kernel ends waits, of `connect` too."""
-    whole = int(seconds)
-    sock.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL.pack(whole, int((seconds - whole) * 1e6)))
+def _wait(sock: socket.socket, is_reading: bool, seconds: float) -> object:
+    """Wait for bytes, or for room; the result is true if there are some."""
+    seconds = min(max(seconds, 0.0), LONGEST_WAIT)
+    if hasattr(select, "poll"):
+        poller = select.poll()
+        poller.register(sock, select.POLLIN if is_reading else select.POLLOUT)
+        return poller.poll(seconds * 1000)
+    reading, writing = ((sock,), ()) if is_reading else ((), (sock,))
+    return any(select.select(reading, writing, (), seconds))

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from .links import LONGEST_WAIT, Link
-from .ports import WRITE_TIMEOUT, close_aside, descriptor, read_port
+from .ports import WRITE_TIMEOUT, close_aside, descriptor, forget_port, read_port
 
 if TYPE_CHECKING:
     import serial
@@ -27,7 +27,9 @@ class SerialLink(Link):
         self._send_timeout = send_timeout
         self._character_time = character_time
         self._descriptor = descriptor(port)
-        self._wake_end, self._wake = os.pipe()
+        # pyserial's own pipe, which `cancel_read` writes to; a URL's socket has none.
+        pipe = getattr(port, "pipe_abort_read_r", None)
+        self._wake_ends = () if pipe is None else (pipe,)
 
     def send(self, data: bytes, now: float) -> float:
         number = self._descriptor
@@ -54,16 +56,25 @@ class SerialLink(Link):
         except BlockingIOError:
             return 0
 
-    def receive(self, seconds: float) -> bytes | OSError | None:
-        seconds = min(max(seconds, 0.0), LONGEST_WAIT)
+    def receive(self, until: float) -> bytes | OSError | None:
+        seconds = min(max(until - monotonic(), 0.0), LONGEST_WAIT)
+        number = self._descriptor
         try:
-            if self._descriptor is None:
+            if number is None:
+                self.has_taken = True
                 return self._read_port(seconds)
-            ready, _, _ = select.select((self._descriptor, self._wake_end), (), (), seconds)
+            if not self._wake_ends:
+                seconds = min(seconds, _LONGEST_READ)
+            ready, _, _ = select.select((number, *self._wake_ends), (), (), seconds)
             if not ready:
                 return None
-            return b"" if self._wake_end in ready else os.read(self._descriptor, _CHUNK)
+            self.has_taken = True
+            return os.read(number, _CHUNK) if number in ready else b""
+        except BlockingIOError:
+            return None
         except OSError as error:
+            if error.errno is None and number is not None:
+                raise  # the system's errors have one, so this is from a signal handler
             return error
 
     def _read_port(self, seconds: float) -> bytes | None:
@@ -81,11 +92,12 @@ class SerialLink(Link):
             return None
 
     def interrupt(self) -> None:
-        os.write(self._wake, b"\0")
-        if self._descriptor is None and hasattr(self._port, "cancel_read"):
+        if hasattr(self._port, "cancel_read"):
             self._port.cancel_read()
 
     def close(self) -> None:
-        os.close(self._wake)
-        os.close(self._wake_end)
         close_aside(self._port)
+
+    def forget(self) -> None:
+        forget_port(self._port)
+        self.close()

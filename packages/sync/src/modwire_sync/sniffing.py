@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
+from threading import RLock, get_ident
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from .serial_link import SerialLink
 
-_FOREVER = float("inf")
-
 
 class SerialSniffer(BlockingSnifferBase):
     """Listens to all devices on a serial line, and never writes to it.
@@ -24,10 +22,10 @@ class SerialSniffer(BlockingSnifferBase):
     """
 
     _link: SerialLink | None = None
-    _is_listening = False
+    _listener = 0  # the thread that listens; 0 for none
 
     def _set_up(self) -> None:
-        self._lock = Lock()
+        self._lock = RLock()
 
     def open(self) -> None:
         if self._link is None:
@@ -47,32 +45,32 @@ class SerialSniffer(BlockingSnifferBase):
             link, self._link = self._link, None
             if link is None:
                 return
-            if self._is_listening:
+            if self._listener not in (0, get_ident()):
                 link.interrupt()  # the listening thread closes it
             else:
                 link.close()
 
     def hear(self, timeout: float | None = None) -> Heard | None:
         self.open()
-        until = _FOREVER if timeout is None else monotonic() + timeout
+        until = float("inf") if timeout is None else monotonic() + timeout
         while (heard := self.sniffer.next_heard()) is None:
             now = monotonic()
-            if now >= until or not self._listen(min(until, self._deadline()) - now):
+            if now >= until or not self._listen(min(until, self._deadline())):
                 return None
         return heard
 
-    def _listen(self, seconds: float) -> bool:
+    def _listen(self, until: float) -> bool:
         """Read the port once; return False if it was closed."""
         with self._lock:
             link = self._link
             if link is None:
                 return False
-            self._is_listening = True
+            self._listener = get_ident()
         try:
-            data = link.receive(seconds)
+            data = link.receive(until)
         finally:
             with self._lock:
-                self._is_listening = False
+                self._listener = 0
                 is_closed = self._link is None
             if is_closed:
                 link.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -14,6 +15,7 @@ from trio.lowlevel import (
     checkpoint_if_cancelled,
     current_task,
     enable_ki_protection,
+    in_trio_run,
     reschedule,
     wait_task_rescheduled,
 )
@@ -23,6 +25,7 @@ from modwire.client.constructors import ClientBase
 from modwire.client.options import network_client_options
 from modwire.client.turns import CLOSED, Turns
 from modwire.errors import ConnectionLostError
+from modwire.forks import forget_after_fork
 from modwire.framing.tcp import TcpFraming
 from modwire.messages.base import Response
 
@@ -48,6 +51,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
 
     A call may be cancelled wherever it waits: other calls are not affected, and its late answer
     is never returned to another call. The link is closed only if a part of the request was sent.
+    After a fork, the new process opens its own link, in a `trio.run` of its own.
     """
 
     _stream: trio.abc.Stream | None = None  # until the link takes it
@@ -90,6 +94,19 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         self._sender: AnyExchange | None = None  # its caller sends for all
         self._attempt = CancelScope()  # of the task that opens a link
         self._opening = trio.Lock()  # held while a link is being opened, or is in `look`
+        forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
+
+    def _forget(self) -> None:
+        """Forget the link after a fork: it is that of the other process."""
+        turns = self._turns
+        link, turns.link = turns.link, None
+        if not in_trio_run():
+            turns.waiting.clear()  # the loop of the tasks that wait is not in this process
+        self._opening, self._sender, self._stream = trio.Lock(), None, None
+        self._discarded.clear()
+        turns.restart()
+        if link is not None:
+            link.forget()
 
     async def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails; a later call may retry."""
@@ -234,7 +251,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         if deadline is not None:
             link.hasten(deadline)
         if exchange.done and link.is_sending and self._sender is None:
-            turns.wake_all()
+            turns.waiting.wake_all()
             link.hasten(current_time())
 
     def _interrupted(self, exchange: AnyExchange, error: BaseException) -> None:
@@ -263,19 +280,19 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         They continue in their order. If the link cannot be opened, all get the same error.
         """
         turns = self._turns
-        failures, closings = turns.failures, turns.closings
+        failures, closings = turns.opening.failures, turns.opening.closings
         async with self._opening:
             if self._discarded:
                 await self._close_discarded()
             link = turns.link
             if link is None:
-                if turns.failures != failures:
+                if turns.opening.failures != failures:
                     raise turns.no_link(turns.reason)
-                if turns.closings != closings:
+                if turns.opening.closings != closings:
                     raise turns.no_link(CLOSED)
                 with CancelScope() as self._attempt:
                     await self._open(unit, seconds)
-                if turns.closings != closings:
+                if turns.opening.closings != closings:
                     raise turns.no_link(CLOSED)
             elif link.is_blind and self._looks(request, current_time()):
                 await link.look()
@@ -285,7 +302,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         return self._sender is None and self._turns.needs_look(request, now)
 
     async def _open(self, unit: int | None, seconds: float | None) -> None:
-        closings = self._turns.closings
+        closings = self._turns.opening.closings
         await checkpoint()  # a link that always fails at once must not block other tasks
         turns = self._turns
         pause = turns.pause(current_time(), unit, seconds)
@@ -293,14 +310,14 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             await trio.sleep(pause)
         from logging import getLogger  # takes longer to import than all of modwire
 
-        turns.log_to(getLogger)
+        turns.log.start(getLogger)
         try:
             link = await self._open_link()
         except ConnectionLostError:
             raise
         except (OSError, ValueError, OverflowError) as error:  # the host name may be invalid
             raise turns.open_failed(error, current_time()) from error
-        if turns.closings == closings:
+        if turns.opening.closings == closings:
             turns.opened(link, current_time())
         else:
             self._discard(link)

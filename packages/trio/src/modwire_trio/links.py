@@ -94,6 +94,9 @@ class Link:
         """Close the link without waiting; False if it can only be closed by `close`."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Close the descriptor in a forked process, if possible; the other's link stays open."""
+
 
 class DescriptorLink(Link):
     """A descriptor that trio can wait for, with functions that `read` and `write` without waiting.
@@ -187,6 +190,9 @@ class DescriptorLink(Link):
         notify_closing(self._number)
         self._close()
         return True
+
+    def forget(self) -> None:
+        self._close()  # `notify_closing` would change what the other process waits for
 
     def _close(self) -> None:
         """Close the descriptor."""

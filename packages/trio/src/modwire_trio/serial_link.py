@@ -15,6 +15,7 @@ from modwire_sync.ports import (
     close_aside,
     count_overruns,
     descriptor,
+    forget_port,
     open_port,
     read_port,
 )
@@ -64,6 +65,10 @@ class SerialLink(DescriptorLink):
     def count_overruns(self) -> int | None:
         """Number of times that the port has lost characters; None if it is not counted."""
         return count_overruns(self._number)
+
+    def forget(self) -> None:
+        forget_port(self.port)
+        self._close()
 
     def _close(self) -> None:
         close_aside(self.port)
@@ -143,3 +148,7 @@ class ThreadLink(Link):
             self.port.cancel_read()
         close_aside(self.port)
         return True
+
+    def forget(self) -> None:
+        forget_port(self.port)
+        close_aside(self.port)

@@ -31,7 +31,7 @@ class Exchange(Generic[ResponseT]):
     ends, `sent` the number of times the request was sent.
     """
 
-    # Filled in by ClientProtocol.start; a constructor would cost a function call per request.
+    # Filled in by ClientProtocol.prepare; a constructor would cost a function call per request.
     request: Request[ResponseT]
     unit: int
     pdu: bytes
@@ -50,6 +50,7 @@ class Exchange(Generic[ResponseT]):
     came = "nothing came"  # in place of the answer
     mismatch: InvalidResponseError | None = None
     history: LinkHistory | None = None
+    caller: object = None  # of `Turns.begin`
     response: ResponseT = None  # type: ignore[assignment]
     error: BaseException | None = None
 

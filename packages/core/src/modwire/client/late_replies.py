@@ -75,6 +75,10 @@ class LateReplies:
         until = now + self._window
         self.units[key] = (is_only, until if owed is None else max(until, owed[1]))
 
+    def rest(self, now: float) -> None:
+        """Expect late replies of any unit, from `now` on."""
+        self.units[_ANY_UNIT] = (False, now + self._window)
+
     def note_answered(self, exchange: Exchange[Any]) -> None:
         """Expect the replies to earlier attempts of an exchange that was answered."""
         if exchange.sent > 1:

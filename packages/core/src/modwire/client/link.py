@@ -1,4 +1,4 @@
-"""Opening a client's link: the time for it, when to reconnect, and which requests to repeat.
+"""A client's link: its methods, the time for opening it, when to reconnect, and what to repeat.
 
 `Turns` uses it for the clients of all packages, `Silences` uses `Backoff` for the units behind a
 gateway. Times are in seconds, monotonic.
@@ -6,7 +6,7 @@ gateway. Times are in seconds, monotonic.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest
@@ -18,6 +18,29 @@ BUSY_PAUSE = 0.02
 
 _NEVER = float("-inf")
 _IDLE = 0.5  # seconds without traffic after which a server may have closed the connection
+
+
+class Link(Protocol):
+    """Methods of an open link that `Turns` uses. OSError from any of them means a lost link."""
+
+    is_datagram: bool
+    """True if each frame has its own datagram."""
+    is_connection: bool
+    """True if the link is a connection that can be opened anew, and may be dead without a sign."""
+    is_sending: bool
+    """True while bytes wait for room in the system's buffer; nothing else is sent until then."""
+
+    def send(self, data: bytes, now: float) -> float:
+        """Send `data`, or begin to. Return the seconds that this takes on the line, or 0.0."""
+        raise NotImplementedError
+
+    def withdraw(self, adu: bytes) -> bool:
+        """Remove `adu` from the bytes that wait; return False if a part of it was sent."""
+        raise NotImplementedError
+
+    def receive_now(self) -> bytes | None:
+        """Return the bytes that have arrived, None if none have, b"" at the end of the stream."""
+        raise NotImplementedError
 
 
 def share(until: float, now: float, attempts: int) -> float:

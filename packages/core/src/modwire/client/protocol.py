@@ -7,9 +7,9 @@ An exchange goes through these stages:
                                             +- cancel(), connection_lost() -> done
 
 On TCP, transaction ids match replies to requests, so up to `max_in_flight` exchanges are open. An
-id whose reply is overdue is not reused until the reply has come. Without transaction ids one
-exchange is open at a time, and a unit whose reply is overdue gets no request until the reply has
-come or its time is over. So a late reply is never taken for the reply to a later request.
+id whose reply is overdue is not reused before. Without transaction ids one exchange is open at a
+time, and a unit whose reply is overdue gets no request until it has come or its time is over. So a
+late reply is never taken for the reply to a later request.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class ClientProtocol:
     - `frame_errors`: number of times that received bytes were not a valid frame.
     - `unanswered`: number of attempts in a row that timed out while no frame came.
     - `is_datagram`: set it to True if each frame needs its own datagram. `name`: peer in errors.
-    - `broadcasts_zero`: True if requests to unit 0 are broadcasts.
-    - `has_transactions`: True if transaction ids match replies to requests.
+    - `broadcasts_zero`: True if requests to unit 0 are broadcasts. `has_transactions`: True if
+      transaction ids match replies to requests.
+    - `waiting`, `opened`: the exchanges that wait to be sent, and by key those that are sent.
     - `broken`: True if the next frame cannot be found; reopen the link and call `reset()`.
     """
 
@@ -62,8 +63,7 @@ class ClientProtocol:
         self.framing = framing(
             options.decoder, is_server=False, silence=options.silence + options.tolerance
         )
-        self.skipped = 0
-        self.frame_errors = 0
+        self.skipped = self.frame_errors = 0
         self.unanswered = 0
         self.broken = False
         self.is_datagram = False
@@ -76,10 +76,10 @@ class ClientProtocol:
         # True if the framing has to know which response comes next.
         self._expects = not self.has_transactions or framing is LooseTcpFraming
         self._most_open = 1 if self._expects else options.max_in_flight
-        self._open: dict[int, Exchange[Response]] = {}
-        self._late = LateReplies(options)
-        self._queue = RequestQueue(options, self._late)
-        self._waiting, self._is_paced = self._queue.waiting, self._queue.is_paced
+        self.opened: dict[int, Exchange[Response]] = {}
+        self.late = LateReplies(options)
+        self._queue = RequestQueue(options, self.late)
+        self.waiting, self._is_paced = self._queue.waiting, self._queue.is_paced
         self._line = LineUse(options.silence if framing.needs_silence else 0.0)
 
     # Requests.
@@ -92,15 +92,20 @@ class ClientProtocol:
         now: float,
         timeout: float | None = None,
     ) -> Exchange[ResponseT]:
-        """Queue `request` for `unit`, 0..255; None stands for the unit of the options.
+        """Queue `request` for `unit`; see `prepare` for the arguments and the errors."""
+        exchange = self.prepare(request, unit, timeout)
+        self.waiting.append(exchange)
+        return exchange
 
-        `timeout` is in seconds from the sending of the request, None for that of the options. On
-        a serial line unit 0 is a broadcast (Serial Line, 2.1).
+    def prepare(
+        self, request: Request[ResponseT], unit: int | None, timeout: float | None
+    ) -> Exchange[ResponseT]:
+        """Return an exchange for `waiting`; nothing has changed before it is in there.
 
-        Raises:
-            ValueError: An argument is out of range, the request cannot be encoded, or a
-                broadcast is not a plain write.
-            TypeError: `request` is not a `Request`, or its `encode()` does not return bytes.
+        `unit` is 0..255, on a serial line 0 is a broadcast (Serial Line, 2.1). `timeout` is in
+        seconds from the sending of the request. None stands for those of the options. Raises
+        ValueError for an argument out of range, a request that cannot be encoded, and a broadcast
+        that is no plain write; TypeError unless `encode()` of a `Request` returns bytes.
         """
         if not isinstance(request, Request):
             raise TypeError(f"request must be a Request, got {request!r}")
@@ -123,9 +128,7 @@ class ClientProtocol:
             exchange.is_answered, exchange.wait = False, options.turnaround
         elif options.retries and (options.retry_writes or not request.is_write):
             exchange.attempts_left = options.retries
-        if options.busy_retries:
-            exchange.busy_left = options.busy_retries
-        self._waiting.append(exchange)
+        exchange.busy_left = options.busy_retries
         return exchange
 
     def data_to_send(self, now: float) -> bytes:
@@ -133,7 +136,7 @@ class ClientProtocol:
 
         If `is_datagram`, each call returns one frame: call again until it returns b"".
         """
-        queue, opened, line = self._waiting, self._open, self._line
+        queue, opened, line = self.waiting, self.opened, self._line
         data, is_noisy = b"", False
         while queue and len(opened) < self._most_open:
             if not self.has_transactions:
@@ -142,14 +145,14 @@ class ClientProtocol:
                     return b""
                 line.noisy_since = _NEVER_AGAIN
             exchange = queue[0]
-            if self._is_paced or self._late.units:
+            if self._is_paced or self.late.units:
                 free = self._queue.first_free(now)
                 if free is None:
                     break
                 exchange = free
             queue.remove(exchange)
             if self.has_transactions:
-                transaction = exchange.transaction = self._late.next_id(opened)
+                transaction = exchange.transaction = self.late.next_id(opened)
             else:
                 transaction = 0
                 exchange.is_noisy = is_noisy
@@ -169,7 +172,7 @@ class ClientProtocol:
             exchange.deadline = now + exchange.wait
             exchange.sent += 1
             if self._mistakes_ids:
-                transaction = self._late.next_id(opened)
+                transaction = self.late.next_id(opened)
             data += self.framing.wrap(exchange.unit, transaction, exchange.pdu)
             if self.is_datagram:
                 break
@@ -180,10 +183,9 @@ class ClientProtocol:
     def data_sent(self, now: float) -> None:
         """Record that the last byte of `data_to_send` is sent at `now`, which may be in the future.
 
-        Call it on serial lines, where sending takes time: the timeout, the turnaround and the
-        silent interval count from `now`.
+        On serial lines the timeout, the turnaround and the silent interval count from then.
         """
-        for exchange in self._open.values():
+        for exchange in self.opened.values():
             exchange.deadline = now + exchange.wait
         self._line.sent_at = now
 
@@ -206,7 +208,7 @@ class ClientProtocol:
                     data = line.without_echo(data)
             framing.receive_data(data, now)
             if self.is_datagram:
-                for each in self._open.values():
+                for each in self.opened.values():
                     each.saw_part(framing.buffered)
                 framing.end_datagram()
         frames = framing.frames
@@ -219,8 +221,8 @@ class ClientProtocol:
                 continue
             unit, transaction, pdu = frame
             if self._mistakes_ids:
-                transaction = self._tolerance.key(transaction, self._late.last_id)
-            exchange = self._open.get(transaction)
+                transaction = self._tolerance.key(transaction, self.late.last_id)
+            exchange = self.opened.get(transaction)
             if (
                 exchange is None
                 or not exchange.is_answered
@@ -239,7 +241,7 @@ class ClientProtocol:
                 except Exception as error:  # noqa: BLE001 - custom classes may raise any
                     if not self._ends(exchange, error, pdu, now):
                         continue
-                del self._open[exchange.transaction]
+                del self.opened[exchange.transaction]
                 if self._is_paced:
                     self._queue.used(exchange, now)
                 if not self.has_transactions and (
@@ -254,49 +256,48 @@ class ClientProtocol:
 
     def adu(self, exchange: Exchange[Any]) -> bytes:
         """Return the ADU of an exchange as it was sent."""
-        transaction = self._late.last_id if self._mistakes_ids else exchange.transaction
+        transaction = self.late.last_id if self._mistakes_ids else exchange.transaction
         return self.framing.wrap(exchange.unit, transaction, exchange.pdu)
 
     def _ends(self, exchange: Exchange[Response], error: Exception, pdu: bytes, now: float) -> bool:
         """End `exchange` with an exception response, or an answer that does not fit.
 
-        If the device is busy, the request may go back to the queue instead. Returns False if the
-        answer may be a late one: only a transaction id would exclude that.
+        A busy device may be asked again instead. Returns False if the answer may be a late one.
         """
         if isinstance(error, InvalidResponseError) and not self.has_transactions:
             exchange.saw_misfit(error, pdu)
             self.skipped += 1
             return False
         if not self.has_transactions:
-            self._late.note_refused(exchange, error)
+            self.late.note_refused(exchange, error)
         if exchange.refuses(error, self.options, now):
             exchange.fail(error, self.name)
         else:
             self._note_owed(exchange, now)
-            self._waiting.appendleft(exchange)
+            self.waiting.appendleft(exchange)
         return True
 
     def _answered(self, exchange: Exchange[Response]) -> None:
         """Expect the replies that may follow an answer, and switch to a new delimiter."""
-        self._late.note_answered(exchange)
+        self.late.note_answered(exchange)
         if exchange.done and exchange.error is None:
             follow_delimiter(self.framing, exchange.request)
 
     def _skip(self, unit: int, transaction: int, pdu: bytes) -> None:
         self.skipped += 1
-        is_late = self._late.came(unit, transaction, pdu)
-        for exchange in self._open.values():
+        is_late = self.late.came(unit, transaction, pdu)
+        for exchange in self.opened.values():
             exchange.saw(unit, transaction, pdu, is_late=is_late)
 
     def _take_other(self, frame: Raw | FrameError) -> None:
         if not isinstance(frame, FrameError):
             self.skipped += 1
-            for exchange in self._open.values():
+            for exchange in self.opened.values():
                 exchange.saw_request(frame[2])
             return
         self.frame_errors += 1
         advice = ": wrong baud rate, parity or wiring?" if self.framing.is_serial else ""
-        for exchange in self._open.values():
+        for exchange in self.opened.values():
             exchange.came = f"{frame}{advice}"
         if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
             self._fail_all(frame)
@@ -315,16 +316,16 @@ class ClientProtocol:
 
     def connection_lost(self, error: ModbusError) -> None:
         """Handle the loss of the link: everything queued or open fails with `error`."""
-        for each in self._open.values():
+        for each in self.opened.values():
             self._note_owed(each, each.deadline)
         self._fail_all(error)
         self.reset()
 
     def _fail_all(self, error: ModbusError) -> None:
-        for exchange in (*self._open.values(), *self._waiting):
+        for exchange in (*self.opened.values(), *self.waiting):
             exchange.fail(error, self.name)
-        self._open.clear()
-        self._waiting.clear()
+        self.opened.clear()
+        self.waiting.clear()
 
     def reset(self, opened_at: float = -_NEVER_AGAIN) -> None:
         """Start on a link that was reopened at that time; on a serial line, late replies may come.
@@ -334,14 +335,14 @@ class ClientProtocol:
         self.framing.reset()
         self.broken = False
         self.unanswered = 0
-        self._late.reset(is_serial=self.framing.is_serial)
+        self.late.reset(is_serial=self.framing.is_serial)
         self._queue.opened(opened_at)
 
     # Time.
 
     def deadline(self) -> float | None:
         """Time to call `handle_timeout` or `data_to_send` again; None if there is no deadline."""
-        opened, queue = self._open, self._queue
+        opened, queue = self.opened, self._queue
         if self.has_transactions:
             if len(opened) == 1 and not queue.waiting:
                 return next(iter(opened.values())).deadline
@@ -359,8 +360,8 @@ class ClientProtocol:
         """Process what is due at `now`: frames that silence ends, attempts and broadcasts."""
         self.framing.handle_timeout(now)
         self.receive_data(b"", now)
-        for exchange in [each for each in self._open.values() if each.deadline <= now]:
-            del self._open[exchange.transaction]
+        for exchange in [each for each in self.opened.values() if each.deadline <= now]:
+            del self.opened[exchange.transaction]
             if self._is_paced:
                 self._queue.used(exchange, now)
             if not exchange.is_answered:
@@ -371,7 +372,7 @@ class ClientProtocol:
             self._note_owed(exchange, now)
             if exchange.attempts_left and not exchange.cancelled:
                 exchange.attempts_left -= 1
-                self._waiting.appendleft(exchange)
+                self.waiting.appendleft(exchange)
             else:
                 exchange.fail(exchange.timeout_error(), self.name)
 
@@ -380,21 +381,20 @@ class ClientProtocol:
         if not exchange.sent or not exchange.is_answered:
             return
         if self.has_transactions:
-            self._late.note_transaction(exchange.transaction, exchange.unit)
+            self.late.note_transaction(exchange.transaction, exchange.unit)
         else:
-            self._late.note_unit(exchange.unit, exchange.sent, now)
+            self.late.note_unit(exchange.unit, exchange.sent, now)
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
         """Cancel `exchange`. Its reply is skipped if it comes; other exchanges are not affected.
 
-        Without transaction ids the line stays in use until the reply has come or its timeout is
-        over, because the unit may be sending it.
+        Without transaction ids the line stays in use until the reply has come, or is overdue.
         """
         if exchange.done:
             return
         exchange.cancel()
-        if self._open.get(exchange.transaction) is not exchange:
-            self._waiting.remove(exchange)
+        if self.opened.get(exchange.transaction) is not exchange:
+            self.waiting.remove(exchange)
         elif self.has_transactions:
-            del self._open[exchange.transaction]
+            del self.opened[exchange.transaction]
             self._note_owed(exchange, now)

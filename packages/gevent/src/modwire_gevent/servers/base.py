@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from socket import AI_NUMERICHOST, AI_PASSIVE, gaierror
 from time import monotonic
@@ -13,6 +14,7 @@ from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.event import Event
 from gevent.monkey import get_original
 
+from modwire.forks import forget_after_fork
 from modwire.server.life import BlockingServerBase
 from modwire.server.workers import WorkerQueue
 
@@ -61,6 +63,15 @@ class Server(BlockingServerBase):
         self._changed = Event()  # wakes the stopper
         self._finished = Event()
         self._failure: BaseException | None = None
+        forget_after_fork(self, Server._forget, getattr(os, "register_at_fork", None))
+
+    def _forget(self) -> None:
+        """Stop in a forked process what the process before it serves."""
+        hub = self._hub
+        if hub is not None and not self._finished.is_set():
+            self._stop_at = 0.0
+            if hub.thread_ident == get_original("_thread", "get_ident")():
+                self._begin_stop()  # in another thread, its greenlets exist no more
 
     # The life cycle.
 

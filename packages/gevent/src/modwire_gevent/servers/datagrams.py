@@ -41,6 +41,7 @@ class UdpServer(UdpServerBase, Server):
         links.sockets = [plain_socket(each) for each in links.sockets]
 
     def _open(self) -> None:
+        self._links.is_serving = True
         for each in self._links.sockets:
             waiting = Waiting(get_hub(), each.fileno())
             self._waiting.append(waiting)

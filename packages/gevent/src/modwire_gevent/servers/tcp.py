@@ -60,6 +60,7 @@ class TcpServer(TcpServerBase, Server):
     # Accepting.
 
     def _open(self) -> None:
+        self._listeners.is_serving = True
         self._acceptors = [
             self._spawn_lasting(self._accept, each) for each in self._listeners.sockets
         ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from modwire.forks import forget_after_fork
 from modwire.server.life import BlockingServerBase
 from modwire.server.workers import WorkerQueue
 
@@ -33,6 +35,7 @@ class Server(BlockingServerBase):
         self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
     ) -> None:
         super()._set_up(units, framing, options, workers)
+        self._most_workers = workers
         self._loop = Loop(WorkerQueue(workers, self._spare_workers), self._logger)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -41,6 +44,16 @@ class Server(BlockingServerBase):
         self._finished = threading.Event()
         self._failure: BaseException | None = None
         self._stop_at: float | None = None
+        forget_after_fork(self, Server._forget, getattr(os, "register_at_fork", None))
+
+    def _forget(self) -> None:
+        """Stop in a forked process what the other serves; a server not started yet may start."""
+        self._loop.leave()  # it would watch the descriptors of both processes
+        self._loop = Loop(WorkerQueue(self._most_workers, self._spare_workers), self._logger)
+        self._lock, self._finished = threading.Lock(), threading.Event()
+        if self._has_begun:
+            self._stop_at = 0.0
+            self._finished.set()
 
     # The life cycle.
 

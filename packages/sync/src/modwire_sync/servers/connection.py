@@ -156,7 +156,7 @@ class TcpConnection:
     def _schedule(self) -> None:
         deadline = self.core.deadline()
         if deadline is not None and self.is_open:
-            self._loop.call_at(deadline, self)
+            self._loop.agenda.call_at(deadline, self)
 
     def handle_deadline(self, now: float) -> None:
         """Do what is due at `now`, if anything is; the loop may call too early."""
@@ -187,7 +187,7 @@ class TcpConnection:
         if self.is_open:
             self.is_open = False
             self._loop.unwatch(self.fd)
-            self._loop.forget(self)
+            self._loop.agenda.forget(self)
             self._connections.forget(self)
             self._socket.close()
             if self._withdraw is not None:

@@ -26,6 +26,7 @@ class UdpServer(UdpServerBase, Server):
         self._address = self._links.bind(asked)
 
     def _open(self) -> None:
+        self._links.is_serving = True
         for each in self._links.sockets:
             self._loop.watch(each.fileno(), partial(self._on_readable, each))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
-from itertools import count
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from modwire.server.agenda import Agenda
 from modwire.server.rounds import Rounds
 
 from .poller import READ, Waker, new_poller
@@ -17,18 +16,9 @@ if TYPE_CHECKING:
     from modwire.logger import Logger
     from modwire.server.workers import WorkerQueue
 
-_NEVER = float("inf")
 DEBUG = 10  # logging.DEBUG
 _MAX_EVENTS = 256
 _LONGEST_POLL = 3600.0  # seconds; epoll refuses very long timeouts
-
-
-class Timed(Protocol):
-    """An object with a deadline."""
-
-    def handle_deadline(self, now: float) -> None:
-        """Do what is due at `now`; the call may come too early."""
-        raise NotImplementedError
 
 
 class Loop:
@@ -51,9 +41,7 @@ class Loop:
         self._poller = new_poller()
         self._handlers: dict[int, Callable[[int, float], None]] = {}
         self.rounds = Rounds[int, int]()
-        self._agenda: list[tuple[float, int, Timed]] = []  # a heap; see `_next_due`
-        self._due: dict[Timed, float] = {}
-        self._numbers = count()
+        self.agenda = Agenda()
         self.watch(self._waker.fileno(), self._on_wake)
 
     def watch(self, fd: int, handler: Callable[[int, float], None]) -> None:
@@ -76,33 +64,9 @@ class Loop:
         """Make `run_once` return soon; may be called from any thread or signal handler."""
         self._waker.wake()
 
-    def call_at(self, when: float, timed: Timed) -> None:
-        """Call `timed.handle_deadline(now)` at `when`, or earlier if an earlier call is due."""
-        if when < self._due.get(timed, _NEVER):
-            self._due[timed] = when
-            heappush(self._agenda, (when, next(self._numbers), timed))
-
-    def forget(self, timed: Timed) -> None:
-        """Cancel the calls of `timed`."""
-        if self._due.pop(timed, None) is not None and len(self._agenda) > 2 * len(self._due) + 64:
-            self._agenda = [each for each in self._agenda if self._due.get(each[2]) == each[0]]
-            heapify(self._agenda)
-
-    def _next_due(self) -> float | None:
-        agenda = self._agenda
-        while agenda and self._due.get(agenda[0][2]) != agenda[0][0]:
-            heappop(agenda)  # it was replaced by an earlier call, or cancelled
-        return agenda[0][0] if agenda else None
-
-    def _handle_due(self, now: float) -> None:
-        while (due := self._next_due()) is not None and due <= now:
-            timed = heappop(self._agenda)[2]
-            del self._due[timed]
-            timed.handle_deadline(now)
-
     def run_once(self, deadline: float | None) -> float:
         """Wait for an event or `deadline`, and handle what is ready or due. Return the time."""
-        due = self._next_due() if self._agenda else None
+        due = self.agenda.next_due()
         if due is not None and (deadline is None or due < deadline):
             deadline = due
         timeout = None
@@ -121,7 +85,7 @@ class Loop:
             if handler is not None:  # else an earlier handler of this batch closed it
                 handler(mask, now)
         if due is not None and due <= now:
-            self._handle_due(now)
+            self.agenda.handle_due(now)
         return now
 
     def _on_wake(self, mask: int, now: float) -> None:
@@ -131,5 +95,10 @@ class Loop:
     def close(self) -> None:
         """Release the threads and the system's resources; no handler is called from now on."""
         self.workers.close()
+        self.leave()
+
+    def leave(self) -> None:
+        """Release the resources, but not the threads, which are not in a forked process."""
+        self._handlers.clear()
         self._poller.close()
         self._waker.close()

@@ -40,6 +40,7 @@ class TcpServer(TcpServerBase, Server):
         return accepted
 
     def _open(self) -> None:
+        self._listeners.is_serving = True
         self._accept()
 
     def _accept(self) -> None:

@@ -76,6 +76,7 @@ class _UdpServer(UdpServerBase, Server):
         self._links = DatagramSockets(self, self._core, self._logger, wire)
         found = await look_up(self._asked.address, socket.SOCK_DGRAM)
         address = self._links.bind(self._asked, found)
+        self._links.is_serving = True
         self.name = f"serve_udp on {address}"
         return address
 

@@ -155,6 +155,7 @@ class _TcpServer(TcpServerBase, Server):
         self._listeners = Listeners(self, self._connections, self._logger)
         found = await look_up(self._asked.address, socket.SOCK_STREAM)
         address = self._listeners.listen(self._asked, found)
+        self._listeners.is_serving = True
         self.name = f"{function} on {address}"
         return address
 
