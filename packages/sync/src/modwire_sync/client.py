@@ -67,28 +67,49 @@ class Client(BlockingClientBase, BlockingCalls):
         The timeout starts when the request is sent. Before that, the call may wait for a free
         line and for a new link. Raises `ConnectionLostError` too.
         """
-        turns, shared, me = self._turns, self._shared, get_ident()
+        turns, guard, me = self._turns, self._shared.guard, get_ident()
         is_repeated = False
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
-            exchange: Exchange[ResponseT] | None = None
+            begun: Exchange[ResponseT] | None = None
             link: Link | None = None
             try:
-                begun = shared.begin(request, unit, timeout, me)
+                if guard.holder == me or not guard.lock.acquire(False):
+                    guard.take(me)
+                guard.holder = me
+                begun = turns.begin(request, unit, timeout, monotonic(), me)
+                link = turns.link
+                if link is not None and turns.receiver is begun:
+                    link.reader = me
+                guard.holder = 0
+                guard.lock.release()
                 if begun is None:
                     continue
-                exchange, link = begun
+                exchange = begun
                 until: float | None = exchange.deadline
                 while link is not None and until is not None:
                     found = None
                     if link.reader == me:
                         found = link.receive(until)
                     else:
-                        shared.sleep(exchange, until, me)
-                    until = shared.step(exchange, link, found, me)
+                        self._shared.sleep(exchange, until, me)
+                    if guard.holder == me or not guard.lock.acquire(False):
+                        guard.take(me)
+                    guard.holder = me
+                    until = turns.step(exchange, monotonic(), link, found)
+                    if link.reader == me:
+                        link.has_taken = False
+                        if turns.receiver is not exchange:
+                            link.reader = 0
+                            if link is not turns.link:
+                                link.close()
+                    elif turns.receiver is exchange:
+                        link.reader = me
+                    guard.holder = 0
+                    guard.lock.release()
             except BaseException:
-                shared.interrupted(exchange, link, me)
+                self._shared.interrupted(begun, link, me)
                 raise
             if exchange.error is None:
                 return exchange.response

@@ -6,18 +6,18 @@ one thread at a time may send and one may receive; any thread may call `interrup
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 from contextlib import suppress
-from struct import pack
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from modwire.client.threads import ThreadLink
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
-_QUICK = pack("@ll", 0, 1000)  # a timeval of a millisecond, which the system rounds up
-_AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 LONGEST_WAIT = 3600.0  # seconds; system calls refuse very long timeouts, so the client waits again
 
 
@@ -46,10 +46,8 @@ class Link(ThreadLink):
 class SocketLink(Link):
     """A connected stream or datagram socket, which the link owns from now on.
 
-    `send_timeout` is in seconds. If the socket allows it, receiving waits for a moment in the
-    kernel (SO_RCVTIMEO), because waiting apart from receiving costs a tenth of the rate. Longer
-    waits are apart from it: the kernel's would begin anew after each signal, and an interrupt
-    would not tell whether bytes were taken.
+    `send_timeout` is in seconds. The socket never blocks. Waiting is apart from receiving, so that
+    signals do not prolong it, and an interrupt tells whether bytes were taken.
     """
 
     def __init__(self, sock: socket.socket, send_timeout: float) -> None:
@@ -59,44 +57,34 @@ class SocketLink(Link):
         self._recv = sock.recv
         self._send = sock.send
         self._send_timeout = send_timeout
-        sock.settimeout(None)
-        # Not for subclasses (TLS), and for the sockets of gevent's or eventlet's monkey-patching,
-        # which never block in the kernel.
-        self._is_quick = type(sock) is socket.socket and _AT_ONCE and os.get_blocking(sock.fileno())
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _QUICK)
-        except OSError:  # Windows, or a C library whose timeval is not two longs
-            self._is_quick = False
-        if not self._is_quick:
-            sock.setblocking(False)
+        sock.setblocking(False)
+        self._has_bytes = _waiting(sock, is_reading=True)
 
     def send(self, data: bytes, now: float) -> float:
-        sent = self._send_some(data)
-        while sent < len(data):
-            rest = now + self._send_timeout - monotonic()
-            if rest <= 0 or not _wait(self._sock, False, rest):
-                raise OSError(f"could not send within {self._send_timeout:g} s")
-            sent += self._send_some(data[sent:])
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self._send_rest(data[sent:], now + self._send_timeout)
         return 0.0
 
-    def _send_some(self, data: bytes) -> int:
-        try:
-            return self._send(data, _AT_ONCE)
-        except BlockingIOError:
-            return 0
+    def _send_rest(self, data: bytes, until: float) -> None:
+        has_room = _waiting(self._sock, is_reading=False)
+        while data:
+            rest = until - monotonic()
+            if rest <= 0 or not has_room(min(rest, LONGEST_WAIT) * 1000):
+                raise OSError(f"could not send within {self._send_timeout:g} s")
+            with suppress(BlockingIOError):
+                data = data[self._send(data) :]
 
     def receive(self, until: float) -> bytes | OSError | None:
+        seconds = until - monotonic()
         try:
-            if self._is_quick:
-                self.has_taken = True
-                try:
-                    return self._recv(_CHUNK)
-                except BlockingIOError:
-                    self.has_taken = False
-            if not _wait(self._sock, True, until - monotonic()):
+            if not self._has_bytes(min(seconds, LONGEST_WAIT) * 1000 if seconds > 0 else 0):
                 return None
             self.has_taken = True
-            return self._recv(_CHUNK, _AT_ONCE)
+            return self._recv(_CHUNK)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -108,7 +96,7 @@ class SocketLink(Link):
 
     def receive_now(self) -> bytes | None:
         try:
-            return self._recv(_CHUNK, _AT_ONCE)
+            return self._recv(_CHUNK)
         except BlockingIOError:
             return None
 
@@ -120,12 +108,14 @@ class SocketLink(Link):
         self._sock.close()
 
 
-def _wait(sock: socket.socket, is_reading: bool, seconds: float) -> object:
-    """Wait for bytes, or for room; the result is true if there are some."""
-    seconds = min(max(seconds, 0.0), LONGEST_WAIT)
+def _waiting(sock: socket.socket, is_reading: bool) -> Callable[[float], object]:
+    """Return a function that waits some milliseconds for bytes, or for room.
+
+    Its result is true if there are some.
+    """
     if hasattr(select, "poll"):
         poller = select.poll()
         poller.register(sock, select.POLLIN if is_reading else select.POLLOUT)
-        return poller.poll(seconds * 1000)
+        return poller.poll
     reading, writing = ((sock,), ()) if is_reading else ((), (sock,))
-    return any(select.select(reading, writing, (), seconds))
+    return lambda milliseconds: any(select.select(reading, writing, (), milliseconds / 1000))

@@ -31,25 +31,30 @@ class Guard:
     """
 
     def __init__(self, new_lock: Callable[[], Lock], is_gone: Callable[[int], bool]) -> None:
-        self.lock = new_lock()
-        self.holder = 0
         self._new_lock = new_lock
         self._is_gone = is_gone
+        self.renew()
+
+    def renew(self) -> None:
+        """Release the lock, whoever holds it."""
+        self.lock, self.holder = self._new_lock(), 0
 
     def take(self, me: int) -> None:
         """Take the lock; `me` is the identity of this thread."""
         if self.holder == me:
-            self._release_all()  # this thread was interrupted while it held the lock
+            self.free(me)
         if not self.lock.acquire(True, SLICE):
             self._wait()
         self.holder = me
 
-    def _release_all(self) -> None:
+    def free(self, me: int) -> None:
+        """Release the lock if this thread was interrupted while it held it, or took it."""
         try:
             while True:
                 self.lock.release()
         except RuntimeError:  # it is not, or no more, held by this thread
-            self.holder = 0
+            if self.holder == me:
+                self.holder = 0
 
     def _wait(self) -> None:
         lock, was_gone = self.lock, False

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..forks import forget_after_fork
-from ..messages.base import Response
 from .guard import SLICE, Guard, Lock, is_running
 from .link import Link
 from .turns import Turns
@@ -19,11 +18,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ..framing.base import Framing
-    from ..messages.base import Request
     from .exchange import Exchange
     from .options import ClientOptions
-
-ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 class ThreadLink(Link):
@@ -84,44 +80,9 @@ class ThreadTurns(Generic[ThreadLinkT]):
         self.opening = Guard(new_lock, self._is_gone)
         self._owner = owner
         self._clock = clock
-        self._new_lock, self._new_alarm = new_lock, new_alarm
+        self._new_alarm = new_alarm
         self._get_ident, self._frames = get_ident, frames
         forget_after_fork(self, type(self).forget, register_at_fork)
-
-    def begin(
-        self, request: Request[ResponseT], unit: int | None, timeout: float | None, me: int
-    ) -> tuple[Exchange[ResponseT], ThreadLinkT | None] | None:
-        """Start an exchange as `Turns.begin` does, for the thread `me`; return its link, too."""
-        turns, guard = self.turns, self.guard
-        if guard.holder == me or not guard.lock.acquire(True, SLICE):
-            guard.take(me)
-        guard.holder = me
-        started = turns.begin(request, unit, timeout, self._clock(), me)
-        link = turns.link
-        if link is not None and turns.receiver is started:
-            link.reader = me
-        guard.holder = 0
-        guard.lock.release()
-        return None if started is None else (started, link)
-
-    def step(
-        self, exchange: Exchange[Any], link: ThreadLinkT, found: bytes | OSError | None, me: int
-    ) -> float | None:
-        """Do what is due, as `Turns.step` does; then receive if `link.reader` is `me`."""
-        turns, guard = self.turns, self.guard
-        if guard.holder == me or not guard.lock.acquire(True, SLICE):
-            guard.take(me)
-        guard.holder = me
-        until = turns.step(exchange, self._clock(), link, found)
-        if link.reader == me:
-            link.has_taken = False
-            if turns.receiver is not exchange:
-                self._stop_reading(link)
-        elif turns.receiver is exchange:
-            link.reader = me
-        guard.holder = 0
-        guard.lock.release()
-        return until
 
     def sleep(self, exchange: Exchange[Any], until: float, me: int) -> None:
         """Wait until woken while another caller receives for all; not longer than `until`."""
@@ -149,6 +110,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
     ) -> None:
         """Handle an error; if this caller was interrupted while it waited, the others go on."""
         turns, guard = self.turns, self.guard
+        guard.free(me)
         guard.take(me)
         if link is not None and link.reader == me and link.has_taken:
             turns.break_off(exchange)  # the bytes are lost
@@ -157,7 +119,9 @@ class ThreadTurns(Generic[ThreadLinkT]):
         elif turns.is_cut or (turns.receiver is not None and turns.receiver.caller == me):
             turns.restart()
         if link is not None and link.reader == me:
-            self._stop_reading(link)
+            link.reader = 0
+            if link is not turns.link:
+                link.close()  # it was dropped while this caller received
         guard.holder = 0
         guard.lock.release()
 
@@ -187,18 +151,12 @@ class ThreadTurns(Generic[ThreadLinkT]):
 
     def forget(self) -> None:
         """Forget the link after a fork: it is that of the other process."""
-        self.guard = Guard(self._new_lock, self._is_gone)
-        self.opening = Guard(self._new_lock, self._is_gone)
+        self.guard.renew()
+        self.opening.renew()
         link, self.turns.link = self.turns.link, None
         self.turns.restart()
         if link is not None:
             link.forget()
-
-    def _stop_reading(self, link: ThreadLinkT) -> None:
-        """Let others receive on `link`; close it if it was dropped while this caller received."""
-        link.reader = 0
-        if link is not self.turns.link:
-            link.close()
 
     def _discard(self, link: ThreadLinkT) -> None:
         try:

@@ -209,20 +209,17 @@ class Turns(Generic[LinkT, WaiterT]):
         """
         if self.is_cut or (self.receiver is not None and self._was_left(caller, now)):
             self.restart()
+        exchange = self.protocol.prepare(request, unit, timeout)
         self.is_cut = True
         history = self._history
-        if self.receiver is None and (
-            now - history.heard > history.quiet or getattr(request, "is_write", False)
-        ):
+        if self.receiver is None and (now - history.heard > history.quiet or request.is_write):
             self._take_arrived(now)
-        link, protocol, self.is_cut = self.link, self.protocol, False
+        link = self.link
         if link is None:
+            self.is_cut = False
             return None
-        exchange = protocol.prepare(request, unit, timeout)
-        exchange.history = self._history  # that of this link, not of a link just lost
-        exchange.caller = caller
-        self.is_cut = True
-        protocol.waiting.append(exchange)
+        exchange.caller, exchange.history = caller, history
+        self.protocol.waiting.append(exchange)
         if self.receiver is None:
             self.receiver = exchange
             self.send(now)
