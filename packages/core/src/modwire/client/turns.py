@@ -210,7 +210,8 @@ class Turns(Generic[LinkT, WaiterT]):
 
         If there is no `receiver`, its caller becomes the receiver, and the request is sent. Unless
         it is done because sending failed, wait until its `deadline`, which is 0 if it was not sent
-        yet. Raises ValueError as `ClientProtocol.start` does.
+        yet. Raises ValueError as `ClientProtocol.start` does, and `ConnectionLostError` if the
+        last two links were lost before they were used.
         """
         history = self._history
         if self.receiver is None and (
@@ -219,9 +220,11 @@ class Turns(Generic[LinkT, WaiterT]):
             self._take_arrived(now)
         link = self.link
         if link is None:
+            if self._backoff.has_repeated:
+                raise self.no_link(self.reason)
             return None
         exchange = self.protocol.start(request, unit, now=now, timeout=timeout)
-        exchange.history = self._history  # that of this link, not of a link just lost
+        exchange.history = history
         if self.receiver is None:
             self.receiver = exchange
             try:
@@ -264,6 +267,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 self._history.heard = now
                 protocol.receive_data(found, now)
                 if protocol.broken:
+                    self._history.lost(now)
                     self._drop("the server sent bytes that are no Modbus frame")
             else:
                 self._end(found, now)
@@ -301,9 +305,8 @@ class Turns(Generic[LinkT, WaiterT]):
         or `LinkHistory.may_repeat` allows it.
         """
         history = exchange.history
-        if history is None or history.is_closed:
-            return False
-        if not isinstance(exchange.error, ConnectionLostError):
+        is_lost = isinstance(exchange.error, ConnectionLostError)
+        if history is None or history.is_closed or not is_lost:
             return False
         return not exchange.sent or history.may_repeat(exchange.request)
 
@@ -327,11 +330,9 @@ class Turns(Generic[LinkT, WaiterT]):
         """Remove the caller of `exchange`; if it was the receiver, the next takes its place."""
         self.waiting.pop(exchange, None)
         if self.receiver is exchange:
-            self.receiver = None
-            for following in self.waiting:
-                self.receiver = following
+            self.receiver = following = next(iter(self.waiting), None)
+            if following is not None:
                 self._wake(self.waiting.pop(following))
-                return
 
     def wake_done(self) -> None:
         """Wake the callers whose exchange is done."""
@@ -381,9 +382,8 @@ class Turns(Generic[LinkT, WaiterT]):
         for _ in range(_MOST_READS):
             if self.link is None:
                 return
-            found: bytes | OSError | None
             try:
-                found = self.link.receive_now()
+                found: bytes | OSError | None = self.link.receive_now()
             except OSError as error:
                 found = error
             if found is None:
