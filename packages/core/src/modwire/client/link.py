@@ -84,6 +84,11 @@ class Backoff:
         self._delay = delay
         self._until = now + delay
 
+    @property
+    def has_repeated(self) -> bool:
+        """True after more failures in a row than are forgiven."""
+        return self._failures > self._forgiven
+
     def succeeded(self) -> None:
         """Reset the back-off: the next failure counts as the first one."""
         self._failures = 0
@@ -120,8 +125,11 @@ class LinkHistory:
         self.was_interrupted = False
 
     def lost(self, now: float) -> None:
-        """Record the loss of the link at `now`; it counts as a failed attempt if no byte came."""
-        if self.heard == _NEVER:
+        """Record the loss of the link at `now`.
+
+        It counts as a failed attempt if no byte came, or if no request was sent.
+        """
+        if _NEVER in (self.heard, self.sent):
             self._backoff.failed(now)
         else:
             self._backoff.succeeded()

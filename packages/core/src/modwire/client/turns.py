@@ -203,7 +203,8 @@ class Turns(Generic[LinkT, WaiterT]):
 
         If there is no `receiver`, its caller becomes the receiver, and the request is sent. Unless
         it is done because sending failed, wait until its `deadline`, which is 0 if it was not sent
-        yet. Raises ValueError as `ClientProtocol.prepare` does.
+        yet. Raises ValueError as `ClientProtocol.prepare` does, and `ConnectionLostError` if the
+        last two links were lost before they were used.
 
         `caller` makes one call at a time. If it is the receiver, that earlier call is gone.
         """
@@ -217,6 +218,8 @@ class Turns(Generic[LinkT, WaiterT]):
         link = self.link
         if link is None:
             self.is_cut = False
+            if self.opening.backoff.has_repeated:
+                raise self.no_link(self.reason)
             return None
         exchange.caller, exchange.history = caller, history
         self.protocol.waiting.append(exchange)
@@ -270,6 +273,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 self._history.heard = now
                 protocol.receive_data(found, now)
                 if protocol.broken:
+                    self._history.lost(now)
                     self._drop("the server sent bytes that are no Modbus frame")
             else:
                 self._end(found, now)
@@ -311,9 +315,8 @@ class Turns(Generic[LinkT, WaiterT]):
         or `LinkHistory.may_repeat` allows it.
         """
         history = exchange.history
-        if history is None or history.is_closed:
-            return False
-        if not isinstance(exchange.error, ConnectionLostError):
+        is_lost = isinstance(exchange.error, ConnectionLostError)
+        if history is None or history.is_closed or not is_lost:
             return False
         return not exchange.sent or history.may_repeat(exchange.request)
 
