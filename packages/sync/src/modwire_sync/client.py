@@ -65,7 +65,7 @@ class Client(BlockingClientBase, BlockingCalls):
         """Send `request` and return its response; see `BlockingCalls`.
 
         The timeout starts when the request is sent. Before that, the call may wait for a free
-        line and for a new link. Raises `ConnectionLostError` too.
+        line and a new link. Raises `ConnectionLostError` too.
         """
         turns, guard, me = self._turns, self._shared.guard, get_ident()
         is_repeated = False
@@ -78,7 +78,8 @@ class Client(BlockingClientBase, BlockingCalls):
                 if guard.holder == me or not guard.lock.acquire(False):
                     guard.take(me)
                 guard.holder = me
-                begun = turns.begin(request, unit, timeout, monotonic(), me)
+                now = monotonic()
+                begun = turns.begin(request, unit, timeout, now, me)
                 link = turns.link
                 if link is not None and turns.receiver is begun:
                     link.reader = me
@@ -91,21 +92,20 @@ class Client(BlockingClientBase, BlockingCalls):
                 while link is not None and until is not None:
                     found = None
                     if link.reader == me:
-                        found = link.receive(until)
+                        found = link.receive(until - now)
                     else:
                         self._shared.sleep(exchange, until, me)
                     if guard.holder == me or not guard.lock.acquire(False):
                         guard.take(me)
                     guard.holder = me
-                    until = turns.step(exchange, monotonic(), link, found)
-                    if link.reader == me:
-                        link.has_taken = False
-                        if turns.receiver is not exchange:
-                            link.reader = 0
-                            if link is not turns.link:
-                                link.close()
-                    elif turns.receiver is exchange:
+                    now = monotonic()
+                    until = turns.step(exchange, now, link, found)
+                    if turns.receiver is exchange:
                         link.reader = me
+                    elif link.reader == me:
+                        link.reader = 0
+                        if link is not turns.link:
+                            link.close()
                     guard.holder = 0
                     guard.lock.release()
             except BaseException:
@@ -117,8 +117,7 @@ class Client(BlockingClientBase, BlockingCalls):
                 if is_repeated or not turns.may_repeat(exchange):
                     return exchange.result()
             finally:
-                # Otherwise the error, its traceback and this frame would keep each other alive.
-                del begun, exchange
+                del begun, exchange  # breaks the cycle of the error, its traceback and this frame
             is_repeated = True
 
     def _open(self, unit: int | None, timeout: float | None) -> None:

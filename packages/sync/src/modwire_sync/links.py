@@ -34,11 +34,11 @@ class Link(ThreadLink):
     def withdraw(self, adu: bytes) -> bool:
         return True  # `send` has sent all
 
-    def receive(self, until: float) -> bytes | OSError | None:
-        """Return the bytes that arrive before `until`; None for none, b"" at the end.
+    def receive(self, seconds: float) -> bytes | OSError | None:
+        """Return the bytes that arrive within `seconds`; None for none, b"" at the end.
 
         An error is returned, not raised, because the client passes it on like bytes.
-        May return early, or after `LONGEST_WAIT`; if `until` is over, at once or soon.
+        May return early, or after `LONGEST_WAIT`; with 0 or less, at once or soon.
         """
         raise NotImplementedError
 
@@ -66,22 +66,16 @@ class SocketLink(Link):
         except BlockingIOError:
             sent = 0
         if sent < len(data):
-            self._send_rest(data[sent:], now + self._send_timeout)
+            limit = self._send_timeout
+            send_rest(data[sent:], self._send, self._sock, now + limit, limit)
         return 0.0
 
-    def _send_rest(self, data: bytes, until: float) -> None:
-        has_room = _waiting(self._sock, is_reading=False)
-        while data:
-            rest = until - monotonic()
-            if rest <= 0 or not has_room(min(rest, LONGEST_WAIT) * 1000):
-                raise OSError(f"could not send within {self._send_timeout:g} s")
-            with suppress(BlockingIOError):
-                data = data[self._send(data) :]
-
-    def receive(self, until: float) -> bytes | OSError | None:
-        seconds = until - monotonic()
+    def receive(self, seconds: float) -> bytes | OSError | None:
+        if not 0.0 <= seconds <= LONGEST_WAIT:
+            seconds = min(max(seconds, 0.0), LONGEST_WAIT)
+        self.has_taken = False
         try:
-            if not self._has_bytes(min(seconds, LONGEST_WAIT) * 1000 if seconds > 0 else 0):
+            if not self._has_bytes(seconds * 1000.0):
                 return None
             self.has_taken = True
             return self._recv(_CHUNK)
@@ -108,14 +102,30 @@ class SocketLink(Link):
         self._sock.close()
 
 
-def _waiting(sock: socket.socket, is_reading: bool) -> Callable[[float], object]:
+def _waiting(end: socket.socket | int, is_reading: bool) -> Callable[[float], object]:
     """Return a function that waits some milliseconds for bytes, or for room.
 
     Its result is true if there are some.
     """
     if hasattr(select, "poll"):
         poller = select.poll()
-        poller.register(sock, select.POLLIN if is_reading else select.POLLOUT)
+        poller.register(end, select.POLLIN if is_reading else select.POLLOUT)
         return poller.poll
-    reading, writing = ((sock,), ()) if is_reading else ((), (sock,))
+    reading, writing = ((end,), ()) if is_reading else ((), (end,))
     return lambda milliseconds: any(select.select(reading, writing, (), milliseconds / 1000))
+
+
+def send_rest(
+    data: bytes, send: Callable[[bytes], int], end: socket.socket | int, until: float, limit: float
+) -> None:
+    """Send `data` on a socket or descriptor that was full; raise OSError if it is at `until`.
+
+    `limit` is the time in seconds that the error names.
+    """
+    has_room = _waiting(end, is_reading=False)
+    while data:
+        seconds = min(max(until - monotonic(), 0.0), LONGEST_WAIT)
+        if not has_room(seconds * 1000.0):
+            raise OSError(f"could not send within {limit:g} s")
+        with suppress(BlockingIOError):
+            data = data[send(data) :]

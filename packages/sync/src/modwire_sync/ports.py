@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from struct import Struct
 from time import monotonic
 from typing import TYPE_CHECKING
-from weakref import WeakSet
 
 import serial
 import serial.rfc2217
@@ -59,7 +58,7 @@ def open_port(
         write_timeout=None if is_rfc2217 else write_timeout,
         exclusive=True if exclusive else None,
     )
-    _inherited.opened.add(opened)
+    forget_after_fork(opened, forget_port, getattr(os, "register_at_fork", None))
     if rs485:
         try:
             mode = serial.rs485.RS485Settings() if rs485 is True else rs485
@@ -105,33 +104,17 @@ def close_aside(port: serial.Serial) -> None:
         port.close()
 
 
-class _Ports:
-    """The ports that this process has opened; a forked process must use none of them.
-
-    Closing one may shut its connection down, discard bytes or release its lock, for both
-    processes. So its descriptor is replaced: it seems to have hung up, and may be closed.
-    """
-
-    def __init__(self) -> None:
-        self.opened: WeakSet[serial.Serial] = WeakSet()
-        forget_after_fork(self, _Ports.forget, getattr(os, "register_at_fork", None))
-
-    def forget(self) -> None:
-        for each in list(self.opened):
-            forget_port(each)
-        self.opened.clear()
-
-
 def forget_port(port: serial.Serial) -> None:
-    """Make a port that another process has opened unusable in this one; then it may be closed."""
+    """Make a port that another process has opened unusable in this one; then it may be closed.
+
+    Closing it may shut its connection down, discard bytes or release its lock, for both processes.
+    So its descriptor is replaced: the port seems to have hung up.
+    """
     with suppress(Exception):  # of a port in any state
         number = getattr(port, "_socket", port).fileno()
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, number)
         os.close(null)
-
-
-_inherited = _Ports()
 
 
 def descriptor(port: serial.Serial) -> int | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import select
-from time import monotonic
+from functools import partial
 from typing import TYPE_CHECKING
 
-from .links import LONGEST_WAIT, Link
+from .links import LONGEST_WAIT, Link, send_rest
 from .ports import WRITE_TIMEOUT, close_aside, descriptor, forget_port, read_port
 
 if TYPE_CHECKING:
@@ -32,33 +32,22 @@ class SerialLink(Link):
         self._wake_ends = () if pipe is None else (pipe,)
 
     def send(self, data: bytes, now: float) -> float:
-        number = self._descriptor
+        number, seconds = self._descriptor, len(data) * self._character_time
         if number is None:
             self._port.write(data)
-        else:
-            try:
-                sent = os.write(number, data)
-            except BlockingIOError:
-                sent = 0
-            until = now + len(data) * self._character_time + self._send_timeout
-            while sent < len(data):
-                sent += self._send_more(number, data[sent:], until)
-        return len(data) * self._character_time
-
-    def _send_more(self, number: int, data: bytes, until: float) -> int:
-        """Wait until the port takes bytes, write a part of `data` and return its size."""
-        seconds = min(max(until - monotonic(), 0.0), LONGEST_WAIT)
-        _, ready, _ = select.select((), (number,), (), seconds)
-        if not ready:
-            raise OSError(f"could not send within {self._send_timeout:g} s: the port is stuck")
+            return seconds
         try:
-            return os.write(number, data)
+            sent = os.write(number, data)
         except BlockingIOError:
-            return 0
+            sent = 0
+        if sent < len(data):
+            write, limit = partial(os.write, number), self._send_timeout
+            send_rest(data[sent:], write, number, now + seconds + limit, limit)
+        return seconds
 
-    def receive(self, until: float) -> bytes | OSError | None:
-        seconds = min(max(until - monotonic(), 0.0), LONGEST_WAIT)
-        number = self._descriptor
+    def receive(self, seconds: float) -> bytes | OSError | None:
+        seconds = min(max(seconds, 0.0), LONGEST_WAIT)
+        number, self.has_taken = self._descriptor, False
         try:
             if number is None:
                 self.has_taken = True

@@ -55,11 +55,11 @@ class SerialSniffer(BlockingSnifferBase):
         until = float("inf") if timeout is None else monotonic() + timeout
         while (heard := self.sniffer.next_heard()) is None:
             now = monotonic()
-            if now >= until or not self._listen(min(until, self._deadline())):
+            if now >= until or not self._listen(min(until, self._deadline()) - now):
                 return None
         return heard
 
-    def _listen(self, until: float) -> bool:
+    def _listen(self, seconds: float) -> bool:
         """Read the port once; return False if it was closed."""
         with self._lock:
             link = self._link
@@ -67,7 +67,7 @@ class SerialSniffer(BlockingSnifferBase):
                 return False
             self._listener = get_ident()
         try:
-            data = link.receive(until)
+            data = link.receive(seconds)
         finally:
             with self._lock:
                 self._listener = 0

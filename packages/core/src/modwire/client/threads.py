@@ -28,7 +28,7 @@ class ThreadLink(Link):
     reader = 0
     """Identity of the thread that receives, or is about to; 0 for none."""
     has_taken = False
-    """True if the reader may have taken bytes, which are lost if it is interrupted."""
+    """True if the reader may have taken bytes since it last began to wait for some."""
 
     def interrupt(self) -> None:
         """Make a receiving thread return soon. The link is unusable afterwards."""
