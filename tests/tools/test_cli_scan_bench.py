@@ -231,7 +231,7 @@ def test_a_unit_that_answers_late_is_named_and_no_other() -> None:
 
     with tcp_server(late) as port:
         endpoint = f"tcp://127.0.0.1:{port}"
-        result = modwire("scan", endpoint, "--units", "1..2", "--timeout", "300ms")
+        result = modwire("scan", endpoint, "--units", "1..2", "--timeout", "3s")
     assert (result.out, result.code) == (f"1\t{endpoint}\tanswers late\n", 0)
     assert "modwire: unit 1 answers late: a longer --timeout is needed\n" in result.err
     assert "answered by" not in result.err
@@ -245,7 +245,7 @@ def test_a_late_answer_before_a_good_one_is_noticed() -> None:
             peer.send(mbap(data, bytes([data[7] | 0x80, 1])))
 
     with tcp_server(late) as port:
-        scan = ("scan", f"tcp://127.0.0.1:{port}", "--units", "1..2", "--timeout", "300ms")
+        scan = ("scan", f"tcp://127.0.0.1:{port}", "--units", "1..2", "--timeout", "3s")
         found = json.loads(modwire(*scan, "--json").out)
     assert [(each["unit"], each.get("late")) for each in found] == [(2, None), (1, True)]
 
@@ -259,7 +259,7 @@ def test_a_late_answer_on_a_line_is_not_that_of_the_next_unit() -> None:
 
     with scripted_line(late) as path:
         endpoint = f"rtu://{path}"
-        result = modwire("scan", endpoint, "--units", "1..2", "--timeout", "300ms")
+        result = modwire("scan", endpoint, "--units", "1..2", "--timeout", "3s")
     assert (result.out, result.code) == (f"1\t{endpoint}\tanswers late\n", 0)
     assert "unit 1 answers late: a longer --timeout" in result.err
 

@@ -325,7 +325,9 @@ def test_cancellations_on_a_socket(max_in_flight: int) -> None:
             serve = partial(trio.serve_tcp, host="127.0.0.1")
             listeners = await nursery.start(serve, device.serve, 0)
             port = listeners[0].socket.getsockname()[1]
-            async with TcpClient("127.0.0.1", port, max_in_flight=max_in_flight) as client:
+            async with TcpClient(
+                "127.0.0.1", port, timeout=30.0, max_in_flight=max_in_flight
+            ) as client:
                 completed = await _cancel_at_random(
                     client, dice, CANCELLATIONS // 4, may_sleep=False
                 )
