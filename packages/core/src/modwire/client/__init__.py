@@ -2,7 +2,7 @@
 
 - `protocol.ClientProtocol` turns requests into bytes and bytes into responses; an
   `exchange.Exchange` is one request under way, `options.ClientOptions` has timeouts and the like.
-- `turns.Turns` lets callers share one link. An adapter gives it a `turns.Link` (send, receive
+- `turns.Turns` lets callers share one link. An adapter gives it a `link.Link` (send, receive
   what has arrived, withdraw), a way to wake a caller, and a way to close a link.
 - `threads.ThreadTurns` adds the locks for callers in threads, each of which may be interrupted.
 - `constructors` has `TcpClientBase`, `UdpClientBase`, `UnixClientBase` and `SerialClientBase`,

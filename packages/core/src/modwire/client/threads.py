@@ -55,7 +55,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
     that have the `owner` as `self`.
 
     - `turns`: the shared state; only `link`, `options` and `may_repeat` may be used without a lock.
-    - `guard`: the lock of `turns`.
+    - `guard`: the lock of `turns`; to be taken for each call of its methods.
     - `opening`: the lock of the thread that opens a link, taken before `guard`.
     """
 
