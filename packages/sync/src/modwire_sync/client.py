@@ -65,7 +65,7 @@ class Client(BlockingClientBase, BlockingCalls):
         """Send `request` and return its response; see `BlockingCalls`.
 
         The timeout starts when the request is sent. Before that, the call may wait for a free
-        line and a new link. Raises `ConnectionLostError` too.
+        line and for a new link. Raises `ConnectionLostError` too.
         """
         turns, guard, me = self._turns, self._shared.guard, get_ident()
         is_repeated = False
