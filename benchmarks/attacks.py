@@ -34,7 +34,6 @@ _PATTERNS = [
     bytes.fromhex(each) * 2048 for each in ("2b0e", "08", "10", "10f0", "0f", "010f", "55")
 ]
 _PATTERNS.append(_RANDOM)
-_NICENESS = 10  # the good client, on the same processor, comes first: it is what is measured
 
 # Does one step each time: the first one opens connections. Yields how much it did.
 Steps = Iterator[int]
@@ -60,6 +59,17 @@ def _connect(port: int) -> socket.socket:
     return link
 
 
+def _opened(port: int) -> socket.socket | None:
+    """Return a connected socket, or None if the server's queue is full."""
+    link = _connect(port)
+    try:
+        link.getpeername()
+    except OSError:
+        link.close()
+        return None
+    return link
+
+
 _hosts = count_up()
 
 
@@ -77,8 +87,10 @@ def connects(port: int, _: int) -> Steps:
     """Open connections and close them at once."""
     yield 0
     while True:
-        _connect(port).close()
-        yield 1
+        link = _opened(port)
+        if link is not None:
+            link.close()
+        yield link is not None
 
 
 def holds(port: int, count: int) -> Steps:
@@ -86,10 +98,12 @@ def holds(port: int, count: int) -> Steps:
     held: deque[socket.socket] = deque()
     yield 0
     while True:
-        held.append(_connect(port))
+        link = _opened(port)
+        if link is not None:
+            held.append(link)
         if len(held) > count:
             held.popleft().close()
-        yield 1
+        yield link is not None
 
 
 def slow(port: int, count: int) -> Steps:
@@ -155,7 +169,7 @@ def hogs(port: int, count: int) -> Steps:
 
 def garbage(port: int, count: int) -> Steps:
     """Send bytes that are no MBAP header, on a new connection as soon as one is closed."""
-    return _throw(port, count, [_RANDOM[at:] for at in range(0, 4096, 7)])
+    return _throw(port, count, [_RANDOM[at : at + 4096] for at in range(0, 32_000, 777)])
 
 
 def rtu_garbage(port: int, count: int) -> Steps:
@@ -185,10 +199,12 @@ def resets(port: int, _: int) -> Steps:
     """Reset connections in the middle of a request, behind whole ones."""
     yield 0
     while True:
-        with _connect(port) as link:
+        link = _opened(port)
+        if link is not None:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             _send(link, REQUEST * PIPELINED + REQUEST[:_HALF])
-        yield 1
+            link.close()
+        yield link is not None
 
 
 def datagrams(port: int, count: int) -> Steps:
@@ -231,7 +247,6 @@ ATTACKS = {
 
 def main(name: str, port: int, count: int) -> None:
     """Attack until standard input is closed."""
-    os.nice(_NICENESS)
     ended = threading.Event()
 
     def wait_for_end() -> None:

@@ -35,7 +35,9 @@ from modwire.messages import Decoder
 README = Path(__file__).parents[1] / "README.md"
 HERE = Path(__file__).parent
 REST = 0.003  # seconds between two requests of the client
-TIMEOUT = 1.0  # seconds after which a request counts as unanswered; the default of the clients
+# Seconds after which a request counts as unanswered: the clients' default, and on UDP as long as
+# those should wait who ask again.
+TIMEOUTS = {"tcp": 1.0, "rtu": 1.0, "udp": 0.1}
 _SETTLING = 10.0  # seconds for which a server may take to close what an attack has left
 _OTHER_FILES = 1200  # open files of a process besides the attack's: the server's 1000, and some
 
@@ -97,6 +99,7 @@ class Client:
         self._answering = kind(Decoder(), is_server=True)
         self._pdu = ReadHoldingRegistersRequest(ADDRESS, 1).encode()
         self._kind = socket.SOCK_DGRAM if link == "udp" else socket.SOCK_STREAM
+        self._timeout = TIMEOUTS[link]
         self._port = port
         self._transaction = 0
         self._socket: socket.socket | None = None
@@ -108,7 +111,7 @@ class Client:
         try:
             if self._socket is None:
                 self._socket = socket.socket(type=self._kind)
-                self._socket.settimeout(TIMEOUT)
+                self._socket.settimeout(self._timeout)
                 self._socket.connect(("127.0.0.1", self._port))
                 if self._kind == socket.SOCK_STREAM:
                     self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -153,7 +156,7 @@ def measure(package: str, name: str, seconds: float, connections: int | None = N
         raise SystemExit(f"{name}: too few files may be open for {count} connections")
     kind = MODWIRE[package] + ("" if attack.link == "tcp" else f"-{attack.link}")
     with tempfile.TemporaryFile() as log:
-        servers = started(str(HERE / "servers.py"), kind, processors=spare_processors, log=log)
+        servers = started(str(HERE / "servers.py"), kind, log=log)
         with servers as (server, port):
             outcome = _attacked(server.pid, int(port), package, attack, name, count, seconds)
         log.seek(0)
@@ -168,7 +171,8 @@ def _attacked(
     client = Client(attack.link, port)
     before = client.waits(seconds)
     at_first = Usage.of(server)
-    with started(str(HERE / "attacks.py"), name, str(port), str(count)) as (attacker, _):
+    command = str(HERE / "attacks.py"), name, str(port), str(count)
+    with started(*command, processors=spare_processors) as (attacker, _):
         began, at_begin = time.perf_counter(), Usage.of(server)
         during = client.waits(seconds)
         at_end, took = Usage.of(server), time.perf_counter() - began
