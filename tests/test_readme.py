@@ -59,6 +59,7 @@ PYTHON = {
     "serving": "except ServerDeviceFailureError",
     "the remote units": "RemoteUnit(",
     "the gateway": "Gateway(line",
+    "the security": "def authorize(",
     "the sniffer": "SerialSniffer(",
     "trio": "SequentialBlock(0, [2304, 2311, 2297]))})\n\n\nasync def",
     "the async unit": "class Sensor(AsyncUnit)",
@@ -116,6 +117,28 @@ def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) 
     with serving(scripts["server"], port):
         output = printed(scripts["client"], tmp_path)
     assert output.replace(str(port), "5020") == snippet(PYTHON["the client"]).output
+
+
+def test_the_security_snippet_lets_all_read_and_one_write(tmp_path: Path) -> None:
+    code = snippet(PYTHON["the security"]).code
+    for old, new in [('"192.168.1.10", 502', '"127.0.0.1", 0'), ("192.168.1.0/24", "127.0.0.0/8")]:
+        assert old in code
+        code = code.replace(old, new)
+    script = tmp_path / "security.py"
+    script.write_text(
+        code
+        + """
+from modwire import IllegalFunctionError
+from modwire_sync import TcpClient
+with server, TcpClient(*server.address) as client:
+    print(client.read_holding_registers(0, 2))
+    try:
+        client.write_register(0, 1)
+    except IllegalFunctionError as error:
+        print(error.code)
+"""
+    )
+    assert printed(script, tmp_path) == "[0, 0]\n1\n"
 
 
 def test_the_gateway_snippet_serves_lines_and_a_unit(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_no_turn_of_garbage_is_long_and_soon_all_others_come_first(pattern: str)
         if peer.next() is not Next.READ:
             break
         assert peer.turn <= ADU
-        assert peer.is_greedy or at <= 2 * ADU
+        assert peer.is_greedy or at < ADU
         peer.receive_data(garbage[at : at + peer.turn], now)
         at += peer.turn
         peer.unsent = b""
@@ -99,8 +99,32 @@ def test_the_connection_that_was_idle_longest_makes_room() -> None:
     old.last = 7.0  # it asks after it was found to be the next one
     assert connections.has_room()
     assert list(connections) == [old, busy]
-    assert new not in list(connections)
-    assert older not in list(connections)
+    assert not {older, new} & set(connections)
+
+
+def test_connections_that_ask_nothing_evict_each_other_and_no_client() -> None:
+    """A client that asks once a minute would lose its connection to any flood."""
+    connections: Connections[Peer] = Connections(10)
+    clients = [Peer(connections, 0.0) for _ in range(4)]
+    for each in clients:
+        each.last = 1.0
+    for at in range(100):
+        assert connections.has_room()
+        Peer(connections, 2.0 + at)
+    assert set(clients) <= set(connections)
+    assert len(connections) == 10
+
+
+def test_new_clients_do_not_evict_each_other_while_others_are_idle_longer() -> None:
+    connections: Connections[Peer] = Connections(10)
+    left = [Peer(connections, 0.0) for _ in range(10)]
+    for each in left:
+        each.last = 1.0
+    new = []
+    for at in range(5):
+        assert connections.has_room()
+        new.append(Peer(connections, 2.0 + at))
+    assert list(connections) == left[5:] + new
 
 
 def test_if_all_connections_are_busy_none_makes_room() -> None:

@@ -133,7 +133,7 @@ class Connection:
             self._framed_at = self.protocol.asked
             self._garbage = 0
         self._garbage += size
-        if self._garbage > MODEST:  # no incomplete frame: it costs more than requests do
+        if self._garbage >= MODEST:  # longer than an ADU: such bytes cost more than requests do
             self.is_greedy = True
             self.turn = MODEST
             self._modest = MODEST - 1
@@ -240,12 +240,12 @@ class Connections(Generic[MemberT]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._all: dict[MemberT, None] = {}  # in the order they came
+        self._all: dict[MemberT, float] = {}  # in the order they came, and when each was opened
         self._idle: list[tuple[float, MemberT]] = []  # the next to evict, the idlest last
 
     def add(self, connection: MemberT) -> None:
-        """Add an open connection."""
-        self._all[connection] = None
+        """Add a connection that was just opened."""
+        self._all[connection] = connection.heard
 
     def forget(self, connection: MemberT) -> None:
         """Remove a closed connection."""
@@ -270,10 +270,16 @@ class Connections(Generic[MemberT]):
         return True
 
     def _idlest(self) -> MemberT | None:
-        """Return the connection that was idle longest; None if all execute a call."""
+        """Return the connection that was idle longest; None if all execute a call.
+
+        If more than half have not asked anything yet, it is one of these: connections that are
+        only opened, or send single bytes, do not cost a client that asks now and then its own.
+        """
         for is_fresh in (False, True):
             if is_fresh:
-                found = idlest(self._all, _EVICTIONS_PER_LOOK)
+                silent = [each for each, opened in self._all.items() if each.heard == opened]
+                is_flooded = 2 * len(silent) > self._most
+                found = idlest(silent if is_flooded else self._all, _EVICTIONS_PER_LOOK)
                 self._idle = [(each.heard, each) for each in reversed(found)]
             while self._idle:
                 heard, connection = self._idle[-1]
