@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import NamedTuple
 
@@ -228,6 +230,17 @@ def markdown(rows: Sequence[Row]) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def write_table(page: Path, program: str, text: str) -> None:
+    """Put `text` between the two marks of `program` in a page, such as README.md."""
+    marks = re.compile(rf"(<!-- {program} --readme -->\n).*?(<!-- end of {program} -->)", re.DOTALL)
+    written, count = marks.subn(
+        lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page.read_text(encoding="utf-8")
+    )
+    if count != 1:
+        raise RuntimeError(f"{page} must have the two marks of {program} once")
+    page.write_text(written, encoding="utf-8")
 
 
 def _targets(row: Row) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import re
 from pathlib import Path
 
 import client
@@ -26,7 +25,7 @@ import messages
 import planner
 import server
 import stream
-from rounds import FULL, QUICK, Row, markdown, pin_to_one_core
+from rounds import FULL, QUICK, Row, markdown, pin_to_one_core, write_table
 
 FAMILIES = {
     "codec": codec.run,
@@ -41,7 +40,6 @@ FAMILIES = {
     "planner": planner.run,
 }
 README = Path(__file__).parent / "README.md"
-_TABLES = re.compile(r"(<!-- tables: run.py --readme -->\n).*(<!-- end of tables -->)", re.DOTALL)
 
 
 def tables(rows: list[Row]) -> str:
@@ -53,12 +51,6 @@ def tables(rows: list[Row]) -> str:
     ]
     version = f"{platform.python_implementation()} {platform.python_version()}"
     return "\n".join([f"Measured on {version}, {platform.system()}.\n", *parts])
-
-
-def write_readme(text: str) -> None:
-    """Put the tables between the two marks in README.md."""
-    page = README.read_text(encoding="utf-8")
-    README.write_text(_TABLES.sub(lambda m: f"{m[1]}\n{text}\n{m[2]}", page), encoding="utf-8")
 
 
 def main() -> None:
@@ -89,7 +81,7 @@ def main() -> None:
     missed = [row.name for row in rows if not row.holds]
     print(f"targets missed: {', '.join(missed) or 'none'}")
     if options.readme:
-        write_readme(text)
+        write_table(README, "run.py", text.rstrip())
     if options.json:
         print(json.dumps([row._asdict() for row in rows]))
 

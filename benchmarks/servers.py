@@ -14,10 +14,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from modwire import Units
+    from modwire import Framing, Units
 
 UNIT, ADDRESS, COUNT = 1, 0, 10
 REQUEST = bytes.fromhex("000100000006 01 03 0000 000A")
@@ -127,39 +127,50 @@ def serve_raw_gevent(tell: Tell) -> None:
 
 
 def _units() -> Units:
+    """Return a unit whose first ten holding registers are read; attacks ask for 125."""
     from modwire import SequentialBlock, Unit, Units
 
-    return Units.single(Unit(holding_registers=SequentialBlock(ADDRESS, VALUES)))
+    return Units.single(Unit(holding_registers=SequentialBlock(ADDRESS, VALUES + [0] * 115)))
 
 
-def serve_modwire(tell: Tell) -> None:
-    """Serve ten holding registers with modwire_sync's `TcpServer`."""
-    from modwire_sync import TcpServer
+def _framing(link: str) -> type[Framing]:
+    from modwire import RtuFraming, TcpFraming
 
-    with TcpServer(_units(), ("127.0.0.1", 0)) as server:
-        tell(server.address[1])
-        server.serve_forever()
+    return RtuFraming if link == "rtu" else TcpFraming
 
 
-def serve_modwire_trio(tell: Tell) -> None:
-    """Serve ten holding registers with modwire_trio's `serve_tcp`."""
+def serve_modwire(tell: Tell, link: str = "tcp") -> None:
+    """Serve with modwire_sync on a `link`: "tcp", "rtu" for RTU over TCP, or "udp"."""
+    from modwire_sync import TcpServer, UdpServer
+
+    kind = UdpServer if link == "udp" else TcpServer
+    server = kind(_units(), ("127.0.0.1", 0), framing=_framing(link))
+    tell(server.address[1])
+    server.serve_forever()
+
+
+def serve_modwire_trio(tell: Tell, link: str = "tcp") -> None:
+    """Serve with modwire_trio, as `serve_modwire` does."""
     import trio
 
-    from modwire_trio import serve_tcp
+    from modwire_trio import serve_tcp, serve_udp
+
+    kind = serve_udp if link == "udp" else serve_tcp
 
     async def serve() -> None:
         async with trio.open_nursery() as nursery:
-            address = await nursery.start(partial(serve_tcp, _units(), 0, host="127.0.0.1"))
+            address = await nursery.start(partial(kind, _units(), 0, framing=_framing(link)))
             tell(address[1])
 
     trio.run(serve)
 
 
-def serve_modwire_gevent(tell: Tell) -> None:
-    """Serve ten holding registers with modwire_gevent's `TcpServer`."""
-    from modwire_gevent import TcpServer
+def serve_modwire_gevent(tell: Tell, link: str = "tcp") -> None:
+    """Serve with modwire_gevent, as `serve_modwire` does."""
+    from modwire_gevent import TcpServer, UdpServer
 
-    server = TcpServer(_units(), ("127.0.0.1", 0))
+    kind = UdpServer if link == "udp" else TcpServer
+    server = kind(_units(), ("127.0.0.1", 0), framing=_framing(link))
     server.start()
     tell(server.address[1])
     server.serve_forever()
@@ -216,6 +227,10 @@ KINDS: dict[str, Callable[[Tell], None]] = {
     "pyModbusTCP": serve_pymodbustcp,
     "pymodbus": serve_pymodbus,
 }
+MODWIRE = {"sync": "modwire", "trio": "modwire-trio", "gevent": "modwire-gevent"}  # by package
+for _kind in MODWIRE.values():
+    for _link in ("rtu", "udp"):
+        KINDS[f"{_kind}-{_link}"] = partial(KINDS[_kind], link=_link)
 
 
 def allow_open_files(count: int) -> bool:
@@ -233,25 +248,35 @@ def allow_open_files(count: int) -> bool:
 
 
 @contextmanager
-def running(kind: str, processors: set[int] | None = None) -> Iterator[int]:
-    """Run a server of this kind in a process that ends with the block, and yield its port.
+def started(
+    *command: str, processors: set[int] | None = None, log: IO[bytes] | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a program of this folder until the block ends; yield it and the first line it prints.
 
-    Its main thread runs on `processors`, or on those of this process if they are None.
+    It runs on `processors`, or on those of this process if they are None. `log` gets its standard
+    error.
     """
     process = subprocess.Popen(
-        [sys.executable, __file__, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
     )
     assert process.stdout is not None
     try:
-        line = process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the {kind} server did not start")
         if processors:
             os.sched_setaffinity(process.pid, processors)
-        yield int(line)
+        line = process.stdout.readline().decode()
+        if not line:
+            raise RuntimeError(f"{' '.join(command)} did not start")
+        yield process, line
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def running(kind: str, processors: set[int] | None = None) -> Iterator[int]:
+    """Run a server of this kind, as `started` does, and yield its port."""
+    with started(__file__, kind, processors=processors) as (_, port):
+        yield int(port)
 
 
 def _end_with_parent() -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import re
 import select
 import socket
 import struct
@@ -29,13 +28,14 @@ from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 
+from rounds import write_table
+
 from modwire import Units
 from modwire_stores import redis_unit, sql_unit
 from modwire_sync import TcpServer
 
 TESTS = Path(__file__).parents[1] / "tests"
 README = Path(__file__).parent / "README.md"
-_TABLE = re.compile(r"(<!-- table: stores.py --readme -->\n).*(<!-- end of table -->)", re.DOTALL)
 PROCESSES = (1, 2, 4)
 CONNECTIONS = 64
 
@@ -217,9 +217,7 @@ def main() -> None:
                 lines.append(row)
                 print(row, flush=True)
     if arguments.readme:
-        page = README.read_text(encoding="utf-8")
-        table = "\n".join(lines)
-        README.write_text(_TABLE.sub(lambda m: f"{m[1]}\n{table}\n\n{m[2]}", page), "utf-8")
+        write_table(README, "stores.py", "\n".join(lines))
 
 
 if __name__ == "__main__":

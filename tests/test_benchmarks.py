@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -81,6 +82,19 @@ STORES = [
         "FC23, the same 10 registers",
     )
 ]
+PACKAGES = ("sync", "trio", "gevent")
+ATTACKS = [
+    "connections opened and closed",
+    "connections opened and held",
+    "a byte each half second",
+    "answers never read",
+    "requests without pause",
+    "garbage on TCP",
+    "garbage on RTU over TCP",
+    "resets within requests",
+    "flood of good datagrams",
+    "flood of garbage datagrams",
+]
 LINUX_ONLY = {"server", "client", "trio", "gevent", "import"}  # epoll, /proc
 
 pytestmark = pytest.mark.timeout(180)
@@ -148,12 +162,36 @@ def test_the_page_has_a_table_of_every_family() -> None:
     assert not missing
 
 
+def test_the_readme_says_what_each_attack_costs() -> None:
+    page = (RUN.parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = [f"| {package} | {attack} |" for package in PACKAGES for attack in ATTACKS]
+    assert [row for row in rows if row not in page] == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
 def test_many_simulated_devices_can_be_polled() -> None:
     printed = run(RUN.with_name("simulator.py"), "--devices", 20, "--seconds", 1)
     # A busy machine may be late, but no answer may be wrong.
     assert "| 20 | 20 |" in printed
     assert printed.splitlines()[-1].split("|")[4].strip() == "0"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+def test_attacks_are_measured_and_leave_nothing_open() -> None:
+    printed = run(RUN.with_name("hostile.py"), "--package", "sync", "--seconds", 0.2, "--json")
+    rows = json.loads(printed.splitlines()[-1])
+    assert [row["attack"] for row in rows] == ATTACKS
+    for row in rows:
+        assert f"| sync | {row['attack']} |" in printed
+        for waits in (row["before"], row["during"]):
+            assert 0 < waits["median"] <= waits["percentile_99"] <= waits["longest"]
+            assert 0 <= waits["unanswered"] <= waits["asked"]
+        assert row["before"]["unanswered"] < row["before"]["asked"]
+        assert row["rate"] > 0, "it was no attack"
+        before, during, after = row["files"]
+        assert 0 < after <= before
+        assert during >= before or "datagrams" in row["attack"]
+        assert 0 < row["memory"][2] < row["memory"][0] + 50
 
 
 def test_the_sniffer_misses_nothing_on_a_noisy_line() -> None:

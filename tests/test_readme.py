@@ -59,6 +59,7 @@ PYTHON = {
     "serving": "except ServerDeviceFailureError",
     "the remote units": "RemoteUnit(",
     "the gateway": "Gateway(line",
+    "the security": "def authorize(",
     "the sniffer": "SerialSniffer(",
     "trio": "SequentialBlock(0, [2304, 2311, 2297]))})\n\n\nasync def",
     "the async unit": "class Sensor(AsyncUnit)",
@@ -118,6 +119,22 @@ def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) 
     assert output.replace(str(port), "5020") == snippet(PYTHON["the client"]).output
 
 
+def test_the_security_snippet_lets_all_read_and_one_write(tmp_path: Path) -> None:
+    code = snippet(PYTHON["the security"]).code.replace("192.168.1.0/24", "127.0.0.0/8")
+    (script := tmp_path / "security.py").write_text(
+        code.replace('"192.168.1.10", 502', '"127.0.0.1", 0')
+        + """from modwire import IllegalFunctionError
+from modwire_sync import TcpClient
+with server, TcpClient(*server.address) as client:
+    try:
+        client.write_register(0, 1)
+    except IllegalFunctionError:
+        print(client.read_holding_registers(0, 2))
+"""
+    )
+    assert printed(script, tmp_path) == "[0, 0]\n"
+
+
 def test_the_gateway_snippet_serves_lines_and_a_unit(tmp_path: Path) -> None:
     """There are no serial ports here, so the response is "gateway path unavailable"."""
     code = snippet(PYTHON["the gateway"]).code
@@ -150,8 +167,7 @@ with server, TcpClient(*server.address) as client:
 def test_the_remote_units_snippet_passes_requests_on(tmp_path: Path) -> None:
     """There is no serial port here, so the response is "gateway path unavailable"."""
     code = snippet(PYTHON["the remote units"]).code
-    assert "5021" in code
-    assert "/dev/ttyUSB0" in code
+    assert "5021" in code and "/dev/ttyUSB0" in code
     code = code.replace("5021", "0").replace("/dev/ttyUSB", f"{tmp_path}/none")
     script = tmp_path / "gateway.py"
     script.write_text(

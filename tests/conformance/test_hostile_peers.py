@@ -15,10 +15,12 @@ from modwire import (
     ExceptionResponse,
     RtuFraming,
     SequentialBlock,
+    ServerOptions,
     Unit,
     Units,
 )
 from modwire.messages import Decoder
+from modwire.server.options import Served
 from server_peers import wait_until
 
 from .hostile_peers import (
@@ -84,6 +86,37 @@ def test_all_requests_of_a_hog_are_answered(package: str) -> None:
             received += len(data)
         sender.join(BOUND)
         assert len(ask(hog)) == len(ask(good)) == 11, "both are served afterwards"
+
+
+@every_package
+def test_a_client_waits_for_few_of_the_connections_of_a_flood(package: str) -> None:
+    """While the first of 60 new connections is accepted, the others arrive, and a client asks."""
+    seen: list[str] = []
+    accepted, flooded = threading.Event(), threading.Event()
+
+    def on_connect(protocol: Served) -> None:
+        seen.append("connection")
+        if len(seen) == 3:  # the client's own, its request, and the first one of the flood
+            accepted.set()
+            assert flooded.wait(BOUND)
+
+    def on_call(peer: Any, request: Any, response: Any) -> None:
+        seen.append("request")
+
+    options = ServerOptions(on_connect=on_connect, on_call=on_call)
+    with ExitStack() as stack:
+        stack.callback(flooded.set)
+        address = stack.enter_context(serving(package, a_unit, options=options))
+        good = stack.enter_context(connected(address))
+        ask(good)
+        stack.enter_context(connected(address))
+        assert accepted.wait(BOUND)
+        for _ in range(60):
+            stack.enter_context(connected(address))
+        good.sendall(read())
+        flooded.set()
+        assert len(good.recv(64)) == 11
+        assert seen[3:].index("request") < 30, "the flood was accepted first"
 
 
 @every_package

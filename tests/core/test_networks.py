@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from modwire.server.peers import Allowed, HostPort, check_port, idlest, peer_of
+from modwire.server.peers import Allowed, HostPort, check_port, peer_of
 
 
 @pytest.mark.parametrize(
@@ -56,21 +56,6 @@ def test_what_is_no_port_is_refused_with_what_is_allowed(port: object) -> None:
 
 def test_ports_are_given_back() -> None:
     assert [check_port(port) for port in (0, 502, 65535)] == [0, 502, 65535]
-
-
-class Peer(NamedTuple):
-    heard: float
-    is_busy: bool = False
-
-
-def test_the_connection_that_was_idle_longest_makes_room() -> None:
-    old, older, busy = Peer(5.0), Peer(3.0), Peer(1.0, is_busy=True)
-    assert idlest([old, busy, older]) is older
-
-
-def test_if_all_connections_are_busy_none_makes_room() -> None:
-    assert idlest([Peer(1.0, is_busy=True)]) is None
-    assert idlest([]) is None
 
 
 @pytest.mark.parametrize("networks", [b"q", [113], [b"abcd"], [("10.0.0.0", 8)], [None], 5])

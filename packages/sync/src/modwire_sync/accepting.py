@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .sockets import Found
 
-_ACCEPTS_PER_EVENT = 64  # so that a flood of connections does not delay other peers
+_ACCEPTS_PER_EVENT = 8  # 0.1 ms each, so that a flood of connections does not delay other peers
 _UNUSED = 1.0  # seconds without a request, after which a connection makes room for a descriptor
 PAUSE = 0.25  # seconds until the next attempt, if the system is out of files or memory
 

@@ -32,6 +32,8 @@ FAILED = "an error in this server"  # which is logged where it happens
 _ORDINARY = frozenset((PEER_CLOSED, SHUT_DOWN, SERVER_CLOSED, IDLE, FAILED, DROPPED))
 
 
+# Connections found at once: to look at a thousand takes as long as to accept three.
+_EVICTIONS_PER_LOOK = 32
 _MOST_GARBAGE = 4096  # bytes without a frame; an ADU has at most 514
 
 
@@ -69,9 +71,10 @@ class Connection:
         self.protocol = protocol
         self.units = units
         self.unsent = b""
-        self.turn = TURN
+        # The first turn is short: a flood of new connections costs the others no more than that.
+        self.turn = MODEST
         self.is_greedy = False
-        self._modest = MODEST  # bytes of a turn that is not large
+        self._modest = MODEST - 1  # bytes of a turn that is not large
         self._garbage = 0  # bytes since the frame at `_framed_at`
         self._framed_at = now
         self.call: Call | None = None
@@ -130,6 +133,10 @@ class Connection:
             self._framed_at = self.protocol.asked
             self._garbage = 0
         self._garbage += size
+        if self._garbage >= MODEST:  # longer than an ADU: such bytes cost more than requests do
+            self.is_greedy = True
+            self.turn = MODEST
+            self._modest = MODEST - 1
         if self._garbage > _MOST_GARBAGE:
             self.protocol.closed = True
 
@@ -233,15 +240,18 @@ class Connections(Generic[MemberT]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._all: dict[MemberT, None] = {}  # in the order they came
+        self._all: dict[MemberT, float] = {}  # in the order they came, and when each was opened
+        self._idle: list[tuple[float, MemberT]] = []  # the next to evict, the idlest last
 
     def add(self, connection: MemberT) -> None:
-        """Add an open connection."""
-        self._all[connection] = None
+        """Add a connection that was just opened."""
+        self._all[connection] = connection.heard
 
     def forget(self, connection: MemberT) -> None:
         """Remove a closed connection."""
         self._all.pop(connection, None)
+        if self._idle:
+            self._idle = [each for each in self._idle if each[1] is not connection]
 
     def has_room(self) -> bool:
         """Return True if there is room for one more; evict the longest idle one if necessary."""
@@ -253,11 +263,30 @@ class Connections(Generic[MemberT]):
         It also returns False if that one was used, or accepted, after `unused_since`. See MODBUS
         Messaging on TCP/IP V1.0b, section 4.2.1.2.
         """
-        connection = idlest(self._all)
+        connection = self._idlest()
         if connection is None or connection.heard > unused_since:
             return False
         connection.close("it was idle longest, room is needed")
         return True
+
+    def _idlest(self) -> MemberT | None:
+        """Return the connection that was idle longest; None if all execute a call.
+
+        If more than half have not asked anything yet, it is one of these: connections that are
+        only opened, or send single bytes, do not cost a client that asks now and then its own.
+        """
+        for is_fresh in (False, True):
+            if is_fresh:
+                silent = [each for each, opened in self._all.items() if each.heard == opened]
+                is_flooded = 2 * len(silent) > self._most
+                found = idlest(silent if is_flooded else self._all, _EVICTIONS_PER_LOOK)
+                self._idle = [(each.heard, each) for each in reversed(found)]
+            while self._idle:
+                heard, connection = self._idle[-1]
+                if connection.heard == heard and not connection.is_busy:
+                    return connection
+                self._idle.pop()
+        return None
 
     def stop(self) -> None:
         """Stop all connections; each closes after its current call."""

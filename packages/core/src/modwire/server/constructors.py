@@ -183,8 +183,9 @@ class TcpServerBase(ServerBase):
         - `framing`: `TcpFraming`, or another one for serial frames in a TCP stream. There silence
           ends an RTU frame after half a second, whatever the `options` say.
         - `max_connections`: one more closes the one that was idle longest (MODBUS Messaging on
-          TCP/IP V1.0b, section 4.2.1.2); if all wait for their units, the new one is closed. The
-          same happens if the process may open no more files.
+          TCP/IP V1.0b, section 4.2.1.2), and one that has not asked anything yet if these are
+          more than half; if all wait for their units, the new one is closed. The same happens if
+          the process may open no more files.
         - `idle_timeout`: seconds without a whole request after which a connection is closed.
         - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
           The permissions of its directory decide who may use a Unix socket.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from heapq import nsmallest
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from ..options import check_range
@@ -93,10 +94,10 @@ class Connected(Protocol):
 ConnectedT = TypeVar("ConnectedT", bound=Connected)
 
 
-def idlest(connections: Iterable[ConnectedT]) -> ConnectedT | None:
-    """Return the connection to evict: the one that was idle longest, None if all are busy.
+def idlest(connections: Iterable[ConnectedT], most: int) -> list[ConnectedT]:
+    """Return the `most` connections to evict first: those that were idle longest, none is busy.
 
     See MODBUS Messaging on TCP/IP V1.0b, section 4.2.1.2.
     """
     idle = [each for each in connections if not each.is_busy]
-    return min(idle, key=lambda each: each.heard) if idle else None
+    return nsmallest(most, idle, key=lambda each: each.heard)

@@ -52,10 +52,10 @@ async def serve_tcp(
     `task_status.started` gets the `(host, port)` in use. Raises OSError if it cannot listen there.
     `modwire.server.constructors.TcpServerBase` describes `framing`, `backlog` and `reuse_port`.
 
-    - `max_connections`: one more connection closes the one that was idle longest (MODBUS
-      Messaging on TCP/IP V1.0b, section 4.2.1.2). If all wait for their units, one whose peer has
-      hung up is closed, and its call cancelled if it is awaited; without such a one, the new
-      connection is closed. The same happens if the process cannot open more files.
+    - `max_connections`: one more closes that which was idle longest (Messaging on TCP/IP, 4.2.1.2),
+      and one that has not asked anything yet if these are more than half. If all wait for their
+      units, one whose peer has hung up is closed, and its call cancelled if it is awaited; or else
+      the new one. The same happens if the process cannot open more files.
     - `idle_timeout`: a connection is closed after so many seconds without a whole request.
     - `allow`: networks such as "192.168.0.0/16" or "::1"; other peers are disconnected at once.
     - `authorize`, `on_call`: see `ServerOptions`. The last four arguments override `options`. If
