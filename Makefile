@@ -4,6 +4,7 @@
 #   make test    lint, then every test
 #   make lint    ruff, the layers of core, mypy --strict, pyright
 #   make tox     the tests of each package with that package's own dependencies alone
+#   make fuzz    a minute of hostile bytes for every reader; fuzz/README.md says how to run longer
 #   make bench   the benchmarks; their table is in benchmarks/README.md
 # Another interpreter: make PYTHON=/path/to/python3.13 test (after `make clean`).
 
@@ -20,7 +21,7 @@ READY := $(VENV)/.ready
 # pyright would ask PyPI at each run whether there is a newer pyright.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test lint format tox bench coverage clean
+.PHONY: help demo test lint format tox fuzz bench coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +47,11 @@ format: $(READY)
 tox: $(READY)
 	$(PY) -m tox run
 
+# SECONDS=3600 for an hour, TARGET=rtu-server for one target.
+SECONDS ?= 60
+fuzz: $(READY)
+	$(PY) -m fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))
+
 bench: $(READY)
 	$(PY) benchmarks/run.py
 
@@ -54,7 +60,7 @@ coverage: $(READY)
 	$(PY) -m coverage report
 
 clean:
-	rm -rf $(VENV) .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .fuzz .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 # The stamp is written last, so a setup that was interrupted starts again.
 $(READY): requirements-dev.txt requirements-test.txt $(wildcard packages/*/pyproject.toml)

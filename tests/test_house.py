@@ -17,7 +17,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(ROOT.glob("packages/*/src/**/*.py"))
 TESTS = [
-    each for place in ("tests", "benchmarks") for each in sorted(ROOT.glob(f"{place}/**/*.py"))
+    each
+    for place in ("tests", "benchmarks", "fuzz")
+    for each in sorted(ROOT.glob(f"{place}/**/*.py"))
 ]
 ADAPTERS = {
     name: ROOT / "packages" / name / "src" / f"modwire_{name}"

@@ -355,3 +355,28 @@ def test_wrong_options(options: dict[str, object], error: type[Exception], text:
     with pytest.raises(error, match=text):
         Sniffer(**options)  # type: ignore[arg-type]
     assert Sniffer(RtuFraming).deadline() is None
+
+
+@pytest.mark.parametrize(
+    ("framing", "data", "now"),
+    [
+        (AsciiFraming, b":0103", 0.0),
+        (BinaryFraming, b"{\x01\x03", 0.0),
+        (RtuFraming, bytes.fromhex("01050001ffff9dba"), 0.1),
+        (RtuFraming, bytes.fromhex("01050001ffff9dba"), 1.1),
+        (RtuFraming, bytes.fromhex("01050001ffff9dba"), 12345.678),
+    ],
+)
+def test_nothing_is_due_any_more_at_the_deadline_itself(
+    framing: type[Framing], data: bytes, now: float
+) -> None:
+    """A program with a clock of its own would else ask for the same deadline for ever."""
+    sniffer = Sniffer(framing, response_timeout=0.3, character_time=0.001)
+    sniffer.receive_data(data, now)
+    for _ in range(4):
+        deadline = sniffer.deadline()
+        if deadline is None:
+            break
+        sniffer.handle_timeout(deadline)
+    assert sniffer.deadline() is None
+    assert [type(each) for each in sniffer]

@@ -8,6 +8,7 @@ import resource
 import stat
 import subprocess
 from collections.abc import Iterator
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from conversations import capture
 from modwire import SequentialBlock, Unit, Units
 from modwire_command import COMMAND, PATIENCE, modwire, process
 from modwire_sync import TcpServer
+from modwire_tools.explain.capture import inflated
 from modwire_tools.replacing import replace_file
 
 pytestmark = [
@@ -63,6 +65,25 @@ def test_a_damaged_file_is_told_in_one_sentence(tmp_path: Path, damage: object) 
     result = modwire("parse", path)
     assert result.code == 1
     assert "is cut off" in result.err or "is broken" in result.err
+
+
+def test_messages_before_damage_are_read(tmp_path: Path) -> None:
+    """zlib drops all that comes in one piece with the damage, here of the checksum at the end."""
+    path = tmp_path / "messages.txt.gz"
+    lines = b"".join(b"0103%04x00037417\n" % number for number in range(2000))
+    packed = bytearray(gzip.compress(lines))
+    packed[-6] ^= 0xFF
+    path.write_bytes(packed)
+    result = modwire("parse", path)
+    assert result.code == 1
+    assert "is broken, gunzip fails" in result.err
+    assert "read 3 holding registers from 1999" in result.out
+
+
+def test_padding_is_no_damage_in_any_piece() -> None:
+    packed = gzip.compress(b"0103006b00037417\n") + bytes(200_000)
+    for size in (2, 1000, 1 << 17):
+        assert inflated(BufferedReader(BytesIO(packed), size), "it").read().startswith(b"0103")
 
 
 def test_a_bomb_ends_soon_and_needs_no_memory(tmp_path: Path) -> None:

@@ -210,6 +210,8 @@ MISTAKES = {
     POINT + "value = { copy = 'q' }": r"unit 1 \(1\): point 'p': there is no point 'q'",
     POINT + "value = { expression = 'q + 1' }": "has the name 'q', which is neither a point",
     POINT + "value = { expression = '1 +' }": "cannot be read",
+    POINT + "value = { expression = 'q = 1' }": "cannot be read",
+    POINT + "value = { expression = '1; 2' }": "cannot be read",
     POINT + "value = { random_walk = { start = 5, high = 1 } }": "start must be -inf..1, got 5",
     POINT + "value = { choice = { values = [] } }": "values must be a list of at least one",
     POINT + "value = { replay = { file = 'no.csv', column = 'c' } }": r"cannot read .*no\.csv",

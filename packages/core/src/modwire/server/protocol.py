@@ -172,7 +172,7 @@ class ServerProtocol:
         """Process what is due at `now`: the end of a frame by silence, and the idle timeout."""
         self.framing.handle_timeout(now)
         idle = self.options.idle_timeout
-        if idle is not None and now - self.asked >= idle:
+        if idle is not None and now >= self.asked + idle:
             self.closed = True
 
     def send_at(self) -> float:

@@ -51,7 +51,8 @@ class MarkedBus:
     def receive_data(self, data: bytes, now: float) -> None:
         """Process bytes of which the last one arrived at `now`."""
         rest = len(data)
-        self.handle_timeout(now - rest * self._character_time)
+        if self._raw and now - rest * self._character_time > self._heard + PAUSE:
+            self.end()
         for piece in self._pieces.findall(data):
             rest -= len(piece)
             self._take(piece, now - rest * self._character_time)
@@ -62,7 +63,7 @@ class MarkedBus:
 
     def handle_timeout(self, now: float) -> None:
         """Give up an unfinished frame after a second of silence (Serial Line V1.02, 2.5.2.1)."""
-        if self._raw and now > self._heard + PAUSE:
+        if self._raw and now >= self._heard + PAUSE:
             self.end()
 
     def end(self) -> None:

@@ -103,7 +103,8 @@ class Pairing:
 
     def handle_timeout(self, now: float) -> None:
         """Give up the open request if it has waited for the response timeout at `now`."""
-        if self._open is not None and now - self._open.frame.ended >= self._timeout:
+        # Not by a difference, which rounding may make a little less at the deadline itself.
+        if self._open is not None and now >= self._open.frame.ended + self._timeout:
             self.give_up()
 
     def give_up(self) -> None:

@@ -181,7 +181,8 @@ class RtuBus:
             end = self._open_end(at, limit)
         if end:
             return self._weigh(at, end) if self._is_noisy else end
-        if is_waiting or (is_open_ended and not is_closed and limit - at <= MAX_ADU):
+        # With two ADUs, the frame behind one of unknown length is whole, however it arrives.
+        if is_waiting or (is_open_ended and not is_closed and limit - at <= 2 * MAX_ADU):
             if not self._is_broken_off(at):
                 return _WAIT
         return alternative or _BAD

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -183,7 +184,10 @@ class _Evaluator:
         # The width in an f-string could make each read build a gigabyte of spaces.
         del self._evaluator.nodes[ast.JoinedStr]
         self._text = text
-        self._tree: ast.AST = self._evaluator.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "1if a else 2" is odd, but Python takes it
+            # Not simpleeval's own parse(), which takes "a = 5" too, and warns at each read.
+            self._tree: ast.AST = ast.parse(text.strip(), mode="eval").body
 
     def _random(self) -> float:
         names: _Names = self._evaluator.names

@@ -39,7 +39,7 @@ class Connections:
         self, app: ASGIApp, *, most: int = 500, silent: float = 60.0, stalled: float = 20.0
     ) -> None:
         self._app = ASGIWrapper(app)  # type: ignore[arg-type]  # hypercorn's type of ASGI is its own
-        self._config = _configure()
+        self._config = configure()
         self._context = WorkerContext(None)
         self._most = most
         self._silent = silent
@@ -141,7 +141,8 @@ def _client_of(stream: trio.SocketStream) -> str:
         return ""
 
 
-def _configure() -> Config:
+def configure() -> Config:
+    """Return hypercorn's settings for a connection."""
     config = Config()
     config.errorlog = None
     config.accesslog = None

@@ -64,22 +64,40 @@ class _Inflating(RawIOBase):
         """Return the next 1..`most` bytes, b"" at the end."""
         while True:
             if self._inflater.eof:
-                if not (self._inflater.unused_data or self._more()):
-                    return b""
                 # gzip files may follow each other; zeros may pad the last one.
-                rest = (self._inflater.unused_data or self._waiting).lstrip(b"\0")
-                self._inflater, self._waiting = zlib.decompressobj(wbits=31), rest
-                if not rest and not self._more():
-                    return b""
+                self._waiting = self._inflater.unused_data.lstrip(b"\0")
+                while not self._waiting:
+                    if not self._more():
+                        return b""
+                    self._waiting = self._waiting.lstrip(b"\0")
+                self._inflater = zlib.decompressobj(wbits=31)
             elif not self._waiting and not self._more():
                 raise CaptureError(f"{self._name} is cut off: the end of the compressed data lacks")
+            before = self._inflater.copy()
             try:
                 data = self._inflater.decompress(self._waiting, most)
+                self._waiting = self._inflater.unconsumed_tail
             except zlib.error as error:
-                raise CaptureError(f"{self._name} is broken, gunzip fails: {error}") from None
-            self._waiting = self._inflater.unconsumed_tail
+                self._inflater = before
+                data = self._before_damage(most)
+                if not data:
+                    raise CaptureError(f"{self._name} is broken, gunzip fails: {error}") from None
             if data:
                 return data
+
+    def _before_damage(self, most: int) -> bytes:
+        """Return up to `most` bytes before damage, which zlib drops if they come in one piece."""
+        data, waiting = b"", self._waiting
+        for at in range(len(waiting)):
+            try:
+                data += self._inflater.decompress(waiting[at : at + 1], most - len(data))
+            except zlib.error:
+                self._waiting = waiting[at:]  # this byte fails again, when the rest is asked for
+                break
+            if len(data) == most:
+                self._waiting = self._inflater.unconsumed_tail + waiting[at + 1 :]
+                break
+        return data
 
     def _more(self) -> bool:
         """Read more compressed bytes; return False at the end of the file."""
