@@ -55,7 +55,7 @@ class Client(modwire.AsyncCalls):
     ) -> T:
         turns = self.turns
         if (begun := turns.begin(request, unit, timeout, monotonic())) is None:
-            raise turns.no_link(turns.reason)
+            raise turns.no_link()
         exchange, link = begun, turns.link
         try:
             while link and (until := turns.step(exchange, monotonic(), link, link.receive_now())):

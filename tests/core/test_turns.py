@@ -96,3 +96,24 @@ def test_a_link_that_worked_and_was_closed_is_replaced_each_time() -> None:
         link._arrived.append(b"")
         assert turns.begin(REQUEST, None, None, now + 9.0) is None
         assert turns.pause(now + 9.0) == 0.0
+
+
+def test_a_request_that_waits_for_room_is_not_due() -> None:
+    """The link wakes its receiver when there is room; until then it need not look."""
+    turns = turns_of()
+    link = ScriptedLink()
+    turns.opened(link, 1.0)
+    first = turns.begin(REQUEST, None, None, 1.0)
+    assert first is not None
+    link.is_sending = True
+    second = turns.begin(REQUEST, None, 1.0, 1.5)
+    assert second is not None
+    turns.waiting[second] = second
+    assert turns.step(first, 1.6) == first.deadline
+    assert turns.step(first, first.deadline) is None  # it has timed out
+    assert turns.step(second, 2.1) == float("inf")
+    assert turns.receiver is second
+    assert not second.sent
+    link.is_sending = False
+    assert turns.step(second, 2.2) == 2.2 + 1.0
+    assert len(link.sent) == 2

@@ -132,7 +132,7 @@ class Client(BlockingClientBase, BlockingCalls):
             if opening.closings != closings:
                 raise turns.no_link(CLOSED)
             if opening.failures != failures:
-                raise turns.no_link(turns.reason)
+                raise turns.no_link()
             pause = turns.pause(monotonic(), unit, timeout)
             if pause:
                 sleep(pause)

@@ -287,7 +287,7 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
             link = turns.link
             if link is None:
                 if turns.opening.failures != failures:
-                    raise turns.no_link(turns.reason)
+                    raise turns.no_link()
                 if turns.opening.closings != closings:
                     raise turns.no_link(CLOSED)
                 with CancelScope() as self._attempt:

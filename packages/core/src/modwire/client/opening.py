@@ -57,8 +57,8 @@ class Opening:
         self._log.note(f"cannot be opened: {error}", is_warning=True)
         return self.no_link(error)
 
-    def no_link(self, reason: object) -> ConnectionLostError:
-        """Return the error for a call whose link cannot be opened."""
-        error = ConnectionLostError(f"cannot be opened: {reason}")
+    def no_link(self, reason: object = None) -> ConnectionLostError:
+        """Return the error for a call whose link cannot be opened; None stands for `reason`."""
+        error = ConnectionLostError(f"cannot be opened: {reason or self.reason}")
         error.peer = self._name
         return error

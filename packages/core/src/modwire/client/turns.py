@@ -103,11 +103,6 @@ class Turns(Generic[LinkT, WaiterT]):
 
     # The link.
 
-    @property
-    def reason(self) -> object:
-        """Reason why there is no link."""
-        return self.opening.reason
-
     def opened(self, link: LinkT, now: float) -> None:
         """Use `link`, which was opened at `now`."""
         if self.is_cut:
@@ -131,10 +126,7 @@ class Turns(Generic[LinkT, WaiterT]):
             self.is_cut = was_cut
 
     def close(self) -> None:
-        """Drop the link because the client is closed: no request is repeated on the next one.
-
-        Afterwards nobody receives or waits, whatever has happened to callers before.
-        """
+        """Drop the link because the client is closed: no caller repeats, receives or waits."""
         self.opening.closings += 1
         self._history.is_closed = True
         if self.is_cut:
@@ -219,7 +211,7 @@ class Turns(Generic[LinkT, WaiterT]):
         if link is None:
             self.is_cut = False
             if self.opening.backoff.has_repeated:
-                raise self.no_link(self.reason)
+                raise self.no_link()
             return None
         exchange.caller, exchange.history = caller, history
         self.protocol.waiting.append(exchange)
@@ -240,10 +232,7 @@ class Turns(Generic[LinkT, WaiterT]):
         return deadline is not None and now > deadline + _LATE and self._is_gone(known)
 
     def needs_look(self, request: Request[Any] | None, now: float) -> bool:
-        """True if `begin` will call `receive_now`, which must have the bytes by then.
-
-        That shows whether the server has closed the link, and a write cannot be repeated.
-        """
+        """True if `begin` will call `receive_now`, which must have what has arrived by then."""
         history = self._history
         return self.receiver is None and (
             now - history.heard > history.quiet or getattr(request, "is_write", False)
@@ -282,19 +271,13 @@ class Turns(Generic[LinkT, WaiterT]):
         if exchange is None:
             return None  # to `begin`, which goes on
         if not exchange.done and exchange.history is not self._history:
-            exchange.fail(ConnectionLostError(str(self.reason)), self.name)
+            exchange.fail(ConnectionLostError(str(self.opening.reason)), self.name)
         if not exchange.done:
             protocol = self.protocol
             self.send(now)
             deadline = protocol.deadline()
             if deadline is not None and deadline <= now:
-                protocol.handle_timeout(now)
-                if protocol.unanswered >= self._most_unanswered:
-                    self._history.was_interrupted = True
-                    self._drop(_NO_ANSWER.format(protocol.unanswered))
-                self.send(now)
-                deadline = protocol.deadline()
-                self.waiting.wake_all()  # the callers that wait do not know the new deadlines
+                deadline = self._handle_due(now)
             if not exchange.done:
                 if self.receiver is None:
                     self.receiver = exchange
@@ -307,6 +290,21 @@ class Turns(Generic[LinkT, WaiterT]):
             self.receiver = None
         self.is_cut = False
         return None
+
+    def _handle_due(self, now: float) -> float | None:
+        """Do what is due at `now`, and return the next deadline."""
+        protocol, link = self.protocol, self.link
+        is_stuck = link is not None and link.is_sending  # what is queued waits for room then
+        times = [each.deadline for each in protocol.opened.values()]
+        if not is_stuck or min(times, default=FOREVER) <= now:
+            protocol.handle_timeout(now)
+            if protocol.unanswered >= self._most_unanswered:
+                self._history.was_interrupted = True
+                self._drop(_NO_ANSWER.format(protocol.unanswered))
+            self.send(now)
+            self.waiting.wake_all()  # the callers that wait do not know the new deadlines
+            times = [each.deadline for each in protocol.opened.values()]
+        return min(times, default=None) if is_stuck else protocol.deadline()
 
     def may_repeat(self, exchange: AnyExchange) -> bool:
         """True if `exchange`, which has failed, may be started again on a new link.
