@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .asyncio import AsyncioDriver, UvloopDriver
 from .base import Driver
 from .gevent import GeventDriver, GeventTimeoutDriver
 from .sync import SyncDriver
@@ -13,4 +14,6 @@ DRIVERS: list[Driver] = [
     GeventTimeoutDriver(),
     TrioDriver(),
     TrioMemoryDriver(),
+    AsyncioDriver(),
+    UvloopDriver(),
 ]

@@ -1,0 +1,23 @@
+"""Modbus for asyncio: clients and servers on sockets, transports and serial ports."""
+
+from modwire.units.unit import AsyncUnit
+
+from .client import Client
+from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
+from .gateway import Gateway, RemoteUnit
+from .servers import SerialServer, TcpServer, UdpServer
+
+__all__ = [
+    "AsyncUnit",
+    "Client",
+    "Gateway",
+    "RemoteUnit",
+    "SerialClient",
+    "SerialServer",
+    "TcpClient",
+    "TcpServer",
+    "UdpClient",
+    "UdpServer",
+    "UnixClient",
+    "connect",
+]

@@ -1,0 +1,307 @@
+"""`Client`: the base of all asyncio clients: their calls, and the link that the calls share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio import get_running_loop
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+from modwire.calls import AsyncCalls
+from modwire.client.constructors import ClientBase
+from modwire.client.options import network_client_options
+from modwire.client.turns import CLOSED, Turns
+from modwire.forks import forget_after_fork
+from modwire.framing.tcp import TcpFraming
+from modwire.messages.base import Response
+
+from .links import Link, StreamLink, transport_of
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import Self
+
+    from modwire import ClientOptions, Exchange, Framing, Request
+
+    from .links import Stream
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+_CANNOT_OPEN = (OSError, ValueError, OverflowError)  # the last two for invalid host names
+
+
+class Client(ClientBase, AsyncCalls):
+    """A Modbus client for asyncio, on any transport; any number of tasks may call its methods.
+
+    `ClientBase` describes when the link is opened, and when a request is repeated.
+
+    A call may be cancelled wherever it waits: other calls are not affected, and its late answer
+    is never returned to another call. The link belongs to the loop in which it was opened; in
+    another one, such as that of the next `asyncio.run`, it is opened anew. After a fork, the new
+    process opens its own link.
+    """
+
+    _stream: asyncio.Transport | None = None  # until the link takes it
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        framing: type[Framing] = TcpFraming,
+        unit: int = 1,
+        timeout: float = 1.0,
+        retries: int = 0,
+        max_in_flight: int = 1,
+        options: ClientOptions | None = None,
+        name: str = "stream",
+    ) -> None:
+        """Make a client that owns `stream`: a transport, or a pair of a reader and a writer.
+
+        It takes the place of the transport's protocol. The stream cannot be reopened: after it is
+        lost or closed, calls raise `ConnectionLostError`. `name` is the name of the peer in errors
+        and logs; the other arguments are those of `TcpClient`.
+        """
+        options = network_client_options(
+            unit=unit,
+            timeout=timeout,
+            retries=retries,
+            max_in_flight=max_in_flight,
+            options=options,
+            framing=framing,
+        )
+        self._set_up(name, framing, options)
+        self._stream = transport_of(stream)
+
+    def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
+        self.name = name
+        self._turns: Turns[Link, asyncio.Future[None]] = Turns(
+            name, framing, options, wake=_wake, discard=self._discard
+        )
+        self._opening: _Opening | None = None
+        self._ending: set[asyncio.Future[Any]] = set()  # what `aclose` waits for
+        self._sends_soon = False
+        forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
+
+    def _forget(self) -> None:
+        """Forget the link after a fork: it is that of the other process."""
+        turns = self._turns
+        link, turns.link = turns.link, None
+        turns.waiting.clear()  # the loop of the tasks that wait is not in this process
+        self._opening = self._stream = None
+        self._sends_soon = False
+        self._ending.clear()
+        turns.restart()
+        if link is not None:
+            link.forget()
+
+    async def _open_link(self) -> Link:
+        """Open a new link to the peer; raise OSError if that fails; a later call may retry."""
+        stream, self._stream = self._stream, None
+        if stream is None or stream.is_closing():
+            raise OSError("the stream that it was given is lost or closed")
+        link = StreamLink(self.options.response_timeout)
+        link.adopt(stream)
+        return link
+
+    async def connect(self) -> None:
+        """Open the link unless it is open. Raises `ConnectionLostError` if that fails."""
+        link = self._turns.link
+        if link is None or link.loop is not get_running_loop():
+            await self._open(None, None)
+
+    async def aclose(self) -> None:
+        """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
+        self._turns.close()
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.error = OSError(CLOSED)
+            opening.task.cancel()
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.abort()
+        loop = get_running_loop()
+        ending = [each for each in self._ending if each.get_loop() is loop]
+        if ending:
+            await asyncio.wait(ending, timeout=self.options.response_timeout)
+        else:
+            await asyncio.sleep(0)
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.aclose()
+
+    async def call(
+        self,
+        request: Request[ResponseT],
+        *,
+        unit: int | None = None,
+        timeout: float | None = None,
+    ) -> ResponseT:
+        """Send `request` and return its response; see `AsyncCalls`.
+
+        The timeout starts when the request is sent. Before that, the call may wait for a free line
+        and for a new link. Raises `ConnectionLostError` too.
+        """
+        turns = self._turns
+        is_repeated = False
+        while True:
+            link = turns.link
+            if link is None or link.loop is not get_running_loop():
+                await self._open(unit, timeout)
+                link = turns.link
+            now = monotonic()
+            if link is not None and turns.needs_look(request, now) and link.has_news():
+                await link.look()
+                now = monotonic()
+            begun = turns.begin(request, unit, timeout, now)
+            if begun is None:
+                continue
+            exchange: Exchange[ResponseT] = begun
+            link = turns.link
+            until: float | None = exchange.deadline
+            try:
+                if link is not None and turns.receiver is not exchange:
+                    self._send_soon(link)
+                while link is not None and until is not None:
+                    found = None
+                    if turns.receiver is exchange:
+                        await link.wait(until)
+                        found = link.take()
+                    else:
+                        waiter = turns.waiting[exchange] = link.loop.create_future()
+                        await waiter
+                    until = turns.step(exchange, monotonic(), link, found)
+            except BaseException as error:
+                self._interrupted(exchange, error)
+                raise
+            if exchange.error is None:
+                return exchange.response
+            try:
+                if is_repeated or not turns.may_repeat(exchange):
+                    return exchange.result()
+            finally:
+                # Without this, the error, its traceback and this frame keep each other alive.
+                del begun, exchange
+            is_repeated = True
+
+    def _send_soon(self, link: Link) -> None:
+        """Send the requests of all tasks that run in this pass of the loop, together."""
+        if not self._sends_soon:
+            self._sends_soon = True
+            link.loop.call_soon(self._send)
+
+    def _send(self) -> None:
+        """Send what waits, and let the task that receives wait for the new deadlines."""
+        self._sends_soon = False
+        turns = self._turns
+        turns.send(monotonic())
+        deadline = turns.protocol.deadline()
+        if turns.link is not None and deadline is not None:
+            turns.link.hasten(deadline)
+
+    def _interrupted(self, exchange: Exchange[Any], error: BaseException) -> None:
+        """Handle a caller that was cancelled, or that failed with the link in an unknown state."""
+        if isinstance(error, Exception):
+            self._turns.break_off(exchange)
+        else:
+            self._turns.give_up(exchange, monotonic())
+        self._send()
+
+    def _discard(self, link: Link) -> None:
+        if link.loop.is_closed():
+            return
+        if not link.closed.done():
+            self._wait_for(link.closed)
+        link.close()
+
+    def _wait_for(self, future: asyncio.Future[Any]) -> None:
+        self._ending.add(future)
+        future.add_done_callback(self._ending.discard)
+
+    # Opening the link.
+
+    async def _open(self, unit: int | None, timeout: float | None) -> None:
+        """Open the link for all waiting callers, which share a failure.
+
+        A task of its own opens it: if a caller is cancelled, the others continue to wait. If no
+        caller is left, the task is cancelled.
+        """
+        turns, loop = self._turns, get_running_loop()
+        if turns.link is not None:
+            self._leave_loop(turns.link.loop)
+        opening = self._opening
+        if opening is not None and opening.task.get_loop() is not loop:
+            self._leave_loop(opening.task.get_loop())
+            opening = None
+        if opening is None:
+            pause = turns.pause(monotonic(), unit, timeout)
+            from logging import getLogger  # takes longer to import than all of modwire
+
+            turns.log.start(getLogger)
+            opening = self._opening = _Opening()
+            opening.task = loop.create_task(self._try_to_open(opening, pause))
+            self._wait_for(opening.task)
+        opening.waiting += 1
+        try:
+            await asyncio.wait([opening.task])
+        finally:
+            opening.waiting -= 1
+            if not opening.waiting and self._opening is opening:
+                self._opening = None
+                opening.task.cancel()
+        error = opening.error
+        if isinstance(error, _CANNOT_OPEN):
+            raise turns.no_link(error) from error
+        if error is not None:
+            raise error
+
+    def _leave_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Drop the link of an earlier loop; raise RuntimeError if that still runs."""
+        if not loop.is_closed():
+            raise RuntimeError(
+                f"{self.name}: the link was opened in another loop, which is not closed; each loop "
+                "needs a client of its own"
+            )
+        self._turns.waiting.clear()
+        self._turns.restart()
+        self._opening = None
+        self._sends_soon = False
+        self._ending.clear()
+
+    async def _try_to_open(self, opening: _Opening, pause: float) -> None:
+        try:
+            if pause:
+                await asyncio.sleep(pause)
+            link = await self._open_link()
+        except Exception as error:  # noqa: BLE001 - raised in the callers
+            opening.error = error
+            if self._opening is opening:
+                self._opening = None
+                if isinstance(error, _CANNOT_OPEN):
+                    self._turns.open_failed(error.with_traceback(None), monotonic())
+            return
+        if self._opening is not opening:  # no caller is left
+            self._discard(link)
+            return
+        self._opening = None
+        self._turns.opened(link, monotonic())
+
+
+class _Opening:
+    """An attempt of a `task` to open the link; `waiting` callers wait for it."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.error: Exception | None = None
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

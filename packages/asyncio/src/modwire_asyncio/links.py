@@ -1,0 +1,279 @@
+"""Links: transports and descriptors on which a client sends, and which keep what has arrived.
+
+The client in `client.py` has one link at a time, and makes all decisions. The loop calls the link
+when bytes arrive; one task at a time waits for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+from collections import deque
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    # What somebody else has opened.
+    Stream: TypeAlias = "asyncio.Transport | tuple[asyncio.StreamReader, asyncio.StreamWriter]"
+
+CHUNK = 4096  # bytes per receive: 16 answers of the largest size
+MOST_KEPT = 16  # chunks or datagrams that nobody has asked for; then the peer has to wait
+_PASSES = 3  # of the loop: to see that a socket is readable, to read it, and to tell the link
+_LONGEST_WAIT = 3600.0  # seconds; loops refuse very long times, so the client waits again
+_NEVER = float("inf")
+
+
+class Link:
+    """The interface of an open link, and what has arrived on it.
+
+    - `is_sending`: True while bytes wait for room in the system's buffer.
+    - `closed`: done when the link has been closed, and nothing of it is left in the loop.
+    """
+
+    is_datagram = False
+    is_connection = False
+    is_sending = False
+
+    def __init__(self, send_timeout: float) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self.loop.create_future()
+        self._arrived: deque[bytes | OSError] = deque()
+        self._is_paused = False
+        self._send_timeout = send_timeout
+        self._send_until = _NEVER
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = _NEVER
+
+    def send(self, data: bytes, now: float) -> float:
+        """Send `data`, or begin to. Return the seconds for which the line is busy, or 0.0."""
+        raise NotImplementedError
+
+    def withdraw(self, adu: bytes) -> bool:
+        """Return True: a request that waits for room is sent, and its answer is a late one."""
+        return True
+
+    def close(self) -> None:
+        """Close the link at once; may be called again. The task that waits is woken."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Close the descriptor in a forked process; the link of the other process stays open."""
+        raise NotImplementedError
+
+    # What has arrived.
+
+    def wait(self, until: float) -> asyncio.Future[None]:
+        """Return a future that is done when something has arrived, or at `until`; or earlier."""
+        waiter = self._waiter = self.loop.create_future()
+        if self.is_sending:
+            until = min(until, self._send_until)
+        if self._arrived:
+            waiter.set_result(None)
+        elif until < self._rings_at:
+            self._set_timer(until)
+        return waiter
+
+    def take(self) -> bytes | OSError | None:
+        """Return what has arrived: bytes, an error, b"" at the end, or None for nothing.
+
+        Also an error if the peer has taken no bytes for too long.
+        """
+        if self._arrived:
+            found = self._arrived.popleft()
+            if self._is_paused and not self._arrived:
+                self._resume()
+            return found
+        if self.is_sending and monotonic() >= self._send_until:
+            return OSError(f"could not send within {self._send_timeout:g} s")
+        return None
+
+    def receive_now(self) -> bytes | None:
+        """Return the bytes that have arrived, None for none; b"" at the end, or raise its error."""
+        found = self.take() if self._arrived else None
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    def _resume(self) -> None:
+        """Read again, after too much had arrived."""
+        self._is_paused = False
+
+    def has_news(self) -> bool:
+        """True if bytes, or the end of the stream, may be there that the loop has not seen."""
+        return False
+
+    async def look(self) -> None:
+        """Let the loop see what has come."""
+        for _ in range(_PASSES):
+            await asyncio.sleep(0)
+
+    def arrive(self, found: bytes | OSError) -> None:
+        """Keep what has arrived, and wake the task that waits for it."""
+        self._arrived.append(found)
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the task that waits, if there is one, look again."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def hasten(self, until: float) -> None:
+        """Make the task that waits look again at `until`, or earlier."""
+        if until < self._rings_at:
+            self._set_timer(until)
+
+    def _set_timer(self, until: float) -> None:
+        """Set the timer to ring at `until`.
+
+        It is not stopped when an answer has arrived, so most calls need not set it. For the next
+        call, which may wait longer, it rings too early at most once.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = until
+        seconds = min(max(until - monotonic(), 0.0), _LONGEST_WAIT)
+        self._timer = self.loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._rings_at = _NEVER
+        self.wake()
+
+    def _end(self, error: Exception | None = None) -> None:
+        """Record that the link has been closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.arrive(b"" if error is None else as_oserror(error))
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+
+class TransportLink(Link):
+    """A link on a transport, which it owns from `connection_made` on."""
+
+    transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(error)
+
+    def close(self) -> None:
+        if self.transport is not None and not self.closed.done():
+            self.transport.abort()
+
+    def forget(self) -> None:
+        sock = self.transport.get_extra_info("socket")
+        if sock is not None:
+            # The loop is that of the other process, too, and so must not be told.
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, sock.fileno())
+            os.close(null)
+
+    def pause_writing(self) -> None:
+        self.is_sending = True
+        self._send_until = monotonic() + self._send_timeout
+
+    def resume_writing(self) -> None:
+        self.is_sending = False
+        self.wake()
+
+
+class StreamLink(TransportLink, asyncio.BufferedProtocol):
+    """A link on a stream transport; `send_timeout` is in seconds."""
+
+    is_connection = True
+
+    def __init__(self, send_timeout: float) -> None:
+        super().__init__(send_timeout)
+        self._buffer = memoryview(bytearray(CHUNK))
+        self._former: asyncio.BaseProtocol | None = None
+
+    def adopt(self, transport: asyncio.Transport) -> None:
+        """Take a transport over from its protocol, which is told only when it is lost."""
+        self._former = transport.get_protocol()
+        transport.set_protocol(self)
+        self.connection_made(transport)
+        transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.set_write_buffer_limits(0)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        if self._former is not None:
+            self._former.connection_lost(error)
+
+    def has_news(self) -> bool:
+        if self._arrived or self.closed.done():
+            return False
+        sock = self.transport.get_extra_info("socket")
+        return sock is None or is_readable(sock.fileno())
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.arrive(bytes(self._buffer[:nbytes]))
+        if len(self._arrived) >= MOST_KEPT:
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def eof_received(self) -> None:
+        self.arrive(b"")
+
+    def _resume(self) -> None:
+        super()._resume()
+        self.transport.resume_reading()
+
+    def send(self, data: bytes, now: float) -> float:
+        self.transport.write(data)
+        return 0.0
+
+
+class DatagramLink(TransportLink, asyncio.DatagramProtocol):
+    """A link on a connected UDP socket."""
+
+    is_datagram = True
+
+    def datagram_received(self, data: bytes, address: object) -> None:
+        if len(self._arrived) < MOST_KEPT and data:
+            self.arrive(data)
+
+    def error_received(self, error: Exception) -> None:
+        self.arrive(as_oserror(error))
+
+    def send(self, data: bytes, now: float) -> float:
+        self.transport.sendto(data)
+        return 0.0
+
+
+def transport_of(stream: Stream) -> asyncio.Transport:
+    """Return the transport of what somebody else has opened."""
+    transport: Any = getattr(stream[1], "transport", None) if isinstance(stream, tuple) else stream
+    if not hasattr(transport, "set_protocol") or not hasattr(transport, "write"):
+        raise TypeError(f"stream must be a transport or (reader, writer), got {stream!r}")
+    found: asyncio.Transport = transport
+    return found
+
+
+def is_readable(number: int) -> bool:
+    """True if a descriptor has bytes, has ended, or is broken."""
+    if not hasattr(select, "poll"):
+        return bool(select.select((number,), (), (), 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def as_oserror(error: Exception) -> OSError:
+    """Return the error of a link as OSError."""
+    return error if isinstance(error, OSError) else OSError(str(error) or type(error).__name__)

@@ -1,0 +1,7 @@
+"""The asyncio servers: TCP and Unix sockets, UDP and serial lines."""
+
+from .datagrams import UdpServer
+from .line import SerialServer
+from .tcp import TcpServer
+
+__all__ = ["SerialServer", "TcpServer", "UdpServer"]

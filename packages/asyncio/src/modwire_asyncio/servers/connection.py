@@ -1,0 +1,241 @@
+"""`TcpConnection`: one peer of a `TcpServer`, from accepting it to closing it."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
+from modwire.server.rounds import TURN
+from modwire_sync.sockets import has_ended
+
+from .base import DEBUG
+
+if TYPE_CHECKING:
+    import socket
+
+    from modwire import Call
+    from modwire.server.connection import Connection
+
+    from .tcp import TcpServer
+
+_LOOKING_INTERVAL = 0.25  # seconds between looks for a hang-up while calls are queued
+
+
+class TcpConnection(asyncio.BufferedProtocol):
+    """A peer of `server` on a transport, which does what `core` decides."""
+
+    __slots__ = (
+        "_accepted", "_at", "_buffer", "_has_turn", "_is_full", "_is_reading", "_looking",
+        "_server", "_timer", "_transport", "closed", "core", "is_open",
+    )  # fmt: skip
+
+    def __init__(self, server: TcpServer, core: Connection, accepted: socket.socket) -> None:
+        self.core = core
+        self.is_open = True
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._server = server
+        self._accepted = accepted
+        self._transport: Any = None
+        self._buffer = memoryview(bytearray(TURN))
+        self._is_reading = self._has_turn = True
+        self._is_full = False  # True while answers wait for room in the system's buffer
+        self._looking: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._at = float("inf")  # when the timer rings
+
+    @property
+    def heard(self) -> float:
+        """Arrival time of the last request of the peer (seconds, monotonic)."""
+        return self.core.heard
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a call of the peer is being executed."""
+        return self.core.is_busy
+
+    # Called by the transport.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        if not self.is_open:
+            self._transport.abort()
+            return
+        self._transport.set_write_buffer_limits(0)
+        self._schedule()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer[: self.core.turn]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if not self.is_open:
+            return
+        core, wire = self.core, self._server.wire
+        data = bytes(self._buffer[:nbytes])
+        is_traced = wire.isEnabledFor(DEBUG)
+        if is_traced:
+            wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
+        try:
+            is_plain = core.receive_data(data, monotonic())
+            if core.unsent:
+                self._send(is_traced)
+            if core.is_greedy:
+                self._has_turn = False
+                self._read(False)
+                self._server.let_wait(self)
+            if not is_plain or self._is_full:
+                self._go_on()
+        except Exception as error:  # noqa: BLE001 - it ends only this connection
+            self._fail(error)
+
+    def eof_received(self) -> None:
+        self.close(PEER_CLOSED)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.close(PEER_CLOSED if error is None else str(error))
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._go_on()
+
+    # What the core decides.
+
+    def _send(self, is_traced: bool) -> None:
+        core = self.core
+        data, core.unsent = core.unsent, b""
+        if is_traced:
+            self._server.wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
+        self._transport.write(data)
+
+    def _go_on(self) -> None:
+        """Send, execute and close as the core decides, until the next step is to read."""
+        core = self.core
+        while self.is_open and not self._is_full:
+            following = core.next()
+            if following is Next.SEND:
+                self._send(self._server.wire.isEnabledFor(DEBUG))
+            elif following is Next.EXECUTE:
+                call = core.take_call()
+                if call is not None:
+                    self._server.execute(self, call)
+            elif following is Next.READ:
+                self._read(self._has_turn)
+                break
+            elif following is Next.WAIT:
+                self._read(False)
+                break
+            else:
+                self.close(core.reason)
+        if self._is_full:
+            self._read(False)
+        if core.has_deadlines and self.is_open:
+            self._schedule()
+
+    def _read(self, is_reading: bool) -> None:
+        if self.is_open and is_reading is not self._is_reading:
+            self._is_reading = is_reading
+            if is_reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def take_turn(self) -> None:
+        """Read again, after other connections have had their turns."""
+        self._has_turn = True
+        if not self._is_full and self.core.call is None:
+            self._read(True)
+
+    async def execute(self, call: Call) -> None:
+        """Execute a call to a unit that waits, and answer it."""
+        core = self.core
+        if core.is_queued(call):
+            self._look_later()
+        response = None
+        try:
+            response = await self._server.workers.execute(core.protocol, call, core.units)
+        except Exception as error:  # noqa: BLE001 - it ends only this connection
+            self._fail(error)
+        finally:
+            if self._looking is not None:
+                self._looking.cancel()
+                self._looking = None
+        if self.is_open:
+            core.finish(call, response, monotonic())
+            self._go_on()
+
+    def _look_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(_LOOKING_INTERVAL, self._look)
+
+    def _look(self) -> None:
+        """Withdraw what waits if the peer has hung up, perhaps behind unread bytes."""
+        if not self.is_open:
+            return
+        # The peer is most likely gone; one that has only ended its sending gets exception 06.
+        if has_ended(self._accepted):
+            self.core.hung_up()
+            self._server.workers.hung_up(self.core.protocol.executor.client)
+        else:
+            self._look_later()
+
+    # Time.
+
+    def _schedule(self) -> None:
+        """Set the timer to the deadline, if it rings later or not at all."""
+        due = self.core.deadline()
+        if due is not None and due < self._at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._at = due
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(due - monotonic(), 0.0), self._ring)
+
+    def _ring(self) -> None:
+        self._timer, self._at = None, float("inf")
+        if not self.is_open:
+            return
+        now = monotonic()
+        due = self.core.deadline()
+        if due is not None and due <= now:
+            self.core.handle_timeout(now)
+            if self.core.reason and self._is_full:
+                self.close(self.core.reason)  # a peer that takes no answers is idle
+        self._go_on()
+        if self.is_open:
+            self._schedule()
+
+    # The end.
+
+    def stop(self) -> None:
+        """Accept no more requests; close after the answers to all running calls."""
+        self.core.stop()
+        self._go_on()
+
+    def close(self, reason: str) -> None:
+        """Close the connection at once."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        for each in (self._timer, self._looking):
+            if each is not None:
+                each.cancel()
+        self._server.forget(self)
+        self.core.ended(reason, self._server.log)
+        if self._transport is None:
+            return  # `connection_made` closes it
+        if reason in (PEER_CLOSED, SERVER_CLOSED) or self._is_full:
+            self._transport.abort()
+        else:
+            self._transport.close()
+
+    def _fail(self, error: Exception) -> None:
+        if self.is_open:
+            text = "%s ends: an error that is no peer's"
+            self._server.log.error(text, self.core, exc_info=error)
+            self.close(FAILED)

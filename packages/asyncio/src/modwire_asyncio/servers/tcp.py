@@ -1,0 +1,152 @@
+"""`TcpServer`: thousands of connections, each with a transport."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from modwire.server.constructors import TcpServerBase
+from modwire.server.peers import HostPort
+from modwire.server.rounds import Rounds
+from modwire_sync import sockets
+from modwire_sync.accepting import PAUSE, Listeners
+
+from ..clients import look_up
+from .base import Server
+from .connection import TcpConnection
+from .watching import watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from modwire import Call
+    from modwire.logger import Logger
+    from modwire.server.constructors import Address, Listening
+    from modwire_sync.sockets import Found
+
+    from .workers import Workers
+
+_LOOKUP_TIMEOUT = 30.0  # seconds
+
+
+class TcpServer(TcpServerBase, Server):
+    """A server for `units` on TCP or a Unix socket, with a transport for each peer.
+
+    It listens from its start on: `async with TcpServer(units, ("", 502)) as server:` serves, and
+    `server.address` is where. See `serve_forever` and `shutdown` too. Hooks are called in the
+    thread of the loop, and must not wait. A unit that blocks is executed in a worker thread; an
+    `AsyncUnit`, such as `RemoteUnit`, is awaited.
+    """
+
+    def _bind(self, asked: Listening) -> None:
+        super()._bind(asked)
+        self._address = place_of(asked.address, socket.SOCK_STREAM)
+        self._listeners = Listeners(self, self._connections, self._logger)
+        self._rounds: Rounds[TcpConnection, None] = Rounds()
+        self._watches: list[Callable[[], object]] = []
+        self._closing: set[asyncio.Future[None]] = set()
+
+    async def _open(self) -> None:
+        found = await find_addresses(self._asked.address, socket.SOCK_STREAM)
+        self._address = self._listeners.listen(self._asked, found)
+        self._listeners.is_serving = True
+        self._watch()
+
+    # Accepting.
+
+    def _watch(self) -> None:
+        if not self._watches:
+            listeners = self._listeners.sockets
+            self._watches = [watch(each, partial(self._accept, each)) for each in listeners]
+
+    def _unwatch(self) -> None:
+        while self._watches:
+            self._watches.pop()()
+
+    def _accept(self, listener: socket.socket) -> None:
+        if not self._listeners.accept(listener, self._admit):
+            self._unwatch()
+            asyncio.get_running_loop().call_later(PAUSE, self._watch)
+
+    def _admit(self, accepted: socket.socket, peer: object) -> None:
+        connection = TcpConnection(self, self._connect(peer, monotonic()), accepted)
+        self._connections.add(connection)
+        self._spawn(self._adopt(connection, accepted))
+
+    async def _adopt(self, connection: TcpConnection, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._closing.add(connection.closed)
+        connection.closed.add_done_callback(self._closing.discard)
+        try:
+            await loop.connect_accepted_socket(lambda: connection, accepted)
+        except BaseException as error:
+            accepted.close()
+            connection.connection_lost(error if isinstance(error, OSError) else None)
+            if not isinstance(error, OSError):
+                raise
+
+    # For the connections.
+
+    @property
+    def log(self) -> Logger:
+        """Logger of this server, which repeats no warning."""
+        return self._logger
+
+    @property
+    def wire(self) -> Logger:
+        """Logger of the bytes."""
+        return self._wire
+
+    @property
+    def workers(self) -> Workers:
+        """Executes calls to units that wait."""
+        return self._workers
+
+    def execute(self, connection: TcpConnection, call: Call) -> None:
+        """Execute a call of a connection in a task."""
+        self._spawn(connection.execute(call))
+
+    def let_wait(self, connection: TcpConnection) -> None:
+        """Let a connection read again after the others, because its turn was large."""
+        if not self._rounds.is_waiting:
+            asyncio.get_running_loop().call_soon(self._next_round)
+        self._rounds.enter(connection, None)
+
+    def _next_round(self) -> None:
+        for connection, _ in self._rounds.take():
+            connection.take_turn()
+        if self._rounds.is_waiting:
+            asyncio.get_running_loop().call_soon(self._next_round)
+
+    def forget(self, connection: TcpConnection) -> None:
+        """Forget a connection that was closed."""
+        self._connections.forget(connection)
+        self._rounds.leave(connection)
+
+    # The end.
+
+    def _close_listeners(self) -> None:
+        self._unwatch()
+        self._listeners.close()
+
+    async def _settle(self, until: float) -> None:
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=max(until - monotonic(), 0.0))
+
+
+def place_of(address: Address, kind: socket.SocketKind) -> Any:
+    """Return the address of a server that is not started; raise ValueError if it is none."""
+    if isinstance(address, str):
+        return address
+    return HostPort(*sockets.check_address(address, kind))
+
+
+async def find_addresses(address: Address, kind: socket.SocketKind) -> Found | None:
+    """Return the argument `found` of `sockets.bind`; the loop goes on while a name is looked up."""
+    if isinstance(address, str) or not address[0]:
+        return None
+    return await look_up(*address, kind, _LOOKUP_TIMEOUT, socket.AI_PASSIVE)
