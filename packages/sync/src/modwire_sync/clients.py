@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from errno import EAGAIN
+from functools import partial
 from os import strerror
 from socket import SOCK_DGRAM, SOCK_STREAM
-from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 
 from .client import Client
 from .links import SocketLink
+from .threads import call_aside
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -100,14 +101,16 @@ class SerialClient(SerialClientBase, Client):
         from .serial_link import SerialLink
 
         seconds = self.options.response_timeout
-        port = open_port(
+        open_it = partial(
+            open_port,
             self._port,
             self._settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
             write_timeout=seconds,
         )
-        return SerialLink(port, self._settings.character_time, seconds)
+        # An interrupt in pyserial would leave a port open, and locked, that nobody can close.
+        return SerialLink(call_aside(open_it), self._settings.character_time, seconds)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
@@ -145,19 +148,8 @@ def _find(address: Place, kind: int, seconds: float) -> Found:
     """Return what getaddrinfo does, in time: a thread waits for the name servers, up to 30 s."""
     with suppress(OSError):  # it is a name
         return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
-    found: list[Found | OSError | ValueError] = []
-
-    def look_up() -> None:
-        try:
-            found.append(socket.getaddrinfo(*address, type=kind))
-        except (OSError, ValueError) as error:
-            found.append(error)
-
-    thread = Thread(target=look_up, name="modwire-look-up", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not found:
-        raise TimeoutError(f"the name {address[0]} was not resolved within {seconds:g} s")
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
+    try:
+        return call_aside(partial(socket.getaddrinfo, *address, type=kind), seconds)
+    except TimeoutError:
+        text = f"the name {address[0]} was not resolved within {seconds:g} s"
+        raise TimeoutError(text) from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .links import LONGEST_WAIT, Link, send_rest
 from .ports import WRITE_TIMEOUT, close_aside, descriptor, forget_port, read_port
+from .threads import call_aside
 
 if TYPE_CHECKING:
     import serial
@@ -85,8 +86,8 @@ class SerialLink(Link):
             self._port.cancel_read()
 
     def close(self) -> None:
-        close_aside(self._port)
+        call_aside(partial(close_aside, self._port))
 
     def forget(self) -> None:
         forget_port(self._port)
-        self.close()
+        close_aside(self._port)
