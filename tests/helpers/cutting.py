@@ -29,10 +29,16 @@ class OrdinaryCutError(Exception):
 
 
 class Cutter:
-    """Trace and profile functions for this thread, or greenlet, that raise at one event each."""
+    """Trace and profile functions for this thread, or greenlet, that raise at one event each.
 
-    def __init__(self, current: Callable[[], object] = threading.get_ident) -> None:
+    `also` is a folder of another package that is cut as well.
+    """
+
+    def __init__(
+        self, current: Callable[[], object] = threading.get_ident, also: str = "/src/modwire"
+    ) -> None:
         self._current = current
+        self._also = also
         self._mine: object = None
         self._left = self._left_next = 0
         self._error: type[BaseException] = Cut
@@ -79,7 +85,8 @@ class Cutter:
             self._count()
 
     def _is_ours(self, frame: FrameType) -> bool:
-        return "/src/modwire" in frame.f_code.co_filename and self._current() == self._mine
+        file = frame.f_code.co_filename
+        return ("/src/modwire" in file or self._also in file) and self._current() == self._mine
 
     def _count(self) -> None:
         self._left -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 from errno import EAGAIN
 from functools import partial
@@ -11,6 +12,7 @@ from socket import SOCK_DGRAM, SOCK_STREAM
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from modwire.client.aside import call_aside
 from modwire.client.constructors import (
     SerialClientBase,
     TcpClientBase,
@@ -22,7 +24,6 @@ from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 
 from .client import Client
 from .links import SocketLink
-from .threads import call_aside
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -110,7 +111,8 @@ class SerialClient(SerialClientBase, Client):
             write_timeout=seconds,
         )
         # An interrupt in pyserial would leave a port open, and locked, that nobody can close.
-        return SerialLink(call_aside(open_it), self._settings.character_time, seconds)
+        port = call_aside(open_it, start_new_thread, allocate_lock)
+        return SerialLink(port, self._settings.character_time, seconds)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
@@ -149,7 +151,8 @@ def _find(address: Place, kind: int, seconds: float) -> Found:
     with suppress(OSError):  # it is a name
         return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
     try:
-        return call_aside(partial(socket.getaddrinfo, *address, type=kind), seconds)
+        look_up = partial(socket.getaddrinfo, *address, type=kind)
+        return call_aside(look_up, start_new_thread, allocate_lock, seconds)
     except TimeoutError:
         text = f"the name {address[0]} was not resolved within {seconds:g} s"
         raise TimeoutError(text) from None

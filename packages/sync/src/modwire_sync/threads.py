@@ -1,49 +1,13 @@
-"""`Threads`: a pool of threads, for the requests of a gateway and for units that block.
-
-`call_aside`: one call in a thread, for what signal handlers must not interrupt.
-"""
+"""`Threads`: a pool of threads, for the requests of a gateway and for units that block."""
 
 from __future__ import annotations
 
-from _thread import allocate_lock, start_new_thread
+from _thread import allocate_lock
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
-
-ResultT = TypeVar("ResultT")
-
-
-def call_aside(function: Callable[[], ResultT], seconds: float = -1) -> ResultT:
-    """Return what `function` does in a thread; raise TimeoutError if that takes too many `seconds`.
-
-    No signal handler interrupts it there: if one interrupts the caller, the function goes on.
-    """
-    results: list[ResultT | Exception] = []
-    running = allocate_lock()
-    running.acquire()
-
-    def run() -> None:
-        try:
-            results.append(function())
-        except Exception as error:  # noqa: BLE001 - raised below
-            results.append(error)
-        finally:
-            running.release()
-
-    start_new_thread(run, ())
-    try:
-        running.acquire(True, seconds)
-    except BaseException:
-        running.acquire(True, 0.2)  # most often it ends meanwhile, and the port is free again
-        results.clear()
-        raise
-    if not results:
-        raise TimeoutError("timed out")
-    if isinstance(result := results.pop(), Exception):
-        raise result
-    return result
 
 
 class Threads:
