@@ -103,10 +103,11 @@ class Cutter:
 class Device:
     """A device that answers each read of one register with its address, on any connections.
 
-    `pause` is the number of seconds before each answer.
+    `pause` is the number of seconds before each answer; if `is_silent`, a line has none.
     """
 
     pause = 0.0
+    is_silent = False
 
     def __init__(self) -> None:
         self._ending = threading.Event()
@@ -150,6 +151,8 @@ class Device:
                 left += os.read(end, 4096)
             while len(left) >= 8:
                 request, left = left[:8], left[8:]
+                if self.is_silent:
+                    continue
                 os.write(end, rtu(request[0], registers(int.from_bytes(request[2:4], "big"))))
 
     def start(self, run: Callable[..., None], *arguments: object) -> None:
