@@ -178,10 +178,9 @@ class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
         and for a new link. Raises `ConnectionLostError` too.
         """
         await checkpoint_if_cancelled()
-        turns = self._turns
         if self._run is not (run := current_trio_token()):
             self._enter(run)
-        is_repeated = False
+        turns, is_repeated = self._turns, False
         while True:
             now = current_time()
             link = turns.link
