@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 from errno import EAGAIN
+from functools import partial
 from os import strerror
 from socket import SOCK_DGRAM, SOCK_STREAM
-from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from modwire.client.aside import call_aside
 from modwire.client.constructors import (
     SerialClientBase,
     TcpClientBase,
@@ -100,13 +102,16 @@ class SerialClient(SerialClientBase, Client):
         from .serial_link import SerialLink
 
         seconds = self.options.response_timeout
-        port = open_port(
+        open_it = partial(
+            open_port,
             self._port,
             self._settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
             write_timeout=seconds,
         )
+        # An interrupt in pyserial would leave a port open, and locked, that nobody can close.
+        port = call_aside(open_it, start_new_thread, allocate_lock)
         return SerialLink(port, self._settings.character_time, seconds)
 
 
@@ -145,19 +150,9 @@ def _find(address: Place, kind: int, seconds: float) -> Found:
     """Return what getaddrinfo does, in time: a thread waits for the name servers, up to 30 s."""
     with suppress(OSError):  # it is a name
         return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
-    found: list[Found | OSError | ValueError] = []
-
-    def look_up() -> None:
-        try:
-            found.append(socket.getaddrinfo(*address, type=kind))
-        except (OSError, ValueError) as error:
-            found.append(error)
-
-    thread = Thread(target=look_up, name="modwire-look-up", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not found:
-        raise TimeoutError(f"the name {address[0]} was not resolved within {seconds:g} s")
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
+    try:
+        look_up = partial(socket.getaddrinfo, *address, type=kind)
+        return call_aside(look_up, start_new_thread, allocate_lock, seconds)
+    except TimeoutError:
+        text = f"the name {address[0]} was not resolved within {seconds:g} s"
+        raise TimeoutError(text) from None
