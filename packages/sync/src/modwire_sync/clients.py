@@ -98,21 +98,18 @@ class SerialClient(SerialClientBase, Client):
     """A blocking client on a serial line."""
 
     def _open_link(self) -> Link:
-        from .ports import open_port
+        from .ports import open_aside
         from .serial_link import SerialLink
 
-        seconds = self.options.response_timeout
-        open_it = partial(
-            open_port,
+        settings, seconds = self._settings, self.options.response_timeout
+        port = open_aside(
             self._port,
-            self._settings,
+            settings,
             rs485=self._rs485,
             exclusive=self._exclusive,
             write_timeout=seconds,
         )
-        # An interrupt in pyserial would leave a port open, and locked, that nobody can close.
-        port = call_aside(open_it, start_new_thread, allocate_lock)
-        return SerialLink(port, self._settings.character_time, seconds)
+        return SerialLink(port, settings.character_time, seconds)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
@@ -154,5 +151,4 @@ def _find(address: Place, kind: int, seconds: float) -> Found:
         look_up = partial(socket.getaddrinfo, *address, type=kind)
         return call_aside(look_up, start_new_thread, allocate_lock, seconds)
     except TimeoutError:
-        text = f"the name {address[0]} was not resolved within {seconds:g} s"
-        raise TimeoutError(text) from None
+        raise TimeoutError(f"the name {address[0]} was not resolved within {seconds:g} s") from None
