@@ -101,15 +101,11 @@ class SerialClient(SerialClientBase, Client):
         from .ports import open_aside
         from .serial_link import SerialLink
 
-        settings, seconds = self._settings, self.options.response_timeout
+        settings, limit = self._settings, self.options.response_timeout
         port = open_aside(
-            self._port,
-            settings,
-            rs485=self._rs485,
-            exclusive=self._exclusive,
-            write_timeout=seconds,
+            self._port, settings, rs485=self._rs485, exclusive=self._exclusive, write_timeout=limit
         )
-        return SerialLink(port, settings.character_time, seconds)
+        return SerialLink(port, settings.character_time, limit)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
