@@ -104,7 +104,9 @@ def _check(name: str, data: bytes) -> None:
     whole.hear(bursts)
     single.hear(bursts, 1)
     now = bursts[-1].now if bursts else 0.0
-    if not whole.protocol.options.suppress_echo:  # an answer between two pieces has its own echo
+    # An answer between two pieces has its own echo, and a client waits for the answer before it
+    # uses a new delimiter.
+    if not whole.protocol.options.suppress_echo and not _is_changed(name, bursts):
         assert single.answers == whole.answers, "pieces differ"
     for each in (whole, single):
         assert not each.errors, each.errors

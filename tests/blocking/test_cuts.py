@@ -25,12 +25,12 @@ pytestmark = [
 KINDS = ("lines", "events")
 
 
-def cutter(package: Package) -> Cutter:
+def cutter(package: Package, also: str = "/src/modwire") -> Cutter:
     if package.name == "gevent":
         from gevent import getcurrent
 
-        return Cutter(getcurrent)
-    return Cutter()
+        return Cutter(getcurrent, also)
+    return Cutter(also=also)
 
 
 def check(client: Any, value: int) -> None:
@@ -134,6 +134,27 @@ def test_a_serial_line(package: Package) -> None:
     with device("rtu") as (_, endpoint):
         places = cut_everywhere(package, endpoint, read_soon, "events", step=4, options=options)
         assert places > 80
+
+
+def test_a_serial_port_is_not_left_open_and_locked(package: Package) -> None:
+    """An interrupt within pyserial would leave it so, and then nobody could open it again."""
+    with device("rtu") as (_, endpoint):
+        client = package.connect(f"{endpoint}&timeout=0.05&late_reply_window=0.01")
+        client.connect()
+
+        def reopen() -> None:
+            client.close()
+            client._open_link().close()
+
+        saw = cutter(package, also="/serial/")
+        descriptors = count_descriptors()
+        for place in count(1):
+            if not saw.run(reopen, place, by_lines=True):
+                break
+            client.connect()
+        client.close()
+        assert place > 30
+        package.wait_until(lambda: count_descriptors() <= descriptors)
 
 
 @pytest.mark.parametrize("kind", KINDS)

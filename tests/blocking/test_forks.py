@@ -209,3 +209,25 @@ for child in children:
     child.join()
 """,
     )
+
+
+def test_a_gateway_answers_on_both_sides(package: Package) -> None:
+    """The threads that send its requests are only in the process that started them."""
+    run(
+        package,
+        """
+def read_some(server):
+    with package.TcpClient(*server.address, timeout=10) as client:
+        read_all(client, 0)
+with device() as (_, endpoint):
+    gateway = package.Gateway(package.connect(endpoint))
+    with package.TcpServer(gateway, ("127.0.0.1", 0)) as server:
+        read_some(server)
+        def use():
+            with package.TcpServer(gateway, ("127.0.0.1", 0)) as own:
+                read_some(own)
+        child = Child(use, fork)
+        read_some(server)
+        child.join()
+""",
+    )

@@ -197,3 +197,19 @@ def test_a_broadcast_without_an_answer_says_nothing_about_the_units() -> None:
     line.end(line.ask("a", unit=0, request=WRITE_ALL), SILENT)
     assert is_open(line.ask("a", unit=0, request=WRITE_ALL))
     assert line.said == []
+
+
+def test_a_unit_that_comes_and_goes_does_not_fill_the_log() -> None:
+    line = Line(pause=0.1, longest_pause=0.1)
+    line.end(line.ask("a"), ANSWER)
+    for number in range(50):
+        line.end(line.ask("a", number * 0.19), SILENT, number * 0.19)
+        line.end(line.ask("a", number * 0.19 + 0.1), ANSWER, number * 0.19 + 0.1)
+    assert line.said == [
+        "unit 1 does not answer: it is not asked for 0.1 s",
+        "unit 1 answers again",
+    ]
+    line.end(line.ask("a", 11.0), SILENT, 11.0)
+    assert line.said[2:] == [
+        "unit 1 does not answer: it is not asked for 0.1 s (49 more like this since the last line)"
+    ]

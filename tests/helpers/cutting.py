@@ -29,10 +29,16 @@ class OrdinaryCutError(Exception):
 
 
 class Cutter:
-    """Trace and profile functions for this thread, or greenlet, that raise at one event each."""
+    """Trace and profile functions for this thread, or greenlet, that raise at one event each.
 
-    def __init__(self, current: Callable[[], object] = threading.get_ident) -> None:
+    `also` is a folder of another package that is cut as well.
+    """
+
+    def __init__(
+        self, current: Callable[[], object] = threading.get_ident, also: str = "/src/modwire"
+    ) -> None:
         self._current = current
+        self._also = also
         self._mine: object = None
         self._left = self._left_next = 0
         self._error: type[BaseException] = Cut
@@ -79,7 +85,8 @@ class Cutter:
             self._count()
 
     def _is_ours(self, frame: FrameType) -> bool:
-        return "/src/modwire" in frame.f_code.co_filename and self._current() == self._mine
+        file = frame.f_code.co_filename
+        return ("/src/modwire" in file or self._also in file) and self._current() == self._mine
 
     def _count(self) -> None:
         self._left -= 1
@@ -96,10 +103,11 @@ class Cutter:
 class Device:
     """A device that answers each read of one register with its address, on any connections.
 
-    `pause` is the number of seconds before each answer.
+    `pause` is the number of seconds before each answer; if `is_silent`, a line has none.
     """
 
     pause = 0.0
+    is_silent = False
 
     def __init__(self) -> None:
         self._ending = threading.Event()
@@ -143,6 +151,8 @@ class Device:
                 left += os.read(end, 4096)
             while len(left) >= 8:
                 request, left = left[:8], left[8:]
+                if self.is_silent:
+                    continue
                 os.write(end, rtu(request[0], registers(int.from_bytes(request[2:4], "big"))))
 
     def start(self, run: Callable[..., None], *arguments: object) -> None:

@@ -131,6 +131,8 @@ def test_a_point_has_the_range_of_its_type_for_the_points_that_use_it(
         "'x' * 99999",
         "len('x' * 99999)",
         "int('9' * 4000) ** 2",
+        f"0x{'f' * 2_000_000} % 0x{'e' * 1_000_000}",
+        f"int('{'f' * 90_000}', 16) % int('{'e' * 45_000}', 16)",
     ],
 )
 def test_a_number_in_an_expression_has_an_end(tmp_path: Path, text: str) -> None:
@@ -143,6 +145,26 @@ def test_a_number_in_an_expression_has_an_end(tmp_path: Path, text: str) -> None
         unit = SimulatedUnit(UnitPlan(device.units[0]), lambda: 1.0)  # type: ignore[attr-defined]
         assert unit.points["a0"].value(1.0) == 0
     assert process_time() - started < MOST_SECONDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'a'.zfill(10**8)", "(1).to_bytes(10**8, 'big')", "'\\t'.expandtabs(10**8)", "t.real"],
+)
+def test_an_expression_has_no_methods(tmp_path: Path, text: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(DeviceFileError, match="Attribute is not available"):
+            read(tmp_path, points([f'{{expression = "{text}"}}']))
+        assert tracemalloc.get_traced_memory()[1] < 1 << 26
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_error_does_not_quote_megabytes(tmp_path: Path) -> None:
+    with pytest.raises(DeviceFileError, match="must be an integer") as caught:
+        read(tmp_path, points([f'"{"x" * 3_000_000}"'], kind='type = "uint16"\n'))
+    assert len(str(caught.value)) < 1100
 
 
 def test_a_scaled_point_is_not_rounded_for_others(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 from starlette.types import Receive, Scope, Send
 
@@ -131,3 +134,37 @@ def test_one_that_takes_nothing_is_given_up() -> None:
             assert len(await _read_to_the_end(stream)) < 100_000_000
 
     trio.run(main)
+
+
+def test_out_of_descriptors_is_logged_once_and_the_page_comes_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    accept = trio.SocketListener.accept
+    failures = 0
+
+    async def out_of_descriptors(listener: trio.SocketListener) -> trio.SocketStream:
+        nonlocal failures
+        stream = await accept(listener)
+        if failures == 5:
+            return stream
+        failures += 1
+        await stream.aclose()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(trio.SocketListener, "accept", out_of_descriptors)
+
+    async def main() -> None:
+        async with _served(_answers) as port:
+            for _ in range(5):
+                stream = await trio.open_tcp_stream("127.0.0.1", port)
+                assert await _read_to_the_end(stream) == b""
+            stream = await trio.open_tcp_stream("127.0.0.1", port)
+            await stream.send_all(REQUEST)
+            assert (await stream.receive_some(100)).startswith(b"HTTP/1.1 204")
+            await stream.aclose()
+
+    with caplog.at_level(logging.DEBUG):
+        trio.run(main)
+    lines = [each for each in caplog.records if each.levelno >= logging.WARNING]
+    assert [each.name for each in lines] == ["modwire.web"]
+    assert lines[0].exc_info is None

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from cutting import device
 from modwire_trio import Client, connect
@@ -142,3 +143,23 @@ def test_other_callers_get_right_values() -> None:
         assert cuts > 20
 
     trio.run(main)
+
+
+def test_a_cancelled_call_does_not_delay_the_next_run() -> None:
+    """Each run may have a clock of its own: the time at which an answer is overdue never comes."""
+    with device("rtu") as (line, endpoint):
+        client = connect(f"{endpoint}&timeout=0.2")
+
+        async def give_up() -> None:
+            await check(client, 1)
+            line.is_silent = True
+            with trio.move_on_after(0.1):
+                await client.read_holding_registers(2)
+
+        async def use() -> None:
+            await check(client, 3)
+            await client.aclose()
+
+        trio.run(give_up)
+        line.is_silent = False
+        trio.run(use, clock=trio.testing.MockClock(rate=1.0))

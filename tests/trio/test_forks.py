@@ -32,8 +32,9 @@ kind = sys.argv[1]
 with device(kind) as (_, endpoint):
     client = connect(endpoint + ("&" if "?" in endpoint else "?") + "timeout=5")
     trio.run(read_all, client, 0)
-    if kind == "rtu":
-        children = [Child(lambda: trio.run(refused, client))]
+    children = []
+    if kind == "rtu":  # it has the port until the next run, which opens it anew
+        Child(lambda: trio.run(refused, client)).join()
     else:
         children = [
             Child(lambda first=first: trio.run(read_all, client, first)) for first in (1000, 2000)

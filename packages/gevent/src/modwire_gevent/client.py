@@ -224,6 +224,9 @@ class Client(BlockingClientBase):
                 if isinstance(error, _CANNOT_OPEN):
                     self._turns.open_failed(error.with_traceback(None), monotonic())
             return
+        except BaseException:
+            del opening  # its greenlet has the traceback, whose frames may keep a port open
+            raise
         if self._opening is not opening:  # no caller is left
             link.close()
             return

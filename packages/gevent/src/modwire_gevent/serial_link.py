@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from gevent import get_hub
 from gevent.event import Event
+from gevent.monkey import get_original
 
+from modwire.client.aside import call_aside
 from modwire_sync.ports import (
     WRITE_TIMEOUT,
     close_aside,
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
     from gevent.hub import Hub
 
     from modwire.serial_settings import Rs485Settings, SerialSettings
+
+
+# Those of the system: greenlets would share the signals of this thread.
+_start_thread = get_original("_thread", "start_new_thread")
+_new_lock = get_original("_thread", "allocate_lock")
 
 
 def open_without_blocking(
@@ -54,7 +61,10 @@ def open_without_blocking(
         # Except on Windows, 0 would mean that nothing may be written.
         write_timeout=0 if os.name == "nt" else write_timeout,
     )
-    return _in_thread(open_it) if "://" in port else open_it()
+    if "://" in port:
+        return _in_thread(open_it)
+    # An interrupt in pyserial would leave a port open, and locked, that nobody can close.
+    return call_aside(open_it, _start_thread, _new_lock)
 
 
 def _in_thread(open_it: Callable[[], serial.Serial]) -> serial.Serial:
@@ -140,7 +150,7 @@ class SerialLink(DescriptorLink):
 
     def _forget(self) -> None:
         forget_port(self._port)
-        self._close()
+        close_aside(self._port)
 
 
 class PortLink(Link):
@@ -238,4 +248,4 @@ def close_port(port: serial.Serial) -> None:
 
         with suppress(OSError):
             fcntl.flock(number, fcntl.LOCK_UN)
-    close_aside(port)
+    call_aside(partial(close_aside, port), _start_thread, _new_lock)

@@ -23,7 +23,7 @@ _OPENED = "modwire_files"
 
 
 class LostFileError(OSError):
-    """Raised if a file of the database was deleted or replaced while it was in use."""
+    """Raised if a file of the database was deleted, replaced or cut while it was in use."""
 
 
 class DatabaseFiles:
@@ -41,7 +41,7 @@ class DatabaseFiles:
 
         Its owner shall restore it, or call `forget` to begin with an empty one.
         """
-        if self._path and _identity(self._path) is None:
+        if self._path and _look_at(self._path) is None:
             raise LostFileError(f"{self._path} was deleted")
 
     def forget(self) -> None:
@@ -82,6 +82,7 @@ class OpenedFiles:
     def __init__(self, path: str) -> None:
         self._path = path
         self._known: dict[str, Identity] = {}
+        self._size = 0
 
     def check(self, endings: tuple[str, ...]) -> None:
         """Raise LostFileError unless the files with these endings are those of the last call.
@@ -90,12 +91,27 @@ class OpenedFiles:
         """
         for ending in endings:
             name = self._path + ending
-            found = _identity(name)
+            found = _look_at(name)
             known = self._known.get(ending)
             if found is None and (known is not None or not ending):
                 raise LostFileError(f"{name} was deleted")
-            if found is not None and self._known.setdefault(ending, found) != found:
+            if found is None:
+                continue
+            identity, size = found[:2], found[2]
+            if self._known.setdefault(ending, identity) != identity:
                 raise LostFileError(f"{name} was replaced")
+            if not ending:
+                self._check_size(size)
+
+    def _check_size(self, size: int) -> None:
+        """Raise LostFileError if the database became shorter: copied over in place, or emptied.
+
+        With a log it does not, unless another program has made it compact. Then a request fails
+        once. Without a log, a transaction that is undone makes it shorter.
+        """
+        known, self._size = self._size, size
+        if size < known and "-wal" in self._known:
+            raise LostFileError(f"{self._path} was cut from {known} to {size} bytes")
 
 
 def keep_what_is_acknowledged(connection: Any, record: object) -> None:
@@ -103,9 +119,12 @@ def keep_what_is_acknowledged(connection: Any, record: object) -> None:
     connection.execute("PRAGMA synchronous = FULL")
 
 
-def _identity(name: str) -> Identity | None:
+def _look_at(name: str) -> tuple[int, int, int] | None:
+    """Return the device, inode and size of a file, None if there is none."""
     try:
         found = os.stat(name)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return found.st_dev, found.st_ino
+    except OSError as error:  # such as a circle of links
+        raise LostFileError(f"{name} cannot be found: {error.strerror}") from None
+    return found.st_dev, found.st_ino, found.st_size

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
+from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
 from errno import EAGAIN
+from functools import partial
 from os import strerror
 from socket import SOCK_DGRAM, SOCK_STREAM
-from threading import Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from modwire.client.aside import call_aside
 from modwire.client.constructors import (
     SerialClientBase,
     TcpClientBase,
@@ -96,18 +98,14 @@ class SerialClient(SerialClientBase, Client):
     """A blocking client on a serial line."""
 
     def _open_link(self) -> Link:
-        from .ports import open_port
+        from .ports import open_aside
         from .serial_link import SerialLink
 
-        seconds = self.options.response_timeout
-        port = open_port(
-            self._port,
-            self._settings,
-            rs485=self._rs485,
-            exclusive=self._exclusive,
-            write_timeout=seconds,
+        settings, limit = self._settings, self.options.response_timeout
+        port = open_aside(
+            self._port, settings, rs485=self._rs485, exclusive=self._exclusive, write_timeout=limit
         )
-        return SerialLink(port, self._settings.character_time, seconds)
+        return SerialLink(port, settings.character_time, limit)
 
 
 def connect(endpoint: str | Endpoint) -> Client:
@@ -145,19 +143,8 @@ def _find(address: Place, kind: int, seconds: float) -> Found:
     """Return what getaddrinfo does, in time: a thread waits for the name servers, up to 30 s."""
     with suppress(OSError):  # it is a name
         return socket.getaddrinfo(*address, type=kind, flags=socket.AI_NUMERICHOST)
-    found: list[Found | OSError | ValueError] = []
-
-    def look_up() -> None:
-        try:
-            found.append(socket.getaddrinfo(*address, type=kind))
-        except (OSError, ValueError) as error:
-            found.append(error)
-
-    thread = Thread(target=look_up, name="modwire-look-up", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not found:
-        raise TimeoutError(f"the name {address[0]} was not resolved within {seconds:g} s")
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
+    try:
+        look_up = partial(socket.getaddrinfo, *address, type=kind)
+        return call_aside(look_up, start_new_thread, allocate_lock, seconds)
+    except TimeoutError:
+        raise TimeoutError(f"the name {address[0]} was not resolved within {seconds:g} s") from None

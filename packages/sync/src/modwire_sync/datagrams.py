@@ -15,7 +15,7 @@ from modwire.server.peers import HostPort
 from .sockets import address_of, bind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from modwire.logger import Logger
     from modwire.server.constructors import Listening, ServerBase
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _MAX_DATAGRAM = 65536
 _DEBUG = 10  # logging.DEBUG
-DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not delay the others
+_TURN = 4096  # bytes of datagrams; 341 requests, so that a flood at one socket delays no others
+_COST = 64  # bytes that take as long as receiving a datagram
 
 
 class DatagramSockets:
@@ -64,6 +65,13 @@ class DatagramSockets:
         if self._wire.isEnabledFor(_DEBUG):
             self._wire.debug("%s sent %s", HostPort(*address[:2]), data.hex(" "))
         return data, address
+
+    def waiting(self, link: socket.socket) -> Iterator[tuple[bytes, tuple[str, int]]]:
+        """Yield the datagrams that have arrived at `link`, and their senders; some of a flood."""
+        size = 0
+        while size < _TURN and (received := self.receive(link)) is not None:
+            size += _COST + len(received[0])
+            yield received
 
     def go_on(self, execute: Callable[[DatagramCall], object]) -> None:
         """Call `execute` for each call to a unit that waits, and send the ready answers."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from _thread import allocate_lock, get_ident
 from collections import deque
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from modwire.forks import forget_after_fork
 from modwire.gateway.queue import GatewayLine, Ticket
 from modwire.gateway.remote import BlockingRemoteUnit, failed_answer, passed_on
 from modwire.gateway.units import GatewayUnits
@@ -40,7 +42,7 @@ class Gateway(GatewayUnits[Client]):
     def _new_line(self, client: Client, rules: Rules) -> Line:
         if not isinstance(client, Client):
             raise TypeError(f"line must be a client of modwire_sync, got {client!r}")
-        return Line(client, GatewayLine[Pending].of_client(client, rules))
+        return Line(client, rules)
 
 
 class Pending(Ticket):
@@ -120,9 +122,15 @@ class Line:
     A few more threads are for hooks that take long, or that call devices on this line.
     """
 
-    def __init__(self, client: Client, queue: GatewayLine[Pending]) -> None:
+    def __init__(self, client: Client, rules: Rules) -> None:
         self.client = client
-        self._queue = queue
+        self._rules = rules
+        self._begin()
+        forget_after_fork(self, Line._begin, getattr(os, "register_at_fork", None))
+
+    def _begin(self) -> None:
+        """Begin with an empty queue, also after a fork: the other process has the threads."""
+        queue = self._queue = GatewayLine[Pending].of_client(self.client, self._rules)
         self._lock = allocate_lock()  # guards the queue
         self._threads = Threads(queue.most_open + _SPARE_THREADS, "modwire-gateway")
 

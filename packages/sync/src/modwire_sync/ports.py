@@ -9,16 +9,19 @@ import io
 import os
 import sys
 import threading
+from _thread import allocate_lock, start_new_thread
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from struct import Struct
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import serial
 import serial.rfc2217
 import serial.rs485
 
+from modwire.client.aside import call_aside
 from modwire.forks import forget_after_fork
 from modwire.serial_settings import check_port, port_scheme
 
@@ -69,6 +72,11 @@ def open_port(
             opened.close()
             raise
     return opened
+
+
+def open_aside(port: str, settings: SerialSettings, **more: Any) -> serial.Serial:
+    """Do what `open_port` does where no interrupt can leave a port open, and locked, for good."""
+    return call_aside(partial(open_port, port, settings, **more), start_new_thread, allocate_lock)
 
 
 def read_port(port: serial.Serial, seconds: float) -> bytes:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import select
+from _thread import allocate_lock, start_new_thread
 from functools import partial
 from typing import TYPE_CHECKING
+
+from modwire.client.aside import call_aside
 
 from .links import LONGEST_WAIT, Link, send_rest
 from .ports import WRITE_TIMEOUT, close_aside, descriptor, forget_port, read_port
@@ -85,8 +88,8 @@ class SerialLink(Link):
             self._port.cancel_read()
 
     def close(self) -> None:
-        close_aside(self._port)
+        call_aside(partial(close_aside, self._port), start_new_thread, allocate_lock)
 
     def forget(self) -> None:
         forget_port(self._port)
-        self.close()
+        close_aside(self._port)

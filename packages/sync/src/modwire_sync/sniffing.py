@@ -29,11 +29,11 @@ class SerialSniffer(BlockingSnifferBase):
 
     def open(self) -> None:
         if self._link is None:
-            from .ports import open_port
+            from .ports import open_aside
             from .serial_link import SerialLink
 
             try:
-                port = open_port(
+                port = open_aside(
                     self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
                 )
             except OSError as error:

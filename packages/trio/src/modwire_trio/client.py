@@ -14,6 +14,7 @@ from trio.lowlevel import (
     checkpoint,
     checkpoint_if_cancelled,
     current_task,
+    current_trio_token,
     enable_ki_protection,
     in_trio_run,
     reschedule,
@@ -50,7 +51,8 @@ class Client(AsyncClientBase, trio.abc.AsyncResource):
 
     A call may be cancelled wherever it waits: other calls are not affected, and its late answer
     is never returned to another call. The link is closed only if a part of the request was sent.
-    After a fork, the new process opens its own link, in a `trio.run` of its own.
+    After a fork, the new process opens its own link, in a `trio.run` of its own; each further
+    `trio.run` opens a new one, too.
     """
 
     _stream: trio.abc.Stream | None = None  # until the link takes it
@@ -93,6 +95,7 @@ class Client(AsyncClientBase, trio.abc.AsyncResource):
         self._sender: AnyExchange | None = None  # its caller sends for all
         self._attempt = CancelScope()  # of the task that opens a link
         self._opening = trio.Lock()  # held while a link is being opened, or is in `look`
+        self._run: trio.lowlevel.TrioToken | None = None  # the one that the link is used in
         forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
 
     def _forget(self) -> None:
@@ -107,6 +110,22 @@ class Client(AsyncClientBase, trio.abc.AsyncResource):
         if link is not None:
             link.forget()
 
+    def _enter(self, run: trio.lowlevel.TrioToken) -> None:
+        """Drop the link and all times of an earlier `trio.run`, which had another clock."""
+        earlier, self._run = self._run, run
+        if earlier is None:
+            return
+        turns = self._turns
+        is_owed = bool(turns.protocol.opened or turns.protocol.late.units)
+        turns.waiting.clear()
+        self._opening, self._sender = trio.Lock(), None
+        turns.close()
+        turns.restart()
+        late = turns.protocol.late
+        late.units.clear()
+        if is_owed and not turns.protocol.has_transactions:
+            late.rest(current_time() + self.options.response_timeout)
+
     async def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails; a later call may retry."""
         stream, self._stream = self._stream, None
@@ -118,12 +137,16 @@ class Client(AsyncClientBase, trio.abc.AsyncResource):
     async def connect(self) -> None:
         """Open the link unless it is open. Raises `ConnectionLostError` if that fails."""
         await checkpoint()
+        if self._run is not (run := current_trio_token()):
+            self._enter(run)
         if self._turns.link is None:
             await self._prepare(None, None, None)
 
     @enable_ki_protection
     async def aclose(self) -> None:
         """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
+        if self._run is not (run := current_trio_token()):
+            self._enter(run)
         link = self._turns.link
         self._turns.close()
         self._attempt.cancel()
@@ -154,8 +177,9 @@ class Client(AsyncClientBase, trio.abc.AsyncResource):
         and for a new link. Raises `ConnectionLostError` too.
         """
         await checkpoint_if_cancelled()
-        turns = self._turns
-        is_repeated = False
+        if self._run is not (run := current_trio_token()):
+            self._enter(run)
+        turns, is_repeated = self._turns, False
         while True:
             now = current_time()
             link = turns.link

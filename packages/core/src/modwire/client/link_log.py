@@ -9,11 +9,15 @@ if TYPE_CHECKING:
 
     from ..logger import Logger
 
+_PERIOD = 10.0
+_MOST_KINDS = 64
+
 
 class LinkLog:
     """The log of a link: `modwire.client` for its state, `modwire.wire` for its bytes.
 
-    Nothing is logged before `start`. `is_traced` is True if the bytes are logged as well.
+    Nothing is logged before `start`. `is_traced` is True if the bytes are logged as well. A device
+    that ends every connection must not fill the log: the same warning is written once in 10 s.
     """
 
     def __init__(self, name: str) -> None:
@@ -21,6 +25,7 @@ class LinkLog:
         self.wire: Logger | None = None
         self._name = name
         self._log: Logger | None = None
+        self._written: dict[str, tuple[float, int]] = {}  # when, and how many were left out since
 
     def start(self, get_logger: Callable[[str], Logger]) -> None:
         """Log from now on; `get_logger` is that of `logging`, which is slow to import."""
@@ -28,11 +33,22 @@ class LinkLog:
             self._log = get_logger("modwire.client")
             self.wire = get_logger("modwire.wire")
 
-    def note(self, what: str, *, is_warning: bool) -> None:
-        """Log a change of the link's state."""
-        if self._log is not None:
-            log = self._log.warning if is_warning else self._log.info
-            log("%s: %s", self._name, what)
+    def note(self, what: str, *, is_warning: bool, now: float = float("inf")) -> None:
+        """Log a change of the link's state at `now`, in seconds."""
+        if self._log is None:
+            return
+        if not is_warning:
+            self._log.info("%s: %s", self._name, what)
+            return
+        at, left_out = self._written.get(what, (float("-inf"), 0))
+        if abs(now - at) < _PERIOD:  # the clock of trio starts anew in each run
+            self._written[what] = (at, left_out + 1)
+            return
+        if len(self._written) >= _MOST_KINDS:
+            self._written.clear()
+        self._written[what] = (now, 0)
+        more = f" ({left_out} more like this since the last line)" if left_out else ""
+        self._log.warning("%s: %s%s", self._name, what, more)
 
     def trace(self, what: str, data: bytes) -> None:
         """Log bytes that were sent or received."""

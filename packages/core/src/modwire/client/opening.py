@@ -54,7 +54,7 @@ class Opening:
         self.reason = error
         self.failures += 1
         self.backoff.failed(now)
-        self._log.note(f"cannot be opened: {error}", is_warning=True)
+        self._log.note(f"cannot be opened: {error}", is_warning=True, now=now)
         return self.no_link(error)
 
     def no_link(self, reason: object = None) -> ConnectionLostError:

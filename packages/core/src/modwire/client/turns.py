@@ -122,7 +122,7 @@ class Turns(Generic[LinkT, WaiterT]):
         if self.link is not None:
             was_cut, self.is_cut = self.is_cut, True
             self._history.lost(now)
-            self._drop(f"the link was lost: {reason}", reason)
+            self._drop(f"the link was lost: {reason}", now, reason)
             self.is_cut = was_cut
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.waiting.wake_all()
         self.is_cut = False
 
-    def _drop(self, reason: str, cause: object = None) -> None:
+    def _drop(self, reason: str, now: float = FOREVER, cause: object = None) -> None:
         self.opening.reason = reason
         error = ConnectionLostError(reason)
         error.__cause__ = cause if isinstance(cause, BaseException) else None
@@ -179,7 +179,7 @@ class Turns(Generic[LinkT, WaiterT]):
         if self.link is not None:
             self._discard(self.link)
             self.link = None
-        self.log.note(reason, is_warning=not self._history.is_closed)
+        self.log.note(reason, is_warning=not self._history.is_closed, now=now)
 
     # Calls.
 
@@ -263,7 +263,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 protocol.receive_data(found, now)
                 if protocol.broken:
                     self._history.lost(now)
-                    self._drop("the server sent bytes that are no Modbus frame")
+                    self._drop("the server sent bytes that are no Modbus frame", now)
             else:
                 self._end(found, now)
             if self.waiting:
@@ -300,7 +300,7 @@ class Turns(Generic[LinkT, WaiterT]):
             protocol.handle_timeout(now)
             if protocol.unanswered >= self._most_unanswered:
                 self._history.was_interrupted = True
-                self._drop(_NO_ANSWER.format(protocol.unanswered))
+                self._drop(_NO_ANSWER.format(protocol.unanswered), now)
             self.send(now)
             self.waiting.wake_all()  # the callers that wait do not know the new deadlines
             times = [each.deadline for each in protocol.opened.values()]
@@ -382,7 +382,7 @@ class Turns(Generic[LinkT, WaiterT]):
         elif not self.protocol.is_datagram and self.link is not None:
             self._history.lost(now)
             self.protocol.receive_eof(now, ConnectionLostError(_ENDED))
-            self._drop(_ENDED)
+            self._drop(_ENDED, now)
 
     def _take_arrived(self, now: float) -> None:
         """Process the bytes that came while there was no receiver."""

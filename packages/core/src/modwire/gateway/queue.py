@@ -22,6 +22,7 @@ from ..errors import (
     ServerDeviceBusyError,
 )
 from ..messages.base import ExceptionResponse, Response
+from .changes import Changes
 from .silences import Silences
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ class GatewayLine(Generic[TicketT]):
         self._most_queued = queue
         self._most_waiting = most_waiting
         self._patience = patience
-        self._log: list[str] = []
-        self._silences = Silences(pause, longest_pause, self._log.append)
+        self._changes = Changes()
+        self._silences = Silences(pause, longest_pause, self._changes.note)
         self._queues: dict[object, deque[TicketT]] = {}  # by client, in the order of their turns
         self._open: set[TicketT] = set()
         self._late = late
@@ -249,9 +250,7 @@ class GatewayLine(Generic[TicketT]):
 
         They are not logged while a request is decided, because a log may block or fail.
         """
-        texts = [f"gateway to {self.name}: {text}" for text in self._log]
-        self._log.clear()
-        return texts
+        return [f"gateway to {self.name}: {text}" for text in self._changes.take()]
 
     def _learn(self, ticket: TicketT, news: _News, now: float, decided: list[TicketT]) -> None:
         """Record if the unit answers; if it does not, refuse the requests queued for it."""
@@ -260,7 +259,7 @@ class GatewayLine(Generic[TicketT]):
         if news in (_News.SILENT, _News.NONE):
             self._owing[unit] = now + self._late
         if news is _News.ANSWERED:
-            self._silences.answered(unit, function)
+            self._silences.answered(unit, function, now)
         elif news is _News.SILENT:
             silenced = self._silences.unanswered(unit, function, ticket.probes, now)
             if silenced is not None:

@@ -56,12 +56,12 @@ class Silences:
     """The back-offs of the units on one line.
 
     A unit that does not answer gets no request for `pause` seconds, doubled each time up to
-    `longest_pause`; the first answer ends that. `on_change` gets a text when a silence begins,
-    and when that of a whole unit ends.
+    `longest_pause`; the first answer ends that. `on_change` gets a text, and the time, when a
+    silence begins, and when that of a whole unit ends.
     """
 
     def __init__(
-        self, pause: float, longest_pause: float, on_change: Callable[[str], None]
+        self, pause: float, longest_pause: float, on_change: Callable[[str, float], None]
     ) -> None:
         self._pause = pause
         self._longest_pause = longest_pause
@@ -76,7 +76,7 @@ class Silences:
         found = (device.silences.get(None), device.silences.get(function))
         return [each for each in found if each is not None]
 
-    def answered(self, unit: int, function: int) -> None:
+    def answered(self, unit: int, function: int, now: float) -> None:
         """Record an answer: it ends the silences of the unit and of the function."""
         device = self._devices.get(unit)
         if device is None:
@@ -84,7 +84,7 @@ class Silences:
         device.answered.add(function)
         device.is_alive = True
         if device.silences.pop(None, None) is not None:
-            self._on_change(f"unit {unit} answers again")
+            self._on_change(f"unit {unit} answers again", now)
         device.silences.pop(function, None)
 
     def unanswered(
@@ -112,5 +112,6 @@ class Silences:
         backoff.failed(now)
         device.silences[silenced.function] = Silence(backoff)
         what = "" if is_whole else f" to function {function}"
-        self._on_change(f"unit {unit} does not answer{what}: it is not asked for {self._pause:g} s")
+        text = f"unit {unit} does not answer{what}: it is not asked for {self._pause:g} s"
+        self._on_change(text, now)
         return silenced

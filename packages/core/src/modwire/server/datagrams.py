@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from ..messages.base import MAX_PDU
 from ..units.unit import Waits
 from .call import Call, busy_call
 from .peers import HostPort, peer_of
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 
 _MOST_REQUESTS = 128  # in one datagram, so that a large one delays nobody; 1500 bytes have 125
+_MOST_GARBAGE = 4096  # bytes that are no frame; 64 KB of them would take a quarter of a second
+_PART = 1024  # bytes of a datagram between two looks at that
+_MOST_AROUND = 10  # bytes of an ADU around its PDU
 
 
 class DatagramLink(Protocol):
@@ -58,7 +62,7 @@ class Answer(NamedTuple):
 class DatagramServer:
     """A server for `units` on UDP; an incomplete frame in a datagram is discarded.
 
-    At most 128 requests of one datagram are answered.
+    At most 128 requests of one datagram are answered, and none behind 4096 bytes that are no frame.
 
     - `max_calls`: maximum number of calls executed at once on units that wait; further ones get
       exception 06 (Messaging on TCP/IP, 4.4.1.2). Those in the queue of a gateway do not count.
@@ -99,7 +103,7 @@ class DatagramServer:
             return
         protocol = self._protocol
         protocol.executor.peer = peer
-        protocol.receive_datagram(data, now)
+        self._find_frames(data, now)
         for _ in range(_MOST_REQUESTS):
             call = protocol.next_call()
             if call is None:
@@ -115,6 +119,20 @@ class DatagramServer:
             protocol.tell(self._units)
         except Exception as error:  # noqa: BLE001 - as above
             self._on_drop(peer, "damaged frames were not counted", error)
+
+    def _find_frames(self, data: bytes, now: float) -> None:
+        """Find the frames of a datagram; its rest is ignored after too many, or too much else."""
+        framing = self._protocol.framing
+        at = 0
+        while len(data) - at > _PART:
+            framing.receive_data(data[at : at + _PART], now)
+            at += _PART
+            pdus = [each[2] for each in framing.frames if isinstance(each, tuple)]
+            # Braces that are sent twice, or hexadecimal digits, make a PDU longer.
+            sound = sum([len(pdu) * framing.max_adu // MAX_PDU + _MOST_AROUND for pdu in pdus])
+            if len(framing.frames) > _MOST_REQUESTS or at - sound > _MOST_GARBAGE:
+                at = len(data)
+        self._protocol.receive_datagram(data[at:], now)
 
     def _take(self, call: Call, peer: HostPort, address: Address, link: DatagramLink) -> None:
         protocol, units = self._protocol, self._units

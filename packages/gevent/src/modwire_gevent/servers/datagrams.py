@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from modwire.server.constructors import Listening
     from modwire.server.datagrams import DatagramCall
 
-# So that a flood at one socket does not delay other greenlets; 4096 bytes are 341 read requests.
-_BYTES_PER_EVENT = 4096
-
 
 class UdpServer(UdpServerBase, Server):
     """A UDP server for `units`, with a greenlet for each socket."""
@@ -49,21 +46,16 @@ class UdpServer(UdpServerBase, Server):
 
     def _read(self, link: socket, waiting: Waiting) -> None:
         """Receive and process the datagrams of a socket."""
-        from modwire_sync.datagrams import DATAGRAMS_PER_EVENT
-
         links = self._links
         while self._takes:
             if not waiting.wait_readable():
                 continue
-            size = 0
-            for _ in range(DATAGRAMS_PER_EVENT):
-                received = links.receive(link) if self._takes and size < _BYTES_PER_EVENT else None
-                if received is None:
-                    break
-                size += len(received[0])
+            for received in links.waiting(link):
                 with self._turn:
                     self._take(*received, link)
                 links.go_on(self._spawn_call)
+                if not self._takes:
+                    return
 
     def _take(self, data: bytes, address: tuple[str, int], link: socket) -> None:
         while True:

@@ -37,13 +37,10 @@ class SerialServer(SerialServerBase, Server):
     _takes = True
 
     def _open(self) -> None:
-        from ..ports import count_overruns, descriptor, open_port
+        from ..ports import count_overruns, descriptor, open_aside
 
-        port = self._port = open_port(
-            self._address,
-            self._settings,
-            rs485=self._rs485,
-            exclusive=self._exclusive,
+        port = self._port = open_aside(
+            self._address, self._settings, rs485=self._rs485, exclusive=self._exclusive
         )
         fd = self._fd = descriptor(port)
         self._line = self._new_line(lambda: None if fd is None else count_overruns(fd))

@@ -43,6 +43,18 @@ def _power(base: Any, exponent: Any) -> object:
     return base**exponent
 
 
+def _int(*arguments: Any) -> int:
+    """`int` with the same limit: a remainder takes time with the square of the length."""
+    return _limited(int(*arguments))
+
+
+def _limited(number: int) -> int:
+    """Return an integer; raises OverflowError if it is too large."""
+    if number.bit_length() > _MOST_BITS:
+        raise OverflowError("an integer is too large")
+    return number
+
+
 def _product(left: Any, right: Any) -> object:
     """`left * right` for numbers only, with a limit: integers could grow without end."""
     if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
@@ -75,7 +87,7 @@ FUNCTIONS: dict[str, Callable[..., object]] = {
     "exp": math.exp,
     "float": float,
     "floor": math.floor,
-    "int": int,
+    "int": _int,
     "log": math.log,
     "max": max,
     "min": min,
@@ -113,6 +125,8 @@ class Expression:
             raise ValueError(f"expression {self._shown} cannot be read: {error}") from None
         except (MemoryError, RecursionError):
             raise ValueError(f"expression {self._shown} is nested too deep") from None
+        except OverflowError as error:
+            raise ValueError(f"expression {self._shown} cannot be read: {error}") from None
         object.__setattr__(self, "_evaluator", evaluator)
 
     @property
@@ -181,13 +195,17 @@ class _Evaluator:
         functions = {**FUNCTIONS, "random": self._random}
         self._evaluator: Any = _SimpleEval(functions=functions, names={})
         self._evaluator.operators = {**self._evaluator.operators, **_LIMITED}
-        # The width in an f-string could make each read build a gigabyte of spaces.
-        del self._evaluator.nodes[ast.JoinedStr]
+        # The width in an f-string could make each read build a gigabyte of spaces, and so could
+        # methods: "a".zfill(10**9).
+        del self._evaluator.nodes[ast.JoinedStr], self._evaluator.nodes[ast.Attribute]
         self._text = text
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "1if a else 2" is odd, but Python takes it
             # Not simpleeval's own parse(), which takes "a = 5" too, and warns at each read.
             self._tree: ast.AST = ast.parse(text.strip(), mode="eval").body
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, int):
+                _limited(node.value)
 
     def _random(self) -> float:
         names: _Names = self._evaluator.names

@@ -7,6 +7,7 @@ other connections, and each wait needs a timeout.
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from collections import Counter
@@ -19,9 +20,14 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from starlette.types import ASGIApp
 
+from modwire.server.quiet_logger import QuietLogger
+
 from .http1 import Http1Server
 from .live import MESSAGE_LIMIT
 
+# The system is out of descriptors or memory.
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE = 0.25  # seconds until the next attempt to accept a connection then
 _LOG = logging.getLogger("modwire.web")
 _GRACE = 1.0  # seconds for responses in progress when the server ends
 _AFTER_END = 2.0  # seconds for responses after the browser's end of file; hypercorn waits longer
@@ -49,7 +55,7 @@ class Connections:
 
     async def serve(self, sockets: list[socket.socket], stopping: trio.Event) -> None:
         """Accept connections from the listening `sockets` until `stopping`, then close them."""
-        listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(each)) for each in sockets]
+        listeners = [_Listener(each) for each in sockets]
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
                 accept = partial(trio.serve_listeners, handler_nursery=connections)
@@ -90,6 +96,30 @@ class Connections:
             self._open.discard(stream)
             if not self._open:
                 self._none_is_open.set()
+
+
+class _Listener(trio.abc.Listener[trio.SocketStream]):
+    """A listening socket, which logs once that there are no descriptors.
+
+    trio would log it ten times a second, each time with a traceback.
+    """
+
+    def __init__(self, listening: socket.socket) -> None:
+        self._listener = trio.SocketListener(trio.socket.from_stdlib_socket(listening))
+        self._log = QuietLogger(_LOG, trio.current_time)
+
+    async def accept(self) -> trio.SocketStream:
+        while True:
+            try:
+                return await self._listener.accept()
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                self._log.warning("The page cannot accept connections; new ones wait: %s", error)
+            await trio.sleep(_PAUSE)
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
 
 
 class _Stream:

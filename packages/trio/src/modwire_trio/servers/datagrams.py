@@ -13,7 +13,7 @@ from trio.lowlevel import notify_closing, wait_readable
 from modwire import TcpFraming
 from modwire.server.constructors import UdpServerBase
 from modwire.server.peers import HostPort, Network
-from modwire_sync.datagrams import DATAGRAMS_PER_EVENT, DatagramSockets
+from modwire_sync.datagrams import DatagramSockets
 
 from .service import Server, check_grace, wire
 from .tcp import look_up
@@ -99,12 +99,11 @@ class _UdpServer(UdpServerBase, Server):
                 await wait_readable(link)
             except trio.ClosedResourceError:
                 return
-            for _ in range(DATAGRAMS_PER_EVENT):
-                received = None if self.stopping.is_set() else self._links.receive(link)
-                if received is None:
-                    break
+            for received in self._links.waiting(link):
                 self._core.receive(*received, trio.current_time(), link)
                 self._links.go_on(self._start_call)
+                if self.stopping.is_set():
+                    return
 
     def _start_call(self, waiting: DatagramCall) -> None:
         self.start(partial(self._execute, waiting))

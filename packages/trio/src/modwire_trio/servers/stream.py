@@ -22,6 +22,28 @@ if TYPE_CHECKING:
     from modwire.server.options import Authorize, OnCall
 
 _CLOSING_TIME = 1.0  # seconds that closing a stream may take; TLS sends a message
+_GREEDY_TURNS = 3  # at once
+
+
+class _Shared:
+    """The logger of all streams, which repeats no warning, and the turns of the greedy ones."""
+
+    def __init__(self) -> None:
+        self.log = QuietLogger(logger, trio.current_time)
+        self.turns = trio.CapacityLimiter(_GREEDY_TURNS)
+
+
+_of_this_run: trio.lowlevel.RunVar[_Shared] = trio.lowlevel.RunVar("modwire_streams")
+
+
+def _shared() -> _Shared:
+    """Return what the streams of this run of trio share."""
+    try:
+        return _of_this_run.get()
+    except LookupError:
+        shared = _Shared()
+        _of_this_run.set(shared)
+        return shared
 
 
 async def serve_stream(
@@ -54,7 +76,7 @@ async def serve_stream(
         idle_timeout=idle_timeout,
         authorize=authorize,
         on_call=on_call,
-        on_error=partial(log_error, QuietLogger(logger, trio.current_time)),
+        on_error=partial(log_error, _shared().log),
         tolerance=STREAM_SERVER_TOLERANCE,
     )
     protocol = ServerProtocol(framing, merged, peer=peer, role=role)
@@ -74,6 +96,7 @@ class _StreamServer(Server):
         self, units: Units, workers: int, protocol: ServerProtocol, stream: trio.abc.Stream
     ) -> None:
         self._set_up(units, type(protocol.framing), protocol.options, workers)
+        self._logger = _shared().log
         self.name = f"serve_stream for {protocol.peer}"
         core = Connection(protocol, units, trio.current_time())
         self._peer = _StreamTask(self, core, stream)
@@ -103,6 +126,10 @@ class _StreamTask(PeerTask):
                 await self._stream.aclose()
 
     async def _read(self) -> None:
+        if self.core.is_greedy:
+            # A few in each round of trio's loop, so that they delay the others only by these.
+            async with _shared().turns:
+                await trio.lowlevel.checkpoint()
         try:
             data = bytes(await self._stream.receive_some(self.core.turn))
         except BROKEN as error:

@@ -22,9 +22,17 @@ T = TypeVar("T")
 _SILENCE = "silence"
 _HEX = "hex:"
 
+_MOST_SHOWN = 1000  # characters
+
 
 class DeviceFileError(ValueError):
-    """Raised for a mistake in a device file; says where it is, and what is allowed."""
+    """Raised for a mistake in a device file; says where it is, and what is allowed.
+
+    A long text is cut: it may quote a value of megabytes.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
 
 
 class Section:
