@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from modwire import ExceptionCode, FaultyResponse, InvalidRequestError
+from modwire import ExceptionCode, FaultyResponse, InvalidRequestError, Response
 
 from .damage import Damage, DamagedResponse, first_half, one_byte_less, other_transaction
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from modwire import BaseUnit, Endpoint, Framing, Response
+    from modwire import BaseUnit, Endpoint, Framing
     from modwire.messages.base import AnyRequest
 
     class Which(TypedDict, total=False):
@@ -34,9 +34,11 @@ class Asked(NamedTuple):
     request: AnyRequest
 
     def execute(self) -> Response | None:
-        """Return the response of the unit."""
-        response: object = self.unit.execute(self.request)
-        return response  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+        """Return the response of the unit. Raises TypeError if it returns something else."""
+        response = self.unit.execute(self.request)
+        if response is None or isinstance(response, Response):
+            return response
+        raise TypeError(f"execute() of {self.unit!r} must return a response, got {response!r}")
 
     def refuse(self, code: int) -> Response | None:
         """Return an exception response of the unit."""
@@ -192,9 +194,7 @@ class Faults:
         """Send only the first half of the answer."""
         return self._begin_damage("cut", first_half, which)
 
-    def tear(
-        self, pause: float = 0.05, *, at: int | None = None, **which: Unpack[Which]
-    ) -> Fault:
+    def tear(self, pause: float = 0.05, *, at: int | None = None, **which: Unpack[Which]) -> Fault:
         """Send the answer in two pieces, with `pause` seconds between them.
 
         The first piece has `at` bytes, by default half of the frame. The device does nothing else

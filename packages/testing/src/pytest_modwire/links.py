@@ -13,6 +13,8 @@ from modwire_sync import TcpServer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from typing_extensions import Buffer
+
 _CHUNK = 4096
 
 
@@ -57,8 +59,8 @@ class _TearingSocket(socket.socket):
         self.setblocking(False)
         self._tear = tear
 
-    def send(self, data: bytes, flags: int = 0, /) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self._tear.send(super().send, data)
+    def send(self, data: Buffer, flags: int = 0, /) -> int:
+        return self._tear.send(super().send, bytes(data))
 
 
 class SerialCable:

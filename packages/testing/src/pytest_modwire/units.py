@@ -21,11 +21,11 @@ class DeviceUnits(Units):
     """The units of `behind`, with the faults of the device.
 
     It has a unit for every id, so that the log has the requests to those that do not exist; these
-    are not answered. `pause(seconds)` waits, unless the device is closed. `workers` are the threads
+    are not answered. `pause(seconds)` waits, and returns True at once if the device is closed. `workers` are the threads
     that have executed requests, beside that of the server.
     """
 
-    def __init__(self, behind: Units, faults: Faults, pause: Callable[[float], object]) -> None:
+    def __init__(self, behind: Units, faults: Faults, pause: Callable[[float], bool]) -> None:
         super().__init__({})
         self.behind = behind
         self.faults = faults
@@ -87,8 +87,8 @@ class _Front(Unit):
                 response = FaultyResponse(response, fault="delay")
         else:
             response = fault.answer(asked)
-        if seconds:
-            self._units.pause(seconds)
+        if seconds and self._units.pause(seconds):
+            return FaultyResponse(None, fault="delay")
         return response
 
     def refuse(

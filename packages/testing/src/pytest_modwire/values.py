@@ -1,4 +1,4 @@
-"""`UnitValues`: what the registers and the points of a unit hold, for the test to set and assert."""
+"""`UnitValues`: the registers, bits and points of a unit, for the test to set and assert."""
 
 from __future__ import annotations
 
