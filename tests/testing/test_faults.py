@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from modwire import (
-    ClientOptions,
     ConnectionLostError,
     ExceptionResponse,
+    FrameError,
     InvalidResponseError,
     ModbusError,
     ResponseTimeoutError,
@@ -20,7 +20,7 @@ from modwire import (
     ServerDeviceFailureError,
     Unit,
 )
-from modwire_sync import TcpClient, connect
+from modwire_sync import connect
 from pytest_modwire import Device, DeviceFactory, Fault
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ def test_no_answer_is_right_while_it_is_on(
             with pytest.raises(ModbusError):
                 client.read_holding_registers(0, 2, timeout=SHORT)
             assert (fault.count, device.requests[-1].fault) == (1, name)
+        if scheme == "tcp" and name in ("cut", "wrong_length"):
+            # In a stream with MBAP, the next answer seems to be the missing bytes.
+            with pytest.raises(FrameError):
+                client.read_holding_registers(0, 2, timeout=LONG)
         assert client.read_holding_registers(0, 2, timeout=LONG) == [15, 40]
         assert device.requests[-1].fault == ""
 
@@ -152,7 +156,7 @@ def test_a_short_answer_is_invalid_and_not_only_late(modbus_device: DeviceFactor
     device = modbus_device(meter(), "ascii+tcp")
     device.faults.wrong_length()
     with connect(device.endpoint) as client, pytest.raises(InvalidResponseError):
-        client.read_holding_registers(0, 2, timeout=LONG)
+        client.read_holding_registers(0, 2, timeout=SHORT)
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "rtu+tcp"])
@@ -163,7 +167,7 @@ def test_a_lost_connection_may_hide_a_write(
     device = modbus_device(meter(), scheme)
     with connect(device.endpoint) as client:
         with device.faults.drop(executed=executed, times=1), pytest.raises(ConnectionLostError):
-            client.write_register(0, 1, timeout=LONG)
+            client.write_register(0, 1, timeout=SHORT)
         assert client.read_holding_registers(0, timeout=LONG) == [1 if executed else 15]
     assert device.requests[0].outcome == "silence"
 
@@ -178,11 +182,10 @@ def test_a_lost_answer_may_hide_a_write(modbus_device: DeviceFactory) -> None:
 
 
 def test_a_retry_meets_one_fault_and_then_another(modbus_device: DeviceFactory) -> None:
-    device = modbus_device(meter())
+    device = modbus_device(meter(), "rtu+tcp")
     device.faults.silence(times=1)
     device.faults.damage(times=1)
-    options = ClientOptions(retries=3, timeout=SHORT)
-    with TcpClient(device.host, device.port, options=options) as client:
+    with connect(f"{device.endpoint}?retries=3&timeout={SHORT}") as client:
         assert client.read_holding_registers(0) == [15]
     assert [each.fault for each in device.requests] == ["silence", "damage", ""]
     assert device.faults.active == []

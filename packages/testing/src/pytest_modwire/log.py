@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Literal
 
-from modwire import ExceptionResponse, FaultyResponse
+from modwire import ExceptionCode, ExceptionResponse, FaultyResponse
 
 from .damage import DamagedResponse
 
@@ -85,10 +85,21 @@ class LoggedRequest:
             answer = "no answer yet"
         elif self.response is None:
             answer = "no answer"
+        elif isinstance(self.response, ExceptionResponse):
+            answer = _exception_text(self.response)
         else:
             answer = repr(self.response)
         fault = f" ({self.fault})" if self.fault else ""
         return f"<unit {self.unit}: {self.request!r} -> {answer}{fault}>"
+
+
+def _exception_text(response: ExceptionResponse) -> str:
+    """Return the code of an exception, its meaning, and the reason of the unit."""
+    code = response.exception_code
+    text = f"exception {code:02}"
+    if code in set(ExceptionCode):
+        text += f", {ExceptionCode(code).name.lower().replace('_', ' ')}"
+    return text if response.cause is None else f"{text}, for {response.cause!r}"
 
 
 class RequestLog:

@@ -21,8 +21,8 @@ class DeviceUnits(Units):
     """The units of `behind`, with the faults of the device.
 
     It has a unit for every id, so that the log has the requests to those that do not exist; these
-    are not answered. `pause(seconds)` waits, and returns True at once if the device is closed. `workers` are the threads
-    that have executed requests, beside that of the server.
+    are not answered. `pause(seconds)` waits, and returns True at once if the device is closed.
+    `workers` are the threads that have executed requests, beside that of the server.
     """
 
     def __init__(self, behind: Units, faults: Faults, pause: Callable[[float], bool]) -> None:
