@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .device import Device
-
 if TYPE_CHECKING:
     from modwire import Decoder
 
-    from .device import Scheme
+    from .device import Device, Scheme
     from .sources import Source
 
-_DEVICES = pytest.StashKey[list[Device]]()
+_DEVICES = pytest.StashKey["list[Device]"]()
 
 
 class DeviceFactory:
@@ -30,6 +28,8 @@ class DeviceFactory:
         self, source: Source, scheme: Scheme = "tcp", *, decoder: Decoder | None = None
     ) -> Device:
         """Return a new device; the arguments are those of `Device`."""
+        from .device import Device  # so that a run without devices does not load it
+
         device = self._stack.enter_context(Device(source, scheme, decoder=decoder))
         self._devices.append(device)
         return device
