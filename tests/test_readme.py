@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import importlib
 import inspect
+import os
 import re
 import shutil
 import subprocess
@@ -55,7 +56,7 @@ def printed(script: Path, cwd: Path) -> str:
 PYTHON = {
     "the server": "serve_forever()",
     "the client": "meter.write_register(",
-    "the endpoint": "connect(",
+    "the endpoint": "meter = connect(",
     "serving": "except ServerDeviceFailureError",
     "the remote units": "RemoteUnit(",
     "the gateway": "Gateway(line",
@@ -72,6 +73,7 @@ PYTHON = {
     "an odd device": "class Inverter(RegisterMap",
     "the planner": "plan(points",
     "a store": 'sql_unit("meter.db"',
+    "a test": "(modbus_device)",
 }
 
 
@@ -117,6 +119,14 @@ def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) 
     with serving(scripts["server"], port):
         output = printed(scripts["client"], tmp_path)
     assert output.replace(str(port), "5020") == snippet(PYTHON["the client"]).output
+
+
+def test_the_test_snippet_passes(tmp_path: Path) -> None:
+    if not hasattr(os, "openpty"):
+        pytest.skip("there are no pseudo-terminals")
+    (script := tmp_path / "test_snippet.py").write_text(snippet(PYTHON["a test"]).code)
+    lines = run("-m", "pytest", "-p", "pytest_modwire", "-q", script, cwd=tmp_path, strict=False)
+    assert lines[-1].startswith("1 passed")
 
 
 def test_the_security_snippet_lets_all_read_and_one_write(tmp_path: Path) -> None:
@@ -386,13 +396,14 @@ def test_every_public_name_in_the_readme_exists() -> None:
     import modwire_sync
     import modwire_sync.sniffing
     import modwire_trio
+    import pytest_modwire
     from modwire.client import constructors as clients
     from modwire.gateway import devices
     from modwire.server import connection, datagrams, line
     from modwire.server import constructors as servers
 
     kit = clients, devices, connection, datagrams, line, servers
-    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores
+    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores, pytest_modwire
     rooms = modwire.values, modwire.maps, modwire.planner, modwire.sniffing, modwire_sync.sniffing
     sources = modwire, *rooms, *adapters, *kit
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):
