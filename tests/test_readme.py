@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import importlib
 import inspect
-import os
 import re
 import shutil
 import subprocess
@@ -119,14 +118,6 @@ def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) 
     with serving(scripts["server"], port):
         output = printed(scripts["client"], tmp_path)
     assert output.replace(str(port), "5020") == snippet(PYTHON["the client"]).output
-
-
-def test_the_test_snippet_passes(tmp_path: Path) -> None:
-    if not hasattr(os, "openpty"):
-        pytest.skip("there are no pseudo-terminals")
-    (script := tmp_path / "test_snippet.py").write_text(snippet(PYTHON["a test"]).code)
-    lines = run("-m", "pytest", "-p", "pytest_modwire", "-q", script, cwd=tmp_path, strict=False)
-    assert lines[-1].startswith("1 passed")
 
 
 def test_the_security_snippet_lets_all_read_and_one_write(tmp_path: Path) -> None:
