@@ -54,7 +54,8 @@ def printed(script: Path, cwd: Path) -> str:
 # A part of each Python snippet; each new snippet in the README needs a test here.
 PYTHON = {
     "the server": "serve_forever()",
-    "the client": "meter.write_register(",
+    "the client": "    meter.write_register(",
+    "the asyncio client": "await meter.write_register(",
     "the endpoint": "meter = connect(",
     "serving": "except ServerDeviceFailureError",
     "the remote units": "RemoteUnit(",
@@ -107,17 +108,15 @@ def test_a_snippet_prints_what_the_readme_shows(part: str, tmp_path: Path) -> No
 
 
 def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) -> None:
-    """These are the first snippets that a user tries."""
-    port = free_port()
+    port = str(free_port())
     scripts = {
-        name: changed(
-            snippet(PYTHON[f"the {name}"]).code, {"5020": str(port)}, tmp_path / f"{name}.py"
-        )
-        for name in ("server", "client")
+        name: changed(snippet(PYTHON[name]).code, {"5020": port}, tmp_path / f"{name[4:]}.py")
+        for name in ("the server", "the client", "the asyncio client")
     }
-    with serving(scripts["server"], port):
-        output = printed(scripts["client"], tmp_path)
-    assert output.replace(str(port), "5020") == snippet(PYTHON["the client"]).output
+    with serving(scripts["the server"], int(port)):
+        output, awaited = (printed(each, tmp_path) for each in list(scripts.values())[1:])
+    assert output.replace(port, "5020") == snippet(PYTHON["the client"]).output
+    assert awaited and output.startswith(awaited)
 
 
 def test_the_security_snippet_lets_all_read_and_one_write(tmp_path: Path) -> None:
@@ -143,8 +142,7 @@ def test_the_gateway_snippet_serves_lines_and_a_unit(tmp_path: Path) -> None:
     assert "5022" in code
     assert code.count("/dev/ttyUSB") == 2
     code = code.replace("5022", "0").replace("/dev/ttyUSB", f"{tmp_path}/none")
-    script = tmp_path / "gateway.py"
-    script.write_text(
+    (script := tmp_path / "gateway.py").write_text(
         code
         + """
 import logging
@@ -170,8 +168,7 @@ def test_the_remote_units_snippet_passes_requests_on(tmp_path: Path) -> None:
     code = snippet(PYTHON["the remote units"]).code
     assert "5021" in code and "/dev/ttyUSB0" in code
     code = code.replace("5021", "0").replace("/dev/ttyUSB", f"{tmp_path}/none")
-    script = tmp_path / "gateway.py"
-    script.write_text(
+    (script := tmp_path / "gateway.py").write_text(
         code
         + """
 import logging
@@ -382,19 +379,19 @@ def test_every_public_name_in_the_readme_exists() -> None:
     import modwire.planner
     import modwire.sniffing
     import modwire.values
+    import modwire_asyncio
     import modwire_gevent
     import modwire_stores
     import modwire_sync
     import modwire_sync.sniffing
     import modwire_trio
-    import pytest_modwire
     from modwire.client import constructors as clients
     from modwire.gateway import devices
     from modwire.server import connection, datagrams, line
     from modwire.server import constructors as servers
 
     kit = clients, devices, connection, datagrams, line, servers
-    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores, pytest_modwire
+    adapters = modwire_sync, modwire_asyncio, modwire_trio, modwire_gevent, modwire_stores
     rooms = modwire.values, modwire.maps, modwire.planner, modwire.sniffing, modwire_sync.sniffing
     sources = modwire, *rooms, *adapters, *kit
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):
