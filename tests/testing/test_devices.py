@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -31,6 +34,7 @@ from modwire_sync import SerialClient, TcpClient, connect
 from own_sockets import count_descriptors, needs_proc
 from pytest_modwire import Device, DeviceFactory
 from pytest_modwire.device import Scheme
+from pytest_modwire.links import SerialCable, Tear
 
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 each_scheme = pytest.mark.parametrize("scheme", SCHEMES)
@@ -287,15 +291,18 @@ def test_a_request_to_nobody_is_in_the_log(modbus_device: DeviceFactory) -> None
     assert "unit 9: ReadCoilsRequest(address=0, count=1) -> no answer" in device.report()
 
 
-def test_a_refused_request_and_a_damaged_frame_are_in_the_report(
+def test_refused_requests_and_damaged_frames_are_in_the_report(
     modbus_device: DeviceFactory,
 ) -> None:
-    device = modbus_device(meter(), "rtu+tcp")
-    with socket.create_connection((device.host, device.port)) as link:
-        link.sendall(bytes.fromhex("01030000007fffff"))
-        with connect(device.endpoint) as client, pytest.raises(IllegalDataAddressError):
-            client.read_coils(70)
+    device = modbus_device(meter(), "ascii+tcp")
+    with socket.create_connection((device.host, device.port), 20) as link:
+        link.sendall(b":010300000001FF\r\n")  # a wrong LRC
+        link.sendall(b":010300460001B5\r\n")
+        assert link.recv(100) == b":0183027A\r\n"
+    assert device.damaged_frames == 1
     assert [each.outcome for each in device.requests] == ["exception"]
+    assert "exception 02, illegal data address" in device.report()
+    assert device.report().endswith("damaged frames: 1")
     device.clear_requests()
     assert device.requests == []
     assert device.report().startswith("no request came")
@@ -320,6 +327,21 @@ def test_a_test_can_wait_for_requests(modbus_device: DeviceFactory) -> None:
 
 
 # The end.
+
+
+def test_a_serial_client_that_never_reads_does_not_hold_up_the_end() -> None:
+    closing = threading.Event()
+    cable = SerialCable(Tear(closing.wait))
+    device = os.open(cable.device_port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        # Full for so long that the thread must be waiting for the client.
+        while select.select([], [device], [], 0.5)[1]:
+            with suppress(BlockingIOError):
+                os.write(device, bytes(1000))
+        cable.close()
+    finally:
+        os.close(device)
+    assert "modbus-cable" not in {each.name for each in threading.enumerate()}
 
 
 @needs_proc

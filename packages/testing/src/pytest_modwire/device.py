@@ -242,12 +242,12 @@ class Device:
             until = monotonic() + _PATIENCE
             while self._server.is_serving and monotonic() < until:
                 sleep(0.0002)  # it has closed everything: its thread is about to end
-            for worker in self._served.workers:
-                worker.join(max(0.0, until - monotonic()))
+            for thread in self._served.threads:
+                thread.join(max(0.0, until - monotonic()))
         finally:
             if self._cable is not None:
                 self._cable.close()
-        if self._server.is_serving or any(each.is_alive() for each in self._served.workers):
+        if self._server.is_serving or any(each.is_alive() for each in self._served.threads):
             raise RuntimeError(f"{self.endpoint}: a unit hangs in a request at the end")
         self._server.serve_forever()  # raises the error that has stopped it
 

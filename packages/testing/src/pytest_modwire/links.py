@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from modwire_sync import TcpServer
@@ -85,6 +86,8 @@ class SerialCable:
         self._open = (client_port, device_port, self._client, self._device, self._wake, self._waker)
         for port in (client_port, device_port):
             tty.setraw(port)
+        for end in (self._client, self._device):
+            os.set_blocking(end, False)  # `select` says that a byte fits, not how many
         self.client_port, self.device_port = os.ttyname(client_port), os.ttyname(device_port)
         self._thread = threading.Thread(target=self._carry, name="modbus-cable", daemon=True)
         self._thread.start()
@@ -95,11 +98,21 @@ class SerialCable:
             if self._wake in ready:
                 return
             if self._client in ready:
-                _write_all(self._device, os.read(self._client, _CHUNK))
+                self._write(self._device, os.read(self._client, _CHUNK))
             if self._device in ready:
                 data = os.read(self._device, _CHUNK)
-                sent = self._tear.send(lambda piece: os.write(self._client, piece), data)
-                _write_all(self._client, data[sent:])
+                sent = self._tear.send(partial(self._write, self._client), data)
+                self._write(self._client, data[sent:])
+
+    def _write(self, end: int, data: bytes) -> int:
+        """Write all of `data`, unless the cable is closed meanwhile: nobody may read there."""
+        left = data
+        while left:
+            ready, _, _ = select.select([self._wake], [end], [])
+            if self._wake in ready:
+                break
+            left = left[os.write(end, left) :]
+        return len(data) - len(left)
 
     def close(self) -> None:
         """End the thread and close both ports."""
@@ -107,8 +120,3 @@ class SerialCable:
         self._thread.join()
         for each in self._open:
             os.close(each)
-
-
-def _write_all(end: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(end, data) :]

@@ -22,7 +22,7 @@ class DeviceUnits(Units):
 
     It has a unit for every id, so that the log has the requests to those that do not exist; these
     are not answered. `pause(seconds)` waits, and returns True at once if the device is closed.
-    `workers` are the threads that have executed requests, beside that of the server.
+    `threads` are those that have executed requests.
     """
 
     def __init__(self, behind: Units, faults: Faults, pause: Callable[[float], bool]) -> None:
@@ -32,7 +32,7 @@ class DeviceUnits(Units):
         self.pause = pause
         self.bus = behind.bus
         self.damaged_frames = 0
-        self.workers: set[threading.Thread] = set()
+        self.threads: set[threading.Thread] = set()
         self._fronts: dict[int, _Front] = {}
         self._nobody = _Nobody()
 
@@ -74,8 +74,7 @@ class _Front(Unit):
         self._id = unit_id
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
-        if self.blocking:
-            self._units.workers.add(threading.current_thread())
+        self._units.threads.add(threading.current_thread())
         if broadcast:
             self.behind.execute(request, broadcast=True)
             return None
