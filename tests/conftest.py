@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 from typing import Protocol
 
 import pytest
 from hypothesis import settings
+
+# The tests of a package alone do without pytest-modwire. Where it is installed, its entry point has
+# this name too, so it is one plugin.
+pytest_plugins = ["pytest_modwire"] if find_spec("pytest_modwire") else []
 
 # A slow machine is not a failure; pytest-timeout ends a test that hangs.
 settings.register_profile("modwire", deadline=None)

@@ -14,9 +14,15 @@ from time import monotonic
 
 import pytest
 
-from modwire import SequentialBlock, ServerDeviceFailureError, Unit, Units
-from modwire_sync import TcpClient, TcpServer
+from modwire import (
+    GatewayPathUnavailableError,
+    SequentialBlock,
+    ServerDeviceFailureError,
+    Unit,
+)
+from modwire_sync import TcpClient
 from programs import PATIENCE, changed, free_port, run, serving, started
+from pytest_modwire import DeviceFactory
 
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
 
@@ -52,6 +58,10 @@ def example_server(folder: Path, name: str, tmp_path: Path) -> Iterator[tuple[Po
     port = free_port()
     with serving(example(folder, name, tmp_path, {"5020": str(port)}), port) as process:
         yield process, port
+
+
+def register_7(value: int) -> Unit:
+    return Unit(holding_registers=SequentialBlock(7, [value]))
 
 
 def test_every_program_is_there_and_is_run_by_a_test(folder: Path) -> None:
@@ -132,37 +142,38 @@ def test_rtu_frames_go_through_a_tcp_connection(folder: Path) -> None:
 
 
 @has_ptys
-def test_the_gateway_reaches_a_serial_line(folder: Path, tmp_path: Path) -> None:
-    from server_peers import RawClient, line, rtu, tcp
-
+def test_the_gateway_reaches_a_serial_line(
+    folder: Path, tmp_path: Path, modbus_device: DeviceFactory
+) -> None:
+    device = modbus_device({17: register_7(1234), 18: register_7(1235)}, "rtu")
     port = free_port()
-    with line() as cable:
-        changes = {"5020": str(port), "/dev/ttyUSB0": cable.port, "timeout=0.5": "timeout=20"}
-        script = example(folder, "serial_gateway", tmp_path, changes)
-        with serving(script, port), RawClient(("127.0.0.1", port)) as client:
-            for unit in (1, 2):
-                client.send(tcp("0300070001", unit=unit))
-                assert cable.receive(8) == rtu("0300070001", unit=16 + unit)
-                cable.send(rtu("030204d2", unit=16 + unit))
-                assert client.receive(11) == tcp("030204d2", unit=unit)
-            client.ask(tcp("0300070001", unit=100), tcp("03020000", unit=100))
-            client.ask(tcp("0300070001", unit=3), tcp("830a", unit=3))
+    changes = {"5020": str(port), "/dev/ttyUSB0": device.path, "timeout=0.5": "timeout=20"}
+    script = example(folder, "serial_gateway", tmp_path, changes)
+    with serving(script, port), TcpClient("127.0.0.1", port) as client:
+        assert client.read_holding_registers(7, unit=1) == [1234]
+        assert client.read_holding_registers(7, unit=2) == [1235]
+        assert client.read_holding_registers(7, unit=100) == [0]
+        with pytest.raises(GatewayPathUnavailableError):
+            client.read_holding_registers(7, unit=3)
+    assert [each.unit for each in device.requests] == [17, 18]
 
 
 @has_ptys
-def test_the_forwarder_reaches_devices_on_tcp(folder: Path, tmp_path: Path) -> None:
+def test_the_forwarder_reaches_devices_on_tcp(
+    folder: Path, tmp_path: Path, modbus_device: DeviceFactory
+) -> None:
     from server_peers import line, rtu
 
-    units = Units({2: Unit(holding_registers=SequentialBlock(0, [0x04D2]))})
-    with line() as cable, TcpServer(units, ("127.0.0.1", 0)) as server:
-        changes = {"5020": str(server.address[1]), "/dev/ttyUSB0": cable.port}
+    device = modbus_device({2: register_7(1234)})
+    with line() as cable:
+        changes = {"5020": str(device.port), "/dev/ttyUSB0": cable.port}
         script = example(folder, "serial_forwarder", tmp_path, changes)
         with started(script) as process:
             give_up = monotonic() + PATIENCE
             while not select.select([cable.far], [], [], 0.2)[0]:  # it may not listen yet
                 assert monotonic() < give_up, "it does not answer"
                 assert process.poll() is None, "it has ended"
-                cable.send(rtu("0300000001", unit=2))
+                cable.send(rtu("0300070001", unit=2))
             answer = rtu("030204d2", unit=2)
             assert cable.receive(len(answer)) == answer
 

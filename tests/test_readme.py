@@ -73,6 +73,7 @@ PYTHON = {
     "an odd device": "class Inverter(RegisterMap",
     "the planner": "plan(points",
     "a store": 'sql_unit("meter.db"',
+    "a test": "(modbus_device)",
 }
 
 
@@ -141,8 +142,7 @@ def test_the_gateway_snippet_serves_lines_and_a_unit(tmp_path: Path) -> None:
     assert "5022" in code
     assert code.count("/dev/ttyUSB") == 2
     code = code.replace("5022", "0").replace("/dev/ttyUSB", f"{tmp_path}/none")
-    script = tmp_path / "gateway.py"
-    script.write_text(
+    (script := tmp_path / "gateway.py").write_text(
         code
         + """
 import logging
@@ -168,8 +168,7 @@ def test_the_remote_units_snippet_passes_requests_on(tmp_path: Path) -> None:
     code = snippet(PYTHON["the remote units"]).code
     assert "5021" in code and "/dev/ttyUSB0" in code
     code = code.replace("5021", "0").replace("/dev/ttyUSB", f"{tmp_path}/none")
-    script = tmp_path / "gateway.py"
-    script.write_text(
+    (script := tmp_path / "gateway.py").write_text(
         code
         + """
 import logging
