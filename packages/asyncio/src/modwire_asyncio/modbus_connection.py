@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from struct import pack
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import modbus_connection as api
 
-from modwire import AsyncCalls, RawRequest, Response, errors
+from modwire import AsyncCalls, ClientOptions, RawRequest, Response, errors
 from modwire.framing import FRAMINGS
+from modwire.options import check_range
 
 from .client import Client
 from .clients import SerialClient, TcpClient, UdpClient
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from .links import Link
 
+    Framer: TypeAlias = Literal["socket", "rtu", "ascii"]
     Params: TypeAlias = (
         api.ModbusTcpParams | api.ModbusUdpParams | api.ModbusTlsParams | api.ModbusSerialParams
     )
@@ -109,11 +112,7 @@ class ModwireUnit(AsyncCalls):
         return self._connection.connected
 
     async def call(
-        self,
-        request: Request[ResponseT],
-        *,
-        unit: int | None = None,
-        timeout: float | None = None,
+        self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
     ) -> ResponseT:
         number = self._unit_id if unit is None else unit
         return await self._connection.request(request, number, timeout)
@@ -142,23 +141,26 @@ class ModwireUnit(AsyncCalls):
     async def get_comm_event_log(self) -> bytes:  # type: ignore[override]
         return (await super().get_comm_event_log()).events
 
+    async def read_device_identification(self) -> dict[int, bytes]:  # type: ignore[override]
+        try:
+            return await super().read_device_identification()
+        except errors.InvalidResponseError as error:  # of several answers that do not fit
+            raise api.ModbusProtocolError(f"read_device_identification(): {error}") from error
+
     async def diagnostics(self, sub_function: int, data: int = 0) -> int:
-        """Function 8: send `data` to any sub-function, and return the word of the answer."""
-        words = sub_function.to_bytes(2, "big") + data.to_bytes(2, "big")
-        answer = (await self.call(RawRequest(8, words))).data
-        if len(answer) != 4 or answer[:2] != words[:2]:
+        """Function 8: send the word `data` to any sub-function, and return the word it answers."""
+        check_range("sub_function", sub_function, 0, 0xFFFF)
+        sent = pack(">HH", sub_function, check_range("data", data, 0, 0xFFFF))
+        answer = (await self.call(RawRequest(8, sent))).data
+        if len(answer) != 4 or answer[:2] != sent[:2]:
             raise api.ModbusProtocolError(
-                f"diagnostics({sub_function}, {data}): the answer has the data {answer.hex(' ')}"
+                f"diagnostics({sub_function}, {data}): the data of the answer is {answer.hex(' ')}"
             )
         return int.from_bytes(answer[2:], "big")
 
 
 async def connect_tcp(
-    host: str,
-    *,
-    port: int = 502,
-    framer: Literal["socket", "rtu", "ascii"] | None = None,
-    **timing: float | None,
+    host: str, *, port: int = 502, framer: Framer | None = None, **timing: float | None
 ) -> ModwireConnection:
     """Open a connection over TCP. Raises `ModbusConnectionError` if that fails, as the next two do.
 
@@ -168,11 +170,7 @@ async def connect_tcp(
 
 
 async def connect_udp(
-    host: str,
-    *,
-    port: int = 502,
-    framer: Literal["socket", "rtu", "ascii"] = "socket",
-    **timing: float | None,
+    host: str, *, port: int = 502, framer: Framer = "socket", **timing: float | None
 ) -> ModwireConnection:
     """Open a connection over UDP, with any framing."""
     return await _connected(api.ModbusUdpParams(host=host, port=port, framer=framer), timing)
@@ -231,43 +229,31 @@ class _Serial(_OneLink, SerialClient): ...
 
 
 def _client_for(params: Params, seconds: float) -> _OneLink:
-    """Return a client that waits so many `seconds` for an answer, or for the link."""
+    """Return a client that waits so many `seconds` for an answer, and for a connection."""
     if isinstance(params, api.ModbusTlsParams):
         raise ValueError("TLS is not supported by this version of modwire")
     framing = FRAMINGS["tcp" if params.framer == "socket" else str(params.framer)]
+    # There, a device that is silent has not lost its link.
+    options = ClientOptions(
+        response_timeout=seconds, busy_retries=_BUSY_RETRIES, reconnect_after=None, silence=0.0
+    )
     if isinstance(params, api.ModbusUdpParams):
-        return _Udp(
-            params.host,
-            params.port,
-            framing=framing,
-            timeout=seconds,
-            busy_retries=_BUSY_RETRIES,
-        )
-    if isinstance(params, api.ModbusSerialParams):
-        url = urlsplit(params.device)
-        if url.scheme != "socket":
-            return _Serial(
-                params.device,
-                framing=framing,
-                baudrate=params.baudrate,
-                bytesize=params.bytesize,
-                parity=params.parity,
-                stopbits=params.stopbits,
-                timeout=seconds,
-                busy_retries=_BUSY_RETRIES,
-            )
+        return _Udp(params.host, params.port, framing=framing, options=options)
+    if not isinstance(params, api.ModbusSerialParams):
+        host, port = params.host, params.port
+    elif (url := urlsplit(params.device)).scheme == "socket":
         host, port = url.hostname or "", url.port or 0
     else:
-        host, port = params.host, params.port
-    return _Tcp(
-        host,
-        port,
-        framing=framing,
-        timeout=seconds,
-        connect_timeout=seconds,
-        busy_retries=_BUSY_RETRIES,
-        reconnect_after=None,  # a silent device is no lost link there
-    )
+        return _Serial(
+            params.device,
+            framing=framing,
+            baudrate=params.baudrate,
+            bytesize=params.bytesize,
+            parity=params.parity,
+            stopbits=params.stopbits,
+            options=options,
+        )
+    return _Tcp(host, port, framing=framing, options=options, connect_timeout=seconds)
 
 
 def _operation(request: Request[Response]) -> str:
