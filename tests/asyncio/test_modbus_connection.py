@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import RequirePeer
+    from ..conftest import RequirePeer
 
 ROOT = Path(__file__).parents[2]
 PEER = "modbus-connection==4.12.7"
@@ -146,7 +146,7 @@ def packages(
     return place
 
 
-# It needs no dependency of a package, so one environment of tox less has to fetch all that.
+# `long`, as an environment of tox would fetch all that once more.
 @pytest.mark.long
 @pytest.mark.timeout(480)
 def test_its_own_tests_pass_with_our_backend(python: str, packages: Path, tmp_path: Path) -> None:
@@ -169,6 +169,7 @@ def test_its_own_tests_pass_with_our_backend(python: str, packages: Path, tmp_pa
         limit=240,
         PYTHONPATH=os.pathsep.join(map(str, [*sorted(ROOT.glob("packages/*/src")), packages])),
         PYTEST_ADDOPTS="",
+        PYTHONASYNCIODEBUG="1",
         MODBUS_CONNECTION_STUB=str(ROOT / "typings" / "modbus_connection" / "__init__.pyi"),
     )
     assert code == 0, output
