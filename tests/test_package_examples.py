@@ -1,4 +1,4 @@
-"""The same programs for each package: examples/sync, examples/trio and examples/gevent."""
+"""The same programs for each package: examples/sync, trio, gevent and asyncio."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import ndiff
 from pathlib import Path
 from subprocess import Popen
 from time import monotonic
@@ -34,7 +35,7 @@ PROGRAMS = {
 }
 
 
-@pytest.fixture(params=["sync", "trio", "gevent"])
+@pytest.fixture(params=["sync", "trio", "gevent", "asyncio"])
 def folder(request: pytest.FixtureRequest) -> Path:
     found: Path = EXAMPLES / request.param
     return found
@@ -55,6 +56,23 @@ def example_server(folder: Path, name: str, tmp_path: Path) -> Iterator[tuple[Po
 
 def test_every_program_is_there_and_is_run_by_a_test(folder: Path) -> None:
     assert {path.stem for path in folder.glob("*.py")} == PROGRAMS
+
+
+# What may be different in the program for another package: its name, and how it starts and stops.
+DIFFERENT = re.compile(
+    r"trio|asyncio|serve|Server|nursery|host, port|async with|^with|callers|gather|partial|"
+    r"AsyncExitStack|CALLERS|Client\(\*|monotonic|^[)(]"
+)
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS))
+def test_from_trio_to_asyncio_a_program_changes_how_it_starts_and_stops(name: str) -> None:
+    trio, asyncio = (
+        [line.strip() for line in (EXAMPLES / package / f"{name}.py").read_text().splitlines()]
+        for package in ("trio", "asyncio")
+    )
+    changes = [line for line in ndiff(trio, asyncio) if line[0] in "+-"]
+    assert [line for line in changes if not DIFFERENT.search(line[2:]) and line[2:]] == []
 
 
 def test_the_client_reads_and_writes_the_server(folder: Path, tmp_path: Path) -> None:

@@ -54,8 +54,9 @@ def printed(script: Path, cwd: Path) -> str:
 # A part of each Python snippet; each new snippet in the README needs a test here.
 PYTHON = {
     "the server": "serve_forever()",
-    "the client": "meter.write_register(",
-    "the endpoint": "connect(",
+    "the client": "    meter.write_register(",
+    "the asyncio client": "await meter.write_register(",
+    "the endpoint": "meter = connect(",
     "serving": "except ServerDeviceFailureError",
     "the remote units": "RemoteUnit(",
     "the gateway": "Gateway(line",
@@ -106,17 +107,15 @@ def test_a_snippet_prints_what_the_readme_shows(part: str, tmp_path: Path) -> No
 
 
 def test_the_client_snippet_reads_and_writes_the_server_snippet(tmp_path: Path) -> None:
-    """These are the first snippets that a user tries."""
-    port = free_port()
+    port = str(free_port())
     scripts = {
-        name: changed(
-            snippet(PYTHON[f"the {name}"]).code, {"5020": str(port)}, tmp_path / f"{name}.py"
-        )
-        for name in ("server", "client")
+        name: changed(snippet(PYTHON[name]).code, {"5020": port}, tmp_path / f"{name[4:]}.py")
+        for name in ("the server", "the client", "the asyncio client")
     }
-    with serving(scripts["server"], port):
-        output = printed(scripts["client"], tmp_path)
-    assert output.replace(str(port), "5020") == snippet(PYTHON["the client"]).output
+    with serving(scripts["the server"], int(port)):
+        output, awaited = (printed(each, tmp_path) for each in list(scripts.values())[1:])
+    assert output.replace(port, "5020") == snippet(PYTHON["the client"]).output
+    assert awaited and output.startswith(awaited)
 
 
 def test_the_security_snippet_lets_all_read_and_one_write(tmp_path: Path) -> None:
@@ -381,6 +380,7 @@ def test_every_public_name_in_the_readme_exists() -> None:
     import modwire.planner
     import modwire.sniffing
     import modwire.values
+    import modwire_asyncio
     import modwire_gevent
     import modwire_stores
     import modwire_sync
@@ -392,7 +392,7 @@ def test_every_public_name_in_the_readme_exists() -> None:
     from modwire.server import constructors as servers
 
     kit = clients, devices, connection, datagrams, line, servers
-    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores
+    adapters = modwire_sync, modwire_asyncio, modwire_trio, modwire_gevent, modwire_stores
     rooms = modwire.values, modwire.maps, modwire.planner, modwire.sniffing, modwire_sync.sniffing
     sources = modwire, *rooms, *adapters, *kit
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):

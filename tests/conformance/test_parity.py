@@ -51,7 +51,11 @@ OTHER_DOCSTRINGS = {
 # Words in the annotations and docstrings of sync, and their equivalents in another package.
 WORDS: dict[str, dict[str, str]] = {
     "gevent": {},
-    "trio": {"BlockingCall": "AsyncCall", "entering `with`": "entering `async with`"},
+    "trio": {
+        "BlockingCall": "AsyncCall",
+        "BlockingUnitCall": "AsyncUnitCall",
+        "entering `with`": "entering `async with`",
+    },
 }
 
 # Parameters of trio's functions: those of sync's server that they have not, and those that it has

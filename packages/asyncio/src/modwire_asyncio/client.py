@@ -8,8 +8,7 @@ from asyncio import get_running_loop
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from modwire.calls import AsyncCalls
-from modwire.client.constructors import ClientBase
+from modwire.client.constructors import AsyncClientBase
 from modwire.client.options import network_client_options
 from modwire.client.turns import CLOSED, Turns
 from modwire.forks import forget_after_fork
@@ -32,7 +31,7 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 _CANNOT_OPEN = (OSError, ValueError, OverflowError)  # the last two for invalid host names
 
 
-class Client(ClientBase, AsyncCalls):
+class Client(AsyncClientBase):
     """A Modbus client for asyncio, on any transport; any number of tasks may call its methods.
 
     `ClientBase` describes when the link is opened, and when a request is repeated.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TypeVar
 from gevent import Greenlet, get_hub, getcurrent, sleep
 from gevent.hub import Waiter
 
-from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
 from modwire.client.guard import is_running
 from modwire.client.turns import CLOSED, Turns
@@ -35,7 +34,7 @@ _MOST_UNWAITED = 16  # reads in a row without waiting; then other greenlets may 
 _CANNOT_OPEN = (OSError, ValueError, OverflowError)  # the last two for invalid host names
 
 
-class Client(BlockingClientBase, BlockingCalls):
+class Client(BlockingClientBase):
     """A Modbus client for greenlets; any number of those of one thread may call its methods.
 
     A caller may be killed, or interrupted by a `gevent.Timeout`, wherever it waits. Other calls

@@ -9,7 +9,6 @@ from threading import RLock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
-from modwire.calls import BlockingCalls
 from modwire.client.constructors import BlockingClientBase
 from modwire.client.threads import ThreadTurns
 from modwire.client.turns import CLOSED
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 
-class Client(BlockingClientBase, BlockingCalls):
+class Client(BlockingClientBase):
     """A blocking Modbus client; any number of threads may call its methods.
 
     An exception from a signal handler, such as KeyboardInterrupt, may come at any time: the client

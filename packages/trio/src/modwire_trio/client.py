@@ -20,8 +20,7 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from modwire.calls import AsyncCalls
-from modwire.client.constructors import ClientBase
+from modwire.client.constructors import AsyncClientBase
 from modwire.client.options import network_client_options
 from modwire.client.turns import CLOSED, Turns
 from modwire.errors import ConnectionLostError
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 
-class Client(ClientBase, AsyncCalls, trio.abc.AsyncResource):
+class Client(AsyncClientBase, trio.abc.AsyncResource):
     """A Modbus client for trio, on any stream; any number of tasks may call its methods.
 
     `ClientBase` describes when the link is opened, and when a request is repeated.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..calls import AsyncCalls, BlockingCalls
+from ..calls.handles import AsyncUnitCalls, BlockingUnitCalls
 from ..endpoint import Endpoint, network_name, path_name
 from ..endpoint_text import check_arguments
 from ..framing import FRAMINGS
@@ -78,7 +80,7 @@ class ClientBase:
         return f"<{type(self).__name__} {self.name}, {state}>"
 
 
-class BlockingClientBase(ClientBase):
+class BlockingClientBase(ClientBase, BlockingCalls):
     """Base of the clients whose calls block a thread or a greenlet.
 
     The link is opened by `connect`, on entering `with` or by the first call, and after a loss by
@@ -105,12 +107,32 @@ class BlockingClientBase(ClientBase):
         """Close the link. Calls under way raise `ConnectionLostError`; the next one reopens it."""
         raise NotImplementedError
 
+    def unit(self, unit: int, *, timeout: float | None = None) -> BlockingUnitCalls:
+        """Return the calls to the unit with the id `unit`, 0..255, which share this link.
+
+        `timeout` is theirs, in seconds; None stands for the client's. Raises ValueError for
+        numbers out of range.
+        """
+        return BlockingUnitCalls(self, unit, timeout=timeout)
+
     def __enter__(self) -> Self:
         self.connect()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+class AsyncClientBase(ClientBase, AsyncCalls):
+    """Base of the clients whose calls are awaited; see `ClientBase`."""
+
+    def unit(self, unit: int, *, timeout: float | None = None) -> AsyncUnitCalls:
+        """Return the calls to the unit with the id `unit`, 0..255, which share this link.
+
+        `timeout` is theirs, in seconds; None stands for the client's. Raises ValueError for
+        numbers out of range.
+        """
+        return AsyncUnitCalls(self, unit, timeout=timeout)
 
 
 def check_source_address(address: tuple[str, int] | None) -> tuple[str, int] | None:
