@@ -1,6 +1,6 @@
-"""What modbus-connection's own tests do not ask of `modwire_asyncio.modbus_connection`.
+"""Tests of `modwire_asyncio.modbus_connection`, beside those of modbus-connection itself.
 
-`test_modbus_connection.py` runs this file beside those tests, on a Python that has the package.
+`test_modbus_connection.py` runs this file together with them, on a Python that has the package.
 """
 
 from __future__ import annotations

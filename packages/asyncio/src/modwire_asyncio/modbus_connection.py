@@ -13,7 +13,7 @@ from struct import pack
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-import modbus_connection as api
+import modbus_connection as api  # pyright: ignore[reportMissingModuleSource]
 
 from modwire import AsyncCalls, ClientOptions, RawRequest, Response, errors
 from modwire.framing import FRAMINGS
