@@ -86,7 +86,7 @@ INSIDE = {
 def is_new(python: str) -> bool:
     """True if `python` is the command of a Python that modbus-connection supports."""
     command = [python, "-c", "import sys; sys.exit(sys.version_info < (3, 12))"]
-    return shutil.which(python) is not None and subprocess.run(command, check=False).returncode == 0
+    return shutil.which(python) is not None and run(command, limit=30)[0] == 0
 
 
 def run(command: Sequence[str | Path], *, limit: float, **settings: str) -> tuple[int, str]:
@@ -119,7 +119,7 @@ def with_our_names(name: str, text: str) -> str:
 def python(require_peer: RequirePeer) -> str:
     """The command of a Python that is new enough."""
     found = next((each for each in INTERPRETERS if is_new(each)), "")
-    how = 'NEW_PYTHON=$(.ci/new-python "$(mktemp -d)"), for those who run the tests'
+    how = 'export NEW_PYTHON=$(.ci/new-python "$(mktemp -d)")'
     require_peer("a Python of version 3.12 or newer", bool(found), how)
     return found
 
