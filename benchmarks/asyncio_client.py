@@ -149,6 +149,8 @@ def samples(port: int, callers: int, count: int, run: Run = asyncio.run) -> dict
     """
     clients = {FLOOR: _raw if callers == 1 else _raw_shared}
     for name, (module, timed) in _LIBRARIES.items():
+        if name == "tmodbus" and run is not asyncio.run:
+            continue  # it refuses uvloop's transports
         if installed(module):
             clients[name] = timed
         else:
