@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import TypeAlias
 
 from import_cost import installed
+from protocols import Buffered, Callers, OneCaller
 from rounds import FLOOR, OURS, Sample
 from servers import ADDRESS, ANSWER, COUNT, REQUEST, REQUESTS, UNIT, check_values
 
@@ -23,37 +24,24 @@ Timed: TypeAlias = Callable[[int, int, int], Coroutine[None, None, float]]
 Run: TypeAlias = Callable[[Coroutine[None, None, float]], float]
 Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
 
-
-class _OneCaller(asyncio.Protocol):
-    """Whatever arrives is the answer that the caller waits for."""
-
-    answered: asyncio.Future[bytes]
-
-    def data_received(self, data: bytes) -> None:
-        self.answered.set_result(data)
+BUFFERED = "raw, buffered"  # the floor with a BufferedProtocol
 
 
-class _Callers(asyncio.Protocol):
-    """Assigns the answers by transaction id."""
-
-    def __init__(self) -> None:
-        self.waiting: dict[bytes, asyncio.Future[bytes]] = {}
-        self._data = b""
-
-    def data_received(self, data: bytes) -> None:
-        size = len(ANSWER)
-        data = self._data + data
-        while len(data) >= size:
-            self.waiting.pop(data[:2]).set_result(data[:size])
-            data = data[size:]
-        self._data = data
+async def _connect(
+    port: int, protocol: asyncio.Protocol, *, is_buffered: bool
+) -> asyncio.Transport:
+    """Return the transport of a connection that `protocol` has, or that is buffered for it."""
+    transport, _ = await asyncio.get_running_loop().create_connection(
+        lambda: Buffered(protocol) if is_buffered else protocol, "127.0.0.1", port
+    )
+    return transport
 
 
-async def _raw(port: int, count: int, callers: int) -> float:
+async def _raw(port: int, count: int, callers: int, *, is_buffered: bool = False) -> float:
     """One caller: write, and wait for a future."""
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_connection(_OneCaller, "127.0.0.1", port)
-    write, create_future = transport.write, loop.create_future
+    protocol = OneCaller()
+    transport = await _connect(port, protocol, is_buffered=is_buffered)
+    write, create_future = transport.write, asyncio.get_running_loop().create_future
 
     async def call() -> None:
         for _ in repeat(None, count):
@@ -67,11 +55,12 @@ async def _raw(port: int, count: int, callers: int) -> float:
     return took
 
 
-async def _raw_shared(port: int, count: int, callers: int) -> float:
+async def _raw_shared(port: int, count: int, callers: int, *, is_buffered: bool = False) -> float:
     """A task for each of `REQUESTS`, with a future for each answer."""
-    loop = asyncio.get_running_loop()
-    transport, protocol = await loop.create_connection(_Callers, "127.0.0.1", port)
-    waiting, write, create_future = protocol.waiting, transport.write, loop.create_future
+    protocol = Callers()
+    transport = await _connect(port, protocol, is_buffered=is_buffered)
+    waiting, write = protocol.waiting, transport.write
+    create_future = asyncio.get_running_loop().create_future
 
     async def call(request: bytes) -> None:
         transaction = request[:2]
@@ -147,7 +136,8 @@ def samples(port: int, callers: int, count: int, run: Run = asyncio.run) -> dict
 
     There is one caller, or as many as there are `REQUESTS`.
     """
-    clients = {FLOOR: _raw if callers == 1 else _raw_shared}
+    raw = _raw if callers == 1 else _raw_shared
+    clients: dict[str, Timed] = {FLOOR: raw, BUFFERED: partial(raw, is_buffered=True)}
     for name, (module, timed) in _LIBRARIES.items():
         if name == "tmodbus" and run is not asyncio.run:
             continue  # it refuses uvloop's transports

@@ -45,7 +45,7 @@ ASYNCIO = Targets(
     shared=0.50,
     one_peer=("tmodbus", 1.5),
     other_processor=("pymodbus", 8.0),
-    loads=server.cases(one=0.80, fifty=0.80, thousand=0.80, pipelined=0.40, pymodbus=2.0),
+    loads=server.cases(one=0.80, fifty=0.80, thousand=0.80, pipelined=0.30, pymodbus=2.0),
 )
 
 
@@ -132,4 +132,6 @@ def _servers(family: str, settings: Settings, targets: Targets = TARGETS) -> lis
         OURS: (f"modwire-{family}", f"modwire_{package}"),
         "pymodbus": ("pymodbus", "pymodbus"),
     }
+    if targets is ASYNCIO:
+        servers[asyncio_client.BUFFERED] = (f"raw-{family}-buffered", family)
     return server.compare(family, f"{family} server: FC3 of 10", servers, targets.loads, settings)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from modwire import Framing, Units
@@ -126,33 +126,21 @@ def serve_raw_gevent(tell: Tell) -> None:
     server.serve_forever()
 
 
-def serve_raw_asyncio(tell: Tell) -> None:
+def serve_raw_asyncio(tell: Tell, *, is_buffered: bool = False) -> None:
     """Serve with the minimum on asyncio: a protocol for each connection, without any checks."""
     import asyncio
 
-    asyncio.run(_serve_raw_protocols(tell))
+    import protocols
+
+    asyncio.run(protocols.serve(tell, is_buffered=is_buffered))
 
 
-def serve_raw_uvloop(tell: Tell) -> None:
+def serve_raw_uvloop(tell: Tell, *, is_buffered: bool = False) -> None:
     """Serve as `serve_raw_asyncio` does, on uvloop."""
+    import protocols
     import uvloop
 
-    uvloop.run(_serve_raw_protocols(tell))
-
-
-async def _serve_raw_protocols(tell: Tell) -> None:
-    import asyncio
-
-    class Answer(asyncio.Protocol):
-        def connection_made(self, transport: Any) -> None:
-            self.write = transport.write
-
-        def data_received(self, data: bytes) -> None:
-            self.write(canned(data))
-
-    server = await asyncio.get_running_loop().create_server(Answer, "127.0.0.1", 0, backlog=256)
-    tell(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
+    uvloop.run(protocols.serve(tell, is_buffered=is_buffered))
 
 
 def _units() -> Units:
@@ -274,7 +262,9 @@ KINDS: dict[str, Callable[[Tell], None]] = {
     "raw-trio": serve_raw_trio,
     "raw-gevent": serve_raw_gevent,
     "raw-asyncio": serve_raw_asyncio,
+    "raw-asyncio-buffered": partial(serve_raw_asyncio, is_buffered=True),
     "raw-uvloop": serve_raw_uvloop,
+    "raw-uvloop-buffered": partial(serve_raw_uvloop, is_buffered=True),
     "modwire": serve_modwire,
     "modwire-trio": serve_modwire_trio,
     "modwire-gevent": serve_modwire_gevent,
