@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
-from modwire.server.rounds import TURN
 from modwire_sync.sockets import has_ended
 
 from .base import DEBUG
@@ -28,8 +27,8 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_accepted", "_at", "_buffer", "_has_turn", "_is_full", "_is_reading", "_is_traced",
-        "_looking", "_server", "_timer", "_transport", "_turn", "_wire", "_write", "closed",
-        "core", "is_open",
+        "_looking", "_server", "_timer", "_transport", "_wire", "_write", "closed", "core",
+        "is_open",
     )  # fmt: skip
 
     def __init__(self, server: TcpServer, core: Connection, accepted: socket.socket) -> None:
@@ -41,8 +40,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._wire = server.wire
         self._is_traced = server.wire.isEnabledFor
         self._transport: Any = None
-        self._buffer = memoryview(bytearray(TURN))
-        self._turn = self._buffer[: core.turn]  # what is received at once
+        self._buffer = memoryview(bytearray(core.turn))
         self._is_reading = self._has_turn = True
         self._is_full = False  # True while answers wait for room in the system's buffer
         self._looking: asyncio.TimerHandle | None = None
@@ -71,13 +69,13 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._schedule()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._turn
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self.is_open:
             return
         core = self.core
-        data = self._turn[:nbytes].tobytes()
+        data = self._buffer[:nbytes].tobytes()
         is_traced = self._is_traced(DEBUG)
         if is_traced:
             self._wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
@@ -85,8 +83,8 @@ class TcpConnection(asyncio.BufferedProtocol):
             is_plain = core.receive_data(data, monotonic())
             if core.unsent:
                 self._send(is_traced)
-            if core.turn != len(self._turn):
-                self._turn = self._buffer[: core.turn]
+            if core.turn != len(self._buffer):
+                self._buffer = memoryview(bytearray(core.turn))
             if core.is_greedy:
                 self._has_turn = False
                 self._read(False)
