@@ -164,8 +164,8 @@ class TransportLink(Link):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._end(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc)
 
     def close(self) -> None:
         if self.transport is not None and not self.closed.done():
@@ -212,10 +212,10 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         sock = transport.get_extra_info("socket")
         self.has_news = (lambda: True) if sock is None else readiness(sock.fileno())
 
-    def connection_lost(self, error: Exception | None) -> None:
-        super().connection_lost(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         if self._former is not None:
-            self._former.connection_lost(error)
+            self._former.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -244,12 +244,12 @@ class DatagramLink(TransportLink, asyncio.DatagramProtocol):
 
     is_datagram = True
 
-    def datagram_received(self, data: bytes, address: object) -> None:
+    def datagram_received(self, data: bytes, addr: object) -> None:
         if len(self._arrived) < MOST_KEPT and data:
             self.arrive(data)
 
-    def error_received(self, error: Exception) -> None:
-        self.arrive(as_oserror(error))
+    def error_received(self, exc: Exception) -> None:
+        self.arrive(as_oserror(exc))
 
     def send(self, data: bytes, now: float) -> float:
         self.transport.sendto(data)
