@@ -1,6 +1,7 @@
-"""Clients on asyncio, to compare trio and gevent with: pymodbus's client, and a floor.
+"""Clients on asyncio and uvloop, beside the shortest asyncio client for the same bytes.
 
-The floor, the shortest client on asyncio's streams, shows how much of a difference is asyncio's.
+The families trio and gevent have the floor and pymodbus too, to compare with. Each sample runs its
+own loop and connects in it; only the calls are timed.
 """
 
 from __future__ import annotations
@@ -10,66 +11,97 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from itertools import repeat
 from time import perf_counter
+from typing import TypeAlias
 
 from import_cost import installed
-from rounds import Sample
+from protocols import Buffered, Callers, OneCaller
+from rounds import FLOOR, OURS, Sample
 from servers import ADDRESS, ANSWER, COUNT, REQUEST, REQUESTS, UNIT, check_values
 
-# Makes `count` calls on its own connection; returns the seconds that one call took.
-Timed = Callable[[int, int], Coroutine[None, None, float]]
+# Makes `count` calls of so many callers on one connection; returns the seconds that one call took.
+Timed: TypeAlias = Callable[[int, int, int], Coroutine[None, None, float]]
+# Runs a coroutine in a loop of its own, as asyncio.run does.
+Run: TypeAlias = Callable[[Coroutine[None, None, float]], float]
+Work: TypeAlias = Callable[[], Coroutine[None, None, None]]
+
+BUFFERED = "raw, buffered"  # the floor with a BufferedProtocol
 
 
-async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Return a connection that was used once, like those of the other clients."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(REQUEST)
-    if await reader.read(4096) != ANSWER:
-        raise RuntimeError("the server did not answer as it should")
-    return reader, writer
+async def _connect(
+    port: int, protocol: asyncio.Protocol, *, is_buffered: bool
+) -> asyncio.Transport:
+    """Return the transport of a connection that `protocol` has, or that is buffered for it."""
+    transport, _ = await asyncio.get_running_loop().create_connection(
+        lambda: Buffered(protocol) if is_buffered else protocol, "127.0.0.1", port
+    )
+    return transport
 
 
-async def _raw(port: int, count: int) -> float:
-    """One caller: write, read."""
-    reader, writer = await _connect(port)
-    started = perf_counter()
-    for _ in repeat(None, count):
-        writer.write(REQUEST)
-        if len(await reader.read(4096)) != len(ANSWER):
-            raise RuntimeError("the server did not answer as it should")
-    took = perf_counter() - started
-    writer.close()
-    return took / count
+async def _raw(port: int, count: int, callers: int, *, is_buffered: bool = False) -> float:
+    """One caller: write, and wait for a future."""
+    protocol = OneCaller()
+    transport = await _connect(port, protocol, is_buffered=is_buffered)
+    write, create_future = transport.write, asyncio.get_running_loop().create_future
+
+    async def call() -> None:
+        for _ in repeat(None, count):
+            answered = protocol.answered = create_future()
+            write(REQUEST)
+            if len(await answered) != len(ANSWER):
+                raise RuntimeError("the server did not answer as it should")
+
+    took = await _seconds([call], count)
+    transport.close()
+    return took
 
 
-async def _raw_shared(port: int, count: int) -> float:
-    """A task for each of `REQUESTS`, and one that assigns the answers by transaction id."""
-    reader, writer = await _connect(port)
-    loop = asyncio.get_running_loop()
-    size = len(ANSWER)
-    waiting: dict[bytes, asyncio.Future[None]] = {}
-
-    async def read() -> None:
-        data = b""
-        while more := await reader.read(4096):
-            data += more
-            while len(data) >= size:
-                waiting.pop(data[:2]).set_result(None)
-                data = data[size:]
+async def _raw_shared(port: int, count: int, callers: int, *, is_buffered: bool = False) -> float:
+    """A task for each of `REQUESTS`, with a future for each answer."""
+    protocol = Callers()
+    transport = await _connect(port, protocol, is_buffered=is_buffered)
+    waiting, write = protocol.waiting, transport.write
+    create_future = asyncio.get_running_loop().create_future
 
     async def call(request: bytes) -> None:
         transaction = request[:2]
-        for _ in repeat(None, count // len(REQUESTS)):
-            answered = waiting[transaction] = loop.create_future()
-            writer.write(request)
-            await answered
+        for _ in repeat(None, count // callers):
+            answered = waiting[transaction] = create_future()
+            write(request)
+            if len(await answered) != len(ANSWER):
+                raise RuntimeError("the server did not answer as it should")
 
-    reading = asyncio.create_task(read())
+    took = await _seconds([partial(call, request) for request in REQUESTS], count)
+    transport.close()
+    return took
+
+
+async def _seconds(callers: list[Work], count: int) -> float:
+    """Return the seconds of one of `count` calls of all callers; a single one needs no task."""
     started = perf_counter()
-    await asyncio.wait_for(asyncio.gather(*map(call, REQUESTS)), 60.0)
-    took = perf_counter() - started
-    reading.cancel()
-    writer.close()
-    return took / count
+    if len(callers) == 1:
+        await callers[0]()
+    else:
+        await asyncio.wait_for(asyncio.gather(*(each() for each in callers)), 60.0)
+    return (perf_counter() - started) / count
+
+
+async def _calls(read: Callable[[], Awaitable[object]], count: int, callers: int) -> float:
+    """Return the seconds of one call, when so many callers share a client."""
+    await read()  # the connection was used once, like those of the other clients
+
+    async def call() -> None:
+        for _ in repeat(None, count // callers):
+            await read()
+
+    return await _seconds([call] * callers, count)
+
+
+async def _modwire(port: int, count: int, callers: int) -> float:
+    from modwire_asyncio import TcpClient
+
+    async with TcpClient("127.0.0.1", port, max_in_flight=callers) as client:
+        check_values(await client.read_holding_registers(ADDRESS, COUNT))
+        return await _calls(partial(client.read_holding_registers, ADDRESS, COUNT), count, callers)
 
 
 async def _pymodbus(port: int, count: int, callers: int) -> float:
@@ -77,32 +109,52 @@ async def _pymodbus(port: int, count: int, callers: int) -> float:
 
     client = AsyncModbusTcpClient("127.0.0.1", port=port)
     await client.connect()
-    read: Callable[[], Awaitable[object]] = partial(
-        client.read_holding_registers, ADDRESS, count=COUNT, device_id=UNIT
-    )
-    answer = await client.read_holding_registers(ADDRESS, count=COUNT, device_id=UNIT)
-    check_values(answer.registers)
-
-    async def call() -> None:
-        for _ in repeat(None, count // callers):
-            await read()
-
-    started = perf_counter()
-    await asyncio.gather(*(call() for _ in range(callers)))
-    took = perf_counter() - started
+    read = partial(client.read_holding_registers, ADDRESS, count=COUNT, device_id=UNIT)
+    check_values((await read()).registers)
+    took = await _calls(read, count, callers)
     client.close()
-    return took / count
+    return took
 
 
-def samples(port: int, callers: int, count: int) -> dict[str, Sample]:
-    """Return the asyncio clients, for one caller or for as many as there are `REQUESTS`."""
+async def _tmodbus(port: int, count: int, callers: int) -> float:
+    from tmodbus import create_async_tcp_client
+
+    async with create_async_tcp_client("127.0.0.1", port, unit_id=UNIT) as client:
+        check_values(await client.read_holding_registers(ADDRESS, COUNT))
+        return await _calls(partial(client.read_holding_registers, ADDRESS, COUNT), count, callers)
+
+
+_LIBRARIES: dict[str, tuple[str, Timed]] = {
+    OURS: ("modwire_asyncio", _modwire),
+    "pymodbus": ("pymodbus", _pymodbus),
+    "tmodbus": ("tmodbus", _tmodbus),  # needs Python 3.12
+}
+
+
+def samples(port: int, callers: int, count: int, run: Run = asyncio.run) -> dict[str, Sample]:
+    """Return the floor and the clients that are installed, each in a loop of its own.
+
+    There is one caller, or as many as there are `REQUESTS`.
+    """
+    raw = _raw if callers == 1 else _raw_shared
+    clients: dict[str, Timed] = {FLOOR: raw, BUFFERED: partial(raw, is_buffered=True)}
+    for name, (module, timed) in _LIBRARIES.items():
+        if name == "tmodbus" and run is not asyncio.run:
+            continue  # it refuses uvloop's transports
+        if installed(module):
+            clients[name] = timed
+        else:
+            print(f"{name} is not installed, so it is left out")
 
     def sample(timed: Timed) -> Sample:
-        return lambda: asyncio.run(timed(port, count))
+        return lambda: run(timed(port, count, callers))
 
-    found = {"asyncio floor": sample(_raw if callers == 1 else _raw_shared)}
-    if installed("pymodbus"):
-        found["pymodbus"] = sample(partial(_pymodbus, callers=callers))
-    else:
-        print("pymodbus is not installed, so it is left out")
-    return found
+    return {name: sample(timed) for name, timed in clients.items()}
+
+
+def peers(port: int, callers: int, count: int) -> dict[str, Sample]:
+    """Return the floor and pymodbus, to compare trio and gevent with."""
+    found = samples(port, callers, count)
+    return {f"asyncio {FLOOR}": found[FLOOR]} | {
+        name: each for name, each in found.items() if name == "pymodbus"
+    }

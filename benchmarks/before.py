@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-FAMILIES = ("codec", "stream", "client", "server", "trio", "gevent")
+FAMILIES = ("codec", "stream", "client", "server", "asyncio", "trio", "gevent")
 
 
 def run_family(family: str, tree: Path, rounds: int) -> dict[str, tuple[float, bool]]:

@@ -13,13 +13,14 @@ its thread for one request, without the waiting of its loop.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import socket
 import sys
 import threading
 import time
 import tty
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from queue import SimpleQueue
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 from modwire import Decoder, RtuFraming, SequentialBlock, TcpFraming, Unit, Units
 
-PACKAGES = ("sync", "trio", "gevent")
+PACKAGES = ("sync", "asyncio", "trio", "gevent")
 READ, WRITE = bytes.fromhex("03 0000 000A"), bytes.fromhex("06 0000 1234")
 ANSWERS = {3: bytes.fromhex("03 14") + bytes(20), 6: WRITE}
 _REPEATS = 6
@@ -159,19 +160,19 @@ def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
     """Return the calls of a request by the client of a package."""
     counter = Counter()
     connect = import_module(f"modwire_{package}").connect
-    if package == "trio":
-        import trio
+    if package in ("asyncio", "trio"):
+        sleep = import_module(package).sleep
 
         async def run() -> None:
             async with connect(endpoint) as client:
                 for is_on in (False, False, True):
-                    await trio.sleep(_QUIET)
+                    await sleep(_QUIET)
                     sys.setprofile(counter)
                     counter.is_on = is_on
                     await ask(client, request)
                     counter.is_on = False
 
-        trio.run(run)
+        run_in_loop(package, run)
     else:
         with connect(endpoint) as client:
             for is_on in (False, False, True):
@@ -184,8 +185,16 @@ def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
     return counter.calls
 
 
+def run_in_loop(package: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `work` in a loop of asyncio or trio."""
+    if package == "asyncio":
+        asyncio.run(work())
+    else:
+        import_module(package).run(work)
+
+
 def ask(client: Any, request: bytes) -> Any:
-    """Call the method for `request`; in trio its result is awaited."""
+    """Call the method for `request`; in asyncio and trio its result is awaited."""
     if request is READ:
         return client.read_holding_registers(0, 10)
     return client.write_register(0, 0x1234)
@@ -204,7 +213,23 @@ def server_calls(package: str, framing: str, request: bytes) -> list[Call]:
 
         def serve() -> None:
             sys.setprofile(counter)
-            serve_trio() if package == "trio" else serve_blocking()
+            if package == "asyncio":
+                asyncio.run(serve_asyncio())
+            elif package == "trio":
+                serve_trio()
+            else:
+                serve_blocking()
+
+        async def serve_asyncio() -> None:
+            from modwire_asyncio import SerialServer, TcpServer
+
+            server = SerialServer(units, path) if path else TcpServer(units, ("127.0.0.1", 0))
+            async with server:
+                loop = asyncio.get_running_loop()
+                stopped = asyncio.Event()
+                address = None if path else server.address
+                started.put((address, lambda: loop.call_soon_threadsafe(stopped.set)))
+                await stopped.wait()
 
         def serve_trio() -> None:
             import trio

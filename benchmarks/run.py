@@ -32,6 +32,7 @@ FAMILIES = {
     "stream": stream.run,
     "client": client.run,
     "server": server.run,
+    "asyncio": event_loops.run_asyncio,
     "trio": event_loops.run_trio,
     "gevent": event_loops.run_gevent,
     "import": import_cost.run,

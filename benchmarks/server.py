@@ -123,7 +123,11 @@ def _take(link: socket.socket, size: int) -> None:
 
 
 def cases(
-    one: float, fifty: float, thousand: float | None, pipelined: float, pymodbus: float | None
+    one: float,
+    fifty: float,
+    thousand: float | None,
+    pipelined: float | None,
+    pymodbus: float | None,
 ) -> tuple[Case, ...]:
     """Return the loads, each with the minimum ratio to the floor that is wanted."""
     return (

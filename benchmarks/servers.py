@@ -126,6 +126,23 @@ def serve_raw_gevent(tell: Tell) -> None:
     server.serve_forever()
 
 
+def serve_raw_asyncio(tell: Tell, *, is_buffered: bool = False) -> None:
+    """Serve with the minimum on asyncio: a protocol for each connection, without any checks."""
+    import asyncio
+
+    import protocols
+
+    asyncio.run(protocols.serve(tell, is_buffered=is_buffered))
+
+
+def serve_raw_uvloop(tell: Tell, *, is_buffered: bool = False) -> None:
+    """Serve as `serve_raw_asyncio` does, on uvloop."""
+    import protocols
+    import uvloop
+
+    uvloop.run(protocols.serve(tell, is_buffered=is_buffered))
+
+
 def _units() -> Units:
     """Return a unit whose first ten holding registers are read; attacks ask for 125."""
     from modwire import SequentialBlock, Unit, Units
@@ -176,6 +193,29 @@ def serve_modwire_gevent(tell: Tell, link: str = "tcp") -> None:
     server.serve_forever()
 
 
+def serve_modwire_asyncio(tell: Tell, link: str = "tcp") -> None:
+    """Serve with modwire_asyncio, as `serve_modwire` does."""
+    import asyncio
+
+    asyncio.run(_serve_modwire_asyncio(tell, link))
+
+
+def serve_modwire_uvloop(tell: Tell, link: str = "tcp") -> None:
+    """Serve with modwire_asyncio on uvloop, as `serve_modwire` does."""
+    import uvloop
+
+    uvloop.run(_serve_modwire_asyncio(tell, link))
+
+
+async def _serve_modwire_asyncio(tell: Tell, link: str) -> None:
+    from modwire_asyncio import TcpServer, UdpServer
+
+    kind = UdpServer if link == "udp" else TcpServer
+    async with kind(_units(), ("127.0.0.1", 0), framing=_framing(link)) as server:
+        tell(server.address[1])
+        await server.serve_forever()
+
+
 def serve_pymodbustcp(tell: Tell) -> None:
     """Serve with pyModbusTCP: a thread for each connection."""
     from pyModbusTCP.server import DataBank, ModbusServer
@@ -221,13 +261,24 @@ KINDS: dict[str, Callable[[Tell], None]] = {
     "canned": lambda tell: serve_raw(tell, True),
     "raw-trio": serve_raw_trio,
     "raw-gevent": serve_raw_gevent,
+    "raw-asyncio": serve_raw_asyncio,
+    "raw-asyncio-buffered": partial(serve_raw_asyncio, is_buffered=True),
+    "raw-uvloop": serve_raw_uvloop,
+    "raw-uvloop-buffered": partial(serve_raw_uvloop, is_buffered=True),
     "modwire": serve_modwire,
     "modwire-trio": serve_modwire_trio,
     "modwire-gevent": serve_modwire_gevent,
+    "modwire-asyncio": serve_modwire_asyncio,
+    "modwire-uvloop": serve_modwire_uvloop,
     "pyModbusTCP": serve_pymodbustcp,
     "pymodbus": serve_pymodbus,
 }
-MODWIRE = {"sync": "modwire", "trio": "modwire-trio", "gevent": "modwire-gevent"}  # by package
+MODWIRE = {  # by package
+    "sync": "modwire",
+    "trio": "modwire-trio",
+    "gevent": "modwire-gevent",
+    "asyncio": "modwire-asyncio",
+}
 for _kind in MODWIRE.values():
     for _link in ("rtu", "udp"):
         KINDS[f"{_kind}-{_link}"] = partial(KINDS[_kind], link=_link)

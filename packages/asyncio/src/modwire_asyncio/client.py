@@ -164,8 +164,10 @@ class Client(AsyncClientBase):
             link = turns.link
             until: float | None = exchange.deadline
             try:
-                if link is not None and turns.receiver is not exchange:
-                    self._send_soon(link)
+                if turns.receiver is not exchange and link is not None and not self._sends_soon:
+                    # Send the requests of all tasks that run in this pass of the loop together.
+                    self._sends_soon = True
+                    link.loop.call_soon(self._send)
                 while link is not None and until is not None:
                     found = None
                     if turns.receiver is exchange:
@@ -187,12 +189,6 @@ class Client(AsyncClientBase):
                 # Without this, the error, its traceback and this frame keep each other alive.
                 del begun, exchange
             is_repeated = True
-
-    def _send_soon(self, link: Link) -> None:
-        """Send the requests of all tasks that run in this pass of the loop, together."""
-        if not self._sends_soon:
-            self._sends_soon = True
-            link.loop.call_soon(self._send)
 
     def _send(self) -> None:
         """Send what waits, and let the task that receives wait for the new deadlines."""

@@ -10,10 +10,12 @@ import asyncio
 import os
 import select
 from collections import deque
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     # What somebody else has opened.
@@ -30,6 +32,8 @@ class Link:
     """The interface of an open link, and what has arrived on it.
 
     - `is_sending`: True while bytes wait for room in the system's buffer.
+    - `has_news`: returns true if bytes, or the end of the stream, may be there that the loop has
+      not seen.
     - `closed`: done when the link has been closed, and nothing of it is left in the loop.
     """
 
@@ -42,6 +46,7 @@ class Link:
         self.closed: asyncio.Future[None] = self.loop.create_future()
         self._arrived: deque[bytes | OSError] = deque()
         self._is_paused = False
+        self.has_news: Callable[[], object] = lambda: False
         self._send_timeout = send_timeout
         self._send_until = _NEVER
         self._waiter: asyncio.Future[None] | None = None
@@ -102,10 +107,6 @@ class Link:
         """Read again, after too much had arrived."""
         self._is_paused = False
 
-    def has_news(self) -> bool:
-        """True if bytes, or the end of the stream, may be there that the loop has not seen."""
-        return False
-
     async def look(self) -> None:
         """Let the loop see what has come."""
         for _ in range(_PASSES):
@@ -146,6 +147,7 @@ class Link:
 
     def _end(self, error: Exception | None = None) -> None:
         """Record that the link has been closed."""
+        self.has_news = lambda: False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -162,8 +164,8 @@ class TransportLink(Link):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._end(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc)
 
     def close(self) -> None:
         if self.transport is not None and not self.closed.done():
@@ -206,26 +208,24 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(0)
+        self._write = self.transport.write
+        sock = transport.get_extra_info("socket")
+        self.has_news = (lambda: True) if sock is None else readiness(sock.fileno())
 
-    def connection_lost(self, error: Exception | None) -> None:
-        super().connection_lost(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         if self._former is not None:
-            self._former.connection_lost(error)
-
-    def has_news(self) -> bool:
-        if self._arrived or self.closed.done():
-            return False
-        sock = self.transport.get_extra_info("socket")
-        return sock is None or is_readable(sock.fileno())
+            self._former.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.arrive(bytes(self._buffer[:nbytes]))
+        self._arrived.append(self._buffer[:nbytes].tobytes())
         if len(self._arrived) >= MOST_KEPT:
             self._is_paused = True
             self.transport.pause_reading()
+        self.wake()
 
     def eof_received(self) -> None:
         self.arrive(b"")
@@ -235,7 +235,7 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         self.transport.resume_reading()
 
     def send(self, data: bytes, now: float) -> float:
-        self.transport.write(data)
+        self._write(data)
         return 0.0
 
 
@@ -244,12 +244,12 @@ class DatagramLink(TransportLink, asyncio.DatagramProtocol):
 
     is_datagram = True
 
-    def datagram_received(self, data: bytes, address: object) -> None:
+    def datagram_received(self, data: bytes, addr: object) -> None:
         if len(self._arrived) < MOST_KEPT and data:
             self.arrive(data)
 
-    def error_received(self, error: Exception) -> None:
-        self.arrive(as_oserror(error))
+    def error_received(self, exc: Exception) -> None:
+        self.arrive(as_oserror(exc))
 
     def send(self, data: bytes, now: float) -> float:
         self.transport.sendto(data)
@@ -265,13 +265,13 @@ def transport_of(stream: Stream) -> asyncio.Transport:
     return found
 
 
-def is_readable(number: int) -> bool:
-    """True if a descriptor has bytes, has ended, or is broken."""
+def readiness(number: int) -> Callable[[], object]:
+    """Return a function that is true if a descriptor has bytes, has ended, or is broken."""
     if not hasattr(select, "poll"):
-        return bool(select.select((number,), (), (), 0)[0])
+        return lambda: select.select((number,), (), (), 0)[0]
     poll = select.poll()
     poll.register(number, select.POLLIN)
-    return bool(poll.poll(0))
+    return partial(poll.poll, 0)
 
 
 def as_oserror(error: Exception) -> OSError:

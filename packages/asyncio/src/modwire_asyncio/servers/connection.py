@@ -7,7 +7,6 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
-from modwire.server.rounds import TURN
 from modwire_sync.sockets import has_ended
 
 from .base import DEBUG
@@ -27,8 +26,9 @@ class TcpConnection(asyncio.BufferedProtocol):
     """A peer of `server` on a transport, which does what `core` decides."""
 
     __slots__ = (
-        "_accepted", "_at", "_buffer", "_has_turn", "_is_full", "_is_reading", "_looking",
-        "_server", "_timer", "_transport", "closed", "core", "is_open",
+        "_accepted", "_at", "_buffer", "_has_turn", "_is_full", "_is_reading", "_is_traced",
+        "_looking", "_server", "_timer", "_transport", "_wire", "_write", "closed", "core",
+        "is_open",
     )  # fmt: skip
 
     def __init__(self, server: TcpServer, core: Connection, accepted: socket.socket) -> None:
@@ -37,8 +37,10 @@ class TcpConnection(asyncio.BufferedProtocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._server = server
         self._accepted = accepted
+        self._wire = server.wire
+        self._is_traced = server.wire.isEnabledFor
         self._transport: Any = None
-        self._buffer = memoryview(bytearray(TURN))
+        self._buffer = memoryview(bytearray(core.turn))
         self._is_reading = self._has_turn = True
         self._is_full = False  # True while answers wait for room in the system's buffer
         self._looking: asyncio.TimerHandle | None = None
@@ -59,6 +61,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._write = self._transport.write
         if not self.is_open:
             self._transport.abort()
             return
@@ -66,20 +69,22 @@ class TcpConnection(asyncio.BufferedProtocol):
         self._schedule()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer[: self.core.turn]
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self.is_open:
             return
-        core, wire = self.core, self._server.wire
-        data = bytes(self._buffer[:nbytes])
-        is_traced = wire.isEnabledFor(DEBUG)
+        core = self.core
+        data = self._buffer[:nbytes].tobytes()
+        is_traced = self._is_traced(DEBUG)
         if is_traced:
-            wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
+            self._wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
         try:
             is_plain = core.receive_data(data, monotonic())
             if core.unsent:
                 self._send(is_traced)
+            if core.turn != len(self._buffer):
+                self._buffer = memoryview(bytearray(core.turn))
             if core.is_greedy:
                 self._has_turn = False
                 self._read(False)
@@ -92,8 +97,8 @@ class TcpConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         self.close(PEER_CLOSED)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self.close(PEER_CLOSED if error is None else str(error))
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close(PEER_CLOSED if exc is None else str(exc))
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -110,8 +115,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         core = self.core
         data, core.unsent = core.unsent, b""
         if is_traced:
-            self._server.wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
-        self._transport.write(data)
+            self._wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
+        self._write(data)
 
     def _go_on(self) -> None:
         """Send, execute and close as the core decides, until the next step is to read."""
@@ -119,7 +124,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         while self.is_open and not self._is_full:
             following = core.next()
             if following is Next.SEND:
-                self._send(self._server.wire.isEnabledFor(DEBUG))
+                self._send(self._is_traced(DEBUG))
             elif following is Next.EXECUTE:
                 call = core.take_call()
                 if call is not None:

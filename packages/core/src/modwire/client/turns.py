@@ -283,10 +283,12 @@ class Turns(Generic[LinkT, WaiterT]):
                     self.receiver = exchange
                 self.is_cut = False
                 return FOREVER if deadline is None else deadline
-        if self.waiting:
+        if self.receiver is not exchange:
+            self.waiting.pop(exchange, None)
+        elif self.waiting:
             self.waiting.wake_done()
             self.leave(exchange)
-        elif self.receiver is exchange:
+        else:
             self.receiver = None
         self.is_cut = False
         return None
