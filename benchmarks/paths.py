@@ -13,6 +13,7 @@ its thread for one request, without the waiting of its loop.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import socket
 import sys
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 
 from modwire import Decoder, RtuFraming, SequentialBlock, TcpFraming, Unit, Units
 
-PACKAGES = ("sync", "trio", "gevent")
+PACKAGES = ("sync", "trio", "gevent", "asyncio")
 READ, WRITE = bytes.fromhex("03 0000 000A"), bytes.fromhex("06 0000 1234")
 ANSWERS = {3: bytes.fromhex("03 14") + bytes(20), 6: WRITE}
 _REPEATS = 6
@@ -172,6 +173,18 @@ def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
                     counter.is_on = False
 
         trio.run(run)
+    elif package == "asyncio":
+
+        async def run_in_asyncio() -> None:
+            async with connect(endpoint) as client:
+                for is_on in (False, False, True):
+                    await asyncio.sleep(_QUIET)
+                    sys.setprofile(counter)
+                    counter.is_on = is_on
+                    await ask(client, request)
+                    counter.is_on = False
+
+        asyncio.run(run_in_asyncio())
     else:
         with connect(endpoint) as client:
             for is_on in (False, False, True):
@@ -185,7 +198,7 @@ def client_calls(package: str, endpoint: str, request: bytes) -> list[Call]:
 
 
 def ask(client: Any, request: bytes) -> Any:
-    """Call the method for `request`; in trio its result is awaited."""
+    """Call the method for `request`; in trio and asyncio its result is awaited."""
     if request is READ:
         return client.read_holding_registers(0, 10)
     return client.write_register(0, 0x1234)
@@ -204,7 +217,18 @@ def server_calls(package: str, framing: str, request: bytes) -> list[Call]:
 
         def serve() -> None:
             sys.setprofile(counter)
-            serve_trio() if package == "trio" else serve_blocking()
+            ways = {"trio": serve_trio, "asyncio": lambda: asyncio.run(serve_asyncio())}
+            ways.get(package, serve_blocking)()
+
+        async def serve_asyncio() -> None:
+            from modwire_asyncio import SerialServer, TcpServer
+
+            server = SerialServer(units, path) if path else TcpServer(units, ("127.0.0.1", 0))
+            await server.start()
+            loop, end = asyncio.get_running_loop(), asyncio.Event()
+            started.put((server.address, lambda: loop.call_soon_threadsafe(end.set)))
+            await end.wait()
+            await server.shutdown()
 
         def serve_trio() -> None:
             import trio

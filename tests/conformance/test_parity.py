@@ -1,4 +1,4 @@
-"""The three packages have the same names, parameters and documentation, except for this list.
+"""The four packages have the same names, parameters and documentation, except for this list.
 
 To move a program to another package, only the import and `await` change. The sync package is the
 reference; each exception has a comment with its reason.
@@ -19,21 +19,31 @@ import trio
 import modwire
 import modwire.gateway.units
 import modwire.server.constructors
+import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
 from modwire import ServerOptions, Units
 from modwire.calls import AsyncCalls, BlockingCalls
 
-PACKAGES = {"sync": modwire_sync, "gevent": modwire_gevent, "trio": modwire_trio}
+PACKAGES = {
+    "sync": modwire_sync,
+    "gevent": modwire_gevent,
+    "trio": modwire_trio,
+    "asyncio": modwire_asyncio,
+}
 CLIENTS = ("Client", "TcpClient", "UdpClient", "UnixClient", "SerialClient")
 SERVERS = ("TcpServer", "UdpServer", "SerialServer")
 
 # Public names that sync does not have: trio's servers are functions, which serve until cancelled,
-# and only trio awaits units.
+# and only trio and asyncio await units.
 FUNCTIONS = {"serve_tcp", "serve_udp", "serve_unix", "serve_serial", "serve_stream"}
-MORE_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": {"AsyncUnit", *FUNCTIONS}}
-FEWER_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": set(SERVERS)}
+MORE_NAMES: dict[str, set[str]] = {
+    "gevent": set(),
+    "trio": {"AsyncUnit", *FUNCTIONS},
+    "asyncio": {"AsyncUnit"},
+}
+FEWER_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": set(SERVERS), "asyncio": set()}
 
 # Methods that sync does not have: gevent's own servers have `stop`.
 MORE_METHODS = {("gevent", name): {"stop"} for name in SERVERS}

@@ -46,7 +46,7 @@ def count(name: str) -> tuple[int, int] | None:
 @pytest.mark.parametrize("framing", ["tcp", "rtu"])
 @pytest.mark.parametrize("what", ["read", "write"])
 @pytest.mark.parametrize("side", ["client", "server"])
-@pytest.mark.parametrize("package", ["sync", "trio", "gevent"])
+@pytest.mark.parametrize("package", ["sync", "trio", "gevent", "asyncio"])
 def test_a_request_runs_through_few_functions(
     package: str, side: str, what: str, framing: str
 ) -> None:
