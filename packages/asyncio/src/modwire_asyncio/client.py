@@ -155,7 +155,12 @@ class Client(ClientBase, AsyncCalls):
                 await self._open(unit, timeout)
                 link = turns.link
             now = monotonic()
-            if link is not None and turns.needs_look(request, now) and link.has_news():
+            if (
+                link is not None
+                and link.is_blind
+                and turns.needs_look(request, now)
+                and link.has_news()
+            ):
                 await link.look()
                 now = monotonic()
             begun = turns.begin(request, unit, timeout, now)

@@ -29,12 +29,14 @@ _NEVER = float("inf")
 class Link:
     """The interface of an open link, and what has arrived on it.
 
+    - `is_blind`: True if `receive_now` only returns bytes that the loop has brought.
     - `is_sending`: True while bytes wait for room in the system's buffer.
     - `closed`: done when the link has been closed, and nothing of it is left in the loop.
     """
 
     is_datagram = False
     is_connection = False
+    is_blind = False
     is_sending = False
 
     def __init__(self, send_timeout: float) -> None:
@@ -114,7 +116,9 @@ class Link:
     def arrive(self, found: bytes | OSError) -> None:
         """Keep what has arrived, and wake the task that waits for it."""
         self._arrived.append(found)
-        self.wake()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def wake(self) -> None:
         """Make the task that waits, if there is one, look again."""
@@ -189,7 +193,7 @@ class TransportLink(Link):
 class StreamLink(TransportLink, asyncio.BufferedProtocol):
     """A link on a stream transport; `send_timeout` is in seconds."""
 
-    is_connection = True
+    is_connection = is_blind = True
 
     def __init__(self, send_timeout: float) -> None:
         super().__init__(send_timeout)
@@ -216,7 +220,11 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         if self._arrived or self.closed.done():
             return False
         sock = self.transport.get_extra_info("socket")
-        return sock is None or is_readable(sock.fileno())
+        if sock is None or not hasattr(select, "poll"):
+            return True
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
@@ -263,15 +271,6 @@ def transport_of(stream: Stream) -> asyncio.Transport:
         raise TypeError(f"stream must be a transport or (reader, writer), got {stream!r}")
     found: asyncio.Transport = transport
     return found
-
-
-def is_readable(number: int) -> bool:
-    """True if a descriptor has bytes, has ended, or is broken."""
-    if not hasattr(select, "poll"):
-        return bool(select.select((number,), (), (), 0)[0])
-    poll = select.poll()
-    poll.register(number, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 def as_oserror(error: Exception) -> OSError:
