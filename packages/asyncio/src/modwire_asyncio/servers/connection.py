@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
 from modwire.server.rounds import TURN
@@ -14,28 +14,45 @@ from .base import DEBUG
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Coroutine
 
     from modwire import Call
+    from modwire.logger import Logger
     from modwire.server.connection import Connection
 
-    from .tcp import TcpServer
+    from .workers import Workers
 
 _LOOKING_INTERVAL = 0.25  # seconds between looks for a hang-up while calls are queued
 
 
+class Host(NamedTuple):
+    """The parts of a server that its connections use.
+
+    `spawn` runs a task, `let_wait` lets a connection read again after the others, and `forget`
+    forgets one that was closed.
+    """
+
+    log: Logger
+    wire: Logger
+    workers: Workers
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    let_wait: Callable[[TcpConnection], None]
+    forget: Callable[[TcpConnection], None]
+
+
 class TcpConnection(asyncio.BufferedProtocol):
-    """A peer of `server` on a transport, which does what `core` decides."""
+    """A peer of the server `host` on a transport, which does what `core` decides."""
 
     __slots__ = (
-        "_accepted", "_at", "_buffer", "_has_turn", "_is_full", "_is_reading", "_looking",
-        "_server", "_timer", "_transport", "closed", "core", "is_open",
+        "_accepted", "_at", "_buffer", "_has_turn", "_host", "_is_full", "_is_reading", "_looking",
+        "_timer", "_transport", "closed", "core", "is_open",
     )  # fmt: skip
 
-    def __init__(self, server: TcpServer, core: Connection, accepted: socket.socket) -> None:
+    def __init__(self, host: Host, core: Connection, accepted: socket.socket) -> None:
         self.core = core
         self.is_open = True
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._server = server
+        self._host = host
         self._accepted = accepted
         self._transport: Any = None
         self._buffer = memoryview(bytearray(TURN))
@@ -71,7 +88,7 @@ class TcpConnection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if not self.is_open:
             return
-        core, wire = self.core, self._server.wire
+        core, wire = self.core, self._host.wire
         data = bytes(self._buffer[:nbytes])
         is_traced = wire.isEnabledFor(DEBUG)
         if is_traced:
@@ -83,7 +100,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             if core.is_greedy:
                 self._has_turn = False
                 self._read(False)
-                self._server.let_wait(self)
+                self._host.let_wait(self)
             if not is_plain or self._is_full:
                 self._go_on()
         except Exception as error:  # noqa: BLE001 - it ends only this connection
@@ -110,7 +127,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         core = self.core
         data, core.unsent = core.unsent, b""
         if is_traced:
-            self._server.wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
+            self._host.wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
         self._transport.write(data)
 
     def _go_on(self) -> None:
@@ -119,11 +136,11 @@ class TcpConnection(asyncio.BufferedProtocol):
         while self.is_open and not self._is_full:
             following = core.next()
             if following is Next.SEND:
-                self._send(self._server.wire.isEnabledFor(DEBUG))
+                self._send(self._host.wire.isEnabledFor(DEBUG))
             elif following is Next.EXECUTE:
                 call = core.take_call()
                 if call is not None:
-                    self._server.execute(self, call)
+                    self._host.spawn(self.execute(call))
             elif following is Next.READ:
                 self._read(self._has_turn)
                 break
@@ -158,7 +175,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._look_later()
         response = None
         try:
-            response = await self._server.workers.execute(core.protocol, call, core.units)
+            response = await self._host.workers.execute(core.protocol, call, core.units)
         except Exception as error:  # noqa: BLE001 - it ends only this connection
             self._fail(error)
         finally:
@@ -180,7 +197,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         # The peer is most likely gone; one that has only ended its sending gets exception 06.
         if has_ended(self._accepted):
             self.core.hung_up()
-            self._server.workers.hung_up(self.core.protocol.executor.client)
+            self._host.workers.hung_up(self.core.protocol.executor.client)
         else:
             self._look_later()
 
@@ -225,8 +242,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         for each in (self._timer, self._looking):
             if each is not None:
                 each.cancel()
-        self._server.forget(self)
-        self.core.ended(reason, self._server.log)
+        self._host.forget(self)
+        self.core.ended(reason, self._host.log)
         if self._transport is None:
             return  # `connection_made` closes it
         if reason in (PEER_CLOSED, SERVER_CLOSED) or self._is_full:
@@ -237,5 +254,5 @@ class TcpConnection(asyncio.BufferedProtocol):
     def _fail(self, error: Exception) -> None:
         if self.is_open:
             text = "%s ends: an error that is no peer's"
-            self._server.log.error(text, self.core, exc_info=error)
+            self._host.log.error(text, self.core, exc_info=error)
             self.close(FAILED)

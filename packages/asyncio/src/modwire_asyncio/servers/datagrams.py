@@ -29,9 +29,9 @@ class UdpServer(UdpServerBase, Server):
 
     def _bind(self, asked: Listening) -> None:
         super()._bind(asked)
-        self._address = place_of(asked.address, socket.SOCK_DGRAM)
         self._links = DatagramSockets(self, self._core, self._logger, self._wire)
         self._watches: list[Callable[[], object]] = []
+        self._address = place_of(asked.address, socket.SOCK_DGRAM)
 
     async def _open(self) -> None:
         found = await find_addresses(self._asked.address, socket.SOCK_DGRAM)
