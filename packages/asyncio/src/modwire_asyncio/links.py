@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    # What somebody else has opened.
-    Stream: TypeAlias = "asyncio.Transport | tuple[asyncio.StreamReader, asyncio.StreamWriter]"
+# What somebody else has opened.
+Stream: TypeAlias = asyncio.Transport | tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 MOST_KEPT = 16  # chunks or datagrams that nobody has asked for; then the peer has to wait
@@ -166,8 +166,8 @@ class TransportLink(Link):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._end(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc)
 
     def close(self) -> None:
         if self.transport is not None and not self.closed.done():
@@ -211,10 +211,10 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         super().connection_made(transport)
         self.transport.set_write_buffer_limits(0)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        super().connection_lost(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         if self._former is not None:
-            self._former.connection_lost(error)
+            self._former.connection_lost(exc)
 
     def has_news(self) -> bool:
         if self._arrived or self.closed.done():
@@ -252,12 +252,12 @@ class DatagramLink(TransportLink, asyncio.DatagramProtocol):
 
     is_datagram = True
 
-    def datagram_received(self, data: bytes, address: object) -> None:
+    def datagram_received(self, data: bytes, addr: object) -> None:
         if len(self._arrived) < MOST_KEPT and data:
             self.arrive(data)
 
-    def error_received(self, error: Exception) -> None:
-        self.arrive(as_oserror(error))
+    def error_received(self, exc: Exception) -> None:
+        self.arrive(as_oserror(exc))
 
     def send(self, data: bytes, now: float) -> float:
         self.transport.sendto(data)

@@ -31,6 +31,8 @@ DATAGRAMS_PER_EVENT = 64  # so that a flood at one socket does not delay the oth
 class DatagramSockets:
     """The sockets of `server`, which do not block; `core` decides about the answers."""
 
+    is_taking = True  # until the server accepts no more requests
+
     def __init__(
         self, server: ServerBase, core: DatagramServer, logger: Logger, wire: Logger
     ) -> None:
@@ -64,6 +66,15 @@ class DatagramSockets:
         if self._wire.isEnabledFor(_DEBUG):
             self._wire.debug("%s sent %s", HostPort(*address[:2]), data.hex(" "))
         return data, address
+
+    def serve(self, link: socket.socket, execute: Callable[[DatagramCall], object]) -> None:
+        """Process the datagrams that have arrived at `link`, not too many; see `go_on`."""
+        for _ in range(DATAGRAMS_PER_EVENT):
+            received = self.receive(link) if self.is_taking else None
+            if received is None:
+                return
+            self._core.receive(*received, self._server.now(), link)
+            self.go_on(execute)
 
     def go_on(self, execute: Callable[[DatagramCall], object]) -> None:
         """Call `execute` for each call to a unit that waits, and send the ready answers."""

@@ -109,8 +109,8 @@ class TcpConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> None:
         self.close(PEER_CLOSED)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self.close(PEER_CLOSED if error is None else str(error))
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.close(PEER_CLOSED if exc is None else str(exc))
         if not self.closed.done():
             self.closed.set_result(None)
 

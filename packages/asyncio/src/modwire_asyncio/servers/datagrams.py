@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire.server.constructors import UdpServerBase
-from modwire_sync.datagrams import DATAGRAMS_PER_EVENT, DatagramSockets
+from modwire_sync.datagrams import DatagramSockets
 
 from .base import Server
 from .tcp import find_addresses, place_of
@@ -37,15 +36,10 @@ class UdpServer(UdpServerBase, Server):
         found = await find_addresses(self._asked.address, socket.SOCK_DGRAM)
         self._address = self._links.bind(self._asked, found)
         self._links.is_serving = True
-        self._watches = [watch(each, partial(self._receive, each)) for each in self._links.sockets]
-
-    def _receive(self, link: socket.socket) -> None:
-        for _ in range(DATAGRAMS_PER_EVENT):
-            received = self._links.receive(link) if self._watches else None
-            if received is None:
-                return
-            self._core.receive(*received, monotonic(), link)
-            self._links.go_on(self._start_call)
+        serve = self._links.serve
+        self._watches = [
+            watch(each, partial(serve, each, self._start_call)) for each in self._links.sockets
+        ]
 
     def _start_call(self, waiting: DatagramCall) -> None:
         self._spawn(self._execute(waiting))
@@ -61,6 +55,7 @@ class UdpServer(UdpServerBase, Server):
         self._links.go_on(self._start_call)
 
     def _stop_taking(self) -> None:
+        self._links.is_taking = False
         while self._watches:
             self._watches.pop()()
 

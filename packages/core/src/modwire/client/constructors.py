@@ -7,7 +7,7 @@ class for an `Endpoint`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..endpoint import Endpoint, network_name, path_name
 from ..endpoint_text import check_arguments
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .turns import Turns
 
 ClientT = TypeVar("ClientT")
+StreamT = TypeVar("StreamT")
 
 
 class ClientBase:
@@ -122,6 +123,45 @@ def check_source_address(address: tuple[str, int] | None) -> tuple[str, int] | N
             return host, check_range("the port of source_address", port, 0, 0xFFFF)
         case _:
             raise ValueError(f"source_address must be (host, port) or None, got {address!r}")
+
+
+class StreamClientBase(ClientBase, Generic[StreamT]):
+    """Base of the clients on what somebody else has opened; see `__init__` for the arguments."""
+
+    _stream: StreamT | None = None  # until the link takes it
+
+    def __init__(
+        self,
+        stream: StreamT,
+        *,
+        framing: type[Framing] = TcpFraming,
+        unit: int = 1,
+        timeout: float = 1.0,
+        retries: int = 0,
+        max_in_flight: int = 1,
+        options: ClientOptions | None = None,
+        name: str = "stream",
+    ) -> None:
+        """Make a client that owns `stream`, which the class of the package describes.
+
+        The stream cannot be reopened: after it is lost or closed, calls raise
+        `ConnectionLostError`. `name` is the name of the peer in errors and logs; the other
+        arguments are those of `TcpClient`.
+        """
+        options = network_client_options(
+            unit=unit,
+            timeout=timeout,
+            retries=retries,
+            max_in_flight=max_in_flight,
+            options=options,
+            framing=framing,
+        )
+        self._check_stream(stream)
+        self._set_up(name, framing, options)
+        self._stream = stream
+
+    def _check_stream(self, stream: StreamT) -> None:
+        """Raise TypeError unless the package can use `stream`."""
 
 
 class TcpClientBase(ClientBase):

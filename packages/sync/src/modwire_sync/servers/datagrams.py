@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modwire.server.constructors import UdpServerBase
 
-from ..datagrams import DATAGRAMS_PER_EVENT, DatagramSockets
+from ..datagrams import DatagramSockets
 from .base import Server
 
 if TYPE_CHECKING:
@@ -31,12 +31,7 @@ class UdpServer(UdpServerBase, Server):
             self._loop.watch(each.fileno(), partial(self._on_readable, each))
 
     def _on_readable(self, link: socket.socket, mask: int, now: float) -> None:
-        for _ in range(DATAGRAMS_PER_EVENT):
-            received = self._links.receive(link)
-            if received is None:
-                return
-            self._core.receive(*received, now, link)
-            self._links.go_on(self._execute)
+        self._links.serve(link, self._execute)
 
     def _execute(self, waiting: DatagramCall) -> None:
         def done(response: Response | None) -> None:
