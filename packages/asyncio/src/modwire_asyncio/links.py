@@ -243,7 +243,9 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         self.transport.resume_reading()
 
     def send(self, data: bytes, now: float) -> float:
-        self.transport.write(data)
+        # If it closes, the end will be taken; uvloop raises RuntimeError, asyncio sends nothing.
+        if not self.transport.is_closing():
+            self.transport.write(data)
         return 0.0
 
 
@@ -260,7 +262,8 @@ class DatagramLink(TransportLink, asyncio.DatagramProtocol):
         self.arrive(as_oserror(exc))
 
     def send(self, data: bytes, now: float) -> float:
-        self.transport.sendto(data)
+        if not self.transport.is_closing():
+            self.transport.sendto(data)
         return 0.0
 
 
