@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import uvloop
 
+from own_sockets import count_descriptors
+
 PATIENCE = 20.0  # timeout in seconds for an event that comes at once
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -41,6 +43,12 @@ def play(
         loop.close()
         gc.collect()
     assert not faults, faults
+
+
+def descriptors_of(new_loop: NewLoop) -> int:
+    """Return the number of open files; the first loop of uvloop opens some that stay."""
+    new_loop().close()
+    return count_descriptors()
 
 
 async def settle() -> None:

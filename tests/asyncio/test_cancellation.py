@@ -9,7 +9,17 @@ from collections.abc import Awaitable
 
 import pytest
 
-from asyncio_peers import Device, Far, Listener, NewLoop, each_loop, play, reply, settle
+from asyncio_peers import (
+    Device,
+    Far,
+    Listener,
+    NewLoop,
+    descriptors_of,
+    each_loop,
+    play,
+    reply,
+    settle,
+)
 from modwire import ConnectionLostError
 from modwire_asyncio import TcpClient
 from own_sockets import count_descriptors, needs_proc
@@ -88,7 +98,6 @@ def test_cancelled_while_the_link_is_opened(new_loop: NewLoop) -> None:
     """The caller that came first is cancelled; the others wait for the same attempt."""
 
     async def main() -> None:
-        look_up = asyncio.get_running_loop().getaddrinfo
         asked, answered = asyncio.Event(), asyncio.Event()
         attempts = 0
 
@@ -100,7 +109,6 @@ def test_cancelled_while_the_link_is_opened(new_loop: NewLoop) -> None:
                 await answered.wait()
                 return await super()._open_link()
 
-        assert look_up is not None
         async with Listener() as listener:
             client = SlowNames("127.0.0.1", listener.port)
             calls = [reading(client, address) for address in range(4)]
@@ -260,7 +268,7 @@ def test_cancellations_among_callers_on_one_connection(
         assert crowd.cancelled >= cancellations
         assert crowd.completed > cancellations // 100
 
-    descriptors = count_descriptors()
+    descriptors = descriptors_of(new_loop)
     play(main, new_loop, 1700.0 if FULL else 100.0)
     assert count_descriptors() <= descriptors
 

@@ -77,6 +77,7 @@ def serve_asyncio(unit: StoreUnit, new_loop: Any = None) -> float:
         return began
 
     loop = new_loop() if new_loop is not None else asyncio.new_event_loop()
+    loop.slow_callback_duration = TIMEOUT  # a busy machine is slow
     try:
         return loop.run_until_complete(main())
     finally:

@@ -126,16 +126,12 @@ class Client(StreamClientBase[Stream], AsyncCalls):
             link = turns.link
             if link is None or link.loop is not get_running_loop():
                 await self._open(unit, timeout)
-                link = turns.link
-            now = monotonic()
-            if (
-                link is not None
-                and link.is_blind
-                and turns.needs_look(request, now)
-                and link.has_news()
-            ):
-                await link.look()
                 now = monotonic()
+            else:
+                now = monotonic()
+                if link.is_blind and turns.needs_look(request, now) and link.has_news():
+                    await link.look()
+                    now = monotonic()
             begun = turns.begin(request, unit, timeout, now)
             if begun is None:
                 continue

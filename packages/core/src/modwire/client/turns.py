@@ -52,6 +52,7 @@ _LATE = 1.0  # seconds after its deadline; then a receiver may be gone
 FOREVER = float("inf")
 CLOSED = "the client was closed"
 _ENDED = "the server closed the connection"
+_NO_FRAME = "the server sent bytes that are no Modbus frame"
 _INTERRUPTED = "a call was interrupted half-way"
 _NO_ANSWER = "{} requests in a row had no answer: it is reopened"
 
@@ -263,7 +264,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 protocol.receive_data(found, now)
                 if protocol.broken:
                     self._history.lost(now)
-                    self._drop("the server sent bytes that are no Modbus frame")
+                    self._drop(f"{_NO_FRAME}: {protocol.fault}")
             else:
                 self._end(found, now)
             if self.waiting:
