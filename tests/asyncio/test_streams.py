@@ -145,7 +145,10 @@ def contexts(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 def test_tls(is_pair: bool, tmp_path: Path, new_loop: NewLoop) -> None:
     ours, theirs = contexts(tmp_path)
 
+    answering: list[asyncio.Task[None]] = []
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.append(asyncio.current_task())  # type: ignore[arg-type]
         try:
             while True:
                 writer.write(reply(await reader.readexactly(12)))
@@ -172,9 +175,7 @@ def test_tls(is_pair: bool, tmp_path: Path, new_loop: NewLoop) -> None:
             await asyncio.wait_for(stream[1].wait_closed(), PATIENCE)
         server.close()
         await server.wait_closed()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        if others:  # of the streams that answer
-            await asyncio.wait(others, timeout=PATIENCE)
+        await asyncio.gather(*answering)
 
     play(main, new_loop)
 
