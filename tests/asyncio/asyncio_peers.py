@@ -6,6 +6,7 @@ import asyncio
 import gc
 import random
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -102,10 +103,8 @@ class Far:
 
     async def aclose(self) -> None:
         self.writer.close()
-        try:
+        with suppress(ConnectionError):
             await asyncio.wait_for(self.writer.wait_closed(), PATIENCE)
-        except ConnectionError:
-            pass
 
 
 class Listener:
@@ -165,4 +164,3 @@ class Device:
                     buffer = buffer[12 * len(answers) :]
         except ConnectionError:
             pass  # the client has closed the link
-

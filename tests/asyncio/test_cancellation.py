@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -38,6 +40,13 @@ async def cancelled(task: asyncio.Task[list[int]]) -> None:
         await task
 
 
+@asynccontextmanager
+async def pair(**options: Any) -> AsyncIterator[tuple[TcpClient, Far]]:
+    """Yield a connected client, and the peer's end of its connection."""
+    async with Listener() as listener, TcpClient("127.0.0.1", listener.port, **options) as client:
+        yield client, await listener.accept()
+
+
 def reading(client: TcpClient, address: int) -> asyncio.Task[list[int]]:
     return asyncio.ensure_future(client.read_holding_registers(address, timeout=20.0))
 
@@ -48,23 +57,20 @@ async def expect(call: Awaitable[list[int]], address: int) -> None:
 
 def test_the_receiver_is_cancelled_and_the_others_go_on(new_loop: NewLoop) -> None:
     async def main() -> None:
-        async with Listener() as listener:
-            async with TcpClient("127.0.0.1", listener.port, max_in_flight=16) as client:
-                far = await listener.accept()
-                calls = [reading(client, address) for address in range(8)]
-                requests = [await far.request() for _ in calls]
-                for call in calls[:6]:  # the first has the turn, then the second, and so on
-                    await cancelled(call)
-                await far.send(*map(reply, requests))
-                assert [await call for call in calls[6:]] == [[6], [7]]
+        async with pair(max_in_flight=16) as (client, far):
+            calls = [reading(client, address) for address in range(8)]
+            requests = [await far.request() for _ in calls]
+            for call in calls[:6]:  # the first has the turn, then the second, and so on
+                await cancelled(call)
+            await far.send(*map(reply, requests))
+            assert [await call for call in calls[6:]] == [[6], [7]]
 
     play(main, new_loop)
 
 
 def test_a_call_that_waits_for_its_place_is_never_sent(new_loop: NewLoop) -> None:
     async def main() -> None:
-        async with Listener() as listener, TcpClient("127.0.0.1", listener.port) as client:
-            far = await listener.accept()
+        async with pair() as (client, far):
             first = reading(client, 1)
             request = await far.request()
             second = reading(client, 2)
@@ -83,8 +89,7 @@ def test_a_call_that_waits_for_its_place_is_never_sent(new_loop: NewLoop) -> Non
 
 def test_the_next_call_is_sent_when_the_one_before_is_cancelled(new_loop: NewLoop) -> None:
     async def main() -> None:
-        async with Listener() as listener, TcpClient("127.0.0.1", listener.port) as client:
-            far = await listener.accept()
+        async with pair() as (client, far):
             first, second = reading(client, 1), reading(client, 2)
             late = reply(await far.request())
             await cancelled(first)
@@ -165,23 +170,21 @@ def test_cancelled_while_there_is_no_room_to_send(new_loop: NewLoop) -> None:
     """The bytes that the transport has are sent all the same, and their answer is a late one."""
 
     async def main() -> None:
-        async with Listener() as listener:
-            async with TcpClient("127.0.0.1", listener.port, max_in_flight=16) as client:
-                far = await listener.accept()
-                first = reading(client, 1)
-                request = await far.request()
-                link = client._turns.link
-                assert link is not None
-                link.pause_writing()  # type: ignore[attr-defined]
-                second, third = reading(client, 2), reading(client, 3)
-                await settle()
-                await cancelled(second)
-                link.resume_writing()  # type: ignore[attr-defined]
-                await far.send(reply(request))
-                request = await far.request()
-                assert request[8:10] == b"\0\3"
-                await far.send(reply(request))
-                assert [await first, await third] == [[1], [3]]
+        async with pair(max_in_flight=16) as (client, far):
+            first = reading(client, 1)
+            request = await far.request()
+            link = client._turns.link
+            assert link is not None
+            link.pause_writing()  # type: ignore[attr-defined]
+            second, third = reading(client, 2), reading(client, 3)
+            await settle()
+            await cancelled(second)
+            link.resume_writing()  # type: ignore[attr-defined]
+            await far.send(reply(request))
+            request = await far.request()
+            assert request[8:10] == b"\0\3"
+            await far.send(reply(request))
+            assert [await first, await third] == [[1], [3]]
 
     play(main, new_loop)
 
@@ -275,20 +278,18 @@ def test_cancellations_among_callers_on_one_connection(
 
 def test_a_task_that_is_cancelled_again_while_it_is_cancelled(new_loop: NewLoop) -> None:
     async def main() -> None:
-        async with Listener() as listener:
-            async with TcpClient("127.0.0.1", listener.port, max_in_flight=4) as client:
-                far = await listener.accept()
-                calls = [reading(client, address) for address in range(4)]
-                requests = [await far.request() for _ in calls]
-                for _ in range(3):
-                    calls[0].cancel()
-                    calls[2].cancel()
-                await far.send(*map(reply, requests))
-                for call in (calls[0], calls[2]):
-                    with pytest.raises(asyncio.CancelledError):
-                        await call
-                assert [await calls[1], await calls[3]] == [[1], [3]]
-                await answer_one(client, far)
+        async with pair(max_in_flight=4) as (client, far):
+            calls = [reading(client, address) for address in range(4)]
+            requests = [await far.request() for _ in calls]
+            for _ in range(3):
+                calls[0].cancel()
+                calls[2].cancel()
+            await far.send(*map(reply, requests))
+            for call in (calls[0], calls[2]):
+                with pytest.raises(asyncio.CancelledError):
+                    await call
+            assert [await calls[1], await calls[3]] == [[1], [3]]
+            await answer_one(client, far)
 
     play(main, new_loop)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ import pytest
 from asyncio_peers import PATIENCE, play, soon
 from cutting import device
 from modwire import ConnectionLostError, SequentialBlock, Unit, Units
+from modwire.sniffing import HeardExchange
 from modwire_asyncio import SerialServer, TcpClient, TcpServer, UdpClient, UdpServer, connect
 from modwire_asyncio.sniffing import SerialSniffer
 from own_sockets import count_descriptors, needs_proc
+from pty_pair import PtyPair
 
 pytestmark = needs_proc
 
@@ -25,7 +28,7 @@ class LoopWithoutReaders(asyncio.SelectorEventLoop):
     def add_reader(self, *arguments: Any) -> None:
         raise NotImplementedError
 
-    add_writer = remove_reader = remove_writer = add_reader  # type: ignore[assignment]
+    add_writer = add_reader  # type: ignore[assignment]
 
 
 def threads() -> set[str]:
@@ -34,6 +37,14 @@ def threads() -> set[str]:
 
 def units() -> Units:
     return Units({1: Unit(holding_registers=SequentialBlock(0, range(200)))})
+
+
+@pytest.fixture
+def serial_pair() -> Iterator[tuple[str, str]]:
+    """Yield the paths of two ports that are connected."""
+    pair = PtyPair()
+    yield pair.left, pair.right
+    pair.close()
 
 
 def play_without_readers(main: Any) -> None:
@@ -54,11 +65,11 @@ def test_a_server(kind: str) -> None:
         client: Any = TcpClient if kind == "tcp" else UdpClient
         async with server(units(), ("127.0.0.1", 0)) as serving:
             assert threads() == {"modwire-watch"}
-            async with client(*serving.address, timeout=PATIENCE) as one:
-                async with client(*serving.address, timeout=PATIENCE) as other:
-                    for address in range(100):
-                        assert await one.read_holding_registers(address) == [address]
-                        assert await other.read_holding_registers(address) == [address]
+            one, other = (client(*serving.address, timeout=PATIENCE) for _ in range(2))
+            async with one, other:
+                for address in range(100):
+                    assert await one.read_holding_registers(address) == [address]
+                    assert await other.read_holding_registers(address) == [address]
         if kind == "tcp":
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(serving.address).close()
@@ -119,8 +130,8 @@ def test_a_sniffer_and_a_port_that_is_not_there(serial_pair: tuple[str, str]) ->
                 await client.read_holding_registers(5)
             await client.aclose()
             heard = await sniffer.hear(PATIENCE)
-            assert heard is not None
-            assert "ReadHoldingRegistersRequest(address=5, count=1)" in repr(heard)
+            assert isinstance(heard, HeardExchange)
+            assert heard.request.pdu == bytes.fromhex("0300050001")
         with pytest.raises(ConnectionLostError, match="No such file"):
             await connect("rtu:///dev/no-such-port").connect()
 
