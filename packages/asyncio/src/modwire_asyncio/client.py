@@ -188,6 +188,7 @@ class Client(StreamClientBase[Stream], AsyncCalls):
 
     def _discard(self, link: Link) -> None:
         if link.loop.is_closed():
+            link.abandon()
             return
         if not link.closed.done():
             self._wait_for(link.closed)
@@ -242,7 +243,7 @@ class Client(StreamClientBase[Stream], AsyncCalls):
                 "needs a client of its own"
             )
         self._turns.waiting.clear()
-        self._turns.restart()
+        self._turns.close()
         self._opening = None
         self._sends_soon = False
         self._ending.clear()

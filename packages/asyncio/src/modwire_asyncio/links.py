@@ -62,6 +62,9 @@ class Link:
         """Close the link at once; may be called again. The task that waits is woken."""
         raise NotImplementedError
 
+    def abandon(self) -> None:
+        """Close what a loop that was closed has left open; a transport does that itself."""
+
     def forget(self) -> None:
         """Close the descriptor in a forked process; the link of the other process stays open."""
         raise NotImplementedError

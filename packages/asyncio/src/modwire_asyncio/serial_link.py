@@ -74,6 +74,9 @@ class SerialLink(Link):
     def forget_unsent(self) -> None:
         """Discard the bytes that wait for room in the system's buffer."""
 
+    def abandon(self) -> None:
+        close_aside(self.port)
+
     def forget(self) -> None:
         forget_port(self.port)
         close_aside(self.port)
