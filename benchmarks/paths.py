@@ -38,6 +38,7 @@ _QUIET = 0.05  # seconds, after which a serial line is silent
 _WAITING = {
     *("run_once", "next_due", "_deadline", "deadline", "call_at", "_schedule"),
     *("wait", "_set_timer", "_ring", "_guard", "_serve_line", "_receive", "receive"),
+    *("wake", "_serve", "take"),
 }
 
 

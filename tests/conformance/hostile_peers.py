@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from modwire import SequentialBlock, TcpFraming, Unit, Units
 from modwire.messages import Decoder
 
-PACKAGES = ("sync", "trio", "gevent")
+PACKAGES = ("sync", "trio", "gevent", "asyncio", "uvloop")
 own_clients: list[Any] = []
 BOUND = 20.0  # seconds for an event that comes at once
 
@@ -42,8 +44,9 @@ def serving(
     """
     started = threading.Event()
     told: list[Any] = []
-    run = {"sync": _run_sync, "trio": _run_trio, "gevent": _run_gevent}[package]
-    thread = threading.Thread(target=run, args=(kind, units, arguments, told, started), daemon=True)
+    thread = threading.Thread(
+        target=RUN[package], args=(kind, units, arguments, told, started), daemon=True
+    )
     thread.start()
     assert started.wait(BOUND)
     try:
@@ -105,6 +108,53 @@ def _run_trio(kind: str, units: Any, arguments: Any, told: list[Any], started: A
                 await own_clients.pop().aclose()
 
     trio.run(main)
+
+
+def _run_asyncio(
+    kind: str,
+    units: Any,
+    arguments: Any,
+    told: list[Any],
+    started: Any,
+    new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> None:
+    import modwire_asyncio
+
+    server: Any = modwire_asyncio.TcpServer if kind == "tcp" else modwire_asyncio.UdpServer
+
+    async def main() -> None:
+        async with server(units(), ("127.0.0.1", 0), **arguments) as serving:
+            loop, stop = asyncio.get_running_loop(), asyncio.Event()
+            told.extend([serving.address, lambda: loop.call_soon_threadsafe(stop.set)])
+            started.set()
+            await stop.wait()
+            await serving.shutdown(0.1)
+        while own_clients:
+            await own_clients.pop().aclose()
+
+    loop = new_loop()
+    loop.run_until_complete(main())
+    loop.close()
+
+
+def _run_uvloop(*arguments: Any) -> None:
+    import uvloop
+
+    _run_asyncio(*arguments, uvloop.new_event_loop)
+
+
+RUN = {
+    "sync": _run_sync,
+    "trio": _run_trio,
+    "gevent": _run_gevent,
+    "asyncio": _run_asyncio,
+    "uvloop": _run_uvloop,
+}
+
+
+def adapter(package: str) -> Any:
+    """Return the module of a package, which may be named with its loop."""
+    return import_module("modwire_asyncio" if package == "uvloop" else f"modwire_{package}")
 
 
 @contextmanager

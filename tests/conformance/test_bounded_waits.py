@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import socket
 import termios
@@ -17,6 +18,7 @@ import pytest
 import serial
 import trio
 
+import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
@@ -35,7 +37,7 @@ from peers import (
     serial_line,
 )
 
-PACKAGES = [modwire_sync, modwire_trio, modwire_gevent]
+PACKAGES = [modwire_sync, modwire_trio, modwire_gevent, modwire_asyncio]
 EACH = pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
 NAME = "meter.invalid"
 
@@ -45,7 +47,9 @@ Step = int | Callable[[], object]
 def play(package: Any, make: Callable[[], Any], *steps: Step) -> list[list[int] | ModbusError]:
     """Read the register at each address among the steps, and call the other ones."""
     if package is modwire_trio:
-        return trio.run(_play_trio, make, steps)
+        return trio.run(_play_async, make, steps)
+    if package is modwire_asyncio:
+        return asyncio.run(_play_async(make, steps))
     client, found = make(), list[Any]()
     for step in steps:
         if callable(step):
@@ -59,7 +63,7 @@ def play(package: Any, make: Callable[[], Any], *steps: Step) -> list[list[int] 
     return found
 
 
-async def _play_trio(make: Callable[[], Any], steps: tuple[Step, ...]) -> list[Any]:
+async def _play_async(make: Callable[[], Any], steps: tuple[Step, ...]) -> list[Any]:
     client, found = make(), list[Any]()
     for step in steps:
         if callable(step):
@@ -94,8 +98,8 @@ def stuck_names(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return hub.threadpool.apply(getaddrinfo, arguments, named)
 
     monkeypatch.setattr(type(hub.resolver), "getaddrinfo", in_pool)
-    for module in (modwire_sync.clients, modwire_trio.clients, modwire_gevent.clients):
-        monkeypatch.setattr(module, "LOOKUP_TIMEOUT", 0.2)
+    for package in PACKAGES:
+        monkeypatch.setattr(package.clients, "LOOKUP_TIMEOUT", 0.2)
     yield release
     release.set()
 
@@ -170,11 +174,12 @@ def test_a_unix_socket_whose_queue_is_full_for_a_moment(
             if len(pauses) == 3:
                 queue.free()
 
-        async def pause_in_trio(seconds: float) -> None:
-            pause(seconds)
+        async def async_pause(seconds: float) -> None:
+            if seconds:
+                pause(seconds)
 
-        if package is modwire_trio:
-            monkeypatch.setattr(trio, "sleep", pause_in_trio)
+        if package in (modwire_trio, modwire_asyncio):
+            monkeypatch.setattr(trio if package is modwire_trio else asyncio, "sleep", async_pause)
         elif package is modwire_sync:  # the kernel waits: nothing shows when it does
             threading.Timer(0.1, queue.free).start()
         else:

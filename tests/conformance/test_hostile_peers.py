@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -27,6 +26,7 @@ from .hostile_peers import (
     BOUND,
     PACKAGES,
     a_unit,
+    adapter,
     ask,
     connected,
     is_closed,
@@ -277,10 +277,10 @@ def test_a_gateway_passes_on_nothing_of_clients_that_have_gone(package: str, lea
     threading.Thread(target=serve_device, daemon=True).start()
 
     def gateway() -> Units:
-        adapter = import_module(f"modwire_{package}")
-        client = adapter.TcpClient(*device.getsockname(), timeout=BOUND)
+        module = adapter(package)
+        client = module.TcpClient(*device.getsockname(), timeout=BOUND)
         own_clients.append(client)
-        units: Units = adapter.Gateway(client, [2], patience=BOUND)
+        units: Units = module.Gateway(client, [2], patience=BOUND)
         units[1] = Unit(holding_registers=SequentialBlock(0, [7]))
         return units
 

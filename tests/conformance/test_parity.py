@@ -1,4 +1,4 @@
-"""The three packages have the same names, parameters and documentation, except for this list.
+"""The four packages have the same names, parameters and documentation, except for this list.
 
 To move a program to another package, only the import and `await` change. The sync package is the
 reference; each exception has a comment with its reason.
@@ -19,39 +19,64 @@ import trio
 import modwire
 import modwire.gateway.units
 import modwire.server.constructors
+import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
 from modwire import ServerOptions, Units
 from modwire.calls import AsyncCalls, BlockingCalls
 
-PACKAGES = {"sync": modwire_sync, "gevent": modwire_gevent, "trio": modwire_trio}
+PACKAGES = {
+    "sync": modwire_sync,
+    "gevent": modwire_gevent,
+    "trio": modwire_trio,
+    "asyncio": modwire_asyncio,
+}
 CLIENTS = ("Client", "TcpClient", "UdpClient", "UnixClient", "SerialClient")
+ASYNC = (modwire_trio, modwire_asyncio)
 SERVERS = ("TcpServer", "UdpServer", "SerialServer")
 
 # Public names that sync does not have: trio's servers are functions, which serve until cancelled,
-# and only trio awaits units.
+# and only trio and asyncio await units.
 FUNCTIONS = {"serve_tcp", "serve_udp", "serve_unix", "serve_serial", "serve_stream"}
-MORE_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": {"AsyncUnit", *FUNCTIONS}}
-FEWER_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": set(SERVERS)}
+MORE_NAMES: dict[str, set[str]] = {
+    "gevent": set(),
+    "trio": {"AsyncUnit", *FUNCTIONS},
+    "asyncio": {"AsyncUnit"},
+}
+FEWER_NAMES: dict[str, set[str]] = {"gevent": set(), "trio": set(SERVERS), "asyncio": set()}
 
 # Methods that sync does not have: gevent's own servers have `stop`.
 MORE_METHODS = {("gevent", name): {"stop"} for name in SERVERS}
-# A trio.abc.AsyncResource has `aclose`.
-RENAMED = {"gevent": {}, "trio": {"close": "aclose"}}
+# A trio.abc.AsyncResource has `aclose`, and so have the client libraries for asyncio.
+RENAMED: dict[str, dict[str, str]] = {
+    "gevent": {},
+    "trio": {"close": "aclose"},
+    "asyncio": {"close": "aclose"},
+}
 
-# Constructors with other parameters: trio's `Client` is itself a client, on a stream.
-OTHER_CONSTRUCTORS = {("trio", "Client")}
+# Methods of sync that a package does not have: asyncio's streams have TLS of their own.
+FEWER_METHODS = {("asyncio", "TcpServer"): {"wrap_socket"}}
 
-# gevent's servers serve in greenlets, and these docstrings mention them.
+# Constructors with other parameters: the `Client` of trio and asyncio is itself one, on a stream.
+OTHER_CONSTRUCTORS = {("trio", "Client"), ("asyncio", "Client")}
+
+# gevent's servers serve in greenlets, and these docstrings mention them. asyncio's listen at their
+# start, not when they are made, because looking up a name is awaited; and they may be cancelled.
 OTHER_DOCSTRINGS = {
-    ("gevent", method) for method in ("start", "serve_forever", "shutdown", "wrap_socket")
+    *(("gevent", method) for method in ("start", "serve_forever", "shutdown", "wrap_socket")),
+    *(("asyncio", method) for method in ("start", "serve_forever", "shutdown")),
 }
 
 # Words in the annotations and docstrings of sync, and their equivalents in another package.
 WORDS: dict[str, dict[str, str]] = {
     "gevent": {},
     "trio": {
+        "BlockingCall": "AsyncCall",
+        "BlockingUnitCall": "AsyncUnitCall",
+        "entering `with`": "entering `async with`",
+    },
+    "asyncio": {
         "BlockingCall": "AsyncCall",
         "BlockingUnitCall": "AsyncUnitCall",
         "entering `with`": "entering `async with`",
@@ -132,9 +157,10 @@ def test_constructors_and_functions(package: str, name: str) -> None:
         assert signature(theirs) == signature(ours, package)
 
 
-def test_the_client_on_a_stream_has_the_options_of_every_client() -> None:
+@pytest.mark.parametrize("package", [modwire_trio, modwire_asyncio])
+def test_the_client_on_a_stream_has_the_options_of_every_client(package: Any) -> None:
     ours = inspect.signature(modwire_sync.TcpClient).parameters
-    theirs = dict(inspect.signature(modwire_trio.Client).parameters)
+    theirs = dict(inspect.signature(package.Client).parameters)
     assert theirs.pop("stream").kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
     assert theirs.pop("name").kind is inspect.Parameter.KEYWORD_ONLY
     for name, parameter in theirs.items():
@@ -149,9 +175,12 @@ def test_methods(package: str, name: str) -> None:
     renamed = RENAMED[package]
     wanted = {renamed.get(each, each): method for each, method in methods(ours).items()}
     found = methods(theirs)
-    assert set(found) == set(wanted) | MORE_METHODS.get((package, name), set())
+    more, fewer = (each.get((package, name), set()) for each in (MORE_METHODS, FEWER_METHODS))
+    assert set(found) == set(wanted) - fewer | more
     assert properties(theirs) == properties(ours)
     for method, our in wanted.items():
+        if method in fewer:
+            continue
         their = found[method]
         assert signature(their) == signature(our, package), method
         if (package, method) not in OTHER_DOCSTRINGS and our.__doc__ and their.__doc__:
@@ -159,13 +188,21 @@ def test_methods(package: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_what_waits_is_awaited_in_trio_and_nothing_else_is(name: str) -> None:
-    found = methods(getattr(modwire_trio, name))
-    awaited = {each for each, method in found.items() if inspect.iscoroutinefunction(method)}
-    assert awaited == {"connect", "aclose", *methods(AsyncCalls)}
+def test_what_waits_is_awaited_by_async_clients_and_nothing_else_is(name: str) -> None:
+    for package in ASYNC:
+        found = methods(getattr(package, name))
+        awaited = {each for each, method in found.items() if inspect.iscoroutinefunction(method)}
+        assert awaited == {"connect", "aclose", *methods(AsyncCalls)}
     for package in PACKAGES.values():
-        calls = AsyncCalls if package is modwire_trio else BlockingCalls
+        calls = AsyncCalls if package in ASYNC else BlockingCalls
         assert {calls, package.Client} <= set(getattr(package, name).__mro__)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_what_waits_is_awaited_in_asyncios_servers_and_nothing_else_is(name: str) -> None:
+    found = methods(getattr(modwire_asyncio, name))
+    awaited = {each for each, method in found.items() if inspect.iscoroutinefunction(method)}
+    assert awaited == {"start", "serve_forever", "shutdown"}
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS))
@@ -255,6 +292,7 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
     ("TcpServer", (0, "127.0.0.1"), {"on_call": "x"}, TypeError),
     ("TcpServer", (0, "127.0.0.1"), {"framing": "rtu"}, TypeError),
     ("UdpServer", (0, "127.0.0.1"), {"max_calls": 0}, ValueError),
+    ("UdpServer", (70000, "127.0.0.1"), {}, ValueError),
     ("SerialServer", ("/dev/null",), {"parity": "X"}, ValueError),
     ("SerialServer", ("/dev/null",), {"workers": 0}, ValueError),
     ("SerialSniffer", ("/dev/null",), {"parity": "X"}, ValueError),

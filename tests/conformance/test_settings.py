@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
+from itertools import chain
 from typing import Any, NamedTuple
 
 import pytest
 
+import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
@@ -30,6 +32,8 @@ from modwire.planner import PlanLimits
 from modwire.serial_settings import SerialSettings
 
 Way = Callable[[Any], object]
+
+PACKAGES = (modwire_sync, modwire_gevent, modwire_trio, modwire_asyncio)
 
 NAN, INF = float("nan"), float("inf")
 NO_NUMBERS = [True, False, "1", b"1", [1]]
@@ -56,7 +60,7 @@ def endpoint(transport: str, framing: str, name: str) -> dict[str, Way]:
         return Endpoint(transport, framing, **place, **{name: value})  # type: ignore[arg-type]
 
     ways: dict[str, Way] = {"Endpoint": make}
-    for package in (modwire_sync, modwire_gevent, modwire_trio):
+    for package in PACKAGES:
         ways[f"{package.__name__}.connect"] = lambda value, each=package: each.connect(make(value))
     return ways
 
@@ -81,7 +85,7 @@ def clients(transport: str, framing: str, name: str) -> dict[str, Way]:
         f"{package.__name__}.{kind}": lambda value, package=package: getattr(package, kind)(
             place, framing=FRAMINGS[framing], **{name: value}
         )
-        for package in (modwire_sync, modwire_gevent, modwire_trio)
+        for package in PACKAGES
     }
 
 
@@ -97,7 +101,7 @@ def lines(framing: str, name: str) -> dict[str, Way]:
             f"{package.__name__}.SerialSniffer": lambda value, package=package: import_module(
                 f"{package.__name__}.sniffing"
             ).SerialSniffer("/dev/ttyS0", framing=kind, **{name: value})
-            for package in (modwire_sync, modwire_gevent, modwire_trio)
+            for package in PACKAGES
         },
         **endpoint("serial", framing, name),
         **clients("serial", framing, name),
@@ -315,7 +319,7 @@ def test_text_is_judged_as_the_value_that_it_stands_for(
 
 def test_a_client_that_only_broadcasts_has_unit_0_in_its_options() -> None:
     options = ClientOptions(unit=0)
-    for package in (modwire_sync, modwire_gevent, modwire_trio):
+    for package in PACKAGES:
         client = package.TcpClient("meter", framing=FRAMINGS["rtu"], options=options)
         assert client.options.unit == 0
 
@@ -324,7 +328,7 @@ def test_a_client_that_only_broadcasts_has_unit_0_in_its_options() -> None:
 def test_a_host_has_one_verdict_too(host: Any) -> None:
     with pytest.raises(ValueError, match="^host must be a name or an address") as wanted:
         Endpoint("tcp", "tcp", host=host)
-    for package in (modwire_sync, modwire_gevent, modwire_trio):
+    for package in PACKAGES:
         for kind in (package.TcpClient, package.UdpClient):
             with pytest.raises(ValueError, match=f"^{re.escape(str(wanted.value))}$"):
                 kind(host)
@@ -336,7 +340,7 @@ def test_a_path_must_be_text(path: Any) -> None:
         lambda value: Endpoint("unix", "tcp", path=value),
         lambda value: Endpoint("serial", "rtu", path=value),
     ]
-    for package in (modwire_sync, modwire_gevent, modwire_trio):
+    for package in PACKAGES:
         ways += [package.UnixClient, package.SerialClient]
     for way in ways:
         with pytest.raises(ValueError, match=f"^path must be text, got {re.escape(repr(path))}$"):
@@ -344,14 +348,14 @@ def test_a_path_must_be_text(path: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 5, b"tcp://meter", ["tcp://meter"]])
-@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent, modwire_trio])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_what_is_connected_must_be_an_endpoint(package: Any, value: Any) -> None:
     with pytest.raises(TypeError, match=f"^endpoint must be .*, got {re.escape(repr(value))}$"):
         package.connect(value)
 
 
 @pytest.mark.parametrize("backlog", [-1, 2**31, 10**30, *NO_WHOLE_NUMBERS, None])
-@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent])
+@pytest.mark.parametrize("package", [modwire_sync, modwire_gevent, modwire_asyncio])
 def test_a_backlog_is_a_whole_number(package: Any, backlog: Any) -> None:
     with pytest.raises(ValueError, match="^backlog must be 0..2147483647, got "):
         package.TcpServer(Units({}), ("127.0.0.1", 0), backlog=backlog)
@@ -372,13 +376,13 @@ def test_a_host_is_no_endpoint(host: str) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:502", "127.0.0.1", ":502", "tcp://meter:502"])
 def test_an_address_in_one_text_is_no_unix_socket(address: str) -> None:
     """The file of a socket would be made under that name, and no client would come."""
-    for package in (modwire_sync, modwire_gevent):
+    for package in (modwire_sync, modwire_gevent, modwire_asyncio):
         with pytest.raises(ValueError, match=r"address must be \(host, port\)"):
             package.TcpServer(Units.single(Unit()), address)
 
 
 @pytest.mark.parametrize("source", [5, ("127.0.0.1",), ("127.0.0.1", True), ("127.0.0.1", 65536)])
 def test_a_source_address_is_a_pair(source: Any) -> None:
-    for client in (modwire_sync.TcpClient, modwire_trio.UdpClient, modwire_gevent.TcpClient):
+    for client in chain.from_iterable((each.TcpClient, each.UdpClient) for each in PACKAGES):
         with pytest.raises(ValueError, match="source_address"):
             client("127.0.0.1", source_address=source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 import trio
 
+import modwire_asyncio
+import modwire_trio
 from modwire import ConnectionLostError
 
 from .drivers.all import DRIVERS
@@ -47,6 +51,9 @@ def test_a_longer_silence_is_waited_for(package: Any) -> None:
 def test_a_port_that_is_not_there(package: Any) -> None:
     sniffer = import_module(f"{package.__name__}.sniffing").SerialSniffer("/dev/no-such-port")
     assert repr(sniffer) == "<SerialSniffer rtu:///dev/no-such-port>"
-    is_async = package.__name__ == "modwire_trio"
+    ways: dict[Any, Callable[[], object]] = {
+        modwire_trio: lambda: trio.run(sniffer.hear, 1.0),
+        modwire_asyncio: lambda: asyncio.run(sniffer.hear(1.0)),
+    }
     with pytest.raises(ConnectionLostError, match="^rtu:///dev/no-such-port: .*No such file"):
-        trio.run(sniffer.hear, 1.0) if is_async else sniffer.hear(1.0)
+        ways.get(package, lambda: sniffer.hear(1.0))()

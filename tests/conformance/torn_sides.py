@@ -6,20 +6,23 @@ does in an event loop, or a C extension that keeps Python's lock beside threads.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from itertools import repeat, takewhile
 from typing import Any
 
 import gevent
 import trio
+import uvloop
 
+import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
@@ -230,4 +233,71 @@ class TrioSide(Side):
         return trio.run(run)
 
 
-SIDES: list[Side] = [SyncSide(), TrioSide(), GeventSide()]
+class AsyncioSide(Side):
+    name = "asyncio"
+    new_loop = staticmethod(asyncio.new_event_loop)
+
+    def _run(self, main: Coroutine[Any, Any, Any]) -> Any:
+        loop = self.new_loop()
+        try:
+            return loop.run_until_complete(main)
+        finally:
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    @asynccontextmanager
+    async def _hold(self, is_held: bool) -> AsyncIterator[None]:
+        hold = time.sleep
+
+        async def hog() -> None:
+            while is_held:
+                await asyncio.sleep(BETWEEN)
+                hold(HELD)
+
+        task = asyncio.create_task(hog())
+        yield
+        task.cancel()
+
+    def ask(self, lines: Sequence[Line], is_held: bool) -> None:
+        async def run() -> None:
+            async with self._hold(is_held):
+                await asyncio.gather(*map(self._ask_one, lines))
+
+        self._run(run())
+
+    async def _ask_one(self, line: Line) -> None:
+        async with modwire_asyncio.connect(line.endpoint) as client:
+            for turn in line.turns():
+                try:
+                    line.check(turn, await client.read_holding_registers(turn, line.registers))
+                except Exception as error:  # noqa: BLE001 - counted
+                    line.check(turn, error)
+
+    def serve(self, lines: Sequence[Line], is_held: bool, far: Far) -> bytes:
+        async def run() -> bytes:
+            async with AsyncExitStack() as stack:
+                for line in lines:
+                    server: modwire_asyncio.SerialServer | modwire_asyncio.TcpServer
+                    if line.path:
+                        server = modwire_asyncio.SerialServer(
+                            units(), line.path, baudrate=line.baudrate, parity="N"
+                        )
+                        await stack.enter_async_context(server)
+                    else:
+                        server = modwire_asyncio.TcpServer(units(), (HOST, 0), framing=RtuFraming)
+                        await stack.enter_async_context(server)
+                        line.port = server.address[1]  # type: ignore[assignment]
+                await stack.enter_async_context(self._hold(is_held))
+                wait = partial(far().communicate, timeout=LONGEST)
+                return (await asyncio.to_thread(wait))[0]
+
+        found: bytes = self._run(run())
+        return found
+
+
+class UvloopSide(AsyncioSide):
+    name = "uvloop"
+    new_loop = staticmethod(uvloop.new_event_loop)
+
+
+SIDES: list[Side] = [SyncSide(), TrioSide(), GeventSide(), AsyncioSide(), UvloopSide()]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import trio
 import trio.lowlevel
 from typing_extensions import assert_type
 
+import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
@@ -75,6 +78,17 @@ async def trio_calls_give_plain_values(client: modwire_trio.TcpClient) -> None:
     assert_type(client.name, str)
 
 
+async def asyncio_calls_give_plain_values(client: modwire_asyncio.TcpClient) -> None:
+    assert_type(await client.read_coils(0, 3), list[bool])
+    assert_type(await client.read_holding_registers(0, 3, unit=1, timeout=0.5), list[int])
+    assert_type(await client.read_file_records([(1, 0, 2)]), list[list[int]])
+    assert_type(await client.read_device_identification(), dict[int, bytes])
+    assert_type(await client.get_comm_event_log(), GetCommEventLogResponse)
+    assert_type(client.is_open, bool)
+    assert_type(client.options, ClientOptions)
+    assert_type(client.name, str)
+
+
 def blocking_calls_give_the_response_of_their_request(
     sync: modwire_sync.Client, gevent: modwire_gevent.Client
 ) -> None:
@@ -85,8 +99,12 @@ def blocking_calls_give_the_response_of_their_request(
     assert_type(gevent.call(WriteSingleRegisterRequest(0, 3)), WriteSingleRegisterResponse)
 
 
-async def async_calls_give_the_response_of_their_request(client: modwire_trio.Client) -> None:
+async def async_calls_give_the_response_of_their_request(
+    client: modwire_trio.Client, other: modwire_asyncio.Client
+) -> None:
     assert_type(await client.call(ReadCoilsRequest(0, 3)), ReadCoilsResponse)
+    assert_type(await other.call(ReadCoilsRequest(0, 3)), ReadCoilsResponse)
+    assert_type(await other.call(RawRequest(0x41, b""), unit=1, timeout=0.5), RawResponse)
     assert_type(
         await client.call(ReadHoldingRegistersRequest(0, 3), unit=1, timeout=0.5),
         ReadHoldingRegistersResponse,
@@ -118,6 +136,30 @@ async def async_with_gives_the_client_itself(stream: trio.abc.Stream) -> None:
         assert_type(connected, modwire_trio.Client)
 
 
+async def asyncio_clients_take_transports_and_pairs(
+    transport: asyncio.Transport, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    async with modwire_asyncio.Client(transport, max_in_flight=16) as own:
+        assert_type(own, modwire_asyncio.Client)
+    async with modwire_asyncio.Client((reader, writer), framing=RtuFraming) as pair:
+        assert_type(pair, modwire_asyncio.Client)
+    async with modwire_asyncio.SerialClient("/dev/ttyUSB0", baudrate=9600) as serial:
+        assert_type(serial, modwire_asyncio.SerialClient)
+    async with modwire_asyncio.connect("tcp://127.0.0.1") as connected:
+        assert_type(connected, modwire_asyncio.Client)
+
+
+async def asyncio_servers_are_entered_or_started(units: Units) -> None:
+    async with modwire_asyncio.TcpServer(units, ("127.0.0.1", 0)) as server:
+        assert_type(server, modwire_asyncio.TcpServer)
+        assert_type(server.address, HostPort | str)
+    started = await modwire_asyncio.UdpServer(units).start()
+    assert_type(started, modwire_asyncio.UdpServer)
+    assert_type(started.address, HostPort)
+    await started.serve_forever()
+    await started.shutdown(0.5)
+
+
 def servers_know_where_they_are(units: Units) -> None:
     with modwire_sync.TcpServer(units, ("127.0.0.1", 0)) as sync_server:
         assert_type(sync_server, modwire_sync.TcpServer)
@@ -144,7 +186,10 @@ class Doubling(modwire_trio.AsyncUnit):
 
 
 def units_may_be_remote(
-    sync: modwire_sync.Client, gevent: modwire_gevent.Client, client: modwire_trio.Client
+    sync: modwire_sync.Client,
+    gevent: modwire_gevent.Client,
+    client: modwire_trio.Client,
+    other: modwire_asyncio.Client,
 ) -> None:
     Units(
         {
@@ -152,6 +197,7 @@ def units_may_be_remote(
             2: modwire_gevent.RemoteUnit(gevent),
             3: modwire_trio.RemoteUnit(client, 3),
             4: Doubling(),
+            5: modwire_asyncio.RemoteUnit(other, 3),
         }
     )
 
@@ -164,3 +210,6 @@ async def what_is_wrong_is_found(client: modwire_trio.TcpClient) -> None:
     modwire_sync.TcpClient("127.0.0.1", timout=1.0)  # type: ignore[call-arg]
     modwire_gevent.TcpServer({1: 2})  # type: ignore[arg-type]
     modwire_trio.RemoteUnit(modwire_sync.TcpClient("127.0.0.1"))  # type: ignore[arg-type]
+    modwire_asyncio.RemoteUnit(modwire_sync.TcpClient("127.0.0.1"))  # type: ignore[arg-type]
+    modwire_asyncio.Client("127.0.0.1")  # type: ignore[arg-type]
+    modwire_asyncio.TcpServer({1: 2})  # type: ignore[arg-type]

@@ -1,13 +1,15 @@
-"""The three packages for the tests here: servers in the background, and blocking clients.
+"""The four packages for the tests here: servers in the background, and blocking clients.
 
-A server of trio or gevent runs on a loop in its own thread. Clients of gevent run on the hub of the
-calling thread, clients of trio on a loop in a thread, and the caller waits for the result.
+A server of trio, gevent or asyncio runs on a loop in its own thread. Clients of gevent run on the
+hub of the calling thread, clients of trio and asyncio on a loop in a thread, and the caller waits
+for the result.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -16,7 +18,9 @@ from typing import Any, ClassVar, NamedTuple
 import gevent
 import pytest
 import trio
+import uvloop
 
+import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
@@ -265,10 +269,70 @@ class _TrioLoop:
             assert is_over.wait(_PATIENCE), "the server does not end"
 
 
-class _Waiting:
-    """A client on a loop of trio; its methods block until they have a result."""
+class Asyncio(Adapter):
+    package = modwire_asyncio
+    new_loop = staticmethod(asyncio.new_event_loop)
 
-    def __init__(self, client: Any, loop: _TrioLoop) -> None:
+    @contextmanager
+    def serving(
+        self, units: Units, link: str, path: str = "", *, remotes: tuple[Remote | Gate, ...] = ()
+    ) -> Iterator[int | str]:
+        with _AsyncioLoop(self.new_loop()) as loop:
+            server = self._make_server(units, link, path)
+            loop.run(server.start)
+            try:
+                yield _port_of(server.address)
+            finally:
+                loop.run(server.shutdown)
+                for remote in remotes:
+                    loop.run(remote.client.aclose)
+
+    @contextmanager
+    def client(self, link: str, port: int | str, options: ClientOptions) -> Iterator[Any]:
+        with _AsyncioLoop(self.new_loop()) as loop:
+            client = self._make_client(link, port, options)
+            loop.run(client.connect)
+            try:
+                yield _Waiting(client, loop)
+            finally:
+                loop.run(client.aclose)
+
+
+class Uvloop(Asyncio):
+    new_loop = staticmethod(uvloop.new_event_loop)
+
+    @property
+    def name(self) -> str:
+        return "uvloop"
+
+
+class _AsyncioLoop:
+    """A loop of asyncio that runs in a thread during the block."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._thread = threading.Thread(target=loop.run_forever, name="asyncio loop", daemon=True)
+
+    def __enter__(self) -> _AsyncioLoop:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_PATIENCE)
+        assert not self._thread.is_alive(), "the loop does not end"
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+        """Run `function` on the loop; return its result, or raise its error."""
+        return asyncio.run_coroutine_threadsafe(function(), self._loop).result()
+
+
+class _Waiting:
+    """A client on a loop of trio or asyncio; its methods block until they have a result."""
+
+    def __init__(self, client: Any, loop: _TrioLoop | _AsyncioLoop) -> None:
         self._client = client
         self._loop = loop
 
@@ -284,7 +348,9 @@ def _port_of(address: str | tuple[str, int]) -> int | str:
 SYNC = Sync()
 GEVENT = Gevent()
 TRIO = Trio()
-ADAPTERS: list[Adapter] = [SYNC, TRIO, GEVENT]
+ASYNCIO = Asyncio()
+UVLOOP = Uvloop()
+ADAPTERS: list[Adapter] = [SYNC, TRIO, GEVENT, ASYNCIO, UVLOOP]
 
 # For tests that do not depend on the package: the results would be the same for all.
 once = pytest.mark.parametrize("adapter", [SYNC], indirect=True, ids=repr)

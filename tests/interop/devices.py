@@ -17,10 +17,10 @@ from modwire import (
     Unit,
     Units,
 )
+from pty_pair import PtyPair
 from reference_server import reference_unit
 
 from .adapters import Adapter, Gate, Link, Remote
-from .pty_pair import PtyPair
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest

@@ -19,10 +19,10 @@ from modwire import (
     Units,
 )
 from modwire_sync import SerialServer
+from pty_pair import PtyPair
 
 from .adapters import Adapter
 from .devices import OPTIONS, PATIENCE, serving
-from .pty_pair import PtyPair
 
 if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest

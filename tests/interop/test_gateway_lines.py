@@ -22,12 +22,12 @@ from modwire import (
     Units,
 )
 from modwire_sync import SerialClient, SerialServer, TcpClient
+from pty_pair import PtyPair
 
 from .adapters import SYNC, Adapter, Gate
 from .devices import OPTIONS, PATIENCE, QUIET, serving
 from .mbpoll import Mbpoll
 from .peers import HAS_PYMODBUS
-from .pty_pair import PtyPair
 
 if HAS_PYMODBUS:
     from pymodbus.client import ModbusSerialClient

@@ -22,10 +22,10 @@ from modwire import (
     ResponseTimeoutError,
     ServerDeviceFailureError,
 )
+from pty_pair import PtyPair
 
 from .adapters import Adapter, Link, once
 from .peers import PymodbusServer
-from .pty_pair import PtyPair
 
 if TYPE_CHECKING:
     from modwire_sync import Client

@@ -1,14 +1,15 @@
 """A Modbus server of any package on a store: python serve_on.py PACKAGE URL NAME
 
 Prints its port, serves until its input ends, and then prints the duration of the shutdown. Prints
-"asked" when a client reads the last holding register. PACKAGE is "trio", "gevent", or "patched" for
-gevent with all of the standard library patched.
+"asked" when a client reads the last holding register. PACKAGE is "trio", "gevent", "patched" for
+gevent with all of the standard library patched, "asyncio", or "uvloop" for asyncio on that loop.
 """
 
 from __future__ import annotations
 
 import sys
 from time import monotonic
+from typing import Any
 
 package, url, name = sys.argv[1:]
 if package == "patched":
@@ -62,8 +63,38 @@ def serve_trio(unit: StoreUnit) -> float:
     return trio.run(main)
 
 
+def serve_asyncio(unit: StoreUnit, new_loop: Any = None) -> float:
+    import asyncio
+
+    from modwire_asyncio import TcpServer
+
+    async def main() -> float:
+        async with TcpServer(Units.single(unit), ("127.0.0.1", 0), authorize=announce) as server:
+            print(server.address[1], flush=True)
+            await asyncio.to_thread(sys.stdin.read)
+            began = monotonic()
+            await server.shutdown(GRACE)
+        return began
+
+    loop = new_loop() if new_loop is not None else asyncio.new_event_loop()
+    loop.slow_callback_duration = TIMEOUT  # a busy machine is slow
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def serve_uvloop(unit: StoreUnit) -> float:
+    import uvloop
+
+    return serve_asyncio(unit, uvloop.new_event_loop)
+
+
 SERVE = {
     "trio": serve_trio,
+    "asyncio": serve_asyncio,
+    "uvloop": serve_uvloop,
     "gevent": serve_gevent,
     "patched": serve_gevent,
 }

@@ -25,12 +25,14 @@ SCRIPT = Path(__file__).with_name("serve_on.py")
 CLIENTS, ROUNDS = 6, 15
 
 
-@pytest.fixture(params=["trio", "gevent", "patched"])
+@pytest.fixture(params=["trio", "gevent", "patched", "asyncio", "uvloop"])
 def package(request: pytest.FixtureRequest) -> str:
     found: str = request.param
-    needed = "trio" if found == "trio" else "gevent"
+    needed = {"patched": "gevent", "uvloop": "asyncio"}.get(found, found)
     if find_spec(f"modwire_{needed}") is None:
         pytest.skip(f"modwire-{needed} is not installed")
+    if found == "uvloop":
+        pytest.importorskip("uvloop")
     return found
 
 

@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
-import subprocess
 from functools import partial
 from pathlib import Path
 
-import pytest
 import trio
 import trio.testing
 
+from certificates import make_certificate
 from modwire import RtuFraming
 from modwire_trio import Client, serve_stream
 from serving_peers import single
 
 
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A file with a key and a certificate for localhost."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("there is no openssl to make a certificate with")
-    made = tmp_path / "both.pem"
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    out = ["-keyout", str(tmp_path / "key.pem"), "-out", str(tmp_path / "cert.pem")]
-    subprocess.run(
-        [program, "req", "-x509", *key, "-nodes", "-days", "2", *name, *out],
-        check=True,
-        capture_output=True,
-    )
-    made.write_text((tmp_path / "key.pem").read_text() + (tmp_path / "cert.pem").read_text())
-    return made
-
-
-def test_it_is_a_handler_for_trios_own_servers_on_tls(certificate: Path) -> None:
+def test_it_is_a_handler_for_trios_own_servers_on_tls(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
     ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     ours.load_cert_chain(certificate)
     theirs = ssl.create_default_context(cafile=str(certificate))

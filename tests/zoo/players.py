@@ -5,6 +5,7 @@ A new package needs one class here, and its name in `PLAYERS`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -130,6 +131,58 @@ class Trio(Player):
         return trio.run(run)
 
 
+class Asyncio(Player):
+    """The client of modwire_asyncio."""
+
+    name = "asyncio"
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        """Return a loop to play on."""
+        return asyncio.new_event_loop()
+
+    def play(self, device: Place, asks: Sequence[Ask], *, keeps_on: bool) -> list[Found]:
+        async def came(call: Callable[[], Any]) -> Found:
+            try:
+                return await call()
+            except ModbusError as error:
+                return error
+
+        async def at_once(calls: Sequence[Callable[[], Any]]) -> list[Found]:
+            return await asyncio.gather(*map(came, calls))
+
+        async def run() -> list[Found]:
+            found: list[Found] = []
+            client = device.client(import_module("modwire_asyncio"))
+            try:
+                for ask in asks:
+                    try:
+                        found += parts_of(ask, await ask.put(client, at_once))
+                    except ModbusError as error:
+                        found.append(error)
+                        if not keeps_on:
+                            break
+            finally:
+                await client.aclose()
+            return found
+
+        loop = self.new_loop()
+        try:
+            return loop.run_until_complete(run())
+        finally:
+            loop.close()
+
+
+class Uvloop(Asyncio):
+    """The client of modwire_asyncio, on the loop of uvloop."""
+
+    name = "uvloop"
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        import uvloop
+
+        return uvloop.new_event_loop()
+
+
 class Gateway(Player):
     """A client of a gateway that has the device on its line."""
 
@@ -193,7 +246,8 @@ def came_of(call: Callable[[], Any]) -> Found:
 
 def _installed() -> list[Player]:
     found: list[Player] = []
-    needs = {Sync: "sync", Gevent: "gevent", Trio: "trio", Gateway: "sync", Command: "tools"}
+    needs = {Sync: "sync", Gevent: "gevent", Trio: "trio", Asyncio: "asyncio", Uvloop: "asyncio"}
+    needs |= {Gateway: "sync", Command: "tools"}
     for kind, package in needs.items():
         if find_spec(f"modwire_{package}") is not None:
             found.append(kind())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modwire import ConnectionLostError, FrameError, ResponseTimeoutError
+from modwire import ConnectionLostError, FrameError, ModbusError, ResponseTimeoutError
 
 from ..asks import read
 from ..device import device
@@ -210,7 +210,8 @@ def web_server(line: Line) -> None:
     "greets with a banner",
     symptom="Every read fails: MBAP protocol id must be 0",
     seen_in="SSH and telnet servers of the device",
-    without=(FrameError, "MBAP protocol id"),
+    # A banner that comes before each request is a lost connection.
+    without=(ModbusError, "MBAP protocol id"),
     advice="the port is wrong",
 )
 def banner(line: Line) -> None:

@@ -179,7 +179,7 @@ def keepalive(line: Line) -> None:
     advice="later answers are taken for the lost end until the connection is made again",
     keeps_on=True,
     asks=[read(0, 120), read(200), read(300), read(400), read(500)],
-    only=("sync", "gevent", "trio"),
+    only=("sync", "gevent", "trio", "asyncio", "uvloop"),
 )
 def end_lost(line: Line) -> None:
     for request in line.requests():

@@ -8,7 +8,7 @@ from ..asks import READS, Together, read
 from ..device import Fails, device
 from ..line import Line, Request
 
-PACKAGES = ("sync", "gevent", "trio")
+PACKAGES = ("sync", "gevent", "trio", "asyncio", "uvloop")
 FOUR = Together([read(100), read(200), read(300), read(400)])
 NOTHING = (ResponseTimeoutError, "nothing came")
 

@@ -87,7 +87,7 @@ def fixed_id(line: Line) -> None:
     setting={"quirks": Quirks.short_transaction_id},
     asks=[read(each) for each in range(0, 2600, 10)],
     without=OTHER,
-    only=("sync", "trio", "gevent", "gateway"),
+    only=("sync", "trio", "gevent", "asyncio", "uvloop", "gateway"),
 )
 def short_id(line: Line) -> None:
     for request in line.requests():

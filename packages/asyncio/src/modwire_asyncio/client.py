@@ -8,14 +8,12 @@ from asyncio import get_running_loop
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from modwire.client.constructors import AsyncClientBase
-from modwire.client.options import network_client_options
+from modwire.client.streams import StreamClientBase
 from modwire.client.turns import CLOSED, Turns
 from modwire.forks import forget_after_fork
-from modwire.framing.tcp import TcpFraming
 from modwire.messages.base import Response
 
-from .links import Link, StreamLink, transport_of
+from .links import Link, Stream, StreamLink, transport_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -24,15 +22,17 @@ if TYPE_CHECKING:
 
     from modwire import ClientOptions, Exchange, Framing, Request
 
-    from .links import Stream
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 _CANNOT_OPEN = (OSError, ValueError, OverflowError)  # the last two for invalid host names
 
 
-class Client(AsyncClientBase):
+class Client(StreamClientBase[Stream]):
     """A Modbus client for asyncio, on any transport; any number of tasks may call its methods.
+
+    The stream is a transport, in which it takes the place of the protocol, or a pair of a reader
+    and a writer.
 
     `ClientBase` describes when the link is opened, and when a request is repeated.
 
@@ -42,36 +42,8 @@ class Client(AsyncClientBase):
     process opens its own link.
     """
 
-    _stream: asyncio.Transport | None = None  # until the link takes it
-
-    def __init__(
-        self,
-        stream: Stream,
-        *,
-        framing: type[Framing] = TcpFraming,
-        unit: int = 1,
-        timeout: float = 1.0,
-        retries: int = 0,
-        max_in_flight: int = 1,
-        options: ClientOptions | None = None,
-        name: str = "stream",
-    ) -> None:
-        """Make a client that owns `stream`: a transport, or a pair of a reader and a writer.
-
-        It takes the place of the transport's protocol. The stream cannot be reopened: after it is
-        lost or closed, calls raise `ConnectionLostError`. `name` is the name of the peer in errors
-        and logs; the other arguments are those of `TcpClient`.
-        """
-        options = network_client_options(
-            unit=unit,
-            timeout=timeout,
-            retries=retries,
-            max_in_flight=max_in_flight,
-            options=options,
-            framing=framing,
-        )
-        self._set_up(name, framing, options)
-        self._stream = transport_of(stream)
+    def _check_stream(self, stream: Stream) -> None:
+        transport_of(stream)
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
@@ -97,7 +69,8 @@ class Client(AsyncClientBase):
 
     async def _open_link(self) -> Link:
         """Open a new link to the peer; raise OSError if that fails; a later call may retry."""
-        stream, self._stream = self._stream, None
+        given, self._stream = self._stream, None
+        stream = None if given is None else transport_of(given)
         if stream is None or stream.is_closing():
             raise OSError("the stream that it was given is lost or closed")
         link = StreamLink(self.options.response_timeout)
@@ -119,7 +92,7 @@ class Client(AsyncClientBase):
             opening.task.cancel()
         stream, self._stream = self._stream, None
         if stream is not None:
-            stream.abort()
+            transport_of(stream).abort()
         loop = get_running_loop()
         ending = [each for each in self._ending if each.get_loop() is loop]
         if ending:
@@ -152,11 +125,12 @@ class Client(AsyncClientBase):
             link = turns.link
             if link is None or link.loop is not get_running_loop():
                 await self._open(unit, timeout)
-                link = turns.link
-            now = monotonic()
-            if link is not None and turns.needs_look(request, now) and link.has_news():
-                await link.look()
                 now = monotonic()
+            else:
+                now = monotonic()
+                if link.is_blind and turns.needs_look(request, now) and link.has_news():
+                    await link.look()
+                    now = monotonic()
             begun = turns.begin(request, unit, timeout, now)
             if begun is None:
                 continue
@@ -209,6 +183,7 @@ class Client(AsyncClientBase):
 
     def _discard(self, link: Link) -> None:
         if link.loop.is_closed():
+            link.abandon()
             return
         if not link.closed.done():
             self._wait_for(link.closed)
@@ -263,7 +238,7 @@ class Client(AsyncClientBase):
                 "needs a client of its own"
             )
         self._turns.waiting.clear()
-        self._turns.restart()
+        self._turns.close()
         self._opening = None
         self._sends_soon = False
         self._ending.clear()

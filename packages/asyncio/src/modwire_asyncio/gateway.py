@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from modwire.gateway.devices import AsyncLine, EventTicket
-from modwire.gateway.queue import GatewayLine, Rules
+from modwire.gateway.devices import AsyncLine, queue_of
+from modwire.gateway.queue import Rules
 from modwire.gateway.remote import AsyncRemoteUnit
 from modwire.gateway.units import GatewayUnits
 
@@ -24,15 +24,8 @@ class Gateway(GatewayUnits[Client]):
     """
 
     def _new_line(self, client: Client, rules: Rules) -> AsyncLine:
-        if not isinstance(client, Client):
-            raise TypeError(f"line must be a client of modwire_asyncio, got {client!r}")
-        return AsyncLine(
-            client,
-            GatewayLine[EventTicket].of_client(client, rules),
-            now=monotonic,
-            new_event=asyncio.Event,
-            log=_warn,
-        )
+        queue = queue_of(client, Client, rules)
+        return AsyncLine(client, queue, now=monotonic, new_event=asyncio.Event, log=_warn)
 
 
 def _warn(text: str) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    # What somebody else has opened.
-    Stream: TypeAlias = "asyncio.Transport | tuple[asyncio.StreamReader, asyncio.StreamWriter]"
+# What somebody else has opened.
+Stream: TypeAlias = asyncio.Transport | tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 MOST_KEPT = 16  # chunks or datagrams that nobody has asked for; then the peer has to wait
@@ -31,6 +31,7 @@ _NEVER = float("inf")
 class Link:
     """The interface of an open link, and what has arrived on it.
 
+    - `is_blind`: True if `receive_now` only returns bytes that the loop has brought.
     - `is_sending`: True while bytes wait for room in the system's buffer.
     - `has_news`: returns true if bytes, or the end of the stream, may be there that the loop has
       not seen.
@@ -39,6 +40,7 @@ class Link:
 
     is_datagram = False
     is_connection = False
+    is_blind = False
     is_sending = False
 
     def __init__(self, send_timeout: float) -> None:
@@ -64,6 +66,9 @@ class Link:
     def close(self) -> None:
         """Close the link at once; may be called again. The task that waits is woken."""
         raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Close what a loop that was closed has left open; a transport does that itself."""
 
     def forget(self) -> None:
         """Close the descriptor in a forked process; the link of the other process stays open."""
@@ -115,7 +120,9 @@ class Link:
     def arrive(self, found: bytes | OSError) -> None:
         """Keep what has arrived, and wake the task that waits for it."""
         self._arrived.append(found)
-        self.wake()
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def wake(self) -> None:
         """Make the task that waits, if there is one, look again."""
@@ -191,7 +198,7 @@ class TransportLink(Link):
 class StreamLink(TransportLink, asyncio.BufferedProtocol):
     """A link on a stream transport; `send_timeout` is in seconds."""
 
-    is_connection = True
+    is_connection = is_blind = True
 
     def __init__(self, send_timeout: float) -> None:
         super().__init__(send_timeout)
@@ -235,7 +242,9 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         self.transport.resume_reading()
 
     def send(self, data: bytes, now: float) -> float:
-        self._write(data)
+        # If it closes, the end will be taken; uvloop raises RuntimeError, asyncio sends nothing.
+        if not self.transport.is_closing():
+            self._write(data)
         return 0.0
 
 
@@ -252,7 +261,8 @@ class DatagramLink(TransportLink, asyncio.DatagramProtocol):
         self.arrive(as_oserror(exc))
 
     def send(self, data: bytes, now: float) -> float:
-        self.transport.sendto(data)
+        if not self.transport.is_closing():
+            self.transport.sendto(data)
         return 0.0
 
 

@@ -74,6 +74,9 @@ class SerialLink(Link):
     def forget_unsent(self) -> None:
         """Discard the bytes that wait for room in the system's buffer."""
 
+    def abandon(self) -> None:
+        close_aside(self.port)
+
     def forget(self) -> None:
         forget_port(self.port)
         close_aside(self.port)
@@ -116,10 +119,12 @@ class DescriptorLink(SerialLink):
         self.arrive(error)
 
     def receive_now(self) -> bytes | None:
-        if not (self._arrived or self._is_paused or self.closed.done()):
-            with suppress(BlockingIOError):  # what came in this pass of the loop
-                return os.read(self._number, CHUNK)
-        return super().receive_now()
+        if self._arrived or self._is_paused or self.closed.done():
+            return super().receive_now()
+        try:
+            return os.read(self._number, CHUNK)  # what came in this pass of the loop
+        except BlockingIOError:
+            return None
 
     def send(self, data: bytes, now: float) -> float:
         try:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from gevent.event import Event
 
-from modwire.gateway.devices import EventTicket, GreenLine
-from modwire.gateway.queue import GatewayLine
+from modwire.gateway.devices import GreenLine, queue_of
 from modwire.gateway.remote import BlockingRemoteUnit
 from modwire.gateway.units import GatewayUnits
 from modwire.units.unit import Waits
@@ -33,9 +32,7 @@ class Gateway(GatewayUnits[Client]):
     """
 
     def _new_line(self, client: Client, rules: Rules) -> GreenLine:
-        if not isinstance(client, Client):
-            raise TypeError(f"line must be a client of modwire_gevent, got {client!r}")
-        queue = GatewayLine[EventTicket].of_client(client, rules)
+        queue = queue_of(client, Client, rules)
         return GreenLine(client, queue, now=monotonic, new_event=Event, log=_warn)
 
 

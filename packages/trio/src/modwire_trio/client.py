@@ -21,12 +21,10 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
-from modwire.client.constructors import AsyncClientBase
-from modwire.client.options import network_client_options
+from modwire.client.streams import StreamClientBase
 from modwire.client.turns import CLOSED, Turns
 from modwire.errors import ConnectionLostError
 from modwire.forks import forget_after_fork
-from modwire.framing.tcp import TcpFraming
 from modwire.messages.base import Response
 
 from .links import Link, StreamLink
@@ -44,8 +42,10 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 
-class Client(AsyncClientBase, trio.abc.AsyncResource):
+class Client(StreamClientBase[trio.abc.Stream], trio.abc.AsyncResource):
     """A Modbus client for trio, on any stream; any number of tasks may call its methods.
+
+    The stream is a memory stream, TLS or a proxy's stream, for example.
 
     `ClientBase` describes when the link is opened, and when a request is repeated.
 
@@ -54,37 +54,6 @@ class Client(AsyncClientBase, trio.abc.AsyncResource):
     After a fork, the new process opens its own link, in a `trio.run` of its own; each further
     `trio.run` opens a new one, too.
     """
-
-    _stream: trio.abc.Stream | None = None  # until the link takes it
-
-    def __init__(
-        self,
-        stream: trio.abc.Stream,
-        *,
-        framing: type[Framing] = TcpFraming,
-        unit: int = 1,
-        timeout: float = 1.0,
-        retries: int = 0,
-        max_in_flight: int = 1,
-        options: ClientOptions | None = None,
-        name: str = "stream",
-    ) -> None:
-        """Make a client that owns `stream`, such as a memory stream, TLS or a proxy's stream.
-
-        The stream cannot be reopened: after it is lost or closed, calls raise
-        `ConnectionLostError`. `name` is the name of the peer in errors and logs; the other
-        arguments are those of `TcpClient`.
-        """
-        options = network_client_options(
-            unit=unit,
-            timeout=timeout,
-            retries=retries,
-            max_in_flight=max_in_flight,
-            options=options,
-            framing=framing,
-        )
-        self._set_up(name, framing, options)
-        self._stream = stream
 
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name

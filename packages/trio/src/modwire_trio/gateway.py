@@ -6,8 +6,8 @@ from functools import partial
 
 import trio
 
-from modwire.gateway.devices import AsyncLine, EventTicket
-from modwire.gateway.queue import GatewayLine, Rules
+from modwire.gateway.devices import AsyncLine, queue_of
+from modwire.gateway.queue import Rules
 from modwire.gateway.remote import AsyncRemoteUnit
 from modwire.gateway.units import GatewayUnits
 
@@ -26,11 +26,9 @@ class Gateway(GatewayUnits[Client]):
     """
 
     def _new_line(self, client: Client, rules: Rules) -> AsyncLine:
-        if not isinstance(client, Client):
-            raise TypeError(f"line must be a client of modwire_trio, got {client!r}")
         return AsyncLine(
             client,
-            GatewayLine[EventTicket].of_client(client, rules),
+            queue_of(client, Client, rules),
             now=trio.current_time,
             new_event=trio.Event,
             log=partial(logger.warning, "%s"),

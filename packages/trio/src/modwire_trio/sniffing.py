@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from modwire.sniffing.constructors import SerialSnifferBase
+from modwire.sniffing.constructors import AsyncSnifferBase
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from modwire.sniffing.heard import Heard
 
     from .serial_link import SerialLink, ThreadLink
 
 
-class SerialSniffer(SerialSnifferBase):
+class SerialSniffer(AsyncSnifferBase):
     """Listens to all devices on a serial line, and never writes to it.
 
     Iterate it with `async for`, for each `HeardExchange` and `HeardDamage`. One task at a time may
@@ -26,33 +24,24 @@ class SerialSniffer(SerialSnifferBase):
     _open: SerialLink | ThreadLink | None = None
 
     async def open(self) -> None:
-        """Open the port, unless it is open. Raises ConnectionLostError if that fails."""
-        if self._open is not None:
-            await trio.lowlevel.checkpoint()
-            return
+        await trio.lowlevel.checkpoint()
+        await super().open()
+
+    async def _open_port(self) -> SerialLink | ThreadLink:
         from .serial_link import open_link
 
-        await trio.lowlevel.checkpoint_if_cancelled()
-        try:
-            self._open = await open_link(
-                self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
-            )
-        except OSError as error:
-            raise self._lost(error) from error
+        return await open_link(
+            self._port, self._settings, rs485=self._rs485, exclusive=self._exclusive
+        )
+
+    def _close_port(self, port: SerialLink | ThreadLink) -> None:
+        port.cut()
 
     async def aclose(self) -> None:
-        """Close the port, if it is open."""
-        link, self._open = self._open, None
-        if link is not None:
-            link.cut()
+        self._close()
         await trio.lowlevel.checkpoint()
 
     async def hear(self, timeout: float | None = None) -> Heard | None:  # noqa: ASYNC109
-        """Return the next `HeardExchange` or `HeardDamage`.
-
-        None after `timeout` seconds without one, or if it was closed. It opens the port if it is
-        not open. Raises ConnectionLostError if that fails, or if the port is lost.
-        """
         await self.open()
         found: Heard | None = None
         with trio.move_on_after(float("inf") if timeout is None else timeout):
@@ -62,27 +51,9 @@ class SerialSniffer(SerialSnifferBase):
                     break
                 data = await link.receive(self._deadline())
                 if self._open is link:  # otherwise it was closed while it was read
-                    try:
-                        self._take(data, trio.current_time())
-                    except BaseException:
-                        self._open = None
-                        link.cut()
-                        raise
+                    self._take_or_close(data, trio.current_time())
         return found
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
 
     async def __aexit__(self, *exception: object) -> None:
         with trio.CancelScope(shield=True):
             await self.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Heard:
-        found = await self.hear()
-        if found is None:
-            raise StopAsyncIteration
-        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modwire.server.connection import FAILED, PEER_CLOSED, SERVER_CLOSED, Next
 from modwire_sync.sockets import has_ended
@@ -13,32 +13,47 @@ from .base import DEBUG
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Coroutine
 
     from modwire import Call
+    from modwire.logger import Logger
     from modwire.server.connection import Connection
 
-    from .tcp import TcpServer
+    from .workers import Workers
 
 _LOOKING_INTERVAL = 0.25  # seconds between looks for a hang-up while calls are queued
 
 
+class Host(NamedTuple):
+    """The parts of a server that its connections use.
+
+    `spawn` runs a task, `let_wait` lets a connection read again after the others, and `forget`
+    forgets one that was closed.
+    """
+
+    log: Logger
+    wire: Logger
+    workers: Workers
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    let_wait: Callable[[TcpConnection], None]
+    forget: Callable[[TcpConnection], None]
+
+
 class TcpConnection(asyncio.BufferedProtocol):
-    """A peer of `server` on a transport, which does what `core` decides."""
+    """A peer of the server `host` on a transport, which does what `core` decides."""
 
     __slots__ = (
-        "_accepted", "_at", "_buffer", "_has_turn", "_is_full", "_is_reading", "_is_traced",
-        "_looking", "_server", "_timer", "_transport", "_wire", "_write", "closed", "core",
-        "is_open",
+        "_accepted", "_at", "_buffer", "_has_turn", "_host", "_is_full", "_is_reading",
+        "_is_traced", "_looking", "_timer", "_transport", "_write", "closed", "core", "is_open",
     )  # fmt: skip
 
-    def __init__(self, server: TcpServer, core: Connection, accepted: socket.socket) -> None:
+    def __init__(self, host: Host, core: Connection, accepted: socket.socket) -> None:
         self.core = core
         self.is_open = True
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._server = server
+        self._host = host
         self._accepted = accepted
-        self._wire = server.wire
-        self._is_traced = server.wire.isEnabledFor
+        self._is_traced = host.wire.isEnabledFor
         self._transport: Any = None
         self._buffer = memoryview(bytearray(core.turn))
         self._is_reading = self._has_turn = True
@@ -78,7 +93,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         data = self._buffer[:nbytes].tobytes()
         is_traced = self._is_traced(DEBUG)
         if is_traced:
-            self._wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
+            self._host.wire.debug("%s sent %s", core.protocol.peer, data.hex(" "))
         try:
             is_plain = core.receive_data(data, monotonic())
             if core.unsent:
@@ -88,7 +103,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             if core.is_greedy:
                 self._has_turn = False
                 self._read(False)
-                self._server.let_wait(self)
+                self._host.let_wait(self)
             if not is_plain or self._is_full:
                 self._go_on()
         except Exception as error:  # noqa: BLE001 - it ends only this connection
@@ -115,7 +130,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         core = self.core
         data, core.unsent = core.unsent, b""
         if is_traced:
-            self._wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
+            self._host.wire.debug("%s gets %s", core.protocol.peer, data.hex(" "))
         self._write(data)
 
     def _go_on(self) -> None:
@@ -128,7 +143,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             elif following is Next.EXECUTE:
                 call = core.take_call()
                 if call is not None:
-                    self._server.execute(self, call)
+                    self._host.spawn(self.execute(call))
             elif following is Next.READ:
                 self._read(self._has_turn)
                 break
@@ -163,7 +178,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._look_later()
         response = None
         try:
-            response = await self._server.workers.execute(core.protocol, call, core.units)
+            response = await self._host.workers.execute(core.protocol, call, core.units)
         except Exception as error:  # noqa: BLE001 - it ends only this connection
             self._fail(error)
         finally:
@@ -185,7 +200,7 @@ class TcpConnection(asyncio.BufferedProtocol):
         # The peer is most likely gone; one that has only ended its sending gets exception 06.
         if has_ended(self._accepted):
             self.core.hung_up()
-            self._server.workers.hung_up(self.core.protocol.executor.client)
+            self._host.workers.hung_up(self.core.protocol.executor.client)
         else:
             self._look_later()
 
@@ -230,8 +245,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         for each in (self._timer, self._looking):
             if each is not None:
                 each.cancel()
-        self._server.forget(self)
-        self.core.ended(reason, self._server.log)
+        self._host.forget(self)
+        self.core.ended(reason, self._host.log)
         if self._transport is None:
             return  # `connection_made` closes it
         if reason in (PEER_CLOSED, SERVER_CLOSED) or self._is_full:
@@ -242,5 +257,5 @@ class TcpConnection(asyncio.BufferedProtocol):
     def _fail(self, error: Exception) -> None:
         if self.is_open:
             text = "%s ends: an error that is no peer's"
-            self._server.log.error(text, self.core, exc_info=error)
+            self._host.log.error(text, self.core, exc_info=error)
             self.close(FAILED)

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire.server.constructors import UdpServerBase
-from modwire_sync.datagrams import DATAGRAMS_PER_EVENT, DatagramSockets
+from modwire_sync.datagrams import DatagramSockets
 
 from .base import Server
 from .tcp import find_addresses, place_of
@@ -29,9 +29,9 @@ class UdpServer(UdpServerBase, Server):
 
     def _bind(self, asked: Listening) -> None:
         super()._bind(asked)
-        self._address = place_of(asked.address, socket.SOCK_DGRAM)
         self._links = DatagramSockets(self, self._core, self._logger, self._wire)
         self._watches: list[Callable[[], object]] = []
+        self._address = place_of(asked.address, socket.SOCK_DGRAM)
 
     async def _open(self) -> None:
         found = await find_addresses(self._asked.address, socket.SOCK_DGRAM)
@@ -40,12 +40,11 @@ class UdpServer(UdpServerBase, Server):
         self._watches = [watch(each, partial(self._receive, each)) for each in self._links.sockets]
 
     def _receive(self, link: socket.socket) -> None:
-        for _ in range(DATAGRAMS_PER_EVENT):
-            received = self._links.receive(link) if self._watches else None
-            if received is None:
-                return
+        for received in self._links.waiting(link):
             self._core.receive(*received, monotonic(), link)
             self._links.go_on(self._start_call)
+            if not self._watches:
+                return
 
     def _start_call(self, waiting: DatagramCall) -> None:
         self._spawn(self._execute(waiting))

@@ -66,7 +66,8 @@ class SerialServer(SerialServerBase, Server):
                 line.receive_data(found, now)
             if found is None and not link.is_sending and (answer := line.handle_timeout(now)):
                 self._send(link, answer, now)
-            self._start_workers()
+            if line.calls:
+                self._start_workers()
         with suppress(Exception):
             await self._workers.run(link.port.flush)
 

@@ -16,19 +16,15 @@ from modwire_sync.accepting import PAUSE, Listeners
 
 from ..clients import look_up
 from .base import Server
-from .connection import TcpConnection
+from .connection import Host, TcpConnection
 from .watching import watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from modwire import Call
-    from modwire.logger import Logger
     from modwire.server.constructors import Address, Listening
     from modwire_sync.sockets import Found
-
-    from .workers import Workers
 
 _LOOKUP_TIMEOUT = 30.0  # seconds
 
@@ -44,11 +40,14 @@ class TcpServer(TcpServerBase, Server):
 
     def _bind(self, asked: Listening) -> None:
         super()._bind(asked)
-        self._address = place_of(asked.address, socket.SOCK_STREAM)
         self._listeners = Listeners(self, self._connections, self._logger)
         self._rounds: Rounds[TcpConnection, None] = Rounds()
         self._watches: list[Callable[[], object]] = []
         self._closing: set[asyncio.Future[None]] = set()
+        self._host = Host(
+            self._logger, self._wire, self._workers, self._spawn, self._let_wait, self._forget
+        )
+        self._address = place_of(asked.address, socket.SOCK_STREAM)
 
     async def _open(self) -> None:
         found = await find_addresses(self._asked.address, socket.SOCK_STREAM)
@@ -73,7 +72,7 @@ class TcpServer(TcpServerBase, Server):
             asyncio.get_running_loop().call_later(PAUSE, self._watch)
 
     def _admit(self, accepted: socket.socket, peer: object) -> None:
-        connection = TcpConnection(self, self._connect(peer, monotonic()), accepted)
+        connection = TcpConnection(self._host, self._connect(peer, monotonic()), accepted)
         self._connections.add(connection)
         self._spawn(self._adopt(connection, accepted))
 
@@ -91,26 +90,7 @@ class TcpServer(TcpServerBase, Server):
 
     # For the connections.
 
-    @property
-    def log(self) -> Logger:
-        """Logger of this server, which repeats no warning."""
-        return self._logger
-
-    @property
-    def wire(self) -> Logger:
-        """Logger of the bytes."""
-        return self._wire
-
-    @property
-    def workers(self) -> Workers:
-        """Executes calls to units that wait."""
-        return self._workers
-
-    def execute(self, connection: TcpConnection, call: Call) -> None:
-        """Execute a call of a connection in a task."""
-        self._spawn(connection.execute(call))
-
-    def let_wait(self, connection: TcpConnection) -> None:
+    def _let_wait(self, connection: TcpConnection) -> None:
         """Let a connection read again after the others, because its turn was large."""
         if not self._rounds.is_waiting:
             asyncio.get_running_loop().call_soon(self._next_round)
@@ -122,7 +102,7 @@ class TcpServer(TcpServerBase, Server):
         if self._rounds.is_waiting:
             asyncio.get_running_loop().call_soon(self._next_round)
 
-    def forget(self, connection: TcpConnection) -> None:
+    def _forget(self, connection: TcpConnection) -> None:
         """Forget a connection that was closed."""
         self._connections.forget(connection)
         self._rounds.leave(connection)

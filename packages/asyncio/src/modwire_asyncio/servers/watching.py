@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from socket import socketpair
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,14 @@ class _Watch:
         self._loop, self._sock, self._on_readable = loop, sock, on_readable
         self._is_over = False
         self._has_run = Event()
-        Thread(target=self._run, name="modwire-watch", daemon=True).start()
+        self._end, self._wake = socketpair()
+        self._thread = Thread(target=self._run, name="modwire-watch", daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         while not self._is_over:
             try:
-                ready, _, _ = select.select((self._sock,), (), (), _LOOK)
+                ready, _, _ = select.select((self._sock, self._end), (), (), _LOOK)
                 if ready and not self._is_over:
                     self._has_run.clear()
                     self._loop.call_soon_threadsafe(self._tell)
@@ -61,6 +64,10 @@ class _Watch:
             self._has_run.set()
 
     def end(self) -> None:
-        """Call the function no more."""
+        """Call the function no more; after it, the system does not use the socket any more."""
         self._is_over = True
         self._has_run.set()
+        self._wake.send(b"\0")
+        self._thread.join()  # while it waits, a closed listener would go on listening
+        self._wake.close()
+        self._end.close()

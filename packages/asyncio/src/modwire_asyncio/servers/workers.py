@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from modwire.server.workers import Job, WorkerQueue
+from modwire.server.workers import EventJob, Job, WorkerQueue, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     from modwire import Call, Response, ServerProtocol, Units
 
+    Found: TypeAlias = "tuple[object, BaseException | None]"  # a result, or an error
     # The future of the result, and what makes the result; None ends a thread.
-    Work: TypeAlias = "tuple[asyncio.Future[object], Callable[[], object]] | None"
-
-
-class _Job(Job):
-    """A job, and the event that is set when it is decided."""
-
-    __slots__ = ("decided",)
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(job.unit, job.call, job.client)
-        self.decided = asyncio.Event()
-
-
-def _tell(decided: list[_Job]) -> None:
-    for job in decided:
-        job.decided.set()
+    Work: TypeAlias = "tuple[asyncio.Future[Found], Callable[[], object]] | None"
 
 
 class Workers:
@@ -43,7 +30,7 @@ class Workers:
     end of the program.
     """
 
-    def __init__(self, jobs: WorkerQueue[_Job]) -> None:
+    def __init__(self, jobs: WorkerQueue[EventJob[asyncio.Event]]) -> None:
         self._jobs = jobs
         self._work: SimpleQueue[Work] = SimpleQueue()
         self._threads = self._busy = 0
@@ -60,30 +47,33 @@ class Workers:
             return executor.failed(call, error)  # one of the unit's own
 
     async def _in_thread(self, asked: Job) -> object:
-        job = _Job(asked)
+        job = EventJob(asked, asyncio.Event())
         try:
-            _tell(self._jobs.enter(job))
+            tell(self._jobs.enter(job))
             await job.decided.wait()
             if job.refusal is not None:
                 raise job.refusal
             return await self.run(asked.run)
         finally:
-            _tell(self._jobs.ended(job))
+            tell(self._jobs.ended(job))
 
     def hung_up(self, client: object) -> None:
         """Withdraw the calls of a client that has disconnected, unless they have begun."""
-        _tell(self._jobs.hung_up(client))
+        tell(self._jobs.hung_up(client))
 
     async def run(self, function: Callable[[], object]) -> object:
         """Return the result of `function` in a thread, with the context of this task."""
-        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
         self._busy += 1
         if self._busy > self._threads:
             self._threads += 1
             Thread(target=_run, args=(self._work,), name="modwire-worker", daemon=True).start()
         self._work.put((future, partial(copy_context().run, function)))
         future.add_done_callback(self._on_end)
-        return await future
+        value, error = await future
+        if error is not None:
+            raise error
+        return value
 
     def _on_end(self, future: object) -> None:
         self._busy -= 1
@@ -98,20 +88,16 @@ class Workers:
 def _run(works: SimpleQueue[Work]) -> None:
     while (work := works.get()) is not None:
         future, function = work
+        found: Found
         try:
-            value: object = function()
-            _tell_loop(future, asyncio.Future.set_result, value)
+            found = function(), None
         except BaseException as error:  # noqa: BLE001 - raised in the task
-            _tell_loop(future, asyncio.Future.set_exception, error)
-        del work, future, function
+            found = None, error
+        with suppress(RuntimeError):  # the loop is closed
+            future.get_loop().call_soon_threadsafe(_finish, future, found)
+        del work, future, function, found
 
 
-def _tell_loop(future: asyncio.Future[object], end: Callable[..., Any], value: object) -> None:
-    def tell() -> None:
-        if not future.done():
-            end(future, value)
-
-    try:
-        future.get_loop().call_soon_threadsafe(tell)
-    except RuntimeError:
-        return  # the loop is closed
+def _finish(future: asyncio.Future[Found], found: Found) -> None:
+    if not future.done():
+        future.set_result(found)

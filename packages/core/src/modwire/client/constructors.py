@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..calls import AsyncCalls, BlockingCalls
-from ..calls.handles import AsyncUnitCalls, BlockingUnitCalls
+from ..calls import BlockingCalls
+from ..calls.handles import BlockingUnitCalls
 from ..endpoint import Endpoint, network_name, path_name
 from ..endpoint_text import check_arguments
 from ..framing import FRAMINGS
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .turns import Turns
 
 ClientT = TypeVar("ClientT")
+StreamT = TypeVar("StreamT")
 
 
 class ClientBase:
@@ -121,18 +122,6 @@ class BlockingClientBase(ClientBase, BlockingCalls):
 
     def __exit__(self, *error: object) -> None:
         self.close()
-
-
-class AsyncClientBase(ClientBase, AsyncCalls):
-    """Base of the clients whose calls are awaited; see `ClientBase`."""
-
-    def unit(self, unit: int, *, timeout: float | None = None) -> AsyncUnitCalls:
-        """Return the calls to the unit with the id `unit`, 0..255, which share this link.
-
-        `timeout` is theirs, in seconds; None stands for the client's. Raises ValueError for
-        numbers out of range.
-        """
-        return AsyncUnitCalls(self, unit, timeout=timeout)
 
 
 def check_source_address(address: tuple[str, int] | None) -> tuple[str, int] | None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _PERIOD = 10.0
 _MOST_KINDS = 64
+_KIND = 40  # characters of a line that tell its kind; bytes of the peer may come behind them
 
 
 class LinkLog:
@@ -40,13 +41,13 @@ class LinkLog:
         if not is_warning:
             self._log.info("%s: %s", self._name, what)
             return
-        at, left_out = self._written.get(what, (float("-inf"), 0))
+        at, left_out = self._written.get(what[:_KIND], (float("-inf"), 0))
         if abs(now - at) < _PERIOD:  # the clock of trio starts anew in each run
-            self._written[what] = (at, left_out + 1)
+            self._written[what[:_KIND]] = (at, left_out + 1)
             return
         if len(self._written) >= _MOST_KINDS:
             self._written.clear()
-        self._written[what] = (now, 0)
+        self._written[what[:_KIND]] = (now, 0)
         more = f" ({left_out} more like this since the last line)" if left_out else ""
         self._log.warning("%s: %s%s", self._name, what, more)
 

@@ -51,7 +51,7 @@ class ClientProtocol:
     - `broadcasts_zero`: True if requests to unit 0 are broadcasts. `has_transactions`: True if
       transaction ids match replies to requests.
     - `waiting`, `opened`: the exchanges that wait to be sent, and by key those that are sent.
-    - `broken`: True if the next frame cannot be found; reopen the link and call `reset()`.
+    - `broken`: True if the next frame cannot be found (see `fault`): reopen the link and `reset()`.
     """
 
     def __init__(self, framing: type[Framing], options: ClientOptions | None = None) -> None:
@@ -65,7 +65,7 @@ class ClientProtocol:
         )
         self.skipped = self.frame_errors = 0
         self.unanswered = 0
-        self.broken = False
+        self.broken, self.fault = False, ""
         self.is_datagram = False
         self.name = ""
         self._tolerance = Tolerance(quirks, options.decoder)
@@ -301,7 +301,7 @@ class ClientProtocol:
             exchange.came = f"{frame}{advice}"
         if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
             self._fail_all(frame)
-            self.broken = True
+            self.broken, self.fault = True, str(frame)
 
     # The link.
 

@@ -52,6 +52,7 @@ _LATE = 1.0  # seconds after its deadline; then a receiver may be gone
 FOREVER = float("inf")
 CLOSED = "the client was closed"
 _ENDED = "the server closed the connection"
+_NO_FRAME = "the server sent bytes that are no Modbus frame"
 _INTERRUPTED = "a call was interrupted half-way"
 _NO_ANSWER = "{} requests in a row had no answer: it is reopened"
 
@@ -83,8 +84,7 @@ class Turns(Generic[LinkT, WaiterT]):
         discard: Callable[[LinkT], object],
         is_gone: Callable[[Any], bool] = lambda caller: False,
     ) -> None:
-        self.name = name
-        self.options = options
+        self.name, self.options = name, options
         self.is_cut = False  # True while a method changes the state, or if one was cut short
         self._framing = framing
         self.protocol = ClientProtocol(framing, options)
@@ -263,7 +263,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 protocol.receive_data(found, now)
                 if protocol.broken:
                     self._history.lost(now)
-                    self._drop("the server sent bytes that are no Modbus frame", now)
+                    self._drop(f"{_NO_FRAME}: {protocol.fault}", now)
             else:
                 self._end(found, now)
             if self.waiting:

@@ -15,6 +15,7 @@ from .remote import AsyncRemoteUnit, BlockingRemoteUnit, failed_answer, passed_o
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
+    from .queue import LineClient, Rules
     from .remote import AsyncCaller, BlockingCaller
 
 
@@ -46,6 +47,14 @@ class EventTicket(Ticket):
     def __init__(self, client: object, unit: int, request: AnyRequest, decided: Event) -> None:
         super().__init__(client, unit, request)
         self.decided = decided
+
+
+def queue_of(client: LineClient, kind: type, rules: Rules) -> GatewayLine[EventTicket]:
+    """Return the queue of the line of `client`. Raises TypeError unless that is a `kind`."""
+    if not isinstance(client, kind):
+        package = kind.__module__.partition(".")[0]
+        raise TypeError(f"line must be a client of {package}, got {client!r}")
+    return GatewayLine[EventTicket].of_client(client, rules)
 
 
 class _Line:

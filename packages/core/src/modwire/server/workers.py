@@ -5,7 +5,7 @@ Part of the adapter kit: an adapter runs each job in a thread when its turn come
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..errors import ServerDeviceBusyError
 from .call import Call
@@ -37,6 +37,33 @@ class Job:
 
     def __call__(self) -> object:
         return self.run()
+
+
+class Event(Protocol):
+    """An event of a package's loop."""
+
+    def set(self) -> object:
+        """Wake all that wait; later waits return at once."""
+        raise NotImplementedError
+
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+class EventJob(Job, Generic[EventT]):
+    """A job, and the event that is set when it is decided."""
+
+    __slots__ = ("decided",)
+
+    def __init__(self, job: Job, decided: EventT) -> None:
+        super().__init__(job.unit, job.call, job.client)
+        self.decided = decided
+
+
+def tell(decided: list[EventJob[EventT]]) -> None:
+    """Set the events of jobs that are decided."""
+    for job in decided:
+        job.decided.set()
 
 
 JobT = TypeVar("JobT", bound=Job)

@@ -14,6 +14,7 @@ from .sniffer import Sniffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from typing_extensions import Self
 
@@ -110,6 +111,69 @@ class SerialSnifferBase:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}>"
+
+
+class AsyncSnifferBase(SerialSnifferBase):
+    """Base of the sniffers that are awaited."""
+
+    _open: Any = None  # the open port
+
+    async def _open_port(self) -> object:
+        """Return the opened port; raise OSError if that fails."""
+        raise NotImplementedError
+
+    def _close_port(self, port: Any) -> None:
+        """Close the port, without waiting; a task that waits for it is woken."""
+        port.close()
+
+    def _take_or_close(self, data: bytes | OSError | None, now: float) -> None:
+        """Process what a read of the port gave, as `_take`; close the port after an error."""
+        try:
+            self._take(data, now)
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        port, self._open = self._open, None
+        if port is not None:
+            self._close_port(port)
+
+    async def open(self) -> None:
+        """Open the port, unless it is open. Raises ConnectionLostError if that fails."""
+        if self._open is None:
+            try:
+                self._open = await self._open_port()
+            except OSError as error:
+                raise self._lost(error) from error
+
+    async def aclose(self) -> None:
+        """Close the port, if it is open."""
+        self._close()
+
+    async def hear(self, timeout: float | None = None) -> Heard | None:
+        """Return the next `HeardExchange` or `HeardDamage`.
+
+        None after `timeout` seconds without one, or if it was closed. It opens the port if it is
+        not open. Raises ConnectionLostError if that fails, or if the port is lost.
+        """
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.aclose()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Heard:
+        found = await self.hear()
+        if found is None:
+            raise StopAsyncIteration
+        return found
 
 
 class BlockingSnifferBase(SerialSnifferBase):

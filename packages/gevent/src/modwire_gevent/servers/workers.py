@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gevent import GreenletExit, get_hub
 from gevent.event import Event
 
-from modwire.server.workers import Job, WorkerQueue
+from modwire.server.workers import EventJob, Job, WorkerQueue, tell
 
 if TYPE_CHECKING:
     from gevent.threadpool import ThreadPool
@@ -19,28 +19,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class _Job(Job):
-    """A job, and the event that is set when it is decided."""
-
-    __slots__ = ("decided",)
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(job.unit, job.call, job.client)
-        self.decided = Event()
-
-
-def _tell(decided: list[_Job]) -> None:
-    for job in decided:
-        job.decided.set()
-
-
 class Workers:
     """The threads for `jobs`, started when they are first needed.
 
     The hub's own threads are not used: they also look up host names, and must not wait for units.
     """
 
-    def __init__(self, jobs: WorkerQueue[_Job]) -> None:
+    def __init__(self, jobs: WorkerQueue[EventJob[Event]]) -> None:
         self._jobs = jobs
         self._pool: ThreadPool | None = None
         self._threads: set[int] = set()
@@ -58,19 +43,19 @@ class Workers:
             return protocol.executor.failed(call, error)
 
     def _in_thread(self, asked: Job) -> object:
-        job = _Job(asked)
+        job = EventJob(asked, Event())
         try:
-            _tell(self._jobs.enter(job))
+            tell(self._jobs.enter(job))
             job.decided.wait()
             if job.refusal is not None:
                 raise job.refusal
             return self.run(asked.run)
         finally:
-            _tell(self._jobs.ended(job))
+            tell(self._jobs.ended(job))
 
     def hung_up(self, client: object) -> None:
         """Withdraw the calls of a client that has disconnected, unless they have begun."""
-        _tell(self._jobs.hung_up(client))
+        tell(self._jobs.hung_up(client))
 
     def run(self, function: Callable[[], T]) -> T:
         """Return the result of `function` in a thread, or raise its error; other greenlets run."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire.server.constructors import ServerBase
-from modwire.server.workers import Job, WorkerQueue
+from modwire.server.workers import EventJob, Job, WorkerQueue, tell
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
@@ -36,7 +36,7 @@ class Server(ServerBase):
     ) -> None:
         super()._set_up(units, framing, options, workers)
         self.stopping = trio.Event()
-        self._jobs = WorkerQueue[_Job](workers, self._spare_workers)
+        self._jobs = WorkerQueue[EventJob[trio.Event]](workers, self._spare_workers)
         self._limiter = trio.CapacityLimiter(self._jobs.most)  # abandoned threads count, too
         self._failure: BaseException | None = None
         # This shield protects all tasks: cancelling the caller must not cancel running calls.
@@ -139,9 +139,9 @@ class Server(ServerBase):
             return executor.failed(call, error)
 
     async def _in_thread(self, asked: Job) -> object:
-        job = _Job(asked)
+        job = EventJob(asked, trio.Event())
         try:
-            _tell(self._jobs.enter(job))
+            tell(self._jobs.enter(job))
             await job.decided.wait()
             if job.refusal is not None:
                 raise job.refusal
@@ -150,27 +150,12 @@ class Server(ServerBase):
                 asked.run, abandon_on_cancel=True, limiter=self._limiter
             )
         finally:
-            _tell(self._jobs.ended(job))
+            tell(self._jobs.ended(job))
 
     def hung_up(self, core: Connection) -> None:
         """Withdraw the waiting calls of a peer that has disconnected during a call."""
         core.hung_up()
-        _tell(self._jobs.hung_up(core.protocol.executor.client))
-
-
-class _Job(Job):
-    """A job, and the event that is set when it is decided."""
-
-    __slots__ = ("decided",)
-
-    def __init__(self, job: Job) -> None:
-        super().__init__(job.unit, job.call, job.client)
-        self.decided = trio.Event()
-
-
-def _tell(decided: list[_Job]) -> None:
-    for job in decided:
-        job.decided.set()
+        tell(self._jobs.hung_up(core.protocol.executor.client))
 
 
 def check_grace(grace: float) -> None:
