@@ -381,7 +381,6 @@ def test_every_public_name_in_the_readme_exists() -> None:
     import modwire.planner
     import modwire.sniffing
     import modwire.values
-    import modwire_asyncio
     import modwire_gevent
     import modwire_stores
     import modwire_sync
@@ -393,7 +392,7 @@ def test_every_public_name_in_the_readme_exists() -> None:
     from modwire.server import constructors as servers
 
     kit = clients, devices, connection, datagrams, line, servers
-    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_asyncio, modwire_stores
+    adapters = modwire_sync, modwire_trio, modwire_gevent, modwire_stores
     rooms = modwire.values, modwire.maps, modwire.planner, modwire.sniffing, modwire_sync.sniffing
     sources = modwire, *rooms, *adapters, *kit
     for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", README)):

@@ -280,8 +280,8 @@ class _Opening:
         self.error: Exception | None = None
 
 
-def _has_ended(task: asyncio.Task[object] | None) -> bool:
-    return task is not None and task.done()
+def _has_ended(task: object) -> bool:
+    return isinstance(task, asyncio.Task) and task.done()
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
