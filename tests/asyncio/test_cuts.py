@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
 import pytest
+import uvloop
 
 from asyncio_peers import PATIENCE, NewLoop, descriptors_of, each_loop, play, soon
 from cutting import Cut, Cutter, device
@@ -193,6 +195,8 @@ class Interrupted:
         was_cut = self._cutter.run(
             lambda: self.run(run(self.client)), place, by_lines=True, error=Interrupt
         )
+        with suppress(RuntimeError):  # the loop may stop once more, for a run that has ended
+            self.run(asyncio.sleep(0))
         left = asyncio.all_tasks(self.loop)
         for task in left:
             task.cancel()
@@ -212,24 +216,18 @@ class Interrupted:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("what", ["a call", "the first call", "closing"])
-@KINDS
-def test_an_interrupt_at_any_line(kind: str, what: str, new_loop: NewLoop) -> None:
+def test_an_interrupt_at_any_line_of_a_call(new_loop: NewLoop) -> None:
+    if new_loop is uvloop.new_event_loop:
+        pytest.skip("uvloop hides interrupts in callbacks")
     descriptors = descriptors_of(new_loop)
-
-    async def close(client: Client) -> None:
-        await client.aclose()
-
-    with device(kind) as (_, endpoint):
+    with device() as (_, endpoint):
         interrupted = Interrupted(endpoint, new_loop)
         client = interrupted.client
         interrupted.run(check(client, 1))
-        for place in count(1, 1 if kind == "tcp" else 3):
-            if what == "the first call":
-                interrupted.run(client.aclose())
-            if not interrupted.cut(close if what == "closing" else read, place):
+        for place in count(1):
+            if not interrupted.cut(read, place):
                 break
             interrupted.run(check(client, 100 + place))
         interrupted.close()
-    assert place > 10
+    assert place > 80
     wait_until(lambda: count_descriptors() <= descriptors)

@@ -131,7 +131,9 @@ class Client(StreamClientBase[Stream]):
                 if link.is_blind and turns.needs_look(request, now) and link.has_news():
                     await link.look()
                     now = monotonic()
-            begun = turns.begin(request, unit, timeout, now)
+            if turns.receiver is not None and _has_ended(turns.receiver.caller):
+                turns.restart()  # an interrupt has ended the task that received
+            begun = turns.begin(request, unit, timeout, now, asyncio.current_task())
             if begun is None:
                 continue
             exchange: Exchange[ResponseT] = begun
@@ -208,13 +210,14 @@ class Client(StreamClientBase[Stream]):
         if opening is not None and opening.task.get_loop() is not loop:
             self._leave_loop(opening.task.get_loop())
             opening = None
-        if opening is None:
+        if opening is None or opening.task.done():  # it was cancelled with all tasks
             pause = turns.pause(monotonic(), unit, timeout)
             from logging import getLogger  # takes longer to import than all of modwire
 
             turns.log.start(getLogger)
-            opening = self._opening = _Opening()
+            opening = _Opening()
             opening.task = loop.create_task(self._try_to_open(opening, pause))
+            self._opening = opening
             self._wait_for(opening.task)
         opening.waiting += 1
         try:
@@ -270,6 +273,10 @@ class _Opening:
     def __init__(self) -> None:
         self.waiting = 0
         self.error: Exception | None = None
+
+
+def _has_ended(task: object) -> bool:
+    return isinstance(task, asyncio.Task) and task.done()
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

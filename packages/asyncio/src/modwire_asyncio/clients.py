@@ -13,7 +13,7 @@ from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 
 from .client import Client
-from .links import DatagramLink, Link, StreamLink
+from .links import DatagramLink, Link, StreamLink, TransportLink
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -78,12 +78,8 @@ class UdpClient(constructors.UdpClientBase, Client):
         # A connected socket receives only from the server, and a refusal is an error.
         opened = await _connected(found[0], self._source_address, LOOKUP_TIMEOUT)
         link = DatagramLink(self.options.response_timeout)
-        try:
-            await link.loop.create_datagram_endpoint(lambda: link, sock=opened)
-        except BaseException:
-            opened.close()
-            raise
-        return link
+        making = link.loop.create_datagram_endpoint(lambda: link, sock=opened)
+        return await _made(link, making, opened)
 
 
 class SerialClient(constructors.SerialClientBase, Client):
@@ -148,9 +144,19 @@ async def _connected(place: Place, source: tuple[str, int] | None, seconds: floa
 
 async def _stream_link(opened: socket.socket, send_timeout: float) -> Link:
     link = StreamLink(send_timeout)
+    return await _made(link, link.loop.create_connection(lambda: link, sock=opened), opened)
+
+
+async def _made(link: TransportLink, making: Awaitable[object], opened: socket.socket) -> Link:
+    """Wait until the transport of `link` is made, which then owns the socket."""
     try:
-        await link.loop.create_connection(lambda: link, sock=opened)
+        await making
+        if link.transport is None:
+            raise OSError("it was interrupted")
     except BaseException:
-        opened.close()
+        if link.transport is None:
+            opened.close()
+        else:
+            link.close()
         raise
     return link
