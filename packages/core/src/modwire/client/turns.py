@@ -83,8 +83,7 @@ class Turns(Generic[LinkT, WaiterT]):
         discard: Callable[[LinkT], object],
         is_gone: Callable[[Any], bool] = lambda caller: False,
     ) -> None:
-        self.name = name
-        self.options = options
+        self.name, self.options = name, options
         self.is_cut = False  # True while a method changes the state, or if one was cut short
         self._framing = framing
         self.protocol = ClientProtocol(framing, options)
@@ -217,7 +216,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.protocol.waiting.append(exchange)
         if self.receiver is None:
             self.receiver = exchange
-            self.send(now)
+            self._send(now)
             if self.link is not link:
                 self.leave(exchange)  # the link was lost
         self.is_cut = False
@@ -274,7 +273,7 @@ class Turns(Generic[LinkT, WaiterT]):
             exchange.fail(ConnectionLostError(str(self.opening.reason)), self.name)
         if not exchange.done:
             protocol = self.protocol
-            self.send(now)
+            self._send(now)
             deadline = protocol.deadline()
             if deadline is not None and deadline <= now:
                 deadline = self._handle_due(now)
@@ -354,11 +353,15 @@ class Turns(Generic[LinkT, WaiterT]):
     def send(self, now: float) -> None:
         """Send the protocol's `data_to_send`, as long as the link has room."""
         was_cut, self.is_cut = self.is_cut, True
+        self._send(now)
+        self.is_cut = was_cut
+
+    def _send(self, now: float) -> None:
         link = self.link
         while link is not None and not link.is_sending:
             data = self.protocol.data_to_send(now)
             if not data:
-                break
+                return
             wire = self.log.wire
             self.log.is_traced = wire is not None and wire.isEnabledFor(_DEBUG)
             if self.log.is_traced:
@@ -368,12 +371,11 @@ class Turns(Generic[LinkT, WaiterT]):
                 busy = link.send(data, now)
             except OSError as error:
                 self.lost(error, now)
-                break
+                return
             if busy:
                 self.protocol.data_sent(now + busy)
             if not link.is_datagram:
-                break
-        self.is_cut = was_cut
+                return
 
     def _end(self, found: bytes | OSError, now: float) -> None:
         """Drop the link after an error, or after b"", which is the end of a stream."""
