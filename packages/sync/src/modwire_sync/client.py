@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from _thread import allocate_lock, get_ident
-from threading import RLock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,8 +41,7 @@ class Client(BlockingClientBase):
             options,
             name,
             clock=monotonic,
-            new_lock=RLock,
-            new_alarm=allocate_lock,
+            new_lock=allocate_lock,
             get_ident=get_ident,
             frames=getattr(sys, "_current_frames", dict),
             register_at_fork=getattr(os, "register_at_fork", None),

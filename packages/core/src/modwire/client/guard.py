@@ -1,7 +1,7 @@
 """`Guard`: a lock that heals if the thread that holds it was interrupted.
 
 An exception from a signal handler may come between taking a lock and the block that releases it.
-The core imports no locks: the adapter passes `threading.RLock`.
+The core imports no locks: the adapter passes `_thread.allocate_lock`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Lock(Protocol):
 class Guard:
     """A lock that is taken anew if its holder has left it; `is_gone(thread)` decides that.
 
-    `new_lock` makes a lock whose `release` raises RuntimeError unless this thread holds it. To
-    release the guard: `guard.holder = 0`, then `guard.lock.release()`. Where each Python call
-    counts, do the same to take it, if it is free and this thread is not its holder.
+    `new_lock` makes a lock. To release the guard: `guard.holder = 0`, then `guard.lock.release()`.
+    Where each Python call counts, do the same to take it, if it is free and this thread is not its
+    holder. If an interrupt comes between the two, the next taker waits for two `SLICE`.
     """
 
     def __init__(self, new_lock: Callable[[], Lock], is_gone: Callable[[int], bool]) -> None:
@@ -48,13 +48,10 @@ class Guard:
         self.holder = me
 
     def free(self, me: int) -> None:
-        """Release the lock if this thread was interrupted while it held it, or took it."""
-        try:
-            while True:
-                self.lock.release()
-        except RuntimeError:  # it is not, or no more, held by this thread
-            if self.holder == me:
-                self.holder = 0
+        """Release the lock if this thread was interrupted while it held it."""
+        if self.holder == me:
+            self.holder = 0
+            self.lock.release()
 
     def _wait(self) -> None:
         lock, was_gone = self.lock, False

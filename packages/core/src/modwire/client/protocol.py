@@ -63,8 +63,7 @@ class ClientProtocol:
         self.framing = framing(
             options.decoder, is_server=False, silence=options.silence + options.tolerance
         )
-        self.skipped = self.frame_errors = 0
-        self.unanswered = 0
+        self.skipped = self.frame_errors = self.unanswered = 0
         self.broken, self.fault = False, ""
         self.is_datagram = False
         self.name = ""
@@ -73,6 +72,7 @@ class ClientProtocol:
         self._mistakes_ids = framing.has_transactions and self._tolerance.mistakes_ids
         self.has_transactions = framing.has_transactions and not self._mistakes_ids
         self.broadcasts_zero = framing.is_serial and Quirks.answers_unit_zero not in quirks
+        self._has_echo = options.suppress_echo and not self.has_transactions
         # True if the framing has to know which response comes next.
         self._expects = not self.has_transactions or framing is LooseTcpFraming
         self._most_open = 1 if self._expects else options.max_in_flight
@@ -136,7 +136,7 @@ class ClientProtocol:
 
         If `is_datagram`, each call returns one frame: call again until it returns b"".
         """
-        queue, opened, line = self.waiting, self.opened, self._line
+        queue, opened, late, line = self.waiting, self.opened, self.late, self._line
         data, is_noisy = b"", False
         while queue and len(opened) < self._most_open:
             if not self.has_transactions:
@@ -145,14 +145,14 @@ class ClientProtocol:
                     return b""
                 line.noisy_since = _NEVER_AGAIN
             exchange = queue[0]
-            if self._is_paced or self.late.units:
+            if self._is_paced or late.units:
                 free = self._queue.first_free(now)
                 if free is None:
                     break
                 exchange = free
             queue.remove(exchange)
             if self.has_transactions:
-                transaction = exchange.transaction = self.late.next_id(opened)
+                transaction = exchange.transaction = late.next_id(opened)
             else:
                 transaction = 0
                 exchange.is_noisy = is_noisy
@@ -172,12 +172,12 @@ class ClientProtocol:
             exchange.deadline = now + exchange.wait
             exchange.sent += 1
             if self._mistakes_ids:
-                transaction = self.late.next_id(opened)
+                transaction = late.next_id(opened)
             data += self.framing.wrap(exchange.unit, transaction, exchange.pdu)
             if self.is_datagram:
                 break
-        if data and self.options.suppress_echo and not self.has_transactions:
-            self._line.expect_echo(data)
+        if data and self._has_echo:
+            line.expect_echo(data)
         return data
 
     def data_sent(self, now: float) -> None:
@@ -229,7 +229,7 @@ class ClientProtocol:
                 or (exchange.unit != unit and not self._tolerance.takes_unit(exchange.unit))
             ):
                 self._skip(unit, transaction, pdu)
-            elif self._line.echo_due and pdu == exchange.pdu:
+            elif self._has_echo and self._line.echo_due and pdu == exchange.pdu:
                 self._line.echo_due = False
             else:
                 try:

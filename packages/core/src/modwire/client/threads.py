@@ -50,9 +50,9 @@ class ThreadTurns(Generic[ThreadLinkT]):
     """Callers in threads that share a link; `owner` is the client that they call.
 
     `clock()` is the time in seconds, monotonic; `get_ident()` the identity of the thread and
-    `frames()` the innermost frames of all threads. `new_lock` is as in `Guard`, `new_alarm` makes
-    a plain lock; `register_at_fork` is that of `os`, or None. Threads make their calls in functions
-    that have the `owner` as `self`.
+    `frames()` the innermost frames of all threads. `new_lock` makes a lock;
+    `register_at_fork` is that of `os`, or None. Threads make their calls in functions that have the
+    `owner` as `self`.
 
     - `turns`: the shared state; only `link`, `options` and `may_repeat` may be used without a lock.
     - `guard`: the lock of `turns`; to be taken for each call of its methods.
@@ -68,7 +68,6 @@ class ThreadTurns(Generic[ThreadLinkT]):
         *,
         clock: Callable[[], float],
         new_lock: Callable[[], Lock],
-        new_alarm: Callable[[], Lock],
         get_ident: Callable[[], int],
         frames: Callable[[], Mapping[int, FrameType]],
         register_at_fork: Callable[..., object] | None,
@@ -80,14 +79,14 @@ class ThreadTurns(Generic[ThreadLinkT]):
         self.opening = Guard(new_lock, self._is_gone)
         self._owner = owner
         self._clock = clock
-        self._new_alarm = new_alarm
+        self._new_lock = new_lock
         self._get_ident, self._frames = get_ident, frames
         forget_after_fork(self, type(self).forget, register_at_fork)
 
     def sleep(self, exchange: Exchange[Any], until: float, me: int) -> None:
         """Wait until woken while another caller receives for all; not longer than `until`."""
         turns, guard = self.turns, self.guard
-        alarm = self._new_alarm()
+        alarm = self._new_lock()
         alarm.acquire()
         guard.take(me)
         seconds = until - self._clock()

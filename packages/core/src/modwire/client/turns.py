@@ -196,9 +196,8 @@ class Turns(Generic[LinkT, WaiterT]):
         If there is no `receiver`, its caller becomes the receiver, and the request is sent. Unless
         it is done because sending failed, wait until its `deadline`, which is 0 if it was not sent
         yet. Raises ValueError as `ClientProtocol.prepare` does, and `ConnectionLostError` if the
-        last two links were lost before they were used.
-
-        `caller` makes one call at a time. If it is the receiver, that earlier call is gone.
+        last two links were lost before they were used. `caller` makes one call at a time: if it
+        is the receiver, that earlier call is gone.
         """
         if self.is_cut or (self.receiver is not None and self._was_left(caller, now)):
             self.restart()
@@ -217,7 +216,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.protocol.waiting.append(exchange)
         if self.receiver is None:
             self.receiver = exchange
-            self.send(now)
+            self._send(now)
             if self.link is not link:
                 self.leave(exchange)  # the link was lost
         self.is_cut = False
@@ -233,10 +232,8 @@ class Turns(Generic[LinkT, WaiterT]):
 
     def needs_look(self, request: Request[Any] | None, now: float) -> bool:
         """True if `begin` will call `receive_now`, which must have what has arrived by then."""
-        history = self._history
-        return self.receiver is None and (
-            now - history.heard > history.quiet or getattr(request, "is_write", False)
-        )
+        is_quiet = now - self._history.heard > self._history.quiet
+        return self.receiver is None and (is_quiet or getattr(request, "is_write", False))
 
     def step(
         self,
@@ -274,7 +271,7 @@ class Turns(Generic[LinkT, WaiterT]):
             exchange.fail(ConnectionLostError(str(self.opening.reason)), self.name)
         if not exchange.done:
             protocol = self.protocol
-            self.send(now)
+            self._send(now)
             deadline = protocol.deadline()
             if deadline is not None and deadline <= now:
                 deadline = self._handle_due(now)
@@ -356,11 +353,15 @@ class Turns(Generic[LinkT, WaiterT]):
     def send(self, now: float) -> None:
         """Send the protocol's `data_to_send`, as long as the link has room."""
         was_cut, self.is_cut = self.is_cut, True
+        self._send(now)
+        self.is_cut = was_cut
+
+    def _send(self, now: float) -> None:
         link = self.link
         while link is not None and not link.is_sending:
             data = self.protocol.data_to_send(now)
             if not data:
-                break
+                return
             wire = self.log.wire
             self.log.is_traced = wire is not None and wire.isEnabledFor(_DEBUG)
             if self.log.is_traced:
@@ -370,12 +371,11 @@ class Turns(Generic[LinkT, WaiterT]):
                 busy = link.send(data, now)
             except OSError as error:
                 self.lost(error, now)
-                break
+                return
             if busy:
                 self.protocol.data_sent(now + busy)
             if not link.is_datagram:
-                break
-        self.is_cut = was_cut
+                return
 
     def _end(self, found: bytes | OSError, now: float) -> None:
         """Drop the link after an error, or after b"", which is the end of a stream."""
