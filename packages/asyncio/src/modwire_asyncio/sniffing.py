@@ -37,7 +37,6 @@ class SerialSniffer(AsyncSnifferBase):
             if link is None or monotonic() >= until:
                 return None
             await link.wait(min(until, self._deadline()))
-            if self._open is not link:
-                return None  # it was closed meanwhile
-            self._take_or_close(link.take(), monotonic())
+            if self._open is link:  # otherwise it was closed meanwhile
+                self._take_or_close(link.take(), monotonic())
         return found

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from modwire.server.constructors import Listening
 
 DEBUG = 10  # logging.DEBUG
-_GRACE = 5.0  # seconds
 _PATIENCE = 1.0  # seconds after the grace, in which cancelled tasks have to end
 
 
@@ -103,7 +102,7 @@ class Server(ServerBase):
         if self._failure is not None:
             raise self._failure
 
-    async def shutdown(self, grace: float = _GRACE) -> None:
+    async def shutdown(self, grace: float = 5.0) -> None:
         """Stop and close everything; wait until that is done.
 
         No new requests are accepted. Running calls get `grace` seconds to end and to send their
