@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import allocate_lock, get_ident
+from threading import RLock
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,7 +42,8 @@ class Client(BlockingClientBase):
             options,
             name,
             clock=monotonic,
-            new_lock=allocate_lock,
+            new_lock=RLock,
+            new_alarm=allocate_lock,
             get_ident=get_ident,
             frames=getattr(sys, "_current_frames", dict),
             register_at_fork=getattr(os, "register_at_fork", None),
@@ -72,15 +74,13 @@ class Client(BlockingClientBase):
             begun: Exchange[ResponseT] | None = None
             link: Link | None = None
             try:
-                if guard.holder == me or not guard.lock.acquire(False):
-                    guard.take(me)
-                guard.holder = me
+                if guard.lock._is_owned() or not guard.lock.acquire(False):
+                    guard.take()
                 now = monotonic()
                 begun = turns.begin(request, unit, timeout, now, me)
                 link = turns.link
                 if link is not None and turns.receiver is begun:
                     link.reader = me
-                guard.holder = 0
                 guard.lock.release()
                 if begun is None:
                     continue
@@ -92,9 +92,8 @@ class Client(BlockingClientBase):
                         found = link.receive(until - now)
                     else:
                         self._shared.sleep(exchange, until, me)
-                    if guard.holder == me or not guard.lock.acquire(False):
-                        guard.take(me)
-                    guard.holder = me
+                    if guard.lock._is_owned() or not guard.lock.acquire(False):
+                        guard.take()
                     now = monotonic()
                     until = turns.step(exchange, now, link, found)
                     if turns.receiver is exchange:
@@ -103,7 +102,6 @@ class Client(BlockingClientBase):
                         link.reader = 0
                         if link is not turns.link:
                             link.close()
-                    guard.holder = 0
                     guard.lock.release()
             except BaseException:
                 self._shared.interrupted(begun, link, me)
@@ -122,7 +120,7 @@ class Client(BlockingClientBase):
         turns, opening = self._turns, self._turns.opening
         failures, closings = opening.failures, opening.closings
         turn, me = self._shared.opening, get_ident()
-        turn.take(me)
+        turn.take()
         try:
             if turns.link is not None:
                 return
@@ -143,5 +141,4 @@ class Client(BlockingClientBase):
             if not self._shared.opened(link, closings, me):
                 raise turns.no_link(CLOSED)
         finally:
-            turn.holder = 0
             turn.lock.release()

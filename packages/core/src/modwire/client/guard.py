@@ -1,12 +1,13 @@
 """`Guard`: a lock that heals if the thread that holds it was interrupted.
 
 An exception from a signal handler may come between taking a lock and the block that releases it.
-The core imports no locks: the adapter passes `_thread.allocate_lock`.
+The core imports no locks: the adapter passes `threading.RLock`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import re
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,52 +26,50 @@ class Lock(Protocol):
 class Guard:
     """A lock that is taken anew if its holder has left it; `is_gone(thread)` decides that.
 
-    `new_lock` makes a lock. To release the guard: `guard.holder = 0`, then `guard.lock.release()`.
-    Where each Python call counts, do the same to take it, if it is free and this thread is not its
-    holder. If an interrupt comes between the two, the next taker waits for two `SLICE`.
+    `new_lock` makes a lock with the methods of `threading.RLock` that `threading.Condition` uses:
+    `_is_owned()` is True if this thread has it. To release the guard: `guard.lock.release()`. Where
+    each Python call counts, take it with `guard.lock.acquire(False)` unless this thread has it,
+    which is so after an interrupt; if that fails, with `take`.
     """
 
-    def __init__(self, new_lock: Callable[[], Lock], is_gone: Callable[[int], bool]) -> None:
+    def __init__(self, new_lock: Callable[[], Any], is_gone: Callable[[int], bool]) -> None:
         self._new_lock = new_lock
         self._is_gone = is_gone
         self.renew()
 
     def renew(self) -> None:
         """Release the lock, whoever holds it."""
-        self.lock, self.holder = self._new_lock(), 0
+        self.lock = self._new_lock()
 
-    def take(self, me: int) -> None:
-        """Take the lock; `me` is the identity of this thread."""
-        if self.holder == me:
-            self.free(me)
+    def take(self) -> None:
+        """Take the lock."""
+        self.free()
         if not self.lock.acquire(True, SLICE):
             self._wait()
-        self.holder = me
 
-    def free(self, me: int) -> None:
+    def free(self) -> None:
         """Release the lock if this thread was interrupted while it held it."""
-        if self.holder == me:
-            self.holder = 0
+        while self.lock._is_owned():
             self.lock.release()
 
     def _wait(self) -> None:
-        lock, was_gone = self.lock, False
         while True:
+            lock = self.lock
             if lock.acquire(True, SLICE):
                 if lock is self.lock:
                     return
                 lock.release()
-            elif lock is self.lock:
-                # Twice, because between taking the lock and saying so there is a moment.
-                is_gone = not self.holder or self._is_gone(self.holder)
-                if is_gone and was_gone:
-                    lock = self._new_lock()
-                    lock.acquire()
-                    self.lock = lock
+            elif lock is self.lock and self._is_left(lock):
+                new = self._new_lock()
+                new.acquire()
+                if lock is self.lock:
+                    self.lock = new
                     return
-                was_gone = is_gone
-                continue
-            lock, was_gone = self.lock, False
+
+    def _is_left(self, lock: object) -> bool:
+        """True if the holder of `lock` is gone; only its text tells who that is."""
+        owner = re.search(r"owner=(\d+)", repr(lock))
+        return owner is not None and int(owner[1]) != 0 and self._is_gone(int(owner[1]))
 
 
 def is_running(frame: FrameType | None, owner: object) -> bool:

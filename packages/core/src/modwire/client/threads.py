@@ -50,9 +50,9 @@ class ThreadTurns(Generic[ThreadLinkT]):
     """Callers in threads that share a link; `owner` is the client that they call.
 
     `clock()` is the time in seconds, monotonic; `get_ident()` the identity of the thread and
-    `frames()` the innermost frames of all threads. `new_lock` makes a lock;
-    `register_at_fork` is that of `os`, or None. Threads make their calls in functions that have the
-    `owner` as `self`.
+    `frames()` the innermost frames of all threads. `new_lock` is as in `Guard`, `new_alarm` makes
+    a plain lock; `register_at_fork` is that of `os`, or None. Threads make their calls in functions
+    that have the `owner` as `self`.
 
     - `turns`: the shared state; only `link`, `options` and `may_repeat` may be used without a lock.
     - `guard`: the lock of `turns`; to be taken for each call of its methods.
@@ -67,7 +67,8 @@ class ThreadTurns(Generic[ThreadLinkT]):
         name: str,
         *,
         clock: Callable[[], float],
-        new_lock: Callable[[], Lock],
+        new_lock: Callable[[], Any],
+        new_alarm: Callable[[], Lock],
         get_ident: Callable[[], int],
         frames: Callable[[], Mapping[int, FrameType]],
         register_at_fork: Callable[..., object] | None,
@@ -79,29 +80,27 @@ class ThreadTurns(Generic[ThreadLinkT]):
         self.opening = Guard(new_lock, self._is_gone)
         self._owner = owner
         self._clock = clock
-        self._new_lock = new_lock
+        self._new_alarm = new_alarm
         self._get_ident, self._frames = get_ident, frames
         forget_after_fork(self, type(self).forget, register_at_fork)
 
     def sleep(self, exchange: Exchange[Any], until: float, me: int) -> None:
         """Wait until woken while another caller receives for all; not longer than `until`."""
         turns, guard = self.turns, self.guard
-        alarm = self._new_lock()
+        alarm = self._new_alarm()
         alarm.acquire()
-        guard.take(me)
+        guard.take()
         seconds = until - self._clock()
         is_asleep = not exchange.done and turns.receiver not in (None, exchange)
         if is_asleep:
             turns.waiting[exchange] = alarm
-        guard.holder = 0
         guard.lock.release()
         if is_asleep and not alarm.acquire(True, min(max(seconds, 0.0), SLICE)):
-            guard.take(me)
+            guard.take()
             turns.waiting.pop(exchange, None)
             receiver = turns.receiver
             if receiver not in (None, exchange) and self._is_gone(receiver.caller):
                 turns.restart()
-            guard.holder = 0
             guard.lock.release()
 
     def interrupted(
@@ -109,8 +108,8 @@ class ThreadTurns(Generic[ThreadLinkT]):
     ) -> None:
         """Handle an error; if this caller was interrupted while it waited, the others go on."""
         turns, guard = self.turns, self.guard
-        guard.free(me)
-        guard.take(me)
+        guard.free()
+        guard.take()
         if link is not None and link.reader == me and link.has_taken:
             turns.break_off(exchange)  # the bytes are lost
         elif exchange is not None:
@@ -121,7 +120,6 @@ class ThreadTurns(Generic[ThreadLinkT]):
             link.reader = 0
             if link is not turns.link:
                 link.close()  # it was dropped while this caller received
-        guard.holder = 0
         guard.lock.release()
 
     def opened(self, link: ThreadLinkT, closings: int, me: int) -> bool:
@@ -130,11 +128,10 @@ class ThreadTurns(Generic[ThreadLinkT]):
         `closings` is the number of closings before.
         """
         turns, guard = self.turns, self.guard
-        guard.take(me)
+        guard.take()
         is_used = turns.opening.closings == closings and turns.link is None
         if is_used:
             turns.opened(link, self._clock())
-        guard.holder = 0
         guard.lock.release()
         if not is_used:
             link.close()
@@ -143,9 +140,8 @@ class ThreadTurns(Generic[ThreadLinkT]):
     def close(self) -> None:
         """Drop the link because the client is closed, whatever has happened to callers before."""
         guard = self.guard
-        guard.take(self._get_ident())
+        guard.take()
         self.turns.close()
-        guard.holder = 0
         guard.lock.release()
 
     def forget(self) -> None:
