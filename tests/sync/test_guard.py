@@ -1,0 +1,94 @@
+"""The lock of a client: never two holders, however busy it is, and none for ever."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from threading import RLock
+from typing import Any
+
+import pytest
+
+from modwire.client import guard as guards
+from modwire.client.guard import Guard, is_running
+
+PATIENCE = 30.0
+
+
+class Owner:
+    """An object whose methods take a guard, as a client's do."""
+
+    def __init__(self) -> None:
+        self.guard = Guard(RLock, self._is_gone)
+        self.inside = self.most = self.sections = 0
+
+    def _is_gone(self, thread: int) -> bool:
+        return not is_running(sys._current_frames().get(thread), self)
+
+    def use(self, times: int) -> None:
+        for _ in range(times):
+            if self.guard.lock._is_owned() or not self.guard.lock.acquire(False):
+                self.guard.take()
+            self.inside += 1
+            self.most = max(self.most, self.inside)
+            for _ in range(100):  # another thread may run in here
+                self.sections += 1
+            self.inside -= 1
+            self.guard.lock.release()
+
+    def leave_it_taken(self) -> None:
+        self.guard.take()
+
+
+def run(*functions: Any) -> None:
+    """Run functions in a thread each, to their ends."""
+    threads = [threading.Thread(target=each, daemon=True) for each in functions]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(PATIENCE)
+        assert not each.is_alive()
+
+
+def test_a_lock_in_use_is_not_taken_for_one_that_was_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting threads look all the time; each look finds another thread at another step."""
+    monkeypatch.setattr(guards, "SLICE", 0.0001)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        owner = Owner()
+        lock = owner.guard.lock
+        run(*[lambda: owner.use(300)] * 12)
+    finally:
+        sys.setswitchinterval(before)
+    assert owner.most == 1
+    assert owner.sections == 12 * 300 * 100
+    assert owner.guard.lock is lock
+
+
+def test_a_thread_that_has_left_leaves_no_lock_behind() -> None:
+    owner = Owner()
+    has_left, over = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        owner.leave_it_taken()
+        has_left.set()
+        over.wait(PATIENCE)  # so that no other thread gets its identity
+
+    threading.Thread(target=leave, daemon=True).start()
+    assert has_left.wait(PATIENCE)
+    lock = owner.guard.lock
+    run(lambda: owner.use(1), lambda: owner.use(1))
+    over.set()
+    assert owner.sections == 200
+    assert owner.guard.lock is not lock
+
+
+def test_a_thread_that_was_interrupted_takes_its_own_lock_again() -> None:
+    owner = Owner()
+    owner.leave_it_taken()
+    owner.guard.lock.acquire()
+    owner.use(3)
+    assert not owner.guard.lock._is_owned()
+    run(lambda: owner.use(1))
+    assert owner.sections == 400
