@@ -119,7 +119,7 @@ class Client(BlockingClientBase):
         """Open the link for all callers that wait for it; if it fails, all get the same error."""
         turns, opening = self._turns, self._turns.opening
         failures, closings = opening.failures, opening.closings
-        turn, me = self._shared.opening, get_ident()
+        turn = self._shared.opening
         turn.take()
         try:
             if turns.link is not None:
@@ -138,7 +138,7 @@ class Client(BlockingClientBase):
                 link = self._open_link()
             except (OSError, ValueError, OverflowError) as error:  # a host name may be invalid
                 raise turns.open_failed(error, monotonic()) from error
-            if not self._shared.opened(link, closings, me):
+            if not self._shared.opened(link, closings):
                 raise turns.no_link(CLOSED)
         finally:
             turn.lock.release()

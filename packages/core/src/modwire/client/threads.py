@@ -122,7 +122,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
                 link.close()  # it was dropped while this caller received
         guard.lock.release()
 
-    def opened(self, link: ThreadLinkT, closings: int, me: int) -> bool:
+    def opened(self, link: ThreadLinkT, closings: int) -> bool:
         """Use `link`; return False if the client was closed while it was being opened.
 
         `closings` is the number of closings before.
