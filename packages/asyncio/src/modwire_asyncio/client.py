@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import get_running_loop
+from operator import methodcaller
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,7 +49,7 @@ class Client(StreamClientBase[Stream]):
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
         self._turns: Turns[Link, asyncio.Future[None]] = Turns(
-            name, framing, options, wake=_wake, discard=self._discard
+            name, framing, options, wake=_wake, discard=self._discard, is_gone=methodcaller("done")
         )
         self._opening: _Opening | None = None
         self._ending: set[asyncio.Future[Any]] = set()  # what `aclose` waits for
@@ -120,7 +121,7 @@ class Client(StreamClientBase[Stream]):
         and for a new link. Raises `ConnectionLostError` too.
         """
         turns = self._turns
-        is_repeated = False
+        former: Exchange[ResponseT] | None = None
         while True:
             link = turns.link
             if link is None or link.loop is not get_running_loop():
@@ -131,9 +132,7 @@ class Client(StreamClientBase[Stream]):
                 if link.is_blind and turns.needs_look(request, now) and link.has_news():
                     await link.look()
                     now = monotonic()
-            if turns.receiver is not None and _has_ended(turns.receiver.caller):
-                turns.restart()  # an interrupt has ended the task that received
-            begun = turns.begin(request, unit, timeout, now, asyncio.current_task())
+            begun = turns.begin(request, unit, timeout, now, asyncio.current_task(), former)
             if begun is None:
                 continue
             exchange: Exchange[ResponseT] = begun
@@ -159,12 +158,12 @@ class Client(StreamClientBase[Stream]):
             if exchange.error is None:
                 return exchange.response
             try:
-                if is_repeated or not turns.may_repeat(exchange):
+                if not turns.may_repeat(exchange):
                     return exchange.result()
+                former = exchange
             finally:
                 # Without this, the error, its traceback and this frame keep each other alive.
                 del begun, exchange
-            is_repeated = True
 
     def _send(self) -> None:
         """Send what waits, and let the task that receives wait for the new deadlines."""
@@ -273,10 +272,6 @@ class _Opening:
     def __init__(self) -> None:
         self.waiting = 0
         self.error: Exception | None = None
-
-
-def _has_ended(task: object) -> bool:
-    return isinstance(task, asyncio.Task) and task.done()
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

@@ -79,7 +79,7 @@ class Client(BlockingClientBase):
         line and for a new link. Raises `ConnectionLostError` too.
         """
         turns, me = self._turns, getcurrent()
-        is_repeated = False
+        former: Exchange[ResponseT] | None = None
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
@@ -88,7 +88,7 @@ class Client(BlockingClientBase):
             exchange: Exchange[ResponseT] | None = None
             try:
                 now = monotonic()
-                exchange = turns.begin(request, unit, timeout, now, me)
+                exchange = turns.begin(request, unit, timeout, now, me, former)
                 if exchange is not None and turns.link is not None:
                     self._complete(exchange, turns.link, now)
             except BaseException:
@@ -99,11 +99,11 @@ class Client(BlockingClientBase):
             if exchange.error is None:
                 return exchange.response
             try:
-                if is_repeated or not turns.may_repeat(exchange):
+                if not turns.may_repeat(exchange):
                     return exchange.result()
+                former = exchange
             finally:
                 del exchange  # breaks the cycle of the error, its traceback and this frame
-            is_repeated = True
 
     def _complete(self, exchange: Exchange[Any], link: Link, now: float) -> None:
         """Send and receive, or wait for the greenlet that does, until `exchange` is done."""
