@@ -159,9 +159,12 @@ class Client(BlockingClientBase):
             turns.link.wake()  # so that the receiver waits for the new deadline
 
     def _is_gone(self, caller: Greenlet[..., object]) -> bool:
-        """True if no call of this client runs in the greenlet."""
-        frame = caller.gr_frame  # None also for the current greenlet
-        return bool(caller.dead) if frame is None else not is_running(frame, self)
+        """True if no call of this client runs in the greenlet, which receives."""
+        if caller.dead:
+            return True
+        receiver = self._turns.receiver  # to look at frames takes too long for every call
+        is_late = receiver is None or receiver.deadline < monotonic()
+        return is_late and not is_running(caller.gr_frame, self)
 
     def _forget(self) -> None:
         """Forget the link after a fork: it is that of the other process."""
