@@ -10,8 +10,8 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from modwire.client.constructors import BlockingClientBase
+from modwire.client.opening import CLOSED
 from modwire.client.threads import ThreadTurns
-from modwire.client.turns import CLOSED
 from modwire.messages.base import Response
 
 from .links import Link

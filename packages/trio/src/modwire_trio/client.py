@@ -21,8 +21,9 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
+from modwire.client.opening import CLOSED
 from modwire.client.streams import StreamClientBase
-from modwire.client.turns import CLOSED, Turns
+from modwire.client.turns import Turns
 from modwire.errors import ConnectionLostError
 from modwire.forks import forget_after_fork
 from modwire.messages.base import Response

@@ -31,7 +31,7 @@ from ..errors import ConnectionLostError
 from ..messages.base import Response
 from .link import Link, LinkHistory
 from .link_log import LinkLog
-from .opening import Opening
+from .opening import CLOSED, Attempt, Opening
 from .protocol import ClientProtocol
 from .renewal import renewed
 from .waiting import Waiting
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
 _MOST_READS = 8  # before a call, so that a server that sends without end cannot delay it
 _DEBUG = 10  # logging.DEBUG
 FOREVER = float("inf")
-CLOSED = "the client was closed"
 _ENDED = "the server closed the connection"
 _INTERRUPTED = "a call was interrupted half-way"
 
@@ -122,9 +121,12 @@ class Turns(Generic[LinkT, WaiterT]):
             self._drop(f"the link was lost: {reason}", now, reason)
             self.is_cut = was_cut
 
-    def close(self) -> None:
-        """Drop the link because the client is closed: no caller repeats, receives or waits."""
-        self.opening.closings += 1
+    def close(self) -> Attempt | None:
+        """Drop the link because the client is closed: no caller repeats, receives or waits.
+
+        Returns the attempt to open a link whose work must be cancelled, if there is one.
+        """
+        attempt = self.opening.close()
         self._history.is_closed = True
         if self.is_cut:
             self.restart()
@@ -134,6 +136,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.receiver = None
         self.waiting.wake_all()
         self.is_cut = False
+        return attempt
 
     def break_off(self, exchange: AnyExchange | None = None) -> None:
         """Drop the link, whose state is unknown because a caller was interrupted."""
