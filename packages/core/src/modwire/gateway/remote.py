@@ -5,7 +5,7 @@ The `RemoteUnit` of every package is one of the classes here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ConnectionLostError, ExceptionCode, ExceptionResponseError, ModbusError
 from ..hooks import is_coroutine_function
@@ -14,9 +14,7 @@ from ..options import check_timeout, check_unit
 from ..units.unit import AsyncUnit, Unit, Waits
 
 if TYPE_CHECKING:
-    from ..messages.base import AnyRequest, Request
-
-ResponseT = TypeVar("ResponseT", bound=Response)
+    from ..messages.base import AnyRequest, Request, ResponseT
 
 
 class BlockingCaller(Protocol):
