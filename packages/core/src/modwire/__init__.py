@@ -22,6 +22,7 @@ from .messages.device_status import *
 from .messages.diagnostics import *
 from .messages.encapsulated import *
 from .messages.file_access import *
+from .messages.modbus_plus import *
 from .messages.register_access import *
 from .messages.register_operations import *
 from .options import silent_interval
@@ -90,6 +91,7 @@ __all__ = [
     "Message",
     "ModbusError",
     "ModbusPlusOperation",
+    "ModbusPlusStatistics",
     "NegativeAcknowledgeError",
     "ObjectId",
     "Quirks",
