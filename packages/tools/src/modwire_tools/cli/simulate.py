@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from modwire_tools.pasting import command_line
 
 from .annotations import Endpoint
 from .ending import FailedError, WrongArgumentError, argument
@@ -33,6 +34,7 @@ def simulate(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
+            readable=False,
             metavar="[FILE]...",
             help="Device files, TOML or JSON; a small energy meter by default.",
             show_default=False,
@@ -97,6 +99,7 @@ def simulate(
         Path | None,
         typer.Option(
             "--web-token-file",
+            readable=False,
             metavar="FILE",
             help="File whose first line is that secret; - for standard input.",
         ),
@@ -227,14 +230,14 @@ def _example(view: View) -> str:
     if not device.endpoints or not device.units:
         return ""
     unit = device.units[0].id
-    place = ""
+    words: list[str] = []
     for table in ("input_registers", "holding_registers", "coils", "discrete_inputs"):
         for info in view.tables(0, unit):
-            if info.table == table and info.ranges and not place:
+            if info.table == table and info.ranges and not words:
                 first, count = info.ranges[0]
-                place = str(Place(table, first))
-                place += f" --count {min(count, 3)}" if count > 1 else ""
-    endpoint = shlex.quote(device.endpoints[0])
-    if not place:
-        return f"modwire scan {endpoint}"
-    return f"modwire read {endpoint} {place}" + (f" --unit {unit}" * (unit != 1))
+                words = [str(Place(table, first))]
+                words += ["--count", str(min(count, 3))] if count > 1 else []
+    endpoint = device.endpoints[0]
+    if not words:
+        return command_line("scan", endpoint)
+    return command_line("read", endpoint, *words, *(["--unit", unit] if unit != 1 else []))

@@ -77,6 +77,7 @@ def sniff(
         typer.Option(
             "--output",
             "-o",
+            readable=False,
             metavar="FILE",
             help="Also write a capture that Wireshark opens; an existing file is replaced.",
         ),
@@ -329,7 +330,8 @@ def _check_other_file(source: str, output: Path) -> None:
 def _created(path: Path) -> BufferedWriter:
     """Open a new or an existing file; the capture is written as it comes, for `tail` and pipes.
 
-    Raises WrongArgumentError for a link to a file, which another user may have placed there.
+    Raises WrongArgumentError for a link to a file, which another user may have placed there, and
+    OSError.
     """
     if path.is_symlink() and path.absolute().parts[1] not in _SYSTEM_LINKS:
         with argument("--output"):
@@ -337,7 +339,10 @@ def _created(path: Path) -> BufferedWriter:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
     if not path.is_symlink():
         flags |= getattr(os, "O_NOFOLLOW", 0)
-    return open(os.open(path, flags, 0o666), "wb")
+    try:
+        return open(os.open(path, flags, 0o666), "wb")
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
 
 
 def _opened(name: str) -> BufferedReader:

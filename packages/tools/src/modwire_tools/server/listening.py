@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _GRACE = 1.0  # seconds for a call to end after Ctrl+C
 _ALL = "0.0.0.0"
+_NETWORKS = ("tcp", "udp")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Listen:
 
     def named(self, port: int) -> str:
         """Return the endpoint as text, with the port that the system has chosen."""
-        if self.endpoint.transport not in ("tcp", "udp"):
+        if self.endpoint.transport not in _NETWORKS:
             return str(self.endpoint)
         text = str(self.endpoint.replace(port=port))
         return text if self.host else text.replace(f"://{_ALL}:", "://:", 1)
@@ -85,54 +86,48 @@ async def serve_all(
 async def _start(
     nursery: trio.Nursery, units: Units, listen: Listen, limits: Limits, options: ServerOptions
 ) -> str:
+    """Serve in `nursery`, and return the endpoint. Raises OSError, which names the endpoint."""
+    try:
+        address = await nursery.start(partial(_serve, units, listen, limits, options))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f"{listen}: {reason.replace(' on :: port', ' on port')}"
+        ) from error
+    return listen.named(address[1]) if listen.endpoint.transport in _NETWORKS else str(listen)
+
+
+async def _serve(
+    units: Units,
+    listen: Listen,
+    limits: Limits,
+    options: ServerOptions,
+    *,
+    task_status: trio.TaskStatus[Any],
+) -> None:
+    """Serve at one endpoint until cancelled."""
     endpoint = listen.endpoint
-    framing = FRAMINGS[endpoint.framing]
     if endpoint.transport == "serial":
-        await nursery.start(partial(serve_line, units, endpoint, options, grace=_GRACE))
-        return str(listen)
-    options = server_options(endpoint, options)
+        await serve_line(units, endpoint, options, grace=_GRACE, task_status=task_status)
+        return
+    common: dict[str, Any] = {
+        "framing": FRAMINGS[endpoint.framing],
+        "options": server_options(endpoint, options),
+        "grace": _GRACE,
+        "task_status": task_status,
+    }
+    if endpoint.transport != "udp":
+        common["max_connections"] = limits.max_connections
+        common["idle_timeout"] = limits.idle_timeout
     if endpoint.transport == "unix":
-        await nursery.start(
-            partial(
-                serve_unix,
-                units,
-                endpoint.path,
-                framing=framing,
-                max_connections=limits.max_connections,
-                idle_timeout=limits.idle_timeout,
-                options=options,
-                grace=_GRACE,
-            )
-        )
-        return str(listen)
-    if endpoint.transport == "udp":
-        address = await nursery.start(
-            partial(
-                serve_udp,
-                units,
-                endpoint.port,
-                host=listen.host,
-                framing=framing,
-                allow=limits.allow,
-                options=options,
-                reuse_port=limits.reuse_port,
-                grace=_GRACE,
-            )
-        )
-    else:
-        address = await nursery.start(
-            partial(
-                serve_tcp,
-                units,
-                endpoint.port,
-                host=listen.host,
-                framing=framing,
-                max_connections=limits.max_connections,
-                idle_timeout=limits.idle_timeout,
-                allow=limits.allow,
-                options=options,
-                reuse_port=limits.reuse_port,
-                grace=_GRACE,
-            )
-        )
-    return listen.named(address[1])
+        await serve_unix(units, endpoint.path, **common)
+        return
+    serve = serve_udp if endpoint.transport == "udp" else serve_tcp
+    await serve(
+        units,
+        endpoint.port,
+        host=listen.host,
+        allow=limits.allow,
+        reuse_port=limits.reuse_port,
+        **common,
+    )

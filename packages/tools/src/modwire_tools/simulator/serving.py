@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,13 +22,13 @@ from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from ..server.listen_options import server_options
+from ..system_advice import tidied
 from .lines import Lines
 from .live_device import LiveDevice
 from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
 
-_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # pyserial writes it into its messages
 _GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
 
 
@@ -177,7 +176,7 @@ class Server:
                 await self._serve_connections(device, endpoint, started)
         except (OSError, ModbusError) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            device.problem = f"{endpoint}: {_ERROR_NUMBER.sub('', text)}"
+            device.problem = f"{endpoint}: {tidied(text)}"
             scope.cancel()
             if not started.is_told:
                 started.started(None)
