@@ -38,13 +38,13 @@ def system_advice(text: str) -> str:
     _, framing, transport, rest = place.groups()
     where = rest.partition("?")[0]
     if transport is None:
-        return _about_a_port(text, where)
+        return _about_a_port(text, framing, where)
     if transport == "unix":
         return _about_a_socket(text, where)
     return _about_a_network(text, f"{framing}+{transport}" if framing else transport, where)
 
 
-def _about_a_port(text: str, name: str) -> str:
+def _about_a_port(text: str, scheme: str, name: str) -> str:
     """Return advice about a serial port."""
     if "ermission denied" in text:
         if sys.platform != "linux":
@@ -52,6 +52,8 @@ def _about_a_port(text: str, name: str) -> str:
         group = for_shell(_group_of(name))
         return f"you may not open the port: `sudo usermod -aG {group} $USER`, then log in again"
     if "No such file" in text or "FileNotFound" in text:
+        if name.startswith(("tty", "cu.")):
+            return f"the name of a port is a path: {scheme}:///dev/{name}"
         return f"is the adapter plugged in, and its name right? {command('ports')} lists ports"
     if "lock" in text or "busy" in text or "Resource temporarily" in text:
         return f"another program has the port open (`fuser -v {for_shell(name)}` names it)"
@@ -97,7 +99,7 @@ def _about_a_network(text: str, scheme: str, where: str) -> str:
         return f"another program listens there already{which}: take another port"
     if "ermission denied" in text:
         return "ports below 1024 need permission: take a port such as 5020"
-    if "Cannot assign" in text:
+    if "annot assign" in text:
         return (
             "this machine has no such address: take 127.0.0.1 for this machine alone, or "
             f"{scheme}://:{port} for all its addresses"

@@ -13,13 +13,13 @@ from modwire import Endpoint, ServerOptions, Units
 from modwire.framing import FRAMINGS
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
+from ..endpoint_forms import check_settings, explained, opened, shown
 from .listen_options import check_listens, serve_line, server_options
 
 if TYPE_CHECKING:
     from modwire.server.options import OnAnswer
 
 _GRACE = 1.0  # seconds for a call to end after Ctrl+C
-_ALL = "0.0.0.0"
 _NETWORKS = ("tcp", "udp")
 
 
@@ -38,7 +38,7 @@ class Listen:
         if self.endpoint.transport not in _NETWORKS:
             return str(self.endpoint)
         text = str(self.endpoint.replace(port=port))
-        return text if self.host else text.replace(f"://{_ALL}:", "://:", 1)
+        return text if self.host else shown(text)
 
 
 def parse_listen(text: str) -> Listen:
@@ -46,13 +46,16 @@ def parse_listen(text: str) -> Listen:
 
     Raises ValueError, which says what is allowed.
     """
-    scheme, separator, rest = text.partition("://")
-    is_open = bool(separator) and rest.startswith(":")
-    endpoint = Endpoint.parse(f"{scheme}://{_ALL}{rest}" if is_open else text)
+    whole = opened(text)
+    try:
+        endpoint = Endpoint.parse(whole)
+    except ValueError as error:
+        raise ValueError(explained(text, error, listens=True)) from None
+    check_settings(endpoint)
     if endpoint.transport == "tls":
         raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
     check_listens(endpoint, text)
-    return Listen(endpoint, "" if is_open else endpoint.host)
+    return Listen(endpoint, endpoint.host if whole == text else "")
 
 
 @dataclass(frozen=True)

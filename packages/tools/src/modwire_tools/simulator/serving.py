@@ -21,6 +21,7 @@ from modwire import (
 from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
+from ..endpoint_forms import ALL, shown
 from ..server.listen_options import server_options
 from ..system_advice import tidied
 from .lines import Lines
@@ -166,7 +167,7 @@ class Server:
                 await serve_udp(
                     device.units,
                     endpoint.port,
-                    host=endpoint.host,
+                    host=_host(endpoint),
                     framing=FRAMINGS[endpoint.framing],
                     options=server_options(endpoint, hooks),
                     grace=_GRACE,
@@ -176,7 +177,7 @@ class Server:
                 await self._serve_connections(device, endpoint, started)
         except (OSError, ModbusError) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            device.problem = f"{endpoint}: {tidied(text)}"
+            device.problem = f"{shown(endpoint)}: {tidied(text).replace(' on :: port', ' on port')}"
             scope.cancel()
             if not started.is_told:
                 started.started(None)
@@ -204,7 +205,7 @@ class Server:
             await serve_tcp(
                 device.units,
                 endpoint.port,
-                host=endpoint.host,
+                host=_host(endpoint),
                 framing=framing,
                 max_connections=self._max_connections,
                 options=options,
@@ -324,6 +325,11 @@ class _Started(trio.TaskStatus[object]):
             case _:  # a path needs no change
                 pass
         self._task_status.started(self.text)
+
+
+def _host(endpoint: Endpoint) -> str:
+    """Return the host for a server: "" for all addresses of this machine."""
+    return "" if endpoint.host == ALL else endpoint.host
 
 
 def _raise_file_limit() -> None:
