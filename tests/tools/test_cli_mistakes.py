@@ -127,7 +127,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
         "LISTEN: 'tcp://:502?unit=1' has unit, which only clients have",
     ),
     ((*SERVE, "--store", "oracle://x"), "--store: a store is memory, sqlite:///plant.db,"),
-    ((*SERVE, "--store", "sqlite://"), "--store: SQLite must have a file"),
+    ((*SERVE, "--store", "sqlite://"), "--store: sqlite needs a file, as in sqlite:///plant.db"),
     ((*SERVE, "--name", "a b"), "--name must be letters, digits and _ . :, got 'a b'"),
     ((*SERVE, "--units", "256"), "--units must be a whole number, 0..255, got '256'"),
     ((*SERVE, "--coils", "65537"), "--coils must be a whole number, 0..65536, got '65537'"),
@@ -204,8 +204,8 @@ LINKS: list[tuple[tuple[str, ...], str]] = [
     (SCAN, f"{TCP}: cannot be opened: Connection refused; is the device on, and the port right?"),
     ((*SCAN, "--table", "hr"), f"{TCP}: cannot be opened: Connection refused; is the device on"),
     (BENCH, "Connection refused; is the device on, and the port right?"),
-    (("read", RTU, "hr:0"), "No such file or directory: '/dev/no-such-port'; is the adapter"),
-    (("bench", RTU), "No such file or directory: '/dev/no-such-port'; is the adapter plugged in"),
+    (("read", RTU, "hr:0"), "cannot be opened: No such file or directory; is the adapter"),
+    (("bench", RTU), "cannot be opened: No such file or directory; is the adapter plugged in"),
     (("serve", RTU), "/dev/no-such-port: "),
     ((*SCAN, "--resume", "/no/such/folder/file"), "/no/such/folder/file"),
 ]
@@ -228,9 +228,9 @@ def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
     assert result == (
         "",
         f"modwire: {place}: unit 9 did not answer within 0.02 s: nothing came; "
-        f"check the unit (--unit), or the port is wrong; RTU frames over a network are "
-        f"rtu+{place}; or wait longer "
-        "(timeout=5)\n",
+        f'check the unit (`modwire scan "{place}?timeout=0.02"` finds units), or the port is '
+        f'wrong; for RTU frames over a network use "rtu+{place}?timeout=0.02"; or wait longer, as '
+        f'in "{place}?timeout=5"\n',
         1,
     )
 
@@ -241,7 +241,8 @@ def test_a_refusal_gets_its_sentence(endpoint: str) -> None:
         "",
         "modwire: hr:60: exception 02 (illegal data address); the device does not have all of "
         "these addresses: try one lower (manuals often count from 1), another table (hr: or ir:), "
-        "or fewer at once; `modwire scan ENDPOINT --table TABLE` finds what can be read\n",
+        f'or fewer at once; `modwire scan "{endpoint}" --table hr --addresses 0..160` finds what '
+        "can be read\n",
         1,
     )
 

@@ -150,7 +150,8 @@ def test_a_port_in_use_is_one_sentence() -> None:
     assert (code, out) == (1, "")
     assert error == (
         f"modwire: tcp://127.0.0.1:{port}: cannot listen on 127.0.0.1 port {port}: "
-        "Address already in use; another program listens there already, take another port\n"
+        "Address already in use; another program listens there already "
+        f"(`ss -ltnp 'sport = :{port}'` names it): take another port\n"
     )
 
 

@@ -32,6 +32,7 @@ DeviceOption = Annotated[
     Path | None,
     typer.Option(
         "--device",
+        readable=False,
         metavar="FILE",
         help="A device file: the options in its [connection] are used, unless the endpoint has "
         "them itself; its quirks replace all those of the file.",

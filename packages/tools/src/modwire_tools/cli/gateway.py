@@ -18,6 +18,7 @@ from .serving_options import (
     show_log,
 )
 from .types import DURATION, ParamType, Whole
+from .verbose import client_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +110,6 @@ def gateway(
                 f"--map 1={line.unit}"
             )
     units = assign_units(maps or (), lines, listen)
-    show_log()
 
     from functools import partial
 
@@ -185,7 +185,9 @@ async def _serve(
             stack.push_async_callback(client.aclose)
         for end, client in zip(ends, clients, strict=True):
             if end.transport == "serial":  # a network device may be switched on later
-                await client.connect()
+                with client_log():  # the error says why it fails
+                    await client.connect()
+        show_log()
         with argument("--map"):
             served = Gateway(
                 clients[0],

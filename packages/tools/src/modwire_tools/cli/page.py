@@ -24,13 +24,17 @@ TOKEN_VARIABLE = "MODWIRE_WEB_TOKEN"
 """The environment variable for the token: all users of a machine can see arguments."""
 
 _LONGEST_TOKEN_FILE = 4096  # bytes
-_FORM = "--web must be HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080"
+_FORM = (
+    "--web must be HOST:PORT, :PORT for all addresses of this machine, or PORT for this machine "
+    "alone, such as 127.0.0.1:8080 or [::1]:8080"
+)
 
 
 @dataclass(frozen=True)
 class Page:
     """Address of the page, and the token that it needs, or None.
 
+    The host "" is for all addresses of this machine.
     A token `from_outside`, from a file or the environment, is not printed: logs keep what is.
     """
 
@@ -64,7 +68,7 @@ def parse_page(web: str | None, token: str | None, token_file: Path | None = Non
     if token is not None:
         with argument(name):
             check_token(token)
-    elif not is_loopback(host):
+    elif not host or not is_loopback(host):
         token = make_token()
     return Page(host, port, token, from_outside=name != "--web-token")
 
@@ -92,7 +96,7 @@ def _read_token(path: Path) -> str:
 
 
 def _split(web: str) -> tuple[str, int]:
-    host, _, port = web.strip().rpartition(":")
+    host, colon, port = web.strip().rpartition(":")
     try:
         number = parse_whole(port, 0, 0xFFFF)
     except ValueError:
@@ -101,15 +105,16 @@ def _split(web: str) -> tuple[str, int]:
         host = host[1:-1]
     elif ":" in host:
         raise WrongArgumentError(f"{_FORM}, got {web!r}: an IPv6 address needs brackets")
-    return host or "127.0.0.1", number
+    return host or ("" if colon else "127.0.0.1"), number
 
 
 async def start_page(nursery: trio.Nursery, view: View, page: Page) -> str:
     """Serve the page in `nursery` and return its link. Raises OSError or ValueError."""
+    from modwire_tools.endpoint_forms import ALL
     from modwire_tools.web import format_link, serve_page
 
     async def serve(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
         await serve_page(view, page.host, page.port, token=page.token, task_status=task_status)
 
     _, port = await nursery.start(serve)
-    return format_link(page.host, port, None if page.from_outside else page.token)
+    return format_link(page.host or ALL, port, None if page.from_outside else page.token)

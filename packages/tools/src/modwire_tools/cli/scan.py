@@ -115,6 +115,7 @@ def scan(
         Path | None,
         typer.Option(
             "--resume",
+            readable=False,
             metavar="FILE",
             help="Keep the progress in FILE, and continue from there if FILE exists.",
         ),
@@ -126,7 +127,7 @@ def scan(
 
     Without --table it finds the units that respond, and identifies them with functions 43/14 and
     17. On a serial port it tries baud rates and parities in turn. It never writes to a device. The
-    exit code is 0 even if no unit answers: the scan is complete.
+    exit code is 1 if no unit answers, and with --table if no address can be read.
     """
     endpoint = device_endpoint(place, device)
     if tables:
@@ -237,6 +238,7 @@ def _scan_units(
         if file is not None:
             file.save(scan.state())
         output.end()
+    output.check_found()
 
 
 def _scan_tables(
@@ -280,3 +282,4 @@ def _scan_tables(
         if file is not None:
             file.save({"tables": [each.state() for each in surveys]})
         output.end()
+    output.check_found()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,7 +14,9 @@ from modwire import Call, Endpoint, ModbusError, Response, ServerOptions, Server
 from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
+from ..endpoint_forms import ALL, shown
 from ..server.listen_options import server_options
+from ..system_advice import tidied
 from .lines import Lines
 from .live_device import LiveDevice
 from .mistakes import WATCHED_FRAMINGS, Mistakes, Watch, Watched
@@ -23,7 +24,6 @@ from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
 
-_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # pyserial writes it into its messages
 _GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
 
 
@@ -164,7 +164,7 @@ class Server:
                 await serve_udp(
                     device.units,
                     endpoint.port,
-                    host=endpoint.host,
+                    host=_host(endpoint),
                     framing=WATCHED_FRAMINGS[endpoint.framing],
                     options=server_options(endpoint, hooks),
                     grace=_GRACE,
@@ -174,7 +174,7 @@ class Server:
                 await self._serve_connections(device, endpoint, started)
         except (OSError, ModbusError) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            device.problem = f"{endpoint}: {_ERROR_NUMBER.sub('', text)}"
+            device.problem = f"{shown(endpoint)}: {tidied(text).replace(' on :: port', ' on port')}"
             scope.cancel()
             if not started.is_told:
                 started.started(None)
@@ -202,7 +202,7 @@ class Server:
             await serve_tcp(
                 device.units,
                 endpoint.port,
-                host=endpoint.host,
+                host=_host(endpoint),
                 framing=framing,
                 max_connections=self._max_connections,
                 options=options,
@@ -346,6 +346,11 @@ def _watched(protocol: Served) -> Watched | None:
     """Return the framing of a connection, which reports mistakes."""
     framing = protocol.framing if isinstance(protocol, ServerProtocol) else None
     return framing if isinstance(framing, Watched) else None
+
+
+def _host(endpoint: Endpoint) -> str:
+    """Return the host for a server: "" for all addresses of this machine."""
+    return "" if endpoint.host == ALL else endpoint.host
 
 
 def _raise_file_limit() -> None:
