@@ -10,14 +10,7 @@ from functools import partial
 
 import trio
 
-from modwire import (
-    FRAMINGS,
-    Call,
-    Endpoint,
-    ModbusError,
-    Response,
-    ServerOptions,
-)
+from modwire import Call, Endpoint, ModbusError, Response, ServerOptions, ServerProtocol, Units
 from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
@@ -26,6 +19,7 @@ from ..server.listen_options import server_options
 from ..system_advice import tidied
 from .lines import Lines
 from .live_device import LiveDevice
+from .mistakes import WATCHED_FRAMINGS, Mistakes, Watch, Watched
 from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
@@ -73,7 +67,8 @@ class Server:
         self._runs: dict[int, _Run] = {}  # the latest run of each device
         self._links: dict[Served, _Link] = {}
         self._peers = Peers(wall_clock)
-        self._lines = Lines(self._told)
+        self._lines = Lines(self._told, self._watch_line)
+        self._mistakes = Mistakes(traffic, wall_clock)
 
     # Starting and stopping.
 
@@ -159,6 +154,8 @@ class Server:
     ) -> None:
         """Serve at one endpoint. If that fails, the whole device has a problem."""
         started = _Started(device, endpoint, task_status)
+        if endpoint.transport != "serial":  # a line is watched by the device that serves it
+            Watch(self._mistakes, device.index, lambda: started.text, device.units).begin()
         try:
             if endpoint.transport == "serial":
                 await self._lines.serve(device, endpoint, started)
@@ -168,7 +165,7 @@ class Server:
                     device.units,
                     endpoint.port,
                     host=_host(endpoint),
-                    framing=FRAMINGS[endpoint.framing],
+                    framing=WATCHED_FRAMINGS[endpoint.framing],
                     options=server_options(endpoint, hooks),
                     grace=_GRACE,
                     task_status=started,
@@ -190,7 +187,7 @@ class Server:
             on_disconnect=self._disconnected,
         )
         options = server_options(endpoint, hooks)
-        framing = FRAMINGS[endpoint.framing]
+        framing = WATCHED_FRAMINGS[endpoint.framing]
         if endpoint.transport == "unix":
             await serve_unix(
                 device.units,
@@ -218,10 +215,16 @@ class Server:
     def _connected(self, device: LiveDevice, place: _Started, protocol: Served) -> None:
         device.connections += 1
         self._links[protocol] = _Link(device, place.text, self._wall_clock())
+        framing = _watched(protocol)
+        if framing is not None:
+            framing.peer = str(protocol.peer)
         if self._traffic.is_recording:
             protocol.on_answer = self._answered
 
     def _disconnected(self, protocol: Served) -> None:
+        framing = _watched(protocol)
+        if framing is not None:
+            framing.tell_unfinished("the connection was closed")
         link = self._links.pop(protocol)
         link.device.connections -= 1
 
@@ -249,6 +252,18 @@ class Server:
         """Record from now on, including the connections that are open."""
         for protocol in self._links:
             protocol.on_answer = self._answered
+
+    def note_unfinished(self) -> None:
+        """Record the frames whose rest does not come."""
+        now = trio.current_time() if self._links else 0.0
+        for protocol in self._links:
+            framing = _watched(protocol)
+            if framing is not None:
+                framing.tell_if_stalled(protocol.heard, now)
+
+    def _watch_line(self, device: LiveDevice, endpoint: Endpoint, units: Units) -> None:
+        path = endpoint.path
+        Watch(self._mistakes, device.index, lambda: str(endpoint), units, peer=path).begin()
 
     def _answered(self, protocol: Served, call: Call, response: Response | None) -> None:
         link = self._links.get(protocol)
@@ -325,6 +340,12 @@ class _Started(trio.TaskStatus[object]):
             case _:  # a path needs no change
                 pass
         self._task_status.started(self.text)
+
+
+def _watched(protocol: Served) -> Watched | None:
+    """Return the framing of a connection, which reports mistakes."""
+    framing = protocol.framing if isinstance(protocol, ServerProtocol) else None
+    return framing if isinstance(framing, Watched) else None
 
 
 def _host(endpoint: Endpoint) -> str:

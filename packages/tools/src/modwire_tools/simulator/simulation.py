@@ -63,7 +63,7 @@ class Simulation:
             # One check is enough for all copies of a device.
             if not device.index or device.spec is not self.devices[device.index - 1].spec:
                 device.check()
-        self.traffic = Traffic(self._begin_recording)
+        self.traffic = Traffic(self._begin_recording, self._note_unfinished)
         self.trends = Trends(self.devices, now, wall_clock)
         self._server = Server(
             self.devices, self.traffic, wall_clock, max_connections=max_connections
@@ -89,3 +89,6 @@ class Simulation:
 
     def _begin_recording(self) -> None:
         self._server.begin_recording()
+
+    def _note_unfinished(self) -> None:
+        self._server.note_unfinished()
