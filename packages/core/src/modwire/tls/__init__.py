@@ -1,0 +1,9 @@
+"""Modbus/TCP Security: TLS on both sides, roles in certificates, rights of roles, and an audit log.
+
+`ssl` is imported with the first credentials, not with this package.
+"""
+
+from .credentials import ClientCredentials, Credentials
+from .role import role_of
+
+__all__ = ["ClientCredentials", "Credentials", "role_of"]
