@@ -5,6 +5,8 @@
 #   make lint    ruff, the layers of core, mypy --strict, pyright
 #   make tox     the tests of each package with that package's own dependencies alone
 #   make fuzz    a minute of hostile bytes for every reader; fuzz/README.md says how to run longer
+#   make dist    the sdist and the wheel of each package, checked, in dist/
+#   make version VERSION=0.3.0   set the version of all packages; without VERSION, print it
 #   make bench   the benchmarks; their table is in benchmarks/README.md
 # Another interpreter: make PYTHON=/path/to/python3.13 test (after `make clean`).
 
@@ -21,7 +23,7 @@ READY := $(VENV)/.ready
 # pyright would ask PyPI at each run whether there is a newer pyright.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test lint format tox fuzz bench coverage clean
+.PHONY: help demo test lint format tox fuzz dist version bench coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,6 +54,12 @@ SECONDS ?= 60
 fuzz: $(READY)
 	$(PY) -m fuzz --seconds $(SECONDS) $(if $(TARGET),--target $(TARGET))
 
+dist: $(READY)
+	$(PY) .ci/dist.py
+
+version:
+	@$(PYTHON) .ci/version.py $(VERSION)
+
 bench: $(READY)
 	$(PY) benchmarks/run.py
 
@@ -60,7 +68,7 @@ coverage: $(READY)
 	$(PY) -m coverage report
 
 clean:
-	rm -rf $(VENV) .fuzz .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) dist .fuzz .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
 # The stamp is written last, so a setup that was interrupted starts again.
 $(READY): requirements-dev.txt requirements-test.txt $(wildcard packages/*/pyproject.toml)
