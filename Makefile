@@ -18,6 +18,8 @@ PYTHON ?= $(or $(shell for python in $(CANDIDATES); do \
 
 VENV := .venv
 PY := $(VENV)/bin/python
+MADE := $(VENV)/.made
+DEMO := $(VENV)/.demo
 READY := $(VENV)/.ready
 
 # pyright would ask PyPI at each run whether there is a newer pyright.
@@ -28,8 +30,10 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help:
 	@sed -n 's/^#   //p' Makefile
 
-demo: $(READY)
-	$(PY) -m modwire_tools demo $(if $(ONCE),--once)
+# Ctrl+C is the way to end it, so it is no failure. Without the trap, the shell would end before it
+# could say so.
+demo: $(DEMO)
+	@trap : INT; $(PY) -m modwire_tools demo $(if $(ONCE),--once) || test $$? -eq 130
 
 # pytest comes last: what make prints ends with its summary.
 test: lint
@@ -70,12 +74,29 @@ coverage: $(READY)
 clean:
 	rm -rf $(VENV) dist .fuzz .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
-# The stamp is written last, so a setup that was interrupted starts again.
-$(READY): requirements-dev.txt requirements-test.txt $(wildcard packages/*/pyproject.toml)
+# Each stamp is written last, so a setup that was interrupted starts again. What the demo needs is a
+# part of all, so the stamp of all is one for the demo too.
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check
+PACKAGES := $(wildcard packages/*/pyproject.toml)
+
+$(DEMO): requirements-demo.txt $(PACKAGES) | $(MADE)
+	$(call install,requirements-demo.txt)
+	@touch $@
+
+$(READY): requirements-demo.txt requirements-dev.txt requirements-test.txt $(PACKAGES) | $(MADE)
+	$(call install,requirements-dev.txt)
+	@touch $(DEMO) $@
+
+# An environment of its own for the build of each package would take longer than all the rest.
+define install
+$(INSTALL) "hatchling>=1.27,<2" editables
+$(INSTALL) --no-build-isolation -r $(1)
+endef
+
+$(MADE):
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
 		echo "modwire needs Python 3.10 or newer; $(PYTHON) is" \
 			"$$($(PYTHON) --version 2>&1 || true)." \
 			"Name another one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
