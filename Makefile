@@ -6,6 +6,7 @@
 #   make tox     the tests of each package with that package's own dependencies alone
 #   make fuzz    a minute of hostile bytes for every reader; fuzz/README.md says how to run longer
 #   make bench   the benchmarks; their table is in benchmarks/README.md
+#   make docs    the documentation site, in docs/_build/html; a warning is an error
 # Another interpreter: make PYTHON=/path/to/python3.13 test (after `make clean`).
 
 # python3 if it is new enough, else the newest that has a name of its own.
@@ -21,7 +22,7 @@ READY := $(VENV)/.ready
 # pyright would ask PyPI at each run whether there is a newer pyright.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test lint format tox fuzz bench coverage clean
+.PHONY: help demo test lint format tox fuzz bench docs coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,15 +56,19 @@ fuzz: $(READY)
 bench: $(READY)
 	$(PY) benchmarks/run.py
 
+docs: $(READY)
+	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "built: docs/_build/html/index.html"
+
 coverage: $(READY)
 	$(PY) -m coverage run -m pytest
 	$(PY) -m coverage report
 
 clean:
-	rm -rf $(VENV) .fuzz .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf $(VENV) .fuzz .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage docs/_build
 
 # The stamp is written last, so a setup that was interrupted starts again.
-$(READY): requirements-dev.txt requirements-test.txt $(wildcard packages/*/pyproject.toml)
+$(READY): requirements-dev.txt requirements-test.txt requirements-docs.txt $(wildcard packages/*/pyproject.toml)
 	@$(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
 		echo "modwire needs Python 3.10 or newer; $(PYTHON) is" \
 			"$$($(PYTHON) --version 2>&1 || true)." \
