@@ -8,6 +8,7 @@ A mark is a comment of HTML, which no reader sees, on the lines above a block:
     <!-- serves: NAME -->      the block runs until it is ended, and serves others meanwhile
     <!-- with: NAME... -->     the block runs while these do: blocks above it, or helpers.py
     <!-- part of: FILE -->     the block is a part of a file of the repository, which is tested
+    <!-- prints: TEXT -->      the block prints this among other things, which are not shown
 
 A block of `text` below a block is what that prints; `...` in it stands for anything.
 """
@@ -24,7 +25,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts),
 ]
-MARKS = {"not run", "after", "file", "serves", "with", "part of"}
+MARKS = {"not run", "after", "file", "serves", "with", "part of", "prints"}
 
 _LINE = re.compile(
     r"^(?P<indent> *)(?:<!-- (?P<mark>[a-z ]+?)(?:: (?P<value>.*?))? -->|(?P<fence>```+)(?P<info>.*))$"

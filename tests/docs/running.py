@@ -95,7 +95,7 @@ class Run:
         """Run a block that serves, on free ports; until they can be reached, wait."""
         text = block.code
         above = [each for each in blocks_of(block.page) if each.line < block.line]
-        text += "".join(each.code for each in above if each.marks.get("file", " ") in text)
+        text += "".join(each.code for each in above if each.marks.get("file", "\0") in text)
         new = sorted(set(_PORTS.findall(text)) - self.instead.keys())
         self.instead |= {port: str(free_port()) for port in new}
         self._write_files(above)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from modwire import SequentialBlock, Unit
 from pytest_modwire import Device
 
+ROOT = Path(__file__).parents[2]
 Surrounding = Callable[[], AbstractContextManager[dict[str, str]]]
 
 
@@ -26,4 +33,55 @@ def line() -> Iterator[dict[str, str]]:
         yield {"/dev/ttyUSB0": str(device.path)}
 
 
-SURROUNDINGS: dict[str, Surrounding] = {"line": line}
+@contextmanager
+def talk() -> Iterator[dict[str, str]]:
+    """A serial line at /dev/ttyUSB0 on which others talk; a loop over it ends after three."""
+    import tty
+
+    far, near = os.openpty()
+    tty.setraw(near)
+    is_over = threading.Event()
+
+    def speak() -> None:
+        said = ("01 03 00 00 00 01 84 0a", "01 03 02 00 07 f9 86", "01 83 02")
+        for each in cycle(said):  # until the port is opened, nobody hears it
+            if is_over.wait(0.1):
+                return
+            os.write(far, bytes.fromhex(each))
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    try:
+        yield {
+            "/dev/ttyUSB0": os.ttyname(near),
+            "for heard in line:": "for heard, _ in zip(line, range(3)):",
+        }
+    finally:
+        is_over.set()
+        thread.join()
+        os.close(far)
+        os.close(near)
+
+
+@contextmanager
+def clone() -> Iterator[dict[str, str]]:
+    """The folders of a clone of the repository."""
+    yield {"packages/": f"{ROOT}/packages/"}
+
+
+@contextmanager
+def vendored() -> Iterator[dict[str, str]]:
+    """The core in a folder with another name, and no modwire beside it."""
+    with TemporaryDirectory() as folder:
+        core = ROOT / "packages" / "core" / "src" / "modwire"
+        shutil.copytree(core, Path(folder) / "firmware_tool" / "modbus")
+        at_first = f"import sys; sys.path.insert(0, {folder!r}); sys.modules['modwire'] = None\n"
+        yield {"from firmware_tool": f"{at_first}from firmware_tool"}
+
+
+SURROUNDINGS: dict[str, Surrounding] = {
+    "line": line,
+    "talk": talk,
+    "clone": clone,
+    "vendored": vendored,
+}

@@ -1,8 +1,12 @@
-"""The generated parts of pages, each a function that returns Markdown, by name."""
+"""The generated parts of pages: functions that return Markdown, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-PARTS: Final[dict[str, Callable[[], str]]] = {}
+from .packages import packages
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "packages": packages,
+}
