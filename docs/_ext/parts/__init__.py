@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from .command import command
+from .interfaces import endpoint_options, errors, features, functions, quirks
 from .packages import packages
+from .peers import peers
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
+    "command": command,
+    "endpoint-options": endpoint_options,
+    "errors": errors,
+    "features": features,
+    "functions": functions,
     "packages": packages,
+    "peers": peers,
+    "quirks": quirks,
 }

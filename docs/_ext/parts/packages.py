@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .markdown import code, table, text
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -25,20 +27,20 @@ def projects() -> list[dict[str, Any]]:
 
 def packages() -> str:
     """Return a table with the name, the import, the purpose and the needs of each package."""
-    lines = ["| install | import | what it is | needs | extras |", "|---|---|---|---|---|"]
+    rows = []
     for project in projects():
         needs = [_name(each) for each in project.get("dependencies", [])]
-        extras = sorted(project.get("optional-dependencies", {}))
         name = project["name"]
-        cells = (
-            f"`{name}`",
-            f"`{name.replace('-', '_')}`",
-            project["description"],
-            ", ".join(dict.fromkeys(needs)) or "nothing",
-            ", ".join(f"`{each}`" for each in extras) or "-",
+        rows.append(
+            [
+                code(name),
+                code(name.replace("-", "_")),
+                text(project["description"]),
+                ", ".join(dict.fromkeys(needs)) or "nothing",
+                ", ".join(map(code, sorted(project.get("optional-dependencies", {})))) or "-",
+            ]
         )
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return table(["install", "import", "what it is", "needs", "extras"], rows)
 
 
 def _name(requirement: str) -> str:
