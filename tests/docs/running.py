@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 from pages import Block, blocks_of
 from programs import PATIENCE, free_port
-from surroundings import SURROUNDINGS
+from surroundings import surrounding
 
 _PORTS = re.compile(r"\b(?:50[2-9]\d|80[89]\d)\b")
 _PYTHON = sys.executable
@@ -47,7 +47,7 @@ class Run:
             if name in servers:
                 self._serve(servers[name])
             else:
-                self.instead |= self._stack.enter_context(SURROUNDINGS[name]())
+                self.instead |= self._stack.enter_context(surrounding(name))
         self._write_files(above)
 
     def _write_files(self, above: list[Block]) -> None:

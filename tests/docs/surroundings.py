@@ -10,9 +10,15 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, cast
 
 from modwire import SequentialBlock, Unit
 from pytest_modwire import Device
+from tests.zoo import devices
+from tests.zoo.line import serving
+
+if TYPE_CHECKING:
+    from tests.zoo.device import On
 
 ROOT = Path(__file__).parents[2]
 Surrounding = Callable[[], AbstractContextManager[dict[str, str]]]
@@ -77,6 +83,23 @@ def vendored() -> Iterator[dict[str, str]]:
         shutil.copytree(core, Path(folder) / "firmware_tool" / "modbus")
         at_first = f"import sys; sys.path.insert(0, {folder!r}); sys.modules['modwire'] = None\n"
         yield {"from firmware_tool": f"{at_first}from firmware_tool"}
+
+
+@contextmanager
+def zoo(name: str, link: str) -> Iterator[dict[str, str]]:
+    """A device of tests/zoo: on a serial link at /dev/ttyUSB0, on a network at 192.0.2.7."""
+    devices.load()
+    shown = "/dev/ttyUSB0" if link in ("rtu", "ascii") else "192.0.2.7"
+    with serving(devices.DEVICES[name], cast("On", link)) as served:
+        yield {shown: served.place}
+
+
+def surrounding(name: str) -> AbstractContextManager[dict[str, str]]:
+    """Return what stands around a block by the name in its mark."""
+    if name.startswith("zoo."):
+        _, device, link = name.split(".")
+        return zoo(device, link)
+    return SURROUNDINGS[name]()
 
 
 SURROUNDINGS: dict[str, Surrounding] = {
