@@ -86,6 +86,12 @@ def vendored() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def own_address() -> Iterator[dict[str, str]]:
+    """The address 192.168.1.10 of a server, and its network."""
+    yield {'"192.168.1.10", 502': '"127.0.0.1", 0', "192.168.1.0/24": "127.0.0.0/8"}
+
+
+@contextmanager
 def zoo(name: str, link: str) -> Iterator[dict[str, str]]:
     """A device of tests/zoo: on a serial link at /dev/ttyUSB0, on a network at 192.0.2.7."""
     devices.load()
@@ -107,4 +113,5 @@ SURROUNDINGS: dict[str, Surrounding] = {
     "talk": talk,
     "clone": clone,
     "vendored": vendored,
+    "own_address": own_address,
 }

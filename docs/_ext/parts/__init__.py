@@ -7,8 +7,10 @@ from typing import Final
 
 from .command import command
 from .interfaces import endpoint_options, errors, features, functions, quirks
+from .measured import performance
 from .packages import packages
 from .peers import peers
+from .rooms import rooms
 
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "command": command,
@@ -18,5 +20,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "functions": functions,
     "packages": packages,
     "peers": peers,
+    "performance": performance,
     "quirks": quirks,
+    "rooms": rooms,
 }
