@@ -111,6 +111,7 @@ class Run:
             for port in new:
                 _wait_for(int(self.instead[port]), process)
             yield
+            assert process.poll() is None, f"it has ended:\n{process.communicate()[0]}"
         finally:
             process.terminate()
             process.communicate(timeout=PATIENCE)

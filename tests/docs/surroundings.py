@@ -70,6 +70,18 @@ def talk() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def bus() -> Iterator[dict[str, str]]:
+    """A serial line at /dev/ttyUSB0 with the units 1 to 10, of which 7 never answers."""
+    units = {
+        number: Unit(input_registers=SequentialBlock(0, [200 + number, 550]))
+        for number in range(1, 11)
+    }
+    with Device(units, "rtu") as device:
+        device.faults.silence(unit=7)
+        yield {"/dev/ttyUSB0": str(device.path)}
+
+
+@contextmanager
 def clone() -> Iterator[dict[str, str]]:
     """The folders of a clone of the repository."""
     yield {"packages/": f"{ROOT}/packages/"}
@@ -111,6 +123,7 @@ def surrounding(name: str) -> AbstractContextManager[dict[str, str]]:
 SURROUNDINGS: dict[str, Surrounding] = {
     "line": line,
     "talk": talk,
+    "bus": bus,
     "clone": clone,
     "vendored": vendored,
     "own_address": own_address,
