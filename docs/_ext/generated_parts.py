@@ -30,7 +30,8 @@ def filled(text: str) -> str:
 
 
 def _documented(module: str, names: list[str]) -> str:
-    lines = ["```{eval-rst}"]
+    links = [f"{{py:obj}}`{name} <{module}.{name}>`" for name in names]
+    lines = [*([", ".join(links), ""] if len(names) > 1 else []), "```{eval-rst}"]
     for name in names:
         value: object = getattr(importlib.import_module(module), name)
         if inspect.isclass(value):

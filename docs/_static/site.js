@@ -5,7 +5,7 @@ function nameScrollingRegions() {
   for (const region of document.querySelectorAll(".table-wrapper, div.highlight pre")) {
     if (region.scrollWidth > region.clientWidth) {
       region.tabIndex = 0;
-      region.setAttribute("role", "region");
+      region.setAttribute("role", "group");
       region.setAttribute("aria-label", region.tagName === "PRE" ? "Code" : "Table");
     }
   }

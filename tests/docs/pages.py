@@ -6,7 +6,8 @@ A mark is a comment of HTML, which no reader sees, on the lines above a block:
     <!-- after -->             the block goes on where the block before it ended
     <!-- file: NAME -->        the block is a file for the blocks below it
     <!-- serves: NAME -->      the block runs until it is ended, and serves others meanwhile
-    <!-- with: NAME... -->     the block runs while these do: blocks above it, or helpers.py
+    <!-- with: NAME... -->     the block runs while these do: blocks of the page that serve, or those of
+                               surroundings.py
     <!-- part of: FILE -->     the block is a part of a file of the repository, which is tested
     <!-- prints: TEXT -->      the block prints this among other things, which are not shown
 
@@ -22,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *sorted(path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts),
 ]
 MARKS = {"not run", "after", "file", "serves", "with", "part of", "prints"}

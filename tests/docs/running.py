@@ -41,8 +41,9 @@ class Run:
 
     def prepare(self, block: Block) -> None:
         """Write the files above the block, and start what it needs."""
-        above = [each for each in blocks_of(block.page) if each.line < block.line]
-        servers = {each.marks["serves"]: each for each in above if "serves" in each.marks}
+        blocks = blocks_of(block.page)
+        above = [each for each in blocks if each.line < block.line]
+        servers = {each.marks["serves"]: each for each in blocks if "serves" in each.marks}
         for name in block.marks.get("with", "").split():
             if name in servers:
                 self._serve(servers[name])

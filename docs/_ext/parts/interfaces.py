@@ -75,12 +75,12 @@ def functions() -> str:
     for name, method in vars(modwire.BlockingCalls).items():
         about = (inspect.getdoc(method) or "").partition("\n\n")[0]
         about = " ".join(about.split())
-        found = re.match(r"Function (\d+)(?:, (?:sub-function|MEI type) (\d+))?: ", about)
+        found = re.match(r"Function (\d+)(?:[^\d:]+(\d+))?[^:]*: ", about)
         if found is not None:
             codes = [each for each in found.groups() if each]
             arguments = list(inspect.signature(method).parameters)[1:]
             own = ", ".join(each for each in arguments if each not in ("unit", "timeout"))
-            row = ["/".join(codes), code(f"{name}({own})"), text(_sentence(about[found.end() :]))]
+            row = ["/".join(codes), f"{{py:obj}}`{name}({own}) <modwire.BlockingCalls.{name}>`", text(_sentence(about[found.end() :]))]
             rows.append((tuple(map(int, codes)), row))
     return table(["code", "call", "what it does"], [row for _, row in sorted(rows)])
 
