@@ -8,6 +8,7 @@
 #   make dist    the sdist and the wheel of each package, checked, in dist/
 #   make version VERSION=0.3.0   set the version of all packages; without VERSION, print it
 #   make bench   the benchmarks; their table is in benchmarks/README.md
+#   make docs    the documentation site, in docs/_build/html; a warning is an error
 # Another interpreter: make PYTHON=/path/to/python3.13 test (after `make clean`).
 
 # python3 if it is new enough, else the newest that has a name of its own.
@@ -25,7 +26,7 @@ READY := $(VENV)/.ready
 # pyright would ask PyPI at each run whether there is a newer pyright.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test lint format tox fuzz dist version bench coverage clean
+.PHONY: help demo test lint format tox fuzz dist version bench docs coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,12 +68,17 @@ version:
 bench: $(READY)
 	$(PY) benchmarks/run.py
 
+docs: $(READY)
+	$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "built: docs/_build/html/index.html"
+
 coverage: $(READY)
 	$(PY) -m coverage run -m pytest
 	$(PY) -m coverage report
 
 clean:
 	rm -rf $(VENV) dist .fuzz .tox .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf docs/_build
 
 # Each stamp is written last, so a setup that was interrupted starts again. What the demo needs is a
 # part of all, so the stamp of all is one for the demo too.
@@ -83,7 +89,8 @@ $(DEMO): requirements-demo.txt $(PACKAGES) | $(MADE)
 	$(call install,requirements-demo.txt)
 	@touch $@
 
-$(READY): requirements-demo.txt requirements-dev.txt requirements-test.txt $(PACKAGES) | $(MADE)
+$(READY): requirements-demo.txt requirements-dev.txt requirements-docs.txt requirements-test.txt \
+		$(PACKAGES) | $(MADE)
 	$(call install,requirements-dev.txt)
 	@touch $(DEMO) $@
 

@@ -30,10 +30,10 @@ sees. Find the message of your error among the headings and in the column "witho
 the words are those of the library and of the commands; look whether your link is in the row, and
 set what is in the column "set": the arguments of `ClientOptions`, what follows the `?` of an
 endpoint for `modwire read`, `write`, `gateway` and `connect()`, or what a point of a register map
-is declared with. All options of endpoints are listed under Endpoints in the
-[README](../README.md#what-is-supported). Devices that need nothing are here too, at the end.
+is declared with. What the options do is under [client options](reference/client-options.md).
+Devices that need nothing are here too, at the end.
 
-Every row is a scripted device in [tests/zoo](../tests/zoo), on a real socket or a pseudo-terminal.
+Every row is a scripted device in `tests/zoo`, on a real socket or a pseudo-terminal.
 The clients of all packages, a gateway and the command are tried on each, without and with the
 options, and every value that they return is the right one, except where a row says otherwise.
 `python -m tests.zoo` writes this file, and a test compares it; `python -m tests.zoo NAME` plays the
