@@ -101,7 +101,11 @@ def setup(app: Sphinx) -> dict[str, bool]:
     def process(
         app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
     ) -> None:
-        if what == "data" and lines and " ".join(lines).split() == (type(value).__doc__ or "").split():
+        if (
+            what == "data"
+            and lines
+            and " ".join(lines).split() == (type(value).__doc__ or "").split()
+        ):
             lines.clear()  # of the class of a constant, not of the constant
         lines[:] = as_rst(lines, known)
 

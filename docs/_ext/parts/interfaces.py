@@ -80,7 +80,11 @@ def functions() -> str:
             codes = [each for each in found.groups() if each]
             arguments = list(inspect.signature(method).parameters)[1:]
             own = ", ".join(each for each in arguments if each not in ("unit", "timeout"))
-            row = ["/".join(codes), f"{{py:obj}}`{name}({own}) <modwire.BlockingCalls.{name}>`", text(_sentence(about[found.end() :]))]
+            row = [
+                "/".join(codes),
+                f"{{py:obj}}`{name}({own}) <modwire.BlockingCalls.{name}>`",
+                text(_sentence(about[found.end() :])),
+            ]
             rows.append((tuple(map(int, codes)), row))
     return table(["code", "call", "what it does"], [row for _, row in sorted(rows)])
 
@@ -94,10 +98,14 @@ def errors() -> str:
     rows = []
     for name in _error_names():
         kind = getattr(modwire, name)
-        bases = [each.__name__ for each in kind.__bases__ if not issubclass(each, modwire.ModbusError)]
+        bases = [
+            each.__name__ for each in kind.__bases__ if not issubclass(each, modwire.ModbusError)
+        ]
         about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
         also = ", ".join(map(code, bases)) or "-"
-        rows.append([f"{{py:obj}}`~modwire.{name}`", also, text(_sentence(about.removeprefix('Raised ')))])
+        rows.append(
+            [f"{{py:obj}}`~modwire.{name}`", also, text(_sentence(about.removeprefix("Raised ")))]
+        )
     return table(["error", "also a", "when"], rows)
 
 

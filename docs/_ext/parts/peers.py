@@ -30,15 +30,17 @@ def peers() -> str:
     names = sorted({name for name, _ in tried}, key=str.lower)
     whole = Counter("requests" if case["group"].startswith("pdu") else "frames" for case in cases)
     rows = [
-        ["**modwire**", *(f"{whole[kind]} of {whole[kind]}" for kind in ("frames", "requests")), "100 %"],
+        [
+            "**modwire**",
+            *(f"{whole[kind]} of {whole[kind]}" for kind in ("frames", "requests")),
+            "100 %",
+        ],
         *(_row(name, tried, right) for name in names),
     ]
     return table(["server", "wrong frames", "wrong requests", "together"], rows)
 
 
-def _row(
-    name: str, tried: Counter[tuple[str, str]], right: Counter[tuple[str, str]]
-) -> list[str]:
+def _row(name: str, tried: Counter[tuple[str, str]], right: Counter[tuple[str, str]]) -> list[str]:
     kinds = ("frames", "requests")
     cells = [f"{right[name, kind]} of {tried[name, kind]}" for kind in kinds]
     share = sum(right[name, kind] for kind in kinds) / sum(tried[name, kind] for kind in kinds)
