@@ -118,23 +118,6 @@ def test_a_client_in_two_loops_at_once(new_loop: NewLoop) -> None:
     assert not errors, errors
 
 
-def test_a_server_is_started_once() -> None:
-    async def main() -> None:
-        server = TcpServer(Units({}), ("127.0.0.1", 0))
-        async with server:
-            with pytest.raises(RuntimeError, match="make a new one"):
-                await server.start()
-        with pytest.raises(RuntimeError, match="make a new one"):
-            await server.start()
-        await server.shutdown()
-        never = TcpServer(Units({}), ("127.0.0.1", 0))
-        await never.shutdown()
-        with pytest.raises(RuntimeError, match="make a new one"):
-            await never.start()
-
-    asyncio.run(main())
-
-
 @each_loop
 def test_no_task_outlives_the_closing_of_a_client(new_loop: NewLoop) -> None:
     """Not even one that opens the link, while a name server does not answer."""

@@ -31,7 +31,6 @@ def test_stop_is_shutdown_as_in_other_servers_of_gevent() -> None:
         server.stop()
         assert client.is_closed()
     server.stop(timeout=1)
-    server.serve_forever()  # returns at once
 
 
 def test_a_server_is_closed_when_serve_forever_is_interrupted() -> None:
@@ -58,7 +57,7 @@ def test_shutdown_from_a_unit_in_a_thread_does_not_hang() -> None:
     with PACKAGE.raw(server.address) as client:
         client.ask(READ, READ_ANSWER)
         assert client.is_closed()
-    server.serve_forever()
+    PACKAGE.wait_until(lambda: not server.is_serving)
 
 
 def test_a_server_in_a_thread_is_shut_down_from_another() -> None:

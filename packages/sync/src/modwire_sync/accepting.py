@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from modwire.logger import Logger
     from modwire.server.connection import Connections
-    from modwire.server.constructors import Listening, ServerBase
-    from modwire.server.peers import Allowed
+    from modwire.server.life import ServerBase
+    from modwire.server.peers import Allowed, Listening
 
     from .sockets import Found
 

@@ -12,14 +12,8 @@ from socket import SOCK_DGRAM, SOCK_STREAM
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
+from modwire.client import constructors
 from modwire.client.aside import call_aside
-from modwire.client.constructors import (
-    SerialClientBase,
-    TcpClientBase,
-    UdpClientBase,
-    UnixClientBase,
-    client_for,
-)
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 
 from .client import Client
@@ -51,7 +45,7 @@ class _SocketClient(Client):
             raise
 
 
-class TcpClient(TcpClientBase, _SocketClient):
+class TcpClient(constructors.TcpClientBase, _SocketClient):
     """A blocking client over TCP."""
 
     def _open_socket(self) -> socket.socket:
@@ -64,7 +58,7 @@ class TcpClient(TcpClientBase, _SocketClient):
         return sock
 
 
-class UnixClient(UnixClientBase, _SocketClient):
+class UnixClient(constructors.UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
@@ -86,7 +80,7 @@ class UnixClient(UnixClientBase, _SocketClient):
         return sock
 
 
-class UdpClient(UdpClientBase, _SocketClient):
+class UdpClient(constructors.UdpClientBase, _SocketClient):
     """A blocking client over UDP."""
 
     def _open_socket(self) -> socket.socket:
@@ -94,7 +88,7 @@ class UdpClient(UdpClientBase, _SocketClient):
         return _connect(self._address, SOCK_DGRAM, LOOKUP_TIMEOUT, self._source_address)
 
 
-class SerialClient(SerialClientBase, Client):
+class SerialClient(constructors.SerialClientBase, Client):
     """A blocking client on a serial line."""
 
     def _open_link(self) -> Link:
@@ -114,7 +108,7 @@ def connect(endpoint: str | Endpoint) -> Client:
     It connects on entering `with`, or on its first call. Raises ValueError for an invalid endpoint
     (`Endpoint.parse` lists the valid ones), and for tls, which this version does not support.
     """
-    return client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
 
 
 def _connect(peer: Place, of_kind: int, seconds: float, source: Place | None) -> socket.socket:

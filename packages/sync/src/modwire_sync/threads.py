@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
+from threading import Lock, Semaphore, Thread
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+Work: TypeAlias = "SimpleQueue[Callable[[], None] | None]"  # None ends a thread
 
 
 class Threads:
-    """A pool of at most `most` threads; one more is started when all others are busy."""
+    """A pool of at most `most` threads; one more is started when all others are busy.
+
+    A program does not wait for them at its end, as it would for those of `concurrent.futures`.
+    """
 
     def __init__(self, most: int, name: str) -> None:
-        self._most = most
-        self._name = name
-        self._lock = allocate_lock()
-        self._pool: ThreadPoolExecutor | None = None
-        self._has_any = False
+        self._most, self._name = most, name
+        self._lock = Lock()
+        self._work: Work = SimpleQueue()
+        self._idle = Semaphore(0)
+        self._count = 0
 
     def run(self, function: Callable[..., None], *arguments: object) -> None:
         """Call `function` in a thread, as soon as one is idle.
@@ -26,22 +31,31 @@ class Threads:
         Raises RuntimeError, and does not call it, if there is no thread and none can be started.
         """
         with self._lock:
-            if self._pool is None:
-                # This import takes longer than the rest of the package; most servers never block.
-                from concurrent.futures import ThreadPoolExecutor
-
-                self._pool = ThreadPoolExecutor(self._most, self._name)
-            try:
-                self._pool.submit(function, *arguments)
-            except RuntimeError:
-                # The pool has queued the function all the same: an existing thread will call it.
-                if not self._has_any:
-                    self._pool = None
-                    raise
-            self._has_any = True
+            if not self._idle.acquire(blocking=False) and self._count < self._most:
+                shared = self._work, self._idle  # not this object, whose end is theirs
+                try:
+                    Thread(target=_run, args=shared, name=self._name, daemon=True).start()
+                    self._count += 1
+                except RuntimeError:
+                    if not self._count:
+                        raise
+            self._work.put(partial(function, *arguments))
 
     def close(self) -> None:
         """Discard the functions that have not started; do not wait for those that run."""
-        with self._lock:
-            if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+        self._most = 0
+        while not self._work.empty():
+            with suppress(Exception):  # a thread was faster
+                self._work.get_nowait()
+        for _ in range(self._count):
+            self._work.put(None)
+
+    __del__ = close
+
+
+def _run(work: Work, idle: Semaphore) -> None:
+    while (function := work.get()) is not None:
+        with suppress(BaseException):  # as in a pool: none of these functions raises an error
+            function()
+        del function
+        idle.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from time import monotonic, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, Literal, get_args
 
 from modwire import Endpoint, ServerOptions
@@ -240,8 +240,6 @@ class Device:
         try:
             self._server.shutdown(0.0)
             until = monotonic() + _PATIENCE
-            while self._server.is_serving and monotonic() < until:
-                sleep(0.0002)  # it has closed everything: its thread is about to end
             for thread in self._served.threads:
                 thread.join(max(0.0, until - monotonic()))
         finally:
@@ -249,7 +247,8 @@ class Device:
                 self._cable.close()
         if self._server.is_serving or any(each.is_alive() for each in self._served.threads):
             raise RuntimeError(f"{self.endpoint}: a unit hangs in a request at the end")
-        self._server.serve_forever()  # raises the error that has stopped it
+        if self._server.failure is not None:
+            raise self._server.failure
 
     def __enter__(self) -> Self:
         return self

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from modwire.server.constructors import ServerBase
+from modwire.server.interrupts import Interrupts
+from modwire.server.life import ServerBase, Stage, check_grace
 from modwire.server.workers import WorkerQueue
 
 from .workers import Workers
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from modwire import Framing, ServerOptions, Units
     from modwire.logger import Logger
-    from modwire.server.constructors import Listening
+    from modwire.server.peers import Listening
 
 DEBUG = 10  # logging.DEBUG
 _PATIENCE = 1.0  # seconds after the grace, in which cancelled tasks have to end
@@ -42,8 +44,6 @@ class Server(ServerBase):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._finished: asyncio.Future[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
-        self._stop_at = 0.0
-        self._failure: BaseException | None = None
 
     def _bind(self, asked: Listening) -> None:
         self._asked = asked  # opened later: looking up a name is awaited
@@ -54,32 +54,17 @@ class Server(ServerBase):
         """Open the sockets or the port, and begin to serve."""
         raise NotImplementedError(f"{type(self).__name__} must define _open()")
 
-    def _stop_taking(self) -> None:
-        """Accept no more requests; running calls continue."""
-        raise NotImplementedError(f"{type(self).__name__} must define _stop_taking()")
-
-    def _close_links(self) -> None:
-        """Close all sockets or the port in any state; may be called again."""
-        raise NotImplementedError(f"{type(self).__name__} must define _close_links()")
-
     # The life cycle.
-
-    @property
-    def is_serving(self) -> bool:
-        """True from the start of the server to the end of its shutdown."""
-        return self._finished is not None and not self._finished.done()
 
     async def start(self) -> Self:
         """Begin to serve in this loop, and return this server. Raises OSError if it cannot."""
-        if self._loop is not None:
-            raise RuntimeError(f"{self} serves already, or was shut down: make a new one")
+        self._begin()
         self._loop = asyncio.get_running_loop()
         self._finished = self._loop.create_future()
         try:
             await self._open()
         except BaseException:
             self._close()
-            self._finished.set_result(None)
             raise
         self._logger.info("%s serves", self)
         return self
@@ -87,17 +72,20 @@ class Server(ServerBase):
     async def serve_forever(self) -> None:
         """Serve until `shutdown`; if it is not started yet, start it.
 
+        If it is cancelled, as by Ctrl+C in `asyncio.run`, or raises KeyboardInterrupt, running
+        calls first have 5 seconds to end and to be answered; the second time it ends at once.
         Raises the error that ended the serving, such as `ConnectionLostError` if a serial port is
-        lost. If it is cancelled, the server is closed at once.
+        lost, and RuntimeError if the server was shut down before.
         """
-        if self._finished is None:
-            await self.start()
-        finished = self._finished
-        assert finished is not None
+        self._check_open()
         try:
-            await asyncio.wait([finished])
+            with Interrupts(signal, self._interrupted):
+                if self._stage is Stage.NEW:
+                    await self.start()
+                assert self._finished is not None
+                await asyncio.wait([self._finished])
         except BaseException:
-            await self.shutdown(0)
+            await self._end(self._grace_left)
             raise
         if self._failure is not None:
             raise self._failure
@@ -109,31 +97,40 @@ class Server(ServerBase):
         answers; then they are cancelled. In a hook or unit of the server it does not wait for the
         end. A second call may shorten the grace. If it is cancelled, the shutdown goes on.
         """
-        if not isinstance(grace, (int, float)) or not grace >= 0:
-            raise ValueError(f"grace must be at least 0 seconds, got {grace!r}")
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self._finished = self._loop.create_future()
+        check_grace(grace)
+        if self._stage is Stage.NEW:
             self._close()
-            self._finished.set_result(None)
         finished = self._finished
         if finished is None or finished.done():
             return
         is_own = asyncio.current_task() in self._tasks
-        self._begin_stop(monotonic() + grace)
+        self._begin_stop(grace)
         if not is_own:
             await asyncio.wait([finished])
 
+    async def _end(self, grace: float) -> None:
+        """Shut down; if this is cancelled, as by a second Ctrl+C, the grace is over."""
+        try:
+            await self.shutdown(grace)
+        except BaseException:
+            await self.shutdown(0)
+            raise
+
     async def __aenter__(self) -> Self:
-        return self if self.is_serving else await self.start()
+        return await self.start() if self._enter() else self
 
     async def __aexit__(self, *error: object) -> None:
-        await self.shutdown()
+        await self._end(self._grace)
 
     # The end.
 
-    def _begin_stop(self, stop_at: float) -> None:
-        self._stop_at = stop_at
+    def _interrupted(self) -> None:
+        """Begin the shutdown; called by a signal handler."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._begin_stop, self._grace)
+
+    def _begin_stop(self, grace: float) -> None:
+        self._grant(grace)
         if self._loop is not None:
             if self._stopping is not None:
                 self._stopping.cancel()  # it waits for the former end of the grace
@@ -141,10 +138,10 @@ class Server(ServerBase):
 
     async def _stop(self) -> None:
         self._stop_taking()
-        seconds = self._stop_at - monotonic()
-        if self._tasks and seconds > 0:
-            await asyncio.wait(self._tasks, timeout=seconds)
-            await self._settle(self._stop_at)
+        stop_at = self._stop_at or 0.0
+        if self._tasks and stop_at > monotonic():
+            await asyncio.wait(self._tasks, timeout=stop_at - monotonic())
+            await self._settle(stop_at)
         self._close_links()
         left = list(self._tasks)
         for each in left:
@@ -153,23 +150,23 @@ class Server(ServerBase):
             await asyncio.wait(left, timeout=_PATIENCE)
         await self._settle(monotonic() + _PATIENCE)
         self._close()
-        if self._finished is not None and not self._finished.done():
-            self._finished.set_result(None)
         self._logger.info("%s is closed", self)
 
     async def _settle(self, until: float) -> None:
         """Wait until the transports that are being closed are closed, at most `until`."""
 
     def _close(self) -> None:
-        self._close_links()
+        super()._close()
         self._workers.close()
+        if self._finished is not None and not self._finished.done():
+            self._finished.set_result(None)
 
     def _fail(self, error: BaseException) -> None:
         """Stop the server, because it cannot continue after `error`."""
         if self._failure is None and self._stopping is None:
             self._failure = error
             self._logger.error("%s has stopped: %s", self, error)
-        self._begin_stop(monotonic())
+        self._begin_stop(0.0)
 
     # For the servers.
 

@@ -7,7 +7,7 @@ arguments.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..endpoint import path_name
 from ..errors import ConnectionLostError
@@ -19,24 +19,19 @@ from ..serial_settings import SERIAL_TOLERANCE, SerialSettings
 from ..units.units import Units
 from .connection import Connection, Connections
 from .datagrams import DatagramServer
+from .life import ServerBase
 from .line import LineServer
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
-from .peers import Allowed
+from .peers import Allowed, Listening
 from .protocol import ServerProtocol
-from .quiet_logger import QuietLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, TypeAlias
+    from typing import Any
 
-    from ..logger import Logger
-    from ..messages.base import AnyRequest
     from ..serial_settings import Rs485Settings
     from .options import Authorize, OnCall, ServerOptions
-    from .peers import HostPort, Network
-
-    # A host and a port, or the path of a Unix socket.
-    Address: TypeAlias = "tuple[str, int] | str"
+    from .peers import Address, HostPort, Network
 
 
 def check_server(units: Units, framing: type[Framing], workers: int) -> None:
@@ -58,98 +53,6 @@ def _check_path(path: str) -> None:
             'address must be (host, port), such as ("127.0.0.1", 502), or the path of a Unix '
             f"socket, got {path!r}"
         )
-
-
-class Listening(NamedTuple):
-    """The address of a server, and how to listen there; `allowed` is None for all peers."""
-
-    address: Address
-    reuse_port: bool
-    backlog: int = 0
-    allowed: Allowed | None = None
-
-
-def log_error(
-    log: Logger, peer: object, unit: int | None, request: AnyRequest, error: BaseException
-) -> None:
-    """Log an error that a unit or a hook raised."""
-    if unit is None:
-        log.error("%r from %s failed", request, peer, exc_info=error)
-    else:
-        log.error("unit %d: %r from %s failed", unit, request, peer, exc_info=error)
-
-
-class ServerBase:
-    """The part of a package's server that its constructors use."""
-
-    units: Units
-    framing: type[Framing]
-    options: ServerOptions
-    _has_spare_workers = True
-
-    @staticmethod
-    def _get_logger(name: str) -> Logger:
-        """Return the logger called `name`: the core does not import `logging`."""
-        raise NotImplementedError
-
-    @staticmethod
-    def now() -> float:
-        """Return the time in seconds, monotonic: the core reads no clock."""
-        raise NotImplementedError
-
-    def _set_up(
-        self, units: Units, framing: type[Framing], options: ServerOptions, workers: int
-    ) -> None:
-        """Make the server ready for use; a package adds what it serves with."""
-        self.units = units
-        self.framing = framing
-        self.options = options
-        self._spare_workers = workers if self._has_spare_workers else 0
-        self._logger = QuietLogger(self._get_logger("modwire.server"), self.now)
-        self._wire = self._get_logger("modwire.wire")
-
-    def _bind(self, asked: Listening) -> None:
-        """Open the sockets; OSError if that fails."""
-        raise NotImplementedError(f"{type(self).__name__} must define _bind()")
-
-    def _close(self) -> None:
-        """Close all that is open, in whatever state it is; may be called again."""
-        raise NotImplementedError(f"{type(self).__name__} must define _close()")
-
-    def _bind_or_close(self, asked: Listening) -> None:
-        try:
-            self._bind(asked)
-        except BaseException:
-            self._close()
-            raise
-
-    def log_error(
-        self, peer: object, unit: int | None, request: AnyRequest, error: BaseException
-    ) -> None:
-        """Log an error that a unit or a hook raised."""
-        log_error(self._logger, peer, unit, request, error)
-
-    def _log_drop(self, text: str, error: BaseException | None = None) -> None:
-        """Log a request or an answer that was dropped, and the error of this server behind it."""
-        if error is None:
-            self._logger.warning("%s: %s", self, text)
-        else:
-            self._logger.error("%s: %s", self, text, exc_info=error)
-
-    def _log_datagram(self, peer: HostPort, text: str, error: BaseException | None) -> None:
-        """Log a datagram that was dropped, as `_log_drop` does."""
-        if error is None:
-            self._logger.warning("%s: %s %s", self, peer, text)
-        else:
-            self._logger.error("%s: a datagram of %s: %s", self, peer, text, exc_info=error)
-
-    @property
-    def address(self) -> object:
-        """The address at which it listens."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        return f"{type(self).__name__} on {self.address}"
 
 
 class TcpServerBase(ServerBase):

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
 Network: TypeAlias = "str | IPv4Network | IPv6Network"
+Address: TypeAlias = "tuple[str, int] | str"
+"""A host and a port, or the path of a Unix socket."""
 
 _MAPPED = "::ffff:"  # how a dual-stack socket writes IPv4 addresses
 
@@ -75,6 +77,15 @@ class Allowed:
     def allows(self, peer: HostPort) -> bool:
         """True if `peer` may connect."""
         return self._allows(peer.host)
+
+
+class Listening(NamedTuple):
+    """The address of a server, and how to listen there; `allowed` is None for all peers."""
+
+    address: Address
+    reuse_port: bool
+    backlog: int = 0
+    allowed: Allowed | None = None
 
 
 class Connected(Protocol):

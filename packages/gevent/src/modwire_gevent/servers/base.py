@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from socket import AI_NUMERICHOST, AI_PASSIVE, gaierror
 from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,7 +17,8 @@ from gevent.event import Event
 from gevent.monkey import get_original
 
 from modwire.forks import forget_after_fork
-from modwire.server.life import BlockingServerBase
+from modwire.server.interrupts import Interrupts
+from modwire.server.life import BlockingServerBase, Stage, check_grace
 from modwire.server.workers import WorkerQueue
 
 from .workers import Workers
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from modwire import Framing, ServerOptions, Units
     from modwire.logger import Logger
-    from modwire.server.constructors import Address
+    from modwire.server.peers import Address
     from modwire_sync.sockets import Found
 
     AnyGreenlet: TypeAlias = Greenlet[..., None]
@@ -37,7 +40,6 @@ DEBUG = 10  # logging.DEBUG
 # Seconds after the grace in which killed greenlets have to end.
 _PATIENCE = 1.0
 _LONGEST_WAIT = 1e6  # seconds; event loops refuse very long times
-_GRACE = 5.0  # seconds
 _POLL = 0.01  # seconds between looks at the server of another thread
 
 
@@ -57,18 +59,15 @@ class Server(BlockingServerBase):
         self._hub: Hub | None = None  # of the thread that serves
         self._greenlets: set[AnyGreenlet] = set()
         self._lasting: set[AnyGreenlet] = set()
-        self._has_begun = False
         self._stopper: Greenlet[..., None] | None = None
-        self._stop_at = 0.0
         self._changed = Event()  # wakes the stopper
         self._finished = Event()
-        self._failure: BaseException | None = None
         forget_after_fork(self, Server._forget, getattr(os, "register_at_fork", None))
 
     def _forget(self) -> None:
         """Stop in a forked process what the process before it serves."""
         hub = self._hub
-        if hub is not None and not self._finished.is_set():
+        if hub is not None and self.is_serving:
             self._stop_at = 0.0
             if hub.thread_ident == get_original("_thread", "get_ident")():
                 self._begin_stop()  # in another thread, its greenlets exist no more
@@ -77,17 +76,14 @@ class Server(BlockingServerBase):
 
     def start(self) -> Self:
         """Serve in greenlets, and return this server."""
-        if self._has_begun:
-            raise RuntimeError(f"{self} serves already, or was shut down: make a new one")
-        self._has_begun = True
+        self._begin()
         self._hub = get_hub()
         try:
             self._open()
         except BaseException:
             self._close()
-            self._finished.set()
             raise
-        if self._finished.is_set():  # shut down while it was opened
+        if not self.is_serving:  # shut down while it was opened
             self._close()
         self._logger.info("%s serves", self)
         return self
@@ -95,20 +91,25 @@ class Server(BlockingServerBase):
     def serve_forever(self) -> None:
         """Serve until `shutdown`; after `start`, wait until the server is closed.
 
+        Ctrl+C, or another exception here, shuts the server down, so that running calls have 5
+        seconds to end and to be answered, and is raised then; a second one is raised at once.
         Raises the error that ended the serving, such as `ConnectionLostError` if a serial port is
-        lost. Any other exception here, such as KeyboardInterrupt, closes the server.
+        lost, and RuntimeError if the server was shut down before.
         """
-        if self._hub is None:
-            self.start()
+        self._check_open()
+        is_main = getcurrent().parent is None  # the greenlet that gets KeyboardInterrupt
         try:
-            self._wait_finished(None)
+            with Interrupts(signal, self._interrupted) if is_main else nullcontext():
+                if self._stage is Stage.NEW:
+                    self.start()
+                self._wait_finished(None)
         except BaseException:
-            self.shutdown(0)
+            self._end(self._grace_left)
             raise
         if self._failure is not None:
             raise self._failure
 
-    def shutdown(self, grace: float = _GRACE) -> None:
+    def shutdown(self, grace: float = 5.0) -> None:
         """Stop and close everything; may be called in a greenlet, thread, hook or signal handler.
 
         No new requests are accepted. Running calls get `grace` seconds to end and to send their
@@ -116,17 +117,13 @@ class Server(BlockingServerBase):
         greenlets and threads of the server, and in the hub: there it only starts the shutdown. A
         second call may shorten the grace.
         """
-        if not grace >= 0:
-            raise ValueError(f"grace must be at least 0 seconds, got {grace}")
-        if not self._has_begun:
-            self._has_begun = True
+        check_grace(grace)
+        if self._stage is Stage.NEW:
             self._close()
-            self._finished.set()
-            return
         hub = self._hub
         if self._finished.is_set() or hub is None:
             return
-        self._stop_at = monotonic() + grace
+        grace = self._grant(grace)
         if self._workers.run_here():
             hub.loop.run_callback_threadsafe(self._begin_stop)
             return
@@ -142,13 +139,15 @@ class Server(BlockingServerBase):
 
     def stop(self, timeout: float | None = None) -> None:
         """Same as `shutdown`, as gevent's servers name it; `timeout` is the grace, None for 5 s."""
-        self.shutdown(_GRACE if timeout is None else timeout)
-
-    @property
-    def is_serving(self) -> bool:
-        return self._hub is not None and not self._finished.is_set()
+        self.shutdown(self._grace if timeout is None else timeout)
 
     # The end.
+
+    def _interrupted(self) -> None:
+        """Begin the shutdown; called by a signal handler."""
+        self._grant(self._grace)
+        if self._hub is not None:
+            self._hub.loop.run_callback_threadsafe(self._begin_stop)
 
     def _begin_stop(self) -> None:
         if self._stopper is None:
@@ -158,7 +157,7 @@ class Server(BlockingServerBase):
     def _stop(self) -> None:
         try:
             self._stop_taking()
-            while self._greenlets and (left := self._stop_at - monotonic()) > 0:
+            while self._greenlets and (left := (self._stop_at or 0.0) - monotonic()) > 0:
                 self._changed.clear()
                 self._changed.wait(min(left, _LONGEST_WAIT))
             self._close_links()
@@ -167,7 +166,6 @@ class Server(BlockingServerBase):
             gevent.joinall(left_over, timeout=_PATIENCE)
         finally:
             self._close()
-            self._finished.set()
             self._logger.info("%s is closed", self)
 
     def _wait_finished(self, seconds: float | None) -> bool:
@@ -181,15 +179,16 @@ class Server(BlockingServerBase):
         return self._finished.is_set()
 
     def _close(self) -> None:
-        self._close_links()
+        super()._close()
         self._workers.close()
+        self._finished.set()
 
     def _fail(self, error: BaseException) -> None:
         """Stop the server, because it cannot continue after `error`."""
         if self._failure is None and self._stopper is None:
             self._failure = error
             self._logger.error("%s has stopped: %s", self, error)
-        self._stop_at = monotonic()
+        self._grant(0.0)
         self._begin_stop()
 
     # For the servers.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from modwire import ConnectionLostError
 from modwire.forks import forget_after_fork
-from modwire.server.life import BlockingServerBase
+from modwire.server.interrupts import Interrupts
+from modwire.server.life import BlockingServerBase, Stage, check_grace
 from modwire.server.workers import WorkerQueue
 
 from .loop import Loop
@@ -38,12 +42,8 @@ class Server(BlockingServerBase):
         self._most_workers = workers
         self._loop = Loop(WorkerQueue(workers, self._spare_workers), self._logger)
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
         self._serving_thread: int | None = None
-        self._has_begun = False
         self._finished = threading.Event()
-        self._failure: BaseException | None = None
-        self._stop_at: float | None = None
         forget_after_fork(self, Server._forget, getattr(os, "register_at_fork", None))
 
     def _forget(self) -> None:
@@ -51,8 +51,8 @@ class Server(BlockingServerBase):
         self._loop.leave()  # it would watch the descriptors of both processes
         self._loop = Loop(WorkerQueue(self._most_workers, self._spare_workers), self._logger)
         self._lock, self._finished = threading.Lock(), threading.Event()
-        if self._has_begun:
-            self._stop_at = 0.0
+        if self._stage is not Stage.NEW:
+            self._stage, self._stop_at = Stage.CLOSED, 0.0
             self._finished.set()
 
     # The life cycle.
@@ -60,27 +60,34 @@ class Server(BlockingServerBase):
     def serve_forever(self) -> None:
         """Serve until `shutdown`; after `start`, wait until the server has stopped.
 
-        Raises the error that stopped the server, such as `ConnectionLostError` for a lost serial
-        port. After any error, KeyboardInterrupt too, it is closed unless `start` was called.
+        Ctrl+C, or another exception of a signal handler, shuts the server down, so that running
+        calls have 5 seconds to end and to be answered, and is raised then; a second one is raised
+        at once. Raises the error that stopped the server, such as `ConnectionLostError` for a lost
+        serial port, and RuntimeError if it was shut down before.
         """
-        thread = self._thread
-        if thread is None:
-            self._begin()
-            self._serve()
+        if self._stage is Stage.NEW:
+            with Interrupts(signal, self._interrupted):
+                self._start()
+                self._serve()
             return
-        while thread.is_alive():
-            # On Windows, Ctrl+C does not interrupt a wait without a timeout.
-            thread.join(1.0)
+        self._check_open()
+        if self._serving_thread == threading.get_ident():
+            raise self._used_up()
+        try:
+            while not self._finished.wait(1.0):
+                pass  # On Windows, Ctrl+C does not interrupt a wait without a timeout.
+        except BaseException:
+            self._end(self._grace_left)
+            raise
         if self._failure is not None:
             raise self._failure
 
     def start(self) -> Self:
         """Serve in a new daemon thread; return this server."""
-        self._begin()
-        self._thread = threading.Thread(
+        self._start()
+        threading.Thread(
             target=self._serve_in_thread, name=f"modwire-{type(self).__name__}", daemon=True
-        )
-        self._thread.start()
+        ).start()
         return self
 
     def shutdown(self, grace: float = 5.0) -> None:
@@ -90,30 +97,29 @@ class Server(BlockingServerBase):
         answered. Waits until all is closed, except in a thread of the server: there it only
         requests the shutdown. May be called again with a shorter grace.
         """
-        if not grace >= 0:
-            raise ValueError(f"grace must be at least 0 seconds, got {grace}")
+        check_grace(grace)
         with self._lock:
-            unused = not self._has_begun
-            self._has_begun = True
-        if unused:
+            is_unused = self._stage is Stage.NEW
+            if is_unused:
+                self._stage = Stage.CLOSED
+        if is_unused:
             self._close()
             return
-        self._stop_at = monotonic() + grace
+        grace = self._grant(grace)
         self._loop.wake()
         if self._serving_thread == threading.get_ident() or self._loop.workers.run_here():
             return
         if not self._finished.wait(min(grace + _PATIENCE, threading.TIMEOUT_MAX)):
             self._logger.warning("%s still hangs in a unit or a hook after shutdown", self)
 
-    @property
-    def is_serving(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+    def _interrupted(self) -> None:
+        """Begin the shutdown; called by a signal handler."""
+        self._grant(self._grace)
+        self._loop.wake()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         with self._lock:
-            if self._has_begun:
-                raise RuntimeError(f"{self} serves already, or was shut down: make a new one")
-            self._has_begun = True
+            self._begin()
         try:
             self._open()
         except BaseException:
@@ -121,23 +127,28 @@ class Server(BlockingServerBase):
             raise
 
     def _serve_in_thread(self) -> None:
-        try:
+        with suppress(BaseException):  # serve_forever raises it
             self._serve()
-        except BaseException as error:  # noqa: BLE001 - serve_forever raises it
-            self._failure = error
-            self._logger.error("%s has stopped: %s", self, error)
 
     def _serve(self) -> None:
         self._serving_thread = threading.get_ident()
         self._logger.info("%s serves", self)
         try:
             self._run()
+        except BaseException as error:
+            self._failure = error
+            if isinstance(error, Exception):
+                self._logger.error("%s has stopped: %s", self, error)
+            if self._stop_at is None and not isinstance(error, ConnectionLostError):
+                self._grant(self._grace)
+                self._run()
+            raise
         finally:
             self._close()
             self._logger.info("%s is closed", self)
 
     def _close(self) -> None:
-        self._close_links()
+        super()._close()
         self._loop.close()
         self._finished.set()
 

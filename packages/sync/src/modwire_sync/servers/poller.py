@@ -9,10 +9,9 @@ import select
 import selectors
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Poller: TypeAlias = "select.epoll | SelectorPoller"
 
 # The values of EPOLLIN, EPOLLOUT, EPOLLERR | EPOLLHUP, and EPOLLRDHUP.
 READ, WRITE = 1, 4
@@ -20,42 +19,25 @@ GONE = 8 | 16
 HUNG_UP = 0x2000
 
 
-class Poller(Protocol):
-    """The methods of `select.epoll` that the loop uses.
-
-    A mask combines READ, WRITE and HUNG_UP, or is 0; `poll` may add GONE to any mask. HUNG_UP
-    means that the peer sends no more, even if unread bytes remain.
-    """
-
-    def register(self, fd: int, eventmask: int) -> None:
-        """Watch a file descriptor that is not watched yet."""
-
-    def modify(self, fd: int, eventmask: int) -> None:
-        """Change the events that a file descriptor is watched for."""
-
-    def unregister(self, fd: int) -> None:
-        """Stop watching a file descriptor; to be called before it is closed."""
-
-    def poll(self, timeout: float | None, maxevents: int) -> Sequence[tuple[int, int]]:
-        """Return ready descriptors and masks; empty after `timeout` seconds (None: no timeout)."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Release the operating system's resources."""
-
-
 class SelectorPoller:
-    """A `Poller` based on `selectors`; it never reports GONE or HUNG_UP."""
+    """The methods of `select.epoll` that the loop uses, based on `selectors`.
+
+    A mask combines READ, WRITE and HUNG_UP, or is 0; HUNG_UP means that the peer sends no more,
+    even if unread bytes remain. With epoll, `poll` may add GONE to any mask; this class never
+    reports GONE or HUNG_UP.
+    """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
 
     def register(self, fd: int, eventmask: int) -> None:
+        """Watch a file descriptor that is not watched yet."""
         # `selectors` refuses an empty mask: such a file descriptor is not registered.
         if eventmask & (READ | WRITE):
             self._selector.register(fd, _to_selectors(eventmask))
 
     def modify(self, fd: int, eventmask: int) -> None:
+        """Change the events that a file descriptor is watched for."""
         if fd not in self._selector.get_map():
             self.register(fd, eventmask)
         elif eventmask & (READ | WRITE):
@@ -64,14 +46,17 @@ class SelectorPoller:
             self._selector.unregister(fd)
 
     def unregister(self, fd: int) -> None:
+        """Stop watching a file descriptor; to be called before it is closed."""
         if fd in self._selector.get_map():
             self._selector.unregister(fd)
 
-    def poll(self, timeout: float | None, maxevents: int) -> Sequence[tuple[int, int]]:
+    def poll(self, timeout: float | None, maxevents: int) -> list[tuple[int, int]]:
+        """Return ready descriptors and masks; empty after `timeout` seconds (None: no timeout)."""
         ready = self._selector.select(timeout)
         return [(key.fd, _from_selectors(events)) for key, events in ready]
 
     def close(self) -> None:
+        """Release the operating system's resources."""
         self._selector.close()
 
 

@@ -40,7 +40,6 @@ class Workers:
         self._results: deque[tuple[Done, Response | None]] = deque()
         self._threads: set[int] = set()  # ids of those that execute calls or are in hooks
         self._queued: set[_Queued] = set()
-        self.outstanding = 0
 
     def submit(
         self, protocol: ServerProtocol, call: Call, units: Units, done: Done
@@ -51,7 +50,6 @@ class Workers:
         """
         executor = protocol.executor
         addressed, found = executor.addressed(call, units)
-        self.outstanding += 1
         devices = [unit for unit in found if isinstance(unit, QueuedUnit)]
         if not devices:
             job = Job(found[0] if len(found) == 1 else units, call, object())
@@ -131,7 +129,6 @@ class Workers:
         """Call `done` for every call that has ended."""
         while self._results:
             done, response = self._results.popleft()
-            self.outstanding -= 1
             done(response)
 
     def close(self) -> None:

@@ -12,10 +12,11 @@ from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
 from modwire.server.constructors import UdpServerBase
+from modwire.server.life import check_grace
 from modwire.server.peers import HostPort, Network
 from modwire_sync.datagrams import DatagramSockets
 
-from .service import Server, check_grace, wire
+from .service import Server, wire
 from .tcp import look_up
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class _UdpServer(UdpServerBase, Server):
         self._stop_taking()
         self._links.close()
 
-    def _begin(self) -> None:
+    def _start_tasks(self) -> None:
         for each in self._links.sockets:
             self.start(partial(self._receive, each))
 

@@ -10,8 +10,9 @@ import trio
 
 from modwire import RtuFraming
 from modwire.server.constructors import SerialServerBase
+from modwire.server.life import check_grace
 
-from .service import DEBUG, Server, check_grace, wire
+from .service import DEBUG, Server, wire
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
@@ -94,7 +95,7 @@ class _SerialServer(SerialServerBase, Server):
         self._stopped = trio.CancelScope()
         return link
 
-    def _begin(self) -> None:
+    def _start_tasks(self) -> None:
         self.start(self._serve_line)
 
     def _stop_taking(self) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Awaitable, Callable
 from logging import getLogger
 from typing import TYPE_CHECKING
 
 import trio
 
-from modwire.server.constructors import ServerBase
+from modwire.server.interrupts import Interrupts
+from modwire.server.life import ServerBase, Stage
 from modwire.server.workers import EventJob, Job, WorkerQueue, tell
 
 if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
     from modwire.logger import Logger
     from modwire.server.connection import Connection
-    from modwire.server.constructors import Listening
+    from modwire.server.peers import Listening
 
 _PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG
@@ -38,7 +40,6 @@ class Server(ServerBase):
         self.stopping = trio.Event()
         self._jobs = WorkerQueue[EventJob[trio.Event]](workers, self._spare_workers)
         self._limiter = trio.CapacityLimiter(self._jobs.most)  # abandoned threads count, too
-        self._failure: BaseException | None = None
         # This shield protects all tasks: cancelling the caller must not cancel running calls.
         self._shield = trio.CancelScope(shield=True)
         self._tasks: trio.Nursery | None = None
@@ -57,34 +58,33 @@ class Server(ServerBase):
     def __str__(self) -> str:
         return self.name
 
-    def _begin(self) -> None:
+    def _start_tasks(self) -> None:
         """Start the tasks, with `start`."""
         raise NotImplementedError
 
-    def _stop_taking(self) -> None:
-        """Make the tasks end as soon as the running calls have ended."""
-        raise NotImplementedError
-
+    @trio.lowlevel.enable_ki_protection
     async def serve(self, grace: float) -> None:
         """Serve until the caller is cancelled, or all tasks have ended.
 
-        Then no more requests are accepted, and running calls get `grace` seconds to end. Raises
-        the error that ended the serving, without an exception group.
+        Then no more requests are accepted, and running calls get `grace` seconds to end, or until
+        Ctrl+C comes then. Raises the error that ended the serving, without an exception group.
         """
+        self._begin()
         logger.info("%s serves", self.name)
         async with trio.open_nursery() as outside:
             outside.start_soon(self._run_shielded, outside.cancel_scope)
-            try:
-                await trio.sleep_forever()
-            except trio.Cancelled:
-                pass  # all tasks have ended, or the caller was cancelled: raised again below
-            except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt, raised below
-                self._failure = self._failure or error
+            await self._wait()
             # From here on this task only waits; it gets its cancellation at the end.
             outside.cancel_scope.shield = True
             self.stopping.set()
             self._shield.deadline = trio.current_time() + grace
             self._run_alone(self._stop_taking)
+            token = trio.lowlevel.current_trio_token()
+            cut = self._shield.cancel
+            with Interrupts(signal, lambda: token.run_sync_soon(cut), passes_on=True):
+                await self._wait()
+            self._shield.cancel()
+        self._stage = Stage.CLOSED
         logger.info("%s is closed", self.name)
         if self._failure is not None:
             failure, self._failure = self._failure, None
@@ -94,11 +94,20 @@ class Server(ServerBase):
                 del failure  # else its traceback keeps all alive until a garbage collection
         await trio.lowlevel.checkpoint_if_cancelled()
 
+    async def _wait(self) -> None:
+        """Wait for the end of all tasks, a cancellation, or an error; `serve` raises them."""
+        try:
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            pass
+        except BaseException as error:  # noqa: BLE001 - KeyboardInterrupt
+            self._failure = self._failure or error
+
     async def _run_shielded(self, outside: trio.CancelScope) -> None:
         with self._shield:
             async with trio.open_nursery() as self._tasks:
                 if not self.stopping.is_set():
-                    self._run_alone(self._begin)
+                    self._run_alone(self._start_tasks)
         outside.cancel()
 
     def _run_alone(self, function: Callable[[], None]) -> None:
@@ -112,6 +121,8 @@ class Server(ServerBase):
         if self._tasks is not None:
             self._tasks.start_soon(self._guard, task)
 
+    # Ctrl+C goes to the program's main task, not into the middle of a unit.
+    @trio.lowlevel.enable_ki_protection
     async def _guard(self, task: Callable[[], Awaitable[None]]) -> None:
         try:
             await task()
@@ -156,9 +167,3 @@ class Server(ServerBase):
         """Withdraw the waiting calls of a peer that has disconnected during a call."""
         core.hung_up()
         tell(self._jobs.hung_up(core.protocol.executor.client))
-
-
-def check_grace(grace: float) -> None:
-    """Raise ValueError unless `grace` is at least 0 seconds."""
-    if not isinstance(grace, (int, float)) or not grace >= 0:
-        raise ValueError(f"grace must be at least 0 seconds, got {grace!r}")

@@ -10,12 +10,13 @@ import trio
 
 from modwire import ServerProtocol, TcpFraming
 from modwire.server.connection import PEER_CLOSED, Connection
-from modwire.server.constructors import check_server, log_error
+from modwire.server.constructors import check_server
+from modwire.server.life import check_grace, log_error
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
 from modwire.server.quiet_logger import QuietLogger
 
 from .connection import BROKEN, PeerTask, trace
-from .service import DEBUG, Server, check_grace, logger, wire
+from .service import DEBUG, Server, logger, wire
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
@@ -102,7 +103,7 @@ class _StreamServer(Server):
         self._peer = _StreamTask(self, core, stream)
         logger.debug("%s is open", core)
 
-    def _begin(self) -> None:
+    def _start_tasks(self) -> None:
         self.start(self._peer.serve)
 
     def _stop_taking(self) -> None:

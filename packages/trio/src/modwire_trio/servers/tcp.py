@@ -12,18 +12,19 @@ from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
 from modwire.server.constructors import TcpServerBase
+from modwire.server.life import check_grace
 from modwire.server.peers import HostPort, Network, check_port
 from modwire_sync import sockets
 from modwire_sync.accepting import PAUSE, Listeners
 
 from .connection import SocketConnection, SocketConnections
 from .readers import AVAILABLE, Readers
-from .service import Server, check_grace
+from .service import Server
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
-    from modwire.server.constructors import Address
     from modwire.server.options import Authorize, OnCall
+    from modwire.server.peers import Address
     from modwire_sync.sockets import Found
 
 
@@ -168,7 +169,7 @@ class _TcpServer(TcpServerBase, Server):
             notify_closing(each)
         self._listeners.close()
 
-    def _begin(self) -> None:
+    def _start_tasks(self) -> None:
         if AVAILABLE:
             self._readers = Readers.shared()
         for each in self._listeners.sockets:
