@@ -9,9 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import zipfile
-from email import message_from_bytes
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -121,35 +118,6 @@ def test_an_adapter_installs_the_core_it_was_tested_with(package: Path) -> None:
         assert f"modwire=={version}" in ours
     for line in ours:
         assert line.endswith(f"=={version}") or line.startswith((f"{own['name']}[", "modbus-"))
-
-
-@each_package
-def test_a_wheel_has_types_and_licence_and_nothing_that_is_not_the_package(
-    package: Path, tmp_path: Path
-) -> None:
-    """Without py.typed a type checker of a user would find no types."""
-    result = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=package,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        name = import_name(package)
-        assert f"{name}/py.typed" in names
-        assert {path.partition("/")[0].partition("-")[0] for path in names} == {name}
-        sources = (package / "src").rglob("*.py")
-        expected = {path.relative_to(package / "src").as_posix() for path in sources}
-        assert expected <= set(names)
-        (licence,) = [path for path in names if path.endswith("/LICENSE")]
-        assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
-        (metadata_path,) = [path for path in names if path.endswith("/METADATA")]
-        metadata: Message = message_from_bytes(archive.read(metadata_path))
-    assert metadata["Requires-Python"] == ">=3.10"
-    assert metadata["License-Expression"] == "MIT"
 
 
 @each_package
