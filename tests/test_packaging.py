@@ -120,6 +120,19 @@ def test_an_adapter_installs_the_core_it_was_tested_with(package: Path) -> None:
         assert line.endswith(f"=={version}") or line.startswith((f"{own['name']}[", "modbus-"))
 
 
+def test_a_release_uploads_what_a_package_requires_before_it() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    order = re.findall(r"^ +- (\w*modwire\w*)$", workflow, re.MULTILINE)
+    assert sorted(order) == sorted(map(import_name, PACKAGES))
+    for package in PACKAGES:
+        own = project(package)
+        extras = [line for lines in own.get("optional-dependencies", {}).values() for line in lines]
+        for line in [*own["dependencies"], *extras]:
+            needed = re.split(r"[\[=]", line)[0].replace("-", "_")
+            if needed in order and needed != import_name(package):
+                assert order.index(needed) < order.index(import_name(package))
+
+
 @each_package
 def test_the_front_page_of_a_package_only_re_exports(package: Path) -> None:
     """`from package import name` and the checkers must agree on what is public.
