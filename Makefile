@@ -89,8 +89,7 @@ $(DEMO): requirements-demo.txt $(PACKAGES) | $(MADE)
 	$(call install,requirements-demo.txt)
 	@touch $@
 
-$(READY): requirements-demo.txt requirements-dev.txt requirements-docs.txt requirements-test.txt \
-		$(PACKAGES) | $(MADE)
+$(READY): $(wildcard requirements-*.txt) $(PACKAGES) | $(MADE)
 	$(call install,requirements-dev.txt)
 	@touch $(DEMO) $@
 

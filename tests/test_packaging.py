@@ -9,9 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import zipfile
-from email import message_from_bytes
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -123,33 +120,17 @@ def test_an_adapter_installs_the_core_it_was_tested_with(package: Path) -> None:
         assert line.endswith(f"=={version}") or line.startswith((f"{own['name']}[", "modbus-"))
 
 
-@each_package
-def test_a_wheel_has_types_and_licence_and_nothing_that_is_not_the_package(
-    package: Path, tmp_path: Path
-) -> None:
-    """Without py.typed a type checker of a user would find no types."""
-    result = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=package,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-        name = import_name(package)
-        assert f"{name}/py.typed" in names
-        assert {path.partition("/")[0].partition("-")[0] for path in names} == {name}
-        sources = (package / "src").rglob("*.py")
-        expected = {path.relative_to(package / "src").as_posix() for path in sources}
-        assert expected <= set(names)
-        (licence,) = [path for path in names if path.endswith("/LICENSE")]
-        assert archive.read(licence) == (ROOT / "LICENSE").read_bytes()
-        (metadata_path,) = [path for path in names if path.endswith("/METADATA")]
-        metadata: Message = message_from_bytes(archive.read(metadata_path))
-    assert metadata["Requires-Python"] == ">=3.10"
-    assert metadata["License-Expression"] == "MIT"
+def test_a_release_uploads_what_a_package_requires_before_it() -> None:
+    workflow = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
+    order = re.findall(r"^ +- (\w*modwire\w*)$", workflow, re.MULTILINE)
+    assert sorted(order) == sorted(map(import_name, PACKAGES))
+    for package in PACKAGES:
+        own = project(package)
+        extras = [line for lines in own.get("optional-dependencies", {}).values() for line in lines]
+        for line in [*own["dependencies"], *extras]:
+            needed = re.split(r"[\[=]", line)[0].replace("-", "_")
+            if needed in order and needed != import_name(package):
+                assert order.index(needed) < order.index(import_name(package))
 
 
 @each_package
