@@ -241,7 +241,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="before and during each attack")
     parser.add_argument("--connections", type=int, help="of each attack")
     parser.add_argument("--json", action="store_true", help="end with the rows as one line of JSON")
-    parser.add_argument("--readme", action="store_true", help="write the table to benchmarks/README.md")
+    parser.add_argument(
+        "--readme", action="store_true", help="write the table to benchmarks/README.md"
+    )
     asked = parser.parse_args()
     if asked.readme and (asked.package or asked.attack or asked.connections):
         parser.error("--readme must stand alone: the page has all packages and attacks")

@@ -45,9 +45,7 @@ def as_rst(lines: list[str], known: dict[str, str]) -> list[str]:
         text = " ".join(found[1].split())
         return f":py:obj:`~{known[text]}`" if text in known else f"``{text}``"
 
-    parts = [
-        part if is_code else _CODE.sub(replaced, part) for is_code, part in _parts(lines)
-    ]
+    parts = [part if is_code else _CODE.sub(replaced, part) for is_code, part in _parts(lines)]
     return "\n".join(parts).split("\n")
 
 
@@ -99,7 +97,11 @@ def setup(app: Sphinx) -> dict[str, bool]:
     def process(
         app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
     ) -> None:
-        if what == "data" and lines and " ".join(lines).split() == (type(value).__doc__ or "").split():
+        if (
+            what == "data"
+            and lines
+            and " ".join(lines).split() == (type(value).__doc__ or "").split()
+        ):
             lines.clear()  # of the class of a constant, not of the constant
         lines[:] = as_rst(lines, known)
 

@@ -36,7 +36,6 @@ SERVERS = [each for section in SECTIONS for each in section if "serves" in each.
 LANGUAGES = {"python", "sh", "toml", "json", "yaml", "ini", "text"}
 
 
-
 def places(blocks: list[Block]) -> pytest.MarkDecorator:
     """Return the decorator of a test that is run for each block."""
     return pytest.mark.parametrize("block", blocks, ids=[each.place for each in blocks])
@@ -120,7 +119,20 @@ def check_command(line: str, place: str) -> None:
         for name in names[2:] if words[0] == "-m" else names:
             check_package(name)
     else:
-        known = {"curl", "sudo", "ssh", "cp", "mkdir", "cd", "git", "python", "pytest", "apt", "pip", "stty"}
+        known = {
+            "curl",
+            "sudo",
+            "ssh",
+            "cp",
+            "mkdir",
+            "cd",
+            "git",
+            "python",
+            "pytest",
+            "apt",
+            "pip",
+            "stty",
+        }
         assert program.rpartition("/")[2] in known, f"{place}: no test knows {line!r}"
 
 

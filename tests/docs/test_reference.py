@@ -84,7 +84,9 @@ def test_every_public_name_is_documented(module: str) -> None:
     elsewhere = {"pytest_runtest_makereport", "__version__", "AsyncUnit"}
     if module == "modwire":
         text = "".join(pages)
-        elsewhere |= set(re.findall(r"auto(?:class|function):: modwire\.(\w+)$", text, re.MULTILINE))
+        elsewhere |= set(
+            re.findall(r"auto(?:class|function):: modwire\.(\w+)$", text, re.MULTILINE)
+        )
     assert set(importlib.import_module(module).__all__) - elsewhere - documented == set()
 
 

@@ -29,15 +29,15 @@ Each row is a device that breaks a rule of Modbus, or a line that breaks frames,
 sees. Find the message of your error among the headings and in the first column, where the words are
 those of the library and of the commands. Look whether your link is among those of the row, and set
 what is in the third column: the arguments of `ClientOptions`, what follows the `?` of an endpoint
-for `modwire read`, `write`, `gateway` and `connect()`, or what a point of a register map is declared
-with. What the options do is under [client options](reference/client-options.md). Devices that need
-nothing are here too, at the end.
+for `modwire read`, `write`, `gateway` and `connect()`, or what a point of a register map is
+declared with. What the options do is under [client options](reference/client-options.md). Devices
+that need nothing are here too, at the end.
 
 Every row is a scripted device in `tests/zoo`, on a real socket or a pseudo-terminal. The clients of
 all packages, a gateway and the command are tried on each, without and with the options, and every
 value that they return is the right one, except where a row says otherwise. `python -m tests.zoo`
-writes this file, and a test compares it; `python -m tests.zoo NAME` plays the device with that name,
-the last in the second column, and shows what came; `-h` lists the names.
+writes this file, and a test compares it; `python -m tests.zoo NAME` plays the device with that
+name, the last in the second column, and shows what came; `-h` lists the names.
 
 A number names the public report in which the fault was seen; rows without one name the kind of
 device that is likely to have it.

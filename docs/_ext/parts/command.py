@@ -25,7 +25,9 @@ def command() -> str:
 
 def _section(name: str, found: Any) -> Iterator[str]:
     arguments = [each for each in found.params if each.param_type_name == "argument"]
-    options = [each for each in found.params if each.param_type_name == "option" and not each.hidden]
+    options = [
+        each for each in found.params if each.param_type_name == "option" and not each.hidden
+    ]
     words = " ".join(["[OPTIONS]", *(_argument(each) for each in arguments)])
     yield f"## {name}\n"
     yield f"`modwire {name} {words}`\n"
@@ -46,12 +48,16 @@ def _argument(found: Any) -> str:
 def _option(found: Any) -> str:
     names = [*found.opts, *found.secondary_opts]
     value = "" if found.is_flag or found.count else f" {found.metavar or found.name.upper()}"
-    return ", ".join(code(each) for each in names[:-1]) + (", " if names[1:] else "") + code(
-        f"{names[-1]}{value}"
+    return (
+        ", ".join(code(each) for each in names[:-1])
+        + (", " if names[1:] else "")
+        + code(f"{names[-1]}{value}")
     )
 
 
 def _about(found: Any) -> str:
     default = found.default
-    shown = found.show_default and default not in (None, False, (), [], "") and not callable(default)
+    shown = (
+        found.show_default and default not in (None, False, (), [], "") and not callable(default)
+    )
     return f"{found.help or ''}{f' Default: `{default}`.' if shown else ''}"

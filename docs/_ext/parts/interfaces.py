@@ -80,7 +80,11 @@ def functions() -> str:
             codes = [each for each in found.groups() if each]
             arguments = list(inspect.signature(method).parameters)[1:]
             own = ", ".join(each for each in arguments if each not in ("unit", "timeout"))
-            row = ["/".join(codes), f"{{py:obj}}`{name}({own}) <modwire.BlockingCalls.{name}>`", text(_sentence(about[found.end() :]))]
+            row = [
+                "/".join(codes),
+                f"{{py:obj}}`{name}({own}) <modwire.BlockingCalls.{name}>`",
+                text(_sentence(about[found.end() :])),
+            ]
             rows.append((tuple(map(int, codes)), row))
     return table(["code", "call", "what it does"], [row for _, row in sorted(rows)])
 
@@ -90,14 +94,18 @@ def _sentence(words: str) -> str:
 
 
 def errors() -> str:
-    """Return the table of errors: the class, what it is besides a ModbusError, when it is raised."""
+    """Return the table of errors: the class, its other base, when it is raised."""
     rows = []
     for name in _error_names():
         kind = getattr(modwire, name)
-        bases = [each.__name__ for each in kind.__bases__ if not issubclass(each, modwire.ModbusError)]
+        bases = [
+            each.__name__ for each in kind.__bases__ if not issubclass(each, modwire.ModbusError)
+        ]
         about = (inspect.getdoc(kind) or "").partition("\n\n")[0]
         also = ", ".join(map(code, bases)) or "-"
-        rows.append([f"{{py:obj}}`~modwire.{name}`", also, text(_sentence(about.removeprefix('Raised ')))])
+        rows.append(
+            [f"{{py:obj}}`~modwire.{name}`", also, text(_sentence(about.removeprefix("Raised ")))]
+        )
     return table(["error", "also a", "when"], rows)
 
 
@@ -116,7 +124,8 @@ def quirks() -> str:
     for member, about in zip(source.body, source.body[1:], strict=False):
         if isinstance(member, ast.Assign) and isinstance(about, ast.Expr):
             (target,) = member.targets
-            assert isinstance(target, ast.Name) and isinstance(about.value, ast.Constant)
+            assert isinstance(target, ast.Name)
+            assert isinstance(about.value, ast.Constant)
             rows.append([code(target.id), text(str(about.value.value))])
     return table(["quirk", "what the device does, and what it means"], rows)
 

@@ -12,7 +12,7 @@ CORPUS = Path(__file__).parents[3] / "tests" / "vectors" / "malformed.json"
 
 
 def peers() -> str:
-    """Return a row for each library: the cases that were tried, and those done in an allowed way."""
+    """Return a row for each library: how many cases were tried, and done in an allowed way."""
     cases = [
         case
         for case in json.loads(CORPUS.read_text(encoding="utf-8"))["cases"]
@@ -30,15 +30,17 @@ def peers() -> str:
     names = sorted({name for name, _ in tried}, key=str.lower)
     whole = Counter("requests" if case["group"].startswith("pdu") else "frames" for case in cases)
     rows = [
-        ["**modwire**", *(f"{whole[kind]} of {whole[kind]}" for kind in ("frames", "requests")), "100 %"],
+        [
+            "**modwire**",
+            *(f"{whole[kind]} of {whole[kind]}" for kind in ("frames", "requests")),
+            "100 %",
+        ],
         *(_row(name, tried, right) for name in names),
     ]
     return table(["server", "wrong frames", "wrong requests", "together"], rows)
 
 
-def _row(
-    name: str, tried: Counter[tuple[str, str]], right: Counter[tuple[str, str]]
-) -> list[str]:
+def _row(name: str, tried: Counter[tuple[str, str]], right: Counter[tuple[str, str]]) -> list[str]:
     kinds = ("frames", "requests")
     cells = [f"{right[name, kind]} of {tried[name, kind]}" for kind in kinds]
     share = sum(right[name, kind] for kind in kinds) / sum(tried[name, kind] for kind in kinds)
