@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from axe_core import violations
 from chromium import Browser, chromium, console, hosts, is_there, wait
 from site_builder import built, served
 
@@ -29,13 +30,6 @@ KINDS = (
     "reference/api/calls.html",
     "topics/design.html",
 )
-_AXE = """
-const done = arguments[arguments.length - 1];
-axe.run(document, {resultTypes: ["violations"]}).then(
-    found => done(found.violations.map(each =>
-        `${each.id}: ${each.help}: ${each.nodes.slice(0, 3).map(node => node.target).join(" ")}`)),
-    error => done([`axe failed: ${error}`]));
-"""
 pytestmark = pytest.mark.timeout(600)  # a busy machine takes a minute to build the site
 
 
@@ -50,18 +44,11 @@ def site(
         yield folder, address
 
 
-@pytest.fixture(scope="module")
-def axe(require_peer: RequirePeer) -> str:
-    """The script of axe-core."""
-    spec = find_spec("axe_core_python")
-    require_peer("axe-core", spec is not None, "pip install axe-core-python")
-    assert spec is not None and spec.origin is not None
-    return (Path(spec.origin).parent / "axe.min.js").read_text(encoding="utf-8")
-
-
 @pytest.fixture
 def browser(require_peer: RequirePeer) -> Iterator[Browser]:
     require_peer("chromium", is_there(), "apt-get install chromium chromium-driver")
+    has_axe = find_spec("selenium_axe_python") is not None
+    require_peer("axe-core", has_axe, "pip install selenium-axe-python")
     with chromium() as driver:
         yield Browser(driver)
 
@@ -69,14 +56,6 @@ def browser(require_peer: RequirePeer) -> Iterator[Browser]:
 def pages(folder: Path) -> list[str]:
     """Return the pages of the site, without those that only search and list."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.html"))
-
-
-def barriers(browser: Browser, axe: str) -> list[str]:
-    """Return the violations that axe-core finds on the page that is open."""
-    browser.run(axe)
-    found = browser.driver.execute_async_script(_AXE)  # type: ignore[no-untyped-call]
-    assert isinstance(found, list)
-    return [str(each) for each in found]
 
 
 def test_every_page_is_reached_and_has_a_title_of_its_own(site: tuple[Path, str]) -> None:
@@ -111,14 +90,14 @@ def test_the_search_finds_pages_and_names(site: tuple[Path, str], browser: Brows
 
 
 def test_no_page_has_a_barrier_or_asks_another_machine(
-    site: tuple[Path, str], browser: Browser, axe: str
+    site: tuple[Path, str], browser: Browser
 ) -> None:
     folder, address = site
     found: dict[str, list[str]] = {}
     for page in pages(folder):
         browser.open(f"{address}/{page}")
-        if violations := barriers(browser, axe):
-            found[page] = violations
+        if told := violations(browser.driver):
+            found[page] = told
     assert found == {}
     assert console(browser.driver) == []
     assert hosts(browser.driver) == {address.partition("//")[2]}
@@ -127,7 +106,7 @@ def test_no_page_has_a_barrier_or_asks_another_machine(
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_kinds_of_pages_have_no_barrier_in_any_look(
-    site: tuple[Path, str], browser: Browser, axe: str, theme: str, width: int
+    site: tuple[Path, str], browser: Browser, theme: str, width: int
 ) -> None:
     _, address = site
     browser.open(f"{address}/index.html")
@@ -137,8 +116,8 @@ def test_kinds_of_pages_have_no_barrier_in_any_look(
     for page in KINDS:
         browser.open(f"{address}/{page}")
         assert browser.run("return document.body.dataset.theme") == theme
-        if violations := barriers(browser, axe):
-            found[page] = violations
+        if told := violations(browser.driver):
+            found[page] = told
         overhang = browser.run(
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )

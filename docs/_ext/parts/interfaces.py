@@ -50,7 +50,7 @@ def features() -> str:
         found = [next((name for name in names if _has(each, name)), "") for each in _PACKAGES]
         if any(found):
             rows.append([feature, *(code(name) if name else "-" for name in found)])
-    return table(["", *(each.replace("_", "-") for each in _PACKAGES)], rows)
+    return table(["feature", *(each.replace("_", "-") for each in _PACKAGES)], rows)
 
 
 def _has(package: str, name: str) -> bool:
