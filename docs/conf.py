@@ -36,6 +36,7 @@ suppress_warnings = ["ref.python"]  # four packages have a Client
 
 html_theme = "furo"
 html_title = f"modwire {release}"
+html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]

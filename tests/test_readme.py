@@ -24,7 +24,7 @@ def block(part: str) -> Block:
 
 
 def test_it_is_short() -> None:
-    """What is longer belongs on a page of the site."""
+    """Longer texts belong on a page of the site."""
     assert len(TEXT.splitlines()) <= LINES
 
 

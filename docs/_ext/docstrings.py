@@ -45,20 +45,18 @@ def as_rst(lines: list[str], known: dict[str, str]) -> list[str]:
         text = " ".join(found[1].split())
         return f":py:obj:`~{known[text]}`" if text in known else f"``{text}``"
 
-    parts = [
-        part if is_code else _CODE.sub(replaced, part) for is_code, part in _parts(lines, known)
-    ]
+    parts = [part if is_code else _CODE.sub(replaced, part) for is_code, part in _parts(lines)]
     return "\n".join(parts).split("\n")
 
 
-def _parts(lines: list[str], known: dict[str, str]) -> Iterator[tuple[bool, str]]:
+def _parts(lines: list[str]) -> Iterator[tuple[bool, str]]:
     """Yield the parts of a docstring, each with True if it is code."""
     text: list[str] = []
     rest = list(lines)
     while rest:
         line = rest.pop(0)
         if line == "Raises:":
-            text += ["**Raises**", "", *_errors(rest, known), ""]
+            text += ["**Raises**", "", *_errors(rest), ""]
         elif line.startswith("    ") and not "".join(text[-1:]).strip():
             block = [line, *_taken(rest)]
             yield False, "\n".join(text)
@@ -81,14 +79,12 @@ def _taken(rest: list[str]) -> list[str]:
     return found
 
 
-def _errors(rest: list[str], known: dict[str, str]) -> list[str]:
-    """Take the list of errors from `rest`, and return it with links."""
+def _errors(rest: list[str]) -> list[str]:
+    """Take the list of errors from `rest`, and return it as a list with names in backticks."""
     found: list[str] = []
     for line in _taken(rest):
         if (error := _ERROR.match(line)) is not None:
-            name = error[1]
-            link = f":py:obj:`~{known[name]}`" if name in known else f"``{name}``"
-            found.append(f"- {link}: {line[error.end() :]}")
+            found.append(f"- `{error[1]}`: {line[error.end() :]}")
         else:
             found.append(f"  {line.strip()}")
     return found

@@ -6,8 +6,8 @@ A mark is a comment of HTML, which no reader sees, on the lines above a block:
     <!-- after -->             the block goes on where the block before it ended
     <!-- file: NAME -->        the block is a file for the blocks below it
     <!-- serves: NAME -->      the block runs until it is ended, and serves others meanwhile
-    <!-- with: NAME... -->     the block runs while these do: blocks of the page that serve, or those of
-                               surroundings.py
+    <!-- with: NAME... -->     the block runs while these do: blocks of the page that serve, or
+                               what surroundings.py has
     <!-- part of: FILE -->     the block is a part of a file of the repository, which is tested
     <!-- prints: TEXT -->      the block prints this among other things, which are not shown
 
@@ -29,7 +29,8 @@ PAGES = [
 MARKS = {"not run", "after", "file", "serves", "with", "part of", "prints"}
 
 _LINE = re.compile(
-    r"^(?P<indent> *)(?:<!-- (?P<mark>[a-z ]+?)(?:: (?P<value>.*?))? -->|(?P<fence>```+)(?P<info>.*))$"
+    r"^(?P<indent> *)"
+    r"(?:<!-- (?P<mark>[a-z ]+?)(?:: (?P<value>.*?))? -->|(?P<fence>```+)(?P<info>.*))$"
 )
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from pages import Block, blocks_of
-from programs import PATIENCE, free_port
+from programs import free_port
 from surroundings import surrounding
 
+PATIENCE = 80.0  # timeout in seconds for a process on a busy machine
 _PORTS = re.compile(r"\b(?:50[2-9]\d|80[89]\d)\b")
 _PYTHON = sys.executable
 _PROGRAMS = {
@@ -157,7 +158,7 @@ def printed(run: Run, block: Block) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=PATIENCE,
         check=False,
     )
     if block.language == "python":

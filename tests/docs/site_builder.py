@@ -14,19 +14,23 @@ from pathlib import Path
 
 from pages import ROOT
 
+try:
+    import fcntl
+except ImportError:  # Windows: there each process builds the site
+    fcntl = None  # type: ignore[assignment]
+
 
 def built(folder: Path) -> Path:
     """Return the folder of the built site; the first of several processes builds it.
 
     A warning is an error, as in `make docs`.
     """
-    import fcntl
-
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     place = folder / f"site-{run}"
     place.mkdir(exist_ok=True)
     with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
         site = place / "html"
         if not (site / "index.html").exists():
             command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html"]

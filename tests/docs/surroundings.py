@@ -1,4 +1,4 @@
-"""What blocks of the documentation need around them, by the name in their mark `with`."""
+"""Surroundings that blocks of the documentation need, by the name in their mark `with`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, cast
 
 from modwire import SequentialBlock, Unit
 from pytest_modwire import Device
-from tests.zoo import devices
-from tests.zoo.line import serving
 
 if TYPE_CHECKING:
     from tests.zoo.device import On
@@ -106,6 +104,9 @@ def own_address() -> Iterator[dict[str, str]]:
 @contextmanager
 def zoo(name: str, link: str) -> Iterator[dict[str, str]]:
     """A device of tests/zoo: on a serial link at /dev/ttyUSB0, on a network at 192.0.2.7."""
+    from tests.zoo import devices
+    from tests.zoo.line import serving  # it needs pseudo-terminals
+
     devices.load()
     shown = "/dev/ttyUSB0" if link in ("rtu", "ascii") else "192.0.2.7"
     with serving(devices.DEVICES[name], cast("On", link)) as served:

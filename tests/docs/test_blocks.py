@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -22,6 +23,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+pytestmark = pytest.mark.timeout(240)  # a block may need a server and run a program
 
 SECTIONS = sections()
 NOT_RUN = [each for section in SECTIONS for each in section if "not run" in each.marks]
@@ -57,8 +60,7 @@ def test_a_block_prints_what_the_page_shows(section: list[Block], tmp_path: Path
     shown = "".join(each.shown or "" for each in section)
     code = first.code + "".join(each.code for each in others)
     block = Block(first.page, first.line, first.language, code, first.marks, shown)
-    if "line" in first.marks.get("with", "") and not hasattr(os, "openpty"):
-        pytest.skip("there are no pseudo-terminals")
+    check_system(block)
     with Run(tmp_path) as running:
         running.prepare(block)
         output = printed(running, block)
@@ -67,8 +69,18 @@ def test_a_block_prints_what_the_page_shows(section: list[Block], tmp_path: Path
     assert is_shown(shown, output), f"{block.place} printed:\n{output}"
 
 
+def check_system(block: Block) -> None:
+    """Skip the test on a system that lacks what the block needs."""
+    if block.language == "sh" and not shutil.which("bash"):
+        pytest.skip("there is no bash")
+    needed = block.marks.get("with", "")
+    if not hasattr(os, "openpty") and re.search(r"line|talk|bus|rtu|ascii|zoo", needed):
+        pytest.skip("there are no pseudo-terminals")
+
+
 @places(SERVERS)
 def test_a_server_serves(block: Block, tmp_path: Path) -> None:
+    check_system(block)
     with Run(tmp_path) as running:
         running.prepare(block)
         with running.serving(block):

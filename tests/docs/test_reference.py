@@ -147,7 +147,7 @@ def test_the_table_of_errors_has_every_error() -> None:
 
 
 def test_the_matrix_says_what_packages_have() -> None:
-    rows = {row[0]: row[1:] for row in cells(PARTS["features"](), "")}
+    rows = {row[0]: row[1:] for row in cells(PARTS["features"](), "feature")}
     assert rows["server over TCP"] == ["`TcpServer`", "`TcpServer`", "`serve_tcp`", "`TcpServer`"]
     assert rows["unit that is awaited"] == ["-", "`AsyncUnit`", "`AsyncUnit`", "-"]
     assert rows["sniffer on a serial line"] == ["`sniffing.SerialSniffer`"] * 4

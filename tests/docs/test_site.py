@@ -47,6 +47,8 @@ def site(
 @pytest.fixture
 def browser(require_peer: RequirePeer) -> Iterator[Browser]:
     require_peer("chromium", is_there(), "apt-get install chromium chromium-driver")
+    has_axe = find_spec("selenium_axe_python") is not None
+    require_peer("axe-core", has_axe, "pip install selenium-axe-python")
     with chromium() as driver:
         yield Browser(driver)
 
@@ -94,8 +96,8 @@ def test_no_page_has_a_barrier_or_asks_another_machine(
     found: dict[str, list[str]] = {}
     for page in pages(folder):
         browser.open(f"{address}/{page}")
-        if wrong := violations(browser.driver):
-            found[page] = wrong
+        if told := violations(browser.driver):
+            found[page] = told
     assert found == {}
     assert console(browser.driver) == []
     assert hosts(browser.driver) == {address.partition("//")[2]}
@@ -114,8 +116,8 @@ def test_kinds_of_pages_have_no_barrier_in_any_look(
     for page in KINDS:
         browser.open(f"{address}/{page}")
         assert browser.run("return document.body.dataset.theme") == theme
-        if wrong := violations(browser.driver):
-            found[page] = wrong
+        if told := violations(browser.driver):
+            found[page] = told
         overhang = browser.run(
             "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )

@@ -50,7 +50,7 @@ def features() -> str:
         found = [next((name for name in names if _has(each, name)), "") for each in _PACKAGES]
         if any(found):
             rows.append([feature, *(code(name) if name else "-" for name in found)])
-    return table(["", *(each.replace("_", "-") for each in _PACKAGES)], rows)
+    return table(["feature", *(each.replace("_", "-") for each in _PACKAGES)], rows)
 
 
 def _has(package: str, name: str) -> bool:
@@ -94,7 +94,7 @@ def _sentence(words: str) -> str:
 
 
 def errors() -> str:
-    """Return the table of errors: the class, what it is besides a ModbusError, when it is raised."""
+    """Return the table of errors: the class, its other base, when it is raised."""
     rows = []
     for name in _error_names():
         kind = getattr(modwire, name)
@@ -124,7 +124,8 @@ def quirks() -> str:
     for member, about in zip(source.body, source.body[1:], strict=False):
         if isinstance(member, ast.Assign) and isinstance(about, ast.Expr):
             (target,) = member.targets
-            assert isinstance(target, ast.Name) and isinstance(about.value, ast.Constant)
+            assert isinstance(target, ast.Name)
+            assert isinstance(about.value, ast.Constant)
             rows.append([code(target.id), text(str(about.value.value))])
     return table(["quirk", "what the device does, and what it means"], rows)
 

@@ -12,7 +12,7 @@ CORPUS = Path(__file__).parents[3] / "tests" / "vectors" / "malformed.json"
 
 
 def peers() -> str:
-    """Return a row for each library: the cases that were tried, and those done in an allowed way."""
+    """Return a row for each library: how many cases were tried, and done in an allowed way."""
     cases = [
         case
         for case in json.loads(CORPUS.read_text(encoding="utf-8"))["cases"]

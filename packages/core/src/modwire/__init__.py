@@ -1,6 +1,6 @@
 """modwire: the MODBUS protocol without I/O: bytes and times go in, answers and bytes come out.
 
-`ClientProtocol` and `ServerProtocol` are the two ends; README.md shows them in an event loop.
+`ClientProtocol` and `ServerProtocol` are the two ends; docs/how-to/embed.md shows them at work.
 """
 
 # ruff: noqa: F403, F405 - each module also lists its public names in its own __all__.

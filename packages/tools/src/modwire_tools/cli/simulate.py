@@ -108,7 +108,7 @@ def simulate(
     """Serve simulated devices over TCP, UDP and serial lines.
 
     All are served at the same time, until Ctrl+C. The device files say how values change; see
-    docs/device-files.md.
+    docs/reference/device-files.md.
     """
     page = parse_page(web, web_token, web_token_file)
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
