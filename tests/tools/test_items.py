@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modwire.values import ABCD, CDAB
-from modwire_tools.values.items import Defaults, parse_assignment, parse_item
+from modwire_tools.values.item_texts import parse_assignment, parse_item, parse_item_text
+from modwire_tools.values.items import Defaults
 from modwire_tools.values.types import FLOATS, INTEGERS, parse_type, shortest, shown
 
 
@@ -171,7 +172,8 @@ def test_several_values_are_as_many_items(
 ) -> None:
     """A table with a row for each value shows the same values as one with all in a row."""
     defaults = Defaults(parse_type(name), repeats, CDAB if order else ABCD)
-    item = parse_item("hr:7", defaults)
+    text = parse_item_text("hr:7")
+    item = text.item(defaults)
     digit = st.sampled_from("01234567")  # texts and decimal digits too
     registers = data.draw(
         st.lists(
@@ -180,9 +182,9 @@ def test_several_values_are_as_many_items(
             max_size=item.span.count,
         )
     )
-    parts = item.each()
-    if parts == [item]:
-        assert item.span.count % repeats
+    parts = text.items(defaults)
+    if item.is_packed:  # two values share a register
+        assert [each.span for each in parts] == [item.span]
         return
     assert len(parts) == repeats
     assert parts[0].span.address == 7
@@ -194,13 +196,15 @@ def test_several_values_are_as_many_items(
 
 
 def test_values_of_several_have_names_of_their_own() -> None:
-    assert [each.name for each in parse_item("ir:8/float32x2").each()] == [
-        "ir:8/float32",
-        "ir:10/float32",
+    text = parse_item_text("ir:8/float32x2/CDAB")
+    assert [each.name for each in text.items(single=True)] == [
+        "ir:8/float32/CDAB",
+        "ir:10/float32/CDAB",
     ]
-    coils = parse_item("co:3", Defaults(count=2)).each()
+    assert [each.name for each in text.items()] == ["ir:8/float32x2/CDAB"]
+    coils = parse_item_text("co:3").items(Defaults(count=2))
     assert [(each.name, each.type, each.decode([1])) for each in coils] == [
         ("co:3", "bit", True),
         ("co:4", "bit", True),
     ]
-    assert [each.name for each in parse_item("hr:5/bit:3").each()] == ["hr:5/bit:3"]
+    assert [each.name for each in parse_item_text("hr:5/bit:3").items()] == ["hr:5/bit:3"]
