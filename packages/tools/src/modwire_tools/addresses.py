@@ -72,7 +72,7 @@ def parse_place(text: str) -> Place:
             return Place(*reference(name))
         return Place(parse_table(name), parse_whole(number, 0, ADDRESSES - 1))
     except ValueError:
-        meant = _meant(text.strip())
+        meant = place_meant(text.strip())
         hint = f"; did you mean {meant}?" if meant else ""
         raise ValueError(f"{_FORMS}; got {text!r}{hint}") from None
 
@@ -112,7 +112,7 @@ _OTHER_FORMS = (
 )
 
 
-def _meant(text: str) -> str:
+def place_meant(text: str) -> str:
     """Return the address that a user seems to mean, or ""."""
     table, _, numbers = text.lower().partition(":")
     if re.fullmatch(rf"(?:{_SHORT}):{_NUMBER}(?:,{_NUMBER})+", text.lower()):

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from modwire_tools.server.listening import Listen
     from modwire_tools.values.item_texts import AssignmentText
     from modwire_tools.values.types import TypeText
+
+    Places = tuple[Place, int | None]
 else:
-    Endpoint = Place = Listen = AssignmentText = TypeText = WriteFunctions = object
+    Endpoint = Places = Listen = AssignmentText = TypeText = WriteFunctions = object
 
 __all__ = [
     "AssignmentText",
     "Endpoint",
     "Listen",
-    "Place",
+    "Places",
     "TypeText",
     "WriteFunctions",
 ]

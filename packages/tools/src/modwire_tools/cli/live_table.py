@@ -85,7 +85,7 @@ class LiveTable:
         self._readings = self._failed = 0
         self._begun: float | None = None
         self._screen = Screen(on)
-        self._sheet = Sheet(title, self._columns())
+        self.sheet = Sheet(title, self._columns())
 
     def start(self, now: float) -> None:
         """Start drawing."""
@@ -94,7 +94,7 @@ class LiveTable:
 
     def stop(self) -> None:
         """End drawing; the whole table stays."""
-        self._screen.stop(self._sheet if self._readings else None)
+        self._screen.stop(self.sheet if self._readings else None)
 
     def show(
         self,
@@ -116,14 +116,14 @@ class LiveTable:
                 if outcome.error is None:
                     trend.add(outcome.value, now)
         self._failed += failure is not None
-        self._sheet = Sheet(
+        self.sheet = Sheet(
             self._title,
             self._columns(),
             self._rows(is_dead=failure is not None),
             self._caption(requests, seconds),
             self._alarm(failure, now),
         )
-        self._screen.draw(self._sheet)
+        self._screen.draw(self.sheet)
 
     def _columns(self) -> list[Column]:
         registers = [Column("registers", 4, style="dim", least=9)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from .annotations import AssignmentText, Place, TypeText
+from .annotations import AssignmentText, Places, TypeText
 from .ending import argument
 from .types import COUNT, TABLES, Completions, Factor, ParamType
 
@@ -60,15 +60,18 @@ class ValueTypeName(ParamType["TypeText"]):
         return list(TYPES.items())
 
 
-class Address(ParamType["Place"]):
-    """An address, such as hr:0x10, holding:16 or 40017."""
+class Addresses(ParamType["Places"]):
+    """An address, such as hr:0x10, holding:16 or 40017, or a range of addresses: hr:0..9.
+
+    The value is the first address, and the number of them in a range, or None.
+    """
 
     metavar = "ADDRESS"
 
-    def parse(self, text: str) -> Place:
-        from modwire_tools.addresses import parse_place
+    def parse(self, text: str) -> Places:
+        from modwire_tools.addresses import parse_places
 
-        return parse_place(text)
+        return parse_places(text)
 
     def complete(self, incomplete: str) -> Completions:
         return list(TABLES.items())

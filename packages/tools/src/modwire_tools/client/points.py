@@ -9,6 +9,7 @@ from modwire.planner import Span
 from modwire.values import scaled
 from modwire.values.orders import find_order
 
+from ..addresses import place_meant
 from ..values.item_texts import Assignment
 from ..values.items import Item
 from ..values.types import TypeText, parse_type
@@ -96,7 +97,7 @@ class Points:
 
         names = list(self._points(unit))
         name = word.partition("=")[0]
-        if not names or ":" in name or not name[:1].isalpha():
+        if not names or ":" in name or not name[:1].isalpha() or place_meant(name):
             return
         close = get_close_matches(name, names, 1)
         more = ", ..." if len(names) > _MOST_SHOWN else ""

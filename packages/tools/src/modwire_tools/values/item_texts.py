@@ -228,13 +228,22 @@ def parse_assignment_text(text: str, *, by_owner: bool = False) -> AssignmentTex
     """
     where, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"write an address, = and a value, such as hr:16=22.5; got {text!r}")
+        hint = " (without a space)" if _is_item(text) else ""
+        raise ValueError(f"write an address, = and a value{hint}, such as hr:16=22; got {text!r}")
     if not value:
         raise ValueError(f"{text!r} has no value after the =")
     target = parse_item_text(where)
     if not target.place.is_writable and not by_owner:
         raise ValueError(f"{where} cannot be written, only coils and holding registers can")
     return AssignmentText(target, value)
+
+
+def _is_item(text: str) -> bool:
+    try:
+        parse_item_text(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_assignment(
