@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from modwire.planner import WriteFunctions
     from modwire_tools.addresses import Place
     from modwire_tools.server.listening import Listen
+    from modwire_tools.values.host_port import HostPort
     from modwire_tools.values.items import AssignmentText, ItemText
     from modwire_tools.values.types import TypeText
 else:
-    Endpoint = Place = Listen = AssignmentText = ItemText = TypeText = WriteFunctions = object
+    Endpoint = HostPort = Place = Listen = AssignmentText = ItemText = TypeText = WriteFunctions = (
+        object
+    )
 
 __all__ = [
     "AssignmentText",
     "Endpoint",
+    "HostPort",
     "ItemText",
     "Listen",
     "Place",

@@ -9,6 +9,7 @@ from modwire_tools.values.numbers import Seconds, parse_range, parse_whole
 from .annotations import Endpoint, Listen
 from .ending import WrongArgumentError, argument
 from .endpoints import DEVICE, LISTEN, check_units
+from .metrics import MetricsOption, new_metrics, with_metrics
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -23,6 +24,7 @@ from .verbose import client_log
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modwire_tools.metrics import Metrics
     from modwire_tools.server.listening import Limits
 
 _PAUSE = Seconds(1)
@@ -93,6 +95,7 @@ def gateway(
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Forward requests to devices on other lines until Ctrl+C.
 
@@ -119,7 +122,9 @@ def gateway(
 
     limits = Limits(max_connections, idle_timeout, allow)
     settings = Settings(queue, patience, pause)
-    run_trio(partial(_serve, listen, lines, units, settings, limits, verbose))
+    counted = None if metrics is None else new_metrics()
+    main = partial(_serve, listen, lines, units, settings, limits, verbose, counted)
+    run_trio(partial(with_metrics, metrics, counted, main))
 
 
 class Settings(NamedTuple):
@@ -171,6 +176,7 @@ async def _serve(
     settings: Settings,
     limits: Limits,
     verbose: bool,
+    metrics: Metrics | None,
 ) -> None:
     from contextlib import AsyncExitStack
 
@@ -205,5 +211,10 @@ async def _serve(
             note(f"modwire: gateway at {names[0]} leads to {led}; Ctrl+C ends")
 
         await serve_all(
-            served, [place], limits, on_answer=say_calls(verbose), on_listening=on_listening
+            served,
+            [place],
+            limits,
+            on_answer=say_calls(verbose),
+            on_listening=on_listening,
+            metrics=metrics,
         )

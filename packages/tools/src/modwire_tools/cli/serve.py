@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .annotations import AssignmentText, Listen
+from .annotations import AssignmentText, HostPort, Listen
 from .ending import WrongArgumentError, argument
 from .endpoints import LISTEN
+from .metrics import MetricsOption, new_metrics, with_metrics
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -87,6 +88,7 @@ def serve(
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Serve coils and registers until Ctrl+C.
 
@@ -111,7 +113,7 @@ def serve(
         storage.check()
         opened = storage.open()
     if processes > 1:
-        _check_processes(processes, storage, listens)
+        _check_processes(processes, storage, listens, metrics)
     limits = Limits(max_connections, idle_timeout, allow, reuse_port=processes > 1)
     with argument("--set"):
         assignments = [each.assignment() for each in values or ()]
@@ -126,7 +128,7 @@ def serve(
 
         serve_in_processes(processes, storage, listens, limits, verbose, on_listening)
         return
-    _serve_here(opened, listens, limits, verbose, on_listening)
+    _serve_here(opened, listens, limits, verbose, on_listening, metrics)
 
 
 def _serve_here(
@@ -135,22 +137,24 @@ def _serve_here(
     limits: Limits,
     verbose: bool,
     on_listening: Callable[[list[str]], None],
+    metrics_place: HostPort | None,
 ) -> None:
     """Serve in this process until Ctrl+C."""
     from modwire_tools.server.listening import serve_all
 
     from .loop import run_trio
 
-    run_trio(
-        partial(
-            serve_all,
-            units,
-            places,
-            limits,
-            on_answer=say_calls(verbose),
-            on_listening=on_listening,
-        )
+    metrics = None if metrics_place is None else new_metrics()
+    main = partial(
+        serve_all,
+        units,
+        places,
+        limits,
+        on_answer=say_calls(verbose),
+        on_listening=on_listening,
+        metrics=metrics,
     )
+    run_trio(partial(with_metrics, metrics_place, metrics, main))
 
 
 def _say_where(storage: Storage, names: list[str]) -> None:
@@ -162,9 +166,15 @@ def _say_where(storage: Storage, names: list[str]) -> None:
     note(f"modwire: serves {', '.join(names)}: {units}, values in {storage.shown}; Ctrl+C ends")
 
 
-def _check_processes(number: int, storage: Storage, places: list[Listen]) -> None:
+def _check_processes(
+    number: int, storage: Storage, places: list[Listen], metrics: HostPort | None
+) -> None:
     import socket
 
+    if metrics is not None:
+        raise WrongArgumentError(
+            f"--metrics counts in one process, leave it out or leave out --processes {number}"
+        )
     if not storage.is_shared:
         raise WrongArgumentError(
             f"--processes {number} need a store that they share: name a --store, such as "

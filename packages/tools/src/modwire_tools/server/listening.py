@@ -19,6 +19,8 @@ from .listen_options import check_listens, serve_line, server_options
 if TYPE_CHECKING:
     from modwire.server.options import OnAnswer
 
+    from ..metrics import EndpointCounts, Metrics
+
 _GRACE = 1.0  # seconds for a call to end after Ctrl+C
 _NETWORKS = ("tcp", "udp")
 
@@ -75,14 +77,24 @@ async def serve_all(
     *,
     on_answer: OnAnswer | None = None,
     on_listening: Callable[[list[str]], None],
+    metrics: Metrics | None = None,
 ) -> None:
     """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
 
+    `metrics` counts what comes, unless it is None.
     Raises OSError if an endpoint cannot listen, ConnectionLostError if a serial port disappears.
     """
     options = ServerOptions(on_answer=on_answer)
     async with trio.open_nursery() as nursery:
-        names = [await _start(nursery, units, each, limits, options) for each in listens]
+        names: list[str] = []
+        for each in listens:
+            counted = options
+            counts: EndpointCounts | None = None
+            if metrics is not None:
+                counts, counted = metrics.watched(str(each), options)
+            names.append(await _start(nursery, units, each, limits, counted))
+            if counts is not None:
+                counts.name = names[-1]
         on_listening(names)
 
 

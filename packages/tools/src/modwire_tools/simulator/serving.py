@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -24,6 +25,9 @@ from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
 
+if TYPE_CHECKING:
+    from ..metrics import EndpointCounts, Metrics
+
 _GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
 
 
@@ -34,6 +38,7 @@ class _Link:
     device: LiveDevice
     endpoint: str
     since: float
+    counts: EndpointCounts | None
 
 
 class _Run:
@@ -46,7 +51,7 @@ class _Run:
 
 
 class Server:
-    """Starts and stops devices, and lists their clients.
+    """Starts and stops devices, and lists their clients; `metrics` counts what comes.
 
     `wall_clock` gives seconds since the epoch.
     """
@@ -58,11 +63,13 @@ class Server:
         wall_clock: Callable[[], float],
         *,
         max_connections: int,
+        metrics: Metrics | None = None,
     ) -> None:
         self._devices = devices
         self._traffic = traffic
         self._wall_clock = wall_clock
         self._max_connections = max_connections
+        self._metrics = metrics
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest run of each device
         self._links: dict[Served, _Link] = {}
@@ -214,11 +221,14 @@ class Server:
 
     def _connected(self, device: LiveDevice, place: _Started, protocol: Served) -> None:
         device.connections += 1
-        self._links[protocol] = _Link(device, place.text, self._wall_clock())
+        counts = None if self._metrics is None else self._metrics.endpoint(place.text)
+        if counts is not None:
+            counts.connected(protocol)
+        self._links[protocol] = _Link(device, place.text, self._wall_clock(), counts)
         framing = _watched(protocol)
         if framing is not None:
             framing.peer = str(protocol.peer)
-        if self._traffic.is_recording:
+        if self._traffic.is_recording or counts is not None:
             protocol.on_answer = self._answered
 
     def _disconnected(self, protocol: Served) -> None:
@@ -227,6 +237,8 @@ class Server:
             framing.tell_unfinished("the connection was closed")
         link = self._links.pop(protocol)
         link.device.connections -= 1
+        if link.counts is not None:
+            link.counts.disconnected(protocol)
 
     def connections(self) -> list[ConnectionInfo]:
         """Return the clients, by device and then by time."""
@@ -268,6 +280,8 @@ class Server:
     def _answered(self, protocol: Served, call: Call, response: Response | None) -> None:
         link = self._links.get(protocol)
         if link is not None:
+            if link.counts is not None:
+                link.counts.answered(protocol, call, response)
             self._record(link.device, link.endpoint, protocol, call, response)
 
     def _told_datagram(
@@ -278,8 +292,7 @@ class Server:
         call: Call,
         response: Response | None,
     ) -> None:
-        self._peers.heard(device.index, place.text, str(protocol.peer))
-        self._record(device, place.text, protocol, call, response)
+        self._told_without_connection(device, place.text, protocol, call, response)
 
     def _told(
         self,
@@ -290,7 +303,19 @@ class Server:
         response: Response | None,
     ) -> None:
         device.line_requests += 1
+        self._told_without_connection(device, endpoint, protocol, call, response)
+
+    def _told_without_connection(
+        self,
+        device: LiveDevice,
+        endpoint: str,
+        protocol: Served,
+        call: Call,
+        response: Response | None,
+    ) -> None:
         self._peers.heard(device.index, endpoint, str(protocol.peer))
+        if self._metrics is not None:
+            self._metrics.endpoint(endpoint).answered(protocol, call, response)
         self._record(device, endpoint, protocol, call, response)
 
     def _record(
