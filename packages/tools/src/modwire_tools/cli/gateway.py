@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from modwire_tools.metrics import Metrics
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.systemd import InheritedSockets
 
 _PAUSE = Seconds(1)
 _PATIENCE = Seconds(10)
@@ -117,13 +118,15 @@ def gateway(
     from functools import partial
 
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.systemd import InheritedSockets
 
     from .loop import run_trio
 
     limits = Limits(max_connections, idle_timeout, allow)
     settings = Settings(queue, patience, pause)
     counted = None if metrics is None else new_metrics()
-    main = partial(_serve, listen, lines, units, settings, limits, verbose, counted)
+    inherited = InheritedSockets.from_environment()
+    main = partial(_serve, listen, lines, units, settings, limits, verbose, counted, inherited)
     run_trio(partial(with_metrics, metrics, counted, main))
 
 
@@ -177,10 +180,12 @@ async def _serve(
     limits: Limits,
     verbose: bool,
     metrics: Metrics | None,
+    inherited: InheritedSockets,
 ) -> None:
     from contextlib import AsyncExitStack
 
     from modwire_tools.server.listening import serve_all
+    from modwire_tools.server.systemd import tell_manager
     from modwire_trio import Gateway, connect
 
     from .output import note
@@ -209,6 +214,7 @@ async def _serve(
         def on_listening(names: list[str]) -> None:
             led = ", ".join(map(str, ends))
             note(f"modwire: gateway at {names[0]} leads to {led}; Ctrl+C ends")
+            tell_manager("READY=1")
 
         await serve_all(
             served,
@@ -217,4 +223,5 @@ async def _serve(
             on_answer=say_calls(verbose),
             on_listening=on_listening,
             metrics=metrics,
+            inherited=inherited,
         )

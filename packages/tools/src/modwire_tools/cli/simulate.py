@@ -116,6 +116,9 @@ def simulate(
     page = parse_page(web, web_token, web_token_file)
     counted = None if metrics is None and page is None else new_metrics()
     simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed, counted)
+    from modwire_tools.server.systemd import InheritedSockets
+
+    simulation.inherit(InheritedSockets.from_environment())
     main = partial(_run, simulation, page, counted)
     run_trio(partial(with_metrics, metrics, counted, main))
 
@@ -177,6 +180,7 @@ def _meant(text: str) -> str:
 async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
     import trio
 
+    from modwire_tools.server.systemd import tell_manager
     from modwire_tools.simulator.problems import described_problems
     from modwire_tools.system_advice import system_advice
 
@@ -194,6 +198,7 @@ async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | Non
                 advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
                 raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
         _tell(view, link)
+        tell_manager("READY=1")
         await _watch(view, is_shown=page is not None)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -16,8 +14,11 @@ from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from ..endpoint_forms import ALL, shown
+from ..server.accepting import serve_sockets
 from ..server.listen_options import server_options
+from ..server.systemd import InheritedSockets
 from ..system_advice import tidied
+from .file_limit import raise_file_limit
 from .lines import Lines
 from .live_device import LiveDevice
 from .mistakes import WATCHED_FRAMINGS, Mistakes, Watch, Watched
@@ -70,6 +71,7 @@ class Server:
         self._wall_clock = wall_clock
         self._max_connections = max_connections
         self._metrics = metrics
+        self._inherited = InheritedSockets()
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest run of each device
         self._links: dict[Served, _Link] = {}
@@ -79,11 +81,19 @@ class Server:
 
     # Starting and stopping.
 
+    def inherit(self, sockets: InheritedSockets) -> None:
+        """Serve on these sockets; raises OSError if one belongs to no endpoint."""
+        for device in self._devices:
+            for endpoint in device.endpoints:
+                sockets.take(endpoint)
+        sockets.check_taken()
+        self._inherited = sockets
+
     def open(self, nursery: trio.Nursery) -> None:
         """Serve in `nursery` from now on; raises RuntimeError if the server is open already."""
         if self._nursery is not None:
             raise RuntimeError("a simulation runs once at a time")
-        _raise_file_limit()
+        raise_file_limit()
         self._nursery = nursery
 
     async def start_all(self) -> None:
@@ -193,29 +203,20 @@ class Server:
             on_connect=partial(self._connected, device, started),
             on_disconnect=self._disconnected,
         )
-        options = server_options(endpoint, hooks)
-        framing = WATCHED_FRAMINGS[endpoint.framing]
-        if endpoint.transport == "unix":
-            await serve_unix(
-                device.units,
-                endpoint.path,
-                framing=framing,
-                max_connections=self._max_connections,
-                options=options,
-                grace=_GRACE,
-                task_status=started,
-            )
+        common: dict[str, Any] = {
+            "framing": WATCHED_FRAMINGS[endpoint.framing],
+            "max_connections": self._max_connections,
+            "options": server_options(endpoint, hooks),
+            "grace": _GRACE,
+            "task_status": started,
+        }
+        passed = self._inherited.take(endpoint)
+        if passed:
+            await serve_sockets(device.units, passed, **common)
+        elif endpoint.transport == "unix":
+            await serve_unix(device.units, endpoint.path, **common)
         else:
-            await serve_tcp(
-                device.units,
-                endpoint.port,
-                host=_host(endpoint),
-                framing=framing,
-                max_connections=self._max_connections,
-                options=options,
-                grace=_GRACE,
-                task_status=started,
-            )
+            await serve_tcp(device.units, endpoint.port, host=_host(endpoint), **common)
 
     # Connections.
 
@@ -376,16 +377,3 @@ def _watched(protocol: Served) -> Watched | None:
 def _host(endpoint: Endpoint) -> str:
     """Return the host for a server: "" for all addresses of this machine."""
     return "" if endpoint.host == ALL else endpoint.host
-
-
-def _raise_file_limit() -> None:
-    """Raise the limit of open files: the default is too low for thousands of devices."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS has a lower limit, and does not report it
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -26,6 +26,7 @@ from .view import View
 
 if TYPE_CHECKING:
     from ..metrics import Metrics
+    from ..server.systemd import InheritedSockets
 
 __all__ = ["PlacedDevice", "Simulation", "place"]
 
@@ -84,6 +85,13 @@ class Simulation:
     def view(self) -> View:
         """The view: everything that a user can see and change."""
         return self._panel
+
+    def inherit(self, sockets: InheritedSockets) -> None:
+        """Serve on these sockets at the endpoints that name them, before `run`.
+
+        Raises OSError if one belongs to no endpoint.
+        """
+        self._server.inherit(sockets)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. A device that cannot be served is in `view.problems()`."""
