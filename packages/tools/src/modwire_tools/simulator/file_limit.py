@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
+_MOST = 1 << 20
+_MOST_ON_MACOS = 10_240  # OPEN_MAX: "unlimited" is reported, but no more can be set
+
 
 def raise_file_limit() -> None:
     """Raise the limit of open files: the default is too low for thousands of devices."""
@@ -13,7 +16,11 @@ def raise_file_limit() -> None:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS has a lower limit, and does not report it
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft == resource.RLIM_INFINITY:
+        return
+    most = max(soft, _MOST) if hard == resource.RLIM_INFINITY else hard
+    for wanted in (most, min(most, _MOST_ON_MACOS)):
+        if soft < wanted:
+            with suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+                return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Callable
 
 import trio
@@ -108,7 +109,10 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
 def _prepare(listening: socket.socket, *, ipv6_only: bool) -> None:
     """Set the socket options; accepted connections inherit them."""
     listening.setblocking(False)
-    if os.name == "posix":
+    if sys.platform == "win32":
+        # There SO_REUSEADDR would let another program take the port away.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if listening.family == socket.AF_INET6:
         listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ipv6_only)
