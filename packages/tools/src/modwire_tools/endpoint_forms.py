@@ -51,7 +51,7 @@ def explained(text: str, error: ValueError, *, listens: bool = False) -> str:
         return str(error)
     scheme, separator, _ = text.partition("://")
     if not separator:
-        return f"endpoint {text!r} has no scheme, write {for_shell(meant)}"
+        return f"endpoint {text!r}: must start with a scheme, such as {for_shell(meant)}"
     if scheme.lower() in _OTHER_SCHEMES:
         return f"endpoint {text!r}: there is no scheme {scheme}, write {for_shell(meant)}"
     return f"{error}; write {for_shell(meant)}"
@@ -89,11 +89,9 @@ def right_form(text: str, *, listens: bool = False) -> str:
         found = _with_scheme(_OTHER_SCHEMES[scheme.lower()], rest, listens)
     else:
         found = _with_scheme(scheme.lower(), rest, listens)
-    return found + (_joined(found) + query if mark else "") if _is_right(found, listens) else ""
-
-
-def _joined(found: str) -> str:
-    return "&" if "?" in found else "?"
+    if mark:
+        found += ("&" if "?" in found else "?") + query
+    return found if _is_right(found, listens) else ""
 
 
 def _without_scheme(place: str, listens: bool) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from .annotations import Place
+from .annotations import Places
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import EndpointArgument, UnitOption, check_no_broadcast, unit_of
 from .output import JsonFlag
 from .types import COUNT, DURATION, Whole
-from .value_options import Address
+from .value_options import Addresses
 from .verbose import client_log
 
 if TYPE_CHECKING:
@@ -33,14 +33,17 @@ _COLUMNS = 60
 def bench(
     endpoint: EndpointArgument,
     address: Annotated[
-        Place | None,
-        Address().option(
-            "--address", "-a", help="What each request reads, such as co:3; hr:0 by default."
+        Places | None,
+        Addresses().option(
+            "--address",
+            "-a",
+            help="What each request reads, such as co:3 or hr:0..9; hr:0 by default.",
         ),
     ] = None,
     count: Annotated[
-        int, COUNT.option("--count", "-n", help="Number of registers or bits from there on.")
-    ] = 1,
+        int | None,
+        COUNT.option("--count", "-n", help="Number of registers or bits from there on, 1 if none."),
+    ] = None,
     unit: UnitOption = None,
     concurrency: Annotated[
         int, Whole(1, 10_000).option("--concurrency", "-c", help="Connections at once.")
@@ -81,7 +84,10 @@ def bench(
     seconds = None if requests is not None else duration or Seconds(5)
     _check_load(endpoint, pipeline, concurrency)
     check_no_broadcast(endpoint, asked)
-    place = address or Place("holding_registers", 0)
+    place, length = address or (Place("holding_registers", 0), None)
+    if length is not None and count is not None:
+        raise WrongArgumentError("--count is for an address alone: the range in --address has one")
+    count = length or count or 1
     with argument("--address, --count"):
         request = read_request(place.table, place.address, count)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
+from .device_option import DeviceOption, EndpointTextArgument, find_device
 from .ending import WrongArgumentError, argument
 from .endpoints import (
     BAUDRATES,
@@ -55,7 +55,7 @@ class ParityName(ParamType["Parity"]):
 
 
 def scan(
-    place: EndpointTextArgument,
+    place: EndpointTextArgument = None,
     units: Annotated[
         Sequence[int] | None,
         Numbers(0, 255).option(
@@ -129,7 +129,7 @@ def scan(
     17. On a serial port it tries baud rates and parities in turn. It never writes to a device. The
     exit code is 1 if no unit answers, and with --table if no address can be read.
     """
-    endpoint = device_endpoint(place, device)
+    endpoint = find_device("scan", place, device).endpoint
     if tables:
         if units or baudrates or parities or every_line:
             raise WrongArgumentError(

@@ -14,7 +14,7 @@ import typer
 
 from modwire_tools.pasting import command_line
 
-from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
+from .device_option import DeviceOption, EndpointTextArgument, find_device
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import NO_DELAY, DelayOption, TimeoutOption, check_units
 from .output import note
@@ -57,7 +57,6 @@ class Step(ParamType[int]):
 
 
 def scrape(
-    place: EndpointTextArgument,
     output: Annotated[
         Path,
         typer.Option(
@@ -68,6 +67,7 @@ def scrape(
             help="The device file to write, .toml or .json.",
         ),
     ],
+    place: EndpointTextArgument = None,
     unit: Annotated[
         Sequence[int] | None,
         Numbers(0, 255).option(
@@ -128,7 +128,7 @@ def scrape(
 
     if output.suffix not in (".toml", ".json"):
         raise WrongArgumentError(f"--output must end in .toml or .json, got {str(output)!r}")
-    endpoint = device_endpoint(place, device)
+    endpoint = find_device("scrape", place, device).endpoint
     where = addresses or range(0x10000)
     options = ScrapeOptions(
         tables=[each for each in ScrapeOptions().tables if not tables or each in tables],

@@ -18,7 +18,7 @@ from ..pasting import for_shell
 from ..replacing import check_writable
 
 if TYPE_CHECKING:
-    from ..values.items import Assignment
+    from ..values.item_texts import Assignment
 
 MEMORY = "memory"
 _SQL = ("sqlite", "postgresql", "postgresql+psycopg")
