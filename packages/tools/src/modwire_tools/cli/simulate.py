@@ -14,6 +14,7 @@ from .annotations import Endpoint
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import SimulatedEndpoint
 from .loop import run_trio
+from .metrics import MetricsOption, new_metrics, with_metrics
 from .output import note
 from .page import Page, parse_page, start_page
 from .types import Consecutive, ConsecutiveOption, Factor, Whole
@@ -21,6 +22,7 @@ from .types import Consecutive, ConsecutiveOption, Factor, Whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modwire_tools.metrics import Metrics
     from modwire_tools.simulator.devices import DeviceSpec
     from modwire_tools.simulator.simulation import Simulation
     from modwire_tools.simulator.view import DeviceInfo, View
@@ -104,6 +106,7 @@ def simulate(
             help="File whose first line is that secret; - for standard input.",
         ),
     ] = None,
+    metrics: MetricsOption = None,
 ) -> None:
     """Serve simulated devices over TCP, UDP and serial lines.
 
@@ -111,8 +114,13 @@ def simulate(
     docs/reference/device-files.md.
     """
     page = parse_page(web, web_token, web_token_file)
-    simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
-    run_trio(partial(_run, simulation, page))
+    counted = None if metrics is None and page is None else new_metrics()
+    simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed, counted)
+    from modwire_tools.server.systemd import InheritedSockets
+
+    simulation.inherit(InheritedSockets.from_environment())
+    main = partial(_run, simulation, page, counted)
+    run_trio(partial(with_metrics, metrics, counted, main))
 
 
 def build(
@@ -124,6 +132,7 @@ def build(
     consecutive: Consecutive,
     seed: int | None,
     speed: float,
+    metrics: Metrics | None = None,
 ) -> Simulation:
     """Return the simulation that the arguments describe."""
     from modwire_tools.simulator.simulation import Simulation, place
@@ -138,7 +147,7 @@ def build(
         endpoints = [SimulatedEndpoint("tcp").parse(DEFAULT_ADDRESS)]
     with argument("--devices" if devices is not None else "--tcp, --udp, --serial"):
         placed = place(specs, endpoints, count=devices, consecutive=consecutive)
-    return Simulation(placed, seed=seed, speed=speed)
+    return Simulation(placed, seed=seed, speed=speed, metrics=metrics)
 
 
 def _read(files: Sequence[Path]) -> list[DeviceSpec]:
@@ -168,9 +177,10 @@ def _meant(text: str) -> str:
     return f"; to serve there: {command_line('simulate', option, meant)}"
 
 
-async def _run(simulation: Simulation, page: Page | None) -> None:
+async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
     import trio
 
+    from modwire_tools.server.systemd import tell_manager
     from modwire_tools.simulator.problems import described_problems
     from modwire_tools.system_advice import system_advice
 
@@ -183,11 +193,12 @@ async def _run(simulation: Simulation, page: Page | None) -> None:
         link = ""
         if page is not None:
             try:
-                link = await start_page(nursery, view, page)
+                link = await start_page(nursery, view, page, metrics)
             except (OSError, ValueError) as error:
                 advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
                 raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
         _tell(view, link)
+        tell_manager("READY=1")
         await _watch(view, is_shown=page is not None)
 
 

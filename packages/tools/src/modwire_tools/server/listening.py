@@ -14,10 +14,16 @@ from modwire.framing import FRAMINGS
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from ..endpoint_forms import check_settings, explained, opened, shown
+from .accepting import serve_sockets
 from .listen_options import check_listens, serve_line, server_options
+from .systemd import InheritedSockets
 
 if TYPE_CHECKING:
+    import socket
+
     from modwire.server.options import OnAnswer
+
+    from ..metrics import EndpointCounts, Metrics
 
 _GRACE = 1.0  # seconds for a call to end after Ctrl+C
 _NETWORKS = ("tcp", "udp")
@@ -75,23 +81,43 @@ async def serve_all(
     *,
     on_answer: OnAnswer | None = None,
     on_listening: Callable[[list[str]], None],
+    metrics: Metrics | None = None,
+    inherited: InheritedSockets | None = None,
 ) -> None:
     """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
 
+    `metrics` counts what comes, unless it is None. The sockets that were `inherited` are served at
+    the endpoints that name them.
     Raises OSError if an endpoint cannot listen, ConnectionLostError if a serial port disappears.
     """
     options = ServerOptions(on_answer=on_answer)
+    inherited = InheritedSockets() if inherited is None else inherited
+    sockets = [inherited.take(each.endpoint) for each in listens]
+    inherited.check_taken()
     async with trio.open_nursery() as nursery:
-        names = [await _start(nursery, units, each, limits, options) for each in listens]
+        names: list[str] = []
+        for each, passed in zip(listens, sockets, strict=True):
+            counted = options
+            counts: EndpointCounts | None = None
+            if metrics is not None:
+                counts, counted = metrics.watched(str(each), options)
+            names.append(await _start(nursery, units, each, limits, counted, passed))
+            if counts is not None:
+                counts.name = names[-1]
         on_listening(names)
 
 
 async def _start(
-    nursery: trio.Nursery, units: Units, listen: Listen, limits: Limits, options: ServerOptions
+    nursery: trio.Nursery,
+    units: Units,
+    listen: Listen,
+    limits: Limits,
+    options: ServerOptions,
+    sockets: Sequence[socket.socket],
 ) -> str:
     """Serve in `nursery`, and return the endpoint. Raises OSError, which names the endpoint."""
     try:
-        address = await nursery.start(partial(_serve, units, listen, limits, options))
+        address = await nursery.start(partial(_serve, units, listen, limits, options, sockets))
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(
@@ -105,10 +131,11 @@ async def _serve(
     listen: Listen,
     limits: Limits,
     options: ServerOptions,
+    sockets: Sequence[socket.socket],
     *,
     task_status: trio.TaskStatus[Any],
 ) -> None:
-    """Serve at one endpoint until cancelled."""
+    """Serve at one endpoint, on `sockets` if there are any, until cancelled."""
     endpoint = listen.endpoint
     if endpoint.transport == "serial":
         await serve_line(units, endpoint, options, grace=_GRACE, task_status=task_status)
@@ -122,6 +149,9 @@ async def _serve(
     if endpoint.transport != "udp":
         common["max_connections"] = limits.max_connections
         common["idle_timeout"] = limits.idle_timeout
+    if sockets:
+        await serve_sockets(units, sockets, allow=limits.allow, **common)
+        return
     if endpoint.transport == "unix":
         await serve_unix(units, endpoint.path, **common)
         return

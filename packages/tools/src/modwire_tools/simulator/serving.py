@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -15,14 +14,20 @@ from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from ..endpoint_forms import ALL, shown
+from ..server.accepting import serve_sockets
 from ..server.listen_options import server_options
+from ..server.systemd import InheritedSockets
 from ..system_advice import tidied
+from .file_limit import raise_file_limit
 from .lines import Lines
 from .live_device import LiveDevice
 from .mistakes import WATCHED_FRAMINGS, Mistakes, Watch, Watched
 from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
+
+if TYPE_CHECKING:
+    from ..metrics import EndpointCounts, Metrics
 
 _GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
 
@@ -34,6 +39,7 @@ class _Link:
     device: LiveDevice
     endpoint: str
     since: float
+    counts: EndpointCounts | None
 
 
 class _Run:
@@ -46,7 +52,7 @@ class _Run:
 
 
 class Server:
-    """Starts and stops devices, and lists their clients.
+    """Starts and stops devices, and lists their clients; `metrics` counts what comes.
 
     `wall_clock` gives seconds since the epoch.
     """
@@ -58,11 +64,14 @@ class Server:
         wall_clock: Callable[[], float],
         *,
         max_connections: int,
+        metrics: Metrics | None = None,
     ) -> None:
         self._devices = devices
         self._traffic = traffic
         self._wall_clock = wall_clock
         self._max_connections = max_connections
+        self._metrics = metrics
+        self._inherited = InheritedSockets()
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest run of each device
         self._links: dict[Served, _Link] = {}
@@ -72,11 +81,19 @@ class Server:
 
     # Starting and stopping.
 
+    def inherit(self, sockets: InheritedSockets) -> None:
+        """Serve on these sockets; raises OSError if one belongs to no endpoint."""
+        for device in self._devices:
+            for endpoint in device.endpoints:
+                sockets.take(endpoint)
+        sockets.check_taken()
+        self._inherited = sockets
+
     def open(self, nursery: trio.Nursery) -> None:
         """Serve in `nursery` from now on; raises RuntimeError if the server is open already."""
         if self._nursery is not None:
             raise RuntimeError("a simulation runs once at a time")
-        _raise_file_limit()
+        raise_file_limit()
         self._nursery = nursery
 
     async def start_all(self) -> None:
@@ -186,39 +203,33 @@ class Server:
             on_connect=partial(self._connected, device, started),
             on_disconnect=self._disconnected,
         )
-        options = server_options(endpoint, hooks)
-        framing = WATCHED_FRAMINGS[endpoint.framing]
-        if endpoint.transport == "unix":
-            await serve_unix(
-                device.units,
-                endpoint.path,
-                framing=framing,
-                max_connections=self._max_connections,
-                options=options,
-                grace=_GRACE,
-                task_status=started,
-            )
+        common: dict[str, Any] = {
+            "framing": WATCHED_FRAMINGS[endpoint.framing],
+            "max_connections": self._max_connections,
+            "options": server_options(endpoint, hooks),
+            "grace": _GRACE,
+            "task_status": started,
+        }
+        passed = self._inherited.take(endpoint)
+        if passed:
+            await serve_sockets(device.units, passed, **common)
+        elif endpoint.transport == "unix":
+            await serve_unix(device.units, endpoint.path, **common)
         else:
-            await serve_tcp(
-                device.units,
-                endpoint.port,
-                host=_host(endpoint),
-                framing=framing,
-                max_connections=self._max_connections,
-                options=options,
-                grace=_GRACE,
-                task_status=started,
-            )
+            await serve_tcp(device.units, endpoint.port, host=_host(endpoint), **common)
 
     # Connections.
 
     def _connected(self, device: LiveDevice, place: _Started, protocol: Served) -> None:
         device.connections += 1
-        self._links[protocol] = _Link(device, place.text, self._wall_clock())
+        counts = None if self._metrics is None else self._metrics.endpoint(place.text)
+        if counts is not None:
+            counts.connected(protocol)
+        self._links[protocol] = _Link(device, place.text, self._wall_clock(), counts)
         framing = _watched(protocol)
         if framing is not None:
             framing.peer = str(protocol.peer)
-        if self._traffic.is_recording:
+        if self._traffic.is_recording or counts is not None:
             protocol.on_answer = self._answered
 
     def _disconnected(self, protocol: Served) -> None:
@@ -227,6 +238,8 @@ class Server:
             framing.tell_unfinished("the connection was closed")
         link = self._links.pop(protocol)
         link.device.connections -= 1
+        if link.counts is not None:
+            link.counts.disconnected(protocol)
 
     def connections(self) -> list[ConnectionInfo]:
         """Return the clients, by device and then by time."""
@@ -268,6 +281,8 @@ class Server:
     def _answered(self, protocol: Served, call: Call, response: Response | None) -> None:
         link = self._links.get(protocol)
         if link is not None:
+            if link.counts is not None:
+                link.counts.answered(protocol, call, response)
             self._record(link.device, link.endpoint, protocol, call, response)
 
     def _told_datagram(
@@ -278,8 +293,7 @@ class Server:
         call: Call,
         response: Response | None,
     ) -> None:
-        self._peers.heard(device.index, place.text, str(protocol.peer))
-        self._record(device, place.text, protocol, call, response)
+        self._told_without_connection(device, place.text, protocol, call, response)
 
     def _told(
         self,
@@ -290,7 +304,19 @@ class Server:
         response: Response | None,
     ) -> None:
         device.line_requests += 1
+        self._told_without_connection(device, endpoint, protocol, call, response)
+
+    def _told_without_connection(
+        self,
+        device: LiveDevice,
+        endpoint: str,
+        protocol: Served,
+        call: Call,
+        response: Response | None,
+    ) -> None:
         self._peers.heard(device.index, endpoint, str(protocol.peer))
+        if self._metrics is not None:
+            self._metrics.endpoint(endpoint).answered(protocol, call, response)
         self._record(device, endpoint, protocol, call, response)
 
     def _record(
@@ -351,16 +377,3 @@ def _watched(protocol: Served) -> Watched | None:
 def _host(endpoint: Endpoint) -> str:
     """Return the host for a server: "" for all addresses of this machine."""
     return "" if endpoint.host == ALL else endpoint.host
-
-
-def _raise_file_limit() -> None:
-    """Raise the limit of open files: the default is too low for thousands of devices."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS has a lower limit, and does not report it
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
