@@ -85,6 +85,8 @@ FUNCTIONS = [
     Function("write_coils", (19, [1, 0, 1, 1, 0, 0, 1, 1, 1, 0]), "0f 0013 000a 02 cd01",
              "0f 0013 000a", None),
     Function("write_registers", (1, [10, 258]), "10 0001 0002 04 000a 0102", "10 0001 0002", None),
+    Function("write_registers", (2, b"\0\n\1\2"), "10 0002 0002 04 000a 0102", "10 0002 0002",
+             None),
     Function("mask_write_register", (4, 0xF2, 0x25), "16 0004 00f2 0025", "16 0004 00f2 0025",
              None),
     Function("read_write_registers", (3, 6, 14, [255, 255, 255]),

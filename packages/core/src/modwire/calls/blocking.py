@@ -86,12 +86,12 @@ class BlockingCalls:
     def write_registers(
         self,
         address: int,
-        values: Sequence[int],
+        values: Sequence[int] | bytes,
         *,
         unit: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Function 16: set 1 to 123 registers from `address` on to `values` (section 6.12)."""
+        """Function 16: set 1..123 registers from `address` on to `values` or bytes (6.12)."""
         request = messages.WriteMultipleRegistersRequest(address, values)
         self.call(request, unit=unit, timeout=timeout)
 
@@ -117,7 +117,7 @@ class BlockingCalls:
         read_address: int,
         read_count: int,
         write_address: int,
-        values: Sequence[int],
+        values: Sequence[int] | bytes,
         *,
         unit: int | None = None,
         timeout: float | None = None,
