@@ -43,14 +43,14 @@ PURE = {
 OF_TLS = {
     "datetime",
     "hashlib",
+    "importlib",
     "json",
     "logging",
     "logging.handlers",
     "os",
     "pathlib",
     "ssl",
-    "tomli",
-    "tomllib",
+    "sys",
 }
 # Only the checkers read these.
 FOR_CHECKERS = PURE | {"typing_extensions"}

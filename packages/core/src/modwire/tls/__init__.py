@@ -4,6 +4,7 @@
 """
 
 from .credentials import ClientCredentials, Credentials
+from .rights import Rights
 from .role import role_of
 
-__all__ = ["ClientCredentials", "Credentials", "role_of"]
+__all__ = ["ClientCredentials", "Credentials", "Rights", "role_of"]
