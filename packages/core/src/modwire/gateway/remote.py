@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from ..arguments import explained
 from ..errors import ConnectionLostError, ExceptionCode, ExceptionResponseError, ModbusError
 from ..hooks import is_coroutine_function
 from ..messages.base import ExceptionResponse, RawRequest, Response
@@ -50,6 +51,7 @@ class BlockingRemoteUnit(Unit):
 
     waits = Waits.THREAD
 
+    @explained
     def __init__(
         self, client: BlockingCaller, unit: int | None = None, *, timeout: float | None = None
     ) -> None:
@@ -85,6 +87,7 @@ class AsyncRemoteUnit(AsyncUnit):
     (section 7). The tables and counters of this object are not used: the device has its own.
     """
 
+    @explained
     def __init__(
         self, client: AsyncCaller, unit: int | None = None, *, timeout: float | None = None
     ) -> None:

@@ -11,10 +11,11 @@ import struct
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, overload
 
+from ..arguments import explained
 from ..bits import unpack_bits
 from ..errors import IllegalDataAddressError, ServerDeviceFailureError
 from ..hooks import check_hook
-from .block import Block, MissingTable, check_value, pack_words, unpack_words
+from .block import Block, MissingTable, check_block, check_value, pack_words, unpack_words
 from .tables import ADDRESSES
 
 if TYPE_CHECKING:
@@ -228,6 +229,7 @@ class SequentialBlock(MemoryBlock):
 
     plain_reads = True
 
+    @explained
     def __init__(
         self,
         start: int,
@@ -297,6 +299,7 @@ class SparseBlock(MemoryBlock):
 
     plain_reads = True
 
+    @explained
     def __init__(
         self,
         values: Mapping[int, int],
@@ -367,8 +370,4 @@ class Datastore:
 
 
 def _table(name: str, block: Block | None) -> Block:
-    if block is None:
-        return MissingTable(name)
-    if not isinstance(block, Block):
-        raise TypeError(f"{name} must be a block or None, got {type(block).__name__}")
-    return block
+    return MissingTable(name) if block is None else check_block(name, block, ", or None")
