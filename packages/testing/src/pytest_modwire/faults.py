@@ -137,6 +137,9 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(each.name for each in self.active) or 'none'}>"
+
     # Faults.
 
     def delay(self, seconds: float, **which: Unpack[Which]) -> Fault:

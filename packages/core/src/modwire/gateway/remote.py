@@ -63,6 +63,9 @@ class BlockingRemoteUnit(Unit):
         self.unit = unit
         self.timeout = timeout
 
+    def __repr__(self) -> str:
+        return _shown(self)
+
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         """Pass `request` on to the device and return the response, or None for a broadcast.
 
@@ -97,6 +100,9 @@ class AsyncRemoteUnit(AsyncUnit):
         self.unit = unit
         self.timeout = timeout
 
+    def __repr__(self) -> str:
+        return _shown(self)
+
     async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         """Pass `request` on to the device and return the response, or None for a broadcast.
 
@@ -110,6 +116,11 @@ class AsyncRemoteUnit(AsyncUnit):
         except ModbusError as error:
             return failed_answer(request, error, broadcast=broadcast)
         return None if broadcast else response
+
+
+def _shown(remote: BlockingRemoteUnit | AsyncRemoteUnit) -> str:
+    unit = "the unit" if remote.unit is None else f"unit {remote.unit}"
+    return f"<{type(remote).__name__}: {unit} of {remote.client!r}>"
 
 
 def _check_target(client: object, unit: int | None, timeout: float | None) -> None:

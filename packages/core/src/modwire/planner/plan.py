@@ -186,6 +186,10 @@ class Planner:
         """Points, as passed in, that the device refused alone or in part."""
         return sorted(self._unreadable)
 
+    def __repr__(self) -> str:
+        known = sum(map(len, self._readable.values())) + len(self._unreadable)
+        return f"<{type(self).__name__} of {known} points, {len(self._unreadable)} unreadable>"
+
     def __contains__(self, point: object) -> bool:
         """True if the span `point` is one of the points, readable or not."""
         if not isinstance(point, Span):
