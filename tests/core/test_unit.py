@@ -297,15 +297,22 @@ class TestIdentification:
             Unit().canopen_general_reference(b"")
 
 
+BLOCK = r"must be a block, such as SequentialBlock\(0, values\)"
+OWN = "a class of your own must be a subclass of Block"
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"coils": [1]}, TypeError, "coils must be a block or None, got list"),
+        ({"coils": [1]}, TypeError, rf"coils {BLOCK}, or None, got list; {OWN}"),
         ({"files": {0: SequentialBlock(0, [0])}}, ValueError, r"file number must be 1\.\.65535"),
-        ({"files": {1: [0]}}, TypeError, "file 1 must be a block, got list"),
+        ({"files": {1: [0]}}, TypeError, rf"file 1 {BLOCK}, got list; {OWN}"),
         ({"fifo_queues": {65536: []}}, ValueError, r"FIFO pointer address must be 0\.\.65535"),
         ({"exception_status": 256}, ValueError, r"exception_status must be 0\.\.255, got 256"),
         ({"server_id": bytes(251)}, ValueError, "must be at most 250 bytes, got 251"),
+        ({"server_id": "pump"}, TypeError, "server_id must be bytes, such as b'pump', got 'pump'"),
+        ({"identity": {0: "ACME"}}, TypeError, r"identity must be an Identity, such as Identity\("),
+        ({"coil": None}, TypeError, "^Unit has no argument 'coil'; did you mean 'coils'"),
     ],
 )
 def test_a_wrong_unit_says_what_is_wrong(

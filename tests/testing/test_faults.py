@@ -11,6 +11,7 @@ import pytest
 from modwire import (
     ConnectionLostError,
     ExceptionResponse,
+    ExceptionResponseError,
     FrameError,
     InvalidResponseError,
     ModbusError,
@@ -207,11 +208,15 @@ def test_a_fault_is_for_the_requests_that_it_names(modbus_device: DeviceFactory)
 @pytest.mark.parametrize(
     ("scheme", "begin", "text"),
     [
-        ("tcp", lambda faults: faults.delay(0), "seconds must be above 0"),
+        ("tcp", lambda faults: faults.delay(0), "seconds must be greater than 0 seconds"),
         ("tcp", lambda faults: faults.exception(0), "code must be 1..255, got 0"),
-        ("tcp", lambda faults: faults.silence(times=0), "times must be at least 1, got 0"),
-        ("tcp", lambda faults: faults.tear(0), "pause must be above 0 seconds"),
-        ("tcp", lambda faults: faults.tear(at=0), "at must be at least 1 byte"),
+        (
+            "tcp",
+            lambda faults: faults.silence(times=0),
+            "times must be a whole number, at least 1, got 0",
+        ),
+        ("tcp", lambda faults: faults.tear(0), "pause must be greater than 0 seconds"),
+        ("tcp", lambda faults: faults.tear(at=0), "at must be a whole number, at least 1, got 0"),
         ("udp", lambda faults: faults.tear(), "one datagram, which cannot be torn"),
         ("udp", lambda faults: faults.drop(), "no connections to close: take silence"),
         ("rtu", lambda faults: faults.drop(), "no connections to close: take silence"),
@@ -225,3 +230,28 @@ def test_a_fault_that_cannot_be_is_refused(
     with pytest.raises(ValueError, match=text):
         begin(device.faults)
     assert device.faults.active == []
+
+
+@pytest.mark.parametrize("name", ["delay", "silence", "exception", "busy", "damage", "cut", "drop"])
+def test_an_unknown_limit_of_a_fault_is_named_with_the_nearest_one(
+    modbus_device: DeviceFactory, name: str
+) -> None:
+    device = modbus_device(meter())
+    arguments = {"delay": (1.0,), "exception": (4,)}.get(name, ())
+    with pytest.raises(TypeError, match=f"^{name} has no argument 'adress'; did you mean 'address"):
+        getattr(device.faults, name)(*arguments, adress=7)
+    with pytest.raises(TypeError, match=f"^{name} has no argument 'who'; it has times, unit, func"):
+        getattr(device.faults, name)(*arguments, who=7)
+    assert device.faults.active == []
+
+
+def test_the_report_names_the_exception_that_was_injected(modbus_device: DeviceFactory) -> None:
+    device = modbus_device(meter())
+    with connect(device.endpoint) as client:
+        for fault in (device.faults.busy, lambda: device.faults.exception(4)):
+            with fault(), pytest.raises(ExceptionResponseError):
+                client.read_holding_registers(0)
+    report = device.report()
+    assert "-> exception 06, server device busy (busy) after" in report
+    assert "-> exception 04, server device failure (exception) after" in report
+    assert "InvalidRequestError" not in report

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+from .arguments import explained
 from .endpoint_options import (
     MORE_OPTIONS,
     OPTIONS,
@@ -96,6 +97,7 @@ class Endpoint(Immutable):
     retries: int | None
     _more: dict[str, object]
 
+    @explained
     def __init__(
         self,
         transport: Transport,

@@ -20,7 +20,7 @@ from .options import (
 from .quirks import Quirks, check_quirks, check_quirks_effect
 
 if TYPE_CHECKING:
-    from typing import TypeAlias, TypedDict
+    from typing import Literal, TypeAlias, TypedDict
 
     from .framing.base import Framing
 
@@ -53,6 +53,17 @@ if TYPE_CHECKING:
         keepalive: bool
         rs485: bool
         exclusive: bool
+
+    class ConnectOptions(EndpointOptions, total=False):
+        """The arguments of `connect`, which replace what the endpoint has; see `Endpoint`."""
+
+        unit: int
+        timeout: float
+        retries: int
+        baudrate: int
+        bytesize: int
+        parity: Literal["N", "E", "O"]
+        stopbits: int
 
 
 _seconds: Check = check_seconds  # type: ignore[assignment]

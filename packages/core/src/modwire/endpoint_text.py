@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+
+from .arguments import did_you_mean
 
 UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 IN_PATHS = UNRESERVED + b"/:@"
@@ -11,18 +13,6 @@ IN_PATHS = UNRESERVED + b"/:@"
 _TIME = r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?) *(ms|s|m|h|)"
 _PER_SECOND = {"ms": 1000.0}
 _SECONDS = {"m": 60.0, "h": 3600.0}
-# What users call an option, by the names of other programs or of another of our interfaces.
-_OTHER_NAMES = {
-    "response_timeout": "timeout",
-    "timeout": "response_timeout",
-    "unit_id": "unit",
-    "device_id": "unit",
-    "slave": "unit",
-    "slave_id": "unit",
-    "databits": "bytesize",
-    "data_bits": "bytesize",
-}
-
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -62,28 +52,4 @@ def seconds_in(text: str) -> float | None:
 def one_of(names: Iterable[str], name: str, given: str) -> str:
     """Return the end of an error text on `given`: the allowed names, and the closest to `name`."""
     allowed = list(names)
-    return f"one of {', '.join(allowed)}; got {given!r}{_did_you_mean(allowed, name)}"
-
-
-def check_arguments(
-    owner: str, given: Iterable[str], allowed: Iterable[str], uses: Mapping[str, str]
-) -> None:
-    """Raise TypeError for an argument in `given` that is not allowed.
-
-    `owner` is the class that the user called; `uses` has what options of other classes are for.
-    """
-    names = list(allowed)
-    for name in given:
-        if name not in names:
-            use = f", which is for {uses[name]}" if name in uses else ""
-            hint = "" if use else _did_you_mean(names, name)
-            rest = "" if use or hint else f"; it has {', '.join(names)}"
-            raise TypeError(f"{owner} has no argument {name!r}{use}{hint}{rest}")
-
-
-def _did_you_mean(allowed: list[str], name: str) -> str:
-    from difflib import get_close_matches  # here, because only errors need it
-
-    other = _OTHER_NAMES.get(name, "")
-    close = [other] if other in allowed else get_close_matches(name, allowed, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"one of {', '.join(allowed)}; got {given!r}{did_you_mean(allowed, name)}"

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .arguments import keyword_defaults
 from .messages.decoder import Decoder
 
 if TYPE_CHECKING:
-    from typing import TypedDict
-
     from typing_extensions import Self
 
     from .framing.base import Framing
@@ -55,12 +54,6 @@ _USES: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
 LONGEST = 1e9  # seconds, some thirty years: anything longer is a mistake
 
 
-if TYPE_CHECKING:
-
-    class NoMore(TypedDict):
-        """No further arguments: those that a caller gives nevertheless are unknown ones."""
-
-
 class LineOptions:
     """Options of both clients and servers; times are in seconds, 0..1e9.
 
@@ -98,7 +91,7 @@ class LineOptions:
 
     def __repr__(self) -> str:
         """Return the constructor's call, with the arguments that differ from its defaults."""
-        usual: dict[str, object] = type(self).__init__.__kwdefaults__ or {}
+        usual = keyword_defaults(type(self).__init__)
         shown = {
             name: value
             for name, value in vars(self).items()

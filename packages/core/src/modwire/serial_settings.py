@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, TypedDict
 
+from .arguments import explained
 from .framing.ascii import AsciiFraming
 from .framing.base import Framing
 from .immutable import Immutable, set_field
@@ -84,6 +85,7 @@ class SerialSettings(Immutable):
     silence: float
     character_time: float
 
+    @explained
     def __init__(
         self,
         framing: type[Framing],

@@ -18,7 +18,10 @@ from .links import Link, SocketLink
 if TYPE_CHECKING:
     from typing import Any
 
+    from typing_extensions import Unpack
+
     from modwire import Endpoint
+    from modwire.endpoint_options import ConnectOptions
 
 
 class _SocketClient(Client):
@@ -125,10 +128,12 @@ class SerialClient(constructors.SerialClientBase, Client):
         return link_on(get_hub(), port, self._settings.character_time, seconds)
 
 
-def connect(endpoint: str | Endpoint) -> Client:
+def connect(endpoint: str | Endpoint, **options: Unpack[ConnectOptions]) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
-    It connects on entering `with`, or on its first call. Raises ValueError for an invalid
-    endpoint (see `Endpoint.parse`), and for tls, which this version does not support.
+    It connects on entering `with`, or on its first call. `options` replace those of the endpoint:
+    `timeout=2` is the same as `endpoint + "?timeout=2"`. Raises ValueError for an invalid endpoint
+    (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
     """
-    return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    kinds = TcpClient, UdpClient, UnixClient, SerialClient
+    return constructors.client_for(endpoint, *kinds, options)

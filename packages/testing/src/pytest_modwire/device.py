@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Literal, get_args
 
 from modwire import Endpoint, ServerOptions
+from modwire.arguments import explained
 from modwire_sync import SerialServer, UdpServer
 
 from .damage import DAMAGING
@@ -67,6 +68,7 @@ class Device:
     Raises ValueError and TypeError for a wrong source or scheme, OSError if it cannot serve.
     """
 
+    @explained
     def __init__(
         self, source: Source, scheme: Scheme = "tcp", *, decoder: Decoder | None = None
     ) -> None:

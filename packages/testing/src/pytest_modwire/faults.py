@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from modwire import ExceptionCode, FaultyResponse, InvalidRequestError, Response
+from modwire.arguments import check_arguments
+from modwire.options import check_count, check_range, check_timeout
 
 from .damage import Damage, DamagedResponse, first_half, one_byte_less, other_transaction
 
 if TYPE_CHECKING:
-    from typing import TypedDict
-
     from typing_extensions import Self, Unpack
 
     from modwire import BaseUnit, Endpoint, Framing
     from modwire.messages.base import AnyRequest
 
-    class Which(TypedDict, total=False):
-        """The requests that have a fault."""
 
-        times: int
-        unit: int
-        function: int
-        address: int
+class Which(TypedDict, total=False):
+    """The requests that have a fault."""
+
+    times: int
+    unit: int
+    function: int
+    address: int
 
 
 class Asked(NamedTuple):
@@ -70,8 +71,8 @@ class Fault:
         function: int | None = None,
         address: int | None = None,
     ) -> None:
-        if times is not None and times < 1:
-            raise ValueError(f"times must be at least 1, got {times}")
+        if times is not None:
+            check_count("times", times)
         self.name = name
         self.answer = answer
         self.seconds = seconds
@@ -136,13 +137,15 @@ class Faults:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {', '.join(each.name for each in self.active) or 'none'}>"
+
     # Faults.
 
     def delay(self, seconds: float, **which: Unpack[Which]) -> Fault:
         """Answer after `seconds`. Other connections are served meanwhile."""
-        if not seconds > 0:
-            raise ValueError(f"seconds must be above 0, got {seconds}")
-        return self._begin(Fault("delay", None, seconds=seconds, **which))
+        check_timeout(seconds, "seconds")
+        return self._begin("delay", None, which, seconds)
 
     def silence(self, *, executed: bool = False, **which: Unpack[Which]) -> Fault:
         """Do not answer."""
@@ -152,21 +155,15 @@ class Faults:
                 asked.execute()
             return FaultyResponse(None, fault="silence")
 
-        return self._begin(Fault("silence", answer, **which))
+        return self._begin("silence", answer, which)
 
     def exception(self, code: int, **which: Unpack[Which]) -> Fault:
         """Answer with an exception, such as 4 or `ExceptionCode.SERVER_DEVICE_FAILURE`."""
-        if not 1 <= code <= 0xFF:
-            raise ValueError(f"code must be 1..255, got {code}")
-
-        def answer(asked: Asked) -> FaultyResponse:
-            return FaultyResponse(asked.refuse(code), fault="exception")
-
-        return self._begin(Fault("exception", answer, **which))
+        return self._begin_exception("exception", check_range("code", code, 1, 0xFF), which)
 
     def busy(self, **which: Unpack[Which]) -> Fault:
         """Answer with exception 06, server device busy."""
-        return self.exception(ExceptionCode.SERVER_DEVICE_BUSY, **which)
+        return self._begin_exception("busy", ExceptionCode.SERVER_DEVICE_BUSY, which)
 
     def damage(self, **which: Unpack[Which]) -> Fault:
         """Answer with a wrong checksum; MBAP has none, and gets a wrong protocol id."""
@@ -174,7 +171,7 @@ class Faults:
         def answer(asked: Asked) -> FaultyResponse:
             return FaultyResponse(asked.execute(), is_damaged=True, fault="damage")
 
-        return self._begin(Fault("damage", answer, **which))
+        return self._begin("damage", answer, which)
 
     def wrong_length(self, **which: Unpack[Which]) -> Fault:
         """Answer with a frame that is one byte shorter than it says.
@@ -202,10 +199,9 @@ class Faults:
         """
         if self._endpoint.transport == "udp":
             raise ValueError(f"{self._endpoint}: a frame is one datagram, which cannot be torn")
-        if not pause > 0:
-            raise ValueError(f"pause must be above 0 seconds, got {pause}")
-        if at is not None and at < 1:
-            raise ValueError(f"at must be at least 1 byte, got {at}")
+        check_timeout(pause, "pause")
+        if at is not None:
+            check_count("at", at)
 
         def damage(framing: Framing, unit: int, transaction: int, pdu: bytes) -> bytes:
             frame = framing.wrap(unit, transaction, pdu)
@@ -227,7 +223,13 @@ class Faults:
                 asked.execute()
             return FaultyResponse(None, drops=True, fault="drop")
 
-        return self._begin(Fault("drop", answer, **which))
+        return self._begin("drop", answer, which)
+
+    def _begin_exception(self, name: str, code: int, which: Which) -> Fault:
+        def answer(asked: Asked) -> FaultyResponse:
+            return FaultyResponse(asked.refuse(code), fault=name)
+
+        return self._begin(name, answer, which)
 
     def _begin_damage(self, name: str, damage: Damage, which: Which) -> Fault:
         def answer(asked: Asked) -> FaultyResponse:
@@ -235,9 +237,11 @@ class Faults:
             damaged = None if response is None else DamagedResponse(response, damage)
             return FaultyResponse(damaged, is_damaged=True, fault=name)
 
-        return self._begin(Fault(name, answer, **which))
+        return self._begin(name, answer, which)
 
-    def _begin(self, fault: Fault) -> Fault:
+    def _begin(self, name: str, answer: Answer | None, which: Which, seconds: float = 0.0) -> Fault:
+        check_arguments(name, which, Which.__annotations__, {})
+        fault = Fault(name, answer, seconds=seconds, **which)
         with self._lock:
             self._faults = [*(each for each in self._faults if each.is_active), fault]
         return fault

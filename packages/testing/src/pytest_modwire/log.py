@@ -86,20 +86,21 @@ class LoggedRequest:
         elif self.response is None:
             answer = "no answer"
         elif isinstance(self.response, ExceptionResponse):
-            answer = _exception_text(self.response)
+            answer = _exception_text(self.response, is_injected=bool(self.fault))
         else:
             answer = repr(self.response)
         fault = f" ({self.fault})" if self.fault else ""
         return f"<unit {self.unit}: {self.request!r} -> {answer}{fault}>"
 
 
-def _exception_text(response: ExceptionResponse) -> str:
-    """Return the code of an exception, its meaning, and the reason of the unit."""
+def _exception_text(response: ExceptionResponse, is_injected: bool) -> str:
+    """Return the code of an exception, its meaning, and the reason of the unit, if it had one."""
     code = response.exception_code
     text = f"exception {code:02}"
     if code in set(ExceptionCode):
         text += f", {ExceptionCode(code).name.lower().replace('_', ' ')}"
-    return text if response.cause is None else f"{text}, for {response.cause!r}"
+    has_reason = response.cause is not None and not is_injected
+    return f"{text}, for {response.cause!r}" if has_reason else text
 
 
 class RequestLog:

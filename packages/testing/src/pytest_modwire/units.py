@@ -90,6 +90,15 @@ class _Front(Unit):
             return FaultyResponse(None, fault="delay")
         return response
 
+    @property
+    def listen_only(self) -> bool:
+        """True if the unit behind this one must not answer."""
+        return self.behind.listen_only
+
+    @listen_only.setter
+    def listen_only(self, value: bool) -> None:
+        self.behind.listen_only = value
+
     def refuse(
         self, error: InvalidRequestError, *, broadcast: bool = False
     ) -> ExceptionResponse | None:

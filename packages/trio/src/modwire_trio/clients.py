@@ -21,7 +21,10 @@ from .links import SocketLink
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from typing_extensions import Unpack
+
     from modwire import Endpoint
+    from modwire.endpoint_options import ConnectOptions
 
     from .links import Link
 
@@ -103,13 +106,15 @@ class SerialClient(constructors.SerialClientBase, Client):
         )
 
 
-def connect(endpoint: str | Endpoint) -> Client:
+def connect(endpoint: str | Endpoint, **options: Unpack[ConnectOptions]) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
-    It connects on entering `async with`, or on its first call. Raises ValueError for an invalid
+    It connects on entering `async with`, or on its first call. `options` replace those of the
+    endpoint: `timeout=2` is the same as `endpoint + "?timeout=2"`. Raises ValueError for an invalid
     endpoint (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
     """
-    return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    kinds = TcpClient, UdpClient, UnixClient, SerialClient
+    return constructors.client_for(endpoint, *kinds, options)
 
 
 async def _open_first(host: str, port: int) -> trio.socket.SocketType:

@@ -78,8 +78,9 @@ class Server(ServerBase):
         lost, and RuntimeError if the server was shut down before.
         """
         self._check_open()
+        soon = asyncio.get_running_loop().call_soon_threadsafe
         try:
-            with Interrupts(signal, self._interrupted):
+            with Interrupts(signal, lambda: soon(self._begin_stop, self._grace)):
                 if self._stage is Stage.NEW:
                     await self.start()
                 assert self._finished is not None
@@ -123,11 +124,6 @@ class Server(ServerBase):
         await self._end(self._grace)
 
     # The end.
-
-    def _interrupted(self) -> None:
-        """Begin the shutdown; called by a signal handler."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._begin_stop, self._grace)
 
     def _begin_stop(self, grace: float) -> None:
         self._grant(grace)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..arguments import check_arguments, explained, keyword_defaults
 from ..calls import BlockingCalls
 from ..calls.handles import BlockingUnitCalls
 from ..endpoint import Endpoint, network_name, path_name
-from ..endpoint_text import check_arguments
 from ..framing import FRAMINGS
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
@@ -21,11 +21,12 @@ from ..serial_settings import SerialSettings
 from .options import ClientOptions, network_client_options, serial_client_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from typing_extensions import Self, Unpack
 
+    from ..endpoint_options import ConnectOptions
     from ..framing.base import Framing
     from ..serial_settings import Rs485Settings
     from .options import MoreOptions, NetworkOptions
@@ -70,11 +71,12 @@ class ClientBase:
 
     def _check_more(self, base: type[ClientBase], more: Mapping[str, object]) -> None:
         """Raise TypeError for an argument that neither the constructor of `base` nor `more` has."""
-        usual: Iterable[str] = base.__init__.__kwdefaults__ or ()
-        options: Iterable[str] = ClientOptions.__init__.__kwdefaults__ or ()
+        options = keyword_defaults(ClientOptions.__init__)
         # These two have a name of their own in the constructor, or only networks have them.
         others = set(options) - {"response_timeout", "max_in_flight"}
-        check_arguments(type(self).__name__, more, [*usual, *sorted(others)], uses())
+        check_arguments(
+            type(self).__name__, more, [*keyword_defaults(base.__init__), *sorted(others)], uses()
+        )
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
@@ -108,6 +110,7 @@ class BlockingClientBase(ClientBase, BlockingCalls):
         """Close the link. Calls under way raise `ConnectionLostError`; the next one reopens it."""
         raise NotImplementedError
 
+    @explained
     def unit(self, unit: int, *, timeout: float | None = None) -> BlockingUnitCalls:
         """Return the calls to the unit with the id `unit`, 0..255, which share this link.
 
@@ -138,6 +141,7 @@ def check_source_address(address: tuple[str, int] | None) -> tuple[str, int] | N
 class TcpClientBase(ClientBase):
     """Base of the clients over TCP; see `__init__` for the arguments."""
 
+    @explained
     def __init__(
         self,
         host: str,
@@ -193,6 +197,7 @@ class TcpClientBase(ClientBase):
 class UnixClientBase(ClientBase):
     """Base of the clients over a Unix stream socket; see `__init__` for the arguments."""
 
+    @explained
     def __init__(
         self,
         path: str,
@@ -226,6 +231,7 @@ class UnixClientBase(ClientBase):
 class UdpClientBase(ClientBase):
     """Base of the clients over UDP; see `__init__` for the arguments."""
 
+    @explained
     def __init__(
         self,
         host: str,
@@ -264,6 +270,7 @@ class UdpClientBase(ClientBase):
 class SerialClientBase(ClientBase):
     """Base of the clients on a serial line; see `__init__` for the arguments."""
 
+    @explained
     def __init__(
         self,
         port: str,
@@ -327,9 +334,11 @@ def client_for(
     udp: Callable[..., ClientT],
     unix: Callable[..., ClientT],
     serial: Callable[..., ClientT],
+    options: ConnectOptions,
 ) -> ClientT:
     """Return a client for `endpoint`, made by the class for its transport.
 
+    `options` are in place of those that the endpoint has: `connect("tcp://192.0.2.1", timeout=2)`.
     Raises ValueError for an invalid endpoint text, and for tls, which this version does not
     support; TypeError if `endpoint` is neither a text nor an Endpoint.
     """
@@ -337,6 +346,8 @@ def client_for(
         endpoint = Endpoint.parse(endpoint)
     elif not isinstance(endpoint, Endpoint):
         raise TypeError(f"endpoint must be a text or an Endpoint, got {endpoint!r}")
+    if options:
+        endpoint = endpoint.replace(**options)
     arguments: dict[str, object] = {
         "framing": FRAMINGS[endpoint.framing],
         "unit": 1 if endpoint.unit is None else endpoint.unit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..endpoint_text import check_arguments
+from ..arguments import explained
 from ..framing.base import Framing
 from ..framing.tcp import TcpFraming
 from ..options import (
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from ..messages.decoder import Decoder
-    from ..options import NoMore
     from ..serial_settings import SerialSettings
 
 _MAX_ADU = 256  # characters that must fit into the default timeout of a serial line
@@ -67,6 +66,7 @@ class ClientOptions(LineOptions):
     Raises ValueError for an option out of range, TypeError for an unknown one.
     """
 
+    @explained
     def __init__(
         self,
         *,
@@ -88,9 +88,7 @@ class ClientOptions(LineOptions):
         tolerance: float = 0.0,
         suppress_echo: bool = False,
         decoder: Decoder | None = None,
-        **unknown: Unpack[NoMore],
     ) -> None:
-        check_arguments("ClientOptions", unknown, ClientOptions.__init__.__kwdefaults__ or (), {})
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from ..arguments import explained
 from ..calls import AsyncCalls
 from ..calls.handles import AsyncUnitCalls
 from ..framing.tcp import TcpFraming
@@ -19,6 +20,14 @@ StreamT = TypeVar("StreamT")
 class AsyncClientBase(ClientBase, AsyncCalls):
     """Base of the clients whose calls are awaited; see `ClientBase`."""
 
+    if not TYPE_CHECKING:
+
+        @property
+        def close(self) -> None:
+            """Name the method that programs of packages without `await` call so."""
+            raise AttributeError(f"{type(self).__name__} has no close(): await its aclose()")
+
+    @explained
     def unit(self, unit: int, *, timeout: float | None = None) -> AsyncUnitCalls:
         """Return the calls to the unit with the id `unit`, 0..255, which share this link.
 
@@ -33,6 +42,7 @@ class StreamClientBase(AsyncClientBase, Generic[StreamT]):
 
     _stream: StreamT | None = None  # until the link takes it
 
+    @explained
     def __init__(
         self,
         stream: StreamT,

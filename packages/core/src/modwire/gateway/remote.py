@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..arguments import explained
 from ..errors import ConnectionLostError, ExceptionCode, ExceptionResponseError, ModbusError
 from ..hooks import is_coroutine_function
 from ..messages.base import ExceptionResponse, RawRequest, Response
@@ -51,6 +52,7 @@ class BlockingRemoteUnit(Unit):
 
     waits = Waits.THREAD
 
+    @explained
     def __init__(
         self, client: BlockingCaller, unit: int | None = None, *, timeout: float | None = None
     ) -> None:
@@ -61,6 +63,9 @@ class BlockingRemoteUnit(Unit):
         self.client = client
         self.unit = unit
         self.timeout = timeout
+
+    def __repr__(self) -> str:
+        return _shown(self)
 
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         """Pass `request` on to the device and return the response, or None for a broadcast.
@@ -88,6 +93,7 @@ class AsyncRemoteUnit(AsyncUnit):
     object are not used: the device has its own.
     """
 
+    @explained
     def __init__(
         self, client: AsyncCaller, unit: int | None = None, *, timeout: float | None = None
     ) -> None:
@@ -96,6 +102,9 @@ class AsyncRemoteUnit(AsyncUnit):
         self.client = client
         self.unit = unit
         self.timeout = timeout
+
+    def __repr__(self) -> str:
+        return _shown(self)
 
     async def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         """Pass `request` on to the device and return the response, or None for a broadcast.
@@ -112,6 +121,11 @@ class AsyncRemoteUnit(AsyncUnit):
         except ModbusError as error:
             return failed_answer(request, error, broadcast=broadcast)
         return None if broadcast else response
+
+
+def _shown(remote: BlockingRemoteUnit | AsyncRemoteUnit) -> str:
+    unit = "the unit" if remote.unit is None else f"unit {remote.unit}"
+    return f"<{type(remote).__name__}: {unit} of {remote.client!r}>"
 
 
 def _check_target(client: object, unit: int | None, timeout: float | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from ..arguments import explained
 from ..errors import GatewayPathUnavailableError
 from ..options import check_count, check_range, check_timeout
 from ..units.unit import BaseUnit, Unit, Waits
@@ -60,6 +61,7 @@ class GatewayUnits(Units, Generic[ClientT]):
     Raises ValueError for arguments out of range, TypeError unless `line` is the package's client.
     """
 
+    @explained
     def __init__(
         self,
         line: ClientT,
@@ -95,6 +97,7 @@ class GatewayUnits(Units, Generic[ClientT]):
         """Return the line of a client. Raises TypeError unless it is one of this package."""
         raise NotImplementedError(f"{type(self).__name__} must define _new_line()")
 
+    @explained
     def add_line(
         self,
         line: ClientT,

@@ -88,6 +88,12 @@ class Decoder:
         for request_class in REQUESTS:
             self._add(request_class)
 
+    def __repr__(self) -> str:
+        classes = [*self._by_code.values()]
+        classes += [each for them in self._by_sub_code.values() for each in them.values()]
+        own = sorted(each.__name__ for each in classes if each not in _STANDARD)
+        return f"<{type(self).__name__} with {', '.join(own)}>" if own else "Decoder()"
+
     def register(self, request_class: RequestClassT) -> RequestClassT:
         """Add a custom function, or replace one; can be used as a class decorator.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import explained
 from ..immutable import Immutable, set_field
 from ..messages.bit_access import MAX_READ_BITS
 from ..messages.forms import MAX_READ_REGISTERS
@@ -102,6 +103,7 @@ class PlanLimits(Immutable):
     max_gap: int | None
     forbidden: Mapping[str, tuple[range, ...]]
 
+    @explained
     def __init__(
         self,
         request_cost: float = 16.0,

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from ..arguments import explained
 from ..errors import IllegalDataValueError, ServerDeviceFailureError
 from ..units.tables import ADDRESSES, BIT_TABLES, TABLES
 from .limits import PlanLimits, Span
@@ -32,6 +33,7 @@ Ask for the others alone as after 02, but remember nothing: see `Planner`.
 _start, _end = itemgetter(0), itemgetter(1)  # of a Range
 
 
+@explained
 def plan(points: Iterable[Span], *, limits: PlanLimits = DEFAULT_LIMITS) -> list[Span]:
     """Return the cheapest requests that read all `points`, sorted by table and address.
 
@@ -157,6 +159,7 @@ class Planner:
     like `plan`, TypeError for other classes than `Span` and `PlanLimits`. Not thread-safe.
     """
 
+    @explained
     def __init__(self, points: Iterable[Span], limits: PlanLimits = DEFAULT_LIMITS) -> None:
         _check_limits(limits)
         self._limits = limits
@@ -182,6 +185,10 @@ class Planner:
     def unreadable(self) -> list[Span]:
         """Points, as passed in, that the device refused alone or in part."""
         return sorted(self._unreadable)
+
+    def __repr__(self) -> str:
+        known = sum(map(len, self._readable.values())) + len(self._unreadable)
+        return f"<{type(self).__name__} of {known} points, {len(self._unreadable)} unreadable>"
 
     def __contains__(self, point: object) -> bool:
         """True if the span `point` is one of the points, readable or not."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..arguments import explained
 from ..endpoint import path_name
 from ..errors import ConnectionLostError
 from ..framing.base import Framing
@@ -61,6 +62,7 @@ class TcpServerBase(ServerBase):
     _address: HostPort | str
     _kind_of_connections: type[Connections[Any]] = Connections
 
+    @explained
     def __init__(
         self,
         units: Units,
@@ -156,6 +158,7 @@ class UdpServerBase(ServerBase):
 
     _address: HostPort
 
+    @explained
     def __init__(
         self,
         units: Units,
@@ -206,6 +209,7 @@ class SerialServerBase(ServerBase):
 
     _has_spare_workers = False  # one worker keeps the order of the calls
 
+    @explained
     def __init__(
         self,
         units: Units,

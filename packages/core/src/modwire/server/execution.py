@@ -10,9 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError, ModbusError
-from ..messages.base import ExceptionResponse, RawRequest, Response
+from ..messages.base import ExceptionResponse, RawRequest, RawResponse, Response
 from ..units.unit import QueuedUnit, Waits
 from .call import Call
+from .faulty_responses import FaultyResponse
 from .options import LoggedErrors
 from .workers import Job
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _NEVER = Waits.NEVER
+_DIAGNOSTICS = 8
+_ALWAYS_ALLOWED = (ExceptionResponse, FaultyResponse, RawResponse)
 
 
 class Executor:
@@ -116,6 +119,7 @@ class Executor:
                 outcome = self.start(unit, call, in_thread)
             if self._has_no_hooks and not broadcast and type(outcome) is request.response_type:
                 return outcome  # fast path: there is no hook to call
+            outcome = _checked(unit, call, outcome)
         except Exception as error:  # noqa: BLE001 - a user's unit must not stop the server
             outcome = error
         return self.conclude(call, outcome)
@@ -137,6 +141,7 @@ class Executor:
                 outcome = self.start(unit, call, in_thread)
                 if _is_awaitable(outcome):
                     outcome = await outcome
+                outcome = _checked(unit, call, outcome)
             except Exception as error:  # noqa: BLE001 - a user's unit, as above
                 outcome = error
             response = self.conclude(call, outcome)
@@ -167,10 +172,9 @@ class Executor:
         response: Response | None
         if outcome is None or isinstance(outcome, Response):
             response = outcome
-        elif isinstance(outcome, BaseException):
-            response = _failure(call, outcome)
         else:
-            response = _failure(call, _no_response(outcome))
+            error = outcome if isinstance(outcome, BaseException) else TypeError(repr(outcome))
+            response = _failure(call, error)
         if isinstance(response, ExceptionResponse) and response.cause is not None:
             if not isinstance(response.cause, ModbusError):
                 self.report(call.request, response.cause, call.unit)
@@ -230,13 +234,34 @@ def _failure(call: Call, error: BaseException) -> ExceptionResponse:
     return ExceptionResponse(call.request.function_code & 0x7F, code, error)
 
 
-def _no_response(outcome: object) -> TypeError:
+def _checked(unit: BaseUnit, call: Call, outcome: object) -> object:
+    """Return what `execute` of `unit` has returned for `call`; raise TypeError for anything else.
+
+    A unit may be silent on a broadcast, in listen-only mode, on a diagnostic, which may begin or
+    end that mode, and on a custom request without a response.
+    """
+    request = call.request
+    if outcome is None:
+        if call.broadcast or unit.listen_only or not request.expects_response:
+            return None
+        if request.function_code == _DIAGNOSTICS:
+            return None
+    elif isinstance(outcome, _ALWAYS_ALLOWED):
+        return outcome
+    elif isinstance(outcome, Response):
+        if getattr(outcome, "function_code", None) == request.function_code:
+            return outcome
+    name = type(unit).__name__
     close = getattr(outcome, "close", None)
-    if isinstance(outcome, Awaitable):
+    if _is_awaitable(outcome):
         if close is not None:
             close()  # otherwise Python warns that the coroutine was never awaited
-        return TypeError("execute() is async: only async servers can await it")
-    return TypeError(f"execute() must give a response or None, got {outcome!r}")
+        raise TypeError(f"{name}.execute() is async: only async servers can await it")
+    wanted = getattr(request.response_type, "__name__", "Response")
+    raise TypeError(
+        f"{name}.execute() must return a {wanted} for {request!r}, or raise an error, got "
+        f"{outcome!r}; FaultyResponse(None) leaves a request without an answer"
+    )
 
 
 def _execute_in_thread(unit: BaseUnit, call: Call) -> object:

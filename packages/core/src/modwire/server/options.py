@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from ..endpoint_text import check_arguments
+from ..arguments import explained
 from ..hooks import check_hook
 from ..options import LineOptions, check_flag, check_options, check_timeout
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from ..messages.base import AnyRequest, Response
     from ..messages.decoder import Decoder
-    from ..options import NoMore
     from .call import Call
 
     Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
@@ -80,6 +77,7 @@ class ServerOptions(LineOptions):
     transaction of `call`, and the time at which `protocol` received the request.
     """
 
+    @explained
     def __init__(
         self,
         *,
@@ -95,9 +93,7 @@ class ServerOptions(LineOptions):
         tolerance: float = 0.0,
         suppress_echo: bool = False,
         decoder: Decoder | None = None,
-        **unknown: Unpack[NoMore],
     ) -> None:
-        check_arguments("ServerOptions", unknown, ServerOptions.__init__.__kwdefaults__ or (), {})
         super().__init__(
             silence=silence, tolerance=tolerance, suppress_echo=suppress_echo, decoder=decoder
         )

@@ -64,7 +64,12 @@ class Allowed:
                 raise ValueError(
                     f'allow must have networks such as "192.168.0.0/16" or "::1", got {each!r}'
                 )
-            allowed.append(ip_network(each))
+            try:
+                allowed.append(ip_network(each))
+            except ValueError as error:
+                raise ValueError(
+                    f'allow must have networks such as "192.168.0.0/16" or "::1": {error}'
+                ) from None
 
         # Peers are few and come again; the bound keeps forged datagrams from filling memory.
         @lru_cache(maxsize=1024)

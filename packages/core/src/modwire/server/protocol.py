@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..arguments import explained
 from ..errors import ExceptionCode, FrameError, InvalidRequestError
 from ..framing.ascii import AsciiFraming, follow_delimiter
 from ..framing.base import Framing
@@ -49,6 +50,7 @@ class ServerProtocol:
       bytes keep no connection open.
     """
 
+    @explained
     def __init__(
         self,
         framing: type[Framing],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..arguments import explained
 from ..endpoint import path_name
 from ..errors import ConnectionLostError
 from ..framing.base import Framing
@@ -28,6 +29,7 @@ _ADU = 256  # bytes; the time of the longest response is added to the default ti
 class SerialSnifferBase:
     """Base of the sniffers on a serial port; see `__init__` for the arguments."""
 
+    @explained
     def __init__(
         self,
         port: str,

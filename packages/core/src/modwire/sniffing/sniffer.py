@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from ..arguments import explained
 from ..framing.base import Framing
 from ..framing.rtu import RtuFraming
 from ..hooks import check_hook
@@ -42,6 +43,7 @@ class Sniffer:
     framing class and `on_frame` a function.
     """
 
+    @explained
     def __init__(
         self,
         framing: type[Framing] = RtuFraming,

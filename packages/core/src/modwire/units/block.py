@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from ..bits import pack_bits, unpack_bits
 from ..errors import IllegalDataAddressError
+from ..hooks import check_methods
 
 
 class Block:
@@ -81,6 +82,7 @@ class Block:
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        check_methods(cls, Block)
         # An inherited byte form would bypass an override of the method that it replaces.
         for name, general, stands_for in _BYTE_FORMS:
             if any(_depth(cls, other) < _depth(cls, name) for other in stands_for):
@@ -107,16 +109,27 @@ _BYTE_FORMS: tuple[tuple[str, Callable[..., object], tuple[str, ...]], ...] = (
 
 def _read(block: Block, address: int, count: int) -> Sequence[int]:
     values = block.read(address, count)
+    wanted = f"{type(block).__name__}.read() must return {count} values"
+    if not hasattr(values, "__len__"):
+        raise TypeError(f"{wanted}, got {values!r}")
     if len(values) != count:
-        raise ValueError(
-            f"{type(block).__name__}.read() must return {count} values, got {len(values)}"
-        )
+        raise ValueError(f"{wanted}, got {len(values)}")
     return values
 
 
 def _depth(cls: type, name: str) -> int:
     """Return the position in the method resolution order at which `name` is defined."""
     return next(depth for depth, base in enumerate(cls.__mro__) if name in base.__dict__)
+
+
+def check_block(name: str, block: Block, others: str = "") -> Block:
+    """Return `block`; raise TypeError unless it is a Block. `others` are also allowed."""
+    if not isinstance(block, Block):
+        raise TypeError(
+            f"{name} must be a block, such as SequentialBlock(0, values){others}, got "
+            f"{type(block).__name__}; a class of your own must be a subclass of Block"
+        )
+    return block
 
 
 class MissingTable(Block):

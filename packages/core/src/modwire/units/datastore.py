@@ -11,11 +11,12 @@ import struct
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, overload
 
+from ..arguments import explained
 from ..bits import unpack_bits
 from ..errors import IllegalDataAddressError, ServerDeviceFailureError
 from ..hooks import check_hook
-from .block import Block, MissingTable, check_value, pack_words, unpack_words
-from .tables import ADDRESSES
+from .block import Block, MissingTable, check_block, check_value, pack_words, unpack_words
+from .tables import ADDRESSES, TABLES
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -228,6 +229,7 @@ class SequentialBlock(MemoryBlock):
 
     plain_reads = True
 
+    @explained
     def __init__(
         self,
         start: int,
@@ -278,6 +280,9 @@ class SequentialBlock(MemoryBlock):
     def _addresses(self) -> Collection[int]:
         return range(self._start, self._stop)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._start}..{self._stop - 1}>"
+
     # A memoryview can be neither copied nor pickled.
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_words": bytearray(self._words)}
@@ -297,6 +302,7 @@ class SparseBlock(MemoryBlock):
 
     plain_reads = True
 
+    @explained
     def __init__(
         self,
         values: Mapping[int, int],
@@ -365,10 +371,15 @@ class Datastore:
         self.holding_registers = _table("holding_registers", holding_registers)
         self.input_registers = _table("input_registers", input_registers)
 
+    def __repr__(self) -> str:
+        tables: dict[str, object] = {name: getattr(self, name) for name in TABLES}
+        shown = [
+            f"{name}={block!r}"
+            for name, block in tables.items()
+            if not isinstance(block, MissingTable)
+        ]
+        return f"<{type(self).__name__} {', '.join(shown) or 'without tables'}>"
+
 
 def _table(name: str, block: Block | None) -> Block:
-    if block is None:
-        return MissingTable(name)
-    if not isinstance(block, Block):
-        raise TypeError(f"{name} must be a block or None, got {type(block).__name__}")
-    return block
+    return MissingTable(name) if block is None else check_block(name, block, ", or None")

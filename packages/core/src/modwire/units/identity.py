@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ..arguments import explained
 from ..errors import IllegalDataAddressError, IllegalDataValueError
 from ..messages.device import IdentityPage
 from ..messages.encapsulated import (
@@ -33,6 +34,7 @@ class Identity(Mapping[int, bytes]):
 
     __slots__ = ("_objects", "individual_access")
 
+    @explained
     def __init__(
         self, objects: Mapping[int, bytes | str], *, individual_access: bool = True
     ) -> None:

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from struct import Struct
 from typing import TYPE_CHECKING, ClassVar
 
+from ..arguments import explained
 from ..errors import (
     ExceptionCode,
     ExceptionResponseError,
@@ -18,17 +19,17 @@ from ..errors import (
     IllegalFunctionError,
     InvalidRequestError,
 )
-from ..hooks import is_coroutine_function
+from ..hooks import check_methods, is_coroutine_function
 from ..messages.base import ExceptionResponse
 from ..messages.bit_access import MAX_READ_BITS
 from ..messages.forms import MAX_READ_REGISTERS
-from .block import Block
+from .block import Block, check_block
 from .datastore import Datastore
 from .diagnostics import Communication
+from .identity import Identity
 
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
-    from .identity import Identity
 
 _DIAGNOSTICS = 8
 _RESTART_COMMUNICATIONS = 1
@@ -88,6 +89,7 @@ class BaseUnit(Datastore, Communication):
     # False if a subclass overrides `execute`, which `answer_read` would bypass.
     _execute_is_ours: ClassVar[bool] = False
 
+    @explained
     def __init__(
         self,
         coils: Block | None = None,
@@ -106,17 +108,24 @@ class BaseUnit(Datastore, Communication):
     ) -> None:
         Datastore.__init__(self, coils, discrete_inputs, holding_registers, input_registers)
         Communication.__init__(self)
+        if identity is not None and not isinstance(identity, Identity):
+            raise TypeError(
+                'identity must be an Identity, such as Identity({0: "ACME", 1: "M1", 2: "1.0"}), '
+                f"or None, got {identity!r}"
+            )
         self.identity = identity
         self.files = dict(files or {})
         for number, block in self.files.items():
             if not 1 <= number <= 0xFFFF:
                 raise ValueError(f"file number must be 1..65535, got {number}")
-            if not isinstance(block, Block):
-                raise TypeError(f"file {number} must be a block, got {type(block).__name__}")
+            check_block(f"file {number}", block)
         self.fifo_queues = dict(fifo_queues or {})
         for address in self.fifo_queues:
             if not 0 <= address <= 0xFFFF:
                 raise ValueError(f"FIFO pointer address must be 0..65535, got {address}")
+        for name, part in (("server_id", server_id), ("additional_id_data", additional_id_data)):
+            if not isinstance(part, bytes):
+                raise TypeError(f"{name} must be bytes, such as b'pump', got {part!r}")
         size = len(server_id) + len(additional_id_data)
         if size > _MAX_ID_BYTES:
             raise ValueError(
@@ -132,6 +141,7 @@ class BaseUnit(Datastore, Communication):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        check_methods(cls, BaseUnit, awaited="execute")
         cls._execute_is_ours = cls.execute is BaseUnit.perform
         if "execute" in cls.__dict__ and "waits" not in cls.__dict__:
             inherited: object = getattr(super(cls, cls), "execute", None)
@@ -165,8 +175,10 @@ class BaseUnit(Datastore, Communication):
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> object:
         """Execute `request`; every server calls this.
 
-        Returns the response, None for no answer, or an object that a server of the same package
-        can await; see `waits`.
+        Returns the response, or an object that a server of the same package can await, see `waits`.
+        Returns None where a unit must not answer: to a broadcast, in listen-only mode, and to
+        function 8. Elsewhere None is a mistake, which is logged and answered with 04; to leave a
+        request without an answer on purpose, return `FaultyResponse(None)`.
         """
         raise NotImplementedError(f"{type(self).__name__} must define execute()")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ..arguments import explained
 from .diagnostics import BusStatistics
 from .unit import BaseUnit, Waits
 
@@ -20,6 +21,7 @@ class Units:
     `communication_error`. Raises ValueError for an id out of range.
     """
 
+    @explained
     def __init__(self, units: Mapping[int, BaseUnit]) -> None:
         if not isinstance(units, Mapping):
             raise TypeError(f"units must map unit ids to units, such as {{1: unit}}, got {units!r}")

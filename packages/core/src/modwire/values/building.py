@@ -100,6 +100,9 @@ class RegisterBuilder:
         self.order = find_order(**order)
         self._data = bytearray()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {len(self._data)} bytes>"
+
     @overload
     def add(self, kind: IntegerName, value: int, **own: Unpack[OwnOrder]) -> Self: ...
     @overload
@@ -178,6 +181,10 @@ class RegisterReader:
         data = _pack(registers)
         self._data = swap_bytes(data) if self.order.swaps_registers else data
         self._position = 0
+
+    def __repr__(self) -> str:
+        place = f"byte {self._position} of {len(self._data)}"
+        return f"<{type(self).__name__} at {place}>"
 
     @classmethod
     def from_bytes(cls, data: bytes, **order: Unpack[Ordering]) -> Self:

@@ -40,16 +40,19 @@ class Server(BlockingServerBase):
     ) -> None:
         super()._set_up(units, framing, options, workers)
         self._most_workers = workers
-        self._loop = Loop(WorkerQueue(workers, self._spare_workers), self._logger)
+        self._loop = self._new_loop()
         self._lock = threading.Lock()
         self._serving_thread: int | None = None
         self._finished = threading.Event()
         forget_after_fork(self, Server._forget, getattr(os, "register_at_fork", None))
 
+    def _new_loop(self) -> Loop:
+        return Loop(WorkerQueue(self._most_workers, self._spare_workers), self._logger, self._wire)
+
     def _forget(self) -> None:
         """Stop in a forked process what the other serves; a server not started yet may start."""
         self._loop.leave()  # it would watch the descriptors of both processes
-        self._loop = Loop(WorkerQueue(self._most_workers, self._spare_workers), self._logger)
+        self._loop = self._new_loop()
         self._lock, self._finished = threading.Lock(), threading.Event()
         if self._stage is not Stage.NEW:
             self._stage, self._stop_at = Stage.CLOSED, 0.0
@@ -99,12 +102,8 @@ class Server(BlockingServerBase):
         """
         check_grace(grace)
         with self._lock:
-            is_unused = self._stage is Stage.NEW
-            if is_unused:
-                self._stage = Stage.CLOSED
-        if is_unused:
-            self._close()
-            return
+            if self._stage is Stage.NEW:
+                self._close()
         grace = self._grant(grace)
         self._loop.wake()
         if self._serving_thread == threading.get_ident() or self._loop.workers.run_here():

@@ -29,12 +29,9 @@ class Loop:
     called from other threads.
     """
 
-    def __init__(self, jobs: WorkerQueue[Any], logger: Logger) -> None:
-        # Imported here, as it would take a third of the servers' import time.
-        from logging import getLogger
-
+    def __init__(self, jobs: WorkerQueue[Any], logger: Logger, wire: Logger) -> None:
         self.logger = logger
-        self.wire: Logger = getLogger("modwire.wire")
+        self.wire = wire
         self.tells_bytes = False
         self._waker = Waker()
         self.workers = Workers(jobs, self._waker.wake)

@@ -179,6 +179,15 @@ class FrontUnit(Unit):
         """Return the response of the unit behind this one."""
         return self.behind.execute(request, broadcast=broadcast)
 
+    @property
+    def listen_only(self) -> bool:
+        """True if the unit behind this one must not answer."""
+        return self.behind.listen_only
+
+    @listen_only.setter
+    def listen_only(self, value: bool) -> None:
+        self.behind.listen_only = value
+
     def refuse(
         self, error: InvalidRequestError, *, broadcast: bool = False
     ) -> ExceptionResponse | None:
@@ -198,13 +207,13 @@ class RefusingUnit(FrontUnit):
     def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
         code = self._codes.get(request.function_code)
         if code == SILENCE:
-            return None
+            return FaultyResponse(None)
         if code is not None:
             error = InvalidRequestError("not supported by the device", request.function_code, code)
             return self.behind.refuse(error, broadcast=broadcast)
         response = self.behind.execute(request, broadcast=broadcast)
         if isinstance(response, ExceptionResponse) and isinstance(response.cause, RefusedInSilence):
-            return None
+            return FaultyResponse(None)
         return response
 
 
@@ -230,6 +239,8 @@ class FaultyUnit(FrontUnit):
             return FaultyResponse(None, fault="silence")
         if draw() < faults.damage:
             response = self.behind.execute(request)
+            if isinstance(response, FaultyResponse):
+                return response  # it is silent anyway
             return FaultyResponse(response, is_damaged=True, fault="damage")
         if draw() < faults.exception:
             code = faults.exception_code

@@ -11,6 +11,7 @@ import trio
 from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
+from modwire.arguments import explained
 from modwire.server.constructors import UdpServerBase
 from modwire.server.life import check_grace
 from modwire.server.peers import HostPort, Network
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from modwire.server.options import Authorize, OnCall
 
 
+@explained
 async def serve_udp(
     units: Units,
     port: int,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import RtuFraming
+from modwire.arguments import explained
 from modwire.server.constructors import SerialServerBase
 from modwire.server.life import check_grace
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _NEVER = float("inf")
 
 
+@explained
 async def serve_serial(
     units: Units,
     port: str,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from modwire import ServerProtocol, TcpFraming
+from modwire.arguments import explained
 from modwire.server.connection import PEER_CLOSED, Connection
 from modwire.server.constructors import check_server
 from modwire.server.life import check_grace, log_error
@@ -47,6 +48,7 @@ def _shared() -> _Shared:
         return shared
 
 
+@explained
 async def serve_stream(
     units: Units,
     stream: trio.abc.Stream,

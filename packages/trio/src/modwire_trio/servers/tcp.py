@@ -11,6 +11,7 @@ import trio
 from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
+from modwire.arguments import explained
 from modwire.server.constructors import TcpServerBase
 from modwire.server.life import check_grace
 from modwire.server.peers import HostPort, Network, check_port
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from modwire_sync.sockets import Found
 
 
+@explained
 async def serve_tcp(
     units: Units,
     port: int,
@@ -90,6 +92,7 @@ async def serve_tcp(
         server.close()
 
 
+@explained
 async def serve_unix(
     units: Units,
     path: str,
