@@ -91,10 +91,11 @@ def read(
         items = [each.item(defaults) for each in addresses]
 
     from .printing import printer_for
-    from .watch import rows_of, watch_values
 
     printer = printer_for(as_json, as_csv, show_registers)
     if watch is not None and printer.live:
+        from .watch import rows_of
+
         items = rows_of(items)
     with argument("ADDRESS"):
         reading = Reading(items, asked, limits_for(endpoint))
@@ -104,6 +105,8 @@ def read(
             printer.once(outcomes)
             check_all_read(outcomes, seen)
         else:
+            from .watch import watch_values
+
             watch_values(client, reading, printer, watch, times, seen)
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from modwire import BaseUnit, Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
 from modwire.units.tables import BIT_TABLES, TABLES
 
+from ..extras import extra
+
 if TYPE_CHECKING:
     from ..values.items import Assignment
 
@@ -101,7 +103,8 @@ class Storage:
         return SequentialBlock(0, [0] * size) if size else None
 
     def _store_unit(self, name: str) -> Unit:
-        from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit
+        with extra("stores", "--store"):
+            from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit
 
         store: SqlStore | RedisStore
         if self.store.partition("://")[0] in _SQL:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
 
 import trio
 from starlette.applications import Starlette
@@ -13,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from .. import __version__
 from ..simulator.view import View
 from .access import Access, RefusedError
 from .api import OPERATIONS
@@ -27,7 +27,7 @@ _LOG = logging.getLogger("modwire.web")
 
 def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
     """Return the application of one server; its WebSockets are closed when `stopping` is set."""
-    document = describe(version("modwire-tools"), wants_token=access.wants_token)
+    document = describe(__version__, wants_token=access.wants_token)
     host = Host(view, access, document)
     files = read_files()
     pages = {"/": "index.html", "/api/docs": "docs.html"}
