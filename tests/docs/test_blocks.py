@@ -37,9 +37,9 @@ RUN = [
 ]
 SERVERS = [each for section in SECTIONS for each in section if "serves" in each.marks]
 # Programs of blocks that are not run, which are no parts of this project.
-PROGRAMS = set(
-    ["apt", "cd", "cp", "curl", "git", "mkdir", "pip", "pytest", "python", "sed", "ssh", "sudo"]
-)
+PROGRAMS = {
+    *("apt", "cd", "cp", "curl", "git", "mkdir", "pip", "pytest", "python", "sed", "ssh", "sudo")
+}
 LANGUAGES = {"python", "sh", "toml", "json", "yaml", "ini", "text"}
 
 
