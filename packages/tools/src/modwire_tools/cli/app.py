@@ -26,15 +26,19 @@ COMMANDS = {
         modwire read tcp://127.0.0.1:5020 40001 co:3
         modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little
         modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s
+        modwire read tcp://127.0.0.1:5020 ir:0..2/0.1 ir:8/float32/CDAB
         modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json
         modwire read 'tcp://192.0.2.7?pause=0.1&quirks=any_unit' hr:0
         modwire read tcp://192.0.2.7 hr:0 --device meter.toml
+        modwire read --device meter.toml voltage_l1
     """,
     "write": """
         Write values, and print what was written.
         modwire write tcp://127.0.0.1:5020 hr:2=4200.5 --type float32 --verify
         modwire write tcp://127.0.0.1:5020 co:0=on co:1=off hr:0=15,40
         modwire write tcp://127.0.0.1:5020 hr:1/bit:3=on hr:4/string:6=pump
+        modwire write tcp://127.0.0.1:5020 hr:2/int16/0.1=22.5 hr:4/float32/CDAB=230.4
+        modwire write --device meter.toml setpoint=22.5
     """,
     "scan": """
         Find units, line settings, and readable addresses.
@@ -42,6 +46,11 @@ COMMANDS = {
         modwire scan tcp://127.0.0.1:5020 --table hr --table ir --json
         modwire scan rtu:///dev/ttyUSB0 --baudrates all --parities all --resume scan.json
         modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms
+    """,
+    "ports": """
+        List the serial ports of this machine, with what is plugged in.
+        modwire ports
+        modwire ports --json
     """,
     "bench": """
         Measure requests per second, latencies and errors.
