@@ -6,12 +6,13 @@ Nothing listens at the endpoints here: each mistake must be found before a conne
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from modwire_command import modwire, process
-from modwire_tools.cli.app import app
+from modwire_tools.cli import app
 
 TCP = "tcp://127.0.0.1:1"
 RTU = "rtu:///dev/no-such-port"
@@ -186,12 +187,10 @@ def test_every_option_has_its_mistake() -> None:
     }
     short = {"-u": "--unit", "-c": "--concurrency", "-p": "--pipeline", "-w": "--watch"}
     tried |= {(command, short.get(word, word)) for command, word in tried}
-    for info in app.registered_commands:
-        assert info.callback is not None
-        name = info.callback.__name__
-        if name not in COMMANDS:
-            continue
-        for parameter in inspect.signature(info.callback, eval_str=True).parameters.values():
+    assert set(COMMANDS) < set(app.COMMANDS)
+    for name in COMMANDS:
+        function = getattr(import_module(f"modwire_tools.cli.{name}"), name)
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
             (option,) = parameter.annotation.__metadata__
             for word in getattr(option, "param_decls", None) or ():
                 if word.startswith("--"):

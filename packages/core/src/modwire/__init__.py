@@ -37,6 +37,7 @@ from .units.tables import reference
 from .units.unit import BaseUnit, Unit, Waits
 from .units.units import Units
 
+__version__ = "0.2.0"
 __all__ = [
     "FRAMINGS",
     "REQUESTS",

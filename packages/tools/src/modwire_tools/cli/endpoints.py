@@ -68,13 +68,17 @@ class DeviceEndpoint(ParamType["Endpoint"]):
 
     def parse(self, text: str) -> Endpoint:
         from modwire import Endpoint
-        from modwire_tools.endpoint_forms import check_settings, explained
 
         try:
             endpoint = Endpoint.parse(text)
         except ValueError as error:
+            from modwire_tools.endpoint_forms import explained
+
             raise ValueError(explained(text, error)) from None
-        check_settings(endpoint)
+        if endpoint.transport == "serial":
+            from modwire_tools.endpoint_forms import check_settings
+
+            check_settings(endpoint)
         if endpoint.transport == "tls":
             raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
         if endpoint.transport in ("tcp", "udp") and not endpoint.port:

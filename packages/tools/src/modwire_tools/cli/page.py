@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stat import S_IRWXG, S_IRWXO
 from typing import TYPE_CHECKING
 
+from modwire_tools.extras import extra
 from modwire_tools.values.host_port import parse_host_port
 
 from .ending import WrongArgumentError, argument
@@ -51,7 +52,8 @@ def parse_page(web: str | None, token: str | None, token_file: Path | None = Non
             if given is not None:
                 raise WrongArgumentError(f"{name} is for the page: --web HOST:PORT is missing")
         return None
-    from modwire_tools.web import check_token, is_loopback, make_token
+    with extra("web", "--web"):
+        from modwire_tools.web import check_token, is_loopback, make_token
 
     try:
         host, port = parse_host_port(web)

@@ -74,7 +74,6 @@ def read(
     from modwire_tools.client.reading import Reading, limits_for
 
     from .printing import printer_for
-    from .watch import watch_values
 
     if as_json and as_csv:
         raise WrongArgumentError("--json and --csv exclude each other, take one of them")
@@ -104,6 +103,8 @@ def read(
             printer.once(outcomes)
             check_all_read(outcomes, seen)
         else:
+            from .watch import watch_values
+
             watch_values(client, reading, printer, watch, times, seen)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from modwire import BaseUnit, Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
 from modwire.units.tables import BIT_TABLES, TABLES
 
+from ..extras import extra
 from ..pasting import for_shell
 from ..replacing import check_writable
 
@@ -132,7 +133,8 @@ class Storage:
         return SequentialBlock(0, [0] * size) if size else None
 
     def _store_unit(self, name: str) -> Unit:
-        from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit
+        with extra("stores", "--store"):
+            from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit
 
         store: SqlStore | RedisStore
         if self.store.partition("://")[0] in _SQL:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from importlib.metadata import version
 
 import trio
 from starlette.applications import Starlette
@@ -14,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from .. import __version__
 from ..metrics import CONTENT_TYPE
 from ..simulator.view import View
 from .access import Access, RefusedError
@@ -37,7 +37,7 @@ def make_app(
 
     `metrics` returns the text at `/metrics`; None for no such path.
     """
-    document = describe(version("modwire-tools"), wants_token=access.wants_token)
+    document = describe(__version__, wants_token=access.wants_token)
     host = Host(view, access, document)
     files = read_files()
     pages = {"/": "index.html", "/api/docs": "docs.html"}
