@@ -105,7 +105,6 @@ def test_the_table_of_functions_has_every_call_and_every_code() -> None:
 
 def test_the_table_of_options_has_every_option_with_its_default() -> None:
     parameters = dict(inspect.signature(modwire.ClientOptions).parameters)
-    del parameters["unknown"]  # no option: misspelt ones are named by it
     text = text_of(REFERENCE / "client-options.md")
     rows = {row[0].strip("`"): row[1].strip("`") for row in cells(text, "option")}
     assert rows.keys() == parameters.keys()
@@ -135,7 +134,6 @@ def test_the_tables_of_servers_have_every_argument_and_option() -> None:
         elif name != "units":
             assert shown == repr(parameter.default), name
     parameters = dict(inspect.signature(modwire.ServerOptions).parameters)
-    del parameters["unknown"]
     assert options.keys() == parameters.keys()
     for name in inspect.signature(SerialServer).parameters:
         assert name == "port" or f"`{name}" in text, name
@@ -164,6 +162,8 @@ def test_every_command_has_a_section() -> None:
 def test_every_class_that_a_page_names_exists() -> None:
     modules = [importlib.import_module(name) for name in [*PACKAGES, *ROOMS]]
     for page in PAGES:
+        if page.name == "payload-orders.md":  # it speaks of those of pymodbus
+            continue
         for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", page.read_text(encoding="utf-8"))):
             known = any(hasattr(module, name) for module in modules)
             known = known or re.search(rf"\b(class {name}|def {name}|{name} =)", _code(page))
