@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/hostile.py                   all packages and attacks, some minutes
     .venv/bin/python benchmarks/hostile.py --package sync --attack hogs --seconds 3
     .venv/bin/python benchmarks/hostile.py --attack hogs --connections 200
-    .venv/bin/python benchmarks/hostile.py --readme          also put the table into README.md
+    .venv/bin/python benchmarks/hostile.py --readme          also put the table into its README.md
 
 For each row there is a new server with default options. The client is this process: it asks for one
 register, waits for the answer and rests for some milliseconds, before the attack and during it; on
@@ -33,8 +33,8 @@ from modwire import ReadHoldingRegistersRequest
 from modwire.framing import Framing, RtuFraming, TcpFraming
 from modwire.messages import Decoder
 
-README = Path(__file__).parents[1] / "README.md"
 HERE = Path(__file__).parent
+README = HERE / "README.md"
 REST = 0.003  # seconds between two requests of the client
 PATIENT_REST = 1.0  # the same on its second connection
 # Seconds after which a request counts as unanswered: the clients' default, and on UDP as long as
@@ -241,7 +241,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="before and during each attack")
     parser.add_argument("--connections", type=int, help="of each attack")
     parser.add_argument("--json", action="store_true", help="end with the rows as one line of JSON")
-    parser.add_argument("--readme", action="store_true", help="write the table to README.md")
+    parser.add_argument(
+        "--readme", action="store_true", help="write the table to benchmarks/README.md"
+    )
     asked = parser.parse_args()
     if asked.readme and (asked.package or asked.attack or asked.connections):
         parser.error("--readme must stand alone: the page has all packages and attacks")

@@ -79,7 +79,7 @@ def test_the_core_serves_and_asks_in_asyncio() -> None:
     ]
 
 
-# The asyncio example; the README says that it is short and complete.
+# The asyncio example; docs/how-to/embed.md says that it is short and complete.
 
 
 def test_the_asyncio_client_is_short_and_has_every_method() -> None:

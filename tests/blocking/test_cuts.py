@@ -75,6 +75,25 @@ def cut_everywhere(
     return place
 
 
+@pytest.mark.parametrize("then", [0, 3, 8, 12, 20])
+def test_a_caller_that_ends_with_it(package: Package, then: int) -> None:
+    """Nobody comes back to clean up, so the next caller has to see that it is gone."""
+    with device() as (_, endpoint):
+        client = package.connect(f"{endpoint}?timeout=5")
+        check(client, 1)
+        for place in count(1, 1 if then == 0 else 4):
+
+            def last(place: int = place) -> bool:
+                saw = cutter(package)
+                return saw.run(lambda: read(client, 7), place, by_lines=True, then=then)
+
+            if not package.start(last).result():
+                break
+            check(client, 1000 + place)
+        client.close()
+    assert place > 80
+
+
 def read(client: Any, value: int) -> None:
     assert client.read_holding_registers(value) == [value]
 

@@ -314,7 +314,7 @@ def test_a_custom_request_that_fails_harms_no_other(package: Package) -> None:
             assert client.read_holding_registers(4) == [4]
 
 
-@pytest.mark.parametrize("values", [b"\x40\x60", {9, 3}, {5: 6}, "12", 5])
+@pytest.mark.parametrize("values", [{9, 3}, {5: 6}, "12", 5])
 def test_only_a_sequence_of_registers_is_written(package: Package, values: object) -> None:
     def script(peer: SocketPeer) -> None:
         request = peer.request(19)

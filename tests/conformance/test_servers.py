@@ -9,7 +9,13 @@ import pytest
 from .drivers.all import DRIVERS
 from .drivers.base import Driver
 from .players import check_scenarios, plays
-from .scenarios import server_faults, server_functions, server_limits, server_lines
+from .scenarios import (
+    server_faults,
+    server_functions,
+    server_gateways,
+    server_limits,
+    server_lines,
+)
 from .scenarios.server_steps import ServerScenario, play_server
 
 SCENARIOS = [
@@ -17,6 +23,7 @@ SCENARIOS = [
     *server_limits.scenarios(),
     *server_lines.scenarios(),
     *server_faults.scenarios(),
+    *server_gateways.scenarios(),
 ]
 
 

@@ -181,12 +181,14 @@ _SINGLE_WORDS: dict[DiagnosticsSubFunction, SearchStrategy[int]] = {
     _S.CHANGE_ASCII_INPUT_DELIMITER: BYTES.map(lambda character: character << 8),
     _S.GET_CLEAR_MODBUS_PLUS: st.sampled_from((3, 4)),
 }
-_COUNTS = (2, *range(11, 19))
+_COUNTS = (2, *range(11, 20))
 
 
 @st.composite
 def diagnostics_requests(draw: DrawFn) -> DiagnosticsRequest:
     """Function 8 with every sub-function, and data that it allows."""
+    if not draw(st.integers(0, 7)):
+        return DiagnosticsRequest(draw(st.integers(22, 0xFFFF)), draw(registers(0, 125)))
     sub_function = draw(st.sampled_from(DiagnosticsSubFunction))
     if sub_function is _S.RETURN_QUERY_DATA:
         return DiagnosticsRequest(sub_function, draw(registers(1, 125)))

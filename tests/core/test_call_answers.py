@@ -38,14 +38,19 @@ def test_a_write_can_be_broadcast(ask: Ask, name: str, arguments: tuple[object, 
     assert ask(Line([None]), name, *arguments, unit=0) is None
 
 
+DELIMITER = r'delimiter must be one ASCII character, such as "\\n", or its code, 0..127'
+
+
 @both
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
         ("read_holding_registers", (0, 126), r"count must be 1..125 registers, got 126"),
         ("write_register", (0, 65536), r"value must be 0..65535, got 65536"),
-        ("change_ascii_input_delimiter", ("ab",), "delimiter must be one ASCII character"),
-        ("change_ascii_input_delimiter", ("é",), "delimiter must be one ASCII character, got 'é'"),
+        *(
+            ("change_ascii_input_delimiter", (wrong,), f"{DELIMITER}, got {wrong!r}")
+            for wrong in ("ab", "", "é", 128, -1, 0x0A00, True, 10.0, b"!")
+        ),
         ("read_device_identification", (5,), "1..4"),
     ],
 )

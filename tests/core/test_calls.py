@@ -50,6 +50,7 @@ from modwire.messages.file_access import (
     WriteFileRecordRequest,
     WriteFileRecordResponse,
 )
+from modwire.messages.modbus_plus import ModbusPlusStatistics
 from modwire.messages.register_access import (
     ReadHoldingRegistersRequest,
     ReadHoldingRegistersResponse,
@@ -102,6 +103,7 @@ event_counter = GetCommEventCounterResponse(0xFFFF, 264)
 event_log = GetCommEventLogResponse(0, 264, 289, b"\x20\x00")
 server_id = ReportServerIdResponse(b"meter", True, b"\x01")
 
+PLUS = ModbusPlusStatistics(network_address=5, token_rotation_time=12, active_stations=(1, 5, 64))
 CASES = [
     Case(
         "read_coils",
@@ -256,6 +258,7 @@ CASES = [
     diagnostics("restart_communications", 1, 0xFF00, 0xFF00, None, (True,)),
     diagnostics("return_diagnostic_register", 2, got=0x8001, value=0x8001),
     diagnostics("change_ascii_input_delimiter", 3, 0x2100, 0x2100, None, ("!",)),
+    diagnostics("change_ascii_input_delimiter", 3, 0x0A00, 0x0A00, None, (10,)),
     diagnostics("force_listen_only_mode", 4, got=None),
     diagnostics("clear_counters", 10),
     diagnostics("return_bus_message_count", 11, got=111, value=111),
@@ -266,8 +269,9 @@ CASES = [
     diagnostics("return_server_nak_count", 16, got=116, value=116),
     diagnostics("return_server_busy_count", 17, got=117, value=117),
     diagnostics("return_bus_character_overrun_count", 18, got=118, value=118),
+    diagnostics("return_iop_overrun_count", 19, got=119, value=119),
     diagnostics("clear_overrun_counter", 20),
-    diagnostics("get_modbus_plus_statistics", 21, 3, (3, 2, 77), [3, 2, 77]),
+    diagnostics("get_modbus_plus_statistics", 21, 3, (3, *PLUS.to_words()), PLUS),
     diagnostics("clear_modbus_plus_statistics", 21, 4, 4),
 ]
 FUNCTIONS = sorted(

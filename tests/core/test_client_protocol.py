@@ -134,6 +134,37 @@ def test_a_wrong_protocol_id_breaks_the_link_for_everybody() -> None:
     assert registers(after) == (1, 2)
 
 
+def test_half_a_reply_breaks_the_link_when_it_is_used_again() -> None:
+    line = Line(TcpFraming, retries=1)
+    exchange = line.start()
+    line.send()
+    line.hear(tcp(1, ANSWER)[:-1])
+    line.wait()
+    assert not line.protocol.broken, "the rest may still come"
+    assert line.send() == b""
+    assert line.protocol.broken
+    with pytest.raises(ConnectionLostError, match="the rest of an answer did not come"):
+        exchange.result()
+    line.protocol.reset()
+    after = line.start()
+    line.send()
+    line.hear(tcp(2, ANSWER))
+    assert registers(after) == (1, 2)
+
+
+def test_half_a_reply_and_its_late_rest_break_nothing() -> None:
+    line = Line(TcpFraming)
+    line.start()
+    line.send()
+    line.hear(tcp(1, ANSWER)[:-1])
+    line.wait()
+    line.hear(tcp(1, ANSWER)[-1:])
+    after = line.start()
+    line.send()
+    line.hear(tcp(2, ANSWER))
+    assert registers(after) == (1, 2)
+
+
 def test_replies_may_come_in_any_order() -> None:
     line = Line(TcpFraming, max_in_flight=16)
     exchanges = [line.start(ReadHoldingRegistersRequest(n)) for n in range(20)]

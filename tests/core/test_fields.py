@@ -93,4 +93,4 @@ def test_the_other_limits_are_those_of_the_specification() -> None:
     assert set(levels) == {int(level, 16) for level in LIMITS[43, 14]["conformity"]}
     for message_class in (BY_KEY[8, None], BY_KEY[8, None].response_type):
         sub_functions = {each["sub"] for each in LIMITS[8, None]["subfunctions"]}
-        assert set(table(message_class)[0].variants) == sub_functions | {21}
+        assert set(table(message_class)[0].variants) == sub_functions | {19, 21}

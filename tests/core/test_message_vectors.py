@@ -85,7 +85,7 @@ ACCEPTED, REFUSED = "accepted", "refused"
 OUTCOMES: dict[tuple[str, str], tuple[int | str, str]] = {
     ("request", "1400"): (3, "byte count 0, 07..F5 is allowed"),
     ("request", "1500"): (3, "data length 0, 09..FB is allowed"),
-    ("request", "0800130000"): (1, "sub-function 19 is reserved"),
+    ("request", "0800130000"): (ACCEPTED, "return IOP overrun count, kept from pymodbus 1.x"),
     ("request", "0800150000"): (3, "Modbus Plus has operations 3 and 4 only"),
     ("request", "0800150003"): (ACCEPTED, "Modbus Plus get statistics, kept from pymodbus 1.x"),
     ("request", "0800150004"): (ACCEPTED, "Modbus Plus clear statistics, kept from pymodbus 1.x"),
@@ -99,7 +99,7 @@ OUTCOMES: dict[tuple[str, str], tuple[int | str, str]] = {
     ("response", "180006000401b81284"): (REFUSED, "FIFO count in bytes"),
     ("response", "2b0e0183000000"): (ACCEPTED, "well-formed; a client parses defensively"),
     ("response", "080004"): (REFUSED, "listen-only mode has no response, and this one no data"),
-    ("response", "0800130000"): (REFUSED, "sub-function 19 is reserved"),
+    ("response", "0800130000"): (ACCEPTED, "return IOP overrun count, kept from pymodbus 1.x"),
     ("response", "0800150000"): (ACCEPTED, "Modbus Plus answers have any number of words"),
     ("response", "080015" + 54 * "0000"): (
         ACCEPTED,
@@ -193,6 +193,7 @@ PDU_ERRORS = [
 NEED_A_UNIT = {
     *(case["id"] for case in PDU_ERRORS if case["group"] in ("pdu: address", "pdu: fifo")),
     "tcp-srv-160",  # an object of the device identification
+    *(f"tcp-srv-{number}" for number in range(142, 147)),  # other sub-functions of 8
 }
 # The corpus prefers 01, for a server without sub-function 21; ours has it, with data 3 or 4.
 OTHER_CODES = {"tcp-srv-147": 3}

@@ -140,3 +140,14 @@ def test_a_busy_request_lets_those_to_other_units_pass() -> None:
     client.receive_data(tcp(2, ANSWER, unit=2), 0.2)
     client.cancel(busy, 0.3)
     assert client.deadline() is None
+
+
+@pytest.mark.parametrize("framing", [each for each in FRAMINGS if each.is_serial])
+def test_a_cancelled_write_is_not_repeated_while_the_device_is_busy(framing: type[Framing]) -> None:
+    client = made(framing, busy_retries=2, busy_pause=0.5)
+    exchange = client.start(WRITE, 1, now=0.0)
+    assert client.data_to_send(0.0)
+    client.cancel(exchange, 0.1)
+    client.receive_data(frame(framing, 1, "8606"), 0.2)
+    assert client.data_to_send(2.0) == b""
+    assert client.deadline() is None

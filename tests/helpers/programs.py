@@ -1,4 +1,4 @@
-"""Running programs as a user would: examples and the snippets of the README."""
+"""Running programs as a user would: examples and the blocks of the documentation."""
 
 from __future__ import annotations
 

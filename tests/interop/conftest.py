@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from .adapters import ADAPTERS, Adapter
+from .old_pymodbus import HOW, VERSION, environment
 from .peers import HAS_MINIMALMODBUS, HAS_PYMODBUS
 from .serial_bus import Bus, new_bus
 
@@ -29,6 +31,15 @@ def adapter(request: pytest.FixtureRequest) -> Adapter:
 @pytest.fixture(scope="session")
 def pymodbus(require_peer: RequirePeer) -> None:
     require_peer("pymodbus 3.16", HAS_PYMODBUS, "pip install 'pymodbus==3.16.*'")
+
+
+@pytest.fixture(scope="session")
+def old_pymodbus(request: pytest.FixtureRequest, require_peer: RequirePeer) -> Path:
+    """The interpreter of an environment with pymodbus 2.5.3."""
+    found = environment(request.config.cache.mkdir("peers"))
+    require_peer(f"pymodbus {VERSION}", found is not None, HOW)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="session")

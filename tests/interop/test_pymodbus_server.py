@@ -18,6 +18,7 @@ from modwire import (
     IllegalDataValueError,
     IllegalFunctionError,
     InvalidResponseError,
+    ModbusPlusStatistics,
     RawRequest,
     ResponseTimeoutError,
     ServerDeviceFailureError,
@@ -197,14 +198,15 @@ def test_counters(client: Client) -> None:
         client.return_server_nak_count(),
         client.return_server_busy_count(),
         client.return_bus_character_overrun_count(),
+        client.return_iop_overrun_count(),
     ]
-    assert readings == [0] * 8, "pymodbus counts nothing"
+    assert readings == [0] * 9, "pymodbus counts nothing"
     client.clear_overrun_counter()
 
 
 def test_modbus_plus_statistics(client: Client) -> None:
     """The statistics have 54 words in the documents of Modicon; pymodbus sends 55."""
-    assert client.get_modbus_plus_statistics() == [3] + [0] * 55
+    assert client.get_modbus_plus_statistics() == ModbusPlusStatistics()
     client.clear_modbus_plus_statistics()
 
 

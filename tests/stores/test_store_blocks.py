@@ -265,7 +265,7 @@ except ImportError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert f"pip install modwire-stores[{extra}]" in done.stdout, done.stderr
+    assert f'pip install "modwire-stores[{extra}]"' in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("wrong", [70000, -1, "text", b"\1", 1.5, float("inf")])

@@ -1,4 +1,4 @@
-"""The example of a tested program and the snippet of the README pass, as a user would run them."""
+"""The example of a tested program passes, as a user would run it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from programs import run
-from tests.test_readme import PYTHON, snippet
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "testing"
 
@@ -23,8 +22,3 @@ def passed(tests: Path, tmp_path: Path) -> str:
 def test_every_example_passes(tmp_path: Path) -> None:
     pytest.importorskip("modwire_asyncio")
     assert passed(EXAMPLES, tmp_path).startswith("5 passed")
-
-
-def test_the_snippet_of_the_readme_passes(tmp_path: Path) -> None:
-    (script := tmp_path / "test_snippet.py").write_text(snippet(PYTHON["a test"]).code)
-    assert passed(script, tmp_path).startswith("1 passed")

@@ -153,6 +153,11 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
+    def colours(self, scheme: str) -> None:
+        """Show the page as on a system in "light" or "dark" mode."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     def listed(self, script: str) -> list[object]:
         """Return the list that a script returns."""
         found = self.run(script)

@@ -1,14 +1,23 @@
-"""A device to read, write and scan, served on TCP for the tests of a module."""
+"""A device to read, write and scan, and a browser with the page, for the tests of a module."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from modwire import Identity, SequentialBlock, SparseBlock, Unit, Units
 from modwire_sync import TcpServer
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+    from chromium import Browser
+    from running_page import RunningPage
+
+    from ..conftest import RequirePeer
 
 
 def make_device() -> Unit:
@@ -45,3 +54,39 @@ def plant() -> Iterator[tuple[str, Unit]]:
         host, port = server.address
         # A busy machine must not look like a slow device: wait for the response.
         yield f"tcp://{host}:{port}?timeout=20", unit
+
+
+@pytest.fixture(scope="module")
+def driver(require_peer: RequirePeer) -> Iterator[WebDriver]:
+    """One browser for all tests of a module: it takes a second to start."""
+    # Selenium is in requirements-dev.txt; an environment with the package's dependencies only runs
+    # without these tests.
+    pytest.importorskip("selenium", reason="no selenium, so no browser is tried")
+    from chromium import chromium, is_there
+
+    require_peer("Chromium", is_there(), "apt-get install chromium chromium-driver")
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def page(driver: WebDriver) -> Iterator[RunningPage]:
+    """The page of an energy meter and a boiler, served for a whole module."""
+    from running_page import RunningPage
+
+    with RunningPage() as served:
+        yield served
+
+
+@pytest.fixture
+def browser(driver: WebDriver) -> Iterator[Browser]:
+    """A browser without a page; afterwards, its console must have no errors."""
+    from chromium import Browser, console, hosts
+
+    console(driver)
+    hosts(driver)
+    found = Browser(driver)
+    found.resize(1280)
+    found.colours("light")
+    yield found
+    assert console(driver) == []

@@ -6,6 +6,7 @@ terminals and signals use processes.
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import re
@@ -91,6 +92,7 @@ class Started:
         self.child = child
         self.text = ""
         self._output = output
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read_until(self, pattern: str) -> re.Match[str]:
         """Wait until the output contains `pattern`."""
@@ -106,7 +108,7 @@ class Started:
             except OSError:  # the terminal's other end is closed
                 data = b""
             assert data, f"it has ended without {pattern!r}, only {self.text!r}"
-            self.text += data.decode()
+            self.text += self._decoder.decode(data)
 
     def interrupt(self) -> int:
         """Send Ctrl+C, and return the exit code."""
@@ -125,23 +127,30 @@ class Started:
                 break
             if not data:
                 break
-            self.text += data.decode()
+            self.text += self._decoder.decode(data)
         return self.child.wait(PATIENCE)
 
 
 @contextmanager
-def started(*arguments: object, terminal: bool = False, **environment: str) -> Iterator[Started]:
+def started(
+    *arguments: object,
+    terminal: bool = False,
+    size: tuple[int, int] = (40, 100),
+    **environment: str,
+) -> Iterator[Started]:
     """Run a command in its own process during the block; both outputs are in one pipe.
 
-    With `terminal`, they are on a terminal, 100 columns wide.
+    With `terminal`, they are on a terminal of `size` lines and columns.
     """
+    # The size is that of the terminal, not of the one where the tests run.
+    inherited = {key: text for key, text in os.environ.items() if key not in ("COLUMNS", "LINES")}
     if terminal:
         import fcntl
         import struct
         import termios
 
         ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 40, 100, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", *size, 0, 0))
     else:
         ours, theirs = os.pipe()
     child = subprocess.Popen(
@@ -150,7 +159,7 @@ def started(*arguments: object, terminal: bool = False, **environment: str) -> I
         stdout=theirs,
         stderr=theirs,
         text=True,
-        env={**os.environ, "TERM": "xterm", **environment},
+        env={**inherited, "TERM": "xterm", **environment},
     )
     os.close(theirs)
     try:

@@ -6,6 +6,7 @@ need some samples.
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -36,6 +37,13 @@ def _talk(meter: TcpClient, boiler: TcpClient) -> None:
     meter.read_discrete_inputs(0, 2)
     with suppress(ModbusError):
         meter.read_holding_registers(400, 2)  # refused, so that the traffic has an exception
+
+
+def _mistake(port: int) -> None:
+    """Send an RTU frame to the port for Modbus TCP, so that the traffic has a mistake."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(bytes.fromhex("010300000002c40b"))
+        time.sleep(0.2)
 
 
 class Camera:
@@ -97,6 +105,7 @@ def main() -> None:
             camera.take("faults", f"{BOILER}/faults", switch)
             driver.find_element("css selector", switch).click()
             camera.take("clients", "#/clients")
+            _mistake(ports[0])
             camera.take("traffic", "#/traffic", "li:nth-child(4) .message")
             shown = "show=voltage_l1&show=current_l1&show=active_power"
             camera.take("trends", f"{METER}/trends?{shown}", seconds=RECORDED)

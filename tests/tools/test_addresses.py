@@ -38,7 +38,7 @@ def test_the_three_forms_of_an_address(text: str, table: str, address: int) -> N
 def test_a_wrong_address_says_what_is_allowed(text: str) -> None:
     with pytest.raises(ValueError, match="an address is co:, di:, hr: or ir:") as caught:
         parse_place(text)
-    assert str(caught.value).endswith(f"; got {text!r}")
+    assert f"; got {text!r}" in str(caught.value)
 
 
 @given(st.builds(Place, st.sampled_from(TABLES), st.integers(0, 0xFFFF)))

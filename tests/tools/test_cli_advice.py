@@ -47,11 +47,11 @@ TCP_ANSWERS: list[tuple[Answer, str]] = [
     (lambda _: b"\xff\xfd\x18\xff\xfd\x20", "this looks like a Telnet server: Modbus is at"),
     (
         lambda _: rtu(1, registers(5)),
-        "the device sends RTU frames: use rtu+tcp://127.0.0.1:{port}",
+        'the device sends RTU frames: use "rtu+tcp://127.0.0.1:{port}?timeout=0.2"',
     ),
     (
         lambda _: ascii_frame(1, registers(5)),
-        "the device sends ASCII frames: use ascii+tcp://127.0.0.1:{port}",
+        'the device sends ASCII frames: use "ascii+tcp://127.0.0.1:{port}?timeout=0.2"',
     ),
     (
         wrong_transaction(0),
@@ -65,19 +65,22 @@ TCP_ANSWERS: list[tuple[Answer, str]] = [
         lambda request: mbap(request, registers(5)).replace(b"\x01\x03", b"\x09\x03"),
         'unit 9 answered; ask it with --unit 9, or use "tcp://127.0.0.1:{port}?timeout=0.2&quirks=any_u',
     ),
-    (lambda _: b"", "RTU frames over a network are rtu+tcp://127.0.0.1:{port}; or wait longer"),
+    (
+        lambda _: b"",
+        'for RTU frames over a network use "rtu+tcp://127.0.0.1:{port}?timeout=0.2"; or wait',
+    ),
     (lambda request: mbap(request, b"\x83\x01"), "the device does not have that table"),
     (lambda request: mbap(request, b"\x83\x02"), "try one lower (manuals often count from 1)"),
     (lambda request: mbap(request, b"\x83\x03"), "try fewer at once"),
     (lambda request: mbap(request, b"\x83\x04"), "the device itself failed"),
     (lambda request: mbap(request, b"\x83\x0a"), "the gateway has no such unit: check --unit"),
     (lambda request: mbap(request, b"\x83\x0b"), "the gateway got no answer from the unit: check"),
-    (lambda request: mbap(request, b"\x83\x06"), "or let it be asked again (busy_retries=3)"),
+    (lambda request: mbap(request, b"\x83\x06"), "or let it be asked again, as in "),
     (
         lambda request: mbap(request, b"\x83\x05"),
-        "the device needs longer: use busy_retries=3&timeout=5",
+        'needs longer, as in "tcp://127.0.0.1:{port}?timeout=5&busy_retries=3"',
     ),
-    (lambda _: b"", "check the unit (--unit), or the port is wrong; RTU frames"),
+    (lambda _: b"", "check the unit (`modwire scan "),
     (
         with_length(+1),
         'the device has 6 in its length field, in place of 5: use "tcp://127.0.0.1:{port}'
@@ -101,7 +104,10 @@ SERIAL_ANSWERS: list[tuple[Answer, str]] = [
         lambda request: request,
         'the line echoes what is sent: use "rtu://{path}?timeout=0.2&suppress_echo=true"',
     ),
-    (lambda _: ascii_frame(1, registers(5)), "the device sends ASCII frames: use ascii://{path}"),
+    (
+        lambda _: ascii_frame(1, registers(5)),
+        'the device sends ASCII frames: use "ascii://{path}?timeout=0.2"',
+    ),
     (
         lambda _: rtu(6, registers(5)),
         'unit 6 answered; ask it with --unit 6, or use "rtu://{path}?timeout=0.2&quirks=any_unit"',
@@ -116,10 +122,10 @@ SERIAL_ANSWERS: list[tuple[Answer, str]] = [
 RTU_TCP_ANSWERS: list[tuple[Answer, str]] = [
     (
         lambda _: bytes.fromhex("00010000000501030200 05"),
-        "the device sends Modbus/TCP frames: use tcp://127.0.0.1:{port}",
+        'the device sends Modbus/TCP frames: use "tcp://127.0.0.1:{port}?timeout=0.2"',
     ),
     (lambda _: b"\xfe\x80\xf8\x00\xff", "check the serial settings of the gateway"),
-    (lambda _: b"", "a Modbus/TCP device is tcp://127.0.0.1:{port}; or wait longer"),
+    (lambda _: b"", 'a Modbus/TCP device is "tcp://127.0.0.1:{port}?timeout=0.2"; or wait longer'),
 ]
 
 
@@ -247,7 +253,8 @@ def test_a_device_that_is_deaf_after_an_answer_gets_a_pause() -> None:
     with tcp_server(answers_to(good_register, lambda _: b"")) as port:
         result = modwire("read", f"tcp://127.0.0.1:{port}?timeout=0.2", "hr:5", "ir:5")
     assert result.code == 1
-    assert "it answered before: it may need a pause between requests (pause=0.5)" in result.err
+    paused = f'"tcp://127.0.0.1:{port}?timeout=0.2&pause=0.5"'
+    assert f"a pause between requests, as in {paused}" in result.err
 
 
 def test_a_late_answer_is_no_wrong_transaction_id() -> None:
@@ -259,7 +266,9 @@ def test_a_late_answer_is_no_wrong_transaction_id() -> None:
 
     with tcp_server(answers_to(late, late)) as port:
         endpoint = f"tcp://127.0.0.1:{port}?timeout=0.3&retries=1"
-        assert "the device answers late: wait longer (timeout=5)" in said("read", endpoint, "hr:5")
+        text = said("read", endpoint, "hr:5")
+    longer = f'"tcp://127.0.0.1:{port}?timeout=5&retries=1"'
+    assert f"the device answers late: wait longer, as in {longer}" in text
 
 
 def test_the_low_byte_of_the_id_is_recognized() -> None:

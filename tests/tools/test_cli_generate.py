@@ -67,7 +67,12 @@ def test_names_and_codes(name: str) -> None:
         (["8/11", "--answer", "5"], ["08000b0000", "08000b0005"]),
         (["return_query_data", "--data", "0xA537,1"], ["080000a5370001", "080000a5370001"]),
         (["8/4"], ["0800040000"]),
-        (["8/21"], ["0800150003", "0800150003" + "0000" * 54]),
+        (["8/19", "--answer", "5"], ["0800130000", "0800130005"]),
+        (["8/21"], ["0800150003", "0800150003006c" + "0000" * 54]),
+        (["8/21", "--data", "0"], ["0800150000"] * 2),
+        (["8/21", "--data", "4"], ["0800150004"] * 2),
+        (["20", "--records", ""], ["1400"] * 2),
+        (["21", "--records", ""], ["1500"] * 2),
         (["15", "--values", "1011"], ["0f00120004010d", "0f00120004"]),
         (["15", "--values", "on off"], ["0f001200020101", "0f00120002"]),
         (["16", "--count", "2"], ["10001200020400010001", "1000120002"]),
@@ -109,7 +114,7 @@ def test_all_of_them() -> None:
         pdus.setdefault(line["framing"], set()).add((line["direction"], line["pdu"]))
     assert set(pdus) == {"tcp", "rtu", "ascii", "binary"}
     assert len({frozenset(each) for each in pdus.values()}) == 1
-    assert len(pdus["tcp"]) == 2 * (19 + 16) - 1
+    assert len(pdus["tcp"]) == 2 * (19 + 17) - 1
 
 
 @pytest.mark.parametrize(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-import resource
 import shlex
 import subprocess
 import sys
 
 import pytest
 
-from modwire_command import COMMAND, good, modwire, process
-from modwire_tools.cli.app import app
+from modwire_command import good, modwire, process
+from modwire_tools.cli.app import COMMANDS
 from modwire_tools.cli.help import EXAMPLES
 
 # Starting a process takes seconds on a busy machine.
 pytestmark = pytest.mark.timeout(300)
 
-NAMES = [info.name or info.callback.__name__ for info in app.registered_commands if info.callback]
+NAMES = list(COMMANDS)
 # These serve until Ctrl+C, need hardware, or are tested by what they do.
 RUN = [
     line
@@ -106,34 +105,50 @@ def test_the_version_is_said() -> None:
 # The start.
 
 
-def test_help_starts_at_once() -> None:
-    """Only modules for the help are imported, because a user waits for them."""
-    script = (
-        "import sys, modwire_tools.cli.app as a\n"
-        "sys.argv = ['modwire', '--help']\n"
-        "try: a.main()\n"
-        "except SystemExit: pass\n"
-        "print(sorted(sys.modules), file=sys.stderr)"
-    )
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    loaded = set(re.findall(r"'([\w.]+)'", ended.stderr))
-    assert "typer" in loaded
-    heavy = {
-        "rich",
-        "modwire",
-        "trio",
-        "serial",
-        "pydantic",
-        "plotext",
-        "sqlalchemy",
-        "modwire_sync",
-    }
-    assert not loaded & heavy
-    # Measure processor time, with a large limit: a test machine may be busy.
-    begun = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([*COMMAND, "--help"], stdout=subprocess.DEVNULL, check=True)
-    ended_at = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert ended_at.ru_utime - begun.ru_utime < 2.0
+# Slow to import, or not there after a plain `pip install modwire-tools`.
+OPTIONAL = {"hypercorn", "modwire_stores", "pydantic", "redis", "sqlalchemy", "starlette"}
+SLOW = OPTIONAL | {"asyncio", "importlib.metadata", "msgspec", "plotext", "rich", "serial"}
+NETWORK = {"modwire_sync", "modwire_trio", "ssl", "trio"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        ("--help", {*SLOW, *NETWORK, "modwire", *(f"modwire_tools.cli.{name}" for name in NAMES)}),
+        ("--version", {*SLOW, *NETWORK, "modwire", "modwire_tools.cli.read"}),
+        *[(f"{name} --help", {*SLOW, *NETWORK, "modwire"}) for name in NAMES],
+        ("read ENDPOINT hr:0", {*SLOW, "modwire_trio", "ssl", "trio", "modwire_tools.cli.write"}),
+        ("write ENDPOINT hr:0=1", {*SLOW, "modwire_trio", "ssl", "trio"}),
+        ("generate 3", {*SLOW, *NETWORK}),
+        ("parse 0103006b00037417", {*OPTIONAL, *NETWORK}),
+        ("scan ENDPOINT --units 1", {*OPTIONAL, "trio", "plotext"}),
+        ("bench ENDPOINT --requests 1", {*OPTIONAL, "plotext", "msgspec"}),
+        ("sniff no-such-file", {*OPTIONAL, *NETWORK}),
+    ],
+)
+def test_a_command_starts_at_once(arguments: str, unneeded: set[str], endpoint: str) -> None:
+    """Only modules that are needed are imported, because a user waits for them."""
+    script = """
+import sys
+from modwire_tools.cli import main
+try:
+    main()
+finally:
+    print(sorted(sys.modules), file=sys.stderr)
+"""
+    words = arguments.replace("ENDPOINT", endpoint).split()
+    command = [sys.executable, "-c", script, *words]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    loaded = set(re.findall(r"'([\w.]+)'", ended.stderr.splitlines()[-1]))
+    assert "modwire_tools.cli.app" in loaded
+    assert loaded & unneeded == set()
+
+
+def test_the_list_of_commands_has_the_first_sentences_of_their_helps() -> None:
+    listed = good("--help").partition("Commands:\n")[2]
+    for name in NAMES:
+        first = good(name, "--help").partition("\n\n")[2].strip().partition("\n")[0]
+        assert re.search(rf"^  {name} +{re.escape(first)}$", listed, re.MULTILINE)
 
 
 # Completion.

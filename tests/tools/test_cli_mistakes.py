@@ -6,12 +6,13 @@ Nothing listens at the endpoints here: each mistake must be found before a conne
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from modwire_command import modwire, process
-from modwire_tools.cli.app import app
+from modwire_tools.cli import app
 
 TCP = "tcp://127.0.0.1:1"
 RTU = "rtu:///dev/no-such-port"
@@ -127,7 +128,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
         "LISTEN: 'tcp://:502?unit=1' has unit, which only clients have",
     ),
     ((*SERVE, "--store", "oracle://x"), "--store: a store is memory, sqlite:///plant.db,"),
-    ((*SERVE, "--store", "sqlite://"), "--store: SQLite must have a file"),
+    ((*SERVE, "--store", "sqlite://"), "--store: sqlite needs a file, as in sqlite:///plant.db"),
     ((*SERVE, "--name", "a b"), "--name must be letters, digits and _ . :, got 'a b'"),
     ((*SERVE, "--units", "256"), "--units must be a whole number, 0..255, got '256'"),
     ((*SERVE, "--coils", "65537"), "--coils must be a whole number, 0..65536, got '65537'"),
@@ -186,12 +187,10 @@ def test_every_option_has_its_mistake() -> None:
     }
     short = {"-u": "--unit", "-c": "--concurrency", "-p": "--pipeline", "-w": "--watch"}
     tried |= {(command, short.get(word, word)) for command, word in tried}
-    for info in app.registered_commands:
-        assert info.callback is not None
-        name = info.callback.__name__
-        if name not in COMMANDS:
-            continue
-        for parameter in inspect.signature(info.callback, eval_str=True).parameters.values():
+    assert set(COMMANDS) < set(app.COMMANDS)
+    for name in COMMANDS:
+        function = getattr(import_module(f"modwire_tools.cli.{name}"), name)
+        for parameter in inspect.signature(function, eval_str=True).parameters.values():
             (option,) = parameter.annotation.__metadata__
             for word in getattr(option, "param_decls", None) or ():
                 if word.startswith("--"):
@@ -204,8 +203,8 @@ LINKS: list[tuple[tuple[str, ...], str]] = [
     (SCAN, f"{TCP}: cannot be opened: Connection refused; is the device on, and the port right?"),
     ((*SCAN, "--table", "hr"), f"{TCP}: cannot be opened: Connection refused; is the device on"),
     (BENCH, "Connection refused; is the device on, and the port right?"),
-    (("read", RTU, "hr:0"), "No such file or directory: '/dev/no-such-port'; is the adapter"),
-    (("bench", RTU), "No such file or directory: '/dev/no-such-port'; is the adapter plugged in"),
+    (("read", RTU, "hr:0"), "cannot be opened: No such file or directory; is the adapter"),
+    (("bench", RTU), "cannot be opened: No such file or directory; is the adapter plugged in"),
     (("serve", RTU), "/dev/no-such-port: "),
     ((*SCAN, "--resume", "/no/such/folder/file"), "/no/such/folder/file"),
 ]
@@ -228,9 +227,9 @@ def test_a_unit_that_does_not_answer_gets_its_sentence(endpoint: str) -> None:
     assert result == (
         "",
         f"modwire: {place}: unit 9 did not answer within 0.02 s: nothing came; "
-        f"check the unit (--unit), or the port is wrong; RTU frames over a network are "
-        f"rtu+{place}; or wait longer "
-        "(timeout=5)\n",
+        f'check the unit (`modwire scan "{place}?timeout=0.02"` finds units), or the port is '
+        f'wrong; for RTU frames over a network use "rtu+{place}?timeout=0.02"; or wait longer, as '
+        f'in "{place}?timeout=5"\n',
         1,
     )
 
@@ -241,7 +240,8 @@ def test_a_refusal_gets_its_sentence(endpoint: str) -> None:
         "",
         "modwire: hr:60: exception 02 (illegal data address); the device does not have all of "
         "these addresses: try one lower (manuals often count from 1), another table (hr: or ir:), "
-        "or fewer at once; `modwire scan ENDPOINT --table TABLE` finds what can be read\n",
+        f'or fewer at once; `modwire scan "{endpoint}" --table hr --addresses 0..160` finds what '
+        "can be read\n",
         1,
     )
 

@@ -33,7 +33,7 @@ def test_options_say_what_the_values_are(endpoint: str, device: Unit) -> None:
     assert out == "hr:10\t3218.25\n"
     assert good("read", endpoint, "hr:10/float32", "--order", "cdab") == "hr:10/float32\t3218.25\n"
     assert good("read", endpoint, "ir:0", "-n", "3", "--scale", "0.1") == (
-        "ir:0\t230.4, 231.1, 229.7\n"
+        "ir:0\t230.4\nir:1\t231.1\nir:2\t229.7\n"
     )
     assert good("read", endpoint, "ir:0", "--byte-order", "little") == "ir:0\t9\n"
 
@@ -140,7 +140,7 @@ def test_a_terminal_gets_a_live_table(endpoint: str, device: Unit) -> None:
         device.input_registers.write(0, [2400])
         live.read_until("●.*2400")
         live.read_until("exception 02")
-        live.read_until("▁█")
+        live.read_until("▁.*█")
         assert "\x1b[?25l" in live.text  # the cursor is hidden
         assert live.interrupt() == 130
         assert live.text.rindex("\x1b[?25h") > live.text.rindex("\x1b[?25l")
@@ -155,9 +155,6 @@ def test_the_live_table_has_a_row_and_a_trend_for_each_value(endpoint: str) -> N
             live.read_until(row + ".*▁▁")
         assert live.interrupt() == 130
     assert "Traceback" not in live.text
-    many = ("read", endpoint, "hr:0", "--count", "60", "--watch", "20ms")
-    with started(*many, terminal=True) as live:
-        live.read_until("hr:0 .*uint16x60")  # the terminal has no room for 60 rows
 
 
 def test_without_colour_there_is_none(endpoint: str) -> None:
@@ -201,7 +198,7 @@ def test_values_that_are_longer_than_a_request_are_read_in_parts(
         out = good("read", endpoint, "ir:0", "--count", "300", "--json")
     finally:
         device.input_registers = block
-    assert json.loads(out)[0]["value"] == list(range(300))
+    assert [each["value"] for each in json.loads(out)] == list(range(300))
     assert device.server_message_count - before == 3
 
 
@@ -269,7 +266,7 @@ def test_a_value_that_the_device_does_not_keep_is_noticed(endpoint: str, device:
 
 def test_long_values_are_written_in_parts(endpoint: str, device: Unit) -> None:
     from modwire_tools.client.writing import plan_write
-    from modwire_tools.values.items import parse_assignment
+    from modwire_tools.values.item_texts import parse_assignment
 
     numbers = ",".join(map(str, range(100)))
     requests = plan_write(parse_assignment(f"hr:0/float32={numbers}")).requests

@@ -46,7 +46,7 @@ def test_units_are_found_and_identified(endpoint: str) -> None:
 
 def test_nothing_found_says_what_to_try(endpoint: str) -> None:
     result = modwire("scan", endpoint, "--units", "7", "--timeout", "20ms", "--json")
-    assert (result.out, result.code) == ("[]\n", 0)
+    assert (result.out, result.code) == ("[]\n", 1)
     assert result.err.startswith("modwire: no unit answers; try a longer --timeout, another port")
 
 
@@ -59,8 +59,11 @@ def test_readable_ranges_are_found(endpoint: str) -> None:
         {"table": "discrete_inputs", "first": 0, "last": 2, "count": 3},
     ]
     result = modwire("scan", endpoint, "--addresses", "60..70", "--table", "hr")
-    assert (result.out, result.code) == ("", 0)
+    assert (result.out, result.code) == ("", 1)
     assert result.err == "modwire: nothing can be read among the holding registers\n"
+    result = modwire("scan", endpoint, "--addresses", "60..70", "--table", "hr", "--table", "co")
+    assert (result.out, result.code) == ("", 1)
+    assert result.err == "modwire: nothing can be read among the holding registers and the coils\n"
 
 
 def test_a_scan_of_a_silent_unit_fails_and_keeps_nothing(endpoint: str, tmp_path: Path) -> None:
@@ -70,7 +73,7 @@ def test_a_scan_of_a_silent_unit_fails_and_keeps_nothing(endpoint: str, tmp_path
     for _ in range(2):
         result = modwire(*scan)
         assert (result.out, result.code) == ("", 1)
-        assert f"modwire: {endpoint}: unit 9 did not answer; check the unit (--unit)" in result.err
+        assert f"modwire: {endpoint}: unit 9 did not answer; check the unit (`modw" in result.err
 
 
 def test_a_scan_that_was_interrupted_goes_on(endpoint: str, device: Unit, tmp_path: Path) -> None:
@@ -283,7 +286,7 @@ def test_answers_that_are_not_right_are_not_hidden() -> None:
     with tcp_service(script) as port:
         scan = ("scan", f"tcp://127.0.0.1:{port}?retries=0", "--units", "1..3")
         result = modwire(*scan, "--timeout", "100ms")
-    assert (result.out, result.code) == ("", 0)
+    assert (result.out, result.code) == ("", 1)
     assert "no unit answers" not in result.err
     assert result.err.count("transaction id 0") == 1
     assert f'"tcp://127.0.0.1:{port}?retries=0&quirks=zero_transaction_id"' in result.err
@@ -318,7 +321,8 @@ def test_a_device_that_is_always_busy_is_found() -> None:
         endpoint = f"tcp://127.0.0.1:{port}"
         result = modwire("scan", endpoint, "--units", "1..2")
     assert result.out == f"1\t{endpoint}\tbusy, exception 06\n2\t{endpoint}\tbusy, exception 06\n"
-    assert "units 1, 2 had no time, each said exception 06: try later, or with ?busy" in result.err
+    assert "units 1, 2 had no time, each said exception 06: try later, or with" in result.err
+    assert f'"{endpoint}?busy_retries=3"' in result.err
 
 
 @pytest.mark.parametrize("unit", [(), ("--unit", "1")])

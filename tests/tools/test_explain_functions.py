@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from explained import told
+from modwire import ModbusPlusStatistics
 from modwire_tools.explain import describe_request, describe_response
 
 
@@ -20,6 +21,20 @@ class Case(NamedTuple):
     answered: list[str]
     response_words: str
 
+
+_PLUS = ModbusPlusStatistics(
+    node_type=1,
+    mac_state=4,
+    peer_status=32,
+    token_passes=0x1234,
+    receive_dma_overruns=3,
+    pretransmit_deferrals=4,
+    active_stations=(1, 3, 16),
+    receive_buffers_in_use=(33,),
+    station_management_commands=9,
+    program_slave_input_paths=(1, 2, 3, 4, 5, 6, 7, 8),
+).to_words()
+PLUS = "".join(f"{word:04x}" for word in _PLUS)
 
 CASES = [
     Case(
@@ -127,9 +142,53 @@ CASES = [
         "08 0015 0003",
         ["sub-function: 21, get clear Modbus Plus", "data: 0003, get statistics"],
         "diagnostics 21, get clear Modbus Plus: 0003",
-        "08 0015 0003 0007",
-        ["statistics word 1: 0007"],
-        "0003 0007",
+        "08 0015 0003" + PLUS,
+        [
+            "data: 0003, get statistics",
+            "node type, or byte count: 1, PLC",
+            "MAC state: 4, use token",
+            "peer status: 32, normal link operation",
+            "token passes: 4660",
+            "program master token failed: 0",
+            "receive DMA overruns: 3",
+            "pretransmit deferrals: 4",
+            "active stations 9 to 16: 80, 16",
+            "active stations 1 to 8: 05, 1, 3",
+            "token stations 9 to 16: 00, none",
+            "station management commands: 9",
+            "receive buffers in use 33 to 40: 01, 33",
+            "program slave input path 8: 8",
+            "program slave input path 7: 7",
+        ],
+        "0003 0001 0000 0000 0004 0020 1234" + " 0000" * 7 + " 0304 0000 and 39 more",
+    ),
+    Case(
+        "08 0015 0003",
+        [],
+        "diagnostics 21, get clear Modbus Plus: 0003",
+        "08 0015 0003 006c" + PLUS,
+        [
+            "node type, or byte count: 108, bytes of statistics",
+            "node type: 1, PLC",
+            "program slave input path 7: 7",
+        ],
+        "0003 006C 0001 0000 0000 0004 0020 1234" + " 0000" * 7 + " 0304 and 40 more",
+    ),
+    Case(
+        "08 8001 0001 0002",
+        ["sub-function: 32769, reserved", "data: 0001", "data: 0002"],
+        "diagnostics 32769, reserved: 0001 0002",
+        "08 8001 0003",
+        ["answer: 0003"],
+        "0003",
+    ),
+    Case(
+        "08 0013 0000",
+        ["sub-function: 19, return IOP overrun count", "data: 0000"],
+        "diagnostics 19, return IOP overrun count",
+        "08 0013 0007",
+        ["counter: 7"],
+        "7",
     ),
     Case(
         "0b",

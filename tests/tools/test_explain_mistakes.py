@@ -58,7 +58,7 @@ def test_an_answer_that_does_not_fit_its_request(
         ("14 07 06 0000 2710 0001", False, "group 1: file: 0; wrong, 1 to 65535 are allowed"),
         ("14 07 06 0001 2710 0001", False, "group 1: record: 10000; wrong, 0 to 9999 are allowed"),
         ("14 07 06 0001 270f 0002", False, "group 1: length: 2 registers; wrong, they would end b"),
-        ("08 0013 0000", False, "sub-function: 19, return IOP overrun count, reserved"),
+        ("08 0016 0000", False, "sub-function: 22, reserved"),
         ("08 0005 0000", False, "sub-function: 5, reserved"),
         ("08 0001 0001", False, "data: 0001; wrong, 0000 (the event log stays) and FF00 ("),
         ("08 000a 0001", False, "data: 0001; wrong, must be 0000"),
@@ -93,7 +93,7 @@ def test_what_breaks_the_specification_is_explained(pdu: str, is_response: bool,
         ("41 0102", "function 65: 01 02"),
         ("41", "function 65"),
         ("03 0000 007e", "read holding registers, malformed: count must be 1..125 registers"),
-        ("08 0013 0000", "diagnostics, malformed: sub-function must be 0..4, 10..18, 20 or 21"),
+        ("08 0016 00", "diagnostics, malformed: sub-function 22 is not known, and has 1 bytes of"),
     ],
 )  # fmt: skip
 def test_words_for_what_is_no_request(pdu: str, words: str) -> None:

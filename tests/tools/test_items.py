@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modwire.values import ABCD, CDAB
-from modwire_tools.values.items import Defaults, parse_assignment, parse_item
+from modwire_tools.values.item_texts import parse_assignment, parse_item, parse_item_text
+from modwire_tools.values.items import Defaults
 from modwire_tools.values.types import FLOATS, INTEGERS, parse_type, shortest, shown
 
 
@@ -171,7 +172,8 @@ def test_several_values_are_as_many_items(
 ) -> None:
     """A table with a row for each value shows the same values as one with all in a row."""
     defaults = Defaults(parse_type(name), repeats, CDAB if order else ABCD)
-    item = parse_item("hr:7", defaults)
+    text = parse_item_text("hr:7")
+    item = text.item(defaults)
     digit = st.sampled_from("01234567")  # texts and decimal digits too
     registers = data.draw(
         st.lists(
@@ -180,9 +182,9 @@ def test_several_values_are_as_many_items(
             max_size=item.span.count,
         )
     )
-    parts = item.each()
-    if parts == [item]:
-        assert item.span.count % repeats
+    parts = text.items(defaults)
+    if item.is_packed:  # two values share a register
+        assert [each.span for each in parts] == [item.span]
         return
     assert len(parts) == repeats
     assert parts[0].span.address == 7
@@ -194,13 +196,165 @@ def test_several_values_are_as_many_items(
 
 
 def test_values_of_several_have_names_of_their_own() -> None:
-    assert [each.name for each in parse_item("ir:8/float32x2").each()] == [
-        "ir:8/float32",
-        "ir:10/float32",
+    text = parse_item_text("ir:8/float32x2/CDAB")
+    assert [each.name for each in text.items(single=True)] == [
+        "ir:8/float32/CDAB",
+        "ir:10/float32/CDAB",
     ]
-    coils = parse_item("co:3", Defaults(count=2)).each()
+    assert [each.name for each in text.items()] == ["ir:8/float32x2/CDAB"]
+    coils = parse_item_text("co:3").items(Defaults(count=2))
     assert [(each.name, each.type, each.decode([1])) for each in coils] == [
         ("co:3", "bit", True),
         ("co:4", "bit", True),
     ]
-    assert [each.name for each in parse_item("hr:5/bit:3").each()] == ["hr:5/bit:3"]
+    assert [each.name for each in parse_item_text("hr:5/bit:3").items()] == ["hr:5/bit:3"]
+
+
+# Ranges, orders and scales.
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("hr:0..3", ["hr:0", "hr:1", "hr:2", "hr:3"]),
+        ("40001..40003", ["hr:0", "hr:1", "hr:2"]),
+        ("hr:8..hr:11/float32", ["hr:8/float32", "hr:10/float32"]),
+        ("ir:0x10..0x11/0.1", ["ir:16/0.1", "ir:17/0.1"]),
+        ("hr:0..7/string:8", ["hr:0/string:8", "hr:4/string:8"]),
+        ("hr:0..1/bit:3", ["hr:0/bit:3", "hr:1/bit:3"]),
+        ("di:5..6", ["di:5", "di:6"]),
+        ("hr:0..3/uint16x2", ["hr:0/uint16x2", "hr:2/uint16x2"]),
+        ("hr:0..1/uint8", ["hr:0..1/uint8"]),
+        ("hr:7..7", ["hr:7"]),
+    ],
+)
+def test_a_range_is_an_item_for_each_value(text: str, names: list[str]) -> None:
+    items = parse_item_text(text).items()
+    assert [each.name for each in items] == names
+    assert items[-1].span.stop == 1 + parse_item_text(text).place.address + (
+        (parse_item_text(text).addresses or 1) - 1
+    )
+
+
+def test_a_count_is_an_item_for_each_value() -> None:
+    items = parse_item_text("hr:4").items(Defaults(parse_type("float32"), 3))
+    assert [(each.name, each.type, each.span.address) for each in items] == [
+        ("hr:4", "float32", 4),
+        ("hr:6", "float32", 6),
+        ("hr:8", "float32", 8),
+    ]
+    with pytest.raises(ValueError, match="addresses must be 0..65535"):
+        parse_item_text("hr:65530").items(Defaults(count=10))
+
+
+@pytest.mark.parametrize(
+    ("text", "registers", "value"),
+    [
+        ("hr:0/float32/CDAB", [0, 0x41B4], 22.5),
+        ("hr:0/cdab/float32", [0, 0x41B4], 22.5),
+        ("hr:0/0.1", [2304], 230.4),
+        ("hr:0/int16/-0.5", [0xFFFE], 1.0),
+        ("hr:0/int32/DCBA/0.01", [0x3930, 0], 123.45),
+        ("hr:0/bcd:4/0.1", [0x1234], 123.4),
+    ],
+)
+def test_an_item_has_its_own_order_and_scale(text: str, registers: list[int], value: float) -> None:
+    """Those of the options are for the others."""
+    options = Defaults(scale=7.0, order=ABCD)
+    if "0." not in text and "-0" not in text:
+        options = Defaults()
+    assert parse_item_text(text).item(options).decode(registers) == pytest.approx(value)
+    assert list(parse_assignment(f"{text}={value}").encoded) == registers
+
+
+@given(
+    st.sampled_from(["co", "hr", "ir"]),
+    st.integers(0, 1000),
+    st.sampled_from([None, "0x20", "40"]),
+    st.lists(st.sampled_from(["CDAB", "0.1", "float32", "DCBA", "int16x2", "3"]), max_size=4),
+)
+def test_the_name_of_an_item_can_be_typed(
+    table: str, address: int, length: str | None, parts: list[str]
+) -> None:
+    last = "" if length is None else f"..{address + int(length, 0) - 1}"
+    text = "/".join([f"{table}:{address}{last}", *parts])
+    try:
+        found = parse_item_text(text)
+    except ValueError as error:
+        assert str(error)
+        return
+    assert parse_item_text(found.name) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hr:9..0", "a range ascends in one table, as in hr:0..9 or 40001..40010"),
+        ("hr:0..ir:5", "a range ascends in one table"),
+        ("hr:0..", "a range ascends in one table"),
+        ("hr:0..2/float32", "3 registers hold no whole number of values of 2 registers, take hr"),
+        ("hr:0/float32/int16", "int16 is one too many, beside float32"),
+        ("hr:0/CDAB/DCBA", "DCBA is one too many, beside CDAB"),
+        ("hr:0/0.1/10", "10 is one too many, beside 0.1"),
+        ("hr:0/0", "a scale must be a number other than 0"),
+        ("co:0/0.1", "co:0 is a bit, which has no type but bit, no order and no scale"),
+        ("co:0/CDAB", "co:0 is a bit, which has no type but bit, no order and no scale"),
+        ("hr:0/string:4/0.1", "string:4 cannot be scaled, only numbers can"),
+        ("hr:0/float", "did you mean float32?"),
+        ("hr:0/REAL", "did you mean float32?"),
+        ("hr:0/dint", "did you mean int32?"),
+        ("hr:0/word", "did you mean uint16?"),
+        ("hr:0/flaot32", "did you mean float32?"),
+        ("hr0", "did you mean hr:0?"),
+        ("hr:0-9", "did you mean hr:0..9?"),
+        ("hr:0,1,2", "did you mean hr:0 hr:1 hr:2?"),
+        ("4x0003", "did you mean 40003?"),
+    ],
+)
+def test_a_wrong_item_says_what_is_meant(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        parse_item_text(text).items()
+
+
+@pytest.mark.parametrize(
+    ("text", "suggested"),
+    [
+        ("hr:2=22.5", ["hr:2/float32=22.5", "hr:2/0.1=22.5"]),
+        ("hr:2=-22.55", ["hr:2/float32=-22.55", "hr:2/int16/0.01=-22.55"]),
+        ("hr:2=1e-5", ["hr:2/float32=1e-5"]),
+        ("hr:2=99999.5", ["hr:2/float32=99999.5"]),
+        ("hr:2/int16=22.5", ["hr:2/float32=22.5", "hr:2/0.1=22.5"]),
+        ("hr:2=-5", ["hr:2/int16=-5"]),
+        ("hr:2=70000", ["hr:2/uint32=70000"]),
+        ("hr:2/int16=40000", ["hr:2/uint16=40000"]),
+        ("hr:2=-40000", ["hr:2/int32=-40000"]),
+        ("hr:2=1,-2", ["hr:2/int16=1,-2"]),
+        ("hr:2=on", ["hr:2/bit:0=on"]),
+        ("hr:2=pump", ["hr:2/string:4=pump"]),
+        ("hr:2/string:2=pump", ["hr:2/string:4=pump"]),
+        ("hr:2..3=1,2,3", []),
+        ("hr:2/uint16x2=1", []),
+        ("co:0=2", []),
+        ("hr:2/bit:3=7", []),
+    ],
+)
+def test_a_value_that_does_not_fit_is_answered_with_what_it_fits(
+    text: str, suggested: list[str]
+) -> None:
+    with pytest.raises(ValueError, match="must be|takes|at most") as caught:
+        parse_assignment(text)
+    found = str(caught.value).partition("; try ")[2]
+    assert [each for each in found.split(" or ") if each] == suggested
+    for each in suggested:
+        assert parse_assignment(each).encoded
+
+
+def test_a_decimal_comma_is_not_two_floats() -> None:
+    """It would write 22 into two registers, and 5 into the next two."""
+    for text in ("hr:2/float32=22,5", "hr:2/0.1=22,5"):
+        with pytest.raises(ValueError, match="22,5 is two values or one with a decimal comma"):
+            parse_assignment(text)
+    assert len(parse_assignment("hr:2/float32=22.0,5.0").encoded) == 4
+    assert len(parse_assignment("hr:2/float32x2=22,5").encoded) == 4
+    assert len(parse_assignment("hr:2..5/float32=22,5").encoded) == 4
+    assert list(parse_assignment("hr:2=22,5").encoded) == [22, 5]

@@ -16,7 +16,8 @@ from modwire import (
 from modwire.calls import BlockingCalls
 from modwire.planner import PlanLimits
 from modwire_tools.client.reading import Reading
-from modwire_tools.values.items import Defaults, parse_item
+from modwire_tools.values.item_texts import parse_item
+from modwire_tools.values.items import Defaults
 
 
 class Picky(BlockingCalls):

@@ -150,7 +150,8 @@ def test_a_port_in_use_is_one_sentence() -> None:
     assert (code, out) == (1, "")
     assert error == (
         f"modwire: tcp://127.0.0.1:{port}: cannot listen on 127.0.0.1 port {port}: "
-        "Address already in use; another program listens there already, take another port\n"
+        "Address already in use; another program listens there already "
+        f"(`ss -ltnp 'sport = :{port}'` names it): take another port\n"
     )
 
 
@@ -161,7 +162,7 @@ WRONG = {
     "--speed 0": "--speed must be more than 0, at most 1000000, got '0'",
     "--tcp 127.0.0.1:x": "--tcp: endpoint 'tcp://127.0.0.1:x': port must be 0..65535, got 'x'",
     "--udp tcp://127.0.0.1": "--udp: 'tcp://127.0.0.1' is an endpoint of another kind: tcp",
-    "--tcp 127.0.0.1:1?unit=3": "--tcp: '127.0.0.1:1?unit=3' has unit, which only clients have",
+    "--tcp :1?unit=3": "--tcp: 'tcp://:1?unit=3' has unit, which only clients have",
     "--serial x?baudrate=0": "--serial: endpoint 'rtu://x?baudrate=0': baudrate must be greater",
     "--devices 2 --serial /dev/x": "--devices: /dev/x is one line, where every unit needs an id",
     "--devices 2 --tcp 127.0.0.1:65535": "--devices: ports must be 1..65535: device 2 would",

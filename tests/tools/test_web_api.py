@@ -270,7 +270,49 @@ def test_a_wrong_change_gets_one_sentence_and_changes_nothing(
 def test_a_fault_that_is_none_is_named(served: Served) -> None:
     answer = served.put(f"{UNIT}/faults", {"drops": 1})
     assert answer.status == 400
-    assert answer.error.startswith("there is no field 'drops'; there are device, unit, drop, ")
+    assert answer.error.startswith("there is no field 'drops'; there are drop, silence, ")
+
+
+def _operations(served: Served) -> Iterator[tuple[str, str, list[str], object]]:
+    """Yield the method, a path, the query parameters and an example of every operation."""
+    filled = {"device": "0", "unit": "1", "table": "coils", "name": "voltage"}
+    for path, methods in served.found("/api/openapi.json")["paths"].items():
+        for method, described in methods.items():
+            if method != "parameters":
+                content = described.get("requestBody", {}).get("content", {})
+                example = content.get("application/json", {}).get("example")
+                known = [each["name"] for each in described["parameters"]]
+                yield method.upper(), path.format(**filled), known, example
+
+
+def test_every_operation_refuses_unknown_query_parameters(served: Served) -> None:
+    """A filter with a typing error must not look like one that finds everything."""
+    operations = list(_operations(served))
+    assert len(operations) > 15
+    for method, path, known, example in operations:
+        # A parameter of the path has one place, and bodies have their own arguments.
+        for wrong in ("devise", "device") if "{device}" in path or method != "GET" else ("devise",):
+            answer = ask(served.port, method, f"{path}?{wrong}=1", example)
+            there_are = f"there are {', '.join(known)}" if known else "there are none here"
+            sentence = f"there is no query parameter '{wrong}'; {there_are}"
+            assert (answer.status, answer.error) == (400, sentence), (method, path)
+    assert (
+        served.get("/api/devices?count=1&count=2").error
+        == "the query parameter count is there twice"
+    )
+    assert served.get("/api/devices/0?device=2").status == 400
+    assert ask(served.port, "GET", "/api/traffic?unit=1&unti=2").status == 400
+
+
+def test_every_change_refuses_unknown_fields(served: Served) -> None:
+    for method, path, _, example in _operations(served):
+        if method != "GET":
+            assert isinstance(example, dict)
+            answer = ask(served.port, method, path, {**example, "valeu": 1})
+            assert answer.status == 400, (method, path)
+            assert answer.error.startswith("there is no field 'valeu'; there are "), path
+    # The device in the path and another one in the body: one of them would be ignored.
+    assert served.put(f"{UNIT}/points/voltage", {"value": 1, "device": 2}).status == 400
 
 
 def test_numbers_may_be_texts_and_hexadecimal(served: Served) -> None:

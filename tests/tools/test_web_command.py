@@ -29,7 +29,6 @@ COMMAND = [sys.executable, "-m", "modwire_tools", "simulate", "--tcp", "127.0.0.
     ("web", "host", "port"),
     [
         ("127.0.0.1:8080", "127.0.0.1", 8080),
-        (":8080", "127.0.0.1", 8080),
         ("8080", "127.0.0.1", 8080),
         ("localhost:0", "localhost", 0),
         ("[::1]:65535", "::1", 65535),
@@ -40,7 +39,7 @@ def test_on_this_machine_no_token_is_wanted(web: str, host: str, port: int) -> N
 
 
 def test_a_token_is_made_beyond_this_machine() -> None:
-    for web in ("0.0.0.0:80", "[::]:80", "meter.example:80"):
+    for web in (":80", "0.0.0.0:80", "[::]:80", "meter.example:80"):
         page = parse_page(web, None)
         assert page is not None
         assert page.token is not None
@@ -52,7 +51,7 @@ def test_a_token_is_made_beyond_this_machine() -> None:
 @pytest.mark.parametrize(
     ("web", "token", "sentence"),
     [
-        ("x", None, "--web must be HOST:PORT or PORT, such as 127.0.0.1:8080 or "),
+        ("x", None, "--web must be HOST:PORT, :PORT for all addresses of this machine"),
         ("127.0.0.1:65536", None, "--web must be HOST:PORT"),
         ("127.0.0.1:-1", None, "--web must be HOST:PORT"),
         ("::1:8080", None, "an IPv6 address needs brackets"),
@@ -157,5 +156,7 @@ def test_a_port_in_use_ends_the_command_with_one_sentence() -> None:
             text=True,
             timeout=PATIENCE,
         )
-    sentence = f"modwire: --web: cannot listen at 127.0.0.1:{page.port}: address already in use\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", sentence)
+    sentence = f"modwire: --web: cannot listen at 127.0.0.1:{page.port}: address already in use; "
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith(f"{sentence}another program listens there already")
+    assert ended.stderr.count("\n") == 1

@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
 from attacking_site import attacking_site
-from chromium import Browser, chromium, console, hosts, is_there, wait
+from chromium import Browser, console, hosts, wait
 from fake_view import FakeView
 from modwire import ServerDeviceBusyError
 from modwire_sync import TcpClient
 from running_page import RunningPage, ServedPage
-
-if TYPE_CHECKING:
-    from selenium.webdriver.remote.webdriver import WebDriver
-
-    from ..conftest import RequirePeer
 
 pytestmark = pytest.mark.timeout(600)
 
 METER = "#/device/0/unit/1"
 BOILER = "#/device/1/unit/1"
 TOKEN = "a-token-for-tests"
-
-
-@pytest.fixture(scope="module")
-def driver(require_peer: RequirePeer) -> Iterator[WebDriver]:
-    """One browser for all tests of this module: it takes a second to start."""
-    # Selenium is in requirements-dev.txt; an environment with the package's dependencies only runs
-    # without these tests.
-    pytest.importorskip("selenium", reason="no selenium, so no browser is tried")
-    require_peer("Chromium", is_there(), "apt-get install chromium chromium-driver")
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def page(driver: WebDriver) -> Iterator[RunningPage]:
-    """The page of an energy meter and a boiler, served for the whole module."""
-    with RunningPage() as served:
-        yield served
-
-
-@pytest.fixture
-def browser(driver: WebDriver) -> Iterator[Browser]:
-    """A browser without a page; afterwards, its console must have no errors."""
-    console(driver)
-    hosts(driver)
-    found = Browser(driver)
-    found.resize(1280)
-    yield found
-    assert console(driver) == []
 
 
 @pytest.fixture

@@ -26,26 +26,26 @@ _HEAD = """\
 # Odd devices
 
 Each row is a device that breaks a rule of Modbus, or a line that breaks frames, by what its user
-sees. Find the message of your error among the headings and in the column "without options", where
-the words are those of the library and of the commands; look whether your link is in the row, and
-set what is in the column "set": the arguments of `ClientOptions`, what follows the `?` of an
-endpoint for `modwire read`, `write`, `gateway` and `connect()`, or what a point of a register map
-is declared with. All options of endpoints are listed under Endpoints in the
-[README](../README.md#what-is-supported). Devices that need nothing are here too, at the end.
+sees. Find the message of your error among the headings and in the first column, where the words are
+those of the library and of the commands. Look whether your link is among those of the row, and set
+what is in the third column: the arguments of `ClientOptions`, what follows the `?` of an endpoint
+for `modwire read`, `write`, `gateway` and `connect()`, or what a point of a register map is
+declared with. What the options do is under [client options](reference/client-options.md). Devices
+that need nothing are here too, at the end.
 
-Every row is a scripted device in [tests/zoo](../tests/zoo), on a real socket or a pseudo-terminal.
-The clients of all packages, a gateway and the command are tried on each, without and with the
-options, and every value that they return is the right one, except where a row says otherwise.
-`python -m tests.zoo` writes this file, and a test compares it; `python -m tests.zoo NAME` plays the
-device with that name, the last in its row, and shows what came; `-h` lists the names.
+Every row is a scripted device in `tests/zoo`, on a real socket or a pseudo-terminal. The clients of
+all packages, a gateway and the command are tried on each, without and with the options, and every
+value that they return is the right one, except where a row says otherwise. `python -m tests.zoo`
+writes this file, and a test compares it; `python -m tests.zoo NAME` plays the device with that
+name, the last in the second column, and shows what came; `-h` lists the names.
 
 A number names the public report in which the fault was seen; rows without one name the kind of
 device that is likely to have it.
 """
 
 _COLUMNS = """\
-| you see | link | the device or the line | met on | without options | set | then | NAME |
-|---|---|---|---|---|---|---|---|
+| you see | the device or the line | set | then |
+|---|---|---|---|
 """
 
 
@@ -109,17 +109,17 @@ def _row(device: Device) -> str:
 
 
 def _cells(device: Device) -> Iterator[str]:
-    yield _cell(device.symptom)
-    yield ", ".join(f"`{each}`" for each in device.on)
-    yield _cell(f"{device.does[0].upper()}{device.does[1:]}")
-    yield _cell(device.seen_in)
-    yield outcome_text(device.without, device.asks)
+    """Yield the cells of a row; a cell has several lines."""
+    without = outcome_text(device.without, device.asks)
+    yield f"{_cell(device.symptom)}<br>{without}"
+    links = ", ".join(f"`{each}`" for each in device.on)
+    does = f"{device.does[0].upper()}{device.does[1:]}"
+    yield f"{_cell(does)}<br>met on: {_cell(device.seen_in)}<br>{links}; `{device.name}`"
     yield setting_text(device)
     then = (
         outcome_text(device.then, device.then_asks or device.asks) if device.can_be_helped else ""
     )
     yield "; ".join(filter(None, (then, _cell(device.advice)))) or "-"
-    yield f"`{device.name}`"
 
 
 def outcome_text(outcome: Outcome, asks: Sequence[Ask] = ()) -> str:

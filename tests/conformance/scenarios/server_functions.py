@@ -38,9 +38,18 @@ def _refuse(address: int, values: Sequence[int]) -> None:
         raise ServerDeviceBusyError
 
 
+class _Device(Unit):
+    """It knows a sub-function that modwire does not: 8001 gives the words back in reverse."""
+
+    def diagnose(self, sub_function: int, data: tuple[int, ...]) -> tuple[int, ...] | None:
+        if sub_function == 0x8001:
+            return data[::-1]
+        return super().diagnose(sub_function, data)
+
+
 def device() -> Unit:
     """Tables, files, a queue and an identity."""
-    return Unit(
+    return _Device(
         coils=SequentialBlock(0, [bit == "1" for bit in "1011001110"]),
         discrete_inputs=SequentialBlock(0, [bit == "1" for bit in "0110"]),
         holding_registers=SequentialBlock(0, range(100), on_write=_refuse),
@@ -89,7 +98,12 @@ FUNCTIONS = [
     ("08 0010 0000", "08 0010 0000"),
     ("08 0011 0000", "08 0011 0000"),
     ("08 0012 0000", "08 0012 0000"),
+    ("08 0013 0000", "08 0013 0000"),
     ("08 0014 0000", "08 0014 0000"),
+    ("08 0015 0003", "08 0015 0003 006c" + "0000" * 54),
+    ("08 0015 0004", "08 0015 0004"),
+    ("08 8001 0001 0002 0003", "08 8001 0003 0002 0001"),
+    ("08 8001", "08 8001"),
     ("0b", "0b 0000 0000"),
     ("0f 0000 000a 02 ff03", "0f 0000 000a"),
     ("10 0001 0002 04 000a 0102", "10 0001 0002"),
@@ -109,6 +123,9 @@ EXCEPTIONS = [
     ("2b 0d 00", "ab 01"),
     ("2b 0f", "ab 01"),
     ("08 0009 0000", "88 01"),
+    ("08 8002 0001 0002", "88 01"),
+    ("08 8001 00", "88 01"),
+    ("08 0015 0000", "88 03"),
     ("01 000a 0001", "81 02"),
     ("02 0000 0005", "82 02"),
     ("03 0063 0002", "83 02"),

@@ -18,14 +18,10 @@ from modwire import (
     WriteSingleRegisterResponse,
 )
 
-from .client_steps import Accept, PeerCloses, PeerGoesAway
-from .client_steps import Expect as PeerExpects
-from .client_steps import Send as PeerSends
 from .frames import tcp
 from .server_functions import READ, READ_ANSWER, ask, device, one_device
 from .server_steps import (
     Asked,
-    Behind,
     Called,
     CannotConnect,
     Closed,
@@ -341,50 +337,5 @@ def _ends() -> list[ServerScenario]:
     ]  # fmt: skip
 
 
-def _gateway() -> list[ServerScenario]:
-    def passes(transaction: int, request: str) -> list[ServerStep]:
-        return [Send("a", tcp(request, transaction, 17))]
-
-    def gets(transaction: int, answer: str) -> ServerStep:
-        return Expect("a", tcp(answer, transaction, 17))
-
-    first: list[ServerStep] = [
-        Connect("a"),
-        *passes(7, READ),
-        Behind(Accept()),
-        Behind(PeerExpects(tcp(READ, 1, 17))),
-    ]
-    return [
-        ServerScenario(
-            "a device behind a gateway",
-            [
-                *first,
-                Behind(PeerSends(tcp("03 02 1234", 1, 17))),
-                gets(7, "03 02 1234"),
-                *passes(8, "06 0001 0002"),
-                Behind(PeerExpects(tcp("06 0001 0002", 2, 17))),
-                Behind(PeerSends(tcp("86 02", 2, 17))),
-                gets(8, "86 02"),
-            ],
-            one_device,
-            gateway=True,
-        ),
-        ServerScenario(
-            "a device behind a gateway stalls no other peer",
-            [*first, Connect("b"), *answered("b"), Behind(PeerSends(tcp("03 02 1234", 1, 17))),
-             gets(7, "03 02 1234")],
-            one_device,
-            gateway=True,
-        ),
-        ServerScenario(
-            "a device behind a gateway that goes away is answered for with 0A",
-            [*first, Behind(PeerCloses()), Behind(PeerGoesAway()), gets(7, "83 0a"),
-             *passes(8, READ), gets(8, "83 0a"), *answered("a", 9)],
-            one_device,
-            gateway=True,
-        ),
-    ]  # fmt: skip
-
-
 def scenarios() -> Sequence[ServerScenario]:
-    return [*_slow(), *_connections(), *_hooks(), *_ends(), *_gateway()]
+    return [*_slow(), *_connections(), *_hooks(), *_ends()]

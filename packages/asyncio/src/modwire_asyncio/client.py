@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from asyncio import get_running_loop
+from operator import methodcaller
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from modwire.client.opening import Attempt
 from modwire.client.streams import StreamClientBase
-from modwire.client.turns import CLOSED, Turns
+from modwire.client.turns import Turns
 from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 
 
 ResponseT = TypeVar("ResponseT", bound=Response)
-
-_CANNOT_OPEN = (OSError, ValueError, OverflowError)  # the last two for invalid host names
 
 
 class Client(StreamClientBase[Stream]):
@@ -48,9 +48,8 @@ class Client(StreamClientBase[Stream]):
     def _set_up(self, name: str, framing: type[Framing], options: ClientOptions) -> None:
         self.name = name
         self._turns: Turns[Link, asyncio.Future[None]] = Turns(
-            name, framing, options, wake=_wake, discard=self._discard
+            name, framing, options, wake=_wake, discard=self._discard, is_gone=methodcaller("done")
         )
-        self._opening: _Opening | None = None
         self._ending: set[asyncio.Future[Any]] = set()  # what `aclose` waits for
         self._sends_soon = False
         forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
@@ -60,7 +59,7 @@ class Client(StreamClientBase[Stream]):
         turns = self._turns
         link, turns.link = turns.link, None
         turns.waiting.clear()  # the loop of the tasks that wait is not in this process
-        self._opening = self._stream = None
+        turns.opening.attempt = self._stream = None
         self._sends_soon = False
         self._ending.clear()
         turns.restart()
@@ -85,11 +84,9 @@ class Client(StreamClientBase[Stream]):
 
     async def aclose(self) -> None:
         """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
-        self._turns.close()
-        opening, self._opening = self._opening, None
-        if opening is not None:
-            opening.error = OSError(CLOSED)
-            opening.task.cancel()
+        attempt = self._turns.close()
+        if attempt is not None:
+            attempt.work.cancel()
         stream, self._stream = self._stream, None
         if stream is not None:
             transport_of(stream).abort()
@@ -120,7 +117,7 @@ class Client(StreamClientBase[Stream]):
         and for a new link. Raises `ConnectionLostError` too.
         """
         turns = self._turns
-        is_repeated = False
+        former: Exchange[ResponseT] | None = None
         while True:
             link = turns.link
             if link is None or link.loop is not get_running_loop():
@@ -131,9 +128,7 @@ class Client(StreamClientBase[Stream]):
                 if link.is_blind and turns.needs_look(request, now) and link.has_news():
                     await link.look()
                     now = monotonic()
-            if turns.receiver is not None and _has_ended(turns.receiver.caller):
-                turns.restart()  # an interrupt has ended the task that received
-            begun = turns.begin(request, unit, timeout, now, asyncio.current_task())
+            begun = turns.begin(request, unit, timeout, now, asyncio.current_task(), former)
             if begun is None:
                 continue
             exchange: Exchange[ResponseT] = begun
@@ -159,12 +154,12 @@ class Client(StreamClientBase[Stream]):
             if exchange.error is None:
                 return exchange.response
             try:
-                if is_repeated or not turns.may_repeat(exchange):
+                if not turns.may_repeat(exchange):
                     return exchange.result()
+                former = exchange
             finally:
                 # Without this, the error, its traceback and this frame keep each other alive.
                 del begun, exchange
-            is_repeated = True
 
     def _send(self) -> None:
         """Send what waits, and let the task that receives wait for the new deadlines."""
@@ -206,32 +201,26 @@ class Client(StreamClientBase[Stream]):
         turns, loop = self._turns, get_running_loop()
         if turns.link is not None:
             self._leave_loop(turns.link.loop)
-        opening = self._opening
-        if opening is not None and opening.task.get_loop() is not loop:
-            self._leave_loop(opening.task.get_loop())
-            opening = None
-        if opening is None or opening.task.done():  # it was cancelled with all tasks
+        attempt = turns.opening.attempt
+        if attempt is not None and attempt.work.get_loop() is not loop:
+            self._leave_loop(attempt.work.get_loop())
+            attempt = None
+        if attempt is None or attempt.work.done():  # it was cancelled with all tasks
             pause = turns.pause(monotonic(), unit, timeout)
             from logging import getLogger  # takes longer to import than all of modwire
 
             turns.log.start(getLogger)
-            opening = _Opening()
-            opening.task = loop.create_task(self._try_to_open(opening, pause))
-            self._opening = opening
-            self._wait_for(opening.task)
-        opening.waiting += 1
+            attempt = Attempt()
+            attempt.work = loop.create_task(self._try_to_open(attempt, pause))
+            turns.opening.attempt = attempt
+            self._wait_for(attempt.work)
+        attempt.waiting += 1
         try:
-            await asyncio.wait([opening.task])
+            await asyncio.wait([attempt.work])
         finally:
-            opening.waiting -= 1
-            if not opening.waiting and self._opening is opening:
-                self._opening = None
-                opening.task.cancel()
-        error = opening.error
-        if isinstance(error, _CANNOT_OPEN):
-            raise turns.no_link(error) from error
-        if error is not None:
-            raise error
+            if turns.opening.leave(attempt):
+                attempt.work.cancel()
+        turns.opening.check(attempt)
 
     def _leave_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Drop the link of an earlier loop; raise RuntimeError if that still runs."""
@@ -242,41 +231,22 @@ class Client(StreamClientBase[Stream]):
             )
         self._turns.waiting.clear()
         self._turns.close()
-        self._opening = None
         self._sends_soon = False
         self._ending.clear()
 
-    async def _try_to_open(self, opening: _Opening, pause: float) -> None:
+    async def _try_to_open(self, attempt: Attempt, pause: float) -> None:
+        opening = self._turns.opening
         try:
             if pause:
                 await asyncio.sleep(pause)
             link = await self._open_link()
         except Exception as error:  # noqa: BLE001 - raised in the callers
-            opening.error = error
-            if self._opening is opening:
-                self._opening = None
-                if isinstance(error, _CANNOT_OPEN):
-                    self._turns.open_failed(error.with_traceback(None), monotonic())
+            opening.ended(attempt, error, monotonic())
             return
-        if self._opening is not opening:  # no caller is left
+        if opening.ended(attempt, None, monotonic()):
+            self._turns.opened(link, monotonic())
+        else:
             self._discard(link)
-            return
-        self._opening = None
-        self._turns.opened(link, monotonic())
-
-
-class _Opening:
-    """An attempt of a `task` to open the link; `waiting` callers wait for it."""
-
-    task: asyncio.Task[None]
-
-    def __init__(self) -> None:
-        self.waiting = 0
-        self.error: Exception | None = None
-
-
-def _has_ended(task: object) -> bool:
-    return isinstance(task, asyncio.Task) and task.done()
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

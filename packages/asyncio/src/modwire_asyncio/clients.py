@@ -118,9 +118,8 @@ async def look_up(
     try:
         return list(socket.getaddrinfo(host, port, type=kind, flags=flags | socket.AI_NUMERICHOST))
     except socket.gaierror:
-        looked_up = asyncio.get_running_loop().getaddrinfo(host, port, type=kind, flags=flags)
-        text = f"{host} was not resolved within {seconds:g} s"
-        return list(await within(looked_up, seconds, text))
+        found = asyncio.get_running_loop().getaddrinfo(host, port, type=kind, flags=flags)
+        return list(await within(found, seconds, f"{host} was not resolved within {seconds:g} s"))
 
 
 async def within(awaitable: Awaitable[T], seconds: float, text: str = "timed out") -> T:

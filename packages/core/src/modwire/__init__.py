@@ -1,6 +1,6 @@
 """modwire: the MODBUS protocol without I/O: bytes and times go in, answers and bytes come out.
 
-`ClientProtocol` and `ServerProtocol` are the two ends; README.md shows them in an event loop.
+`ClientProtocol` and `ServerProtocol` are the two ends; docs/how-to/embed.md shows them at work.
 """
 
 # ruff: noqa: F403, F405 - each module also lists its public names in its own __all__.
@@ -22,6 +22,7 @@ from .messages.device_status import *
 from .messages.diagnostics import *
 from .messages.encapsulated import *
 from .messages.file_access import *
+from .messages.modbus_plus import *
 from .messages.register_access import *
 from .messages.register_operations import *
 from .options import silent_interval
@@ -37,6 +38,7 @@ from .units.tables import reference
 from .units.unit import BaseUnit, Unit, Waits
 from .units.units import Units
 
+__version__ = "0.2.0"
 __all__ = [
     "FRAMINGS",
     "REQUESTS",
@@ -90,6 +92,7 @@ __all__ = [
     "Message",
     "ModbusError",
     "ModbusPlusOperation",
+    "ModbusPlusStatistics",
     "NegativeAcknowledgeError",
     "ObjectId",
     "Quirks",

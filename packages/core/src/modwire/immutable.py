@@ -31,7 +31,14 @@ class Immutable:
         return self._values()
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be set")
+        kind = type(self).__name__
+        if hasattr(self, "__dict__") and not hasattr(self, name):
+            # Only a class of the user, whose constructor sets its first field, comes here.
+            raise AttributeError(
+                f"{kind} is immutable, {name!r} cannot be set: make {kind} a frozen dataclass, by "
+                "@dataclass(frozen=True), whose fields are its arguments"
+            )
+        raise AttributeError(f"{kind} is immutable, {name!r} cannot be set")
 
     def __delattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"{type(self).__name__} is immutable, {name!r} cannot be deleted")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_IN_FLIGHT = 16  # Messaging on TCP/IP V1.0b, section 4.2: NumberMaxOfClientTransaction
 DEAD_AFTER = (
     ("TCP_KEEPIDLE", 30),
+    ("TCP_KEEPALIVE", 30),  # the same on macOS
     ("TCP_KEEPINTVL", 10),
     ("TCP_KEEPCNT", 3),
     ("TCP_USER_TIMEOUT", 30_000),

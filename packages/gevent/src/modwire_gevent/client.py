@@ -11,14 +11,14 @@ from gevent.hub import Waiter
 
 from modwire.client.constructors import BlockingClientBase
 from modwire.client.guard import is_running
-from modwire.client.turns import CLOSED, Turns
+from modwire.client.opening import Attempt
+from modwire.client.turns import Turns
 from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
 
 from .links import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from gevent.hub import Hub
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 _MOST_UNWAITED = 16  # reads in a row without waiting; then other greenlets may run
-_CANNOT_OPEN = (OSError, ValueError, OverflowError)  # the last two for invalid host names
 
 
 class Client(BlockingClientBase):
@@ -51,7 +50,6 @@ class Client(BlockingClientBase):
             name, framing, options, wake=_wake, discard=_close, is_gone=self._is_gone
         )
         self._hub: Hub | None = None  # the one that the link belongs to
-        self._opening: _Opening | None = None
         self._unwaited = 0  # reads without waiting since a caller has last waited
         forget_after_fork(self, Client._forget, getattr(os, "register_at_fork", None))
 
@@ -61,14 +59,11 @@ class Client(BlockingClientBase):
 
     def close(self) -> None:
         """Close the link. Waiting calls raise `ConnectionLostError`; the next call reconnects."""
-        opening = self._opening
-        if self.is_open or opening is not None:
+        if self.is_open or self._turns.opening.attempt is not None:
             self._check_hub()
-        self._turns.close()
-        if opening is not None:
-            self._opening = None
-            opening.error = OSError(CLOSED)
-            opening.greenlet.kill(block=False)
+        attempt = self._turns.close()
+        if attempt is not None:
+            attempt.work.kill(block=False)
 
     def call(
         self, request: Request[ResponseT], *, unit: int | None = None, timeout: float | None = None
@@ -79,7 +74,7 @@ class Client(BlockingClientBase):
         line and for a new link. Raises `ConnectionLostError` too.
         """
         turns, me = self._turns, getcurrent()
-        is_repeated = False
+        former: Exchange[ResponseT] | None = None
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
@@ -88,7 +83,7 @@ class Client(BlockingClientBase):
             exchange: Exchange[ResponseT] | None = None
             try:
                 now = monotonic()
-                exchange = turns.begin(request, unit, timeout, now, me)
+                exchange = turns.begin(request, unit, timeout, now, me, former)
                 if exchange is not None and turns.link is not None:
                     self._complete(exchange, turns.link, now)
             except BaseException:
@@ -99,11 +94,11 @@ class Client(BlockingClientBase):
             if exchange.error is None:
                 return exchange.response
             try:
-                if is_repeated or not turns.may_repeat(exchange):
+                if not turns.may_repeat(exchange):
                     return exchange.result()
+                former = exchange
             finally:
                 del exchange  # breaks the cycle of the error, its traceback and this frame
-            is_repeated = True
 
     def _complete(self, exchange: Exchange[Any], link: Link, now: float) -> None:
         """Send and receive, or wait for the greenlet that does, until `exchange` is done."""
@@ -159,14 +154,17 @@ class Client(BlockingClientBase):
             turns.link.wake()  # so that the receiver waits for the new deadline
 
     def _is_gone(self, caller: Greenlet[..., object]) -> bool:
-        """True if no call of this client runs in the greenlet."""
-        frame = caller.gr_frame  # None also for the current greenlet
-        return bool(caller.dead) if frame is None else not is_running(frame, self)
+        """True if no call of this client runs in the greenlet, which receives."""
+        if caller.dead:
+            return True
+        receiver = self._turns.receiver  # to look at frames takes too long for every call
+        is_late = receiver is None or receiver.deadline < monotonic()
+        return is_late and not is_running(caller.gr_frame, self)
 
     def _forget(self) -> None:
         """Forget the link after a fork: it is that of the other process."""
         link, self._turns.link = self._turns.link, None
-        self._opening = self._hub = None
+        self._turns.opening.attempt = self._hub = None
         self._turns.restart()
         if link is not None:
             link.forget()
@@ -188,61 +186,43 @@ class Client(BlockingClientBase):
         is killed.
         """
         turns = self._turns
-        opening = self._opening
-        if opening is None or opening.greenlet.dead:
+        attempt = turns.opening.attempt
+        if attempt is None or attempt.work.dead:
             pause = turns.pause(monotonic(), unit, timeout)
             from logging import getLogger  # takes longer to import than all of modwire
 
             turns.log.start(getLogger)
             self._hub = get_hub()
-            opening = self._opening = _Opening(self._try_to_open, pause)
+            attempt = Attempt()
+            attempt.work = Greenlet.spawn(self._try_to_open, attempt, pause)
+            turns.opening.attempt = attempt
         else:
             self._check_hub()
-        opening.waiting += 1
+        attempt.waiting += 1
         try:
-            opening.greenlet.join()
+            attempt.work.join()
         finally:
-            opening.waiting -= 1
-            if not opening.waiting and self._opening is opening:
-                self._opening = None
-                opening.greenlet.kill(block=False)
-        error = opening.error
-        if isinstance(error, _CANNOT_OPEN):
-            raise turns.no_link(error) from error
-        if error is not None:
-            raise error
+            if turns.opening.leave(attempt):
+                attempt.work.kill(block=False)
+        turns.opening.check(attempt)
 
-    def _try_to_open(self, opening: _Opening, pause: float) -> None:
+    def _try_to_open(self, attempt: Attempt, pause: float) -> None:
+        opening = self._turns.opening
         try:
             if pause:
                 sleep(pause)
             link = self._open_link()
         except Exception as error:  # noqa: BLE001 - raised in the callers
-            opening.error = error
-            if self._opening is opening:
-                self._opening = None
-                if isinstance(error, _CANNOT_OPEN):
-                    self._turns.open_failed(error.with_traceback(None), monotonic())
+            opening.ended(attempt, error, monotonic())
             return
         except BaseException:
-            del opening  # its greenlet has the traceback, whose frames may keep a port open
+            del attempt  # its greenlet has the traceback, whose frames may keep a port open
             raise
-        if self._opening is not opening:  # no caller is left
+        if opening.ended(attempt, None, monotonic()):
+            self._unwaited = _MOST_UNWAITED  # the other waiting callers send their requests first
+            self._turns.opened(link, monotonic())
+        else:
             link.close()
-            return
-        self._opening = None
-        self._unwaited = _MOST_UNWAITED  # the other waiting callers send their requests first
-        self._turns.opened(link, monotonic())
-
-
-class _Opening:
-    """An attempt of a greenlet to open the link; `waiting` callers wait for it."""
-
-    def __init__(self, run: Callable[[_Opening, float], None], pause: float) -> None:
-        self.waiting = 0
-        self.error: Exception | None = None
-        self.greenlet = Greenlet(run, self, pause)
-        self.greenlet.start()
 
 
 def _wake(waiter: Waiter[None]) -> None:

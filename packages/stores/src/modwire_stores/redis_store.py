@@ -94,7 +94,7 @@ class RedisStore(Store):
             )
             from redis.retry import Retry
         except ImportError as error:
-            raise ImportError("Redis needs: pip install modwire-stores[redis]") from error
+            raise ImportError('Redis needs: pip install "modwire-stores[redis]"') from error
         refusals = (ClusterDownError, MasterDownError, OutOfMemoryError, ReadOnlyError)
         self._outages = (
             RedisConnectionError,

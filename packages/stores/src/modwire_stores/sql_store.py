@@ -102,7 +102,7 @@ class SqlStore(Store):
             from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
             from sqlalchemy.exc import TimeoutError as PoolTimeoutError
         except ImportError as error:
-            raise ImportError("SQL needs: pip install modwire-stores[sql]") from error
+            raise ImportError('SQL needs: pip install "modwire-stores[sql]"') from error
         self._is_own = isinstance(database, (str, PathLike))
         if isinstance(database, (str, PathLike)):
             database = _engine(_url(fspath(database)), timeout)
@@ -389,7 +389,7 @@ def _engine(url: URL, timeout: float) -> Engine:
             pool_timeout=timeout,
         )
     except ImportError as error:
-        raise ImportError("PostgreSQL needs: pip install modwire-stores[postgresql]") from error
+        raise ImportError('PostgreSQL needs: pip install "modwire-stores[postgresql]"') from error
     if dialect == "sqlite":
         event.listen(engine, "connect", keep_what_is_acknowledged)
     else:

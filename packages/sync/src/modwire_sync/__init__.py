@@ -5,6 +5,7 @@ from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
 from .servers import SerialServer, TcpServer, UdpServer
 
+__version__ = "0.2.0"
 __all__ = [
     "Client",
     "Gateway",

@@ -10,8 +10,8 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 
 from modwire.client.constructors import BlockingClientBase
+from modwire.client.opening import CLOSED
 from modwire.client.threads import ThreadTurns
-from modwire.client.turns import CLOSED
 from modwire.messages.base import Response
 
 from .links import Link
@@ -67,7 +67,7 @@ class Client(BlockingClientBase):
         line and for a new link. Raises `ConnectionLostError` too.
         """
         turns, guard, me = self._turns, self._shared.guard, get_ident()
-        is_repeated = False
+        former: Exchange[ResponseT] | None = None
         while True:
             if turns.link is None:
                 self._open(unit, timeout)
@@ -77,7 +77,7 @@ class Client(BlockingClientBase):
                 if guard.lock._is_owned() or not guard.lock.acquire(False):
                     guard.take()
                 now = monotonic()
-                begun = turns.begin(request, unit, timeout, now, me)
+                begun = turns.begin(request, unit, timeout, now, me, former)
                 link = turns.link
                 if link is not None and turns.receiver is begun:
                     link.reader = me
@@ -109,11 +109,11 @@ class Client(BlockingClientBase):
             if exchange.error is None:
                 return exchange.response
             try:
-                if is_repeated or not turns.may_repeat(exchange):
+                if not turns.may_repeat(exchange):
                     return exchange.result()
+                former = exchange
             finally:
                 del begun, exchange  # breaks the cycle of the error, its traceback and this frame
-            is_repeated = True
 
     def _open(self, unit: int | None, timeout: float | None) -> None:
         """Open the link for all callers that wait for it; if it fails, all get the same error."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .log import LoggedRequest
     from .values import UnitValues
 
+__version__ = "0.2.0"
 __all__ = [
     "Device",
     "DeviceFactory",

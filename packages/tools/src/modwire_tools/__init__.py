@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .addresses import Place, parse_place
     from .explain import Field, explain_pdu
 
+__version__ = "0.2.0"
 __all__ = ["Field", "Place", "explain_pdu", "parse_place"]
 
 _HOMES = {

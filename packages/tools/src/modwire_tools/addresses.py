@@ -1,9 +1,13 @@
 """`Place`: a table and an address in it, in the three forms that users write.
 
-These are `hr:0x10`, `holding:16` and `40017`. Every command and every device file takes them.
+These are `hr:0x10`, `holding:16` and `40017`. Every command and every device file takes them, and
+commands that read and write take ranges too: `hr:0..9`.
 """
 
 from __future__ import annotations
+
+import re
+from contextlib import suppress
 
 from modwire import reference
 from modwire.units.tables import ADDRESSES, BIT_TABLES, TABLES, Reference
@@ -68,4 +72,53 @@ def parse_place(text: str) -> Place:
             return Place(*reference(name))
         return Place(parse_table(name), parse_whole(number, 0, ADDRESSES - 1))
     except ValueError:
-        raise ValueError(f"{_FORMS}; got {text!r}") from None
+        meant = place_meant(text.strip())
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise ValueError(f"{_FORMS}; got {text!r}{hint}") from None
+
+
+def parse_places(text: str) -> tuple[Place, int | None]:
+    """Return the first place in `text`, and the number of addresses: of "hr:0..9", hr:0 and 10.
+
+    The number is None without a range. The last address may repeat the table: "hr:0..hr:9",
+    "40001..40010". Raises ValueError.
+    """
+    first, dots, last = text.partition("..")
+    place = parse_place(first)
+    if not dots:
+        return place, None
+    stop: Reference | None = None
+    with suppress(ValueError):
+        # The last digits of a reference would be another address.
+        is_number = ":" in first and ":" not in last
+        stop = parse_place(f"{SHORT_NAMES[place.table]}:{last}" if is_number else last)
+    if stop is None or stop.table != place.table or stop.address < place.address:
+        raise ValueError(
+            "a range ascends in one table, as in hr:0..9 or 40001..40010, with addresses of "
+            f"0..65535; got {text!r}"
+        )
+    return place, stop.address - place.address + 1
+
+
+_SHORT = "|".join(SHORT_NAMES.values())
+_NUMBER = r"(?:0x[0-9a-f]+|\d+)"
+# Other ways to write an address, each with the form that is meant.
+_OTHER_FORMS = (
+    (rf"({_SHORT})[ =.#_-]?({_NUMBER})", r"\1:\2"),
+    (rf"({_SHORT}):({_NUMBER})(?:-|\.\.\.|:|to)({_NUMBER})", r"\1:\2..\3"),
+    (r"([0134])[x:](\d{4,5})", r"\1\2"),
+    (r"%?mw?(\d+)", r"hr:\1"),
+    (r"(\d{1,4})", r"hr:\1"),
+)
+
+
+def place_meant(text: str) -> str:
+    """Return the address that a user seems to mean, or ""."""
+    table, _, numbers = text.lower().partition(":")
+    if re.fullmatch(rf"(?:{_SHORT}):{_NUMBER}(?:,{_NUMBER})+", text.lower()):
+        return " ".join(f"{table}:{number}" for number in numbers.split(","))
+    for pattern, form in _OTHER_FORMS:
+        found = re.fullmatch(pattern, text.lower())
+        if found is not None:
+            return found.expand(form)
+    return ""

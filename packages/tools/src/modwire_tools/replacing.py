@@ -1,4 +1,7 @@
-"""`replace_file`: writes a whole file in one step; for device files, and the state of commands."""
+"""`replace_file`: writes a whole file in one step; for device files, and the state of commands.
+
+`check_writable` tells before a long run that this would fail at its end.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -16,11 +21,9 @@ def replace_file(path: Path, data: bytes) -> None:
     the old one. An existing file keeps its permissions. Nothing is written through a symbolic link,
     which another user of the folder may have placed. Raises OSError, which names `path`.
     """
-    try:
+    with _written(path):
         mode = _mode(path)
-        # Nobody can guess the name and place a link there; O_EXCL would not follow it.
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
-        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+        file, beside = _new_file(path)
         try:
             with open(file, "wb") as opened:
                 if mode is not None and os.name == "posix":
@@ -30,8 +33,31 @@ def replace_file(path: Path, data: bytes) -> None:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+
+def check_writable(path: Path) -> None:
+    """Raise the OSError that `replace_file` would raise if its file cannot be written there."""
+    with _written(path):
+        _mode(path)
+        file, beside = _new_file(path)
+        os.close(file)
+        beside.unlink()
+
+
+@contextmanager
+def _written(path: Path) -> Generator[None]:
+    """Name `path` in an OSError of the block."""
+    try:
+        yield
     except OSError as error:
         raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
+
+
+def _new_file(path: Path) -> tuple[int, Path]:
+    """Make an empty file beside `path`."""
+    # Nobody can guess the name and place a link there; O_EXCL would not follow it.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    return os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666), beside
 
 
 def refuse_link(path: Path) -> None:

@@ -7,6 +7,7 @@ from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
 from .servers import serve_serial, serve_stream, serve_tcp, serve_udp, serve_unix
 
+__version__ = "0.2.0"
 __all__ = [
     "AsyncUnit",
     "Client",

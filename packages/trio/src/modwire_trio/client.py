@@ -21,8 +21,9 @@ from trio.lowlevel import (
     wait_task_rescheduled,
 )
 
+from modwire.client.opening import CLOSED
 from modwire.client.streams import StreamClientBase
-from modwire.client.turns import CLOSED, Turns
+from modwire.client.turns import Turns
 from modwire.errors import ConnectionLostError
 from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
@@ -148,14 +149,15 @@ class Client(StreamClientBase[trio.abc.Stream], trio.abc.AsyncResource):
         await checkpoint_if_cancelled()
         if self._run is not (run := current_trio_token()):
             self._enter(run)
-        turns, is_repeated = self._turns, False
+        turns = self._turns
+        former: Exchange[ResponseT] | None = None
         while True:
             now = current_time()
             link = turns.link
             if not link or self._opening.locked() or (link.is_blind and self._looks(request, now)):
                 await self._prepare(request, unit, timeout)
                 now = current_time()
-            begun = turns.begin(request, unit, timeout, now)
+            begun = turns.begin(request, unit, timeout, now, None, former)
             if begun is None:
                 continue
             exchange: Exchange[ResponseT] = begun
@@ -187,12 +189,11 @@ class Client(StreamClientBase[trio.abc.Stream], trio.abc.AsyncResource):
             if exchange.error is None:
                 return exchange.response
             try:
-                if is_repeated or not turns.may_repeat(exchange):
+                if not turns.may_repeat(exchange):
                     return exchange.result()
+                former = exchange
             finally:
-                # Without this, the error, its traceback and this frame keep each other alive.
-                del begun, exchange
-            is_repeated = True
+                del begun, exchange  # breaks the cycle of the error, its traceback and this frame
 
     async def _join(self, exchange: AnyExchange) -> float | None:
         """Send a request on a link that is in use, or wait for the caller that sends for all."""

@@ -44,13 +44,15 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_accepted", "_at", "_buffer", "_has_turn", "_host", "_is_full", "_is_reading",
-        "_is_traced", "_looking", "_timer", "_transport", "_write", "closed", "core", "is_open",
+        "_is_traced", "_looking", "_loop", "_timer", "_transport", "_write", "closed", "core",
+        "is_open",
     )  # fmt: skip
 
     def __init__(self, host: Host, core: Connection, accepted: socket.socket) -> None:
         self.core = core
         self.is_open = True
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
         self._host = host
         self._accepted = accepted
         self._is_traced = host.wire.isEnabledFor
@@ -98,16 +100,19 @@ class TcpConnection(asyncio.BufferedProtocol):
             is_plain = core.receive_data(data, monotonic())
             if core.unsent:
                 self._send(is_traced)
-            if core.turn != len(self._buffer):
-                self._buffer = memoryview(bytearray(core.turn))
-            if core.is_greedy:
-                self._has_turn = False
-                self._read(False)
-                self._host.let_wait(self)
-            if not is_plain or self._is_full:
-                self._go_on()
+            if not is_plain:
+                self._end_turn()
         except Exception as error:  # noqa: BLE001 - it ends only this connection
             self._fail(error)
+
+    def _end_turn(self) -> None:
+        core = self.core
+        if core.turn != len(self._buffer):
+            self._buffer = memoryview(bytearray(core.turn))
+        if core.is_greedy:
+            self._has_turn = False
+            self._host.let_wait(self)
+        self._go_on()
 
     def eof_received(self) -> None:
         self.close(PEER_CLOSED)
@@ -119,6 +124,7 @@ class TcpConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         self._is_full = True
+        self._read(False)
 
     def resume_writing(self) -> None:
         self._is_full = False
@@ -152,8 +158,6 @@ class TcpConnection(asyncio.BufferedProtocol):
                 break
             else:
                 self.close(core.reason)
-        if self._is_full:
-            self._read(False)
         if core.has_deadlines and self.is_open:
             self._schedule()
 
@@ -190,8 +194,7 @@ class TcpConnection(asyncio.BufferedProtocol):
             self._go_on()
 
     def _look_later(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._looking = loop.call_later(_LOOKING_INTERVAL, self._look)
+        self._looking = self._loop.call_later(_LOOKING_INTERVAL, self._look)
 
     def _look(self) -> None:
         """Withdraw what waits if the peer has hung up, perhaps behind unread bytes."""
@@ -213,16 +216,14 @@ class TcpConnection(asyncio.BufferedProtocol):
             if self._timer is not None:
                 self._timer.cancel()
             self._at = due
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(due - monotonic(), 0.0), self._ring)
+            self._timer = self._loop.call_later(max(due - monotonic(), 0.0), self._ring)
 
     def _ring(self) -> None:
         self._timer, self._at = None, float("inf")
         if not self.is_open:
             return
-        now = monotonic()
         due = self.core.deadline()
-        if due is not None and due <= now:
+        if due is not None and due <= (now := monotonic()):
             self.core.handle_timeout(now)
             if self.core.reason and self._is_full:
                 self.close(self.core.reason)  # a peer that takes no answers is idle
@@ -242,9 +243,8 @@ class TcpConnection(asyncio.BufferedProtocol):
         if not self.is_open:
             return
         self.is_open = False
-        for each in (self._timer, self._looking):
-            if each is not None:
-                each.cancel()
+        for each in filter(None, (self._timer, self._looking)):
+            each.cancel()
         self._host.forget(self)
         self.core.ended(reason, self._host.log)
         if self._transport is None:

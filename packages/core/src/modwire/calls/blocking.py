@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from .. import messages
 from ..messages import DiagnosticsSubFunction as Sub
-from ..messages import Request, Response
+from ..messages.base import Request, ResponseT
 from .steps import IdentificationReading, add_common, delimiter_word
-
-ResponseT = TypeVar("ResponseT", bound=Response)
 
 
 @add_common
@@ -67,15 +64,13 @@ class BlockingCalls:
         self, address: int, value: bool, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
         """Function 5: set the coil at `address` to `value`, True is ON (section 6.5)."""
-        request = messages.WriteSingleCoilRequest(address, value)
-        self.call(request, unit=unit, timeout=timeout)
+        self.call(messages.WriteSingleCoilRequest(address, value), unit=unit, timeout=timeout)
 
     def write_register(
         self, address: int, value: int, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
         """Function 6: set the holding register at `address` to `value`, 0..65535 (section 6.6)."""
-        request = messages.WriteSingleRegisterRequest(address, value)
-        self.call(request, unit=unit, timeout=timeout)
+        self.call(messages.WriteSingleRegisterRequest(address, value), unit=unit, timeout=timeout)
 
     def write_coils(
         self,
@@ -86,18 +81,17 @@ class BlockingCalls:
         timeout: float | None = None,
     ) -> None:
         """Function 15: set 1 to 1968 coils from `address` on to `values` (section 6.11)."""
-        request = messages.WriteMultipleCoilsRequest(address, values)
-        self.call(request, unit=unit, timeout=timeout)
+        self.call(messages.WriteMultipleCoilsRequest(address, values), unit=unit, timeout=timeout)
 
     def write_registers(
         self,
         address: int,
-        values: Sequence[int],
+        values: Sequence[int] | bytes,
         *,
         unit: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Function 16: set 1 to 123 registers from `address` on to `values` (section 6.12)."""
+        """Function 16: set 1..123 registers from `address` on to `values` or bytes (6.12)."""
         request = messages.WriteMultipleRegistersRequest(address, values)
         self.call(request, unit=unit, timeout=timeout)
 
@@ -123,7 +117,7 @@ class BlockingCalls:
         read_address: int,
         read_count: int,
         write_address: int,
-        values: Sequence[int],
+        values: Sequence[int] | bytes,
         *,
         unit: int | None = None,
         timeout: float | None = None,
@@ -206,8 +200,7 @@ class BlockingCalls:
         A group takes 7 bytes of the request and 2 for each value, all groups at most 251. The
         ranges are those of `write_file_record`.
         """
-        request = messages.WriteFileRecordRequest(records)
-        self.call(request, unit=unit, timeout=timeout)
+        self.call(messages.WriteFileRecordRequest(records), unit=unit, timeout=timeout)
 
     def read_device_identification(
         self,
@@ -271,9 +264,9 @@ class BlockingCalls:
         return self._diagnose(Sub.RETURN_DIAGNOSTIC_REGISTER, unit, timeout).data[0]
 
     def change_ascii_input_delimiter(
-        self, delimiter: str, *, unit: int | None = None, timeout: float | None = None
+        self, delimiter: str | int, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
-        """Function 8, sub-function 3: end ASCII frames by `delimiter` instead of LF (6.8)."""
+        """Function 8, sub-function 3: end ASCII frames by `delimiter`, a character or its code."""
         data = delimiter_word(delimiter)
         self._diagnose(Sub.CHANGE_ASCII_INPUT_DELIMITER, unit, timeout, data)
 
@@ -338,6 +331,12 @@ class BlockingCalls:
         """Function 8, sub-function 18: count of the messages lost to character overruns (6.8)."""
         return self._diagnose(Sub.RETURN_BUS_CHARACTER_OVERRUN_COUNT, unit, timeout).data[0]
 
+    def return_iop_overrun_count(
+        self, *, unit: int | None = None, timeout: float | None = None
+    ) -> int:
+        """Function 8, sub-function 19, not in the specification: another number for 18."""
+        return self._diagnose(Sub.RETURN_IOP_OVERRUN_COUNT, unit, timeout).data[0]
+
     def clear_overrun_counter(
         self, *, unit: int | None = None, timeout: float | None = None
     ) -> None:
@@ -346,10 +345,10 @@ class BlockingCalls:
 
     def get_modbus_plus_statistics(
         self, *, unit: int | None = None, timeout: float | None = None
-    ) -> list[int]:
+    ) -> messages.ModbusPlusStatistics:
         """Function 8, sub-function 21, not in the specification: read Modbus Plus statistics."""
         data = messages.ModbusPlusOperation.GET_STATISTICS
-        return list(self._diagnose(Sub.GET_CLEAR_MODBUS_PLUS, unit, timeout, data).data)
+        return self._diagnose(Sub.GET_CLEAR_MODBUS_PLUS, unit, timeout, data).statistics
 
     def clear_modbus_plus_statistics(
         self, *, unit: int | None = None, timeout: float | None = None
@@ -366,8 +365,7 @@ class BlockingCalls:
         `.event_count` is the number of requests completed without an exception; `.status` is
         0xFFFF while the device still processes a program command, otherwise 0.
         """
-        request = messages.GetCommEventCounterRequest()
-        return self.call(request, unit=unit, timeout=timeout)
+        return self.call(messages.GetCommEventCounterRequest(), unit=unit, timeout=timeout)
 
     def get_comm_event_log(
         self, *, unit: int | None = None, timeout: float | None = None
@@ -376,8 +374,7 @@ class BlockingCalls:
 
         `.events` has 0 to 64 bytes, one for each event, the newest first.
         """
-        request = messages.GetCommEventLogRequest()
-        return self.call(request, unit=unit, timeout=timeout)
+        return self.call(messages.GetCommEventLogRequest(), unit=unit, timeout=timeout)
 
     def report_server_id(
         self, id_length: int | None = None, *, unit: int | None = None, timeout: float | None = None
@@ -387,8 +384,7 @@ class BlockingCalls:
         The length of the id is device-specific and not in the answer. It is `id_length` bytes; if
         that is None, the id ends before the first 00 or FF after its first byte.
         """
-        request = messages.ReportServerIdRequest(id_length)
-        return self.call(request, unit=unit, timeout=timeout)
+        return self.call(messages.ReportServerIdRequest(id_length), unit=unit, timeout=timeout)
 
     def _diagnose(
         self, sub: Sub, unit: int | None, timeout: float | None, data: int | Sequence[int] = 0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from ..messages import Response
 from ..options import check_timeout, check_unit
 from .asynchronous import AsyncCalls
 from .blocking import BlockingCalls
 
 if TYPE_CHECKING:
-    from ..messages import Request
-
-ResponseT = TypeVar("ResponseT", bound=Response)
+    from ..messages.base import Request, ResponseT
 
 
 class BlockingUnitCalls(BlockingCalls):

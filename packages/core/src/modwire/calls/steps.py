@@ -69,8 +69,12 @@ class IdentificationReading:
         self.request = ReadDeviceIdentificationRequest(response.read_code, following)
 
 
-def delimiter_word(delimiter: str) -> int:
+def delimiter_word(delimiter: str | int) -> int:
     """Return the data word of function 8, sub-function 3: the character in the high byte."""
-    if len(delimiter) != 1 or not delimiter.isascii():
-        raise ValueError(f"delimiter must be one ASCII character, got {delimiter!r}")
-    return ord(delimiter) << 8
+    code = ord(delimiter) if isinstance(delimiter, str) and len(delimiter) == 1 else delimiter
+    if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code <= 0x7F:
+        raise ValueError(
+            r'delimiter must be one ASCII character, such as "\n", or its code, 0..127, '
+            f"got {delimiter!r}"
+        )
+    return code << 8

@@ -8,6 +8,6 @@
 - `constructors` has `TcpClientBase`, `UdpClientBase`, `UnixClientBase` and `SerialClientBase`,
   with their arguments, defaults and checks, and `client_for` for an endpoint.
 
-`turns` explains how a call runs, README.md shows one. Nothing is imported here, so that
+`turns` explains how a call runs, docs/how-to/embed.md shows one. Nothing is imported here, so that
 `import modwire` does not load the kit.
 """

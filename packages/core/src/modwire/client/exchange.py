@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ..errors import (
+    ConnectionLostError,
     ExceptionCode,
     ExceptionResponseError,
     InvalidResponseError,
     ModbusError,
     ResponseTimeoutError,
 )
-from ..messages.base import Response
+from ..framing.ascii import expect_delimiter, follow_delimiter
+from ..messages.base import Response, SizedRule
+from ..messages.diagnostics import DiagnosticsRequest
 from .line import NEVER_QUIET
 
 if TYPE_CHECKING:
+    from ..framing.base import Framing
     from ..messages.base import Request
     from .link import LinkHistory
     from .options import ClientOptions
@@ -43,6 +47,9 @@ class Exchange(Generic[ResponseT]):
     is_answered = True
     transaction = 0
     sent = 0
+    sent_before = 0  # on links that were lost
+    is_due = False  # waited to be sent again when the link was lost
+    is_repeated = False  # on a new link, because the one before was lost
     deadline = 0.0
     done = False
     cancelled = False
@@ -83,9 +90,56 @@ class Exchange(Generic[ResponseT]):
             self.done = True
 
     def cancel(self) -> None:
-        """End the exchange because its caller gave up."""
+        """End the exchange because its caller gave up; it is not sent again."""
         self.fail(ModbusError("the exchange was cancelled"))
         self.cancelled = True
+        self.attempts_left = self.busy_left = 0
+
+    def follow(self, former: Exchange[ResponseT]) -> None:
+        """Go on with the attempts of `former`, whose link was lost, on a new link."""
+        self.is_repeated = True
+        self.attempts_left, self.busy_left = former.attempts_left, former.busy_left
+        self.sent_before = former.sent_before + former.sent
+
+    def may_repeat(self) -> bool:
+        """True if the request may be started again on a new link.
+
+        It may if the link was lost, not closed by `close`, and another attempt was due; or once if
+        either the request was never sent, or `LinkHistory.may_repeat` allows it.
+        """
+        history, is_lost = self.history, isinstance(self.error, ConnectionLostError)
+        if history is None or history.is_closed or not is_lost:
+            return False
+        if self.is_due or self.is_repeated:
+            return self.is_due
+        return not self.sent or history.may_repeat(self.request)
+
+    def expect_answer(self, framing: Framing) -> None:
+        """Prepare a framing without a length field: the request determines the answer's length."""
+        request = self.request
+        rule = request.response_type.length_rule
+        if type(rule) is SizedRule and not rule.count_at:
+            length = rule.size
+        else:
+            length = request.expected_length()
+        framing.expected = (self.unit, self.pdu[0], length)
+        if isinstance(request, DiagnosticsRequest):
+            expect_delimiter(framing, request)
+
+    def follow_delimiter(self, framing: Framing) -> None:
+        """Use the new delimiter of an ASCII line, if the answer has confirmed one."""
+        if self.done and self.error is None:
+            follow_delimiter(framing, self.request)
+
+    def timed_out(self, peer: str) -> bool:
+        """Return True if the request is to be sent again; otherwise end the exchange."""
+        if self.attempts_left:
+            self.attempts_left -= 1
+            return True
+        if self.is_answered:
+            self.fail(self.timeout_error(), peer)
+        self.done = True
+        return False
 
     def saw(self, unit: int, transaction: int, pdu: bytes, *, is_late: bool) -> None:
         """Note an answer that is not the one to this request, for the text of the error."""
@@ -141,7 +195,8 @@ class Exchange(Generic[ResponseT]):
         """
         if self.mismatch is not None:
             return self.mismatch
-        attempts = f" in {self.sent} attempts" if self.sent > 1 else ""
+        sent = self.sent_before + self.sent
+        attempts = f" in {sent} attempts" if sent > 1 else ""
         came = NEVER_QUIET if self.is_noisy else self.came
         return ResponseTimeoutError(
             f"unit {self.unit} did not answer {self.request!r} "

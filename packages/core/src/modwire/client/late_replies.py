@@ -13,8 +13,9 @@ from ..errors import ExceptionCode, ExceptionResponseError
 from ..quirks import Quirks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from ..framing.base import Framing
     from .exchange import Exchange
     from .options import ClientOptions
 
@@ -22,6 +23,7 @@ _MOST_TRANSACTIONS = 4096
 _MOST_SHORT_TRANSACTIONS = 128  # of 255
 # Not the last answer: a gateway has given up on a device, or a device needs more time.
 _ANSWERED_AGAIN = (ExceptionCode.GATEWAY_TARGET_FAILED, ExceptionCode.ACKNOWLEDGE)
+_NEVER = float("inf")
 _NOTHING = (False, float("-inf"))
 _ANY_UNIT = -1  # the key of all units if a reply may come from another unit than was asked
 
@@ -31,13 +33,18 @@ class LateReplies:
 
     The reply of a unit is expected for the `late_reply_window` of the options. If the unit id in a
     reply says nothing, an overdue reply keeps the whole link from being used.
+
+    - `last_id`: the last transaction id that was given out.
+    - `rest_due`: time until which the rest of a reply must come that was begun, and that no call
+      waits for any more; inf if there is none. Behind it the next replies could not be found.
     """
 
-    def __init__(self, options: ClientOptions) -> None:
+    def __init__(self, options: ClientOptions, *, has_transactions: bool) -> None:
         self.transactions: dict[int, int] = {}  # the unit of each
         self.units: dict[int, tuple[bool, float]] = {}  # by unit: the next reply ends it; its end
         self.last_id = 0
-        """The last transaction id that was given out."""
+        self.rest_due = _NEVER
+        self._has_transactions = has_transactions
         window = options.late_reply_window
         self._window = options.response_timeout if window is None else window
         has_short_ids = Quirks.short_transaction_id in options.quirks
@@ -53,6 +60,27 @@ class LateReplies:
             transaction = transaction + 1 & self._most_ids
         self.last_id = transaction
         return transaction
+
+    def expect(self, exchange: Exchange[Any], now: float) -> None:
+        """Expect the replies to all attempts: none may reach another request, or a repetition."""
+        if not exchange.sent or not exchange.is_answered:
+            return
+        if self._has_transactions:
+            self.note_transaction(exchange.transaction, exchange.unit)
+        else:
+            self.note_unit(exchange.unit, exchange.sent, now)
+
+    def note_part(self, framing: Framing, opened: Iterable[int], until: float) -> None:
+        """Expect the rest of a reply by `until`, if one was begun to a request not `opened`."""
+        if framing.is_torn(opened):
+            self.rest_due = min(self.rest_due, until)
+
+    def lacks_rest(self, framing: Framing, opened: Iterable[int]) -> bool:
+        """True if the rest of a reply has not come; otherwise none is expected any more."""
+        if framing.is_torn(opened):
+            return True
+        self.rest_due = _NEVER
+        return False
 
     def note_transaction(self, transaction: int, unit: int) -> None:
         """Expect a late reply of `unit` to `transaction`.
@@ -114,5 +142,6 @@ class LateReplies:
     def reset(self, *, is_serial: bool) -> None:
         """Start on a reopened link; on a serial line, late replies may still come."""
         self.transactions.clear()
+        self.rest_due = _NEVER
         if not is_serial:
             self.units.clear()

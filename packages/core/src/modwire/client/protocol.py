@@ -17,10 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
-from ..framing.ascii import expect_delimiter, follow_delimiter
 from ..framing.base import Framing
 from ..framing.tcp import LooseTcpFraming, TcpFraming
-from ..messages.base import MAX_PDU, Request, Response, SizedRule
+from ..messages.base import MAX_PDU, Request, Response
 from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
 from ..quirks import Quirks, Tolerance
@@ -36,6 +35,9 @@ if TYPE_CHECKING:
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 _NEVER_AGAIN = float("inf")
+_NO_FRAME = "the server sent bytes that are no Modbus frame"
+_TORN = "the rest of an answer did not come"
+_NO_ANSWER = "{} requests in a row had no answer: it is reopened"
 
 
 class ClientProtocol:
@@ -46,7 +48,8 @@ class ClientProtocol:
 
     - `skipped`: number of well-formed replies that answered no open request.
     - `frame_errors`: number of times that received bytes were not a valid frame.
-    - `unanswered`: number of attempts in a row that timed out while no frame came.
+    - `unanswered`: number of attempts in a row that timed out while no frame came; the link is
+      `broken` after `most_unanswered`.
     - `is_datagram`: set it to True if each frame needs its own datagram. `name`: peer in errors.
     - `broadcasts_zero`: True if requests to unit 0 are broadcasts. `has_transactions`: True if
       transaction ids match replies to requests.
@@ -65,8 +68,8 @@ class ClientProtocol:
         )
         self.skipped = self.frame_errors = self.unanswered = 0
         self.broken, self.fault = False, ""
-        self.is_datagram = False
-        self.name = ""
+        self.most_unanswered = _NEVER_AGAIN
+        self.is_datagram, self.name = False, ""
         self._tolerance = Tolerance(quirks, options.decoder)
         self._decodes = self._tolerance.decodes
         self._mistakes_ids = framing.has_transactions and self._tolerance.mistakes_ids
@@ -77,7 +80,7 @@ class ClientProtocol:
         self._expects = not self.has_transactions or framing is LooseTcpFraming
         self._most_open = 1 if self._expects else options.max_in_flight
         self.opened: dict[int, Exchange[Response]] = {}
-        self.late = LateReplies(options)
+        self.late = LateReplies(options, has_transactions=self.has_transactions)
         self._queue = RequestQueue(options, self.late)
         self.waiting, self._is_paced = self._queue.waiting, self._queue.is_paced
         self._line = LineUse(options.silence if framing.needs_silence else 0.0)
@@ -139,6 +142,8 @@ class ClientProtocol:
         queue, opened, late, line = self.waiting, self.opened, self.late, self._line
         data, is_noisy = b"", False
         while queue and len(opened) < self._most_open:
+            if late.rest_due <= now and self._lacks_rest():
+                break
             if not self.has_transactions:
                 is_noisy = now < max(line.sent_at, line.received_at) + line.silence
                 if is_noisy and line.must_wait(now):
@@ -158,14 +163,7 @@ class ClientProtocol:
                 exchange.is_noisy = is_noisy
                 line.began_at = line.sent_at = now
             if self._expects:
-                request = exchange.request
-                # Without a length field, only the request determines the response's length.
-                rule = request.response_type.length_rule
-                is_fixed = type(rule) is SizedRule and not rule.count_at
-                length = rule.size if is_fixed else request.expected_length()
-                self.framing.expected = (exchange.unit, exchange.pdu[0], length)
-                if isinstance(request, DiagnosticsRequest):
-                    expect_delimiter(self.framing, request)
+                exchange.expect_answer(self.framing)
             if self._is_paced:
                 self._queue.used(exchange, now)
             opened[transaction] = exchange
@@ -247,7 +245,8 @@ class ClientProtocol:
                 if not self.has_transactions and (
                     exchange.sent > 1 or isinstance(exchange.request, DiagnosticsRequest)
                 ):
-                    self._answered(exchange)
+                    self.late.note_answered(exchange)
+                    exchange.follow_delimiter(framing)
 
     def receive_datagram(self, data: bytes, now: float) -> None:
         """Process one datagram, and set `is_datagram`."""
@@ -273,15 +272,9 @@ class ClientProtocol:
         if exchange.refuses(error, self.options, now):
             exchange.fail(error, self.name)
         else:
-            self._note_owed(exchange, now)
+            self.late.expect(exchange, now)
             self.waiting.appendleft(exchange)
         return True
-
-    def _answered(self, exchange: Exchange[Response]) -> None:
-        """Expect the replies that may follow an answer, and switch to a new delimiter."""
-        self.late.note_answered(exchange)
-        if exchange.done and exchange.error is None:
-            follow_delimiter(self.framing, exchange.request)
 
     def _skip(self, unit: int, transaction: int, pdu: bytes) -> None:
         self.skipped += 1
@@ -300,8 +293,19 @@ class ClientProtocol:
         for exchange in self.opened.values():
             exchange.came = f"{frame}{advice}"
         if frame.fatal and not self.is_datagram:  # the next datagram starts with a new frame
-            self._fail_all(frame)
-            self.broken, self.fault = True, str(frame)
+            is_torn = self.late.rest_due < _NEVER_AGAIN
+            self._fail_all(ConnectionLostError(f"{_TORN}: {frame}") if is_torn else frame)
+            self.broken, self.fault = True, f"{_NO_FRAME}: {frame}"
+
+    def _lacks_rest(self) -> bool:
+        """Fail everything if the rest of an answer, which is overdue, has not come."""
+        if self.late.lacks_rest(self.framing, self.opened):
+            self._break(_TORN)
+        return self.broken
+
+    def _break(self, reason: str) -> None:
+        self._fail_all(ConnectionLostError(reason))
+        self.broken, self.fault = True, reason
 
     # The link.
 
@@ -317,12 +321,13 @@ class ClientProtocol:
     def connection_lost(self, error: ModbusError) -> None:
         """Handle the loss of the link: everything queued or open fails with `error`."""
         for each in self.opened.values():
-            self._note_owed(each, each.deadline)
+            self.late.expect(each, each.deadline)
         self._fail_all(error)
         self.reset()
 
     def _fail_all(self, error: ModbusError) -> None:
         for exchange in (*self.opened.values(), *self.waiting):
+            exchange.is_due = exchange.sent > 0 and exchange in self.waiting
             exchange.fail(error, self.name)
         self.opened.clear()
         self.waiting.clear()
@@ -360,30 +365,22 @@ class ClientProtocol:
         """Process what is due at `now`: frames that silence ends, attempts and broadcasts."""
         self.framing.handle_timeout(now)
         self.receive_data(b"", now)
-        for exchange in [each for each in self.opened.values() if each.deadline <= now]:
+        overdue = [each for each in self.opened.values() if each.deadline <= now]
+        for exchange in overdue:
             del self.opened[exchange.transaction]
             if self._is_paced:
                 self._queue.used(exchange, now)
-            if not exchange.is_answered:
-                exchange.done = True
-                continue
-            self.unanswered += 1
+            self.unanswered += exchange.is_answered
             exchange.saw_part(self.framing.buffered, self._line.noise(now))
-            self._note_owed(exchange, now)
-            if exchange.attempts_left and not exchange.cancelled:
-                exchange.attempts_left -= 1
+            self.late.expect(exchange, now)
+            if exchange.timed_out(self.name):
                 self.waiting.appendleft(exchange)
-            else:
-                exchange.fail(exchange.timeout_error(), self.name)
-
-    def _note_owed(self, exchange: Exchange[Any], now: float) -> None:
-        """Expect the replies to all attempts: none may reach another request, or a repetition."""
-        if not exchange.sent or not exchange.is_answered:
-            return
-        if self.has_transactions:
-            self.late.note_transaction(exchange.transaction, exchange.unit)
-        else:
-            self.late.note_unit(exchange.unit, exchange.sent, now)
+        if overdue:
+            self.late.note_part(self.framing, self.opened, now)
+        if self.unanswered >= self.most_unanswered:
+            self._break(_NO_ANSWER.format(self.unanswered))
+        elif self.opened and self.late.rest_due <= now:
+            self._lacks_rest()  # the answers to other requests come behind it
 
     def cancel(self, exchange: Exchange[ResponseT], now: float) -> None:
         """Cancel `exchange`. Its reply is skipped if it comes; other exchanges are not affected.
@@ -397,4 +394,5 @@ class ClientProtocol:
             self.waiting.remove(exchange)
         elif self.has_transactions:
             del self.opened[exchange.transaction]
-            self._note_owed(exchange, now)
+            self.late.expect(exchange, now)
+            self.late.note_part(self.framing, self.opened, exchange.deadline)

@@ -74,7 +74,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
         register_at_fork: Callable[..., object] | None,
     ) -> None:
         self.turns: Turns[ThreadLinkT, Lock] = Turns(
-            name, framing, options, wake=_release, discard=self._discard, is_gone=self._is_gone
+            name, framing, options, wake=_release, discard=self._discard
         )
         self.guard = Guard(new_lock, self._is_gone)
         self.opening = Guard(new_lock, self._is_gone)

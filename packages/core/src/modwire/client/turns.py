@@ -7,14 +7,15 @@ the *receiver*; when its own call is done, the caller that has waited longest ta
 A call runs like this; `link` and the waiters belong to the adapter:
 
     if turns.link is None: open a link, and turns.opened(link, now)
-    exchange = turns.begin(request, unit, timeout, now, caller)  # None: the link was just lost
+    exchange = turns.begin(request, unit, timeout, now, caller, former)  # None: the link is lost
     until = exchange.deadline
     while until is not None:
         if turns.receiver is exchange:
             until = turns.step(exchange, now, link, bytes that came before `until`, or None)
         else:
             turns.waiting[exchange] = a waiter; wait for it; until = turns.step(exchange, now)
-    exchange.response, or begin again if turns.may_repeat(exchange), or exchange.result()
+    exchange.response, or begin again, with it as `former`, if turns.may_repeat(exchange), or
+    exchange.result()
 
 If a caller is interrupted while it waits, the adapter calls `give_up`; anywhere else, `break_off`.
 An exception from a signal handler may cut any method short. The next call of a method finds that
@@ -30,7 +31,7 @@ from ..errors import ConnectionLostError
 from ..messages.base import Response
 from .link import Link, LinkHistory
 from .link_log import LinkLog
-from .opening import Opening
+from .opening import CLOSED, Attempt, Opening
 from .protocol import ClientProtocol
 from .renewal import renewed
 from .waiting import Waiting
@@ -48,13 +49,9 @@ if TYPE_CHECKING:
 
 _MOST_READS = 8  # before a call, so that a server that sends without end cannot delay it
 _DEBUG = 10  # logging.DEBUG
-_LATE = 1.0  # seconds after its deadline; then a receiver may be gone
 FOREVER = float("inf")
-CLOSED = "the client was closed"
 _ENDED = "the server closed the connection"
-_NO_FRAME = "the server sent bytes that are no Modbus frame"
 _INTERRUPTED = "a call was interrupted half-way"
-_NO_ANSWER = "{} requests in a row had no answer: it is reopened"
 
 ResponseT = TypeVar("ResponseT", bound=Response)
 LinkT = TypeVar("LinkT", bound=Link)
@@ -99,7 +96,6 @@ class Turns(Generic[LinkT, WaiterT]):
         self.opening = opening = Opening(name, options, self.log)
         self.pause, self.open_failed, self.no_link = opening.pause, opening.failed, opening.no_link
         self._history = LinkHistory(opening.backoff, looks_always=False)
-        self._most_unanswered = FOREVER
 
     # The link.
 
@@ -113,7 +109,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self._history = LinkHistory(self.opening.backoff, looks_always=self._looks_always)
         self.link = link
         limit = self.options.reconnect_after
-        self._most_unanswered = limit if limit and link.is_connection else FOREVER
+        self.protocol.most_unanswered = limit if limit and link.is_connection else FOREVER
         self.is_cut = False
         self.log.note("opened", is_warning=False)
 
@@ -125,9 +121,12 @@ class Turns(Generic[LinkT, WaiterT]):
             self._drop(f"the link was lost: {reason}", now, reason)
             self.is_cut = was_cut
 
-    def close(self) -> None:
-        """Drop the link because the client is closed: no caller repeats, receives or waits."""
-        self.opening.closings += 1
+    def close(self) -> Attempt | None:
+        """Drop the link because the client is closed: no caller repeats, receives or waits.
+
+        Returns the attempt to open a link whose work must be cancelled, if there is one.
+        """
+        attempt = self.opening.close()
         self._history.is_closed = True
         if self.is_cut:
             self.restart()
@@ -137,6 +136,7 @@ class Turns(Generic[LinkT, WaiterT]):
         self.receiver = None
         self.waiting.wake_all()
         self.is_cut = False
+        return attempt
 
     def break_off(self, exchange: AnyExchange | None = None) -> None:
         """Drop the link, whose state is unknown because a caller was interrupted."""
@@ -181,6 +181,10 @@ class Turns(Generic[LinkT, WaiterT]):
             self.link = None
         self.log.note(reason, is_warning=not self._history.is_closed, now=now)
 
+    def _drop_broken(self, now: float) -> None:
+        self._history.was_interrupted = True
+        self._drop(self.protocol.fault, now)
+
     # Calls.
 
     def begin(
@@ -190,6 +194,7 @@ class Turns(Generic[LinkT, WaiterT]):
         timeout: float | None,
         now: float,
         caller: object = None,
+        former: Exchange[ResponseT] | None = None,
     ) -> Exchange[ResponseT] | None:
         """Read what has arrived, then start an exchange; return None if the link is lost.
 
@@ -197,11 +202,13 @@ class Turns(Generic[LinkT, WaiterT]):
         it is done because sending failed, wait until its `deadline`, which is 0 if it was not sent
         yet. Raises ValueError as `ClientProtocol.prepare` does, and `ConnectionLostError` if the
         last two links were lost before they were used. `caller` makes one call at a time: if it
-        is the receiver, that earlier call is gone.
+        is the receiver, that earlier call is gone. `former` is the exchange that this one repeats.
         """
-        if self.is_cut or (self.receiver is not None and self._was_left(caller, now)):
+        if self.is_cut or (self.receiver is not None and self._was_left(self.receiver, caller)):
             self.restart()
         exchange = self.protocol.prepare(request, unit, timeout)
+        if former is not None:
+            exchange.follow(former)
         self.is_cut = True
         history = self._history
         if self.receiver is None and (now - history.heard > history.quiet or request.is_write):
@@ -222,13 +229,10 @@ class Turns(Generic[LinkT, WaiterT]):
         self.is_cut = False
         return exchange
 
-    def _was_left(self, caller: object, now: float) -> bool:
-        """True if the caller of the receiver is gone."""
-        known = None if self.receiver is None else self.receiver.caller
-        if known is None or known == caller:
-            return known is not None
-        deadline = self.protocol.deadline()
-        return deadline is not None and now > deadline + _LATE and self._is_gone(known)
+    def _was_left(self, exchange: AnyExchange, caller: object) -> bool:
+        """True if the caller of the receiving `exchange` is gone."""
+        known = exchange.caller
+        return known is not None and (known == caller or self._is_gone(known))
 
     def needs_look(self, request: Request[Any] | None, now: float) -> bool:
         """True if `begin` will call `receive_now`, which must have what has arrived by then."""
@@ -260,7 +264,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 protocol.receive_data(found, now)
                 if protocol.broken:
                     self._history.lost(now)
-                    self._drop(f"{_NO_FRAME}: {protocol.fault}", now)
+                    self._drop_broken(now)
             else:
                 self._end(found, now)
             if self.waiting:
@@ -297,25 +301,17 @@ class Turns(Generic[LinkT, WaiterT]):
         times = [each.deadline for each in protocol.opened.values()]
         if not is_stuck or min(times, default=FOREVER) <= now:
             protocol.handle_timeout(now)
-            if protocol.unanswered >= self._most_unanswered:
-                self._history.was_interrupted = True
-                self._drop(_NO_ANSWER.format(protocol.unanswered), now)
+            self._history.look(is_needed=protocol.late.rest_due < FOREVER)
+            if protocol.broken:
+                self._drop_broken(now)
             self.send(now)
             self.waiting.wake_all()  # the callers that wait do not know the new deadlines
             times = [each.deadline for each in protocol.opened.values()]
         return min(times, default=None) if is_stuck else protocol.deadline()
 
     def may_repeat(self, exchange: AnyExchange) -> bool:
-        """True if `exchange`, which has failed, may be started again on a new link.
-
-        It may if the link was lost, not closed by `close`, and either the request was never sent,
-        or `LinkHistory.may_repeat` allows it.
-        """
-        history = exchange.history
-        is_lost = isinstance(exchange.error, ConnectionLostError)
-        if history is None or history.is_closed or not is_lost:
-            return False
-        return not exchange.sent or history.may_repeat(exchange.request)
+        """True if `exchange`, which has failed, may be started again on a new link."""
+        return exchange.may_repeat()
 
     def give_up(self, exchange: AnyExchange, now: float) -> None:
         """Cancel `exchange`, whose caller was interrupted while it waited; the others go on.
@@ -332,6 +328,7 @@ class Turns(Generic[LinkT, WaiterT]):
                 self._drop(_INTERRUPTED)
             elif not exchange.done:
                 self.protocol.cancel(exchange, now)
+                self._history.look(is_needed=self.protocol.late.rest_due < FOREVER)
         exchange.cancelled = True
         self.leave(exchange)
         self.send(now)
@@ -361,6 +358,8 @@ class Turns(Generic[LinkT, WaiterT]):
         while link is not None and not link.is_sending:
             data = self.protocol.data_to_send(now)
             if not data:
+                if self.protocol.broken:
+                    self._drop_broken(now)
                 return
             wire = self.log.wire
             self.log.is_traced = wire is not None and wire.isEnabledFor(_DEBUG)
@@ -388,6 +387,7 @@ class Turns(Generic[LinkT, WaiterT]):
 
     def _take_arrived(self, now: float) -> None:
         """Process the bytes that came while there was no receiver."""
+        self._history.look(is_needed=False)
         for _ in range(_MOST_READS):
             if self.link is None:
                 return

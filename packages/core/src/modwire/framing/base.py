@@ -14,6 +14,8 @@ from ..messages.base import MAX_PDU
 from .frame import Frame
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..messages.decoder import Decoder
     from .frame import Raw
 
@@ -101,6 +103,13 @@ class Framing:
         self.frames.clear()
         self.broken = False
         self._buffer = b""
+
+    def is_torn(self, transactions: Iterable[int]) -> bool:
+        """True if the kept bytes begin a frame of none of the `transactions`.
+
+        Without its rest the frames after it could not be found. Serial frames always can.
+        """
+        return False
 
     @property
     def buffered(self) -> int:

@@ -8,11 +8,15 @@ length wrong.
 from __future__ import annotations
 
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from ..errors import FrameError
 from ..messages.base import ENDS_BY_SILENCE, MAX_PDU
 from .base import Framing
 from .foreign import looks_like
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _HEADER = Struct(">HHHB")
 _unpack, _pack = _HEADER.unpack_from, _HEADER.pack
@@ -86,6 +90,12 @@ class TcpFraming(Framing):
         if not self.is_server or not _MOST_IN_LENGTH < length <= _MOST_IN_REQUEST:
             return False
         return len(data) < 8 or self.decoder.request_length(data, 7) in (0, length - 1)
+
+    def is_torn(self, transactions: Iterable[int]) -> bool:
+        head = self._buffer[:2]
+        return bool(head) and not any(
+            each.to_bytes(2, "big").startswith(head) for each in transactions
+        )
 
     def end_datagram(self) -> None:
         super().end_datagram()

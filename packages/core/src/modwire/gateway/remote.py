@@ -5,19 +5,18 @@ The `RemoteUnit` of every package is one of the classes here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from ..arguments import explained
 from ..errors import ConnectionLostError, ExceptionCode, ExceptionResponseError, ModbusError
 from ..hooks import is_coroutine_function
 from ..messages.base import ExceptionResponse, RawRequest, Response
+from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
 from ..units.unit import AsyncUnit, Unit, Waits
 
 if TYPE_CHECKING:
-    from ..messages.base import AnyRequest, Request
-
-ResponseT = TypeVar("ResponseT", bound=Response)
+    from ..messages.base import AnyRequest, Request, ResponseT
 
 
 class BlockingCaller(Protocol):
@@ -43,10 +42,12 @@ class AsyncCaller(Protocol):
 class BlockingRemoteUnit(Unit):
     """The device with id `unit` behind `client`: every request is passed on to it.
 
-    None for `unit` or `timeout` stands for the client's own. Exception responses of the device are
-    passed back unchanged. If there is no link to it the answer is exception 0A, gateway path
-    unavailable; if it does not answer, or its answer does not fit, 0B, gateway target failed
-    (section 7). The tables and counters of this object are not used: the device has its own.
+    Functions that modwire does not know are passed on, too. Only a request that breaks the limits
+    of its function is answered before, with exception 03. None for `unit` or `timeout` stands for
+    the client's own. Exception responses of the device are passed back unchanged. If there is no
+    link to it the answer is exception 0A, gateway path unavailable; if it does not answer, or its
+    answer does not fit, 0B, gateway target failed (section 7). The tables and counters of this
+    object are not used: the device has its own.
     """
 
     waits = Waits.THREAD
@@ -75,7 +76,7 @@ class BlockingRemoteUnit(Unit):
         if broadcast and not request.is_write:
             return None
         try:
-            response = self.client.call(request, unit=self.unit, timeout=self.timeout)
+            response = self.client.call(as_sent(request), unit=self.unit, timeout=self.timeout)
         except ModbusError as error:
             return failed_answer(request, error, broadcast=broadcast)
         return None if broadcast else response
@@ -84,10 +85,12 @@ class BlockingRemoteUnit(Unit):
 class AsyncRemoteUnit(AsyncUnit):
     """The device with id `unit` behind `client`: every request is passed on to it.
 
-    None for `unit` or `timeout` stands for the client's own. Exception responses of the device are
-    passed back unchanged. If there is no link to it the answer is exception 0A, gateway path
-    unavailable; if it does not answer, or its answer does not fit, 0B, gateway target failed
-    (section 7). The tables and counters of this object are not used: the device has its own.
+    Functions that modwire does not know are passed on, too. Only a request that breaks the limits
+    of its function is answered before, with exception 03. None for `unit` or `timeout` stands for
+    the client's own. Exception responses of the device are passed back unchanged. If there is no
+    link to it the answer is exception 0A, gateway path unavailable; if it does not answer, or its
+    answer does not fit, 0B, gateway target failed (section 7). The tables and counters of this
+    object are not used: the device has its own.
     """
 
     @explained
@@ -112,7 +115,9 @@ class AsyncRemoteUnit(AsyncUnit):
         if broadcast and not request.is_write:
             return None
         try:
-            response = await self.client.call(request, unit=self.unit, timeout=self.timeout)
+            response = await self.client.call(
+                as_sent(request), unit=self.unit, timeout=self.timeout
+            )
         except ModbusError as error:
             return failed_answer(request, error, broadcast=broadcast)
         return None if broadcast else response
@@ -163,13 +168,24 @@ class _Unanswered(RawRequest):
     expects_response = False
 
 
+def as_sent(request: AnyRequest) -> AnyRequest:
+    """Return `request`, or its bytes if nobody here knows the form of the answer.
+
+    That is a sub-function of 8 which is not in the list: its answer need not be words.
+    """
+    if not isinstance(request, DiagnosticsRequest) or request.is_known:
+        return request
+    pdu = request.encode()
+    return RawRequest(pdu[0], pdu[1:])
+
+
 def passed_on(request: AnyRequest, *, broadcast: bool) -> AnyRequest | None:
     """Return what a gateway sends on a line for `request`; None if a broadcast writes nothing.
 
     No answer to a broadcast is awaited, not even on TCP, where unit 0 is not a broadcast.
     """
     if not broadcast:
-        return request
+        return as_sent(request)
     if not request.is_write:
         return None
     pdu = request.encode()

@@ -28,8 +28,8 @@ class Place(Ordering, total=False):
     """The keyword arguments of all points in registers.
 
     Exactly one of `holding` and `input` is needed: the address of the first register on the wire,
-    0..65535. `unit` is the unit of measurement, only for display. `byte_order`, `word_order` and
-    `order` are those of `modwire.values`, by default those of the map.
+    0..65535. `unit` is the unit of measurement, only for display. `byte_order`, `word_order`,
+    `numbers_only` and `order` are those of `modwire.values`, by default those of the map.
     """
 
     holding: int
@@ -59,7 +59,10 @@ class RegisterPoint(Point[T]):
     def _take_order(self, order: Order) -> None:
         place = self._place
         self._order = find_order(
-            place.get("byte_order"), place.get("word_order"), place.get("order", order)
+            place.get("byte_order"),
+            place.get("word_order"),
+            place.get("order", order),
+            place.get("numbers_only"),
         )
 
 

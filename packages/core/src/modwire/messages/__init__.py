@@ -13,5 +13,6 @@ from .device_status import *
 from .diagnostics import *
 from .encapsulated import *
 from .file_access import *
+from .modbus_plus import *
 from .register_access import *
 from .register_operations import *

@@ -147,6 +147,7 @@ class Response(Message):
     __slots__ = ()
 
 
+ResponseT = TypeVar("ResponseT", bound=Response)
 ResponseT_co = TypeVar("ResponseT_co", bound=Response, covariant=True)
 
 

@@ -86,11 +86,7 @@ def as_sequence(function_code: int, values: Iterable[ValueT], what: str) -> Sequ
     """Return `values` as a sequence; refuse text and bytes, whose items no caller means."""
     kind = type(values).__name__
     if isinstance(values, _NO_LISTS):
-        raise InvalidRequestError(
-            f"{what} must be a list of values, got {kind} "
-            f"(struct.unpack makes values of packed bytes)",
-            function_code,
-        )
+        raise InvalidRequestError(f"{what} must be a list of values, got {kind}", function_code)
     try:
         return tuple(values)
     except TypeError:

@@ -6,6 +6,7 @@ Tools that explain or build messages use these tables; nothing is decoded here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
@@ -26,6 +27,7 @@ from .diagnostics import (
     DiagnosticsSubFunction,
 )
 from .forms import MAX_READ_REGISTERS
+from .modbus_plus import PLACES, STATISTICS_SIZE, Counters, Map
 
 
 class FieldKind(Enum):
@@ -37,6 +39,7 @@ class FieldKind(Enum):
     QUANTITY = "quantity"  # of `unit`s, from the address in the field `at` on
     BYTE_COUNT = "byte count"  # of all fields after it
     BITS = "bits"  # eight to a byte
+    MAP = "map"  # of numbers, eight to a byte; the first is `least`
     REGISTERS = "registers"
     BYTES = "bytes"
     GROUPS = "groups"  # `fields`, repeated
@@ -135,6 +138,74 @@ _PLACE = (
     _quantity(files.FILE_RECORDS, "register", "length", "record"),
 )
 
+# Function 8: the statistics of sub-function 21, whose order is that of the bytes on the wire.
+_NODE_TYPES = {
+    0: "unknown",
+    1: "PLC",
+    2: "Modbus bridge",
+    3: "host computer",
+    4: "Bridge Plus",
+    5: "peer I/O",
+}
+_MAC_STATES = (
+    "power up",
+    "monitor offline",
+    "duplicate offline",
+    "idle",
+    "use token",
+    "work response",
+    "pass token",
+    "solicit response",
+    "check pass",
+    "claim token",
+    "claim response",
+)
+_PEER_STATES = {
+    0: "monitor link operation",
+    32: "normal link operation",
+    64: "never gets the token",
+    96: "sole station",
+    128: "duplicate station",
+}
+_PLUS_NAMES = {
+    "node_type": _NODE_TYPES,
+    "mac_state": dict(enumerate(_MAC_STATES)),
+    "peer_status": _PEER_STATES,
+}
+
+
+def _plus_fields() -> tuple[Field, ...]:
+    found: dict[int, Field] = {}  # by offset on the wire
+    for name, place in PLACES.items():
+        words = name.replace("_", " ")
+        words = re.sub(r"\b(crc|dma|mac)\b", lambda found: found[0].upper(), words)
+        for index in range(place.size):
+            at = place.at + index
+            if isinstance(place, Map):
+                first = 8 * index + 1
+                field = Field(f"{words} {first} to {first + 7}", 1, FieldKind.MAP, least=first)
+            elif isinstance(place, Counters):
+                field = Field(f"{words[:-1]} {index + 1}", 1, most=0xFF)
+            elif place.size == 1:
+                field = Field(words, 1, most=0xFF)
+            else:
+                found[at] = Field(words, 2, names=_PLUS_NAMES.get(name, {}))
+                break
+            found[at ^ 1] = field
+    return tuple([found[at] for at in sorted(found)])
+
+
+_PLUS_STATISTICS = _plus_fields()
+# The byte count in front, which no node type is, is in the documents; pymodbus leaves it out.
+_NODE_TYPE_OR_SIZE = _PLUS_STATISTICS[0]._replace(
+    name="node type, or byte count",
+    names={**_NODE_TYPES, STATISTICS_SIZE: "bytes of statistics"},
+    variants={
+        **dict.fromkeys(_NODE_TYPES, _PLUS_STATISTICS[1:]),
+        STATISTICS_SIZE: _PLUS_STATISTICS,
+    },
+)
+
 # Function 8: the data of each sub-function.
 _DATA = _code("data", 2)
 _DIAGNOSTICS: dict[int, tuple[Field, ...]] = {
@@ -147,8 +218,8 @@ _DIAGNOSTICS: dict[int, tuple[Field, ...]] = {
 _DIAGNOSTICS_ANSWERS: dict[int, tuple[Field, ...]] = {
     **_DIAGNOSTICS,
     2: (_code("diagnostic register", 2),),
-    **{counter: (Field("counter", 2),) for counter in range(11, 19)},
-    21: (*_DIAGNOSTICS[21], _groups("", _code("statistics word {}", 2))),
+    **{counter: (Field("counter", 2),) for counter in range(11, 20)},
+    21: (_DATA._replace(names=PLUS_WORDS, variants={3: (_NODE_TYPE_OR_SIZE,), 4: ()}),),
 }
 
 # Function 43.

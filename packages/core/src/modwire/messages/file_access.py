@@ -14,7 +14,7 @@ from ..errors import ExceptionCode, InvalidRequestError, InvalidResponseError
 from .base import Request, Response, counted_length, new_message, set_field
 from .checks import wrong_length
 from .forms import CountedData, set_data
-from .packing import pack_registers, unpack_registers
+from .packing import as_registers, pack_registers, unpack_registers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -340,10 +340,12 @@ def _packed(
     groups: list[bytes] = []
     for place in records:
         try:
-            file, record, values = place
-            count = len(values)
+            file, record, given = place
+            len(given)
         except (TypeError, ValueError):
             _refuse_shape(function_code, "(file, record, values)", place)
+        values = as_registers(function_code, given)
+        count = len(values)
         _check_place(function_code, file, record, count)
         values_data = pack_registers(function_code, values, 122)
         groups.append(_GROUP.pack(REFERENCE_TYPE, file, record, count) + values_data)

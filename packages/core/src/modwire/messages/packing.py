@@ -17,13 +17,30 @@ PACK_REGISTERS = tuple(registers.pack for registers in _REGISTERS)
 UNPACK_REGISTERS = tuple(registers.unpack for registers in _REGISTERS)
 
 
-def pack_registers(function_code: int, values: Sequence[int], most: int, least: int = 1) -> bytes:
-    """Return `values` as big-endian bytes.
+def as_registers(function_code: int, values: Sequence[int] | bytes) -> Sequence[int]:
+    """Return the values of registers, which may come as big-endian bytes, two for each.
+
+    Raises InvalidRequestError for an odd number of bytes, and for other things than a list.
+    """
+    if not isinstance(values, (bytes, bytearray, memoryview)):
+        return as_sequence(function_code, values, "values")
+    data = bytes(values)
+    if len(data) % 2:
+        raise InvalidRequestError(
+            f"registers as bytes must have two bytes each, got {len(data)}", function_code
+        )
+    return struct.unpack(f">{len(data) >> 1}H", data)
+
+
+def pack_registers(
+    function_code: int, values: Sequence[int] | bytes, most: int, least: int = 1
+) -> bytes:
+    """Return `values` as big-endian bytes; see `as_registers`.
 
     Raises InvalidRequestError unless there are `least` to `most` of them, 0..65535 each.
     """
     if values.__class__ not in LISTS:
-        values = as_sequence(function_code, values, "values")
+        values = as_registers(function_code, values)
     if not least <= len(values) <= most:
         raise InvalidRequestError(
             f"count must be {least}..{most} registers, got {len(values)}", function_code

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .base import Message, Response, fixed_length, new_message, slot_setter
-from .checks import LISTS, as_sequence, check_address, check_number, check_span, wrong_length
+from .checks import LISTS, check_address, check_number, check_span, wrong_length
 from .forms import (
     EchoedRequest,
     ReadRegistersRequest,
@@ -25,7 +25,7 @@ from .forms import (
     set_write_data,
     unpack_words,
 )
-from .packing import PACK_REGISTERS, pack_registers, unpack_registers
+from .packing import PACK_REGISTERS, as_registers, pack_registers, unpack_registers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -166,7 +166,10 @@ class WriteMultipleRegistersResponse(WriteMultipleResponse):
 
 
 class WriteMultipleRegistersRequest(WriteMultipleRequest[WriteMultipleRegistersResponse]):
-    """Function 16: write 1 to 123 `values` to the holding registers from `address` on (6.12)."""
+    """Function 16: write 1 to 123 `values` to the holding registers from `address` on (6.12).
+
+    They are integers 0..65535, or bytes, two for each register, the high one first.
+    """
 
     __slots__ = ()
     function_code = 16
@@ -175,9 +178,9 @@ class WriteMultipleRegistersRequest(WriteMultipleRequest[WriteMultipleRegistersR
     _what = "registers"
     _bits = 16
 
-    def __init__(self, address: int, values: Sequence[int]) -> None:
+    def __init__(self, address: int, values: Sequence[int] | bytes) -> None:
         if values.__class__ not in LISTS:
-            values = as_sequence(self.function_code, values, "values")
+            values = as_registers(self.function_code, values)
         count = len(values)
         if type(address) is not int or not (
             1 <= count <= MAX_WRITE_REGISTERS and 0 <= address <= 0x10000 - count

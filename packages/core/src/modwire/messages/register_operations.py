@@ -140,7 +140,10 @@ class ReadWriteMultipleRegistersResponse(ReadRegistersResponse):
 
 
 class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersResponse]):
-    """Function 23: write 1 to 121 `values`, then read `read_count` (1..125) registers (6.17)."""
+    """Function 23: write 1 to 121 `values`, then read `read_count` (1..125) registers (6.17).
+
+    The values are those of `WriteMultipleRegistersRequest`.
+    """
 
     __slots__ = ("data", "read_address", "read_count", "write_address")
     __match_args__ = ("read_address", "read_count", "write_address", "values")
@@ -154,12 +157,12 @@ class ReadWriteMultipleRegistersRequest(Request[ReadWriteMultipleRegistersRespon
     data: bytes
 
     def __init__(
-        self, read_address: int, read_count: int, write_address: int, values: Sequence[int]
+        self, read_address: int, read_count: int, write_address: int, values: Sequence[int] | bytes
     ) -> None:
         code = self.function_code
         data = pack_registers(code, values, MAX_READ_WRITE_REGISTERS)
         check_span(code, read_address, read_count, MAX_READ_REGISTERS, "registers to read")
-        check_span(code, write_address, len(values), MAX_READ_WRITE_REGISTERS, "registers")
+        check_span(code, write_address, len(data) >> 1, MAX_READ_WRITE_REGISTERS, "registers")
         _set_read_address(self, read_address)
         _set_read_count(self, read_count)
         _set_write_address(self, write_address)

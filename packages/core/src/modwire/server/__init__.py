@@ -9,6 +9,6 @@
 - `constructors` has `TcpServerBase`, `UdpServerBase` and `SerialServerBase`, with their
   arguments, defaults and checks.
 
-Each module documents its part, README.md shows a connection. Nothing is imported here, so that
-`import modwire` does not load the kit.
+Each module documents its part, docs/how-to/embed.md shows a connection. Nothing is imported here,
+so that `import modwire` does not load the kit.
 """

@@ -112,8 +112,8 @@ class Connection:
     def receive_data(self, data: bytes, now: float) -> bool:
         """Process bytes received at `now`, and execute the requests to units in memory.
 
-        Returns True if `next` will be READ after `unsent` is sent, without a deadline: the usual
-        case.
+        Returns True in the usual case: after `unsent` is sent, `next` will be READ, there is no
+        deadline, and neither `turn` nor `is_greedy` has changed.
         """
         protocol = self.protocol
         protocol.heard = now
@@ -123,8 +123,10 @@ class Connection:
         self.unsent = answers[0] if len(answers) == 1 else b"".join(answers)
         if protocol.asked != now:
             self._note_garbage(len(data))
-        elif len(data) > self._modest or self.is_greedy:
+            return False
+        if len(data) > self._modest or self.is_greedy:
             self._weigh(len(data))
+            return False
         return not (protocol.has_call or protocol.closed or self.has_deadlines or self.reason)
 
     def _note_garbage(self, size: int) -> None:

@@ -81,7 +81,8 @@ class ServerProtocol:
         self._overheard_to_tell = 0
         self._echo = b""
         self._follows_delimiter = isinstance(self.framing, AsciiFraming)
-        self._wrap = self._wrap_noting_echo if self.options.suppress_echo else self.framing.wrap
+        self._hears_echo = self.options.suppress_echo
+        self._wrap = self._wrap_noting_echo if self._hears_echo else self.framing.wrap
 
     @property
     def peer(self) -> object:
@@ -209,26 +210,23 @@ class ServerProtocol:
         answers: list[bytes] = []
         if self.has_call or self._is_dropped:
             return answers
-        frames = self.framing.frames
-        get, bus, executor = units.by_id.get, units.bus, self.executor
-        is_serial, hears_echo = self._is_serial, self.options.suppress_echo
-        may_answer_reads, wrap = self._may_answer_reads, self._wrap
+        frames, by_id, bus = self.framing.frames, units.by_id, units.bus
         while frames:
             found = frames.popleft()
-            if type(found) is not tuple or found[2][0] >= 0x80 or hears_echo:
+            if type(found) is not tuple or found[2][0] >= 0x80 or self._hears_echo:
                 request = self._request_in(found)
                 self.tell(units)
                 if request is None:
                     continue
                 found = request
             unit_id, transaction, pdu = found
-            unit = get(unit_id) or executor.find(unit_id, units)
-            if is_serial and not unit_id:
+            unit = by_id.get(unit_id) or self.executor.find(unit_id, units)
+            if not unit_id and self._is_serial:
                 if units.wait:
                     self._stop_at(found)
                     break
                 call = self._call(found)
-                answers.append(self.answer(call, executor.execute(call, units)))
+                answers.append(self.answer(call, self.executor.execute(call, units)))
             elif unit is None:
                 bus.messages += 1
                 answers.append(b"")  # for another device, or for a unit that does not exist
@@ -237,12 +235,12 @@ class ServerProtocol:
                 break
             else:
                 bus.messages += 1
-                if may_answer_reads and pdu[0] <= 4 and (answer := unit.answer_read(pdu)):
+                if pdu[0] <= 4 and self._may_answer_reads and (answer := unit.answer_read(pdu)):
                     self.requests += 1
-                    answers.append(wrap(unit_id, transaction, answer))
+                    answers.append(self._wrap(unit_id, transaction, answer))
                 else:
                     call = self._call(found)
-                    answers.append(self.answer(call, executor.execute_on(unit, call)))
+                    answers.append(self.answer(call, self.executor.execute_on(unit, call)))
                     if self._is_dropped:
                         break
             if only_one:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..errors import ExceptionCode, IllegalFunctionError
-from ..messages.diagnostics import ModbusPlusOperation
-from .block import check_value
+from ..messages.modbus_plus import STATISTICS_SIZE, ModbusPlusOperation, ModbusPlusStatistics
 
 _LOG_SIZE = 64  # events, section 6.10
 
@@ -27,8 +26,6 @@ _ENTERED_LISTEN_ONLY = 0x04
 _RESTARTED = 0x00
 _SENT_EXCEPTION = {1: 0x01, 2: 0x01, 3: 0x01, 4: 0x02, 5: 0x04, 6: 0x04, 7: 0x08}
 _GOOD_EXCHANGE = bytes((_RECEIVED, _SENT))
-
-_PLUS_WORDS = 54  # of sub-function 21
 
 
 class BusStatistics:
@@ -74,7 +71,7 @@ class Communication:
         self.overrun_flag = False
         self.ascii_delimiter = 0x0A
         self._diagnostic_register = 0
-        self._plus_statistics = (0,) * _PLUS_WORDS
+        self._plus_statistics = ModbusPlusStatistics().to_words()
         self._listen_only = False
         self._log: deque[int] = deque(maxlen=_LOG_SIZE)
         self._buses: list[BusStatistics] = []
@@ -114,19 +111,18 @@ class Communication:
         self._diagnostic_register = value
 
     @property
-    def modbus_plus_statistics(self) -> tuple[int, ...]:
-        """The 54 words of sub-function 21, which only Modbus Plus devices had."""
-        return self._plus_statistics
+    def modbus_plus_statistics(self) -> ModbusPlusStatistics:
+        """The statistics of sub-function 21, which only Modbus Plus devices had.
+
+        They may be set as their 54 words, too.
+        """
+        return ModbusPlusStatistics.from_words(self._plus_statistics)
 
     @modbus_plus_statistics.setter
-    def modbus_plus_statistics(self, words: Sequence[int]) -> None:
-        if len(words) != _PLUS_WORDS:
-            raise ValueError(
-                f"modbus_plus_statistics must be {_PLUS_WORDS} words, got {len(words)}"
-            )
-        for index, word in enumerate(words):
-            check_value(word, index)
-        self._plus_statistics = tuple(words)
+    def modbus_plus_statistics(self, statistics: ModbusPlusStatistics | Sequence[int]) -> None:
+        if not isinstance(statistics, ModbusPlusStatistics):
+            statistics = ModbusPlusStatistics.from_words(statistics)
+        self._plus_statistics = statistics.to_words()
 
     @property
     def listen_only(self) -> bool:
@@ -189,7 +185,7 @@ class Communication:
 
     @property
     def overrun_count(self) -> int:
-        """Sub-function 18: frames that were lost to a character overrun."""
+        """Sub-functions 18 and 19: frames that were lost to a character overrun."""
         return self._counters.overruns & 0xFFFF
 
     @property
@@ -292,8 +288,9 @@ class Communication:
 
         `data` are the words of the request, already checked by the message. Restarting and
         clearing the counters are done after the answer, when the request itself was counted.
-        Raises `IllegalFunctionError` for an unknown `sub_function`; a subclass may support more.
-        21 is from older documents, for Modbus Plus: 3 gets the statistics, 4 clears them.
+        Raises `IllegalFunctionError` for an unknown `sub_function`: override this to support more,
+        and call `super().diagnose` for the others. 19 and 21 are from older documents: 19 is the
+        count of 18, and for Modbus Plus 3 gets the statistics and 4 clears them.
         """
         read = _READINGS.get(sub_function)
         if read is not None:
@@ -305,7 +302,7 @@ class Communication:
             self.listen_only = True
             return None
         if sub_function == 21 and data == (ModbusPlusOperation.GET_STATISTICS,):
-            return data + self._plus_statistics
+            return (*data, STATISTICS_SIZE, *self._plus_statistics)
         if sub_function == 3:
             self.ascii_delimiter = data[0] >> 8
         elif sub_function == 10:
@@ -313,7 +310,7 @@ class Communication:
         elif sub_function == 20:
             self.clear_overruns()
         elif sub_function == 21 and data == (ModbusPlusOperation.CLEAR_STATISTICS,):
-            self._plus_statistics = (0,) * _PLUS_WORDS
+            self._plus_statistics = ModbusPlusStatistics().to_words()
         elif sub_function:
             raise IllegalFunctionError(detail=f"diagnostics has no sub-function {sub_function}")
         return data
@@ -329,4 +326,5 @@ _READINGS: dict[int, Callable[[Communication], int]] = {
     16: lambda unit: unit.nak_count,
     17: lambda unit: unit.busy_count,
     18: lambda unit: unit.overrun_count,
+    19: lambda unit: unit.overrun_count,
 }

@@ -13,7 +13,7 @@ from .types import MOST_BYTES, ValueType, find_type
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from .orders import Endian, Ordering
+    from .orders import Endian, Ordering, OwnOrder
     from .types import FloatName, IntegerName
 
 __all__ = ["RegisterBuilder", "RegisterReader", "from_registers", "to_registers"]
@@ -29,7 +29,7 @@ def encode_value(kind: ValueType[T], value: T, order: Order) -> list[int]:
         data = b"\0" + data if kind.number_size == len(data) else data + b"\0"
     if order.word_order == "little":
         data = swap_words(data, kind.number_size)
-    if order.byte_order == "little":
+    if order.swaps(kind.number_size):
         data = swap_bytes(data)
     return list(unpack_words(data))
 
@@ -42,7 +42,7 @@ def decode_value(kind: ValueType[T], registers: Iterable[int], order: Order) -> 
         raise ValueError(
             f"{kind.name} must have {wanted} register{'s' * (wanted != 1)}, got {len(data) >> 1}"
         )
-    if order.byte_order == "little":
+    if order.swaps(kind.number_size):
         data = swap_bytes(data)
     if order.word_order == "little":
         data = swap_words(data, kind.number_size)
@@ -61,8 +61,8 @@ def to_registers(kind: Any, value: Any, **order: Unpack[Ordering]) -> list[int]:
     """Return the registers of one value: `to_registers("float32", 22.34, word_order="little")`.
 
     `kind` is the name of a type or a `ValueType`. `order` is an `Order` or its name, such as
-    "CDAB"; `byte_order` and `word_order` take precedence. A one-byte number is the low byte of
-    its register. Raises ValueError if the value does not fit the type.
+    "CDAB"; `byte_order`, `word_order` and `numbers_only` take precedence. A one-byte number is the
+    low byte of its register. Raises ValueError if the value does not fit the type.
     """
     return encode_value(find_type(kind), value, find_order(**order))
 
@@ -93,7 +93,7 @@ class RegisterBuilder:
     `add` takes the name of a type or a `ValueType`, and can be chained:
     `RegisterBuilder(order="CDAB").add("float32", 22.34).add(string_of(8), "pump").to_registers()`.
     There are no gaps between values, so two of "uint8" share a register, the first in its high
-    byte. `byte_order`, `word_order` and `order` are those of `to_registers`.
+    byte. `byte_order`, `word_order`, `numbers_only` and `order` are those of `to_registers`.
     """
 
     def __init__(self, **order: Unpack[Ordering]) -> None:
@@ -104,19 +104,29 @@ class RegisterBuilder:
         return f"<{type(self).__name__} of {len(self._data)} bytes>"
 
     @overload
-    def add(self, kind: IntegerName, value: int, *, word_order: Endian | None = None) -> Self: ...
+    def add(self, kind: IntegerName, value: int, **own: Unpack[OwnOrder]) -> Self: ...
     @overload
-    def add(self, kind: FloatName, value: float, *, word_order: Endian | None = None) -> Self: ...
+    def add(self, kind: FloatName, value: float, **own: Unpack[OwnOrder]) -> Self: ...
     @overload
-    def add(self, kind: ValueType[T], value: T, *, word_order: Endian | None = None) -> Self: ...
-    def add(self, kind: Any, value: Any, *, word_order: Endian | None = None) -> Self:
-        """Append a value, in its own `word_order` unless None; raises ValueError unless it fits."""
+    def add(self, kind: ValueType[T], value: T, **own: Unpack[OwnOrder]) -> Self: ...
+    def add(
+        self,
+        kind: Any,
+        value: Any,
+        *,
+        byte_order: Endian | None = None,
+        word_order: Endian | None = None,
+    ) -> Self:
+        """Append a value, in its own `byte_order` and `word_order` unless None.
+
+        Raises ValueError unless the value fits, and if its own byte order would swap half a
+        register.
+        """
         found = find_type(kind)
-        order = find_order(None, word_order, self.order)
         data = found.pack(value)
-        if order.word_order == "little":
+        if find_order(None, word_order, self.order).word_order == "little":
             data = swap_words(data, found.number_size)
-        self._data += data
+        self._data += _swapped(data, found, byte_order, self.order, len(self._data))
         return self
 
     def skip_bytes(self, count: int) -> Self:
@@ -141,7 +151,7 @@ class RegisterBuilder:
     def to_bytes(self) -> bytes:
         """Return the registers as bytes on the wire; half a register is padded with 0."""
         data = bytes(self._data) + bytes(len(self._data) % 2)
-        return swap_bytes(data) if self.order.byte_order == "little" else data
+        return swap_bytes(data) if self.order.swaps_registers else data
 
     def to_registers(self) -> list[int]:
         """Return the registers, as for `write_registers`; half a register is padded with 0."""
@@ -162,14 +172,14 @@ class RegisterReader:
 
     It reads what `RegisterBuilder` builds: `reader.read("float32")`, `reader.read(string_of(8))`.
     `RegisterReader(registers)`, `from_coils` and `from_bytes` make one; their `byte_order`,
-    `word_order` and `order` are those of `from_registers`. Raises ValueError for values that are
-    not registers.
+    `word_order`, `numbers_only` and `order` are those of `from_registers`. Raises ValueError for
+    values that are not registers.
     """
 
     def __init__(self, registers: Iterable[int], **order: Unpack[Ordering]) -> None:
         self.order = find_order(**order)
         data = _pack(registers)
-        self._data = swap_bytes(data) if self.order.byte_order == "little" else data
+        self._data = swap_bytes(data) if self.order.swaps_registers else data
         self._position = 0
 
     def __repr__(self) -> str:
@@ -198,13 +208,15 @@ class RegisterReader:
         return cls.from_bytes(data + bytes(len(data) % 2), **order)
 
     @overload
-    def read(self, kind: IntegerName, *, word_order: Endian | None = None) -> int: ...
+    def read(self, kind: IntegerName, **own: Unpack[OwnOrder]) -> int: ...
     @overload
-    def read(self, kind: FloatName, *, word_order: Endian | None = None) -> float: ...
+    def read(self, kind: FloatName, **own: Unpack[OwnOrder]) -> float: ...
     @overload
-    def read(self, kind: ValueType[T], *, word_order: Endian | None = None) -> T: ...
-    def read(self, kind: Any, *, word_order: Endian | None = None) -> Any:
-        """Return the next value, in its own `word_order` unless None.
+    def read(self, kind: ValueType[T], **own: Unpack[OwnOrder]) -> T: ...
+    def read(
+        self, kind: Any, *, byte_order: Endian | None = None, word_order: Endian | None = None
+    ) -> Any:
+        """Return the next value, in its own `byte_order` and `word_order` unless None.
 
         Raises ValueError if too few bytes are left, or the type has no such value; the position
         does not change then, so the bytes can be read as another type.
@@ -215,6 +227,7 @@ class RegisterReader:
         data = self._data[start : start + found.size]
         if len(data) != found.size:
             raise self._too_few(found.name, found.size)
+        data = _swapped(data, found, byte_order, order, start)
         if order.word_order == "little":
             data = swap_words(data, found.number_size)
         value = found.unpack(data)
@@ -246,6 +259,25 @@ class RegisterReader:
         return ValueError(
             f"{what} needs {size} bytes, {self.remaining} of {len(self._data)} are left"
         )
+
+
+def _swapped(data: bytes, kind: ValueType[Any], own: Endian | None, order: Order, at: int) -> bytes:
+    """Return the bytes of a value at offset `at`, swapped unless all registers are swapped anyway.
+
+    `own` is the byte order of the value, None for that of `order`. Raises ValueError if a swap
+    would move a byte of another value.
+    """
+    swaps = order.swaps(kind.number_size)
+    if own is not None:
+        swaps = find_order(own, None, order).byte_order == "little"
+    if swaps == order.swaps_registers or (kind.size == 1 and not order.swaps_registers):
+        return data
+    if len(data) % 2 or (at % 2 and order.swaps_registers):
+        raise ValueError(
+            f"a value with a byte_order of its own must have whole registers, {kind.name} has "
+            f"{kind.size} bytes from byte {at} on"
+        )
+    return swap_bytes(data)
 
 
 def _checked(count: int, what: str) -> int:

@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from modwire.planner import WriteFunctions
     from modwire_tools.addresses import Place
     from modwire_tools.server.listening import Listen
-    from modwire_tools.values.items import AssignmentText, ItemText
+    from modwire_tools.values.host_port import HostPort
+    from modwire_tools.values.item_texts import AssignmentText
     from modwire_tools.values.types import TypeText
+
+    Places = tuple[Place, int | None]
 else:
-    Endpoint = Place = Listen = AssignmentText = ItemText = TypeText = WriteFunctions = object
+    Endpoint = HostPort = Places = Listen = AssignmentText = TypeText = WriteFunctions = object
 
 __all__ = [
     "AssignmentText",
     "Endpoint",
-    "ItemText",
+    "HostPort",
     "Listen",
-    "Place",
+    "Places",
     "TypeText",
     "WriteFunctions",
 ]

@@ -1,34 +1,144 @@
 """The `modwire` command itself: its subcommands, and its exit.
 
-A subcommand is a function in its own module in this folder, registered here. These modules import
-other packages inside the function, so that `modwire --help` starts at once.
+A subcommand is a function in a module of the same name in this folder. The module is imported when
+the subcommand is used, so that `modwire --help` starts at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from importlib import import_module
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from .bench import bench
-from .demo import demo
 from .ending import run
-from .gateway import gateway
-from .generate import generate
-from .gui import gui
 from .help import Command, examples
-from .parse import parse
-from .read import read
-from .scan import scan
-from .scrape import scrape
-from .serve import serve
-from .simulate import simulate
-from .sniff import sniff
 from .version import print_version
-from .write import write
+
+if TYPE_CHECKING:
+    from typer._click import Context
+
+COMMANDS = {
+    "read": """
+        Read values, with as few requests as possible.
+        modwire read tcp://127.0.0.1:5020 40001 co:3
+        modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little
+        modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s
+        modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json
+        modwire read 'tcp://192.0.2.7?pause=0.1&quirks=any_unit' hr:0
+        modwire read tcp://192.0.2.7 hr:0 --device meter.toml
+    """,
+    "write": """
+        Write values, and print what was written.
+        modwire write tcp://127.0.0.1:5020 hr:2=4200.5 --type float32 --verify
+        modwire write tcp://127.0.0.1:5020 co:0=on co:1=off hr:0=15,40
+        modwire write tcp://127.0.0.1:5020 hr:1/bit:3=on hr:4/string:6=pump
+    """,
+    "scan": """
+        Find units, line settings, and readable addresses.
+        modwire scan tcp://127.0.0.1:5020 --units 1..10
+        modwire scan tcp://127.0.0.1:5020 --table hr --table ir --json
+        modwire scan rtu:///dev/ttyUSB0 --baudrates all --parities all --resume scan.json
+        modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms
+    """,
+    "bench": """
+        Measure requests per second, latencies and errors.
+        modwire bench tcp://127.0.0.1:5020 --duration 10s
+        modwire bench tcp://127.0.0.1:5020 -a ir:0 -n 10 --concurrency 4 --pipeline 8 --json
+    """,
+    "gateway": """
+        Forward requests to devices on other lines until Ctrl+C.
+        modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17
+        modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1
+        modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7
+    """,
+    "serve": """
+        Serve coils and registers until Ctrl+C.
+        modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4
+        modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2
+        modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17
+    """,
+    "scrape": """
+        Copy a whole device into a file; `modwire simulate` serves it.
+        modwire scrape tcp://127.0.0.1:5020 -o meter.toml
+        modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999
+        modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms
+    """,
+    "simulate": """
+        Serve simulated devices over TCP, UDP and serial lines.
+        modwire simulate
+        modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021
+        modwire simulate --web 127.0.0.1:8080
+        modwire simulate --devices 50 --tcp 127.0.0.1:6000
+        modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses
+        modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'
+    """,
+    "gui": """
+        Open a window that simulates devices.
+        modwire gui
+        modwire gui device.toml --port 5021 --devices 3 --start
+    """,
+    "parse": """
+        Explain messages, field by field, and the Modbus in captures.
+        modwire parse 000112340006ff076d
+        modwire parse 01 03 00 6b 00 03 74 17
+        modwire parse --framing rtu --response 010304000100022a32
+        modwire parse capture.pcap --port 502 --port 5020
+        modwire parse gateway.pcapng --port 4001 --framing rtu --fields
+    """,
+    "sniff": """
+        Listen on a serial line, without ever writing to it.
+        modwire sniff 'rtu:///dev/ttyUSB0?baudrate=9600&parity=N'
+        modwire sniff 'rtu:///dev/ttyUSB0?baudrate=115200' -o bus.pcap --duration 1m
+        modwire sniff bus.pcap --fields
+        modwire sniff recorded.bin --framing ascii --json
+    """,
+    "generate": """
+        Print messages in each framing, as requests and as responses.
+        modwire generate
+        modwire generate read_coils 8/11 --framing rtu
+        modwire generate 16 --address 0x10 --values 1,2,3 --unit 17 --json
+        modwire generate 3 --exception 2 --response
+    """,
+    "demo": """
+        Show all packages in use, with a small energy meter.
+        modwire demo
+        modwire demo --once
+    """,
+}
+"""The subcommands: the first line of their help, then examples."""
+
+_LINES = {name: cleandoc(text).splitlines() for name, text in COMMANDS.items()}
+_EPILOGS = {name: examples(name, *lines[1:]) for name, lines in _LINES.items()}
+
+
+class _Named(TyperCommand):
+    """The name and the short help of a subcommand, which is imported when it is used."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Context | None = None, **extra: Any
+    ) -> Context:
+        """Return the context of the subcommand itself."""
+        assert self.name is not None
+        function = getattr(import_module(f".{self.name}", __package__), self.name)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(cls=Command, epilog=_EPILOGS[self.name])(function)
+        return typer.main.get_command(single).make_context(info_name, args, parent, **extra)
+
+
+class _Group(TyperGroup):
+    """The command with the names of its subcommands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, lines in _LINES.items():
+            self.add_command(_Named(name, short_help=lines[0]))
+
 
 app = typer.Typer(
+    cls=_Group,
     name="modwire",
     help="Read, write, scan, copy, simulate and explain Modbus devices.",
     epilog=examples(
@@ -57,86 +167,6 @@ def _options(
     """Read, write, scan, copy, simulate and explain Modbus devices."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
-
-
-_COMMANDS: dict[Callable[..., None], str] = {
-    read: """
-        modwire read tcp://127.0.0.1:5020 40001 co:3
-        modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little
-        modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s
-        modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json
-        modwire read 'tcp://192.0.2.7?pause=0.1&quirks=any_unit' hr:0
-        modwire read tcp://192.0.2.7 hr:0 --device meter.toml
-    """,
-    write: """
-        modwire write tcp://127.0.0.1:5020 hr:2=4200.5 --type float32 --verify
-        modwire write tcp://127.0.0.1:5020 co:0=on co:1=off hr:0=15,40
-        modwire write tcp://127.0.0.1:5020 hr:1/bit:3=on hr:4/string:6=pump
-    """,
-    scan: """
-        modwire scan tcp://127.0.0.1:5020 --units 1..10
-        modwire scan tcp://127.0.0.1:5020 --table hr --table ir --json
-        modwire scan rtu:///dev/ttyUSB0 --baudrates all --parities all --resume scan.json
-        modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms
-    """,
-    bench: """
-        modwire bench tcp://127.0.0.1:5020 --duration 10s
-        modwire bench tcp://127.0.0.1:5020 -a ir:0 -n 10 --concurrency 4 --pipeline 8 --json
-    """,
-    gateway: """
-        modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17
-        modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1
-        modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7
-    """,
-    serve: """
-        modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4
-        modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2
-        modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17
-    """,
-    scrape: """
-        modwire scrape tcp://127.0.0.1:5020 -o meter.toml
-        modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999
-        modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms
-    """,
-    simulate: """
-        modwire simulate
-        modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021
-        modwire simulate --web 127.0.0.1:8080
-        modwire simulate --devices 50 --tcp 127.0.0.1:6000
-        modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses
-        modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'
-    """,
-    gui: """
-        modwire gui
-        modwire gui device.toml --port 5021 --devices 3 --start
-    """,
-    parse: """
-        modwire parse 000112340006ff076d
-        modwire parse 01 03 00 6b 00 03 74 17
-        modwire parse --framing rtu --response 010304000100022a32
-        modwire parse capture.pcap --port 502 --port 5020
-        modwire parse gateway.pcapng --port 4001 --framing rtu --fields
-    """,
-    sniff: """
-        modwire sniff 'rtu:///dev/ttyUSB0?baudrate=9600&parity=N'
-        modwire sniff 'rtu:///dev/ttyUSB0?baudrate=115200' -o bus.pcap --duration 1m
-        modwire sniff bus.pcap --fields
-        modwire sniff recorded.bin --framing ascii --json
-    """,
-    generate: """
-        modwire generate
-        modwire generate read_coils 8/11 --framing rtu
-        modwire generate 16 --address 0x10 --values 1,2,3 --unit 17 --json
-        modwire generate 3 --exception 2 --response
-    """,
-    demo: """
-        modwire demo
-        modwire demo --once
-    """,
-}
-for _command, _examples in _COMMANDS.items():
-    _lines = [line.strip() for line in _examples.strip().splitlines()]
-    app.command(cls=Command, epilog=examples(_command.__name__, *_lines))(_command)
 
 
 def main() -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from .annotations import Place
+from modwire_tools.pasting import command
+
+from .annotations import Places
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import EndpointArgument, UnitOption, check_no_broadcast, unit_of
 from .output import JsonFlag
 from .types import COUNT, DURATION, Whole
-from .value_options import Address
+from .value_options import Addresses
 from .verbose import client_log
 
 if TYPE_CHECKING:
@@ -33,14 +35,17 @@ _COLUMNS = 60
 def bench(
     endpoint: EndpointArgument,
     address: Annotated[
-        Place | None,
-        Address().option(
-            "--address", "-a", help="What each request reads, such as co:3; hr:0 by default."
+        Places | None,
+        Addresses().option(
+            "--address",
+            "-a",
+            help="What each request reads, such as co:3 or hr:0..9; hr:0 by default.",
         ),
     ] = None,
     count: Annotated[
-        int, COUNT.option("--count", "-n", help="Number of registers or bits from there on.")
-    ] = 1,
+        int | None,
+        COUNT.option("--count", "-n", help="Number of registers or bits from there on, 1 if none."),
+    ] = None,
     unit: UnitOption = None,
     concurrency: Annotated[
         int, Whole(1, 10_000).option("--concurrency", "-c", help="Connections at once.")
@@ -68,8 +73,6 @@ def bench(
     is a measured latency: 99 of 100 requests took no longer than p99.
     The exit code is 1 if no request got a response.
     """
-    from functools import partial
-
     from modwire_tools.addresses import Place
     from modwire_tools.client.measuring import Measurement, measure
     from modwire_tools.client.reading import read_request
@@ -81,7 +84,8 @@ def bench(
     seconds = None if requests is not None else duration or Seconds(5)
     _check_load(endpoint, pipeline, concurrency)
     check_no_broadcast(endpoint, asked)
-    place = address or Place("holding_registers", 0)
+    place, length = address or (Place("holding_registers", 0), None)
+    count = _count(length, count)
     with argument("--address, --count"):
         request = read_request(place.table, place.address, count)
 
@@ -90,16 +94,6 @@ def bench(
 
     measured = Measurement()
     clients = [_client(endpoint, pipeline) for _ in range(concurrency)]
-    run = partial(
-        measure,
-        clients,
-        request,
-        asked,
-        pipeline=pipeline,
-        seconds=seconds,
-        requests=requests,
-        into=measured,
-    )
 
     async def main() -> None:
         for client in clients:
@@ -108,7 +102,15 @@ def bench(
             limit = f"{seconds:g} s" if seconds else f"{requests} request{'s' * (requests != 1)}"
             note(f"modwire: measures {endpoint} for {limit}, Ctrl+C ends it early")
         try:
-            await run()
+            await measure(
+                clients,
+                request,
+                asked,
+                pipeline=pipeline,
+                seconds=seconds,
+                requests=requests,
+                into=measured,
+            )
         finally:
             for client in clients:
                 await client.aclose()
@@ -127,7 +129,15 @@ def bench(
             _report(measured, facts, as_json, plot)
     if not measured.answered:
         kinds = ", ".join(measured.errors) or "no request was made"
-        raise FailedError(f"{endpoint}: nothing was answered: {kinds}; try `modwire read` first")
+        words = ["read", endpoint, place, *(["--unit", asked] if unit is not None else [])]
+        raise FailedError(f"{endpoint}: nothing was answered: {kinds}; try {command(*words)} first")
+
+
+def _count(length: int | None, count: int | None) -> int:
+    """Return the number of registers or bits: the length of a range, or `--count`, or 1."""
+    if length is not None and count is not None:
+        raise WrongArgumentError("--count is for an address alone: the range in --address has one")
+    return length or count or 1
 
 
 def _check_load(endpoint: Endpoint, pipeline: int, concurrency: int) -> None:

@@ -23,12 +23,13 @@ def demo(
     from functools import partial
 
     from modwire_tools.demo import demonstrate
+    from modwire_tools.extras import extra
 
+    with extra("web", "the demo"):
+        from modwire_tools.demo.simulation import live
     wrong = demonstrate()
     if wrong:
         raise FailedError(f"what was read is not what was put in: {'; '.join(wrong)}")
-    from modwire_tools.demo.simulation import live
-
     from .loop import run_trio
 
     run_trio(partial(live, once=once))

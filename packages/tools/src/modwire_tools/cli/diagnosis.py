@@ -9,8 +9,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modwire_tools.pasting import command
+
 from .mbap_faults import mbap_faults
-from .rewritten import in_framing, option, timeout_option, with_options, with_quirks
+from .rewritten import in_framing, with_longer_timeout, with_options, with_quirks
 
 if TYPE_CHECKING:
     from modwire import Endpoint
@@ -63,12 +65,21 @@ class Seen:
     @property
     def function(self) -> int:
         """The function code of the last request; 0 if none was sent, or it is not known."""
-        framing = self.endpoint.framing
-        if framing == "ascii":
-            digits = self.sent[3:5]
-            return int(digits, 16) if len(digits) == 2 else 0
-        at = {"tcp": 7, "rtu": 1}.get(framing, len(self.sent))
-        return self.sent[at] if len(self.sent) > at else 0
+        return self._head()[1]
+
+    @property
+    def unit(self) -> int:
+        """The unit of the last request; 0 if none was sent, or it is not known."""
+        return self._head()[0]
+
+    def _head(self) -> tuple[int, int]:
+        """Return the unit and the function code of the last request."""
+        sent = self.sent
+        if self.endpoint.framing == "ascii":
+            sent = bytes.fromhex(sent[1:5].decode("ascii", "replace")) if len(sent) > 4 else b""
+        elif self.endpoint.framing != "rtu":
+            sent = sent[6:8] if self.endpoint.framing == "tcp" else b""
+        return (sent[0], sent[1]) if len(sent) > 1 else (0, 0)
 
 
 def diagnosed(seen: Seen) -> str:
@@ -158,7 +169,7 @@ def _late(seen: Seen, key: slice) -> str:
     start = seen.received[key]
     if start == seen.sent[key] or start not in {each[key] for each in seen.silent}:
         return ""
-    return f"the device answers late: wait longer ({timeout_option(seen.endpoint)})"
+    return f"the device answers late: wait longer, as in {with_longer_timeout(seen.endpoint)}"
 
 
 def _by_quirks(seen: Seen) -> str:
@@ -191,32 +202,23 @@ def _noise(seen: Seen) -> str:
     if not seen.received or seen.endpoint.framing == "tcp" or framing_of(seen.received):
         return ""
     if seen.endpoint.transport == "serial":
-        return (
-            "check baud rate, parity, stop bits and the wiring; "
-            "`modwire scan ENDPOINT --baudrates all --parities all` tries the settings"
-        )
+        scan = command("scan", seen.endpoint, "--baudrates", "all", "--parities", "all")
+        return f"check baud rate, parity, stop bits and the wiring; {scan} tries the settings"
     return "check the serial settings of the gateway"
 
 
 def without_bytes(seen: Seen) -> str:
     """Return advice if nothing came, neither an answer nor noise."""
     endpoint = seen.endpoint
-    longer = f"or wait longer ({timeout_option(endpoint)})"
+    longer = f"or wait longer, as in {with_longer_timeout(endpoint)}"
     if seen.first:
-        pause = option(endpoint, "pause=0.5")
-        return f"it answered before: it may need a pause between requests ({pause}), {longer}"
+        pause = with_options(endpoint, pause=0.5)
+        return f"it answered before: it may need a pause between requests, as in {pause}, {longer}"
+    units = f"check the unit ({command('scan', endpoint)} finds units)"
     if endpoint.transport == "serial":
-        return (
-            "check the unit (--unit), baud rate and parity, and the wiring (are A and B swapped?), "
-            + longer
-        )
+        return f"{units}, baud rate and parity, and the wiring (are A and B swapped?), {longer}"
     if endpoint.framing == "tcp":
-        other = in_framing(endpoint, "rtu")
-        return (
-            f"check the unit (--unit), or the port is wrong; RTU frames over a network are {other};"
-            f" {longer}"
-        )
-    return (
-        f"check the unit (--unit), or the port is wrong; a Modbus/TCP device is "
-        f"{in_framing(endpoint, 'tcp')}; {longer}"
-    )
+        other = f"for RTU frames over a network use {in_framing(endpoint, 'rtu')}"
+    else:
+        other = f"a Modbus/TCP device is {in_framing(endpoint, 'tcp')}"
+    return f"{units}, or the port is wrong; {other}; {longer}"

@@ -111,15 +111,14 @@ def _outcome(error: Exception) -> tuple[str, int] | None:
 
 def _usage(error: typer.TyperException) -> str:
     """Return the message of the command line's parser as one sentence."""
-    cause = _value_error(error)
-    if cause is not None:
-        from typer.core import TyperArgument
+    import typer
 
-        parameter = getattr(error, "param", None)
-        if isinstance(parameter, TyperArgument):
-            name = parameter.display_name_raw.strip("[].")
-        else:
-            name = max(getattr(parameter, "opts", [""]), key=len)
+    if isinstance(error, typer.BadParameter) and error.message:
+        cause = error.message.rstrip(".")
+        # The name of an argument is its metavar.
+        name = max(getattr(error.param, "opts", [""]), key=len)
+        if not name.startswith("-"):
+            name = str(getattr(error.param, "metavar", "") or name).strip("[].")
         return f"{name} {cause}" if cause.startswith("must ") else f"{name}: {cause}"
     text = " ".join(error.format_message().split()).rstrip(".")
     text = text[:1].lower() + text[1:]
@@ -128,13 +127,3 @@ def _usage(error: typer.TyperException) -> str:
     text = text.replace(". Did you mean", ", did you mean")
     text = re.sub(r" \(Possible options: (.*)\)$", r", did you mean \1?", text)
     return f"{text} See {path} --help" if text.endswith("?") else f"{text}; see {path} --help"
-
-
-def _value_error(error: typer.TyperException) -> str | None:
-    """Return the text of an error of a `ParamType`; typer keeps it in an error of pydantic."""
-    from pydantic import ValidationError
-
-    if not isinstance(error.__cause__, ValidationError):
-        return None
-    found = error.__cause__.errors()[0].get("ctx", {}).get("error")
-    return None if found is None else str(found).rstrip(".")

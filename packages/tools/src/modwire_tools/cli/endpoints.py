@@ -69,7 +69,16 @@ class DeviceEndpoint(ParamType["Endpoint"]):
     def parse(self, text: str) -> Endpoint:
         from modwire import Endpoint
 
-        endpoint = Endpoint.parse(text)
+        try:
+            endpoint = Endpoint.parse(text)
+        except ValueError as error:
+            from modwire_tools.endpoint_forms import explained
+
+            raise ValueError(explained(text, error)) from None
+        if endpoint.transport == "serial":
+            from modwire_tools.endpoint_forms import check_settings
+
+            check_settings(endpoint)
         if endpoint.transport == "tls":
             raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
         if endpoint.transport in ("tcp", "udp") and not endpoint.port:
@@ -95,7 +104,8 @@ class ListenEndpoint(ParamType["Listen"]):
 class SimulatedEndpoint(ParamType["Endpoint"]):
     """The endpoint of a simulated device: a URL, HOST:PORT, :PORT, PORT or a serial port.
 
-    `transport` is "tcp", "udp" or "serial".
+    `transport` is "tcp", "udp" or "serial". As for a server, `:PORT` is at all addresses of this
+    machine, and PORT is at 127.0.0.1.
     """
 
     def __init__(self, transport: str) -> None:
@@ -103,20 +113,16 @@ class SimulatedEndpoint(ParamType["Endpoint"]):
         self.metavar = "PORT" if transport == "serial" else "HOST:PORT"
 
     def parse(self, text: str) -> Endpoint:
-        from modwire import Endpoint
-        from modwire_tools.server.listen_options import check_listens
+        from modwire_tools.server.listening import parse_listen
 
-        if "://" in text:
-            endpoint = Endpoint.parse(text)
-            if endpoint.transport != self.transport:
-                raise ValueError(f"{text!r} is an endpoint of another kind: {endpoint.transport}")
-        elif self.transport == "serial":
-            endpoint = Endpoint.parse(f"rtu://{text}")
-        else:
-            place = f":{text}" if text.isdigit() else text
-            host = "127.0.0.1" if place.startswith(":") else ""
-            endpoint = Endpoint.parse(f"{self.transport}://{host}{place}")
-        check_listens(endpoint, text)
+        found = text
+        if "://" not in text:
+            scheme = "rtu" if self.transport == "serial" else self.transport
+            host = "127.0.0.1:" if text.isdigit() and scheme != "rtu" else ""
+            found = f"{scheme}://{host}{text}"
+        endpoint = parse_listen(found).endpoint
+        if endpoint.transport != self.transport:
+            raise ValueError(f"{text!r} is an endpoint of another kind: {endpoint.transport}")
         return endpoint
 
     def complete(self, incomplete: str) -> Completions:
@@ -190,7 +196,7 @@ LISTEN = ListenEndpoint()
 ENDPOINT_HELP = (
     "The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, rtu://COM3, "
     "rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may come unit, timeout, "
-    "retries, pause, quirks and other options, listed under Endpoints in the README."
+    "retries, pause, quirks and other options: docs/reference/endpoints.md lists them."
 )
 EndpointArgument = Annotated[Endpoint, DEVICE.argument("ENDPOINT", help=ENDPOINT_HELP)]
 UnitOption = Annotated[

@@ -9,6 +9,7 @@ from modwire_tools.values.numbers import Seconds, parse_range, parse_whole
 from .annotations import Endpoint, Listen
 from .ending import WrongArgumentError, argument
 from .endpoints import DEVICE, LISTEN, check_units
+from .metrics import MetricsOption, new_metrics, with_metrics
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -18,11 +19,14 @@ from .serving_options import (
     show_log,
 )
 from .types import DURATION, ParamType, Whole
+from .verbose import client_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modwire_tools.metrics import Metrics
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.systemd import InheritedSockets
 
 _PAUSE = Seconds(1)
 _PATIENCE = Seconds(10)
@@ -92,6 +96,7 @@ def gateway(
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Forward requests to devices on other lines until Ctrl+C.
 
@@ -109,17 +114,20 @@ def gateway(
                 f"--map 1={line.unit}"
             )
     units = assign_units(maps or (), lines, listen)
-    show_log()
 
     from functools import partial
 
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.systemd import InheritedSockets
 
     from .loop import run_trio
 
     limits = Limits(max_connections, idle_timeout, allow)
     settings = Settings(queue, patience, pause)
-    run_trio(partial(_serve, listen, lines, units, settings, limits, verbose))
+    counted = None if metrics is None else new_metrics()
+    inherited = InheritedSockets.from_environment()
+    main = partial(_serve, listen, lines, units, settings, limits, verbose, counted, inherited)
+    run_trio(partial(with_metrics, metrics, counted, main))
 
 
 class Settings(NamedTuple):
@@ -171,10 +179,13 @@ async def _serve(
     settings: Settings,
     limits: Limits,
     verbose: bool,
+    metrics: Metrics | None,
+    inherited: InheritedSockets,
 ) -> None:
     from contextlib import AsyncExitStack
 
     from modwire_tools.server.listening import serve_all
+    from modwire_tools.server.systemd import tell_manager
     from modwire_trio import Gateway, connect
 
     from .output import note
@@ -185,7 +196,9 @@ async def _serve(
             stack.push_async_callback(client.aclose)
         for end, client in zip(ends, clients, strict=True):
             if end.transport == "serial":  # a network device may be switched on later
-                await client.connect()
+                with client_log():  # the error says why it fails
+                    await client.connect()
+        show_log()
         with argument("--map"):
             served = Gateway(
                 clients[0],
@@ -201,7 +214,14 @@ async def _serve(
         def on_listening(names: list[str]) -> None:
             led = ", ".join(map(str, ends))
             note(f"modwire: gateway at {names[0]} leads to {led}; Ctrl+C ends")
+            tell_manager("READY=1")
 
         await serve_all(
-            served, [place], limits, on_answer=say_calls(verbose), on_listening=on_listening
+            served,
+            [place],
+            limits,
+            on_answer=say_calls(verbose),
+            on_listening=on_listening,
+            metrics=metrics,
+            inherited=inherited,
         )

@@ -16,6 +16,7 @@ def gui(
     file: Annotated[
         Path | None,
         typer.Argument(
+            readable=False,
             metavar="[FILE]",
             help="A device file, TOML or JSON; a small energy meter by default.",
             show_default=False,

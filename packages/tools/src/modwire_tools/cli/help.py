@@ -27,7 +27,7 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         """Return the words after the name of the command."""
         arguments = [each for each in self.params if isinstance(each, TyperArgument)]
-        return ["[OPTIONS]", *(each.display_name_raw for each in arguments)]
+        return ["[OPTIONS]", *map(_name, arguments)]
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the arguments, then the options."""
@@ -35,10 +35,14 @@ class Command(TyperCommand):
         options: list[tuple[str, str]] = []
         for each in self.get_params(ctx):
             if isinstance(each, TyperArgument):
-                arguments.append((each.display_name_raw, each.help or ""))
+                arguments.append((_name(each), each.help or ""))
             elif (record := each.get_help_record(ctx)) is not None:
                 options.append(record)
         for title, rows in (("Arguments", arguments), ("Options", options)):
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows)
+
+
+def _name(argument: TyperArgument) -> str:
+    return argument.metavar or argument.name or ""

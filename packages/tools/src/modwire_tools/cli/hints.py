@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 
 from modwire import (
@@ -21,11 +20,13 @@ from modwire import (
     ServerDeviceBusyError,
     ServerDeviceFailureError,
 )
+from modwire_tools.addresses import SHORT_NAMES
+from modwire_tools.pasting import command
+from modwire_tools.system_advice import system_advice, tidied
 
 from .diagnosis import Seen, diagnosed, foreign, framing_of, without_bytes
-from .rewritten import in_framing, option, timeout_option, with_quirks
+from .rewritten import in_framing, with_longer_timeout, with_options, with_quirks
 
-_NUMBER = re.compile(r"\[Errno \d+\] ")
 _REQUEST = re.compile(
     r"(?:; the request was)? (?:to )?[A-Z]\w*Request\([^()]*\)"
 )  # the user knows the request
@@ -36,6 +37,9 @@ _OWN_ADVICE = re.compile(
 )
 # The functions that do what one of these does, by its code: see `modwire write --functions`.
 _OTHER_WRITES = {5: "15", 6: "16", 15: "5", 16: "6", 22: "6,16"}
+# The tables by the code of the function that reads them.
+_TABLES = dict(zip((1, 2, 3, 4), SHORT_NAMES.values(), strict=True))
+_NEAR = 100  # addresses before and after one that is missing
 _UNKNOWN_END = (
     ResponseTimeoutError,
     InvalidResponseError,
@@ -78,11 +82,10 @@ def brief(error: Exception) -> str:
     """Return one line that says what happened, without the request."""
     if isinstance(error, ExceptionResponseError):
         return str(ExceptionResponseError.for_code(None, error.code))
+    text = str(error)
     if isinstance(error, OSError) and not isinstance(error, ModbusError) and error.strerror:
-        place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}"
-    text = _REQUEST.sub("", _NUMBER.sub("", " ".join(str(error).split())))
-    return text or type(error).__name__
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return tidied(_REQUEST.sub("", text)) or type(error).__name__
 
 
 def next_step(error: Exception, seen: Seen | None = None) -> str:
@@ -94,7 +97,8 @@ def next_step(error: Exception, seen: Seen | None = None) -> str:
         if isinstance(error, ResponseTimeoutError):
             if not seen.received or str(error).endswith("nothing came"):
                 return without_bytes(seen)
-            return f"wait longer ({timeout_option(seen.endpoint)}), or check the unit (--unit)"
+            longer = with_longer_timeout(seen.endpoint)
+            return f"wait longer, as in {longer}, or check the unit (--unit)"
         if isinstance(error, InvalidResponseError) and seen.function in _OTHER_WRITES:
             changed = with_quirks(seen.endpoint, "odd_confirmation")
             return f"the device confirms a write in its own way: use {changed}"
@@ -107,8 +111,8 @@ def next_step(error: Exception, seen: Seen | None = None) -> str:
             return step
     if isinstance(error, ConnectionLostError):
         return _about_the_link(error, seen)
-    if isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES):
-        return _STEPS_BY_NUMBER[error.errno]
+    if isinstance(error, OSError) and not isinstance(error, ModbusError):
+        return system_advice(brief(error))
     return ""
 
 
@@ -119,19 +123,23 @@ def _is_about_bytes(error: Exception) -> bool:
 
 
 def _about_a_refusal(error: ExceptionResponseError, seen: Seen | None) -> str:
-    """Return advice for exceptions 05 and 06, and for those in answer to a write."""
-
-    def text(options: str) -> str:
-        return options if seen is None else option(seen.endpoint, options)
-
+    """Return advice for exceptions that depends on the request or the endpoint, or ""."""
     code = None if error.request is None else error.request.function_code
     if isinstance(error, ServerDeviceBusyError):
-        return f"try again later, or let it be asked again ({text('busy_retries=3')})"
+        return f"try again later, or let it be asked again{_as_in(seen, busy_retries=3)}"
     if isinstance(error, AcknowledgeError):
         if code in _OTHER_WRITES:
             return "the device needs longer to do it"
-        return f"the device needs longer: use {text('busy_retries=3&timeout=5')}"
+        return f"the device needs longer{_as_in(seen, busy_retries=3, timeout=5.0)}"
+    if isinstance(error, (GatewayPathUnavailableError, GatewayTargetFailedError)):
+        has_path = isinstance(error, GatewayTargetFailedError)
+        found = "got no answer from the unit" if has_path else "has no such unit"
+        on = ", and that the device behind it is on" if has_path else ""
+        scan = "" if seen is None else f"; {command('scan', seen.endpoint)} finds the units"
+        return f"the gateway {found}: check --unit{on}{scan}"
     if code not in _OTHER_WRITES:
+        if isinstance(error, IllegalDataAddressError):
+            return _about_an_address(error, seen)
         return ""
     if isinstance(error, IllegalFunctionError):
         return (
@@ -145,49 +153,44 @@ def _about_a_refusal(error: ExceptionResponseError, seen: Seen | None) -> str:
     return ""
 
 
+def _as_in(seen: Seen | None, **options: object) -> str:
+    """Return ", as in " and the endpoint with `options`, or "" if it is not known."""
+    return "" if seen is None else f", as in {with_options(seen.endpoint, **options)}"
+
+
+def _about_an_address(error: IllegalDataAddressError, seen: Seen | None) -> str:
+    """Return advice for an address that cannot be read, with the scan that finds others."""
+    text = (
+        "the device does not have all of these addresses: try one lower (manuals often count from "
+        "1), another table (hr: or ir:), or fewer at once"
+    )
+    code, at = getattr(error.request, "function_code", 0), getattr(error.request, "address", None)
+    if seen is None or at is None or code not in _TABLES:
+        return text
+    near = f"{max(0, at - _NEAR)}..{min(0xFFFF, at + _NEAR)}"
+    words = ["scan", seen.endpoint, "--table", _TABLES[code], "--addresses", near]
+    asked = 1 if seen.endpoint.unit is None else seen.endpoint.unit
+    words += ["--unit", seen.unit] if seen.unit not in (0, asked) else []
+    return f"{text}; {command(*words)} finds what can be read"
+
+
 _STEPS: list[tuple[type[Exception], str]] = [
     (
         ResponseTimeoutError,
-        "check the unit (--unit), or wait longer (?timeout=5)",
-    ),
-    (
-        IllegalDataAddressError,
-        "the device does not have all of these addresses: try one lower (manuals often count from "
-        "1), another table (hr: or ir:), or fewer at once; `modwire scan ENDPOINT --table TABLE` "
-        "finds what can be read",
+        "check the unit (--unit), or wait longer (timeout=5 in the endpoint)",
     ),
     (IllegalDataValueError, "try fewer at once, or another value: the device sets the limits"),
     (IllegalFunctionError, "the device does not have that table (hr: or ir:?), or that function"),
     (ServerDeviceFailureError, "the device itself failed: its manual or its display may say why"),
-    (
-        GatewayPathUnavailableError,
-        "the gateway has no such unit: check --unit; `modwire scan ENDPOINT` finds the units",
-    ),
-    (
-        GatewayTargetFailedError,
-        "the gateway got no answer from the unit: check --unit, and that the device behind it is "
-        "on; `modwire scan ENDPOINT` finds the units",
-    ),
     (InvalidRequestError, ""),
 ]
-_STEPS_BY_NUMBER = {
-    errno.EADDRINUSE: "another program listens there already, take another port",
-    errno.EACCES: "ports below 1024 and serial ports need permission",
-}
 
 
 def _about_the_link(error: ConnectionLostError, seen: Seen | None) -> str:
-    cause: BaseException | None = error.__cause__
-    number = cause.errno if isinstance(cause, OSError) else None
+    found = system_advice(brief(error))
+    if found:
+        return found
     text = str(error)
-    if number == errno.ECONNREFUSED or "refused" in text:
-        return "is the device on, and the port right?"
-    if number == errno.EACCES or "Permission denied" in text:
-        return "you need permission, on Linux often by being in the group dialout"
-    if number == errno.ENOENT or "No such file" in text:
-        return "is the adapter plugged in, and its name right?"
-    if "locked" in text or "busy" in text:
-        return "another program has the port open"
     if "the server closed the connection" in text and seen is not None:
         return _about_a_close(seen)
     return "check the address, and that the device can be reached"

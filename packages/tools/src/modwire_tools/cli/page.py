@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from stat import S_IRWXG, S_IRWXO
 from typing import TYPE_CHECKING
 
-from modwire_tools.values.numbers import parse_whole
+from modwire_tools.extras import extra
+from modwire_tools.values.host_port import parse_host_port
 
 from .ending import WrongArgumentError, argument
 from .output import note
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
 
     import trio
 
+    from modwire_tools.metrics import Metrics
     from modwire_tools.simulator.view import View
 
 TOKEN_VARIABLE = "MODWIRE_WEB_TOKEN"
 """The environment variable for the token: all users of a machine can see arguments."""
 
 _LONGEST_TOKEN_FILE = 4096  # bytes
-_FORM = "--web must be HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080"
 
 
 @dataclass(frozen=True)
 class Page:
     """Address of the page, and the token that it needs, or None.
 
+    The host "" is for all addresses of this machine.
     A token `from_outside`, from a file or the environment, is not printed: logs keep what is.
     """
 
@@ -50,9 +52,13 @@ def parse_page(web: str | None, token: str | None, token_file: Path | None = Non
             if given is not None:
                 raise WrongArgumentError(f"{name} is for the page: --web HOST:PORT is missing")
         return None
-    from modwire_tools.web import check_token, is_loopback, make_token
+    with extra("web", "--web"):
+        from modwire_tools.web import check_token, is_loopback, make_token
 
-    host, port = _split(web)
+    try:
+        host, port = parse_host_port(web)
+    except ValueError as error:
+        raise WrongArgumentError(f"--web {error}") from None
     name = "--web-token"
     if token_file is not None:
         if token is not None:
@@ -64,7 +70,7 @@ def parse_page(web: str | None, token: str | None, token_file: Path | None = Non
     if token is not None:
         with argument(name):
             check_token(token)
-    elif not is_loopback(host):
+    elif not host or not is_loopback(host):
         token = make_token()
     return Page(host, port, token, from_outside=name != "--web-token")
 
@@ -91,25 +97,22 @@ def _read_token(path: Path) -> str:
             raise ValueError("a token must be letters, digits and characters of -._~") from None
 
 
-def _split(web: str) -> tuple[str, int]:
-    host, _, port = web.strip().rpartition(":")
-    try:
-        number = parse_whole(port, 0, 0xFFFF)
-    except ValueError:
-        raise WrongArgumentError(f"{_FORM}, got {web!r}") from None
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise WrongArgumentError(f"{_FORM}, got {web!r}: an IPv6 address needs brackets")
-    return host or "127.0.0.1", number
-
-
-async def start_page(nursery: trio.Nursery, view: View, page: Page) -> str:
+async def start_page(
+    nursery: trio.Nursery, view: View, page: Page, metrics: Metrics | None = None
+) -> str:
     """Serve the page in `nursery` and return its link. Raises OSError or ValueError."""
+    from modwire_tools.endpoint_forms import ALL
     from modwire_tools.web import format_link, serve_page
 
     async def serve(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
-        await serve_page(view, page.host, page.port, token=page.token, task_status=task_status)
+        await serve_page(
+            view,
+            page.host,
+            page.port,
+            token=page.token,
+            metrics=metrics.text if metrics is not None else None,
+            task_status=task_status,
+        )
 
     _, port = await nursery.start(serve)
-    return format_link(page.host, port, None if page.from_outside else page.token)
+    return format_link(page.host or ALL, port, None if page.from_outside else page.token)

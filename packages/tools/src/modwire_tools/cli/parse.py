@@ -32,6 +32,7 @@ def parse(
         typer.Option(
             "--file",
             "-f",
+            readable=False,
             metavar="FILE",
             help="A file: a message per line, with comments behind #; or a pcap or pcapng capture. "
             "It may be compressed by gzip.",

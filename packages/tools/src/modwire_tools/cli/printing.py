@@ -9,6 +9,7 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from modwire_tools.client.reading import Outcome
 from modwire_tools.values.types import shortest
 
 from .hints import brief
@@ -17,7 +18,7 @@ from .output import console, is_terminal, note, print_json, print_json_list, pri
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from modwire_tools.client.reading import Outcome
+    from modwire_tools.values.items import Item
     from modwire_tools.values.types import Value
 
     from .output import Json
@@ -51,6 +52,46 @@ def timestamp() -> str:
     return datetime.fromtimestamp(time.time(), timezone.utc).isoformat(timespec="milliseconds")
 
 
+def described_item(item: Item) -> dict[str, Json]:
+    """Return what JSON says about an item beside its value."""
+    found: dict[str, Json] = {"address": str(item.place), "type": item.type}
+    if item.is_named:
+        found = {"name": item.name, **found}
+    return {**found, "unit": item.measure} if item.measure else found
+
+
+def failures(outcomes: Sequence[Outcome]) -> dict[str, Exception]:
+    """Return the errors by address; addresses in a row with the same error are one range."""
+    found: dict[str, Exception] = {}
+    last: list[Item] = []  # with the same error, each behind the one before
+    for outcome in outcomes:
+        error, item = outcome.error, outcome.item
+        if error is None:
+            last = []
+            continue
+        if last and not item.is_named and _is_next(last[-1], item):
+            name = _range(last)
+            if brief(found[name]) == brief(error):
+                found[_range([*last, item])] = found.pop(name)
+                last.append(item)
+                continue
+        last = [item]
+        found[item.name] = error
+    return found
+
+
+def _is_next(item: Item, following: Item) -> bool:
+    place, stop = following.place, item.span.stop
+    return (place.table, place.address) == (item.place.table, stop) and not item.is_named
+
+
+def _range(items: Sequence[Item]) -> str:
+    """Return the name of an item, or the range of several."""
+    if len(items) == 1:
+        return items[0].name
+    return f"{items[0].place}..{items[-1].span.stop - 1}"
+
+
 class Printer:
     """Prints outcomes. If `live` is True, a live table may replace it on a terminal."""
 
@@ -66,6 +107,10 @@ class Printer:
     def again(self, outcomes: Sequence[Outcome]) -> None:
         """Print one of several readings."""
         raise NotImplementedError
+
+    def failed(self, items: Sequence[Item], error: Exception) -> None:
+        """Print a reading to which the device did not answer."""
+        note(f"modwire: {brief(error)}")
 
 
 class TextPrinter(Printer):
@@ -83,21 +128,21 @@ class TextPrinter(Printer):
             return
         from rich.table import Table
 
+        has_measure = any(each.item.measure for each in outcomes)
         table = Table(box=None, pad_edge=False, show_header=False)
         for outcome in outcomes:
             cells = [outcome.item.name, _text(outcome)]
-            table.add_row(*cells, *([hexadecimal(outcome)] if self.show_registers else []))
+            cells += [hexadecimal(outcome)] if self.show_registers else []
+            table.add_row(*cells, *([outcome.item.measure] if has_measure else []))
         console().print(table)
 
     def again(self, outcomes: Sequence[Outcome]) -> None:
         self._lines(outcomes, f"{timestamp()}\t")
-        for outcome in outcomes:
-            name = outcome.item.name
-            if outcome.error is None:
-                self._said.pop(name, None)
-            elif self._said.get(name) != brief(outcome.error):
-                self._said[name] = brief(outcome.error)
-                note(f"modwire: {name}: {self._said[name]}")
+        said = {name: brief(error) for name, error in failures(outcomes).items()}
+        for name, text in said.items():
+            if self._said.get(name) != text:
+                note(f"modwire: {name}: {text}")
+        self._said = said
 
     def _lines(self, outcomes: Sequence[Outcome], before: str) -> None:
         lines: list[str] = []
@@ -120,8 +165,12 @@ class JsonPrinter(Printer):
         values = [self._object(outcome) for outcome in outcomes]
         print_json({"time": timestamp(), "values": values})
 
+    def failed(self, items: Sequence[Item], error: Exception) -> None:
+        super().failed(items, error)
+        print_json({"time": timestamp(), "error": brief(error)})
+
     def _object(self, outcome: Outcome) -> dict[str, Json]:
-        found: dict[str, Json] = {"address": str(outcome.item.place), "type": outcome.item.type}
+        found = described_item(outcome.item)
         if outcome.error is None:
             found["value"] = plain(outcome.value)
         else:
@@ -141,19 +190,41 @@ class CsvPrinter(Printer):
     def once(self, outcomes: Sequence[Outcome]) -> None:
         self.again(outcomes)
 
+    def failed(self, items: Sequence[Item], error: Exception) -> None:
+        super().failed(items, error)
+        self.again([Outcome(item, error=error) for item in items])
+
     def again(self, outcomes: Sequence[Outcome]) -> None:
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         extra = ["registers"] if self.show_registers else []
+        # Only points of a device file have names and units of measurement.
+        named, measured = (
+            ["name"] if any(each.item.is_named for each in outcomes) else [],
+            ["unit"] if any(each.item.measure for each in outcomes) else [],
+        )
         if not self._has_head:
-            rows.writerow(["time", "address", "type", "value", *extra, "error"])
+            head = ["time", *named, "address", "type", "value", *measured, *extra, "error"]
+            rows.writerow(head)
             self._has_head = True
         now = timestamp()
         for outcome in outcomes:
-            value = "" if outcome.error is not None else outcome.item.shown(outcome.value)
+            item = outcome.item
+            value = "" if outcome.error is not None else item.shown(outcome.value)
             error = "" if outcome.error is None else brief(outcome.error)
             raw = [hexadecimal(outcome)] if self.show_registers else []
-            rows.writerow([now, outcome.item.place, outcome.item.type, value, *raw, error])
+            rows.writerow(
+                [
+                    now,
+                    *([item.name] if named else []),
+                    item.place,
+                    item.type,
+                    value,
+                    *([item.measure] if measured else []),
+                    *raw,
+                    error,
+                ]
+            )
         sys.stdout.write(text.getvalue())
         sys.stdout.flush()
 

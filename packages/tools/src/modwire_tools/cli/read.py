@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .annotations import ItemText
-from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
+from .device_option import Device, DeviceOption, EndpointTextArgument, find_device
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import UnitOption, check_no_broadcast, unit_of
 from .output import JsonFlag
@@ -28,20 +27,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modwire_tools.client.reading import Outcome
+    from modwire_tools.values.items import Defaults, Item
 
     from .diagnosis import Seen
 
 
 def read(
-    place: EndpointTextArgument,
+    place: EndpointTextArgument = None,
     addresses: Annotated[
-        list[ItemText],
+        list[str] | None,
         TypedAddress().argument(
             "ADDRESS...",
-            help="What to read: hr:0x10, holding:16 or 40017, with a type of its own if needed, "
-            "as in hr:16/float32.",
+            help="What to read: hr:0x10, holding:16 or 40017, or a range: hr:0..9. If needed, each "
+            "has its own type, order and scale: hr:16/float32/CDAB, hr:2/int16/0.1. With --device, "
+            "also the names of points in the file; without any, all of them.",
         ),
-    ],
+    ] = None,
     kind: TypeOption = None,
     count: CountOption = 1,
     word_order: WordOrderOption = None,
@@ -72,13 +73,16 @@ def read(
     from modwire_sync import connect
     from modwire_tools.client.reading import Reading, limits_for
 
+    from .printing import printer_for
+
     if as_json and as_csv:
         raise WrongArgumentError("--json and --csv exclude each other, take one of them")
     if times is not None and watch is None:
         raise WrongArgumentError("--times goes with --watch, as in --watch 1s --times 10")
-    endpoint = device_endpoint(place, device)
-    asked = unit_of(endpoint, unit)
-    check_no_broadcast(endpoint, asked)
+    target = find_device("read", place, device, addresses or [])
+    endpoint = target.endpoint
+    if not target.words and not target.points:
+        raise WrongArgumentError("missing argument 'ADDRESS...'; see modwire read --help")
     defaults = defaults_of(
         kind,
         order=order,
@@ -87,16 +91,11 @@ def read(
         scale=scale,
         count=count,
     )
-    with argument("ADDRESS"):
-        items = [each.item(defaults) for each in addresses]
-
-    from .printing import printer_for
-    from .watch import rows_of, watch_values
-
     printer = printer_for(as_json, as_csv, show_registers)
-    if watch is not None and printer.live:
-        items = rows_of(items)
+    is_live = watch is not None and printer.live
     with argument("ADDRESS"):
+        asked, items = items_of(target, unit, defaults, single=is_live)
+        check_no_broadcast(endpoint, asked)
         reading = Reading(items, asked, limits_for(endpoint))
     with diagnosing(endpoint, verbose) as seen, connect(endpoint) as client:
         if watch is None:
@@ -104,17 +103,47 @@ def read(
             printer.once(outcomes)
             check_all_read(outcomes, seen)
         else:
+            from .watch import watch_values
+
             watch_values(client, reading, printer, watch, times, seen)
+
+
+def items_of(
+    target: Device, unit: int | None, defaults: Defaults, *, single: bool
+) -> tuple[int, list[Item]]:
+    """Return the unit to ask, and the items that the words name: addresses and names of points.
+
+    Without words, they are all points of the unit. Raises ValueError.
+    """
+    from modwire_tools.values.item_texts import parse_item_text
+
+    points = target.points
+    asked = target.endpoint.unit if unit is None else unit
+    if not target.words:
+        every = points.all(asked)
+        return unit_of(target.endpoint, points.unit([every[0].name], asked)), every
+    asked = unit_of(target.endpoint, points.unit(target.words, asked))
+    items: list[Item] = []
+    for word in target.words:
+        named = points.item(asked, word)
+        if named is not None:
+            items.append(named)
+            continue
+        points.check_known(asked, word)
+        items += parse_item_text(word).items(defaults, single=single)
+    return asked, items
 
 
 def check_all_read(outcomes: Sequence[Outcome], seen: Seen | None = None) -> None:
     """Raise FailedError if an address could not be read; its text names them all."""
     from .hints import described, described_together
+    from .printing import failures
 
-    failed = [(each.item.name, each.error) for each in outcomes if each.error is not None]
-    if failed and len(outcomes) == 1:
-        name, error = failed[0]
+    failed = failures(outcomes)
+    count = sum(each.error is not None for each in outcomes)
+    if len(failed) == 1 and count == len(outcomes):
+        ((name, error),) = failed.items()
         raise FailedError(f"{name}: {described(error, seen)}")
     if failed:
-        texts = described_together(dict(failed), seen)
-        raise FailedError(f"{len(failed)} of {len(outcomes)} addresses could not be read: {texts}")
+        texts = described_together(failed, seen)
+        raise FailedError(f"{count} of {len(outcomes)} addresses could not be read: {texts}")

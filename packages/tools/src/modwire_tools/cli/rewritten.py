@@ -1,8 +1,10 @@
-"""Endpoints with something changed, as advice prints them: to copy, in quotes because of `&`."""
+"""Endpoints with something changed, as advice prints them: whole, and quoted for a shell."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from modwire_tools.pasting import for_shell
 
 if TYPE_CHECKING:
     from modwire import Endpoint
@@ -11,21 +13,38 @@ _LONGER = 5.0  # seconds
 
 
 def in_framing(endpoint: Endpoint, framing: str) -> str:
-    """Return the text of an endpoint at the same place with other frames."""
-    place = str(endpoint).partition("://")[2].partition("?")[0]
-    if endpoint.transport == "serial":
-        return f"{framing}://{place}"
-    scheme = endpoint.transport if framing == "tcp" else f"{framing}+{endpoint.transport}"
-    return f"{scheme}://{place}"
+    """Return the whole text of an endpoint at the same place with other frames.
+
+    Options that have no effect on such frames are left out.
+    """
+    from modwire import FRAMINGS, Endpoint
+    from modwire.endpoint_options import options_of
+
+    place, _, query = str(endpoint).partition("://")[2].partition("?")
+    scheme = framing
+    if endpoint.transport != "serial":
+        scheme = endpoint.transport if framing == "tcp" else f"{framing}+{endpoint.transport}"
+    found = f"{scheme}://{place}"
+    for item in query.split("&") if query else ():
+        name = item.partition("=")[0]
+        if name not in options_of(endpoint.transport, FRAMINGS[framing]):
+            continue
+        longer = f"{found}{'&' if '?' in found else '?'}{item}"
+        try:
+            Endpoint.parse(longer)
+        except ValueError:  # such as a quirk of the other frames
+            continue
+        found = longer
+    return for_shell(found)
 
 
 def with_options(endpoint: Endpoint, **options: object) -> str:
-    """Return the whole text of `endpoint` with other `options`, in double quotes."""
-    return f'"{endpoint.replace(**options)}"'
+    """Return the whole text of `endpoint` with other `options`."""
+    return for_shell(str(endpoint.replace(**options)))
 
 
 def with_quirks(endpoint: Endpoint, *names: str) -> str:
-    """Return the whole text of `endpoint` with the quirks `names` besides its own, in quotes."""
+    """Return the whole text of `endpoint` with the quirks `names` besides its own."""
     from modwire import Quirks
 
     given = endpoint.options.get("quirks")
@@ -35,11 +54,6 @@ def with_quirks(endpoint: Endpoint, *names: str) -> str:
     return with_options(endpoint, quirks=quirks)
 
 
-def option(endpoint: Endpoint, text: str) -> str:
-    """Return an option such as "pause=0.5", with its `?` if `endpoint` has no other options."""
-    return text if "?" in str(endpoint) else f"?{text}"
-
-
-def timeout_option(endpoint: Endpoint) -> str:
-    """Return the option of a longer timeout: 5 seconds, or three times the endpoint's own."""
-    return option(endpoint, f"timeout={max(_LONGER, 3 * (endpoint.timeout or 0)):g}")
+def with_longer_timeout(endpoint: Endpoint) -> str:
+    """Return the whole text with a timeout of 5 seconds, or of three times the endpoint's own."""
+    return with_options(endpoint, timeout=max(_LONGER, 3 * (endpoint.timeout or 0)))

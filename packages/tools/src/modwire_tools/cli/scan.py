@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
+from .device_option import DeviceOption, EndpointTextArgument, find_device
 from .ending import WrongArgumentError, argument
 from .endpoints import (
     BAUDRATES,
@@ -55,7 +55,7 @@ class ParityName(ParamType["Parity"]):
 
 
 def scan(
-    place: EndpointTextArgument,
+    place: EndpointTextArgument = None,
     units: Annotated[
         Sequence[int] | None,
         Numbers(0, 255).option(
@@ -115,6 +115,7 @@ def scan(
         Path | None,
         typer.Option(
             "--resume",
+            readable=False,
             metavar="FILE",
             help="Keep the progress in FILE, and continue from there if FILE exists.",
         ),
@@ -126,9 +127,9 @@ def scan(
 
     Without --table it finds the units that respond, and identifies them with functions 43/14 and
     17. On a serial port it tries baud rates and parities in turn. It never writes to a device. The
-    exit code is 0 even if no unit answers: the scan is complete.
+    exit code is 1 if no unit answers, and with --table if no address can be read.
     """
-    endpoint = device_endpoint(place, device)
+    endpoint = find_device("scan", place, device).endpoint
     if tables:
         if units or baudrates or parities or every_line:
             raise WrongArgumentError(
@@ -237,6 +238,7 @@ def _scan_units(
         if file is not None:
             file.save(scan.state())
         output.end()
+    output.check_found()
 
 
 def _scan_tables(
@@ -280,3 +282,4 @@ def _scan_tables(
         if file is not None:
             file.save({"tables": [each.state() for each in surveys]})
         output.end()
+    output.check_found()

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from modwire_tools.pasting import command
+
+from .ending import FailedError
 from .output import console, is_terminal, note, print_json_list, print_line
-from .rewritten import option, with_quirks
+from .rewritten import in_framing, with_options, with_quirks
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -138,19 +141,16 @@ class UnitOutput(Rows):
         if foreign(seen):
             raise error
         # Advice to try other line settings would be odd while they are tried.
-        self._trouble = brief(error) if len(self._scan.lines) > 1 else described(error, seen)
+        text = brief(error) if len(self._scan.lines) > 1 else described(error, seen)
+        self._trouble = f"something came, but not the right answer: {text}"
 
     def end(self) -> None:
         """Print the remaining results, and notes about surprising results."""
         super().end()
         found, scan = self._scan.found, self._scan
         line = scan.lines[-1]
-        if self._trouble:
-            note(f"modwire: something came, but not the right answer: {self._trouble}")
-        elif not found and scan.line is None:
-            settings = "--baudrates all --parities all, or " if line.transport == "serial" else ""
-            other = "" if line.transport == "serial" else ", another port or other frames"
-            note(f"modwire: no unit answers; try {settings}a longer --timeout{other}")
+        if self._trouble and found:
+            note(f"modwire: {self._trouble}")
         if len(found) == len(scan.units) >= _MANY:
             note("modwire: all units answer, so it is one device that ignores the unit id")
         if any(each.answered_by is not None for each in found):
@@ -167,8 +167,27 @@ class UnitOutput(Rows):
             said += " exception " + " or ".join(
                 sorted({f"{each.exception:02X}" for each in found if each.exception is not None})
             )
-            again = option(line, "busy_retries=3")
+            again = with_options(line, busy_retries=3)
             note(f"modwire: {_units(busy)} had no time, {said}: try later, or with {again}")
+
+    def check_found(self) -> None:
+        """Raise FailedError, with advice, if no unit was found."""
+        if not self._scan.found:
+            raise FailedError(self._trouble or self._advice())
+
+    def _advice(self) -> str:
+        lines = self._scan.lines
+        line = lines[-1]
+        if line.transport != "serial":
+            other = in_framing(line, "rtu" if line.framing == "tcp" else "tcp")
+            return (
+                f"no unit answers; try a longer --timeout, another port, or other frames: {other}"
+            )
+        settings = ""
+        if len(lines) == 1:
+            words = ("scan", line, "--baudrates", "all", "--parities", "all")
+            settings = f"other line settings ({command(*words)}), "
+        return f"no unit answers; try {settings}a longer --timeout, or A and B the other way round"
 
 
 def _units(numbers: Sequence[str]) -> str:
@@ -181,6 +200,8 @@ class TableOutput(Rows):
     def __init__(self, surveys: Sequence[TableSurvey], as_json: bool) -> None:
         super().__init__("addresses", "count", as_json=as_json)
         self._left = list(surveys)
+        self._has_found = False
+        self._empty: list[str] = []  # the completed tables where nothing can be read
 
     def scanned(self, survey: TableSurvey) -> None:
         """Add the ranges of a completed table."""
@@ -193,11 +214,19 @@ class TableOutput(Rows):
                 [f"{block.place}..{last}", str(count)],
                 {"table": table, "first": first, "last": last, "count": count},
             )
+        self._has_found = self._has_found or bool(blocks)
         if survey.is_done and not blocks:
-            note(f"modwire: nothing can be read among the {survey.table.replace('_', ' ')}")
+            self._empty.append(f"the {survey.table.replace('_', ' ')}")
 
     def end(self) -> None:
         """Print the remaining results, also those of tables that are not completed."""
         for survey in list(self._left):
             self.scanned(survey)
         super().end()
+        if self._has_found and self._empty:
+            note(f"modwire: nothing can be read among {' and '.join(self._empty)}")
+
+    def check_found(self) -> None:
+        """Raise FailedError if nothing can be read."""
+        if not self._has_found:
+            raise FailedError(f"nothing can be read among {' and '.join(self._empty)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
+from modwire_tools.pasting import command_line
+
+from .device_option import DeviceOption, EndpointTextArgument, find_device
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import NO_DELAY, DelayOption, TimeoutOption, check_units
 from .output import note
@@ -56,13 +57,17 @@ class Step(ParamType[int]):
 
 
 def scrape(
-    place: EndpointTextArgument,
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="The device file to write, .toml or .json."
+            "--output",
+            "-o",
+            readable=False,
+            metavar="FILE",
+            help="The device file to write, .toml or .json.",
         ),
     ],
+    place: EndpointTextArgument = None,
     unit: Annotated[
         Sequence[int] | None,
         Numbers(0, 255).option(
@@ -119,12 +124,11 @@ def scrape(
     file, for --device of this and other commands.
     """
     from modwire_sync import connect
-    from modwire_tools.scanning.state_files import StateFile, is_there
     from modwire_tools.scraping import Scrape, ScrapeOptions
 
     if output.suffix not in (".toml", ".json"):
         raise WrongArgumentError(f"--output must end in .toml or .json, got {str(output)!r}")
-    endpoint = device_endpoint(place, device)
+    endpoint = find_device("scrape", place, device).endpoint
     where = addresses or range(0x10000)
     options = ScrapeOptions(
         tables=[each for each in ScrapeOptions().tables if not tables or each in tables],
@@ -142,17 +146,7 @@ def scrape(
         units = [endpoint.unit]
     span = f"{where[0]}..{where[-1]}"
     settings = [endpoint, units, options.tables, span, step or "auto", files, queues]
-    with argument("--output"):
-        is_there(output)
-        part = StateFile(
-            output.with_name(output.name + _PART), "scrape", " ".join(map(str, settings))
-        )
-    if output.exists() and not force and not part.state:
-        raise WrongArgumentError(
-            f"--output: {output} exists already, name another file or add --force"
-        )
-    if not output.absolute().parent.is_dir():
-        raise WrongArgumentError(f"--output: there is no folder {output.absolute().parent}")
+    part = _part_file(output, " ".join(map(str, settings)), force)
 
     tell = _Teller()
     with diagnosing(endpoint, False), connect(endpoint) as client:
@@ -176,6 +170,27 @@ def scrape(
                 f"{endpoint}: unit {asked} has answered nothing, so {output} was not written; "
                 f"check the unit (--unit){line}"
             )
+
+
+def _part_file(output: Path, settings: str, force: bool) -> StateFile:
+    """Return the file for the progress, if it and `output` can be written.
+
+    Raises WrongArgumentError, and OSError if the folder cannot be written.
+    """
+    from modwire_tools.replacing import check_writable
+    from modwire_tools.scanning.state_files import StateFile, is_there
+
+    if not output.absolute().parent.is_dir():
+        raise WrongArgumentError(f"--output: there is no folder {output.absolute().parent}")
+    with argument("--output"):
+        exists = is_there(output)
+        check_writable(output)
+        part = StateFile(output.with_name(output.name + _PART), "scrape", settings)
+    if exists and not force and not part.state:
+        raise WrongArgumentError(
+            f"--output: {output} exists already, name another file or add --force"
+        )
+    return part
 
 
 def _units(
@@ -248,5 +263,4 @@ def _run(scrape: Scrape, part: StateFile, output: Path, device: Callable[[], Dev
             note(f"{output} has the {known} known so far; the same command continues")
     part.remove()
     if not scrape.is_silent:
-        command = f"modwire simulate {shlex.quote(str(output))}"
-        note(f"{output} has {count(values, 'value')}; try: {command}")
+        note(f"{output} has {count(values, 'value')}; try: {command_line('simulate', output)}")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .annotations import AssignmentText, Listen
-from .ending import WrongArgumentError, argument
+from .annotations import AssignmentText, HostPort, Listen
+from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import LISTEN
+from .metrics import MetricsOption, new_metrics, with_metrics
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from modwire import Units
     from modwire_tools.server.listening import Limits
     from modwire_tools.server.storing import Storage
+    from modwire_tools.server.systemd import InheritedSockets
 
 
 def _size(name: str) -> typer.models.OptionInfo:
@@ -87,6 +89,7 @@ def serve(
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
+    metrics: MetricsOption = None,
 ) -> None:
     """Serve coils and registers until Ctrl+C.
 
@@ -95,6 +98,7 @@ def serve(
     """
     from modwire_tools.server.listening import Limits
     from modwire_tools.server.storing import Storage, set_values
+    from modwire_tools.server.systemd import InheritedSockets
 
     sizes = {
         "coils": coils,
@@ -110,8 +114,11 @@ def serve(
     with argument("--store"):
         storage.check()
         opened = storage.open()
+    inherited = InheritedSockets.from_environment()
     if processes > 1:
-        _check_processes(processes, storage, listens)
+        _check_processes(processes, storage, listens, metrics)
+        if inherited:
+            raise FailedError("--processes cannot share the sockets of the service manager")
     limits = Limits(max_connections, idle_timeout, allow, reuse_port=processes > 1)
     with argument("--set"):
         assignments = [each.assignment() for each in values or ()]
@@ -126,7 +133,7 @@ def serve(
 
         serve_in_processes(processes, storage, listens, limits, verbose, on_listening)
         return
-    _serve_here(opened, listens, limits, verbose, on_listening)
+    _serve_here(opened, listens, limits, verbose, on_listening, metrics, inherited)
 
 
 def _serve_here(
@@ -135,36 +142,49 @@ def _serve_here(
     limits: Limits,
     verbose: bool,
     on_listening: Callable[[list[str]], None],
+    metrics_place: HostPort | None,
+    inherited: InheritedSockets,
 ) -> None:
     """Serve in this process until Ctrl+C."""
     from modwire_tools.server.listening import serve_all
 
     from .loop import run_trio
 
-    run_trio(
-        partial(
-            serve_all,
-            units,
-            places,
-            limits,
-            on_answer=say_calls(verbose),
-            on_listening=on_listening,
-        )
+    metrics = None if metrics_place is None else new_metrics()
+    main = partial(
+        serve_all,
+        units,
+        places,
+        limits,
+        on_answer=say_calls(verbose),
+        on_listening=on_listening,
+        metrics=metrics,
+        inherited=inherited,
     )
+    run_trio(partial(with_metrics, metrics_place, metrics, main))
 
 
 def _say_where(storage: Storage, names: list[str]) -> None:
-    """Print the endpoints, the units and the store."""
+    """Print the endpoints, the units and the store, and tell the service manager."""
+    from modwire_tools.server.systemd import tell_manager
+
     from .output import note
 
     ids = storage.units
     units = "one unit for all ids" if ids is None else f"unit {', '.join(map(str, ids))}"
     note(f"modwire: serves {', '.join(names)}: {units}, values in {storage.shown}; Ctrl+C ends")
+    tell_manager("READY=1")
 
 
-def _check_processes(number: int, storage: Storage, places: list[Listen]) -> None:
+def _check_processes(
+    number: int, storage: Storage, places: list[Listen], metrics: HostPort | None
+) -> None:
     import socket
 
+    if metrics is not None:
+        raise WrongArgumentError(
+            f"--metrics counts in one process, leave it out or leave out --processes {number}"
+        )
     if not storage.is_shared:
         raise WrongArgumentError(
             f"--processes {number} need a store that they share: name a --store, such as "

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from modwire_tools.pasting import command_line
+
 from .annotations import Endpoint
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import SimulatedEndpoint
 from .loop import run_trio
+from .metrics import MetricsOption, new_metrics, with_metrics
 from .output import note
 from .page import Page, parse_page, start_page
 from .types import Consecutive, ConsecutiveOption, Factor, Whole
@@ -20,6 +22,7 @@ from .types import Consecutive, ConsecutiveOption, Factor, Whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modwire_tools.metrics import Metrics
     from modwire_tools.simulator.devices import DeviceSpec
     from modwire_tools.simulator.simulation import Simulation
     from modwire_tools.simulator.view import DeviceInfo, View
@@ -33,6 +36,7 @@ def simulate(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
+            readable=False,
             metavar="[FILE]...",
             help="Device files, TOML or JSON; a small energy meter by default.",
             show_default=False,
@@ -97,19 +101,26 @@ def simulate(
         Path | None,
         typer.Option(
             "--web-token-file",
+            readable=False,
             metavar="FILE",
             help="File whose first line is that secret; - for standard input.",
         ),
     ] = None,
+    metrics: MetricsOption = None,
 ) -> None:
     """Serve simulated devices over TCP, UDP and serial lines.
 
     All are served at the same time, until Ctrl+C. The device files say how values change; see
-    docs/device-files.md.
+    docs/reference/device-files.md.
     """
     page = parse_page(web, web_token, web_token_file)
-    simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed)
-    run_trio(partial(_run, simulation, page))
+    counted = None if metrics is None and page is None else new_metrics()
+    simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed, counted)
+    from modwire_tools.server.systemd import InheritedSockets
+
+    simulation.inherit(InheritedSockets.from_environment())
+    main = partial(_run, simulation, page, counted)
+    run_trio(partial(with_metrics, metrics, counted, main))
 
 
 def build(
@@ -121,6 +132,7 @@ def build(
     consecutive: Consecutive,
     seed: int | None,
     speed: float,
+    metrics: Metrics | None = None,
 ) -> Simulation:
     """Return the simulation that the arguments describe."""
     from modwire_tools.simulator.simulation import Simulation, place
@@ -135,7 +147,7 @@ def build(
         endpoints = [SimulatedEndpoint("tcp").parse(DEFAULT_ADDRESS)]
     with argument("--devices" if devices is not None else "--tcp, --udp, --serial"):
         placed = place(specs, endpoints, count=devices, consecutive=consecutive)
-    return Simulation(placed, seed=seed, speed=speed)
+    return Simulation(placed, seed=seed, speed=speed, metrics=metrics)
 
 
 def _read(files: Sequence[Path]) -> list[DeviceSpec]:
@@ -147,14 +159,30 @@ def _read(files: Sequence[Path]) -> list[DeviceSpec]:
 
     try:
         return [read_device(path) for path in files]
+    except FileNotFoundError as error:
+        missing = next(path for path in files if not path.exists())
+        raise FailedError(f"{error.strerror}{_meant(str(missing))}") from None
     except DeviceFileError as error:
         raise FailedError(str(error)) from None
 
 
-async def _run(simulation: Simulation, page: Page | None) -> None:
+def _meant(text: str) -> str:
+    """Return advice if the name of a file that is not there is an endpoint, or ""."""
+    from modwire_tools.endpoint_forms import right_form
+
+    meant = right_form(text, listens=True)
+    option = {"tcp": "--tcp", "udp": "--udp", "rtu": "--serial"}.get(meant.partition("://")[0])
+    if option is None or not (":" in text or text.isdigit()):
+        return ""
+    return f"; to serve there: {command_line('simulate', option, meant)}"
+
+
+async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
     import trio
 
+    from modwire_tools.server.systemd import tell_manager
     from modwire_tools.simulator.problems import described_problems
+    from modwire_tools.system_advice import system_advice
 
     view = simulation.view
     async with trio.open_nursery() as nursery:
@@ -165,10 +193,12 @@ async def _run(simulation: Simulation, page: Page | None) -> None:
         link = ""
         if page is not None:
             try:
-                link = await start_page(nursery, view, page)
+                link = await start_page(nursery, view, page, metrics)
             except (OSError, ValueError) as error:
-                raise FailedError(f"--web: {error}") from error
+                advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
+                raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
         _tell(view, link)
+        tell_manager("READY=1")
         await _watch(view, is_shown=page is not None)
 
 
@@ -195,14 +225,16 @@ async def _watch(view: View, *, is_shown: bool) -> None:
 
 def _tell(view: View, link: str) -> None:
     """Print the endpoints of the devices, and a command to try."""
+    from modwire_tools.endpoint_forms import shown
+
     devices = view.devices()
     count = len(devices)
     note(f"modwire simulates {view.title()}" + (":" if count > 1 else ""))
-    shown = devices if count <= _MOST_SHOWN else devices[: _MOST_SHOWN - 1]
-    for device in shown:
+    listed = devices if count <= _MOST_SHOWN else devices[: _MOST_SHOWN - 1]
+    for device in listed:
         note(f"  {_described_device(device, with_name=count > 1)}")
-    if count > len(shown):
-        note(f"  ... {count - len(shown)} more, the last one at {devices[-1].endpoints[0]}")
+    if count > len(listed):
+        note(f"  ... {count - len(listed)} more, the last one at {shown(devices[-1].endpoints[0])}")
     example = _example(view)
     if example:
         note(f"Try: {example}")
@@ -212,29 +244,32 @@ def _tell(view: View, link: str) -> None:
 
 
 def _described_device(device: DeviceInfo, *, with_name: bool) -> str:
+    from modwire_tools.endpoint_forms import shown
+
     units = ", ".join(str(unit.id) for unit in device.units[:10])
     more = ", ..." if len(device.units) > 10 else ""
     word = "unit" if len(device.units) == 1 else "units"
     name = f"{device.name}, " if with_name else ""
-    return f"{name}{word} {units}{more}: {', '.join(device.endpoints)}"
+    return f"{name}{word} {units}{more}: {', '.join(map(shown, device.endpoints))}"
 
 
 def _example(view: View) -> str:
     """Return a command that reads values of the first device."""
     from modwire_tools.addresses import Place
+    from modwire_tools.endpoint_forms import ALL
 
     device = view.devices(0, 1)[0]
     if not device.endpoints or not device.units:
         return ""
     unit = device.units[0].id
-    place = ""
+    words: list[str] = []
     for table in ("input_registers", "holding_registers", "coils", "discrete_inputs"):
         for info in view.tables(0, unit):
-            if info.table == table and info.ranges and not place:
+            if info.table == table and info.ranges and not words:
                 first, count = info.ranges[0]
-                place = str(Place(table, first))
-                place += f" --count {min(count, 3)}" if count > 1 else ""
-    endpoint = shlex.quote(device.endpoints[0])
-    if not place:
-        return f"modwire scan {endpoint}"
-    return f"modwire read {endpoint} {place}" + (f" --unit {unit}" * (unit != 1))
+                words = [str(Place(table, first))]
+                words += ["--count", str(min(count, 3))] if count > 1 else []
+    endpoint = device.endpoints[0].replace(f"://{ALL}:", "://127.0.0.1:")
+    if not words:
+        return command_line("scan", endpoint)
+    return command_line("read", endpoint, *words, *(["--unit", unit] if unit != 1 else []))

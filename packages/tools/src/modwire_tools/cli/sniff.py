@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from modwire_tools.pasting import command_line
 from modwire_tools.replacing import refuse_link
 
 from .completion import complete_framing
@@ -40,8 +41,13 @@ _OPTIONS = ("silence", "tolerance", "rs485", "exclusive")
 def _line_endpoint(text: str) -> Endpoint:
     """Return the endpoint of a line; raises ValueError for an option that only clients have."""
     from modwire import Endpoint
+    from modwire_tools.endpoint_forms import check_settings, explained
 
-    endpoint = Endpoint.parse(text)
+    try:
+        endpoint = Endpoint.parse(text)
+    except ValueError as error:
+        raise ValueError(explained(text, error)) from None
+    check_settings(endpoint)
     if endpoint.transport != "serial":
         raise WrongArgumentError(
             "SOURCE must be a serial line or a file: on a network, record with tcpdump, and "
@@ -77,6 +83,7 @@ def sniff(
         typer.Option(
             "--output",
             "-o",
+            readable=False,
             metavar="FILE",
             help="Also write a capture that Wireshark opens; an existing file is replaced.",
         ),
@@ -329,7 +336,8 @@ def _check_other_file(source: str, output: Path) -> None:
 def _created(path: Path) -> BufferedWriter:
     """Open a new or an existing file; the capture is written as it comes, for `tail` and pipes.
 
-    Raises WrongArgumentError for a link to a file, which another user may have placed there.
+    Raises WrongArgumentError for a link to a file, which another user may have placed there, and
+    OSError.
     """
     if path.is_symlink() and path.absolute().parts[1] not in _SYSTEM_LINKS:
         with argument("--output"):
@@ -337,7 +345,10 @@ def _created(path: Path) -> BufferedWriter:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
     if not path.is_symlink():
         flags |= getattr(os, "O_NOFOLLOW", 0)
-    return open(os.open(path, flags, 0o666), "wb")
+    try:
+        return open(os.open(path, flags, 0o666), "wb")
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write {path}: {error.strerror}") from None
 
 
 def _opened(name: str) -> BufferedReader:
@@ -346,7 +357,17 @@ def _opened(name: str) -> BufferedReader:
         if sys.stdin is None:
             raise WrongArgumentError("standard input is closed, there is nothing to hear")
         return open(sys.stdin.fileno(), "rb", closefd=False)
-    mode = os.stat(name).st_mode
+    try:
+        mode = os.stat(name).st_mode
+    except FileNotFoundError:
+        from modwire_tools.endpoint_forms import right_form
+
+        meant = right_form(name)
+        is_port = meant.partition("://")[0] in _SERIAL_FRAMINGS
+        if is_port and name.startswith(("/dev/", *"ctCr")):
+            line = command_line("sniff", meant)
+            raise FailedError(f"there is no file {name}; a line is {line}") from None
+        raise
     if S_ISBLK(mode) or S_ISCHR(mode):
         if not os.path.samestat(os.stat(name), os.stat(os.devnull)):
             raise WrongArgumentError(

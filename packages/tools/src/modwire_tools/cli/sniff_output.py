@@ -14,12 +14,13 @@ from modwire_tools.explain.walk import count
 from modwire_tools.explain.words import judge
 from modwire_tools.sniffing import LineStatistics, UnitStatistics, framing_in
 
-from .output import console, note
+from .output import note
 from .parse_messages import field_lines, fields_json
 
 if TYPE_CHECKING:
-    from rich.live import Live
-    from rich.table import Table
+    from rich.text import Text
+
+    from .screen import Screen, Sheet
 
 _REDRAW = 0.25  # seconds
 _SHOWN_BYTES = 32
@@ -70,7 +71,7 @@ class SniffOutput:
         self._with_fields = with_fields
         self._source = ""
         self._first: float | None = None
-        self._live: Live | None = None
+        self._screen: Screen | None = None
         self._drawn = float("-inf")
         self._is_started = False
         self._sample = bytearray()
@@ -83,12 +84,11 @@ class SniffOutput:
             if self.is_line:
                 note(f"modwire: listens on {source}, Ctrl+C ends it")
         else:
-            from rich.live import Live
+            from .screen import Screen
 
-            self._live = Live(
-                self.table(), console=console(), auto_refresh=False, vertical_overflow="ellipsis"
-            )
-            self._live.start()
+            self._screen = Screen()
+            self._screen.start()
+            self._screen.draw(self.sheet())
 
     def show(self, heard: HeardExchange | HeardDamage) -> None:
         """Count and show a result."""
@@ -110,11 +110,11 @@ class SniffOutput:
 
     def look(self, now: float) -> None:
         """Draw the table if it is due, or flush the lines."""
-        if self._live is None:
+        if self._screen is None:
             sys.stdout.flush()
         elif now - self._drawn >= _REDRAW:
             self._drawn = now
-            self._live.update(self.table(now), refresh=True)
+            self._screen.draw(self.sheet(now))
 
     def end(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Call `finish` at the end of a `with` block."""
@@ -125,13 +125,12 @@ class SniffOutput:
 
         Nothing is printed if the source could not be opened, or failed before the first byte.
         """
-        if self._live is not None:
-            self._live.update(self.table(), refresh=True)
-            self._live.stop()
+        if self._screen is not None:
+            self._screen.stop(self.sheet())
         sys.stdout.flush()
         if not self._is_started or (is_failed and not self._sample and not self._has_frames()):
             return
-        if self._live is None:
+        if self._screen is None:
             note(self.summary())
             for unit, found in self.statistics.ordered():
                 note(f"  {_unit_line(unit, found, self.is_timed)}")
@@ -213,32 +212,38 @@ class SniffOutput:
 
     # The table.
 
-    def table(self, now: float | None = None) -> Table:
+    def sheet(self, now: float | None = None) -> Sheet:
         """Return the table of units; `now` is for the rates, by default the last time heard."""
-        from rich.table import Table
+        from .screen import Column, Sheet
 
-        table = Table(title=self._source, title_justify="left", box=None, pad_edge=False)
-        table.add_column("unit", justify="right")
-        for name in ("requests", "/s", "min ms", "median", "max"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("exceptions", style="yellow", no_wrap=True)
-        table.add_column("errors", style="red")
+        columns = [
+            Column("unit", justify="right"),
+            Column("requests", justify="right"),
+            Column("/s", 1, "right"),
+            Column("min ms", 4, "right"),
+            Column("median", 2, "right"),
+            Column("max", 3, "right"),
+            Column("exceptions", style="yellow", least=12),
+            Column("errors", style="red", least=12),
+        ]
+        rows: list[list[str | Text]] = []
         at = self.statistics.last
         if now is not None and self.origin and self.is_timed:
             at = now
         for unit, found in self.statistics.ordered():
             times = found.milliseconds() if self.is_timed else None
-            table.add_row(
-                "?" if unit is None else str(unit),
-                str(found.requests),
-                f"{found.rate.at(at):.1f}" if self.is_timed else "",
-                *(("", "", "") if times is None else [f"{each:.1f}" for each in times]),
-                ", ".join(f"{code[:2]}: {times}" for code, times in found.exceptions.items()),
-                _listed(found.errors),
+            rows.append(
+                [
+                    "?" if unit is None else str(unit),
+                    str(found.requests),
+                    f"{found.rate.at(at):.1f}" if self.is_timed else "",
+                    *(("", "", "") if times is None else [f"{each:.1f}" for each in times]),
+                    ", ".join(f"{code[:2]}: {times}" for code, times in found.exceptions.items()),
+                    _listed(found.errors),
+                ]
             )
-        table.caption = self.summary() + ("" if now is None else ", Ctrl+C ends")
-        table.caption_justify = "left"
-        return table
+        end = "" if now is None else ", Ctrl+C ends"
+        return Sheet(self._source, columns, rows, self.summary() + end)
 
     def summary(self) -> str:
         """Return the counts of the whole line in one sentence."""

@@ -61,8 +61,13 @@ class ParamType(Generic[T]):
         return argument
 
     def _parse(self, value: str | T) -> T:
-        # Typer also parses default values, which are not text here.
-        return self.parse(value) if isinstance(value, str) else value
+        if not isinstance(value, str):  # a default value, which typer parses too
+            return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            # Of a plain ValueError, typer would not show the text.
+            raise typer.BadParameter(str(error)) from error
 
 
 class Whole(ParamType[int]):

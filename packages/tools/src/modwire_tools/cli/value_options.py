@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from .annotations import AssignmentText, ItemText, Place, TypeText
+from .annotations import AssignmentText, Places, TypeText
 from .ending import argument
 from .types import COUNT, TABLES, Completions, Factor, ParamType
 
@@ -27,7 +27,7 @@ TYPES = {
 }
 Endian = Literal["big", "little"]
 OrderName = Literal["ABCD", "CDAB", "BADC", "DCBA", "MODICON"]
-_ORDERS: tuple[OrderName, ...] = get_args(OrderName)
+ORDERS: tuple[OrderName, ...] = get_args(OrderName)
 
 
 class OrderText(ParamType[OrderName]):
@@ -36,14 +36,14 @@ class OrderText(ParamType[OrderName]):
     metavar = "ORDER"
 
     def parse(self, text: str) -> OrderName:
-        found: OrderName | None = next((each for each in _ORDERS if each == text.upper()), None)
+        found: OrderName | None = next((each for each in ORDERS if each == text.upper()), None)
         if found is None:
             # In the words that typer has for the other choices, which are in small letters.
-            raise ValueError(f"{text!r} is not one of {', '.join(map(repr, _ORDERS))}")
+            raise ValueError(f"{text!r} is not one of {', '.join(map(repr, ORDERS))}")
         return found
 
     def complete(self, incomplete: str) -> Completions:
-        return [(name, "") for name in _ORDERS]
+        return [(name, "") for name in ORDERS]
 
 
 class ValueTypeName(ParamType["TypeText"]):
@@ -60,35 +60,40 @@ class ValueTypeName(ParamType["TypeText"]):
         return list(TYPES.items())
 
 
-class Address(ParamType["Place"]):
-    """An address, such as hr:0x10, holding:16 or 40017."""
+class Addresses(ParamType["Places"]):
+    """An address, such as hr:0x10, holding:16 or 40017, or a range of addresses: hr:0..9.
+
+    The value is the first address, and the number of them in a range, or None.
+    """
 
     metavar = "ADDRESS"
 
-    def parse(self, text: str) -> Place:
-        from modwire_tools.addresses import parse_place
+    def parse(self, text: str) -> Places:
+        from modwire_tools.addresses import parse_places
 
-        return parse_place(text)
+        return parse_places(text)
 
     def complete(self, incomplete: str) -> Completions:
         return list(TABLES.items())
 
 
-class TypedAddress(ParamType["ItemText"]):
-    """An address, with or without its own type, such as hr:16/float32."""
+class TypedAddress(ParamType[str]):
+    """The text of an address with or without its own type, such as hr:16/float32.
+
+    The command makes the item, because the text may also be the name of a point in a device file.
+    """
 
     metavar = "ADDRESS"
 
-    def parse(self, text: str) -> ItemText:
-        from modwire_tools.values.items import parse_item_text
-
-        return parse_item_text(text)
+    def parse(self, text: str) -> str:
+        return text
 
     def complete(self, incomplete: str) -> Completions:
-        place, slash, _ = incomplete.partition("/")
-        if slash:
-            return [(f"{place}/{name}", words) for name, words in TYPES.items()]
-        return list(TABLES.items())
+        place, slash, _ = incomplete.rpartition("/")
+        if not slash:
+            return list(TABLES.items())
+        orders = [(name, "order of four bytes") for name in ORDERS] if "/" in place else []
+        return [(f"{place}/{name}", words) for name, words in (*orders, *TYPES.items())]
 
 
 class AddressValue(ParamType["AssignmentText"]):
@@ -100,7 +105,7 @@ class AddressValue(ParamType["AssignmentText"]):
         self.by_owner = by_owner
 
     def parse(self, text: str) -> AssignmentText:
-        from modwire_tools.values.items import parse_assignment_text
+        from modwire_tools.values.item_texts import parse_assignment_text
 
         return parse_assignment_text(text, by_owner=self.by_owner)
 
@@ -114,11 +119,12 @@ TypeOption = Annotated[
         "--type",
         "-t",
         help="Type of the values in registers: uint16 (the default), int32, float32, string:16, "
-        "bcd:4, bits:16, bit:0, ... An address may name its own: hr:16/float32, hr:16/uint16x4.",
+        "bcd:4, bits:16, bit:0, ... An address may name its own: hr:16/float32, or hr:16/uint16x4 "
+        "for a list of four.",
     ),
 ]
 CountOption = Annotated[
-    int, COUNT.option("--count", "-n", help="Number of values from each address on.")
+    int, COUNT.option("--count", "-n", help="Number of values from each address on, each a line.")
 ]
 WordOrderOption = Annotated[
     Endian | None,

@@ -8,17 +8,17 @@ import typer
 
 from modwire_tools.values.numbers import parse_whole
 
-from .annotations import AssignmentText, WriteFunctions
-from .device_option import DeviceOption, EndpointTextArgument, device_endpoint
+from .annotations import WriteFunctions
+from .device_option import Device, DeviceOption, EndpointTextArgument, find_device
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import UnitOption, unit_of
 from .output import JsonFlag
 from .types import Completions, ParamType
 from .value_options import (
-    AddressValue,
     ByteOrderOption,
     OrderOption,
     ScaleOption,
+    TypedAddress,
     TypeOption,
     WordOrderOption,
     defaults_of,
@@ -27,7 +27,8 @@ from .verbose import VerboseFlag, diagnosing
 
 if TYPE_CHECKING:
     from modwire import BlockingCalls
-    from modwire_tools.values.items import Assignment
+    from modwire_tools.values.item_texts import Assignment
+    from modwire_tools.values.items import Defaults
 
     from .diagnosis import Seen
     from .output import Json
@@ -54,15 +55,16 @@ class FunctionCodes(ParamType["WriteFunctions"]):
 
 
 def write(
-    place: EndpointTextArgument,
+    place: EndpointTextArgument = None,
     assignments: Annotated[
-        list[AssignmentText],
-        AddressValue().argument(
+        list[str] | None,
+        TypedAddress().argument(
             "ADDRESS=VALUE...",
-            help="What to write: hr:16=22.5, co:3=on, hr:0=1,2,3, hr:8/string:6=pump, "
-            "hr:5/bit:3=off.",
+            help="What to write: hr:16=22, hr:2/float32=22.5, hr:2/0.1=22.5, co:3=on, hr:0=1,2,3, "
+            "hr:8/string:6=pump, hr:5/bit:3=off. Type, order and scale as for read. With --device, "
+            "also the names of points in the file: setpoint=22.5.",
         ),
-    ],
+    ] = None,
     kind: TypeOption = None,
     word_order: WordOrderOption = None,
     byte_order: ByteOrderOption = None,
@@ -97,17 +99,20 @@ def write(
     from modwire_tools.client.writing import plan_write, send
 
     codes = functions or planner.WriteFunctions.ALL
-    endpoint = device_endpoint(place, device)
-    asked = unit_of(endpoint, unit)
-    if verify and not asked and endpoint.broadcasts_zero:
-        raise WrongArgumentError(
-            "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255"
-        )
+    target = find_device("write", place, device, assignments or [])
+    endpoint = target.endpoint
+    if not target.words:
+        raise WrongArgumentError("missing argument 'ADDRESS=VALUE...'; see modwire write --help")
     defaults = defaults_of(
         kind, order=order, byte_order=byte_order, word_order=word_order, scale=scale
     )
     with argument("ADDRESS=VALUE"):
-        writes = [plan_write(each.assignment(defaults), codes) for each in assignments]
+        asked, assigned = assignments_of(target, unit, defaults)
+        writes = [plan_write(each, codes) for each in assigned]
+    if verify and not asked and endpoint.broadcasts_zero:
+        raise WrongArgumentError(
+            "--verify cannot read from unit 0, which is a broadcast: verify a unit of 1..255"
+        )
     is_broadcast = not asked and endpoint.broadcasts_zero
     if is_broadcast and not codes.can_mask and any(each.item.is_part for each, _ in writes):
         raise WrongArgumentError(
@@ -131,6 +136,25 @@ def write(
         report.end()
 
 
+def assignments_of(
+    target: Device, unit: int | None, defaults: Defaults
+) -> tuple[int, list[Assignment]]:
+    """Return the unit to ask, and the assignments that the words name; raises ValueError."""
+    from modwire_tools.values.item_texts import parse_assignment
+
+    points = target.points
+    asked = points.unit(target.words, target.endpoint.unit if unit is None else unit)
+    asked = unit_of(target.endpoint, asked)
+    found: list[Assignment] = []
+    for word in target.words:
+        named = points.assignment(asked, word)
+        if named is None:
+            points.check_known(asked, word)
+            named = parse_assignment(word, defaults)
+        found.append(named)
+    return asked, found
+
+
 class Report:
     """Prints a line for each written value, or a JSON list at the end."""
 
@@ -141,14 +165,12 @@ class Report:
     def written(self, assignment: Assignment) -> None:
         """Print an assignment that the device has confirmed."""
         from .output import print_line
-        from .printing import plain
+        from .printing import described_item, plain
 
         item = assignment.item
         value = item.decode(assignment.encoded)
         if self._as_json:
-            self._values.append(
-                {"address": str(item.place), "type": item.type, "value": plain(value)}
-            )
+            self._values.append({**described_item(item), "value": plain(value)})
         else:
             print_line(f"{item.name} = {item.shown(value)}")
 

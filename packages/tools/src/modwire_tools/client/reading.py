@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,8 +65,12 @@ class Reading:
         """Number of requests so far, with or without a response."""
         self._unit = unit
         values = {span for item in items for span in item.value_spans()}
-        self._values = sorted(values, key=lambda each: (each.table, each.address, each.count))
+        self._values = sorted(values, key=lambda each: (*_place(each), each.count))
         self._planner = Planner(self._values, limits)
+        self._spans_at: dict[tuple[str, int], list[Span]] = {}  # of the items, by address
+        for span in {item.span for item in items}:
+            for place in _places(span):
+                self._spans_at.setdefault(place, []).append(span)
         self._missing: set[Span] = set()  # the items with a missing address
         self._errors: dict[Span, Exception] = {}  # permanent errors
 
@@ -77,10 +82,12 @@ class Reading:
         known: dict[tuple[str, int], int] = {}
         missed: dict[Span, Exception] = {}
         failed = set(self._missing)
-        pending = self._without(failed, self._planner.requests()[::-1])
+        pending = self._planner.requests()[::-1]
         is_answered = False
         while pending:
             span = pending.pop()
+            if self._overlapping(span) <= failed:
+                continue
             self.requests += 1
             try:
                 values = read_span(client, span, self._unit)
@@ -90,13 +97,13 @@ class Reading:
                 pending += (parts := self._planner.refused(span)[::-1])
                 if not parts:
                     self._missing |= self._overlapping(span)
-                    pending = self._without(failed := failed | self._missing, pending)
+                    failed |= self._overlapping(span)
             except TEMPORARY_REFUSALS as error:
                 is_answered = True
                 missed[span] = error
                 pending += (parts := self._halves(span))
                 if not parts:
-                    pending = self._without(failed := failed | self._overlapping(span), pending)
+                    failed |= self._overlapping(span)
             except IllegalFunctionError as error:
                 # The device does not have this table.
                 is_answered = True
@@ -110,39 +117,53 @@ class Reading:
                 missed[span] = error
             else:
                 is_answered = True
-                places = ((span.table, at) for at in range(span.address, span.stop))
-                known.update(zip(places, values, strict=True))
-        return [self._outcome(item, known, missed) for item in self.items]
+                known.update(zip(_places(span), values, strict=True))
+        errors = {**self._errors, **missed}
+        closest: dict[tuple[str, int], Span] = {}  # the shortest request that failed
+        for span in sorted(errors, key=lambda each: (each.count, each), reverse=True):
+            closest.update(dict.fromkeys(_places(span), span))
+        return [_outcome(item, known, errors, closest) for item in self.items]
 
     def _halves(self, span: Span) -> list[Span]:
         """Return two spans with the values in `span`, the first one last; [] for a single value."""
-        inside = [value for value in self._values if span.contains(value)]
+        first, last = (
+            bisect_left(self._values, (span.table, at), key=_place)
+            for at in (span.address, span.stop)
+        )
+        inside = [value for value in self._values[first:last] if span.contains(value)]
         half = len(inside) // 2
         return [_around(each) for each in (inside[half:], inside[:half])] if half else []
 
     def _overlapping(self, span: Span) -> set[Span]:
         """Return the spans of the items that need a part of `span`."""
-        return {item.span for item in self.items if _overlap(item.span, span)}
+        return {each for at in _places(span) for each in self._spans_at.get(at, ())}
 
-    def _without(self, failed: set[Span], pending: Sequence[Span]) -> list[Span]:
-        """Return the spans in `pending` that an item needs which has not failed."""
-        needed = {item.span for item in self.items} - failed
-        return [each for each in pending if any(_overlap(each, item) for item in needed)]
 
-    def _outcome(
-        self, item: Item, known: dict[tuple[str, int], int], missed: dict[Span, Exception]
-    ) -> Outcome:
-        span = item.span
-        try:
-            raw = [known[span.table, at] for at in range(span.address, span.stop)]
-        except KeyError:
-            errors = {**self._errors, **missed}
-            _, closest = min((each.count, each) for each in errors if _overlap(span, each))
-            return Outcome(item, error=errors[closest])
-        try:
-            return Outcome(item, item.decode(raw), raw)
-        except ValueError as error:
-            return Outcome(item, raw=raw, error=error)
+def _outcome(
+    item: Item,
+    known: Mapping[tuple[str, int], int],
+    errors: Mapping[Span, Exception],
+    closest: Mapping[tuple[str, int], Span],
+) -> Outcome:
+    """Return the value of an item, or the error of the shortest request for a part of it."""
+    try:
+        raw = [known[place] for place in _places(item.span)]
+    except KeyError:
+        failed = {closest[place] for place in _places(item.span) if place in closest}
+        return Outcome(item, error=errors[min(failed, key=lambda each: (each.count, each))])
+    try:
+        return Outcome(item, item.decode(raw), raw)
+    except ValueError as error:
+        return Outcome(item, raw=raw, error=error)
+
+
+def _place(span: Span) -> tuple[str, int]:
+    return span.table, span.address
+
+
+def _places(span: Span) -> Iterable[tuple[str, int]]:
+    """Return the table and the address of each value of `span`."""
+    return ((span.table, at) for at in range(span.address, span.stop))
 
 
 def limits_for(endpoint: Endpoint) -> PlanLimits:
@@ -170,7 +191,3 @@ def _around(spans: Sequence[Span]) -> Span:
     """Return the span from the first to the end of the last of `spans`, which are in order."""
     first = spans[0]
     return Span(first.table, first.address, max(each.stop for each in spans) - first.address)
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one.table == other.table and one.address < other.stop and other.address < one.stop

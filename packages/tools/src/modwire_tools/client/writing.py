@@ -10,7 +10,7 @@ from modwire import BlockingCalls, MaskWriteRegisterRequest
 from modwire.maps.transfer import run, send_write
 from modwire.planner import WriteFunctions, plan
 
-from ..values.items import Assignment
+from ..values.item_texts import Assignment
 from .reading import read_span
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import socket
@@ -65,7 +66,8 @@ def _command() -> str:
 def _free(wanted: int) -> int:
     """Return `wanted` if the port is free, else 0, which lets the system choose."""
     with suppress(OSError), socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # on Windows, a port in use would look free
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((_HOST, wanted))
         return wanted
     return 0

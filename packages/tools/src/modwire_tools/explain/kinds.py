@@ -19,6 +19,8 @@ from modwire import (
     ExceptionResponse,
     Message,
     ModbusPlusOperation,
+    ModbusPlusStatistics,
+    RawRequest,
     ReadDeviceIdCode,
     ReadFifoQueueResponse,
     ReadFileRecordRequest,
@@ -29,6 +31,7 @@ from modwire import (
     WriteFileRecordResponse,
 )
 from modwire.messages.fields import FIELDS, fields_of
+from modwire.messages.modbus_plus import STATISTICS_SIZE
 
 from .arguments import Arguments, numbers_of, parse_bytes, parse_numbers
 from .names import function_of, message_class_of
@@ -39,7 +42,6 @@ Readers = Mapping[str, Callable[[Arguments], object]]
 ValueT = TypeVar("ValueT")
 
 ADDRESS, COUNT = 18, 8  # default address and count of reads and writes
-_PLUS_WORDS = 54  # length of the statistics in the response of function 8, sub-function 21
 
 
 class Kind(NamedTuple):
@@ -217,6 +219,13 @@ _OWN_READERS: Mapping[type[Message], Readers] = {
     CanopenGeneralReferenceResponse: {"data": lambda given: _or(given.bytes("answer"), b"")},
 }
 
+_FILE_MESSAGES = (
+    ReadFileRecordRequest,
+    ReadFileRecordResponse,
+    WriteFileRecordRequest,
+    WriteFileRecordResponse,
+)
+
 
 def _builder(message_class: type[Message] | None) -> Build:
     """Return a function that makes messages of a class from `Arguments`."""
@@ -228,7 +237,14 @@ def _builder(message_class: type[Message] | None) -> Build:
     own = _OWN_READERS.get(message_class, {})
     readers = {**_READERS, **(_BIT_READERS if has_bits else {}), **own}
     wanted = [readers[name] for name in message_class.__match_args__ if name in readers]
-    return lambda given: make(*[read(given) for read in wanted])
+
+    def build(given: Arguments) -> Message:
+        values = [read(given) for read in wanted]
+        if message_class in _FILE_MESSAGES and values == [[]]:
+            return RawRequest(message_class.function_code, b"\0")  # no groups, as pymodbus has it
+        return make(*values)
+
+    return build
 
 
 def _diagnostics(sub_function: DiagnosticsSubFunction) -> Kind:
@@ -240,7 +256,10 @@ def _diagnostics(sub_function: DiagnosticsSubFunction) -> Kind:
         return _or(given.numbers("data"), [default])
 
     def request(given: Arguments) -> Message:
-        return DiagnosticsRequest(sub_function, asked(given))
+        words = asked(given)
+        if gets_statistics and words == [0]:
+            return RawRequest(8, bytes((0, sub_function, 0, 0)))  # pymodbus sends this, too
+        return DiagnosticsRequest(sub_function, words)
 
     def response(given: Arguments) -> Message | None:
         if sub_function is DiagnosticsSubFunction.FORCE_LISTEN_ONLY_MODE:
@@ -249,7 +268,7 @@ def _diagnostics(sub_function: DiagnosticsSubFunction) -> Kind:
         if answer is None:
             answer = words if echoes else [0]
             if gets_statistics and words == [ModbusPlusOperation.GET_STATISTICS]:
-                answer = words + [0] * _PLUS_WORDS
+                answer = [*words, STATISTICS_SIZE, *ModbusPlusStatistics().to_words()]
         return DiagnosticsResponse(sub_function, answer)
 
     return Kind(8, int(sub_function), sub_function.name.lower(), request, response)

@@ -24,6 +24,9 @@ def number_text(field: Field, value: int, lack: str = "") -> str:
     if field.kind is FieldKind.BITS:
         bits = " ".join([str(value >> bit & 1) for bit in range(8)])
         return f"{value:02X}, outputs 0 to 7: {bits}"
+    if field.kind is FieldKind.MAP:
+        numbers = [str(field.least + bit) for bit in range(8) if value >> bit & 1]
+        return f"{value:02X}, {', '.join(numbers) or 'none'}"
     text = _shown(field, value)
     if value in field.names:
         return f"{text}, {field.names[value]}"

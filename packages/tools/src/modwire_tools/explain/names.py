@@ -245,8 +245,8 @@ def sub_function_text(sub_function: int) -> str:
     try:
         name = DiagnosticsSubFunction(sub_function).name.lower().replace("_", " ")
     except ValueError:
-        name = "return IOP overrun count, reserved" if sub_function == 19 else "reserved"
-    for word in ("ascii", "nak"):
+        name = "reserved"
+    for word in ("ascii", "iop", "nak"):
         name = name.replace(word, word.upper())
     return f"{sub_function}, {name.replace('modbus plus', 'Modbus Plus')}"
 

@@ -15,8 +15,12 @@ from .meanings import bits_text, number_text, register_text
 from .names import text_or_hex
 from .walk import Walk, count
 
-# The fields after a sub-function that the specification does not define.
-_UNKNOWN = (Field("data", 2, FieldKind.CODE),)
+# The fields after a sub-function that the specification does not define, in a request and in a
+# response; they have two names, because such a response need not repeat its request.
+_UNKNOWN, _UNKNOWN_ANSWER = (
+    (Field("", 0, FieldKind.GROUPS, fields=(Field(name, 2, FieldKind.CODE),)),)
+    for name in ("data", "answer")
+)
 Numbers = dict[str, tuple[Field, int]]
 
 
@@ -55,7 +59,8 @@ class TableWalk:
                     left = value
                     continue
                 if field.variants:
-                    self.take(field.variants.get(value, _UNKNOWN))
+                    unknown = _UNKNOWN_ANSWER if self._is_response else _UNKNOWN
+                    self.take(field.variants.get(value, unknown))
             if left is not None:
                 left -= before - self._walk.left
 

@@ -241,8 +241,8 @@ def _tell_other_request(request: Message) -> str:
 
 
 def _words(data: Sequence[int]) -> str:
-    """Return the data words of function 8; "" for 0000, as most sub-functions have."""
-    if tuple(data) == (0,):
+    """Return the data words of function 8; "" for none or 0000, as most sub-functions have."""
+    if tuple(data) in ((), (0,)):
         return ""
     return f": {_list([f'{word:04X}' for word in data], ' ')}"
 
@@ -276,10 +276,11 @@ def _tell_status(response: Response) -> str:
         case ReadExceptionStatusResponse(status):
             return f"status {_bits([bool(status >> bit & 1) for bit in range(8)])}"
         case DiagnosticsResponse(sub_function, data):
-            read = FIELDS[DiagnosticsResponse][0].variants[sub_function][0].name
+            fields = FIELDS[DiagnosticsResponse][0].variants.get(sub_function)
+            read = fields[0].name if fields else ""
             if read == "counter":
                 return str(data[0])
-            repeats = read == "data" and sub_function not in (0, 21)
+            repeats = not data or (read == "data" and sub_function not in (0, 21))
             return "done" if repeats else _list([f"{word:04X}" for word in data], " ")
         case GetCommEventCounterResponse(status, events):
             return f"{_busy(status)}, {count(events, 'event')}"

@@ -25,8 +25,14 @@ _COLUMNS = (
     Column("Response", 24, stretch=True),
     Column("ms", 5, right=True),
 )
-_OUTCOMES = {"all": None, "ok": "ok", "exception": "exception", "silence": "silence"}
-_TAGS = {"ok": "", "exception": "warn", "silence": "bad"}
+_OUTCOMES = {
+    "all": None,
+    "ok": "ok",
+    "exception": "exception",
+    "silence": "silence",
+    "mistake": "mistake",
+}
+_TAGS = {"ok": "", "exception": "warn", "silence": "bad", "mistake": "bad"}
 
 
 class TrafficPane(ttk.Frame):
@@ -179,8 +185,9 @@ class TrafficPane(ttk.Frame):
             return
         fault = f"   (fault: {message.fault})" if message.fault else ""
         answer = spaced_hex(message.response) or "no bytes"
+        came = spaced_hex(message.data or message.request)
         self.details.configure(
-            text=f"{_cut(message.request_text)}: {_cut(spaced_hex(message.request))}\n"
+            text=f"{_cut(message.request_text)}: {_cut(came)}\n"
             f"{_cut(message.response_text)}: {_cut(answer)}{fault}"
         )
 
@@ -195,7 +202,7 @@ def _texts(message: Message) -> list[str]:
         f"{at}.{int(message.time % 1 * 1000):03d}",
         str(message.device),
         message.peer,
-        str(message.unit),
+        "" if message.unit is None else str(message.unit),
         message.request_text,
         message.response_text,
         f"{message.milliseconds:.1f}",

@@ -10,7 +10,7 @@ from stat import S_ISREG
 from time import monotonic
 from typing import Any
 
-from ..replacing import refuse_link, replace_file
+from ..replacing import check_writable, refuse_link, replace_file
 
 _LARGEST = 1 << 28  # bytes, more than the state of 247 full units
 _INTERVAL = 2.0  # seconds between two writes, at least
@@ -23,8 +23,8 @@ class StateFile:
     """The progress of a command of one `kind`, "scan" or "scrape", in the file at `path`.
 
     `settings` are the options of the command; they must be the same when it continues. `state` is
-    the last saved state, {} if the file is new. Raises OSError if the file cannot be read, and
-    ValueError if it is another kind of file or has other settings.
+    the last saved state, {} if the file is new. Raises OSError if the file cannot be read or
+    written, and ValueError if it is another kind of file or has other settings.
     """
 
     def __init__(self, path: Path, kind: str, settings: str) -> None:
@@ -41,6 +41,7 @@ class StateFile:
                     f"{path} belongs to the {kind} {found!r}, this one is {settings!r}: name "
                     "another file, or remove it"
                 )
+        check_writable(path)
 
     def _read(self) -> tuple[str, dict[str, Any]]:
         with self.path.open("rb") as file:

@@ -10,7 +10,9 @@ from modwire import FRAMINGS, Endpoint, ServerOptions, Units
 from modwire_trio import serve_serial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from modwire import Framing
 
 _OF_CLIENTS = ("unit", "timeout", "retries")
 _OF_FRAMES = ("silence", "tolerance", "suppress_echo")
@@ -42,6 +44,7 @@ async def serve_line(
     options: ServerOptions,
     *,
     grace: float,
+    framings: Mapping[str, type[Framing]] = FRAMINGS,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `units` on the serial line `endpoint`, with all of its options, until cancelled.
@@ -54,7 +57,7 @@ async def serve_line(
         await serve_serial(
             units,
             endpoint.path,
-            framing=FRAMINGS[endpoint.framing],
+            framing=framings[endpoint.framing],
             baudrate=endpoint.baudrate,
             bytesize=endpoint.bytesize,
             parity=endpoint.parity,

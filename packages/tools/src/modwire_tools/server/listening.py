@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -13,13 +13,20 @@ from modwire import Endpoint, ServerOptions, Units
 from modwire.framing import FRAMINGS
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
+from ..endpoint_forms import check_settings, explained, opened, shown
+from .accepting import serve_sockets
 from .listen_options import check_listens, serve_line, server_options
+from .systemd import InheritedSockets
 
 if TYPE_CHECKING:
+    import socket
+
     from modwire.server.options import OnAnswer
 
+    from ..metrics import EndpointCounts, Metrics
+
 _GRACE = 1.0  # seconds for a call to end after Ctrl+C
-_ALL = "0.0.0.0"
+_NETWORKS = ("tcp", "udp")
 
 
 @dataclass(frozen=True)
@@ -34,10 +41,10 @@ class Listen:
 
     def named(self, port: int) -> str:
         """Return the endpoint as text, with the port that the system has chosen."""
-        if self.endpoint.transport not in ("tcp", "udp"):
+        if self.endpoint.transport not in _NETWORKS:
             return str(self.endpoint)
         text = str(self.endpoint.replace(port=port))
-        return text if self.host else text.replace(f"://{_ALL}:", "://:", 1)
+        return text if self.host else shown(text)
 
 
 def parse_listen(text: str) -> Listen:
@@ -45,13 +52,16 @@ def parse_listen(text: str) -> Listen:
 
     Raises ValueError, which says what is allowed.
     """
-    scheme, separator, rest = text.partition("://")
-    is_open = bool(separator) and rest.startswith(":")
-    endpoint = Endpoint.parse(f"{scheme}://{_ALL}{rest}" if is_open else text)
+    whole = opened(text)
+    try:
+        endpoint = Endpoint.parse(whole)
+    except ValueError as error:
+        raise ValueError(explained(text, error, listens=True)) from None
+    check_settings(endpoint)
     if endpoint.transport == "tls":
         raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
     check_listens(endpoint, text)
-    return Listen(endpoint, "" if is_open else endpoint.host)
+    return Listen(endpoint, endpoint.host if whole == text else "")
 
 
 @dataclass(frozen=True)
@@ -71,68 +81,86 @@ async def serve_all(
     *,
     on_answer: OnAnswer | None = None,
     on_listening: Callable[[list[str]], None],
+    metrics: Metrics | None = None,
+    inherited: InheritedSockets | None = None,
 ) -> None:
     """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
 
+    `metrics` counts what comes, unless it is None. The sockets that were `inherited` are served at
+    the endpoints that name them.
     Raises OSError if an endpoint cannot listen, ConnectionLostError if a serial port disappears.
     """
     options = ServerOptions(on_answer=on_answer)
+    inherited = InheritedSockets() if inherited is None else inherited
+    sockets = [inherited.take(each.endpoint) for each in listens]
+    inherited.check_taken()
     async with trio.open_nursery() as nursery:
-        names = [await _start(nursery, units, each, limits, options) for each in listens]
+        names: list[str] = []
+        for each, passed in zip(listens, sockets, strict=True):
+            counted = options
+            counts: EndpointCounts | None = None
+            if metrics is not None:
+                counts, counted = metrics.watched(str(each), options)
+            names.append(await _start(nursery, units, each, limits, counted, passed))
+            if counts is not None:
+                counts.name = names[-1]
         on_listening(names)
 
 
 async def _start(
-    nursery: trio.Nursery, units: Units, listen: Listen, limits: Limits, options: ServerOptions
+    nursery: trio.Nursery,
+    units: Units,
+    listen: Listen,
+    limits: Limits,
+    options: ServerOptions,
+    sockets: Sequence[socket.socket],
 ) -> str:
+    """Serve in `nursery`, and return the endpoint. Raises OSError, which names the endpoint."""
+    try:
+        address = await nursery.start(partial(_serve, units, listen, limits, options, sockets))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            error.errno, f"{listen}: {reason.replace(' on :: port', ' on port')}"
+        ) from error
+    return listen.named(address[1]) if listen.endpoint.transport in _NETWORKS else str(listen)
+
+
+async def _serve(
+    units: Units,
+    listen: Listen,
+    limits: Limits,
+    options: ServerOptions,
+    sockets: Sequence[socket.socket],
+    *,
+    task_status: trio.TaskStatus[Any],
+) -> None:
+    """Serve at one endpoint, on `sockets` if there are any, until cancelled."""
     endpoint = listen.endpoint
-    framing = FRAMINGS[endpoint.framing]
     if endpoint.transport == "serial":
-        await nursery.start(partial(serve_line, units, endpoint, options, grace=_GRACE))
-        return str(listen)
-    options = server_options(endpoint, options)
+        await serve_line(units, endpoint, options, grace=_GRACE, task_status=task_status)
+        return
+    common: dict[str, Any] = {
+        "framing": FRAMINGS[endpoint.framing],
+        "options": server_options(endpoint, options),
+        "grace": _GRACE,
+        "task_status": task_status,
+    }
+    if endpoint.transport != "udp":
+        common["max_connections"] = limits.max_connections
+        common["idle_timeout"] = limits.idle_timeout
+    if sockets:
+        await serve_sockets(units, sockets, allow=limits.allow, **common)
+        return
     if endpoint.transport == "unix":
-        await nursery.start(
-            partial(
-                serve_unix,
-                units,
-                endpoint.path,
-                framing=framing,
-                max_connections=limits.max_connections,
-                idle_timeout=limits.idle_timeout,
-                options=options,
-                grace=_GRACE,
-            )
-        )
-        return str(listen)
-    if endpoint.transport == "udp":
-        address = await nursery.start(
-            partial(
-                serve_udp,
-                units,
-                endpoint.port,
-                host=listen.host,
-                framing=framing,
-                allow=limits.allow,
-                options=options,
-                reuse_port=limits.reuse_port,
-                grace=_GRACE,
-            )
-        )
-    else:
-        address = await nursery.start(
-            partial(
-                serve_tcp,
-                units,
-                endpoint.port,
-                host=listen.host,
-                framing=framing,
-                max_connections=limits.max_connections,
-                idle_timeout=limits.idle_timeout,
-                allow=limits.allow,
-                options=options,
-                reuse_port=limits.reuse_port,
-                grace=_GRACE,
-            )
-        )
-    return listen.named(address[1])
+        await serve_unix(units, endpoint.path, **common)
+        return
+    serve = serve_udp if endpoint.transport == "udp" else serve_tcp
+    await serve(
+        units,
+        endpoint.port,
+        host=listen.host,
+        allow=limits.allow,
+        reuse_port=limits.reuse_port,
+        **common,
+    )

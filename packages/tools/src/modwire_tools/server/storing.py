@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +14,18 @@ from typing import TYPE_CHECKING
 from modwire import BaseUnit, Block, Identity, IllegalDataAddressError, SequentialBlock, Unit, Units
 from modwire.units.tables import BIT_TABLES, TABLES
 
+from ..extras import extra
+from ..pasting import for_shell
+from ..replacing import check_writable
+
 if TYPE_CHECKING:
-    from ..values.items import Assignment
+    from ..values.item_texts import Assignment
 
 MEMORY = "memory"
 _SQL = ("sqlite", "postgresql", "postgresql+psycopg")
 _REDIS = ("redis", "rediss", "unix")
-_SQLITE_FILE = "sqlite:///"
+_SQLITE = "sqlite"
+_SQLITE_FILE = f"{_SQLITE}:///"
 _PASSWORD = re.compile(r"(?<=:)[^:/@]*(?=@)|(?<=password=)[^&]*")
 
 
@@ -59,23 +66,34 @@ class Storage:
         return Units({unit: self._unit(f"{self.name}_{unit}") for unit in self.units})
 
     def check(self) -> None:
-        """Raise ValueError for a kind of store that does not exist."""
-        scheme = self.store.partition("://")[0]
-        if self.store != MEMORY and ("://" not in self.store or scheme not in _SQL + _REDIS):
+        """Raise ValueError for a kind of store that does not exist, and for SQLite without file."""
+        scheme, separator, rest = self.store.partition("://")
+        if self.store == MEMORY:
+            return
+        if not separator or scheme not in _SQL + _REDIS:
+            meant = _meant(self.store)
             raise ValueError(
                 "a store is memory, sqlite:///plant.db, postgresql://user@host/database or "
                 f"redis://host:6379/0, got {self.shown!r}"
+                + (f"; did you mean {for_shell(meant)}?" if meant else "")
+            )
+        if scheme == _SQLITE and rest in ("", "/", "/:memory:"):
+            raise ValueError(
+                "sqlite needs a file, as in sqlite:///plant.db; without --store, the values are in "
+                "memory"
+            )
+        if scheme == _SQLITE and not rest.startswith("/"):
+            raise ValueError(
+                f"{self.shown} has two slashes, and a file needs three: "
+                + for_shell(_SQLITE_FILE + rest)
             )
 
     def reach(self, units: Units) -> None:
         """Raise OSError, with the reason, if the store of the opened `units` is not up."""
         if self.store == MEMORY:
             return
-        place = self.store.removeprefix(_SQLITE_FILE).partition("?")[0]
-        if self.store.startswith(_SQLITE_FILE) and not place.startswith("file:"):
-            folder = Path(place).absolute().parent
-            if not folder.is_dir():
-                raise OSError(f"{self.shown} cannot be opened: there is no folder {folder}")
+        if self.store.startswith(_SQLITE_FILE):
+            self._check_file(self.store.removeprefix(_SQLITE_FILE).partition("?")[0])
         log = getLogger("modwire.stores")
         was_disabled, log.disabled = log.disabled, True  # the raised error has the same text
         try:
@@ -90,6 +108,20 @@ class Storage:
         finally:
             log.disabled = was_disabled
 
+    def _check_file(self, name: str) -> None:
+        """Raise OSError, which SQLite explains less well, if it cannot write its file `name`."""
+        if name.startswith("file:"):
+            return
+        path = Path(name).resolve()
+        try:
+            if not path.parent.is_dir():
+                raise FileNotFoundError(errno.ENOENT, f"there is no folder {path.parent}")
+            check_writable(path)  # it writes a journal beside the file
+            if path.exists() and not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, f"cannot write {path}: Permission denied")
+        except OSError as error:
+            raise OSError(error.errno, f"{self.shown} cannot be opened: {error.strerror}") from None
+
     def _unit(self, name: str) -> Unit:
         self.check()
         unit = Unit(*map(self._block, TABLES)) if self.store == MEMORY else self._store_unit(name)
@@ -101,7 +133,8 @@ class Storage:
         return SequentialBlock(0, [0] * size) if size else None
 
     def _store_unit(self, name: str) -> Unit:
-        from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit
+        with extra("stores", "--store"):
+            from modwire_stores import RedisBlock, RedisStore, SqlBlock, SqlStore, StoreUnit
 
         store: SqlStore | RedisStore
         if self.store.partition("://")[0] in _SQL:
@@ -121,6 +154,17 @@ class Storage:
             if not self.sizes[table]:
                 setattr(unit, table, None)
         return unit
+
+
+def _meant(text: str) -> str:
+    """Return the store that a user meant with a file, or with the scheme of another program."""
+    scheme, separator, rest = text.partition("://")
+    if scheme == "postgres":
+        return f"postgresql://{_PASSWORD.sub('***', rest)}"
+    file = text.removeprefix(f"{_SQLITE}:")
+    if not separator and file.endswith((".db", ".sqlite", ".sqlite3")):
+        return _SQLITE_FILE + file
+    return ""
 
 
 def _tables(unit: BaseUnit) -> list[Block | None]:

@@ -128,10 +128,11 @@ class UnitSpec:
 class DeviceSpec:
     """A device: its name, and its units by ascending id.
 
-    `connection` has the options of endpoints, by name, that a client of the real device needs.
-    The simulator does not use them.
+    `endpoint` is that of the real device, "" if it is not known; `connection` has the options of
+    endpoints, by name, that its clients need. The simulator does not use them.
     """
 
     name: str
     units: Sequence[UnitSpec]
     connection: Mapping[str, object] = field(default_factory=dict[str, object])
+    endpoint: str = ""

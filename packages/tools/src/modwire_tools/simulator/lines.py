@@ -12,6 +12,7 @@ from modwire.server.options import Served
 
 from ..server.listen_options import serve_line
 from .live_device import LiveDevice
+from .mistakes import WATCHED_FRAMINGS
 
 Told = Callable[[LiveDevice, str, Served, Call, "Response | None"], None]
 
@@ -29,10 +30,14 @@ class _Line:
 
 
 class Lines:
-    """Serves the lines, and calls `told` with the device after each request."""
+    """Serves the lines, and calls `told` with the device after each request.
 
-    def __init__(self, told: Told) -> None:
+    `watch(device, endpoint, units)` begins the watch over a line in the current task.
+    """
+
+    def __init__(self, told: Told, watch: Callable[[LiveDevice, Endpoint, Units], None]) -> None:
         self._told = told
+        self._watch = watch
         self._lines: dict[str, _Line] = {}
 
     async def serve(
@@ -48,6 +53,7 @@ class Lines:
                 task_status.started(None)
                 await line.changed.wait()
             line.server = device
+            self._watch(device, endpoint, line.units)
             try:
                 await self._serve_line(line, task_status)
             finally:
@@ -64,6 +70,7 @@ class Lines:
             line.endpoint,
             ServerOptions(on_answer=partial(self._answered, line)),
             grace=0.0,
+            framings=WATCHED_FRAMINGS,
             task_status=task_status,
         )
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from modwire import Endpoint
 
+from ..endpoint_forms import ALL, shown
 from ..server.listen_options import check_listens
 from .devices import DeviceSpec
 
@@ -84,6 +85,11 @@ def _moved(endpoint: Endpoint, by: int, consecutive: str) -> Endpoint:
         return endpoint
     host, port = endpoint.host, endpoint.port
     if consecutive == "addresses":
+        if host == ALL:
+            raise ValueError(
+                f"{shown(endpoint)} is at all addresses of this machine: consecutive addresses "
+                "need the first of them, such as 127.0.1.1"
+            )
         try:
             host = str(ip_address(host) + by)
         except ValueError as error:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import trio
 
-from modwire import (
-    FRAMINGS,
-    Call,
-    Endpoint,
-    ModbusError,
-    Response,
-    ServerOptions,
-)
+from modwire import Call, Endpoint, ModbusError, Response, ServerOptions, ServerProtocol, Units
 from modwire.server.options import Served
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
+from ..endpoint_forms import ALL, shown
+from ..server.accepting import serve_sockets
 from ..server.listen_options import server_options
+from ..server.systemd import InheritedSockets
+from ..system_advice import tidied
+from .file_limit import raise_file_limit
 from .lines import Lines
 from .live_device import LiveDevice
+from .mistakes import WATCHED_FRAMINGS, Mistakes, Watch, Watched
 from .peers import Peers
 from .traffic import Traffic
 from .view import ConnectionInfo
 
-_ERROR_NUMBER = re.compile(r"\[Errno \d+\] ")  # pyserial writes it into its messages
+if TYPE_CHECKING:
+    from ..metrics import EndpointCounts, Metrics
+
 _GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
 
 
@@ -40,6 +39,7 @@ class _Link:
     device: LiveDevice
     endpoint: str
     since: float
+    counts: EndpointCounts | None
 
 
 class _Run:
@@ -52,7 +52,7 @@ class _Run:
 
 
 class Server:
-    """Starts and stops devices, and lists their clients.
+    """Starts and stops devices, and lists their clients; `metrics` counts what comes.
 
     `wall_clock` gives seconds since the epoch.
     """
@@ -64,24 +64,36 @@ class Server:
         wall_clock: Callable[[], float],
         *,
         max_connections: int,
+        metrics: Metrics | None = None,
     ) -> None:
         self._devices = devices
         self._traffic = traffic
         self._wall_clock = wall_clock
         self._max_connections = max_connections
+        self._metrics = metrics
+        self._inherited = InheritedSockets()
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest run of each device
         self._links: dict[Served, _Link] = {}
         self._peers = Peers(wall_clock)
-        self._lines = Lines(self._told)
+        self._lines = Lines(self._told, self._watch_line)
+        self._mistakes = Mistakes(traffic, wall_clock)
 
     # Starting and stopping.
+
+    def inherit(self, sockets: InheritedSockets) -> None:
+        """Serve on these sockets; raises OSError if one belongs to no endpoint."""
+        for device in self._devices:
+            for endpoint in device.endpoints:
+                sockets.take(endpoint)
+        sockets.check_taken()
+        self._inherited = sockets
 
     def open(self, nursery: trio.Nursery) -> None:
         """Serve in `nursery` from now on; raises RuntimeError if the server is open already."""
         if self._nursery is not None:
             raise RuntimeError("a simulation runs once at a time")
-        _raise_file_limit()
+        raise_file_limit()
         self._nursery = nursery
 
     async def start_all(self) -> None:
@@ -159,6 +171,8 @@ class Server:
     ) -> None:
         """Serve at one endpoint. If that fails, the whole device has a problem."""
         started = _Started(device, endpoint, task_status)
+        if endpoint.transport != "serial":  # a line is watched by the device that serves it
+            Watch(self._mistakes, device.index, lambda: started.text, device.units).begin()
         try:
             if endpoint.transport == "serial":
                 await self._lines.serve(device, endpoint, started)
@@ -167,8 +181,8 @@ class Server:
                 await serve_udp(
                     device.units,
                     endpoint.port,
-                    host=endpoint.host,
-                    framing=FRAMINGS[endpoint.framing],
+                    host=_host(endpoint),
+                    framing=WATCHED_FRAMINGS[endpoint.framing],
                     options=server_options(endpoint, hooks),
                     grace=_GRACE,
                     task_status=started,
@@ -177,7 +191,7 @@ class Server:
                 await self._serve_connections(device, endpoint, started)
         except (OSError, ModbusError) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            device.problem = f"{endpoint}: {_ERROR_NUMBER.sub('', text)}"
+            device.problem = f"{shown(endpoint)}: {tidied(text).replace(' on :: port', ' on port')}"
             scope.cancel()
             if not started.is_told:
                 started.started(None)
@@ -189,41 +203,43 @@ class Server:
             on_connect=partial(self._connected, device, started),
             on_disconnect=self._disconnected,
         )
-        options = server_options(endpoint, hooks)
-        framing = FRAMINGS[endpoint.framing]
-        if endpoint.transport == "unix":
-            await serve_unix(
-                device.units,
-                endpoint.path,
-                framing=framing,
-                max_connections=self._max_connections,
-                options=options,
-                grace=_GRACE,
-                task_status=started,
-            )
+        common: dict[str, Any] = {
+            "framing": WATCHED_FRAMINGS[endpoint.framing],
+            "max_connections": self._max_connections,
+            "options": server_options(endpoint, hooks),
+            "grace": _GRACE,
+            "task_status": started,
+        }
+        passed = self._inherited.take(endpoint)
+        if passed:
+            await serve_sockets(device.units, passed, **common)
+        elif endpoint.transport == "unix":
+            await serve_unix(device.units, endpoint.path, **common)
         else:
-            await serve_tcp(
-                device.units,
-                endpoint.port,
-                host=endpoint.host,
-                framing=framing,
-                max_connections=self._max_connections,
-                options=options,
-                grace=_GRACE,
-                task_status=started,
-            )
+            await serve_tcp(device.units, endpoint.port, host=_host(endpoint), **common)
 
     # Connections.
 
     def _connected(self, device: LiveDevice, place: _Started, protocol: Served) -> None:
         device.connections += 1
-        self._links[protocol] = _Link(device, place.text, self._wall_clock())
-        if self._traffic.is_recording:
+        counts = None if self._metrics is None else self._metrics.endpoint(place.text)
+        if counts is not None:
+            counts.connected(protocol)
+        self._links[protocol] = _Link(device, place.text, self._wall_clock(), counts)
+        framing = _watched(protocol)
+        if framing is not None:
+            framing.peer = str(protocol.peer)
+        if self._traffic.is_recording or counts is not None:
             protocol.on_answer = self._answered
 
     def _disconnected(self, protocol: Served) -> None:
+        framing = _watched(protocol)
+        if framing is not None:
+            framing.tell_unfinished("the connection was closed")
         link = self._links.pop(protocol)
         link.device.connections -= 1
+        if link.counts is not None:
+            link.counts.disconnected(protocol)
 
     def connections(self) -> list[ConnectionInfo]:
         """Return the clients, by device and then by time."""
@@ -250,9 +266,23 @@ class Server:
         for protocol in self._links:
             protocol.on_answer = self._answered
 
+    def note_unfinished(self) -> None:
+        """Record the frames whose rest does not come."""
+        now = trio.current_time() if self._links else 0.0
+        for protocol in self._links:
+            framing = _watched(protocol)
+            if framing is not None:
+                framing.tell_if_stalled(protocol.heard, now)
+
+    def _watch_line(self, device: LiveDevice, endpoint: Endpoint, units: Units) -> None:
+        path = endpoint.path
+        Watch(self._mistakes, device.index, lambda: str(endpoint), units, peer=path).begin()
+
     def _answered(self, protocol: Served, call: Call, response: Response | None) -> None:
         link = self._links.get(protocol)
         if link is not None:
+            if link.counts is not None:
+                link.counts.answered(protocol, call, response)
             self._record(link.device, link.endpoint, protocol, call, response)
 
     def _told_datagram(
@@ -263,8 +293,7 @@ class Server:
         call: Call,
         response: Response | None,
     ) -> None:
-        self._peers.heard(device.index, place.text, str(protocol.peer))
-        self._record(device, place.text, protocol, call, response)
+        self._told_without_connection(device, place.text, protocol, call, response)
 
     def _told(
         self,
@@ -275,7 +304,19 @@ class Server:
         response: Response | None,
     ) -> None:
         device.line_requests += 1
+        self._told_without_connection(device, endpoint, protocol, call, response)
+
+    def _told_without_connection(
+        self,
+        device: LiveDevice,
+        endpoint: str,
+        protocol: Served,
+        call: Call,
+        response: Response | None,
+    ) -> None:
         self._peers.heard(device.index, endpoint, str(protocol.peer))
+        if self._metrics is not None:
+            self._metrics.endpoint(endpoint).answered(protocol, call, response)
         self._record(device, endpoint, protocol, call, response)
 
     def _record(
@@ -327,14 +368,12 @@ class _Started(trio.TaskStatus[object]):
         self._task_status.started(self.text)
 
 
-def _raise_file_limit() -> None:
-    """Raise the limit of open files: the default is too low for thousands of devices."""
-    if sys.platform == "win32":
-        return
-    import resource
+def _watched(protocol: Served) -> Watched | None:
+    """Return the framing of a connection, which reports mistakes."""
+    framing = protocol.framing if isinstance(protocol, ServerProtocol) else None
+    return framing if isinstance(framing, Watched) else None
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 1 << 20)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # macOS has a lower limit, and does not report it
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+def _host(endpoint: Endpoint) -> str:
+    """Return the host for a server: "" for all addresses of this machine."""
+    return "" if endpoint.host == ALL else endpoint.host

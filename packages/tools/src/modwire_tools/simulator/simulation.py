@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -23,6 +24,10 @@ from .traffic import Traffic
 from .trends import Trends
 from .view import View
 
+if TYPE_CHECKING:
+    from ..metrics import Metrics
+    from ..server.systemd import InheritedSockets
+
 __all__ = ["PlacedDevice", "Simulation", "place"]
 
 
@@ -30,8 +35,9 @@ class Simulation:
     """Devices at their endpoints, see `place`.
 
     With a `seed`, random values are the same in every run. `speed` is the number of seconds that
-    pass for the devices per second, up to 1e6. `max_connections` is for each device. Raises
-    ValueError for a wrong description, such as a value that does not fit its type.
+    pass for the devices per second, up to 1e6. `max_connections` is for each device. `metrics`
+    counts what comes. Raises ValueError for a wrong description, such as a value that does not fit
+    its type.
     """
 
     def __init__(
@@ -43,6 +49,7 @@ class Simulation:
         max_connections: int = 1000,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        metrics: Metrics | None = None,
     ) -> None:
         if not 0 < speed <= 1e6:
             raise ValueError(f"speed must be more than 0, at most 1e6, got {speed}")
@@ -63,10 +70,14 @@ class Simulation:
             # One check is enough for all copies of a device.
             if not device.index or device.spec is not self.devices[device.index - 1].spec:
                 device.check()
-        self.traffic = Traffic(self._begin_recording)
+        self.traffic = Traffic(self._begin_recording, self._note_unfinished)
         self.trends = Trends(self.devices, now, wall_clock)
         self._server = Server(
-            self.devices, self.traffic, wall_clock, max_connections=max_connections
+            self.devices,
+            self.traffic,
+            wall_clock,
+            max_connections=max_connections,
+            metrics=metrics,
         )
         self._panel = Panel(self.devices, self._server, self.traffic, self.trends)
 
@@ -74,6 +85,13 @@ class Simulation:
     def view(self) -> View:
         """The view: everything that a user can see and change."""
         return self._panel
+
+    def inherit(self, sockets: InheritedSockets) -> None:
+        """Serve on these sockets at the endpoints that name them, before `run`.
+
+        Raises OSError if one belongs to no endpoint.
+        """
+        self._server.inherit(sockets)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve until cancelled. A device that cannot be served is in `view.problems()`."""
@@ -89,3 +107,6 @@ class Simulation:
 
     def _begin_recording(self) -> None:
         self._server.begin_recording()
+
+    def _note_unfinished(self) -> None:
+        self._server.note_unfinished()

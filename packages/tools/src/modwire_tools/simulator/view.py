@@ -23,7 +23,7 @@ UnitId = Annotated[int, Meta(ge=0, le=255, description="unit id")]
 TableName = Annotated[str, Meta(extra_json_schema={"enum": list(TABLES)})]
 Address = Annotated[int, Meta(ge=0, le=65535, description="address of the first value")]
 FunctionCode = Annotated[int, Meta(ge=0, le=255, description="function code")]
-Outcome = Literal["ok", "exception", "silence"]
+Outcome = Literal["ok", "exception", "silence", "mistake"]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(description="seconds since the epoch")]
 PointValue = Annotated[
@@ -104,7 +104,11 @@ class ConnectionInfo:
 
 @dataclass(frozen=True)
 class Message:
-    """One request and its response."""
+    """One request and its response; with the outcome "mistake", one that no unit got.
+
+    A mistake is a request to a unit that does not exist, or bytes that are no frame. Then unit and
+    function are None, and `request_text` says what came.
+    """
 
     number: Annotated[int, Meta(ge=1, description="ascends from 1 without gaps")]
     time: Seconds
@@ -112,9 +116,13 @@ class Message:
     device: DeviceIndex
     endpoint: Annotated[str, Meta(description="where the device is served")]
     peer: Annotated[str, Meta(description="the client's address")]
-    unit: UnitId
-    function: FunctionCode
-    request: Annotated[str, Meta(description="PDU in hexadecimal digits")]
+    unit: Annotated[UnitId | None, Meta(description="unit id; null for bytes that are no frame")]
+    function: Annotated[
+        FunctionCode | None, Meta(description="function code; null for bytes that are no frame")
+    ]
+    request: Annotated[
+        str, Meta(description='PDU in hexadecimal digits, "" for bytes that are no frame')
+    ]
     response: Annotated[str, Meta(description='PDU in hexadecimal digits, "" for no response')]
     request_text: Annotated[str, Meta(description='such as "read 3 holding registers from 16"')]
     response_text: Annotated[
@@ -122,6 +130,10 @@ class Message:
     ]
     outcome: Outcome
     fault: Annotated[str, Meta(description='fault that was injected, or ""')]
+    data: Annotated[
+        str,
+        Meta(description='the bytes of a mistake in hexadecimal digits, as far as shown, or ""'),
+    ] = ""
 
 
 @dataclass(frozen=True)
@@ -229,7 +241,8 @@ class View(Protocol):
     ) -> list[Message]:
         """Return the latest messages after number `after`, `most` or fewer, oldest first.
 
-        The latest 10,000 are kept. Recording begins with the first call of this method.
+        The latest 10,000 are kept. Recording begins with the first call of this method. At most
+        20 mistakes a second are recorded.
         """
         ...
 

@@ -1,14 +1,10 @@
-"""`Item`: a typed value at an address, written as "hr:16/float32", "co:3" or "hr:0x10".
-
-`parse_item` reads one, and `parse_assignment` reads "hr:16=22.5". The commands that read, write
-and serve call these.
-"""
+"""`Item`: a typed value at an address; `item_texts` makes items from what users write."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from modwire.planner import Span
 from modwire.values import (
@@ -21,8 +17,8 @@ from modwire.values import (
     to_registers,
 )
 
-from ..addresses import Place, parse_place
-from .types import BIT, TypeText, parse_type, parse_value, shown
+from ..addresses import Place
+from .types import BIT, TypeText, parse_value, shown
 
 if TYPE_CHECKING:
     from .types import Value
@@ -55,7 +51,8 @@ class Item:
     `name` is the displayed address, `type` the name of the type. `mask` has the bits of a register
     that belong to the item, 0xFFFF for all. `kind` is None for coils, discrete inputs and bits of a
     register. `single` is the type of each of several values; `repeats` is their number, or None if
-    the item is not a list.
+    the item is not a list. `is_named` is True for a point of a device file, whose `name` is no
+    address; `measure` is its unit of measurement, or "".
     """
 
     place: Place
@@ -67,6 +64,8 @@ class Item:
     repeats: int | None
     order: Order
     mask: int = _WHOLE
+    measure: str = ""
+    is_named: bool = False
 
     def decode(self, items: Sequence[int]) -> Value:
         """Return the value in the registers or bits; raises ValueError if they are not valid."""
@@ -98,27 +97,20 @@ class Item:
         places = range(self.span.address, self.span.stop, size)
         return [Span(table, address, size) for address in places]
 
-    def each(self) -> list[Item]:
-        """Return an item for each value, or only this item if its values share registers."""
-        spans = self.value_spans()
-        if self.repeats is None or len(spans) != self.repeats:
-            return [self]
-        label = self.type.removesuffix(f"x{self.repeats}")
-        found: list[Item] = []
-        for span in spans:
-            place = self.place._replace(address=span.address)
-            found.append(
-                replace(
-                    self,
-                    place=place,
-                    name=f"{place}/{label}" if "/" in self.name else str(place),
-                    type=label,
-                    span=span,
-                    kind=self.single,
-                    repeats=None,
-                )
-            )
-        return found
+    @property
+    def is_packed(self) -> bool:
+        """True for values of an odd number of bytes, two of which share a register."""
+        return self.single is not None and bool(self.single.size % 2)
+
+    @property
+    def is_text(self) -> bool:
+        """True for texts."""
+        return self.single is not None and self.single.name.startswith("string")
+
+    @property
+    def has_fractions(self) -> bool:
+        """True for floats, and integers with a scale."""
+        return self.single is not None and self.single.name.startswith(("float", "scaled"))
 
     @property
     def is_part(self) -> bool:
@@ -137,99 +129,20 @@ def _digits(bits: Value) -> str:
     return "".join("01"[bool(bit)] for bit in reversed(bits)) if isinstance(bits, tuple) else ""
 
 
-class ItemText(NamedTuple):
-    """An item as the user typed it: its place, and its own type or None for the default."""
+def listed(
+    place: Place, name: str, kind: TypeText, repeats: int | None, order: Order, scale: float
+) -> Item:
+    """Return the item with `repeats` values of a type, or with one value if that is None.
 
-    place: Place
-    kind: TypeText | None
-    name: str
-
-    def item(self, defaults: Defaults = DEFAULTS) -> Item:
-        """Return the item; raises ValueError if the type does not allow the count."""
-        kind = self.kind or (TypeText("bit", BIT) if self.place.has_bits else defaults.kind)
-        repeats = kind.repeats
-        if kind.kind is BIT and kind.bit is None and not self.place.has_bits:
-            raise ValueError(f"{self.name}: a bit of a register is bit:0 to bit:15")
-        if repeats is None and defaults.count > 1:
-            if kind.bit is not None:
-                raise ValueError(f"{self.name}: bit:{kind.bit} is one bit, got a count of more")
-            repeats = defaults.count
-        label = kind.name if repeats is None else f"{kind.name}x{repeats}"
-        single = whole = None
-        count = repeats or 1
-        if kind.kind is not BIT:
-            single = kind.scaled(defaults.scale)
-            whole = single if repeats is None else array_of(single, repeats)
-            count = whole.register_count
-        mask = _WHOLE if kind.bit is None else 1 << kind.bit
-        span = Span(self.place.table, self.place.address, count)
-        return Item(
-            self.place, self.name, label, span, whole, single, repeats, defaults.order, mask
-        )
-
-
-def parse_item_text(text: str) -> ItemText:
-    """Return the place and the type that `text` names; raises ValueError."""
-    where, slash, type_name = text.partition("/")
-    place = parse_place(where)
-    if place.has_bits and slash and not type_name.startswith("bit"):
-        raise ValueError(f"{text}: {where} is a bit, which has no type but bit")
-    kind = parse_type(type_name) if slash else None
-    if place.has_bits and kind is not None and kind.bit is not None:
-        raise ValueError(f"{text}: {where} is a bit itself, bit:{kind.bit} is of registers")
-    return ItemText(place, kind, f"{place}{slash}{type_name}")
-
-
-def parse_item(text: str, defaults: Defaults = DEFAULTS) -> Item:
-    """Return the item that `text` names; raises ValueError, which says what is allowed."""
-    return parse_item_text(text).item(defaults)
-
-
-class Assignment(NamedTuple):
-    """An item, the text of its value, and the registers or bits of that value."""
-
-    item: Item
-    text: str
-    encoded: Sequence[int]
-
-
-class AssignmentText(NamedTuple):
-    """An assignment as the user typed it: "hr:16", an equals sign and "22.5"."""
-
-    target: ItemText
-    value: str
-
-    def assignment(self, defaults: Defaults = DEFAULTS) -> Assignment:
-        """Return the assignment; commas separate several values.
-
-        Raises ValueError, which says what is allowed.
-        """
-        item = self.target.item(defaults)
-        is_text = item.single is not None and item.single.name.startswith("string")
-        count = self.value.count(",") + 1
-        if item.repeats is None and count > 1 and not is_text:
-            item = self.target.item(replace(defaults, count=count))
-        return Assignment(item, self.value, item.encode(self.value))
-
-
-def parse_assignment_text(text: str, *, by_owner: bool = False) -> AssignmentText:
-    """Return the address and the value in "hr:16=22.5"; raises ValueError.
-
-    Only the owner of the values, a command that serves them, may set inputs.
+    Raises ValueError if the type cannot be scaled, or the table has not so many addresses.
     """
-    where, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"write an address, = and a value, such as hr:16=22.5; got {text!r}")
-    if not value:
-        raise ValueError(f"{text!r} has no value after the =")
-    target = parse_item_text(where)
-    if not target.place.is_writable and not by_owner:
-        raise ValueError(f"{where} cannot be written, only coils and holding registers can")
-    return AssignmentText(target, value)
-
-
-def parse_assignment(
-    text: str, defaults: Defaults = DEFAULTS, *, by_owner: bool = False
-) -> Assignment:
-    """Return the assignment in "hr:16=22.5"; raises ValueError, which says what is allowed."""
-    return parse_assignment_text(text, by_owner=by_owner).assignment(defaults)
+    label = kind.name if repeats is None else f"{kind.name}x{repeats}"
+    single = whole = None
+    count = repeats or 1
+    if kind.kind is not BIT:
+        single = kind.scaled(scale)
+        whole = single if repeats is None else array_of(single, repeats)
+        count = whole.register_count
+    mask = _WHOLE if kind.bit is None else 1 << kind.bit
+    span = Span(place.table, place.address, count)
+    return Item(place, name, label, span, whole, single, repeats, order, mask)

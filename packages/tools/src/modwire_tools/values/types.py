@@ -32,6 +32,7 @@ from modwire.values import (
 )
 
 from .numbers import parse_float, parse_int, parse_whole
+from .suggesting import type_meant
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -74,6 +75,9 @@ class TypeText:
     repeats: int | None = None
     bit: int | None = None
 
+    def __str__(self) -> str:
+        return self.name if self.repeats is None else f"{self.name}x{self.repeats}"
+
     def scaled(self, scale: float) -> ValueType[Any]:
         """Return the type of values multiplied by `scale`; raises ValueError for text."""
         kind = self.kind
@@ -103,7 +107,9 @@ def parse_type(text: str) -> TypeText:
     except ValueError as error:
         what = "the number of values " if str(error).startswith("must") else ""
         raise ValueError(f"{text}: {what}{error}") from None
-    raise ValueError(f"{_FORMS}; got {text!r}")
+    meant = type_meant(name or text, [*INTEGERS, *FLOATS])
+    hint = f"; did you mean {meant}?" if meant else ""
+    raise ValueError(f"{_FORMS}; got {text!r}{hint}")
 
 
 def parse_value(kind: ValueType[Any] | None, text: str) -> Value:

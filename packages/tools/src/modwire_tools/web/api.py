@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from importlib.metadata import version
 from typing import TypeVar
 
 from msgspec import UNSET, Struct
 from starlette.responses import Response
 
+from .. import __version__
 from ..simulator.view import ConnectionInfo, Faults, Message, PointInfo, TableInfo, View
 from . import queries
 from .access import RefusedError
@@ -46,8 +46,7 @@ def _of_view(query: Callable[[View, AskedT], object]) -> Callable[[Host, AskedT]
 
 def _overview(host: Host, asked: Nothing) -> Overview:
     view = host.view
-    release = version("modwire-tools")
-    return Overview(view.title(), view.device_count(), view.problems(), release)
+    return Overview(view.title(), view.device_count(), view.problems(), __version__)
 
 
 def _sign_in(host: Host, asked: Token) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import version
+from collections.abc import Callable
 
 import trio
 from starlette.applications import Starlette
@@ -13,6 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from .. import __version__
+from ..metrics import CONTENT_TYPE
 from ..simulator.view import View
 from .access import Access, RefusedError
 from .api import OPERATIONS
@@ -25,9 +27,17 @@ from .operations import Host, answer, refuse
 _LOG = logging.getLogger("modwire.web")
 
 
-def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
-    """Return the application of one server; its WebSockets are closed when `stopping` is set."""
-    document = describe(version("modwire-tools"), wants_token=access.wants_token)
+def make_app(
+    view: View,
+    access: Access,
+    stopping: trio.Event,
+    metrics: Callable[[], str] | None = None,
+) -> ASGIApp:
+    """Return the application of one server; its WebSockets are closed when `stopping` is set.
+
+    `metrics` returns the text at `/metrics`; None for no such path.
+    """
+    document = describe(__version__, wants_token=access.wants_token)
     host = Host(view, access, document)
     files = read_files()
     pages = {"/": "index.html", "/api/docs": "docs.html"}
@@ -41,6 +51,8 @@ def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
         *[Route(path, file.__call__) for path, file in assets.items()],
         WebSocketRoute("/live", Live(view, stopping).serve),
     ]
+    if metrics is not None:
+        routes.append(Route("/metrics", _Metrics(metrics).get))
     errors = (RefusedError, HTTPException, ValueError, LookupError)
     app = Starlette(
         routes=routes,
@@ -48,6 +60,18 @@ def make_app(view: View, access: Access, stopping: trio.Event) -> ASGIApp:
     )
     # The page to enter the token needs these files; they show no values.
     return Guard(app, access, frozenset((*pages, *assets, SESSION)))
+
+
+class _Metrics:
+    """The counters for Prometheus."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        self._text = text
+
+    async def get(self, request: Request) -> Response:
+        return Response(
+            self._text(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"}
+        )
 
 
 class _Page:

@@ -102,7 +102,7 @@ class ChangePoint(OnePoint, frozen=True):
     held: Annotated[bool, Meta(description="true to hold the value")] | UnsetType = UNSET
 
 
-class ChangeFaults(OneUnit, frozen=True, forbid_unknown_fields=True):
+class ChangeFaults(OneUnit, frozen=True):
     """New faults for a unit; other faults do not change."""
 
     drop: DropRate | UnsetType = UNSET

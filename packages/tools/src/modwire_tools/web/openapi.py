@@ -10,8 +10,8 @@ from .operations import Operation
 
 _INTRODUCTION = (
     "What the page of a running simulation shows and changes. Bodies are JSON, and each POST and "
-    "PUT needs the content type application/json. A refused request is answered with one "
-    "sentence, in the field error."
+    "PUT needs the content type application/json. Unknown parameters and fields are refused. A "
+    "refused request is answered with one sentence, in the field error."
 )
 _TEMPLATE = "#/components/schemas/{name}"
 
@@ -88,6 +88,7 @@ def _operation(
             "type": "object",
             "properties": {name: each for name, (each, _) in arguments.items()},
             "required": [name for name, (_, is_required) in arguments.items() if is_required],
+            "additionalProperties": False,
         }
         described["requestBody"] = {
             "required": bool(arguments),

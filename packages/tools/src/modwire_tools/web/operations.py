@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..simulator.fields import fields_of
 from ..simulator.view import View
 from .access import Access, RefusedError
-from .reading import parse_object, read
+from .reading import check_names, parse_object, read
 
 AskedT = TypeVar("AskedT", bound=Struct)
 _LONGEST_SENTENCE = 500  # characters; it may quote a long value from the request
@@ -69,7 +70,7 @@ class Operation:
 
     def has_in_path(self, name: str) -> bool:
         """Return True if an argument comes from the path."""
-        return f"{{{name}}}" in self.path
+        return is_in_path(self.path, name)
 
     def route(self, host: Host) -> Route:
         """Return the route for Starlette."""
@@ -83,6 +84,11 @@ class Operation:
         return Route(path, serve, methods=[self.method])
 
 
+def is_in_path(path: str, name: str) -> bool:
+    """Return True if `path` has the argument `name`, in braces."""
+    return f"{{{name}}}" in path
+
+
 def get(
     path: str,
     asks: type[AskedT],
@@ -92,8 +98,10 @@ def get(
     query: Callable[[Host, AskedT], object],
 ) -> Operation:
     """Return an operation that only reads."""
+    named = _named_outside(path, asks)
 
     async def run(host: Host, request: Request) -> object:
+        _check_query(request, named)
         return query(host, read(asks, {**request.query_params, **request.path_params}))
 
     return Operation("GET", path, asks, gives, tag, summary, None, run)
@@ -110,9 +118,24 @@ def change(
     example: Mapping[str, object] | None = None,
 ) -> Operation:
     """Return an operation with a body; `example` is an example of it."""
+    named = _named_outside(path, asks)
 
     async def run(host: Host, request: Request) -> object:
+        _check_query(request, ())
         body = parse_object(await request.body())
+        check_names("field", body, named)
         return act(host, read(asks, {**body, **request.path_params}))
 
     return Operation(method, path, asks, gives, tag, summary, example or {}, run)
+
+
+def _named_outside(path: str, asks: type[Struct]) -> list[str]:
+    """Return the names of the arguments that are not in the path."""
+    return [name for name in fields_of(asks) if not is_in_path(path, name)]
+
+
+def _check_query(request: Request, allowed: Sequence[str]) -> None:
+    """Raise ValueError for a query parameter that is unknown, or is there twice."""
+    check_names(
+        "query parameter", (name for name, _ in request.query_params.multi_items()), allowed
+    )

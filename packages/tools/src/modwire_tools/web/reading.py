@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeGuard, TypeVar
 
 import msgspec
@@ -21,10 +21,7 @@ def read(model: type[T], given: Mapping[str, object]) -> T:
     None and "" mean that a field is missing, except in a text field. Raises ValueError.
     """
     fields = fields_of(model)
-    if model.__struct_config__.forbid_unknown_fields:
-        for name in given:
-            if name not in fields:
-                raise ValueError(f"there is no field {name!r}; there are {', '.join(fields)}")
+    check_names("field", given, fields)
     found: dict[str, object] = {}
     for name, field in fields.items():
         value = given.get(name)
@@ -38,6 +35,19 @@ def read(model: type[T], given: Mapping[str, object]) -> T:
         except ValueError:
             raise ValueError(f"{name} {field.complaint(value)}") from None
     return model(**found)
+
+
+def check_names(kind: str, given: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise ValueError for a name that is not allowed, or is there twice; `kind` of names."""
+    known = list(allowed)
+    seen: set[str] = set()
+    for name in given:
+        if name not in known:
+            others = f"there are {', '.join(known)}" if known else "there are none here"
+            raise ValueError(f"there is no {kind} {shown(name)}; {others}")
+        if name in seen:
+            raise ValueError(f"the {kind} {name} is there twice")
+        seen.add(name)
 
 
 def _parse_integer(value: object) -> object:

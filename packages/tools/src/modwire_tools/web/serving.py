@@ -5,15 +5,16 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
+from collections.abc import Callable
 
 import trio
 
 from ..simulator.view import View
+from ..values.host_port import format_host
 from .access import Access, check_token
 from .app import make_app
 from .connections import Connections
-
-_WILDCARDS = ("0.0.0.0", "::")
 
 
 async def serve_page(
@@ -22,10 +23,12 @@ async def serve_page(
     port: int,
     *,
     token: str | None = None,
+    metrics: Callable[[], str] | None = None,
     task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the page and the REST interface of `view` until cancelled.
 
+    `metrics` returns the text that Prometheus gets at `/metrics`; None for no such path.
     Calls `task_status.started` with (host, port); for port 0 with the port that the system chose. A
     name with several addresses is served at all of them: "localhost" over IPv4 and IPv6. Raises
     ValueError if `host` is not loopback and `token` is None, and OSError, with the reason, if it
@@ -46,7 +49,7 @@ async def serve_page(
             names += [machine, f"{machine}.local"]
         access = Access([name for name in names if name], real_port, token)
         stopping = trio.Event()
-        app = make_app(view, access, stopping)
+        app = make_app(view, access, stopping, metrics)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_when_cancelled, stopping)
             # When this task is cancelled, the server shuts down by itself, within its grace time.
@@ -61,8 +64,7 @@ async def serve_page(
 
 def format_link(host: str, port: int, token: str | None = None) -> str:
     """Return the link for a browser. The token is after the #, so that no proxy or log has it."""
-    shown = socket.gethostname() if host in _WILDCARDS else host
-    name = f"[{shown}]" if ":" in shown else shown
+    name = format_host(host, socket.gethostname())
     return f"http://{name}:{port}/" + (f"#token={token}" if token is not None else "")
 
 
@@ -107,7 +109,10 @@ async def _listen(host: str, port: int) -> list[socket.socket]:
 def _prepare(listening: socket.socket, *, ipv6_only: bool) -> None:
     """Set the socket options; accepted connections inherit them."""
     listening.setblocking(False)
-    if os.name == "posix":
+    if sys.platform == "win32":
+        # There SO_REUSEADDR would let another program take the port away.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    else:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if listening.family == socket.AF_INET6:
         listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, ipv6_only)

@@ -172,7 +172,8 @@ class Shown:
         kind = given.get("kind")
         if not isinstance(kind, str) or kind not in _KINDS:
             raise ValueError(f"kind must be {', '.join(_KINDS)}")
-        return _KINDS[kind](self._view, given)
+        rest = {name: value for name, value in given.items() if name != "kind"}
+        return _KINDS[kind](self._view, rest)
 
     def changes(self) -> dict[str, object]:
         """Return the changes by the keys of the parts; an error of a part is returned once."""

@@ -1,4 +1,4 @@
-"""Device files: `read_device` and `write_device`, in TOML or JSON; docs/device-files.md."""
+"""Device files, docs/reference/device-files.md: `read_device` and `write_device`, TOML or JSON."""
 
 from .connection import connection_of, with_connection
 from .reading import read_device

@@ -1,4 +1,4 @@
-"""The table `[connection]` of a device file: the options of a client of the real device."""
+"""The table `[connection]` of a device file: the endpoint of the real device, and its options."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from modwire.endpoint_options import (
     option_value,
 )
 
+from ...endpoint_forms import explained
 from .sections import Section
 
+_ENDPOINT = "endpoint"
 _OF_LINES = ("baudrate", "bytesize", "parity", "stopbits", "rs485", "exclusive")
 _NAMES = tuple(dict.fromkeys(("unit", "timeout", "retries", *_OF_LINES, *MORE_OPTIONS)))
 # Endpoints that have every combination of options that a link can have between them.
@@ -29,8 +31,8 @@ def read_connection(device: Section) -> dict[str, object]:
     """Return the options in the table by name, as endpoints have them; {} without the table."""
     if "connection" not in device:
         return {}
-    table = device.section("connection", _NAMES)
-    found = {name: _value(table, name) for name in list(table.keys())}
+    table = device.section("connection", (*_NAMES, _ENDPOINT))
+    found = {name: _value(table, name) for name in list(table.keys()) if name != _ENDPOINT}
     try:
         for name in found.keys() & set(MORE_OPTIONS):
             check_value(name, found[name])
@@ -39,6 +41,25 @@ def read_connection(device: Section) -> dict[str, object]:
         name, _, text = str(error).partition(" ")
         raise (table.error(name, text) if name in found else table.failure("", error)) from None
     return found
+
+
+def read_endpoint(device: Section, connection: Mapping[str, object]) -> str:
+    """Return the endpoint in the table, "" if it has none; `connection` has its options."""
+    if "connection" not in device:
+        return ""
+    table = device.section("connection", (*_NAMES, _ENDPOINT))
+    text = table.text(_ENDPOINT, "")
+    if not text:
+        return ""
+    try:
+        Endpoint.parse(text)
+    except ValueError as error:
+        raise table.error(_ENDPOINT, f"is wrong: {explained(text, error)}") from None
+    try:
+        Endpoint.parse(with_connection(text, connection))
+    except ValueError as error:
+        raise table.failure("", error) from None
+    return text
 
 
 def _check_together(found: Mapping[str, Any]) -> None:
@@ -87,9 +108,10 @@ def _quirks(table: Section, name: str) -> object:
         raise table.error(name, str(error).removeprefix(f"{name} ")) from None
 
 
-def connection_values(connection: Mapping[str, object]) -> dict[str, object]:
-    """Return the options as `read_connection` reads them."""
-    return {name: _plain(value) for name, value in connection.items()}
+def connection_values(connection: Mapping[str, object], endpoint: str) -> dict[str, object]:
+    """Return the table, as `read_connection` and `read_endpoint` read it."""
+    found = {name: _plain(value) for name, value in connection.items()}
+    return {_ENDPOINT: endpoint, **found} if endpoint else found
 
 
 def _plain(value: object) -> object:

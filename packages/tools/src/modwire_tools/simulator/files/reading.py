@@ -26,7 +26,7 @@ from ..fields import shown
 from ..points import INTEGERS, TYPES, Codec
 from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
-from .connection import read_connection
+from .connection import read_connection, read_endpoint
 from .identity import read_identity, read_server_id
 from .limits import LARGEST, MOST_IN_POINTS, MOST_UNITS, MOST_VALUES, check_keys
 from .living import read_behaviour
@@ -161,10 +161,12 @@ def parse_device(
         seen.add(unit.id)
     if sum(unit.every_id for unit in units) > 1:
         raise device.error("unit", "may have every_id once, it is there in several")
+    connection = read_connection(device)
     return DeviceSpec(
         device.text("name", default_name),
         tuple(sorted(units, key=lambda unit: unit.id)),
-        read_connection(device),
+        connection,
+        read_endpoint(device, connection),
     )
 
 

@@ -38,8 +38,8 @@ def write_device(device: DeviceSpec, path: Path | str) -> None:
 def dump_device(device: DeviceSpec, *, as_json: bool = False) -> str:
     """Return the text of a device file."""
     values: dict[str, object] = {"name": device.name}
-    if device.connection:
-        values["connection"] = connection_values(device.connection)
+    if device.connection or device.endpoint:
+        values["connection"] = connection_values(device.connection, device.endpoint)
     values["unit"] = [unit_values(unit) for unit in device.units]
     if as_json:
         return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,6 +1,6 @@
-// A line chart over time, in SVG, with axes and the value under the pointer.
+// A chart over time, in SVG, with axes and the value under the pointer: a line, or steps for bits.
 
-import { brief, clock, h, setText, svg } from "./dom.js";
+import { clock, h, setText, svg } from "./dom.js";
 
 const HEIGHT = 132;
 const LEFT = 58;
@@ -21,8 +21,11 @@ function ticks(low, high, wanted) {
 const SPANS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
 
 export class Chart {
-  // `hovered(time)` is called as the pointer moves, with null when it leaves.
-  constructor(label, hovered) {
+  // `hovered(time)` is called as the pointer moves, with null when it leaves. `show(value)` is the
+  // text of a value. Between two samples of a bit it has the earlier value: a line would be slanted.
+  constructor(label, { isBit, show, hovered }) {
+    this.isBit = isBit;
+    this.show = show;
     this.samples = [];
     this.window = [0, 1];
     this.hover = null;
@@ -69,10 +72,11 @@ export class Chart {
       // The line enters at the left edge at its interpolated value.
       const share = (from - first[0]) / (second[0] - first[0]);
       const isWhole = first[1] !== null && second[1] !== null;
-      this.samples[0] = [from, isWhole ? first[1] + share * (second[1] - first[1]) : null];
+      const slant = this.isBit ? 0 : share * (second[1] - first[1]);
+      this.samples[0] = [from, isWhole ? first[1] + slant : this.isBit ? first[1] : null];
     }
     const numbers = this.samples.map(([, value]) => value).filter((value) => value !== null);
-    let [low, high] = numbers.length === 0 ? [0, 1] : [Math.min(...numbers), Math.max(...numbers)];
+    let [low, high] = numbers.length === 0 || this.isBit ? [0, 1] : [Math.min(...numbers), Math.max(...numbers)];
     const least = Math.max(Math.abs(low), Math.abs(high)) * 1e-6 || 1;
     if (high - low < least) [low, high] = [low - least, high + least];
     const margin = (high - low) * 0.08;
@@ -89,10 +93,10 @@ export class Chart {
   drawAxes(low, high, right) {
     const [from, to] = this.window;
     const parts = [];
-    for (const value of ticks(low, high, 4)) {
+    for (const value of this.isBit ? [0, 1] : ticks(low, high, 4)) {
       const y = this.y(value);
       parts.push(svg("line", { x1: LEFT, x2: right, y1: y, y2: y }),
-        svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, brief(Number(value.toPrecision(5)))));
+        svg("text", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, this.show(Number(value.toPrecision(5)))));
     }
     const span = SPANS.find((each) => (to - from) / each <= (right - LEFT) / 90) ?? 28800;
     for (let time = Math.ceil(from / span) * span; time <= to; time += span) {
@@ -119,7 +123,8 @@ export class Chart {
         continue;
       }
       const x = this.x(time).toFixed(1);
-      const step = `${start === null ? "M" : "L"}${x} ${this.y(value).toFixed(1)}`;
+      const y = this.y(value).toFixed(1);
+      const step = start === null ? `M${x} ${y}` : this.isBit ? `H${x}V${y}` : `L${x} ${y}`;
       path += step;
       area += step;
       if (start === null) start = x;
@@ -151,7 +156,7 @@ export class Chart {
     for (const [key, value] of Object.entries({ x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM })) this.cross.setAttribute(key, value);
     this.spot.setAttribute("cx", x);
     this.spot.setAttribute("cy", this.y(sample[1]));
-    setText(this.tip, `${brief(sample[1])}  at ${clock(sample[0])}`);
+    setText(this.tip, `${this.show(sample[1])}  at ${clock(sample[0])}`);
     this.tip.style.left = `${Math.min(x + 10, this.width - 170)}px`;
   }
 }

@@ -8,7 +8,7 @@ const COLUMNS = ["Client", "Device", "Served at", "Since", "Last request", "Requ
 export function openClients(main) {
   const body = h("tbody");
   const table = h("table", { class: "list clients" },
-    h("thead", {}, h("tr", {}, COLUMNS.map((text) => h("th", { scope: "col" }, text)))), body);
+    h("thead", {}, h("tr", {}, COLUMNS.map((text) => h("th", { scope: "col" }, text || h("span", { class: "hidden-text" }, "Traffic"))))), body);
   const empty = h("p", { class: "empty" }, "No client is connected.");
   const total = h("span", { class: "muted" });
   main.append(h("div", { class: "head" }, h("h1", {}, "Clients"), total), h("div", { class: "list-frame" }, table), empty);
@@ -23,7 +23,7 @@ export function openClients(main) {
       kept.add(key);
       if (!rows.has(key)) {
         const cells = COLUMNS.map((_, index) => h(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : { class: index > 2 ? "number" : "", data: COLUMNS[index] ? { label: COLUMNS[index].toLowerCase() } : {} }));
-        cells[6].append(h("a", { href: `#/traffic?peer=${encodeURIComponent(each.peer)}` }, "traffic"));
+        cells[6].append(h("a", { href: `#/traffic?peer=${encodeURIComponent(each.peer)}`, "aria-label": `Traffic of ${each.peer}` }, "traffic"));
         rows.set(key, { element: h("tr", {}, cells), cells });
       }
       const { cells } = rows.get(key);

@@ -53,7 +53,7 @@ export function openDevice(main, device, unit, parts, wanted) {
       setText(power, now.running && !now.problem ? "Stop" : "Start");
       showUnits(now.units);
     },
-    failed: (sentence) => main.replaceChildren(h("p", { class: "empty" }, sentence)),
+    failed: (sentence) => main.replaceChildren(h("h1", {}, `Device ${device}`), h("p", { class: "empty" }, sentence)),
   });
 
   async function turn() {

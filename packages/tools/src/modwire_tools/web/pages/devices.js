@@ -1,6 +1,6 @@
 // The list of devices. The simulator searches it and sends it in pages, since there may be thousands.
 
-import { count, h, setText } from "./dom.js";
+import { count, h, setText, shortCount } from "./dom.js";
 import { show } from "./link.js";
 
 const PAGE = 100;
@@ -25,7 +25,9 @@ export function openDevices(side, goHome) {
   const search = h("input", { type: "search", placeholder: "Search devices", "aria-label": "Search devices", spellcheck: "false" });
   const previous = h("button", { type: "button", "aria-label": "Previous devices", onclick: () => turn(-PAGE) }, "\u2039");
   const next = h("button", { type: "button", "aria-label": "Next devices", onclick: () => turn(PAGE) }, "\u203a");
+  const heading = h("h2", { class: "hidden-text" }, "Devices");
   side.append(
+    heading,
     h("div", { class: "side-head" }, search),
     list,
     h("div", { class: "side-foot" }, total, h("span", { class: "pager" }, previous, next)),
@@ -81,6 +83,11 @@ export function openDevices(side, goHome) {
 
   look(given);
   return {
+    // Where only the list is shown, it is the main part of the page.
+    lead(isAlone) {
+      side.setAttribute("role", isAlone ? "main" : "complementary");
+      heading.setAttribute("aria-level", isAlone ? "1" : "2");
+    },
     mark(index) {
       marked = index;
       showMark();
@@ -98,7 +105,9 @@ function row(device) {
   const index = h("span", { class: "device-index" }, `#${device.index}`);
   const state = h("span", { class: "hidden-text" });
   const place = h("span", { class: "device-place" });
-  const link = h("a", { href: deviceLink(device) }, dot, name, state, index, place);
+  const requests = h("span", { class: "device-requests" });
+  const link = h("a", { href: deviceLink(device) }, dot,
+    h("span", { class: "device-line" }, name, state, requests), h("span", { class: "device-line" }, place, index));
   return {
     link,
     element: h("li", {}, link),
@@ -108,6 +117,7 @@ function row(device) {
       setText(state, `, ${text}`);
       setText(name, now.name);
       setText(place, now.problem || (now.endpoints[0] ?? "") + (now.endpoints.length > 1 ? ` +${now.endpoints.length - 1}` : ""));
+      setText(requests, `${shortCount(now.requests)} request${now.requests === 1 ? "" : "s"}`);
       link.title = now.problem || now.endpoints.join("\n");
     },
   };

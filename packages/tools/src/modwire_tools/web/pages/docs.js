@@ -51,7 +51,7 @@ function operation(path, method, described, shared, all) {
     }
     const url = filled + (String(query) ? `?${query}` : "");
     const status = h("p", { class: "status" });
-    const text = h("pre");
+    const text = h("pre", { tabindex: "0", "aria-label": "Body of the answer" });
     answer.replaceChildren(h("p", { class: "mono muted" }, `${method.toUpperCase()} ${url}`), status, text);
     try {
       const response = await fetch(url, {
@@ -82,8 +82,8 @@ function operation(path, method, described, shared, all) {
       h("div"),
       [...inputs].map(([parameter, input]) => h("div", { class: "parameter" }, h("label", { for: input.id }, parameter.name), input, h("span", { class: "muted" }, parameter.schema.description ?? ""))),
       body,
-      content ? h("details", { class: "shapes" }, h("summary", {}, "Body"), h("pre", { class: "shape" }, sketch(content.schema, all))) : null,
-      h("details", { class: "shapes" }, h("summary", {}, "Answer"), h("pre", { class: "shape" }, sketch(result, all))),
+      content ? h("details", { class: "shapes" }, h("summary", {}, "Body"), h("pre", { class: "shape", tabindex: "0" }, sketch(content.schema, all))) : null,
+      h("details", { class: "shapes" }, h("summary", {}, "Answer"), h("pre", { class: "shape", tabindex: "0" }, sketch(result, all))),
       h("div", {}, h("button", { type: "submit", class: "main" }, "Send")), answer));
 }
 

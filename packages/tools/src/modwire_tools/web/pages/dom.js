@@ -80,6 +80,9 @@ export function duration(seconds) {
 
 export const count = (number) => Number(number).toLocaleString("en").replaceAll(",", "\u202f");
 
+// The same in at most seven characters: 1.2M.
+export const shortCount = (number) => (number < 1e6 ? count(number) : Number(number).toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 }));
+
 // A number with at most `digits` significant digits.
 export function brief(value, digits = 7) {
   if (typeof value !== "number") return value === null || value === undefined ? "" : String(value);

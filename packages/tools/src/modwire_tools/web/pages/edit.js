@@ -1,4 +1,5 @@
-// Editing in place: a cell becomes an input. Enter saves, Esc cancels, an error appears below.
+// Editing in place: an input appears over a cell, which keeps its size, so that nothing moves.
+// Enter saves, Esc cancels, an error appears below.
 
 import { h } from "./dom.js";
 
@@ -11,6 +12,9 @@ export function edit(cell, { text, label, save, done }) {
   const input = h("input", {
     class: "edit", type: "text", value: text, "aria-label": label, spellcheck: "false", autocomplete: "off",
   });
+  // Towards the side on which there is room.
+  const isRight = cell.offsetLeft > (cell.offsetParent?.clientWidth ?? 0) / 2;
+  const editor = h("div", { class: "editor", data: { side: isRight ? "right" : "left" } }, input, problem);
   const finish = (isSaved) => {
     if (isOver) return;
     isOver = true;
@@ -46,7 +50,7 @@ export function edit(cell, { text, label, save, done }) {
     if (!input.readOnly && document.activeElement !== input) finish(false);
   }, 0));
   cell.classList.add("editing");
-  cell.replaceChildren(input, problem);
+  cell.append(editor);
   input.focus();
   input.select();
 }

@@ -52,7 +52,11 @@ function route() {
     devices.home();
   }
   devices.mark(view === "device" ? Number(parts[1]) : null);
+  lead();
 }
+
+const isListAlone = () => document.body.dataset.view === "devices" && isNarrow.matches;
+const lead = () => devices.lead(isListAlone());
 
 watchLink((state) => {
   const element = document.getElementById("link-state");
@@ -71,8 +75,14 @@ show({ kind: "overview" }, {
   },
 });
 
-document.getElementById("skip").addEventListener("click", () => main.focus());
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // its #main is no view
+  (isListAlone() ? document.getElementById("side") : main).focus();
+});
 window.addEventListener("hashchange", route);
-isNarrow.addEventListener("change", () => { if (location.hash === "#/devices") devices.home(); });
+isNarrow.addEventListener("change", () => {
+  lead();
+  if (location.hash === "#/devices") devices.home();
+});
 route();
 connect();

@@ -35,7 +35,8 @@ export function openPoints(panel, place) {
   const body = h("tbody");
   const table = h("table", { class: "list points" },
     h("thead", {}, h("tr", {},
-      ["Point", "Value", "Unit", "Behaviour", "Hold", "Where", "Type", ""].map((text) => h("th", { scope: "col" }, text)))),
+      ["Point", "Value", "Unit", "Behaviour", "Hold", "Where", "Type"].map((text) => h("th", { scope: "col" }, text)),
+      h("th", { scope: "col" }, h("span", { class: "hidden-text" }, "Trend")))),
     body);
   const empty = h("p", { class: "empty", hidden: true });
   panel.append(h("div", { class: "bar" }, filter, found), h("div", { class: "list-frame" }, table), empty);
@@ -94,7 +95,7 @@ function row(point, { device, unit }) {
     : "";
   const element = h("tr", { data: { point: point.name } },
     h("th", { scope: "row" }, point.name), cell, h("td", { class: "unit" }, point.unit), h("td", { class: "behaviour" }, behaviour), holdCell,
-    h("td", { class: "muted where" }, `${TABLES[point.table].one} ${point.address}${point.size > 1 ? `\u2013${point.address + point.size - 1}` : ""}`),
+    h("td", { class: "muted where" }, `${TABLES[point.table].one} ${point.address}${point.size > 1 ? `\u2060\u2013\u2060${point.address + point.size - 1}` : ""}`),
     h("td", { class: "muted type" }, point.type), h("td", {}, trend));
 
   value.addEventListener("click", async () => {
@@ -124,6 +125,8 @@ function row(point, { device, unit }) {
     const text = showValue(point_.value, point_.type);
     const isChanged = value.textContent !== "" && value.textContent !== text;
     setText(value, text);
+    // A value alone would be a button called "230.4" to a screen reader.
+    value.setAttribute("aria-label", `${point_.name}: ${[text, point_.unit].join(" ").trim()}, ${typeof point_.value === "boolean" ? "switch" : "edit"}`);
     if (isChanged) mark(value);
     now = point_;
     setText(behaviour, point_.behaviour);

@@ -44,6 +44,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
     names = new Map(points.flatMap((point) => Array.from(
       { length: point.size }, (_, index) => [`${point.table} ${point.address + index}`, point.name])));
     if (selected !== null) describeSelected();
+    for (const cell of body.querySelectorAll("td[data-address]")) fillCell(cell);
   }).catch(() => {});
 
   const isBits = () => TABLES[table.table].isBits;
@@ -193,12 +194,20 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
         const isFirst = body.querySelector('td[tabindex="0"]') === null;
         cell.setAttribute("tabindex", isFirst ? "0" : "-1");
       }
-      setText(cell, format().show(registers));
+      const text = format().show(registers);
+      setText(cell, text);
+      cell.setAttribute("aria-label", nameOf(Number(cell.dataset.address), text));
       if (isBits()) cell.dataset.bit = String(registers[0]);
     } else {
       cell.removeAttribute("tabindex");
+      cell.setAttribute("aria-label", values.length === 0 ? "not read yet" : "no address");
       setText(cell, values.length === 0 ? "" : "\u00b7");
     }
+  }
+
+  function nameOf(address, text) {
+    const name = names.get(`${table.table} ${address}`);
+    return `${TABLES[table.table].one} ${address}${name ? `, ${name}` : ""}: ${text}`;
   }
 
   function choose(event, cell) {
@@ -244,7 +253,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
       return;
     }
     edit(cell, {
-      text: text ?? cell.textContent,
+      text: text ?? format().show(registersOf(cell)),
       label: `${TABLES[table.table].one} ${address}`,
       save: (given) => write(address, format().read(given)),
       done: () => fillCell(cell),

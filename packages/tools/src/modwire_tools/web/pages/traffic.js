@@ -45,9 +45,10 @@ export function openTraffic(main, query) {
     h("form", { class: "filters", role: "search", "aria-label": "Filters", onsubmit: (event) => event.preventDefault() },
       labelled("Device", number("device", 1000000)), labelled("Unit", number("unit", 255)),
       labelled("Function", select("Function", FUNCTIONS, given.functions ?? "", (value) => want("functions", value))),
-      labelled("Outcome", select("Outcome", [["", "all"], ["ok", "ok"], ["exception", "exception"], ["silence", "silence"]], given.outcome ?? "", (value) => want("outcome", value))),
+      labelled("Outcome", select("Outcome", [["", "all"], ["ok", "ok"], ["exception", "exception"], ["silence", "silence"], ["mistake", "mistake"]], given.outcome ?? "", (value) => want("outcome", value))),
       labelled("Client", text("peer", "any")), labelled("Words", text("text", "any"))),
     problem,
+    // Each message has a name that says all of this.
     h("div", { class: "messages-head", "aria-hidden": "true" }, ["#", "time", "ms", "device", "unit", "client", "request", "answer"].map((name) => h("span", {}, name))),
     list, empty);
 
@@ -107,16 +108,25 @@ export function openTraffic(main, query) {
   return () => close();
 }
 
+function nameOf(message) {
+  const unit = message.unit === null ? "" : `, unit ${message.unit}`;
+  return `Message ${message.number} at ${clock(message.time)}, device ${message.device}${unit}, client ${message.peer || "unknown"}: `
+    + `${message.request_text}; ${message.outcome}: ${answerOf(message)}${message.fault ? `; fault: ${message.fault}` : ""}`;
+}
+
+const answerOf = (message) => message.response_text || "no answer";
+
 function row(message) {
-  const button = h("button", { type: "button", class: "message", "aria-expanded": "false", data: { outcome: message.outcome } },
+  const isMistake = message.outcome === "mistake";
+  const button = h("button", { type: "button", class: "message", "aria-expanded": "false", "aria-label": nameOf(message), data: { outcome: message.outcome } },
     h("span", { class: "m-number" }, String(message.number)),
     h("span", { class: "m-time" }, clock(message.time, true)),
-    h("span", { class: "m-ms" }, message.milliseconds.toFixed(1)),
+    h("span", { class: "m-ms" }, isMistake ? "" : message.milliseconds.toFixed(1)),
     h("span", { class: "m-device" }, `#${message.device}`),
-    h("span", { class: "m-unit" }, String(message.unit)),
-    h("span", { class: "m-peer" }, message.peer),
+    h("span", { class: "m-unit" }, message.unit === null ? "\u2013" : String(message.unit)),
+    h("span", { class: "m-peer" }, message.peer || "unknown"),
     h("span", { class: "m-request" }, message.request_text),
-    h("span", { class: "m-answer" }, message.response_text || "no answer", message.fault ? h("span", { class: "tag" }, message.fault) : ""));
+    h("span", { class: "m-answer" }, answerOf(message), message.fault ? h("span", { class: "tag" }, message.fault) : ""));
   const item = h("li", { data: { number: message.number } }, button);
   let fields = null;
   button.addEventListener("click", async () => {
@@ -137,6 +147,13 @@ function row(message) {
 }
 
 async function unfold(message, fields) {
+  if (message.outcome === "mistake") {
+    const unit = message.unit === null ? "" : `, unit ${message.unit}`;
+    fields.append(
+      h("p", { class: "muted" }, `${message.peer || "unknown"} to ${message.endpoint}${unit}: ${answerOf(message)}`),
+      h("p", {}, message.request_text), bytesOf(message.data));
+    return;
+  }
   try {
     const query = new URLSearchParams({ request: message.request, response: message.response });
     const found = await request("GET", `/api/explain?${query}`);
@@ -144,10 +161,21 @@ async function unfold(message, fields) {
       h("p", { class: "muted" }, `${message.peer} to ${message.endpoint}, unit ${message.unit}, ${message.milliseconds.toFixed(3)} ms${message.fault ? `, fault: ${message.fault}` : ""}`),
       h("div", { class: "pdus" },
         pdu("Request", found.request, message.request_text),
-        pdu("Answer", found.response, message.response_text || "no answer")));
+        pdu("Answer", found.response, answerOf(message))));
   } catch (error) {
     fields.append(h("p", { class: "problem" }, error.message));
   }
+}
+
+// The bytes in rows of 16, each as hexadecimal digits and as text.
+function bytesOf(digits) {
+  const bytes = digits.match(/../g) ?? [];
+  const rows = Array.from({ length: Math.ceil(bytes.length / 16) }, (_, index) => bytes.slice(index * 16, index * 16 + 16));
+  const text = (row) => row.map((each) => parseInt(each, 16)).map((code) => (code >= 0x20 && code < 0x7f ? String.fromCharCode(code) : "\u00b7")).join("");
+  return h("table", { class: "fields-table raw", "aria-label": "Bytes that came" },
+    h("thead", { class: "hidden-text" }, h("tr", {}, ["byte", "bytes", "as text"].map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, rows.map((row, index) => h("tr", {},
+      h("td", { class: "number muted" }, String(index * 16)), h("td", {}, h("code", {}, row.join(" "))), h("td", {}, h("code", {}, text(row)))))));
 }
 
 function pdu(title, fields, text) {

@@ -1,7 +1,7 @@
 // Trends: a chart for each chosen point, one below the other, with the same time axis.
 
 import { Chart } from "./chart.js";
-import { choices, h, setText } from "./dom.js";
+import { brief, choices, h, setText } from "./dom.js";
 import { request, show, unitPath } from "./link.js";
 import { isNumeric, seek, showValue } from "./points.js";
 
@@ -68,8 +68,11 @@ export function openTrends(panel, place, _, query) {
 
   function add(point) {
     const value = h("span", { class: "trend-value" });
-    const chart = new Chart(`Trend of ${point.name}`, (time) => {
-      for (const other of charts.values()) other.chart.point(time);
+    const isBit = typeof point.value === "boolean";
+    const chart = new Chart(`Trend of ${point.name}`, {
+      isBit,
+      show: (number) => (isBit ? showValue(number !== 0, point.type) : brief(number)),
+      hovered: (time) => { for (const other of charts.values()) other.chart.point(time); },
     });
     const card = h("section", { class: "panel trend", "aria-label": point.name },
       h("div", { class: "trend-head" }, h("h2", {}, point.name), value, h("span", { class: "muted" }, point.unit),
@@ -86,7 +89,8 @@ export function openTrends(panel, place, _, query) {
         const last = each.samples.at(-1)?.[0] ?? -Infinity;
         each.samples.push(...samples.filter(([time]) => time > last));
         each.samples = each.samples.slice(-5000);
-        setText(value, showValue(each.samples.at(-1)?.[1] ?? "", point.type));
+        const latest = each.samples.at(-1)?.[1] ?? null;
+        setText(value, latest === null ? "" : isBit ? chart.show(latest) : showValue(latest, point.type));
       },
       failed(sentence) { setText(value, sentence); },
     });

@@ -1,0 +1,10 @@
+"""Modbus/TCP Security: TLS on both sides, roles in certificates, rights of roles, and an audit log.
+
+`ssl` is imported with the first credentials, not with this package.
+"""
+
+from .credentials import ClientCredentials, Credentials
+from .rights import Rights
+from .role import role_of
+
+__all__ = ["ClientCredentials", "Credentials", "Rights", "role_of"]

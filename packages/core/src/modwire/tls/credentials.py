@@ -1,0 +1,217 @@
+"""`Credentials` of a server, which may be exchanged while it serves, and `ClientCredentials`.
+
+`ssl` is imported when they are made: it takes long, and most programs need no TLS.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..options import check_flag
+from .certificates import Certificate
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Iterable
+
+    from .contexts import File
+    from .filter import Filter
+
+_PIN_DIGITS = 64
+
+
+class Credentials:
+    """The certificate, the key and the trusted issuers of a server: PEM files.
+
+    - `certificate`: the chain, the server's own first. `key`: its key, or None if it is in the same
+      file; `password`: that of an encrypted key.
+    - `client_ca`: the certificates of the authorities whose clients may connect.
+    - `crl`: lists of revoked certificates, one of each authority in the chain of a client.
+    - `null_encryption`: also offer TLS_RSA_WITH_NULL_SHA256, last and in TLS 1.2 only (R-66, R-67).
+      Messages are authenticated then, but can be read by everybody, and OpenSSL does not refuse
+      weak keys and hashes any more.
+
+    `context` is the `ssl.SSLContext` in use. Raises `CredentialsError`, which names the file and
+    the mistake.
+    """
+
+    def __init__(
+        self,
+        certificate: File,
+        key: File | None,
+        client_ca: File,
+        crl: File | None = None,
+        *,
+        password: str | None = None,
+        null_encryption: bool = False,
+    ) -> None:
+        check_flag("null_encryption", null_encryption)
+
+        def load() -> ssl.SSLContext:
+            from .contexts import server_context
+
+            return server_context(
+                certificate,
+                key,
+                client_ca,
+                crl,
+                password=password,
+                null_encryption=null_encryption,
+            )
+
+        self._load: Callable[[], ssl.SSLContext] | None = load
+        self._certificate: File | None = certificate
+        self._take(load())
+
+    def _take(self, context: ssl.SSLContext) -> None:
+        from .contexts import certificate_in
+
+        ours = "that of the context"
+        if self._certificate is not None:
+            ours = str(certificate_in("certificate", self._certificate))
+        self._ours, self.context = ours, context
+
+    @classmethod
+    def of_context(cls, context: ssl.SSLContext) -> Credentials:
+        """Return credentials for a context of the user, which cannot be reloaded.
+
+        Raises CredentialsError unless it requires certificates of clients, and TLS 1.2 or newer.
+        """
+        from .contexts import check_context
+
+        made = cls.__new__(cls)
+        made._load = made._certificate = None
+        made._take(check_context(context, is_server=True))
+        return made
+
+    def reload(self) -> None:
+        """Read all files again; if one is wrong, raise CredentialsError and keep what was read.
+
+        No request of a client is executed any more until it has connected and shown its
+        certificate again: a server ends a connection that was open at its next request, and all
+        that are idle with its own `reload()`. Sessions from before are not resumed.
+        """
+        if self._load is None:
+            from .contexts import CredentialsError
+
+            raise CredentialsError("a context cannot be reloaded: give the files to Credentials")
+        self._take(self._load())
+
+    def new_filter(self, now: float, timeout: float) -> Filter:
+        """Return the filter of a new connection, whose handshake has `timeout` seconds."""
+        from .filter import Filter
+
+        return Filter(
+            self.context,
+            now,
+            is_server=True,
+            timeout=timeout,
+            ours=self._ours,
+            check=_refuse_old_sessions,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Credentials, certificate {self._ours}>"
+
+
+def _refuse_old_sessions(certificate: bytes | None, is_resumed: bool) -> str:
+    """Return the reason to refuse a client that resumes a session, or ""."""
+    from .contexts import expired
+
+    if certificate is None:
+        return "it has no certificate"
+    # OpenSSL looks at the dates only in a full handshake.
+    return expired(Certificate.read(certificate)) if is_resumed else ""
+
+
+class ClientCredentials:
+    """The certificate and the key of a client, and the servers that it trusts; see `TlsClient`."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        context: ssl.SSLContext | None = None,
+        ca: File | None = None,
+        certificate: File | None = None,
+        key: File | None = None,
+        password: str | None = None,
+        server_hostname: str | None = None,
+        pinned: str | Iterable[str] = (),
+        null_encryption: bool = False,
+    ) -> None:
+        from .contexts import CredentialsError, certificate_in, check_context, client_context
+        from .faults import NO_CERTIFICATE
+
+        check_flag("null_encryption", null_encryption)
+        self._pins = _checked_pins(pinned)
+        self._hostname = server_hostname or host.partition("%")[0]  # the zone of an IPv6 address
+        self._ours = NO_CERTIFICATE
+        if context is None:
+            self.context = client_context(
+                ca,
+                certificate,
+                key,
+                password=password,
+                is_pinned=bool(self._pins) and server_hostname is None,
+                null_encryption=null_encryption,
+            )
+            if certificate is not None:
+                self._ours = str(certificate_in("certificate", certificate))
+        elif ca or certificate or key or password or null_encryption:
+            raise CredentialsError("context stands in place of ca, certificate, key and password")
+        else:
+            self.context = check_context(context, is_server=False)
+            self._ours = "that of the context"
+        try:
+            self.new_filter(0.0, 0.0)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"server_hostname must be a name or an address, got {self._hostname!r}: {error}"
+            ) from None
+
+    def new_filter(self, now: float, timeout: float) -> Filter:
+        """Return the filter of a new connection, whose handshake has `timeout` seconds."""
+        from .filter import Filter
+
+        return Filter(
+            self.context,
+            now,
+            is_server=False,
+            server_hostname=self._hostname,
+            timeout=timeout,
+            ours=self._ours,
+            check=self._compare if self._pins else None,
+        )
+
+    def _compare(self, certificate: bytes | None, is_resumed: bool) -> str:
+        """Return the reason to refuse a server with another certificate than the pinned, or ""."""
+        if certificate is None:
+            return "it has no certificate"
+        try:
+            found = Certificate.read(certificate)
+        except ValueError as error:
+            return f"its certificate cannot be read: {error}"
+        if self._pins & {found.sha256, found.key_sha256}:
+            return ""
+        return (
+            f"its certificate is not pinned; it is {found}, with SHA-256 {found.sha256}, and "
+            f"{found.key_sha256} of its public key"
+        )
+
+    def __repr__(self) -> str:
+        return f"<ClientCredentials for {self._hostname}>"
+
+
+def _checked_pins(pinned: str | Iterable[str]) -> frozenset[str]:
+    """Return pins as plain digits; ValueError for one that is no SHA-256."""
+    pins: set[str] = set()
+    for each in (pinned,) if isinstance(pinned, str) else pinned:
+        digits = each.lower().replace(":", "").replace(" ", "") if isinstance(each, str) else ""
+        if len(digits) != _PIN_DIGITS or not set(digits) <= set("0123456789abcdef"):
+            raise ValueError(
+                "pinned must be the SHA-256 of a certificate or of a public key, 64 hexadecimal "
+                f"digits, with or without colons, got {each!r}"
+            )
+        pins.add(digits)
+    return frozenset(pins)
