@@ -155,7 +155,10 @@ class Client(StreamClientBase[trio.abc.Stream], trio.abc.AsyncResource):
             now = current_time()
             link = turns.link
             if not link or self._opening.locked() or (link.is_blind and self._looks(request, now)):
-                await self._prepare(request, unit, timeout)
+                try:
+                    await self._prepare(request, unit, timeout)
+                except ConnectionLostError as error:
+                    raise self._named(error, unit, request) from error.__cause__
                 now = current_time()
             begun = turns.begin(request, unit, timeout, now, None, former)
             if begun is None:
