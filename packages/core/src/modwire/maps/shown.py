@@ -15,6 +15,6 @@ def shown(value: object) -> str:
     if isinstance(value, float) and not isfinite(value):
         return f"float({str(value)!r})"
     if type(value) is tuple:
-        items: list[str] = [shown(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+        items: tuple[object, ...] = value
+        return f"({', '.join(map(shown, items))}{',' if len(items) == 1 else ''})"
     return repr(value)
