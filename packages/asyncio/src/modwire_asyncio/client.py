@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from modwire.client.opening import Attempt
 from modwire.client.streams import StreamClientBase
 from modwire.client.turns import Turns
+from modwire.errors import ConnectionLostError
 from modwire.forks import forget_after_fork
 from modwire.messages.base import Response
 
@@ -121,7 +122,10 @@ class Client(StreamClientBase[Stream]):
         while True:
             link = turns.link
             if link is None or link.loop is not get_running_loop():
-                await self._open(unit, timeout)
+                try:
+                    await self._open(unit, timeout)
+                except ConnectionLostError as error:
+                    raise self._named(error, unit, request) from error.__cause__
                 now = monotonic()
             else:
                 now = monotonic()

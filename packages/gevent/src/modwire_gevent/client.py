@@ -77,7 +77,7 @@ class Client(BlockingClientBase):
         former: Exchange[ResponseT] | None = None
         while True:
             if turns.link is None:
-                self._open(unit, timeout)
+                self._open_for(request, unit, timeout)
             if self._hub is not get_hub():
                 self._check_hub()
             exchange: Exchange[ResponseT] | None = None

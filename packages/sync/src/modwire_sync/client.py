@@ -70,7 +70,7 @@ class Client(BlockingClientBase):
         former: Exchange[ResponseT] | None = None
         while True:
             if turns.link is None:
-                self._open(unit, timeout)
+                self._open_for(request, unit, timeout)
             begun: Exchange[ResponseT] | None = None
             link: Link | None = None
             try:

@@ -155,7 +155,7 @@ class Client(StreamClientBase[trio.abc.Stream], trio.abc.AsyncResource):
             now = current_time()
             link = turns.link
             if not link or self._opening.locked() or (link.is_blind and self._looks(request, now)):
-                await self._prepare(request, unit, timeout)
+                await self._prepare_for(request, unit, timeout)
                 now = current_time()
             begun = turns.begin(request, unit, timeout, now, None, former)
             if begun is None:
@@ -264,6 +264,15 @@ class Client(StreamClientBase[trio.abc.Stream], trio.abc.AsyncResource):
             scope.cancel()  # do not wait: the link is not used any more
             while self._discarded:
                 await self._discarded.pop().close()
+
+    async def _prepare_for(
+        self, request: Request[Any], unit: int | None, seconds: float | None
+    ) -> None:
+        """Prepare the link for a call, which its error names."""
+        try:
+            await self._prepare(request, unit, seconds)
+        except ConnectionLostError as error:
+            raise self._named(error, unit, request) from error.__cause__
 
     async def _prepare(
         self, request: Request[Any] | None, unit: int | None, seconds: float | None

@@ -13,6 +13,7 @@ from ..arguments import check_arguments, explained, keyword_defaults
 from ..calls import BlockingCalls
 from ..calls.handles import BlockingUnitCalls
 from ..endpoint import Endpoint, network_name, path_name
+from ..errors import ConnectionLostError
 from ..framing import FRAMINGS
 from ..framing.rtu import RtuFraming
 from ..framing.tcp import TcpFraming
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..endpoint_options import ConnectOptions
     from ..framing.base import Framing
+    from ..messages.base import AnyRequest
     from ..serial_settings import Rs485Settings
     from .options import MoreOptions, NetworkOptions
     from .turns import Turns
@@ -69,6 +71,12 @@ class ClientBase:
         """True while a link is open; the loss of a link may show only in the next call."""
         return self._turns.link is not None
 
+    def _named(
+        self, error: ConnectionLostError, unit: int | None, request: AnyRequest
+    ) -> ConnectionLostError:
+        """Return the error of a link that could not be opened, naming the call that needs it."""
+        return error.about(self.name, self.options.unit if unit is None else unit, request)
+
     def _check_more(self, base: type[ClientBase], more: Mapping[str, object]) -> None:
         """Raise TypeError for an argument that neither the constructor of `base` nor `more` has."""
         options = keyword_defaults(ClientOptions.__init__)
@@ -100,6 +108,13 @@ class BlockingClientBase(ClientBase, BlockingCalls):
     def _open(self, unit: int | None, timeout: float | None) -> None:
         """Open the link for a call. Raises `ConnectionLostError` if that fails."""
         raise NotImplementedError(f"{type(self).__name__} must define _open()")
+
+    def _open_for(self, request: AnyRequest, unit: int | None, timeout: float | None) -> None:
+        """Open the link for a call, which its error names."""
+        try:
+            self._open(unit, timeout)
+        except ConnectionLostError as error:
+            raise self._named(error, unit, request) from error.__cause__
 
     def connect(self) -> None:
         """Open the link unless it is open. Raises `ConnectionLostError` if that fails."""

@@ -217,7 +217,7 @@ class Turns(Generic[LinkT, WaiterT]):
         if link is None:
             self.is_cut = False
             if self.opening.backoff.has_repeated:
-                raise self.no_link()
+                raise self.no_link().about(self.name, exchange.unit, request)
             return None
         exchange.caller, exchange.history = caller, history
         self.protocol.waiting.append(exchange)

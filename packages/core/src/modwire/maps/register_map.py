@@ -7,6 +7,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
+from ..arguments import check_arguments, explained
 from ..errors import ModbusError
 from ..planner import DEFAULT_LIMITS, PlanLimits, Planner, Span, WriteFunctions, plan
 from ..units.block import Block
@@ -15,6 +16,7 @@ from ..units.tables import TABLES
 from ..units.unit import Unit
 from ..values.orders import ABCD, find_order
 from .image import WHOLE, AnyPoint, Image, Settings, with_scales
+from .shown import shown
 from .transfer import read_steps, run, write_steps
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class RegisterMap(Image):
         pump.speed, pump.running = 1450.0, True
         pump.write(client)                  # writes the two that were set
         Pump.speed.write(client, 1500.0)    # writes one point alone
-        unit = Pump().build_unit()          # simulates a pump in a server
+        unit = Pump(speed=0.0).build_unit() # simulates a pump in a server
 
     Reading an attribute raises AttributeError if it was neither read nor set, InvalidResponseError
     if its registers have no such value, and the refusal, such as IllegalDataAddressError, if the
@@ -110,6 +112,15 @@ class RegisterMap(Image):
             point.resolve(found, cls.__name__)
         cls._all_points = tuple(with_scales(found.values()))
         cls._requests = None
+
+    @explained
+    def __init__(self, /, **values: object) -> None:
+        """Make a map in which the points named in `values` are set, as attributes are."""
+        super().__init__()
+        check_arguments(type(self).__name__, values, self.points, {})
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.settle_waiting()
 
     @classmethod
     def planner(cls, *points: AnyPoint, limits: PlanLimits | None = None) -> Planner:
@@ -331,28 +342,29 @@ class RegisterMap(Image):
         return _rebuilt, (type(self), known, changes, waiting, refused, vars(self))
 
     def __eq__(self, other: object) -> bool:
-        """True if both know the same points, with equal registers and bits."""
+        """True if both know the same points, with equal values; registers without one as such."""
         if not isinstance(other, RegisterMap) or type(self) is not type(other):
             return NotImplemented
-        return self._compared() == other._compared()
+        ours, theirs = self._compared(), other._compared()
+        return ours.keys() == theirs.keys() and all(
+            value == theirs[name] or shown(value) == shown(theirs[name])  # NaN is not itself
+            for name, value in ours.items()
+        )
 
     def _compared(self) -> dict[str, object]:
-        # Ignore bits outside the mask of each point, and registers between points.
-        found: dict[str, object] = {}
-        for name, point in self.points.items():
-            if point in self.waiting_values:
-                found[name] = self.waiting_values[point]
-            elif self.has_raw(point):
-                found[name] = [item & point.mask for item in self.raw(point)]
+        found, errors = self._values_and_errors()
+        for name in errors:
+            if self.has_raw(self.points[name]):
+                found[name] = errors[name].args, self.raw(self.points[name])
         return found
 
     def __repr__(self) -> str:
         found, errors = self._values_and_errors()
-        shown = {name: repr(value) for name, value in found.items()}
+        texts = {name: shown(value) for name, value in found.items()}
         for name in errors:
             point = self.points[name]
-            shown[name] = f"<{self.raw(point)}>" if self.has_raw(point) else "<refused>"
-        inside = ", ".join(f"{name}={shown[name]}" for name in self.points if name in shown)
+            texts[name] = f"<{self.raw(point)}>" if self.has_raw(point) else "<refused>"
+        inside = ", ".join(f"{name}={texts[name]}" for name in self.points if name in texts)
         return f"{type(self).__name__}({inside})"
 
 
