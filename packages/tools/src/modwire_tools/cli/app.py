@@ -180,4 +180,22 @@ def _options(
 
 def main() -> None:
     """Run the command with the arguments of the process, and end the process."""
-    run(app)
+    run(_answer)
+
+
+def _answer(**how: Any) -> object:
+    """Answer a shell that asks for completions, or else run the command."""
+    import os
+    import sys
+
+    if (shell := os.environ.get("_MODWIRE_SHELL")) is not None:
+        from .completing import print_completions
+
+        print_completions(shell)
+        return None
+    if any(word.endswith("-completion") for word in sys.argv[1:2]):
+        from .shell_scripts import answer_option
+
+        if answer_option(sys.argv[1:]):
+            return None
+    return app(**how)
