@@ -13,7 +13,16 @@ from .client.options import ClientOptions
 from .client.protocol import ClientProtocol
 from .endpoint import Endpoint
 from .errors import *
-from .framing import FRAMINGS, AsciiFraming, BinaryFraming, Frame, Framing, RtuFraming, TcpFraming
+from .framing import (
+    FRAMINGS,
+    AsciiFraming,
+    BinaryFraming,
+    Frame,
+    Framing,
+    PymodbusBinaryFraming,
+    RtuFraming,
+    TcpFraming,
+)
 from .messages.base import *
 from .messages.bit_access import *
 from .messages.decoder import *
@@ -94,6 +103,7 @@ __all__ = [
     "ModbusPlusStatistics",
     "NegativeAcknowledgeError",
     "ObjectId",
+    "PymodbusBinaryFraming",
     "Quirks",
     "RawRequest",
     "RawResponse",
