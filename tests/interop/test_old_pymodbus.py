@@ -251,7 +251,7 @@ CARRIED = [
 @once
 @pytest.mark.parametrize("case", CARRIED, ids=str)
 def test_braces_in_binary_frames(case: Carried, adapter: Adapter, old_pymodbus: Path) -> None:
-    """What pymodbus sends always comes; what we send does unless 7D is in it."""
+    """A frame from pymodbus always comes, and one from us unless 7D is in it."""
     program = OldPymodbus(old_pymodbus, "old_pymodbus_server.py", "tcp", "binary", "-")
     with program as running:
         port = int(running.line())
