@@ -25,6 +25,7 @@ from .framing import (
 )
 from .messages.base import *
 from .messages.bit_access import *
+from .messages.comm_events import *
 from .messages.decoder import *
 from .messages.device import *
 from .messages.device_status import *
@@ -62,6 +63,8 @@ __all__ = [
     "CanopenGeneralReferenceResponse",
     "ClientOptions",
     "ClientProtocol",
+    "CommEvent",
+    "CommunicationRestartEvent",
     "ConnectionLostError",
     "Datastore",
     "Decoder",
@@ -70,6 +73,7 @@ __all__ = [
     "DiagnosticsResponse",
     "DiagnosticsSubFunction",
     "Endpoint",
+    "EnteredListenModeEvent",
     "ExceptionCode",
     "ExceptionResponse",
     "ExceptionResponseError",
@@ -126,6 +130,8 @@ __all__ = [
     "ReadInputRegistersResponse",
     "ReadWriteMultipleRegistersRequest",
     "ReadWriteMultipleRegistersResponse",
+    "RemoteReceiveEvent",
+    "RemoteSendEvent",
     "ReportServerIdRequest",
     "ReportServerIdResponse",
     "Request",
