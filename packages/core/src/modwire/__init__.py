@@ -40,6 +40,7 @@ from .quirks import Quirks
 from .server.call import Call
 from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions
+from .server.peers import AllowedNetworks
 from .server.protocol import ServerProtocol
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
@@ -52,6 +53,7 @@ __all__ = [
     "FRAMINGS",
     "REQUESTS",
     "AcknowledgeError",
+    "AllowedNetworks",
     "AsciiFraming",
     "AsyncCalls",
     "BaseUnit",

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from modwire.logger import Logger
-    from modwire.server.constructors import Listening, ServerBase
+    from modwire.server.constructors import ServerBase
     from modwire.server.datagrams import DatagramCall, DatagramServer
+    from modwire.server.peers import Listening
 
     from .sockets import Found
 

@@ -19,7 +19,7 @@ from modwire.server.peers import HostPort, check_port
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from modwire.server.constructors import Listening
+    from modwire.server.peers import Listening
 
     Found: TypeAlias = list[tuple[Any, ...]]  # what getaddrinfo returns
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from modwire import Framing, ServerOptions, Units
     from modwire.logger import Logger
-    from modwire.server.constructors import Listening
+    from modwire.server.peers import Listening
 
 DEBUG = 10  # logging.DEBUG
 _PATIENCE = 1.0  # seconds after the grace, in which cancelled tasks have to end

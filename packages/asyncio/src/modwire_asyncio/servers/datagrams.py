@@ -17,8 +17,8 @@ from .watching import watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from modwire.server.constructors import Listening
     from modwire.server.datagrams import DatagramCall
+    from modwire.server.peers import Listening
 
 
 class UdpServer(UdpServerBase, Server):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from modwire.server.constructors import Address, Listening
+    from modwire.server.peers import Address, Listening
     from modwire_sync.sockets import Found
 
 _LOOKUP_TIMEOUT = 30.0  # seconds

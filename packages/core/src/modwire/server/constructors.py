@@ -7,7 +7,7 @@ arguments.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..endpoint import path_name
 from ..errors import ConnectionLostError
@@ -21,22 +21,19 @@ from .connection import Connection, Connections
 from .datagrams import DatagramServer
 from .line import LineServer
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
-from .peers import Allowed
+from .peers import AllowedNetworks, Listening
 from .protocol import ServerProtocol
 from .quiet_logger import QuietLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from ..logger import Logger
     from ..messages.base import AnyRequest
     from ..serial_settings import Rs485Settings
     from .options import Authorize, OnCall, ServerOptions
-    from .peers import HostPort, Network
-
-    # A host and a port, or the path of a Unix socket.
-    Address: TypeAlias = "tuple[str, int] | str"
+    from .peers import Address, HostPort, Network
 
 
 def check_server(units: Units, framing: type[Framing], workers: int) -> None:
@@ -58,15 +55,6 @@ def _check_path(path: str) -> None:
             'address must be (host, port), such as ("127.0.0.1", 502), or the path of a Unix '
             f"socket, got {path!r}"
         )
-
-
-class Listening(NamedTuple):
-    """The address of a server, and how to listen there; `allowed` is None for all peers."""
-
-    address: Address
-    reuse_port: bool
-    backlog: int = 0
-    allowed: Allowed | None = None
 
 
 def log_error(
@@ -152,7 +140,18 @@ class ServerBase:
         return f"{type(self).__name__} on {self.address}"
 
 
-class TcpServerBase(ServerBase):
+class NetworkServerBase(ServerBase):
+    """The base of the servers with peers that have addresses."""
+
+    _allow: AllowedNetworks
+
+    @property
+    def allow(self) -> AllowedNetworks:
+        """The networks that peers may come from; they may be changed while it serves."""
+        return self._allow
+
+
+class TcpServerBase(NetworkServerBase):
     """The constructor of a server on TCP or on a Unix socket; see `__init__`."""
 
     _address: HostPort | str
@@ -166,7 +165,7 @@ class TcpServerBase(ServerBase):
         framing: type[Framing] = TcpFraming,
         max_connections: int = 1000,
         idle_timeout: float | None = None,
-        allow: Iterable[Network] | None = None,
+        allow: AllowedNetworks | Iterable[Network] | None = None,
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         options: ServerOptions | None = None,
@@ -188,7 +187,8 @@ class TcpServerBase(ServerBase):
           the process may open no more files.
         - `idle_timeout`: seconds without a whole request after which a connection is closed.
         - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
-          The permissions of its directory decide who may use a Unix socket.
+          They may be changed while it serves; see `AllowedNetworks`. The permissions of its
+          directory decide who may use a Unix socket.
         - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
           `authorize` fails the request gets exception 04; a failure of `on_call` is logged.
         - `backlog`: how many connections the system keeps until they are accepted, 0..2147483647.
@@ -206,7 +206,7 @@ class TcpServerBase(ServerBase):
         check_count("max_connections", max_connections)
         check_range("backlog", backlog, 0, 0x7FFF_FFFF)
         check_flag("reuse_port", reuse_port)
-        allowed = None if allow is None else Allowed(allow)
+        self._allow = AllowedNetworks.of(allow)
         merged = merged_server_options(
             options,
             is_connected=True,
@@ -218,7 +218,7 @@ class TcpServerBase(ServerBase):
         )
         self._set_up(units, framing, merged, workers)
         self._connections = self._kind_of_connections(max_connections)
-        self._bind_or_close(Listening(address, reuse_port, backlog, allowed))
+        self._bind_or_close(Listening(address, reuse_port, backlog, self._allow))
 
     def _close_listeners(self) -> None:
         """Close what listens; may be called again."""
@@ -237,7 +237,7 @@ class TcpServerBase(ServerBase):
     def _connect(self, peer: object, now: float) -> Connection:
         """Return the connection of a peer that was let in."""
         connection = Connection(
-            ServerProtocol(self.framing, self.options, peer=peer), self.units, now
+            ServerProtocol(self.framing, self.options, peer=peer), self.units, now, self._allow
         )
         self._logger.debug("%s is open", connection)
         return connection
@@ -248,7 +248,7 @@ class TcpServerBase(ServerBase):
         return self._address
 
 
-class UdpServerBase(ServerBase):
+class UdpServerBase(NetworkServerBase):
     """The constructor of a server on UDP; see `__init__`."""
 
     _address: HostPort
@@ -260,7 +260,7 @@ class UdpServerBase(ServerBase):
         *,
         framing: type[Framing] = TcpFraming,
         max_calls: int = 64,
-        allow: Iterable[Network] | None = None,
+        allow: AllowedNetworks | Iterable[Network] | None = None,
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         options: ServerOptions | None = None,
@@ -282,13 +282,18 @@ class UdpServerBase(ServerBase):
             raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
         check_count("max_calls", max_calls)
         check_flag("reuse_port", reuse_port)
-        allowed = None if allow is None else Allowed(allow)
+        self._allow = AllowedNetworks.of(allow)
         merged = merged_server_options(
             options, authorize=authorize, on_call=on_call, on_error=self.log_error
         )
         self._set_up(units, framing, merged, workers)
         self._core = DatagramServer(
-            framing, merged, units, max_calls=max_calls, allowed=allowed, on_drop=self._log_datagram
+            framing,
+            merged,
+            units,
+            max_calls=max_calls,
+            allowed=self._allow,
+            on_drop=self._log_datagram,
         )
         self._bind_or_close(Listening(address, reuse_port))
 

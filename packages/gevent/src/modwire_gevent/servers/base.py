@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from modwire import Framing, ServerOptions, Units
     from modwire.logger import Logger
-    from modwire.server.constructors import Address
+    from modwire.server.peers import Address
     from modwire_sync.sockets import Found
 
     AnyGreenlet: TypeAlias = Greenlet[..., None]

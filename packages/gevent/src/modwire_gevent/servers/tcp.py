@@ -18,7 +18,7 @@ from .waiting import GreedyRounds, Waiting
 if TYPE_CHECKING:
     import socket
 
-    from modwire.server.constructors import Listening
+    from modwire.server.peers import Listening
 
     from .base import AnyGreenlet
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import socket
 
     from modwire import Response
-    from modwire.server.constructors import Listening
     from modwire.server.datagrams import DatagramCall
+    from modwire.server.peers import Listening
 
 
 class UdpServer(UdpServerBase, Server):

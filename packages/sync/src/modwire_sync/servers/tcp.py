@@ -15,7 +15,7 @@ from .connection import TcpConnection
 if TYPE_CHECKING:
     import socket
 
-    from modwire.server.constructors import Listening
+    from modwire.server.peers import Listening
 
 
 class TcpServer(TcpServerBase, Server):

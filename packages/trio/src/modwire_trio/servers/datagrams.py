@@ -12,7 +12,7 @@ from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
 from modwire.server.constructors import UdpServerBase
-from modwire.server.peers import HostPort, Network
+from modwire.server.peers import AllowedNetworks, HostPort, Network
 from modwire_sync.datagrams import DatagramSockets
 
 from .service import Server, check_grace, wire
@@ -31,7 +31,7 @@ async def serve_udp(
     host: str = "127.0.0.1",
     framing: type[Framing] = TcpFraming,
     max_calls: int = 64,
-    allow: Iterable[Network] | None = None,
+    allow: AllowedNetworks | Iterable[Network] | None = None,
     authorize: Authorize | None = None,
     on_call: OnCall | None = None,
     options: ServerOptions | None = None,

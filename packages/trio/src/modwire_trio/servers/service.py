@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from modwire import Call, Framing, Response, ServerOptions, ServerProtocol, Units
     from modwire.logger import Logger
     from modwire.server.connection import Connection
-    from modwire.server.constructors import Listening
+    from modwire.server.peers import Listening
 
 _PAST = float("-inf")
 DEBUG = 10  # logging.DEBUG

@@ -12,7 +12,7 @@ from trio.lowlevel import notify_closing, wait_readable
 
 from modwire import TcpFraming
 from modwire.server.constructors import TcpServerBase
-from modwire.server.peers import HostPort, Network, check_port
+from modwire.server.peers import AllowedNetworks, HostPort, Network, check_port
 from modwire_sync import sockets
 from modwire_sync.accepting import PAUSE, Listeners
 
@@ -22,8 +22,8 @@ from .service import Server, check_grace
 
 if TYPE_CHECKING:
     from modwire import Framing, ServerOptions, Units
-    from modwire.server.constructors import Address
     from modwire.server.options import Authorize, OnCall
+    from modwire.server.peers import Address
     from modwire_sync.sockets import Found
 
 
@@ -35,7 +35,7 @@ async def serve_tcp(
     framing: type[Framing] = TcpFraming,
     max_connections: int = 1000,
     idle_timeout: float | None = None,
-    allow: Iterable[Network] | None = None,
+    allow: AllowedNetworks | Iterable[Network] | None = None,
     authorize: Authorize | None = None,
     on_call: OnCall | None = None,
     options: ServerOptions | None = None,
@@ -57,7 +57,8 @@ async def serve_tcp(
       units, one whose peer has hung up is closed, and its call cancelled if it is awaited; or else
       the new one. The same happens if the process cannot open more files.
     - `idle_timeout`: a connection is closed after so many seconds without a whole request.
-    - `allow`: networks such as "192.168.0.0/16" or "::1"; other peers are disconnected at once.
+    - `allow`: networks such as "192.168.0.0/16" or "::1"; other peers are disconnected at once. An
+      `AllowedNetworks` may be changed while it serves.
     - `authorize`, `on_call`: see `ServerOptions`. The last four arguments override `options`. If
       `authorize` fails, the request gets exception 04; a failure of `on_call` is logged. Hooks
       are called in trio's thread and must not wait. They get the peer as `(host, port)`.
