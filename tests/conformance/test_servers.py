@@ -15,6 +15,7 @@ from .scenarios import (
     server_gateways,
     server_limits,
     server_lines,
+    server_rights,
 )
 from .scenarios.server_steps import ServerScenario, play_server
 
@@ -24,6 +25,7 @@ SCENARIOS = [
     *server_lines.scenarios(),
     *server_faults.scenarios(),
     *server_gateways.scenarios(),
+    *server_rights.scenarios(),
 ]
 
 

@@ -24,11 +24,20 @@ import modwire_asyncio
 import modwire_gevent
 import modwire_sync
 import modwire_trio
-from modwire import FRAMINGS, ClientOptions, Framing, ServerOptions, Unit, Units
+from modwire import (
+    FRAMINGS,
+    ClientOptions,
+    Framing,
+    PymodbusBinaryFraming,
+    ServerOptions,
+    Unit,
+    Units,
+)
 
 # A pseudo-terminal supports only 8 bits without parity.
 _LINE: dict[str, Any] = {"baudrate": 115200, "bytesize": 8, "parity": "N"}
 _OPTIONS = ServerOptions(listen_only=True)
+_FRAMINGS: dict[str, type[Framing]] = {**FRAMINGS, "pymodbus-binary": PymodbusBinaryFraming}
 _PATIENCE = 20.0  # timeout in seconds for the start and the end of a loop
 
 
@@ -40,10 +49,10 @@ class Link(NamedTuple):
 
     @classmethod
     def named(cls, name: str) -> Link:
-        if name in ("rtu", "ascii"):
-            return cls(FRAMINGS[name], "serial")
+        if name in ("rtu", "ascii", "pymodbus-binary"):
+            return cls(_FRAMINGS[name], "serial")
         framing, _, transport = name.rpartition("+")
-        return cls(FRAMINGS[framing or "tcp"], transport)
+        return cls(_FRAMINGS[framing or "tcp"], transport)
 
 
 class Remote(NamedTuple):

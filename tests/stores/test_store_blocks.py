@@ -312,3 +312,26 @@ def test_a_damaged_file_is_an_outage(tmp_path: Path, caplog: pytest.LogCaptureFi
 def test_a_path_that_no_file_has_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="database must be text in UTF-8 without a NUL"):
         sql_unit(path)
+
+
+def test_a_reset_sets_all_values_to_zero_in_every_process(make_unit: MakeUnit) -> None:
+    unit, other = make_unit(addresses=range(3, 300)), make_unit(addresses=range(3, 300))
+    for address in (3, 150, 299):
+        unit.execute(WriteSingleRegisterRequest(address, 0xABCD))
+        unit.execute(WriteSingleCoilRequest(address, True))
+    assert other.holding_registers.read(150, 1)[0] == 0xABCD
+    unit.reset()
+    for each in (unit, other):
+        for block in (each.coils, each.holding_registers):
+            assert list(block.read(3, 297)) == [0] * 297
+    other.execute(WriteSingleRegisterRequest(150, 5))
+    assert unit.holding_registers.read(149, 3)[1] == 5
+
+
+def test_a_reset_leaves_other_addresses_alone(make_unit: MakeUnit) -> None:
+    wide, narrow = make_unit(addresses=range(100)), make_unit(addresses=range(10, 21))
+    wide.holding_registers.write(0, [7] * 100)
+    wide.coils.write(0, [True] * 100)
+    narrow.reset()
+    assert list(wide.holding_registers.read(0, 100)) == [7] * 10 + [0] * 11 + [7] * 79
+    assert list(wide.coils.read(0, 100)) == [1] * 10 + [0] * 11 + [1] * 79

@@ -206,15 +206,16 @@ CASES = [
         [
             "status: 0000, not busy",
             "message count: 289",
-            "event 0, the newest: 00, communication restart",
-            "event 1: 04, entered listen-only mode",
-            "event 2: 80, received",
-            "event 3: F2, received, communication error, character overrun, listen-only mode, "
-            "broadcast",
-            "event 4: 40, sent",
-            "event 5: 7F, sent, exception 1, 2 or 3 sent, exception 4 sent, exception 5 or 6 sent, "
-            "exception 7 sent, write timeout, listen-only mode",
-            "event 6: 6C, sent, exception 5 or 6 sent, exception 7 sent, listen-only mode",
+            "event 0, the newest: 00, CommunicationRestartEvent",
+            "event 1: 04, EnteredListenModeEvent",
+            "event 2: 80, RemoteReceiveEvent",
+            "event 3: F2, RemoteReceiveEvent: communication error, character overrun, listen-only "
+            "mode, broadcast",
+            "event 4: 40, RemoteSendEvent",
+            "event 5: 7F, RemoteSendEvent: exception 1, 2 or 3 sent, exception 4 sent, exception 5 "
+            "or 6 sent, exception 7 sent, write timeout, listen-only mode",
+            "event 6: 6C, RemoteSendEvent: exception 5 or 6 sent, exception 7 sent, listen-only "
+            "mode",
             "event 7: 01, no event that the specification has",
         ],
         "not busy, 264 events, 289 messages, log 00 04 80 F2 40 7F 6C 01 20",

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from modwire import ServerOptions
 
-from .client_steps import Accept, PeerCloses, PeerGoesAway
+from .client_steps import Accept, ClientStep, PeerCloses, PeerGoesAway
 from .client_steps import Expect as PeerExpects
 from .client_steps import Send as PeerSends
 from .frames import tcp
 from .server_functions import READ, READ_ANSWER, one_device
-from .server_steps import Behind, Connect, Expect, Send, ServerScenario, ServerStep, Silence
+from .server_steps import Connect, Expect, Send, ServerScenario, ServerStage, ServerStep, Silence
+
+
+@dataclass
+class Behind(ServerStep):
+    """A step of the device behind a gateway."""
+
+    step: ClientStep
+
+    async def play(self, stage: ServerStage) -> None:
+        assert stage.behind is not None
+        await self.step.play(stage.behind)
+
 
 # Requests of every form, and what a device may answer: functions, sub-functions and MEI types that
 # modwire knows or does not, with data that are not even words, and exceptions.

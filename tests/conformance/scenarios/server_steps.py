@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from modwire import Block, TcpFraming, Units
+from modwire import AllowedNetworks, Block, TcpFraming, Units
 
 from ..drivers.base import PATIENCE, Driver, Serving, Task
 from ..drivers.far_ends import End
-from .client_steps import Accept, ClientStage, ClientStep
+from .client_steps import Accept, ClientStage
 from .frames import plain
 
 # Arguments that only a server with an address has.
@@ -45,6 +45,7 @@ class ServerStage:
         self.stopping: Task | None = None
         self.serving: Serving | None = None
         self.behind: ClientStage | None = None
+        self.allowed = AllowedNetworks(["127.0.0.0/8"])
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Return when `holds()` is True, or after `PATIENCE` seconds."""
@@ -308,24 +309,14 @@ class Called(ServerStep):
         assert got == self.calls, f"it got {got}"
 
 
-@dataclass
-class Behind(ServerStep):
-    """A step of the device behind a gateway."""
-
-    step: ClientStep
-
-    async def play(self, stage: ServerStage) -> None:
-        assert stage.behind is not None
-        await self.step.play(stage.behind)
-
-
 @dataclass(frozen=True)
 class ServerScenario:
     """A script.
 
     `units` makes the units, with a gate for one that waits. `arguments` have the names of the
     sync package; `grace` is that of the shutdown. With `records`, `on_call` records every call.
-    With `gateway`, unit 17 is a device behind a client, which `Behind` steps play.
+    With `gateway`, unit 17 is a device behind a client, which `Behind` steps play. With the class
+    `AllowedNetworks` as `allow`, steps may change the networks in `stage.allowed`.
     """
 
     name: str
@@ -358,6 +349,8 @@ async def play_server(driver: Driver, scenario: ServerScenario, directory: str) 
     gate = Gate()
     stage = ServerStage(driver, scenario.link, scenario.units(gate), gate)
     arguments = dict(scenario.arguments)
+    if arguments.get("allow") is AllowedNetworks:
+        arguments["allow"] = stage.allowed
     if scenario.records:
         arguments["on_call"] = lambda *told: stage.calls.append(told)
     address: Any = None

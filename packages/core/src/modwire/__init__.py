@@ -13,9 +13,19 @@ from .client.options import ClientOptions
 from .client.protocol import ClientProtocol
 from .endpoint import Endpoint
 from .errors import *
-from .framing import FRAMINGS, AsciiFraming, BinaryFraming, Frame, Framing, RtuFraming, TcpFraming
+from .framing import (
+    FRAMINGS,
+    AsciiFraming,
+    BinaryFraming,
+    Frame,
+    Framing,
+    PymodbusBinaryFraming,
+    RtuFraming,
+    TcpFraming,
+)
 from .messages.base import *
 from .messages.bit_access import *
+from .messages.comm_events import *
 from .messages.decoder import *
 from .messages.device import *
 from .messages.device_status import *
@@ -30,6 +40,7 @@ from .quirks import Quirks
 from .server.call import Call
 from .server.faulty_responses import FaultyResponse
 from .server.options import ServerOptions
+from .server.peers import AllowedNetworks
 from .server.protocol import ServerProtocol
 from .units.block import Block
 from .units.datastore import Datastore, SequentialBlock, SparseBlock
@@ -43,6 +54,7 @@ __all__ = [
     "FRAMINGS",
     "REQUESTS",
     "AcknowledgeError",
+    "AllowedNetworks",
     "AsciiFraming",
     "AsyncCalls",
     "BaseUnit",
@@ -54,6 +66,8 @@ __all__ = [
     "CanopenGeneralReferenceResponse",
     "ClientOptions",
     "ClientProtocol",
+    "CommEvent",
+    "CommunicationRestartEvent",
     "ConnectionLostError",
     "Datastore",
     "Decoder",
@@ -62,6 +76,7 @@ __all__ = [
     "DiagnosticsResponse",
     "DiagnosticsSubFunction",
     "Endpoint",
+    "EnteredListenModeEvent",
     "ExceptionCode",
     "ExceptionResponse",
     "ExceptionResponseError",
@@ -95,6 +110,7 @@ __all__ = [
     "ModbusPlusStatistics",
     "NegativeAcknowledgeError",
     "ObjectId",
+    "PymodbusBinaryFraming",
     "Quirks",
     "RawRequest",
     "RawResponse",
@@ -117,6 +133,8 @@ __all__ = [
     "ReadInputRegistersResponse",
     "ReadWriteMultipleRegistersRequest",
     "ReadWriteMultipleRegistersResponse",
+    "RemoteReceiveEvent",
+    "RemoteSendEvent",
     "ReportServerIdRequest",
     "ReportServerIdResponse",
     "Request",

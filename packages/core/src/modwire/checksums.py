@@ -47,7 +47,7 @@ def crc16(data: bytes | bytearray) -> int:
     """Return the CRC-16 of `data` (start 0xFFFF, no final xor); its low byte is sent first."""
     size = len(data)
     if size > _TABLE_UP_TO:
-        return _fold(data) if size <= _LONGEST else _by_bytes(data)
+        return _fold(data) if size <= _LONGEST else continued_crc16(data)
     crc: int = 0xFFFF
     table = _WORD_TABLE
     word: int
@@ -56,8 +56,8 @@ def crc16(data: bytes | bytearray) -> int:
     return crc >> 8 ^ _TABLE[crc & 0xFF ^ data[-1]] if size & 1 else crc
 
 
-def _by_bytes(data: bytes | bytearray) -> int:
-    crc = 0xFFFF
+def continued_crc16(data: bytes | bytearray, crc: int = 0xFFFF) -> int:
+    """Return the CRC-16 of `data` behind bytes whose CRC-16 is `crc`."""
     table = _TABLE
     for byte in data:
         crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]

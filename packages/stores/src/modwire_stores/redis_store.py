@@ -186,6 +186,10 @@ class RedisBlock(StoreBlock):
         field = "u1" if self.bits else "u16"
         self.store.mask_script(keys=[self.key], args=[field, f"#{address}", keep, add])
 
+    def _clear(self) -> None:
+        # The key is kept: if it were deleted, other processes would take its values for lost.
+        self._put(self.addresses.start, [0] * len(self.addresses))
+
     def _put_and_get(
         self, write_address: int, values: Sequence[int], read_address: int, read_count: int
     ) -> Sequence[int]:

@@ -14,6 +14,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from .sql_statements import DIALECTS, Statements
 from .sqlite_files import DatabaseFiles, LostFileError, keep_what_is_acknowledged
 from .store import (
     ALL_ADDRESSES,
@@ -32,42 +33,11 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Engine, Pool, Table
     from sqlalchemy.sql.elements import TextClause
 
-# The rows [[address, value], ...], in order.
-_ROWS = {
-    "sqlite": "SELECT :block, json_extract(new.value, '$[0]'), json_extract(new.value, '$[1]') "
-    "FROM json_each(:rows) AS new WHERE true",
-    "postgresql": "SELECT :block, CAST(new.row ->> 0 AS integer), CAST(new.row ->> 1 AS integer) "
-    "FROM json_array_elements(CAST(:rows AS json)) AS new (row)",
-}
 _DRIVERS = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")  # with known timeouts
 _LOCKED = 0.01  # seconds between attempts to prepare a SQLite file while others do the same
 
 # The locks of engines whose statements are executed one after the other; see `SqlStore`.
 _turns: WeakKeyDictionary[Pool, LockType] = WeakKeyDictionary()
-
-
-class Statements:
-    """The statements of the requests, for a `table` name in quotes and a dialect."""
-
-    def __init__(self, table: str, dialect: str) -> None:
-        from sqlalchemy import text
-
-        insert = f"INSERT INTO {table} (block, address, value) "
-        update = " ON CONFLICT (block, address) DO UPDATE SET value = "
-        rows = _ROWS[dialect]
-        self.select = text(
-            f"SELECT address, value FROM {table} "
-            "WHERE block = :block AND address BETWEEN :first AND :last"
-        )
-        self.upsert = text(f"{insert}{rows}{update}excluded.value")
-        self.mask = text(
-            f"{insert}VALUES (:block, :address, :add){update}({table}.value & :keep) | :add"
-        )
-        # Rows that are only read are written unchanged: that locks them until the transaction ends.
-        self.upsert_and_select = text(
-            f"{insert}{rows}{update}CASE WHEN excluded.address BETWEEN :first AND :last "
-            f"THEN excluded.value ELSE {table}.value END RETURNING address, value"
-        )
 
 
 class SqlStore(Store):
@@ -111,7 +81,7 @@ class SqlStore(Store):
                 f"database must be a path, a URL or an Engine, got {type(database).__name__}"
             )
         dialect = database.dialect.name
-        if dialect not in _ROWS:
+        if dialect not in DIALECTS:
             raise ValueError(f"database must be SQLite or PostgreSQL, got {dialect}")
         place = database.url.render_as_string(hide_password=True)
         # SQLite waits in C, so it always needs a thread.
@@ -246,6 +216,12 @@ class SqlBlock(StoreBlock):
         self.store.execute(
             self.store.statements.mask,
             {"block": self.name, "address": address, "keep": keep, "add": add},
+        )
+
+    def _clear(self) -> None:
+        first, last = self.addresses[0], self.addresses[-1]
+        self.store.execute(
+            self.store.statements.clear, {"block": self.name, "first": first, "last": last}
         )
 
     def _put_and_get(

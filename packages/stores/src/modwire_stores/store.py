@@ -125,7 +125,7 @@ class StoreBlock(Block):
 
     `addresses` are the existing addresses, a range with step 1 within 0..65535. A value that was
     never written is 0. Each request, functions 22 and 23 too, is one atomic statement, even if
-    other processes use the same store.
+    other processes use the same store. `reset()` sets all values to 0, also in one statement.
 
     The owner reads and writes integers by `block[address]` and `block[first:stop]`. These raise
     IndexError for an address that does not exist, and ServerDeviceFailureError if the store is
@@ -155,6 +155,10 @@ class StoreBlock(Block):
 
     def _mask(self, address: int, keep: int, add: int) -> None:
         """Change one value to (value AND keep) OR add."""
+        raise NotImplementedError
+
+    def _clear(self) -> None:
+        """Set all values to 0."""
         raise NotImplementedError
 
     def _put_and_get(
@@ -201,6 +205,9 @@ class StoreBlock(Block):
         return b"".join([value.to_bytes(2, "big") for value in found])
 
     # The owner calls these.
+
+    def reset(self) -> None:
+        self.store.run(self._clear)
 
     @overload
     def __getitem__(self, addresses: int) -> int: ...

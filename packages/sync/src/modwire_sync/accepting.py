@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from modwire.logger import Logger
     from modwire.server.connection import Connections
     from modwire.server.life import ServerBase
-    from modwire.server.peers import Allowed, Listening
+    from modwire.server.peers import AllowedNetworks, Listening
 
     from .sockets import Found
 
@@ -40,7 +40,7 @@ class Listeners:
         self._server = server
         self._connections = connections
         self._logger = logger
-        self._allowed: Allowed | None = None
+        self._allowed: AllowedNetworks | None = None
         self._file: tuple[int, int] | None = None
         self.is_serving = False  # set by the server, which may be started in a forked process
         self._accepted: WeakSet[socket.socket] = WeakSet()

@@ -372,7 +372,7 @@ class BlockingCalls:
     ) -> messages.GetCommEventLogResponse:
         """Function 12: read `.status`, `.event_count`, `.message_count`, `.events` (section 6.10).
 
-        `.events` has 0 to 64 bytes, one for each event, the newest first.
+        `.events` has 0 to 64 bytes, one for each, the newest first; `.decoded_events` has objects.
         """
         return self.call(messages.GetCommEventLogRequest(), unit=unit, timeout=timeout)
 

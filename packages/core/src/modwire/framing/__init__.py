@@ -1,9 +1,13 @@
-"""The four framings, which carry a PDU over TCP, RTU, ASCII and Binary links."""
+"""The four framings, which carry a PDU over TCP, RTU, ASCII and Binary links.
+
+`PymodbusBinaryFraming` is another form of the last one; `FRAMINGS`, by name, has only ours.
+"""
 
 from .ascii import AsciiFraming
 from .base import Framing
 from .binary import BinaryFraming
 from .frame import Frame, OverheardFrame
+from .pymodbus_binary import PymodbusBinaryFraming
 from .rtu import RtuFraming
 from .tcp import TcpFraming
 
@@ -18,6 +22,7 @@ __all__ = [
     "Frame",
     "Framing",
     "OverheardFrame",
+    "PymodbusBinaryFraming",
     "RtuFraming",
     "TcpFraming",
 ]

@@ -7,6 +7,7 @@ Each module lists in its own `__all__` the names that this one and `modwire` exp
 
 from .base import *
 from .bit_access import *
+from .comm_events import *
 from .decoder import *
 from .device import *
 from .device_status import *

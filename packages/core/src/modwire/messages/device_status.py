@@ -17,6 +17,7 @@ from .base import (
     set_field,
 )
 from .checks import check_number, wrong_length
+from .comm_events import CommEvent
 from .forms import CountedData, pack_words, set_data, unpack_words
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ class GetCommEventCounterRequest(BareRequest[GetCommEventCounterResponse]):
 class GetCommEventLogResponse(Response):
     """The response to function 12: status, event and message count, and 0 to 64 events.
 
-    `events` has one byte for each event, the newest first; section 6.10 defines the bits.
+    `events` has one byte for each event, the newest first; the constructor takes `CommEvent`s too.
     """
 
     __slots__ = ("event_count", "events", "message_count", "status")
@@ -156,7 +157,11 @@ class GetCommEventLogResponse(Response):
     events: bytes
 
     def __init__(
-        self, status: int, event_count: int, message_count: int, events: bytes | Sequence[int] = b""
+        self,
+        status: int,
+        event_count: int,
+        message_count: int,
+        events: bytes | Sequence[int | CommEvent] = b"",
     ) -> None:
         code = self.function_code
         check_number(code, "status", status)
@@ -166,12 +171,18 @@ class GetCommEventLogResponse(Response):
             raise InvalidRequestError(
                 f"count must be 0..{MAX_EVENTS} events, got {len(events)}", code
             )
-        for index, event in enumerate(events):
+        codes = [each.code if isinstance(each, CommEvent) else each for each in events]
+        for index, event in enumerate(codes):
             check_number(code, f"event {index}", event, 8)
         set_field(self, "status", status)
         set_field(self, "event_count", event_count)
         set_field(self, "message_count", message_count)
-        set_field(self, "events", bytes(events))
+        set_field(self, "events", bytes(codes))
+
+    @property
+    def decoded_events(self) -> tuple[CommEvent, ...]:
+        """The events as objects, such as a `RemoteReceiveEvent`, the newest first."""
+        return tuple(map(CommEvent.from_code, self.events))
 
     def encode(self) -> bytes:
         size = COUNTERS_SIZE + len(self.events)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ..units.unit import Waits
 from .call import Call, busy_call
-from .peers import Connected, idlest
+from .peers import AllowedNetworks, Connected, HostPort, idlest
 from .protocol import DROPPED
 from .rounds import LEAST_TURN, MODEST, MOST_ANSWERED, TURN
 
@@ -29,11 +29,13 @@ SHUT_DOWN = "the server shuts down"
 SERVER_CLOSED = "the server is closed"
 IDLE = "it was idle too long"
 FAILED = "an error in this server"  # which is logged where it happens
+NOT_ALLOWED = "it is not allowed to connect any more"
 _ORDINARY = frozenset((PEER_CLOSED, SHUT_DOWN, SERVER_CLOSED, IDLE, FAILED, DROPPED))
 
 
 # Connections found at once: to look at a thousand takes as long as to accept three.
 _EVICTIONS_PER_LOOK = 32
+_EVERYONE = AllowedNetworks()
 _MOST_GARBAGE = 4096  # bytes without a frame; an ADU has at most 514
 
 
@@ -65,9 +67,18 @@ class Connection:
     - `call`: the call that is being executed on a unit that waits, or None.
     - `has_hung_up`: True if the peer has disconnected, or ended its sending, during a call.
     - `reason`: reason to close the connection, or "".
+
+    `allowed` may be changed while the connection is open: a peer that is no longer allowed is
+    not answered any more.
     """
 
-    def __init__(self, protocol: ServerProtocol, units: Units, now: float) -> None:
+    def __init__(
+        self,
+        protocol: ServerProtocol,
+        units: Units,
+        now: float,
+        allowed: AllowedNetworks | None = None,
+    ) -> None:
         self.protocol = protocol
         self.units = units
         self.unsent = b""
@@ -80,6 +91,8 @@ class Connection:
         self.call: Call | None = None
         self.has_hung_up = False
         self.reason = ""
+        self._allowed = allowed if isinstance(protocol.peer, HostPort) and allowed else _EVERYONE
+        self._rights = self._allowed.rights
         self.has_deadlines = (
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
@@ -116,6 +129,9 @@ class Connection:
         deadline, and neither `turn` nor `is_greedy` has changed.
         """
         protocol = self.protocol
+        if self._rights is not self._allowed.rights and not self._is_allowed():
+            self.reason = NOT_ALLOWED
+            return False
         protocol.heard = now
         framing = protocol.framing
         framing.receive_data(data, now)
@@ -128,6 +144,12 @@ class Connection:
             self._weigh(len(data))
             return False
         return not (protocol.has_call or protocol.closed or self.has_deadlines or self.reason)
+
+    def _is_allowed(self) -> bool:
+        """True if the peer is allowed to connect, after the networks have changed."""
+        self._rights = self._allowed.rights
+        peer = self.protocol.peer
+        return not isinstance(peer, HostPort) or self._allowed.allows(peer)
 
     def _note_garbage(self, size: int) -> None:
         """Count bytes that complete no frame, and close the connection if there are no others."""

@@ -23,7 +23,7 @@ from .datagrams import DatagramServer
 from .life import ServerBase
 from .line import LineServer
 from .options import STREAM_SERVER_TOLERANCE, merged_server_options
-from .peers import Allowed, Listening
+from .peers import AllowedNetworks, Listening
 from .protocol import ServerProtocol
 
 if TYPE_CHECKING:
@@ -56,7 +56,18 @@ def _check_path(path: str) -> None:
         )
 
 
-class TcpServerBase(ServerBase):
+class NetworkServerBase(ServerBase):
+    """The base of the servers with peers that have addresses."""
+
+    _allow: AllowedNetworks
+
+    @property
+    def allow(self) -> AllowedNetworks:
+        """The networks that peers may come from; they may be changed while it serves."""
+        return self._allow
+
+
+class TcpServerBase(NetworkServerBase):
     """The constructor of a server on TCP or on a Unix socket; see `__init__`."""
 
     _address: HostPort | str
@@ -71,7 +82,7 @@ class TcpServerBase(ServerBase):
         framing: type[Framing] = TcpFraming,
         max_connections: int = 1000,
         idle_timeout: float | None = None,
-        allow: Iterable[Network] | None = None,
+        allow: AllowedNetworks | Iterable[Network] | None = None,
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         options: ServerOptions | None = None,
@@ -93,7 +104,8 @@ class TcpServerBase(ServerBase):
           the process may open no more files.
         - `idle_timeout`: seconds without a whole request after which a connection is closed.
         - `allow`: networks such as "192.168.0.0/16" or "::1"; others are closed when they connect.
-          The permissions of its directory decide who may use a Unix socket.
+          They may be changed while it serves; see `AllowedNetworks`. The permissions of its
+          directory decide who may use a Unix socket.
         - `authorize`, `on_call`: see `ServerOptions`. All four of these win over `options`. If
           `authorize` fails the request gets exception 04; a failure of `on_call` is logged.
         - `backlog`: how many connections the system keeps until they are accepted, 0..2147483647.
@@ -111,7 +123,7 @@ class TcpServerBase(ServerBase):
         check_count("max_connections", max_connections)
         check_range("backlog", backlog, 0, 0x7FFF_FFFF)
         check_flag("reuse_port", reuse_port)
-        allowed = None if allow is None else Allowed(allow)
+        self._allow = AllowedNetworks.of(allow)
         merged = merged_server_options(
             options,
             is_connected=True,
@@ -123,7 +135,7 @@ class TcpServerBase(ServerBase):
         )
         self._set_up(units, framing, merged, workers)
         self._connections = self._kind_of_connections(max_connections)
-        self._bind_or_close(Listening(address, reuse_port, backlog, allowed))
+        self._bind_or_close(Listening(address, reuse_port, backlog, self._allow))
 
     def _close_listeners(self) -> None:
         """Close what listens; may be called again."""
@@ -142,7 +154,7 @@ class TcpServerBase(ServerBase):
     def _connect(self, peer: object, now: float) -> Connection:
         """Return the connection of a peer that was let in."""
         connection = Connection(
-            ServerProtocol(self.framing, self.options, peer=peer), self.units, now
+            ServerProtocol(self.framing, self.options, peer=peer), self.units, now, self._allow
         )
         self._logger.debug("%s is open", connection)
         return connection
@@ -153,7 +165,7 @@ class TcpServerBase(ServerBase):
         return self._address
 
 
-class UdpServerBase(ServerBase):
+class UdpServerBase(NetworkServerBase):
     """The constructor of a server on UDP; see `__init__`."""
 
     _address: HostPort
@@ -166,7 +178,7 @@ class UdpServerBase(ServerBase):
         *,
         framing: type[Framing] = TcpFraming,
         max_calls: int = 64,
-        allow: Iterable[Network] | None = None,
+        allow: AllowedNetworks | Iterable[Network] | None = None,
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         options: ServerOptions | None = None,
@@ -188,13 +200,18 @@ class UdpServerBase(ServerBase):
             raise ValueError(f"address must be (host, port) for UDP, got {address!r}")
         check_count("max_calls", max_calls)
         check_flag("reuse_port", reuse_port)
-        allowed = None if allow is None else Allowed(allow)
+        self._allow = AllowedNetworks.of(allow)
         merged = merged_server_options(
             options, authorize=authorize, on_call=on_call, on_error=self.log_error
         )
         self._set_up(units, framing, merged, workers)
         self._core = DatagramServer(
-            framing, merged, units, max_calls=max_calls, allowed=allowed, on_drop=self._log_datagram
+            framing,
+            merged,
+            units,
+            max_calls=max_calls,
+            allowed=self._allow,
+            on_drop=self._log_datagram,
         )
         self._bind_or_close(Listening(address, reuse_port))
 

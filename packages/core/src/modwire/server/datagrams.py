@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..messages.base import Response
     from ..units.units import Units
     from .options import ServerOptions
-    from .peers import Allowed
+    from .peers import AllowedNetworks
 
     Address: TypeAlias = tuple[str, int]
 
@@ -79,7 +79,7 @@ class DatagramServer:
         units: Units,
         *,
         max_calls: int,
-        allowed: Allowed | None,
+        allowed: AllowedNetworks | None,
         on_drop: Callable[[HostPort, str, BaseException | None], object],
     ) -> None:
         self.answers: deque[Answer] = deque()

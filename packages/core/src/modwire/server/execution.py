@@ -9,9 +9,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..errors import ExceptionCode, ExceptionResponseError, InvalidRequestError, ModbusError
+from ..errors import (
+    ExceptionCode,
+    ExceptionResponseError,
+    GatewayTargetFailedError,
+    InvalidRequestError,
+    ModbusError,
+)
 from ..messages.base import ExceptionResponse, RawRequest, RawResponse, Response
-from ..units.unit import QueuedUnit, Waits
+from ..units.unit import QueuedUnit, Unit, Waits
 from .call import Call
 from .faulty_responses import FaultyResponse
 from .options import LoggedErrors
@@ -66,7 +72,10 @@ class Executor:
 
     def find(self, unit: int, units: Units) -> BaseUnit | None:
         """Return the unit with the id `unit` on this link, or None."""
-        return units.get(unit) if self._is_serial else units.for_tcp(unit)
+        if self._is_serial:
+            return units.get(unit)
+        found = units.for_tcp(unit)
+        return _MISSING if found is None and self.options.answer_missing_units else found
 
     def waits(self, call: Call, units: Units) -> Waits:
         """Return the kind of waiting of `call`; THREAD for a broadcast to units that wait."""
@@ -220,6 +229,24 @@ class Executor:
         return InvalidRequestError(
             f"{self.peer} with role {self.role} may not do {request!r}", request.function_code, code
         )
+
+
+class _MissingUnit(Unit):
+    """The unit for ids that no unit has, which answers 0B, gateway target failed to respond."""
+
+    def execute(self, request: AnyRequest, *, broadcast: bool = False) -> Response | None:
+        return self._answer(request.function_code, GatewayTargetFailedError(request))
+
+    def refuse(
+        self, error: InvalidRequestError, *, broadcast: bool = False
+    ) -> ExceptionResponse | None:
+        return self._answer(error.function_code, GatewayTargetFailedError())
+
+    def _answer(self, function_code: int, error: GatewayTargetFailedError) -> ExceptionResponse:
+        return ExceptionResponse(function_code & 0x7F, error.code, error)
+
+
+_MISSING = _MissingUnit()
 
 
 def _is_awaitable(outcome: object) -> TypeGuard[Awaitable[object]]:

@@ -71,6 +71,10 @@ class ServerOptions(LineOptions):
     It silences a unit for all its clients, and section 6.8 defines it for serial lines only, so by
     default it is answered there with exception 01, as other functions that a device lacks.
 
+    `answer_missing_units`: answer a request to a unit id that no unit has with exception 0B,
+    gateway target device failed to respond; by default it has no answer. It is for TCP and UDP
+    frames: on a serial line another device may have the id, and frames for one are never answered.
+
     `on_connect(protocol)` and `on_disconnect(protocol)` get the `ServerProtocol` of a connection
     that was opened or closed: its `peer`, the time `heard`, the number of `requests`.
     `on_answer(protocol, call, response)` is `on_call` with more details: the unit and the
@@ -83,6 +87,7 @@ class ServerOptions(LineOptions):
         *,
         idle_timeout: float | None = None,
         listen_only: bool = False,
+        answer_missing_units: bool = False,
         authorize: Authorize | None = None,
         on_call: OnCall | None = None,
         on_error: OnError | None = None,
@@ -101,6 +106,7 @@ class ServerOptions(LineOptions):
             check_timeout(idle_timeout, "idle_timeout", float("inf"))
         self.idle_timeout = idle_timeout
         self.listen_only = check_flag("listen_only", listen_only)
+        self.answer_missing_units = check_flag("answer_missing_units", answer_missing_units)
         self.authorize = check_hook("authorize(peer, role, unit, request)", authorize)
         self.on_call = check_hook("on_call(peer, request, response)", on_call)
         self.on_error = check_hook("on_error(peer, request, error)", on_error)

@@ -65,6 +65,10 @@ class Block:
         """Write the first `count` bits packed in `data` as booleans."""
         self.write(address, unpack_bits(data, count))
 
+    def reset(self) -> None:
+        """Set all values to those at the beginning; for the owner, clients cannot ask for it."""
+        raise NotImplementedError(f"{type(self).__name__} must define reset()")
+
     def mask_write(self, address: int, and_mask: int, or_mask: int) -> None:
         """Write (current AND and) OR (or AND NOT and) to one register (section 6.16)."""
         current = int.from_bytes(self.read_registers(address, 1), "big")
@@ -143,6 +147,9 @@ class MissingTable(Block):
 
     def write(self, address: int, values: Sequence[int]) -> None:
         raise IllegalDataAddressError(detail=f"the unit has no {self._table}")
+
+    def reset(self) -> None:
+        """Do nothing: there are no values."""
 
     def __repr__(self) -> str:
         return f"<no {self._table}>"

@@ -16,10 +16,12 @@ from ..bits import unpack_bits
 from ..errors import IllegalDataAddressError, ServerDeviceFailureError
 from ..hooks import check_hook
 from .block import Block, MissingTable, check_block, check_value, pack_words, unpack_words
-from .tables import ADDRESSES, TABLES
+from .tables import ADDRESSES, TABLES, as_range, as_span
 
 if TYPE_CHECKING:
     from typing import TypeAlias
+
+    from typing_extensions import Self
 
     # Called with the address and the new values, registers as integers and coils as booleans.
     OnWrite: TypeAlias = Callable[[int, Sequence[int]], object]
@@ -45,7 +47,8 @@ class MemoryBlock(Block):
 
     A write is done completely or not at all. The owner's `block[address]`, `block[address] = value`
     and, with step 1, `block[first:stop]` use integers and ignore the rules; they raise IndexError
-    for an address that does not exist. Iteration yields the addresses.
+    for an address that does not exist. Iteration yields the addresses. `reset()` sets the values
+    back to those that the block was made with, without `on_write`.
     """
 
     on_write: OnWrite | None
@@ -58,14 +61,14 @@ class MemoryBlock(Block):
             read_only = (range(ADDRESSES),) if read_only else ()
         elif not isinstance(read_only, Iterable):
             raise TypeError(f"read_only must be a bool or a list of addresses, got {read_only!r}")
-        self._read_only = tuple(_as_range("read_only", each) for each in read_only)
+        self._read_only = tuple(as_range("read_only", each) for each in read_only)
         if allowed is not None and not isinstance(allowed, Mapping):
             raise TypeError(
                 "allowed must map addresses to the values they take, such as "
                 f"{{range(0, 10): range(0, 101)}}, got {allowed!r}"
             )
         self._allowed = tuple(
-            (_as_range("allowed", each), values if callable(values) else values.__contains__)
+            (as_range("allowed", each), values if callable(values) else values.__contains__)
             for each, values in (allowed or {}).items()
         )
         self._has_rules = bool(self._read_only or self._allowed)
@@ -156,7 +159,7 @@ class MemoryBlock(Block):
     @overload
     def __getitem__(self, addresses: slice) -> tuple[int, ...]: ...
     def __getitem__(self, addresses: int | slice) -> int | tuple[int, ...]:
-        address, count = _span(addresses)
+        address, count = as_span(addresses)
         try:
             values = unpack_words(self._load(address, count))
         except IllegalDataAddressError as error:
@@ -168,7 +171,7 @@ class MemoryBlock(Block):
     @overload
     def __setitem__(self, addresses: slice, values: Iterable[int]) -> None: ...
     def __setitem__(self, addresses: int | slice, values: int | Iterable[int]) -> None:
-        address, count = _span(addresses)
+        address, count = as_span(addresses)
         data = pack_words((values,) if isinstance(values, int) else values, address)
         if len(data) != count << 1:
             raise ValueError(f"values must be {count} for {addresses}, got {len(data) >> 1}")
@@ -199,27 +202,6 @@ class MemoryBlock(Block):
         return f"<{type(self).__name__} of {len(self)} addresses>"
 
 
-def _as_range(name: str, addresses: int | range) -> range:
-    """Return `addresses` as a range with step 1 within 0..65536."""
-    if isinstance(addresses, int):
-        addresses = range(addresses, addresses + 1)
-    if not isinstance(addresses, range) or addresses.step != 1:
-        raise ValueError(f"{name} must have addresses or ranges with step 1, got {addresses!r}")
-    if not 0 <= addresses.start <= addresses.stop <= ADDRESSES:
-        raise ValueError(f"{name} must be in 0..65535, got {addresses!r}")
-    return addresses
-
-
-def _span(addresses: int | slice) -> tuple[int, int]:
-    """Return the first address and the number of addresses."""
-    if not isinstance(addresses, slice):
-        return addresses, 1
-    start, stop = addresses.start, addresses.stop
-    if addresses.step not in (None, 1) or start is None or stop is None or start > stop:
-        raise IndexError(f"a slice must be [first address:stop], got {addresses}")
-    return start, stop - start
-
-
 class SequentialBlock(MemoryBlock):
     """`values` at consecutive addresses from `start` on; see `MemoryBlock` for the rules.
 
@@ -248,7 +230,10 @@ class SequentialBlock(MemoryBlock):
             )
         # Big-endian, as on the wire: an answer is one slice, a write one slice assignment.
         # A memoryview converts a slice to bytes in one step, a bytearray in two.
-        self._words = memoryview(bytearray(pack_words(values, start)))
+        initial = pack_words(values, start)
+        self._words = memoryview(bytearray(initial))
+        # For `reset`; none are kept if all are 0, as in most large blocks.
+        self._initial = initial if initial.count(0) != len(initial) else b""
         size = len(self._words) >> 1
         if not 1 <= size <= ADDRESSES - start:
             raise ValueError(
@@ -257,6 +242,22 @@ class SequentialBlock(MemoryBlock):
             )
         self._start = start
         self._stop = start + size
+
+    @classmethod
+    def full(
+        cls,
+        value: int = 0,
+        *,
+        on_write: OnWrite | None = None,
+        read_only: ReadOnly = False,
+        allowed: Allowed | None = None,
+    ) -> Self:
+        """Return a block with all 65536 addresses, each with the same value."""
+        values = [value] * ADDRESSES
+        return cls(0, values, on_write=on_write, read_only=read_only, allowed=allowed)
+
+    def reset(self) -> None:
+        self._words[:] = self._initial or bytes(len(self._words))
 
     def read_registers(self, address: int, count: int) -> bytes:
         stop = address + count
@@ -296,8 +297,8 @@ class SparseBlock(MemoryBlock):
     """Values at any addresses, `{address: value}`; see `MemoryBlock` for the rules.
 
     A request with an address that does not exist is refused as a whole. The owner adds addresses
-    with `block[address] = value` and removes them with `del block[address]`. Raises ValueError for
-    an address or a value that is not 0..65535.
+    with `block[address] = value` and removes them with `del block[address]`; `reset()` undoes that,
+    too. Raises ValueError for an address or a value that is not 0..65535.
     """
 
     plain_reads = True
@@ -321,6 +322,7 @@ class SparseBlock(MemoryBlock):
                 raise ValueError(f"addresses must be 0..65535, got {address}")
             check_value(value, address)
         self._values = dict(values)
+        self._initial = dict(values)
 
     def _load(self, address: int, count: int) -> bytes:
         values = self._values
@@ -341,6 +343,9 @@ class SparseBlock(MemoryBlock):
             raise IndexError(f"addresses must be 0..65535, got {address} + {count}")
         for at in range(address, address + count):
             self._values.setdefault(at, 0)
+
+    def reset(self) -> None:
+        self._values = dict(self._initial)
 
     def __delitem__(self, address: int) -> None:
         try:
@@ -370,6 +375,15 @@ class Datastore:
         self.discrete_inputs = _table("discrete_inputs", discrete_inputs)
         self.holding_registers = _table("holding_registers", holding_registers)
         self.input_registers = _table("input_registers", input_registers)
+
+    def reset(self) -> None:
+        """Set the values of all four tables back to those that their blocks were made with.
+
+        Raises NotImplementedError for a block of your own that does not define `reset`.
+        """
+        tables = self.coils, self.discrete_inputs, self.holding_registers, self.input_registers
+        for block in dict.fromkeys(tables):
+            block.reset()
 
     def __repr__(self) -> str:
         tables: dict[str, object] = {name: getattr(self, name) for name in TABLES}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..errors import ExceptionCode, IllegalFunctionError
+from ..messages.comm_events import CommEvent
 from ..messages.modbus_plus import STATISTICS_SIZE, ModbusPlusOperation, ModbusPlusStatistics
 
 _LOG_SIZE = 64  # events, section 6.10
@@ -195,9 +196,19 @@ class Communication:
 
     @property
     def event_log(self) -> bytes:
-        """Function 12: 0 to 64 events, the newest first."""
+        """Function 12: the codes of 0 to 64 events, the newest first; see `CommEvent.from_code`."""
         self._settle()
         return bytes(self._log)
+
+    def add_event(self, event: CommEvent | int) -> None:
+        """Add an event to the log, or the code of one, 0..255; the oldest of 64 goes."""
+        self._settle()
+        self._log.appendleft((event if isinstance(event, CommEvent) else CommEvent(event)).code)
+
+    def clear_event_log(self) -> None:
+        """Remove all events from the log; the counters stay."""
+        self._settle()
+        self._log.clear()
 
     @property
     def comm_status(self) -> int:

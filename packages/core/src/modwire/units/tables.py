@@ -39,3 +39,24 @@ def reference(number: int | str) -> Reference:
         "reference must be 0, 1, 3 or 4 and 0001..9999 or 00001..65536, such as 40001 or "
         f"400001, got {number!r}"
     )
+
+
+def as_range(name: str, addresses: int | range) -> range:
+    """Return `addresses` as a range with step 1 within 0..65536."""
+    if isinstance(addresses, int):
+        addresses = range(addresses, addresses + 1)
+    if not isinstance(addresses, range) or addresses.step != 1:
+        raise ValueError(f"{name} must have addresses or ranges with step 1, got {addresses!r}")
+    if not 0 <= addresses.start <= addresses.stop <= ADDRESSES:
+        raise ValueError(f"{name} must be in 0..65535, got {addresses!r}")
+    return addresses
+
+
+def as_span(addresses: int | slice) -> tuple[int, int]:
+    """Return the first address and the number of addresses."""
+    if not isinstance(addresses, slice):
+        return addresses, 1
+    start, stop = addresses.start, addresses.stop
+    if addresses.step not in (None, 1) or start is None or stop is None or start > stop:
+        raise IndexError(f"a slice must be [first address:stop], got {addresses}")
+    return start, stop - start

@@ -19,9 +19,9 @@ class Network(ParamType[str]):
     metavar = "NETWORK"
 
     def parse(self, text: str) -> str:
-        from modwire.server.peers import Allowed
+        from modwire.server.peers import AllowedNetworks
 
-        Allowed([text])
+        AllowedNetworks([text])
         return text
 
 

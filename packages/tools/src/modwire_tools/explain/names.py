@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from modwire import (
     REQUESTS,
+    CommEvent,
     DiagnosticsSubFunction,
     ExceptionCode,
     ExceptionResponse,
@@ -261,31 +262,22 @@ def object_text(object_id: int) -> str:
     return f"{object_id}, {name}"
 
 
-_RECEIVED_BITS = {1: "communication error", 4: "character overrun", 5: "listen-only mode"}
-_SENT_BITS = {
-    0: "exception 1, 2 or 3 sent",
-    1: "exception 4 sent",
-    2: "exception 5 or 6 sent",
-    3: "exception 7 sent",
-    4: "write timeout",
-    5: "listen-only mode",
+_FLAGS = {
+    "read": "exception 1, 2 or 3 sent",
+    "abort": "exception 4 sent",
+    "busy": "exception 5 or 6 sent",
+    "nak": "exception 7 sent",
+    "listen_only": "listen-only mode",
 }
 
 
-def event_text(event: int) -> str:
-    """Return the meaning of one byte of the event log (section 6.10)."""
-    if event & 0x80:
-        bits = {**_RECEIVED_BITS, 6: "broadcast"}
-        kind = "received"
-    elif event & 0x40:
-        bits = _SENT_BITS
-        kind = "sent"
-    elif event in (0x00, 0x04):
-        return "communication restart" if event == 0 else "entered listen-only mode"
-    else:
+def event_text(code: int) -> str:
+    """Return the class of a byte of the event log, and its bits (section 6.10)."""
+    event = CommEvent.from_code(code)
+    if type(event) is CommEvent:
         return "no event that the specification has"
-    set_bits = [text for bit, text in bits.items() if event >> bit & 1]
-    return ", ".join([kind, *set_bits])
+    flags = ", ".join([_FLAGS.get(flag, flag.replace("_", " ")) for flag in event.flags])
+    return f"{type(event).__name__}: {flags}" if flags else type(event).__name__
 
 
 def text_or_hex(data: bytes) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from modwire.server.peers import Allowed, peer_of
+from modwire.server.peers import AllowedNetworks, peer_of
 from modwire_sync.sockets import address_of, notice_dead_peer
 from modwire_trio import serve_stream
 
@@ -38,7 +38,7 @@ async def serve_sockets(
     The arguments are those of `serve_tcp`. `task_status.started` gets `(host, port)` of the first
     socket, or its path.
     """
-    peers = _Peers(max_connections, None if allow is None else Allowed(allow))
+    peers = _Peers(max_connections, None if allow is None else AllowedNetworks(allow))
 
     async def serve(stream: trio.SocketStream) -> None:
         peer = peers.let_in(stream)
@@ -83,7 +83,7 @@ class _Peer:
 class _Peers:
     """The connections, at most `most`: one more closes the one that was idle longest."""
 
-    def __init__(self, most: int, allowed: Allowed | None) -> None:
+    def __init__(self, most: int, allowed: AllowedNetworks | None) -> None:
         self._most = most
         self._allowed = allowed
         self._all: list[_Peer] = []

@@ -14,7 +14,7 @@ from modwire import TcpFraming
 from modwire.arguments import explained
 from modwire.server.constructors import UdpServerBase
 from modwire.server.life import check_grace
-from modwire.server.peers import HostPort, Network
+from modwire.server.peers import AllowedNetworks, HostPort, Network
 from modwire_sync.datagrams import DatagramSockets
 
 from .service import Server, wire
@@ -34,7 +34,7 @@ async def serve_udp(
     host: str = "127.0.0.1",
     framing: type[Framing] = TcpFraming,
     max_calls: int = 64,
-    allow: Iterable[Network] | None = None,
+    allow: AllowedNetworks | Iterable[Network] | None = None,
     authorize: Authorize | None = None,
     on_call: OnCall | None = None,
     options: ServerOptions | None = None,

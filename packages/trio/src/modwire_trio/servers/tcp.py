@@ -14,7 +14,7 @@ from modwire import TcpFraming
 from modwire.arguments import explained
 from modwire.server.constructors import TcpServerBase
 from modwire.server.life import check_grace
-from modwire.server.peers import HostPort, Network, check_port
+from modwire.server.peers import AllowedNetworks, HostPort, Network, check_port
 from modwire_sync import sockets
 from modwire_sync.accepting import PAUSE, Listeners
 
@@ -38,7 +38,7 @@ async def serve_tcp(
     framing: type[Framing] = TcpFraming,
     max_connections: int = 1000,
     idle_timeout: float | None = None,
-    allow: Iterable[Network] | None = None,
+    allow: AllowedNetworks | Iterable[Network] | None = None,
     authorize: Authorize | None = None,
     on_call: OnCall | None = None,
     options: ServerOptions | None = None,
@@ -60,7 +60,7 @@ async def serve_tcp(
       units, one whose peer has hung up is closed, and its call cancelled if it is awaited; or else
       the new one. The same happens if the process cannot open more files.
     - `idle_timeout`: a connection is closed after so many seconds without a whole request.
-    - `allow`: networks such as "192.168.0.0/16" or "::1"; other peers are disconnected at once.
+    - `allow`: networks such as "10.0.0.0/8" or "::1", or `AllowedNetworks`, which may be changed.
     - `authorize`, `on_call`: see `ServerOptions`. The last four arguments override `options`. If
       `authorize` fails, the request gets exception 04; a failure of `on_call` is logged. Hooks
       are called in trio's thread and must not wait. They get the peer as `(host, port)`.
