@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
@@ -155,8 +155,8 @@ def _check_damage(data: bytes) -> None:
         assert each in (b"", _PLAINTEXT), "plaintext that was not sent"
     if not is_damaged:
         assert plain == [_PLAINTEXT, _PLAINTEXT], [each.fault for each in sides]
-    for side in sides:
-        assert side.fault is None or str(side.fault).isprintable()
+    for each_side in sides:
+        assert each_side.fault is None or str(each_side.fault).isprintable()
 
 
 def _hello() -> list[bytes]:
@@ -182,7 +182,7 @@ TARGETS = [
         lambda: [each.encode() for each in _RIGHTS],
         [b"units", b"access", b"tables", b'"1..5"', b"[[role.a]]", b"[[no_role]]", b"true", b"{}"],
     ),
-    Target("tls-server", lambda data: _check_bytes(True, data), _hello, _RECORDS),
-    Target("tls-client", lambda data: _check_bytes(False, data), _hello, _RECORDS),
+    Target("tls-server", partial(_check_bytes, True), _hello, _RECORDS),
+    Target("tls-client", partial(_check_bytes, False), _hello, _RECORDS),
     Target("tls-damage", _check_damage, _places),
 ]
