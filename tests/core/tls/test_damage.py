@@ -79,8 +79,9 @@ def test_damaged_first_bytes(pki: Pki, is_server: bool) -> None:
         if not is_server:
             hello = answered(server.new_filter(0.0, 1.0), first)
         ours.receive_data(mutated(source, hello))
-        assert not ours.is_open
-        assert (ours.read(100), ours.has_more) == (b"", False)
+        # A server's record that is only there for old boxes on the way may be damaged or missing.
+        assert not (is_server and ours.is_open)
+        assert ours.read(100) == b""
         refused += ours.fault is not None
         check_end(ours, number)
     assert refused > FIRST_BYTES / 8

@@ -3,9 +3,9 @@
 from modwire.units.unit import AsyncUnit
 
 from .client import Client
-from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
+from .clients import SerialClient, TcpClient, TlsClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
-from .servers import SerialServer, TcpServer, UdpServer
+from .servers import SerialServer, TcpServer, TlsServer, UdpServer
 
 __all__ = [
     "AsyncUnit",
@@ -16,6 +16,8 @@ __all__ = [
     "SerialServer",
     "TcpClient",
     "TcpServer",
+    "TlsClient",
+    "TlsServer",
     "UdpClient",
     "UdpServer",
     "UnixClient",

@@ -11,9 +11,10 @@ from gevent import Timeout, get_hub, sleep, socket
 
 from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.tls.clients import TlsClientBase
 
 from .client import Client
-from .links import Link, SocketLink
+from .links import Link, SocketLink, TlsLink
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,6 +46,20 @@ class TcpClient(constructors.TcpClientBase, _SocketClient):
 
             notice_dead_peer(connected)
         return connected
+
+
+class TlsClient(TlsClientBase, TcpClient):
+    """A gevent client over TLS."""
+
+    def _open_link(self) -> Link:
+        with Timeout(self._connect_timeout, self._too_slow()):
+            link = TlsLink(get_hub(), self._connect(), self.options.response_timeout)
+            try:
+                link.shake_hands(self._new_channel)
+            except BaseException:
+                link.close()
+                raise
+        return link
 
 
 class UnixClient(constructors.UnixClientBase, _SocketClient):
@@ -129,6 +144,7 @@ def connect(endpoint: str | Endpoint) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
     It connects on entering `with`, or on its first call. Raises ValueError for an invalid
-    endpoint (see `Endpoint.parse`), and for tls, which this version does not support.
+    endpoint (see `Endpoint.parse`), and for certificates that cannot be used.
     """
-    return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    classes = TcpClient, UdpClient, UnixClient, SerialClient, TlsClient
+    return constructors.client_for(endpoint, *classes)

@@ -21,9 +21,10 @@ from modwire.client.constructors import (
     client_for,
 )
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.tls.clients import TlsClientBase
 
 from .client import Client
-from .links import SocketLink
+from .links import SocketLink, TlsLink
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -62,6 +63,23 @@ class TcpClient(TcpClientBase, _SocketClient):
 
             notice_dead_peer(sock)
         return sock
+
+
+class TlsClient(TlsClientBase, TcpClient):
+    """A blocking client over TLS."""
+
+    def _open_link(self) -> Link:
+        until = monotonic() + self._connect_timeout
+        sock = self._open_socket()
+        try:
+            link = TlsLink(sock, self.options.response_timeout, self._new_channel)
+            while not link.shake_hands():
+                if not link.wait(until - monotonic()):
+                    raise self._too_slow()
+        except BaseException:
+            sock.close()
+            raise
+        return link
 
 
 class UnixClient(UnixClientBase, _SocketClient):
@@ -112,9 +130,9 @@ def connect(endpoint: str | Endpoint) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
     It connects on entering `with`, or on its first call. Raises ValueError for an invalid endpoint
-    (`Endpoint.parse` lists the valid ones), and for tls, which this version does not support.
+    (`Endpoint.parse` lists the valid ones), and for certificates that cannot be used.
     """
-    return client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    return client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient, TlsClient)
 
 
 def _connect(peer: Place, of_kind: int, seconds: float, source: Place | None) -> socket.socket:

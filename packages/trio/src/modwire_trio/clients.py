@@ -13,6 +13,7 @@ import trio
 
 from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.tls.clients import TlsClientBase
 from modwire_sync.sockets import notice_dead_peer
 
 from .client import Client
@@ -55,6 +56,25 @@ class TcpClient(constructors.TcpClientBase, SocketClient):
             if self._keepalive:
                 notice_dead_peer(opened)
         return opened
+
+
+class TlsClient(TlsClientBase, TcpClient):
+    """A trio client over TLS."""
+
+    async def _open_link(self) -> Link:
+        until = trio.current_time() + self._connect_timeout
+        link = await super()._open_link()
+        assert isinstance(link, SocketLink)
+        try:
+            with trio.CancelScope(deadline=until) as scope:
+                await link.shake_hands(self._new_channel)
+        except BaseException:
+            link.cut()
+            raise
+        if scope.cancelled_caught:
+            link.cut()
+            raise self._too_slow()
+        return link
 
 
 class UnixClient(constructors.UnixClientBase, SocketClient):
@@ -107,9 +127,11 @@ def connect(endpoint: str | Endpoint) -> Client:
     """Return the client for `endpoint`, such as "tcp://192.0.2.1" or "rtu:///dev/ttyUSB0?unit=17".
 
     It connects on entering `async with`, or on its first call. Raises ValueError for an invalid
-    endpoint (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
+    endpoint (`Endpoint.parse` lists the valid ones), and for certificates that cannot be used.
     """
-    return constructors.client_for(endpoint, TcpClient, UdpClient, UnixClient, SerialClient)
+    return constructors.client_for(
+        endpoint, TcpClient, UdpClient, UnixClient, SerialClient, tls=TlsClient
+    )
 
 
 async def _open_first(host: str, port: int) -> trio.socket.SocketType:

@@ -236,11 +236,14 @@ class TcpServerBase(ServerBase):
 
     def _connect(self, peer: object, now: float) -> Connection:
         """Return the connection of a peer that was let in."""
-        connection = Connection(
-            ServerProtocol(self.framing, self.options, peer=peer), self.units, now
+        connection = self._new_connection(
+            ServerProtocol(self.framing, self.options, peer=peer), now
         )
         self._logger.debug("%s is open", connection)
         return connection
+
+    def _new_connection(self, protocol: ServerProtocol, now: float) -> Connection:
+        return Connection(protocol, self.units, now)
 
     @property
     def address(self) -> HostPort | str:

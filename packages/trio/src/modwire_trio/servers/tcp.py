@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from trio.lowlevel import notify_closing, wait_readable
 from modwire import TcpFraming
 from modwire.server.constructors import TcpServerBase
 from modwire.server.peers import HostPort, Network, check_port
+from modwire.tls.clients import PORT
+from modwire.tls.servers import HANDSHAKE_TIMEOUT, TlsServerBase
 from modwire_sync import sockets
 from modwire_sync.accepting import PAUSE, Listeners
 
@@ -21,9 +24,13 @@ from .readers import AVAILABLE, Readers
 from .service import Server, check_grace
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from modwire import Framing, ServerOptions, Units
     from modwire.server.constructors import Address
     from modwire.server.options import Authorize, OnCall
+    from modwire.tls import Credentials
+    from modwire.tls.contexts import File
     from modwire_sync.sockets import Found
 
 
@@ -131,6 +138,69 @@ async def serve_unix(
         server.close()
 
 
+async def serve_tls(
+    units: Units,
+    port: int = PORT,
+    *,
+    credentials: Credentials | None = None,
+    context: SSLContext | None = None,
+    certificate: File | None = None,
+    key: File | None = None,
+    client_ca: File | None = None,
+    crl: File | None = None,
+    password: str | None = None,
+    handshake_timeout: float = HANDSHAKE_TIMEOUT,
+    host: str = "127.0.0.1",
+    framing: type[Framing] = TcpFraming,
+    max_connections: int = 1000,
+    idle_timeout: float | None = None,
+    allow: Iterable[Network] | None = None,
+    authorize: Authorize | None = None,
+    on_call: OnCall | None = None,
+    options: ServerOptions | None = None,
+    backlog: int = 512,
+    reuse_port: bool = False,
+    workers: int = 8,
+    grace: float = 5.0,
+    task_status: trio.TaskStatus[HostPort] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `units` over TLS (MODBUS/TCP Security) until cancelled; otherwise like `serve_tcp`.
+
+    `modwire.tls.servers.TlsServerBase` describes the arguments up to `handshake_timeout`. To
+    exchange certificates while it serves, call `credentials.reload()`.
+    """
+    check_grace(grace)
+    server = _TlsServer(
+        units,
+        (host, port),
+        credentials=credentials,
+        context=context,
+        certificate=certificate,
+        key=key,
+        client_ca=client_ca,
+        crl=crl,
+        password=password,
+        handshake_timeout=handshake_timeout,
+        framing=framing,
+        max_connections=max_connections,
+        idle_timeout=idle_timeout,
+        allow=allow,
+        authorize=authorize,
+        on_call=on_call,
+        options=options,
+        backlog=backlog,
+        reuse_port=reuse_port,
+        workers=workers,
+    )
+    try:
+        address = await server.listen("serve_tls")
+        assert isinstance(address, HostPort)
+        task_status.started(address)
+        await server.serve(grace)
+    finally:
+        server.close()
+
+
 async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
     """Return the addresses of a host name, after a lookup that may take long; None for a path."""
     if isinstance(address, str):
@@ -189,3 +259,18 @@ class _TcpServer(TcpServerBase, Server):
         core = self._connect(peer, trio.current_time())
         connection = SocketConnection(self, core, accepted, self._readers, self._connections)
         self.start(connection.serve)
+
+
+class _TlsServer(TlsServerBase, _TcpServer):
+    """A server over TLS."""
+
+    _token: trio.lowlevel.TrioToken | None = None
+
+    def _begin(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        super()._begin()
+
+    def credentials_changed(self) -> None:
+        if self._token is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._stop_outdated, idempotent=True)
