@@ -14,7 +14,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire.client.threads import ThreadLink
-from modwire.errors import ConnectionLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,12 +129,6 @@ class TlsLink(SocketLink):
     def wait(self, seconds: float) -> bool:
         """Wait for bytes; True if there are some."""
         return bool(self._has_bytes(min(max(seconds, 0.0), LONGEST_WAIT) * 1000.0))
-
-    def receive(self, seconds: float) -> bytes | OSError | None:
-        try:
-            return super().receive(seconds)
-        except ConnectionLostError as error:
-            return error
 
 
 def _waiting(end: socket.socket | int, is_reading: bool) -> Callable[[float], object]:

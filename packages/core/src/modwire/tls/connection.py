@@ -166,4 +166,10 @@ class SecureConnection(Connection):
 
     def ended(self, reason: str, logger: Logger | None = None) -> None:
         fault = self._tls.fault
-        super().ended(reason if fault is None else str(fault), logger)
+        if fault is not None:
+            reason = str(fault)
+        elif self._tls.is_open and not self.protocol.requests:
+            # A client of TLS 1.3 that closes before it reads the server's sessions resets the
+            # connection; it has asked nothing, so nothing is lost.
+            reason = self.reason or PEER_CLOSED
+        super().ended(reason, logger)
