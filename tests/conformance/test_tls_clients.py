@@ -251,7 +251,7 @@ def test_a_server_that_resets_after_the_handshake_may_have_refused(
 @every_package
 @every_version
 def test_a_lost_connection_is_opened_anew(package: str, pki: Pki, version: ssl.TLSVersion) -> None:
-    """Whether the server says so, or only closes its socket."""
+    """The server may say so, or only close its socket."""
 
     def behave(server: FarServer, plain: socket.socket) -> None:
         with server.wrapped(plain) as peer:

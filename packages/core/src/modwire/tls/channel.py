@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .faults import TlsError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -75,6 +73,8 @@ class Channel:
         refuse it without an alert, or reset the connection, which discards their alert.
         """
         if not self._has_heard:
+            from .faults import TlsError  # with it comes ssl, which is loaded by now
+
             raise TlsError(
                 f"the server has sent nothing since the TLS handshake: {reason}; it may have "
                 f"refused our certificate, {self._tls.ours}"

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.lowlevel import notify_closing, wait_readable
@@ -24,7 +24,7 @@ from .readers import AVAILABLE, Readers
 from .service import Server, check_grace
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
+    import ssl
 
     from modwire import Framing, ServerOptions, Units
     from modwire.server.constructors import Address
@@ -87,13 +87,7 @@ async def serve_tcp(
         reuse_port=reuse_port,
         workers=workers,
     )
-    try:
-        address = await server.listen("serve_tcp")
-        assert isinstance(address, HostPort)
-        task_status.started(address)
-        await server.serve(grace)
-    finally:
-        server.close()
+    await server.serve_at("serve_tcp", grace, task_status)
 
 
 async def serve_unix(
@@ -130,12 +124,7 @@ async def serve_unix(
         backlog=backlog,
         workers=workers,
     )
-    try:
-        await server.listen("serve_unix")
-        task_status.started(path)
-        await server.serve(grace)
-    finally:
-        server.close()
+    await server.serve_at("serve_unix", grace, task_status)
 
 
 async def serve_tls(
@@ -143,7 +132,7 @@ async def serve_tls(
     port: int = PORT,
     *,
     credentials: Credentials | None = None,
-    context: SSLContext | None = None,
+    context: ssl.SSLContext | None = None,
     certificate: File | None = None,
     key: File | None = None,
     client_ca: File | None = None,
@@ -166,7 +155,8 @@ async def serve_tls(
 ) -> None:
     """Serve `units` over TLS (MODBUS/TCP Security) until cancelled; otherwise like `serve_tcp`.
 
-    `modwire.tls.servers.TlsServerBase` describes the arguments up to `handshake_timeout`. To
+    Give it `credentials`; or `certificate`, `key`, `client_ca`, `crl` and `password`; or a
+    `context`: `modwire.tls.servers.TlsServerBase` describes them and `handshake_timeout`. To
     exchange certificates while it serves, call `credentials.reload()`.
     """
     check_grace(grace)
@@ -192,13 +182,7 @@ async def serve_tls(
         reuse_port=reuse_port,
         workers=workers,
     )
-    try:
-        address = await server.listen("serve_tls")
-        assert isinstance(address, HostPort)
-        task_status.started(address)
-        await server.serve(grace)
-    finally:
-        server.close()
+    await server.serve_at("serve_tls", grace, task_status)
 
 
 async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
@@ -220,18 +204,18 @@ class _TcpServer(TcpServerBase, Server):
     _kind_of_connections = SocketConnections
     _readers: Readers | None = None
 
-    async def listen(self, function: str) -> HostPort | str:
-        """Listen for `function`, and return the host and the port in use, or the path."""
+    async def serve_at(self, function: str, grace: float, task_status: Any) -> None:
+        """Serve for `function` until cancelled; tell the host and the port in use, or the path."""
         self._listeners = Listeners(self, self._connections, self._logger)
-        found = await look_up(self._asked.address, socket.SOCK_STREAM)
-        address = self._listeners.listen(self._asked, found)
-        self._listeners.is_serving = True
-        self.name = f"{function} on {address}"
-        return address
-
-    def close(self) -> None:
-        """Close the listening sockets; may be called again."""
-        self._close_listeners()
+        try:
+            found = await look_up(self._asked.address, socket.SOCK_STREAM)
+            address = self._listeners.listen(self._asked, found)
+            self._listeners.is_serving = True
+            self.name = f"{function} on {address}"
+            task_status.started(address)
+            await self.serve(grace)
+        finally:
+            self._close_listeners()
 
     def _close_listeners(self) -> None:
         for each in self._listeners.sockets:
