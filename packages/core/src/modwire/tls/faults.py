@@ -41,8 +41,8 @@ _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"CON
 class TlsError(ConnectionError):
     """Raised when a TLS connection was refused or broken.
 
-    The calls of a client raise `ConnectionLostError`, whose `__cause__` it is. `alert` is the name
-    of the alert that the peer sent (RFC 8446, section 6), or "" if this side has refused the peer.
+    The calls of a client raise `ConnectionLostError` with its text. `alert` is the name of the
+    alert that the peer sent (RFC 8446, section 6), or "" if this side has refused the peer.
     """
 
     alert = ""
