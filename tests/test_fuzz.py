@@ -15,6 +15,7 @@ from fuzz.target import Target
 from fuzz.targets import TARGETS
 from modwire.framing import rtu
 from modwire.server.execution import Executor
+from modwire.tls.filter import Filter
 from modwire_tools.explain.capture import packets
 from modwire_tools.web import queries
 
@@ -82,6 +83,16 @@ def test_a_page_that_fails_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(queries, "values", fail)
     assert "ZeroDivisionError" in found_in("web-request")
+
+
+def test_a_role_out_of_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fuzz.targets.tls.role_of", lambda data: "engineer" if data else None)
+    assert "a role that is not in the certificate" in found_in("certificates")
+
+
+def test_bytes_that_pass_without_their_check_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Filter, "read", lambda self, most: self._incoming.read() or b"?")
+    assert "plaintext" in found_in("tls-damage")
 
 
 def test_work_without_bound_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ ADAPTERS = {
     for name in ("sync", "trio", "gevent", "asyncio")
 }
 FILE_LINES, FUNCTION_LINES = 400, 60
-ADAPTER_LINES = {"sync": 2600, "trio": 2600, "gevent": 2600, "asyncio": 2000}
+ADAPTER_LINES = {"sync": 2670, "trio": 2600, "gevent": 2600, "asyncio": 2100}
 LAYERS = {"modbus_connection.py"}  # an adapter's face for another package
 LIKENESS, SHORT_LINES = 0.30, 15
 

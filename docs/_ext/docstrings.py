@@ -20,6 +20,7 @@ MODULES = (
     "pytest_modwire",
     "modwire_stores",
     "modwire.sniffing",
+    "modwire.tls",
     "modwire.maps",
     "modwire.planner",
     "modwire.values",

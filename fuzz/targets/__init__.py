@@ -17,6 +17,7 @@ _FILES = (
     "device_files",
     "captures",
     "web",
+    "tls",
 )
 
 

@@ -15,6 +15,7 @@ from modwire import SequentialBlock, TcpFraming, Unit, Units
 from modwire.messages import Decoder
 
 PACKAGES = ("sync", "trio", "gevent", "asyncio", "uvloop")
+CLASSES = {"tcp": "TcpServer", "udp": "UdpServer", "tls": "TlsServer"}
 own_clients: list[Any] = []
 BOUND = 20.0  # seconds for an event that comes at once
 
@@ -60,7 +61,7 @@ def serving(
 def _run_sync(kind: str, units: Any, arguments: Any, told: list[Any], started: Any) -> None:
     import modwire_sync
 
-    server: Any = modwire_sync.TcpServer if kind == "tcp" else modwire_sync.UdpServer
+    server: Any = getattr(modwire_sync, CLASSES[kind])
     server = server(units(), ("127.0.0.1", 0), **arguments)
     told += [server.address, lambda: server.shutdown(0.1)]
     started.set()
@@ -74,7 +75,7 @@ def _run_gevent(kind: str, units: Any, arguments: Any, told: list[Any], started:
 
     import modwire_gevent
 
-    server: Any = modwire_gevent.TcpServer if kind == "tcp" else modwire_gevent.UdpServer
+    server: Any = getattr(modwire_gevent, CLASSES[kind])
     server = server(units(), ("127.0.0.1", 0), **arguments).start()
     hub = gevent.get_hub()
     stop = gevent.event.Event()
@@ -92,7 +93,7 @@ def _run_trio(kind: str, units: Any, arguments: Any, told: list[Any], started: A
 
     import modwire_trio
 
-    serve: Any = modwire_trio.serve_tcp if kind == "tcp" else modwire_trio.serve_udp
+    serve: Any = getattr(modwire_trio, f"serve_{kind}")
 
     async def start(task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         await serve(units(), 0, grace=0.1, task_status=task_status, **arguments)
@@ -120,7 +121,7 @@ def _run_asyncio(
 ) -> None:
     import modwire_asyncio
 
-    server: Any = modwire_asyncio.TcpServer if kind == "tcp" else modwire_asyncio.UdpServer
+    server: Any = getattr(modwire_asyncio, CLASSES[kind])
 
     async def main() -> None:
         async with server(units(), ("127.0.0.1", 0), **arguments) as serving:

@@ -26,6 +26,7 @@ import modwire_trio
 from modwire import ServerOptions, Units
 from modwire.calls import AsyncCalls, BlockingCalls
 from modwire.client.streams import AsyncClientBase
+from modwire.tls.contexts import CredentialsError
 
 PACKAGES = {
     "sync": modwire_sync,
@@ -33,13 +34,20 @@ PACKAGES = {
     "trio": modwire_trio,
     "asyncio": modwire_asyncio,
 }
-CLIENTS = ("Client", "TcpClient", "UdpClient", "UnixClient", "SerialClient")
+CLIENTS = ("Client", "TcpClient", "TlsClient", "UdpClient", "UnixClient", "SerialClient")
 ASYNC = (modwire_trio, modwire_asyncio)
-SERVERS = ("TcpServer", "UdpServer", "SerialServer")
+SERVERS = ("TcpServer", "TlsServer", "UdpServer", "SerialServer")
 
 # Public names that sync does not have: trio's servers are functions, which serve until cancelled,
 # and only trio and asyncio await units.
-FUNCTIONS = {"serve_tcp", "serve_udp", "serve_unix", "serve_serial", "serve_stream"}
+FUNCTIONS = {
+    "serve_tcp",
+    "serve_tls",
+    "serve_udp",
+    "serve_unix",
+    "serve_serial",
+    "serve_stream",
+}
 MORE_NAMES: dict[str, set[str]] = {
     "gevent": set(),
     "trio": {"AsyncUnit", *FUNCTIONS},
@@ -57,7 +65,7 @@ RENAMED: dict[str, dict[str, str]] = {
 }
 
 # Methods of sync that a package does not have: asyncio's streams have TLS of their own.
-FEWER_METHODS = {("asyncio", "TcpServer"): {"wrap_socket"}}
+FEWER_METHODS = {("asyncio", name): {"wrap_socket"} for name in ("TcpServer", "TlsServer")}
 
 # Constructors with other parameters: the `Client` of trio and asyncio is itself one, on a stream.
 OTHER_CONSTRUCTORS = {("trio", "Client"), ("asyncio", "Client")}
@@ -89,6 +97,7 @@ WORDS: dict[str, dict[str, str]] = {
 _WAY = {"grace", "task_status"}
 OTHER_PARAMETERS = {
     "serve_tcp": ("TcpServer", {"address"}, {"port", "host", *_WAY}),
+    "serve_tls": ("TlsServer", {"address"}, {"port", "host", *_WAY}),
     # The directory decides who may use a Unix socket; several processes cannot listen at one.
     "serve_unix": ("TcpServer", {"address", "allow", "reuse_port"}, {"path", *_WAY}),
     "serve_udp": ("UdpServer", {"address"}, {"port", "host", *_WAY}),
@@ -286,7 +295,17 @@ WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception]]] = [
     ("UdpClient", ("127.0.0.1", -1), {}, ValueError),
     ("SerialClient", ("/dev/null",), {"framing": modwire_sync.TcpClient}, TypeError),
     ("connect", ("http://127.0.0.1",), {}, ValueError),
-    ("connect", ("tls://127.0.0.1",), {}, ValueError),
+    ("connect", ("tls://127.0.0.1",), {}, CredentialsError),
+    ("connect", ("tls://127.0.0.1?pinned=12",), {}, ValueError),
+    ("TlsClient", ("127.0.0.1",), {"ca": "/no/such/file"}, CredentialsError),
+    ("TlsClient", ("127.0.0.1",), {"pinned": "12"}, ValueError),
+    ("TlsClient", ("127.0.0.1",), {"context": 5}, TypeError),
+    ("TlsClient", ("127.0.0.1",), {"cert": "a.pem"}, TypeError),
+    ("TlsClient", ("127.0.0.1", 0), {"ca": "/no/such/file"}, ValueError),
+    ("TlsServer", (0, "127.0.0.1"), {}, ValueError),
+    ("TlsServer", (0, "127.0.0.1"), {"certificate": "a.pem"}, ValueError),
+    ("TlsServer", (0, "127.0.0.1"), {"credentials": 5}, TypeError),
+    ("TlsServer", (0, "127.0.0.1"), {"handshake_timeout": 0}, ValueError),
     ("Gateway", (17,), {}, TypeError),
     *(("Gateway", (units,), {}, ValueError) for units in ({1: 256}, {256: 1}, "1", ["x"])),
     *(("Gateway", (), {"timeout": timeout}, ValueError) for timeout in (0, "1")),

@@ -42,6 +42,7 @@ PURE = {
 # and its audit log goes to another. Only this room has I/O, and nothing else in core imports it.
 OF_TLS = {
     "datetime",
+    "errno",
     "hashlib",
     "importlib",
     "json",

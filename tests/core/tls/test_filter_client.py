@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import ssl
 import warnings
 
 import pytest
 
-from modwire.errors import ConnectionLostError
 from modwire.tls import ClientCredentials
 from modwire.tls.faults import TlsError
 from modwire.tls.filter import Filter
@@ -67,7 +67,9 @@ def test_it_names_the_alert_and_its_own_certificate(
 ) -> None:
     issued = strangers.client("operator")
     ours, _ = shaken(trusting(pki, issued), server_side(pki.ca, pki.server(), version))
-    assert isinstance(ours.fault, TlsError) and isinstance(ours.fault, ConnectionLostError)
+    assert isinstance(ours.fault, TlsError) and isinstance(ours.fault, ConnectionError)
+    copied = pickle.loads(pickle.dumps(ours.fault))
+    assert (type(copied), str(copied), copied.alert) == (TlsError, str(ours.fault), "unknown_ca")
     assert ours.fault.alert == "unknown_ca"
     begins, ends = (
         f"{each:%Y-%m-%d %H:%M:%S}"

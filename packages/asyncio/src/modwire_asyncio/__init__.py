@@ -3,9 +3,9 @@
 from modwire.units.unit import AsyncUnit
 
 from .client import Client
-from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
+from .clients import SerialClient, TcpClient, TlsClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
-from .servers import SerialServer, TcpServer, UdpServer
+from .servers import SerialServer, TcpServer, TlsServer, UdpServer
 
 __version__ = "0.2.0"
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "SerialServer",
     "TcpClient",
     "TcpServer",
+    "TlsClient",
+    "TlsServer",
     "UdpClient",
     "UdpServer",
     "UnixClient",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.tls.clients import TlsClientBase
 
 from .client import Client
-from .links import DatagramLink, Link, StreamLink, TransportLink
+from .links import DatagramLink, Link, StreamLink, TlsLink, TransportLink
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -48,8 +49,30 @@ class TcpClient(constructors.TcpClientBase, Client):
                 from modwire_sync.sockets import notice_dead_peer
 
                 notice_dead_peer(opened)
-            return await _stream_link(opened, self.options.response_timeout)
+            return await _stream_link(opened, self._new_link())
         raise failure
+
+    def _new_link(self) -> StreamLink:
+        return StreamLink(self.options.response_timeout)
+
+
+class TlsClient(TlsClientBase, TcpClient):
+    """An asyncio client over TLS."""
+
+    async def _open_link(self) -> Link:
+        until = monotonic() + self._connect_timeout
+        link = await super()._open_link()
+        assert isinstance(link, TlsLink)
+        try:
+            if not await link.shake_hands(until):
+                raise self._too_slow()
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _new_link(self) -> StreamLink:
+        return TlsLink(self.options.response_timeout, self._new_channel)
 
 
 class UnixClient(constructors.UnixClientBase, Client):
@@ -70,7 +93,7 @@ class UnixClient(constructors.UnixClientBase, Client):
         except BaseException:
             opened.close()
             raise
-        return await _stream_link(opened, self.options.response_timeout)
+        return await _stream_link(opened, StreamLink(self.options.response_timeout))
 
 
 class UdpClient(constructors.UdpClientBase, Client):
@@ -105,9 +128,9 @@ def connect(endpoint: str | Endpoint, **options: Unpack[ConnectOptions]) -> Clie
 
     It connects on entering `async with`, or on its first call. `options` replace those of the
     endpoint: `timeout=2` is the same as `endpoint + "?timeout=2"`. Raises ValueError for an invalid
-    endpoint (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
+    endpoint (`Endpoint.parse` lists the valid ones), and for certificates that cannot be used.
     """
-    kinds = TcpClient, UdpClient, UnixClient, SerialClient
+    kinds = TcpClient, UdpClient, UnixClient, SerialClient, TlsClient
     return constructors.client_for(endpoint, *kinds, options)
 
 
@@ -146,8 +169,7 @@ async def _connected(place: Place, source: tuple[str, int] | None, seconds: floa
     return opened
 
 
-async def _stream_link(opened: socket.socket, send_timeout: float) -> Link:
-    link = StreamLink(send_timeout)
+async def _stream_link(opened: socket.socket, link: StreamLink) -> Link:
     return await _made(link, link.loop.create_connection(lambda: link, sock=opened), opened)
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from modwire.tls.channel import Channel
+
+    NewChannel: TypeAlias = Callable[[Callable[[int], bytes], Callable[[bytes], int]], Channel]
+
 # What somebody else has opened.
 Stream: TypeAlias = asyncio.Transport | tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -228,11 +232,10 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self._arrived.append(self._buffer[:nbytes].tobytes())
+        self.arrive(self._buffer[:nbytes].tobytes())
         if len(self._arrived) >= MOST_KEPT:
             self._is_paused = True
             self.transport.pause_reading()
-        self.wake()
 
     def eof_received(self) -> None:
         self.arrive(b"")
@@ -245,6 +248,59 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         # If it closes, the end will be taken; uvloop raises RuntimeError, asyncio sends nothing.
         if not self.transport.is_closing():
             self._write(data)
+        return 0.0
+
+
+class TlsLink(StreamLink):
+    """A link with TLS on its transport, once `shake_hands` has returned."""
+
+    def __init__(self, send_timeout: float, new_channel: NewChannel) -> None:
+        super().__init__(send_timeout)
+        self._records: deque[bytes | OSError] = deque()
+        self._channel = new_channel(self._take_record, self._send_record)
+        self._is_open = False
+
+    async def shake_hands(self, until: float) -> bool:
+        """End the handshake; False if it takes longer. Raises OSError if it fails."""
+        while not self._channel.shake_hands():
+            if monotonic() >= until:
+                return False
+            await self.wait(until)
+        self._is_open = True
+        self._decrypt()
+        return True
+
+    def arrive(self, found: bytes | OSError) -> None:
+        self._records.append(found)
+        if self._is_open:
+            self._decrypt()
+        else:
+            self.wake()
+
+    def _decrypt(self) -> None:
+        try:
+            while data := self._channel.recv(CHUNK):
+                super().arrive(data)
+            super().arrive(b"")
+        except BlockingIOError:
+            return
+        except OSError as error:
+            super().arrive(error)
+
+    def _take_record(self, size: int) -> bytes:
+        if not self._records:
+            raise BlockingIOError
+        found = self._records.popleft()
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    def _send_record(self, data: bytes) -> int:
+        super().send(data, 0.0)
+        return len(data)
+
+    def send(self, data: bytes, now: float) -> float:
+        self._channel.send(data)
         return 0.0
 
 

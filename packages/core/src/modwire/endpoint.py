@@ -77,8 +77,9 @@ class Endpoint(Immutable):
       times a read is repeated. None stands for the client's default.
     - all: `options`, by name, of those that are given, the others of `ClientOptions`, such as
       `pause` and `quirks`. Besides, serial lines have `rs485` (True or False) and `exclusive`, tcp
-      has `connect_timeout` and `keepalive`, unix has `connect_timeout`: see the clients. Those
-      that have no effect on such a link are refused.
+      and tls have `connect_timeout` and `keepalive`, unix has `connect_timeout`, and tls has `ca`,
+      `certificate`, `key`, `server_hostname` and `pinned`: see the clients. Those that have no
+      effect on such a link are refused.
 
     Raises ValueError, whose text names the wrong part and the allowed values.
     """
@@ -186,7 +187,7 @@ class Endpoint(Immutable):
         a network. Options follow a `?`, joined by `&`: unit, timeout, retries and the `options`
         everywhere, baudrate, bytesize, parity and stopbits on a serial line. Times are seconds, or
         such as 100ms, 2s, 1m; flags are true or false, quirks are names joined by commas, and
-        `reconnect_after` may be never. In paths, all
+        `reconnect_after` may be never, files of TLS are paths. In paths, all
         characters may be percent-encoded, and `%`, `?` and `#` must be (RFC 3986), those of a
         port's URL too: rtu://spy:///dev/ttyUSB0%3Ffile=log.txt?baudrate=9600. The zone of an IPv6
         address follows `%25` (RFC 6874) or `%`.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .endpoint_text import is_number, one_of, seconds_in
+from .endpoint_text import IN_PATHS, is_number, one_of, quoted, seconds_in
 from .options import (
     MAX_IN_FLIGHT,
     check_count,
@@ -53,6 +53,11 @@ if TYPE_CHECKING:
         keepalive: bool
         rs485: bool
         exclusive: bool
+        ca: str
+        certificate: str
+        key: str
+        server_hostname: str
+        pinned: str
 
     class ConnectOptions(EndpointOptions, total=False):
         """The arguments of `connect`, which replace what the endpoint has; see `Endpoint`."""
@@ -64,6 +69,16 @@ if TYPE_CHECKING:
         bytesize: int
         parity: Literal["N", "E", "O"]
         stopbits: int
+
+
+TEXTS = ("ca", "certificate", "key", "server_hostname", "pinned")
+
+
+def check_text(name: str, value: object) -> str:
+    """Return a text such as the path of a file; raise ValueError if it is empty or has a NUL."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError(f"{name} must be a text without NUL, got {value!r}")
+    return value
 
 
 _seconds: Check = check_seconds  # type: ignore[assignment]
@@ -87,6 +102,7 @@ _CHECKS: dict[str, Check] = {
     "keepalive": _flag,
     "rs485": _flag,
     "exclusive": _flag,
+    **dict.fromkeys(TEXTS, check_text),
 }
 MORE_OPTIONS = tuple(_CHECKS)
 _LINE_OPTIONS = ("baudrate", "bytesize", "parity", "stopbits")
@@ -138,6 +154,8 @@ def option_value(name: str, text: str) -> object:
     Numbers out of range are returned, and so are texts that are no whole number: `check_option`
     and its like refuse them.
     """
+    if name in TEXTS:
+        return text
     if name == "quirks":
         return _quirks_in(text)
     if name == "parity":
@@ -165,6 +183,8 @@ def option_text(value: object) -> str:
         return NEVER
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, str):
+        return quoted(value, IN_PATHS)
     if isinstance(value, Quirks):
         return ",".join(each.name or "" for each in Quirks if each and each in value) or "none"
     return f"{value}".removesuffix(".0")

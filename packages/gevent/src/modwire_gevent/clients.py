@@ -11,9 +11,10 @@ from gevent import Timeout, get_hub, sleep, socket
 
 from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.tls.clients import TlsClientBase
 
 from .client import Client
-from .links import Link, SocketLink
+from .links import Link, SocketLink, TlsLink
 
 if TYPE_CHECKING:
     from typing import Any
@@ -48,6 +49,20 @@ class TcpClient(constructors.TcpClientBase, _SocketClient):
 
             notice_dead_peer(connected)
         return connected
+
+
+class TlsClient(TlsClientBase, TcpClient):
+    """A gevent client over TLS."""
+
+    def _open_link(self) -> Link:
+        with Timeout(self._connect_timeout, self._too_slow()):
+            link = TlsLink(get_hub(), self._connect(), self.options.response_timeout)
+            try:
+                link.shake_hands(self._new_channel)
+            except BaseException:
+                link.close()
+                raise
+        return link
 
 
 class UnixClient(constructors.UnixClientBase, _SocketClient):
@@ -133,7 +148,7 @@ def connect(endpoint: str | Endpoint, **options: Unpack[ConnectOptions]) -> Clie
 
     It connects on entering `with`, or on its first call. `options` replace those of the endpoint:
     `timeout=2` is the same as `endpoint + "?timeout=2"`. Raises ValueError for an invalid endpoint
-    (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
+    (`Endpoint.parse` lists the valid ones), and for certificates that cannot be used.
     """
-    kinds = TcpClient, UdpClient, UnixClient, SerialClient
+    kinds = TcpClient, UdpClient, UnixClient, SerialClient, TlsClient
     return constructors.client_for(endpoint, *kinds, options)

@@ -16,9 +16,14 @@ from gevent.monkey import get_original
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from gevent.hub import Hub
     from gevent.socket import socket as GreenSocket  # noqa: N812
+
+    from modwire.tls.channel import Channel
+
+    NewChannel: TypeAlias = Callable[[Callable[[int], bytes], Callable[[bytes], int]], Channel]
 
     class Watcher(Protocol):
         """The methods of gevent's watchers, whose classes are not public."""
@@ -266,6 +271,17 @@ class SocketLink(DescriptorLink):
 
     def _close(self) -> None:
         self._sock.close()
+
+
+class TlsLink(SocketLink):
+    """A socket with TLS on it, once `shake_hands` has returned."""
+
+    def shake_hands(self, new_channel: NewChannel) -> None:
+        """End the handshake; raise OSError if it fails."""
+        channel = new_channel(self._read, self._write)
+        self._read, self._write = channel.recv, channel.send
+        while not channel.shake_hands():
+            self.wait(NEVER)
 
 
 def plain_socket(sock: socket.socket | GreenSocket) -> socket.socket:

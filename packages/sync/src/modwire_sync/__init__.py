@@ -1,9 +1,9 @@
 """Modbus for blocking code: clients and servers on sockets and serial ports."""
 
 from .client import Client
-from .clients import SerialClient, TcpClient, UdpClient, UnixClient, connect
+from .clients import SerialClient, TcpClient, TlsClient, UdpClient, UnixClient, connect
 from .gateway import Gateway, RemoteUnit
-from .servers import SerialServer, TcpServer, UdpServer
+from .servers import SerialServer, TcpServer, TlsServer, UdpServer
 
 __version__ = "0.2.0"
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "SerialServer",
     "TcpClient",
     "TcpServer",
+    "TlsClient",
+    "TlsServer",
     "UdpClient",
     "UdpServer",
     "UnixClient",

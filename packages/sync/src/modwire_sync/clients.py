@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from modwire.client import constructors
 from modwire.client.aside import call_aside
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.tls.clients import TlsClientBase
 
 from .client import Client
-from .links import SocketLink
+from .links import SocketLink, TlsLink
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -59,6 +60,23 @@ class TcpClient(constructors.TcpClientBase, _SocketClient):
 
             notice_dead_peer(sock)
         return sock
+
+
+class TlsClient(TlsClientBase, TcpClient):
+    """A blocking client over TLS."""
+
+    def _open_link(self) -> Link:
+        until = monotonic() + self._connect_timeout
+        sock = self._open_socket()
+        try:
+            link = TlsLink(sock, self.options.response_timeout, self._new_channel)
+            while not link.shake_hands():
+                if not link.wait(until - monotonic()):
+                    raise self._too_slow()
+        except BaseException:
+            sock.close()
+            raise
+        return link
 
 
 class UnixClient(constructors.UnixClientBase, _SocketClient):
@@ -110,9 +128,9 @@ def connect(endpoint: str | Endpoint, **options: Unpack[ConnectOptions]) -> Clie
 
     It connects on entering `with`, or on its first call. `options` replace those of the endpoint:
     `timeout=2` is the same as `endpoint + "?timeout=2"`. Raises ValueError for an invalid endpoint
-    (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
+    (`Endpoint.parse` lists the valid ones), and for certificates that cannot be used.
     """
-    kinds = TcpClient, UdpClient, UnixClient, SerialClient
+    kinds = TcpClient, UdpClient, UnixClient, SerialClient, TlsClient
     return constructors.client_for(endpoint, *kinds, options)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import socket
 from contextlib import suppress
+from threading import RLock
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ from modwire.client.threads import ThreadLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    from modwire.tls.channel import Channel
+
+    NewChannel: TypeAlias = "Callable[[Callable[[int], bytes], Callable[[bytes], int]], Channel]"
 
 _CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 LONGEST_WAIT = 3600.0  # seconds; system calls refuse very long timeouts, so the client waits again
@@ -54,8 +60,8 @@ class SocketLink(Link):
         self._sock = sock
         self.is_datagram = sock.type == socket.SOCK_DGRAM
         self.is_connection = not self.is_datagram
-        self._recv = sock.recv
-        self._send = sock.send
+        self._recv: Callable[[int], bytes] = sock.recv
+        self._send: Callable[[bytes], int] = sock.send
         self._send_timeout = send_timeout
         sock.setblocking(False)
         self._has_bytes = _waiting(sock, is_reading=True)
@@ -100,6 +106,29 @@ class SocketLink(Link):
 
     def close(self) -> None:
         self._sock.close()
+
+
+class TlsLink(SocketLink):
+    """A socket with TLS on it, on which one thread may send while another one receives."""
+
+    def __init__(self, sock: socket.socket, send_timeout: float, new_channel: NewChannel) -> None:
+        super().__init__(sock, send_timeout)
+        channel = new_channel(sock.recv, sock.send)
+        self.shake_hands, lock = channel.shake_hands, RLock()
+
+        def recv(size: int) -> bytes:
+            with lock:
+                return channel.recv(size)
+
+        def send(data: bytes) -> int:
+            with lock:
+                return channel.send(data)
+
+        self._recv, self._send = recv, send
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for bytes; True if there are some."""
+        return bool(self._has_bytes(min(max(seconds, 0.0), LONGEST_WAIT) * 1000.0))
 
 
 def _waiting(end: socket.socket | int, is_reading: bool) -> Callable[[float], object]:

@@ -13,6 +13,7 @@ import trio
 
 from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
+from modwire.tls.clients import TlsClientBase
 from modwire_sync.sockets import notice_dead_peer
 
 from .client import Client
@@ -58,6 +59,25 @@ class TcpClient(constructors.TcpClientBase, SocketClient):
             if self._keepalive:
                 notice_dead_peer(opened)
         return opened
+
+
+class TlsClient(TlsClientBase, TcpClient):
+    """A trio client over TLS."""
+
+    async def _open_link(self) -> Link:
+        until = trio.current_time() + self._connect_timeout
+        link = await super()._open_link()
+        assert isinstance(link, SocketLink)
+        try:
+            with trio.CancelScope(deadline=until) as scope:
+                await link.shake_hands(self._new_channel)
+        except BaseException:
+            link.cut()
+            raise
+        if scope.cancelled_caught:
+            link.cut()
+            raise self._too_slow()
+        return link
 
 
 class UnixClient(constructors.UnixClientBase, SocketClient):
@@ -111,9 +131,9 @@ def connect(endpoint: str | Endpoint, **options: Unpack[ConnectOptions]) -> Clie
 
     It connects on entering `async with`, or on its first call. `options` replace those of the
     endpoint: `timeout=2` is the same as `endpoint + "?timeout=2"`. Raises ValueError for an invalid
-    endpoint (`Endpoint.parse` lists the valid ones), and for tls, which is not supported yet.
+    endpoint (`Endpoint.parse` lists the valid ones), and for certificates that cannot be used.
     """
-    kinds = TcpClient, UdpClient, UnixClient, SerialClient
+    kinds = TcpClient, UdpClient, UnixClient, SerialClient, TlsClient
     return constructors.client_for(endpoint, *kinds, options)
 
 

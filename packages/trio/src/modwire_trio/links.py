@@ -23,6 +23,11 @@ from trio.lowlevel import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    from modwire.tls.channel import Channel
+
+    NewChannel: TypeAlias = Callable[[Callable[[int], bytes], Callable[[bytes], int]], Channel]
 
 CHUNK = 4096  # bytes per receive: 16 answers of the largest size
 _PASSES = 10  # of trio's loop: enough for a stream to deliver the bytes that it has
@@ -208,6 +213,13 @@ class SocketLink(DescriptorLink):
         self.is_datagram = sock.type == socket.SOCK_DGRAM
         self.is_connection = not self.is_datagram
         super().__init__(sock.fileno(), sock.recv, sock.send)
+
+    async def shake_hands(self, new_channel: NewChannel) -> None:
+        """Put TLS on the socket; raise OSError if the handshake fails."""
+        channel = new_channel(self._read, self._write)
+        self._read, self._write = channel.recv, channel.send
+        while not channel.shake_hands():
+            await wait_readable(self._number)
 
     def _close(self) -> None:
         self._socket.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from modwire.server.constructors import TcpServerBase
 from modwire.server.peers import HostPort
 from modwire.server.rounds import Rounds
+from modwire.tls.servers import TlsServerBase
 from modwire_sync import sockets
 from modwire_sync.accepting import PAUSE, Listeners
 
@@ -116,6 +118,15 @@ class TcpServer(TcpServerBase, Server):
     async def _settle(self, until: float) -> None:
         if self._closing:
             await asyncio.wait(self._closing, timeout=max(until - monotonic(), 0.0))
+
+
+class TlsServer(TlsServerBase, TcpServer):
+    """A server for `units` over TLS; otherwise like `TcpServer`."""
+
+    def credentials_changed(self) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._stop_outdated)
 
 
 def place_of(address: Address, kind: socket.SocketKind) -> Any:

@@ -156,6 +156,8 @@ def check_source_address(address: tuple[str, int] | None) -> tuple[str, int] | N
 class TcpClientBase(ClientBase):
     """Base of the clients over TCP; see `__init__` for the arguments."""
 
+    _transport = "tcp"
+
     @explained
     def __init__(
         self,
@@ -204,9 +206,10 @@ class TcpClientBase(ClientBase):
             max_in_flight=max_in_flight,
             options=options,
             framing=framing,
+            transport=self._transport,
             **more,
         )
-        self._set_up(network_name("tcp", framing, host, port), framing, options)
+        self._set_up(network_name(self._transport, framing, host, port), framing, options)
 
 
 class UnixClientBase(ClientBase):
@@ -349,13 +352,14 @@ def client_for(
     udp: Callable[..., ClientT],
     unix: Callable[..., ClientT],
     serial: Callable[..., ClientT],
+    tls: Callable[..., ClientT],
     options: ConnectOptions,
 ) -> ClientT:
     """Return a client for `endpoint`, made by the class for its transport.
 
     `options` are in place of those that the endpoint has: `connect("tcp://192.0.2.1", timeout=2)`.
-    Raises ValueError for an invalid endpoint text, and for tls, which this version does not
-    support; TypeError if `endpoint` is neither a text nor an Endpoint.
+    Raises ValueError for an invalid endpoint text, and for certificates that
+    cannot be used; TypeError if `endpoint` is neither a text nor an Endpoint.
     """
     if isinstance(endpoint, str):
         endpoint = Endpoint.parse(endpoint)
@@ -382,7 +386,5 @@ def client_for(
         )
     if endpoint.transport == "unix":
         return unix(endpoint.path, **arguments)
-    if endpoint.transport == "tls":
-        raise ValueError(f"endpoint {str(endpoint)!r}: TLS is not supported by this version")
-    network = udp if endpoint.transport == "udp" else tcp
+    network = {"udp": udp, "tls": tls}.get(endpoint.transport, tcp)
     return network(endpoint.host, endpoint.port, **arguments)

@@ -28,9 +28,10 @@ PEER_CLOSED = "the peer has closed it"
 SHUT_DOWN = "the server shuts down"
 SERVER_CLOSED = "the server is closed"
 IDLE = "it was idle too long"
+OUTDATED = "the credentials of the server were exchanged"
 FAILED = "an error in this server"  # which is logged where it happens
 NOT_ALLOWED = "it is not allowed to connect any more"
-_ORDINARY = frozenset((PEER_CLOSED, SHUT_DOWN, SERVER_CLOSED, IDLE, FAILED, DROPPED))
+_ORDINARY = frozenset((PEER_CLOSED, SHUT_DOWN, SERVER_CLOSED, IDLE, OUTDATED, FAILED, DROPPED))
 
 
 # Connections found at once: to look at a thousand takes as long as to accept three.
@@ -64,6 +65,7 @@ class Connection:
     - `turn`: maximum number of bytes to receive at once; fewer if the requests had long answers.
     - `is_greedy`: True if the last turn was large, so that other connections come first; see
       `Rounds`.
+    - `is_outdated`: True if no more requests may be executed, so that it should be stopped.
     - `call`: the call that is being executed on a unit that waits, or None.
     - `has_hung_up`: True if the peer has disconnected, or ended its sending, during a call.
     - `reason`: reason to close the connection, or "".
@@ -71,6 +73,8 @@ class Connection:
     `allowed` may be changed while the connection is open: a peer that is no longer allowed is
     not answered any more.
     """
+
+    is_outdated = False
 
     def __init__(
         self,
@@ -97,7 +101,11 @@ class Connection:
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
         protocol.may_silence = protocol.options.listen_only
-        protocol.opened(now)
+        self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        """Begin to serve the peer, which was just accepted."""
+        self.protocol.opened(now)
 
     @property
     def heard(self) -> float:
@@ -184,9 +192,13 @@ class Connection:
             return call
         if not call.broadcast:
             busy = busy_call(call)
-            self.unsent += protocol.answer(busy, protocol.executor.execute(busy, self.units))
-        self.unsent += protocol.answer_all(self.units)
+            self._queue(protocol.answer(busy, protocol.executor.execute(busy, self.units)))
+        self._queue(protocol.answer_all(self.units))
         return None
+
+    def _queue(self, answers: bytes) -> None:
+        """Add answers to those that have to be sent."""
+        self.unsent += answers
 
     def is_queued(self, call: Call) -> bool:
         """True if `call` may have to wait for its turn, so that a disconnect withdraws it."""
@@ -196,9 +208,9 @@ class Connection:
         """Answer `call` with `response`, then the requests received after it."""
         self.call = None
         self.protocol.heard = self.protocol.asked = now  # the idle time starts here
-        self.unsent += self.protocol.answer(call, response)
+        self._queue(self.protocol.answer(call, response))
         if not self.reason:
-            self.unsent += self.protocol.answer_all(self.units)
+            self._queue(self.protocol.answer_all(self.units))
 
     def hung_up(self) -> None:
         """Withdraw the queued requests of the peer, which disconnected during its call.
@@ -222,7 +234,7 @@ class Connection:
             self.reason = self.reason or IDLE
             self.unsent = b""
         elif not self.unsent:
-            self.unsent = protocol.answer_all(self.units)
+            self._queue(protocol.answer_all(self.units))
 
     def stop(self, reason: str = SHUT_DOWN) -> None:
         """Accept no more requests; `next` is CLOSE once the executed ones are answered."""

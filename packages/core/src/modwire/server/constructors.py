@@ -153,11 +153,14 @@ class TcpServerBase(NetworkServerBase):
 
     def _connect(self, peer: object, now: float) -> Connection:
         """Return the connection of a peer that was let in."""
-        connection = Connection(
-            ServerProtocol(self.framing, self.options, peer=peer), self.units, now, self._allow
+        connection = self._new_connection(
+            ServerProtocol(self.framing, self.options, peer=peer), now
         )
         self._logger.debug("%s is open", connection)
         return connection
+
+    def _new_connection(self, protocol: ServerProtocol, now: float) -> Connection:
+        return Connection(protocol, self.units, now, self._allow)
 
     @property
     def address(self) -> HostPort | str:

@@ -18,6 +18,7 @@ from ..errors import (
 )
 from ..messages.base import ExceptionResponse, RawRequest, RawResponse, Response
 from ..units.unit import QueuedUnit, Unit, Waits
+from .audit import DENIED, AuditEvent, Denied, outcome_of
 from .call import Call
 from .faulty_responses import FaultyResponse
 from .options import LoggedErrors
@@ -44,7 +45,8 @@ _ALWAYS_ALLOWED = (ExceptionResponse, FaultyResponse, RawResponse)
 class Executor:
     """Executes calls of one peer on units, with the hooks of `options`.
 
-    `peer` and `role` are passed to the hooks. `client` is the identity used for fair queuing
+    `peer` and `role` are passed to the hooks, and `subject`, that of the peer's certificate, to the
+    audit. `client` is the identity used for fair queuing
     behind a gateway; it is not the peer, because all peers on a Unix socket have the same name.
     """
 
@@ -54,11 +56,12 @@ class Executor:
         self.options = options
         self.peer = peer
         self.role = role
+        self.subject = ""
         self.client: object = self
         self._on_answer: Callable[[Call, Response | None], object] | None = None
         self._is_serial = is_serial
         self._authorize = options.authorize
-        self._has_no_hooks = options.on_call is None
+        self._has_no_hooks = options.on_call is None and options.audit is None
 
     @property
     def on_answer(self) -> Callable[[Call, Response | None], object] | None:
@@ -68,7 +71,8 @@ class Executor:
     @on_answer.setter
     def on_answer(self, hook: Callable[[Call, Response | None], object] | None) -> None:
         self._on_answer = hook
-        self._has_no_hooks = hook is None and self.options.on_call is None
+        options = self.options
+        self._has_no_hooks = hook is None and options.on_call is None and options.audit is None
 
     def find(self, unit: int, units: Units) -> BaseUnit | None:
         """Return the unit with the id `unit` on this link, or None."""
@@ -160,11 +164,12 @@ class Executor:
         self, unit: BaseUnit, call: Call, in_thread: Callable[[Job], object] | None
     ) -> object:
         """Call the unit, or refuse the call. Return the result, for `conclude`."""
-        refusal = call.refusal
-        if refusal is None and self._authorize is not None:
+        if call.refusal is not None:
+            return unit.refuse(call.refusal, broadcast=call.broadcast)
+        if self._authorize is not None:
             refusal = self._forbid(call, self._authorize)
-        if refusal is not None:
-            return unit.refuse(refusal, broadcast=call.broadcast)
+            if refusal is not None:
+                return Denied(unit.refuse(refusal, broadcast=call.broadcast))
         if isinstance(unit, QueuedUnit):
             return unit.execute(call.request, broadcast=call.broadcast, client=self.client)
         if in_thread is not None and unit.waits is Waits.THREAD:
@@ -176,9 +181,12 @@ class Executor:
     def conclude(self, call: Call, outcome: object) -> Response | None:
         """Return the response to `call` for the `outcome` of its execution, and call the hooks.
 
-        The outcome is a response, None, or an error.
+        The outcome is what `start` returned, a response, None, or an error.
         """
         response: Response | None
+        is_denied = isinstance(outcome, Denied)
+        if isinstance(outcome, Denied):
+            outcome = outcome.response
         if outcome is None or isinstance(outcome, Response):
             response = outcome
         else:
@@ -187,6 +195,7 @@ class Executor:
         if isinstance(response, ExceptionResponse) and response.cause is not None:
             if not isinstance(response.cause, ModbusError):
                 self.report(call.request, response.cause, call.unit)
+        self._audit(call, response, is_denied)
         if self.options.on_call is not None:
             try:
                 self.options.on_call(self.peer, call.request, response)
@@ -202,7 +211,20 @@ class Executor:
     def failed(self, call: Call, error: BaseException) -> Response | None:
         """Return exception 04 for a call whose execution raised `error`, which is reported."""
         self.report(call.request, error, call.unit)
-        return None if call.broadcast else _failure(call, error)
+        response = _failure(call, error)
+        self._audit(call, response, False)
+        return None if call.broadcast else response
+
+    def _audit(self, call: Call, response: Response | None, is_denied: bool) -> None:
+        """Pass a write, or a request that was denied, to the audit."""
+        audit, request = self.options.audit, call.request
+        if audit is None or not (is_denied or request.is_write):
+            return
+        outcome = DENIED if is_denied else outcome_of(call, response)
+        try:
+            audit(AuditEvent(self.peer, self.subject, self.role, call.unit, request, outcome))
+        except Exception as error:  # noqa: BLE001 - an executed call has to be answered
+            self.report(request, error, call.unit)
 
     def report(self, request: AnyRequest, error: BaseException, unit: int | None = None) -> None:
         """Call the hook `on_error`, if there is one; `unit` is the unit id of the request."""
@@ -268,6 +290,9 @@ def _checked(unit: BaseUnit, call: Call, outcome: object) -> object:
     end that mode, and on a custom request without a response.
     """
     request = call.request
+    if isinstance(outcome, Denied):
+        _checked(unit, call, outcome.response)
+        return outcome
     if outcome is None:
         if call.broadcast or unit.listen_only or not request.expects_response:
             return None

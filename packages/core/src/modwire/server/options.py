@@ -12,6 +12,7 @@ from ..options import LineOptions, check_flag, check_options, check_timeout
 if TYPE_CHECKING:
     from ..messages.base import AnyRequest, Response
     from ..messages.decoder import Decoder
+    from .audit import AuditEvent
     from .call import Call
 
     Authorize = Callable[[object, "str | None", int, AnyRequest], bool]
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     LogError = Callable[[object, int | None, AnyRequest, BaseException], object]
     OnConnection = Callable[["Served"], object]
     OnAnswer = Callable[["Served", Call, "Response | None"], object]
+    Audit = Callable[[AuditEvent], object]
 
 
 class Served(Protocol):
@@ -39,6 +41,11 @@ class Served(Protocol):
     @property
     def role(self) -> str | None:
         """Role of the peer."""
+        raise NotImplementedError
+
+    @property
+    def subject(self) -> str:
+        """Subject of the certificate of the peer; "" without TLS."""
         raise NotImplementedError
 
     @property
@@ -79,6 +86,9 @@ class ServerOptions(LineOptions):
     that was opened or closed: its `peer`, the time `heard`, the number of `requests`.
     `on_answer(protocol, call, response)` is `on_call` with more details: the unit and the
     transaction of `call`, and the time at which `protocol` received the request.
+
+    `audit(event)` gets an `AuditEvent` for each write that was executed, and for each request that
+    `authorize` denied; `modwire.tls.AuditLog` is such a hook. It may be called in worker threads.
     """
 
     @explained
@@ -94,6 +104,7 @@ class ServerOptions(LineOptions):
         on_connect: OnConnection | None = None,
         on_disconnect: OnConnection | None = None,
         on_answer: OnAnswer | None = None,
+        audit: Audit | None = None,
         silence: float = 0.00175,
         tolerance: float = 0.0,
         suppress_echo: bool = False,
@@ -113,6 +124,7 @@ class ServerOptions(LineOptions):
         self.on_connect = check_hook("on_connect(protocol)", on_connect)
         self.on_disconnect = check_hook("on_disconnect(protocol)", on_disconnect)
         self.on_answer = check_hook("on_answer(protocol, call, response)", on_answer)
+        self.audit = check_hook("audit(event)", audit)
 
 
 class LoggedErrors:

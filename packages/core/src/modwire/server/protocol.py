@@ -95,6 +95,15 @@ class ServerProtocol:
         return self.executor.role
 
     @property
+    def subject(self) -> str:
+        """Subject of the certificate of the peer; "" without TLS."""
+        return self.executor.subject
+
+    def identify(self, subject: str, role: str | None) -> None:
+        """Set the subject and the role of the peer, which has shown its certificate."""
+        self.executor.subject, self.executor.role = subject, role
+
+    @property
     def on_answer(self) -> OnAnswer | None:
         """Hook from the options; it may be set and removed while the server runs."""
         return self._on_answer

@@ -5,7 +5,6 @@ Python shows them of a certificate that was accepted; they are needed most of on
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import NamedTuple
 
 from .role import OBJECT_ID, SEQUENCE, fields_of, value_in, values_in
@@ -53,6 +52,8 @@ class Certificate(NamedTuple):
         fields = [each for each in fields_of(certificate) if each[0] != _VERSION]
         if len(fields) < 6 or any(tag != SEQUENCE for tag, _ in fields[1:6]):
             raise ValueError("a certificate must have an issuer, a validity, a subject and a key")
+        from hashlib import sha256  # slow to import
+
         begins, ends = (_time(*each) for each in values_in(fields[3][1]))
         key = _with_header(fields[5][1])
         return cls(
@@ -73,6 +74,14 @@ def described(certificate: bytes) -> str:
         return str(Certificate.read(certificate))
     except ValueError as error:
         return f"one that cannot be read: {error}"
+
+
+def subject_of(certificate: bytes) -> str:
+    """Return the subject of a certificate in DER; "unknown" if it cannot be read."""
+    try:
+        return Certificate.read(certificate).subject
+    except ValueError:
+        return "unknown"
 
 
 def next_update(revocations: bytes) -> str:

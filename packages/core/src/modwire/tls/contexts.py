@@ -213,16 +213,19 @@ def _check_key(place: str, path: File) -> bool:
 def _load_trusted(context: ssl.SSLContext, name: str, path: File) -> None:
     blocks = _blocks(name, path, "CERTIFICATE")
     try:
-        reasons = [expired(Certificate.read(each)) for each in blocks]
-        if all(reasons):
-            _refuse(f"{name} {path}", reasons[0])
         context.load_verify_locations(cadata=b"".join(blocks))
-    except CredentialsError:
-        raise
-    except ValueError as error:
-        _refuse(f"{name} {path}", f"a certificate cannot be read: {error}")
-    except ssl.SSLError:
-        _refuse(f"{name} {path}", "a certificate is damaged")
+    except (ssl.SSLError, ValueError):
+        _refuse(f"{name} {path}", "a certificate cannot be read: it is damaged")
+    reasons = [_expired(each) for each in blocks]
+    if all(reasons):
+        _refuse(f"{name} {path}", reasons[0])
+
+
+def _expired(certificate: bytes) -> str:
+    try:
+        return expired(Certificate.read(certificate))
+    except ValueError:
+        return ""  # OpenSSL can read it
 
 
 def _load_revocations(context: ssl.SSLContext, path: File) -> None:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..options import check_flag
 from .certificates import Certificate
@@ -13,11 +13,20 @@ from .certificates import Certificate
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable
+    from weakref import ReferenceType
 
     from .contexts import File
     from .filter import Filter
 
 _PIN_DIGITS = 64
+
+
+class Watcher(Protocol):
+    """A server that uses credentials."""
+
+    def credentials_changed(self) -> None:
+        """Close idle connections soon; called in any thread."""
+        raise NotImplementedError
 
 
 class Credentials:
@@ -61,15 +70,16 @@ class Credentials:
 
         self._load: Callable[[], ssl.SSLContext] | None = load
         self._certificate: File | None = certificate
-        self._take(load())
+        self._servers: set[ReferenceType[Watcher]] = set()
+        self._ours, self.context = self._read(load())
 
-    def _take(self, context: ssl.SSLContext) -> None:
+    def _read(self, context: ssl.SSLContext) -> tuple[str, ssl.SSLContext]:
+        """Return what our certificate is called in errors, and the context."""
         from .contexts import certificate_in
 
-        ours = "that of the context"
-        if self._certificate is not None:
-            ours = str(certificate_in("certificate", self._certificate))
-        self._ours, self.context = ours, context
+        if self._certificate is None:
+            return "that of the context", context
+        return str(certificate_in("certificate", self._certificate)), context
 
     @classmethod
     def of_context(cls, context: ssl.SSLContext) -> Credentials:
@@ -81,21 +91,41 @@ class Credentials:
 
         made = cls.__new__(cls)
         made._load = made._certificate = None
-        made._take(check_context(context, is_server=True))
+        made._servers = set()
+        made._ours, made.context = made._read(check_context(context, is_server=True))
         return made
 
     def reload(self) -> None:
         """Read all files again; if one is wrong, raise CredentialsError and keep what was read.
 
-        No request of a client is executed any more until it has connected and shown its
-        certificate again: a server ends a connection that was open at its next request, and all
-        that are idle with its own `reload()`. Sessions from before are not resumed.
+        From now on no request is executed on a connection that was open: the calls under way are
+        answered, then it is closed. Clients have to connect again and to show their certificates;
+        sessions from before are not resumed. May be called in any thread.
         """
+        self.prepare()()
+
+    def prepare(self) -> Callable[[], None]:
+        """Read all files again, and return a function that exchanges the credentials by them."""
         if self._load is None:
             from .contexts import CredentialsError
 
             raise CredentialsError("a context cannot be reloaded: give the files to Credentials")
-        self._take(self._load())
+        read = self._read(self._load())
+
+        def exchange() -> None:
+            self._ours, self.context = read
+            for each in list(self._servers):
+                server = each()
+                if server is None:
+                    self._servers.discard(each)
+                else:
+                    server.credentials_changed()
+
+        return exchange
+
+    def watch(self, server: ReferenceType[Watcher]) -> None:
+        """Tell a server, while it exists, when the credentials were exchanged."""
+        self._servers.add(server)
 
     def new_filter(self, now: float, timeout: float) -> Filter:
         """Return the filter of a new connection, whose handshake has `timeout` seconds."""
@@ -120,8 +150,11 @@ def _refuse_old_sessions(certificate: bytes | None, is_resumed: bool) -> str:
 
     if certificate is None:
         return "it has no certificate"
-    # OpenSSL looks at the dates only in a full handshake.
-    return expired(Certificate.read(certificate)) if is_resumed else ""
+    try:
+        # OpenSSL looks at the dates only in a full handshake.
+        return expired(Certificate.read(certificate)) if is_resumed else ""
+    except ValueError as error:
+        return f"its certificate cannot be read: {error}"
 
 
 class ClientCredentials:
@@ -206,7 +239,7 @@ class ClientCredentials:
 def _checked_pins(pinned: str | Iterable[str]) -> frozenset[str]:
     """Return pins as plain digits; ValueError for one that is no SHA-256."""
     pins: set[str] = set()
-    for each in (pinned,) if isinstance(pinned, str) else pinned:
+    for each in pinned.split(",") if isinstance(pinned, str) else pinned:
         digits = each.lower().replace(":", "").replace(" ", "") if isinstance(each, str) else ""
         if len(digits) != _PIN_DIGITS or not set(digits) <= set("0123456789abcdef"):
             raise ValueError(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import ssl
+from errno import EPROTO
 
-from ..errors import ConnectionLostError
 from .certificates import described
 
 _ALERT = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?(\w+)")
@@ -38,14 +38,23 @@ _REASONS = {
 _METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"DELETE ", b"OPTIONS ", b"CONNECT ", b"HTTP/")
 
 
-class TlsError(ConnectionLostError):
+class TlsError(ConnectionError):
     """Raised when a TLS connection was refused or broken.
 
-    `alert` is the name of the alert that the peer sent (RFC 8446, section 6), or "" if this side
-    has refused the peer.
+    The calls of a client raise `ConnectionLostError` with its text. `alert` is the name of the
+    alert that the peer sent (RFC 8446, section 6), or "" if this side has refused the peer.
     """
 
     alert = ""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(EPROTO, text)
+
+    def __str__(self) -> str:
+        return f"{self.strerror}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self),), vars(self)
 
 
 def refusal(error: ssl.SSLError, peer: str, *, ours: str, theirs: bytes | None) -> TlsError:

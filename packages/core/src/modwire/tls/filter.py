@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     Check = Callable[["bytes | None", bool], str]
 
-HANDSHAKE_TIMEOUT = 10.0
-"""Seconds for a handshake on the server; clients have their `connect_timeout`."""
-
 _MOST_OF_A_HANDSHAKE = 0x20000  # bytes; a chain of certificates has at most 100 KiB in OpenSSL
 _MOST_WITHOUT_DATA = 0x20000  # bytes of records that carry no plaintext, such as key updates
 _HANDSHAKE, _ALERT = 0x16, 0x15  # types of the first record
@@ -41,15 +38,16 @@ class Filter:
         *,
         is_server: bool,
         server_hostname: str | None = None,
-        timeout: float = HANDSHAKE_TIMEOUT,
+        timeout: float,
         ours: str = NO_CERTIFICATE,
         check: Check | None = None,
     ) -> None:
         """Begin a handshake, which has `timeout` seconds.
 
         `server_hostname` is the name that a client looks for in the certificate of its server.
-        `ours` describes our certificate in errors. `check(certificate, is_resumed)` returns the
-        reason why a peer that OpenSSL has accepted is refused, or "".
+        `ours` describes our certificate in errors, and is an attribute too.
+        `check(certificate, is_resumed)` returns the reason why a peer that OpenSSL has accepted is
+        refused, or "".
         """
         self.is_open = False
         self.has_ended = False
@@ -62,9 +60,10 @@ class Filter:
         self._peer = "client" if is_server else "server"
         self._timeout = timeout
         self._until = now + timeout
-        self._ours = ours
+        self.ours = ours
         self._check = check
         self._received = 0  # bytes of the handshake, and then since the last plaintext
+        self._is_shaking = True
         if not is_server:
             self._shake_hands()
 
@@ -93,22 +92,23 @@ class Filter:
 
     def receive_data(self, data: bytes) -> None:
         """Process bytes that the peer has sent; go on with `data_to_send` and `read`."""
-        if self.fault is not None or self.has_ended or not data:
+        is_over = self.has_ended or self.fault is not None
+        if is_over or not (self.is_open or self._is_shaking) or not data:
             return
-        if not self._received and not self.is_open and data[0] not in (_HANDSHAKE, _ALERT):
+        if not self._received and self._is_shaking and data[0] not in (_HANDSHAKE, _ALERT):
             self.fault = not_tls(data, self._peer)
             return
         self._received += len(data)
         self._incoming.write(data)
-        if not self.is_open:
+        if self._is_shaking:
             self._shake_hands()
-        if self._received > (_MOST_WITHOUT_DATA if self.is_open else _MOST_OF_A_HANDSHAKE):
+        if self._received > (_MOST_OF_A_HANDSHAKE if self._is_shaking else _MOST_WITHOUT_DATA):
             self._refuse(f"it sent {self._received} bytes without data")
 
     def receive_eof(self) -> None:
         """Process the end of the peer's stream; it is no fault of an open connection."""
         self.has_ended = True
-        if not self.is_open and self.fault is None:
+        if self._is_shaking and self.fault is None:
             self.fault = TlsError(f"the {self._peer} closed the connection in the TLS handshake")
 
     def read(self, most: int) -> bytes:
@@ -163,11 +163,11 @@ class Filter:
 
     def deadline(self) -> float | None:
         """Time to call `handle_timeout`; None if there is no deadline."""
-        return None if self.is_open or self.fault is not None else self._until
+        return self._until if self._is_shaking and self.fault is None else None
 
     def handle_timeout(self, now: float) -> None:
         """End a handshake that takes too long."""
-        if now >= self._until and not self.is_open and self.fault is None:
+        if now >= self._until and self._is_shaking and self.fault is None:
             self.fault = TlsError(
                 f"the {self._peer} did not end the TLS handshake within {self._timeout:g} s"
             )
@@ -183,8 +183,7 @@ class Filter:
             self._fail(error)
             return
         self.certificate = self._tls.getpeercert(binary_form=True)
-        self.is_open = True
-        self._received = 0
+        self.is_open, self._is_shaking, self._received = True, False, 0
         reason = "" if self._check is None else self._check(self.certificate, self.is_resumed)
         if reason:
             self._refuse(reason)
@@ -192,12 +191,13 @@ class Filter:
     def _refuse(self, reason: str) -> None:
         """End the connection because of the peer; OpenSSL has no alert for it but close_notify."""
         self.close()
+        self._is_shaking = False
         self.fault = self.fault or TlsError(f"the {self._peer} is refused: {reason}")
 
     def _fail(self, error: ssl.SSLError) -> None:
-        self.is_open = False
+        self.is_open = self._is_shaking = False
         theirs = self.certificate or _unverified(self._tls)
-        self.fault = refusal(error, self._peer, ours=self._ours, theirs=theirs)
+        self.fault = refusal(error, self._peer, ours=self.ours, theirs=theirs)
 
 
 def _unverified(tls: ssl.SSLObject) -> bytes | None:

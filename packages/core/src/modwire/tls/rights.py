@@ -151,6 +151,11 @@ class Rights:
         self._rules = rules_in(_read(self._path))
 
     @property
+    def is_loaded(self) -> bool:
+        """True if the rights are those of a file, so that they can be reloaded."""
+        return self._path is not None
+
+    @property
     def roles(self) -> list[str]:
         """Roles with rights, in the order of the file."""
         return [each for each in self._rules if each is not None]

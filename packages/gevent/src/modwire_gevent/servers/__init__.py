@@ -2,6 +2,6 @@
 
 from .datagrams import UdpServer
 from .line import SerialServer
-from .tcp import TcpServer
+from .tcp import TcpServer, TlsServer
 
-__all__ = ["SerialServer", "TcpServer", "UdpServer"]
+__all__ = ["SerialServer", "TcpServer", "TlsServer", "UdpServer"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from socket import socket
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
@@ -217,6 +218,9 @@ class TcpConnection(Waiting):
         """Accept no more requests; close after the answers to all running calls."""
         self.core.stop()
         if not self._works and not self._is_sending:
+            if self.core.next() is Next.SEND:
+                with suppress(OSError):
+                    self._socket.send(self.core.unsent)  # TLS says goodbye
             self.close(self.core.reason)
 
     def close(self, reason: str) -> None:

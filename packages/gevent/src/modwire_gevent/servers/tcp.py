@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from modwire.server.constructors import TcpServerBase
+from modwire.tls.servers import TlsServerBase
 
 from ..links import plain_socket
 from .base import Server, find_addresses
@@ -88,3 +89,12 @@ class TcpServer(TcpServerBase, Server):
 
     def _close_listeners(self) -> None:
         self._listeners.close()
+
+
+class TlsServer(TlsServerBase, TcpServer):
+    """A server for `units` over TLS; otherwise like `TcpServer`."""
+
+    def credentials_changed(self) -> None:
+        if self._hub is not None:
+            # In a greenlet, because hooks and logging may wait.
+            self._hub.loop.run_callback_threadsafe(gevent.spawn, self._stop_outdated)

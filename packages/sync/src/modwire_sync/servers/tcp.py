@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from modwire.server.constructors import TcpServerBase
+from modwire.tls.servers import TlsServerBase
 
 from ..accepting import PAUSE, Listeners
 from .base import Server
@@ -77,3 +78,22 @@ class TcpServer(TcpServerBase, Server):
     def _close_listeners(self) -> None:
         self._pause_accepting(None)
         self._listeners.close()
+
+
+class TlsServer(TlsServerBase, TcpServer):
+    """A server for `units` over TLS; otherwise like `TcpServer`."""
+
+    _has_changed = False
+
+    def credentials_changed(self) -> None:
+        self._has_changed = True
+        self._loop.wake()
+
+    def _deadline(self) -> float | None:
+        return 0.0 if self._has_changed else super()._deadline()
+
+    def _handle_deadline(self, now: float) -> None:
+        if self._has_changed:
+            self._has_changed = False
+            self._stop_outdated()
+        super()._handle_deadline(now)

@@ -142,8 +142,11 @@ class PeerTask:
     def stop(self) -> None:
         """Accept no more requests; close as soon as all running calls are answered."""
         self.core.stop()
-        if self.core.next() is Next.CLOSE:
+        following = self.core.next()
+        if following is Next.CLOSE:
             self.close(self.core.reason)
+        elif following is Next.SEND:
+            self._scope.cancel()  # the task reads; TLS says goodbye
 
     def close(self, reason: str) -> None:
         """Close the connection at once; its task ends when it runs next."""

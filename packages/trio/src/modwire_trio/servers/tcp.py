@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import trio
 from trio.lowlevel import notify_closing, wait_readable
@@ -15,6 +16,8 @@ from modwire.arguments import explained
 from modwire.server.constructors import TcpServerBase
 from modwire.server.life import check_grace
 from modwire.server.peers import AllowedNetworks, HostPort, Network, check_port
+from modwire.tls.clients import PORT
+from modwire.tls.servers import HANDSHAKE_TIMEOUT, TlsServerBase
 from modwire_sync import sockets
 from modwire_sync.accepting import PAUSE, Listeners
 
@@ -23,9 +26,13 @@ from .readers import AVAILABLE, Readers
 from .service import Server
 
 if TYPE_CHECKING:
+    import ssl
+
     from modwire import Framing, ServerOptions, Units
     from modwire.server.options import Authorize, OnCall
     from modwire.server.peers import Address
+    from modwire.tls import Credentials
+    from modwire.tls.contexts import File
     from modwire_sync.sockets import Found
 
 
@@ -83,13 +90,7 @@ async def serve_tcp(
         reuse_port=reuse_port,
         workers=workers,
     )
-    try:
-        address = await server.listen("serve_tcp")
-        assert isinstance(address, HostPort)
-        task_status.started(address)
-        await server.serve(grace)
-    finally:
-        server.close()
+    await server.serve_at("serve_tcp", grace, task_status)
 
 
 @explained
@@ -127,12 +128,66 @@ async def serve_unix(
         backlog=backlog,
         workers=workers,
     )
-    try:
-        await server.listen("serve_unix")
-        task_status.started(path)
-        await server.serve(grace)
-    finally:
-        server.close()
+    await server.serve_at("serve_unix", grace, task_status)
+
+
+@explained
+async def serve_tls(
+    units: Units,
+    port: int = PORT,
+    *,
+    credentials: Credentials | None = None,
+    context: ssl.SSLContext | None = None,
+    certificate: File | None = None,
+    key: File | None = None,
+    client_ca: File | None = None,
+    crl: File | None = None,
+    password: str | None = None,
+    handshake_timeout: float = HANDSHAKE_TIMEOUT,
+    host: str = "127.0.0.1",
+    framing: type[Framing] = TcpFraming,
+    max_connections: int = 1000,
+    idle_timeout: float | None = None,
+    allow: AllowedNetworks | Iterable[Network] | None = None,
+    authorize: Authorize | None = None,
+    on_call: OnCall | None = None,
+    options: ServerOptions | None = None,
+    backlog: int = 512,
+    reuse_port: bool = False,
+    workers: int = 8,
+    grace: float = 5.0,
+    task_status: trio.TaskStatus[HostPort] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve `units` over TLS (MODBUS/TCP Security) until cancelled; otherwise like `serve_tcp`.
+
+    Give it `credentials`; or `certificate`, `key`, `client_ca`, `crl` and `password`; or a
+    `context`: `modwire.tls.servers.TlsServerBase` describes them and `handshake_timeout`. To
+    exchange certificates while it serves, call `credentials.reload()`.
+    """
+    check_grace(grace)
+    server = _TlsServer(
+        units,
+        (host, port),
+        credentials=credentials,
+        context=context,
+        certificate=certificate,
+        key=key,
+        client_ca=client_ca,
+        crl=crl,
+        password=password,
+        handshake_timeout=handshake_timeout,
+        framing=framing,
+        max_connections=max_connections,
+        idle_timeout=idle_timeout,
+        allow=allow,
+        authorize=authorize,
+        on_call=on_call,
+        options=options,
+        backlog=backlog,
+        reuse_port=reuse_port,
+        workers=workers,
+    )
+    await server.serve_at("serve_tls", grace, task_status)
 
 
 async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
@@ -154,18 +209,18 @@ class _TcpServer(TcpServerBase, Server):
     _kind_of_connections = SocketConnections
     _readers: Readers | None = None
 
-    async def listen(self, function: str) -> HostPort | str:
-        """Listen for `function`, and return the host and the port in use, or the path."""
+    async def serve_at(self, function: str, grace: float, task_status: Any) -> None:
+        """Serve for `function` until cancelled; tell the host and the port in use, or the path."""
         self._listeners = Listeners(self, self._connections, self._logger)
-        found = await look_up(self._asked.address, socket.SOCK_STREAM)
-        address = self._listeners.listen(self._asked, found)
-        self._listeners.is_serving = True
-        self.name = f"{function} on {address}"
-        return address
-
-    def close(self) -> None:
-        """Close the listening sockets; may be called again."""
-        self._close_listeners()
+        try:
+            found = await look_up(self._asked.address, socket.SOCK_STREAM)
+            address = self._listeners.listen(self._asked, found)
+            self._listeners.is_serving = True
+            self.name = f"{function} on {address}"
+            task_status.started(address)
+            await self.serve(grace)
+        finally:
+            self._close_listeners()
 
     def _close_listeners(self) -> None:
         for each in self._listeners.sockets:
@@ -193,3 +248,18 @@ class _TcpServer(TcpServerBase, Server):
         core = self._connect(peer, trio.current_time())
         connection = SocketConnection(self, core, accepted, self._readers, self._connections)
         self.start(connection.serve)
+
+
+class _TlsServer(TlsServerBase, _TcpServer):
+    """A server over TLS."""
+
+    _token: trio.lowlevel.TrioToken | None = None
+
+    def _begin(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        super()._begin()
+
+    def credentials_changed(self) -> None:
+        if self._token is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._stop_outdated, idempotent=True)
