@@ -144,7 +144,7 @@ class GetCommEventCounterRequest(BareRequest[GetCommEventCounterResponse]):
 class GetCommEventLogResponse(Response):
     """The response to function 12: status, event and message count, and 0 to 64 events.
 
-    `events` has one byte for each event, the newest first; the constructor takes `CommEvent`s too.
+    `events` has one byte for each event, the newest first; the constructor also takes `CommEvent`.
     """
 
     __slots__ = ("event_count", "events", "message_count", "status")
