@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from modwire import ServerOptions
+from modwire import AllowedNetworks, ServerOptions
 from modwire.tls import AuditLog, Rights
 from plant_pki import DAY, NOW, ROLE, SIBLING, Issued, Pki, signed_again, utf8
 from server_peers import wait_until
@@ -59,6 +59,19 @@ def test_a_client_with_a_role_is_served(package: str, pki: Pki, version: ssl.TLS
         assert ask(peer, READ)[7:] == b"\3\2\0\x09"
     assert connects == [("operator", "CN=client,O=Plant")]
     assert seen == [("CN=client,O=Plant", "operator", 1, "done")]
+
+
+@every_package
+def test_a_peer_that_is_no_longer_allowed_is_not_answered(package: str, pki: Pki) -> None:
+    allowed = AllowedNetworks(["127.0.0.0/8"])
+    with (
+        served(package, pki, authorize=ALL, allow=allowed) as address,
+        dialled(address, pki, pki.client("operator"), ssl.TLSVersion.TLSv1_3) as peer,
+    ):
+        assert ask(peer, READ)[7:] == b"\3\2\0\7"
+        allowed.networks = ["192.0.2.0/24"]
+        peer.sendall(WRITE)
+        assert peer.recv(1) == b""
 
 
 @every_package
