@@ -1,7 +1,5 @@
 """A meter as a TCP server, until Ctrl+C. Start it, then run examples/sync/client.py."""
 
-from contextlib import suppress
-
 from modwire import SequentialBlock, Unit, Units
 from modwire_sync import TcpServer
 
@@ -11,5 +9,4 @@ meter = Unit(
     input_registers=SequentialBlock(0, [2304, 2311, 2297], read_only=True),
 )
 server = TcpServer(Units({1: meter}), ("127.0.0.1", 5020))
-with suppress(KeyboardInterrupt):
-    server.serve_forever()
+server.serve_forever()
