@@ -45,7 +45,12 @@ SUCCESSES = {
     "generate": "3",
 }
 FAILING = {
-    "read": ["ENDPOINT hr:60", "NOBODY hr:0", "ENDPOINT hr:0 hr:60", "ENDPOINT hr:0 --device FOLDER/x"],
+    "read": [
+        "ENDPOINT hr:60",
+        "NOBODY hr:0",
+        "ENDPOINT hr:0 hr:60",
+        "ENDPOINT hr:0 --device FOLDER/x",
+    ],
     "write": ["ENDPOINT hr:60=1", "NOBODY hr:0=1", "ENDPOINT hr:49=1"],
     "scan": [
         f"ENDPOINT {' '.join(SILENT)}",
