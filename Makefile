@@ -26,7 +26,7 @@ READY := $(VENV)/.ready
 # pyright would ask PyPI at each run whether there is a newer pyright.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo test lint format tox fuzz dist version bench docs coverage clean
+.PHONY: help demo test lint style mypy pyright format tox fuzz dist version bench docs coverage clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,11 +40,18 @@ demo: $(DEMO)
 test: lint
 	$(PY) -m pytest -n auto --dist worksteal
 
-lint: $(READY)
+# Three parts, for `make -j2`.
+lint: style mypy pyright
+
+style: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache --no-logo
+
+mypy: $(READY)
 	$(PY) -m mypy
+
+pyright: $(READY)
 	$(PY) -m pyright --pythonpath $(PY)
 
 format: $(READY)

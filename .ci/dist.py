@@ -6,7 +6,6 @@ twine and check-wheel-contents in the running Python.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -30,9 +29,10 @@ def build(package: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    """Build and check everything, into a new folder."""
+    """Build and check everything; the folder has no older distributions afterwards."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "dist"
-    shutil.rmtree(folder, ignore_errors=True)
+    for old in (*folder.glob("*.whl"), *folder.glob("*.tar.gz")):
+        old.unlink()
     packages = sorted(file.parent for file in ROOT.glob("packages/*/pyproject.toml"))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(build, packages, [folder] * len(packages)))

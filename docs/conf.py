@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version as version_of
 from pathlib import Path
+
+import modwire
 
 HERE = Path(__file__).parent
 # Our own extensions, and tests/zoo, whose devices are a page.
@@ -13,7 +14,7 @@ sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 project = "modwire"
 author = "The modwire authors"
 project_copyright = author
-version = release = version_of("modwire")
+version = release = modwire.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "docstrings", "generated_parts"]
 exclude_patterns = ["_build", "_ext", "_static"]

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).parents[1]
 FULL = os.environ.get("MODWIRE_FULL", "") not in ("", "0")
 PATIENCE = 600.0  # timeout in seconds for a program, pip included
+# The programs there must not find the packages of this tree.
+CLEAN = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
 RequirePeer = Callable[[str, bool, str], None]
 
 
@@ -147,11 +149,10 @@ class Environment:
         self._run(self._python, *pip, *arguments)
 
     def _run(self, *command: object, code: int = 0) -> str:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         done = subprocess.run(
             [str(each) for each in command],
             cwd=self.folder,
-            env=kept,
+            env=CLEAN,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -160,6 +161,29 @@ class Environment:
         )
         assert done.returncode == code, done.stdout
         return done.stdout
+
+    def serve(self, *command: str) -> None:
+        """Run a program of the environment until it says that it serves."""
+        process = subprocess.Popen(
+            [self.scripts / command[0], *command[1:]],
+            cwd=self.folder,
+            env=CLEAN,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stderr is not None
+            shown = ""
+            while "Ctrl+C ends" not in shown:
+                line = process.stderr.readline()
+                assert line, shown
+                shown += line
+            process.terminate()
+            process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0 or sys.platform == "win32"
+        finally:
+            process.kill()
+            process.communicate()
 
     def install(self, *what: object) -> None:
         """Install files, or names with extras, of our distributions."""
@@ -269,6 +293,13 @@ def check_plain_tools(environment: Environment, device: str) -> None:
     }.items():
         output = environment.run("modwire", *command.split(), code=1)
         assert output == f"modwire: {told}\n", command
+
+    for command in (
+        "serve tcp://127.0.0.1:0",
+        "simulate --tcp 127.0.0.1:0",
+        f"gateway tcp://127.0.0.1:0 {device}",
+    ):
+        environment.serve("modwire", *command.split())
 
 
 def check_plugin(environment: Environment) -> None:

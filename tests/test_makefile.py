@@ -17,6 +17,8 @@ from programs import PATIENCE
 pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[1]
+# Without what a `make test` around this test passes on.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
 RequirePeer = Callable[[str, bool, str], None]
 
 # In place of Python: keeps a list of what it is called for, and makes environments with itself.
@@ -42,7 +44,9 @@ class Setup:
         """Run `make`; return what was installed, and "venv" if an environment was made."""
         self.log.write_text("")
         command = ["make", target, f"PYTHON={self.python}", f"VENV={self.environment}"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        )
         assert (done.returncode != 0) == fails, done.stderr
         lines = self.log.read_text().splitlines()
         made = ["venv" for line in lines if line.startswith("-m venv")]
@@ -94,6 +98,7 @@ def test_ctrl_c_is_no_error_of_the_demo(require_peer: RequirePeer) -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", script, os.ttyname(far), *command],
         cwd=ROOT,
+        env=ENVIRONMENT,
         stdin=far,
         stdout=far,
         stderr=far,

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 KINDS = (
     "index.html",
     "start/first-device.html",
+    "troubleshooting/timeout.html",
     "how-to/maps.html",
-    "devices.html",
     "reference/client-options.html",
-    "reference/command.html",
-    "reference/api/calls.html",
+    "reference/api/framings.html",
     "topics/design.html",
+    "search.html",
 )
+# These are all made by autodoc in one way, and are long: some of them stand for all.
+SAMPLES = ("index", "calls", "errors", "framings", "testing")
 pytestmark = pytest.mark.timeout(600)  # a busy machine takes a minute to build the site
 
 
@@ -96,6 +98,8 @@ def test_no_page_has_a_barrier_or_asks_another_machine(
     found: dict[str, list[str]] = {}
     for page in pages(folder):
         browser.open(f"{address}/{page}")
+        if page.startswith("reference/api/") and Path(page).stem not in SAMPLES:
+            continue
         if told := violations(browser.driver):
             found[page] = told
     assert found == {}
@@ -103,8 +107,7 @@ def test_no_page_has_a_barrier_or_asks_another_machine(
     assert hosts(browser.driver) == {address.partition("//")[2]}
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("dark", 1280), ("light", 390)])
 def test_kinds_of_pages_have_no_barrier_in_any_look(
     site: tuple[Path, str], browser: Browser, theme: str, width: int
 ) -> None:

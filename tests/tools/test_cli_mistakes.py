@@ -44,6 +44,18 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*READ, "--scale", "ten"), "--scale must be a number other than 0, got 'ten'"),
     ((*READ, "--scale", "0"), "--scale must be a number other than 0, got '0'"),
     ((*READ, "--unit", "256"), "--unit must be a whole number, 0..255, got '256'"),
+    (
+        (*READ, "--unit", "300"),
+        "; a unit id is one byte, the number of the device on its line, and",
+    ),
+    (("read", f"{TCP}?unit=300", "hr:0"), "an address is written hr:300"),
+    ((*SCAN, "--units", "1..300"), "an address is written hr:300"),
+    ((*READ, "--watch"), "option '--watch' requires an argument, TIME; see modwire read --help"),
+    (
+        ("read", TCP, "hr:0", "-u"),
+        "option '-u' requires an argument, UNIT; see modwire read --help",
+    ),
+    (("generate", "read_coil"), "there is no function 'read_coil', did you mean read_coils?"),
     (("read", RTU, "hr:0", "-u", "0"), "--unit 0 is a broadcast on a serial line"),
     ((*READ, "--device"), "option '--device' requires an argument"),
     ((*READ, "--watch", "often"), "--watch must be a time of more than 0, such as 500ms"),

@@ -186,7 +186,7 @@ def test_the_option_comes_from_the_environment_too() -> None:
         ("serve tcp://127.0.0.1:0 --metrics ::1:9502", "an IPv6 address needs brackets"),
         (
             "serve tcp://127.0.0.1:0 --store sqlite:///{tmp}/a.db --processes 2 --metrics 0",
-            "--metrics counts in one process",
+            "--metrics (or MODWIRE_METRICS) counts in one process",
         ),
     ],
 )

@@ -212,7 +212,7 @@ def test_faults(served: Served) -> None:
         (
             "/api/traffic?outcome=good",
             400,
-            "outcome must be one of exception, ok, silence, got 'good'",
+            "outcome must be one of exception, mistake, ok, silence, got 'good'",
         ),
         ("/api/traffic?functions=3;4", 400, "functions must be 1..255, got '3;4'"),
         ("/api/explain?request=0x", 400, "request must be hexadecimal digits, got '0x'"),

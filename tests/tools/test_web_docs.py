@@ -11,13 +11,13 @@ from page_requests import ask
 from running_page import RunningPage
 
 DOCS = Path(__file__).parents[2] / "docs"
-TEXT = (DOCS / "simulator-page.md").read_text(encoding="utf-8")
+TEXT = (DOCS / "how-to" / "simulator-page.md").read_text(encoding="utf-8")
 
 
 def test_each_picture_is_there_and_small() -> None:
     shown = set(re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT))
-    assert shown == {path.name for path in DOCS.glob("page-*.png")}
-    assert all((DOCS / name).stat().st_size < 200_000 for name in shown)
+    assert shown == {f"../{path.name}" for path in DOCS.glob("page-*.png")}
+    assert all((DOCS / "how-to" / name).stat().st_size < 200_000 for name in shown)
 
 
 def _requests() -> list[list[str]]:

@@ -12,9 +12,8 @@ from ..errors import (
     ModbusError,
     ResponseTimeoutError,
 )
-from ..framing.ascii import expect_delimiter, follow_delimiter
-from ..messages.base import Response, SizedRule
-from ..messages.diagnostics import DiagnosticsRequest
+from ..framing.ascii import follow_delimiter
+from ..messages.base import Response
 from .line import NEVER_QUIET
 
 if TYPE_CHECKING:
@@ -113,18 +112,6 @@ class Exchange(Generic[ResponseT]):
         if self.is_due or self.is_repeated:
             return self.is_due
         return not self.sent or history.may_repeat(self.request)
-
-    def expect_answer(self, framing: Framing) -> None:
-        """Prepare a framing without a length field: the request determines the answer's length."""
-        request = self.request
-        rule = request.response_type.length_rule
-        if type(rule) is SizedRule and not rule.count_at:
-            length = rule.size
-        else:
-            length = request.expected_length()
-        framing.expected = (self.unit, self.pdu[0], length)
-        if isinstance(request, DiagnosticsRequest):
-            expect_delimiter(framing, request)
 
     def follow_delimiter(self, framing: Framing) -> None:
         """Use the new delimiter of an ASCII line, if the answer has confirmed one."""

@@ -109,11 +109,11 @@ class LinkHistory:
     before the next request is sent, or they would be taken for its answer.
     """
 
-    __slots__ = ("_backoff", "_usual", "heard", "is_closed", "quiet", "sent", "was_interrupted")
+    __slots__ = ("_backoff", "heard", "is_closed", "quiet", "sent", "usual", "was_interrupted")
 
     def __init__(self, backoff: Backoff, *, looks_always: bool) -> None:
         self._backoff = backoff
-        self.quiet = self._usual = _NEVER if looks_always else _IDLE
+        self.quiet = self.usual = _NEVER if looks_always else _IDLE
         """Seconds without received bytes after which the link is read before a request is sent.
 
         After a pause the server may have closed the connection, which only reading shows. As
@@ -126,7 +126,7 @@ class LinkHistory:
 
     def look(self, *, is_needed: bool) -> None:
         """Read the link before the next request, whenever that is, or only after a pause."""
-        self.quiet = _NEVER if is_needed else self._usual
+        self.quiet = _NEVER if is_needed else self.usual
 
     def lost(self, now: float) -> None:
         """Record the loss of the link at `now`.

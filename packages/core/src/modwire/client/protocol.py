@@ -17,9 +17,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ConnectionLostError, FrameError, InvalidResponseError, ModbusError
+from ..framing.ascii import expect_delimiter
 from ..framing.base import Framing
 from ..framing.tcp import LooseTcpFraming, TcpFraming
-from ..messages.base import MAX_PDU, Request, Response
+from ..messages.base import MAX_PDU, Request, Response, SizedRule
 from ..messages.diagnostics import DiagnosticsRequest
 from ..options import check_timeout, check_unit
 from ..quirks import Quirks, Tolerance
@@ -149,21 +150,24 @@ class ClientProtocol:
                 if is_noisy and line.must_wait(now):
                     return b""
                 line.noisy_since = _NEVER_AGAIN
-            exchange = queue[0]
-            if self._is_paced or late.units:
-                free = self._queue.first_free(now)
-                if free is None:
-                    break
-                exchange = free
+            exchange = self._queue.first_free(now) if self._is_paced or late.units else queue[0]
+            if exchange is None:
+                break
             queue.remove(exchange)
             if self.has_transactions:
                 transaction = exchange.transaction = late.next_id(opened)
             else:
-                transaction = 0
-                exchange.is_noisy = is_noisy
+                transaction, exchange.is_noisy = 0, is_noisy
                 line.began_at = line.sent_at = now
             if self._expects:
-                exchange.expect_answer(self.framing)
+                request = exchange.request
+                # Without a length field, only the request determines the response's length.
+                rule = request.response_type.length_rule
+                is_fixed = type(rule) is SizedRule and not rule.count_at
+                length = rule.size if is_fixed else request.expected_length()
+                self.framing.expected = (exchange.unit, exchange.pdu[0], length)
+                if isinstance(request, DiagnosticsRequest):
+                    expect_delimiter(self.framing, request)
             if self._is_paced:
                 self._queue.used(exchange, now)
             opened[transaction] = exchange
@@ -338,8 +342,7 @@ class ClientProtocol:
         Nothing is sent for the `connect_delay` of the options.
         """
         self.framing.reset()
-        self.broken = False
-        self.unanswered = 0
+        self.broken, self.unanswered = False, 0
         self.late.reset(is_serial=self.framing.is_serial)
         self._queue.opened(opened_at)
 
@@ -356,9 +359,8 @@ class ClientProtocol:
                 times.append(queue.next_at())
             return min(times) if times else None
         if opened:
-            deadline = opened[0].deadline
             silence = self.framing.deadline()
-            return deadline if silence is None else min(deadline, silence)
+            return min(opened[0].deadline, _NEVER_AGAIN if silence is None else silence)
         return max(queue.next_at(), self._line.quiet_from()) if queue.waiting else None
 
     def handle_timeout(self, now: float) -> None:

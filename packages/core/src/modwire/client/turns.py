@@ -387,7 +387,7 @@ class Turns(Generic[LinkT, WaiterT]):
 
     def _take_arrived(self, now: float) -> None:
         """Process the bytes that came while there was no receiver."""
-        self._history.look(is_needed=False)
+        self._history.quiet = self._history.usual
         for _ in range(_MOST_READS):
             if self.link is None:
                 return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from .ending import run
+from .ending import INTERRUPTED, run
 from .help import Command, examples
 from .version import print_version
 
@@ -26,15 +26,19 @@ COMMANDS = {
         modwire read tcp://127.0.0.1:5020 40001 co:3
         modwire read tcp://127.0.0.1:5020 ir:8 --type float32 --word-order little
         modwire read tcp://127.0.0.1:5020 ir:0 --count 3 --scale 0.1 --watch 1s
+        modwire read tcp://127.0.0.1:5020 ir:0..2/0.1 ir:8/float32/CDAB
         modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json
         modwire read 'tcp://192.0.2.7?pause=0.1&quirks=any_unit' hr:0
         modwire read tcp://192.0.2.7 hr:0 --device meter.toml
+        modwire read --device meter.toml voltage_l1
     """,
     "write": """
         Write values, and print what was written.
         modwire write tcp://127.0.0.1:5020 hr:2=4200.5 --type float32 --verify
         modwire write tcp://127.0.0.1:5020 co:0=on co:1=off hr:0=15,40
         modwire write tcp://127.0.0.1:5020 hr:1/bit:3=on hr:4/string:6=pump
+        modwire write tcp://127.0.0.1:5020 hr:2/int16/0.1=22.5 hr:4/float32/CDAB=230.4
+        modwire write --device meter.toml setpoint=22.5
     """,
     "scan": """
         Find units, line settings, and readable addresses.
@@ -42,6 +46,11 @@ COMMANDS = {
         modwire scan tcp://127.0.0.1:5020 --table hr --table ir --json
         modwire scan rtu:///dev/ttyUSB0 --baudrates all --parities all --resume scan.json
         modwire scan rtu:///dev/ttyUSB0 --table hr --unit 17 --delay 50ms
+    """,
+    "ports": """
+        List the serial ports of this machine, with what is plugged in.
+        modwire ports
+        modwire ports --json
     """,
     "bench": """
         Measure requests per second, latencies and errors.
@@ -110,8 +119,39 @@ COMMANDS = {
 }
 """The subcommands: the first line of their help, then examples."""
 
+FAILURES = {
+    "read": "an address could not be read, or the link failed",
+    "write": "a value was not written, --verify found another, or the link failed",
+    "scan": "no unit answers, no address can be read, or the link failed",
+    "ports": "there is no serial port",
+    "bench": "no request was answered",
+    "gateway": "it cannot listen, or a serial port cannot be opened or was lost",
+    "serve": "it cannot listen, a serial port was lost, or the store is not there",
+    "scrape": "the device did not answer, or a file could not be read or written",
+    "simulate": "a file could not be read, or no device can be served",
+    "gui": "the window cannot be opened",
+    "parse": "a file could not be read",
+    "sniff": "the port cannot be opened or was lost, or a file could not be read or written",
+    "generate": "the output could not be written",
+    "demo": "a value differs from the expected one, or a port cannot be opened",
+}
+"""The meaning of exit code 1 of each subcommand."""
+
+_UNTIL_TERMINATED = ("gateway", "serve", "simulate")
+
+
+def exit_codes(name: str) -> str:
+    """Return the paragraph about exit codes for the help of a subcommand."""
+    end = "Ctrl+C, and 0 for SIGTERM" if name in _UNTIL_TERMINATED else "Ctrl+C"
+    return (
+        f"Exit codes: 0 success; 1 {FAILURES[name]}; 2 an argument was wrong; {INTERRUPTED} {end}."
+    )
+
+
 _LINES = {name: cleandoc(text).splitlines() for name, text in COMMANDS.items()}
-_EPILOGS = {name: examples(name, *lines[1:]) for name, lines in _LINES.items()}
+_EPILOGS = {
+    name: f"{examples(name, *lines[1:])}\n\n{exit_codes(name)}" for name, lines in _LINES.items()
+}
 
 
 class _Named(TyperCommand):
@@ -171,4 +211,22 @@ def _options(
 
 def main() -> None:
     """Run the command with the arguments of the process, and end the process."""
-    run(app)
+    run(_answer)
+
+
+def _answer(**how: Any) -> object:
+    """Answer a shell that asks for completions, or else run the command."""
+    import os
+    import sys
+
+    if (shell := os.environ.get("_MODWIRE_SHELL")) is not None:
+        from .completing import print_completions
+
+        print_completions(shell)
+        return None
+    if any(word.endswith("-completion") for word in sys.argv[1:2]):
+        from .shell_scripts import answer_option
+
+        if answer_option(sys.argv[1:]):
+            return None
+    return app(**how)

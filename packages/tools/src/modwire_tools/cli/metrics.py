@@ -43,13 +43,13 @@ MetricsOption = Annotated[HostPort | None, _OPTION]
 def new_metrics() -> Metrics:
     """Return counters for servers in trio."""
     import time
-    from importlib.metadata import version
 
     import trio
 
+    from modwire_tools import __version__
     from modwire_tools.metrics import Metrics
 
-    return Metrics(version("modwire-tools"), trio.current_time, time.time())
+    return Metrics(__version__, trio.current_time, time.time())
 
 
 async def with_metrics(

@@ -11,7 +11,7 @@ import typer
 from .annotations import AssignmentText, HostPort, Listen
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import LISTEN
-from .metrics import MetricsOption, new_metrics, with_metrics
+from .metrics import METRICS_VARIABLE, MetricsOption, new_metrics, with_metrics
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -20,7 +20,7 @@ from .serving_options import (
     say_calls,
     show_log,
 )
-from .types import Numbers, Whole
+from .types import UnitIds, Whole
 from .value_options import AddressValue
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def serve(
     ] = "modwire",
     units: Annotated[
         Sequence[int] | None,
-        Numbers(0, 255).option(
+        UnitIds().option(
             "--units",
             metavar="UNITS",
             help="Unit ids, such as 1 or 1..3. By default unit 1 on a serial port, and otherwise "
@@ -183,7 +183,8 @@ def _check_processes(
 
     if metrics is not None:
         raise WrongArgumentError(
-            f"--metrics counts in one process, leave it out or leave out --processes {number}"
+            f"--metrics (or {METRICS_VARIABLE}) counts in one process: leave it out, or leave out "
+            f"--processes {number}"
         )
     if not storage.is_shared:
         raise WrongArgumentError(

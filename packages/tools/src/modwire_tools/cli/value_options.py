@@ -89,11 +89,13 @@ class TypedAddress(ParamType[str]):
         return text
 
     def complete(self, incomplete: str) -> Completions:
-        place, slash, _ = incomplete.rpartition("/")
+        before, slash, _ = incomplete.rpartition("/")
         if not slash:
             return list(TABLES.items())
-        orders = [(name, "order of four bytes") for name in ORDERS] if "/" in place else []
-        return [(f"{place}/{name}", words) for name, words in (*orders, *TYPES.items())]
+        offers = list(TYPES.items())
+        if "/" in before:  # the type is there already
+            offers = [(name, "order of four bytes") for name in ORDERS]
+        return [(f"{before}/{name}", words) for name, words in offers]
 
 
 class AddressValue(ParamType["AssignmentText"]):

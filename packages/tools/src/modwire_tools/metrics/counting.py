@@ -57,7 +57,7 @@ class EndpointCounts:
             response = None if response.drops else response.response
         code = 0 if response is not None else _SILENT
         if isinstance(response, ExceptionResponse):
-            code = response.exception_code
+            code = int(response.exception_code)  # an enum, whose text depends on the Python
             code = code if code in _CODES else _NONE
         function = call.request.function_code
         key = (call.unit, function if function in FUNCTIONS else _NONE, code)
@@ -207,7 +207,7 @@ class Metrics:
 
 
 def _label(number: int) -> str:
-    return OTHER if number == _NONE else str(number)
+    return OTHER if number == _NONE else f"{number:d}"
 
 
 def _add(counts: Counter[tuple[str, ...]], labels: tuple[str, ...], count: int) -> None:
