@@ -18,9 +18,10 @@ from rich.console import Console
 
 from modwire import Endpoint
 from modwire_sync import connect
-from modwire_tools.cli.watch import LiveTable
+from modwire_tools.cli.live_table import LiveTable
+from modwire_tools.cli.screen import fitted
 from modwire_tools.client.reading import Reading, limits_for
-from modwire_tools.values.items import parse_item
+from modwire_tools.values.item_texts import parse_item
 
 COMMAND = [sys.executable, "-m", "modwire_tools"]
 READINGS = 40
@@ -54,22 +55,21 @@ def main() -> None:
         console = Console(
             file=io.StringIO(), record=True, width=96, force_terminal=True, highlight=False
         )
-        live = LiveTable(SHOWN, show_registers=False, on=console)
+        items = [parse_item(item) for item in ITEMS]
+        live = LiveTable(SHOWN, items, show_registers=False, on=console)
         place = Endpoint.parse(endpoint)
-        reading = Reading([parse_item(item) for item in ITEMS], 1, limits_for(place))
-        seconds = 0.0
+        reading = Reading(items, 1, limits_for(place))
         with connect(place) as client:
             for number in range(READINGS):
                 started = monotonic()
                 outcomes = reading.read(client)
-                seconds = monotonic() - started
-                live.update(outcomes, monotonic())
-                live.count(None)
+                now = monotonic()
+                live.note(outcomes, None, reading.requests, now - started, now)
                 if number == READINGS - 3:
                     client.write_coil(0, True)
                 sleep(INTERVAL)
         console.print(f"$ modwire read {SHOWN} --watch 100ms \\\n    {' '.join(ITEMS)}\n")
-        console.print(live.table(reading.requests, seconds, None))
+        console.print(fitted(live.sheet, console, is_whole=True))
         form = FONTS.sub("", CONSOLE_SVG_FORMAT)
         PATH.write_text(console.export_svg(title="modwire", code_format=form), encoding="utf-8")
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import ndiff
@@ -135,6 +136,17 @@ def test_the_callbacks_see_what_is_written(folder: Path, tmp_path: Path) -> None
         printed = [process.stdout.readline() for _ in range(3)]
         assert printed == ["setpoint 75 %\n", "motor on\n", "motor off\n"]
         assert client.read_holding_registers(0) == [75]
+
+
+@pytest.mark.parametrize("name", ["server", "write_callbacks", "serial_gateway"])
+def test_ctrl_c_ends_a_server_without_a_traceback(folder: Path, name: str, tmp_path: Path) -> None:
+    with example_server(folder, name, tmp_path) as (process, port):
+        with TcpClient("127.0.0.1", port, unit=100 if name == "serial_gateway" else 1) as client:
+            client.read_holding_registers(0)
+        process.send_signal(signal.SIGINT)
+        # The ten lines of the README have no more lines for it.
+        is_shortest = (folder.name, name) == ("sync", "server")
+        assert process.wait(PATIENCE) == (-signal.SIGINT if is_shortest else 0)
 
 
 def test_rtu_frames_go_through_a_tcp_connection(folder: Path) -> None:

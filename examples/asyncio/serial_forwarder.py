@@ -7,6 +7,7 @@ the devices on the line itself. Runs until Ctrl+C.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from modwire_asyncio import Gateway, SerialServer, TcpClient
 
@@ -14,4 +15,6 @@ devices = TcpClient("127.0.0.1", 5020, timeout=0.5)
 gateway = Gateway(devices, [1, 2, 3, 4])
 
 if __name__ == "__main__":
-    asyncio.run(SerialServer(gateway, "/dev/ttyUSB0", baudrate=9600, parity="N").serve_forever())
+    server = SerialServer(gateway, "/dev/ttyUSB0", baudrate=9600, parity="N")
+    with suppress(KeyboardInterrupt):
+        asyncio.run(server.serve_forever())

@@ -1,6 +1,7 @@
 """A meter as a TCP server, until Ctrl+C. Start it, then run examples/asyncio/client.py."""
 
 import asyncio
+from contextlib import suppress
 
 from modwire import SequentialBlock, Unit, Units
 from modwire_asyncio import TcpServer
@@ -10,4 +11,12 @@ meter = Unit(
     holding_registers=SequentialBlock(0, [15, 40]),
     input_registers=SequentialBlock(0, [2304, 2311, 2297], read_only=True),
 )
-asyncio.run(TcpServer(Units({1: meter}), ("127.0.0.1", 5020)).serve_forever())
+
+
+async def main() -> None:
+    server = TcpServer(Units({1: meter}), ("127.0.0.1", 5020))
+    await server.serve_forever()
+
+
+with suppress(KeyboardInterrupt):
+    asyncio.run(main())

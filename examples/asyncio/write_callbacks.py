@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from modwire import SequentialBlock, ServerDeviceBusyError, Unit, Units
 from modwire_asyncio import TcpServer
@@ -31,4 +32,5 @@ drive = Unit(
 )
 
 if __name__ == "__main__":
-    asyncio.run(TcpServer(Units({1: drive}), ("127.0.0.1", 5020)).serve_forever())
+    with suppress(KeyboardInterrupt):
+        asyncio.run(TcpServer(Units({1: drive}), ("127.0.0.1", 5020)).serve_forever())

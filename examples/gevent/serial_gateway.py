@@ -6,6 +6,8 @@ turns on the line, and a dead device costs them one timeout. Runs until Ctrl+C.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from modwire import SequentialBlock, Unit
 from modwire_gevent import Gateway, SerialClient, TcpServer
 
@@ -14,4 +16,5 @@ gateway = Gateway(line, {1: 17, 2: 18})
 gateway[100] = Unit(holding_registers=SequentialBlock(0, [0] * 10))
 
 if __name__ == "__main__":
-    TcpServer(gateway, ("127.0.0.1", 5020)).serve_forever()
+    with suppress(KeyboardInterrupt):
+        TcpServer(gateway, ("127.0.0.1", 5020)).serve_forever()

@@ -1,5 +1,7 @@
 """A meter as a TCP server, until Ctrl+C. Start it, then run examples/gevent/client.py."""
 
+from contextlib import suppress
+
 from modwire import SequentialBlock, Unit, Units
 from modwire_gevent import TcpServer
 
@@ -9,4 +11,5 @@ meter = Unit(
     input_registers=SequentialBlock(0, [2304, 2311, 2297], read_only=True),
 )
 server = TcpServer(Units({1: meter}), ("127.0.0.1", 5020))
-server.serve_forever()
+with suppress(KeyboardInterrupt):
+    server.serve_forever()

@@ -6,6 +6,7 @@ Register 0 is a setpoint of 0 to 100 %; coil 0 starts and stops the motor. Runs 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from modwire import SequentialBlock, ServerDeviceBusyError, Unit, Units
 from modwire_gevent import TcpServer
@@ -30,4 +31,5 @@ drive = Unit(
 )
 
 if __name__ == "__main__":
-    TcpServer(Units({1: drive}), ("127.0.0.1", 5020)).serve_forever()
+    with suppress(KeyboardInterrupt):
+        TcpServer(Units({1: drive}), ("127.0.0.1", 5020)).serve_forever()

@@ -6,6 +6,7 @@ the devices on the line itself. Runs until Ctrl+C.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -16,4 +17,5 @@ devices = TcpClient("127.0.0.1", 5020, timeout=0.5)
 gateway = Gateway(devices, [1, 2, 3, 4])
 
 if __name__ == "__main__":
-    trio.run(partial(serve_serial, gateway, "/dev/ttyUSB0", baudrate=9600, parity="N"))
+    with suppress(KeyboardInterrupt):
+        trio.run(partial(serve_serial, gateway, "/dev/ttyUSB0", baudrate=9600, parity="N"))

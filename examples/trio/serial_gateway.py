@@ -6,6 +6,7 @@ turns on the line, and a dead device costs them one timeout. Runs until Ctrl+C.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -18,4 +19,5 @@ gateway = Gateway(line, {1: 17, 2: 18})
 gateway[100] = Unit(holding_registers=SequentialBlock(0, [0] * 10))
 
 if __name__ == "__main__":
-    trio.run(partial(serve_tcp, gateway, 5020, host="127.0.0.1"))
+    with suppress(KeyboardInterrupt):
+        trio.run(partial(serve_tcp, gateway, 5020, host="127.0.0.1"))

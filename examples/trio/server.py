@@ -1,6 +1,6 @@
 """A meter as a TCP server, until Ctrl+C. Start it, then run examples/trio/client.py."""
 
-from functools import partial
+from contextlib import suppress
 
 import trio
 
@@ -12,4 +12,11 @@ meter = Unit(
     holding_registers=SequentialBlock(0, [15, 40]),
     input_registers=SequentialBlock(0, [2304, 2311, 2297], read_only=True),
 )
-trio.run(partial(serve_tcp, Units({1: meter}), 5020, host="127.0.0.1"))
+
+
+async def main() -> None:
+    await serve_tcp(Units({1: meter}), 5020, host="127.0.0.1")
+
+
+with suppress(KeyboardInterrupt):
+    trio.run(main)

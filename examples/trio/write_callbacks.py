@@ -6,6 +6,7 @@ Register 0 is a setpoint of 0 to 100 %; coil 0 starts and stops the motor. Runs 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -33,4 +34,5 @@ drive = Unit(
 )
 
 if __name__ == "__main__":
-    trio.run(partial(serve_tcp, Units({1: drive}), 5020, host="127.0.0.1"))
+    with suppress(KeyboardInterrupt):
+        trio.run(partial(serve_tcp, Units({1: drive}), 5020, host="127.0.0.1"))

@@ -305,8 +305,16 @@ def test_a_point_that_cannot_be_is_told_what_is_allowed(
 
 
 def test_a_misspelt_keyword_is_told_those_that_there_are() -> None:
-    with pytest.raises(TypeError, match="a point has no holdin, only .*holding, input, unit and "):
+    with pytest.raises(TypeError, match="no argument 'holdin'; did you mean 'holding'"):
         uint16(holdin=3)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="no argument 'scal'; did you mean 'scale'"):
+        uint16(holding=3, scal=3)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="no argument 'scale'; it has .*input, unit and what"):
+        string(4, holding=3, scale=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="^uint16 takes nothing without a name, got 40001 too"):
+        uint16(40001)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="^coil has no argument 'holding'; it has address"):
+        coil(holding=1)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("name", ["read", "write", "points", "raw"])

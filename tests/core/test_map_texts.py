@@ -49,7 +49,7 @@ class Alarms(Flag):
 
 
 class Meter(RegisterMap):
-    power = int16(holding=0, scale="factor")  # before the factor that it needs
+    power = int16(holding=0, none=0x8000, scale="factor")  # before the factor that it needs
     factor = int16(holding=1, none=0x8000)
     energy = uint32(holding=2, none=(0x80000000, 0xFFFFFFFF))
     ratio = float32(holding=4)

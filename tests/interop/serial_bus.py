@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from modwire import (
     Decoder,
     ExceptionResponse,
+    FaultyResponse,
     RawRequest,
     RawResponse,
     Response,
@@ -54,7 +55,7 @@ class Device(Unit):
         self.on_asked()
         assert self.may_answer.wait(PATIENCE)
         if self.is_dead:
-            return None
+            return FaultyResponse(None)
         if request.function_code == 5:
             return ExceptionResponse(5, ODD_CODE)
         return super().execute(request, broadcast=broadcast)

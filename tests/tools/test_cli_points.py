@@ -156,8 +156,10 @@ def test_a_file_without_endpoint_says_what_is_missing(plain: Path) -> None:
         command, *names = words
         result = modwire(command, *names, "--device", plain)
         assert (result.out, result.code) == ("", 2), words
-        assert f"--device {plain} has no endpoint: name it, as in modwire {command} tcp://" in (
-            result.err
+        assert f"--device {plain} has no endpoint: write endpoint = " in result.err
+        line = result.err.partition("or name it: ")[2].strip()
+        assert line == " ".join(
+            ["modwire", command, "tcp://192.0.2.7", "--device", str(plain), *names]
         )
 
 

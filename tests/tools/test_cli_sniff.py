@@ -211,7 +211,7 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     network.write_bytes(capture())
     result = modwire("sniff", network)
     assert result.code == 1
-    assert "only of link types 1: `modwire parse` reads network captures" in result.err
+    assert f"only of link types 1: `modwire parse {network}` reads network captures" in result.err
     serial = tmp_path / "serial.pcap"
     serial.write_bytes(USER0)
     assert "not known (147), for which there is `modwire sniff`" in modwire("parse", serial).err

@@ -43,7 +43,8 @@ METER = {
 }
 DEMO_RTU_REQUEST = "01 04 00 00 00 03 b0 0b"
 DEMO_RTU_RESPONSE_PDU = "04 06 09 00 09 07 08 f9"
-VALUES = 102 if find_spec("modwire_gevent") else 68  # read over TCP and RTU
+PACKAGES = [name for name in ("asyncio", "trio", "gevent") if find_spec(f"modwire_{name}")]
+VALUES = 34 * (1 + len(PACKAGES))  # read over TCP and RTU with sync and these
 has_ptys = pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
 ROOT = Path(__file__).parents[2]
 
@@ -75,6 +76,7 @@ def test_the_demo_reads_what_was_put_in_over_both_links(capsys: pytest.CaptureFi
     assert table.keys() == METER.keys()
     for name, text in METER.items():
         assert table[name].count(text) == 2, name
+    assert [f"  through modwire_{name}, over TCP and RTU" for name in PACKAGES] == lines[-5:-2]
     assert lines[-1] == f"All {VALUES} values are what was put in or written."
     assert max(map(len, lines)) < 80
 

@@ -79,7 +79,7 @@ def _opening() -> list[ClientScenario]:
                 Raises(
                     "a",
                     ConnectionLostError,
-                    r"^tcp://127\.0\.0\.1:\d+: cannot be opened: .*[Cc]onnection refused",
+                    r"^tcp://127\.0\.0\.1:\d+, unit 1: cannot be opened: .*[Cc]onnection refused",
                 ),
                 read("b"),
                 Raises("b", ConnectionLostError, "cannot be opened"),

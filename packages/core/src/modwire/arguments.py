@@ -101,7 +101,8 @@ def _explanation(
         except TypeError as error:
             return str(error)
     if len(given) > len(positional):
-        return _too_many(owner, positional, named, given)
+        is_open = bool(code.co_flags & _CO_VARKEYWORDS)
+        return _too_many(owner, positional, () if is_open else named, given)
     twice = [name for name in positional[: len(given)] if name in kwargs]
     if twice:
         return f"{owner} got the argument {twice[0]!r} twice, without its name and with it"
@@ -119,5 +120,5 @@ def _too_many(
     if isinstance(place, str) and isinstance(extra, int) and positional[-1] == "address":
         return f"{owner} takes the address as one argument, the pair ({place!r}, {extra!r})"
     names = f"only {', '.join(positional)} " if positional else "nothing "
-    rest = f": give it by its name, one of {', '.join(named)}" if named else ""
-    return f"{owner} takes {names}without a name, got {extra!r} too{rest}"
+    rest = f", one of {', '.join(named)}" if named else ""
+    return f"{owner} takes {names}without a name, got {extra!r} too: give it by its name{rest}"

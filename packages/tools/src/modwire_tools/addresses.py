@@ -57,7 +57,11 @@ def parse_table(text: str) -> str:
     """Return the table for "hr", "holding" or "holding-registers"; raises ValueError."""
     table = _NAMES.get(text.strip().lower().replace("-", "_"))
     if table is None:
-        raise ValueError(f"must be co, di, hr or ir, got {text!r}")
+        several = re.split("[, ]+", text.strip().lower())
+        if several == ["all"]:
+            several = list(SHORT_NAMES.values())
+        hint = "" if not set(several) <= _NAMES.keys() else "; repeat the option for several"
+        raise ValueError(f"must be co, di, hr or ir, got {text!r}{hint}")
     return table
 
 

@@ -9,6 +9,7 @@ from modwire import Endpoint
 
 from .addresses import parse_place
 from .pasting import for_shell
+from .values.suggesting import unit_advice
 
 ALL = "0.0.0.0"
 """The host of an endpoint that stands for all addresses of this machine, IPv6 too: `:PORT`."""
@@ -48,7 +49,9 @@ def explained(text: str, error: ValueError, *, listens: bool = False) -> str:
         return f"endpoint {text!r} is an address of values, the endpoint of the device comes first"
     meant = right_form(text, listens=listens)
     if not meant:
-        return str(error)
+        unit = re.search(r"[?&]unit=(\d+)", text)
+        is_unit = unit is not None and "unit must" in str(error)
+        return f"{error}{unit_advice(unit[1])}" if unit is not None and is_unit else str(error)
     scheme, separator, _ = text.partition("://")
     if not separator:
         return f"endpoint {text!r}: must start with a scheme, such as {for_shell(meant)}"

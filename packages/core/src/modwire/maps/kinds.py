@@ -8,6 +8,7 @@ from operator import index
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import values
+from ..arguments import explained
 from ..planner import Span
 from ..values.types import FloatName, IntegerName, ValueType, find_type
 from .points import Point
@@ -65,6 +66,9 @@ class IntegerPoints:
     def __init__(self, kind: ValueType[int]) -> None:
         self._kind = kind
 
+    def __repr__(self) -> str:
+        return self._kind.name
+
     @overload
     def __call__(self, **place: Unpack[Place]) -> Point[int]: ...
     @overload
@@ -86,6 +90,7 @@ class IntegerPoints:
         offset: float = 0.0,
         **place: Unpack[Place],
     ) -> Point[float | None]: ...
+    @explained
     def __call__(
         self,
         *,
@@ -112,6 +117,9 @@ class FloatPoints:
     def __init__(self, kind: ValueType[float]) -> None:
         self._kind = kind
 
+    def __repr__(self) -> str:
+        return self._kind.name
+
     @overload
     def __call__(
         self, *, scale: float = 1.0, offset: float = 0.0, **place: Unpack[Place]
@@ -120,6 +128,7 @@ class FloatPoints:
     def __call__(
         self, *, none: Nones, scale: float = 1.0, offset: float = 0.0, **place: Unpack[Place]
     ) -> Point[float | None]: ...
+    @explained
     def __call__(
         self,
         *,
@@ -146,6 +155,7 @@ float64 = FloatPoints(values.FLOAT64)
 def point(kind: ValueType[T], **place: Unpack[Place]) -> Point[T]: ...
 @overload
 def point(kind: ValueType[T], *, none: Nones, **place: Unpack[Place]) -> Point[T | None]: ...
+@explained
 def point(kind: ValueType[T], *, none: Nones | None = None, **place: Unpack[Place]) -> Point[Any]:
     """Make a point of any type: `point(ValueType("date", 4, pack, unpack), holding=8)`.
 
@@ -155,6 +165,7 @@ def point(kind: ValueType[T], *, none: Nones | None = None, **place: Unpack[Plac
     return RegisterPoint(with_none(find_type(kind), none), place)
 
 
+@explained
 def string(
     length: int,
     *,
@@ -181,6 +192,7 @@ def string(
 def bcd(digits: int, **place: Unpack[Place]) -> Point[int]: ...
 @overload
 def bcd(digits: int, *, none: Nones, **place: Unpack[Place]) -> Point[int | None]: ...
+@explained
 def bcd(digits: int, *, none: Nones | None = None, **place: Unpack[Place]) -> Point[Any]:
     """Make a point of `digits` decimal digits, four per register; see `values.bcd_of`.
 
@@ -193,6 +205,7 @@ def bcd(digits: int, *, none: Nones | None = None, **place: Unpack[Place]) -> Po
 def bits(count: int, **place: Unpack[Place]) -> Point[Sequence[bool]]: ...
 @overload
 def bits(count: int, *, none: Nones, **place: Unpack[Place]) -> Point[Sequence[bool] | None]: ...
+@explained
 def bits(count: int, *, none: Nones | None = None, **place: Unpack[Place]) -> Point[Any]:
     """Make a point of `count` bits, 16 per register, starting at bit 0 of the first.
 
@@ -207,6 +220,7 @@ def array(kind: IntegerName, count: int, **place: Unpack[Place]) -> Point[Sequen
 def array(kind: FloatName, count: int, **place: Unpack[Place]) -> Point[Sequence[float]]: ...
 @overload
 def array(kind: ValueType[T], count: int, **place: Unpack[Place]) -> Point[Sequence[T]]: ...
+@explained
 def array(kind: Any, count: int, **place: Unpack[Place]) -> Point[Any]:
     """Make a point of `count` values of a type, read as a tuple: `array("float32", 10, holding=0)`,
     `array(scaled("int16", 0.1), 4, input=0)`, `array(optional("int16", 0x8000), 4, input=0)`.
@@ -232,6 +246,7 @@ def enum(
     unknown: EnumT | None = None,
     **place: Unpack[Place],
 ) -> Point[EnumT | None]: ...
+@explained
 def enum(
     members: type[EnumT],
     *,
@@ -263,6 +278,7 @@ def bit_field(
     input: int | None = None,
     unit: str = "",
 ) -> Point[int | None]: ...
+@explained
 def bit_field(
     first: int,
     count: int,
@@ -303,6 +319,7 @@ def bit_field(
     return Point(span_of(1, holding, input), decode, encode, unit=unit, mask=mask)
 
 
+@explained
 def bit(number: int, *, holding: int | None = None, input: int | None = None) -> Point[bool]:  # noqa: A002
     """Make a point of bit `number` (0..15) of a register; written by function 22."""
     if not isinstance(number, int) or not 0 <= number <= 15:
@@ -316,21 +333,25 @@ def bit(number: int, *, holding: int | None = None, input: int | None = None) ->
     )
 
 
+@explained
 def coil(address: int) -> Point[bool]:
     """Make a point of one coil, True for ON."""
     return _single("coils", address)
 
 
+@explained
 def discrete_input(address: int) -> Point[bool]:
     """Make a point of one discrete input, True for ON."""
     return _single("discrete_inputs", address)
 
 
+@explained
 def coils(address: int, count: int) -> Point[Sequence[bool]]:
     """Make a point of `count` coils, read as a tuple."""
     return _several("coils", address, count)
 
 
+@explained
 def discrete_inputs(address: int, count: int) -> Point[Sequence[bool]]:
     """Make a point of `count` discrete inputs, read as a tuple."""
     return _several("discrete_inputs", address, count)

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import values
+from ..arguments import did_you_mean
 from ..errors import InvalidResponseError
 from ..planner import Span
 from ..values.building import decode_value, encode_value
@@ -22,14 +23,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # SunSpec allows scale factors of -10..10, and the prefixes of SI end at 24.
 _MOST_FACTOR = 24
+_OF_SOME = ("scale", "offset", "none")  # arguments that the points of some kinds have
 
 
 class Place(Ordering, total=False):
     """The keyword arguments of all points in registers.
 
     Exactly one of `holding` and `input` is needed: the address of the first register on the wire,
-    0..65535. `unit` is the unit of measurement, only for display. `byte_order`, `word_order`,
-    `numbers_only` and `order` are those of `modwire.values`, by default those of the map.
+    0..65535. It counts from 0: where a manual has 40001, write `holding=0`, or
+    `holding=reference(40001).address`. `unit` is the unit of measurement, only for display.
+    `byte_order`, `word_order`, `numbers_only` and `order` are those of `modwire.values`, by
+    default those of the map.
     """
 
     holding: int
@@ -41,11 +45,11 @@ class RegisterPoint(Point[T]):
     """A point in whole registers; unless `place` sets the order, it is that of the map."""
 
     def __init__(self, kind: ValueType[T], place: Place, *, is_integer: bool = False) -> None:
-        if unknown := place.keys() - Place.__annotations__.keys():
-            raise TypeError(
-                f"a point has no {', '.join(sorted(unknown))}, only "
-                f"{', '.join(Place.__annotations__)} and what its kind has"
-            )
+        for name in place.keys() - Place.__annotations__.keys():
+            allowed = [*Place.__annotations__]
+            hint = did_you_mean([*allowed, *_OF_SOME], name) if name not in _OF_SOME else ""
+            rest = hint or f"; it has {', '.join(allowed)} and what its kind has"
+            raise TypeError(f"a point has no argument {name!r}{rest}")
         self.is_integer = is_integer
         self._place = place
         self._take_order(ABCD)

@@ -15,6 +15,6 @@ def shown(value: object) -> str:
     if isinstance(value, float) and not isfinite(value):
         return f"float({str(value)!r})"
     if type(value) is tuple:
-        items: tuple[object, ...] = value
+        items: tuple[object, ...] = value  # pyright: ignore[reportUnknownVariableType]
         return f"({', '.join(map(shown, items))}{',' if len(items) == 1 else ''})"
     return repr(value)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from .ending import run
+from .ending import INTERRUPTED, run
 from .help import Command, examples
 from .version import print_version
 
@@ -119,8 +119,39 @@ COMMANDS = {
 }
 """The subcommands: the first line of their help, then examples."""
 
+FAILURES = {
+    "read": "an address could not be read, or the link failed",
+    "write": "a value was not written, --verify found another, or the link failed",
+    "scan": "no unit answers, no address can be read, or the link failed",
+    "ports": "there is no serial port",
+    "bench": "no request was answered",
+    "gateway": "it cannot listen, or a serial port cannot be opened or was lost",
+    "serve": "it cannot listen, a serial port was lost, or the store is not there",
+    "scrape": "the device did not answer, or a file could not be read or written",
+    "simulate": "a file could not be read, or no device can be served",
+    "gui": "the window cannot be opened",
+    "parse": "a file could not be read",
+    "sniff": "the port cannot be opened or was lost, or a file could not be read or written",
+    "generate": "the output could not be written",
+    "demo": "a value differs from the expected one, or a port cannot be opened",
+}
+"""The meaning of exit code 1 of each subcommand."""
+
+_UNTIL_TERMINATED = ("gateway", "serve", "simulate")
+
+
+def exit_codes(name: str) -> str:
+    """Return the paragraph about exit codes for the help of a subcommand."""
+    end = "Ctrl+C, and 0 for SIGTERM" if name in _UNTIL_TERMINATED else "Ctrl+C"
+    return (
+        f"Exit codes: 0 success; 1 {FAILURES[name]}; 2 an argument was wrong; {INTERRUPTED} {end}."
+    )
+
+
 _LINES = {name: cleandoc(text).splitlines() for name, text in COMMANDS.items()}
-_EPILOGS = {name: examples(name, *lines[1:]) for name, lines in _LINES.items()}
+_EPILOGS = {
+    name: f"{examples(name, *lines[1:])}\n\n{exit_codes(name)}" for name, lines in _LINES.items()
+}
 
 
 class _Named(TyperCommand):

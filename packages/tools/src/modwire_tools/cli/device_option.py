@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from modwire_tools.pasting import command_line
+
 from .ending import WrongArgumentError, argument
 from .endpoints import DEVICE, ENDPOINT_HELP
 from .types import Completions, ParamType
@@ -76,7 +78,8 @@ def find_device(
     points = Points(spec.units, str(file))
     if place is not None and words is not None and _is_word(place, spec):
         words, place = [place, *words], None
-    return Device(_endpoint(place or spec.endpoint, spec, file, command), words or (), points)
+    endpoint = _endpoint(place or spec.endpoint, spec, file, command, words or ())
+    return Device(endpoint, words or (), points)
 
 
 def _read(file: Path) -> DeviceSpec:
@@ -102,13 +105,16 @@ def _is_word(place: str, spec: DeviceSpec) -> bool:
     return True
 
 
-def _endpoint(text: str, spec: DeviceSpec, file: Path, command: str) -> Endpoint:
+def _endpoint(
+    text: str, spec: DeviceSpec, file: Path, command: str, words: Sequence[str]
+) -> Endpoint:
     from modwire_tools.simulator.files import with_connection
 
     if not text:
+        whole = command_line(command, "tcp://192.0.2.7", "--device", file, *words)
         raise WrongArgumentError(
-            f"--device {file} has no endpoint: name it, as in modwire {command} tcp://192.0.2.7 "
-            '--device ..., or write endpoint = "tcp://192.0.2.7" below [connection]'
+            f'--device {file} has no endpoint: write endpoint = "tcp://192.0.2.7" below '
+            f"[connection], or name it: {whole}"
         )
     try:
         return DEVICE.parse(with_connection(text, spec.connection))

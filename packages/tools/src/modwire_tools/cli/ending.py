@@ -122,6 +122,13 @@ def _usage(error: typer.TyperException) -> str:
         return f"{name} {cause}" if cause.startswith("must ") else f"{name}: {cause}"
     text = " ".join(error.format_message().split()).rstrip(".")
     text = text[:1].lower() + text[1:]
+    unknown = re.match(r"no such option: (\S+?)\.?(?: |$)", text)
+    if unknown:
+        from .unknown_options import option_advice
+
+        advice = option_advice(unknown[1], sys.argv[2:])
+        if advice:
+            return f"no such option: {unknown[1]}; {advice}"
     context = getattr(error, "ctx", None)
     path = getattr(context, "command_path", None) or "modwire"
     text = text.replace(". Did you mean", ", did you mean")

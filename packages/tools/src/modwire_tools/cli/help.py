@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import typer
 from typer.core import TyperArgument, TyperCommand
 
 if TYPE_CHECKING:
@@ -23,6 +24,25 @@ def examples(command: str, *lines: str) -> str:
 
 class Command(TyperCommand):
     """A subcommand whose help shows arguments by their metavars, without Python types."""
+
+    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+        """Parse the words; an error knows this command, and what an option wants."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.TyperException as error:
+            attributes = vars(error)  # only some errors have a context
+            attributes["ctx"] = attributes.get("ctx") or ctx
+            self._say_what_is_wanted(error)
+            raise
+
+    def _say_what_is_wanted(self, error: typer.TyperException) -> None:
+        """Add what an option wants to the message that it "requires an argument"."""
+        name = getattr(error, "option_name", "")
+        if not error.message.endswith("requires an argument."):
+            return
+        for each in self.params:
+            if name in each.opts and getattr(each, "metavar", None):
+                error.message = f"{error.message[:-1]}, {each.metavar}"
 
     def collect_usage_pieces(self, ctx: Context) -> list[str]:
         """Return the words after the name of the command."""

@@ -70,6 +70,7 @@ class Trend:
 class LiveTable:
     """The live table; it is drawn again after each reading, at `now` in seconds.
 
+    `sheet` is what was drawn last.
     While the device does not answer, the values are those of the past, and look like it.
     """
 
@@ -104,7 +105,19 @@ class LiveTable:
         seconds: float,
         now: float,
     ) -> None:
-        """Draw the outcomes of a reading of `seconds`, or its failure.
+        """Take a reading, as `note` does, and draw it."""
+        self.note(outcomes, failure, requests, seconds, now)
+        self._screen.draw(self.sheet)
+
+    def note(
+        self,
+        outcomes: Sequence[Outcome] | None,
+        failure: Exception | None,
+        requests: int,
+        seconds: float,
+        now: float,
+    ) -> None:
+        """Take the outcomes of a reading of `seconds`, or its failure, into `sheet`.
 
         `requests` is the number of requests so far.
         """
@@ -123,7 +136,6 @@ class LiveTable:
             self._caption(requests, seconds),
             self._alarm(failure, now),
         )
-        self._screen.draw(self.sheet)
 
     def _columns(self) -> list[Column]:
         registers = [Column("registers", 4, style="dim", least=9)]

@@ -24,7 +24,7 @@ from .endpoints import (
     with_line,
 )
 from .output import JsonFlag
-from .types import ADDRESSES, DURATION, TABLE, Numbers, ParamType, Several, Whole
+from .types import ADDRESSES, DURATION, TABLE, ParamType, Several, UnitIds, Whole
 from .verbose import VerboseFlag, diagnosing
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def scan(
     place: EndpointTextArgument = None,
     units: Annotated[
         Sequence[int] | None,
-        Numbers(0, 255).option(
+        UnitIds().option(
             "--units",
             metavar="UNITS",
             help="Which units to look for: 1,5,10 or 1..255; 1..247 by default.",

@@ -19,7 +19,7 @@ from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import NO_DELAY, DelayOption, TimeoutOption, check_units
 from .output import note
 from .scan_output import progress
-from .types import ADDRESSES, TABLE, Numbers, ParamType, Whole
+from .types import ADDRESSES, TABLE, Numbers, ParamType, UnitIds, Whole
 from .verbose import diagnosing
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def scrape(
     place: EndpointTextArgument = None,
     unit: Annotated[
         Sequence[int] | None,
-        Numbers(0, 255).option(
+        UnitIds().option(
             "--unit",
             "-u",
             metavar="UNITS",

@@ -20,7 +20,7 @@ from .serving_options import (
     say_calls,
     show_log,
 )
-from .types import Numbers, Whole
+from .types import UnitIds, Whole
 from .value_options import AddressValue
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def serve(
     ] = "modwire",
     units: Annotated[
         Sequence[int] | None,
-        Numbers(0, 255).option(
+        UnitIds().option(
             "--units",
             metavar="UNITS",
             help="Unit ids, such as 1 or 1..3. By default unit 1 on a serial port, and otherwise "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modwire_tools.pasting import command_line
+from modwire_tools.pasting import command, command_line
 from modwire_tools.replacing import refuse_link
 
 from .completion import complete_framing
@@ -49,9 +49,11 @@ def _line_endpoint(text: str) -> Endpoint:
         raise ValueError(explained(text, error)) from None
     check_settings(endpoint)
     if endpoint.transport != "serial":
+        port = endpoint.port or 502
         raise WrongArgumentError(
-            "SOURCE must be a serial line or a file: on a network, record with tcpdump, and "
-            "read that with `modwire parse`"
+            "SOURCE must be a serial line or a file: on a network, record with "
+            f"`sudo tcpdump -i any -w capture.pcap port {port}`, and read that with "
+            + command("parse", "capture.pcap", "--port", port)
         )
     others = [name for name in ("unit", "retries") if getattr(endpoint, name) is not None]
     for name in (*others, *endpoint.options):
@@ -267,8 +269,8 @@ class _Listening:
         if others and not pieces:
             links = ", ".join(str(link) for link in sorted(others))
             raise FailedError(
-                f"{name} has no packets of a serial line, only of link types {links}: `modwire "
-                "parse` reads network captures"
+                f"{name} has no packets of a serial line, only of link types {links}: "
+                f"{command('parse', name)} reads network captures"
             )
 
     def _raw_file(self, opened: BufferedReader, name: str, sniffer: Sniffer) -> None:

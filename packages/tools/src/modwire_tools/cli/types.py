@@ -91,8 +91,32 @@ class UnitId(Whole):
     def __init__(self) -> None:
         super().__init__(0, 255)
 
+    def parse(self, text: str) -> int:
+        try:
+            return super().parse(text)
+        except ValueError as error:
+            raise _about_units(error, text) from None
+
     def complete(self, incomplete: str) -> Completions:
         return [(str(unit), "") for unit in range(1, 248)]
+
+
+class UnitIds(ParamType["Sequence[int]"]):
+    """Unit ids and ranges of them, such as 1,5,10..20."""
+
+    metavar = "UNITS"
+
+    def parse(self, text: str) -> Sequence[int]:
+        try:
+            return parse_numbers(text, 0, 255)
+        except ValueError as error:
+            raise _about_units(error, text) from None
+
+
+def _about_units(error: ValueError, text: str) -> ValueError:
+    from modwire_tools.values.suggesting import unit_advice
+
+    return ValueError(f"{error}{unit_advice(text)}")
 
 
 class Numbers(ParamType["Sequence[int]"]):

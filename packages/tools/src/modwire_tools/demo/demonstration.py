@@ -1,8 +1,8 @@
 """The first part of `modwire demo`: a small energy meter, read and written over TCP and RTU.
 
 One unit is served on a loopback port, and on two joined pseudo-terminals instead of a serial line;
-then it is served and read again through trio and, if installed, through gevent. All values that are
-read are compared with the expected ones.
+then it is served and read again through trio and, if they are installed, asyncio and gevent. All
+values that are read are compared with the expected ones.
 """
 
 from __future__ import annotations
@@ -97,6 +97,30 @@ def through_trio(units: Units, line: Line) -> dict[str, Meter]:
     return found
 
 
+def through_asyncio(units: Units, line: Line) -> dict[str, Meter]:
+    """Return the meter as modwire_asyncio reads it from its own servers, by link."""
+    import asyncio
+
+    import modwire_asyncio
+
+    found: dict[str, Meter] = {}
+
+    async def read(link: str, client: modwire_asyncio.Client) -> None:
+        async with client:
+            found[link] = await Meter.read(client)
+
+    async def main() -> None:
+        async with modwire_asyncio.TcpServer(units, ("127.0.0.1", 0)) as server:
+            host, port = _host_and_port(server.address)
+            await read("TCP", modwire_asyncio.TcpClient(host, port, **_CLIENT))
+        if line is not None:
+            async with modwire_asyncio.SerialServer(units, line[0]):
+                await read("RTU", modwire_asyncio.SerialClient(line[1], **_CLIENT))
+
+    asyncio.run(main())
+    return found
+
+
 def through_gevent(units: Units, line: Line) -> dict[str, Meter]:
     """Return the meter as modwire_gevent reads it from its own servers, by link."""
     import modwire_gevent
@@ -112,6 +136,13 @@ def through_gevent(units: Units, line: Line) -> dict[str, Meter]:
             serial = stack.enter_context(modwire_gevent.SerialClient(line[1], **_CLIENT))
             found["RTU"] = Meter.read(serial)
     return found
+
+
+OTHERS: dict[str, Callable[[Units, Line], dict[str, Meter]]] = {
+    "asyncio": through_asyncio,
+    "trio": through_trio,
+    "gevent": through_gevent,
+}
 
 
 class Comparison:
@@ -206,10 +237,9 @@ def demonstrate() -> list[str]:
     with serial_line() if hasattr(os, "openpty") else nullcontext() as line:
         show(units, line, meter)
         print_line("\nServed and read again")
-        others = [("trio", through_trio)]
-        if find_spec("modwire_gevent") is not None:
-            others.append(("gevent", through_gevent))
-        for name, through in others:
+        for name, through in OTHERS.items():
+            if find_spec(f"modwire_{name}") is None:
+                continue
             found = through(units, line)
             for link, read in found.items():
                 meter.compare(f"{link} with {name}", read)

@@ -47,6 +47,12 @@ def _as_code(text: str) -> int | None:
 
 
 def _unknown(word: str) -> str:
+    from difflib import get_close_matches  # here, because only errors need it
+
+    every = ["diagnostics", *(kind.name for kind in KINDS)]
+    close = get_close_matches(word.lower().replace("-", "_").replace(" ", "_"), every, 3, 0.8)
+    if close:
+        return f"there is no function {word!r}, did you mean {' or '.join(close)}?"
     codes = ", ".join(dict.fromkeys([str(kind.code) for kind in KINDS]))
     names = ", ".join([kind.name for kind in KINDS if kind.code != 8])
     return (

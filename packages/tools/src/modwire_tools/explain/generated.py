@@ -138,6 +138,8 @@ def _messages(
                 message = exception_response(kind, exception)
             if message is not None:
                 found.append((kind.title, is_response, message.encode()))
+    for title, refusal in refused.items():  # not all arguments of such a kind were looked at
+        raise ValueError(f"{title}: {refusal}" if len(kinds) > 1 else str(refusal)) from None
     unused = [name for name in given.given if name not in given.used]
     if unused:
         allowed = ", ".join([f"--{name}" for name in sorted(given.used)]) or "none"
@@ -146,8 +148,6 @@ def _messages(
             if len(kinds) == 1
             else f"--{unused[0]} is no argument of any of these functions; they take {allowed}"
         )
-    for title, refusal in refused.items():
-        raise ValueError(f"{title}: {refusal}" if len(kinds) > 1 else str(refusal)) from None
     return found
 
 

@@ -89,3 +89,13 @@ def _forms(item: Item, value: str) -> list[str]:
     least, most = _RANGES["int16" if kind else "uint16"]
     fits = all(least <= number * 10**decimals <= most for number in numbers)
     return ["float32", *([f"{kind}{scale}"] if fits else [])]
+
+
+def unit_advice(text: str) -> str:
+    """Return the end of an error about a unit id that is too large for one, or ""."""
+    numbers = [int(each) for each in text.replace("..", ",").split(",") if each.strip().isdecimal()]
+    large = next((each for each in numbers if each > 255), None)
+    if large is None:
+        return ""
+    place = f", and an address is written hr:{large}" if large < 65536 else ""
+    return f"; a unit id is one byte, the number of the device on its line{place}"
