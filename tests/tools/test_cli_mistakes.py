@@ -57,7 +57,8 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ),
     (
         (*READ, "--timeout", "1s"),
-        f'no such option: --timeout; timeout is an option of the endpoint, as in "{TCP}?timeout=1s"',
+        "no such option: --timeout; timeout is an option of the endpoint, "
+        f'as in "{TCP}?timeout=1s"',
     ),
     ((*WRITE, "--retries=2"), f'retries is an option of the endpoint, as in "{TCP}?retries=2"'),
     (
