@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
-from asyncio_peers import PATIENCE, NewLoop, descriptors_of, each_loop, play, soon
-from cutting import Cut, Cutter, device
-from modwire_asyncio import Client, connect
+from asyncio_peers import LOOPS, PATIENCE, NewLoop, each_loop, play, settle, soon
+from cutting import device
+from modwire_asyncio import Client, UnixClient, connect
 from own_sockets import count_descriptors, needs_proc
-from server_peers import wait_until
 
 pytestmark = [needs_proc, each_loop]
+
+FULL = os.environ.get("MODWIRE_FULL", "") not in ("", "0")
+PROGRAM = Path(__file__).with_name("interrupts.py")
 
 Run = Callable[[Client], Awaitable[object]]
 
@@ -172,62 +178,73 @@ def test_other_callers_get_right_values(is_woken: bool, new_loop: NewLoop) -> No
         play(main, new_loop)
 
 
-class Interrupt(Cut, KeyboardInterrupt):
-    """An exception of a signal handler, which ends the loop from any callback, as Ctrl+C does."""
+@pytest.mark.timeout(1300 if FULL else 130)
+@KINDS
+def test_an_interrupt_at_any_line(kind: str, new_loop: NewLoop) -> None:
+    """Every line with MODWIRE_FULL=1, which takes minutes; otherwise some of them."""
+    name = next(each for each, made in LOOPS.items() if made is new_loop)
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM), name, kind, "1" if FULL else "11"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=1200 if FULL else 120,
+        check=False,
+        text=True,
+    )
+    assert (done.stdout, done.returncode) == ("\n", 0)
 
 
-class Interrupted:
-    """A client in a loop whose runs are interrupted; then all tasks are cancelled, as by `run`."""
+class Watched(socket.socket):
+    """A socket that notices if its descriptor was closed behind its back.
 
-    def __init__(self, endpoint: str, new_loop: NewLoop) -> None:
-        self.loop = new_loop()
-        self.faults: list[Any] = []
-        self.loop.set_exception_handler(lambda _, fault: self.faults.append(fault))
-        options = "timeout=2&late_reply_window=0.01"
-        self.client = connect(endpoint + ("&" if "?" in endpoint else "?") + options)
-        self._cutter = Cutter()
+    Then closing it, or collecting it, can close what another thread has opened meanwhile.
+    """
 
-    def run(self, main: Awaitable[object]) -> None:
-        self.loop.run_until_complete(main)
+    robbed = 0
 
-    def cut(self, run: Run, place: int) -> bool:
-        """Interrupt a run at a line of modwire; return False if it has fewer lines."""
-        was_cut = self._cutter.run(
-            lambda: self.run(run(self.client)), place, by_lines=True, error=Interrupt
-        )
-        with suppress(RuntimeError):  # the loop may stop once more, for a run that has ended
-            self.run(asyncio.sleep(0))
-        left = asyncio.all_tasks(self.loop)
-        for task in left:
-            task.cancel()
-        if left:
-            self.run(asyncio.wait(left))
-            for task in left:
-                task.cancelled() or task.exception()
-        return was_cut
+    def _look(self) -> None:
+        if self.fileno() >= 0:
+            try:
+                os.fstat(self.fileno())
+            except OSError:
+                Watched.robbed += 1
 
     def close(self) -> None:
-        self.run(self.client.aclose())
-        self.loop.close()
+        self._look()
+        super().close()
+
+    def __del__(self) -> None:
+        self._look()
 
 
-@pytest.mark.timeout(180)
-# What an interrupted function has just opened is closed by the collector.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_at_any_line_of_a_call(new_loop: NewLoop) -> None:
-    if new_loop is uvloop.new_event_loop:
-        pytest.skip("uvloop hides interrupts in callbacks")
-    descriptors = descriptors_of(new_loop)
-    with device() as (_, endpoint):
-        interrupted = Interrupted(endpoint, new_loop)
-        client = interrupted.client
-        interrupted.run(check(client, 1))
-        for place in count(1):
-            if not interrupted.cut(read, place):
+@pytest.mark.parametrize("kind", ["tcp", "udp", "unix"])
+def test_a_cancelled_opening_closes_no_descriptor_of_others(
+    kind: str, new_loop: NewLoop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """uvloop closes the descriptor of a socket that it was given, if it is cancelled then."""
+
+    async def main() -> None:
+        opening: asyncio.Future[None] | None = None
+        for passes in count(1):
+            if opening is not None and not opening.cancelled():
                 break
-            interrupted.run(check(client, 100 + place))
-        interrupted.close()
-    assert place > 80
-    wait_until(lambda: count_descriptors() <= descriptors)
+            client = UnixClient(path) if kind == "unix" else connect(endpoint)
+            opening = asyncio.ensure_future(client.connect())
+            for _ in range(passes):
+                await asyncio.sleep(0)
+            opening.cancel()
+            await asyncio.wait([opening])
+            await client.aclose()
+            await settle()
+            gc.collect()
+        assert passes > 3
+
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as far, device(kind.replace("unix", "tcp")) as (_, endpoint):
+        far.bind(path)
+        far.listen(64)
+        monkeypatch.setattr(socket, "socket", Watched)
+        Watched.robbed = 0
+        play(main, new_loop)
+        gc.collect()
+    assert Watched.robbed == 0

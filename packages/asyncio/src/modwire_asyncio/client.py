@@ -7,6 +7,7 @@ import os
 from asyncio import get_running_loop
 from operator import methodcaller
 from time import monotonic
+from traceback import clear_frames
 from typing import TYPE_CHECKING, TypeVar
 
 from modwire.client.opening import Attempt
@@ -95,6 +96,7 @@ class Client(StreamClientBase[Stream]):
         ending = [each for each in self._ending if each.get_loop() is loop]
         if ending:
             await asyncio.wait(ending, timeout=self.options.response_timeout)
+            self._ending.difference_update(ending)
         else:
             await asyncio.sleep(0)
 
@@ -146,12 +148,13 @@ class Client(StreamClientBase[Stream]):
                 while link is not None and until is not None:
                     found = None
                     if turns.receiver is exchange:
-                        await link.wait(until)
+                        await link.wait(until, now)
                         found = link.take()
                     else:
                         waiter = turns.waiting[exchange] = link.loop.create_future()
                         await waiter
-                    until = turns.step(exchange, monotonic(), link, found)
+                    now = monotonic()
+                    until = turns.step(exchange, now, link, found)
             except BaseException as error:
                 self._interrupted(exchange, error)
                 raise
@@ -239,18 +242,22 @@ class Client(StreamClientBase[Stream]):
         self._ending.clear()
 
     async def _try_to_open(self, attempt: Attempt, pause: float) -> None:
-        opening = self._turns.opening
+        opening, link = self._turns.opening, None
         try:
             if pause:
                 await asyncio.sleep(pause)
             link = await self._open_link()
-        except Exception as error:  # noqa: BLE001 - raised in the callers
-            opening.ended(attempt, error, monotonic())
-            return
-        if opening.ended(attempt, None, monotonic()):
-            self._turns.opened(link, monotonic())
-        else:
-            self._discard(link)
+            if opening.ended(attempt, None, monotonic()):
+                self._turns.opened(link, monotonic())
+            else:
+                self._discard(link)
+        except BaseException as error:
+            if link is not None:
+                self._discard(link)
+            if not isinstance(error, Exception):
+                clear_frames(error.__traceback__)  # they may keep a port open, and so locked
+                raise
+            opening.ended(attempt, error, monotonic())  # it is raised in the callers
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

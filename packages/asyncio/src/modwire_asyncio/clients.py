@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from errno import EAGAIN
-from os import strerror
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
@@ -86,7 +86,7 @@ class UnixClient(constructors.UnixClientBase, Client):
             # While the queue of the server is full, there is no event to wait for.
             while code := opened.connect_ex(self._path):
                 if code != EAGAIN:
-                    raise OSError(code, strerror(code))
+                    raise OSError(code, os.strerror(code))
                 if monotonic() >= until:
                     raise TimeoutError("timed out")
                 await asyncio.sleep(BUSY_PAUSE)
@@ -164,7 +164,7 @@ async def _connected(place: Place, source: tuple[str, int] | None, seconds: floa
         opened.close()
         if isinstance(error, OSError) and error.errno:
             # asyncio's text has neither a reason nor anything that the client does not say itself.
-            raise OSError(error.errno, strerror(error.errno)) from None
+            raise OSError(error.errno, os.strerror(error.errno)) from None
         raise
     return opened
 
@@ -173,16 +173,26 @@ async def _stream_link(opened: socket.socket, link: StreamLink) -> Link:
     return await _made(link, link.loop.create_connection(lambda: link, sock=opened), opened)
 
 
-async def _made(link: TransportLink, making: Awaitable[object], opened: socket.socket) -> Link:
+async def _made(
+    link: TransportLink, making: Awaitable[tuple[Any, object]], opened: socket.socket
+) -> Link:
     """Wait until the transport of `link` is made, which then owns the socket."""
+    number, transport = opened.fileno(), None
+    ours = os.fstat(number)
     try:
-        await making
+        transport, _ = await making
         if link.transport is None:
             raise OSError("it was interrupted")
     except BaseException:
-        if link.transport is None:
-            opened.close()
-        else:
-            link.close()
+        link.close()
+        if transport is not None:
+            transport.abort()
+        # If making it is cancelled, uvloop closes the descriptor, which the socket does not know.
+        # Another thread may have opened it again.
+        try:
+            is_ours = os.path.samestat(os.fstat(number), ours)
+        except OSError:
+            is_ours = False
+        opened.close() if is_ours else opened.detach()
         raise
     return link

@@ -80,14 +80,14 @@ class Link:
 
     # What has arrived.
 
-    def wait(self, until: float) -> asyncio.Future[None]:
+    def wait(self, until: float, now: float) -> asyncio.Future[None]:
         """Return a future that is done when something has arrived, or at `until`; or earlier."""
         waiter = self._waiter = self.loop.create_future()
         if self.is_sending:
             until = min(until, self._send_until)
         if self._arrived:
             waiter.set_result(None)
-        elif until < self._rings_at:
+        elif not now < self._rings_at <= until:  # an interrupt may have cut the ringing short
             self._set_timer(until)
         return waiter
 
@@ -124,13 +124,11 @@ class Link:
     def arrive(self, found: bytes | OSError) -> None:
         """Keep what has arrived, and wake the task that waits for it."""
         self._arrived.append(found)
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        self.wake()
 
     def wake(self) -> None:
         """Make the task that waits, if there is one, look again."""
-        waiter, self._waiter = self._waiter, None
+        waiter = self._waiter  # uvloop goes on after an interrupt, so it must not be forgotten here
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
@@ -152,9 +150,9 @@ class Link:
         self._timer = self.loop.call_later(seconds, self._ring)
 
     def _ring(self) -> None:
+        self.wake()
         self._timer = None
         self._rings_at = _NEVER
-        self.wake()
 
     def _end(self, error: Exception | None = None) -> None:
         """Record that the link has been closed."""
@@ -168,19 +166,42 @@ class Link:
 
 
 class TransportLink(Link):
-    """A link on a transport, which it owns from `connection_made` on."""
+    """A link on a transport, which it owns from `connection_made` on.
+
+    `transport` is None until then; it is set last, so an interrupt of `connection_made` shows.
+    """
 
     transport: Any = None
+    _write: Callable[[bytes], object]  # of the transport
+    _is_given_up = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+    def send(self, data: bytes, now: float) -> float:
+        # uvloop raises RuntimeError if it closes, asyncio sends nothing. If the end has not arrived
+        # by now, an interrupt may have cut `connection_lost` short.
+        if not self.transport.is_closing():
+            self._write(data)
+        elif not self._arrived:
+            raise OSError("it was closed")
+        return 0.0
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc)
 
     def close(self) -> None:
+        self._is_given_up = True
         if self.transport is not None and not self.closed.done():
             self.transport.abort()
+
+    def connection_made(self, transport: Any) -> None:
+        if self._is_given_up:
+            transport.abort()
+        else:
+            self._use(transport)
+            self.transport = transport
+
+    def _use(self, transport: Any) -> None:
+        """Prepare a transport."""
+        raise NotImplementedError
 
     def forget(self) -> None:
         sock = self.transport.get_extra_info("socket")
@@ -216,10 +237,9 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         self.connection_made(transport)
         transport.resume_reading()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.transport.set_write_buffer_limits(0)
-        self._write = self.transport.write
+    def _use(self, transport: Any) -> None:
+        transport.set_write_buffer_limits(0)
+        self._write = transport.write
         sock = transport.get_extra_info("socket")
         self.has_news = (lambda: True) if sock is None else readiness(sock.fileno())
 
@@ -244,12 +264,6 @@ class StreamLink(TransportLink, asyncio.BufferedProtocol):
         super()._resume()
         self.transport.resume_reading()
 
-    def send(self, data: bytes, now: float) -> float:
-        # If it closes, the end will be taken; uvloop raises RuntimeError, asyncio sends nothing.
-        if not self.transport.is_closing():
-            self._write(data)
-        return 0.0
-
 
 class TlsLink(StreamLink):
     """A link with TLS on its transport, once `shake_hands` has returned."""
@@ -265,7 +279,7 @@ class TlsLink(StreamLink):
         while not self._channel.shake_hands():
             if monotonic() >= until:
                 return False
-            await self.wait(until)
+            await self.wait(until, monotonic())
         self._is_open = True
         self._decrypt()
         return True
@@ -309,17 +323,15 @@ class DatagramLink(TransportLink, asyncio.DatagramProtocol):
 
     is_datagram = True
 
+    def _use(self, transport: Any) -> None:
+        self._write = transport.sendto
+
     def datagram_received(self, data: bytes, addr: object) -> None:
         if len(self._arrived) < MOST_KEPT and data:
             self.arrive(data)
 
     def error_received(self, exc: Exception) -> None:
         self.arrive(as_oserror(exc))
-
-    def send(self, data: bytes, now: float) -> float:
-        if not self.transport.is_closing():
-            self.transport.sendto(data)
-        return 0.0
 
 
 def transport_of(stream: Stream) -> asyncio.Transport:

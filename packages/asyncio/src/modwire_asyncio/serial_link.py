@@ -15,7 +15,7 @@ from modwire_sync.ports import (
     count_overruns,
     descriptor,
     forget_port,
-    open_port,
+    open_aside,
     read_port,
 )
 
@@ -41,18 +41,23 @@ async def open_link(
     # On systems other than Windows, 0 would mean that nothing may be written.
     limit = 0.0 if os.name == "nt" else write_timeout
     open_it = partial(
-        open_port, port, settings, rs485=rs485, exclusive=exclusive, write_timeout=limit
+        open_aside, port, settings, rs485=rs485, exclusive=exclusive, write_timeout=limit
     )
-    loop = asyncio.get_running_loop()
+    loop, number = asyncio.get_running_loop(), None
     # Opening a URL may take long, for example to connect.
     opened = await loop.run_in_executor(None, open_it) if "://" in port else open_it()
-    number = descriptor(opened)
-    if number is not None:
-        try:
-            return DescriptorLink(opened, number, settings.character_time, write_timeout)
-        except NotImplementedError:  # by a loop that waits for sockets only
-            pass
-    return ThreadLink(opened, settings.character_time, write_timeout)
+    try:
+        number = descriptor(opened)
+        if number is not None:
+            with suppress(NotImplementedError):  # by a loop that waits for sockets only
+                return DescriptorLink(opened, number, settings.character_time, write_timeout)
+        return ThreadLink(opened, settings.character_time, write_timeout)
+    except BaseException:
+        if number is not None:
+            with suppress(NotImplementedError):
+                loop.remove_reader(number)
+        close_aside(opened)
+        raise
 
 
 class SerialLink(Link):

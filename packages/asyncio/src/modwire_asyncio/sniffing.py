@@ -36,7 +36,7 @@ class SerialSniffer(AsyncSnifferBase):
             link = self._open
             if link is None or monotonic() >= until:
                 return None
-            await link.wait(min(until, self._deadline()))
+            await link.wait(min(until, self._deadline()), monotonic())
             if self._open is link:  # otherwise it was closed meanwhile
                 self._take_or_close(link.take(), monotonic())
         return found

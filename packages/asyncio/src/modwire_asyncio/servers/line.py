@@ -47,8 +47,8 @@ class SerialServer(SerialServerBase, Server):
     async def _serve(self, link: SerialLink, line: LineServer) -> None:
         """Listen and answer, until the server stops and all calls are answered."""
         while self._takes or link.is_sending or not line.is_idle:
-            deadline = line.deadline()
-            await link.wait(monotonic() + 3600.0 if deadline is None else deadline)
+            deadline, now = line.deadline(), monotonic()
+            await link.wait(now + 3600.0 if deadline is None else deadline, now)
             if self._link is None:
                 return
             found = link.take()

@@ -110,8 +110,8 @@ class Turns(Generic[LinkT, WaiterT]):
         self.link = link
         limit = self.options.reconnect_after
         self.protocol.most_unanswered = limit if limit and link.is_connection else FOREVER
-        self.is_cut = False
         self.log.note("opened", is_warning=False)
+        self.is_cut = False
 
     def lost(self, reason: object, now: float) -> None:
         """Drop a failed link: every exchange on it ends with `ConnectionLostError`."""
@@ -210,13 +210,12 @@ class Turns(Generic[LinkT, WaiterT]):
         if former is not None:
             exchange.follow(former)
         self.is_cut = True
-        history = self._history
+        history, link = self._history, self.link
         if self.receiver is None and (now - history.heard > history.quiet or request.is_write):
             self._take_arrived(now)
-        link = self.link
-        if link is None:
+        if self.link is None:
             self.is_cut = False
-            if self.opening.backoff.has_repeated:
+            if link is not None and self.opening.backoff.has_repeated:
                 raise self.no_link().about(self.name, exchange.unit, request)
             return None
         exchange.caller, exchange.history = caller, history
