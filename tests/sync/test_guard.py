@@ -92,3 +92,52 @@ def test_a_thread_that_was_interrupted_takes_its_own_lock_again() -> None:
     assert not owner.guard.lock._is_owned()
     run(lambda: owner.use(1))
     assert owner.sections == 400
+
+
+class Held:
+    """A lock that thread 1 holds; `at_acquire` happens while another one takes it."""
+
+    def __init__(self, at_acquire: Any = lambda: None) -> None:
+        self.holder, self.free, self.taken = 1, False, 0
+        self.at_acquire = at_acquire
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        self.at_acquire()
+        self.taken += self.free
+        return self.free
+
+    def release(self) -> None:
+        self.taken -= 1
+
+    def _is_owned(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"<RLock owner={self.holder} count=1>"
+
+
+@pytest.mark.parametrize("later", [2, 1], ids=["another_thread", "the_same_one_again"])
+def test_a_lock_that_changes_hands_while_we_look_was_not_left(later: int) -> None:
+    """Thread 1 is gone when we look, but by then its lock was released and taken again."""
+    looks: list[int] = []
+
+    def is_gone(thread: int) -> bool:
+        looks.append(thread)
+        lock.holder, lock.free = later, True
+        return len(looks) == 1
+
+    lock = Held()
+    guard = Guard(lambda: Held() if looks else lock, is_gone)
+    guard.take()
+    assert guard.lock is lock
+    assert lock.taken == 1
+
+
+def test_a_lock_that_was_replaced_while_we_waited_is_not_taken() -> None:
+    new = Held()
+    new.free = True
+    old = Held(lambda: setattr(guard, "lock", new))
+    old.free = True
+    guard = Guard(lambda: old, lambda thread: False)
+    guard.take()
+    assert (old.taken, new.taken) == (0, 1)

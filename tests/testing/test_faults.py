@@ -12,7 +12,6 @@ from modwire import (
     ConnectionLostError,
     ExceptionResponse,
     ExceptionResponseError,
-    FrameError,
     InvalidResponseError,
     ModbusError,
     ResponseTimeoutError,
@@ -59,10 +58,6 @@ def test_no_answer_is_right_while_it_is_on(
             with pytest.raises(ModbusError):
                 client.read_holding_registers(0, 2, timeout=SHORT)
             assert (fault.count, device.requests[-1].fault) == (1, name)
-        if scheme == "tcp" and name in ("cut", "wrong_length"):
-            # In a stream with MBAP, the next answer seems to be the missing bytes.
-            with pytest.raises(FrameError):
-                client.read_holding_registers(0, 2, timeout=LONG)
         assert client.read_holding_registers(0, 2, timeout=LONG) == [15, 40]
         assert device.requests[-1].fault == ""
 

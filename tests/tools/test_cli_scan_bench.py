@@ -12,7 +12,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from modwire import SequentialBlock, Unit, Units
+from modwire import FaultyResponse, SequentialBlock, Unit, Units
 from modwire_command import PATIENCE, good, modwire, process, started
 from modwire_sync import SerialServer, TcpServer
 from modwire_tools.demo.line import serial_line
@@ -105,7 +105,8 @@ def test_the_settings_of_a_line_are_found() -> None:
                 descriptor = os.open(here, os.O_RDWR | os.O_NOCTTY)
                 speed = termios.tcgetattr(descriptor)[4]
                 os.close(descriptor)
-                return unit.execute(request) if speed == termios.B9600 else None
+                right = speed == termios.B9600
+                return unit.execute(request) if right else FaultyResponse(None)
 
         with SerialServer(Units({17: Slow()}), there):
             out = good(

@@ -23,7 +23,7 @@ from modwire_tools.simulator.files import (
 )
 from modwire_tools.simulator.meter import energy_meter
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "device-files.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "device-files.md"
 
 
 @pytest.mark.timeout(600)  # seconds: it computes a lot, and the machine may be busy

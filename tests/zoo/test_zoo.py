@@ -63,7 +63,7 @@ def test_every_heading_has_devices_and_every_device_its_name() -> None:
     assert {heading_of(each) for each in DEVICES.values()} == set(GROUPS)
     assert text.index("## Nothing: ") == text.rindex("\n## ") + 1, "they come last"
     for name, each in DEVICES.items():
-        assert text.count(f"| `{name}` |\n") == 1
+        assert text.count(f"; `{name}` | ") == 1
         is_nothing = heading_of(each).startswith("Nothing")
         assert is_nothing or not each.symptom.startswith("Nothing"), name
 

@@ -42,17 +42,8 @@ class Guard:
         self.lock = self._new_lock()
 
     def take(self) -> None:
-        """Take the lock."""
+        """Take the lock; if its holder has left it, a new one in its place."""
         self.free()
-        if not self.lock.acquire(True, SLICE):
-            self._wait()
-
-    def free(self) -> None:
-        """Release the lock if this thread was interrupted while it held it."""
-        while self.lock._is_owned():
-            self.lock.release()
-
-    def _wait(self) -> None:
         while True:
             lock = self.lock
             if lock.acquire(True, SLICE):
@@ -66,10 +57,26 @@ class Guard:
                     self.lock = new
                     return
 
+    def free(self) -> None:
+        """Release the lock if this thread was interrupted while it held it."""
+        while self.lock._is_owned():
+            self.lock.release()
+
     def _is_left(self, lock: object) -> bool:
-        """True if the holder of `lock` is gone; only its text tells who that is."""
-        owner = re.search(r"owner=(\d+)", repr(lock))
-        return owner is not None and int(owner[1]) != 0 and self._is_gone(int(owner[1]))
+        """True if the holder of `lock` is gone, and did not release it while we looked.
+
+        It may come back and take it again between two looks, so one is not enough.
+        """
+        holder = _holder(lock)
+        return holder != 0 and all(
+            self._is_gone(holder) and _holder(lock) == holder for _ in range(2)
+        )
+
+
+def _holder(lock: object) -> int:
+    """Return the thread that holds an `RLock`, 0 if none does: only its text tells."""
+    owner = re.search(r"owner=(\d+)", repr(lock))
+    return int(owner[1]) if owner is not None else 0
 
 
 def is_running(frame: FrameType | None, owner: object) -> bool:
