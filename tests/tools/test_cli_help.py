@@ -183,7 +183,7 @@ def test_the_script_for_completion_is_the_shells() -> None:
 def test_the_types_of_options_know_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other completions, in this process: a type must accept each of its own offers."""
     from modwire import Endpoint
-    from modwire.endpoint_options import MORE_OPTIONS, TEXTS
+    from modwire.endpoint_options import MORE_OPTIONS
     from modwire_tools.cli import completion, endpoints, types, value_options
 
     class Port:
@@ -199,11 +199,18 @@ def test_the_types_of_options_know_what_there_is(monkeypatch: pytest.MonkeyPatch
     assert device.complete("rtu://") == [("rtu:///dev/ttyUSB0", "USB Serial")]
     assert device.complete("//") == [("///dev/ttyUSB0", "USB Serial")]
     named: set[str] = set()
-    for place in ("rtu:///dev/x?", "ascii:///dev/x?", "tcp://x?", "rtu+udp://x?", "unix:///x?"):
+    places = (
+        "rtu:///dev/x?",
+        "ascii:///dev/x?",
+        "tcp://x?",
+        "rtu+udp://x?",
+        "unix:///x?",
+        "tls://x?",
+    )
+    for place in places:
         options = [value for value, _ in device.complete(place)]
         named |= {str(Endpoint.parse(each)).partition("?")[2].partition("=")[0] for each in options}
-    offers = set(MORE_OPTIONS) - set(TEXTS)  # those of TLS, which no command speaks yet
-    assert named >= offers, "each is offered where there is such a thing"
+    assert named >= set(MORE_OPTIONS), "each is offered where there is such a thing"
     timeout, retries, *_ = [value for value, _ in device.complete("tcp://x?unit=1&")]
     assert (timeout, retries) == ("tcp://x?unit=1&timeout=1", "tcp://x?unit=1&retries=1")
     assert [value for value, _ in device.complete("tcp://x?quirks=any_unit,any")] == [

@@ -351,7 +351,7 @@ def test_devices_are_placed_on_ports_and_addresses_one_after_the_other() -> None
         ("tcp://localhost:1", {"count": 2, "consecutive": "addresses"}, "need an IP address"),
         ("rtu:///dev/x", {"count": 2}, "every unit needs an id of its own: 1 is in"),
         ("unix:///tmp/x", {"count": 2}, "cannot be that of 2 devices"),
-        ("tls://127.0.0.1", {}, "TLS is not supported"),
+        ("tls://127.0.0.1?key=x", {}, "has key, which only clients have: --key is the option"),
         ("tcp://127.0.0.1", {"count": 0}, "devices must be at least 1, got 0"),
         ("tcp://127.0.0.1", {"consecutive": "ids"}, "must be ports or addresses, got 'ids'"),
     ],

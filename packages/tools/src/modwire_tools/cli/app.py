@@ -29,6 +29,7 @@ COMMANDS = {
         modwire read tcp://127.0.0.1:5020 ir:0..2/0.1 ir:8/float32/CDAB
         modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json
         modwire read 'tcp://192.0.2.7?pause=0.1&quirks=any_unit' hr:0
+        modwire read 'tls://plc.example?ca=ca.pem&certificate=me.pem&key=me.key' hr:0
         modwire read tcp://192.0.2.7 hr:0 --device meter.toml
         modwire read --device meter.toml voltage_l1
     """,
@@ -62,12 +63,14 @@ COMMANDS = {
         modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17
         modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1
         modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7
+        modwire gateway tcp://:5021 tcp://192.0.2.7 --read-only
     """,
     "serve": """
         Serve coils and registers until Ctrl+C.
         modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4
         modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2
         modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17
+        modwire serve tls://:802 --certificate plc.pem --key plc.key --client-ca ca.pem
     """,
     "scrape": """
         Copy a whole device into a file; `modwire simulate` serves it.
@@ -76,7 +79,7 @@ COMMANDS = {
         modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms
     """,
     "simulate": """
-        Serve simulated devices over TCP, UDP and serial lines.
+        Serve simulated devices over TCP, UDP, TLS and serial lines.
         modwire simulate
         modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021
         modwire simulate --web 127.0.0.1:8080

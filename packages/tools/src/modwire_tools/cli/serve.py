@@ -12,6 +12,16 @@ from .annotations import AssignmentText, HostPort, Listen
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import LISTEN
 from .metrics import METRICS_VARIABLE, MetricsOption, new_metrics, with_metrics
+from .security_options import (
+    AuditOption,
+    CertificateOption,
+    ClientCaOption,
+    CrlOption,
+    KeyOption,
+    RightsOption,
+    check_files,
+    opened,
+)
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 
     from modwire import Units
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.security import Security, SecurityFiles
     from modwire_tools.server.storing import Storage
     from modwire_tools.server.systemd import InheritedSockets
 
@@ -45,8 +56,8 @@ def serve(
         LISTEN.argument(
             "LISTEN...",
             help="Where to listen: tcp://127.0.0.1:5020, tcp://:502 for all addresses of this "
-            "machine, rtu:///dev/ttyUSB0?baudrate=9600. Serial frames may have silence, "
-            "tolerance and suppress_echo, serial ports rs485 and exclusive.",
+            "machine, tls://:802, rtu:///dev/ttyUSB0?baudrate=9600. Serial frames may have "
+            "silence, tolerance and suppress_echo, serial ports rs485 and exclusive.",
         ),
     ],
     store: Annotated[
@@ -88,6 +99,12 @@ def serve(
     allow: AllowOption = None,
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    client_ca: ClientCaOption = None,
+    crl: CrlOption = None,
+    rights: RightsOption = None,
+    audit: AuditOption = None,
     verbose: VerboseFlag = False,
     metrics: MetricsOption = None,
 ) -> None:
@@ -97,6 +114,7 @@ def serve(
     by other programs.
     """
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.security import SecurityFiles
     from modwire_tools.server.storing import Storage, set_values
     from modwire_tools.server.systemd import InheritedSockets
 
@@ -110,36 +128,42 @@ def serve(
         units = [1]
     if not name.replace("_", "").replace(":", "").replace(".", "").isalnum():
         raise WrongArgumentError(f"--name must be letters, digits and _ . :, got {name!r}")
+    files = check_files(
+        SecurityFiles(certificate, key, client_ca, crl, rights, audit),
+        [each.endpoint for each in listens],
+    )
     storage = Storage(store, name, sizes, units)
     with argument("--store"):
         storage.check()
-        opened = storage.open()
+        served = storage.open()
     inherited = InheritedSockets.from_environment()
     if processes > 1:
-        _check_processes(processes, storage, listens, metrics)
+        _check_processes(processes, storage, listens, metrics, files)
         if inherited:
             raise FailedError("--processes cannot share the sockets of the service manager")
     limits = Limits(max_connections, idle_timeout, allow, reuse_port=processes > 1)
     with argument("--set"):
         assignments = [each.assignment() for each in values or ()]
-    storage.reach(opened)
+    storage.reach(served)
     with argument("--set"):
-        set_values(opened, assignments)
+        set_values(served, assignments)
 
     show_log()
     on_listening = partial(_say_where, storage)
-    if processes > 1:
-        from .processes import serve_in_processes
+    with opened(files) as security:
+        if processes > 1:
+            from .processes import serve_in_processes
 
-        serve_in_processes(processes, storage, listens, limits, verbose, on_listening)
-        return
-    _serve_here(opened, listens, limits, verbose, on_listening, metrics, inherited)
+            serve_in_processes(processes, storage, listens, limits, files, verbose, on_listening)
+            return
+        _serve_here(served, listens, limits, security, verbose, on_listening, metrics, inherited)
 
 
 def _serve_here(
     units: Units,
     places: list[Listen],
     limits: Limits,
+    security: Security,
     verbose: bool,
     on_listening: Callable[[list[str]], None],
     metrics_place: HostPort | None,
@@ -158,10 +182,11 @@ def _serve_here(
         limits,
         on_answer=say_calls(verbose),
         on_listening=on_listening,
+        security=security,
         metrics=metrics,
         inherited=inherited,
     )
-    run_trio(partial(with_metrics, metrics_place, metrics, main))
+    run_trio(partial(with_metrics, metrics_place, metrics, main), security.reload)
 
 
 def _say_where(storage: Storage, names: list[str]) -> None:
@@ -177,7 +202,11 @@ def _say_where(storage: Storage, names: list[str]) -> None:
 
 
 def _check_processes(
-    number: int, storage: Storage, places: list[Listen], metrics: HostPort | None
+    number: int,
+    storage: Storage,
+    places: list[Listen],
+    metrics: HostPort | None,
+    files: SecurityFiles,
 ) -> None:
     import socket
 
@@ -186,14 +215,18 @@ def _check_processes(
             f"--metrics (or {METRICS_VARIABLE}) counts in one process: leave it out, or leave out "
             f"--processes {number}"
         )
+    if files.audit is not None:
+        raise WrongArgumentError(
+            f"--audit is written by one process: leave it out, or leave out --processes {number}"
+        )
     if not storage.is_shared:
         raise WrongArgumentError(
             f"--processes {number} need a store that they share: name a --store, such as "
             "sqlite:///plant.db"
         )
-    if any(each.endpoint.transport not in ("tcp", "udp") for each in places):
+    if any(each.endpoint.transport not in ("tcp", "udp", "tls") for each in places):
         raise WrongArgumentError(
-            f"--processes {number} can share ports of TCP and UDP only, no serial port or path"
+            f"--processes {number} can share ports of TCP, TLS and UDP, no serial port or path"
         )
     if not hasattr(socket, "SO_REUSEPORT"):
         raise WrongArgumentError("--processes must be 1: this system does not share ports")

@@ -17,12 +17,23 @@ from .loop import run_trio
 from .metrics import MetricsOption, new_metrics, with_metrics
 from .output import note
 from .page import Page, parse_page, start_page
+from .security_options import (
+    AuditOption,
+    CertificateOption,
+    ClientCaOption,
+    CrlOption,
+    KeyOption,
+    RightsOption,
+    check_files,
+    opened,
+)
 from .types import Consecutive, ConsecutiveOption, Factor, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modwire_tools.metrics import Metrics
+    from modwire_tools.server.security import Security
     from modwire_tools.simulator.devices import DeviceSpec
     from modwire_tools.simulator.simulation import Simulation
     from modwire_tools.simulator.view import DeviceInfo, View
@@ -52,6 +63,12 @@ def simulate(
     ] = None,
     udp: Annotated[
         list[Endpoint] | None, SimulatedEndpoint("udp").option("--udp", help="Serve on UDP.")
+    ] = None,
+    tls: Annotated[
+        list[Endpoint] | None,
+        SimulatedEndpoint("tls").option(
+            "--tls", help="Serve on TLS, with --certificate, --key and --client-ca."
+        ),
     ] = None,
     serial: Annotated[
         list[Endpoint] | None,
@@ -106,33 +123,44 @@ def simulate(
             help="File whose first line is that secret; - for standard input.",
         ),
     ] = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    client_ca: ClientCaOption = None,
+    crl: CrlOption = None,
+    rights: RightsOption = None,
+    audit: AuditOption = None,
     metrics: MetricsOption = None,
 ) -> None:
-    """Serve simulated devices over TCP, UDP and serial lines.
+    """Serve simulated devices over TCP, UDP, TLS and serial lines.
 
     All are served at the same time, until Ctrl+C. The device files say how values change; see
     docs/reference/device-files.md.
     """
     page = parse_page(web, web_token, web_token_file)
     counted = None if metrics is None and page is None else new_metrics()
-    simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed, counted)
+    endpoints = [*(tcp or ()), *(udp or ()), *(tls or ()), *(serial or ())]
+    from modwire_tools.server.security import SecurityFiles
     from modwire_tools.server.systemd import InheritedSockets
 
-    simulation.inherit(InheritedSockets.from_environment())
-    main = partial(_run, simulation, page, counted)
-    run_trio(partial(with_metrics, metrics, counted, main))
+    secured = SecurityFiles(certificate, key, client_ca, crl, rights, audit)
+    with opened(check_files(secured, endpoints)) as security:
+        simulation = build(
+            files or [], endpoints, devices, consecutive, seed, speed, counted, security
+        )
+        simulation.inherit(InheritedSockets.from_environment())
+        main = partial(_run, simulation, page, counted)
+        run_trio(partial(with_metrics, metrics, counted, main), security.reload)
 
 
 def build(
     files: Sequence[Path],
-    tcp: Sequence[Endpoint] | None,
-    udp: Sequence[Endpoint] | None,
-    serial: Sequence[Endpoint] | None,
+    endpoints: Sequence[Endpoint],
     devices: int | None,
     consecutive: Consecutive,
     seed: int | None,
     speed: float,
     metrics: Metrics | None = None,
+    security: Security | None = None,
 ) -> Simulation:
     """Return the simulation that the arguments describe."""
     from modwire_tools.simulator.simulation import Simulation, place
@@ -142,12 +170,11 @@ def build(
         raise WrongArgumentError(
             f"--devices must be at least {len(specs)}, one for each file, got {devices}"
         )
-    endpoints = [*(tcp or ()), *(udp or ()), *(serial or ())]
     if not endpoints:
         endpoints = [SimulatedEndpoint("tcp").parse(DEFAULT_ADDRESS)]
-    with argument("--devices" if devices is not None else "--tcp, --udp, --serial"):
+    with argument("--devices" if devices is not None else "--tcp, --udp, --tls, --serial"):
         placed = place(specs, endpoints, count=devices, consecutive=consecutive)
-    return Simulation(placed, seed=seed, speed=speed, metrics=metrics)
+    return Simulation(placed, seed=seed, speed=speed, metrics=metrics, security=security)
 
 
 def _read(files: Sequence[Path]) -> list[DeviceSpec]:
@@ -171,7 +198,9 @@ def _meant(text: str) -> str:
     from modwire_tools.endpoint_forms import right_form
 
     meant = right_form(text, listens=True)
-    option = {"tcp": "--tcp", "udp": "--udp", "rtu": "--serial"}.get(meant.partition("://")[0])
+    option = {"tcp": "--tcp", "udp": "--udp", "tls": "--tls", "rtu": "--serial"}.get(
+        meant.partition("://")[0]
+    )
     if option is None or not (":" in text or text.isdigit()):
         return ""
     return f"; to serve there: {command_line('simulate', option, meant)}"

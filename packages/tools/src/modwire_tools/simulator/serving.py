@@ -11,11 +11,12 @@ import trio
 
 from modwire import Call, Endpoint, ModbusError, Response, ServerOptions, ServerProtocol, Units
 from modwire.server.options import Served
-from modwire_trio import serve_tcp, serve_udp, serve_unix
+from modwire_trio import serve_tcp, serve_tls, serve_udp, serve_unix
 
 from ..endpoint_forms import ALL, shown
 from ..server.accepting import serve_sockets
 from ..server.listen_options import server_options
+from ..server.security import Security
 from ..server.systemd import InheritedSockets
 from ..system_advice import tidied
 from .file_limit import raise_file_limit
@@ -54,7 +55,8 @@ class _Run:
 class Server:
     """Starts and stops devices, and lists their clients; `metrics` counts what comes.
 
-    `wall_clock` gives seconds since the epoch.
+    `wall_clock` gives seconds since the epoch. `security` has the credentials for
+    TLS, and the rights.
     """
 
     def __init__(
@@ -65,18 +67,20 @@ class Server:
         *,
         max_connections: int,
         metrics: Metrics | None = None,
+        security: Security | None = None,
     ) -> None:
         self._devices = devices
         self._traffic = traffic
         self._wall_clock = wall_clock
         self._max_connections = max_connections
         self._metrics = metrics
+        self._security = Security() if security is None else security
         self._inherited = InheritedSockets()
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest run of each device
         self._links: dict[Served, _Link] = {}
         self._peers = Peers(wall_clock)
-        self._lines = Lines(self._told, self._watch_line)
+        self._lines = Lines(self._told, self._watch_line, self._security.options)
         self._mistakes = Mistakes(traffic, wall_clock)
 
     # Starting and stopping.
@@ -177,7 +181,9 @@ class Server:
             if endpoint.transport == "serial":
                 await self._lines.serve(device, endpoint, started)
             elif endpoint.transport == "udp":
-                hooks = ServerOptions(on_answer=partial(self._told_datagram, device, started))
+                hooks = self._security.options(
+                    ServerOptions(on_answer=partial(self._told_datagram, device, started))
+                )
                 await serve_udp(
                     device.units,
                     endpoint.port,
@@ -199,9 +205,11 @@ class Server:
     async def _serve_connections(
         self, device: LiveDevice, endpoint: Endpoint, started: _Started
     ) -> None:
-        hooks = ServerOptions(
-            on_connect=partial(self._connected, device, started),
-            on_disconnect=self._disconnected,
+        hooks = self._security.options(
+            ServerOptions(
+                on_connect=partial(self._connected, device, started),
+                on_disconnect=self._disconnected,
+            )
         )
         common: dict[str, Any] = {
             "framing": WATCHED_FRAMINGS[endpoint.framing],
@@ -215,6 +223,9 @@ class Server:
             await serve_sockets(device.units, passed, **common)
         elif endpoint.transport == "unix":
             await serve_unix(device.units, endpoint.path, **common)
+        elif endpoint.transport == "tls":
+            common["credentials"] = self._security.credentials
+            await serve_tls(device.units, endpoint.port, host=_host(endpoint), **common)
         else:
             await serve_tcp(device.units, endpoint.port, host=_host(endpoint), **common)
 
