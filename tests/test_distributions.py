@@ -290,6 +290,8 @@ def check_plain_tools(environment: Environment, device: str) -> None:
         'pip install "modwire-tools[stores]"',
         "serve tcp://127.0.0.1:0 --store redis://127.0.0.1": "--store needs more packages: "
         'pip install "modwire-tools[stores]"',
+        "pki init plant": 'modwire pki needs more packages: pip install "modwire-tools[pki]"',
+        "pki show plant": 'modwire pki needs more packages: pip install "modwire-tools[pki]"',
     }.items():
         output = environment.run("modwire", *command.split(), code=1)
         assert output == f"modwire: {told}\n", command

@@ -43,6 +43,7 @@ SUCCESSES = {
     "parse": "0103006b00037417",
     "sniff": "/dev/null",
     "generate": "3",
+    "pki": "",
 }
 FAILING = {
     "read": [
@@ -64,6 +65,7 @@ FAILING = {
     "serve": ["tcp://192.0.2.7:1", "rtu:///dev/no-such-port"],
     "simulate": ["--tcp 192.0.2.7:1", "FOLDER/no.toml", "--serial /dev/no-such-port"],
     "parse": ["FOLDER/no.pcap"],
+    "pki": ["show FOLDER", "init FOLDER/no/folder"],
     "sniff": ["FOLDER/no.bin", "rtu:///dev/no-such-port", "/dev/null -o FOLDER/no/bus.pcap"],
 }  # fmt: skip
 WRONG = {
@@ -80,6 +82,7 @@ WRONG = {
     "parse": "zz",
     "sniff": "tcp://x",
     "generate": "99",
+    "pki": "x",
     "demo": "x",
 }
 

@@ -190,13 +190,6 @@ def test_a_socket_that_no_endpoint_names_is_an_error(command: str) -> None:
             )
 
 
-def test_a_server_with_tls_opens_its_socket_itself() -> None:
-    with listener() as passed:
-        place = f"127.0.0.1:{port_of(passed)}"
-        with pytest.raises(OSError, match=f"tls://{place} opens its socket itself: leave out that"):
-            InheritedSockets([passed]).take(Endpoint.parse(f"tls://{place}"))
-
-
 def test_descriptors_that_are_no_listening_sockets() -> None:
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     one, two = socket.socketpair()

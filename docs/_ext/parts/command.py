@@ -19,7 +19,13 @@ def command() -> str:
     context = group.make_context("modwire", [], resilient_parsing=True)
     parts: list[str] = []
     for name in group.list_commands(context):
-        parts += _section(name, group.get_command(context, name))
+        # A subcommand is imported when its context is made.
+        found = group.get_command(context, name).make_context(
+            name, [], parent=context, resilient_parsing=True
+        )
+        parts += _section(name, found.command)
+        for each, inner in getattr(found.command, "commands", {}).items():
+            parts += _section(f"{name} {each}", inner)
     return "\n".join(parts)
 
 

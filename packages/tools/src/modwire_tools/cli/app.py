@@ -1,7 +1,8 @@
 """The `modwire` command itself: its subcommands, and its exit.
 
 A subcommand is a function in a module of the same name in this folder. The module is imported when
-the subcommand is used, so that `modwire --help` starts at once.
+the subcommand is used, so that `modwire --help` starts at once. If it has `SUBCOMMANDS`, these
+functions are the subcommands of that one.
 """
 
 from __future__ import annotations
@@ -114,6 +115,14 @@ COMMANDS = {
         modwire generate 16 --address 0x10 --values 1,2,3 --unit 17 --json
         modwire generate 3 --exception 2 --response
     """,
+    "pki": """
+        Issue certificates with roles, for servers and clients over TLS.
+        modwire pki init plant
+        modwire pki issue plant plc --host plc.example --host 192.0.2.7
+        modwire pki issue plant alice --role operator
+        modwire pki revoke plant alice
+        modwire pki show plant --json
+    """,
     "demo": """
         Show all packages in use, with a small energy meter.
         modwire demo
@@ -136,6 +145,7 @@ FAILURES = {
     "parse": "a file could not be read",
     "sniff": "the port cannot be opened or was lost, or a file could not be read or written",
     "generate": "the output could not be written",
+    "pki": "a file is there already, or could not be read or written",
     "demo": "a value differs from the expected one, or a port cannot be opened",
 }
 """The meaning of exit code 1 of each subcommand."""
@@ -165,10 +175,17 @@ class _Named(TyperCommand):
     ) -> Context:
         """Return the context of the subcommand itself."""
         assert self.name is not None
-        function = getattr(import_module(f".{self.name}", __package__), self.name)
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cls=Command, epilog=_EPILOGS[self.name])(function)
-        return typer.main.get_command(single).make_context(info_name, args, parent, **extra)
+        module = import_module(f".{self.name}", __package__)
+        function = getattr(module, self.name)
+        whole = typer.Typer(add_completion=False, rich_markup_mode=None)
+        subcommands = getattr(module, "SUBCOMMANDS", ())
+        for each in subcommands:
+            whole.command(cls=Command)(each)
+        if subcommands:
+            whole.callback(epilog=_EPILOGS[self.name], invoke_without_command=True)(function)
+        else:
+            whole.command(cls=Command, epilog=_EPILOGS[self.name])(function)
+        return typer.main.get_command(whole).make_context(info_name, args, parent, **extra)
 
 
 class _Group(TyperGroup):
