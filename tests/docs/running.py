@@ -17,7 +17,7 @@ from programs import free_port
 from surroundings import surrounding
 
 PATIENCE = 80.0  # timeout in seconds for a process on a busy machine
-_PORTS = re.compile(r"\b(?:50[2-9]\d|80[89]\d)\b")
+_PORTS = re.compile(r"\b(?:50[2-9]\d|80[89]\d|950\d)\b")
 _PYTHON = sys.executable
 _PROGRAMS = {
     "modwire": f'exec {_PYTHON} -m modwire_tools "$@"',
