@@ -254,7 +254,7 @@ def test_the_wheels_install_and_bring_what_they_need(
     environment.install("modwire-tools[web,stores,gui]")
     assert HEAVY - {"pydantic"} <= environment.installed()
     environment.pip("check")
-    assert "All 102 values are" in environment.run("modwire", "demo", "--once")
+    assert "All 136 values are" in environment.run("modwire", "demo", "--once")
     check_plugin(environment)
     # The same from the sdists; the wheels have shown that what they need is there.
     environment.install("hatchling")
@@ -262,7 +262,7 @@ def test_the_wheels_install_and_bring_what_they_need(
     environment.install(*options, *(sdist(dist, each) for each in PACKAGES))
     for package in PACKAGES:
         environment.check(package)
-    assert "All 102 values are" in environment.run("modwire", "demo", "--once")
+    assert "All 136 values are" in environment.run("modwire", "demo", "--once")
 
 
 def check_plain_tools(environment: Environment, device: str) -> None:

@@ -286,17 +286,21 @@ def open_with_gevent(port: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "open_port"),
+    ("module", "function", "open_port"),
     [
-        (modwire_trio.serial_link, open_with_trio),
-        (modwire_asyncio.serial_link, open_with_asyncio),
-        (modwire_gevent.serial_link, open_with_gevent),
+        (modwire_trio.serial_link, "open_port", open_with_trio),
+        (modwire_asyncio.serial_link, "open_aside", open_with_asyncio),
+        (modwire_gevent.serial_link, "open_port", open_with_gevent),
     ],
     ids=["trio", "asyncio", "gevent"],
 )
 @pytest.mark.parametrize("name", ["nt", "posix"])
 def test_writing_to_a_port_of_windows_does_not_block(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, open_port: Callable[[str], None], name: str
+    monkeypatch: pytest.MonkeyPatch,
+    module: ModuleType,
+    function: str,
+    open_port: Callable[[str], None],
+    name: str,
 ) -> None:
     """There a timeout of 0 returns at once; elsewhere nothing would be written."""
     asked: list[object] = []
@@ -305,7 +309,7 @@ def test_writing_to_a_port_of_windows_does_not_block(
         asked.append(write_timeout)
         raise OSError(errno.ENOENT, "there is no such port")
 
-    monkeypatch.setattr(module, "open_port", refuse)
+    monkeypatch.setattr(module, function, refuse)
     monkeypatch.setattr(module, "os", imitate(os, name=name))
     with pytest.raises(OSError, match="there is no such port"):
         open_port("COM3")

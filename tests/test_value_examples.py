@@ -37,7 +37,7 @@ DCBA -1.125e-08
     "register_map": """\
 PX-7 4.25 bar (4.75, 5.0, 4.5)
 Mode.MANUAL 9 False False
-Pump(speed=1450.0, mode=<Mode.AUTO: 2>, hot=True, level=9, running=True)
+Pump(speed=1450.0, mode=Mode.AUTO, hot=True, level=9, running=True)
 4.5
 pressure (input register 4): 1000.0 scaled by 0.01: uint16 must be an integer 0..65535, got 100000
 """,

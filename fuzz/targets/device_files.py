@@ -122,7 +122,7 @@ def _check_expression(data: bytes) -> None:
 
 def _toml_seeds() -> list[bytes]:
     """Return the examples of the documentation, and a few small files."""
-    text = (_ROOT / "docs" / "device-files.md").read_text("utf-8")
+    text = (_ROOT / "docs" / "reference" / "device-files.md").read_text("utf-8")
     found = [part.partition("```")[0].encode() for part in text.split("```toml\n")[1:]]
     unit = b"[[unit]]\nid = 1\n"
     point = b'[[unit.point]]\nname = "a"\nat = "hr:0"\n'

@@ -123,7 +123,7 @@ def test_every_command_has_a_wrong_argument() -> None:
 
 
 RUNNING = [
-    ("read", "ENDPOINT hr:0 --watch 10ms", r"hr:0\t0"),
+    ("read", "ENDPOINT hr:0 --watch 10ms", r"hr:0\t\d"),
     ("scan", "ENDPOINT --units 2..250 --timeout 30s -v", "sent"),
     ("bench", "ENDPOINT --duration 100s", "Ctrl\\+C ends it early"),
     ("gateway", "tcp://127.0.0.1:0 ENDPOINT", "Ctrl\\+C ends"),

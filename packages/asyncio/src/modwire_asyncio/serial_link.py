@@ -109,7 +109,8 @@ class DescriptorLink(SerialLink):
         if not data:
             self._fail(OSError("it is readable, but gives nothing"))
             return
-        self.arrive(data)
+        self._arrived.append(data)
+        self.wake()
         if len(self._arrived) >= MOST_KEPT:
             self._is_paused = True
             self.loop.remove_reader(self._number)
