@@ -45,9 +45,13 @@ class Run:
         blocks = blocks_of(block.page)
         above = [each for each in blocks if each.line < block.line]
         servers = {each.marks["serves"]: each for each in blocks if "serves" in each.marks}
+        makers = {each.marks["makes"]: each for each in blocks if "makes" in each.marks}
         for name in block.marks.get("with", "").split():
             if name in servers:
                 self._serve(servers[name])
+            elif name in makers:
+                self.prepare(makers[name])
+                printed(self, makers[name])
             else:
                 self.instead |= self._stack.enter_context(surrounding(name))
         self._write_files(above)

@@ -38,8 +38,8 @@ RUN = [
 SERVERS = [each for section in SECTIONS for each in section if "serves" in each.marks]
 # Programs of blocks that are not run, which are no parts of this project.
 PROGRAMS = {
-    *("apt", "cd", "cp", "curl", "docker", "git", "journalctl", "mkdir", "pip", "pytest", "python"),
-    *("sed", "ssh", "sudo", "systemctl"),
+    *("apt", "cd", "cp", "curl", "docker", "git", "journalctl", "mkdir", "pip", "pipx", "pytest"),
+    *("python", "python3", "sed", "source", "ssh", "sudo", "systemctl"),
 }
 LANGUAGES = {"python", "sh", "toml", "json", "yaml", "ini", "text"}
 
@@ -79,6 +79,8 @@ def check_system(block: Block) -> None:
     if block.language == "sh" and not shutil.which("bash"):
         pytest.skip("there is no bash")
     needed = block.marks.get("with", "")
+    if not shutil.which("openssl") and ("openssl" in block.code or "certificates" in needed):
+        pytest.skip("there is no openssl")
     if not hasattr(os, "openpty") and re.search(r"line|talk|bus|rtu|ascii|zoo", needed):
         pytest.skip("there are no pseudo-terminals")
 
