@@ -83,8 +83,10 @@ class UnixClient(constructors.UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
+        from .sockets import unix_family
+
         until = monotonic() + self._connect_timeout
-        sock = socket.socket(socket.AF_UNIX)
+        sock = socket.socket(unix_family())
         try:
             sock.settimeout(0.0)
             # On Linux, EAGAIN if too many connections wait to be accepted. If the system waited, it

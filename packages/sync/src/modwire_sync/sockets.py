@@ -129,11 +129,16 @@ def _bind_one(
     return bound
 
 
-def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
+def unix_family() -> int:
+    """Return the family of Unix sockets; raise OSError where Python has none, as on Windows."""
     if not hasattr(socket, "AF_UNIX"):
-        raise ValueError(f"Unix sockets are not available on this system, got {path!r}")
+        raise OSError(errno.EAFNOSUPPORT, "Unix sockets are not available on this system")
+    return socket.AF_UNIX
+
+
+def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
+    bound = socket.socket(unix_family(), kind)
     remove_stale(path)
-    bound = socket.socket(socket.AF_UNIX, kind)
     try:
         bound.setblocking(False)
         bound.bind(path)
