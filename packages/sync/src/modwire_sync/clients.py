@@ -93,10 +93,9 @@ class UnixClient(constructors.UnixClientBase, _SocketClient):
             # would be unknown after a signal whether the socket is connected.
             while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
                 sleep(BUSY_PAUSE)
-            if error == EAGAIN:
-                raise TimeoutError("timed out")
             if error:
-                raise OSError(error, strerror(error))
+                late = error == EAGAIN
+                raise TimeoutError("timed out") if late else OSError(error, strerror(error))
         except BaseException:
             sock.close()
             raise

@@ -157,16 +157,14 @@ def remove_stale(path: str) -> None:
             return
     except (OSError, ValueError):
         return
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    probe.setblocking(False)
-    try:
-        probe.connect(path)
-    except ConnectionRefusedError:
-        os.unlink(path)
-    except OSError:
-        pass  # somebody is there, but busy; binding will say so
-    finally:
-        probe.close()
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:
+            pass  # somebody is there, but busy; binding will say so
 
 
 def identify(path: str) -> tuple[int, int] | None:
