@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from stat import S_IRWXG, S_IRWXO
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from .ending import WrongArgumentError, argument
 from .output import note
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
     import trio
@@ -32,7 +33,7 @@ _LONGEST_TOKEN_FILE = 4096  # bytes
 class Page:
     """Address of the page, and the token that it needs, or None.
 
-    The host "" is for all addresses of this machine.
+    The host "" is for all addresses of this machine. With a `context`, the page is over TLS.
     A token `from_outside`, from a file or the environment, is not printed: logs keep what is.
     """
 
@@ -40,15 +41,29 @@ class Page:
     port: int
     token: str | None
     from_outside: bool = False
+    context: ssl.SSLContext | None = field(default=None, compare=False)
 
 
-def parse_page(web: str | None, token: str | None, token_file: Path | None = None) -> Page | None:
+def parse_page(
+    web: str | None,
+    token: str | None,
+    token_file: Path | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> Page | None:
     """Return the page for the options; beyond loopback it always gets a token.
 
-    Without `token` and `token_file`, the token is that in the environment, if it has one.
+    Without `token` and `token_file`, the token is that in the environment, if it has one. With a
+    `certificate`, the page is over TLS. Raises CredentialsError if that cannot be used.
     """
     if web is None:
-        for name, given in (("--web-token", token), ("--web-token-file", token_file)):
+        options = {
+            "--web-token": token,
+            "--web-token-file": token_file,
+            "--web-certificate": certificate,
+            "--web-key": key,
+        }
+        for name, given in options.items():
             if given is not None:
                 raise WrongArgumentError(f"{name} is for the page: --web HOST:PORT is missing")
         return None
@@ -72,7 +87,18 @@ def parse_page(web: str | None, token: str | None, token_file: Path | None = Non
             check_token(token)
     elif not host or not is_loopback(host):
         token = make_token()
-    return Page(host, port, token, from_outside=name != "--web-token")
+    context = _page_context(certificate, key)
+    return Page(host, port, token, from_outside=name != "--web-token", context=context)
+
+
+def _page_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        if key is not None:
+            raise WrongArgumentError("--web-key needs its --web-certificate")
+        return None
+    from modwire.tls.contexts import page_context
+
+    return page_context(certificate, key)
 
 
 def _read_token(path: Path) -> str:
@@ -111,8 +137,10 @@ async def start_page(
             page.port,
             token=page.token,
             metrics=metrics.text if metrics is not None else None,
+            context=page.context,
             task_status=task_status,
         )
 
     _, port = await nursery.start(serve)
-    return format_link(page.host or ALL, port, None if page.from_outside else page.token)
+    token = None if page.from_outside else page.token
+    return format_link(page.host or ALL, port, token, is_secure=page.context is not None)

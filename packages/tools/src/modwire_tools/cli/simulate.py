@@ -123,6 +123,24 @@ def simulate(
             help="File whose first line is that secret; - for standard input.",
         ),
     ] = None,
+    web_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--web-certificate",
+            readable=False,
+            metavar="FILE",
+            help="The certificate of the page and its chain, in PEM: the page is at https:// then.",
+        ),
+    ] = None,
+    web_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--web-key",
+            readable=False,
+            metavar="FILE",
+            help="The key of that certificate, unless it is in the same file.",
+        ),
+    ] = None,
     certificate: CertificateOption = None,
     key: KeyOption = None,
     client_ca: ClientCaOption = None,
@@ -136,7 +154,7 @@ def simulate(
     All are served at the same time, until Ctrl+C. The device files say how values change; see
     docs/reference/device-files.md.
     """
-    page = parse_page(web, web_token, web_token_file)
+    page = parse_page(web, web_token, web_token_file, web_certificate, web_key)
     counted = None if metrics is None and page is None else new_metrics()
     endpoints = [*(tcp or ()), *(udp or ()), *(tls or ()), *(serial or ())]
     from modwire_tools.server.security import SecurityFiles

@@ -20,6 +20,7 @@ _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 _TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~")
 _SHORTEST_TOKEN = 8
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+_OF_ORIGINS = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 def make_token() -> str:
@@ -77,6 +78,8 @@ class Access:
         # Not made from the token: who guesses tokens could try cookies, which are not slowed down.
         self._cookie = secrets.token_hex(32)
         self.cookie_name = f"modwire_{port}"
+        self.is_secure = False
+        """True if the page is served over TLS: then the cookie is for TLS only."""
 
     @property
     def wants_token(self) -> bool:
@@ -91,7 +94,9 @@ class Access:
         if name not in self._names and name != local_address:
             raise RefusedError(403, f"this server is not called {name!r}; start it with that name")
 
-    def check_origin(self, method: str, headers: Mapping[str, str], *, is_socket: bool) -> None:
+    def check_origin(
+        self, method: str, headers: Mapping[str, str], *, is_socket: bool, scheme: str = "http"
+    ) -> None:
         """Raise RefusedError for a request from a page of another origin.
 
         Programs send no Origin; browsers send it if the request matters. A WebSocket needs one.
@@ -103,7 +108,7 @@ class Access:
             site = headers.get("sec-fetch-site", "none")
             if site not in ("none", "same-origin"):
                 raise RefusedError(403, "requests of other sites are refused")
-        elif origin.lower() != f"http://{headers.get('host', '')}".lower():
+        elif origin.lower() != f"{_OF_ORIGINS[scheme]}://{headers.get('host', '')}".lower():
             raise RefusedError(403, f"requests of the origin {origin!r} are refused")
         if method not in _SAFE_METHODS and not is_socket:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -127,7 +132,13 @@ class Access:
 
     def give_cookie(self, response: Response) -> None:
         """Set the cookie for a client that sent the token."""
-        response.set_cookie(self.cookie_name, self._cookie, httponly=True, samesite="strict")
+        response.set_cookie(
+            self.cookie_name,
+            self._cookie,
+            httponly=True,
+            samesite="strict",
+            secure=self.is_secure,
+        )
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:

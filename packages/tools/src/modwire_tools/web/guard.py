@@ -83,7 +83,9 @@ class Guard:
         # A link on another site may open the page, but not the interface.
         if is_socket or method not in ("GET", "HEAD") or f"{path}/".startswith("/api/"):
             if not (path == "/api/docs" and headers.get("sec-fetch-mode") == "navigate"):
-                self._access.check_origin(method, headers, is_socket=is_socket)
+                self._access.check_origin(
+                    method, headers, is_socket=is_socket, scheme=scope.get("scheme", "http")
+                )
         if path not in self._open_paths:
             tries = self._access.wants_token and bearer_token(headers) != ""
             if tries:
