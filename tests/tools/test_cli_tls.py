@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from modwire import Endpoint
-from modwire_command import good, modwire, started
+from modwire_command import COMMAND, good, modwire, started
 from modwire_sync import connect
 from modwire_tools.server.systemd import InheritedSockets
 from secured import Plant
@@ -120,6 +122,27 @@ def test_files_that_are_wrong_at_a_hangup_change_nothing(plant: Plant) -> None:
         assert str(plant.rights) in said
         assert "role 'operator', rule 1" in said
         assert good("write", plant.at(place, operator), "hr:0=7")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="there are no pseudo-terminals")
+def test_a_terminal_that_is_closed_ends_it(plant: Plant) -> None:
+    """Its SIGHUP is no wish to reload: nobody could end the server with Ctrl+C any more."""
+    ours, theirs = os.openpty()
+    words = [*COMMAND, "serve", "tcp://127.0.0.1:0", "--rights", str(plant.rights)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=theirs, stdout=pipe, stderr=pipe, text=True) as child:
+        os.close(theirs)
+        try:
+            assert child.stderr is not None
+            assert f"kill -HUP {child.pid} reads" in child.stderr.readline()
+            child.send_signal(signal.SIGHUP)
+            assert "were reloaded" in child.stderr.readline()
+            os.close(ours)
+            child.send_signal(signal.SIGHUP)
+            assert child.wait(100) == 0
+            assert child.stderr.read() == ""
+        finally:
+            child.kill()
 
 
 def test_processes_reload_their_files(plant: Plant, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from .security_options import (
     RightsOption,
     check_files,
     opened,
+    reload_advice,
 )
 from .serving_options import (
     AllowOption,
@@ -244,7 +245,8 @@ async def _serve(
 
         def on_listening(names: list[str]) -> None:
             led = ", ".join(map(str, ends))
-            note(f"modwire: gateway at {names[0]} leads to {led}; Ctrl+C ends")
+            ending = f"Ctrl+C ends{reload_advice(security)}"
+            note(f"modwire: gateway at {names[0]} leads to {led}; {ending}")
             tell_manager("READY=1")
 
         await serve_all(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,3 +92,10 @@ def opened(files: SecurityFiles) -> Generator[Security]:
         yield found
     finally:
         found.close()
+
+
+def reload_advice(found: Security) -> str:
+    """Return what to do after files were changed, behind "Ctrl+C ends"; "" if nothing helps."""
+    if found.reload is None or not hasattr(signal, "SIGHUP"):
+        return ""
+    return f", kill -HUP {os.getpid()} reads certificates and rights again"

@@ -21,6 +21,7 @@ from .security_options import (
     RightsOption,
     check_files,
     opened,
+    reload_advice,
 )
 from .serving_options import (
     AllowOption,
@@ -149,8 +150,8 @@ def serve(
         set_values(served, assignments)
 
     show_log()
-    on_listening = partial(_say_where, storage)
     with opened(files) as security:
+        on_listening = partial(_say_where, storage, reload_advice(security))
         if processes > 1:
             from .processes import serve_in_processes
 
@@ -189,7 +190,7 @@ def _serve_here(
     run_trio(partial(with_metrics, metrics_place, metrics, main), security.reload)
 
 
-def _say_where(storage: Storage, names: list[str]) -> None:
+def _say_where(storage: Storage, advice: str, names: list[str]) -> None:
     """Print the endpoints, the units and the store, and tell the service manager."""
     from modwire_tools.server.systemd import tell_manager
 
@@ -197,7 +198,8 @@ def _say_where(storage: Storage, names: list[str]) -> None:
 
     ids = storage.units
     units = "one unit for all ids" if ids is None else f"unit {', '.join(map(str, ids))}"
-    note(f"modwire: serves {', '.join(names)}: {units}, values in {storage.shown}; Ctrl+C ends")
+    values = f"values in {storage.shown}"
+    note(f"modwire: serves {', '.join(names)}: {units}, {values}; Ctrl+C ends{advice}")
     tell_manager("READY=1")
 
 

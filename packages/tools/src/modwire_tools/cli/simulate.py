@@ -26,6 +26,7 @@ from .security_options import (
     RightsOption,
     check_files,
     opened,
+    reload_advice,
 )
 from .types import Consecutive, ConsecutiveOption, Factor, Whole
 
@@ -166,7 +167,7 @@ def simulate(
             files or [], endpoints, devices, consecutive, seed, speed, counted, security
         )
         simulation.inherit(InheritedSockets.from_environment())
-        main = partial(_run, simulation, page, counted)
+        main = partial(_run, simulation, page, counted, reload_advice(security))
         run_trio(partial(with_metrics, metrics, counted, main), security.reload)
 
 
@@ -224,7 +225,9 @@ def _meant(text: str) -> str:
     return f"; to serve there: {command_line('simulate', option, meant)}"
 
 
-async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
+async def _run(
+    simulation: Simulation, page: Page | None, metrics: Metrics | None, advice: str
+) -> None:
     import trio
 
     from modwire_tools.server.systemd import tell_manager
@@ -244,7 +247,7 @@ async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | Non
             except (OSError, ValueError) as error:
                 advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
                 raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
-        _tell(view, link)
+        _tell(view, link, advice)
         tell_manager("READY=1")
         await _watch(view, is_shown=page is not None)
 
@@ -270,7 +273,7 @@ async def _watch(view: View, *, is_shown: bool) -> None:
         told = set(problems)
 
 
-def _tell(view: View, link: str) -> None:
+def _tell(view: View, link: str, advice: str) -> None:
     """Print the endpoints of the devices, and a command to try."""
     from modwire_tools.endpoint_forms import shown
 
@@ -287,7 +290,7 @@ def _tell(view: View, link: str) -> None:
         note(f"Try: {example}")
     if link:
         note(f"Page: {link}")
-    note("Ctrl+C ends it.")
+    note(f"Ctrl+C ends it{advice}.")
 
 
 def _described_device(device: DeviceInfo, *, with_name: bool) -> str:
