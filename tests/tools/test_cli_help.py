@@ -107,7 +107,15 @@ def test_the_version_is_said() -> None:
 
 
 # Slow to import, or not there after a plain `pip install modwire-tools`.
-OPTIONAL = {"hypercorn", "modwire_stores", "pydantic", "redis", "sqlalchemy", "starlette"}
+OPTIONAL = {
+    "cryptography",
+    "hypercorn",
+    "modwire_stores",
+    "pydantic",
+    "redis",
+    "sqlalchemy",
+    "starlette",
+}
 SLOW = OPTIONAL | {"asyncio", "importlib.metadata", "msgspec", "plotext", "rich", "serial"}
 NETWORK = {"modwire_sync", "modwire_trio", "ssl", "trio"}
 

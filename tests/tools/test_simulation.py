@@ -333,6 +333,12 @@ def test_the_title_names_what_is_simulated() -> None:
     trio.run(main)
 
 
+def test_an_endpoint_with_tls_needs_a_certificate() -> None:
+    placed = place([energy_meter()], ["tls://127.0.0.1:0"])
+    with pytest.raises(ValueError, match="tls://127.0.0.1:0 needs the certificate and the key"):
+        Simulation(placed)
+
+
 def test_devices_are_placed_on_ports_and_addresses_one_after_the_other() -> None:
     meter = energy_meter()
     ports = place([meter], ["tcp://127.0.0.1:6000", "udp://127.0.0.1:7000"], count=3)
