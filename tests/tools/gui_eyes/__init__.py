@@ -1,0 +1,1 @@
+"""What is on the screen of a toolkit: texts of widgets, and where these are."""
