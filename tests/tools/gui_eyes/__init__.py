@@ -1,1 +1,1 @@
-"""What is on the screen of a toolkit: texts of widgets, and where these are."""
+"""Texts of the widgets of each toolkit, and their places on the screen."""
