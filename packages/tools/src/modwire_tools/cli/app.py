@@ -82,12 +82,14 @@ COMMANDS = {
         modwire simulate --web 127.0.0.1:8080
         modwire simulate --devices 50 --tcp 127.0.0.1:6000
         modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses
+        modwire simulate -n 50 --tcp 10.9.0.1:502 --consecutive addresses --interface eth0
         modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'
     """,
     "gui": """
         Open a window that simulates devices.
         modwire gui
         modwire gui device.toml --port 5021 --devices 3 --start
+        modwire gui --toolkit gtk
     """,
     "parse": """
         Explain messages, field by field, and the Modbus in captures.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -68,6 +69,15 @@ def simulate(
         ),
     ] = None,
     consecutive: ConsecutiveOption = "ports",
+    interface: Annotated[
+        str | None,
+        typer.Option(
+            "--interface",
+            metavar="NAME",
+            help="Add the addresses of the devices to this network interface, such as eth0, and "
+            "remove them at the end. Linux, and root, only.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         Whole(0).option("--seed", help="Make random values the same in every run."),
@@ -119,7 +129,7 @@ def simulate(
     from modwire_tools.server.systemd import InheritedSockets
 
     simulation.inherit(InheritedSockets.from_environment())
-    main = partial(_run, simulation, page, counted)
+    main = partial(_run, simulation, page, counted, interface)
     run_trio(partial(with_metrics, metrics, counted, main))
 
 
@@ -177,7 +187,25 @@ def _meant(text: str) -> str:
     return f"; to serve there: {command_line('simulate', option, meant)}"
 
 
-async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
+async def _run(
+    simulation: Simulation, page: Page | None, metrics: Metrics | None, interface: str | None
+) -> None:
+    from modwire_tools.simulator.interface import added_addresses, addresses_of
+
+    with ExitStack() as stack:
+        if interface is not None:
+            endpoints = [each for device in simulation.devices for each in device.endpoints]
+            addresses = addresses_of(endpoints)
+            try:
+                with argument("--interface"):
+                    stack.enter_context(added_addresses(interface, addresses))
+            except OSError as error:
+                raise FailedError(f"--interface: {error}") from None
+            note(f"{interface} has the addresses {addresses[0]} to {addresses[-1]} until the end")
+        await _serve(simulation, page, metrics)
+
+
+async def _serve(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
     import trio
 
     from modwire_tools.server.systemd import tell_manager
