@@ -1,8 +1,8 @@
 """A program: a person at the window of `modwire gui`, with mouse and keyboard, by xdotool.
 
-test_gui_windows.py starts it with a toolkit, a device file, a file to which its browser writes
-links, and perhaps a file for a picture. Its task runs in the loop of the window: it looks at the
-widgets, but acts by events of the X server alone.
+test_gui_windows.py starts it with a toolkit, a device file, and a file to which its browser writes
+links. Its task runs in the loop of the window: it looks at the widgets, but acts by events of the
+X server alone.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ async def refuses(port: int) -> bool:
     return False
 
 
-async def use(person: Person, file: str, browser: Path, picture: str) -> None:
+async def use(person: Person, file: str, browser: Path) -> None:
     """Choose a file, start three devices, read, change a value, look at the page, and stop."""
     await until("the window appears", lambda: person.eyes.is_shown(person.window))
     await person.choose_file(file)
@@ -151,9 +151,6 @@ async def use(person: Person, file: str, browser: Path, picture: str) -> None:
     await person.click_row("devices", 2)
     await person.click("stop_device")
     await until("it is stopped", lambda: person.rows("devices")[2][-1].startswith("stopped, "))
-    if picture:
-        await trio.sleep(5)
-        await trio.run_process(["import", "-window", "root", "-trim", "+repage", picture])
     await person.click("start_device")
     await until("three devices run", lambda: _running(person) == 3)
 
@@ -177,7 +174,7 @@ def _running(person: Person) -> int:
 
 
 def main() -> None:
-    toolkit, file, browser, picture = [*sys.argv[1:], ""][:4]
+    toolkit, file, browser = sys.argv[1:]
     window = window_of(toolkit).Window(Setup(port="0"))  # type: ignore[arg-type]
     run = window.presenter.run
 
@@ -185,7 +182,7 @@ def main() -> None:
         with trio.fail_after(PATIENCE):
             async with trio.open_nursery() as nursery:
                 person = Person(toolkit, window)
-                nursery.start_soon(partial(use, person, file, Path(browser), picture))
+                nursery.start_soon(partial(use, person, file, Path(browser)))
                 await run()
 
     window.presenter.run = run_with_person

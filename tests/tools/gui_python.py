@@ -1,6 +1,8 @@
 """`python_for`: a Python that has a toolkit; `environment`: with our packages.
 
-GTK and wx are packages of Debian for Debian's Python. It imports ours from the path of this one.
+GTK and wx are packages of Debian for Debian's Python. It imports ours from the path of this one,
+which must be of the same version; else SYSTEM_PACKAGES names a folder with all that modwire-tools
+needs, as in .ci/run.
 """
 
 from __future__ import annotations
@@ -33,15 +35,18 @@ find_toolkit(sys.argv[1])
 """
 
 
-def environment(display: str, home: Path) -> dict[str, str]:
+def environment(python: str, display: str, home: Path) -> dict[str, str]:
     """Return the environment of a window on a display; toolkits keep files in `home`."""
     standard = sysconfig.get_path("stdlib")
-    ours = [each for each in sys.path if "site-packages" in each or not each.startswith(standard)]
+    path = [each for each in sys.path if "site-packages" in each or not each.startswith(standard)]
+    others = os.environ.get("SYSTEM_PACKAGES")
+    if others and python == SYSTEM_PYTHON:
+        path = [each for each in path if "site-packages" not in each] + [others]
     return {
         **os.environ,
         "DISPLAY": display,
         "HOME": str(home),
-        "PYTHONPATH": os.pathsep.join(map(os.path.abspath, ours)),
+        "PYTHONPATH": os.pathsep.join(map(os.path.abspath, path)),
         # There is no desktop with the services that GTK would look for.
         "GSETTINGS_BACKEND": "memory",
         "NO_AT_BRIDGE": "1",
@@ -53,9 +58,8 @@ def _python_for(toolkit: str) -> str:
     for python in (sys.executable, SYSTEM_PYTHON):
         if shutil.which(python) is not None:
             command = [python, "-c", _LOOK, toolkit]
-            done = subprocess.run(
-                command, env=environment("", Path.home()), capture_output=True, check=False
-            )
+            surroundings = environment(python, "", Path.home())
+            done = subprocess.run(command, env=surroundings, capture_output=True, check=False)
             if not done.returncode:
                 return python
     return ""
@@ -66,6 +70,6 @@ def python_for(toolkit: str, require_peer: RequirePeer) -> tuple[str, str]:
     display = virtual_display(require_peer)
     name, packages = PACKAGES[toolkit]
     python = _python_for(toolkit)
-    how = f"apt-get install {packages}, for a {SYSTEM_PYTHON} of version {sys.version[:4]}"
+    how = f"apt-get install {packages}; if {SYSTEM_PYTHON} has another version, see .ci/run"
     require_peer(name, bool(python), how)
     return python, display

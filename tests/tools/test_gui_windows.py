@@ -47,7 +47,7 @@ def test_a_person_uses_it(toolkit: str, require_peer: RequirePeer, tmp_path: Pat
     browser.chmod(0o755)
     done = subprocess.run(
         [python, HERE / "gui_person.py", toolkit, file, links],
-        env={**environment(display, tmp_path), "BROWSER": f"{browser} %s"},
+        env={**environment(python, display, tmp_path), "BROWSER": f"{browser} %s"},
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -93,7 +93,7 @@ def test_a_signal_ends_it_cleanly(
     python, display = python_for(toolkit, require_peer)
     port = free_port()
     command = [*command_of(toolkit, python), "--port", port, "--start"]
-    with _process(*command, env=environment(display, tmp_path)) as process:
+    with _process(*command, env=environment(python, display, tmp_path)) as process:
         _wait_for(port, process)
         with connect(f"tcp://127.0.0.1:{port}?timeout=60") as client:
             assert tuple(client.read_holding_registers(0, 1)) == (15,)
@@ -110,7 +110,7 @@ def test_a_signal_ends_it_though_a_dialog_is_open(
 ) -> None:
     python, display = python_for(toolkit, require_peer)
     require_peer("xdotool", shutil.which("xdotool") is not None, "apt-get install xdotool")
-    surroundings = environment(display, tmp_path)
+    surroundings = environment(python, display, tmp_path)
 
     def xdotool(*words: str) -> str:
         command = ["xdotool", *words]
@@ -144,7 +144,7 @@ def test_without_a_display_it_says_what_to_do(
     python, _ = python_for(toolkit, require_peer)
     done = subprocess.run(
         command_of(toolkit, python),
-        env=environment(display, tmp_path),
+        env=environment(python, display, tmp_path),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -139,7 +139,7 @@ FAILURES = {
 }
 """The meaning of exit code 1 of each subcommand."""
 
-_UNTIL_TERMINATED = ("gateway", "serve", "simulate")
+_UNTIL_TERMINATED = ("gateway", "gui", "serve", "simulate")
 
 
 def exit_codes(name: str) -> str:

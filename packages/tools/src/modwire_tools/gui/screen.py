@@ -69,9 +69,9 @@ COLOURS = {"bad": "#c92a2a", "held": "#9a6700", "muted": "#767676"}
 
 DEVICE_COLUMNS = (
     Column("No.", 4, right=True),
-    Column("Device", 14),
+    Column("Device", 13),
     Column("Requests", 9, right=True),
-    Column("State and addresses", 27),
+    Column("State and addresses", 29),
 )
 POINT_COLUMNS = (
     Column("Point", 19),
@@ -79,7 +79,7 @@ POINT_COLUMNS = (
     Column("Unit", 6),
     Column("Address", 9),
     Column("Type", 9),
-    Column("Behaviour", 26),
+    Column("Behaviour", 20),
 )
 
 FILE = "&Device file"

@@ -192,7 +192,7 @@ class Window:
 
     def _add_devices(self) -> None:
         left = ttk.Frame(self._body)
-        self._body.add(left, weight=3)  # pyright: ignore[reportUnknownMemberType]
+        self._body.add(left, weight=1)  # pyright: ignore[reportUnknownMemberType]
         presenter = self.presenter
         self.devices = RowList(
             left, labels.DEVICE_COLUMNS, presenter.device_row, presenter.choose_device
@@ -206,7 +206,7 @@ class Window:
     def _add_points(self) -> None:
         gap, presenter = self._gap, self.presenter
         right = ttk.Frame(self._body, padding=(gap, 0, 0, 0))
-        self._body.add(right, weight=4)  # pyright: ignore[reportUnknownMemberType]
+        self._body.add(right, weight=2)  # pyright: ignore[reportUnknownMemberType]
         head, foot = ttk.Frame(right), ttk.Frame(right)
         head.pack(fill="x", pady=(0, gap))
         foot.pack(fill="x", side="bottom", pady=(gap, 0))
