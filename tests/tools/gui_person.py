@@ -39,7 +39,7 @@ async def xdotool(*words: object) -> str:
 
 
 class Person:
-    """What a person sees of a window, and does with it."""
+    """A person, who sees the window and has a mouse and a keyboard."""
 
     def __init__(self, toolkit: str, window: Any) -> None:
         self.window = window

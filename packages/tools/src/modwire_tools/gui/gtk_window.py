@@ -34,7 +34,7 @@ class Window:
         if not Gtk.init_check(sys.argv[:1])[0]:
             raise NoDisplayError(f"couldn't connect to display {os.environ.get('DISPLAY')!r}")
         self.presenter = Presenter(self)
-        self._ended: outcome.Outcome[None] | None = None
+        self._ended: outcome.Outcome[None]
         self._screen: Screen | None = None
         self._units: Sequence[str] = ()
         self.window = Gtk.Window()
@@ -70,8 +70,7 @@ class Window:
         self.message.show()
         self.start_button.grab_focus()
         Gtk.main()
-        if self._ended is not None:
-            self._ended.unwrap()
+        self._ended.unwrap()
         return self.presenter.interrupted
 
     def _guest_ended(self, ended: outcome.Outcome[None]) -> None:

@@ -48,7 +48,7 @@ class Window:
             raise NoDisplayError(str(error)) from None
         self.root.withdraw()  # until it is laid out
         self.presenter = Presenter(self)
-        self._ended: outcome.Outcome[None] | None = None
+        self._ended: outcome.Outcome[None]
         self._screen: Screen | None = None
         self._gap = max(2, round(self.root.winfo_fpixels("4p")))
         _style(self.root, self._gap)
@@ -94,8 +94,7 @@ class Window:
         self.root.deiconify()
         self.start_button.focus_set()
         self.root.mainloop()
-        if self._ended is not None:
-            self._ended.unwrap()
+        self._ended.unwrap()
         return self.presenter.interrupted
 
     def _guest_ended(self, ended: outcome.Outcome[None]) -> None:
@@ -105,6 +104,7 @@ class Window:
     # Widgets.
 
     def _add_menus(self) -> None:
+        is_aqua = self.root.tk.call("tk", "windowingsystem") == "aqua"
         bar = tk.Menu(self.root)
         for name, entries in menus(self, self.presenter):
             menu = tk.Menu(bar, tearoff=False)
@@ -113,14 +113,15 @@ class Window:
                 if entry is None:
                     menu.add_separator()
                     continue
+                keys = entry.keys.replace("Ctrl", "Command") if is_aqua else entry.keys
                 menu.add_command(
                     label=entry.text.replace("&", ""),
                     underline=entry.text.index("&"),
-                    accelerator=entry.keys,
+                    accelerator=keys,
                     command=entry.act,
                 )
-                if entry.keys:
-                    self._bind(_sequence(entry.keys), entry.act)
+                if keys:
+                    self._bind(_sequence(keys), entry.act)
         self.root.configure(menu=bar)
 
     def _bind(self, keys: str, act: Callable[[], object]) -> None:
@@ -395,6 +396,5 @@ def _style(root: tk.Tk, gap: int) -> None:
         style.map("Treeview", background=[("selected", _ACCENT)], foreground=[("selected", "#fff")])
         for name in ("TEntry", "TSpinbox", "TCombobox"):
             style.configure(name, padding=gap // 2)
-        ground = [("disabled", _GROUND), ("readonly", "#fff")]
-        style.map("TCombobox", fieldbackground=ground)
+        style.map("TCombobox", fieldbackground=[("disabled", _GROUND), ("readonly", "#fff")])
         root.configure(background=_GROUND)

@@ -30,7 +30,7 @@ class Window:
             raise NoDisplayError(f"couldn't connect to display {os.environ.get('DISPLAY')!r}")
         self.app = wx.App()
         self.presenter = Presenter(self)
-        self._ended: outcome.Outcome[None] | None = None
+        self._ended: outcome.Outcome[None]
         self._screen: Screen | None = None
         self._dialog: wx.Dialog | None = None
         self.frame = wx.Frame(None, title="modwire simulator")
@@ -65,8 +65,7 @@ class Window:
         self.frame.Show()
         self.start_button.SetFocus()
         self.app.MainLoop()
-        if self._ended is not None:
-            self._ended.unwrap()
+        self._ended.unwrap()
         return self.presenter.interrupted
 
     def _guest_ended(self, ended: outcome.Outcome[None]) -> None:
