@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ import pytest
 
 from modwire import Endpoint
 from modwire_tools.cli import main
+from modwire_tools.cli.types import NetworkInterface
 from modwire_tools.simulator.interface import added_addresses, addresses_of
 
 if TYPE_CHECKING:
@@ -133,6 +135,12 @@ def test_a_wrong_interface_is_said(
     output, errors = capfd.readouterr()
     assert (ended.value.code, output, errors.count("\n")) == (2, "", 1)
     assert errors.startswith(f"modwire: {sentence}")
+
+
+def test_the_shell_completes_the_interfaces_of_this_machine() -> None:
+    names = [name for _, name in socket.if_nameindex()]
+    assert names
+    assert [name for name, _ in NetworkInterface().complete("")] == names
 
 
 @needs_linux

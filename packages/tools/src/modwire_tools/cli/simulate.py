@@ -18,7 +18,7 @@ from .loop import run_trio
 from .metrics import MetricsOption, new_metrics, with_metrics
 from .output import note
 from .page import Page, parse_page, start_page
-from .types import Consecutive, ConsecutiveOption, Factor, Whole
+from .types import Consecutive, ConsecutiveOption, Factor, NetworkInterface, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,9 +71,8 @@ def simulate(
     consecutive: ConsecutiveOption = "ports",
     interface: Annotated[
         str | None,
-        typer.Option(
+        NetworkInterface().option(
             "--interface",
-            metavar="NAME",
             help="Add the addresses of the devices to this network interface, such as eth0, and "
             "remove them at the end. Linux, and root, only.",
         ),
