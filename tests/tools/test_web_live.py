@@ -298,7 +298,7 @@ def test_the_end_is_told(page: ServedPage) -> None:
         live.send({"show": {"a": VALUES}})
         live.push()
         page.stop()
-        assert live.closing() == (1001, "the simulator ends")
+        assert live.closing() == (1001, "the server ends")
 
 
 def test_a_socket_that_is_dropped_is_forgotten(page: ServedPage) -> None:

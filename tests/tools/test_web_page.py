@@ -311,7 +311,7 @@ def test_the_token_of_the_link_opens_the_page(browser: Browser) -> None:
     with ServedPage(FakeView(), token=TOKEN) as served:
         browser.open(served.link)
         browser.one("#token").send_keys("wrong-token", ENTER)
-        browser.wait_text("#problem", "this is not the token that the simulator printed")
+        browser.wait_text("#problem", "this is not the token of this server")
         browser.leave()
         browser.open(f"{served.link}#token={TOKEN}")
         browser.wait_text("h1", "device 0")

@@ -15,6 +15,8 @@ from .traffic import Traffic
 from .view import ConnectionInfo
 
 if TYPE_CHECKING:
+    from modwire.server.options import OnAnswer
+
     from ..metrics import EndpointCounts, Metrics
 
 
@@ -40,6 +42,7 @@ class _Link:
     endpoint: Place
     since: float
     counts: EndpointCounts | None
+    hook: OnAnswer | None  # of the server's own options
 
 
 class Clients:
@@ -71,7 +74,8 @@ class Clients:
         counts = None if self._metrics is None else self._metrics.endpoint(place.text)
         if counts is not None:
             counts.connected(protocol)
-        self._links[protocol] = _Link(device, place, self._wall_clock(), counts)
+        hook = protocol.on_answer
+        self._links[protocol] = _Link(device, place, self._wall_clock(), counts, hook)
         framing = _watched(protocol)
         if framing is not None:
             framing.peer = str(protocol.peer)
@@ -91,6 +95,8 @@ class Clients:
     def _answered(self, protocol: Served, call: Call, response: Response | None) -> None:
         link = self._links.get(protocol)
         if link is not None:
+            if link.hook is not None:
+                link.hook(protocol, call, response)
             if link.counts is not None:
                 link.counts.answered(protocol, call, response)
             self._record(link.device, link.endpoint.text, protocol, call, response)
