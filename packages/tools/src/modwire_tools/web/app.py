@@ -44,13 +44,13 @@ def make_app(
     document = describe(operations, __version__, wants_token=access.wants_token)
     host = Host(view, access, document)
     files = read_files()
-    pages = {"/": "index.html", "/api/docs": "docs.html"}
+    pages = {"/": ("index.html", ""), "/api/docs": ("docs.html", "../")}
     assets = {f"/pages/{name}": file for name, file in files.items() if ".html" not in name}
     routes = [
         *[operation.route(host) for operation in operations],
         *[
-            Route(path, _Page(files[name], files["sign-in.html"], access).get)
-            for path, name in pages.items()
+            Route(path, _Page(files[name], files["sign-in.html"].below(up), access).get)
+            for path, (name, up) in pages.items()
         ],
         *[Route(path, file.__call__) for path, file in assets.items()],
         WebSocketRoute("/live", Live(view, stopping).serve),

@@ -24,6 +24,7 @@ from modwire.units.tables import BIT_TABLES, TABLES
 from modwire.units.unit import Waits
 
 from ..addresses import Place
+from ..endpoint_forms import opened
 from ..metrics.counting import both_hooks
 from ..simulator.clients import Clients
 from ..simulator.mistakes import Mistakes, Watch
@@ -327,7 +328,7 @@ def _both(first: OnConnection, second: OnConnection | None) -> OnConnection:
 
 def _parsed(text: str) -> Endpoint | None:
     try:
-        return Endpoint.parse(text)
+        return Endpoint.parse(opened(text))
     except ValueError:
         return None  # a name of the program's own
 
