@@ -28,6 +28,7 @@ autoclass_content = "both"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 80
 add_module_names = False
+smartquotes = False  # they would make a dash of the two hyphens of an option
 toc_object_entries = False  # they would take a third of the time
 nitpicky = True
 # Annotations have type variables, aliases and names of other packages, which have no page. Links in

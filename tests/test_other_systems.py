@@ -34,11 +34,12 @@ import modwire_tools.replacing
 import modwire_tools.simulator.file_limit
 import modwire_tools.web.serving
 import modwire_trio.serial_link
-from modwire import RtuFraming, Unit, Units
+from modwire import ConnectionLostError, RtuFraming, Unit, Units
 from modwire.forks import forget_after_fork
 from modwire.serial_settings import SerialSettings
 from modwire.server.constructors import Listening
 from modwire_sync import TcpServer
+from modwire_tools.cli import ending
 
 SETTINGS = SerialSettings(RtuFraming, baudrate=9600)
 
@@ -127,8 +128,30 @@ def test_a_system_without_unix_sockets_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(modwire_sync.sockets, "socket", imitate(socket, "AF_UNIX"))
-    with pytest.raises(ValueError, match="Unix sockets are not available on this system"):
+    with pytest.raises(OSError, match="Unix sockets are not available on this system"):
         TcpServer(Units({1: Unit()}), str(tmp_path / "plant.sock"))
+
+
+async def read_from(client: modwire_asyncio.UnixClient | modwire_trio.UnixClient) -> None:
+    async with client:
+        await client.read_coils(0)
+
+
+UNIX_CLIENTS: dict[str, Callable[[], object]] = {
+    "sync": lambda: modwire_sync.UnixClient("plant.sock").read_coils(0),
+    "gevent": lambda: modwire_gevent.UnixClient("plant.sock").read_coils(0),
+    "asyncio": lambda: asyncio.run(read_from(modwire_asyncio.UnixClient("plant.sock"))),
+    "trio": lambda: trio.run(read_from, modwire_trio.UnixClient("plant.sock")),
+}
+
+
+@pytest.mark.parametrize("package", UNIX_CLIENTS)
+def test_a_client_says_that_a_system_has_no_unix_sockets(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setattr(modwire_sync.sockets, "socket", imitate(socket, "AF_UNIX"))
+    with pytest.raises(ConnectionLostError, match="Unix sockets are not available on this system"):
+        UNIX_CLIENTS[package]()
 
 
 def test_a_system_that_does_not_share_ports_says_so(
@@ -315,6 +338,20 @@ def test_writing_to_a_port_of_windows_does_not_block(
         open_port("COM3")
     [limit] = asked
     assert (limit == 0) == (name == "nt")
+
+
+# The command.
+
+
+def test_a_reader_that_stops_is_known_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a pipe that nobody reads is an invalid argument, as a wrong file name is."""
+    closed, wrong = OSError(errno.EINVAL, "Invalid argument"), OSError(errno.EINVAL, "it", "a:b")
+    assert not ending._is_closed_pipe(closed)
+    assert ending._is_closed_pipe(BrokenPipeError(errno.EPIPE, "Broken pipe"))
+    monkeypatch.setattr(ending, "os", WINDOWS_OS)
+    assert ending._is_closed_pipe(closed)
+    assert not ending._is_closed_pipe(wrong)
+    assert not ending._is_closed_pipe(OSError(errno.ENOENT, "there is no such port"))
 
 
 # The window.

@@ -85,6 +85,8 @@ def test_servers_name_the_class_that_was_called(
 
 
 CLIENT_MISTAKES: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
+    ("TlsClient", ("h",), {"certficate": "x"}, "has no argument 'certficate'; did you mean 'certi"),
+    ("TlsClient", ("h",), {"zz": 1}, "has no argument 'zz'; it has context, ca, certificate, key,"),
     ("TcpClient", ("h",), {"tiemout": 3}, "has no argument 'tiemout'; did you mean 'timeout'?"),
     ("TcpClient", ("h", 502, 3), {}, "takes only host, port without a name, got 3 too"),
     ("TcpClient", (), {}, "needs an argument: 'host' is missing"),

@@ -6,8 +6,9 @@ A mark is a comment of HTML, which no reader sees, on the lines above a block:
     <!-- after -->             the block goes on where the block before it ended
     <!-- file: NAME -->        the block is a file for the blocks below it
     <!-- serves: NAME -->      the block runs until it is ended, and serves others meanwhile
-    <!-- with: NAME... -->     the block runs while these do: blocks of the page that serve, or
-                               what surroundings.py has
+    <!-- makes: NAME -->       the block makes files for others of the page
+    <!-- with: NAME... -->     the block runs after blocks that make files, and while those run that
+                               serve; other names are in surroundings.py
     <!-- part of: FILE -->     the block is a part of a file of the repository, which is tested
     <!-- prints: TEXT -->      the block prints this among other things, which are not shown
 
@@ -26,7 +27,7 @@ PAGES = [
     *sorted(path for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts),
 ]
-MARKS = {"not run", "after", "file", "serves", "with", "part of", "prints"}
+MARKS = {"not run", "after", "file", "serves", "makes", "with", "part of", "prints"}
 
 _LINE = re.compile(
     r"^(?P<indent> *)"

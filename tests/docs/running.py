@@ -17,7 +17,7 @@ from programs import free_port
 from surroundings import surrounding
 
 PATIENCE = 80.0  # timeout in seconds for a process on a busy machine
-_PORTS = re.compile(r"\b(?:50[2-9]\d|80[89]\d)\b")
+_PORTS = re.compile(r"\b(?:50[2-9]\d|80[89]\d|950\d)\b")
 _PYTHON = sys.executable
 _PROGRAMS = {
     "modwire": f'exec {_PYTHON} -m modwire_tools "$@"',
@@ -45,9 +45,13 @@ class Run:
         blocks = blocks_of(block.page)
         above = [each for each in blocks if each.line < block.line]
         servers = {each.marks["serves"]: each for each in blocks if "serves" in each.marks}
+        makers = {each.marks["makes"]: each for each in blocks if "makes" in each.marks}
         for name in block.marks.get("with", "").split():
             if name in servers:
                 self._serve(servers[name])
+            elif name in makers:
+                self.prepare(makers[name])
+                printed(self, makers[name])
             else:
                 self.instead |= self._stack.enter_context(surrounding(name))
         self._write_files(above)

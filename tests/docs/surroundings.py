@@ -80,6 +80,12 @@ def bus() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
+def three_rounds() -> Iterator[dict[str, str]]:
+    """A loop that runs three times in place of without end, and soon."""
+    yield {"while True:": "for _ in range(3):", "PERIOD = 1.0": "PERIOD = 0.01"}
+
+
+@contextmanager
 def clone() -> Iterator[dict[str, str]]:
     """The folders of a clone of the repository."""
     yield {"packages/": f"{ROOT}/packages/"}
@@ -125,6 +131,7 @@ SURROUNDINGS: dict[str, Surrounding] = {
     "line": line,
     "talk": talk,
     "bus": bus,
+    "three_rounds": three_rounds,
     "clone": clone,
     "vendored": vendored,
     "own_address": own_address,

@@ -38,7 +38,8 @@ RUN = [
 SERVERS = [each for section in SECTIONS for each in section if "serves" in each.marks]
 # Programs of blocks that are not run, which are no parts of this project.
 PROGRAMS = {
-    *("apt", "cd", "cp", "curl", "git", "mkdir", "pip", "pytest", "python", "sed", "ssh", "sudo")
+    *("apt", "cd", "cp", "curl", "docker", "git", "journalctl", "mkdir", "pip", "pipx", "pytest"),
+    *("python", "python3", "sed", "source", "ssh", "sudo", "systemctl"),
 }
 LANGUAGES = {"python", "sh", "toml", "json", "yaml", "ini", "text"}
 
@@ -78,6 +79,8 @@ def check_system(block: Block) -> None:
     if block.language == "sh" and not shutil.which("bash"):
         pytest.skip("there is no bash")
     needed = block.marks.get("with", "")
+    if not shutil.which("openssl") and ("openssl" in block.code or "certificates" in needed):
+        pytest.skip("there is no openssl")
     if not hasattr(os, "openpty") and re.search(r"line|talk|bus|rtu|ascii|zoo", needed):
         pytest.skip("there are no pseudo-terminals")
 
@@ -128,6 +131,8 @@ def check_command(line: str, place: str) -> None:
     program, *words = shlex.split(line)
     if program == "modwire":
         check_modwire(words)
+    elif (program, words[:1]) == ("docker", ["run"]):
+        check_modwire(words[words.index("modwire") + 1 :])  # behind the name of the image
     elif program == "make":
         assert subprocess.run(["make", "-n", *words], cwd=ROOT, check=False).returncode == 0
     elif words[:3] == ["-m", "pip", "install"] or words[:1] == ["install"]:
@@ -139,6 +144,8 @@ def check_command(line: str, place: str) -> None:
 
 
 def check_modwire(words: list[str]) -> None:
+    if not words:
+        return
     unknown = modwire(*words, "--no-such-option")
     assert unknown.err.startswith("modwire: no such option: --no-such-option"), unknown.err
     for word in words:

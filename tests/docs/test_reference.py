@@ -41,6 +41,8 @@ ROOMS = [
     "modwire.server.line",
     "modwire_sync.sniffing",
 ]
+# Pages that name classes of pymodbus, or settings of systemd.
+OTHERS = ("payload-orders.md", "pymodbus-peers.md", "systemd.md")
 
 
 def text_of(page: Path) -> str:
@@ -159,10 +161,23 @@ def test_every_command_has_a_section() -> None:
     assert commands and listed == commands
 
 
+def test_the_section_of_a_command_has_its_options_examples_and_exit_codes() -> None:
+    from modwire_command import good
+
+    for section in PARTS["command"]().split("\n## "):
+        name = section.removeprefix("## ").partition("\n")[0]
+        told = good(name, "--help")
+        named = re.findall(r"^  (?:-\w, )?(--[\w-]+)", told, re.MULTILINE)
+        rows = {row[0] for row in cells(section, "argument, option")}
+        missing = {each for each in named if not any(each in row for row in rows)}
+        assert missing == {"--help"}, name
+        assert "Exit codes: 0 success; 1 " in section and f"\nmodwire {name}" in section
+
+
 def test_every_class_that_a_page_names_exists() -> None:
     modules = [importlib.import_module(name) for name in [*PACKAGES, *ROOMS]]
     for page in PAGES:
-        if page.name in ("payload-orders.md", "pymodbus-peers.md"):  # they name those of pymodbus
+        if page.name in OTHERS:
             continue
         for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)\b", page.read_text(encoding="utf-8"))):
             known = any(hasattr(module, name) for module in modules)

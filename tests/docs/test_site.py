@@ -78,6 +78,8 @@ def test_the_search_finds_pages_and_names(site: tuple[Path, str], browser: Brows
         "swapped words": "troubleshooting/swapped-words.html",
         "read_holding_registers": "reference/api/calls.html",
         "suppress_echo": "troubleshooting/echo.html",
+        "pymodbus payload": "how-to/payload-orders.html",
+        "prometheus": "how-to/metrics.html",
     }.items():
         browser.open(f"{address}/search.html?q={words.replace(' ', '+')}")
         links = f'#search-results a[href*="{page}"]'

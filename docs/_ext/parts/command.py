@@ -10,16 +10,19 @@ from typer.main import get_command
 
 from modwire_tools.cli.app import app
 
-from .markdown import code, table, text
+from .markdown import code, table
+from .markdown import text as plain
 
 
 def command() -> str:
-    """Return a section for each subcommand: usage, text, arguments, options, examples."""
+    """Return a section for each subcommand: usage, text, options, exit codes, examples."""
     group: Any = get_command(app)
     context = group.make_context("modwire", [], resilient_parsing=True)
     parts: list[str] = []
     for name in group.list_commands(context):
-        parts += _section(name, group.get_command(context, name))
+        # What stands for a command until it is used has no options: they are those of its context.
+        named = group.get_command(context, name)
+        parts += _section(name, named.make_context(name, [], resilient_parsing=True).command)
     return "\n".join(parts)
 
 
@@ -36,9 +39,17 @@ def _section(name: str, found: Any) -> Iterator[str]:
     rows = [[code(_argument(each)), text(each.help or "")] for each in arguments]
     rows += [[_option(each), text(_about(each))] for each in options]
     yield table(["argument, option", "what it is"], rows) + "\n"
+    codes = re.search(r"Exit codes: .*", found.epilog or "", re.DOTALL)
+    if codes:
+        yield f"{text(codes[0])}\n"
     lines = re.findall(r"^ *(modwire .*)$", found.epilog or "", re.MULTILINE)
     if lines:
         yield "\n".join(["```sh", *lines, "```\n"])
+
+
+def text(words: str) -> str:
+    """Return a text of the help; the pages of this site that it names are links."""
+    return re.sub(r"docs/reference/([\w-]+)\.md", r"[\1](\1.md)", plain(words))
 
 
 def _argument(found: Any) -> str:

@@ -79,8 +79,10 @@ class UnixClient(constructors.UnixClientBase, Client):
     """An asyncio client over a Unix stream socket."""
 
     async def _open_link(self) -> Link:
+        from modwire_sync.sockets import unix_family
+
         until = monotonic() + self._connect_timeout
-        opened = socket.socket(socket.AF_UNIX)
+        opened = socket.socket(unix_family())
         try:
             opened.setblocking(False)
             # While the queue of the server is full, there is no event to wait for.

@@ -69,7 +69,9 @@ class UnixClient(constructors.UnixClientBase, _SocketClient):
     """A gevent client over a Unix stream socket."""
 
     def _connect(self) -> socket.socket:
-        opened = socket.socket(socket.AF_UNIX)
+        from modwire_sync.sockets import unix_family
+
+        opened = socket.socket(unix_family())
         opened.settimeout(0.0)  # gevent would spin while the queue of the server is full
         try:
             with Timeout(self._connect_timeout, TimeoutError("timed out")):

@@ -83,18 +83,19 @@ class UnixClient(constructors.UnixClientBase, _SocketClient):
     """A blocking client over a Unix stream socket."""
 
     def _open_socket(self) -> socket.socket:
+        from .sockets import unix_family
+
         until = monotonic() + self._connect_timeout
-        sock = socket.socket(socket.AF_UNIX)
+        sock = socket.socket(unix_family())
         try:
             sock.settimeout(0.0)
             # On Linux, EAGAIN if too many connections wait to be accepted. If the system waited, it
             # would be unknown after a signal whether the socket is connected.
             while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
                 sleep(BUSY_PAUSE)
-            if error == EAGAIN:
-                raise TimeoutError("timed out")
             if error:
-                raise OSError(error, strerror(error))
+                late = error == EAGAIN
+                raise TimeoutError("timed out") if late else OSError(error, strerror(error))
         except BaseException:
             sock.close()
             raise

@@ -129,11 +129,16 @@ def _bind_one(
     return bound
 
 
-def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
+def unix_family() -> int:
+    """Return the family of Unix sockets; raise OSError where Python has none, as on Windows."""
     if not hasattr(socket, "AF_UNIX"):
-        raise ValueError(f"Unix sockets are not available on this system, got {path!r}")
+        raise OSError(errno.EAFNOSUPPORT, "Unix sockets are not available on this system")
+    return socket.AF_UNIX
+
+
+def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
+    bound = socket.socket(unix_family(), kind)
     remove_stale(path)
-    bound = socket.socket(socket.AF_UNIX, kind)
     try:
         bound.setblocking(False)
         bound.bind(path)
@@ -152,16 +157,14 @@ def remove_stale(path: str) -> None:
             return
     except (OSError, ValueError):
         return
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    probe.setblocking(False)
-    try:
-        probe.connect(path)
-    except ConnectionRefusedError:
-        os.unlink(path)
-    except OSError:
-        pass  # somebody is there, but busy; binding will say so
-    finally:
-        probe.close()
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except OSError:
+            pass  # somebody is there, but busy; binding will say so
 
 
 def identify(path: str) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ import trio
 from modwire.client import constructors
 from modwire.client.link import BUSY_PAUSE, LOOKUP_TIMEOUT, share
 from modwire.tls.clients import TlsClientBase
-from modwire_sync.sockets import notice_dead_peer
+from modwire_sync.sockets import notice_dead_peer, unix_family
 
 from .client import Client
 from .links import SocketLink
@@ -84,7 +84,7 @@ class UnixClient(constructors.UnixClientBase, SocketClient):
     """A trio client over a Unix stream socket."""
 
     async def _open_socket(self) -> trio.socket.SocketType:
-        plain = socket.socket(socket.AF_UNIX)
+        plain = socket.socket(unix_family())
         opened = trio.socket.from_stdlib_socket(plain)
         with _closing_on_error(opened), _limit(self._connect_timeout):
             # trio would take it for connected while the queue of the server is full.

@@ -77,14 +77,13 @@ class ClientBase:
         """Return the error of a link that could not be opened, naming the call that needs it."""
         return error.about(self.name, self.options.unit if unit is None else unit, request)
 
-    def _check_more(self, base: type[ClientBase], more: Mapping[str, object]) -> None:
-        """Raise TypeError for an argument that neither the constructor of `base` nor `more` has."""
-        options = keyword_defaults(ClientOptions.__init__)
+    def _check_more(self, more: Mapping[str, object], *bases: type[ClientBase]) -> None:
+        """Raise TypeError for an argument that neither constructors of `bases` nor options have."""
+        named = [name for base in bases for name in keyword_defaults(base.__init__)]
         # These two have a name of their own in the constructor, or only networks have them.
-        others = set(options) - {"response_timeout", "max_in_flight"}
-        check_arguments(
-            type(self).__name__, more, [*keyword_defaults(base.__init__), *sorted(others)], uses()
-        )
+        others = {*keyword_defaults(ClientOptions.__init__)} - {"response_timeout", "max_in_flight"}
+        allowed = dict.fromkeys([*named, *sorted(others)])
+        check_arguments(type(self).__name__, more, allowed, uses())
 
     def __repr__(self) -> str:
         state = "open" if self.is_open else "closed"
@@ -194,7 +193,7 @@ class TcpClientBase(ClientBase):
         Raises ValueError for arguments out of range, TypeError unless `framing` is a subclass of
         Framing. The link is not opened before it is needed.
         """
-        self._check_more(TcpClientBase, more)
+        self._check_more(more, TcpClientBase)
         self._address = (host, port)
         self._connect_timeout = check_timeout(connect_timeout, "connect_timeout")
         self._source_address = check_source_address(source_address)
@@ -230,7 +229,7 @@ class UnixClientBase(ClientBase):
         **more: Unpack[NetworkOptions],
     ) -> None:
         """Make a client of the server at `path`; the other arguments are those of `TcpClient`."""
-        self._check_more(UnixClientBase, more)
+        self._check_more(more, UnixClientBase)
         self._path = path
         self._connect_timeout = check_timeout(connect_timeout, "connect_timeout")
         options = network_client_options(
@@ -269,7 +268,7 @@ class UdpClientBase(ClientBase):
         Datagrams can get lost, so set `retries`. Only datagrams from the server's address are
         received; if `host` is a name, its first address is used.
         """
-        self._check_more(UdpClientBase, more)
+        self._check_more(more, UdpClientBase)
         self._address = (host, port)
         self._source_address = check_source_address(source_address)
         options = network_client_options(
@@ -326,7 +325,7 @@ class SerialClientBase(ClientBase):
         Raises ValueError for arguments out of range, TypeError unless `framing` is a subclass of
         Framing. The link is not opened before it is needed.
         """
-        self._check_more(SerialClientBase, more)
+        self._check_more(more, SerialClientBase)
         settings = SerialSettings(
             framing, baudrate=baudrate, bytesize=bytesize, parity=parity, stopbits=stopbits
         )

@@ -78,7 +78,7 @@ class TlsClientBase(TcpClientBase):
         A client cannot ask for short fragments (RFC 6066, section 4): Python has no way to. Raises
         CredentialsError, a ValueError, for files that cannot be used, and as `TcpClient` does.
         """
-        self._check_more(TcpClientBase, more)
+        self._check_more(more, TlsClientBase, TcpClientBase)
         # The name is checked first: the certificates of a wrong one are nobody's problem.
         super().__init__(host, port, **more)
         self._credentials = ClientCredentials(

@@ -6,6 +6,7 @@ Exit codes: 0 success; 1 the device or the link failed, or a file could not be r
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -63,7 +64,7 @@ def run(app: Callable[..., object]) -> NoReturn:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:
-        if isinstance(error, BrokenPipeError):
+        if _is_closed_pipe(error):
             # The reader of the output has stopped reading, as `head` does.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = FAILED
@@ -74,6 +75,13 @@ def run(app: Callable[..., object]) -> NoReturn:
             sentence, code = found
             print(f"modwire: {sentence}", file=sys.stderr)  # noqa: T201
     sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _is_closed_pipe(error: Exception) -> bool:
+    """True if nobody reads the output any more. Windows calls that an invalid argument."""
+    if isinstance(error, OSError) and os.name == "nt" and error.errno == errno.EINVAL:
+        return error.filename is None
+    return isinstance(error, BrokenPipeError)
 
 
 def _forget_odd_sizes() -> None:

@@ -196,7 +196,7 @@ LISTEN = ListenEndpoint()
 ENDPOINT_HELP = (
     "The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, rtu://COM3, "
     "rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may come unit, timeout, "
-    "retries, pause, quirks and other options: docs/reference/endpoints.md lists them."
+    "retries, pause, quirks and other options: see Endpoints in the documentation."
 )
 EndpointArgument = Annotated[Endpoint, DEVICE.argument("ENDPOINT", help=ENDPOINT_HELP)]
 UnitOption = Annotated[

@@ -86,7 +86,7 @@ def simulate(
     """Serve simulated devices over TCP, UDP and serial lines.
 
     All are served at the same time, until Ctrl+C. The device files say how values change; see
-    docs/reference/device-files.md.
+    Device files in the documentation.
     """
     page = parse_page(web, web_token, web_token_file)
     counted = None if metrics is None and page is None else new_metrics()
