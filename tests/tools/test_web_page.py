@@ -48,6 +48,8 @@ VIEWS = {
     f"{METER}/registers/coils": 'td[data-address="0"]',
     f"{METER}/trends": ".chart-line",
     f"{METER}/counters": ".counters dd",
+    f"{METER}/events": ".bar button",
+    f"{METER}/device": ".card .facts dd",
     f"{METER}/faults": "button[data-fault=drop]",
     "#/traffic": ".filters",
     "#/clients": "h1",

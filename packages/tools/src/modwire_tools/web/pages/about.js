@@ -54,7 +54,7 @@ export function openAbout(panel, { device, unit }) {
     const delimiter = field("delimiter", "End of ASCII frames (code)", (text) => ask("PUT", `${shared}/delimiter`, { delimiter: text }));
     const character = h("span", { class: "muted" });
     const ids = h("p", { class: "muted" });
-    const values = confirmed("Reset values", "Reset all values of this unit?", () => ask("POST", `${own}/reset`, { diagnostics: false, values: true }));
+    const values = confirmed("reset-values", "Reset values", "Reset all values of this unit?", () => ask("POST", `${own}/reset`, { diagnostics: false, values: true }));
     return {
       element: card("Settings", ids, h("div", { class: "inline" }, listen, "listen only"),
         register.element, status.element, h("div", { class: "bar" }, delimiter.element, character), values),
@@ -93,7 +93,7 @@ export function openAbout(panel, { device, unit }) {
     const text = h("p", { class: "muted" });
     const input = h("input", { type: "text", id: "network", placeholder: "192.168.0.0/16", spellcheck: "false", autocomplete: "off" });
     const path = `${shared}/networks`;
-    const all = confirmed("Allow all", "Allow everybody?", () => ask("DELETE", path));
+    const all = confirmed("allow-all", "Allow all", "Allow everybody?", () => ask("DELETE", path));
     const add = async (event) => {
       event.preventDefault();
       const network = input.value.trim();

@@ -57,7 +57,7 @@ export function select(label, options, chosen, choose, properties = {}) {
 }
 
 // A button that acts when it is pressed a second time, within some seconds.
-export function confirmed(text, question, act) {
+export function confirmed(id, text, question, act) {
   let timer = null;
   const calm = () => {
     clearTimeout(timer);
@@ -66,7 +66,7 @@ export function confirmed(text, question, act) {
     button.classList.remove("asks");
   };
   const button = h("button", {
-    type: "button",
+    type: "button", id,
     onclick: () => {
       if (timer !== null) {
         calm();
