@@ -101,6 +101,7 @@ def main() -> None:
             cell = 'td[data-address="104"]'
             camera.take("registers", f"{BOILER}/registers/holding_registers", cell)
             camera.take("counters", f"{METER}/counters")
+            camera.take("device", f"{METER}/device")
             switch = "button[data-fault=exception]"
             camera.take("faults", f"{BOILER}/faults", switch)
             driver.find_element("css selector", switch).click()

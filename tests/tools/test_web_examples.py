@@ -27,22 +27,24 @@ def test_every_example_is_run() -> None:
 def test_rest_over_a_server(tmp_path: Path) -> None:
     modbus, web = free_port(), free_port()
     server = example("server_with_page", tmp_path, {"5020": str(modbus), "8080": str(web)})
-    with serving(server, web):
-        with TcpClient("127.0.0.1", modbus, unit=1, timeout=PATIENCE) as client:
-            client.restart_communications(clear_log=True)
-            assert run(example("rest", tmp_path, {"8080": str(web)})) == [
-                "[2304, 2311, 2297]",
-                "[16, 41]",
-                "the unit refuses the value: value 101 is not allowed at address 1",
-                "{'id': 0, 'name': 'vendor name', 'value': 'ACME'}",
-                "0",
-                "['CommunicationRestartEvent']",
-                "[]",
-                "['127.0.0.0/8', '192.168.0.0/16']",
-                "['127.0.0.0/8']",
-                "0",
-            ]
-            assert client.read_holding_registers(0, 2) == [15, 40]
+    with (
+        serving(server, web),
+        TcpClient("127.0.0.1", modbus, unit=1, timeout=PATIENCE) as client,
+    ):
+        client.restart_communications(clear_log=True)
+        assert run(example("rest", tmp_path, {"8080": str(web)})) == [
+            "[2304, 2311, 2297]",
+            "[16, 41]",
+            "the unit refuses the value: value 101 is not allowed at address 1",
+            "{'id': 0, 'name': 'vendor name', 'value': 'ACME'}",
+            "0",
+            "['CommunicationRestartEvent']",
+            "[]",
+            "['127.0.0.0/8', '192.168.0.0/16']",
+            "['127.0.0.0/8']",
+            "0",
+        ]
+        assert client.read_holding_registers(0, 2) == [15, 40]
 
 
 def test_a_page_in_another_application(tmp_path: Path) -> None:
