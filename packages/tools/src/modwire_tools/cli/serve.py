@@ -182,7 +182,10 @@ async def _serve_here(
 
     allowed = AllowedNetworks.of(limits.allow)
     view = UnitsView(
-        units, title="modwire serve", allow=allowed, set_mode=lambda *mode: places.set_mode(*mode)
+        units,
+        title="modwire serve",
+        allow=allowed if any(each.has_peers for each in listens) else None,
+        set_mode=lambda *mode: places.set_mode(*mode),
     )
     places = Places(view)
     async with trio.open_nursery() as nursery:

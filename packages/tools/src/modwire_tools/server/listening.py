@@ -41,9 +41,14 @@ class Listen:
     def __str__(self) -> str:
         return self.named(self.endpoint.port)
 
+    @property
+    def has_peers(self) -> bool:
+        """True if its clients have addresses."""
+        return self.endpoint.transport in _NETWORKS
+
     def named(self, port: int) -> str:
         """Return the endpoint as text, with the port that the system has chosen."""
-        if self.endpoint.transport not in _NETWORKS:
+        if not self.has_peers:
             return str(self.endpoint)
         text = str(self.endpoint.replace(port=port))
         return text if self.host else shown(text)

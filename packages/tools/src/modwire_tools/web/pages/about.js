@@ -51,7 +51,7 @@ export function openAbout(panel, { device, unit }) {
     });
     const register = field("diagnostic-register", "Diagnostic register", (text) => ask("PUT", own, { diagnostic_register: text }));
     const status = field("exception-status", "Exception status", (text) => ask("PUT", own, { exception_status: text }));
-    const delimiter = field("delimiter", "End of ASCII frames (code)", (text) => ask("PUT", `${shared}/delimiter`, { delimiter: text }));
+    const delimiter = field("delimiter", "ASCII delimiter", (text) => ask("PUT", `${shared}/delimiter`, { delimiter: text }));
     const character = h("span", { class: "muted" });
     const ids = h("p", { class: "muted" });
     const values = confirmed("reset-values", "Reset values", "Reset all values of this unit?", () => ask("POST", `${own}/reset`, { diagnostics: false, values: true }));
