@@ -71,6 +71,12 @@ def test_much_that_changed_is_told_as_a_whole(view: FakeView, shown: Shown) -> N
         {"kind": "counters", **PLACE},
         {"kind": "connections"},
         {"kind": "faults", **PLACE},
+        {"kind": "modes", "device": 0},
+        {"kind": "networks", "device": 0},
+        {"kind": "state", **PLACE},
+        {"kind": "identity", **PLACE},
+        {"kind": "events", **PLACE},
+        {"kind": "statistics", **PLACE},
     ],
 )
 def test_every_kind_is_told_and_then_still(shown: Shown, given: dict[str, object]) -> None:
