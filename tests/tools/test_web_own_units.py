@@ -41,6 +41,7 @@ async def request(
     root: str = "",
     scheme: str = "http",
     server: tuple[str, int] = ("127.0.0.1", 80),
+    client: tuple[str, int] | None = ("127.0.0.1", 9),
 ) -> tuple[int, dict[str, str], Any]:
     """Send a request to an ASGI application, in any loop; return status, headers and body."""
     data = b"" if body is None else json.dumps(body).encode()
@@ -56,7 +57,7 @@ async def request(
         "root_path": root,
         "query_string": query.encode(),
         "headers": [*given, (b"content-type", b"application/json"), *headers],
-        "client": ("127.0.0.1", 9),
+        "client": client,
         "server": server,
     }
     sent: list[dict[str, Any]] = []
@@ -281,12 +282,22 @@ def test_hosts_and_origins_of_an_application(run: Run) -> None:
         outside = ("192.0.2.7", 80)
         bare = page_app(pump_station())
         assert (await request(bare, "GET", "/api", None, plant))[0] == 403
+        # A client on another machine can send any Host.
+        for far in (("192.0.2.8", 9), ("::ffff:192.0.2.8", 9), None):
+            assert (await request(bare, "GET", "/api", client=far))[0] == 403
+        for near in ("::1", "::ffff:127.0.0.1"):
+            assert (await request(bare, "GET", "/api", client=(near, 9)))[0] == 200
         # Without a token, an address that others can reach is no name of ours.
         assert (await request(bare, "GET", "/api", None, lan, server=outside))[0] == 403
         closed = page_app(pump_station(), token=TOKEN)
         assert (await request(closed, "GET", "/api", None, lan, server=outside))[0] == 401
+        bearer = (b"authorization", f"Bearer {TOKEN}".encode())
+        far = ("192.0.2.8", 9)
+        lan_request = request(closed, "GET", "/api", None, lan, bearer, server=outside, client=far)
+        assert (await lan_request)[0] == 200
         inside = page_app(pump_station(), names=["plant.example"], is_protected=True)
-        assert (await request(inside, "GET", "/api", None, plant))[0] == 200
+        far = ("192.0.2.8", 9)
+        assert (await request(inside, "GET", "/api", None, plant, client=far))[0] == 200
         origin = (b"origin", b"https://plant.example")
         body = {"address": 0, "values": [1]}
         assert (await request(inside, "PUT", HOLDING, body, plant, origin))[0] == 403

@@ -181,13 +181,13 @@ async def _serve_here(
     from modwire_tools.web import UnitsView
 
     allowed = AllowedNetworks.of(limits.allow)
-    view = UnitsView(
+    places = Places()
+    view = places.view = UnitsView(
         units,
         title="modwire serve",
         allow=allowed if any(each.has_peers for each in listens) else None,
-        set_mode=lambda *mode: places.set_mode(*mode),
+        set_mode=places.set_mode,
     )
-    places = Places(view)
     async with trio.open_nursery() as nursery:
         is_listening = trio.Event()
         found: list[str] = []

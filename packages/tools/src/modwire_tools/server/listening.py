@@ -120,16 +120,16 @@ async def serve_all(
 class Places:
     """The places of a server; with a `view`, its page shows the clients and the traffic."""
 
-    def __init__(self, view: UnitsView | None = None) -> None:
-        self._view = view
+    def __init__(self) -> None:
+        self.view: UnitsView | None = None
         self._all: list[_Place] = []
 
     def add(self, listen: Listen, options: ServerOptions) -> _Place:
         """Add an endpoint, which is served with `options`."""
-        shown = None if self._view is None else self._view.place(str(listen))
+        shown = None if self.view is None else self.view.place(str(listen))
         if shown is not None:
             options = shown.watched(options)
-        self._all.append(_Place(listen, options, self._view, shown))
+        self._all.append(_Place(listen, options, self.view, shown))
         return self._all[-1]
 
     def set_mode(self, endpoint: str, mode: str) -> None:

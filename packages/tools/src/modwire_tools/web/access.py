@@ -71,12 +71,21 @@ class Access:
 
     With a `token`, everything except the page's own files needs it. Without one, the address of a
     connection that is not loopback must be among the names. `mark` is a part of the cookie's name,
-    such as the port, because all ports of a host share its cookies.
+    such as the port, because all ports of a host share its cookies. With `only_local`, clients on
+    other machines are refused: any client can send the name of loopback as Host.
     """
 
-    def __init__(self, names: Iterable[str], mark: object, token: str | None = None) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        mark: object,
+        token: str | None = None,
+        *,
+        only_local: bool = False,
+    ) -> None:
         self._names = _LOOPBACK_NAMES | {name.lower().rstrip(".") for name in names}
         self._token = token
+        self._only_local = only_local
         # Not made from the token: who guesses tokens could try cookies, which are not slowed down.
         self._cookie = secrets.token_hex(32)
         self.cookie_name = f"modwire_{mark}"
@@ -94,6 +103,11 @@ class Access:
         is_own = name == local_address and (self.wants_token or is_loopback(name))
         if name not in self._names and not is_own:
             raise RefusedError(403, f"this server is not called {name!r}; start it with that name")
+
+    def check_client(self, address: str) -> None:
+        """Raise RefusedError for a client on another machine, or of unknown address ""."""
+        if self._only_local and not is_loopback(address.removeprefix("::ffff:")):
+            raise RefusedError(403, "without a token, only clients on this machine are served")
 
     def check_origin(
         self, method: str, headers: Mapping[str, str], *, is_socket: bool, scheme: str = "http"

@@ -79,10 +79,11 @@ def page_app(
     `UnitsView`, or units for one without endpoints. Whoever calls it has to be in the loop of the
     servers of the units.
 
-    - `token`: with one, everything except the page's own files needs it.
+    - `token`: with one, everything except the page's own files needs it. Without one, only clients
+      on this machine are served.
     - `names`: hosts in the links of browsers, such as "plant.example"; those of loopback are always
       allowed. This refuses the pages of other sites (DNS rebinding).
-    - `is_protected`: True if the application around it decides who may use it.
+    - `is_protected`: True if the application around it decides who may use it, from anywhere.
 
     Raises ValueError for a token that is too short, and for `names` beyond this machine without a
     token, unless it `is_protected`.
@@ -96,7 +97,8 @@ def page_app(
             "is_protected=True if another application decides who may use it"
         )
     view = UnitsView(served) if isinstance(served, Units) else served
-    return make_app(view, Access(names, secrets.token_hex(4), token))
+    only_local = token is None and not is_protected
+    return make_app(view, Access(names, secrets.token_hex(4), token, only_local=only_local))
 
 
 class _Metrics:

@@ -77,6 +77,7 @@ class Guard:
             await self._app(scope, _give_body(body, receive), sender)
 
     def _check(self, scope: Scope) -> None:
+        self._access.check_client(_host(scope))
         headers = Headers(scope=scope)
         server = scope.get("server")
         local = str(server[0]).partition("%")[0].removeprefix("::ffff:") if server else None
