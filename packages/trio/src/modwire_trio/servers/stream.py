@@ -14,7 +14,7 @@ from modwire.server.connection import PEER_CLOSED, Connection
 from modwire.server.constructors import check_server
 from modwire.server.life import check_grace, log_error
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
-from modwire.server.peers import AllowedNetworks
+from modwire.server.peers import AllowedNetworks, HostPort
 from modwire.server.quiet_logger import QuietLogger
 
 from .connection import BROKEN, PeerTask, trace
@@ -89,9 +89,13 @@ async def serve_stream(
         tolerance=STREAM_SERVER_TOLERANCE,
     )
     protocol = ServerProtocol(framing, merged, peer=peer, role=role)
-    server = _StreamServer(units, workers, protocol, stream, AllowedNetworks.of(allow))
+    allowed = AllowedNetworks.of(allow)
+    server = _StreamServer(units, workers, protocol, stream, allowed)
     task_status.started()
     try:
+        if isinstance(peer, HostPort) and not allowed.allows(peer):
+            _shared().log.warning("%s is not allowed to connect", peer)
+            return
         await server.serve(grace)
     finally:
         with trio.CancelScope(shield=True):
