@@ -105,7 +105,7 @@ export function openAbout(panel, { device, unit }) {
         h("form", { class: "bar", onsubmit: add }, labelled("Network of clients", input), h("button", { type: "submit" }, "Allow"), all)),
       close: watch("networks", ({ networks: now }) => {
         known = now;
-        setText(text, now === null ? "Clients of all networks; the first one that is allowed here shuts out the others." : "Clients of these networks; not the users of this page.");
+        setText(text, now === null ? "Modbus clients of all networks. The first network that is allowed here shuts out all others." : "Modbus clients of these networks. For users of this page it changes nothing.");
         all.hidden = now === null;
         list.replaceChildren(...(now ?? []).map((network) => h("div", { class: "row" }, h("span", { class: "mono" }, network),
           h("button", { type: "button", "aria-label": `Remove ${network}`, onclick: () => ask("DELETE", `${path}/${network}`) }, "Remove"))));
