@@ -68,6 +68,7 @@ COMMANDS = {
         modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4
         modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2
         modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17
+        modwire serve tcp://127.0.0.1:5021 --web 127.0.0.1:8080
     """,
     "scrape": """
         Copy a whole device into a file; `modwire simulate` serves it.
