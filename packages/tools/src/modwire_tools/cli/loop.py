@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def run_trio(main: Callable[[], Awaitable[None]], reload: Callable[[], None] | None = None) -> None:
     """Run `main` in trio; raises its error, or KeyboardInterrupt if there is one among several.
 
-    SIGTERM, which systems send to stop a service, cancels `main`. That is not a failure. SIGHUP
-    calls `reload`, if there is one; if that fails, the error is printed.
+    SIGTERM, which systems send to stop a service, cancels `main`. That is not a failure. SIGINT
+    cancels it too, and raises KeyboardInterrupt then; a second one does so wherever it arrives.
+    SIGHUP calls `reload`, if there is one; if that fails, the error is printed.
     """
     import trio
 
@@ -36,9 +37,17 @@ async def _until_terminated(
 ) -> None:
     import trio
 
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in a shell's background
+        # Python would raise KeyboardInterrupt in whatever task runs, and other packages lose it
+        # now and then: the page of a simulation went on after Ctrl+C.
+        numbers.append(signal.SIGINT)
+    caught: list[int] = []
+
     async def wait() -> None:
-        with trio.open_signal_receiver(signal.SIGTERM) as signals:
-            async for _ in signals:
+        with trio.open_signal_receiver(*numbers) as signals:
+            async for number in signals:
+                caught.append(number)
                 nursery.cancel_scope.cancel()
 
     async with trio.open_nursery() as nursery:
@@ -47,6 +56,8 @@ async def _until_terminated(
             await nursery.start(_reload_at_hangup, reload, nursery.cancel_scope)
         await main()
         nursery.cancel_scope.cancel()
+    if signal.SIGINT in caught:
+        raise KeyboardInterrupt
 
 
 async def _reload_at_hangup(

@@ -1,4 +1,4 @@
-"""`serve_page`: serves the page of a `View` at an address, with hypercorn's trio worker."""
+"""`serve_page`: serves the page of a `ServerView` at an address, with hypercorn's trio worker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ..simulator.view import View
+from ..simulator.view import ServerView
 from ..values.host_port import format_host
 from .access import Access, check_token
 from .app import make_app
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def serve_page(
-    view: View,
+    view: ServerView,
     host: str,
     port: int,
     *,
