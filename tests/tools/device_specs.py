@@ -15,6 +15,7 @@ from modwire_tools.simulator.devices import (
     FileSpec,
     Limit,
     PointSpec,
+    Polled,
     Refusal,
     ServerId,
     UnitSpec,
@@ -74,7 +75,13 @@ def points(draw: st.DrawFn, number: int) -> PointSpec:
     offset = draw(st.sampled_from([0.0, -10.0]))
     behaviour = draw(st.none() | BEHAVIOURS)
     value = 50 if behaviour is None else None
-    return PointSpec(name, place, kind, 1, order, scale, offset, unit, value, behaviour)
+    none = draw(st.sampled_from([(), (0xFFFF,), (0x7FFF, 0x8000)]))
+    polled = draw(
+        st.builds(Polled, st.just(0.0) | POSITIVE, st.just(0.0) | POSITIVE, st.booleans())
+    )
+    return PointSpec(
+        name, place, kind, 1, order, scale, offset, unit, value, behaviour, none, polled
+    )
 
 
 @st.composite

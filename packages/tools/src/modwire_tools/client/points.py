@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modwire.planner import Span
-from modwire.values import scaled
+from modwire.values import optional, scaled
 from modwire.values.orders import find_order
 
 from ..addresses import place_meant
@@ -130,13 +130,14 @@ def item_of(point: PointSpec) -> Item:
         if point.scale != 1.0 or point.offset:
             kind = scaled(kind, point.scale, point.offset)
         count = kind.register_count
+    whole = optional(kind, point.none) if point.none and kind is not None else kind
     span = Span(point.place.table, point.place.address, count)
     return Item(
         point.place,
         point.name,
         label,
         span,
-        kind,
+        whole,
         kind,
         None,
         order,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from modwire.values import bcd_of, bits_of, scaled, string_of
+from modwire.values import bcd_of, bits_of, optional, scaled, string_of
 from modwire.values.building import decode_value, encode_value
 from modwire.values.orders import Order, find_order
 from modwire.values.types import ValueType, find_type
@@ -82,6 +82,13 @@ class Codec:
             ends = sorted((low * scale + offset, high * scale + offset))
             self._limits = (ends[0], ends[1])
         return kind
+
+    def check_none(self, none: Sequence[int | float]) -> None:
+        """Raise ValueError if the raw values `none` cannot be those of the type."""
+        if none and self._kind is None:
+            raise ValueError("a bit has no value that stands for none")
+        if none and self._kind is not None:
+            optional(self._kind, none)
 
     def encode(self, value: object) -> Sequence[int]:
         """Return the registers or bits of `value`; raises ValueError."""

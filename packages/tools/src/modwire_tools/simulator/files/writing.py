@@ -161,4 +161,13 @@ def _point_values(point: PointSpec) -> dict[str, object]:
     elif point.value is not None:
         value = point.value
         values["value"] = list(value) if isinstance(value, (list, tuple)) else value
+    if point.none:
+        values["none"] = point.none[0] if len(point.none) == 1 else list(point.none)
+    polled = point.polled
+    if polled.interval:
+        values["interval"] = polled.interval
+    if polled.deadband:
+        values["deadband"] = polled.deadband
+    if polled.on_change:
+        values["on_change"] = True
     return values
