@@ -126,7 +126,7 @@ class PointsPane(ttk.Frame):
         if unit is None or index >= len(self._points):
             return
         point = self._points[index]
-        if point.type == "bool":
+        if point.type in ("bool", "bit"):
             self.rows.select(index)
             self._write(unit, point, not point.value)
             return

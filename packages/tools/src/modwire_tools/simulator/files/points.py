@@ -18,6 +18,7 @@ POINT_KEYS = (
     "at",
     "type",
     "length",
+    "bit",
     "order",
     "byte_order",
     "word_order",
@@ -70,6 +71,9 @@ def read_point(point: Section, folder: Path) -> PointSpec:
         raise point.error("length", f"is for the types {', '.join(SIZED)}, not for {kind}")
     else:
         size = 1
+    bit = point.integer("bit", 0, 15) if kind == "bit" else 0
+    if kind != "bit" and "bit" in point:
+        raise point.error("bit", f"is for the type bit, not for {kind}")
     behaviour = None
     value: PointValue | None = None
     if "value" in point:
@@ -90,6 +94,7 @@ def read_point(point: Section, folder: Path) -> PointSpec:
         behaviour=behaviour,
         none=_read_none(point),
         polled=_read_polled(point, kind),
+        bit=bit,
     )
     try:
         codec = Codec(spec)
@@ -149,7 +154,7 @@ def _read_none(point: Section) -> tuple[int | float, ...]:
 
 def _read_polled(point: Section, kind: str) -> Polled:
     """Return the settings for `modwire poll`."""
-    is_number = kind not in ("bool", "string", "bits")
+    is_number = kind not in ("bool", "string", "bits", "bit")
     if "deadband" in point and not is_number:
         raise point.error("deadband", f"is for numbers, not for {kind}; use on_change = true")
     return Polled(

@@ -148,6 +148,8 @@ def _point_values(point: PointSpec) -> dict[str, object]:
         values["type"] = point.type
     if point.type in _SIZED:
         values["length"] = point.size
+    if point.type == "bit":
+        values["bit"] = point.bit
     if point.order != "ABCD":
         values["order"] = point.order
     if point.scale != 1.0:
