@@ -79,6 +79,7 @@ class FoundDevice:
         self.name = name
         self.endpoint = endpoint
         self.connection: dict[str, object] = {}
+        self.interval = 0.0  # seconds; of points without one of their own
         self._notes = notes
         self._units: dict[int, _Unit] = {}
 
@@ -93,13 +94,17 @@ class FoundDevice:
         not fit into its table.
         """
         try:
-            size = Codec(point).size
+            codec = Codec(point)
+            codec.check_none(point.none)
         except ValueError as error:
             raise DeviceFileError(f"{where}: {error}") from None
-        if point.place.address + size > _TABLE_SIZE:
+        if point.place.address + codec.size > _TABLE_SIZE:
             raise DeviceFileError(
-                f"{where}: has {size} registers from {point.place} on, which leads out of 0..65535"
+                f"{where}: has {codec.size} registers from {point.place} on, which leads out of "
+                "0..65535"
             )
+        if self.interval and not point.polled.interval:
+            point = replace(point, polled=replace(point.polled, interval=self.interval))
         points = self.unit(unit).points
         name, number = point.name, 2
         while name in points:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..addresses import Place
-from ..simulator.devices import PointSpec
+from ..simulator.devices import PointSpec, Polled
 from .entries import Entry
 from .findings import FoundDevice, Notes
 
@@ -45,14 +45,15 @@ _STRUCTS = {
     "f": "float32",
     "d": "float64",
 }
-_GENERAL = ("device_class", "scan_interval", "unique_id", "lazy_error_count", "state_class")
-_BASE = ("name", "slave", "device_address", "address", *_GENERAL)
-_ALTERS = ("min_value", "max_value", "zero_suppress", "nan_value")
+_GENERAL = ("device_class", "unique_id", "lazy_error_count", "state_class")
+_BASE = ("name", "slave", "device_address", "address", "scan_interval", *_GENERAL)
+_ALTERS = ("min_value", "max_value", "zero_suppress")
 _NUMERIC = ("data_type", "count", "structure", "swap", "reverse_order", "scale", "offset")
 _SENSOR = (
     *_BASE,
     *_NUMERIC,
     *_ALTERS,
+    "nan_value",
     "input_type",
     "precision",
     "unit_of_measurement",
@@ -131,7 +132,7 @@ class Entities:
         if point is None:
             return
         unit = entry.label("unit_of_measurement") if "unit_of_measurement" in entry else ""
-        point = replace(point, unit=unit)
+        point = replace(point, unit=unit, none=_none(entry, point.type))
         for key in _ALTERS:
             if key in entry:
                 text = f"{key}: {entry.get(key)!r} changes what Home Assistant shows, not the point"
@@ -276,6 +277,9 @@ class Entities:
             self._add(entry, _state(f"{name} hvac_onoff", place))
 
     def _add(self, entry: Entry, point: PointSpec) -> None:
+        interval = entry.decimal("scan_interval", 0.0)
+        if interval > 0:
+            point = replace(point, polled=Polled(interval))
         key = "slave" if "slave" in entry else "device_address"
         self._device.add(entry.whole(key, 0, 255, 1), point, entry.where)
 
@@ -303,6 +307,23 @@ def _registers(entry: Entry, key: str) -> list[int]:
     if not found or len(found) != len(value):  # pyright: ignore[reportUnknownArgumentType]
         raise entry.error(key, f"must be an address 0..65535 or a list of them, got {value!r}")
     return found
+
+
+def _none(entry: Entry, kind: str) -> tuple[int, ...]:
+    """Return the raw values of `nan_value`, which stands for its negative, too."""
+    if "nan_value" not in entry or kind == "string":
+        return ()
+    number = entry.whole("nan_value", -(1 << 63), (1 << 64) - 1)
+    bits = 16 * _registers_of(kind)
+    if kind.startswith("float"):
+        form = {16: ">e", 32: ">f", 64: ">d"}[bits]
+        raws = [int.from_bytes(struct.pack(form, each), "big") for each in (number, -number)]
+        return tuple(dict.fromkeys(raws))
+    least, most = (
+        (0, (1 << bits) - 1) if kind[0] == "u" else (-(1 << bits - 1), (1 << bits - 1) - 1)
+    )
+    allowed = [each for each in (number, -number) if least <= each <= most]
+    return tuple(dict.fromkeys(each & (1 << bits) - 1 for each in allowed))
 
 
 def _reversed(order: str) -> str:

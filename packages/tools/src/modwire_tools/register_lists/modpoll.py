@@ -2,7 +2,7 @@
 
 The facts are from modpoll's documentation, and were checked with version 1.6. Addresses are those
 on the wire. A reference of a coil or a discrete input is eight of them: its address counts bytes
-from the start of the poller.
+from the start of the poller, and modpoll lists the last of the eight first.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class _Reader:
         self._file = file
         self._unit = 0
         self._poller: _Poller | None = None
+        self._is_told = False
 
     def read(self, row: list[str], line: int) -> None:
         """Read a line that is not empty."""
@@ -151,9 +152,9 @@ class _Reader:
             number = (bit + 8) % 16 if is_swapped else bit
             point = replace(point, type="bit", bit=number, order="ABCD")
         elif kind in _BITS:
-            # modpoll begins with the first byte, which has the bits 8 to 15 of a register.
-            order = "ABCD" if is_swapped else "BADC"
-            point = replace(point, type="bits", size=_BITS[kind], order=order)
+            # modpoll begins with the first byte, which has the bits 8 to 15 of a register, and
+            # has no other order for bits.
+            point = replace(point, type="bits", size=_BITS[kind], order="BADC")
         elif kind.startswith("string"):
             point = replace(point, type="string", size=2 * width, order="ABCD")
         elif scale:
@@ -168,18 +169,23 @@ class _Reader:
             kind = f"{point.type} of coils" if bit is None else "bit of coils"
             self.notes.left_out(where, f"a device file has no {kind}, only single ones")
             return
-        first = poller.start + 8 * (address - poller.start)
-        stop = min(first + _BITS[point.type], poller.start + poller.size)
-        if first >= stop:
+        first, end = poller.start + 8 * (address - poller.start), poller.start + poller.size
+        if first >= end:
             self.notes.left_out(
                 where, f"an address counts bytes here, and the poller has no byte {address}"
             )
             return
-        for number, coil in enumerate(range(first, stop)):
-            each = replace(
-                point, name=f"{point.name}/{number}", type="bool", place=Place(poller.table, coil)
+        for number in range(_BITS[point.type]):
+            coil = first + number // 8 * 8 + 7 - number % 8  # as modpoll lists them
+            if coil < end:
+                name, place = f"{point.name}/{number}", Place(poller.table, coil)
+                each = replace(point, name=name, type="bool", place=place)
+                self.devices[-1].add(self._unit, each, where)
+        if not self._is_told:
+            self._is_told = True
+            self.notes.changed(
+                where, f"modpoll lists the last of eight first: {point.name}/0 is {first + 7}"
             )
-            self.devices[-1].add(self._unit, each, where)
 
 
 class _at:  # noqa: N801 - used as a function

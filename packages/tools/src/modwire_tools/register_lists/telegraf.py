@@ -13,10 +13,10 @@ from modwire.units.tables import TABLES
 
 from ..addresses import Place
 from ..simulator.devices import PointSpec
-from ..values.numbers import parse_seconds
 from .entries import Entry
 from .findings import Findings, FoundDevice, Notes
 from .loading import load_toml
+from .telegraf_connection import read_connection, seconds
 
 _GENERAL = (
     "alias",
@@ -29,7 +29,6 @@ _GENERAL = (
     "fieldexclude",
     "fieldinclude",
     "fieldpass",
-    "interval",
     "log_level",
     "metricpass",
     "name_override",
@@ -51,6 +50,7 @@ _GENERAL = (
 _PLUGIN = (
     "name",
     "slave_id",
+    "interval",
     "timeout",
     "busy_retries",
     "controller",
@@ -65,19 +65,6 @@ _PLUGIN = (
     "workarounds",
     *TABLES,
     *_GENERAL,
-)
-_WORKAROUNDS_UNUSED = (
-    "close_connection_after_gather",
-    "one_request_per_field",
-    "read_coils_starting_at_zero",
-    "max_bit_registers_per_request",
-    "max_word_registers_per_request",
-)
-_WORKAROUNDS = (
-    "pause_after_connect",
-    "pause_between_requests",
-    "string_register_location",
-    *_WORKAROUNDS_UNUSED,
 )
 _TABLES = {
     "coil": "coils",
@@ -116,17 +103,6 @@ _REGISTER_TYPES = (
 )
 _WORDS = {"16": 1, "32": 2, "64": 4}
 _BY_WORDS = {1: "16", 2: "32", 4: "64"}
-_MODES = {
-    "": "",
-    "auto": "",
-    "TCP": "tcp",
-    "RTUoverTCP": "rtu+tcp",
-    "ASCIIoverTCP": "ascii+tcp",
-    "RTUoverUDP": "rtu+udp",
-    "ASCIIoverUDP": "ascii+udp",
-    "RTU": "rtu",
-    "ASCII": "ascii",
-}
 
 
 class _Field(NamedTuple):
@@ -179,7 +155,9 @@ class _Plugin:
         """Return the device."""
         entry = self._entry
         self._notes.unused(entry, _GENERAL)
-        self._read_connection()
+        self._strings = read_connection(entry, self._device, self._notes)
+        if "interval" in entry:
+            self._device.interval = seconds(entry, "interval")
         style = entry.one_of("configuration_type", ("register", "request", "metric"), "register")
         for key, of in (*((table, "register") for table in TABLES), *_STYLES):
             if key in entry and style != of:
@@ -199,33 +177,6 @@ class _Plugin:
             for each in entry.entries("metric", _METRIC_KEYS, "measurement"):
                 self._read_metric(each)
         return self._device
-
-    def _read_connection(self) -> None:
-        entry, device = self._entry, self._device
-        connection = device.connection
-        if "timeout" in entry:
-            connection["timeout"] = _seconds(entry, "timeout")
-        if "busy_retries" in entry:
-            connection["busy_retries"] = entry.whole("busy_retries", 0, 1000)
-        if "workarounds" in entry:
-            more = entry.entry("workarounds", _WORKAROUNDS)
-            self._notes.unused(more, _WORKAROUNDS_UNUSED)
-            for key, option in (
-                ("pause_after_connect", "connect_delay"),
-                ("pause_between_requests", "pause"),
-            ):
-                if key in more and _seconds(more, key):
-                    connection[option] = _seconds(more, key)
-            self._strings = more.one_of(
-                "string_register_location", ("", "both", "lower", "upper"), ""
-            )
-        if "controller" in entry:
-            text = _endpoint(entry)
-            device.set_endpoint(text, f"{entry.where}, controller")
-        else:
-            self._notes.unused(
-                entry, ("baud_rate", "data_bits", "parity", "stop_bits", "transmission_mode")
-            )
 
     def _read_register_field(self, entry: Entry, unit: int, table: str) -> None:
         addresses = _addresses(entry)
@@ -273,7 +224,7 @@ class _Plugin:
         self._notes.unused(request, _GROUP_UNUSED)
         for entry in request.entries("fields", _REQUEST_FIELD_KEYS):
             if entry.flag("omit", False):
-                self._notes.left_out(entry.where, "omit is true")
+                self._notes.changed(entry.where, "has no point, omit is true")
                 continue
             self._notes.unused(entry, ("measurement",))
             self._read_field(entry, unit, table, order)
@@ -373,45 +324,3 @@ def _addresses(entry: Entry) -> list[int]:
     if found != list(range(found[0], found[0] + len(found))):
         raise entry.error("address", f"must be consecutive addresses, such as [5, 6], got {found}")
     return found
-
-
-def _seconds(entry: Entry, key: str) -> float:
-    value = entry.get(key)
-    try:
-        return float(
-            value if isinstance(value, (int, float)) else parse_seconds(entry.text(key), zero=True)
-        )
-    except ValueError as error:
-        raise entry.error(key, str(error)) from None
-
-
-def _endpoint(entry: Entry) -> str:
-    """Return the endpoint of a controller: tcp://host:port, or file:///dev/ttyUSB0, or COM1."""
-    controller = entry.text("controller")
-    mode = _MODES[entry.one_of("transmission_mode", tuple(_MODES), "")]
-    scheme, _, rest = controller.partition("://")
-    if not rest and controller.upper().startswith("COM"):
-        scheme, rest = "file", controller
-    if scheme == "file":
-        if mode not in ("", "rtu", "ascii"):
-            raise entry.error("transmission_mode", "must be RTU or ASCII on a serial line")
-        options = [
-            f"{option}={entry.get(key)}"
-            for key, option in (
-                ("baud_rate", "baudrate"),
-                ("data_bits", "bytesize"),
-                ("parity", "parity"),
-                ("stop_bits", "stopbits"),
-            )
-            if key in entry
-        ]
-        query = f"?{'&'.join(options)}" if options else ""
-        slash = "" if rest.startswith("/") else "/"
-        return f"{mode or 'rtu'}://{slash}{rest}{query}"
-    if scheme in ("tcp", "udp"):
-        if mode in ("rtu", "ascii"):
-            mode = f"{mode}+{scheme}"
-        return f"{mode or scheme}://{rest}"
-    raise entry.error(
-        "controller", f"must be tcp://HOST:PORT or file:///dev/PORT, got {controller!r}"
-    )
