@@ -1,4 +1,4 @@
-"""What each tool would read with its list: a few lines for each, without code of modwire.
+"""Readers that read what each tool would read with its list, without code of modwire.
 
 A `Memory` has the registers and bits of a device, as they were read from it, and a reader returns
 the values of one device of the list by the names that the tool gives them.

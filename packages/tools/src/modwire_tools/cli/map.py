@@ -82,7 +82,7 @@ def map(  # noqa: A001 - the name of the subcommand
         bool, typer.Option("--force", help="Replace the output file if it exists.")
     ] = False,
 ) -> None:
-    """Turn register lists of other tools into device files, and those into Python classes.
+    """Turn register lists of other tools into device files and classes.
 
     import reads lists of telegraf, modpoll, modbus_exporter, Home Assistant, pymodbus's simulator,
     a CSV with a column for each key of a point, and Python modules that class has written. An entry
