@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from modwire.values.orders import Endian
@@ -145,6 +146,7 @@ def _read_none(point: Section) -> tuple[int | float, ...]:
         return ()
     value = point.get("none")
     items: list[object] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+    items = [math.nan if each == "nan" else each for each in items]  # JSON has no such number
     found = [each for each in items if isinstance(each, (int, float))]
     if not items or len(found) != len(items) or any(isinstance(each, bool) for each in items):
         allowed = "a raw value such as 0x8000, or a list of them"
