@@ -7,14 +7,22 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from modwire import maps
-from modwire.maps import RegisterMap
+from modwire.maps import RegisterMap, kinds
 
 CONSTANTS = ("UNIT", "UNIT_NAME", "NAMES", "DEVICE", "ENDPOINT")
 """The names in a module that are no points; `class_module` says what they have."""
 
 _TAKEN = frozenset(
-    {*dir(RegisterMap), *maps.__all__, *CONSTANTS, "ClassVar", "Mapping", "scaled", "bcd_of"}
+    {
+        *dir(RegisterMap),
+        *kinds.__all__,
+        *CONSTANTS,
+        "RegisterMap",
+        "ClassVar",
+        "Mapping",
+        "scaled",
+        "bcd_of",
+    }
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ..simulator.files.sections import DeviceFileError, Section
 from ..values.numbers import parse_float, parse_int
@@ -27,20 +26,31 @@ class Tagged:
         return self.text
 
 
+def table_of(value: object) -> dict[str, object] | None:
+    """Return a table, None for anything else."""
+    return value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+
+
+def list_of(value: object) -> list[object] | None:
+    """Return a list, None for anything else."""
+    return value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
+
+
 class Entry(Section):
     """A section of a register list; its errors and notes name the line.
 
     Numbers may be texts, as in Home Assistant and in CSV.
     """
 
-    def __init__(self, values: Any, allowed: Sequence[str], file: str, place: str = "") -> None:
-        line = getattr(values, "line", 0)
+    def __init__(self, value: object, allowed: Sequence[str], file: str, place: str = "") -> None:
+        line = getattr(value, "line", 0)
         self._whole_file = file
         self.where = ", ".join(
             part for part in (f"{file}, line {line}" if line else file, place) if part
         )
-        if not isinstance(values, dict):
-            raise DeviceFileError(f"{self.where}: must be a table, got {_short(values)}")
+        values = table_of(value)
+        if values is None:
+            raise DeviceFileError(f"{self.where}: must be a table, got {_short(value)}")
         super().__init__(values, allowed, f"{file}, line {line}" if line else file, place)
 
     def entry(self, key: str, allowed: Sequence[str]) -> Entry:
@@ -58,19 +68,21 @@ class Entry(Section):
 
     def entries(self, key: str, allowed: Sequence[str], name: str = "name") -> list[Entry]:
         """Return the tables in a list, [] without it; errors identify them by key `name`."""
-        value = self.get(key) if key in self else []
-        if value is None:  # nothing behind the key in YAML
-            value = []
-        if not isinstance(value, list):
-            raise self.error(key, f"must be a list, got {_short(value)}")
         found: list[Entry] = []
-        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
-        for number, item in enumerate(items, 1):
-            known = item.get(name) if isinstance(item, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        for number, item in enumerate(self.listed(key), 1):
+            known = (table_of(item) or {}).get(name)
             known = f" ({known})" if isinstance(known, str) and known.isprintable() else ""
             place = self._inner(f"{key} {number}{known}")
             found.append(Entry(item, allowed, self._whole_file, place))
         return found
+
+    def listed(self, key: str) -> list[object]:
+        """Return the items of a list, [] without it; YAML may have nothing behind a key."""
+        value = self.get(key) if key in self else None
+        items = [] if value is None else list_of(value)
+        if items is None:
+            raise self.error(key, f"must be a list, got {_short(value)}")
+        return items
 
     def whole(self, key: str, least: int, most: int, default: int | None = None) -> int:
         """Return a whole number, `least` to `most`, which may be a text such as "0x10"."""
@@ -109,10 +121,10 @@ class Entry(Section):
         return value
 
     def _table(self, key: str) -> dict[str, object]:
-        value = self.get(key)
-        if not isinstance(value, dict):
-            raise self.error(key, f"must be a table, got {_short(value)}")
-        return value  # pyright: ignore[reportUnknownVariableType]
+        value = table_of(self.get(key))
+        if value is None:
+            raise self.error(key, f"must be a table, got {_short(self.get(key))}")
+        return value
 
 
 def _short(value: object) -> str:

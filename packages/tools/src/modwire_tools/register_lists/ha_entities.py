@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ..addresses import Place
 from ..simulator.devices import PointSpec, Polled
-from .entries import Entry
+from .entries import Entry, list_of
 from .findings import FoundDevice, Notes
 
 _TABLES = {
@@ -300,11 +300,11 @@ def _virtual(entry: Entry) -> int:
 
 def _registers(entry: Entry, key: str) -> list[int]:
     """Return the addresses of a key that may have one or a list of them."""
-    value = entry.get(key)
-    if not isinstance(value, list):
+    value = list_of(entry.get(key))
+    if value is None:
         return [entry.whole(key, 0, 0xFFFF)]
-    found = [each for each in value if isinstance(each, int) and 0 <= each <= 0xFFFF]  # pyright: ignore[reportUnknownVariableType]
-    if not found or len(found) != len(value):  # pyright: ignore[reportUnknownArgumentType]
+    found = [each for each in value if isinstance(each, int) and 0 <= each <= 0xFFFF]
+    if not found or len(found) != len(value):
         raise entry.error(key, f"must be an address 0..65535 or a list of them, got {value!r}")
     return found
 

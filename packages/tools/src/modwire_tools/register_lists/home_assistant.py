@@ -6,7 +6,7 @@ units are called `slave` or `device_address`, 1 without either. `ha_entities` re
 
 from __future__ import annotations
 
-from .entries import Entry, Tagged
+from .entries import Entry, Tagged, list_of, table_of
 from .findings import Findings, FoundDevice, Notes
 from .ha_entities import ENTITIES, Entities
 from .loading import load_yaml
@@ -31,9 +31,10 @@ _HUB = (
 
 def is_home_assistant(values: object) -> bool:
     """True if the values of a YAML file are a configuration of Home Assistant, or its hubs."""
-    if isinstance(values, dict):
-        return "modbus" in values
-    return isinstance(values, list) and any(isinstance(hub, dict) for hub in values)  # pyright: ignore[reportUnknownVariableType]
+    table = table_of(values)
+    if table is not None:
+        return "modbus" in table
+    return any(table_of(hub) is not None for hub in list_of(values) or ())
 
 
 def read_home_assistant(text: str, file: str) -> Findings:
@@ -43,14 +44,13 @@ def read_home_assistant(text: str, file: str) -> Findings:
     """
     notes = Notes()
     values = load_yaml(text, file)
-    if isinstance(values, dict):
-        keys = tuple(values)  # other integrations have their own
-        found = Entry(values, keys, file).get("modbus")
-        if isinstance(found, Tagged):
-            raise Entry(values, keys, file).error(
-                "modbus", f"is {found}, which another file has: name that file"
-            )
-        values = [found] if isinstance(found, dict) else found
+    table = table_of(values)
+    if table is not None:
+        every = Entry(table, tuple(table), file)  # other integrations have their own keys
+        values = every.get("modbus")
+        if isinstance(values, Tagged):
+            raise every.error("modbus", f"is {values}, which another file has: name that file")
+        values = values if table_of(values) is None else [values]
     whole = Entry({"modbus": values}, ("modbus",), file)
     devices: list[FoundDevice] = []
     for number, hub in enumerate(whole.entries("modbus", _HUB), 1):

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..extras import extra
 from ..simulator.files.limits import check_keys
 from ..simulator.files.sections import DeviceFileError
-from .entries import Located, Tagged
+from .entries import Located, Tagged, list_of, table_of
 
 # Imported by name: type checkers assume the oldest Python, and tomli may not be installed.
 _parse_toml: Callable[[str], object] = import_module(
@@ -125,10 +125,11 @@ class _Values:
         for key, value in node.value:
             if key.tag == f"{_TAG}merge":
                 found = self.value(value)
-                for each in found if isinstance(found, list) else [found]:  # pyright: ignore[reportUnknownVariableType]
-                    if not isinstance(each, dict):
+                for each in list_of(found) or [found]:
+                    table = table_of(each)
+                    if table is None:
                         raise self._error(key, "<< must have a table behind it")
-                    merged = {**each, **merged}
+                    merged = {**table, **merged}
                 continue
             if not isinstance(key, yaml.ScalarNode):
                 raise self._error(key, "a key must be a text")

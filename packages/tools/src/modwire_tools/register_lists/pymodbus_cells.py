@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from .entries import Entry
+from .entries import Entry, list_of, table_of
 from .findings import Notes
 
 if TYPE_CHECKING:
@@ -112,13 +112,10 @@ class Layout:
         return found
 
     def _ranges(self, key: str) -> list[tuple[int, int]]:
-        value = self._entry.get(key) if key in self._entry else []
-        if not isinstance(value, list):
-            raise self._entry.error(key, "must be a list of registers and of [first, last]")
-        return [self._range(key, each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return [self._range(key, each) for each in self._entry.listed(key)]
 
     def _range(self, key: str, value: object) -> tuple[int, int]:
-        ends: list[object] = value if isinstance(value, list) else [value, value]  # pyright: ignore[reportUnknownVariableType]
+        ends = list_of(value) or [value, value]
         numbers = [each for each in ends if isinstance(each, int) and not isinstance(each, bool)]
         if len(numbers) != 2 or len(ends) != 2 or not 0 <= numbers[0] <= numbers[1] < self.size:
             raise self._entry.error(
@@ -127,15 +124,10 @@ class Layout:
         return numbers[0], numbers[1]
 
     def _read_type(self, kind: str, found: list[Cell | None]) -> None:
-        value = self._entry.get(kind) if kind in self._entry else []
-        if not isinstance(value, list):
-            raise self._entry.error(kind, "must be a list")
-        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
-        for number, item in enumerate(items, 1):
+        for number, item in enumerate(self._entry.listed(kind), 1):
             key = f"{kind} {number}"
-            if not isinstance(item, dict):
-                item = {"addr": item}
-            holder = Entry({key: item}, (key,), self.where)
+            table = {"addr": item} if table_of(item) is None else item
+            holder = Entry({key: table}, (key,), self.where)
             entry = holder.entry(key, ("addr", "value", "action", "parameters"))
             first, last = self._range(kind, entry.get("addr"))
             cells = self._value(entry, kind, last - first + 1)
@@ -161,7 +153,7 @@ class Layout:
             0,
             kind=kind,
             action=name,
-            parameters=parameters if isinstance(parameters, dict) else {},  # pyright: ignore[reportUnknownArgumentType]
+            parameters=table_of(parameters) or {},
             where=entry.where,
         )
         if kind == "string":
@@ -195,8 +187,7 @@ class Layout:
 
 
 def _has(defaults: Entry, what: str, kind: str) -> bool:
-    values = defaults.get(what) if what in defaults else {}
-    return isinstance(values, dict) and kind in values
+    return what in defaults and kind in (table_of(defaults.get(what)) or {})
 
 
 def _registers(entry: Entry, kind: str, value: object) -> list[int]:

@@ -16,7 +16,7 @@ from ..addresses import SHORT_NAMES, Place
 from ..simulator.behaviours import Behaviour, Counter
 from ..simulator.devices import BlockSpec, PointSpec, PointValue
 from ..simulator.expressions import Expression
-from .entries import Entry
+from .entries import Entry, table_of
 from .findings import Findings, FoundDevice, Notes
 from .loading import load_json
 from .pymodbus_cells import Cell, Cells, Layout
@@ -45,8 +45,9 @@ def read_pymodbus(text: str, file: str) -> Findings:
     values = load_json(text, file)
     unit, identity = 1, dict[int, bytes]()
     every_id = True
-    if isinstance(values, dict) and "setup" in values:
-        found: object = {"device": values}
+    found: object
+    if "setup" in (table_of(values) or {}):
+        found = {"device": values}
     else:
         whole = Entry(values, _WHOLE, file)
         found = whole.get("device_list")

@@ -13,7 +13,8 @@ from modwire.units.tables import TABLES
 
 from ..addresses import Place
 from ..simulator.devices import PointSpec
-from .entries import Entry
+from ..simulator.files.sections import DeviceFileError
+from .entries import Entry, list_of, table_of
 from .findings import Findings, FoundDevice, Notes
 from .loading import load_toml
 from .telegraf_connection import read_connection, seconds
@@ -90,9 +91,10 @@ _REGISTER_ORDERS = {
     "GHEFCDAB": "CDAB",
 }
 _NUMBERS = {
-    f"{sign}INT{bits}": f"{sign.lower()}int{bits}" for bits in (16, 32, 64) for sign in ("", "U")
+    f"{kind}{bits}": f"{kind.lower()}{bits}"
+    for bits in (16, 32, 64)
+    for kind in ("INT", "UINT", "FLOAT")
 }
-_NUMBERS |= {f"FLOAT{bits}": f"float{bits}" for bits in (16, 32, 64)}
 _BYTES = {"INT8L": "int8", "UINT8L": "uint8", "INT8H": "int8", "UINT8H": "uint8"}
 _TYPES = (*_BYTES, *_NUMBERS, "STRING", "BIT")
 _REGISTER_TYPES = (
@@ -119,8 +121,7 @@ class _Field(NamedTuple):
 
 def is_telegraf(values: object) -> bool:
     """True if the values of a TOML file are a telegraf configuration with Modbus."""
-    inputs = values.get("inputs") if isinstance(values, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return isinstance(inputs, dict) and "modbus" in inputs
+    return "modbus" in _inputs(values)
 
 
 def read_telegraf(text: str, file: str) -> Findings:
@@ -128,18 +129,17 @@ def read_telegraf(text: str, file: str) -> Findings:
     values = load_toml(text, file)
     notes = Notes()
     if not is_telegraf(values):
-        raise Entry(values, tuple(values) if isinstance(values, dict) else (), file).error(
-            "", "must have [[inputs.modbus]]"
-        )
-    assert isinstance(values, dict)
-    inputs: object = values["inputs"]
-    assert isinstance(inputs, dict)
-    whole = Entry({"inputs.modbus": inputs["modbus"]}, ("inputs.modbus",), file)
+        raise DeviceFileError(f"{file}: must have [[inputs.modbus]]")
+    whole = Entry({"inputs.modbus": _inputs(values)["modbus"]}, ("inputs.modbus",), file)
     plugins = whole.entries("inputs.modbus", _PLUGIN)
     devices = [
         _Plugin(each, notes, f"modbus {number}").read() for number, each in enumerate(plugins, 1)
     ]
     return Findings([each.spec() for each in devices], notes.all())
+
+
+def _inputs(values: object) -> dict[str, object]:
+    return table_of((table_of(values) or {}).get("inputs")) or {}
 
 
 class _Plugin:
@@ -317,7 +317,7 @@ def _name(entry: Entry) -> str:
 def _addresses(entry: Entry) -> list[int]:
     """Return the addresses of a field in the style "register"; raises unless they ascend by 1."""
     value = entry.get("address")
-    items: list[object] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
+    items = list_of(value) or []
     found = [each for each in items if isinstance(each, int) and 0 <= each <= 0xFFFF]
     if not found or len(found) != len(items):
         raise entry.error("address", f"must be a list of addresses 0..65535, got {value!r}")
