@@ -62,7 +62,7 @@ FAILING = {
     ],
     "bench": ["ENDPOINT -a hr:60 --requests 2", "NOBODY"],
     "scrape": ["NOBODY -o FOLDER/copy.toml", "ENDPOINT -o FOLDER/a.toml --unit 9 --timeout 20ms"],
-    "map": ["import LISTS/modbus.yml -o FOLDER --name meter", "class FOLDER/no.toml"],
+    "map": ["import LISTS/modbus.yml -o FOLDER --name meter --unit 7", "class FOLDER/no.toml"],
     "gateway": ["tcp://192.0.2.7:1 NOBODY", "tcp://127.0.0.1:0 rtu:///dev/no-such-port"],
     "serve": ["tcp://192.0.2.7:1", "rtu:///dev/no-such-port"],
     "simulate": ["--tcp 192.0.2.7:1", "FOLDER/no.toml", "--serial /dev/no-such-port"],

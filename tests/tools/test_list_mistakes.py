@@ -153,7 +153,7 @@ MISTAKES = [
     ("a.yml", sensor("address: -1"), r"line 6: modbus 1 \(h\), sensors 1 \(a\), address must be 0"),
     ("a.yml", sensor("address: 1, data_type: string"), "count is missing, a string needs its"),
     ("a.yml", sensor("address: 1, data_type: int32, count: 1"), "count must be left out for int32"),
-    ("a.yml", sensor("address: 1, swap: words"), "swap must be one of , none, byte, word, word_b"),
+    ("a.yml", sensor("address: 1, swap: words"), "swap must be one of none, byte, word, word_byte"),
     (
         "a.yml",
         sensor("address: 1, data_type: custom, structure: '>q', count: 2"),

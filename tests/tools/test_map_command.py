@@ -56,7 +56,8 @@ def test_an_entry_that_is_left_out_is_exit_code_1(tmp_path: Path) -> None:
 def test_units_and_endpoints_that_a_list_lacks_are_given(tmp_path: Path) -> None:
     path = tmp_path / "inverter.toml"
     words = ("--name", "inverter", "--unit", "9", "--endpoint", "tcp://192.0.2.7?timeout=2")
-    modwire("map", "import", LISTS / "modbus.yml", *words, "-o", path)
+    result = modwire("map", "import", LISTS / "modbus.yml", *words, "-o", path)
+    assert (result.code, "never" in result.err) == (0, False)  # which is of the other device
     device = read_device(path)
     assert (device.endpoint, device.connection) == ("tcp://192.0.2.7", {"timeout": 2.0})
     assert [unit.id for unit in device.units] == [9]

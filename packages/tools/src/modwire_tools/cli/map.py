@@ -119,11 +119,13 @@ def _import(
         if len(devices) > 1:
             raise WrongArgumentError("--endpoint is that of one device: choose one with --name")
         devices = [_at(devices[0], endpoint)]
-    for each in found.notes:
+    of_them = {"", *(each.name for each in devices)} if name else None
+    notes = [each for each in found.notes if of_them is None or each.device in of_them]
+    for each in notes:
         note(str(each))
-    if not any(each.units for each in devices):
+    if not any(spec.units for spec in devices):
         raise FailedError(f"{file}: has no value that a device file can hold")
-    lost = sum(each.is_lost for each in found.notes)
+    lost = sum(each.is_lost for each in notes)
     _write(devices, file, output, force)
     if lost:
         entries = "1 entry was" if lost == 1 else f"{lost} entries were"

@@ -111,6 +111,12 @@ class Entry(Section):
             raise self.error(key, f"must be a finite number, got {_short(value)}")
         return number
 
+    def option(self, key: str, allowed: Sequence[str], default: str) -> str:
+        """Return a text that is one of `allowed`; "" and nothing count as `default`."""
+        if key not in self or self.get(key) in ("", None):
+            return default
+        return self.one_of(key, allowed, default)
+
     def label(self, key: str, default: str | None = None) -> str:
         """Return a text; a number counts as its digits, because YAML needs no quotes."""
         value = self.get(key) if key in self or default is None else default

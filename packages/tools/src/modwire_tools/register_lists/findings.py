@@ -23,43 +23,52 @@ _TABLE_SIZE = 0x10000
 
 @dataclass(frozen=True)
 class Note:
-    """One sentence about an entry at a place of the list; `is_lost` if it was left out."""
+    """One sentence about an entry at a place of the list; `is_lost` if it was left out.
+
+    `device` is the name of the device that the entry is of, "" for the whole list.
+    """
 
     place: str
     text: str
     is_lost: bool = False
+    device: str = ""
 
     def __str__(self) -> str:
         return f"{self.place}: {'left out: ' if self.is_lost else ''}{self.text}"
 
 
 class Notes:
-    """The notes about a list, in its order; settings that are not used share one for each key."""
+    """The notes about a list; settings of a device that are not used share one for each key.
+
+    `device` is the name of the device that is being read.
+    """
 
     def __init__(self) -> None:
+        self.device = ""
         self._notes: list[Note] = []
-        self._unused: dict[str, list[str]] = {}
+        self._unused: dict[tuple[str, str], list[str]] = {}
 
     def left_out(self, place: str, why: str) -> None:
         """Note that an entry is not in the device file."""
-        self._notes.append(Note(place, why, is_lost=True))
+        self._notes.append(Note(place, why, is_lost=True, device=self.device))
 
     def changed(self, place: str, text: str) -> None:
         """Note that an entry is in the device file, but something of it is not."""
-        self._notes.append(Note(place, text))
+        self._notes.append(Note(place, text, device=self.device))
 
     def unused(self, entry: Entry, keys: Sequence[str]) -> None:
         """Note which of `keys` the entry has: settings that a device file has no place for."""
         for key in keys:
             if key in entry:
-                self._unused.setdefault(key, []).append(entry.where)
+                self._unused.setdefault((self.device, key), []).append(entry.where)
 
     def all(self) -> list[Note]:
         """Return the notes."""
         found = list(self._notes)
-        for key, places in self._unused.items():
+        for (device, key), places in self._unused.items():
             more = f", and at {len(places) - 1} more" if len(places) > 1 else ""
-            found.append(Note(places[0], f"{key} is not used, a device file has none{more}"))
+            text = f"{key} is not used, a device file has none{more}"
+            found.append(Note(places[0], text, device=device))
         return found
 
 
@@ -73,11 +82,11 @@ class _Unit:
 
 
 class FoundDevice:
-    """One device of a list, which the reader fills with points."""
+    """One device of a list, which the reader fills with points before it begins the next one."""
 
-    def __init__(self, name: str, notes: Notes, endpoint: str = "") -> None:
-        self.name = name
-        self.endpoint = endpoint
+    def __init__(self, name: str, notes: Notes) -> None:
+        self.name = notes.device = name
+        self.endpoint = ""
         self.connection: dict[str, object] = {}
         self.interval = 0.0  # seconds; of points without one of their own
         self._notes = notes

@@ -24,7 +24,7 @@ _WRITES = {
     "coils": "coils",
 }
 _REGISTERS = ("holding", "input")
-_SWAPS = {"": "ABCD", "none": "ABCD", "byte": "BADC", "word": "CDAB", "word_byte": "DCBA"}
+_SWAPS = {"none": "ABCD", "byte": "BADC", "word": "CDAB", "word_byte": "DCBA"}
 _NUMBERS = (
     *("int16", "int32", "int64", "uint16", "uint32", "uint64"),
     *("float16", "float32", "float64"),
@@ -149,7 +149,7 @@ class Entities:
         table = _TABLES[entry.one_of("input_type", _REGISTERS, "holding")]
         place = Place(table, entry.whole("address", 0, 0xFFFF))
         kind = entry.one_of("data_type", _TYPES, "int16")
-        order = _SWAPS[entry.one_of("swap", tuple(_SWAPS), "")]
+        order = _SWAPS[entry.option("swap", tuple(_SWAPS), "none")]
         if entry.flag("reverse_order", False):
             order = "CDAB"
         count = entry.whole("count", 1, 125, 1)

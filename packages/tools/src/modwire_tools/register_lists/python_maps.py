@@ -50,7 +50,7 @@ def read_class_module(text: str, file: str) -> Findings:
             if name == "ENDPOINT":
                 device.set_endpoint(_quoted(value, name, where), f"{where}, {name}")
             elif name == "DEVICE":
-                device.name = _quoted(value, name, where)
+                device.name = notes.device = _quoted(value, name, where)
     for number, node in enumerate(maps, 1):
         _Class(node, file, device, notes).read(number)
     return Findings([device.spec()], notes.all())

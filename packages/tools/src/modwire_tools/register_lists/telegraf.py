@@ -158,7 +158,7 @@ class _Plugin:
         self._strings = read_connection(entry, self._device, self._notes)
         if "interval" in entry:
             self._device.interval = seconds(entry, "interval")
-        style = entry.one_of("configuration_type", ("register", "request", "metric"), "register")
+        style = entry.option("configuration_type", ("register", "request", "metric"), "register")
         for key, of in (*((table, "register") for table in TABLES), *_STYLES):
             if key in entry and style != of:
                 self._notes.left_out(
@@ -183,7 +183,7 @@ class _Plugin:
         self._notes.unused(entry, ("measurement",))
         name, place = _name(entry), Place(table, addresses[0])
         if place.has_bits:
-            entry.one_of("data_type", ("", "UINT16", "BOOL"), "")
+            entry.option("data_type", ("UINT16", "BOOL"), "UINT16")
             if len(addresses) > 1:
                 raise entry.error("address", f"must be one address, got {addresses}")
             self._add(entry, unit, _Field(name, place, "BOOL", "ABCD", 0.0, 0, 0))
@@ -219,8 +219,8 @@ class _Plugin:
 
     def _read_request(self, request: Entry) -> None:
         unit = request.whole("slave_id", 0, 255, 0)
-        order = _ORDERS[request.one_of("byte_order", tuple(_ORDERS), "ABCD")]
-        table = _TABLES[request.one_of("register", tuple(_TABLES), "holding")]
+        order = _ORDERS[request.option("byte_order", tuple(_ORDERS), "ABCD")]
+        table = _TABLES[request.option("register", tuple(_TABLES), "holding")]
         self._notes.unused(request, _GROUP_UNUSED)
         for entry in request.entries("fields", _REQUEST_FIELD_KEYS):
             if entry.flag("omit", False):
@@ -231,10 +231,10 @@ class _Plugin:
 
     def _read_metric(self, metric: Entry) -> None:
         unit = metric.whole("slave_id", 0, 255, 0)
-        order = _ORDERS[metric.one_of("byte_order", tuple(_ORDERS), "ABCD")]
+        order = _ORDERS[metric.option("byte_order", tuple(_ORDERS), "ABCD")]
         self._notes.unused(metric, _GROUP_UNUSED)
         for entry in metric.entries("fields", _METRIC_FIELD_KEYS):
-            table = _TABLES[entry.one_of("register", tuple(_TABLES), "holding")]
+            table = _TABLES[entry.option("register", tuple(_TABLES), "holding")]
             self._read_field(entry, unit, table, order)
 
     def _read_field(self, entry: Entry, unit: int, table: str, order: str) -> None:
@@ -256,7 +256,7 @@ class _Plugin:
             raise entry.error("bit", f"is for the type BIT, not for {kind}")
         if scale and kind in ("STRING", "BIT"):
             raise entry.error("scale", f"cannot be used with the type {kind}")
-        output = entry.one_of("output", ("", "INT64", "UINT64", "FLOAT64", "STRING"), "")
+        output = entry.option("output", ("INT64", "UINT64", "FLOAT64", "STRING"), "")
         if (scale or kind.startswith("FLOAT")) and output in ("INT64", "UINT64"):
             self._notes.changed(
                 entry.where, f"output {output} cuts the fraction off, the point has it"

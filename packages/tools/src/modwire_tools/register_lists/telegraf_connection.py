@@ -20,7 +20,6 @@ _WORKAROUNDS = (
     *_WORKAROUNDS_UNUSED,
 )
 _MODES = {
-    "": "",
     "auto": "",
     "TCP": "tcp",
     "RTUoverTCP": "rtu+tcp",
@@ -49,7 +48,7 @@ def read_connection(entry: Entry, device: FoundDevice, notes: Notes) -> str:
         ):
             if key in more and seconds(more, key):
                 connection[option] = seconds(more, key)
-        strings = more.one_of("string_register_location", ("", "both", "lower", "upper"), "")
+        strings = more.option("string_register_location", ("both", "lower", "upper"), "both")
     if "controller" in entry:
         text = _endpoint(entry)
         device.set_endpoint(text, f"{entry.where}, controller")
@@ -72,7 +71,7 @@ def seconds(entry: Entry, key: str) -> float:
 def _endpoint(entry: Entry) -> str:
     """Return the endpoint of a controller: tcp://host:port, or file:///dev/ttyUSB0, or COM1."""
     controller = entry.text("controller")
-    mode = _MODES[entry.one_of("transmission_mode", tuple(_MODES), "")]
+    mode = _MODES[entry.option("transmission_mode", tuple(_MODES), "auto")]
     scheme, _, rest = controller.partition("://")
     if not rest and controller.upper().startswith("COM"):
         scheme, rest = "file", controller

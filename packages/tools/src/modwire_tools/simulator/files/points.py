@@ -154,42 +154,7 @@ def _read_none(point: Section) -> tuple[int | float, ...]:
             found.append(math.nan)
     if not items or len(found) != len(items):
         allowed = "a raw value such as 0x8000, or a list of them"
-        raise point.error("none", f"must be {allowed}, got {shown(value)}")
-    return tuple(found)
-    allowed = "a number, a text, true, false or a table"
-    raise point.error("value", f"must be {allowed}, got {shown(value)}")
-
-
-def _read_order(point: Section) -> str:
-    names = tuple(ORDERS.values())
-    if "order" in point:
-        for key in ("byte_order", "word_order"):
-            if key in point:
-                raise point.error(key, "must be left out beside order")
-        return point.one_of("order", names, names[0])
-    ends = ("big", "little")
-    order = (
-        point.one_of("byte_order", ends, "big") == "little",
-        point.one_of("word_order", ends, "big") == "little",
-    )
-    return names[2 * order[0] + order[1]]
-
-
-def _read_none(point: Section) -> tuple[int | float, ...]:
-    """Return the raw values that stand for no value, from one number or a list of them."""
-    if "none" not in point:
-        return ()
-    value = point.get("none")
-    items: list[object] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-    found: list[int | float] = []
-    for each in items:
-        if isinstance(each, (int, float)):
-            found.append(each)
-        elif each == "nan":  # JSON has no such number
-            found.append(math.nan)
-    if not items or len(found) != len(items) or any(isinstance(each, bool) for each in items):
-        allowed = "a raw value such as 0x8000, or a list of them"
-        raise point.error("none", f"must be {allowed}, got {shown(value)}")
+        raise point.error("none", f"must be {allowed}, got {shown(point.get('none'))}")
     return tuple(found)
 
 
