@@ -252,7 +252,7 @@ def test_the_wheels_install_and_bring_what_they_need(
         if package.name == "modwire-tools":
             assert not HEAVY & installed
             check_plain_tools(environment, device)
-    environment.install("modwire-tools[web,stores,gui,import]")
+    environment.install("modwire-tools[web,stores,gui,interface,import]")
     assert HEAVY - {"pydantic"} <= environment.installed()
     environment.pip("check")
     assert "All 136 values are" in environment.run("modwire", "demo", "--once")
@@ -289,6 +289,8 @@ def check_plain_tools(environment: Environment, device: str) -> None:
         f"map import {environment.folder / 'modbus.yml'}": "reading YAML needs more packages: "
         'pip install "modwire-tools[import]"',
         "simulate --web 127.0.0.1:0": '--web needs more packages: pip install "modwire-tools[web]"',
+        "simulate --interface lo --tcp 10.9.0.1:502": "--interface needs more packages: "
+        'pip install "modwire-tools[interface]"',
         "demo --once": 'the demo needs more packages: pip install "modwire-tools[web]"',
         "serve tcp://127.0.0.1:0 --store sqlite:///x.db": "--store needs more packages: "
         'pip install "modwire-tools[stores]"',
