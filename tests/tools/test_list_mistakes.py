@@ -87,6 +87,13 @@ MISTAKES = [
     ("a.conf", TELEGRAF + 'controller = "http://x"', "controller must be tcp://HOST:PORT or file:"),
     ("a.conf", TELEGRAF + 'controller = "tcp://x:99999"', "controller: .*99999"),
     ("a.conf", TELEGRAF + 'timeout = "1 parsec"', "timeout must be a time"),
+    ("a.conf", TELEGRAF + "interval = -1", "interval must be 0 or more seconds, got -1"),
+    ("a.conf", TELEGRAF + "interval = '-1s'", "interval must be a time"),
+    (
+        "a.yml",
+        "modules:\n  - name: m\n    protocol: serial\n    baudrate: fast\n    metrics: []\n",
+        "a.yml, m: connection, baudrate must be",
+    ),
     (
         "a.conf",
         metric("address = 70000, name = 'a', type = 'INT16'"),

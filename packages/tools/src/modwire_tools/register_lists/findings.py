@@ -13,8 +13,13 @@ from modwire import Endpoint
 
 from ..simulator.devices import BlockSpec, DeviceSpec, PointSpec, UnitSpec
 from ..simulator.files import with_connection
-from ..simulator.files.connection import connection_of
-from ..simulator.files.sections import DeviceFileError
+from ..simulator.files.connection import (
+    connection_of,
+    connection_values,
+    read_connection,
+    read_endpoint,
+)
+from ..simulator.files.sections import DeviceFileError, Section
 from ..simulator.points import Codec
 from .entries import Entry
 
@@ -40,10 +45,11 @@ class Note:
 class Notes:
     """The notes about a list; settings of a device that are not used share one for each key.
 
-    `device` is the name of the device that is being read.
+    `file` is the name of the list, `device` that of the device that is being read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: str) -> None:
+        self.file = file
         self.device = ""
         self._notes: list[Note] = []
         self._unused: dict[tuple[str, str], list[str]] = {}
@@ -135,7 +141,14 @@ class FoundDevice:
         self.endpoint = text.partition("?")[0]
 
     def spec(self) -> DeviceSpec:
-        """Return the device; units without points and blocks are left out."""
+        """Return the device; units without points and blocks are left out.
+
+        Raises DeviceFileError if its connection is none.
+        """
+        values = {"connection": connection_values(self.connection, self.endpoint)}
+        place = f"{self._notes.file}, {self.name}" if self.name.isprintable() else self._notes.file
+        table = Section(values, ("connection",), place)
+        read_endpoint(table, read_connection(table))
         units = [
             UnitSpec(
                 number,

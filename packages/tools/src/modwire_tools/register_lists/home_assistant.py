@@ -42,7 +42,7 @@ def read_home_assistant(text: str, file: str) -> Findings:
 
     The file has `modbus:`, or the list below it alone, as a file for `!include` has it.
     """
-    notes = Notes()
+    notes = Notes(file)
     values = load_yaml(text, file)
     table = table_of(values)
     if table is not None:

@@ -44,7 +44,7 @@ def read_modbus_exporter(text: str, file: str, unit: int = 1) -> Findings:
 
     The list has no endpoint either: that is the target of a scrape.
     """
-    notes = Notes()
+    notes = Notes(file)
     whole = Entry(load_yaml(text, file), ("modules",), file)
     if "modules" not in whole:
         raise whole.error("modules", "is missing")

@@ -68,7 +68,7 @@ def read_modpoll(text: str, file: str) -> Findings:
 class _Reader:
     def __init__(self, file: str) -> None:
         self.devices: list[FoundDevice] = []
-        self.notes = Notes()
+        self.notes = Notes(file)
         self._file = file
         self._unit = 0
         self._poller: _Poller | None = None

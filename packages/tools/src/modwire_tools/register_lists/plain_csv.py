@@ -37,7 +37,7 @@ def read_plain_csv(text: str, file: str, unit: int = 1) -> Findings:
             raise DeviceFileError(f"{file}, line 1: there must be a column {name}")
     if len(set(names)) < len(names):
         raise DeviceFileError(f"{file}, line 1: each column must be there once, got {names}")
-    notes = Notes()
+    notes = Notes(file)
     device = FoundDevice(Path(file).stem, notes)
     rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     try:

@@ -41,7 +41,7 @@ def is_pymodbus(values: object) -> bool:
 
 def read_pymodbus(text: str, file: str) -> Findings:
     """Return the devices in a configuration; it may have one without `device_list`, too."""
-    notes = Notes()
+    notes = Notes(file)
     values = load_json(text, file)
     unit, identity = 1, dict[int, bytes]()
     every_id = True

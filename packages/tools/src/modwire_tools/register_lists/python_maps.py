@@ -38,7 +38,7 @@ def read_class_module(text: str, file: str) -> Findings:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         raise DeviceFileError(f"{file}{line}: this is no Python: {error}") from None
-    notes = Notes()
+    notes = Notes(file)
     device = FoundDevice(Path(file).stem, notes)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     maps = [node for node in classes if any(_name_of(base) == "RegisterMap" for base in node.bases)]

@@ -127,7 +127,7 @@ def is_telegraf(values: object) -> bool:
 def read_telegraf(text: str, file: str) -> Findings:
     """Return the devices in a telegraf configuration, one for each `[[inputs.modbus]]`."""
     values = load_toml(text, file)
-    notes = Notes()
+    notes = Notes(file)
     if not is_telegraf(values):
         raise DeviceFileError(f"{file}: must have [[inputs.modbus]]")
     whole = Entry({"inputs.modbus": _inputs(values)["modbus"]}, ("inputs.modbus",), file)

@@ -59,11 +59,13 @@ def read_connection(entry: Entry, device: FoundDevice, notes: Notes) -> str:
 
 def seconds(entry: Entry, key: str) -> float:
     """Return a time in seconds, from a number or a text such as "500ms"."""
-    value = entry.get(key)
+    if not isinstance(entry.get(key), str):
+        found = entry.decimal(key, 0.0)
+        if found < 0:
+            raise entry.error(key, f"must be 0 or more seconds, got {found}")
+        return found
     try:
-        return float(
-            value if isinstance(value, (int, float)) else parse_seconds(entry.text(key), zero=True)
-        )
+        return float(parse_seconds(entry.text(key), zero=True))
     except ValueError as error:
         raise entry.error(key, str(error)) from None
 
