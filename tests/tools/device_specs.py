@@ -15,6 +15,7 @@ from modwire_tools.simulator.devices import (
     FileSpec,
     Limit,
     PointSpec,
+    Polled,
     Refusal,
     ServerId,
     UnitSpec,
@@ -63,18 +64,26 @@ def points(draw: st.DrawFn, number: int) -> PointSpec:
         place = Place("coils", number)
         return PointSpec(name, place, "bool", value=draw(st.none() | st.booleans()))
     place = Place("holding_registers", number * 100)
-    kind = draw(st.sampled_from(["uint16", "int32", "float32", "float64", "string", "bcd"]))
+    kind = draw(st.sampled_from(["uint16", "int32", "float32", "float64", "string", "bcd", "bit"]))
     unit = draw(TEXTS)
     order = draw(st.sampled_from(["ABCD", "CDAB", "BADC", "DCBA"]))
     if kind == "string":
         return PointSpec(name, place, kind, size=20, unit=unit, value="text")
     if kind == "bcd":
         return PointSpec(name, place, kind, size=6, order=order, unit=unit, value=1234)
+    if kind == "bit":
+        return PointSpec(name, place, kind, unit=unit, value=True, bit=draw(st.integers(0, 15)))
     scale = draw(st.sampled_from([1.0, 0.1, 25.0]))
     offset = draw(st.sampled_from([0.0, -10.0]))
     behaviour = draw(st.none() | BEHAVIOURS)
     value = 50 if behaviour is None else None
-    return PointSpec(name, place, kind, 1, order, scale, offset, unit, value, behaviour)
+    none = draw(st.sampled_from([(), (0xFFFF,), (0x7FFF, 0x8000)]))
+    polled = draw(
+        st.builds(Polled, st.just(0.0) | POSITIVE, st.just(0.0) | POSITIVE, st.booleans())
+    )
+    return PointSpec(
+        name, place, kind, 1, order, scale, offset, unit, value, behaviour, none, polled
+    )
 
 
 @st.composite

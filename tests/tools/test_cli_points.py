@@ -256,3 +256,47 @@ def test_one_unit_is_asked_under_another_id_too(plain: Path) -> None:
     assert points.item(9, "voltage_l1") is not None
     assert points.unit(["voltage_l1"], None) == 1
     assert points.unit(["hr:0"], None) is None
+
+
+def test_a_raw_value_may_stand_for_none(file: Path, tmp_path: Path, device: Unit) -> None:
+    """A meter without a sensor answers 0x8000, which is no temperature of -3276.8 degrees."""
+    changed = tmp_path / "sensor.toml"
+    text = file.read_text().replace('type = "int16"\n', 'type = "int16"\nnone = 0x8000\n')
+    changed.write_text(text)
+    good("write", "--device", changed, "offset=-30")
+    assert good("read", "--device", changed, "offset") == "offset\t-30\n"
+    result = modwire("write", "--device", changed, "offset=-16424")
+    assert "stands for None" in result.err
+    assert result.code == 2
+    good("write", "--device", file, "offset=-16424")
+    assert good("read", "--device", changed, "offset") == "offset\tnone\n"
+    assert json.loads(good("read", "--device", changed, "offset", "--json"))[0]["value"] is None
+
+
+BITS = """
+[[unit]]
+id = 1
+[[unit.point]]
+name = "running"
+at = "hr:40"
+type = "bit"
+bit = 0
+[[unit.point]]
+name = "alarm"
+at = "hr:40"
+type = "bit"
+bit = 15
+"""
+
+
+def test_bits_of_a_register_have_names(file: Path, tmp_path: Path, device: Unit) -> None:
+    """A status word has a meaning for each bit: one is written without the others."""
+    changed = tmp_path / "bits.toml"
+    changed.write_text(file.read_text().partition("[[unit]]")[0] + BITS)
+    device.holding_registers[40] = 0x0102
+    good("write", "--device", changed, "running=on", "alarm=on")
+    assert device.holding_registers[40] == 0x8103
+    assert good("read", "--device", changed) == "running\ton\nalarm\ton\n"
+    good("write", "--device", changed, "running=off")
+    assert device.holding_registers[40] == 0x8102
+    assert json.loads(good("read", "--device", changed, "alarm", "--json"))[0]["type"] == "bit:15"

@@ -69,6 +69,26 @@ def test_points_see_each_other_and_their_types_bound_them() -> None:
     trio.run(main)
 
 
+def test_bits_of_a_register_live_apart_from_one_another() -> None:
+    async def main() -> None:
+        clock = Clock()
+        points = (
+            point("late", "hr:0", "bit", bit=15, behaviour=Expression("t > 2")),
+            point("on", "hr:0", "bit", bit=1, value=True),
+            point("whole", "hr:0"),
+        )
+        blocks = [BlockSpec(parse_place("hr:0"), (0x0010,))]
+        async with running([device(*points, blocks=blocks)], clock=clock) as view:
+            assert view.values(0, 1, "holding_registers", 0, 1) == [0x0012]
+            view.write_point(0, 1, "on", False)
+            clock.now += 3
+            assert view.values(0, 1, "holding_registers", 0, 1) == [0x8010]
+            values = {each.name: each.value for each in view.points(0, 1)}
+            assert values == {"late": True, "on": False, "whole": 0x8010}
+
+    trio.run(main)
+
+
 def test_two_points_that_ask_each_other_come_to_an_end() -> None:
     async def main() -> None:
         points = (

@@ -80,6 +80,13 @@ COMMANDS = {
         modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999
         modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms
     """,
+    "map": """
+        Turn register lists of other tools into device files and classes.
+        modwire map import telegraf.conf -o meter.toml
+        modwire map import modbus.yml -o meters/
+        modwire map import registers.csv --unit 17 --endpoint tcp://192.0.2.7 -o meter.toml
+        modwire map class meter.toml -o meter.py
+    """,
     "simulate": """
         Serve simulated devices over TCP, UDP, TLS and serial lines.
         modwire simulate
@@ -143,6 +150,7 @@ FAILURES = {
     "gateway": "it cannot listen, or a serial port cannot be opened or was lost",
     "serve": "it cannot listen, a serial port was lost, or the store is not there",
     "scrape": "the device did not answer, or a file could not be read or written",
+    "map": "an entry of the list was left out, or a file could not be read or written",
     "simulate": "a file could not be read, or no device can be served",
     "gui": "the window cannot be opened",
     "parse": "a file could not be read",

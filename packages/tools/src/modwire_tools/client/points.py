@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from modwire.planner import Span
-from modwire.values import scaled
+from modwire.values import optional, scaled
 from modwire.values.orders import find_order
 
 from ..addresses import place_meant
@@ -121,8 +121,10 @@ def item_of(point: PointSpec) -> Item:
     """Return the item of a point."""
     order = find_order(None, None, point.order)  # type: ignore[arg-type]
     kind: ValueType[Any] | None = None
-    label, count = "bit", 1
-    if not point.place.has_bits:
+    label, count, mask = "bit", 1, 0xFFFF
+    if point.type == "bit":
+        label, mask = f"bit:{point.bit}", 1 << point.bit
+    elif not point.place.has_bits:
         text = _type_of(point)
         label = text.name
         assert text.kind is not None
@@ -130,16 +132,18 @@ def item_of(point: PointSpec) -> Item:
         if point.scale != 1.0 or point.offset:
             kind = scaled(kind, point.scale, point.offset)
         count = kind.register_count
+    whole = optional(kind, point.none) if point.none and kind is not None else kind
     span = Span(point.place.table, point.place.address, count)
     return Item(
         point.place,
         point.name,
         label,
         span,
-        kind,
+        whole,
         kind,
         None,
         order,
+        mask,
         measure=point.unit,
         is_named=True,
     )

@@ -59,11 +59,25 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Polled:
+    """The settings of a point for `modwire poll`; the simulator does not use them.
+
+    `interval` is in seconds, 0 for that of its device. A number is passed on if it differs from the
+    last one by more than `deadband`, any value with `on_change` if it differs at all.
+    """
+
+    interval: float = 0.0
+    deadband: float = 0.0
+    on_change: bool = False
+
+
+@dataclass(frozen=True)
 class PointSpec:
     """A typed, named value at a place.
 
     `type` is one of `points.TYPES`; `size` is the length of a string in bytes, of a BCD number in
-    digits, of bits in bits. `behaviour` is None for a constant value.
+    digits, of bits in bits; `bit` is the number of a bit of a register. `behaviour` is None for a
+    constant value. `none` has the raw values with which the device says that it has no value.
     """
 
     name: str
@@ -76,6 +90,9 @@ class PointSpec:
     unit: str = ""
     value: PointValue | None = None
     behaviour: Behaviour | None = None
+    none: Sequence[int | float] = ()
+    polled: Polled = Polled()
+    bit: int = 0
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ from .suggesting import type_meant
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    Value: TypeAlias = bool | int | float | str | tuple["Value", ...]
+    # None: the device says that it has no value.
+    Value: TypeAlias = bool | int | float | str | tuple["Value", ...] | None
 
 INTEGERS = {each.name: each for each in (INT8, UINT8, INT16, UINT16, INT32, UINT32, INT64, UINT64)}
 FLOATS = {each.name: each for each in (FLOAT16, FLOAT32, FLOAT64)}
@@ -140,6 +141,8 @@ def shown(value: Value) -> str:
 
     Control characters in a device's text are escaped, so that they cannot move the cursor.
     """
+    if value is None:
+        return "none"
     if isinstance(value, tuple):
         return ", ".join(map(shown, value))
     if isinstance(value, str):

@@ -9,27 +9,22 @@ from importlib import import_module
 from pathlib import Path
 
 from modwire.units.tables import BIT_TABLES, TABLES
-from modwire.values.orders import Endian
 
 from ..devices import (
     BlockSpec,
     DeviceSpec,
     FileSpec,
     Limit,
-    PointSpec,
-    PointValue,
     Refusal,
-    Scalar,
     UnitSpec,
 )
 from ..fields import shown
-from ..points import INTEGERS, TYPES, Codec
 from ..units import SimulatedUnit, UnitPlan
 from ..view import Faults
 from .connection import read_connection, read_endpoint
 from .identity import read_identity, read_server_id
-from .limits import LARGEST, MOST_IN_POINTS, MOST_UNITS, MOST_VALUES, check_keys
-from .living import read_behaviour
+from .limits import LARGEST, MOST_UNITS, MOST_VALUES, check_keys
+from .points import read_points
 from .sections import DeviceFileError, Section
 
 # Imported by name: type checkers assume the oldest Python, and tomli may not be installed.
@@ -55,30 +50,6 @@ _UNIT_KEYS = (
     "refuses",
     "faults",
 )
-_POINT_KEYS = (
-    "name",
-    "at",
-    "type",
-    "length",
-    "order",
-    "byte_order",
-    "word_order",
-    "scale",
-    "offset",
-    "unit",
-    "value",
-)
-ORDERS: dict[tuple[Endian, Endian], str] = {
-    ("big", "big"): "ABCD",
-    ("big", "little"): "CDAB",
-    ("little", "big"): "BADC",
-    ("little", "little"): "DCBA",
-}
-"""The names of orders, by byte order and word order."""
-
-SIZED = ("string", "bcd", "bits")
-"""The types whose points have a length."""
-
 _ADDRESSES = 0x10000
 
 
@@ -177,7 +148,7 @@ def _read_unit(unit: Section, folder: Path) -> UnitSpec:
         unit.text("name", ""),
         unit.flag("every_id", False),
         blocks=_read_blocks(unit),
-        points=_read_points(unit, folder),
+        points=read_points(unit, folder),
         refusals=tuple(
             _read_refusal(each)
             for each in unit.sections("refusal", ("at", "count", "exception"), "at")
@@ -293,93 +264,3 @@ def _read_queues(unit: Section) -> dict[int, tuple[int, ...]]:
             raise each.error("values", f"must be 0..31, got {len(values)}")
         queues[each.integer("address", 0, 0xFFFF)] = values
     return queues
-
-
-# Points.
-
-
-def _read_points(unit: Section, folder: Path) -> tuple[PointSpec, ...]:
-    points: list[PointSpec] = []
-    room = MOST_IN_POINTS
-    for section in unit.sections("point", _POINT_KEYS, "name"):
-        points.append(_read_point(section, folder))
-        room -= points[-1].size
-        if room < 0:
-            raise section.error("", f"is one too many: all have a length of {MOST_IN_POINTS}")
-    return tuple(points)
-
-
-def _read_point(point: Section, folder: Path) -> PointSpec:
-    name = point.text("name")
-    if not name:
-        raise point.error("name", "must not be empty")
-    place = point.address()
-    if place.has_bits:
-        kind = point.one_of("type", ("bool",), "bool")
-    else:
-        kind = point.one_of("type", TYPES[1:], "uint16")
-    if kind in SIZED:
-        size = point.integer("length", 1, 0x20000)
-    elif "length" in point:
-        raise point.error("length", f"is for the types {', '.join(SIZED)}, not for {kind}")
-    else:
-        size = 1
-    behaviour = None
-    value: PointValue | None = None
-    if "value" in point:
-        if isinstance(point.get("value"), dict):
-            behaviour = read_behaviour(point, folder)
-        else:
-            value = _read_value(point)
-    spec = PointSpec(
-        name,
-        place,
-        kind,
-        size=size,
-        order=_read_order(point),
-        scale=point.number("scale", 1.0),
-        offset=point.number("offset", 0.0),
-        unit=point.text("unit", ""),
-        value=value,
-        behaviour=behaviour,
-    )
-    try:
-        codec = Codec(spec)
-        if value is not None:
-            codec.encode(value)
-    except ValueError as error:
-        raise point.failure("", error) from None
-    if kind in INTEGERS and not spec.scale:
-        raise point.error("scale", "must not be 0")
-    return spec
-
-
-def _read_value(point: Section) -> PointValue:
-    value = point.get("value")
-    if isinstance(value, (int, float, str, bool)):
-        return value
-    if isinstance(value, list):
-        items: list[object] = value  # pyright: ignore[reportUnknownVariableType]
-        found: list[Scalar] = []
-        for item in items:
-            if not isinstance(item, (int, float, str, bool)):
-                raise point.error("value", f"must have plain values, got {shown(item)}")
-            found.append(item)
-        return tuple(found)
-    allowed = "a number, a text, true, false or a table"
-    raise point.error("value", f"must be {allowed}, got {shown(value)}")
-
-
-def _read_order(point: Section) -> str:
-    names = tuple(ORDERS.values())
-    if "order" in point:
-        for key in ("byte_order", "word_order"):
-            if key in point:
-                raise point.error(key, "must be left out beside order")
-        return point.one_of("order", names, names[0])
-    ends = ("big", "little")
-    order = (
-        point.one_of("byte_order", ends, "big") == "little",
-        point.one_of("word_order", ends, "big") == "little",
-    )
-    return names[2 * order[0] + order[1]]

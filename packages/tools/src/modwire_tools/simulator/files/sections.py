@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from ...addresses import Place, parse_place
+from ...values.numbers import parse_seconds
 from ..devices import SILENCE
 from ..expressions import shortened
 from ..fields import fields_of
@@ -28,37 +29,55 @@ _MOST_SHOWN = 1000  # characters
 class DeviceFileError(ValueError):
     """Raised for a mistake in a device file; says where it is, and what is allowed.
 
-    A long text is cut: it may quote a value of megabytes.
+    A long text is cut: it may quote a value of megabytes. `place` and `key` are those of the
+    mistake if it is in a table.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, place: str = "", key: str = "") -> None:
         super().__init__(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
+        self.place = place
+        self.key = key
 
 
 class Section:
-    """The table at `place` in a file; `allowed` are the keys that it may have."""
+    """The table at `place` in a file; `allowed` are the keys that it may have.
+
+    With None, `wrong_keys` looks for others later.
+    """
 
     def __init__(
-        self, values: Mapping[str, object], allowed: Sequence[str], file: str, place: str = ""
+        self,
+        values: Mapping[str, object],
+        allowed: Sequence[str] | None,
+        file: str,
+        place: str = "",
     ) -> None:
         self._values = values
         self._file = file
         self.place = place
-        for key in values:
+        for error in () if allowed is None else self.wrong_keys(allowed):
+            raise error
+
+    def wrong_keys(self, allowed: Sequence[str]) -> Iterator[DeviceFileError]:
+        """Return an error for each key that is not one of `allowed`."""
+        for key in self._values:
             if key not in allowed:
                 close = get_close_matches(key, allowed, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
-                raise self.error("", f"may have {', '.join(allowed)}, got {_shown(key)}{hint}")
+                text = f"may have {', '.join(allowed)}, got {_shown(key)}{hint}"
+                yield DeviceFileError(f"{self._where('')} {text}", place=self.place, key=key)
 
     def error(self, key: str, text: str) -> DeviceFileError:
         """Return an error about `key`; `text` follows its place, as in "must be ..."."""
-        where = ", ".join(part for part in (self.place, key) if part) or "the device"
-        return DeviceFileError(f"{self._file}: {where} {text}")
+        return DeviceFileError(f"{self._where(key)} {text}", place=self.place, key=key)
 
     def failure(self, key: str, error: Exception | str) -> DeviceFileError:
         """Return an error about `key`, made from another error or a whole sentence."""
-        where = ", ".join(part for part in (self.place, key) if part) or "the device"
-        return DeviceFileError(f"{self._file}: {where}: {error}")
+        return DeviceFileError(f"{self._where(key)}: {error}", place=self.place, key=key)
+
+    def _where(self, key: str) -> str:
+        place = ", ".join(part for part in (self.place, key) if part) or "the device"
+        return f"{self._file}: {place}"
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -112,6 +131,18 @@ class Section:
             bound = f" more than {above:g}" if above > -math.inf else ", and finite"
             raise self.error(key, f"must be a number{bound}, got {_shown(value)}")
         return value
+
+    def seconds(self, key: str, default: float | None = None) -> float:
+        """Return a time above 0 in seconds, from a number or a text such as "500ms"."""
+        if default is not None and key not in self._values:
+            return default
+        value = self.get(key)
+        if not isinstance(value, str):
+            return self.number(key, above=0.0)
+        try:
+            return float(parse_seconds(value))
+        except ValueError as error:
+            raise self.error(key, str(error)) from None
 
     def address(self, key: str = "at") -> Place:
         """Return an address in a table."""
@@ -189,7 +220,7 @@ class Section:
                 )
         return tuple(int(word, 16) for word in words)
 
-    def section(self, key: str, allowed: Sequence[str]) -> Section:
+    def section(self, key: str, allowed: Sequence[str] | None) -> Section:
         """Return a table inside this one."""
         return Section(self._mapping(key, self.get(key)), allowed, self._file, self._inner(key))
 
@@ -229,7 +260,7 @@ class Section:
             found[turned] = inner
         return found
 
-    def sections(self, key: str, allowed: Sequence[str], name: str = "") -> list[Section]:
+    def sections(self, key: str, allowed: Sequence[str] | None, name: str = "") -> list[Section]:
         """Return the tables in a list; in errors, the value of key `name` identifies them."""
         value = self._values.get(key, [])
         if not isinstance(value, list):
