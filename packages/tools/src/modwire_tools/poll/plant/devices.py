@@ -62,6 +62,11 @@ class DeviceReader:
         self._interval = interval
         self._files: dict[Path, DeviceSpec | None] = {}
 
+    @property
+    def files(self) -> Sequence[Path]:
+        """The device files that were read."""
+        return list(self._files)
+
     def read(self, section: Section) -> PlantDevice | None:
         """Return a device; None after a mistake because of which nothing can be said about it."""
         take = self._mistakes.take
@@ -87,6 +92,7 @@ class DeviceReader:
                 each.polled.interval or interval,
                 each.polled.deadband,
                 each.polled.on_change,
+                replace(each, value=None, behaviour=None),
             )
             for each in chosen
         ]

@@ -92,7 +92,7 @@ class _Reader:
         spool = self._spool(plant)
         sinks = self._sinks(plant)
         self._mistakes.check()
-        return Plant(self._path, name, devices, sinks, spool)
+        return Plant(self._path, name, devices, sinks, spool, reader.files)
 
     def _spool(self, plant: Section) -> SpoolSpec | None:
         if "spool" not in plant:

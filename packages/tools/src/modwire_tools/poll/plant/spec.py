@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from modwire import Endpoint
 from modwire.planner import PlanLimits
 
+from ...simulator.devices import PointSpec
 from ...values.items import Item
 
 if TYPE_CHECKING:
@@ -21,14 +22,16 @@ class PlantPoint:
     """A point to read every `interval` seconds.
 
     A number is passed on if it differs from the last one by more than `deadband`, any value with
-    `on_change` if it differs at all.
+    `on_change` if it differs at all. Two points are equal if they were made of an equal `source`,
+    what the file says about a point.
     """
 
     name: str
-    item: Item
+    item: Item = field(compare=False)
     interval: float
     deadband: float = 0.0
     on_change: bool = False
+    source: PointSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -79,10 +82,14 @@ class SpoolSpec:
 
 @dataclass(frozen=True)
 class Plant:
-    """A plant: the file that it was read from, its devices and sinks."""
+    """A plant: the file that it was read from, its devices and sinks.
+
+    `device_files` are the other files that were read.
+    """
 
     file: Path
     name: str
     devices: Sequence[PlantDevice]
     sinks: Sequence[SinkSpec] = ()
     spool: SpoolSpec | None = None
+    device_files: Sequence[Path] = ()

@@ -10,7 +10,7 @@ answer back:
 """
 
 from .device import DeviceState
-from .line import Ask, Line
+from .line import LATENESS, Ask, Line
 from .schedule import Schedule
 
-__all__ = ["Ask", "DeviceState", "Line", "Schedule"]
+__all__ = ["LATENESS", "Ask", "DeviceState", "Line", "Schedule"]

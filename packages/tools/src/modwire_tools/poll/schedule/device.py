@@ -13,6 +13,7 @@ from .reasons import is_absence, reason_of
 
 if TYPE_CHECKING:
     from modwire.errors import ModbusError
+    from modwire.messages.base import AnyRequest
 
     from ..sample import Sample
 
@@ -79,14 +80,23 @@ class DeviceState:
             return -math.inf
         return max(self.retry_at, min(group.due for group in self.groups))
 
-    def begin(self, now: float) -> Reading:
-        """Return the reading that is due, begun if it was not."""
-        if self.reading is None:
-            group = min(self.groups, key=lambda each: each.due)
-            self.late = max(0.0, now - max(group.due, self.retry_at))
-            self.latest = max(self.latest, self.late)
-            self.reading = group.begin(now)
-        return self.reading
+    def begin(self, now: float) -> None:
+        """Begin the reading that is due."""
+        group = min(self.groups, key=lambda each: each.due)
+        self.late = max(0.0, now - max(group.due, self.retry_at))
+        self.latest = max(self.latest, self.late)
+        self.reading = group.begin(now)
+
+    @property
+    def request(self) -> AnyRequest | None:
+        """The next request of the reading; None if there is none."""
+        return None if self.reading is None else self.reading.request
+
+    def hasten(self, point: str, now: float) -> None:
+        """Let the group of a point be due now: its value was written."""
+        for group in self.groups:
+            if any(each.spec.name == point for each in group.points):
+                group.due = min(group.due, now)
 
     def settle(self, now: float) -> None:
         """Set times that are too far away: the clock was set back."""

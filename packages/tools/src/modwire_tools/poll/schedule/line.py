@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from modwire.messages.base import AnyRequest, Response
 
     from ..sample import Sample
+
+LATENESS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)  # seconds
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,15 @@ class Line:
     Of those that have something to send, the one is next that has used the line for the shortest
     time (start-time fair queuing: a device that comes late gets no credit for the time before).
     So neither a device with many points nor one that does not answer keeps the others waiting for
-    longer than one request. `seconds` is the time that the line was in use.
+    longer than one request. `seconds` is the time that the line was in use; `lateness` has the
+    number of readings that began too late by up to each of `LATENESS`, `late` the sum of all.
     """
 
     def __init__(self) -> None:
         self.devices: dict[str, DeviceState] = {}
         self.seconds = 0.0
+        self.lateness = [0] * (len(LATENESS) + 1)
+        self.late = 0.0
         self._used = 0.0  # that of the device whose turn it was last
         self._now = -math.inf
 
@@ -51,7 +57,11 @@ class Line:
         self._now = now
         while (device := self._chosen(now)) is not None:
             self._used = device.used
-            request = device.begin(now).request
+            if device.reading is None:
+                device.begin(now)
+                self.lateness[bisect_left(LATENESS, device.late)] += 1
+                self.late += device.late
+            request = device.request
             if request is not None:
                 device.is_asked = True
                 device.requests += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -57,7 +58,7 @@ class CsvSink(Sink):
         if self._file.is_output and not self._has_head:
             self._has_head = True
             data = _HEAD + data
-        self._file.append(data, _HEAD)
+        await asyncio.to_thread(self._file.append, data, _HEAD)
 
     async def aclose(self) -> None:
         self._file.close()

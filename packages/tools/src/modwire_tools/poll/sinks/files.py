@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from ..plant.settings import Settings
 
+
+class OutputClosedError(BrokenPipeError):
+    """Raised if nobody reads standard output any more: then the command ends."""
+
+
 FILE_KEYS = ("size", "keep")
 STANDARD_OUTPUT = "-"
 _SIZE = 100_000_000
@@ -50,8 +55,11 @@ class RotatingFile:
     def append(self, lines: bytes, head: bytes = b"") -> None:
         """Append whole lines; raises OSError, and then none of them counts as written."""
         if self.is_output:
-            sys.stdout.buffer.write(lines)
-            sys.stdout.buffer.flush()
+            try:
+                sys.stdout.write(lines.decode())
+                sys.stdout.flush()
+            except BrokenPipeError as error:
+                raise OutputClosedError(*error.args) from None
             return
         self.open(head)
         if self._size + len(lines) > self._most and self._size > len(head):

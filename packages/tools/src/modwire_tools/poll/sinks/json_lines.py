@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,9 @@ class JsonSink(Sink):
         return f"json {self._file.path}"
 
     async def write(self, samples: Sequence[Sample]) -> None:
-        self._file.append(_encode([_described(each) for each in samples]))
+        lines = _encode([_described(each) for each in samples])
+        # A pipe may be full, and a disk slow.
+        await asyncio.to_thread(self._file.append, lines)
 
     async def aclose(self) -> None:
         self._file.close()
