@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a sink may use while it is open.
+    """The surroundings of a sink, for use while it is open.
 
     - `plant()` returns the plant, which a reload may change.
     - `write(device, point, text)` writes a value as `modwire write` does; it raises ValueError for

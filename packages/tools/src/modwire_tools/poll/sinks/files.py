@@ -74,7 +74,7 @@ class RotatingFile:
         except OSError:
             # A full disk may have taken a part, which the next try would repeat.
             self.close()
-            with open(self.path, "r+b") as file:
+            with suppress(OSError), open(self.path, "r+b") as file:
                 file.truncate(self._size)
             raise
         self._size += len(data)
