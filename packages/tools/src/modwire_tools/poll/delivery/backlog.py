@@ -83,6 +83,8 @@ class Cursor:
         self.taken += count
         self.waiting = max(0, self.waiting - count)
         self.number = max(self.number, out[-1].number)
+        if self.number >= self._backlog.last:
+            self.waiting = 0  # whatever was left out, or counted wrongly
         if not self.waiting:
             self._arrived.clear()
         self._backlog.took(self)
@@ -99,7 +101,8 @@ class Backlog:
 
     Without a `store`, the `memory` newest values are kept. With one, it keeps `size` bytes and
     `age` seconds, and `memory` is only what is not read from the disk again. `report` is called
-    with a sentence if the disk fails, and when it works again.
+    with a sentence if the disk fails, and when it works again. `last` is the number of the newest
+    reading.
     """
 
     def __init__(
@@ -123,24 +126,28 @@ class Backlog:
         self._recent: deque[_Reading] = deque()
         self._in_memory = 0
         self._unsaved: deque[Row] = deque()
-        self._last = store.last if store is not None else 0
+        self.last = store.last if store is not None else 0
+        # The places of sinks that have no queue yet.
+        self._known = dict(store.cursors()) if store is not None else {}
         self._next_look = self._retry_at = 0.0
 
     def cursor(self, name: str) -> Cursor:
         """Return the queue of a sink; a new one begins with the next reading."""
         if name not in self.cursors:
-            number, waiting = self._last, 0
-            if self.store is not None:
-                number = self.store.cursors().get(name, self._last)
-                waiting = self.store.count(number)
-            self.cursors[name] = Cursor(self, name, number, waiting)
-            if self.store is not None:
-                self._guarded(lambda: self._save_cursor(self.cursors[name]))
+            number = self._known.pop(name, None)
+            store = self.store
+            if number is None or store is None:
+                self.cursors[name] = Cursor(self, name, self.last, 0)
+                if store is not None:
+                    self._guarded(lambda: store.set_cursor(name, self.last, 0))
+            else:
+                self.cursors[name] = Cursor(self, name, number, store.count(number))
         return self.cursors[name]
 
     def keep_only(self, names: Sequence[str]) -> None:
         """Forget the queues of sinks with other names."""
         self.cursors = {name: each for name, each in self.cursors.items() if name in names}
+        self._known = {name: each for name, each in self._known.items() if name in names}
         if self.store is not None:
             store = self.store
             self._guarded(lambda: store.forget_sinks(names))
@@ -149,12 +156,12 @@ class Backlog:
         """Add a reading: values of one device."""
         if not samples or not self.cursors:
             return
-        self._last += 1
-        self._recent.append(_Reading(self._last, samples))
+        self.last += 1
+        self._recent.append(_Reading(self.last, samples))
         self._in_memory += len(samples)
         if self.store is not None:
             now = self._clock()
-            self._unsaved.append((self._last, now, len(samples), pack(samples)))
+            self._unsaved.append((self.last, now, len(samples), pack(samples)))
             if not self.is_failing or now >= self._retry_at:
                 self._retry_at = now + _RETRY
                 self._guarded(self._save)
@@ -201,7 +208,7 @@ class Backlog:
 
     def behind(self, number: int) -> Iterator[_Reading]:
         """Yield the readings behind the one with this number, oldest first."""
-        first = self._recent[0].number if self._recent else self._last + 1
+        first = self._recent[0].number if self._recent else self.last + 1
         if number + 1 < first and self.store is not None:
             rows = self.store.read(number, _READ_AT_ONCE)
             for row in rows:
@@ -215,7 +222,7 @@ class Backlog:
 
     def took(self, cursor: Cursor) -> None:
         """Store what a sink has taken, and forget what all have."""
-        oldest = min(each.number for each in self.cursors.values())
+        oldest = self._oldest()
         while self._recent and self._recent[0].number <= oldest:
             self._in_memory -= len(self._recent.popleft().samples)
         while self._unsaved and self._unsaved[0][0] <= oldest:
@@ -225,8 +232,12 @@ class Backlog:
 
     def _save_cursor(self, cursor: Cursor) -> None:
         assert self.store is not None
-        oldest = min(each.number for each in self.cursors.values())
-        self.store.set_cursor(cursor.name, cursor.number, oldest)
+        self.store.set_cursor(cursor.name, cursor.number, self._oldest())
+
+    def _oldest(self) -> int:
+        """Return the number of the last reading that all sinks have taken."""
+        numbers = [each.number for each in self.cursors.values()]
+        return min([*numbers, *self._known.values()])
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """Do what needs the disk; if that fails, say so once, and go on in memory."""

@@ -37,6 +37,8 @@ def unpack(data: bytes) -> list[Sample]:
     try:
         items: list[Any] = _decode(data)
         device, tags, time, *values = items
+        if not (isinstance(device, str) and isinstance(tags, dict)):
+            raise ValueError("its device is missing")
         found: list[Sample] = []
         for point, measure, value, *rest in values:
             quality, reason, at = rest or (GOOD, "", time)
