@@ -25,6 +25,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--few-cases`, for runs that only look for a missing dependency."""
+    parser.addoption(
+        "--few-cases",
+        action="store_true",
+        help="of a test with parameters, run the first and the last case",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the cases that `--few-cases` leaves out."""
+    if not config.getoption("--few-cases"):
+        return
+    first: dict[str, pytest.Item] = {}
+    last: dict[str, pytest.Item] = {}
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        first.setdefault(name, item)
+        last[name] = item
+    kept = {*first.values(), *last.values()}
+    config.hook.pytest_deselected(items=[each for each in items if each not in kept])
+    items[:] = [each for each in items if each in kept]
+
+
 class RequirePeer(Protocol):
     """The type of the fixture `require_peer`."""
 

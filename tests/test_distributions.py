@@ -251,7 +251,7 @@ def test_the_wheels_install_and_bring_what_they_need(
         if package.name == "modwire-tools":
             assert not HEAVY & installed
             check_plain_tools(environment, device)
-    environment.install("modwire-tools[web,stores,gui]")
+    environment.install("modwire-tools[web,stores,gui,interface]")
     assert HEAVY - {"pydantic"} <= environment.installed()
     environment.pip("check")
     assert "All 136 values are" in environment.run("modwire", "demo", "--once")
@@ -285,6 +285,8 @@ def check_plain_tools(environment: Environment, device: str) -> None:
         assert shown in environment.run("modwire", *command.split()), command
     for command, told in {
         "simulate --web 127.0.0.1:0": '--web needs more packages: pip install "modwire-tools[web]"',
+        "simulate --interface lo --tcp 10.9.0.1:502": "--interface needs more packages: "
+        'pip install "modwire-tools[interface]"',
         "demo --once": 'the demo needs more packages: pip install "modwire-tools[web]"',
         "serve tcp://127.0.0.1:0 --store sqlite:///x.db": "--store needs more packages: "
         'pip install "modwire-tools[stores]"',

@@ -359,28 +359,28 @@ def test_a_reader_that_stops_is_known_on_windows(monkeypatch: pytest.MonkeyPatch
 
 def test_windows_is_told_that_the_window_scales_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tkinter", reason="Python has no Tk")
-    from modwire_tools.gui import theme
+    from modwire_tools.gui import tk_window
 
     told: list[int] = []
     shcore = SimpleNamespace(SetProcessDpiAwareness=told.append)
-    monkeypatch.setattr(theme, "sys", WINDOWS)
+    monkeypatch.setattr(tk_window, "sys", WINDOWS)
     monkeypatch.setitem(
         sys.modules, "ctypes", SimpleNamespace(windll=SimpleNamespace(shcore=shcore))
     )
-    theme.prefer_sharp_text()
+    tk_window.prefer_sharp_text()
     assert told == [1]
     # Before Windows 8.1.
     monkeypatch.setitem(sys.modules, "ctypes", SimpleNamespace(windll=SimpleNamespace()))
-    theme.prefer_sharp_text()
+    tk_window.prefer_sharp_text()
 
 
 @pytest.mark.parametrize("platform", ["win32", "darwin", "linux"])
 def test_the_reason_for_no_window_fits_the_system(
     monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
-    pytest.importorskip("tkinter", reason="Python has no Tk")
-    from modwire_tools.gui import window
+    from modwire_tools.gui import toolkits
 
-    monkeypatch.setattr(window, "sys", imitate(sys, platform=platform))
+    monkeypatch.setattr(toolkits, "sys", imitate(sys, platform=platform))
     monkeypatch.delenv("DISPLAY", raising=False)
-    assert ("ssh -X" in window._no_display("no screen")) == (platform == "linux")
+    text = str(toolkits.NoDisplayError("no screen"))
+    assert ("ssh -X" in text) == (platform == "linux")

@@ -105,7 +105,7 @@ OTHER_PARAMETERS = {
     # It neither listens nor accepts.
     "serve_stream": (
         "TcpServer",
-        {"address", "max_connections", "allow", "backlog", "reuse_port"},
+        {"address", "max_connections", "backlog", "reuse_port"},
         {"stream", "peer", "role", *_WAY},
     ),
 }

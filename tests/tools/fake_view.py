@@ -7,10 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from modwire import AllowedNetworks, Endpoint, Identity, ObjectId, Unit, Units
+from modwire_tools.simulator.unit_panel import UnitPanel, choose_endpoint, mode_of
 from modwire_tools.simulator.view import (
     ConnectionInfo,
     DeviceInfo,
+    EndpointMode,
     Faults,
+    Feature,
     Message,
     PointInfo,
     TableInfo,
@@ -22,8 +26,8 @@ NOW = 1_790_000_000.0
 
 
 @dataclass
-class FakeView:
-    """`count` devices with the units 1 and 7, which share tables and points."""
+class FakeView(UnitPanel):
+    """`count` devices with the units 1 and 7, which share tables, points and everything else."""
 
     count: int = 3
     stopped: set[int] = field(default_factory=set)
@@ -32,6 +36,11 @@ class FakeView:
     current_faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
+        identity = {**dict.fromkeys((0, 1, 2), "x"), ObjectId.PRODUCT_NAME: "Fake", 128: "é"}
+        self.unit = Unit(identity=Identity(identity))
+        self.unit.restart()
+        self.allowed = AllowedNetworks()
+        self.served_at = Endpoint.parse("rtu+tcp://127.0.0.1:5020")
         self.values_of: dict[str, dict[int, int]] = {
             "coils": dict.fromkeys(range(16), 0),
             "holding_registers": {
@@ -48,6 +57,34 @@ class FakeView:
             PointInfo("broken", "holding_registers", 34, 2, "float32", "", math.nan, "", False),
             PointInfo("a/b", "holding_registers", 38, 1, "uint16", "", 5, "", False),
         ]
+
+    def _found(self, device: int, unit: int) -> Unit:
+        self._check(device, unit)
+        return self.unit
+
+    def _ids(self, device: int, unit: int) -> list[int]:
+        return [1, 7]
+
+    def _homes(self, device: int) -> list[Units]:
+        self._check(device, 1)
+        return [Units({1: self.unit, 7: self.unit})]
+
+    def _allowed(self, device: int) -> AllowedNetworks:
+        self._check(device, 1)
+        return self.allowed
+
+    def features(self) -> frozenset[Feature]:
+        return frozenset(("points", "faults", "power", "clients", "networks", "mode"))
+
+    def waits(self) -> bool:
+        return False
+
+    def modes(self, device: int) -> list[EndpointMode]:
+        return [EndpointMode(str(self.served_at), mode_of(self.served_at))]
+
+    def set_mode(self, device: int, mode: str, endpoint: str = "") -> None:
+        choose_endpoint([str(self.served_at)], endpoint)
+        self.served_at = self.served_at.replace(framing=mode)
 
     def title(self) -> str:
         return "a fake"

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from chromium import chromium, console, wait
 from modwire import ModbusError
 from modwire_sync import TcpClient
-from running_page import RunningPage
+from own_page import OwnPage
+from running_page import RunningPage, ServedPage
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -49,7 +50,7 @@ def _mistake(port: int) -> None:
 class Camera:
     """A browser, and clients for some traffic."""
 
-    def __init__(self, driver: WebDriver, page: RunningPage, talk: Callable[[], None]) -> None:
+    def __init__(self, driver: WebDriver, page: ServedPage, talk: Callable[[], object]) -> None:
         self._driver = driver
         self._link = page.link
         self._talk = talk
@@ -101,6 +102,7 @@ def main() -> None:
             cell = 'td[data-address="104"]'
             camera.take("registers", f"{BOILER}/registers/holding_registers", cell)
             camera.take("counters", f"{METER}/counters")
+            camera.take("device", f"{METER}/device")
             switch = "button[data-fault=exception]"
             camera.take("faults", f"{BOILER}/faults", switch)
             driver.find_element("css selector", switch).click()
@@ -117,6 +119,11 @@ def main() -> None:
             camera.resize(WIDE)
             send = "#get_devices_device button[type=submit]"
             camera.take("api", "api/docs", "#get_devices_device summary", send)
+        with OwnPage() as own, TcpClient("127.0.0.1", own.modbus, unit=1) as client:
+            own.allow.networks = ["127.0.0.0/8", "192.168.0.0/16"]
+            camera = Camera(driver, own, lambda: client.read_coils(0))
+            camera.resize((1180, 900))
+            camera.take("own", f"{METER}/device")
         assert console(driver) == []
 
 

@@ -62,6 +62,7 @@ def variables() -> dict[str, str]:
     return dict(each.split("=", 1) for each in last("ENV").words)
 
 
+@pytest.mark.long  # it shows no dependency of the package
 def test_hadolint_finds_no_mistake(require_peer: RequirePeer) -> None:
     places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     program = shutil.which("hadolint", path=places)

@@ -226,7 +226,7 @@ def test_without_the_token_nothing_is_given(closed: ServedPage, path: str) -> No
     ):
         answer = ask(closed.port, "GET", path, headers=headers)
         assert answer.status == 401
-        assert answer.error == "a token is needed: open the link that the simulator printed"
+        assert answer.error == "a token is needed: open the link that has it, or send it"
 
 
 def test_without_the_token_nothing_is_written(closed: ServedPage) -> None:

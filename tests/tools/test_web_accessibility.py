@@ -47,6 +47,23 @@ def unfold_messages(browser: Browser) -> None:
     wait("all are unfolded", lambda: len(browser.all(".fields-table")) >= 4)
 
 
+def unfold_statistics(browser: Browser) -> None:
+    browser.one(".fold summary").click()
+    browser.one(".fold .facts dd")
+
+
+def allow_a_network(browser: Browser) -> None:
+    """Show the network, an error, and a question."""
+    browser.one("#network").send_keys("127.0.0.0/8", ENTER)
+    browser.one('[aria-label="Remove 127.0.0.0/8"]')
+    browser.one("#network").send_keys("x", ENTER)
+    browser.wait_text("#panel .problem", lambda text: "must have networks" in text)
+    button = browser.one("#allow-all")
+    browser.run("arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    browser.wait_text("#allow-all", lambda text: text.endswith("?"))
+
+
 def try_an_operation(browser: Browser) -> None:
     for name in ("get_devices_device", "put_devices_device_units_unit_faults"):
         browser.one(f"#{name} summary").click()
@@ -82,7 +99,9 @@ VIEWS: dict[str, tuple[str, str, Act | None]] = {
         ".chart-line[d*=M]",
         show_a_value_in_the_trend,
     ),
-    "counters": (f"{METER}/counters", ".counters dd", None),
+    "counters": (f"{METER}/counters", ".counters dd", unfold_statistics),
+    "events": (f"{METER}/events", ".events tbody tr", None),
+    "device": (f"{METER}/device", ".card .facts dd", allow_a_network),
     "faults": (f"{BOILER}/faults", "button[data-fault=drop][aria-checked]", None),
     "traffic": ("#/traffic", ".message", unfold_messages),
     "traffic, empty": ("#/traffic?text=nothing-has-this", ".filters", None),

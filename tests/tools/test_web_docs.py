@@ -15,7 +15,8 @@ TEXT = (DOCS / "how-to" / "simulator-page.md").read_text(encoding="utf-8")
 
 
 def test_each_picture_is_there_and_small() -> None:
-    shown = set(re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT))
+    text = TEXT + (DOCS / "how-to" / "own-page.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text))
     assert shown == {f"../{path.name}" for path in DOCS.glob("page-*.png")}
     assert all((DOCS / "how-to" / name).stat().st_size < 200_000 for name in shown)
 

@@ -71,6 +71,12 @@ def test_much_that_changed_is_told_as_a_whole(view: FakeView, shown: Shown) -> N
         {"kind": "counters", **PLACE},
         {"kind": "connections"},
         {"kind": "faults", **PLACE},
+        {"kind": "modes", "device": 0},
+        {"kind": "networks", "device": 0},
+        {"kind": "state", **PLACE},
+        {"kind": "identity", **PLACE},
+        {"kind": "events", **PLACE},
+        {"kind": "statistics", **PLACE},
     ],
 )
 def test_every_kind_is_told_and_then_still(shown: Shown, given: dict[str, object]) -> None:
@@ -298,7 +304,7 @@ def test_the_end_is_told(page: ServedPage) -> None:
         live.send({"show": {"a": VALUES}})
         live.push()
         page.stop()
-        assert live.closing() == (1001, "the simulator ends")
+        assert live.closing() == (1001, "the server ends")
 
 
 def test_a_socket_that_is_dropped_is_forgotten(page: ServedPage) -> None:

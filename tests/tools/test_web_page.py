@@ -48,6 +48,8 @@ VIEWS = {
     f"{METER}/registers/coils": 'td[data-address="0"]',
     f"{METER}/trends": ".chart-line",
     f"{METER}/counters": ".counters dd",
+    f"{METER}/events": ".bar button",
+    f"{METER}/device": ".card .facts dd",
     f"{METER}/faults": "button[data-fault=drop]",
     "#/traffic": ".filters",
     "#/clients": "h1",
@@ -311,7 +313,7 @@ def test_the_token_of_the_link_opens_the_page(browser: Browser) -> None:
     with ServedPage(FakeView(), token=TOKEN) as served:
         browser.open(served.link)
         browser.one("#token").send_keys("wrong-token", ENTER)
-        browser.wait_text("#problem", "this is not the token that the simulator printed")
+        browser.wait_text("#problem", "this is not the token of this server")
         browser.leave()
         browser.open(f"{served.link}#token={TOKEN}")
         browser.wait_text("h1", "device 0")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from functools import cache
-from importlib.util import find_spec
 from select import select
 from typing import TYPE_CHECKING
 
@@ -17,9 +16,8 @@ _KEEPER = 'Xvfb "$@" & read line; kill $!'
 
 
 def virtual_display(require_peer: RequirePeer) -> str:
-    """Return the name of the display, such as ":7"; skips or fails the test without Xvfb or Tk."""
+    """Return the name of the display, such as ":7"; skips or fails the test without Xvfb."""
     require_peer("Xvfb", shutil.which("Xvfb") is not None, "apt-get install xvfb")
-    require_peer("Tk", find_spec("_tkinter") is not None, "apt-get install python3-tk")
     return _display()
 
 
@@ -27,11 +25,12 @@ def virtual_display(require_peer: RequirePeer) -> str:
 def _display() -> str:
     """Start Xvfb, which ends with this process: a shell waits for the end of a pipe.
 
-    Tk keeps its connection until the process ends, and aborts the process if the screen ends first.
+    A program that is still there aborts if its screen ends first. The screen stays as it is when
+    the last program ends (-noreset): else the next one may find none.
     """
     kept, _ = os.pipe()  # its other end stays open
     reader, writer = os.pipe()
-    server = ["-displayfd", "3", "-screen", "0", "1400x900x24", "-nolisten", "tcp"]
+    server = ["-displayfd", "3", "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"]
     os.posix_spawnp(
         "sh",
         ["sh", "-c", _KEEPER, "sh", *server],

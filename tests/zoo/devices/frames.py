@@ -192,7 +192,10 @@ def other_baudrate(line: Line) -> None:
     given={"baudrate": 1200},
     symptom="Every read times out: bytes of an unfinished frame came, or the line is never quiet",
     seen_in="adapters whose RX is stuck or floats (pymodbus 2856)",
-    without=(ResponseTimeoutError, "bytes of an unfinished frame came or the line is never quiet"),
+    without=(
+        ResponseTimeoutError,
+        "bytes of an unfinished frame came or the line is never quiet or were no RTU frame",
+    ),
     advice="mend the line: A and B may be swapped, or a bias resistor is missing",
 )
 def stuck_line(line: Line) -> None:

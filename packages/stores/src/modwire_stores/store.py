@@ -169,6 +169,9 @@ class StoreBlock(Block):
 
     # Requests call these.
 
+    def ranges(self) -> Sequence[range]:
+        return [self.addresses]
+
     def read(self, address: int, count: int) -> Sequence[int]:
         self.check(address, count)
         return self.store.run(lambda: self._get(address, count))

@@ -35,6 +35,10 @@ class AsciiFraming(Framing):
     next_delimiter = b"\n"
     _heard = 0.0
 
+    def use_delimiter(self, code: int) -> None:
+        """End frames by the character with this code from now on, and expect no other."""
+        self.delimiter = self.next_delimiter = bytes((code,))
+
     def wrap(self, unit: int, transaction: int, pdu: bytes) -> bytes:
         body = bytes((unit,)) + pdu
         return b":%b%02X\r%b" % (hexlify(body).upper(), lrc(body), self.delimiter)
@@ -103,7 +107,7 @@ def follow_delimiter(framing: Framing, request: AnyRequest) -> None:
     if not isinstance(framing, AsciiFraming) or not isinstance(request, DiagnosticsRequest):
         return
     if _sets_delimiter(request):
-        framing.delimiter = framing.next_delimiter = bytes((request.data[0] >> 8,))
+        framing.use_delimiter(request.data[0] >> 8)
 
 
 def _sets_delimiter(request: DiagnosticsRequest) -> bool:

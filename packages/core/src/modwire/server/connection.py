@@ -101,6 +101,7 @@ class Connection:
             protocol.options.idle_timeout is not None or protocol.framing.needs_silence
         )
         protocol.may_silence = protocol.options.listen_only
+        protocol.follow(units)
         self._begin(now)
 
     def _begin(self, now: float) -> None:

@@ -91,6 +91,7 @@ class DatagramServer:
         self._allowed = allowed
         self._on_drop = on_drop
         self._protocol = ServerProtocol(framing, options)
+        self._protocol.follow(units)
         self._protocol.may_silence = options.listen_only
         self._counted = 0
         self._open = 0
@@ -143,6 +144,7 @@ class DatagramServer:
                 # By the time of the answer the shared protocol may serve another peer.
                 own = ServerProtocol(self._framing, self._options, peer=peer)
                 own.executor.client = peer
+                own.follow(units)
                 self._counted += is_counted
                 self._open += 1
                 self.calls.append(DatagramCall(own, call, address, link, is_counted))

@@ -56,6 +56,7 @@ class LineServer:
         count_overruns: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.protocol = ServerProtocol(framing, options, peer=peer)
+        self.protocol.follow(units)
         self.units = units
         self._on_drop = on_drop
         self._count_overruns = count_overruns

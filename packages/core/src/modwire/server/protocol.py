@@ -123,6 +123,11 @@ class ServerProtocol:
 
     # The link.
 
+    def follow(self, units: Units) -> None:
+        """Use the delimiter that the owner of `units` sets for ASCII frames, now and later."""
+        if isinstance(self.framing, AsciiFraming):
+            units.follow(self.framing)
+
     def connected(self, now: float) -> None:
         """Start the idle timeout at `now`."""
         self.heard = self.asked = now

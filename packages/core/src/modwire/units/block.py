@@ -6,12 +6,13 @@ The blocks that keep their values in memory are in datastore.py.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import ClassVar
 
 from ..bits import pack_bits, unpack_bits
 from ..errors import IllegalDataAddressError
 from ..hooks import check_methods
+from .tables import as_ranges
 
 
 class Block:
@@ -64,6 +65,17 @@ class Block:
     def write_bits(self, address: int, count: int, data: bytes) -> None:
         """Write the first `count` bits packed in `data` as booleans."""
         self.write(address, unpack_bits(data, count))
+
+    def ranges(self) -> Sequence[range] | None:
+        """Return the addresses that exist, as ranges in ascending order; None if not known.
+
+        It is for tools that show a block, such as the page of modwire-tools.
+        """
+        addresses = self._addresses()
+        return None if addresses is None else as_ranges(addresses)
+
+    def _addresses(self) -> Collection[int] | None:
+        return None
 
     def reset(self) -> None:
         """Set all values to those at the beginning; for the owner, clients cannot ask for it."""
@@ -147,6 +159,9 @@ class MissingTable(Block):
 
     def write(self, address: int, values: Sequence[int]) -> None:
         raise IllegalDataAddressError(detail=f"the unit has no {self._table}")
+
+    def ranges(self) -> Sequence[range]:
+        return ()
 
     def reset(self) -> None:
         """Do nothing: there are no values."""

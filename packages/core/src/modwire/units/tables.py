@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 TABLES = ("coils", "discrete_inputs", "holding_registers", "input_registers")
@@ -50,6 +51,19 @@ def as_range(name: str, addresses: int | range) -> range:
     if not 0 <= addresses.start <= addresses.stop <= ADDRESSES:
         raise ValueError(f"{name} must be in 0..65535, got {addresses!r}")
     return addresses
+
+
+def as_ranges(addresses: Collection[int]) -> list[range]:
+    """Return `addresses` as ranges in ascending order, neighbours together."""
+    if isinstance(addresses, range):
+        return [addresses]
+    found: list[range] = []
+    for address in sorted(addresses):
+        if found and found[-1].stop == address:
+            found[-1] = range(found[-1].start, address + 1)
+        else:
+            found.append(range(address, address + 1))
+    return found
 
 
 def as_span(addresses: int | slice) -> tuple[int, int]:

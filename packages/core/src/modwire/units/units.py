@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Protocol
+from weakref import WeakSet
 
 from ..arguments import explained
 from .diagnostics import BusStatistics
 from .unit import BaseUnit, Waits
+
+_START = 0x3A  # ":", the first character of an ASCII frame
+
+
+class Delimited(Protocol):
+    """A framing whose frames end with a character that may be changed."""
+
+    def use_delimiter(self, code: int) -> None:
+        """End frames by the character with this code from now on."""
+        raise NotImplementedError
 
 
 class Units:
@@ -26,6 +38,8 @@ class Units:
         if not isinstance(units, Mapping):
             raise TypeError(f"units must map unit ids to units, such as {{1: unit}}, got {units!r}")
         self.bus = BusStatistics()
+        self._delimiter: int | None = None  # None if the owner has set none
+        self._delimited: WeakSet[Delimited] = WeakSet()
         self.by_id: dict[int, BaseUnit] = {}  # the units that were set; a gateway has more
         for unit_id, unit in units.items():
             self[unit_id] = unit
@@ -64,6 +78,35 @@ class Units:
 
     def hung_up(self, client: object) -> None:
         """Withdraw the requests of `client`, which has disconnected, from a gateway's queues."""
+
+    @property
+    def ascii_delimiter(self) -> int:
+        """The code of the last character of ASCII frames, 0..127; by default 10, line feed.
+
+        Setting it changes the frames of all open lines and connections with these units, and of
+        later ones, as function 8, sub-function 3 does for one of them (section 6.8). The clients
+        have to use the same one. Raises ValueError for another code, and for ":", which begins
+        frames.
+        """
+        return 10 if self._delimiter is None else self._delimiter
+
+    @ascii_delimiter.setter
+    def ascii_delimiter(self, code: int) -> None:
+        if isinstance(code, bool) or not isinstance(code, int) or not 0 <= code <= 127:
+            raise ValueError(f"ascii_delimiter must be a character code, 0..127, got {code!r}")
+        if code == _START:
+            raise ValueError('ascii_delimiter must not be ":", which begins frames')
+        self._delimiter = code
+        for unit in self:
+            unit.ascii_delimiter = code
+        for framing in self._delimited:
+            framing.use_delimiter(code)
+
+    def follow(self, framing: Delimited) -> None:
+        """Let the owner's `ascii_delimiter` apply to `framing`; its server calls this."""
+        self._delimited.add(framing)
+        if self._delimiter is not None:
+            framing.use_delimiter(self._delimiter)
 
     def communication_error(self, count: int = 1, *, overrun: bool = False) -> None:
         """Report `count` damaged frames on the line (CRC, LRC, parity, too short) to all units.

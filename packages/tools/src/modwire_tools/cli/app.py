@@ -75,6 +75,7 @@ COMMANDS = {
         modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4
         modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2
         modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17
+        modwire serve tcp://127.0.0.1:5021 --web 127.0.0.1:8080
     """,
     "scrape": """
         Copy a whole device into a file; `modwire simulate` serves it.
@@ -89,12 +90,14 @@ COMMANDS = {
         modwire simulate --web 127.0.0.1:8080
         modwire simulate --devices 50 --tcp 127.0.0.1:6000
         modwire simulate --devices 50 --tcp 127.0.1.1:502 --consecutive addresses
+        modwire simulate -n 50 --tcp 10.9.0.1:502 --consecutive addresses --interface eth0
         modwire simulate device.toml --serial '/dev/ttyUSB0?baudrate=9600&parity=N'
     """,
     "gui": """
         Open a window that simulates devices.
         modwire gui
         modwire gui device.toml --port 5021 --devices 3 --start
+        modwire gui --toolkit gtk
     """,
     "parse": """
         Explain messages, field by field, and the Modbus in captures.
@@ -146,7 +149,7 @@ FAILURES = {
 }
 """The meaning of exit code 1 of each subcommand."""
 
-_UNTIL_TERMINATED = ("poll", "gateway", "serve", "simulate")
+_UNTIL_TERMINATED = ("poll", "gateway", "gui", "serve", "simulate")
 
 
 def exit_codes(name: str) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,6 +34,15 @@ def gui(
         int, Whole(1, 65535).option("--devices", "-n", help="Number of devices.")
     ] = 1,
     consecutive: ConsecutiveOption = "ports",
+    toolkit: Annotated[
+        Literal["tk", "gtk", "wx"] | None,
+        typer.Option(
+            "--toolkit",
+            metavar="NAME",
+            case_sensitive=False,
+            help="Toolkit of the window: tk, gtk or wx. By default the first one that is there.",
+        ),
+    ] = None,
     start: Annotated[bool, typer.Option("--start", help="Start the simulation at once.")] = False,
 ) -> None:
     """Open a window that simulates devices.
@@ -42,20 +50,13 @@ def gui(
     The window starts and stops devices, and shows and changes their values. The options fill in the
     form of the window, where the user can still change them.
     """
-    try:
-        import_module("tkinter")
-    except ImportError:
-        raise FailedError(
-            "the window needs Tk, which this Python lacks; to install it: apt install python3-tk, "
-            "dnf install python3-tkinter, or brew install python-tk"
-        ) from None
     from modwire_tools.gui.setup import Setup
-    from modwire_tools.gui.window import NoDisplayError, show
+    from modwire_tools.gui.toolkits import NoDisplayError, find_toolkit, show
 
     setup = Setup(str(file) if file is not None else "", host, str(port), str(devices), consecutive)
     try:
-        interrupted = show(setup, start=start)
-    except NoDisplayError as error:
+        interrupted = show(find_toolkit(toolkit), setup, start=start)
+    except (ImportError, NoDisplayError) as error:
         raise FailedError(str(error)) from None
     if interrupted:
         raise KeyboardInterrupt

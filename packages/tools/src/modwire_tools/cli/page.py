@@ -1,31 +1,62 @@
-"""The options of `modwire simulate` for the web page, and the start of the page."""
+"""The options of `simulate` and `serve` for the web page, and the start of the page."""
 
 from __future__ import annotations
 
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from modwire_tools.extras import extra
 from modwire_tools.values.host_port import parse_host_port
 
-from .ending import WrongArgumentError, argument
+from .ending import FailedError, WrongArgumentError, argument
 from .output import note
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import trio
 
     from modwire_tools.metrics import Metrics
-    from modwire_tools.simulator.view import View
+    from modwire_tools.simulator.view import ServerView
 
 TOKEN_VARIABLE = "MODWIRE_WEB_TOKEN"
 """The environment variable for the token: all users of a machine can see arguments."""
 
 _LONGEST_TOKEN_FILE = 4096  # bytes
+
+
+WebOption = Annotated[
+    str | None,
+    typer.Option(
+        "--web",
+        metavar="HOST:PORT",
+        help="Serve a web page that shows and changes values, clients, traffic and counters, and a "
+        "REST interface under /api; such as 127.0.0.1:8080. Port 0 lets the system choose.",
+    ),
+]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--web-token",
+        metavar="TOKEN",
+        help="Secret that a browser needs to open the page. Without one, one is made and "
+        "printed if the page is open to other machines. Other users of this machine see it "
+        "here, but not in a file or in MODWIRE_WEB_TOKEN in the environment.",
+    ),
+]
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--web-token-file",
+        readable=False,
+        metavar="FILE",
+        help="File whose first line is that secret; - for standard input.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -98,10 +129,11 @@ def _read_token(path: Path) -> str:
 
 
 async def start_page(
-    nursery: trio.Nursery, view: View, page: Page, metrics: Metrics | None = None
+    nursery: trio.Nursery, view: ServerView, page: Page, metrics: Metrics | None = None
 ) -> str:
-    """Serve the page in `nursery` and return its link. Raises OSError or ValueError."""
+    """Serve the page in `nursery` and return its link. Raises FailedError."""
     from modwire_tools.endpoint_forms import ALL
+    from modwire_tools.system_advice import system_advice
     from modwire_tools.web import format_link, serve_page
 
     async def serve(task_status: trio.TaskStatus[tuple[str, int]]) -> None:
@@ -114,5 +146,9 @@ async def start_page(
             task_status=task_status,
         )
 
-    _, port = await nursery.start(serve)
+    try:
+        _, port = await nursery.start(serve)
+    except (OSError, ValueError) as error:
+        advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
+        raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
     return format_link(page.host or ALL, port, None if page.from_outside else page.token)

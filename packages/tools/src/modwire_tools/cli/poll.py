@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,7 +57,7 @@ def poll(
     if action == "check" and (once or watch or follow):
         raise WrongArgumentError("check takes no options: it reads no device")
     with extra("poll", "modwire poll"):
-        import modwire_asyncio  # noqa: F401
+        import_module("modwire_asyncio")
     plant = read(Path(given[0]))
     if action == "check":
         _check(plant)

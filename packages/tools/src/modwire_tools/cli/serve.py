@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from .annotations import AssignmentText, HostPort, Listen
 from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import LISTEN
 from .metrics import METRICS_VARIABLE, MetricsOption, new_metrics, with_metrics
+from .output import note
+from .page import TokenFileOption, TokenOption, WebOption, parse_page, start_page
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -27,9 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modwire import Units
+    from modwire_tools.metrics import Metrics
     from modwire_tools.server.listening import Limits
     from modwire_tools.server.storing import Storage
     from modwire_tools.server.systemd import InheritedSockets
+
+    from .page import Page
 
 
 def _size(name: str) -> typer.models.OptionInfo:
@@ -89,6 +95,9 @@ def serve(
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
     verbose: VerboseFlag = False,
+    web: WebOption = None,
+    web_token: TokenOption = None,
+    web_token_file: TokenFileOption = None,
     metrics: MetricsOption = None,
 ) -> None:
     """Serve coils and registers until Ctrl+C.
@@ -100,6 +109,7 @@ def serve(
     from modwire_tools.server.storing import Storage, set_values
     from modwire_tools.server.systemd import InheritedSockets
 
+    page = parse_page(web, web_token, web_token_file)
     sizes = {
         "coils": coils,
         "discrete_inputs": discrete_inputs,
@@ -116,7 +126,7 @@ def serve(
         opened = storage.open()
     inherited = InheritedSockets.from_environment()
     if processes > 1:
-        _check_processes(processes, storage, listens, metrics)
+        _check_processes(processes, storage, listens, metrics, page)
         if inherited:
             raise FailedError("--processes cannot share the sockets of the service manager")
     limits = Limits(max_connections, idle_timeout, allow, reuse_port=processes > 1)
@@ -133,42 +143,70 @@ def serve(
 
         serve_in_processes(processes, storage, listens, limits, verbose, on_listening)
         return
-    _serve_here(opened, listens, limits, verbose, on_listening, metrics, inherited)
+    counted = None if metrics is None and page is None else new_metrics()
+    serve_here = partial(_serve_here, opened, listens, limits, verbose, on_listening, inherited)
+    from .loop import run_trio
+
+    run_trio(partial(with_metrics, metrics, counted, partial(serve_here, page, counted)))
 
 
-def _serve_here(
+async def _serve_here(
     units: Units,
-    places: list[Listen],
+    listens: list[Listen],
     limits: Limits,
     verbose: bool,
     on_listening: Callable[[list[str]], None],
-    metrics_place: HostPort | None,
     inherited: InheritedSockets,
+    page: Page | None,
+    metrics: Metrics | None,
 ) -> None:
-    """Serve in this process until Ctrl+C."""
-    from modwire_tools.server.listening import serve_all
+    """Serve in this process until cancelled, and a page beside it."""
+    import trio
 
-    from .loop import run_trio
+    from modwire_tools.server.listening import Places, serve_all
 
-    metrics = None if metrics_place is None else new_metrics()
-    main = partial(
+    serve = partial(
         serve_all,
         units,
-        places,
-        limits,
+        listens,
         on_answer=say_calls(verbose),
-        on_listening=on_listening,
         metrics=metrics,
         inherited=inherited,
     )
-    run_trio(partial(with_metrics, metrics_place, metrics, main))
+    if page is None:
+        await serve(limits, on_listening=on_listening)
+        return
+
+    from modwire import AllowedNetworks
+    from modwire_tools.web import UnitsView
+
+    allowed = AllowedNetworks.of(limits.allow)
+    places = Places()
+    view = places.view = UnitsView(
+        units,
+        title="modwire serve",
+        allow=allowed if any(each.has_peers for each in listens) else None,
+        set_mode=places.set_mode,
+    )
+    async with trio.open_nursery() as nursery:
+        is_listening = trio.Event()
+        found: list[str] = []
+
+        def listening(names: list[str]) -> None:
+            found.extend(names)
+            is_listening.set()
+
+        limits = replace(limits, allow=allowed)
+        nursery.start_soon(partial(serve, limits, on_listening=listening, places=places))
+        await is_listening.wait()
+        link = await start_page(nursery, view, page, metrics)
+        note(f"Page: {link}")
+        on_listening(found)
 
 
 def _say_where(storage: Storage, names: list[str]) -> None:
     """Print the endpoints, the units and the store, and tell the service manager."""
     from modwire_tools.server.systemd import tell_manager
-
-    from .output import note
 
     ids = storage.units
     units = "one unit for all ids" if ids is None else f"unit {', '.join(map(str, ids))}"
@@ -177,10 +215,18 @@ def _say_where(storage: Storage, names: list[str]) -> None:
 
 
 def _check_processes(
-    number: int, storage: Storage, places: list[Listen], metrics: HostPort | None
+    number: int,
+    storage: Storage,
+    places: list[Listen],
+    metrics: HostPort | None,
+    page: Page | None,
 ) -> None:
     import socket
 
+    if page is not None:
+        raise WrongArgumentError(
+            f"--web shows one process: leave it out, or leave out --processes {number}"
+        )
     if metrics is not None:
         raise WrongArgumentError(
             f"--metrics (or {METRICS_VARIABLE}) counts in one process: leave it out, or leave out "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,8 +17,8 @@ from .endpoints import SimulatedEndpoint
 from .loop import run_trio
 from .metrics import MetricsOption, new_metrics, with_metrics
 from .output import note
-from .page import Page, parse_page, start_page
-from .types import Consecutive, ConsecutiveOption, Factor, Whole
+from .page import Page, TokenFileOption, TokenOption, WebOption, parse_page, start_page
+from .types import Consecutive, ConsecutiveOption, Factor, NetworkInterface, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,6 +69,14 @@ def simulate(
         ),
     ] = None,
     consecutive: ConsecutiveOption = "ports",
+    interface: Annotated[
+        str | None,
+        NetworkInterface().option(
+            "--interface",
+            help="Add the addresses of the devices to this network interface, such as eth0, and "
+            "remove them at the end. Linux, and root, only.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         Whole(0).option("--seed", help="Make random values the same in every run."),
@@ -78,34 +87,9 @@ def simulate(
             "--speed", help="Simulated seconds in a real one, such as 60 or 0.1."
         ),
     ] = 1.0,
-    web: Annotated[
-        str | None,
-        typer.Option(
-            "--web",
-            metavar="HOST:PORT",
-            help="Serve a web page with all values, trends, traffic and faults, and a REST "
-            "interface under /api; such as 127.0.0.1:8080. Port 0 lets the system choose.",
-        ),
-    ] = None,
-    web_token: Annotated[
-        str | None,
-        typer.Option(
-            "--web-token",
-            metavar="TOKEN",
-            help="Secret that a browser needs to open the page. Without one, one is made and "
-            "printed if the page is open to other machines. Other users of this machine see it "
-            "here, but not in a file or in MODWIRE_WEB_TOKEN in the environment.",
-        ),
-    ] = None,
-    web_token_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--web-token-file",
-            readable=False,
-            metavar="FILE",
-            help="File whose first line is that secret; - for standard input.",
-        ),
-    ] = None,
+    web: WebOption = None,
+    web_token: TokenOption = None,
+    web_token_file: TokenFileOption = None,
     metrics: MetricsOption = None,
 ) -> None:
     """Serve simulated devices over TCP, UDP and serial lines.
@@ -119,7 +103,7 @@ def simulate(
     from modwire_tools.server.systemd import InheritedSockets
 
     simulation.inherit(InheritedSockets.from_environment())
-    main = partial(_run, simulation, page, counted)
+    main = partial(_run, simulation, page, counted, interface)
     run_trio(partial(with_metrics, metrics, counted, main))
 
 
@@ -177,12 +161,29 @@ def _meant(text: str) -> str:
     return f"; to serve there: {command_line('simulate', option, meant)}"
 
 
-async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
+async def _run(
+    simulation: Simulation, page: Page | None, metrics: Metrics | None, interface: str | None
+) -> None:
+    from modwire_tools.simulator.interface import added_addresses, addresses_of
+
+    with ExitStack() as stack:
+        if interface is not None:
+            endpoints = [each for device in simulation.devices for each in device.endpoints]
+            addresses = addresses_of(endpoints)
+            try:
+                with argument("--interface"):
+                    stack.enter_context(added_addresses(interface, addresses))
+            except OSError as error:
+                raise FailedError(f"--interface: {error}") from None
+            note(f"{interface} has the addresses {addresses[0]} to {addresses[-1]} until the end")
+        await _serve(simulation, page, metrics)
+
+
+async def _serve(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
     import trio
 
     from modwire_tools.server.systemd import tell_manager
     from modwire_tools.simulator.problems import described_problems
-    from modwire_tools.system_advice import system_advice
 
     view = simulation.view
     async with trio.open_nursery() as nursery:
@@ -192,11 +193,7 @@ async def _run(simulation: Simulation, page: Page | None, metrics: Metrics | Non
             raise FailedError(described_problems(problems))
         link = ""
         if page is not None:
-            try:
-                link = await start_page(nursery, view, page, metrics)
-            except (OSError, ValueError) as error:
-                advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
-                raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
+            link = await start_page(nursery, view, page, metrics)
         _tell(view, link)
         tell_manager("READY=1")
         await _watch(view, is_shown=page is not None)

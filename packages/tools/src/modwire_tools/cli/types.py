@@ -190,6 +190,20 @@ class Several(ParamType["Sequence[T]"]):
         return [(str(each), "") for each in ("all", *self.offered)]
 
 
+class NetworkInterface(ParamType[str]):
+    """The name of a network interface, such as eth0."""
+
+    metavar = "NAME"
+
+    def parse(self, text: str) -> str:
+        return text
+
+    def complete(self, incomplete: str) -> Completions:
+        import socket
+
+        return [(name, "") for _, name in socket.if_nameindex()]
+
+
 class Table(ParamType[str]):
     """One of the four tables: co, di, hr or ir."""
 

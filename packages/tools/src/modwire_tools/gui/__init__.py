@@ -1,4 +1,5 @@
-"""`modwire gui`: the simulator's desktop window, on Tk; `window.show` opens it.
+"""`modwire gui`: the simulator's desktop window, on Tk, GTK or wx.
 
-It is a front end of a `View`, as the web page is.
+`Presenter` decides what a window shows and does. `tk_window`, `gtk_window` and `wx_window` are its
+front ends; `toolkits` finds and opens one. Registers, traffic and faults are on the web page.
 """

@@ -1,17 +1,39 @@
-"""`add_menus`: the menus of the window; their shortcuts work wherever the focus is."""
+"""`menus`: the menus of the window, and their keys, which work wherever the focus is."""
 
 from __future__ import annotations
 
-import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from .. import __version__
+from .presenter import Front, Presenter
+
+HELP = """\
+The window simulates Modbus devices.
+
+Choose a device file, or leave the field empty for a small energy meter. Enter where the \
+first device is served and how many there are, and press Start (F5).
+
+Choose a device to see its values. To change one, choose it, type the new value and press \
+Enter; Enter in the list switches a bit. Hold keeps a changing value as it is.
+
+Registers, trends, counters, faults, traffic and clients are on the page of the simulator, \
+which the menu Page opens in your browser (Ctrl+1 to Ctrl+6)."""
+ABOUT = f"""\
+modwire {__version__}
+
+A Modbus library for Python, and its simulator. \
+Made by the modwire authors, under the MIT licence."""
+
+PAGES = ("&Registers", "&Trends", "&Counters", "&Faults", "Tra&ffic", "C&lients")
+"""The parts of the page that the window has not."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """A menu entry; in its text, & precedes the letter that selects it.
 
-    `keys` is a Tk sequence without brackets, such as "Control-o", or "".
+    `keys` is a key with Ctrl or Shift, such as "Ctrl+O", or "".
     """
 
     text: str
@@ -20,41 +42,45 @@ class Entry:
 
 
 SEPARATOR = None
+Menus = Sequence[tuple[str, Sequence[Entry | None]]]
 
 
-def add_menus(root: tk.Tk, menus: Sequence[tuple[str, Sequence[Entry | None]]]) -> None:
-    """Add menus to `root`, each with a name and its entries."""
-    is_aqua = root.tk.call("tk", "windowingsystem") == "aqua"
-    bar = tk.Menu(root)
-    for name, entries in menus:
-        menu = tk.Menu(bar, tearoff=False)
-        bar.add_cascade(label=name.replace("&", ""), underline=name.index("&"), menu=menu)
-        for entry in entries:
-            if entry is None:
-                menu.add_separator()
-                continue
-            keys = entry.keys.replace("Control", "Command") if is_aqua else entry.keys
-            menu.add_command(
-                label=entry.text.replace("&", ""),
-                underline=entry.text.index("&"),
-                accelerator=_readable(keys),
-                command=entry.act,
-            )
-            if keys:
-                _bind(root, keys, entry.act)
-    root.configure(menu=bar)
+def menus(front: Front, presenter: Presenter) -> Menus:
+    """Return the menus, each with a name and its entries."""
+    pages = [
+        Entry(f"{name}...", _opener(presenter, name.replace("&", "").lower()), f"Ctrl+{number}")
+        for number, name in enumerate(PAGES, 1)
+    ]
+    return (
+        (
+            "&File",
+            (
+                Entry("&Choose device file...", front.choose_file, "Ctrl+O"),
+                Entry("Built-in &energy meter", lambda: front.set_file("")),
+                SEPARATOR,
+                Entry("&Quit", presenter.close, "Ctrl+Q"),
+            ),
+        ),
+        (
+            "&Simulation",
+            (
+                Entry("&Start", presenter.start, "F5"),
+                Entry("S&top", presenter.stop, "Shift+F5"),
+                SEPARATOR,
+                Entry("Start chosen &device", presenter.start_device, "F6"),
+                Entry("Stop &chosen device", presenter.stop_device, "Shift+F6"),
+            ),
+        ),
+        ("&Page", pages),
+        (
+            "&Help",
+            (
+                Entry("&Help", lambda: front.inform("Help", HELP), "F1"),
+                Entry("&About", lambda: front.inform("About modwire", ABOUT)),
+            ),
+        ),
+    )
 
 
-def _bind(root: tk.Tk, keys: str, act: Callable[[], object]) -> None:
-    def pressed(event: tk.Event[tk.Misc]) -> str:
-        act()
-        return "break"
-
-    root.bind(f"<{keys}>", pressed)
-
-
-def _readable(keys: str) -> str:
-    """Return "Control-o" as "Ctrl+O"."""
-    names = {"Control": "Ctrl", "Key": "", "plus": "+", "minus": "-", "Command": "Cmd"}
-    parts = [names.get(part, part if len(part) > 1 else part.upper()) for part in keys.split("-")]
-    return "+".join(part for part in parts if part)
+def _opener(presenter: Presenter, name: str) -> Callable[[], None]:
+    return lambda: presenter.open_page(name)

@@ -1,7 +1,7 @@
-"""`Session`: starts and stops the simulation of the window, in trio's loop.
+"""`Session`: starts and stops the simulation of the window, and its web page, in trio's loop.
 
-`run` is the guest of Tk's loop as long as the window exists. The window calls all other methods in
-the same thread.
+`run` is a guest of the toolkit's loop as long as the window exists. The window calls all other
+methods in the same thread.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import trio
 
+from ..extras import extra
 from ..simulator.problems import described_problems
 from ..simulator.simulation import Simulation
 from ..simulator.view import View
@@ -21,17 +22,29 @@ STOPPING = "stopping"
 
 
 class Session:
-    """Calls `changed` at each change of `state`, and `failed` with an error for the user."""
+    """Calls `changed` at each change of `state`, and `failed` with an error for the user.
 
-    def __init__(self, changed: Callable[[], None], failed: Callable[[str], None]) -> None:
+    `browse` opens a link in a browser, and returns False if there is none.
+    """
+
+    def __init__(
+        self,
+        changed: Callable[[], None],
+        failed: Callable[[str], None],
+        browse: Callable[[str], bool],
+    ) -> None:
         self.state = STOPPED
         self.view: View | None = None
         self._changed = changed
         self._failed = failed
+        self._browse = browse
         self._closing = False
         self._waiting: Callable[[], Simulation] | None = None  # started when `run` begins
         self._nursery: trio.Nursery | None = None
         self._scope = trio.CancelScope()
+        self._running: trio.Nursery | None = None  # that of the simulation
+        self._link = ""  # to its page
+        self._linking = trio.Lock()
 
     async def run(self) -> None:
         """Serve the simulations that are started, until `close`."""
@@ -71,6 +84,33 @@ class Session:
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()
 
+    def open_page(self, path: str) -> None:
+        """Open the page at `path`, such as "#/traffic", in a browser; serve it on first use.
+
+        Raises ValueError if nothing runs, and ImportError if the extra `web` is missing.
+        """
+        if self._running is None:
+            raise ValueError("nothing is simulated: press Start (F5) first")
+        with extra("web", "the page"):
+            from .. import web as _  # noqa: F401
+        self._running.start_soon(self._open_page, self._running, path)
+
+    async def _open_page(self, nursery: trio.Nursery, path: str) -> None:
+        from ..web import format_link, serve_page
+
+        async with self._linking:
+            if not self._link and self.view is not None:
+                try:
+                    place = await nursery.start(serve_page, self.view, "127.0.0.1", 0)
+                except OSError as error:
+                    self._failed(described_error(error))
+                    return
+                self._link = format_link(*place)
+        link = self._link + path
+        # Some browsers are waited for.
+        if not await trio.to_thread.run_sync(self._browse, link, abandon_on_cancel=True):
+            self._failed(f"no browser could be opened; the page is at {link}")
+
     async def _serve(self, build: Callable[[], Simulation]) -> None:
         failure = ""
         try:
@@ -80,7 +120,8 @@ class Session:
         except (ValueError, OSError) as error:
             failure = described_error(error)
         finally:
-            self.view = None
+            self.view = self._running = None
+            self._link = ""
             self._move(STOPPED)
         if failure:
             self._failed(failure)
@@ -95,7 +136,8 @@ class Session:
             if len(problems) == view.device_count():
                 nursery.cancel_scope.cancel()
                 return described_problems(problems)
-            view.traffic(most=1)  # begins the recording
+            view.traffic(most=1)  # begins the recording, for the page
+            self._running = nursery
             self._move(RUNNING)
             if problems:
                 self._failed(described_problems(problems))

@@ -29,6 +29,12 @@ class Setup:
     devices: str = "1"
     consecutive: str = "ports"
 
+    @property
+    def folder(self) -> str:
+        """The folder of the file, or the current one: where to look for another file."""
+        folder = Path(os.path.expanduser(self.file.strip())).parent if self.file else Path()
+        return str(folder.absolute())
+
     def simulation(self) -> Simulation:
         """Return the simulation.
 

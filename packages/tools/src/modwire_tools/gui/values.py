@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..simulator.view import PointInfo
 from ..values.numbers import parse_float, parse_int
 from ..values.types import parse_value
@@ -49,16 +47,6 @@ def typed(point: PointInfo, text: str) -> object:
     return float(number) if point.type in _FLOATS else number
 
 
-def parse_register(text: str) -> int:
-    """Return the register typed as `text`: decimal, negative or hexadecimal. ValueError."""
-    number = _number(text.strip())
-    if not isinstance(number, int) or not -0x8000 <= number <= 0xFFFF:
-        raise ValueError(
-            f"the value must be 0..65535, 0x0..0xFFFF or -32768..-1, got {text.strip()!r}"
-        )
-    return number & 0xFFFF
-
-
 def _number(text: str) -> int | float | None:
     for parse in (parse_int, parse_float):
         try:
@@ -66,14 +54,3 @@ def _number(text: str) -> int | float | None:
         except ValueError:
             pass
     return None
-
-
-def spaced_hex(digits: str) -> str:
-    """Return hexadecimal digits with spaces between the bytes."""
-    return " ".join(digits[at : at + 2] for at in range(0, len(digits), 2)).upper()
-
-
-def text_of(registers: Sequence[int]) -> str:
-    """Return registers as text: two characters each, with a dot for other bytes."""
-    data = b"".join(register.to_bytes(2, "big") for register in registers)
-    return "".join(chr(byte) if 32 <= byte < 127 else "." for byte in data)

@@ -117,7 +117,7 @@ class Metrics:
         counts = EndpointCounts(name, self._now)
         self._endpoints.append(counts)
         return counts, options.replace(
-            on_answer=_both(counts.answered, options.on_answer),
+            on_answer=both_hooks(counts.answered, options.on_answer),
             on_connect=counts.connected,
             on_disconnect=counts.disconnected,
         )
@@ -226,7 +226,8 @@ def _family(
     return found
 
 
-def _both(first: OnAnswer, second: OnAnswer | None) -> OnAnswer:
+def both_hooks(first: OnAnswer, second: OnAnswer | None) -> OnAnswer:
+    """Return a hook that calls both."""
     if second is None:
         return first
 

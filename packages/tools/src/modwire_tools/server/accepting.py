@@ -29,7 +29,7 @@ async def serve_sockets(
     options: ServerOptions,
     max_connections: int,
     idle_timeout: float | None = None,
-    allow: Sequence[str] | None = None,
+    allow: AllowedNetworks | Sequence[str] | None = None,
     grace: float,
     task_status: trio.TaskStatus[object] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -38,7 +38,8 @@ async def serve_sockets(
     The arguments are those of `serve_tcp`. `task_status.started` gets `(host, port)` of the first
     socket, or its path.
     """
-    peers = _Peers(max_connections, None if allow is None else AllowedNetworks(allow))
+    allowed = AllowedNetworks.of(allow)
+    peers = _Peers(max_connections, allowed)
 
     async def serve(stream: trio.SocketStream) -> None:
         peer = peers.let_in(stream)
@@ -53,6 +54,7 @@ async def serve_sockets(
                     framing=framing,
                     options=options.replace(on_connect=partial(peer.opened, options.on_connect)),
                     idle_timeout=idle_timeout,
+                    allow=allowed,
                     peer=peer.name,
                     grace=grace,
                 )
@@ -83,7 +85,7 @@ class _Peer:
 class _Peers:
     """The connections, at most `most`: one more closes the one that was idle longest."""
 
-    def __init__(self, most: int, allowed: AllowedNetworks | None) -> None:
+    def __init__(self, most: int, allowed: AllowedNetworks) -> None:
         self._most = most
         self._allowed = allowed
         self._all: list[_Peer] = []
@@ -94,7 +96,7 @@ class _Peers:
         try:
             if link.family in (socket.AF_INET, socket.AF_INET6):
                 host = peer_of(link.getpeername())
-                if self._allowed is not None and not self._allowed.allows(host):
+                if not self._allowed.allows(host):
                     _LOG.warning("%s is not allowed to connect", host)
                     return None
                 notice_dead_peer(link)

@@ -47,8 +47,10 @@ class Field:
         if isinstance(kind, inspect.ListType):
             most = kind.max_length
             if is_list(value) and value and (most is None or len(value) <= most):
-                wrong = next(item for item in value if not isinstance(item, int))
-                return f"must be whole numbers, got {shown(wrong)}"
+                is_text = isinstance(kind.item_type, inspect.Metadata | inspect.StrType)
+                right = str if is_text else int
+                wrong = next((item for item in value if not isinstance(item, right)), value[0])
+                return f"must be {'texts' if is_text else 'whole numbers'}, got {shown(wrong)}"
             return f"must be {self.allowed}"
         return f"must be {self.allowed}, got {shown(value)}"
 

@@ -64,6 +64,11 @@ class Lines:
             line.devices.remove(device)
             device.leave(line.units)
 
+    def change(self, endpoint: Endpoint) -> None:
+        """Serve the line of `endpoint` with its frames from its next start on."""
+        if endpoint.path in self._lines:
+            self._lines[endpoint.path].endpoint = endpoint
+
     async def _serve_line(self, line: _Line, task_status: trio.TaskStatus[object]) -> None:
         await serve_line(
             line.units,

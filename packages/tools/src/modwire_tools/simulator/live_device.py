@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from modwire import Endpoint, Units
+from modwire.server.peers import AllowedNetworks
 
 from .devices import DeviceSpec, UnitSpec
 from .fields import fields_of
@@ -33,7 +34,8 @@ class LiveDevice:
 
     Servers get `units`, which inject the faults; `simulated` has the units behind them. `endpoints`
     are the requested ones, `listening` the active ones, with the ports that the system chose.
-    `problem` is the reason why the device could not be served, or "".
+    `problem` is the reason why the device could not be served, or "". Clients of the networks in
+    `allowed` may connect.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class LiveDevice:
         self._draw: random.Random | None = None
         self._seed = seed
         self._counted_from = 0
+        self.allowed = AllowedNetworks()
         self.units = Units({})
         # On a shared line, its units are in the `Units` of the line as well.
         self.homes: list[Units] = [self.units]

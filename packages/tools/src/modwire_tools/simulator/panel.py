@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from modwire import Units
+from modwire.server.peers import AllowedNetworks
 from modwire.units.tables import BIT_TABLES, TABLES
 
 from ..addresses import Place
@@ -13,11 +15,14 @@ from .serving import Server
 from .tables import Table
 from .traffic import Traffic
 from .trends import Trends
+from .unit_panel import UnitPanel, check_range, check_table, check_values, choose_endpoint, mode_of
 from .units import SimulatedUnit
 from .view import (
     ConnectionInfo,
     DeviceInfo,
+    EndpointMode,
     Faults,
+    Feature,
     Message,
     PointInfo,
     TableInfo,
@@ -25,21 +30,12 @@ from .view import (
     UnitInfo,
 )
 
-_MOST_VALUES = 1000
-_COUNTERS = {
-    "bus messages": "bus_message_count",
-    "bus communication errors": "communication_error_count",
-    "bus exception errors": "exception_count",
-    "server messages": "server_message_count",
-    "server no responses": "no_response_count",
-    "server NAKs": "nak_count",
-    "server busies": "busy_count",
-    "bus character overruns": "overrun_count",
-    "events": "event_counter",
-}
+_FEATURES: frozenset[Feature] = frozenset(
+    ("points", "faults", "power", "clients", "networks", "mode")
+)
 
 
-class Panel:
+class Panel(UnitPanel):
     """The methods are documented in `View`."""
 
     def __init__(
@@ -71,11 +67,47 @@ class Panel:
 
     def _table(self, device: int, unit: int, table: str) -> Table:
         found = self._unit(device, unit)
-        if table not in TABLES:
-            raise ValueError(f"table must be one of {', '.join(TABLES)}, got {table!r}")
+        check_table(table)
         if table not in found.tables:
             raise ValueError(f"unit {unit} has no {table.replace('_', ' ')}")
         return found.tables[table]
+
+    # The units, for `UnitPanel`.
+
+    def _found(self, device: int, unit: int) -> SimulatedUnit:
+        return self._unit(device, unit)
+
+    def _ids(self, device: int, unit: int) -> list[int]:
+        found = self._device(device)
+        if not self._unit(device, unit).spec.every_id:
+            return [unit]
+        return [each for each in range(256) if each == unit or each not in found.simulated]
+
+    def _homes(self, device: int) -> Sequence[Units]:
+        return self._device(device).homes
+
+    def _allowed(self, device: int) -> AllowedNetworks:
+        return self._device(device).allowed
+
+    def features(self) -> frozenset[Feature]:
+        return _FEATURES
+
+    def waits(self) -> bool:
+        return False
+
+    def set_delimiter(self, device: int, code: int) -> None:
+        super().set_delimiter(device, code)
+        for unit in self._device(device).simulated.values():
+            unit.ascii_delimiter = code
+
+    def modes(self, device: int) -> list[EndpointMode]:
+        found = self._device(device).endpoints
+        return [EndpointMode(str(each), mode_of(each)) for each in found]
+
+    def set_mode(self, device: int, mode: str, endpoint: str = "") -> None:
+        found = self._device(device)
+        chosen = choose_endpoint([str(each) for each in found.endpoints], endpoint)
+        self._server.change_mode(found, found.endpoints[chosen], mode)
 
     def title(self) -> str:
         names = list(dict.fromkeys(each.spec.name for each in self._devices))
@@ -116,10 +148,7 @@ class Panel:
     def values(
         self, device: int, unit: int, table: str, address: int, count: int
     ) -> list[int | None]:
-        if not 1 <= count <= _MOST_VALUES:
-            raise ValueError(f"count must be 1..{_MOST_VALUES}, got {count}")
-        if not 0 <= address <= 0x10000 - count:
-            raise ValueError(f"addresses must be 0..65535, got {address} + {count}")
+        check_range(address, count)
         if table in TABLES and table not in self._unit(device, unit).tables:
             return [None] * count
         return self._table(device, unit, table).peek(address, count)
@@ -128,11 +157,7 @@ class Panel:
         self, device: int, unit: int, table: str, address: int, values: Sequence[int]
     ) -> None:
         found = self._table(device, unit, table)
-        most = 1 if table in BIT_TABLES else 0xFFFF
-        for at, value in enumerate(values, address):
-            number: object = value
-            if not isinstance(number, int) or not 0 <= number <= most:
-                raise ValueError(f"the value at {at} must be 0..{most}, got {value!r}")
+        check_values(address, values, 1 if table in BIT_TABLES else 0xFFFF)
         try:
             found.poke(address, values)
         except IndexError:
@@ -173,12 +198,8 @@ class Panel:
         self._point(device, unit, name)
         return self._trends.latest(device, unit, name)
 
-    def counters(self, device: int, unit: int) -> dict[str, int]:
-        found = self._unit(device, unit)
-        return {name: int(getattr(found, attribute)) for name, attribute in _COUNTERS.items()}
-
     def connections(self) -> list[ConnectionInfo]:
-        return self._server.connections()
+        return self._server.clients.connections()
 
     def traffic(
         self, after: int = 0, wanted: TrafficFilter | None = None, most: int = 200

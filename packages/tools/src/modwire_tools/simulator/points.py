@@ -182,6 +182,13 @@ class LivePoint:
         self._is_computing = False
         self._last: object = None
 
+    def restart(self, source: Source | None) -> None:
+        """Begin again with a new source, and hold the value no longer."""
+        self.source = source
+        self.held = False
+        self._computed = -math.inf
+        self._last = None
+
     def refresh(self, time: float) -> None:
         """Compute the value for `time`, and store it."""
         source = self.source

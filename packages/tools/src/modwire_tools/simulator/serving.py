@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
 
-from modwire import Call, Endpoint, ModbusError, Response, ServerOptions, ServerProtocol, Units
-from modwire.server.options import Served
+from modwire import Endpoint, ModbusError, ServerOptions, Units
 from modwire_trio import serve_tcp, serve_udp, serve_unix
 
 from ..endpoint_forms import ALL, shown
@@ -18,28 +16,20 @@ from ..server.accepting import serve_sockets
 from ..server.listen_options import server_options
 from ..server.systemd import InheritedSockets
 from ..system_advice import tidied
+from .clients import Clients
 from .file_limit import raise_file_limit
 from .lines import Lines
 from .live_device import LiveDevice
-from .mistakes import WATCHED_FRAMINGS, Mistakes, Watch, Watched
-from .peers import Peers
+from .mistakes import WATCHED_FRAMINGS, Mistakes, Watch
 from .traffic import Traffic
-from .view import ConnectionInfo
 
 if TYPE_CHECKING:
-    from ..metrics import EndpointCounts, Metrics
+    from modwire import Call, Response
+    from modwire.server.options import OnAnswer, Served
+
+    from ..metrics import Metrics
 
 _GRACE = 0.0  # seconds: stopping a device must not wait for its delayed responses
-
-
-@dataclass
-class _Link:
-    """An open connection."""
-
-    device: LiveDevice
-    endpoint: str
-    since: float
-    counts: EndpointCounts | None
 
 
 class _Run:
@@ -52,7 +42,7 @@ class _Run:
 
 
 class Server:
-    """Starts and stops devices, and lists their clients; `metrics` counts what comes.
+    """Starts and stops devices; `clients` are theirs, and `metrics` counts what comes.
 
     `wall_clock` gives seconds since the epoch.
     """
@@ -67,16 +57,12 @@ class Server:
         metrics: Metrics | None = None,
     ) -> None:
         self._devices = devices
-        self._traffic = traffic
-        self._wall_clock = wall_clock
         self._max_connections = max_connections
-        self._metrics = metrics
         self._inherited = InheritedSockets()
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest run of each device
-        self._links: dict[Served, _Link] = {}
-        self._peers = Peers(wall_clock)
-        self._lines = Lines(self._told, self._watch_line)
+        self.clients = Clients(traffic, wall_clock, trio.current_time, metrics)
+        self._lines = Lines(self.clients.told_on_line, self._watch_line)
         self._mistakes = Mistakes(traffic, wall_clock)
 
     # Starting and stopping.
@@ -123,6 +109,29 @@ class Server:
         run = self._runs.get(device.index)
         if run is not None:
             run.scope.cancel()
+
+    def change_mode(self, device: LiveDevice, endpoint: Endpoint, mode: str) -> None:
+        """Serve an endpoint with other frames: its device starts anew, and others on its line.
+
+        Raises ValueError if the endpoint cannot have this mode.
+        """
+        changed = endpoint.replace(framing=mode)
+        affected = [device]
+        if endpoint.transport == "serial":
+            self._lines.change(changed)
+            affected = [
+                each
+                for each in self._devices
+                if any(other.path == endpoint.path for other in each.endpoints)
+            ]
+        for each in affected:
+            each.endpoints = [
+                changed if old == endpoint or old.path == endpoint.path != "" else old
+                for old in each.endpoints
+            ]
+            if each.running:
+                self.stop(each)
+                self.start(each)
 
     def _begin(self, device: LiveDevice) -> _Run:
         """Register a run before its task begins, so that it can be stopped at once."""
@@ -177,11 +186,12 @@ class Server:
             if endpoint.transport == "serial":
                 await self._lines.serve(device, endpoint, started)
             elif endpoint.transport == "udp":
-                hooks = ServerOptions(on_answer=partial(self._told_datagram, device, started))
+                hooks = ServerOptions(on_answer=self._teller(device, started))
                 await serve_udp(
                     device.units,
                     endpoint.port,
                     host=_host(endpoint),
+                    allow=device.allowed,
                     framing=WATCHED_FRAMINGS[endpoint.framing],
                     options=server_options(endpoint, hooks),
                     grace=_GRACE,
@@ -200,8 +210,8 @@ class Server:
         self, device: LiveDevice, endpoint: Endpoint, started: _Started
     ) -> None:
         hooks = ServerOptions(
-            on_connect=partial(self._connected, device, started),
-            on_disconnect=self._disconnected,
+            on_connect=partial(self.clients.connected, device, started),
+            on_disconnect=self.clients.disconnected,
         )
         common: dict[str, Any] = {
             "framing": WATCHED_FRAMINGS[endpoint.framing],
@@ -212,132 +222,29 @@ class Server:
         }
         passed = self._inherited.take(endpoint)
         if passed:
-            await serve_sockets(device.units, passed, **common)
+            await serve_sockets(device.units, passed, allow=device.allowed, **common)
         elif endpoint.transport == "unix":
             await serve_unix(device.units, endpoint.path, **common)
         else:
-            await serve_tcp(device.units, endpoint.port, host=_host(endpoint), **common)
-
-    # Connections.
-
-    def _connected(self, device: LiveDevice, place: _Started, protocol: Served) -> None:
-        device.connections += 1
-        counts = None if self._metrics is None else self._metrics.endpoint(place.text)
-        if counts is not None:
-            counts.connected(protocol)
-        self._links[protocol] = _Link(device, place.text, self._wall_clock(), counts)
-        framing = _watched(protocol)
-        if framing is not None:
-            framing.peer = str(protocol.peer)
-        if self._traffic.is_recording or counts is not None:
-            protocol.on_answer = self._answered
-
-    def _disconnected(self, protocol: Served) -> None:
-        framing = _watched(protocol)
-        if framing is not None:
-            framing.tell_unfinished("the connection was closed")
-        link = self._links.pop(protocol)
-        link.device.connections -= 1
-        if link.counts is not None:
-            link.counts.disconnected(protocol)
-
-    def connections(self) -> list[ConnectionInfo]:
-        """Return the clients, by device and then by time."""
-        shift = self._wall_clock() - trio.current_time()
-        found = [
-            ConnectionInfo(
-                link.device.index,
-                link.endpoint,
-                str(protocol.peer),
-                link.since,
-                protocol.heard + shift,
-                protocol.requests,
+            await serve_tcp(
+                device.units,
+                endpoint.port,
+                host=_host(endpoint),
+                allow=device.allowed,
+                **common,
             )
-            for protocol, link in self._links.items()
-        ]
-        found += self._peers.latest()
-        found.sort(key=lambda each: (each.device, each.since))
-        return found
 
-    # Traffic.
+    def _teller(self, device: LiveDevice, place: _Started) -> OnAnswer:
+        """Return the hook of a server without connections."""
 
-    def begin_recording(self) -> None:
-        """Record from now on, including the connections that are open."""
-        for protocol in self._links:
-            protocol.on_answer = self._answered
+        def told(protocol: Served, call: Call, response: Response | None) -> None:
+            self.clients.told(device, place.text, protocol, call, response)
 
-    def note_unfinished(self) -> None:
-        """Record the frames whose rest does not come."""
-        now = trio.current_time() if self._links else 0.0
-        for protocol in self._links:
-            framing = _watched(protocol)
-            if framing is not None:
-                framing.tell_if_stalled(protocol.heard, now)
+        return told
 
     def _watch_line(self, device: LiveDevice, endpoint: Endpoint, units: Units) -> None:
         path = endpoint.path
         Watch(self._mistakes, device.index, lambda: str(endpoint), units, peer=path).begin()
-
-    def _answered(self, protocol: Served, call: Call, response: Response | None) -> None:
-        link = self._links.get(protocol)
-        if link is not None:
-            if link.counts is not None:
-                link.counts.answered(protocol, call, response)
-            self._record(link.device, link.endpoint, protocol, call, response)
-
-    def _told_datagram(
-        self,
-        device: LiveDevice,
-        place: _Started,
-        protocol: Served,
-        call: Call,
-        response: Response | None,
-    ) -> None:
-        self._told_without_connection(device, place.text, protocol, call, response)
-
-    def _told(
-        self,
-        device: LiveDevice,
-        endpoint: str,
-        protocol: Served,
-        call: Call,
-        response: Response | None,
-    ) -> None:
-        device.line_requests += 1
-        self._told_without_connection(device, endpoint, protocol, call, response)
-
-    def _told_without_connection(
-        self,
-        device: LiveDevice,
-        endpoint: str,
-        protocol: Served,
-        call: Call,
-        response: Response | None,
-    ) -> None:
-        self._peers.heard(device.index, endpoint, str(protocol.peer))
-        if self._metrics is not None:
-            self._metrics.endpoint(endpoint).answered(protocol, call, response)
-        self._record(device, endpoint, protocol, call, response)
-
-    def _record(
-        self,
-        device: LiveDevice,
-        endpoint: str,
-        protocol: Served,
-        call: Call,
-        response: Response | None,
-    ) -> None:
-        if self._traffic.is_recording:
-            self._traffic.add(
-                self._wall_clock(),
-                max(0.0, trio.current_time() - protocol.heard) * 1000,
-                device.index,
-                endpoint,
-                str(protocol.peer),
-                call.unit,
-                call.request,
-                response,
-            )
 
 
 class _Started(trio.TaskStatus[object]):
@@ -366,12 +273,6 @@ class _Started(trio.TaskStatus[object]):
             case _:  # a path needs no change
                 pass
         self._task_status.started(self.text)
-
-
-def _watched(protocol: Served) -> Watched | None:
-    """Return the framing of a connection, which reports mistakes."""
-    framing = protocol.framing if isinstance(protocol, ServerProtocol) else None
-    return framing if isinstance(framing, Watched) else None
 
 
 def _host(endpoint: Endpoint) -> str:

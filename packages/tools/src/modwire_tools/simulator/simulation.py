@@ -106,7 +106,7 @@ class Simulation:
                 self._server.close()
 
     def _begin_recording(self) -> None:
-        self._server.begin_recording()
+        self._server.clients.begin_recording()
 
     def _note_unfinished(self) -> None:
-        self._server.note_unfinished()
+        self._server.clients.note_unfinished()

@@ -40,6 +40,7 @@ class Table(MemoryBlock):
         self.segments = [Segment(start, bytearray(words)) for start, words in plan.segments]
         self._starts = [segment.start for segment in self.segments]
         self._living: list[LivePoint] = []
+        self._plan = plan
 
     def add_point(self, point: LivePoint) -> None:
         """Compute `point` at each read, if it is a changing one."""
@@ -122,6 +123,14 @@ class Table(MemoryBlock):
         if segment is None:
             raise IndexError(f"{address}..{address + count - 1} are not all there")
         return segment.words, (address - segment.start) << 1
+
+    def reset(self) -> None:
+        """Set the words to those at the beginning; `SimulatedUnit.reset` restarts the points."""
+        for segment, (_, words) in zip(self.segments, self._plan.segments, strict=True):
+            segment.words[:] = words
+
+    def ranges(self) -> list[range]:
+        return [range(segment.start, segment.stop) for segment in self.segments]
 
     def __len__(self) -> int:
         return sum(segment.stop - segment.start for segment in self.segments)

@@ -26,8 +26,8 @@ from modwire.units.tables import TABLES
 from modwire_trio import AsyncUnit
 from modwire_trio.servers import peer_hung_up
 
-from .behaviours import noise
-from .devices import SILENCE, BlockSpec, FileSpec, UnitSpec
+from .behaviours import Source, noise
+from .devices import SILENCE, BlockSpec, FileSpec, PointSpec, UnitSpec
 from .expressions import Expression
 from .points import Codec, LivePoint
 from .tables import RefusedInSilence, RefusingTable, Table, TablePlan
@@ -89,6 +89,7 @@ class SimulatedUnit(Unit):
         spec = self.spec = plan.spec
         self.points: dict[str, LivePoint] = {}
         self.now = now
+        self._seed = seed
         self._depth = self._deepest = 0
         self.tables = {
             name: (RefusingTable if table.has_rules else Table)(table, now)
@@ -107,13 +108,22 @@ class SimulatedUnit(Unit):
         self.diagnostic_register = spec.diagnostic_register
         for number, (point, codec) in enumerate(zip(spec.points, plan.codecs, strict=True)):
             table = self.tables[point.place.table]
-            source = None
-            if point.behaviour is not None:
-                own_seed = int(noise(seed, spec.id * 1000 + number) * (1 << 53))
-                source = point.behaviour.begin(own_seed, self.lookup)
+            source = self._source(number, point)
             words, at = table.place(point.place.address, codec.size)
             living = self.points[point.name] = LivePoint(point, codec, source, words, at)
             table.add_point(living)
+
+    def _source(self, number: int, point: PointSpec) -> Source | None:
+        if point.behaviour is None:
+            return None
+        own_seed = int(noise(self._seed, self.spec.id * 1000 + number) * (1 << 53))
+        return point.behaviour.begin(own_seed, self.lookup)
+
+    def reset(self) -> None:
+        """Set all values to those at the beginning; changing points begin again."""
+        super().reset()
+        for number, point in enumerate(self.points.values()):
+            point.restart(self._source(number, point.spec))
 
     def check(self) -> None:
         """Raise ValueError if a point needs an unknown one, or depends on too long a chain."""

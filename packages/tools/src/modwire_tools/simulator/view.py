@@ -1,8 +1,9 @@
 """`View`: everything that the page and the window can show and change in a running simulation.
 
-Both are front ends without logic of their own. Every method returns at once and must be called in
-the thread of the simulation's trio loop. Results are plain values. Their annotations have the
-meaning and the limits; the REST interface makes its checks and OpenAPI schemas from them.
+`ServerView` is the part of it that any served units have. The page and the window are front ends
+without logic of their own. Every method returns at once, unless `waits` says something else, and
+must be called in the thread of the servers' loop. Results are plain values. Their annotations have
+the meaning and the limits; the REST interface makes its checks and OpenAPI schemas from them.
 A device is named by its index, from 0; a unit by its unit id; a table by its name in `TABLES`.
 Wrong arguments raise ValueError with one sentence for the user; an unknown device, unit or point
 raises LookupError.
@@ -24,6 +25,17 @@ TableName = Annotated[str, Meta(extra_json_schema={"enum": list(TABLES)})]
 Address = Annotated[int, Meta(ge=0, le=65535, description="address of the first value")]
 FunctionCode = Annotated[int, Meta(ge=0, le=255, description="function code")]
 Outcome = Literal["ok", "exception", "silence", "mistake"]
+Mode = Literal["tcp", "rtu", "ascii", "binary"]
+MODES: Sequence[Mode] = ("tcp", "rtu", "ascii", "binary")
+Feature = Literal["points", "faults", "power", "clients", "networks", "mode"]
+"""What only some views have: changing points and their trends, faults, start and stop, the clients
+and the traffic, networks of clients that may be changed, and modes that may be."""
+
+Byte = Annotated[int, Meta(ge=0, le=255)]
+Delimiter = Annotated[int, Meta(ge=0, le=127, description="code of a character, 10 for line feed")]
+Register = Annotated[int, Meta(ge=0, le=65535, description="diagnostic register (8, 2)")]
+Status = Annotated[Byte, Meta(description="exception status outputs (function 7)")]
+ListenOnly = Annotated[bool, Meta(description="true if the unit executes and answers nothing")]
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(description="seconds since the epoch")]
 PointValue = Annotated[
@@ -58,6 +70,45 @@ class DeviceInfo:
     units: list[UnitInfo]
     requests: Annotated[Count, Meta(description="requests since it was started")]
     connections: Annotated[Count, Meta(description="open connections")]
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """The settings of a unit."""
+
+    ids: Annotated[list[UnitId], Meta(description="unit ids to which it responds")]
+    listen_only: ListenOnly
+    delimiter: Annotated[Delimiter, Meta(description="last character of ASCII frames")]
+    diagnostic_register: Register
+    exception_status: Status
+
+
+@dataclass(frozen=True)
+class IdentityObject:
+    """An object of the device identification (function 43/14)."""
+
+    id: Annotated[Byte, Meta(description="object id")]
+    name: Annotated[
+        str, Meta(description='such as "vendor name", "" if the specification has none')
+    ]
+    value: str
+
+
+@dataclass(frozen=True)
+class EventInfo:
+    """An event of the log of function 12."""
+
+    code: Annotated[Byte, Meta(description="its byte")]
+    type: Annotated[str, Meta(description='such as "RemoteReceiveEvent"')]
+    flags: Annotated[list[str], Meta(description='its bits, such as "broadcast"')]
+
+
+@dataclass(frozen=True)
+class EndpointMode:
+    """An endpoint, and the transmission mode of its frames."""
+
+    endpoint: Annotated[str, Meta(description="where the device is served")]
+    mode: Annotated[Mode, Meta(description='framing: "tcp" is MBAP, of Modbus TCP')]
 
 
 @dataclass(frozen=True)
@@ -178,8 +229,16 @@ class Faults:
     delay_seconds: DelaySeconds = 1.0
 
 
-class View(Protocol):
-    """See the module; `simulator.simulation.Simulation.view` is the implementation."""
+class ServerView(Protocol):
+    """The view of served units, those of a simulation or a program's own."""
+
+    def features(self) -> frozenset[Feature]:
+        """Return what this view has beyond what all of them have."""
+        ...
+
+    def waits(self) -> bool:
+        """Return True if `values`, `write` and `reset` may wait: call them in a worker thread."""
+        ...
 
     def title(self) -> str:
         """Return a few words that describe the simulation."""
@@ -209,6 +268,100 @@ class View(Protocol):
         """Write values as the owner, to read-only tables too."""
         ...
 
+    def counters(self, device: int, unit: int) -> dict[str, int]:
+        """Return the diagnostic counters of a unit (named as in section 6.8), and its events."""
+        ...
+
+    def state(self, device: int, unit: int) -> UnitState:
+        """Return the settings of a unit."""
+        ...
+
+    def change_state(
+        self,
+        device: int,
+        unit: int,
+        *,
+        listen_only: bool | None = None,
+        diagnostic_register: int | None = None,
+        exception_status: int | None = None,
+    ) -> None:
+        """Change settings of a unit; None leaves one as it is."""
+        ...
+
+    def identity(self, device: int, unit: int) -> list[IdentityObject]:
+        """Return the device identification of a unit, [] if it has none."""
+        ...
+
+    def events(self, device: int, unit: int) -> list[EventInfo]:
+        """Return the events in the log of a unit, 64 or fewer, the newest first."""
+        ...
+
+    def clear_events(self, device: int, unit: int) -> None:
+        """Remove all events from the log of a unit."""
+        ...
+
+    def statistics(self, device: int, unit: int) -> Mapping[str, int | Sequence[int]]:
+        """Return the Modbus Plus statistics of a unit, by the names in `ModbusPlusStatistics`."""
+        ...
+
+    def clear_statistics(self, device: int, unit: int) -> None:
+        """Set the Modbus Plus statistics of a unit to 0."""
+        ...
+
+    def reset(self, device: int, unit: int, *, diagnostics: bool, values: bool) -> None:
+        """Reset the counters, diagnostic register and log of a unit, its values, or both."""
+        ...
+
+    def set_delimiter(self, device: int, code: int) -> None:
+        """Change the last character of ASCII frames, on all lines of a device and at once."""
+        ...
+
+    def modes(self, device: int) -> list[EndpointMode]:
+        """Return the mode of each endpoint of a device."""
+        ...
+
+    def set_mode(self, device: int, mode: str, endpoint: str = "") -> None:
+        """Change the mode of an endpoint, "" for the only one: it is served anew."""
+        ...
+
+    def networks(self, device: int) -> list[str] | None:
+        """Return the networks whose clients may connect to a device, None for all."""
+        ...
+
+    def set_networks(self, device: int, networks: Sequence[str] | None) -> None:
+        """Change the networks whose clients may connect, None for all."""
+        ...
+
+    def add_network(self, device: int, network: str) -> None:
+        """Allow one network more; raises ValueError if all are allowed."""
+        ...
+
+    def remove_network(self, device: int, network: str) -> None:
+        """Allow one network less; raises ValueError if it was not among those allowed."""
+        ...
+
+    def connections(self) -> list[ConnectionInfo]:
+        """Return the clients, by device and then by time."""
+        ...
+
+    def traffic(
+        self, after: int = 0, wanted: TrafficFilter | None = None, most: int = 200
+    ) -> list[Message]:
+        """Return the latest messages after number `after`, `most` or fewer, oldest first.
+
+        The latest 10,000 are kept. Recording begins with the first call of this method. At most
+        20 mistakes a second are recorded.
+        """
+        ...
+
+    def problems(self) -> Mapping[int, str]:
+        """Return the reason for each device that could not be served, by index."""
+        ...
+
+
+class View(ServerView, Protocol):
+    """See the module; `simulator.simulation.Simulation.view` is the implementation."""
+
     def points(self, device: int, unit: int) -> list[PointInfo]:
         """Return the named points of a unit, with their values."""
         ...
@@ -228,24 +381,6 @@ class View(Protocol):
         """
         ...
 
-    def counters(self, device: int, unit: int) -> dict[str, int]:
-        """Return the diagnostic counters of a unit (named as in section 6.8), and its events."""
-        ...
-
-    def connections(self) -> list[ConnectionInfo]:
-        """Return the clients, by device and then by time."""
-        ...
-
-    def traffic(
-        self, after: int = 0, wanted: TrafficFilter | None = None, most: int = 200
-    ) -> list[Message]:
-        """Return the latest messages after number `after`, `most` or fewer, oldest first.
-
-        The latest 10,000 are kept. Recording begins with the first call of this method. At most
-        20 mistakes a second are recorded.
-        """
-        ...
-
     def faults(self, device: int, unit: int) -> Faults:
         """Return the faults of a unit."""
         ...
@@ -260,8 +395,4 @@ class View(Protocol):
 
     def stop(self, device: int) -> None:
         """Stop serving a device: its connections are closed, its values stay."""
-        ...
-
-    def problems(self) -> Mapping[int, str]:
-        """Return the reason for each device that could not be served, by index."""
         ...

@@ -19,7 +19,9 @@ from starlette.responses import Response
 _LOOPBACK_NAMES = frozenset(("localhost", "127.0.0.1", "::1"))
 _TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-._~")
 _SHORTEST_TOKEN = 8
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+# A browser asks this server first before it sends DELETE for a page of another origin.
+_WITHOUT_BODY = ("GET", "HEAD", "OPTIONS", "DELETE")
+_OF_ORIGINS = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 def make_token() -> str:
@@ -67,16 +69,26 @@ class RefusedError(Exception):
 class Access:
     """The rules of one server. `names` has its names and addresses, in addition to loopback.
 
-    With a `token`, everything except the page's own files needs it. `port` is part of the cookie's
-    name, because all ports of a host share its cookies.
+    With a `token`, everything except the page's own files needs it. Without one, the address of a
+    connection that is not loopback must be among the names. `mark` is a part of the cookie's name,
+    such as the port, because all ports of a host share its cookies. With `only_local`, clients on
+    other machines are refused: any client can send the name of loopback as Host.
     """
 
-    def __init__(self, names: Iterable[str], port: int, token: str | None = None) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        mark: object,
+        token: str | None = None,
+        *,
+        only_local: bool = False,
+    ) -> None:
         self._names = _LOOPBACK_NAMES | {name.lower().rstrip(".") for name in names}
         self._token = token
+        self._only_local = only_local
         # Not made from the token: who guesses tokens could try cookies, which are not slowed down.
         self._cookie = secrets.token_hex(32)
-        self.cookie_name = f"modwire_{port}"
+        self.cookie_name = f"modwire_{mark}"
 
     @property
     def wants_token(self) -> bool:
@@ -88,10 +100,18 @@ class Access:
         name = split_host(host)[0] if host else ""
         if not name:
             raise RefusedError(400, "the request has no Host header")
-        if name not in self._names and name != local_address:
+        is_own = name == local_address and (self.wants_token or is_loopback(name))
+        if name not in self._names and not is_own:
             raise RefusedError(403, f"this server is not called {name!r}; start it with that name")
 
-    def check_origin(self, method: str, headers: Mapping[str, str], *, is_socket: bool) -> None:
+    def check_client(self, address: str) -> None:
+        """Raise RefusedError for a client on another machine, or of unknown address ""."""
+        if self._only_local and not is_loopback(address.removeprefix("::ffff:")):
+            raise RefusedError(403, "without a token, only clients on this machine are served")
+
+    def check_origin(
+        self, method: str, headers: Mapping[str, str], *, is_socket: bool, scheme: str = "http"
+    ) -> None:
         """Raise RefusedError for a request from a page of another origin.
 
         Programs send no Origin; browsers send it if the request matters. A WebSocket needs one.
@@ -103,9 +123,9 @@ class Access:
             site = headers.get("sec-fetch-site", "none")
             if site not in ("none", "same-origin"):
                 raise RefusedError(403, "requests of other sites are refused")
-        elif origin.lower() != f"http://{headers.get('host', '')}".lower():
+        elif origin.lower() != f"{_OF_ORIGINS[scheme]}://{headers.get('host', '')}".lower():
             raise RefusedError(403, f"requests of the origin {origin!r} are refused")
-        if method not in _SAFE_METHODS and not is_socket:
+        if method not in _WITHOUT_BODY and not is_socket:
             kind = headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 raise RefusedError(415, "the content type must be application/json")
@@ -119,15 +139,18 @@ class Access:
         cookie = cookie_parser(headers.get("cookie", "")).get(self.cookie_name, "")
         if hmac.compare_digest(cookie.encode(), self._cookie.encode()):
             return
-        raise RefusedError(401, "a token is needed: open the link that the simulator printed")
+        raise RefusedError(401, "a token is needed: open the link that has it, or send it")
 
     def is_token(self, given: str) -> bool:
         """Return True if `given` is the token; compared in constant time."""
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
 
-    def give_cookie(self, response: Response) -> None:
-        """Set the cookie for a client that sent the token."""
-        response.set_cookie(self.cookie_name, self._cookie, httponly=True, samesite="strict")
+    def give_cookie(self, response: Response, root: str = "") -> None:
+        """Set the cookie for a client that sent the token, for the paths below `root`."""
+        path = f"{root}/"
+        response.set_cookie(
+            self.cookie_name, self._cookie, path=path, httponly=True, samesite="strict"
+        )
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:

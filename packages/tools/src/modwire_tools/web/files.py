@@ -31,6 +31,10 @@ class File:
             "etag": f'"{sha256(data).hexdigest()[:20]}"',
         }
 
+    def below(self, folder: str) -> File:
+        """Return an HTML file for a path that is deeper, in which links to pages lead up."""
+        return File(self._data.replace(b'"pages/', b'"' + folder.encode() + b"pages/"), "html")
+
     async def __call__(self, request: Request) -> Response:
         """Send the file; this is the endpoint of its route."""
         if request.headers.get("if-none-match") == self._headers["etag"]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from urllib.parse import parse_qs
 
-import trio
+import anyio
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .access import Access, RefusedError, bearer_token
@@ -51,6 +51,10 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        path, root = route_of(scope)
+        if not path:  # the root of a mounted application, without its slash
+            await RedirectResponse(f"{root}/", 307)(scope, receive, send)
+            return
         sender = _with_headers(send)
         try:
             self._check(scope)
@@ -73,21 +77,24 @@ class Guard:
             await self._app(scope, _give_body(body, receive), sender)
 
     def _check(self, scope: Scope) -> None:
+        self._access.check_client(_host(scope))
         headers = Headers(scope=scope)
         server = scope.get("server")
         local = str(server[0]).partition("%")[0].removeprefix("::ffff:") if server else None
         self._access.check_host(headers.get("host"), local)
         is_socket = scope["type"] == "websocket"
-        path = scope["path"]
+        path, _ = route_of(scope)
         method = "GET" if is_socket else scope["method"]
         # A link on another site may open the page, but not the interface.
         if is_socket or method not in ("GET", "HEAD") or f"{path}/".startswith("/api/"):
             if not (path == "/api/docs" and headers.get("sec-fetch-mode") == "navigate"):
-                self._access.check_origin(method, headers, is_socket=is_socket)
+                self._access.check_origin(
+                    method, headers, is_socket=is_socket, scheme=scope.get("scheme", "http")
+                )
         if path not in self._open_paths:
             tries = self._access.wants_token and bearer_token(headers) != ""
             if tries:
-                self._guesses.begin(_host(scope), trio.current_time())
+                self._guesses.begin(_host(scope), anyio.current_time())
             self._access.check_token(headers)
             if tries and self._access.is_token(bearer_token(headers)):
                 self._guesses.succeeded(_host(scope))
@@ -95,7 +102,7 @@ class Guard:
     def _counted(self, scope: Scope, send: Send, right: int) -> Send:
         """Count an attempt, which has succeeded if the application answers with status `right`."""
         host = _host(scope)
-        self._guesses.begin(host, trio.current_time())
+        self._guesses.begin(host, anyio.current_time())
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == right:
@@ -103,6 +110,15 @@ class Guard:
             await send(message)
 
         return sender
+
+
+def route_of(scope: Scope) -> tuple[str, str]:
+    """Return the path below the root of this application, and that root, "" if not mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and (path == root or path.startswith(f"{root}/")):
+        return path[len(root) :], root
+    return path, root
 
 
 def _host(scope: Scope) -> str:
@@ -114,7 +130,7 @@ def _status_if_right(scope: Scope) -> int:
     """Return the status for the right token if a request tries one, else 0."""
     if scope["type"] != "http":
         return 0
-    if scope["path"] == SESSION:
+    if route_of(scope)[0] == SESSION:
         return 200 if scope["method"] == "POST" else 0
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
     return 303 if "token" in query else 0
@@ -128,7 +144,7 @@ async def _read_body(receive: Receive) -> bytes:
     """
     body = b""
     size = 0
-    with trio.move_on_after(_PATIENCE) as patience:
+    with anyio.move_on_after(_PATIENCE) as patience:
         is_over = False
         while not is_over:
             message = await receive()

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from typing import Protocol
 
+import anyio
+import anyio.to_thread
 import msgspec
-import trio
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..simulator.view import View
+from ..simulator.view import ServerView
 from .guard import PeerError
 from .reading import is_object, parse_object
 from .shown import Shown
@@ -36,10 +38,18 @@ TRY_LATER = 1013
 _LOG = logging.getLogger("modwire.web")
 
 
-class Live:
-    """All pages that are open on one `view`, until `stopping` is set."""
+class Stopping(Protocol):
+    """An event of trio, anyio or asyncio."""
 
-    def __init__(self, view: View, stopping: trio.Event) -> None:
+    async def wait(self) -> object:
+        """Return when it is set."""
+        raise NotImplementedError
+
+
+class Live:
+    """All pages that are open on one `view`, until `stopping` is set; None if that is never."""
+
+    def __init__(self, view: ServerView, stopping: Stopping | None) -> None:
         self._view = view
         self._stopping = stopping
         self._pages: Counter[str] = Counter()  # of each client
@@ -57,8 +67,8 @@ class Live:
         except (WebSocketDisconnect, PeerError):
             pass
         except Exception:  # noqa: BLE001 - a bug, which ends the link of this page only
-            _LOG.exception("A link of the simulator's page failed")
-            await socket.close(FAILED, "the simulator failed")
+            _LOG.exception("A link of the page failed")
+            await socket.close(FAILED, "the server failed")
         finally:
             self._pages[client] -= 1
             if not self._pages[client]:
@@ -73,23 +83,23 @@ class _Page:
         self._seen = 0
         self._paced_until = 0.0  # the time that the messages so far take at the highest rate
         # Set when the page shows other parts, or has confirmed a push.
-        self._news = trio.Event()
+        self._news = anyio.Event()
         self._closing: tuple[int, str] | None = None
 
-    async def run(self, stopping: trio.Event) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._listen, nursery.cancel_scope)
-            nursery.start_soon(self._push_for_ever, nursery.cancel_scope)
-            await stopping.wait()
-            self._end(GOING_AWAY, "the simulator ends", nursery.cancel_scope)
+    async def run(self, stopping: Stopping | None) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._listen, tasks.cancel_scope)
+            tasks.start_soon(self._push_for_ever, tasks.cancel_scope)
+            await (anyio.sleep_forever() if stopping is None else stopping.wait())
+            self._end(GOING_AWAY, "the server ends", tasks.cancel_scope)
         if self._closing is not None:
             await self._socket.close(*self._closing)
 
-    def _end(self, code: int, reason: str, scope: trio.CancelScope) -> None:
+    def _end(self, code: int, reason: str, scope: anyio.CancelScope) -> None:
         self._closing = (code, reason)
         scope.cancel()
 
-    async def _listen(self, scope: trio.CancelScope) -> None:
+    async def _listen(self, scope: anyio.CancelScope) -> None:
         try:
             while True:
                 text: object = await self._socket.receive_text()
@@ -104,11 +114,11 @@ class _Page:
             self._end(WRONG_DATA, str(error)[:100], scope)
 
     async def _slow_down(self) -> None:
-        """Wait if there were too many messages: each costs the simulator a search for its parts."""
-        now = trio.current_time()
+        """Wait if there were too many messages: each costs the server a search for its parts."""
+        now = anyio.current_time()
         self._paced_until = max(self._paced_until, now) + 1 / _MESSAGES_PER_SECOND
         if self._paced_until > now + 1:
-            await trio.sleep_until(self._paced_until - 1)
+            await anyio.sleep_until(self._paced_until - 1)
 
     def _hear(self, message: dict[str, object]) -> None:
         if "seen" in message:
@@ -123,29 +133,34 @@ class _Page:
             self._shown.show(wanted)
         self._news.set()
 
-    async def _push_for_ever(self, scope: trio.CancelScope) -> None:
-        silent_since = trio.current_time()
+    async def _push_for_ever(self, scope: anyio.CancelScope) -> None:
+        silent_since = anyio.current_time()
         while True:
             await self._wait_until_seen(scope)
+            for part in self._shown.waiting():
+                await anyio.to_thread.run_sync(part.look)
             changes = self._shown.changes()
-            now = trio.current_time()
+            now = anyio.current_time()
             if changes or now > silent_since + _LONG:
                 self._pushed += 1
                 push = msgspec.json.encode({"push": self._pushed, "changes": changes})
-                await self._socket.send_text(push.decode())
+                try:
+                    await self._socket.send_text(push.decode())
+                except (WebSocketDisconnect, PeerError):
+                    scope.cancel()
                 silent_since = now
-                await trio.sleep_until(now + _PERIOD)
+                await anyio.sleep_until(now + _PERIOD)
             else:
                 # A part that the user has just chosen must appear at once.
-                self._news = trio.Event()
-                with trio.move_on_after(_PERIOD):
+                self._news = anyio.Event()
+                with anyio.move_on_after(_PERIOD):
                     await self._news.wait()
 
-    async def _wait_until_seen(self, scope: trio.CancelScope) -> None:
-        with trio.move_on_after(_PATIENCE) as patience:
+    async def _wait_until_seen(self, scope: anyio.CancelScope) -> None:
+        with anyio.move_on_after(_PATIENCE) as patience:
             while self._seen < self._pushed:
-                self._news = trio.Event()
+                self._news = anyio.Event()
                 await self._news.wait()
         if patience.cancelled_caught:
             self._end(TRY_LATER, "the page does not follow", scope)
-            await trio.sleep_forever()
+            await anyio.sleep_forever()

@@ -19,15 +19,21 @@ from ..simulator.view import (
     DamageRate,
     DelayRate,
     DelaySeconds,
+    Delimiter,
     DeviceIndex,
     DeviceInfo,
     DropRate,
     ExceptionCode,
     ExceptionRate,
+    Feature,
+    ListenOnly,
+    Mode,
     Outcome,
     PointValue,
+    Register,
     Seconds,
     SilenceRate,
+    Status,
     TableName,
     UnitId,
 )
@@ -114,6 +120,51 @@ class ChangeFaults(OneUnit, frozen=True):
     delay_seconds: DelaySeconds | UnsetType = UNSET
 
 
+class ChangeUnit(OneUnit, frozen=True):
+    """New settings for a unit; others do not change."""
+
+    listen_only: ListenOnly | UnsetType = UNSET
+    diagnostic_register: Register | UnsetType = UNSET
+    exception_status: Status | UnsetType = UNSET
+
+
+class ResetUnit(OneUnit, frozen=True):
+    """A command to reset parts of a unit."""
+
+    diagnostics: Annotated[
+        bool, Meta(description="counters, diagnostic register and event log")
+    ] = True
+    values: Annotated[bool, Meta(description="values of all tables, to those at the start")] = False
+
+
+class SetDelimiter(OneDevice, frozen=True):
+    """A new last character of ASCII frames."""
+
+    delimiter: Delimiter
+
+
+class SetMode(OneDevice, frozen=True):
+    """Another transmission mode for an endpoint."""
+
+    mode: Annotated[Mode, Meta(description='framing: "tcp" is MBAP, of Modbus TCP')]
+    endpoint: Annotated[Text, Meta(description="which endpoint, if there are several")] = ""
+
+
+NetworkText = Annotated[Text, Meta(description="such as 192.168.0.0/16 or ::1")]
+
+
+class SetNetworks(OneDevice, frozen=True):
+    """The networks whose clients may connect."""
+
+    networks: Annotated[list[NetworkText], Meta(max_length=1000)]
+
+
+class OneNetwork(OneDevice, frozen=True):
+    """A network of clients."""
+
+    network: NetworkText
+
+
 class TrafficQuery(Struct, frozen=True):
     """A filter for messages."""
 
@@ -137,7 +188,7 @@ class Exchange(Struct, frozen=True):
 class Token(Struct, frozen=True):
     """The token; the response sets the page's cookie."""
 
-    token: Annotated[str, Meta(description="as the simulator has printed it")] = ""
+    token: Annotated[str, Meta(description="as it was printed or given at the start")] = ""
 
 
 # Responses.
@@ -150,15 +201,18 @@ class Error(Struct, frozen=True):
 
 
 class Overview(Struct, frozen=True):
-    """The simulation as a whole."""
+    """The served devices as a whole."""
 
-    title: Annotated[str, Meta(description="what is simulated")]
+    title: Annotated[str, Meta(description="what is served")]
     devices: Annotated[Count, Meta(description="number of devices")]
     problems: Annotated[
         Mapping[int, str],
         Meta(description="for devices that could not be served, by index: the reason"),
     ]
     version: Annotated[str, Meta(description="version of modwire-tools")]
+    features: Annotated[
+        list[Feature], Meta(description="which groups of operations there are beyond the common")
+    ]
 
 
 @dataclass(frozen=True)
@@ -184,6 +238,15 @@ class Values(Struct, frozen=True):
     values: Annotated[
         list[int | None], Meta(description="null where no address is; bits are 0 and 1")
     ]
+
+
+class Networks(Struct, frozen=True):
+    """The networks whose clients may connect."""
+
+    networks: Annotated[list[str] | None, Meta(description="null if all may")]
+
+
+Statistics = Mapping[str, int | Sequence[int]]
 
 
 class Trend(Struct, frozen=True):

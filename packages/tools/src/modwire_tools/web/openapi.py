@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from .api import OPERATIONS
 from .models import Error
 from .operations import Operation
 
 _INTRODUCTION = (
-    "What the page of a running simulation shows and changes. Bodies are JSON, and each POST and "
+    "What the page of a server shows and changes. Bodies are JSON, and each POST and "
     "PUT needs the content type application/json. Unknown parameters and fields are refused. A "
     "refused request is answered with one sentence, in the field error."
 )
@@ -18,13 +19,18 @@ _TEMPLATE = "#/components/schemas/{name}"
 Schema = dict[str, object]
 
 
-def describe(version: str, *, wants_token: bool) -> dict[str, object]:
-    """Return the OpenAPI document, ready for JSON; `version` is that of modwire-tools."""
+def describe(
+    operations: Sequence[Operation], version: str, *, wants_token: bool
+) -> dict[str, object]:
+    """Return the OpenAPI document, ready for JSON; `version` is that of modwire-tools.
+
+    Its `servers` depend on where the application is mounted, and are added for each request.
+    """
     (error, *answers), schemas = msgspec.json.schema_components(
-        [Error, *(each.gives for each in OPERATIONS)], ref_template=_TEMPLATE
+        [Error, *(each.gives for each in operations)], ref_template=_TEMPLATE
     )
     paths: dict[str, Schema] = {}
-    for operation, answer in zip(OPERATIONS, answers, strict=True):
+    for operation, answer in zip(operations, answers, strict=True):
         arguments = _arguments(operation)
         in_path = {name: each for name, each in arguments.items() if operation.has_in_path(name)}
         path = paths.setdefault(operation.path, {"parameters": _parameters("path", in_path)})
@@ -34,12 +40,11 @@ def describe(version: str, *, wants_token: bool) -> dict[str, object]:
     document: Schema = {
         "openapi": "3.1.0",
         "info": {
-            "title": "modwire simulator",
+            "title": "modwire",
             "version": version,
             "description": _INTRODUCTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
         "paths": paths,
         "components": components,
     }

@@ -13,11 +13,16 @@ from ..explain import Field, explain_pdu
 from ..simulator.view import (
     ConnectionInfo,
     DeviceInfo,
+    EndpointMode,
+    EventInfo,
     Faults,
+    IdentityObject,
     Message,
     PointInfo,
+    ServerView,
     TableInfo,
     TrafficFilter,
+    UnitState,
     View,
 )
 from .models import (
@@ -27,10 +32,12 @@ from .models import (
     Exchange,
     ExplainedField,
     Explanation,
+    Networks,
     Nothing,
     OneDevice,
     OnePoint,
     OneUnit,
+    Statistics,
     TableRange,
     TrafficQuery,
     Trend,
@@ -40,13 +47,13 @@ from .reading import hex_bytes, read
 _LARGEST_EXACT = 2**53 - 1  # JavaScript rounds larger integers
 
 
-def devices(view: View, asked: DevicePage) -> Devices:
+def devices(view: ServerView, asked: DevicePage) -> Devices:
     """Return a page of all devices, or of the devices that the search finds."""
     return device_page(view, asked, search_devices(view, asked.search))
 
 
 def device_page(
-    view: View, asked: DevicePage, found: Sequence[int] | None, *, units: int | None = None
+    view: ServerView, asked: DevicePage, found: Sequence[int] | None, *, units: int | None = None
 ) -> Devices:
     """Return a page of all devices or of `found`, with at most `units` units of each."""
     start, stop = asked.start, asked.start + asked.count
@@ -59,7 +66,7 @@ def device_page(
     return Devices(total, start, [_device(info, problems, units) for info in shown])
 
 
-def search_devices(view: View, text: str) -> list[int] | None:
+def search_devices(view: ServerView, text: str) -> list[int] | None:
     """Return the indexes of the devices that contain `text`; None if it is empty."""
     if not text:
         return None
@@ -72,7 +79,7 @@ def _searched(info: DeviceInfo) -> str:
     return "\n".join((f"#{info.index}", info.name, *info.endpoints, *units)).casefold()
 
 
-def device(view: View, asked: OneDevice) -> Device:
+def device(view: ServerView, asked: OneDevice) -> Device:
     """Return a device; raises LookupError for an unknown index."""
     found = view.devices(asked.device, 1)
     if not found:
@@ -95,12 +102,12 @@ def _device(info: DeviceInfo, problems: Mapping[int, str], units: int | None) ->
     )
 
 
-def tables(view: View, asked: OneUnit) -> list[TableInfo]:
+def tables(view: ServerView, asked: OneUnit) -> list[TableInfo]:
     """Return the tables of a unit."""
     return view.tables(asked.device, asked.unit)
 
 
-def values(view: View, asked: TableRange) -> list[int | None]:
+def values(view: ServerView, asked: TableRange) -> list[int | None]:
     """Return values of a table; None for each address that does not exist."""
     return view.values(asked.device, asked.unit, asked.table, asked.address, asked.count)
 
@@ -151,9 +158,39 @@ def trend(view: View, asked: OnePoint) -> Trend:
     return Trend(asked.name, view.trend(asked.device, asked.unit, asked.name))
 
 
-def counters(view: View, asked: OneUnit) -> dict[str, int]:
+def counters(view: ServerView, asked: OneUnit) -> dict[str, int]:
     """Return the diagnostic counters of a unit."""
     return view.counters(asked.device, asked.unit)
+
+
+def state(view: ServerView, asked: OneUnit) -> UnitState:
+    """Return the settings of a unit."""
+    return view.state(asked.device, asked.unit)
+
+
+def identity(view: ServerView, asked: OneUnit) -> list[IdentityObject]:
+    """Return the device identification of a unit."""
+    return view.identity(asked.device, asked.unit)
+
+
+def events(view: ServerView, asked: OneUnit) -> list[EventInfo]:
+    """Return the event log of a unit, the newest event first."""
+    return view.events(asked.device, asked.unit)
+
+
+def statistics(view: ServerView, asked: OneUnit) -> Statistics:
+    """Return the Modbus Plus statistics of a unit, by name."""
+    return view.statistics(asked.device, asked.unit)
+
+
+def modes(view: ServerView, asked: OneDevice) -> list[EndpointMode]:
+    """Return the mode of each endpoint of a device."""
+    return view.modes(asked.device)
+
+
+def networks(view: ServerView, asked: OneDevice) -> Networks:
+    """Return the networks whose clients may connect to a device."""
+    return Networks(view.networks(asked.device))
 
 
 def faults(view: View, asked: OneUnit) -> Faults:
@@ -161,12 +198,12 @@ def faults(view: View, asked: OneUnit) -> Faults:
     return view.faults(asked.device, asked.unit)
 
 
-def connections(view: View, asked: Nothing) -> list[ConnectionInfo]:
+def connections(view: ServerView, asked: Nothing) -> list[ConnectionInfo]:
     """Return the connected clients."""
     return view.connections()
 
 
-def traffic(view: View, asked: TrafficQuery) -> list[Message]:
+def traffic(view: ServerView, asked: TrafficQuery) -> list[Message]:
     """Return the latest messages that pass the filter."""
     return view.traffic(asked.after, traffic_filter(asked), asked.most)
 
@@ -189,7 +226,7 @@ def traffic_filter(asked: TrafficQuery) -> TrafficFilter:
     )
 
 
-def explain(view: View, asked: Exchange) -> Explanation:
+def explain(view: ServerView, asked: Exchange) -> Explanation:
     """Return the fields of a request and of its response."""
     request = hex_bytes("request", asked.request)
     response = hex_bytes("response", asked.response)

@@ -1,4 +1,4 @@
-"""`serve_page`: serves the page of a `View` at an address, with hypercorn's trio worker."""
+"""`serve_page`: serves the page of a `ServerView` at an address, with hypercorn's trio worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import trio
 
-from ..simulator.view import View
+from ..simulator.view import ServerView
 from ..values.host_port import format_host
 from .access import Access, check_token
 from .app import make_app
@@ -18,7 +18,7 @@ from .connections import Connections
 
 
 async def serve_page(
-    view: View,
+    view: ServerView,
     host: str,
     port: int,
     *,

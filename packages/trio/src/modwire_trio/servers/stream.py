@@ -14,14 +14,18 @@ from modwire.server.connection import PEER_CLOSED, Connection
 from modwire.server.constructors import check_server
 from modwire.server.life import check_grace, log_error
 from modwire.server.options import STREAM_SERVER_TOLERANCE, merged_server_options
+from modwire.server.peers import AllowedNetworks, HostPort
 from modwire.server.quiet_logger import QuietLogger
 
 from .connection import BROKEN, PeerTask, trace
 from .service import DEBUG, Server, logger, wire
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from modwire import Framing, ServerOptions, Units
     from modwire.server.options import Authorize, OnCall
+    from modwire.server.peers import Network
 
 _CLOSING_TIME = 1.0  # seconds that closing a stream may take; TLS sends a message
 _GREEDY_TURNS = 3  # at once
@@ -55,6 +59,7 @@ async def serve_stream(
     *,
     framing: type[Framing] = TcpFraming,
     idle_timeout: float | None = None,
+    allow: AllowedNetworks | Iterable[Network] | None = None,
     authorize: Authorize | None = None,
     on_call: OnCall | None = None,
     options: ServerOptions | None = None,
@@ -68,8 +73,9 @@ async def serve_stream(
 
     Use it as the handler of trio's own servers, such as
     `trio.serve_ssl_over_tcp(partial(serve_stream, units), 802, context)`, or on one end of a
-    memory stream. Hooks get `peer` and `role`; for the other arguments see `serve_tcp`. Returns
-    when the peer closes the stream, sends bytes that are no Modbus frame, or is idle too long.
+    memory stream. Hooks get `peer` and `role`; for the other arguments see `serve_tcp`. `allow` is
+    for a `peer` that is a `HostPort`. Returns when the peer closes the stream, sends bytes that are
+    no Modbus frame, or is idle too long.
     """
     check_server(units, framing, workers)
     check_grace(grace)
@@ -83,9 +89,13 @@ async def serve_stream(
         tolerance=STREAM_SERVER_TOLERANCE,
     )
     protocol = ServerProtocol(framing, merged, peer=peer, role=role)
-    server = _StreamServer(units, workers, protocol, stream)
+    allowed = AllowedNetworks.of(allow)
+    server = _StreamServer(units, workers, protocol, stream, allowed)
     task_status.started()
     try:
+        if isinstance(peer, HostPort) and not allowed.allows(peer):
+            _shared().log.warning("%s is not allowed to connect", peer)
+            return
         await server.serve(grace)
     finally:
         with trio.CancelScope(shield=True):
@@ -96,12 +106,17 @@ class _StreamServer(Server):
     """A server with the task of its only peer."""
 
     def __init__(
-        self, units: Units, workers: int, protocol: ServerProtocol, stream: trio.abc.Stream
+        self,
+        units: Units,
+        workers: int,
+        protocol: ServerProtocol,
+        stream: trio.abc.Stream,
+        allowed: AllowedNetworks,
     ) -> None:
         self._set_up(units, type(protocol.framing), protocol.options, workers)
         self._logger = _shared().log
         self.name = f"serve_stream for {protocol.peer}"
-        core = Connection(protocol, units, trio.current_time())
+        core = Connection(protocol, units, trio.current_time(), allowed)
         self._peer = _StreamTask(self, core, stream)
         logger.debug("%s is open", core)
 

@@ -49,4 +49,8 @@ def unpack(data: bytes) -> list[Sample]:
 
 
 def _value(value: Any) -> Value:
-    return tuple(map(_value, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return tuple(map(_value, items))
+    found: Value = value
+    return found

@@ -247,8 +247,8 @@ def _tags(section: Section) -> dict[str, str]:
 def _limits(section: Section, endpoint: Endpoint, unit: UnitSpec | None) -> PlanLimits:
     """Return the limits of requests: of the link, of the device file, and of the plant file."""
     limits = limits_for(endpoint)
-    known = unit.limits if unit is not None else {}
-    counts = {table: limit.count for table, limit in known.items()}
+    known = unit.limits.items() if unit is not None else ()
+    counts: dict[str, int] = {table: limit.count for table, limit in known}
     registers = [count for table, count in counts.items() if table not in BIT_TABLES]
     bits = [count for table, count in counts.items() if table in BIT_TABLES]
     changes: dict[str, object] = {

@@ -75,15 +75,10 @@ class _Reader:
             with self._mistakes.caught():
                 raise plant.failure("device", "is missing: a plant has at least one, [[device]]")
         devices: list[PlantDevice] = []
-        names: set[object] = set()
+        names: set[str] = set()
         for section in sections:
-            if "name" in section and (given := str(section.get("name"))) in names:
-                with self._mistakes.caught():
-                    raise section.error(
-                        "name", "must be that of one device only, and is there twice"
-                    )
-            elif "name" in section:
-                names.add(given)
+            with self._mistakes.caught():
+                _check_name(section, names)
             found = reader.read(section)
             if found is not None:
                 with self._mistakes.caught():
@@ -139,6 +134,16 @@ class _Reader:
         sink = made(settings)
         name = settings.text("name") if "name" in settings else sink.place
         return SinkSpec(name, kind, settings.values(), sink)
+
+
+def _check_name(section: Section, names: set[str]) -> None:
+    """Add the name of a device to `names`; raises DeviceFileError if it is there."""
+    if "name" not in section:
+        return
+    name = str(section.get("name"))
+    if name in names:
+        raise section.error("name", "must be that of one device only, and is there twice")
+    names.add(name)
 
 
 def _check_beside(section: Section, device: PlantDevice, others: list[PlantDevice]) -> None:

@@ -131,7 +131,8 @@ class Reading:
 
     def samples(self, wall: float, reason: str = "") -> list[Sample]:
         """Return the values to pass on; points that were not read are bad because of `reason`."""
-        image, found = self._image, []
+        image = self._image
+        found: list[Sample] = []
         refusals = image.refusals
         for point in self.group.points:
             if point.asked in refusals:

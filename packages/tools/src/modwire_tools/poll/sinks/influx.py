@@ -141,7 +141,8 @@ def _field(value: object) -> str:
 
 def _bits(value: object) -> Sequence[object]:
     """Return bits as they are shown: the lowest one last."""
-    return value[::-1] if isinstance(value, tuple) else ()
+    bits: tuple[object, ...] = value if isinstance(value, tuple) else ()  # pyright: ignore[reportUnknownVariableType]
+    return bits[::-1]
 
 
 def _escaped(text: str) -> str:

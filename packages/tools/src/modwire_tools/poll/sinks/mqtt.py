@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from ...extras import extra
 from ..sample import GOOD, Sample
 from ..timestamps import iso_time
 from .base import Sink, Surroundings
@@ -21,9 +20,6 @@ from .templates import Template
 
 if TYPE_CHECKING:
     from ..plant.settings import Settings
-
-with extra("poll", "the sink mqtt"):
-    import paho.mqtt.client as _paho  # noqa: F401
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _ONLINE, _OFFLINE = b"online", b"offline"

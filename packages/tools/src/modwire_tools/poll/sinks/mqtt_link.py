@@ -10,8 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from ...extras import extra
+
+with extra("poll", "the sink mqtt"):
+    import paho.mqtt.client as paho
+    from paho.mqtt.enums import CallbackAPIVersion
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
@@ -63,7 +66,7 @@ class MqttLink:
         if login.username:
             client.username_pw_set(login.username, login.password or None)
         if login.context is not None:
-            client.tls_set_context(login.context)
+            client.tls_set_context(login.context)  # pyright: ignore[reportUnknownMemberType]
         client.max_inflight_messages_set(1000)
         client.will_set(*will, qos=1, retain=True)
         self._will = will

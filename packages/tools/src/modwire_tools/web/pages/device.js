@@ -1,20 +1,25 @@
 // One unit of a device: the head with start and stop, and the tabs of the unit.
 
 import { count, h, select, setText } from "./dom.js";
-import { request, show } from "./link.js";
+import { features, request, show } from "./link.js";
 import { stateOf } from "./devices.js";
+import { openAbout } from "./about.js";
 import { openCounters } from "./counters.js";
+import { openEvents } from "./events.js";
 import { openFaults } from "./faults.js";
 import { openPoints } from "./points.js";
 import { openRegisters } from "./registers.js";
 import { openTrends } from "./trends.js";
 
+// The text of each tab, its function, and the feature of the server that it needs.
 const TABS = {
-  points: ["Points", openPoints],
+  points: ["Points", openPoints, "points"],
   registers: ["Registers", openRegisters],
-  trends: ["Trends", openTrends],
+  trends: ["Trends", openTrends, "points"],
   counters: ["Counters", openCounters],
-  faults: ["Faults", openFaults],
+  events: ["Events", openEvents],
+  device: ["Device", openAbout],
+  faults: ["Faults", openFaults, "faults"],
 };
 
 // Returns a function that closes the view; its `turnTo` changes the tab.
@@ -25,6 +30,7 @@ export function openDevice(main, device, unit, parts, wanted) {
   const numbers = h("p", { class: "muted numbers" });
   const problem = h("p", { class: "problem", role: "alert" });
   const power = h("button", { type: "button", class: "power", disabled: true, onclick: turn });
+  const known = Object.fromEntries(Object.entries(TABS).filter(([, [, , feature]]) => feature === undefined || features.has(feature)));
   const units = h("div", { class: "units" });
   const tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the unit", onkeydown: moveTab });
   const panel = h("section", { class: "tab-panel", id: "panel", role: "tabpanel" });
@@ -32,7 +38,7 @@ export function openDevice(main, device, unit, parts, wanted) {
     h("a", { class: "back", href: "#/devices" }, "\u2039 Devices"),
     h("div", { class: "head" },
       h("div", { class: "head-text" }, h("div", { class: "head-name" }, name, state), places, numbers),
-      power),
+      features.has("power") ? power : null),
     problem, units, tabs, panel);
   let running = false;
   let unitList = "";
@@ -70,7 +76,7 @@ export function openDevice(main, device, unit, parts, wanted) {
     const key = JSON.stringify(all);
     if (key === unitList) return;
     unitList = key;
-    const go = (id) => { location.hash = `#/device/${device}/unit/${id}/${openTab.split("?")[0] || "points"}`; };
+    const go = (id) => { location.hash = `#/device/${device}/unit/${id}/${openTab.split("?")[0]}`; };
     const text = ({ id, name: called }) => (called ? `${id} \u00b7 ${called}` : String(id));
     const chooser = all.length === 1 ? h("span", {}, text(all[0])) : all.length > 6
       ? select("Unit", all.map((each) => [each.id, text(each)]), unit, go)
@@ -80,18 +86,18 @@ export function openDevice(main, device, unit, parts, wanted) {
     units.replaceChildren(h("span", { class: "muted" }, "Unit"), chooser);
   }
 
-  function turnTo([tab = "points", ...rest], query) {
-    const known = tab in TABS ? tab : "points";
-    openTab = [known, ...rest].join("/");
+  function turnTo([tab, ...rest], query) {
+    const chosen = tab in known ? tab : Object.keys(known)[0];
+    openTab = [chosen, ...rest].join("/");
     closeTab();
     panel.replaceChildren();
-    tabs.replaceChildren(...Object.entries(TABS).map(([key, [text]]) => h("a", {
+    tabs.replaceChildren(...Object.entries(known).map(([key, [text]]) => h("a", {
       role: "tab", id: `tab-${key}`, href: `#/device/${device}/unit/${unit}/${key}`, "aria-controls": "panel",
-      "aria-selected": String(key === known), tabindex: key === known ? "0" : "-1",
+      "aria-selected": String(key === chosen), tabindex: key === chosen ? "0" : "-1",
     }, text)));
     tabs.querySelector('[aria-selected="true"]').scrollIntoView({ block: "nearest", inline: "nearest" });
-    panel.setAttribute("aria-labelledby", `tab-${known}`);
-    closeTab = TABS[known][1](panel, { device, unit }, rest, query);
+    panel.setAttribute("aria-labelledby", `tab-${chosen}`);
+    closeTab = known[chosen][1](panel, { device, unit }, rest, query);
   }
 
   function moveTab(event) {

@@ -1,11 +1,11 @@
-// The list of devices. The simulator searches it and sends it in pages, since there may be thousands.
+// The list of devices. The server searches it and sends it in pages, since there may be thousands.
 
 import { count, h, setText, shortCount } from "./dom.js";
 import { show } from "./link.js";
 
 const PAGE = 100;
 
-export const deviceLink = (device) => `#/device/${device.index}/unit/${device.units[0]?.id ?? 0}/points`;
+export const deviceLink = (device) => `#/device/${device.index}/unit/${device.units[0]?.id ?? 0}`;
 
 export function stateOf(device) {
   if (device.problem) return ["failed", "not served"];

@@ -1,6 +1,7 @@
-// Shows the OpenAPI description of the simulator; its operations can be tried.
+// Shows the OpenAPI description of the server; its operations can be tried.
 
 import { h, setText } from "./dom.js";
+import { address } from "./link.js";
 
 const main = document.getElementById("main");
 
@@ -49,7 +50,7 @@ function operation(path, method, described, shared, all) {
       if (parameter.in === "path") filled = filled.replace(`{${parameter.name}}`, value.split("/").map(encodeURIComponent).join("/"));
       else if (value !== "") query.set(parameter.name, value);
     }
-    const url = filled + (String(query) ? `?${query}` : "");
+    const url = address(filled) + (String(query) ? `?${query}` : "");
     const status = h("p", { class: "status" });
     const text = h("pre", { tabindex: "0", "aria-label": "Body of the answer" });
     answer.replaceChildren(h("p", { class: "mono muted" }, `${method.toUpperCase()} ${url}`), status, text);
@@ -71,7 +72,7 @@ function operation(path, method, described, shared, all) {
       setText(text, shown);
     } catch {
       status.dataset.ok = "false";
-      setText(status, "the simulator does not answer");
+      setText(status, "the server does not answer");
       text.remove();
     }
   }
@@ -88,13 +89,14 @@ function operation(path, method, described, shared, all) {
 }
 
 async function open() {
-  const response = await fetch("/api/openapi.json");
+  const response = await fetch(address("/api/openapi.json"));
   if (response.status === 401) {
     location.reload();
     return;
   }
   const described = await response.json();
   setText(document.getElementById("title"), `${described.info.title} ${described.info.version}`);
+  for (const link of document.querySelectorAll("[data-feature]")) link.hidden = !("/api/traffic" in described.paths);
   const all = described.components.schemas;
   const groups = new Map();
   for (const [path, methods] of Object.entries(described.paths)) {
@@ -106,8 +108,8 @@ async function open() {
     }
   }
   main.append(h("h1", {}, "REST interface"),
-    h("p", { class: "muted" }, `${described.info.description} `, h("a", { href: "/api/openapi.json" }, "OpenAPI 3.1 document")),
+    h("p", { class: "muted" }, `${described.info.description} `, h("a", { href: address("/api/openapi.json") }, "OpenAPI 3.1 document")),
     ...[...groups].flatMap(([tag, operations]) => [h("h2", {}, tag), ...operations]));
 }
 
-open().catch(() => main.append(h("p", { class: "empty" }, "The simulator does not answer.")));
+open().catch(() => main.append(h("p", { class: "empty" }, "The server does not answer.")));

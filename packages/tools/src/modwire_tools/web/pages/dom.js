@@ -56,6 +56,51 @@ export function select(label, options, chosen, choose, properties = {}) {
   return element;
 }
 
+// A button that acts when it is pressed a second time, within some seconds.
+export function confirmed(id, text, question, act) {
+  let timer = null;
+  const calm = () => {
+    clearTimeout(timer);
+    timer = null;
+    setText(button, text);
+    button.classList.remove("asks");
+  };
+  const button = h("button", {
+    type: "button", id,
+    onclick: () => {
+      if (timer !== null) {
+        calm();
+        act();
+        return;
+      }
+      setText(button, question);
+      button.classList.add("asks");
+      timer = setTimeout(calm, 5000);
+    },
+    onblur: calm,
+  }, text);
+  return button;
+}
+
+// Facts with their names: a list that is drawn anew only when its names change.
+export function facts(properties = {}) {
+  const list = h("dl", { class: "facts", ...properties });
+  const values = new Map();
+  return {
+    list,
+    update(now) {
+      if (now.map(([name]) => name).join("\n") !== [...values.keys()].join("\n")) {
+        values.clear();
+        list.replaceChildren(...now.map(([name]) => {
+          values.set(name, h("dd"));
+          return h("div", {}, h("dt", {}, name), values.get(name));
+        }));
+      }
+      for (const [name, text] of now) setText(values.get(name), text);
+    },
+  };
+}
+
 // A control with a small label above it.
 export function labelled(label, control) {
   return h("label", { class: "labelled" }, h("span", {}, label), control);

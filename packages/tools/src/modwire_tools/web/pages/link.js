@@ -1,28 +1,37 @@
-// The link to the simulator: REST requests, and a WebSocket for changes.
+// The link to the server: REST requests, and a WebSocket for changes.
+
+// The page may be below any path of another site.
+const base = new URL("..", import.meta.url);
+
+// The address of "/api" and the like.
+export const address = (path) => base.pathname + path.slice(1);
+
+// What the server has beyond what all have, such as "points"; filled before a view is opened.
+export const features = new Set();
 
 // Returns the answer to a request; throws an Error with the sentence of the server.
 export async function request(method, path, body) {
   let response;
   try {
-    response = await fetch(path, {
+    response = await fetch(address(path), {
       method,
       headers: body === undefined ? {} : { "content-type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {
-    throw new Error("the simulator does not answer");
+    throw new Error("the server does not answer");
   }
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
   if (response.status === 401) location.reload();
-  throw new Error(answer.error || `the simulator answered ${response.status}`);
+  throw new Error(answer.error || `the server answered ${response.status}`);
 }
 
 export const unitPath = (device, unit) => `/api/devices/${device}/units/${unit}`;
 
 const FIRST_PAUSE = 400; // milliseconds before the first reconnect; doubled up to the longest
 const LONGEST_PAUSE = 4000;
-const LONGEST_SILENCE = 40000; // milliseconds; the simulator sends something every 15 seconds
+const LONGEST_SILENCE = 40000; // milliseconds; the server sends something every 15 seconds
 
 const parts = new Map();
 const watchers = new Set();
@@ -95,7 +104,7 @@ function apply(part, change) {
 }
 
 export function connect() {
-  const opened = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/live`);
+  const opened = new WebSocket(`${base.protocol === "https:" ? "wss" : "ws"}://${base.host}${address("/live")}`);
   socket = opened;
   received = performance.now();
   opened.onopen = () => {
@@ -120,9 +129,9 @@ setInterval(() => {
   if (socket?.readyState === WebSocket.OPEN && performance.now() > received + LONGEST_SILENCE) socket.close();
 }, 5000);
 
-// A restarted simulator may need another token: reload, for the page that asks for it.
+// A restarted server may need another token: reload, for the page that asks for it.
 async function reconnect() {
-  const found = await fetch("/api", { method: "GET" }).catch(() => null);
+  const found = await fetch(address("/api"), { method: "GET" }).catch(() => null);
   if (found?.status === 401) location.reload();
   else connect();
 }

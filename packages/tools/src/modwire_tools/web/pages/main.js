@@ -1,7 +1,7 @@
 // The page: the view that the address names, the list of devices, and the state of the link.
 
 import { setText } from "./dom.js";
-import { connect, show, watchLink } from "./link.js";
+import { connect, features, show, watchLink } from "./link.js";
 import { openClients } from "./clients.js";
 import { openDevice } from "./device.js";
 import { openDevices } from "./devices.js";
@@ -21,7 +21,7 @@ function route() {
   const [path, query] = location.hash.replace(/^#/, "").split("?");
   const parts = path.split("/").filter((part) => part !== "").map(decodeURIComponent);
   const [view] = parts;
-  const known = ["devices", "device", "traffic", "clients"];
+  const known = ["devices", "device", ...(features.has("clients") ? ["traffic", "clients"] : [])];
   if (!known.includes(view)) {
     location.replace("#/devices");
     return;
@@ -66,12 +66,21 @@ watchLink((state) => {
   document.body.classList.toggle("is-lost", state === "lost");
 });
 
+let isStarted = false;
+
 show({ kind: "overview" }, {
-  told: ({ title, problems }) => {
+  told: ({ title, problems, features: now }) => {
+    if (isStarted && now.join() !== [...features].join()) location.reload(); // another server
+    for (const feature of now) features.add(feature);
+    for (const link of document.querySelectorAll("[data-feature]")) link.hidden = !features.has(link.dataset.feature);
     const pill = document.getElementById("problems");
     setText(pill, problems > 0 ? `${problems} not served` : "");
     setText(document.getElementById("title"), title);
-    document.title = `${title} \u2013 modwire simulator`;
+    document.title = `${title} \u2013 modwire`;
+    if (!isStarted) {
+      isStarted = true;
+      route();
+    }
   },
 });
 
@@ -79,10 +88,9 @@ document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault(); // its #main is no view
   (isListAlone() ? document.getElementById("side") : main).focus();
 });
-window.addEventListener("hashchange", route);
+window.addEventListener("hashchange", () => { if (isStarted) route(); });
 isNarrow.addEventListener("change", () => {
   lead();
   if (location.hash === "#/devices") devices.home();
 });
-route();
 connect();

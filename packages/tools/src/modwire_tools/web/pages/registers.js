@@ -3,7 +3,7 @@
 import { choices, h, mark, select, setText } from "./dom.js";
 import { edit } from "./edit.js";
 import { describe, FORMATS, reference, TABLES } from "./formats.js";
-import { request, show, unitPath } from "./link.js";
+import { features, request, show, unitPath } from "./link.js";
 
 const ROWS = 20;
 const remembered = { format: "decimal" };
@@ -17,6 +17,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
   let closeValues = () => {};
   let names = new Map();
   let selected = null;
+  let hasFailed = false;
   const bar = h("div", { class: "bar" });
   const body = h("div", { class: "grid-frame", tabindex: "-1" });
   const details = h("div", { class: "details", "aria-live": "off" });
@@ -40,7 +41,7 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
     failed: (sentence) => body.replaceChildren(h("p", { class: "empty" }, sentence)),
   });
   // The names of the registers that are points.
-  request("GET", `${unitPath(device, unit)}/points`).then((points) => {
+  if (features.has("points")) request("GET", `${unitPath(device, unit)}/points`).then((points) => {
     names = new Map(points.flatMap((point) => Array.from(
       { length: point.size }, (_, index) => [`${point.table} ${point.address + index}`, point.name])));
     if (selected !== null) describeSelected();
@@ -92,6 +93,8 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
     closeValues = show({ kind: "values", device, unit, table: table.table, address: from, count: last - from }, {
       told(now, changed) {
         const isFirst = values.length === 0;
+        if (hasFailed) setText(problem, "");
+        hasFailed = false;
         const before = values;
         values = [...now];
         const offsets = changed ?? now.map((_, offset) => offset).filter((offset) => now[offset] !== before[offset]);
@@ -103,7 +106,10 @@ export function openRegisters(panel, { device, unit }, [wantedTable], query) {
         }
         if (selected !== null) describeSelected();
       },
-      failed: (sentence) => body.replaceChildren(h("p", { class: "empty" }, sentence)),
+      failed(sentence) {
+        setText(problem, sentence);
+        hasFailed = true;
+      },
     });
   }
 

@@ -5,7 +5,7 @@ const input = document.getElementById("token");
 
 async function signIn(token) {
   problem.textContent = "";
-  const response = await fetch("/api/session", {
+  const response = await fetch(new URL("../api/session", import.meta.url), {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ token }),
@@ -15,7 +15,7 @@ async function signIn(token) {
     return;
   }
   const answer = response === null ? {} : await response.json().catch(() => ({}));
-  problem.textContent = answer.error || "the simulator does not answer";
+  problem.textContent = answer.error || "the server does not answer";
   input.focus();
   input.select();
 }

@@ -1,4 +1,4 @@
-// The traffic: messages, filtered by the simulator, each expandable to its fields and bytes.
+// The traffic: messages, filtered by the server, each expandable to its fields and bytes.
 
 import { clock, count, h, labelled, select, setText } from "./dom.js";
 import { request, show } from "./link.js";

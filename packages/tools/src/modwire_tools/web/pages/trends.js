@@ -15,7 +15,7 @@ export function openTrends(panel, place, _, query) {
   let points = [];
   let isPaused = false;
   let pausedAt = 0;
-  // Offset of the simulator's clock from the browser's, by the sample with the shortest delay.
+  // Offset of the server's clock from the browser's, by the sample with the shortest delay.
   let offset = null;
   const span = h("div");
   const pause = h("button", { type: "button", "aria-pressed": "false", onclick: turnPause }, "Pause");

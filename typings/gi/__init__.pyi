@@ -1,0 +1,3 @@
+"""The part of PyGObject that `modwire_tools.gui.gtk_window` uses."""
+
+def require_version(namespace: str, version: str) -> None: ...

@@ -1,0 +1,3 @@
+from collections.abc import Callable
+
+def idle_add(function: Callable[[], bool]) -> int: ...

@@ -1,0 +1,2 @@
+class EllipsizeMode:
+    END: EllipsizeMode
