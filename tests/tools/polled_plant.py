@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +14,12 @@ from modwire_asyncio import TcpServer
 from modwire_tools.poll.plant import Plant, SinkSpec, read_plant
 from modwire_tools.poll.plant.settings import Settings
 from modwire_tools.poll.poller import Poller
-from modwire_tools.poll.sample import Sample
-from modwire_tools.poll.sinks import Sink
+from modwire_tools.poll.sample import GOOD, Sample
+from modwire_tools.poll.sinks import Sink, find_sink
 from modwire_tools.simulator.files.sections import Section
 
 PATIENCE = 30.0  # seconds
+TIME = 1_700_000_000.25
 
 
 class KeepingSink(Sink):
@@ -155,3 +156,25 @@ name = "pump"
 at = "co:0"
 on_change = true
 """
+
+
+def sample(
+    value: object,
+    point: str = "p",
+    quality: str = GOOD,
+    device: str = "m 1",
+    time: float = TIME,
+    measure: str = "V",
+) -> Sample:
+    reason = "" if quality == GOOD else "no answer"
+    return Sample(device, point, value, quality, reason, time, measure, {"hall": "3, left"})  # type: ignore[arg-type]
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(test())  # type: ignore[arg-type]
+
+
+def sink_of(kind: str, folder: Path, **values: object) -> Sink:
+    """Return a sink with these values in its table."""
+    section = Section({**values}, None, "plant.toml", "sink 1")
+    return find_sink(kind)(Settings(section, {}, folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from brokers import INSTALL, MOSQUITTO, Mosquitto, Subscriber
 from modwire_tools.poll.plant import PlantError
 from plant_pki import Pki
-from polled_plant import Polled, device, plant_of, polling, serving
+from polled_plant import Polled, device, plant_of, polling, run, serving
 
 pytestmark = pytest.mark.timeout(300)
 Peer = Callable[[str, bool, str], None]
@@ -36,10 +36,6 @@ def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
     found = Subscriber(broker.port)
     yield found
     found.close()
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(test())  # type: ignore[arg-type]
 
 
 async def until(subscriber: Subscriber, condition: Callable[[list[Any]], object]) -> None:

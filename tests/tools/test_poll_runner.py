@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +11,7 @@ import pytest
 from modwire import IllegalDataAddressError
 from modwire_tools.poll.plant import read_plant
 from modwire_tools.poll.sample import BAD, GOOD
-from polled_plant import KeepingSink, device, plant_of, polling, serving, spec_of
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(test())  # type: ignore[arg-type]
+from polled_plant import KeepingSink, device, plant_of, polling, run, serving, spec_of
 
 
 def test_values_reach_a_sink_in_order(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The sinks of `modwire poll` for files, InfluxDB and databases, and those of other packages."""
+"""The sinks of `modwire poll` for InfluxDB, databases and Prometheus, and those of other packages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -20,38 +20,24 @@ from prometheus_client.parser import text_string_to_metric_families
 from modwire_tools.poll import sinks
 from modwire_tools.poll.plant import PlantError
 from modwire_tools.poll.plant.settings import Settings
-from modwire_tools.poll.sample import BAD, GOOD, STALE, Sample
-from modwire_tools.poll.sinks import Sink, Surroundings
+from modwire_tools.poll.sample import BAD, STALE, Sample
+from modwire_tools.poll.sinks import Surroundings
 from modwire_tools.poll.sinks.influx import line_protocol
 from modwire_tools.poll.sinks.prometheus import PrometheusSink, values_text
-from modwire_tools.simulator.files.sections import Section
-from polled_plant import KeepingSink, device, plant_of, polling, serving
+from polled_plant import (
+    TIME,
+    KeepingSink,
+    device,
+    plant_of,
+    polling,
+    run,
+    sample,
+    serving,
+    sink_of,
+)
 from store_servers import POSTGRES, PostgresServer
 
-TIME = 1_700_000_000.25
 Peer = Callable[[str, bool, str], None]
-
-
-def sample(
-    value: object,
-    point: str = "p",
-    quality: str = GOOD,
-    device: str = "m 1",
-    time: float = TIME,
-    measure: str = "V",
-) -> Sample:
-    reason = "" if quality == GOOD else "no answer"
-    return Sample(device, point, value, quality, reason, time, measure, {"hall": "3, left"})  # type: ignore[arg-type]
-
-
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(test())  # type: ignore[arg-type]
-
-
-def sink_of(kind: str, folder: Path, **values: object) -> Sink:
-    """Return a sink with these values in its table."""
-    section = Section({**values}, None, "plant.toml", "sink 1")
-    return sinks.find_sink(kind)(Settings(section, {}, folder))
 
 
 def surroundings(told: list[str]) -> Surroundings:
@@ -61,65 +47,6 @@ def surroundings(told: list[str]) -> Surroundings:
     return Surroundings(
         lambda: pytest.fail("no plant"), write, told.append, list, lambda: "", lambda: (True, {})
     )
-
-
-# Files.
-
-
-def test_a_file_rotates_and_keeps_the_last(tmp_path: Path) -> None:
-    sink = sink_of("csv", tmp_path, csv="v.csv", size=1000, keep=2)
-
-    async def test() -> None:
-        for number in range(60):
-            await sink.write([sample(number)])
-        await sink.aclose()
-
-    run(test)
-    files = sorted(tmp_path.iterdir())
-    assert [each.name for each in files] == ["v.csv", "v.csv.1", "v.csv.2"]
-    assert all(each.stat().st_size <= 1000 for each in files)
-    values = []
-    for each in ("v.csv.2", "v.csv.1", "v.csv"):
-        head, *rows = (tmp_path / each).read_text().splitlines()
-        assert head == "time,device,point,value,unit,quality,reason"
-        values += [int(row.split(",")[3]) for row in rows]
-    assert values == list(range(values[0], 60))
-    assert len(values) > 30
-
-
-def test_a_line_that_was_cut_by_a_crash_does_not_spoil_the_next(tmp_path: Path) -> None:
-    (tmp_path / "v.jsonl").write_text('{"value":1}\n{"valu')
-    sink = sink_of("json", tmp_path, json="v.jsonl")
-
-    async def test() -> None:
-        await sink.write([sample(2.5), sample(None, quality=BAD), sample((True, False))])
-        await sink.aclose()
-
-    run(test)
-    lines = (tmp_path / "v.jsonl").read_text().splitlines()
-    assert lines[:2] == ['{"value":1}', '{"valu']
-    values = [json.loads(line) for line in lines[2:]]
-    assert [each["value"] for each in values] == [2.5, None, [True, False]]
-    assert values[0]["time"] == "2023-11-14T22:13:20.250Z"
-    assert values[1]["reason"] == "no answer"
-
-
-def test_a_full_disk_leaves_whole_lines_and_is_tried_again(tmp_path: Path) -> None:
-    """/dev/full takes nothing; then it is a file like any other."""
-    path = tmp_path / "v.jsonl"
-    path.symlink_to("/dev/full")
-    sink = sink_of("json", tmp_path, json="v.jsonl")
-
-    async def test() -> None:
-        with pytest.raises(OSError, match="No space left on device"):
-            await sink.write([sample(1)])
-        await sink.aclose()
-        path.unlink()
-        await sink.write([sample(1)])
-        await sink.aclose()
-
-    run(test)
-    assert len(path.read_text().splitlines()) == 1
 
 
 # InfluxDB.

@@ -143,7 +143,7 @@ def _read_none(point: Section) -> tuple[int | float, ...]:
     found = [each for each in items if isinstance(each, (int, float))]
     if not items or len(found) != len(items) or any(isinstance(each, bool) for each in items):
         allowed = "a raw value such as 0x8000, or a list of them"
-        raise point.error("none", f"must be {allowed}, got {shown(point.get("none"))}")
+        raise point.error("none", f"must be {allowed}, got {shown(point.get('none'))}")
     return tuple(found)
 
 
