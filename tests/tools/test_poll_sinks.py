@@ -1,4 +1,4 @@
-"""The sinks of `modwire poll` for InfluxDB, databases and Prometheus, and those of other packages."""
+"""The sinks of `modwire poll` for InfluxDB, SQL and Prometheus, and those of other packages."""
 
 from __future__ import annotations
 

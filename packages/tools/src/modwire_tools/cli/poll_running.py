@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from modwire_tools.poll.plant import PlantError, read_plant
 from modwire_tools.poll.poller import Poller
+from modwire_tools.server.systemd import tell_manager
 
 from .ending import FailedError, WrongArgumentError
 from .output import is_terminal, note
@@ -75,6 +76,7 @@ class _Running:
             self._tasks.append(asyncio.create_task(self._follow()))
         if watch:
             self._tasks.append(asyncio.create_task(self._watch()))
+        loop.call_soon(tell_manager, "READY=1")
         try:
             await self.poller.run(once=once)
         finally:
