@@ -324,6 +324,16 @@ def test_a_device_that_is_removed_meanwhile_is_forgotten() -> None:
     assert set(line.begun) == {"b"}
 
 
+def test_a_number_that_no_database_has_is_a_text() -> None:
+    """A serial number of 24 BCD digits must keep all of them."""
+    spec = PointSpec("serial", parse_place("hr:0"), "bcd", size=24)
+    line = Simulated(unit=Unit(holding_registers=SequentialBlock(0, [0x9876] * 6)))
+    endpoint = Endpoint.parse("tcp://127.0.0.1")
+    line.add(PlantDevice("a", endpoint, 1, [PlantPoint("serial", item_of(spec), 1.0)]))
+    line.run(0.5)
+    assert [each.value for each in line.samples] == ["9876" * 6]
+
+
 DEVICES = st.lists(
     st.tuples(st.sampled_from([0.2, 0.5, 1.0, 2.5, 10.0]), st.floats(0.001, 0.3), st.booleans()),
     min_size=1,

@@ -29,6 +29,8 @@ class PointState:
         self._decode: Callable[[Sequence[int]], Value] = spec.item.decode
         if spec.item.type in ("float32", "float16"):
             self._decode = self._decode_short
+        elif spec.item.type.startswith("bcd"):
+            self._decode = self._decode_long
         # None: each value is passed on; 0: each change.
         self._deadband = spec.deadband if spec.deadband or spec.on_change else None
         self._passed: Sample | None = None
@@ -37,6 +39,11 @@ class PointState:
         """Decode a float without the digits that 32 bits cannot hold: 230.4."""
         value = self.spec.item.decode(items)
         return shortest(value) if isinstance(value, float) else value
+
+    def _decode_long(self, items: Sequence[int]) -> Value:
+        """Decode a number of any length; one that databases and MessagePack lack is a text."""
+        value = self.spec.item.decode(items)
+        return str(value) if isinstance(value, int) and abs(value) >= 1 << 63 else value
 
     def good(self, items: Sequence[int], wall: float) -> Sample | None:
         """Take registers or bits that were read; return the value if it is to be passed on."""
