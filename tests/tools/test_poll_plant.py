@@ -291,6 +291,23 @@ def test_several_units_need_a_choice(tmp_path: Path) -> None:
     assert read(tmp_path, device + "\nunit = 2").devices[0].points[0].name == "b"
 
 
+PLACES = {
+    "plant": ("interval = 1e-7\n", "", ""),
+    "device": ("", "interval = 1e-7\n", ""),
+    "point": ("interval = 1\n", "", "interval = 1e-7\n"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_interval_may_not_be_too_short(place: str, tmp_path: Path) -> None:
+    """It would take a whole core, and the device."""
+    plant, device, point = PLACES[place]
+    device = f'[[device]]\nname = "x"\nendpoint = "tcp://127.0.0.1"\n{device}'
+    point = f'[[device.point]]\nname = "a"\nat = "hr:0"\n{point}'
+    (said,) = mistakes(tmp_path, plant + device + point)
+    assert "interval must be at least 1ms, got 1e-07" in said
+
+
 def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     text = '[[device]]\nname = "x"\nendpoint = "tcp://${PLACE}:x"\ninterval = 1\n'
     text += 'point = [{ name = "a", at = "hr:0" }]\n[[sink]]\njson = "${SECRET}\\u0000"\n'

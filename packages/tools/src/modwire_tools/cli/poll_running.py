@@ -65,6 +65,7 @@ class _Running:
         self._note: Callable[[str], None] = note
         self.poller = Poller(plant, lambda text: self._note(text))
         self._tasks: list[asyncio.Task[None]] = []
+        self._reloading = asyncio.Lock()  # a second signal waits for the first
 
     async def main(self, *, once: bool, watch: bool, follow: bool) -> None:
         loop = asyncio.get_running_loop()
@@ -93,6 +94,10 @@ class _Running:
 
     async def _reload(self) -> None:
         """Read the plant file again; a mistake in it is said, and changes nothing."""
+        async with self._reloading:
+            await self._read_again()
+
+    async def _read_again(self) -> None:
         old = self.poller.plant
         try:
             plant = read_plant(old.file)

@@ -146,6 +146,11 @@ class Backlog:
 
     def keep_only(self, names: Sequence[str]) -> None:
         """Forget the queues of sinks with other names."""
+        for name, number in self._known.items():
+            if name not in names and self.store is not None:
+                count = self.store.count(number)
+                if count:
+                    self._report(f"the spool has {count} values for {name}, which is gone: dropped")
         self.cursors = {name: each for name, each in self.cursors.items() if name in names}
         self._known = {name: each for name, each in self._known.items() if name in names}
         if self.store is not None:

@@ -11,6 +11,7 @@ from ..sinks.files import OutputClosedError
 from .backlog import Cursor
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds
+_CLOSE = 3.0  # seconds
 
 
 class Delivery:
@@ -46,14 +47,17 @@ class Delivery:
                     raise
                 except Exception as error:  # noqa: BLE001 - a sink of others must not stop the rest
                     self._fails(error)
-                    with suppress(Exception):
-                        await self.sink.aclose()
+                    await self._close()
                     is_open = False
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
         finally:
-            with suppress(Exception):
-                await self.sink.aclose()
+            await self._close()
+
+    async def _close(self) -> None:
+        """Close the sink; one that cannot even do that must not hold up the rest."""
+        with suppress(Exception):
+            await asyncio.wait_for(self.sink.aclose(), _CLOSE)
 
     async def _deliver(self, cursor: Cursor) -> None:
         samples = await cursor.take(self.sink.most)

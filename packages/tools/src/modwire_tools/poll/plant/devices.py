@@ -45,6 +45,9 @@ _ANYWHERE = Endpoint.parse("tcp://0.0.0.0")  # in place of a wrong endpoint, to 
 _POINT_KEYS = tuple(key for key in POINT_KEYS if key != "value")
 _LONGEST_NAME = 100
 
+SHORTEST = 0.001
+"""The shortest interval, in seconds."""
+
 
 class DeviceReader:
     """Reads the devices of a plant file; `interval` is that of devices without one, 0 for none."""
@@ -73,7 +76,7 @@ class DeviceReader:
         for error in section.wrong_keys(DEVICE_KEYS):
             self._mistakes.add(error)
         name = take(lambda: self._name(section), "")
-        interval = take(lambda: section.seconds("interval", self._interval), 0.0)
+        interval = take(lambda: read_interval(section, self._interval), 0.0)
         spec = take(lambda: self._spec(section), None)
         endpoint = take(lambda: self._endpoint(section, spec), None)
         unit = take(lambda: self._unit(section, spec, endpoint), None)
@@ -192,13 +195,27 @@ class DeviceReader:
         return found
 
     def _check_intervals(self, section: Section, points: Sequence[PointSpec]) -> None:
-        """Add a mistake if a point has no interval at all."""
+        """Add a mistake if a point has no interval at all, or too short a one."""
+        for each in points:
+            if 0 < each.polled.interval < SHORTEST:
+                with self._mistakes.caught():
+                    raise section.failure(
+                        each.name, f"interval must be at least 1ms, got {each.polled.interval:g} s"
+                    )
         if "interval" in section or self._interval:
             return
         missing = [each.name for each in points if not each.polled.interval]
         if missing:
             with self._mistakes.caught():
                 raise section.error("interval", 'is missing, such as interval = "1s"')
+
+
+def read_interval(section: Section, default: float) -> float:
+    """Return the interval of a device or a plant, in seconds; raises DeviceFileError."""
+    found = section.seconds("interval", default)
+    if 0 < found < SHORTEST:
+        raise section.error("interval", f"must be at least 1ms, got {section.get('interval')!r}")
+    return found
 
 
 def parse_endpoint(text: str) -> Endpoint:

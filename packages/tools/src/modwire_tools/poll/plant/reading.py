@@ -11,7 +11,7 @@ from pathlib import Path
 from ...simulator.files.limits import LARGEST, check_keys
 from ...simulator.files.sections import Section
 from ..sinks import find_sink, sink_kinds
-from .devices import DeviceReader
+from .devices import DeviceReader, read_interval
 from .lines import lines_of
 from .mistakes import Mistakes, PlantError
 from .settings import Settings
@@ -68,7 +68,7 @@ class _Reader:
         for error in plant.wrong_keys(_KEYS):
             self._mistakes.add(error)
         name = take(lambda: plant.text("name", self._path.stem), "")
-        interval = take(lambda: plant.seconds("interval", 0.0), 0.0)
+        interval = take(lambda: read_interval(plant, 0.0), 1.0)
         reader = DeviceReader(self._mistakes, self._environment, self._path.parent, interval)
         sections = take(lambda: plant.sections("device", None, "name"), list[Section]())
         if "device" not in plant:
