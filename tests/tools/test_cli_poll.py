@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from modwire import SequentialBlock, Unit, Units
-from modwire_command import modwire, started
+from modwire_command import COMMAND, PATIENCE, modwire, started
 from modwire_sync import TcpServer
 from polled_plant import device
 
@@ -139,6 +140,21 @@ def test_ctrl_c_is_130(served: int, tmp_path: Path) -> None:
         command.read_until(r'"value":7')
         assert command.interrupt() == 130
     assert "Traceback" not in command.text
+
+
+def test_it_ends_when_nobody_reads_its_output(served: int, tmp_path: Path) -> None:
+    """As in `modwire poll plant.toml | head`."""
+    file = plant(tmp_path, device("tank", served))
+    child = subprocess.Popen(
+        [*COMMAND, "poll", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    assert '"device":"tank"' in child.stdout.readline()
+    child.stdout.close()
+    assert child.wait(PATIENCE) == 1
+    assert child.stderr.read() == ""
+    child.stderr.close()
 
 
 def test_sighup_reads_the_file_again_and_a_mistake_changes_nothing(

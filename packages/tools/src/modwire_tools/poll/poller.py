@@ -80,15 +80,18 @@ class Poller:
                     break
             if self._ended.done():
                 self._ended.result()
+            await self._finish()
         finally:
-            await self._close()
+            await self._cancel(list(self._tasks))
+            self.backlog.close()
 
     def stop(self) -> None:
         """Let `run` return soon."""
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
 
-    async def _close(self) -> None:
+    async def _finish(self) -> None:
+        """Stop reading, and give the sinks time for what they have not taken."""
         sinks = {("sink", name) for name in self.deliveries}
         await self._cancel([key for key in self._tasks if key not in sinks])
         waiting = time.monotonic() + _GRACE
@@ -97,11 +100,9 @@ class Poller:
             map(_is_waiting, self.deliveries.values())
         ):
             await asyncio.sleep(0.01)
-        await self._cancel(list(self._tasks))
         left = sum(each.cursor.waiting for each in self.deliveries.values() if each.cursor)
         if left and self.backlog.store is None:
             self._report(f"{left} values were not delivered, and there is no spool for them")
-        self.backlog.close()
 
     def _start(self, key: object, work: Coroutine[object, object, None]) -> None:
         """Run a coroutine; its error, which is a bug, ends `run`."""
