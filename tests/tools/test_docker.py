@@ -121,7 +121,7 @@ def test_the_packages_install_as_the_image_does(tmp_path: Path) -> None:
     paths = [
         re.sub(r"\[.*", "", each) for each in shlex.split(run) if each.startswith("./packages")
     ]
-    assert len(paths) == 5
+    assert len(paths) == 6
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
          "--no-index", "--disable-pip-version-check", "--target", str(tmp_path), *paths],

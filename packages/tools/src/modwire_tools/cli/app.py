@@ -59,6 +59,13 @@ COMMANDS = {
         modwire bench tcp://127.0.0.1:5020 --duration 10s
         modwire bench tcp://127.0.0.1:5020 -a ir:0 -n 10 --concurrency 4 --pipeline 8 --json
     """,
+    "poll": """
+        Read the devices of a plant for ever, and hand their values on.
+        modwire poll plant.toml
+        modwire poll check plant.toml
+        modwire poll plant.toml --once
+        modwire poll plant.toml --watch --reload
+    """,
     "gateway": """
         Forward requests to devices on other lines until Ctrl+C.
         modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17
@@ -147,6 +154,8 @@ FAILURES = {
     "scan": "no unit answers, no address can be read, or the link failed",
     "ports": "there is no serial port",
     "bench": "no request was answered",
+    "poll": "a file could not be read, something does not fit (check), or with --once a device "
+    "does not answer or a sink takes nothing",
     "gateway": "it cannot listen, or a serial port cannot be opened or was lost",
     "serve": "it cannot listen, a serial port was lost, or the store is not there",
     "scrape": "the device did not answer, or a file could not be read or written",
@@ -161,7 +170,7 @@ FAILURES = {
 }
 """The meaning of exit code 1 of each subcommand."""
 
-_UNTIL_TERMINATED = ("gateway", "gui", "serve", "simulate")
+_UNTIL_TERMINATED = ("poll", "gateway", "gui", "serve", "simulate")
 
 
 def exit_codes(name: str) -> str:

@@ -29,20 +29,21 @@ _MOST_SHOWN = 1000  # characters
 class DeviceFileError(ValueError):
     """Raised for a mistake in a device file; says where it is, and what is allowed.
 
-    A long text is cut: it may quote a value of megabytes. `place` and `key` are those of the
-    mistake if it is in a table.
+    A long text is cut: it may quote a value of megabytes. `path` has the tables around the mistake,
+    such as ("unit 1", "point 2"), and `key` the key in the innermost of them, or "".
     """
 
-    def __init__(self, text: str, *, place: str = "", key: str = "") -> None:
+    def __init__(self, text: str, *, path: Sequence[str] = (), key: str = "") -> None:
         super().__init__(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}...")
-        self.place = place
+        self.path = tuple(path)
         self.key = key
 
 
 class Section:
     """The table at `place` in a file; `allowed` are the keys that it may have.
 
-    With None, `wrong_keys` looks for others later.
+    With None, `wrong_keys` looks for others later. `path` has the tables of `place` one by one;
+    `whole` is what the file describes.
     """
 
     def __init__(
@@ -51,10 +52,15 @@ class Section:
         allowed: Sequence[str] | None,
         file: str,
         place: str = "",
+        path: Sequence[str] = (),
+        *,
+        whole: str = "the device",
     ) -> None:
+        self._whole = whole
         self._values = values
         self._file = file
         self.place = place
+        self.path = tuple(path)
         for error in () if allowed is None else self.wrong_keys(allowed):
             raise error
 
@@ -65,18 +71,18 @@ class Section:
                 close = get_close_matches(key, allowed, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
                 text = f"may have {', '.join(allowed)}, got {_shown(key)}{hint}"
-                yield DeviceFileError(f"{self._where('')} {text}", place=self.place, key=key)
+                yield DeviceFileError(f"{self._where('')} {text}", path=self.path, key=key)
 
     def error(self, key: str, text: str) -> DeviceFileError:
         """Return an error about `key`; `text` follows its place, as in "must be ..."."""
-        return DeviceFileError(f"{self._where(key)} {text}", place=self.place, key=key)
+        return DeviceFileError(f"{self._where(key)} {text}", path=self.path, key=key)
 
     def failure(self, key: str, error: Exception | str) -> DeviceFileError:
         """Return an error about `key`, made from another error or a whole sentence."""
-        return DeviceFileError(f"{self._where(key)}: {error}", place=self.place, key=key)
+        return DeviceFileError(f"{self._where(key)}: {error}", path=self.path, key=key)
 
     def _where(self, key: str) -> str:
-        place = ", ".join(part for part in (self.place, key) if part) or "the device"
+        place = ", ".join(part for part in (self.place, key) if part) or self._whole
         return f"{self._file}: {place}"
 
     def __contains__(self, key: str) -> bool:
@@ -222,7 +228,7 @@ class Section:
 
     def section(self, key: str, allowed: Sequence[str] | None) -> Section:
         """Return a table inside this one."""
-        return Section(self._mapping(key, self.get(key)), allowed, self._file, self._inner(key))
+        return Section(self._mapping(key, self.get(key)), allowed, self._file, *self._inner(key))
 
     def model(self, key: str, kind: type[T], defaults: Mapping[str, object]) -> T:
         """Return a table as a dataclass; `defaults` has values for missing required fields."""
@@ -241,7 +247,7 @@ class Section:
 
     def shortened(self, key: str, main: str) -> Section:
         """Return a table whose key `main` is the value of `key`, as for `copy = "a"`."""
-        return Section({main: self.get(key)}, (main,), self._file, self._inner(key))
+        return Section({main: self.get(key)}, (main,), self._file, *self._inner(key))
 
     def mapping(self, key: str, allowed: Callable[[str], T | None], what: str) -> dict[T, Section]:
         """Return the keys of a table, converted by `allowed`, each with the table itself.
@@ -251,7 +257,7 @@ class Section:
         if key not in self._values:
             return {}
         values = self._mapping(key, self.get(key))
-        inner = Section(values, list(values), self._file, self._inner(key))
+        inner = Section(values, list(values), self._file, *self._inner(key))
         found: dict[T, Section] = {}
         for name in values:
             turned = allowed(name)
@@ -270,12 +276,14 @@ class Section:
         for number, item in enumerate(items, 1):
             values = self._mapping(f"{key} {number}", item)
             known = f" ({_named(values[name])})" if name in values else ""
-            place = self._inner(f"{key} {number}{known}")
-            found.append(Section(values, allowed, self._file, place))
+            place, _ = self._inner(f"{key} {number}{known}")
+            _, path = self._inner(f"{key} {number}")
+            found.append(Section(values, allowed, self._file, place, path))
         return found
 
-    def _inner(self, key: str) -> str:
-        return f"{self.place}, {key}" if self.place else key
+    def _inner(self, key: str) -> tuple[str, Sequence[str]]:
+        """Return the place and the path of a table inside this one."""
+        return f"{self.place}, {key}" if self.place else key, (*self.path, key)
 
     def _mapping(self, key: str, value: object) -> Mapping[str, object]:
         if not isinstance(value, dict):

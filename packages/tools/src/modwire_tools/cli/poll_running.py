@@ -1,0 +1,153 @@
+"""Running a poller in the command: signals, files that change, and the live table."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modwire_tools.poll.plant import PlantError, read_plant
+from modwire_tools.poll.poller import Poller
+from modwire_tools.server.systemd import tell_manager
+
+from .ending import FailedError, WrongArgumentError
+from .output import is_terminal, note
+
+if TYPE_CHECKING:
+    from modwire_tools.poll.plant import Plant, SinkSpec
+
+_LOOK = 1.0  # seconds between two looks at the files, and two drawings of the table
+
+
+def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool) -> None:
+    """Poll until a signal ends it, or with `once` until each point was read.
+
+    Raises KeyboardInterrupt for Ctrl+C, FailedError if `once` has read or delivered nothing.
+    """
+    if watch and not is_terminal():
+        raise WrongArgumentError("--watch needs a terminal")
+    if watch and any(_is_output(each) for each in plant.sinks):
+        raise WrongArgumentError('--watch and a sink "-" cannot both use standard output')
+    running = _Running(_with_sink(plant, watch=watch))
+    asyncio.run(running.main(once=once, watch=watch, follow=follow))
+    if running.is_interrupted:
+        raise KeyboardInterrupt
+    if once:
+        _check_once(running.poller)
+
+
+def _with_sink(plant: Plant, *, watch: bool) -> Plant:
+    """Return a plant that prints its values, if it has no sink and the output is free."""
+    from modwire_tools.poll.plant.output import output_sink
+
+    return plant if plant.sinks or watch else replace(plant, sinks=[output_sink(plant)])
+
+
+def _is_output(sink: SinkSpec) -> bool:
+    return sink.values.get(sink.kind) == "-"
+
+
+def _check_once(poller: Poller) -> None:
+    devices = list(poller.schedule.devices())
+    dead = [f"{each.spec.name}: {each.reason}" for each in devices if each.failures]
+    problems = [f"sink {each.name}: {each.problem}" for each in poller.deliveries.values()
+                if each.problem]  # fmt: skip
+    if dead or problems:
+        raise FailedError("; ".join([*dead, *problems]))
+
+
+class _Running:
+    def __init__(self, plant: Plant) -> None:
+        self.is_interrupted = False
+        self._note: Callable[[str], None] = note
+        self.poller = Poller(plant, lambda text: self._note(text))
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reloading = asyncio.Lock()  # a second signal waits for the first
+
+    async def main(self, *, once: bool, watch: bool, follow: bool) -> None:
+        loop = asyncio.get_running_loop()
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
+            loop.add_signal_handler(signal.SIGTERM, self.poller.stop)
+            loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        if follow:
+            self._tasks.append(asyncio.create_task(self._follow()))
+        if watch:
+            self._tasks.append(asyncio.create_task(self._watch()))
+        loop.call_soon(tell_manager, "READY=1")
+        try:
+            await self.poller.run(once=once)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _interrupt(self) -> None:
+        self.is_interrupted = True
+        self.poller.stop()
+
+    def _reload_soon(self) -> None:
+        self._tasks.append(asyncio.create_task(self._reload()))
+
+    async def _reload(self) -> None:
+        """Read the plant file again; a mistake in it is said, and changes nothing."""
+        async with self._reloading:
+            await self._read_again()
+
+    async def _read_again(self) -> None:
+        old = self.poller.plant
+        try:
+            plant = read_plant(old.file)
+        except (PlantError, OSError) as error:
+            self.poller.reloads["refused"] += 1
+            texts = error.mistakes if isinstance(error, PlantError) else [str(error)]
+            for text in texts:
+                self._note(f"modwire: {text}")
+            self._note("The plant file was not taken: all goes on as before.")
+            return
+        if not plant.sinks:
+            plant = replace(plant, sinks=[each for each in old.sinks if each.name == "output"])
+        self._note(f"The plant file was read again: {await self.poller.reload(plant)}.")
+
+    async def _follow(self) -> None:
+        seen = _changes(self.poller.plant)
+        while True:
+            await asyncio.sleep(_LOOK)
+            now = _changes(self.poller.plant)
+            if now != seen:
+                await self._reload()
+                seen = _changes(self.poller.plant)
+
+    async def _watch(self) -> None:
+        import logging
+
+        from .poll_table import PollTable
+
+        # What clients log is in the table, and lines between would tear it.
+        logging.getLogger("modwire").addHandler(logging.NullHandler())
+        table = PollTable(self.poller)
+        self._note = table.note
+        table.start()
+        try:
+            while True:
+                table.draw()
+                await asyncio.sleep(_LOOK)
+        finally:
+            table.stop()
+            self._note = note
+
+
+def _changes(plant: Plant) -> list[object]:
+    """Return what changes when a file of a plant does."""
+    return [_change(each) for each in (plant.file, *plant.device_files)]
+
+
+def _change(file: Path) -> object:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return file, found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,1 @@
+"""`modwire poll`: reads the devices of a plant for ever, and hands their values on."""

@@ -1,0 +1,67 @@
+"""The sinks of `modwire poll` for files: rotation, crashes and full disks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modwire_tools.poll.sample import BAD
+from polled_plant import run, sample, sink_of
+
+
+def test_a_file_rotates_and_keeps_the_last(tmp_path: Path) -> None:
+    sink = sink_of("csv", tmp_path, csv="v.csv", size=1000, keep=2)
+
+    async def test() -> None:
+        for number in range(60):
+            await sink.write([sample(number)])
+        await sink.aclose()
+
+    run(test)
+    files = sorted(tmp_path.iterdir())
+    assert [each.name for each in files] == ["v.csv", "v.csv.1", "v.csv.2"]
+    assert all(each.stat().st_size <= 1000 for each in files)
+    values = []
+    for each in ("v.csv.2", "v.csv.1", "v.csv"):
+        head, *rows = (tmp_path / each).read_text().splitlines()
+        assert head == "time,device,point,value,unit,quality,reason"
+        values += [int(row.split(",")[3]) for row in rows]
+    assert values == list(range(values[0], 60))
+    assert len(values) > 30
+
+
+def test_a_line_that_was_cut_by_a_crash_does_not_spoil_the_next(tmp_path: Path) -> None:
+    (tmp_path / "v.jsonl").write_text('{"value":1}\n{"valu')
+    sink = sink_of("json", tmp_path, json="v.jsonl")
+
+    async def test() -> None:
+        await sink.write([sample(2.5), sample(None, quality=BAD), sample((True, False))])
+        await sink.aclose()
+
+    run(test)
+    lines = (tmp_path / "v.jsonl").read_text().splitlines()
+    assert lines[:2] == ['{"value":1}', '{"valu']
+    values = [json.loads(line) for line in lines[2:]]
+    assert [each["value"] for each in values] == [2.5, None, [True, False]]
+    assert values[0]["time"] == "2023-11-14T22:13:20.250Z"
+    assert values[1]["reason"] == "no answer"
+
+
+def test_a_full_disk_leaves_whole_lines_and_is_tried_again(tmp_path: Path) -> None:
+    """/dev/full takes nothing; then it is a file like any other."""
+    path = tmp_path / "v.jsonl"
+    path.symlink_to("/dev/full")
+    sink = sink_of("json", tmp_path, json="v.jsonl")
+
+    async def test() -> None:
+        with pytest.raises(OSError, match="No space left on device"):
+            await sink.write([sample(1)])
+        await sink.aclose()
+        path.unlink()
+        await sink.write([sample(1)])
+        await sink.aclose()
+
+    run(test)
+    assert len(path.read_text().splitlines()) == 1
