@@ -55,12 +55,12 @@ class Entry(Section):
 
     def entry(self, key: str, allowed: Sequence[str]) -> Entry:
         """Return a table inside this one."""
-        return Entry(self._table(key), allowed, self._whole_file, self._inner(key))
+        return Entry(self._table(key), allowed, self._whole_file, self._inner(key)[0])
 
     def free(self, key: str) -> Entry:
         """Return a table inside this one, whose keys are names of the user."""
         values = self._table(key)
-        return Entry(values, tuple(values), self._whole_file, self._inner(key))
+        return Entry(values, tuple(values), self._whole_file, self._inner(key)[0])
 
     def names(self) -> list[str]:
         """Return the keys of the table."""
@@ -72,7 +72,7 @@ class Entry(Section):
         for number, item in enumerate(self.listed(key), 1):
             known = (table_of(item) or {}).get(name)
             known = f" ({known})" if isinstance(known, str) and known.isprintable() else ""
-            place = self._inner(f"{key} {number}{known}")
+            place, _ = self._inner(f"{key} {number}{known}")
             found.append(Entry(item, allowed, self._whole_file, place))
         return found
 
