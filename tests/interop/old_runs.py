@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ def pairs_of(page: Path) -> list[Pair]:
     blocks = blocks_of(page)
     return [
         Pair(before, after)
-        for before, after in zip(blocks, blocks[1:], strict=False)
+        for before, after in pairwise(blocks)
         if _TESTED_HERE in before.marks.get("not run", "")
     ]
 
@@ -63,7 +64,7 @@ def old_server(pair: Pair, python: Path, folder: Path) -> Iterator[dict[str, str
 
 
 def check_after(pair: Pair, instead: dict[str, str], folder: Path) -> None:
-    """Check that the program for modwire prints what the page shows, with the server of pymodbus."""
+    """Check that the program for modwire prints what is shown, with a server of pymodbus."""
     with Run(folder) as run:
         run.instead = dict(instead)
         check(pair, printed(run, pair.after))

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from .moving_tables import Row, is_here, methods_in, names_in, rows_of
 from .old_runs import HOW_TO, Pair, check_after, check_before, old_server, pairs_of
 
 pytestmark = pytest.mark.timeout(240)  # a pair needs a server and two programs
 
 OLD_PAGE = HOW_TO / "from-pymodbus-2.md"
 OLD_PAIRS = pairs_of(OLD_PAGE)
+OLD_ROWS = rows_of(OLD_PAGE, "2.5.3")
+# Classes of pymodbus 2.5.3 whose methods are called by programs; those of payloads are on a page of
+# their own.
+OLD_CLASSES = {
+    *("ModbusClientMixin", "BaseModbusClient", "ModbusSlaveContext", "ModbusServerContext"),
+    *("BaseModbusDataBlock", "ModbusSequentialDataBlock", "ModbusSparseDataBlock"),
+    *("ModbusDeviceIdentification", "DeviceInformationFactory", "ModbusControlBlock"),
+    *("ModbusAccessControl", "ModbusPlusStatistics", "ModbusCountersHandler"),
+}
 
 
 def each(pairs: list[Pair]) -> pytest.MarkDecorator:
@@ -46,3 +57,36 @@ def test_a_program_talks_to_the_server_of_pymodbus_2(
     pair: Pair, old_instead: dict[str, str], tmp_path: Path
 ) -> None:
     check_after(pair, old_instead, tmp_path)
+
+
+def check_names(rows: list[Row], package: Path, classes: set[str]) -> None:
+    """Check that rows have all names of a package and all methods of its classes, and no others."""
+    tokens = {token for row in rows for token in row.theirs}
+    names = names_in(package)
+    modules = {token for token in tokens if token.startswith("pymodbus.")}
+    assert modules <= names.keys()
+    whole = tuple(f"{module}." for module in modules)
+    wanted = {
+        name
+        for module, defined in names.items()
+        if not f"{module}.".startswith(whole)
+        for name in defined
+    }
+    methods = {f"{name}()" for name in methods_in(package, classes)}
+    listed = tokens - modules
+    assert wanted | methods == listed, {
+        "missing": (wanted | methods) - listed,
+        "unknown": listed - wanted - methods,
+    }
+
+
+def test_no_name_of_pymodbus_2_is_forgotten(old_pymodbus: Path) -> None:
+    (package,) = old_pymodbus.parents[1].glob("lib/python*/site-packages/pymodbus")
+    check_names(OLD_ROWS, package, OLD_CLASSES)
+
+
+@pytest.mark.parametrize("row", OLD_ROWS, ids=lambda row: row.theirs[0])
+def test_the_names_here_exist(row: Row) -> None:
+    tokens = re.findall(r"`([^`]+)`", row.here)
+    assert {token for token in tokens if not is_here(token)} == set()
+    assert tokens or re.match(r"none[ :]|the same", row.here), "it must say why there is none"
