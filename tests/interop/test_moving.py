@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ pytestmark = pytest.mark.timeout(240)  # a pair needs a server and two programs
 
 OLD_PAGE = HOW_TO / "from-pymodbus-2.md"
 OLD_PAIRS = pairs_of(OLD_PAGE)
+NEW_PAGE = HOW_TO / "from-pymodbus-3.md"
+NEW_PAIRS = pairs_of(NEW_PAGE)
 OLD_ROWS = rows_of(OLD_PAGE, "2.5.3")
 # Classes of pymodbus 2.5.3 whose methods are called by programs; those of payloads are on a page of
 # their own.
@@ -57,6 +60,29 @@ def test_a_program_talks_to_the_server_of_pymodbus_2(
     pair: Pair, old_instead: dict[str, str], tmp_path: Path
 ) -> None:
     check_after(pair, old_instead, tmp_path)
+
+
+@each([pair for pair in NEW_PAIRS if not pair.serves])
+@pytest.mark.usefixtures("pymodbus")
+def test_a_program_for_pymodbus_3_prints_the_same(pair: Pair, tmp_path: Path) -> None:
+    check_before(pair, Path(sys.executable), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def new_instead(
+    pymodbus: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The server of pymodbus 3.16 on its page, and the texts that stand for its port."""
+    (pair,) = [pair for pair in NEW_PAIRS if pair.serves]
+    with old_server(pair, Path(sys.executable), tmp_path_factory.mktemp("server")) as instead:
+        yield instead
+
+
+@each(clients(NEW_PAIRS))
+def test_a_program_talks_to_the_server_of_pymodbus_3(
+    pair: Pair, new_instead: dict[str, str], tmp_path: Path
+) -> None:
+    check_after(pair, new_instead, tmp_path)
 
 
 def check_names(rows: list[Row], package: Path, classes: set[str]) -> None:
