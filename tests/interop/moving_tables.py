@@ -61,7 +61,9 @@ def names_in(package: Path) -> dict[str, set[str]]:
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
         module = ".".join(part for part in parts if part != "__init__")
-        found[module] = {name for name in _defined(_tree(path).body) if not name.startswith("_")}
+        body = _tree(path).body
+        names = {name for name in _defined(body) if not name.startswith("_")}
+        found[module] = names | _exported(body)
     return found
 
 
@@ -83,22 +85,42 @@ def _defined(body: list[ast.stmt]) -> Iterator[str]:
                     yield from _defined(inner)
 
 
+def _exported(body: list[ast.stmt]) -> set[str]:
+    """Return what `__all__` lists: a name may be imported as another one."""
+    for each in body:
+        match each:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as names):
+                return set(ast.literal_eval(names))
+    return set()
+
+
+def arguments_in(package: Path, classes: set[str]) -> set[str]:
+    """Return the names of the arguments of classes of an installed package."""
+    return {
+        argument.arg
+        for inner in _functions_in(package, classes)
+        if inner.name == "__init__"
+        for argument in (*inner.args.args[1:], *inner.args.kwonlyargs)
+    }
+
+
 def methods_in(package: Path, classes: set[str]) -> set[str]:
     """Return the public methods of classes of an installed package, without the inherited ones."""
-    found: set[str] = set()
+    names = {inner.name for inner in _functions_in(package, classes)}
+    return {name for name in names if not name.startswith("_")}
+
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _functions_in(package: Path, classes: set[str]) -> Iterator[_Function]:
     missing = set(classes)
     for path in package.rglob("*.py"):
         for each in _tree(path).body:
             if isinstance(each, ast.ClassDef) and each.name in classes:
                 missing.discard(each.name)
-                found |= {
-                    inner.name
-                    for inner in each.body
-                    if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))
-                    and not inner.name.startswith("_")
-                }
+                yield from (inner for inner in each.body if isinstance(inner, _Function))
     assert not missing, missing
-    return found
 
 
 @cache
@@ -123,7 +145,7 @@ def is_here(token: str) -> bool:
         return token.startswith('"')
     try:
         value = _resolved(found[1])
-    except (AttributeError, LookupError):
+    except (AttributeError, ImportError, LookupError):
         return False
     wanted = set(re.findall(r"(\w+)=", found[2] or ""))
     return wanted <= (_parameters(value) if wanted else set())
@@ -139,7 +161,8 @@ def _resolved(path: str) -> Any:
         value = getattr(builtins, first)
     else:
         modules = [importlib.import_module(name) for name in _PACKAGES]
-        value = next(getattr(each, first) for each in modules if first in _names(each))
+        found = [getattr(each, first) for each in modules if first in _names(each)]
+        value = found[0] if found else importlib.import_module(first)
     for name in rest:
         value = _attribute(value, name)
     return value

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from .moving_tables import Row, is_here, methods_in, names_in, rows_of
+from .moving_tables import Row, arguments_in, is_here, methods_in, names_in, rows_of
 from .old_runs import HOW_TO, Pair, check_after, check_before, old_server, pairs_of
 
 pytestmark = pytest.mark.timeout(240)  # a pair needs a server and two programs
@@ -18,6 +19,15 @@ OLD_PAGE = HOW_TO / "from-pymodbus-2.md"
 OLD_PAIRS = pairs_of(OLD_PAGE)
 NEW_PAGE = HOW_TO / "from-pymodbus-3.md"
 NEW_PAIRS = pairs_of(NEW_PAGE)
+NEW_ROWS = rows_of(NEW_PAGE, "3.16")
+CLIENTS = ("ModbusTcpClient", "ModbusUdpClient", "ModbusTlsClient", "ModbusSerialClient")
+SERVERS = ("ModbusTcpServer", "ModbusUdpServer", "ModbusTlsServer", "ModbusSerialServer")
+NEW_CLASSES = {
+    *("ModbusClientMixin", "ModbusBaseClient", "ModbusBaseSyncClient", *CLIENTS),
+    *("ModbusBaseServer", "ModbusServerContext", "SimData", "SimDevice", "DecodePDU"),
+    *("ModbusDeviceIdentification", "DeviceInformationFactory", "ModbusControlBlock"),
+    *("ModbusPlusStatistics", "ModbusCountersHandler"),
+}
 OLD_ROWS = rows_of(OLD_PAGE, "2.5.3")
 # Classes of pymodbus 2.5.3 whose methods are called by programs; those of payloads are on a page of
 # their own.
@@ -85,25 +95,23 @@ def test_a_program_talks_to_the_server_of_pymodbus_3(
     check_after(pair, new_instead, tmp_path)
 
 
-def check_names(rows: list[Row], package: Path, classes: set[str]) -> None:
-    """Check that rows have all names of a package and all methods of its classes, and no others."""
-    tokens = {token for row in rows for token in row.theirs}
+def check_names(
+    rows: list[Row], package: Path, classes: set[str], arguments: Collection[str] = ()
+) -> None:
+    """Check that rows have all names of a package, the methods of some of its classes, and the
+    arguments of others, and nothing that pymodbus does not have."""
+    listed = {token for row in rows for token in row.theirs}
     names = names_in(package)
-    modules = {token for token in tokens if token.startswith("pymodbus.")}
+    modules = {token for token in listed if token.startswith("pymodbus.")}
     assert modules <= names.keys()
     whole = tuple(f"{module}." for module in modules)
-    wanted = {
-        name
-        for module, defined in names.items()
-        if not f"{module}.".startswith(whole)
-        for name in defined
-    }
-    methods = {f"{name}()" for name in methods_in(package, classes)}
-    listed = tokens - modules
-    assert wanted | methods == listed, {
-        "missing": (wanted | methods) - listed,
-        "unknown": listed - wanted - methods,
-    }
+    wanted = {f"{name}()" for name in methods_in(package, classes)}
+    wanted |= {f"{name}=" for name in arguments_in(package, set(arguments))}
+    for module, defined in names.items():
+        if not f"{module}.".startswith(whole):
+            wanted |= defined
+    assert wanted - listed == set(), "these are missing"
+    assert listed - modules - wanted == set(), "pymodbus does not have these"
 
 
 def test_no_name_of_pymodbus_2_is_forgotten(old_pymodbus: Path) -> None:
@@ -111,7 +119,15 @@ def test_no_name_of_pymodbus_2_is_forgotten(old_pymodbus: Path) -> None:
     check_names(OLD_ROWS, package, OLD_CLASSES)
 
 
-@pytest.mark.parametrize("row", OLD_ROWS, ids=lambda row: row.theirs[0])
+@pytest.mark.usefixtures("pymodbus")
+def test_no_name_of_pymodbus_3_is_forgotten() -> None:
+    found = find_spec("pymodbus")
+    assert found is not None and found.origin is not None
+    package = Path(found.origin).parent
+    check_names(NEW_ROWS, package, NEW_CLASSES, {*CLIENTS, *SERVERS})
+
+
+@pytest.mark.parametrize("row", [*OLD_ROWS, *NEW_ROWS], ids=lambda row: row.theirs[0])
 def test_the_names_here_exist(row: Row) -> None:
     tokens = re.findall(r"`([^`]+)`", row.here)
     assert {token for token in tokens if not is_here(token)} == set()
