@@ -59,7 +59,7 @@ def _connect(port: int) -> socket.socket:
     return link
 
 
-def _opened(port: int) -> socket.socket | None:
+def opened(port: int) -> socket.socket | None:
     """Return a connected socket, or None if the server's queue is full."""
     link = _connect(port)
     try:
@@ -87,7 +87,7 @@ def connects(port: int, _: int) -> Steps:
     """Open connections and close them at once."""
     yield 0
     while True:
-        link = _opened(port)
+        link = opened(port)
         if link is not None:
             link.close()
         yield link is not None
@@ -98,7 +98,7 @@ def holds(port: int, count: int) -> Steps:
     held: deque[socket.socket] = deque()
     yield 0
     while True:
-        link = _opened(port)
+        link = opened(port)
         if link is not None:
             held.append(link)
         if len(held) > count:
@@ -199,7 +199,7 @@ def resets(port: int, _: int) -> Steps:
     """Reset connections in the middle of a request, behind whole ones."""
     yield 0
     while True:
-        link = _opened(port)
+        link = opened(port)
         if link is not None:
             link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             _send(link, REQUEST * PIPELINED + REQUEST[:_HALF])
@@ -245,8 +245,8 @@ ATTACKS = {
 }
 
 
-def main(name: str, port: int, count: int) -> None:
-    """Attack until standard input is closed."""
+def run_attack(steps: Steps) -> None:
+    """Attack until standard input is closed, or until there is no further step."""
     ended = threading.Event()
 
     def wait_for_end() -> None:
@@ -254,16 +254,17 @@ def main(name: str, port: int, count: int) -> None:
         ended.set()
 
     threading.Thread(target=wait_for_end, daemon=True).start()
-    steps = ATTACKS[name].steps(port, count)
     next(steps)
     print("ready", flush=True)
     began = time.perf_counter()
     done = 0
-    while not (ended.is_set() and done):  # a busy machine may be late to begin
-        done += next(steps)
+    for step in steps:
+        done += step
+        if ended.is_set() and done:  # a busy machine may be late to begin
+            break
     print(done, time.perf_counter() - began, flush=True)
 
 
 if __name__ == "__main__":
     with suppress(KeyboardInterrupt):
-        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+        run_attack(ATTACKS[sys.argv[1]].steps(int(sys.argv[2]), int(sys.argv[3])))

@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from attacks import ATTACKS, Attack
 from rounds import pin_to_one_core, spare_processors, write_table
@@ -140,7 +140,15 @@ class Client:
             self._socket = None
 
 
-def ask_both(busy: Client, patient: Client, seconds: float) -> Waits:
+class Asks(Protocol):
+    """A client that asks for registers."""
+
+    def ask(self) -> bool:
+        """Return True if the answer came."""
+        ...
+
+
+def ask_both(busy: Asks, patient: Asks, seconds: float) -> Waits:
     """Ask for so many seconds; the waiting times are those of `busy`."""
     waits: list[float] = []
     asked = unanswered = 0

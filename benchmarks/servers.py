@@ -143,7 +143,7 @@ def serve_raw_uvloop(tell: Tell, *, is_buffered: bool = False) -> None:
     uvloop.run(protocols.serve(tell, is_buffered=is_buffered))
 
 
-def _units() -> Units:
+def units() -> Units:
     """Return a unit whose first ten holding registers are read; attacks ask for 125."""
     from modwire import SequentialBlock, Unit, Units
 
@@ -161,7 +161,7 @@ def serve_modwire(tell: Tell, link: str = "tcp") -> None:
     from modwire_sync import TcpServer, UdpServer
 
     kind = UdpServer if link == "udp" else TcpServer
-    server = kind(_units(), ("127.0.0.1", 0), framing=_framing(link))
+    server = kind(units(), ("127.0.0.1", 0), framing=_framing(link))
     tell(server.address[1])
     server.serve_forever()
 
@@ -176,7 +176,7 @@ def serve_modwire_trio(tell: Tell, link: str = "tcp") -> None:
 
     async def serve() -> None:
         async with trio.open_nursery() as nursery:
-            address = await nursery.start(partial(kind, _units(), 0, framing=_framing(link)))
+            address = await nursery.start(partial(kind, units(), 0, framing=_framing(link)))
             tell(address[1])
 
     trio.run(serve)
@@ -187,7 +187,7 @@ def serve_modwire_gevent(tell: Tell, link: str = "tcp") -> None:
     from modwire_gevent import TcpServer, UdpServer
 
     kind = UdpServer if link == "udp" else TcpServer
-    server = kind(_units(), ("127.0.0.1", 0), framing=_framing(link))
+    server = kind(units(), ("127.0.0.1", 0), framing=_framing(link))
     server.start()
     tell(server.address[1])
     server.serve_forever()
@@ -211,7 +211,7 @@ async def _serve_modwire_asyncio(tell: Tell, link: str) -> None:
     from modwire_asyncio import TcpServer, UdpServer
 
     kind = UdpServer if link == "udp" else TcpServer
-    async with kind(_units(), ("127.0.0.1", 0), framing=_framing(link)) as server:
+    async with kind(units(), ("127.0.0.1", 0), framing=_framing(link)) as server:
         tell(server.address[1])
         await server.serve_forever()
 
@@ -336,15 +336,15 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
-def main(kind: str) -> None:
-    """Serve until standard input is closed."""
+def serve(function: Callable[[Tell], None]) -> None:
+    """Serve with a function of `KINDS` until standard input is closed."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def tell(port: int) -> None:
         print(port, flush=True)
 
-    KINDS[kind](tell)
+    function(tell)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    serve(KINDS[sys.argv[1]])

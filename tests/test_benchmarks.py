@@ -205,6 +205,23 @@ def test_attacks_are_measured_and_leave_nothing_open() -> None:
         assert 0 < row["memory"][2] < row["memory"][0] + 50
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+def test_servers_over_tls_are_measured_and_attacked() -> None:
+    pytest.importorskip("cryptography", reason="to install it: pip install cryptography")
+    arguments = ("--package", "sync", "--rounds", 2, "--requests", 50, "--seconds", 0.2)
+    printed = run(RUN.with_name("tls.py"), *arguments, "--count", 60, "--json")
+    rows = json.loads(printed.splitlines()[-1])
+    rates, attacks = rows[:2], rows[2:]
+    assert [row["connections"] for row in rates] == [1, 50]
+    for row in rates:
+        assert min(row["plain"], row["echo"], row["tls"]) > 0
+        assert row["of_plain"] > 0.05 and 0.05 < row["of_echo"] < 20
+    assert [row["attack"] for row in attacks] == ["stalls", "garbage", "handshakes"]
+    for row in attacks:
+        assert row["rate"] > 0, "it was no attack"
+        assert row["files"][1] <= row["files"][0]
+
+
 def test_the_sniffer_misses_nothing_on_a_noisy_line() -> None:
     printed = run(RUN.with_name("sniffing.py"), "--seconds", 3)
     assert printed.count(" 0 missed, ") == 4

@@ -61,6 +61,7 @@ each_package = pytest.mark.parametrize("package", PACKAGES, ids=[each.name for e
 
 # Not in a plain installation of modwire-tools.
 HEAVY = {"hypercorn", "pydantic", "redis", "sqlalchemy", "starlette", "modwire-stores", "psycopg"}
+HEAVY |= {"pyyaml"}
 
 
 @pytest.fixture(scope="session")
@@ -251,7 +252,7 @@ def test_the_wheels_install_and_bring_what_they_need(
         if package.name == "modwire-tools":
             assert not HEAVY & installed
             check_plain_tools(environment, device)
-    environment.install("modwire-tools[web,stores,gui,interface]")
+    environment.install("modwire-tools[web,stores,gui,interface,import]")
     assert HEAVY - {"pydantic"} <= environment.installed()
     environment.pip("check")
     assert "All 136 values are" in environment.run("modwire", "demo", "--once")
@@ -283,7 +284,10 @@ def check_plain_tools(environment: Environment, device: str) -> None:
         "gui --help": "--devices",
     }.items():
         assert shown in environment.run("modwire", *command.split()), command
+    (environment.folder / "modbus.yml").write_text("modules: []")
     for command, told in {
+        f"map import {environment.folder / 'modbus.yml'}": "reading YAML needs more packages: "
+        'pip install "modwire-tools[import]"',
         "simulate --web 127.0.0.1:0": '--web needs more packages: pip install "modwire-tools[web]"',
         "simulate --interface lo --tcp 10.9.0.1:502": "--interface needs more packages: "
         'pip install "modwire-tools[interface]"',
@@ -292,6 +296,8 @@ def check_plain_tools(environment: Environment, device: str) -> None:
         'pip install "modwire-tools[stores]"',
         "serve tcp://127.0.0.1:0 --store redis://127.0.0.1": "--store needs more packages: "
         'pip install "modwire-tools[stores]"',
+        "pki init plant": 'modwire pki needs more packages: pip install "modwire-tools[pki]"',
+        "pki show plant": 'modwire pki needs more packages: pip install "modwire-tools[pki]"',
     }.items():
         output = environment.run("modwire", *command.split(), code=1)
         assert output == f"modwire: {told}\n", command

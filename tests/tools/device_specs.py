@@ -64,13 +64,15 @@ def points(draw: st.DrawFn, number: int) -> PointSpec:
         place = Place("coils", number)
         return PointSpec(name, place, "bool", value=draw(st.none() | st.booleans()))
     place = Place("holding_registers", number * 100)
-    kind = draw(st.sampled_from(["uint16", "int32", "float32", "float64", "string", "bcd"]))
+    kind = draw(st.sampled_from(["uint16", "int32", "float32", "float64", "string", "bcd", "bit"]))
     unit = draw(TEXTS)
     order = draw(st.sampled_from(["ABCD", "CDAB", "BADC", "DCBA"]))
     if kind == "string":
         return PointSpec(name, place, kind, size=20, unit=unit, value="text")
     if kind == "bcd":
         return PointSpec(name, place, kind, size=6, order=order, unit=unit, value=1234)
+    if kind == "bit":
+        return PointSpec(name, place, kind, unit=unit, value=True, bit=draw(st.integers(0, 15)))
     scale = draw(st.sampled_from([1.0, 0.1, 25.0]))
     offset = draw(st.sampled_from([0.0, -10.0]))
     behaviour = draw(st.none() | BEHAVIOURS)

@@ -52,7 +52,7 @@ def prepare(present: str, *, ipv6: bool) -> None:
 
 
 def read(host: str) -> list[int]:
-    with TcpClient(host, 502, timeout=PATIENCE) as client:
+    with TcpClient(host, 502, timeout=PATIENCE, connect_timeout=PATIENCE) as client:
         return list(client.read_holding_registers(0, 1))
 
 

@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import socket
+import ssl
 import struct
 from collections.abc import Mapping
 from types import TracebackType
@@ -42,9 +43,15 @@ def ask(
     *,
     host: str = "127.0.0.1",
     raw: bytes | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> Answer:
-    """Send a request, and return its response; `body` is sent as JSON, `raw` unchanged."""
+    """Send a request, and return its response; `body` is sent as JSON, `raw` unchanged.
+
+    With a `context`, over TLS.
+    """
     connection = http.client.HTTPConnection(host, port, timeout=PATIENCE)
+    if context is not None:
+        connection = http.client.HTTPSConnection(host, port, timeout=PATIENCE, context=context)
     try:
         data = raw if raw is not None else None if body is None else json.dumps(body).encode()
         kind = {"Content-Type": "application/json"} if body is not None else {}
@@ -65,8 +72,15 @@ class RefusedSocketError(Exception):
 class WebSocket:
     """A small WebSocket client for the page's server."""
 
-    def __init__(self, port: int, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        headers: Mapping[str, str] | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        if context is not None:
+            self._socket = context.wrap_socket(self._socket, server_hostname="127.0.0.1")
         self._buffer = b""
         self.head = b""  # of the server's response
         try:

@@ -43,7 +43,10 @@ def ascii_frame(unit: int, pdu: bytes) -> bytes:
 TCP_ANSWERS: list[tuple[Answer, str]] = [
     (lambda _: b"HTTP/1.1 400 Bad Request\r\n\r\n", "this looks like an HTTP server: Modbus is at"),
     (lambda _: b"SSH-2.0-OpenSSH_9.6\r\n", "this looks like an SSH server: Modbus is at another"),
-    (lambda _: bytes.fromhex("15030100020246"), "the port needs TLS, which this version does not"),
+    (
+        lambda _: bytes.fromhex("15030100020246"),
+        'the port needs TLS, as in "tls://127.0.0.1:{port}?timeout=0.2&ca=ca.pem&cert',
+    ),
     (lambda _: b"\xff\xfd\x18\xff\xfd\x20", "this looks like a Telnet server: Modbus is at"),
     (
         lambda _: rtu(1, registers(5)),

@@ -27,7 +27,8 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     (("read", TCP), "missing argument 'ADDRESS...'; see modwire read --help"),
     (("read", "plc", "hr:0"), "ENDPOINT: endpoint 'plc': must start with a scheme, such as"),
     (("read", "tpc://plc", "hr:0"), "ENDPOINT: endpoint 'tpc://plc': scheme must be"),
-    (("read", "tls://plc", "hr:0"), "TLS is not supported by this version"),
+    (("read", "tls://plc:0", "hr:0"), "port must be 1..65535, got 0"),
+    (("read", "tls://plc?crl=x", "hr:0"), "option must be"),
     (("read", "tcp://plc:0", "hr:0"), "port must be 1..65535, got 0"),
     (("read", "tcp://plc?unti=1", "hr:0"), "option must be"),
     (("read", TCP, "hr"), "ADDRESS: an address is co:, di:, hr: or ir:"),
@@ -149,7 +150,14 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     # serve
     (("serve",), "missing argument 'LISTEN...'; see modwire serve --help"),
     (("serve", "x"), "LISTEN: endpoint 'x"),
-    (("serve", "tls://:802"), "TLS is not supported by this version"),
+    (("serve", "tls://:802"), "--certificate is missing: a server at tls:// needs"),
+    (("serve", "tls://:802", "--certificate", "x"), "--client-ca is missing: a server at"),
+    (("serve", "tls://:802?ca=x"), "has ca, which only clients have: --client-ca is the option"),
+    ((*SERVE, "--key", "x"), "--key is for tls://, and no endpoint is there"),
+    (
+        (*SERVE, "--processes", "2", "--audit", "x", "--store", "sqlite:////dev/null"),
+        "--audit is written by one process",
+    ),
     (
         ("serve", "tcp://:502?unit=1"),
         "LISTEN: 'tcp://:502?unit=1' has unit, which only clients have",
@@ -168,7 +176,7 @@ MISTAKES: list[tuple[tuple[str, ...], str]] = [
     ((*SERVE, "--processes", "2"), "--processes 2 need a store that they share: name a --store"),
     (
         ("serve", RTU, "--processes", "2", "--store", "sqlite:////dev/null"),
-        "--processes 2 can share ports of TCP and UDP only, no serial port or path",
+        "--processes 2 can share ports of TCP, TLS and UDP, no serial port or path",
     ),
     ((*SERVE, "--allow", "x"), "--allow: "),
     ((*SERVE, "--max-connections", "0"), "--max-connections must be a whole number, 1..1000000"),

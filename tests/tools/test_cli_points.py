@@ -271,3 +271,32 @@ def test_a_raw_value_may_stand_for_none(file: Path, tmp_path: Path, device: Unit
     good("write", "--device", file, "offset=-16424")
     assert good("read", "--device", changed, "offset") == "offset\tnone\n"
     assert json.loads(good("read", "--device", changed, "offset", "--json"))[0]["value"] is None
+
+
+BITS = """
+[[unit]]
+id = 1
+[[unit.point]]
+name = "running"
+at = "hr:40"
+type = "bit"
+bit = 0
+[[unit.point]]
+name = "alarm"
+at = "hr:40"
+type = "bit"
+bit = 15
+"""
+
+
+def test_bits_of_a_register_have_names(file: Path, tmp_path: Path, device: Unit) -> None:
+    """A status word has a meaning for each bit: one is written without the others."""
+    changed = tmp_path / "bits.toml"
+    changed.write_text(file.read_text().partition("[[unit]]")[0] + BITS)
+    device.holding_registers[40] = 0x0102
+    good("write", "--device", changed, "running=on", "alarm=on")
+    assert device.holding_registers[40] == 0x8103
+    assert good("read", "--device", changed) == "running\ton\nalarm\ton\n"
+    good("write", "--device", changed, "running=off")
+    assert device.holding_registers[40] == 0x8102
+    assert json.loads(good("read", "--device", changed, "alarm", "--json"))[0]["type"] == "bit:15"

@@ -52,7 +52,7 @@ WORDS = [
     ("modwire read tcp://x hr:7/float\t32/CD\t", "modwire read tcp://x hr:7/float32/CDAB"),
     ("modwire write tcp://x hr:7/bcd\t=1", "modwire write tcp://x hr:7/bcd:4=1"),
     ("modwire read ud\tx", "modwire read udp://x"),
-    ("modwire read rtu+t\tx", "modwire read rtu+tcp://x"),
+    ("modwire read rtu+tc\tx", "modwire read rtu+tcp://x"),
     ("modwire read tcp://x hr:0 --type floa\t64", "modwire read tcp://x hr:0 --type float64"),
     # Question marks and ampersands that the shell must not take for its own.
     ("modwire read tcp://x\\?time\t", "modwire read tcp://x?timeout=1"),

@@ -79,7 +79,7 @@ def test_values_are_those_of_the_argument_or_the_option() -> None:
     assert values("read", "tcp://x", "hr:0", "--type", "uint1") == ["uint16"]
     assert values("scan", "tcp://x", "--table", "h") == ["hr"]
     assert values("read", "tcp://x", "hr:0", "--json", "h") == ["hr:"], "a flag has no value"
-    assert values("gateway", "tcp://x", "rtu+t") == ["rtu+tcp://"]
+    assert values("gateway", "tcp://x", "rtu+t") == ["rtu+tcp://", "rtu+tls://"]
     assert values("bench", "tcp://x", "x") == [], "there is no second argument"
 
 

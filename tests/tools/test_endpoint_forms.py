@@ -32,6 +32,8 @@ FORMS = {
     "*:5020": "tcp://127.0.0.1:5020",
     "http://127.0.0.1:5020/": "tcp://127.0.0.1:5020",
     "modbus://plc": "tcp://plc",
+    "mbaps://plc:802": "tls://plc:802",
+    "tls:plc": "tls://plc",
     "rtuovertcp://plc:4001": "rtu+tcp://plc:4001",
     "/dev/ttyUSB0": "rtu:///dev/ttyUSB0",
     "ttyUSB0": "rtu:///dev/ttyUSB0",

@@ -16,6 +16,7 @@ from modwire_sync import TcpServer
 from modwire_tools.cli.app import COMMANDS, FAILURES
 from modwire_tools.cli.ending import DONE, FAILED, INTERRUPTED, WRONG_ARGUMENT
 from peers import refusing_port
+from reference_readers import LISTS
 
 pytestmark = pytest.mark.timeout(300)
 SILENT = ("--units", "7", "--timeout", "20ms")
@@ -40,9 +41,11 @@ SUCCESSES = {
     "scan": "ENDPOINT --units 1",
     "bench": "ENDPOINT --requests 3",
     "scrape": "ENDPOINT -o FOLDER/copy.toml --unit 1 --addresses 0..9",
+    "map": "import LISTS/plain.csv -o FOLDER/plain.toml",
     "parse": "0103006b00037417",
     "sniff": "/dev/null",
     "generate": "3",
+    "pki": "",
 }
 FAILING = {
     "read": [
@@ -60,11 +63,13 @@ FAILING = {
     ],
     "bench": ["ENDPOINT -a hr:60 --requests 2", "NOBODY"],
     "scrape": ["NOBODY -o FOLDER/copy.toml", "ENDPOINT -o FOLDER/a.toml --unit 9 --timeout 20ms"],
+    "map": ["import LISTS/modbus.yml -o FOLDER --name meter --unit 7", "class FOLDER/no.toml"],
     "poll": ["FOLDER/no.toml", "check FOLDER/no.toml"],
     "gateway": ["tcp://192.0.2.7:1 NOBODY", "tcp://127.0.0.1:0 rtu:///dev/no-such-port"],
     "serve": ["tcp://192.0.2.7:1", "rtu:///dev/no-such-port"],
     "simulate": ["--tcp 192.0.2.7:1", "FOLDER/no.toml", "--serial /dev/no-such-port"],
     "parse": ["FOLDER/no.pcap"],
+    "pki": ["show FOLDER", "init FOLDER/no/folder"],
     "sniff": ["FOLDER/no.bin", "rtu:///dev/no-such-port", "/dev/null -o FOLDER/no/bus.pcap"],
 }  # fmt: skip
 WRONG = {
@@ -74,6 +79,7 @@ WRONG = {
     "ports": "x",
     "bench": "ENDPOINT --requests 0",
     "scrape": "ENDPOINT -o FOLDER/x.txt",
+    "map": "import LISTS/plain.csv -o FOLDER/x.txt",
     "poll": "FOLDER/a.toml FOLDER/b.toml",
     "gateway": "tcp://:0 x",
     "serve": "tcp://:0 --units 300",
@@ -82,6 +88,7 @@ WRONG = {
     "parse": "zz",
     "sniff": "tcp://x",
     "generate": "99",
+    "pki": "x",
     "demo": "x",
 }
 
@@ -94,6 +101,7 @@ def words(endpoint: str, tmp_path: Path) -> Callable[[str], list[str]]:
 
     def replaced(text: str) -> list[str]:
         text = text.replace("ENDPOINT", endpoint).replace("NOBODY", nobody)
+        text = text.replace("LISTS", str(LISTS))
         return text.replace("FOLDER", str(tmp_path)).split()
 
     return replaced

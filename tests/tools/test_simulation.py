@@ -69,6 +69,26 @@ def test_points_see_each_other_and_their_types_bound_them() -> None:
     trio.run(main)
 
 
+def test_bits_of_a_register_live_apart_from_one_another() -> None:
+    async def main() -> None:
+        clock = Clock()
+        points = (
+            point("late", "hr:0", "bit", bit=15, behaviour=Expression("t > 2")),
+            point("on", "hr:0", "bit", bit=1, value=True),
+            point("whole", "hr:0"),
+        )
+        blocks = [BlockSpec(parse_place("hr:0"), (0x0010,))]
+        async with running([device(*points, blocks=blocks)], clock=clock) as view:
+            assert view.values(0, 1, "holding_registers", 0, 1) == [0x0012]
+            view.write_point(0, 1, "on", False)
+            clock.now += 3
+            assert view.values(0, 1, "holding_registers", 0, 1) == [0x8010]
+            values = {each.name: each.value for each in view.points(0, 1)}
+            assert values == {"late": True, "on": False, "whole": 0x8010}
+
+    trio.run(main)
+
+
 def test_two_points_that_ask_each_other_come_to_an_end() -> None:
     async def main() -> None:
         points = (
@@ -333,6 +353,12 @@ def test_the_title_names_what_is_simulated() -> None:
     trio.run(main)
 
 
+def test_an_endpoint_with_tls_needs_a_certificate() -> None:
+    placed = place([energy_meter()], ["tls://127.0.0.1:0"])
+    with pytest.raises(ValueError, match="tls://127.0.0.1:0 needs the certificate and the key"):
+        Simulation(placed)
+
+
 def test_devices_are_placed_on_ports_and_addresses_one_after_the_other() -> None:
     meter = energy_meter()
     ports = place([meter], ["tcp://127.0.0.1:6000", "udp://127.0.0.1:7000"], count=3)
@@ -351,7 +377,7 @@ def test_devices_are_placed_on_ports_and_addresses_one_after_the_other() -> None
         ("tcp://localhost:1", {"count": 2, "consecutive": "addresses"}, "need an IP address"),
         ("rtu:///dev/x", {"count": 2}, "every unit needs an id of its own: 1 is in"),
         ("unix:///tmp/x", {"count": 2}, "cannot be that of 2 devices"),
-        ("tls://127.0.0.1", {}, "TLS is not supported"),
+        ("tls://127.0.0.1?key=x", {}, "has key, which only clients have: --key is the option"),
         ("tcp://127.0.0.1", {"count": 0}, "devices must be at least 1, got 0"),
         ("tcp://127.0.0.1", {"consecutive": "ids"}, "must be ports or addresses, got 'ids'"),
     ],

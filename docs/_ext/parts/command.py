@@ -22,17 +22,20 @@ def command() -> str:
     for name in group.list_commands(context):
         # What stands for a command until it is used has no options: they are those of its context.
         named = group.get_command(context, name)
-        parts += _section(name, named.make_context(name, [], resilient_parsing=True).command)
+        found = named.make_context(name, [], parent=context, resilient_parsing=True).command
+        parts += _section(name, found)
+        for each, inner in getattr(found, "commands", {}).items():
+            parts += _section(f"{name} {each}", inner, "###")
     return "\n".join(parts)
 
 
-def _section(name: str, found: Any) -> Iterator[str]:
+def _section(name: str, found: Any, heading: str = "##") -> Iterator[str]:
     arguments = [each for each in found.params if each.param_type_name == "argument"]
     options = [
         each for each in found.params if each.param_type_name == "option" and not each.hidden
     ]
     words = " ".join(["[OPTIONS]", *(_argument(each) for each in arguments)])
-    yield f"## {name}\n"
+    yield f"{heading} {name}\n"
     yield f"`modwire {name} {words}`\n"
     for paragraph in re.split(r"\n\s*\n", (found.help or "").replace("\b", "").strip()):
         yield f"{text(paragraph)}\n"

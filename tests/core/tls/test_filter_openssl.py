@@ -8,12 +8,16 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from modwire.tls.filter import Filter
 from plant_pki import Pki
 from tls_peers import PATIENCE, credentials
+
+if TYPE_CHECKING:
+    from ...conftest import RequirePeer
 
 ANSWER = b"a" * 3000
 
@@ -64,7 +68,12 @@ class Echo:
 
 
 @pytest.fixture
-def echo(pki: Pki) -> Iterator[Echo]:
+def openssl(require_peer: RequirePeer) -> None:
+    require_peer("openssl", shutil.which("openssl") is not None, "apt-get install openssl")
+
+
+@pytest.fixture
+def echo(pki: Pki, openssl: None) -> Iterator[Echo]:
     server = Echo(pki)
     yield server
     server.close()
@@ -72,12 +81,9 @@ def echo(pki: Pki) -> Iterator[Echo]:
 
 def s_client(echo: Echo, pki: Pki, *options: str, text: bytes = b"hello\n", until: bytes) -> str:
     """Run s_client until it has shown `until`, and return what it has shown."""
-    program = shutil.which("openssl")
-    if program is None:
-        pytest.skip("there is no openssl")
     issued = pki.client("operator")
     files = ["-cert", str(issued.certificate), "-key", str(issued.key), "-CAfile", str(pki.ca)]
-    command = [program, "s_client", "-connect", echo.place, "-verify_return_error", *files]
+    command = ["openssl", "s_client", "-connect", echo.place, "-verify_return_error", *files]
     with subprocess.Popen(
         [*command, *options],
         bufsize=0,
@@ -139,6 +145,7 @@ def ticket(shown: str) -> bytes:
     return b"".join(bytes.fromhex(each[10:57].replace("-", " ")) for each in dump)
 
 
+@pytest.mark.usefixtures("openssl")
 def test_the_whole_chain_is_sent(tmp_path_factory: pytest.TempPathFactory) -> None:
     """R-46: a client knows the root alone."""
     root = Pki(tmp_path_factory.mktemp("root"), "Root")

@@ -225,7 +225,7 @@ def banner(line: Line) -> None:
     symptom="Connection closed, or MBAP protocol id must be 0",
     seen_in="devices with Modbus/TCP Security at port 802",
     without=(FrameError, "MBAP"),
-    advice="take `tls://`, if your version has it",
+    advice="take `tls://`",
 )
 def tls_only(line: Line) -> None:
     line.receive()

@@ -14,11 +14,13 @@ from .values.suggesting import unit_advice
 ALL = "0.0.0.0"
 """The host of an endpoint that stands for all addresses of this machine, IPv6 too: `:PORT`."""
 
-_SCHEMES = ("tcp", "udp", "unix", "rtu", "ascii", "binary")
+_SCHEMES = ("tcp", "udp", "tls", "unix", "rtu", "ascii", "binary")
 _LINES = ("rtu", "ascii", "binary")
 # What other programs call these schemes.
 _OTHER_SCHEMES = {
     **dict.fromkeys(("http", "https", "modbus", "modbustcp", "modbus+tcp", "modbus-tcp"), "tcp"),
+    **dict.fromkeys(("modbuss", "mbaps", "mbtls", "ssl", "tcps"), "tls"),
+    **dict.fromkeys(("modbus+tls", "modbus-tls", "modbustls"), "tls"),
     **dict.fromkeys(("mbtcp", "mbap", "socket", "tcp4", "tcp6", "opc.tcp"), "tcp"),
     **dict.fromkeys(("serial", "tty", "com", "modbusrtu", "modbus+rtu", "modbus-rtu"), "rtu"),
     **dict.fromkeys(("rtutcp", "rtu-tcp", "tcp+rtu", "rtuovertcp", "rtu_tcp"), "rtu+tcp"),

@@ -82,7 +82,7 @@ class SecureConnection(Connection):
             if self._unread > _MOST_UNREAD:
                 self.reason = str(tls.fault)
             return False
-        if self.is_outdated:
+        if self._credentials.context is not tls.context:  # `is_outdated`, without a call
             return False
         was_open = tls.is_open
         tls.receive_data(data)

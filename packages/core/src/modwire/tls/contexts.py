@@ -68,6 +68,19 @@ def server_context(
     return context
 
 
+def page_context(
+    certificate: File, key: File | None = None, *, password: str | None = None
+) -> ssl.SSLContext:
+    """Return the context of a server that asks clients for no certificate, such as a web page.
+
+    Raises CredentialsError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    _set_up(context, False)
+    _load_own(context, certificate, key, password)
+    return context
+
+
 def client_context(
     ca: File | None,
     certificate: File | None = None,

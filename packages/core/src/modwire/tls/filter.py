@@ -25,6 +25,7 @@ _HANDSHAKE, _ALERT = 0x16, 0x15  # types of the first record
 class Filter:
     """TLS for one connection; times are in seconds, monotonic.
 
+    - `context`: that which the connection was made with.
     - `is_open`: True from the end of the handshake to the end of the connection.
     - `certificate`: the peer's certificate in DER, once the connection is open; None for none.
     - `fault`: the `TlsError` that ended the connection, or None; its alert has yet to be sent.
@@ -49,6 +50,7 @@ class Filter:
         `check(certificate, is_resumed)` returns the reason why a peer that OpenSSL has accepted is
         refused, or "".
         """
+        self.context = context
         self.is_open = False
         self.has_ended = False
         self.certificate: bytes | None = None
@@ -66,11 +68,6 @@ class Filter:
         self._is_shaking = True
         if not is_server:
             self._shake_hands()
-
-    @property
-    def context(self) -> ssl.SSLContext:
-        """Context that the connection was made with."""
-        return self._tls.context
 
     @property
     def version(self) -> str:

@@ -140,7 +140,7 @@ class Rights:
         Raises ValueError for a file that is wrong, OSError if it cannot be read, and ImportError on
         Python 3.10 without the package tomli.
         """
-        rights = cls.from_dict(_read(path))
+        rights = cls(_read(path))
         rights._path = path
         return rights
 
@@ -148,7 +148,7 @@ class Rights:
         """Read the file again; if it is wrong, raise as `load` does and keep the rights."""
         if self._path is None:
             raise ValueError("rights that were not loaded from a file cannot be reloaded")
-        self._rules = rules_in(_read(self._path))
+        self._rules = _read(self._path)
 
     @property
     def is_loaded(self) -> bool:
@@ -195,7 +195,7 @@ def _is_allowed(part: Part, rules: list[Rule]) -> bool:
     return True
 
 
-def _read(path: File) -> Mapping[str, object]:
+def _read(path: File) -> dict[str | None, tuple[Rule, ...]]:
     import sys
     from importlib import import_module
     from pathlib import Path
@@ -204,6 +204,6 @@ def _read(path: File) -> Mapping[str, object]:
     name = "tomllib" if sys.version_info >= (3, 11) else "tomli"
     parse: Callable[[str], dict[str, object]] = import_module(name).loads
     try:
-        return parse(Path(path).read_text(encoding="utf-8"))
+        return rules_in(parse(Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -1,7 +1,8 @@
 """The `modwire` command itself: its subcommands, and its exit.
 
 A subcommand is a function in a module of the same name in this folder. The module is imported when
-the subcommand is used, so that `modwire --help` starts at once.
+the subcommand is used, so that `modwire --help` starts at once. If it has `SUBCOMMANDS`, these
+functions are the subcommands of that one.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ COMMANDS = {
         modwire read tcp://127.0.0.1:5020 ir:0..2/0.1 ir:8/float32/CDAB
         modwire read 'rtu:///dev/ttyUSB0?baudrate=9600' hr:0/string:16 --unit 17 --json
         modwire read 'tcp://192.0.2.7?pause=0.1&quirks=any_unit' hr:0
+        modwire read 'tls://plc.example?ca=ca.pem&certificate=me.pem&key=me.key' hr:0
         modwire read tcp://192.0.2.7 hr:0 --device meter.toml
         modwire read --device meter.toml voltage_l1
     """,
@@ -69,12 +71,14 @@ COMMANDS = {
         modwire gateway tcp://:5021 'rtu:///dev/ttyUSB0?baudrate=9600' --map 1=17
         modwire gateway tcp://:5021 rtu:///dev/ttyUSB0 rtu:///dev/ttyUSB1 --map 1..9 --map 10=2/1
         modwire gateway rtu:///dev/ttyUSB0 tcp://192.0.2.7
+        modwire gateway tcp://:5021 tcp://192.0.2.7 --read-only
     """,
     "serve": """
         Serve coils and registers until Ctrl+C.
         modwire serve tcp://127.0.0.1:5021 --coils 100 --set ir:8/float32=230.4
         modwire serve tcp://127.0.0.1:5021 --store sqlite:///plant.db --processes 2
         modwire serve 'rtu:///dev/ttyUSB0?baudrate=9600' --units 17
+        modwire serve tls://:802 --certificate plc.pem --key plc.key --client-ca ca.pem
         modwire serve tcp://127.0.0.1:5021 --web 127.0.0.1:8080
     """,
     "scrape": """
@@ -83,8 +87,15 @@ COMMANDS = {
         modwire scrape tcp://127.0.0.1:5020 -o meter.json --unit 1 --addresses 0..999
         modwire scrape 'rtu:///dev/ttyUSB0?baudrate=9600' -o meter.toml --unit 17 --delay 20ms
     """,
+    "map": """
+        Turn register lists of other tools into device files and classes.
+        modwire map import telegraf.conf -o meter.toml
+        modwire map import modbus.yml -o meters/
+        modwire map import registers.csv --unit 17 --endpoint tcp://192.0.2.7 -o meter.toml
+        modwire map class meter.toml -o meter.py
+    """,
     "simulate": """
-        Serve simulated devices over TCP, UDP and serial lines.
+        Serve simulated devices over TCP, UDP, TLS and serial lines.
         modwire simulate
         modwire simulate device.toml --tcp 127.0.0.1:5021 --udp 127.0.0.1:5021
         modwire simulate --web 127.0.0.1:8080
@@ -121,6 +132,14 @@ COMMANDS = {
         modwire generate 16 --address 0x10 --values 1,2,3 --unit 17 --json
         modwire generate 3 --exception 2 --response
     """,
+    "pki": """
+        Issue certificates with roles, for servers and clients over TLS.
+        modwire pki init plant
+        modwire pki issue plant plc --host plc.example --host 192.0.2.7
+        modwire pki issue plant alice --role operator
+        modwire pki revoke plant alice
+        modwire pki show plant --json
+    """,
     "demo": """
         Show all packages in use, with a small energy meter.
         modwire demo
@@ -140,11 +159,13 @@ FAILURES = {
     "gateway": "it cannot listen, or a serial port cannot be opened or was lost",
     "serve": "it cannot listen, a serial port was lost, or the store is not there",
     "scrape": "the device did not answer, or a file could not be read or written",
+    "map": "an entry of the list was left out, or a file could not be read or written",
     "simulate": "a file could not be read, or no device can be served",
     "gui": "the window cannot be opened",
     "parse": "a file could not be read",
     "sniff": "the port cannot be opened or was lost, or a file could not be read or written",
     "generate": "the output could not be written",
+    "pki": "a file is there already, or could not be read or written",
     "demo": "a value differs from the expected one, or a port cannot be opened",
 }
 """The meaning of exit code 1 of each subcommand."""
@@ -174,10 +195,17 @@ class _Named(TyperCommand):
     ) -> Context:
         """Return the context of the subcommand itself."""
         assert self.name is not None
-        function = getattr(import_module(f".{self.name}", __package__), self.name)
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(cls=Command, epilog=_EPILOGS[self.name])(function)
-        return typer.main.get_command(single).make_context(info_name, args, parent, **extra)
+        module = import_module(f".{self.name}", __package__)
+        function = getattr(module, self.name)
+        whole = typer.Typer(add_completion=False, rich_markup_mode=None)
+        subcommands = getattr(module, "SUBCOMMANDS", ())
+        for each in subcommands:
+            whole.command(cls=Command)(each)
+        if subcommands:
+            whole.callback(epilog=_EPILOGS[self.name], invoke_without_command=True)(function)
+        else:
+            whole.command(cls=Command, epilog=_EPILOGS[self.name])(function)
+        return typer.main.get_command(whole).make_context(info_name, args, parent, **extra)
 
 
 class _Group(TyperGroup):

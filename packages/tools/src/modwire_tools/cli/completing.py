@@ -117,7 +117,11 @@ def find(words: Sequence[str], incomplete: str) -> Answer:
 
 
 def _of_command(context: Context, name: str, words: Sequence[str], incomplete: str) -> Answer:
-    """Return what may come in the command `name`."""
+    """Return what may come in the command `name`, or in one of its own subcommands."""
+    inner = _subcommand(context, words)
+    if inner is not None:
+        at = words.index(str(inner.info_name))
+        return _of_command(inner, str(inner.info_name), words[at + 1 :], incomplete)
     parameters = context.command.get_params(context)
     options = {opt: each for each in parameters for opt in (*each.opts, *each.secondary_opts)}
     if words and _takes_value(options.get(words[-1])):
@@ -132,10 +136,29 @@ def _of_command(context: Context, name: str, words: Sequence[str], incomplete: s
         return _offered(context.command.shell_complete(context, incomplete), incomplete)
     arguments = [each for each in parameters if each.param_type_name == "argument"]
     number = _positional(words, options)
+    from typer.core import TyperGroup
+
+    if isinstance(context.command, TyperGroup):
+        return _offered(context.command.shell_complete(context, incomplete), incomplete)
     if arguments and (number < len(arguments) or arguments[-1].nargs == -1):
         argument = arguments[min(number, len(arguments) - 1)]
         return _of_parameter(context, name, argument, words, incomplete)
     return Answer([])
+
+
+def _subcommand(context: Context, words: Sequence[str]) -> Context | None:
+    """Return the context of the subcommand among the words, if the command has such."""
+    from typer.core import TyperGroup
+
+    group = context.command
+    given = [word for word in words if not word.startswith("-")]
+    named = (
+        group.get_command(context, given[0]) if isinstance(group, TyperGroup) and given else None
+    )
+    if named is None:
+        return None
+    rest = list(words[words.index(given[0]) + 1 :])
+    return named.make_context(given[0], rest, parent=context, resilient_parsing=True)
 
 
 def _takes_value(parameter: Parameter | None) -> bool:

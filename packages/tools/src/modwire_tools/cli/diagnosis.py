@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from modwire_tools.pasting import command
+from modwire_tools.pasting import command, for_shell
 
 from .mbap_faults import mbap_faults
 from .rewritten import in_framing, with_longer_timeout, with_options, with_quirks
@@ -95,9 +95,20 @@ def foreign(seen: Seen) -> str:
         what = looks_like(start)
         if what and what not in _MODBUS:
             if "TLS" in what:
-                return "the port needs TLS, which this version does not support"
+                return _over_tls(seen.endpoint)
             return f"this looks like {what}: Modbus is at another port, 502 by default"
     return ""
+
+
+def _over_tls(endpoint: Endpoint) -> str:
+    """Return advice for a server with TLS at an endpoint without."""
+    if endpoint.transport != "tcp":
+        return "the port needs TLS"
+    # The names of files are examples: this command knows none.
+    changed = endpoint.replace(
+        transport="tls", ca="ca.pem", certificate="client.pem", key="client.key"
+    )
+    return f"the port needs TLS, as in {for_shell(str(changed))}"
 
 
 def _other_framing(seen: Seen) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SCHEMES = {
     "tcp://": "Modbus/TCP",
     "udp://": "Modbus/TCP frames in datagrams",
+    "tls://": "Modbus/TCP Security",
     "unix:///": "Modbus/TCP frames on a Unix socket",
     "rtu:///": "RTU on a serial port",
     "ascii:///": "ASCII on a serial port",
@@ -25,7 +26,7 @@ SCHEMES = {
             f"{name} frames over {transport}"
         )
         for framing, name in (("rtu", "RTU"), ("ascii", "ASCII"), ("binary", "Binary"))
-        for transport in ("tcp", "udp", "unix")
+        for transport in ("tcp", "udp", "tls", "unix")
     },
 }
 BAUDRATES = (1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
@@ -58,6 +59,11 @@ _OFFERS: dict[str, Sequence[object]] = {
     "keepalive": ("false",),
     "rs485": ("true",),
     "exclusive": ("false",),
+    "ca": ("ca.pem",),
+    "certificate": ("client.pem",),
+    "key": ("client.key",),
+    "server_hostname": ("plc.example",),
+    "pinned": ("SHA256",),
 }
 
 
@@ -79,9 +85,7 @@ class DeviceEndpoint(ParamType["Endpoint"]):
             from modwire_tools.endpoint_forms import check_settings
 
             check_settings(endpoint)
-        if endpoint.transport == "tls":
-            raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
-        if endpoint.transport in ("tcp", "udp") and not endpoint.port:
+        if endpoint.host and not endpoint.port:
             raise ValueError(f"endpoint {text!r}: port must be 1..65535, got 0")
         return endpoint
 
@@ -104,8 +108,8 @@ class ListenEndpoint(ParamType["Listen"]):
 class SimulatedEndpoint(ParamType["Endpoint"]):
     """The endpoint of a simulated device: a URL, HOST:PORT, :PORT, PORT or a serial port.
 
-    `transport` is "tcp", "udp" or "serial". As for a server, `:PORT` is at all addresses of this
-    machine, and PORT is at 127.0.0.1.
+    `transport` is "tcp", "udp", "tls" or "serial". As for a server, `:PORT` is at all addresses of
+    this machine, and PORT is at 127.0.0.1.
     """
 
     def __init__(self, transport: str) -> None:
@@ -196,7 +200,8 @@ LISTEN = ListenEndpoint()
 ENDPOINT_HELP = (
     "The device: tcp://192.0.2.7, rtu:///dev/ttyUSB0?baudrate=9600&parity=N, rtu://COM3, "
     "rtu://rfc2217://192.0.2.9:2217, rtu+tcp://192.0.2.8:4001. After the ? may come unit, timeout, "
-    "retries, pause, quirks and other options: see Endpoints in the documentation."
+    "retries, pause, quirks and other options: see Endpoints in the documentation. TLS is "
+    "tls://192.0.2.7?ca=ca.pem&certificate=client.pem&key=client.key."
 )
 EndpointArgument = Annotated[Endpoint, DEVICE.argument("ENDPOINT", help=ENDPOINT_HELP)]
 UnitOption = Annotated[

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import typer
+
 from modwire_tools.values.numbers import Seconds, parse_range, parse_whole
 
 from .annotations import Endpoint, Listen
 from .ending import WrongArgumentError, argument
 from .endpoints import DEVICE, LISTEN, check_units
 from .metrics import MetricsOption, new_metrics, with_metrics
+from .security_options import (
+    AuditOption,
+    CertificateOption,
+    ClientCaOption,
+    CrlOption,
+    KeyOption,
+    RightsOption,
+    check_files,
+    opened,
+    reload_advice,
+)
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -26,6 +39,7 @@ if TYPE_CHECKING:
 
     from modwire_tools.metrics import Metrics
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.security import Security
     from modwire_tools.server.systemd import InheritedSockets
 
 _PAUSE = Seconds(1)
@@ -62,7 +76,7 @@ def gateway(
         LISTEN.argument(
             "LISTEN",
             help="Where clients connect: tcp://:5020 (all addresses of this machine), "
-            "tcp://127.0.0.1:5020, rtu:///dev/ttyUSB1.",
+            "tcp://127.0.0.1:5020, tls://:802, rtu:///dev/ttyUSB1.",
         ),
     ],
     lines: Annotated[
@@ -95,6 +109,19 @@ def gateway(
     allow: AllowOption = None,
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    client_ca: ClientCaOption = None,
+    crl: CrlOption = None,
+    rights: RightsOption = None,
+    audit: AuditOption = None,
+    read_only: Annotated[
+        bool,
+        typer.Option(
+            "--read-only",
+            help="Answer requests that write, and those of unknown functions, with exception 01.",
+        ),
+    ] = False,
     verbose: VerboseFlag = False,
     metrics: MetricsOption = None,
 ) -> None:
@@ -118,6 +145,7 @@ def gateway(
     from functools import partial
 
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.security import SecurityFiles
     from modwire_tools.server.systemd import InheritedSockets
 
     from .loop import run_trio
@@ -126,8 +154,11 @@ def gateway(
     settings = Settings(queue, patience, pause)
     counted = None if metrics is None else new_metrics()
     inherited = InheritedSockets.from_environment()
-    main = partial(_serve, listen, lines, units, settings, limits, verbose, counted, inherited)
-    run_trio(partial(with_metrics, metrics, counted, main))
+    files = SecurityFiles(certificate, key, client_ca, crl, rights, audit, read_only)
+    with opened(check_files(files, [listen.endpoint])) as security:
+        serve = partial(_serve, listen, lines, units, settings, limits, security)
+        main = partial(serve, verbose, counted, inherited)
+        run_trio(partial(with_metrics, metrics, counted, main), security.reload)
 
 
 class Settings(NamedTuple):
@@ -178,6 +209,7 @@ async def _serve(
     units: list[dict[int, int]] | None,
     settings: Settings,
     limits: Limits,
+    security: Security,
     verbose: bool,
     metrics: Metrics | None,
     inherited: InheritedSockets,
@@ -213,7 +245,8 @@ async def _serve(
 
         def on_listening(names: list[str]) -> None:
             led = ", ".join(map(str, ends))
-            note(f"modwire: gateway at {names[0]} leads to {led}; Ctrl+C ends")
+            ending = f"Ctrl+C ends{reload_advice(security)}"
+            note(f"modwire: gateway at {names[0]} leads to {led}; {ending}")
             tell_manager("READY=1")
 
         await serve_all(
@@ -222,6 +255,7 @@ async def _serve(
             limits,
             on_answer=say_calls(verbose),
             on_listening=on_listening,
+            security=security,
             metrics=metrics,
             inherited=inherited,
         )

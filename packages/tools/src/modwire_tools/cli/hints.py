@@ -26,6 +26,7 @@ from modwire_tools.system_advice import system_advice, tidied
 
 from .diagnosis import Seen, diagnosed, foreign, framing_of, without_bytes
 from .rewritten import in_framing, with_longer_timeout, with_options, with_quirks
+from .tls_advice import ABOUT_A_ROLE, tls_advice
 
 _REQUEST = re.compile(
     r"(?:; the request was)? (?:to )?[A-Z]\w*Request\([^()]*\)"
@@ -102,8 +103,15 @@ def next_step(error: Exception, seen: Seen | None = None) -> str:
         if isinstance(error, InvalidResponseError) and seen.function in _OTHER_WRITES:
             changed = with_quirks(seen.endpoint, "odd_confirmation")
             return f"the device confirms a write in its own way: use {changed}"
+    has_tls = seen is not None and seen.endpoint.transport == "tls"
+    if seen is not None and has_tls and isinstance(error, ValueError):  # files of TLS
+        found = tls_advice(str(error), seen.endpoint)
+        if found:
+            return found
     if isinstance(error, ExceptionResponseError):
         found = _about_a_refusal(error, seen)
+        if has_tls and isinstance(error, IllegalFunctionError):
+            return f"{found or _UNKNOWN_FUNCTION}, {ABOUT_A_ROLE}"
         if found:
             return found
     for kind, step in _STEPS:
@@ -174,19 +182,24 @@ def _about_an_address(error: IllegalDataAddressError, seen: Seen | None) -> str:
     return f"{text}; {command(*words)} finds what can be read"
 
 
+_UNKNOWN_FUNCTION = "the device does not have that table (hr: or ir:?), or that function"
 _STEPS: list[tuple[type[Exception], str]] = [
     (
         ResponseTimeoutError,
         "check the unit (--unit), or wait longer (timeout=5 in the endpoint)",
     ),
     (IllegalDataValueError, "try fewer at once, or another value: the device sets the limits"),
-    (IllegalFunctionError, "the device does not have that table (hr: or ir:?), or that function"),
+    (IllegalFunctionError, _UNKNOWN_FUNCTION),
     (ServerDeviceFailureError, "the device itself failed: its manual or its display may say why"),
     (InvalidRequestError, ""),
 ]
 
 
 def _about_the_link(error: ConnectionLostError, seen: Seen | None) -> str:
+    if seen is not None and seen.endpoint.transport == "tls":
+        found = tls_advice(str(error), seen.endpoint)
+        if found or " refused: alert " in str(error) or "server is refused" in str(error):
+            return found
     found = system_advice(brief(error))
     if found:
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_IRWXG, S_IRWXO
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +18,8 @@ from .ending import FailedError, WrongArgumentError, argument
 from .output import note
 
 if TYPE_CHECKING:
+    import ssl
+
     import trio
 
     from modwire_tools.metrics import Metrics
@@ -59,11 +61,31 @@ TokenFileOption = Annotated[
 ]
 
 
+WebCertificateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--web-certificate",
+        readable=False,
+        metavar="FILE",
+        help="The certificate of the page and its chain, in PEM: the page is at https:// then.",
+    ),
+]
+WebKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--web-key",
+        readable=False,
+        metavar="FILE",
+        help="The key of that certificate, unless it is in the same file.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class Page:
     """Address of the page, and the token that it needs, or None.
 
-    The host "" is for all addresses of this machine.
+    The host "" is for all addresses of this machine. With a `context`, the page is over TLS.
     A token `from_outside`, from a file or the environment, is not printed: logs keep what is.
     """
 
@@ -71,15 +93,29 @@ class Page:
     port: int
     token: str | None
     from_outside: bool = False
+    context: ssl.SSLContext | None = field(default=None, compare=False)
 
 
-def parse_page(web: str | None, token: str | None, token_file: Path | None = None) -> Page | None:
+def parse_page(
+    web: str | None,
+    token: str | None,
+    token_file: Path | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> Page | None:
     """Return the page for the options; beyond loopback it always gets a token.
 
-    Without `token` and `token_file`, the token is that in the environment, if it has one.
+    Without `token` and `token_file`, the token is that in the environment, if it has one. With a
+    `certificate`, the page is over TLS. Raises CredentialsError if that cannot be used.
     """
     if web is None:
-        for name, given in (("--web-token", token), ("--web-token-file", token_file)):
+        options = {
+            "--web-token": token,
+            "--web-token-file": token_file,
+            "--web-certificate": certificate,
+            "--web-key": key,
+        }
+        for name, given in options.items():
             if given is not None:
                 raise WrongArgumentError(f"{name} is for the page: --web HOST:PORT is missing")
         return None
@@ -103,7 +139,18 @@ def parse_page(web: str | None, token: str | None, token_file: Path | None = Non
             check_token(token)
     elif not host or not is_loopback(host):
         token = make_token()
-    return Page(host, port, token, from_outside=name != "--web-token")
+    context = _page_context(certificate, key)
+    return Page(host, port, token, from_outside=name != "--web-token", context=context)
+
+
+def _page_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if certificate is None:
+        if key is not None:
+            raise WrongArgumentError("--web-key needs its --web-certificate")
+        return None
+    from modwire.tls.contexts import page_context
+
+    return page_context(certificate, key)
 
 
 def _read_token(path: Path) -> str:
@@ -143,6 +190,7 @@ async def start_page(
             page.port,
             token=page.token,
             metrics=metrics.text if metrics is not None else None,
+            context=page.context,
             task_status=task_status,
         )
 
@@ -151,4 +199,5 @@ async def start_page(
     except (OSError, ValueError) as error:
         advice = system_advice(f"tcp://{page.host}:{page.port}: {error}")
         raise FailedError("; ".join(filter(None, [f"--web: {error}", advice]))) from error
-    return format_link(page.host or ALL, port, None if page.from_outside else page.token)
+    token = None if page.from_outside else page.token
+    return format_link(page.host or ALL, port, token, is_secure=page.context is not None)

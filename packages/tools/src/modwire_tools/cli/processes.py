@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from modwire_tools.server.listening import Limits, Listen
+    from modwire_tools.server.security import SecurityFiles
     from modwire_tools.server.storing import Storage
 
 _PATIENCE = 5.0  # seconds for a process to end
@@ -27,13 +29,14 @@ def serve_in_processes(
     storage: Storage,
     places: list[Listen],
     limits: Limits,
+    files: SecurityFiles,
     verbose: bool,
     on_listening: Callable[[list[str]], None],
 ) -> None:
     """Serve in `number` processes until Ctrl+C or SIGTERM, or until one of them fails.
 
-    `on_listening` gets the endpoints once all of them listen. Raises FailedError with the error of
-    the process that failed.
+    Each of them reads the `files`, and again at SIGHUP. `on_listening` gets the endpoints once all
+    of them listen. Raises FailedError with the error of the process that failed.
     """
     context = get_context("spawn")
     with _until_terminated(), ExitStack() as stack:
@@ -44,7 +47,9 @@ def serve_in_processes(
             for _ in range(number):
                 here, there = context.Pipe()
                 child = context.Process(
-                    target=_serve, args=(there, storage, places, limits, verbose), daemon=True
+                    target=_serve,
+                    args=(there, storage, places, limits, files, verbose),
+                    daemon=True,
                 )
                 child.start()
                 there.close()
@@ -52,6 +57,8 @@ def serve_in_processes(
                 pipes.append(here)
             for pipe in pipes:
                 _expect(pipe)
+            if files.is_read_again:
+                stack.enter_context(_passing_hangups(children))
             on_listening([str(each) for each in places])
             wait(pipes)
             for pipe in pipes:
@@ -87,6 +94,22 @@ def _until_terminated() -> Generator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _passing_hangups(children: list[SpawnProcess]) -> Generator[None]:
+    """Pass SIGHUP on to the processes during the block."""
+
+    def pass_on(number: int, frame: object) -> None:
+        for child in children:
+            if child.pid is not None and child.is_alive():
+                os.kill(child.pid, number)
+
+    before = signal.signal(signal.SIGHUP, pass_on)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def _expect(pipe: Connection) -> None:
     """Wait until a process listens; raises FailedError if it reports an error instead."""
     try:
@@ -98,12 +121,18 @@ def _expect(pipe: Connection) -> None:
 
 
 def _serve(
-    pipe: Connection, storage: Storage, places: list[Listen], limits: Limits, verbose: bool
+    pipe: Connection,
+    storage: Storage,
+    places: list[Listen],
+    limits: Limits,
+    files: SecurityFiles,
+    verbose: bool,
 ) -> None:
     """Serve in a child process until it is stopped, or its parent process has ended."""
     import trio
 
     from modwire_tools.server.listening import serve_all
+    from modwire_tools.server.security import Security
 
     from .hints import described
     from .loop import run_trio
@@ -123,10 +152,12 @@ def _serve(
                 limits,
                 on_answer=say_calls(verbose),
                 on_listening=tell,
+                security=security,
             )
 
     try:
-        run_trio(main)
+        security = Security(files)
+        run_trio(main, security.reload)
     except KeyboardInterrupt:
         pass
     except OSError as error:

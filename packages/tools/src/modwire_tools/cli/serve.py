@@ -14,7 +14,26 @@ from .ending import FailedError, WrongArgumentError, argument
 from .endpoints import LISTEN
 from .metrics import METRICS_VARIABLE, MetricsOption, new_metrics, with_metrics
 from .output import note
-from .page import TokenFileOption, TokenOption, WebOption, parse_page, start_page
+from .page import (
+    TokenFileOption,
+    TokenOption,
+    WebCertificateOption,
+    WebKeyOption,
+    WebOption,
+    parse_page,
+    start_page,
+)
+from .security_options import (
+    AuditOption,
+    CertificateOption,
+    ClientCaOption,
+    CrlOption,
+    KeyOption,
+    RightsOption,
+    check_files,
+    opened,
+    reload_advice,
+)
 from .serving_options import (
     AllowOption,
     ConnectionsOption,
@@ -32,6 +51,7 @@ if TYPE_CHECKING:
     from modwire import Units
     from modwire_tools.metrics import Metrics
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.security import Security, SecurityFiles
     from modwire_tools.server.storing import Storage
     from modwire_tools.server.systemd import InheritedSockets
 
@@ -51,8 +71,8 @@ def serve(
         LISTEN.argument(
             "LISTEN...",
             help="Where to listen: tcp://127.0.0.1:5020, tcp://:502 for all addresses of this "
-            "machine, rtu:///dev/ttyUSB0?baudrate=9600. Serial frames may have silence, "
-            "tolerance and suppress_echo, serial ports rs485 and exclusive.",
+            "machine, tls://:802, rtu:///dev/ttyUSB0?baudrate=9600. Serial frames may have "
+            "silence, tolerance and suppress_echo, serial ports rs485 and exclusive.",
         ),
     ],
     store: Annotated[
@@ -94,10 +114,18 @@ def serve(
     allow: AllowOption = None,
     max_connections: ConnectionsOption = 1000,
     idle_timeout: IdleOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    client_ca: ClientCaOption = None,
+    crl: CrlOption = None,
+    rights: RightsOption = None,
+    audit: AuditOption = None,
     verbose: VerboseFlag = False,
     web: WebOption = None,
     web_token: TokenOption = None,
     web_token_file: TokenFileOption = None,
+    web_certificate: WebCertificateOption = None,
+    web_key: WebKeyOption = None,
     metrics: MetricsOption = None,
 ) -> None:
     """Serve coils and registers until Ctrl+C.
@@ -106,10 +134,11 @@ def serve(
     by other programs.
     """
     from modwire_tools.server.listening import Limits
+    from modwire_tools.server.security import SecurityFiles
     from modwire_tools.server.storing import Storage, set_values
     from modwire_tools.server.systemd import InheritedSockets
 
-    page = parse_page(web, web_token, web_token_file)
+    page = parse_page(web, web_token, web_token_file, web_certificate, web_key)
     sizes = {
         "coils": coils,
         "discrete_inputs": discrete_inputs,
@@ -120,40 +149,47 @@ def serve(
         units = [1]
     if not name.replace("_", "").replace(":", "").replace(".", "").isalnum():
         raise WrongArgumentError(f"--name must be letters, digits and _ . :, got {name!r}")
+    files = check_files(
+        SecurityFiles(certificate, key, client_ca, crl, rights, audit),
+        [each.endpoint for each in listens],
+    )
     storage = Storage(store, name, sizes, units)
     with argument("--store"):
         storage.check()
-        opened = storage.open()
+        served = storage.open()
     inherited = InheritedSockets.from_environment()
     if processes > 1:
-        _check_processes(processes, storage, listens, metrics, page)
+        _check_processes(processes, storage, listens, metrics, page, files)
         if inherited:
             raise FailedError("--processes cannot share the sockets of the service manager")
     limits = Limits(max_connections, idle_timeout, allow, reuse_port=processes > 1)
     with argument("--set"):
         assignments = [each.assignment() for each in values or ()]
-    storage.reach(opened)
+    storage.reach(served)
     with argument("--set"):
-        set_values(opened, assignments)
+        set_values(served, assignments)
 
     show_log()
-    on_listening = partial(_say_where, storage)
-    if processes > 1:
-        from .processes import serve_in_processes
+    with opened(files) as security:
+        on_listening = partial(_say_where, storage, reload_advice(security))
+        if processes > 1:
+            from .processes import serve_in_processes
 
-        serve_in_processes(processes, storage, listens, limits, verbose, on_listening)
-        return
-    counted = None if metrics is None and page is None else new_metrics()
-    serve_here = partial(_serve_here, opened, listens, limits, verbose, on_listening, inherited)
-    from .loop import run_trio
+            serve_in_processes(processes, storage, listens, limits, files, verbose, on_listening)
+            return
+        counted = None if metrics is None and page is None else new_metrics()
+        serve_here = partial(_serve_here, served, listens, limits, security, verbose)
+        main = partial(serve_here, on_listening, inherited, page, counted)
+        from .loop import run_trio
 
-    run_trio(partial(with_metrics, metrics, counted, partial(serve_here, page, counted)))
+        run_trio(partial(with_metrics, metrics, counted, main), security.reload)
 
 
 async def _serve_here(
     units: Units,
     listens: list[Listen],
     limits: Limits,
+    security: Security,
     verbose: bool,
     on_listening: Callable[[list[str]], None],
     inherited: InheritedSockets,
@@ -170,6 +206,7 @@ async def _serve_here(
         units,
         listens,
         on_answer=say_calls(verbose),
+        security=security,
         metrics=metrics,
         inherited=inherited,
     )
@@ -204,13 +241,14 @@ async def _serve_here(
         on_listening(found)
 
 
-def _say_where(storage: Storage, names: list[str]) -> None:
+def _say_where(storage: Storage, advice: str, names: list[str]) -> None:
     """Print the endpoints, the units and the store, and tell the service manager."""
     from modwire_tools.server.systemd import tell_manager
 
     ids = storage.units
     units = "one unit for all ids" if ids is None else f"unit {', '.join(map(str, ids))}"
-    note(f"modwire: serves {', '.join(names)}: {units}, values in {storage.shown}; Ctrl+C ends")
+    values = f"values in {storage.shown}"
+    note(f"modwire: serves {', '.join(names)}: {units}, {values}; Ctrl+C ends{advice}")
     tell_manager("READY=1")
 
 
@@ -220,6 +258,7 @@ def _check_processes(
     places: list[Listen],
     metrics: HostPort | None,
     page: Page | None,
+    files: SecurityFiles,
 ) -> None:
     import socket
 
@@ -232,14 +271,18 @@ def _check_processes(
             f"--metrics (or {METRICS_VARIABLE}) counts in one process: leave it out, or leave out "
             f"--processes {number}"
         )
+    if files.audit is not None:
+        raise WrongArgumentError(
+            f"--audit is written by one process: leave it out, or leave out --processes {number}"
+        )
     if not storage.is_shared:
         raise WrongArgumentError(
             f"--processes {number} need a store that they share: name a --store, such as "
             "sqlite:///plant.db"
         )
-    if any(each.endpoint.transport not in ("tcp", "udp") for each in places):
+    if any(each.endpoint.transport not in ("tcp", "udp", "tls") for each in places):
         raise WrongArgumentError(
-            f"--processes {number} can share ports of TCP and UDP only, no serial port or path"
+            f"--processes {number} can share ports of TCP, TLS and UDP, no serial port or path"
         )
     if not hasattr(socket, "SO_REUSEPORT"):
         raise WrongArgumentError("--processes must be 1: this system does not share ports")

@@ -17,13 +17,34 @@ from .endpoints import SimulatedEndpoint
 from .loop import run_trio
 from .metrics import MetricsOption, new_metrics, with_metrics
 from .output import note
-from .page import Page, TokenFileOption, TokenOption, WebOption, parse_page, start_page
+from .page import (
+    Page,
+    TokenFileOption,
+    TokenOption,
+    WebCertificateOption,
+    WebKeyOption,
+    WebOption,
+    parse_page,
+    start_page,
+)
+from .security_options import (
+    AuditOption,
+    CertificateOption,
+    ClientCaOption,
+    CrlOption,
+    KeyOption,
+    RightsOption,
+    check_files,
+    opened,
+    reload_advice,
+)
 from .types import Consecutive, ConsecutiveOption, Factor, NetworkInterface, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modwire_tools.metrics import Metrics
+    from modwire_tools.server.security import Security
     from modwire_tools.simulator.devices import DeviceSpec
     from modwire_tools.simulator.simulation import Simulation
     from modwire_tools.simulator.view import DeviceInfo, View
@@ -53,6 +74,12 @@ def simulate(
     ] = None,
     udp: Annotated[
         list[Endpoint] | None, SimulatedEndpoint("udp").option("--udp", help="Serve on UDP.")
+    ] = None,
+    tls: Annotated[
+        list[Endpoint] | None,
+        SimulatedEndpoint("tls").option(
+            "--tls", help="Serve on TLS, with --certificate, --key and --client-ca."
+        ),
     ] = None,
     serial: Annotated[
         list[Endpoint] | None,
@@ -90,33 +117,46 @@ def simulate(
     web: WebOption = None,
     web_token: TokenOption = None,
     web_token_file: TokenFileOption = None,
+    web_certificate: WebCertificateOption = None,
+    web_key: WebKeyOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
+    client_ca: ClientCaOption = None,
+    crl: CrlOption = None,
+    rights: RightsOption = None,
+    audit: AuditOption = None,
     metrics: MetricsOption = None,
 ) -> None:
-    """Serve simulated devices over TCP, UDP and serial lines.
+    """Serve simulated devices over TCP, UDP, TLS and serial lines.
 
     All are served at the same time, until Ctrl+C. The device files say how values change; see
     Device files in the documentation.
     """
-    page = parse_page(web, web_token, web_token_file)
+    page = parse_page(web, web_token, web_token_file, web_certificate, web_key)
     counted = None if metrics is None and page is None else new_metrics()
-    simulation = build(files or [], tcp, udp, serial, devices, consecutive, seed, speed, counted)
+    endpoints = [*(tcp or ()), *(udp or ()), *(tls or ()), *(serial or ())]
+    from modwire_tools.server.security import SecurityFiles
     from modwire_tools.server.systemd import InheritedSockets
 
-    simulation.inherit(InheritedSockets.from_environment())
-    main = partial(_run, simulation, page, counted, interface)
-    run_trio(partial(with_metrics, metrics, counted, main))
+    secured = SecurityFiles(certificate, key, client_ca, crl, rights, audit)
+    with opened(check_files(secured, endpoints)) as security:
+        simulation = build(
+            files or [], endpoints, devices, consecutive, seed, speed, counted, security
+        )
+        simulation.inherit(InheritedSockets.from_environment())
+        main = partial(_run, simulation, page, counted, interface, reload_advice(security))
+        run_trio(partial(with_metrics, metrics, counted, main), security.reload)
 
 
 def build(
     files: Sequence[Path],
-    tcp: Sequence[Endpoint] | None,
-    udp: Sequence[Endpoint] | None,
-    serial: Sequence[Endpoint] | None,
+    endpoints: Sequence[Endpoint],
     devices: int | None,
     consecutive: Consecutive,
     seed: int | None,
     speed: float,
     metrics: Metrics | None = None,
+    security: Security | None = None,
 ) -> Simulation:
     """Return the simulation that the arguments describe."""
     from modwire_tools.simulator.simulation import Simulation, place
@@ -126,12 +166,11 @@ def build(
         raise WrongArgumentError(
             f"--devices must be at least {len(specs)}, one for each file, got {devices}"
         )
-    endpoints = [*(tcp or ()), *(udp or ()), *(serial or ())]
     if not endpoints:
         endpoints = [SimulatedEndpoint("tcp").parse(DEFAULT_ADDRESS)]
-    with argument("--devices" if devices is not None else "--tcp, --udp, --serial"):
+    with argument("--devices" if devices is not None else "--tcp, --udp, --tls, --serial"):
         placed = place(specs, endpoints, count=devices, consecutive=consecutive)
-    return Simulation(placed, seed=seed, speed=speed, metrics=metrics)
+    return Simulation(placed, seed=seed, speed=speed, metrics=metrics, security=security)
 
 
 def _read(files: Sequence[Path]) -> list[DeviceSpec]:
@@ -155,14 +194,20 @@ def _meant(text: str) -> str:
     from modwire_tools.endpoint_forms import right_form
 
     meant = right_form(text, listens=True)
-    option = {"tcp": "--tcp", "udp": "--udp", "rtu": "--serial"}.get(meant.partition("://")[0])
+    option = {"tcp": "--tcp", "udp": "--udp", "tls": "--tls", "rtu": "--serial"}.get(
+        meant.partition("://")[0]
+    )
     if option is None or not (":" in text or text.isdigit()):
         return ""
     return f"; to serve there: {command_line('simulate', option, meant)}"
 
 
 async def _run(
-    simulation: Simulation, page: Page | None, metrics: Metrics | None, interface: str | None
+    simulation: Simulation,
+    page: Page | None,
+    metrics: Metrics | None,
+    interface: str | None,
+    advice: str,
 ) -> None:
     from modwire_tools.simulator.interface import added_addresses, addresses_of
 
@@ -176,10 +221,12 @@ async def _run(
             except OSError as error:
                 raise FailedError(f"--interface: {error}") from None
             note(f"{interface} has the addresses {addresses[0]} to {addresses[-1]} until the end")
-        await _serve(simulation, page, metrics)
+        await _serve(simulation, page, metrics, advice)
 
 
-async def _serve(simulation: Simulation, page: Page | None, metrics: Metrics | None) -> None:
+async def _serve(
+    simulation: Simulation, page: Page | None, metrics: Metrics | None, advice: str
+) -> None:
     import trio
 
     from modwire_tools.server.systemd import tell_manager
@@ -194,7 +241,7 @@ async def _serve(simulation: Simulation, page: Page | None, metrics: Metrics | N
         link = ""
         if page is not None:
             link = await start_page(nursery, view, page, metrics)
-        _tell(view, link)
+        _tell(view, link, advice)
         tell_manager("READY=1")
         await _watch(view, is_shown=page is not None)
 
@@ -220,7 +267,7 @@ async def _watch(view: View, *, is_shown: bool) -> None:
         told = set(problems)
 
 
-def _tell(view: View, link: str) -> None:
+def _tell(view: View, link: str, advice: str) -> None:
     """Print the endpoints of the devices, and a command to try."""
     from modwire_tools.endpoint_forms import shown
 
@@ -237,7 +284,7 @@ def _tell(view: View, link: str) -> None:
         note(f"Try: {example}")
     if link:
         note(f"Page: {link}")
-    note("Ctrl+C ends it.")
+    note(f"Ctrl+C ends it{advice}.")
 
 
 def _described_device(device: DeviceInfo, *, with_name: bool) -> str:

@@ -121,8 +121,10 @@ def item_of(point: PointSpec) -> Item:
     """Return the item of a point."""
     order = find_order(None, None, point.order)  # type: ignore[arg-type]
     kind: ValueType[Any] | None = None
-    label, count = "bit", 1
-    if not point.place.has_bits:
+    label, count, mask = "bit", 1, 0xFFFF
+    if point.type == "bit":
+        label, mask = f"bit:{point.bit}", 1 << point.bit
+    elif not point.place.has_bits:
         text = _type_of(point)
         label = text.name
         assert text.kind is not None
@@ -141,6 +143,7 @@ def item_of(point: PointSpec) -> Item:
         kind,
         None,
         order,
+        mask,
         measure=point.unit,
         is_named=True,
     )

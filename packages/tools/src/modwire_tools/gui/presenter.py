@@ -147,7 +147,7 @@ class Presenter:
     def switch(self) -> bool:
         """Switch the chosen point if it is a bit; else return False: its value must be typed."""
         point = self._chosen_point()
-        if point is None or point.type != "bool":
+        if point is None or point.type not in ("bool", "bit"):
             return False
         self.set_value("off" if point.value else "on")
         return True

@@ -31,7 +31,7 @@ def typed(point: PointInfo, text: str) -> object:
     """Return the value of `point` that was typed as `text`; raises ValueError."""
     if point.type == "string":
         return text
-    if point.type == "bool":
+    if point.type in ("bool", "bit"):
         return parse_value(None, text)
     text = text.strip()
     if point.type == "bits":

@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 _OF_CLIENTS = ("unit", "timeout", "retries")
 _OF_FRAMES = ("silence", "tolerance", "suppress_echo")
 _OF_PORTS = ("rs485", "exclusive")
+_OF_TLS = {"ca": "client-ca", "certificate": "certificate", "key": "key"}
 LISTEN_OPTIONS = (*_OF_FRAMES, *_OF_PORTS)
 
 
 def check_listens(endpoint: Endpoint, text: str) -> None:
     """Raise ValueError if the endpoint in `text` has an option that its server would not use."""
     for name in _given(endpoint):
+        if name in _OF_TLS:
+            raise ValueError(
+                f"{text!r} has {name}, which only clients have: --{_OF_TLS[name]} is the option of "
+                "a server"
+            )
         if name not in LISTEN_OPTIONS:
             raise ValueError(f"{text!r} has {name}, which only clients have")
 

@@ -11,11 +11,12 @@ import trio
 
 from modwire import AllowedNetworks, Endpoint, ServerOptions, Units
 from modwire.framing import FRAMINGS
-from modwire_trio import serve_tcp, serve_udp, serve_unix
+from modwire_trio import serve_tcp, serve_tls, serve_udp, serve_unix
 
 from ..endpoint_forms import check_settings, explained, opened, shown
 from .accepting import serve_sockets
 from .listen_options import check_listens, serve_line, server_options
+from .security import Security
 from .systemd import InheritedSockets
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..web import ServedAt, UnitsView
 
 _GRACE = 1.0  # seconds for a call to end after Ctrl+C
-_NETWORKS = ("tcp", "udp")
+_NETWORKS = ("tcp", "udp", "tls")
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,6 @@ def parse_listen(text: str) -> Listen:
     except ValueError as error:
         raise ValueError(explained(text, error, listens=True)) from None
     check_settings(endpoint)
-    if endpoint.transport == "tls":
-        raise ValueError(f"endpoint {text!r}: TLS is not supported by this version")
     check_listens(endpoint, text)
     return Listen(endpoint, endpoint.host if whole == text else "")
 
@@ -88,18 +87,21 @@ async def serve_all(
     *,
     on_answer: OnAnswer | None = None,
     on_listening: Callable[[list[str]], None],
+    security: Security | None = None,
     metrics: Metrics | None = None,
     inherited: InheritedSockets | None = None,
     places: Places | None = None,
 ) -> None:
     """Serve until cancelled; `on_listening` gets the endpoints once all of them listen.
 
+    `security` has the credentials of endpoints with TLS, and the rights of all clients.
     `metrics` counts what comes, unless it is None. The sockets that were `inherited` are served at
     the endpoints that name them. `places` shows clients on a page.
     Raises OSError if an endpoint cannot listen, ConnectionLostError if a serial port disappears.
     """
     places = Places() if places is None else places
-    options = ServerOptions(on_answer=on_answer)
+    security = Security() if security is None else security
+    options = security.options(ServerOptions(on_answer=on_answer))
     inherited = InheritedSockets() if inherited is None else inherited
     sockets = [inherited.take(each.endpoint) for each in listens]
     inherited.check_taken()
@@ -111,7 +113,7 @@ async def serve_all(
             if metrics is not None:
                 counts, counted = metrics.watched(str(each), options)
             place = places.add(each, counted)
-            names.append(await _start(nursery, units, place, limits, passed))
+            names.append(await _start(nursery, units, place, limits, security, passed))
             if counts is not None:
                 counts.name = names[-1]
         on_listening(names)
@@ -199,11 +201,13 @@ async def _start(
     units: Units,
     place: _Place,
     limits: Limits,
+    security: Security,
     sockets: Sequence[socket.socket],
 ) -> str:
     """Serve in `nursery`, and return the endpoint. Raises OSError, which names the endpoint."""
     try:
-        await nursery.start(partial(_serve_place, units, place, limits, sockets))
+        serve = partial(_serve_place, units, place, limits, security, sockets)
+        await nursery.start(serve)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(
@@ -216,13 +220,15 @@ async def _serve_place(
     units: Units,
     place: _Place,
     limits: Limits,
+    security: Security,
     sockets: Sequence[socket.socket],
     *,
     task_status: trio.TaskStatus[None],
 ) -> None:
     """Serve at one place until cancelled."""
     started = _Started(place, task_status)
-    await place.serve(partial(_serve, units, place, limits, sockets, task_status=started))
+    serve = partial(_serve, units, place, limits, security, sockets, task_status=started)
+    await place.serve(serve)
 
 
 class _Started(trio.TaskStatus[object]):
@@ -245,6 +251,7 @@ async def _serve(
     units: Units,
     place: _Place,
     limits: Limits,
+    security: Security,
     sockets: Sequence[socket.socket],
     *,
     task_status: trio.TaskStatus[Any],
@@ -277,12 +284,9 @@ async def _serve(
     if endpoint.transport == "unix":
         await serve_unix(units, endpoint.path, **common)
         return
+    common |= {"host": listen.host, "allow": limits.allow, "reuse_port": limits.reuse_port}
+    if endpoint.transport == "tls":
+        await serve_tls(units, endpoint.port, credentials=security.credentials, **common)
+        return
     serve = serve_udp if endpoint.transport == "udp" else serve_tcp
-    await serve(
-        units,
-        endpoint.port,
-        host=listen.host,
-        allow=limits.allow,
-        reuse_port=limits.reuse_port,
-        **common,
-    )
+    await serve(units, endpoint.port, **common)

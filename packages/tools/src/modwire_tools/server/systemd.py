@@ -59,7 +59,15 @@ class InheritedSockets:
 
         An endpoint at all addresses takes the sockets at any address with its port. The caller may
         use a copy only (`dup`), so that a device can be served again.
+
+        Raises OSError for an endpoint with TLS, which opens its socket itself.
         """
+        if endpoint.transport == "tls" and any(
+            _is_at(each, endpoint.replace(transport="tcp")) for each in self._sockets
+        ):
+            raise OSError(
+                f"{endpoint} opens its socket itself: leave out that of the service manager"
+            )
         found = [each for each in self._sockets if _is_at(each, endpoint)]
         self._left = [each for each in self._left if each not in found]
         return found

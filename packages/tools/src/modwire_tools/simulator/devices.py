@@ -76,8 +76,8 @@ class PointSpec:
     """A typed, named value at a place.
 
     `type` is one of `points.TYPES`; `size` is the length of a string in bytes, of a BCD number in
-    digits, of bits in bits. `behaviour` is None for a constant value. `none` has the raw values
-    with which the device says that it has no value.
+    digits, of bits in bits; `bit` is the number of a bit of a register. `behaviour` is None for a
+    constant value. `none` has the raw values with which the device says that it has no value.
     """
 
     name: str
@@ -92,6 +92,7 @@ class PointSpec:
     behaviour: Behaviour | None = None
     none: Sequence[int | float] = ()
     polled: Polled = Polled()
+    bit: int = 0
 
 
 @dataclass(frozen=True)

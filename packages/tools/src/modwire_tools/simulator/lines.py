@@ -32,12 +32,19 @@ class _Line:
 class Lines:
     """Serves the lines, and calls `told` with the device after each request.
 
-    `watch(device, endpoint, units)` begins the watch over a line in the current task.
+    `watch(device, endpoint, units)` begins the watch over a line in the current task. `secured`
+    adds rights and the audit to the options of a server.
     """
 
-    def __init__(self, told: Told, watch: Callable[[LiveDevice, Endpoint, Units], None]) -> None:
+    def __init__(
+        self,
+        told: Told,
+        watch: Callable[[LiveDevice, Endpoint, Units], None],
+        secured: Callable[[ServerOptions], ServerOptions],
+    ) -> None:
         self._told = told
         self._watch = watch
+        self._secured = secured
         self._lines: dict[str, _Line] = {}
 
     async def serve(
@@ -73,7 +80,7 @@ class Lines:
         await serve_line(
             line.units,
             line.endpoint,
-            ServerOptions(on_answer=partial(self._answered, line)),
+            self._secured(ServerOptions(on_answer=partial(self._answered, line))),
             grace=0.0,
             framings=WATCHED_FRAMINGS,
             task_status=task_status,

@@ -52,8 +52,6 @@ def place(
         for index in range(count)
     ]
     for endpoint in parsed:
-        if endpoint.transport == "tls":
-            raise ValueError(f"{endpoint}: TLS is not supported by this version")
         check_listens(endpoint, str(endpoint))
         if endpoint.transport == "unix" and count > 1:
             raise ValueError(f"{endpoint} is one socket, which cannot be that of {count} devices")

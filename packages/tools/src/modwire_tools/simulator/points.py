@@ -18,7 +18,7 @@ from .devices import PointSpec
 
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 FLOATS = ("float16", "float32", "float64")
-TYPES = ("bool", *INTEGERS, *FLOATS, "string", "bcd", "bits")
+TYPES = ("bool", *INTEGERS, *FLOATS, "string", "bcd", "bits", "bit")
 """The types of points: "bool" for coils and discrete inputs, the others for registers."""
 
 
@@ -34,6 +34,7 @@ class Codec:
     def __init__(self, spec: PointSpec) -> None:
         self._kind: ValueType[Any] | None = None
         self._order: Order = find_order(None, None, spec.order)  # type: ignore[arg-type]
+        self._bit: int | None = None  # of a register
         self._is_integer = False
         self._limits: tuple[float, float] | None = None  # of the scaled value
         # Faster for computed numbers: a device may have hundreds of them.
@@ -44,10 +45,21 @@ class Codec:
             if spec.type != "bool":
                 raise ValueError(f'type must be "bool" in {spec.place.table}, got {spec.type!r}')
             self.size = 1
+        elif spec.type == "bit":
+            self._take_bit(spec)
         else:
             self._kind = self._find(spec)
             self.size = self._kind.register_count
         self._words = struct.Struct(f">{self.size}H")
+
+    def _take_bit(self, spec: PointSpec) -> None:
+        """Become the codec of one bit of a register."""
+        if not 0 <= spec.bit <= 15:
+            raise ValueError(f"bit must be 0..15, got {spec.bit}")
+        if spec.scale != 1.0 or spec.offset or spec.order != "ABCD":
+            raise ValueError("a bit has no scale, no offset and no order")
+        self._bit = spec.bit
+        self.size = 1
 
     def _find(self, spec: PointSpec) -> ValueType[Any]:
         name, scale, offset = spec.type, spec.scale, spec.offset
@@ -95,7 +107,7 @@ class Codec:
         if self._kind is None:
             if value not in (0, 1):
                 raise ValueError(f"a bit must be true or false, got {value!r}")
-            return (int(bool(value)),)
+            return (int(bool(value)) << (self._bit or 0),)
         if self._is_integer and isinstance(value, float) and value.is_integer():
             value = int(value)
         return encode_value(self._kind, value, self._order)
@@ -115,7 +127,7 @@ class Codec:
     def store_living(self, value: object, words: bytearray, at: int) -> None:
         """Store a computed value, rounded and limited to the range of the type."""
         if self._kind is None:
-            words[at + 1] = bool(value)
+            self.store(self.encode(bool(value)), words, at)
             return
         if self._pack is not None:
             self._pack(words, at, value)
@@ -135,7 +147,10 @@ class Codec:
         self.store(encode_value(self._kind, value, self._order), words, at)
 
     def store(self, items: Sequence[int], words: bytearray, at: int) -> None:
-        """Store registers or bits at byte `at`."""
+        """Store registers or bits at byte `at`; one bit of a register leaves the others."""
+        if self._bit is not None:
+            (old,), mask = self._words.unpack_from(words, at), 1 << self._bit
+            items = (old & ~mask | items[0] & mask,)
         self._words.pack_into(words, at, *items)
 
     def load(self, words: bytearray, at: int) -> Sequence[int]:
@@ -145,7 +160,7 @@ class Codec:
     def decode(self, items: Sequence[int]) -> object:
         """Return the value in registers or bits; raises ValueError if they hold no valid value."""
         if self._kind is None:
-            return bool(items[0])
+            return bool(items[0] >> (self._bit or 0) & 1)
         found: object = decode_value(self._kind, items, self._order)
         return list(found) if isinstance(found, tuple) else found  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
 

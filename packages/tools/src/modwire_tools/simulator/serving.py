@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from modwire import Endpoint, ModbusError, ServerOptions, Units
-from modwire_trio import serve_tcp, serve_udp, serve_unix
+from modwire_trio import serve_tcp, serve_tls, serve_udp, serve_unix
 
 from ..endpoint_forms import ALL, shown
 from ..server.accepting import serve_sockets
 from ..server.listen_options import server_options
+from ..server.security import Security
 from ..server.systemd import InheritedSockets
 from ..system_advice import tidied
 from .clients import Clients
@@ -44,7 +45,8 @@ class _Run:
 class Server:
     """Starts and stops devices; `clients` are theirs, and `metrics` counts what comes.
 
-    `wall_clock` gives seconds since the epoch.
+    `wall_clock` gives seconds since the epoch. `security` has the credentials for
+    TLS, and the rights.
     """
 
     def __init__(
@@ -55,14 +57,16 @@ class Server:
         *,
         max_connections: int,
         metrics: Metrics | None = None,
+        security: Security | None = None,
     ) -> None:
         self._devices = devices
         self._max_connections = max_connections
+        self._security = Security() if security is None else security
         self._inherited = InheritedSockets()
         self._nursery: trio.Nursery | None = None
         self._runs: dict[int, _Run] = {}  # the latest run of each device
         self.clients = Clients(traffic, wall_clock, trio.current_time, metrics)
-        self._lines = Lines(self.clients.told_on_line, self._watch_line)
+        self._lines = Lines(self.clients.told_on_line, self._watch_line, self._security.options)
         self._mistakes = Mistakes(traffic, wall_clock)
 
     # Starting and stopping.
@@ -186,7 +190,9 @@ class Server:
             if endpoint.transport == "serial":
                 await self._lines.serve(device, endpoint, started)
             elif endpoint.transport == "udp":
-                hooks = ServerOptions(on_answer=self._teller(device, started))
+                hooks = self._security.options(
+                    ServerOptions(on_answer=self._teller(device, started))
+                )
                 await serve_udp(
                     device.units,
                     endpoint.port,
@@ -209,9 +215,11 @@ class Server:
     async def _serve_connections(
         self, device: LiveDevice, endpoint: Endpoint, started: _Started
     ) -> None:
-        hooks = ServerOptions(
-            on_connect=partial(self.clients.connected, device, started),
-            on_disconnect=self.clients.disconnected,
+        hooks = self._security.options(
+            ServerOptions(
+                on_connect=partial(self.clients.connected, device, started),
+                on_disconnect=self.clients.disconnected,
+            )
         )
         common: dict[str, Any] = {
             "framing": WATCHED_FRAMINGS[endpoint.framing],
@@ -225,6 +233,15 @@ class Server:
             await serve_sockets(device.units, passed, allow=device.allowed, **common)
         elif endpoint.transport == "unix":
             await serve_unix(device.units, endpoint.path, **common)
+        elif endpoint.transport == "tls":
+            common["credentials"] = self._security.credentials
+            await serve_tls(
+                device.units,
+                endpoint.port,
+                host=_host(endpoint),
+                allow=device.allowed,
+                **common,
+            )
         else:
             await serve_tcp(
                 device.units,

@@ -26,6 +26,7 @@ from .view import View
 
 if TYPE_CHECKING:
     from ..metrics import Metrics
+    from ..server.security import Security
     from ..server.systemd import InheritedSockets
 
 __all__ = ["PlacedDevice", "Simulation", "place"]
@@ -36,8 +37,9 @@ class Simulation:
 
     With a `seed`, random values are the same in every run. `speed` is the number of seconds that
     pass for the devices per second, up to 1e6. `max_connections` is for each device. `metrics`
-    counts what comes. Raises ValueError for a wrong description, such as a value that does not fit
-    its type.
+    counts what comes. `security` has the credentials for TLS, and the rights. Raises ValueError for
+    a wrong description, such as a value that does not fit its type, and for an endpoint with TLS
+    without credentials.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class Simulation:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         metrics: Metrics | None = None,
+        security: Security | None = None,
     ) -> None:
         if not 0 < speed <= 1e6:
             raise ValueError(f"speed must be more than 0, at most 1e6, got {speed}")
         if seed is None:
             seed = int(wall_clock() * 1000)
+        _check_credentials(devices, security)
         begun = clock()
 
         def now() -> float:
@@ -78,6 +82,7 @@ class Simulation:
             wall_clock,
             max_connections=max_connections,
             metrics=metrics,
+            security=security,
         )
         self._panel = Panel(self.devices, self._server, self.traffic, self.trends)
 
@@ -110,3 +115,11 @@ class Simulation:
 
     def _note_unfinished(self) -> None:
         self._server.clients.note_unfinished()
+
+
+def _check_credentials(devices: Sequence[PlacedDevice], security: Security | None) -> None:
+    if security is None or security.credentials is None:
+        for device in devices:
+            for endpoint in device.endpoints:
+                if endpoint.transport == "tls":
+                    raise ValueError(f"{endpoint} needs the certificate and the key of a server")

@@ -89,6 +89,8 @@ class Access:
         # Not made from the token: who guesses tokens could try cookies, which are not slowed down.
         self._cookie = secrets.token_hex(32)
         self.cookie_name = f"modwire_{mark}"
+        self.is_secure = False
+        """True if the page is served over TLS: then the cookie is for TLS only."""
 
     @property
     def wants_token(self) -> bool:
@@ -147,9 +149,13 @@ class Access:
 
     def give_cookie(self, response: Response, root: str = "") -> None:
         """Set the cookie for a client that sent the token, for the paths below `root`."""
-        path = f"{root}/"
         response.set_cookie(
-            self.cookie_name, self._cookie, path=path, httponly=True, samesite="strict"
+            self.cookie_name,
+            self._cookie,
+            path=f"{root}/",
+            httponly=True,
+            samesite="strict",
+            secure=self.is_secure,
         )
 
 

@@ -12,6 +12,7 @@ import logging
 import socket
 from collections import Counter
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
@@ -25,6 +26,9 @@ from modwire.server.quiet_logger import QuietLogger
 from .http1 import Http1Server
 from .live import MESSAGE_LIMIT
 
+if TYPE_CHECKING:
+    import ssl
+
 # The system is out of descriptors or memory.
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 0.25  # seconds until the next attempt to accept a connection then
@@ -34,7 +38,7 @@ _AFTER_END = 2.0  # seconds for responses after the browser's end of file; hyper
 
 
 class Connections:
-    """All connections to `app`.
+    """All connections to `app`, over TLS if there is a `context`.
 
     A connection is closed if it has no traffic for `silent` seconds (an open page has some every 15
     seconds), or if its browser accepts no byte for `stalled` seconds. If `most` are open, a new one
@@ -42,9 +46,16 @@ class Connections:
     """
 
     def __init__(
-        self, app: ASGIApp, *, most: int = 500, silent: float = 60.0, stalled: float = 20.0
+        self,
+        app: ASGIApp,
+        context: ssl.SSLContext | None = None,
+        *,
+        most: int = 500,
+        silent: float = 60.0,
+        stalled: float = 20.0,
     ) -> None:
         self._app = ASGIWrapper(app)  # type: ignore[arg-type]  # hypercorn's type of ASGI is its own
+        self._tls = context
         self._config = configure()
         self._context = WorkerContext(None)
         self._most = most
@@ -83,10 +94,11 @@ class Connections:
         if len(self._open) >= self._most:
             counts = Counter([stream.client for stream in self._open])
             min(self._open, key=lambda stream: (-counts[stream.client], stream.active)).end()
-        stream = _Stream(accepted, self._stalled)
+        stream = _Stream(accepted, self._stalled, self._tls)
         self._open.add(stream)
         try:
             with stream.scope:
+                await stream.shake_hands()
                 state = ConnectionState({})
                 await Http1Server(self._app, self._config, self._context, state, stream)  # type: ignore[arg-type]
         except Exception:  # noqa: BLE001 - caused by the peer: the application logs its own
@@ -123,15 +135,31 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
 
 
 class _Stream:
-    """The stream of a connection for hypercorn; closed when the browser accepts no bytes."""
+    """The stream of a connection for hypercorn; closed when the browser accepts no bytes.
 
-    def __init__(self, stream: trio.SocketStream, stalled: float) -> None:
+    `is_secure` is True over TLS: with a `tls` context.
+    """
+
+    def __init__(
+        self, stream: trio.SocketStream, stalled: float, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.socket = stream.socket
         self.scope = trio.CancelScope()
         self.active = trio.current_time()
         self.client = _client_of(stream)
-        self._stream = stream
+        self.is_secure = tls is not None
+        self._stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = stream
+        if tls is not None:
+            # Browsers close without a close_notify.
+            self._stream = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
         self._stalled = stalled
+
+    async def shake_hands(self) -> None:
+        """Shake hands, if the connection is over TLS; raises TooSlowError if it takes too long."""
+        if isinstance(self._stream, trio.SSLStream):
+            with trio.fail_after(self._stalled):
+                await self._stream.do_handshake()
+            self.active = trio.current_time()
 
     def end(self) -> None:
         """Close the socket, which also ends shielded calls of hypercorn."""
@@ -158,7 +186,8 @@ class _Stream:
         return data
 
     async def send_eof(self) -> None:
-        await self._stream.send_eof()
+        if isinstance(self._stream, trio.SocketStream):  # TLS has none
+            await self._stream.send_eof()
 
     async def aclose(self) -> None:
         await self._stream.aclose()

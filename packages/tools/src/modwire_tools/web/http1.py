@@ -38,7 +38,7 @@ class Http1Server(TCPServer):
                     self.context,
                     tasks,
                     ConnectionState(self.state),
-                    False,  # no TLS
+                    getattr(self.stream, "is_secure", False),
                     (str(peer[0]), int(peer[1])),
                     (str(own[0]), int(own[1])),
                     self.protocol_send,

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -16,6 +17,9 @@ from .access import Access, check_token
 from .app import make_app
 from .connections import Connections
 
+if TYPE_CHECKING:
+    import ssl
+
 
 async def serve_page(
     view: ServerView,
@@ -24,11 +28,13 @@ async def serve_page(
     *,
     token: str | None = None,
     metrics: Callable[[], str] | None = None,
+    context: ssl.SSLContext | None = None,
     task_status: trio.TaskStatus[tuple[str, int]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve the page and the REST interface of `view` until cancelled.
 
-    `metrics` returns the text that Prometheus gets at `/metrics`; None for no such path.
+    `metrics` returns the text that Prometheus gets at `/metrics`; None for no such path. With a
+    `context` of a server, the page is served over TLS; see `modwire.tls.contexts.page_context`.
     Calls `task_status.started` with (host, port); for port 0 with the port that the system chose. A
     name with several addresses is served at all of them: "localhost" over IPv4 and IPv6. Raises
     ValueError if `host` is not loopback and `token` is None, and OSError, with the reason, if it
@@ -48,6 +54,7 @@ async def serve_page(
             machine = socket.gethostname()
             names += [machine, f"{machine}.local"]
         access = Access([name for name in names if name], real_port, token)
+        access.is_secure = context is not None
         stopping = trio.Event()
         app = make_app(view, access, stopping, metrics)
         async with trio.open_nursery() as nursery:
@@ -55,17 +62,18 @@ async def serve_page(
             # When this task is cancelled, the server shuts down by itself, within its grace time.
             with trio.CancelScope(shield=True):
                 task_status.started((addresses[0], real_port))
-                await Connections(app).serve(sockets, stopping)
+                await Connections(app, context).serve(sockets, stopping)
             nursery.cancel_scope.cancel()
     finally:
         for listening in sockets:
             listening.close()
 
 
-def format_link(host: str, port: int, token: str | None = None) -> str:
+def format_link(host: str, port: int, token: str | None = None, *, is_secure: bool = False) -> str:
     """Return the link for a browser. The token is after the #, so that no proxy or log has it."""
     name = format_host(host, socket.gethostname())
-    return f"http://{name}:{port}/" + (f"#token={token}" if token is not None else "")
+    scheme = "https" if is_secure else "http"
+    return f"{scheme}://{name}:{port}/" + (f"#token={token}" if token is not None else "")
 
 
 async def _stop_when_cancelled(stopping: trio.Event) -> None:

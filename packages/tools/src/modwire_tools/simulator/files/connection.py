@@ -15,6 +15,7 @@ from modwire.endpoint_options import (
     option_text,
     option_value,
 )
+from modwire.endpoint_text import unquoted
 
 from ...endpoint_forms import explained
 from .sections import Section
@@ -23,7 +24,9 @@ _ENDPOINT = "endpoint"
 _OF_LINES = ("baudrate", "bytesize", "parity", "stopbits", "rs485", "exclusive")
 _NAMES = tuple(dict.fromkeys(("unit", "timeout", "retries", *_OF_LINES, *MORE_OPTIONS)))
 # Endpoints that have every combination of options that a link can have between them.
-_NETWORKS = (Endpoint.parse("tcp://device"), Endpoint.parse("rtu+tcp://device"))
+_NETWORKS = tuple(
+    Endpoint.parse(f"{scheme}://device") for scheme in ("tcp", "rtu+tcp", "tls", "rtu+tls")
+)
 _LINES = (Endpoint.parse("ascii:///device"), Endpoint.parse("rtu:///device"))
 
 
@@ -124,7 +127,7 @@ def connection_of(endpoint: Endpoint) -> dict[str, object]:
     """Return the options of an endpoint that are not left to their defaults."""
     query = str(endpoint).partition("?")[2]
     items = (item.partition("=") for item in query.split("&") if item)
-    return {name: option_value(name, text) for name, _, text in items}
+    return {name: option_value(name, unquoted(text)) for name, _, text in items}
 
 
 def with_connection(text: str, connection: Mapping[str, object]) -> str:

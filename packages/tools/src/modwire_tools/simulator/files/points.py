@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from modwire.values.orders import Endian
@@ -18,6 +19,7 @@ POINT_KEYS = (
     "at",
     "type",
     "length",
+    "bit",
     "order",
     "byte_order",
     "word_order",
@@ -70,6 +72,9 @@ def read_point(point: Section, folder: Path) -> PointSpec:
         raise point.error("length", f"is for the types {', '.join(SIZED)}, not for {kind}")
     else:
         size = 1
+    bit = point.integer("bit", 0, 15) if kind == "bit" else 0
+    if kind != "bit" and "bit" in point:
+        raise point.error("bit", f"is for the type bit, not for {kind}")
     behaviour = None
     value: PointValue | None = None
     if "value" in point:
@@ -90,6 +95,7 @@ def read_point(point: Section, folder: Path) -> PointSpec:
         behaviour=behaviour,
         none=_read_none(point),
         polled=_read_polled(point, kind),
+        bit=bit,
     )
     try:
         codec = Codec(spec)
@@ -140,8 +146,13 @@ def _read_none(point: Section) -> tuple[int | float, ...]:
         return ()
     value = point.get("none")
     items: list[object] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-    found = [each for each in items if isinstance(each, (int, float))]
-    if not items or len(found) != len(items) or any(isinstance(each, bool) for each in items):
+    found: list[int | float] = []
+    for each in items:
+        if isinstance(each, (int, float)) and not isinstance(each, bool):
+            found.append(each)
+        elif each == "nan":  # JSON has no such number
+            found.append(math.nan)
+    if not items or len(found) != len(items):
         allowed = "a raw value such as 0x8000, or a list of them"
         raise point.error("none", f"must be {allowed}, got {shown(point.get('none'))}")
     return tuple(found)
@@ -149,7 +160,7 @@ def _read_none(point: Section) -> tuple[int | float, ...]:
 
 def _read_polled(point: Section, kind: str) -> Polled:
     """Return the settings for `modwire poll`."""
-    is_number = kind not in ("bool", "string", "bits")
+    is_number = kind not in ("bool", "string", "bits", "bit")
     if "deadband" in point and not is_number:
         raise point.error("deadband", f"is for numbers, not for {kind}; use on_change = true")
     return Polled(

@@ -148,6 +148,8 @@ def _point_values(point: PointSpec) -> dict[str, object]:
         values["type"] = point.type
     if point.type in _SIZED:
         values["length"] = point.size
+    if point.type == "bit":
+        values["bit"] = point.bit
     if point.order != "ABCD":
         values["order"] = point.order
     if point.scale != 1.0:
@@ -162,7 +164,8 @@ def _point_values(point: PointSpec) -> dict[str, object]:
         value = point.value
         values["value"] = list(value) if isinstance(value, (list, tuple)) else value
     if point.none:
-        values["none"] = point.none[0] if len(point.none) == 1 else list(point.none)
+        none = ["nan" if each != each else each for each in point.none]  # JSON has no such number
+        values["none"] = none[0] if len(none) == 1 else none
     polled = point.polled
     if polled.interval:
         values["interval"] = polled.interval

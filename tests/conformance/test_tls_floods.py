@@ -1,0 +1,112 @@
+"""Floods of handshakes at servers over TLS; benchmarks/tls.py measures them in full."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import ssl
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from modwire.tls.filter import Filter
+from plant_pki import Pki
+from server_peers import wait_until
+from tls_peers import V13
+
+from .hostile_peers import connected
+from .test_tls_servers import open_files
+from .tls_sides import ask, dialled, every_package, refusal, served
+
+
+def hello(pki: Pki) -> bytes:
+    """Return the first bytes of a client."""
+    context = ssl.create_default_context(cafile=str(pki.ca))
+    outgoing = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    return outgoing.read()
+
+
+def filters() -> int:
+    """Return the number of connections over TLS that are still in memory."""
+    gc.collect()
+    return sum(isinstance(each, Filter) for each in gc.get_objects())
+
+
+@pytest.fixture
+def unlogged(caplog: pytest.LogCaptureFixture) -> None:
+    """No log: pytest keeps its records, whose errors have frames with the connections."""
+    caplog.set_level(logging.CRITICAL, "modwire.server")
+
+
+@every_package
+@pytest.mark.usefixtures("unlogged")
+def test_stalled_handshakes_do_not_keep_others_out(package: str, pki: Pki) -> None:
+    """Those who were served stay, new clients come in, and nothing is left at the end."""
+    first, known = hello(pki), filters()
+    operator = pki.client("operator")
+    with (
+        served(package, pki, max_connections=20) as address,
+        dialled(address, pki, operator) as peer,
+    ):
+        assert ask(peer)
+        before = open_files()
+        with ExitStack() as stack:
+            for number in range(100):
+                stalled = stack.enter_context(connected(address))
+                stalled.sendall(first[: number + 1] if number % 2 else first)
+                if not number % 20:
+                    assert ask(peer)
+                    with dialled(address, pki, operator) as other:
+                        assert ask(other)
+            # Of each connection there are two ends in this process.
+            wait_until(lambda: open_files() <= before + 100 + 20)
+        wait_until(lambda: open_files() <= before)
+        assert ask(peer)
+    wait_until(lambda: filters() <= known)
+
+
+@every_package
+def test_a_flood_of_handshakes_is_bounded(
+    package: str, pki: Pki, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each costs a signature of the server; they must neither add up nor fill the log."""
+    caplog.set_level(logging.WARNING)
+    refused: list[str] = []
+
+    def flood() -> None:
+        for _ in range(25):
+            refused.append(refusal(address, pki, None, V13))
+
+    with (
+        served(package, pki, max_connections=10) as address,
+        dialled(address, pki, pki.client("operator")) as peer,
+    ):
+        assert ask(peer)
+        before = open_files()
+        threads = [threading.Thread(target=flood) for _ in range(4)]
+        for each in threads:
+            each.start()
+        while any(each.is_alive() for each in threads):
+            assert ask(peer)
+        for each in threads:
+            each.join()
+        wait_until(lambda: open_files() <= before)
+        assert ask(peer)
+    assert len(refused) == 100
+    assert set(refused) == {"certificate_required"}
+    assert len([each for each in caplog.records if each.name == "modwire.server"]) <= 2
+
+
+@every_package
+@pytest.mark.usefixtures("unlogged")
+def test_garbage_leaves_no_connection_in_memory(package: str, pki: Pki) -> None:
+    first, known = hello(pki), filters()
+    garbage = [first[:60], first[:-1] + b"\xff" * 50, b"\x16\x03\x03\x00\x02ab", b"\x15\x03\x03"]
+    with served(package, pki) as address:
+        for number in range(100):
+            with connected(address) as bad:
+                bad.sendall(garbage[number % len(garbage)])
+        wait_until(lambda: filters() <= known)
