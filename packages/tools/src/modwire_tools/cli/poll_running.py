@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +21,7 @@ from .output import is_terminal, note
 if TYPE_CHECKING:
     from modwire_tools.poll.plant import Plant, SinkSpec
 
+_CONNECTED = 60.0  # seconds, after which most devices have been asked
 _LOOK = 1.0  # seconds between two looks at the files, and two drawings of the table
 
 
@@ -80,6 +82,10 @@ class _Running:
         if watch:
             self._tasks.append(asyncio.create_task(self._watch()))
         loop.call_soon(tell_manager, "READY=1")
+        # With thousands of devices, a full garbage collection takes a fifth of a second, in which
+        # no device is asked. What is there now, and with all connections, stays for ever.
+        for seconds in (0.0, _CONNECTED):
+            loop.call_later(seconds, gc.freeze)
         try:
             await self.poller.run(once=once)
         finally:
