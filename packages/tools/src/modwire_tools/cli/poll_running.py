@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from modwire_tools.poll.plant import PlantError, read_plant
 from modwire_tools.poll.poller import Poller
 from modwire_tools.server.systemd import tell_manager
+from modwire_tools.simulator.file_limit import raise_file_limit
 
 from .ending import FailedError, WrongArgumentError
 from .output import is_terminal, note
@@ -31,6 +32,7 @@ def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool) -> None:
         raise WrongArgumentError("--watch needs a terminal")
     if watch and any(_is_output(each) for each in plant.sinks):
         raise WrongArgumentError('--watch and a sink "-" cannot both use standard output')
+    raise_file_limit()  # each TCP device has a connection
     running = _Running(_with_sink(plant, watch=watch))
     asyncio.run(running.main(once=once, watch=watch, follow=follow))
     if running.is_interrupted:
