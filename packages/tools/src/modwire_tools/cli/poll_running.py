@@ -84,7 +84,7 @@ class _Running:
         loop.call_soon(tell_manager, "READY=1")
         # With thousands of devices, a full garbage collection takes a fifth of a second, in which
         # no device is asked. What is there now, and with all connections, stays for ever.
-        for seconds in (0.0, _CONNECTED):
+        for seconds in () if once else (0.0, _CONNECTED):
             loop.call_later(seconds, gc.freeze)
         try:
             await self.poller.run(once=once)
