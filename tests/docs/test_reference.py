@@ -42,7 +42,13 @@ ROOMS = [
     "modwire_sync.sniffing",
 ]
 # Pages that name classes of pymodbus, or settings of systemd.
-OTHERS = ("payload-orders.md", "pymodbus-peers.md", "systemd.md")
+OTHERS = (
+    "from-pymodbus-2.md",
+    "from-pymodbus-3.md",
+    "payload-orders.md",
+    "pymodbus-peers.md",
+    "systemd.md",
+)
 
 
 def text_of(page: Path) -> str:
