@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -224,3 +226,22 @@ def test_the_sniffer_misses_nothing_on_a_noisy_line() -> None:
     printed = run(RUN.with_name("sniffing.py"), "--seconds", 3)
     assert printed.count(" 0 missed, ") == 4
     assert "memory: " in printed
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_polling_loses_nothing(require_peer: Callable[[str, bool, str], None]) -> None:
+    """A few meters for a second; both pollers deliver each value that the meters sent."""
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+    require_peer("mosquitto", found is not None, "apt-get install mosquitto")
+    meters, points = 3, 4
+    command = [sys.executable, str(RUN.with_name("polling.py")), "--interval", "0.2"]
+    command += ["--meters", str(meters), "--points", str(points), "--seconds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [["modwire", "3"], ["pymodbus", "3"]]
+    for row in rows:
+        # The last reading of each meter may be on its way at the end.
+        assert 0 <= int(row[4]) <= meters * points
+        assert int(row[3]) > 10 * meters * points

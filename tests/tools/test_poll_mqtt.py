@@ -164,16 +164,24 @@ def test_home_assistant_finds_the_points(
     async def test() -> None:
         async with serving() as served:
             text = device("tank", served.port) + '[[device.point]]\nname = "flow"\nat = "ir:0"\n'
+            text += '[[device.point]]\nname = "lamp"\nat = "hr:2"\ntype = "bit"\nbit = 3\n'
             more = sink(broker, 'discovery = "homeassistant"', 'commands = "{device}/{point}/set"')
             async with polling(plant_of(tmp_path, text + more)) as polled:
-                await until(subscriber, lambda all_: len(subscriber.topics("/config")) == 3)
+                await until(subscriber, lambda all_: len(subscriber.topics("/config")) == 4)
                 configs = {each.topic: json.loads(each.payload)
                            for each in subscriber.topics("/config")}  # fmt: skip
                 assert set(configs) == {
                     "homeassistant/number/plant_tank_level/config",
                     "homeassistant/switch/plant_tank_pump/config",
                     "homeassistant/sensor/plant_tank_flow/config",
+                    "homeassistant/switch/plant_tank_lamp/config",
                 }
+                # A bit of a register is written without the other bits.
+                subscriber.client.publish("tank/lamp/set", "on", 1)
+                await until(subscriber, lambda all_: subscriber.topics("lamp/set/result"))
+                registers = served.units.by_id[1].holding_registers
+                assert registers is not None
+                assert registers.read(2, 1) == (8,)
                 level = configs["homeassistant/number/plant_tank_level/config"]
                 assert level["state_topic"] == "plant/tank/level"
                 assert level["command_topic"] == "tank/level/set"

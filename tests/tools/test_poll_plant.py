@@ -291,6 +291,14 @@ def test_several_units_need_a_choice(tmp_path: Path) -> None:
     assert read(tmp_path, device + "\nunit = 2").devices[0].points[0].name == "b"
 
 
+def test_values_may_not_be_stale_before_they_are_read_again(tmp_path: Path) -> None:
+    text = '[[device]]\nname = "m"\nfile = "meter.toml"\ninterval = 1\nstale = "60s"'
+    (said,) = mistakes(tmp_path, text)
+    assert said == (
+        "plant.toml:5: device 1 (m), stale must be longer than each interval, 60 s, got 60 s"
+    )
+
+
 PLACES = {
     "plant": ("interval = 1e-7\n", "", ""),
     "device": ("", "interval = 1e-7\n", ""),

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from modwire import IllegalDataAddressError
+from modwire import IllegalDataAddressError, SequentialBlock, Unit, Units
+from modwire_sync import SerialServer
 from modwire_tools.poll.plant import read_plant
 from modwire_tools.poll.sample import BAD, GOOD
 from polled_plant import KeepingSink, device, plant_of, polling, run, serving, spec_of
+from pty_pair import PtyPair
 
 
 def test_values_reach_a_sink_in_order(tmp_path: Path) -> None:
@@ -65,6 +67,35 @@ def test_a_dead_gateway_is_not_noticed_by_others(tmp_path: Path) -> None:
                 }
 
     run(test)
+
+
+def test_a_dead_device_on_a_serial_line_is_asked_seldom(tmp_path: Path) -> None:
+    """The others are read all the time: its pauses double, and each costs one timeout."""
+    unit = Unit(holding_registers=SequentialBlock(0, [7]))
+
+    async def test(path: str) -> None:
+        text = "".join(
+            f'[[device]]\nname = "u{number}"\ninterval = "50ms"\n'
+            f'endpoint = "rtu://{path}?baudrate=115200&parity=N&timeout=0.2&unit={number}"\n'
+            'point = [{ name = "level", at = "hr:0" }]\n'
+            for number in (1, 2, 3)
+        )
+        async with polling(plant_of(tmp_path, text)) as polled:
+            values = polled.sink.values
+            await polled.until(
+                lambda: min(len(values("u1", "level")), len(values("u3", "level"))) > 40
+            )
+            states = {each.spec.name: each for each in polled.poller.schedule.devices()}
+            assert values("u2", "level") == [None]
+            assert states["u2"].reason == "no answer"
+            assert states["u2"].requests < states["u1"].requests / 5
+
+    units = Units({1: unit, 3: unit})  # unit 2 is not there
+    with (
+        PtyPair() as cable,
+        SerialServer(units, cable.right, baudrate=115200, parity="N"),
+    ):
+        run(lambda: test(cable.left))
 
 
 def test_a_write_is_checked_and_read_again(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +18,7 @@ import pytest
 import trio
 
 from modwire import Endpoint, SequentialBlock, ServerOptions, TcpFraming, Unit, Units
-from modwire_command import COMMAND, Started, modwire, started
+from modwire_command import COMMAND, Started, modwire
 from modwire_sync import TcpServer, connect
 from modwire_tools.server.accepting import serve_sockets
 from modwire_tools.server.systemd import InheritedSockets, tell_manager
@@ -340,39 +339,6 @@ def test_there_is_a_socket_for_each_service() -> None:
     assert len(SERVICES) == 3
     metrics = {settings(each)["Environment"] for each in SERVICES}
     assert len(metrics) == 3, "all may run on one machine"
-
-
-def test_the_poller_says_when_it_is_ready_and_reads_its_file_again(tmp_path: Path) -> None:
-    found = settings(POLLER)
-    assert found["Type"] == "notify"
-    program, command, file = shlex.split(found["ExecStart"])
-    assert (program, command) == ("/opt/modwire/bin/modwire", "poll")
-    assert found["ExecReload"] == "/bin/kill -HUP $MAINPID"
-    with ExitStack() as stack:
-        unit = Unit(holding_registers=SequentialBlock(0, [7]))
-        server = stack.enter_context(TcpServer(Units.single(unit), ("127.0.0.1", 0)))
-        plant = tmp_path / Path(file).name
-        text = f"""
-            [[device]]
-            name = "tank"
-            endpoint = "tcp://127.0.0.1:{server.address[1]}"
-            interval = "20ms"
-            point = [{{ name = "level", at = "hr:0" }}]
-        """
-        plant.write_text(text)
-        manager = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        manager.settimeout(PATIENCE)
-        manager.bind(str(tmp_path / "notify"))
-        running = stack.enter_context(
-            started(command, plant, NOTIFY_SOCKET=str(tmp_path / "notify"))
-        )
-        assert manager.recv(100) == b"READY=1"
-        running.read_until('"device":"tank"')
-        plant.write_text(text.replace("tank", "renamed"))
-        running.child.send_signal(signal.SIGHUP)
-        running.read_until('"device":"renamed"')
-        running.child.terminate()
-        assert running.wait() == 0
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from modwire_tools.poll.plant import PlantError, read_plant
 from modwire_tools.poll.poller import Poller
 from modwire_tools.server.systemd import tell_manager
+from modwire_tools.simulator.file_limit import raise_file_limit
 
 from .ending import FailedError, WrongArgumentError
 from .output import is_terminal, note
@@ -19,6 +21,7 @@ from .output import is_terminal, note
 if TYPE_CHECKING:
     from modwire_tools.poll.plant import Plant, SinkSpec
 
+_CONNECTED = 60.0  # seconds, after which most devices have been asked
 _LOOK = 1.0  # seconds between two looks at the files, and two drawings of the table
 
 
@@ -31,6 +34,7 @@ def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool) -> None:
         raise WrongArgumentError("--watch needs a terminal")
     if watch and any(_is_output(each) for each in plant.sinks):
         raise WrongArgumentError('--watch and a sink "-" cannot both use standard output')
+    raise_file_limit()  # each TCP device has a connection
     running = _Running(_with_sink(plant, watch=watch))
     asyncio.run(running.main(once=once, watch=watch, follow=follow))
     if running.is_interrupted:
@@ -78,6 +82,10 @@ class _Running:
         if watch:
             self._tasks.append(asyncio.create_task(self._watch()))
         loop.call_soon(tell_manager, "READY=1")
+        # With thousands of devices, a full garbage collection takes a fifth of a second, in which
+        # no device is asked. What is there now, and with all connections, stays for ever.
+        for seconds in () if once else (0.0, _CONNECTED):
+            loop.call_later(seconds, gc.freeze)
         try:
             await self.poller.run(once=once)
         finally:

@@ -19,6 +19,7 @@ from .sinks.base import Surroundings
 if TYPE_CHECKING:
     from .plant.spec import Plant, PlantDevice, SinkSpec
     from .sample import Sample
+    from .schedule import DeviceState
 
 _LOOK = 1.0  # seconds between two looks for stale values
 _GRACE = 5.0  # seconds that sinks have at the end
@@ -136,9 +137,9 @@ class Poller:
         self._start(("sink", spec.name), delivery.run(self._surroundings))
 
     def _add(self, devices: Sequence[PlantDevice]) -> None:
-        now = time.monotonic()
+        states: list[DeviceState] = []
         for spec in devices:
-            self.schedule.add(spec, now)
+            states.append(self.schedule.add(spec, time.monotonic()))
             runner = self._lines.get(spec.line)
             if runner is not None:
                 runner.wake()
@@ -147,6 +148,10 @@ class Poller:
             runner = LineRunner(line, spec.endpoint, self.backlog.append, time.monotonic, time.time)
             self._lines[spec.line] = runner
             self._start(spec.line, runner.run())
+        # To make thousands of clients takes a second, by which the first ones would be late.
+        now = time.monotonic()
+        for state in states:
+            state.start(now)
 
     # While it runs.
 

@@ -99,6 +99,12 @@ class DeviceReader:
             )
             for each in chosen
         ]
+        with self._mistakes.caught():
+            longest = max(each.interval for each in points)
+            if 0 < stale <= longest:
+                raise section.error(
+                    "stale", f"must be longer than each interval, {longest:g} s, got {stale:g} s"
+                )
         return PlantDevice(name, endpoint, unit.id, points, limits, tags, stale, retry)
 
     def _name(self, section: Section) -> str:

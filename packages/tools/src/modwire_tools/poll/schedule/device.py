@@ -38,6 +38,7 @@ class DeviceState:
 
     def __init__(self, spec: PlantDevice, now: float, share: float) -> None:
         self.spec = spec
+        self._share = share  # of each interval: its phase
         self.points = [PointState(spec, each) for each in spec.points]
         self.groups = [
             Group(points, interval, now + share * interval, spec.limits)
@@ -61,6 +62,11 @@ class DeviceState:
         for point in self.points:
             found.setdefault(point.spec.interval, []).append(point)
         return dict(sorted(found.items()))
+
+    def start(self, now: float) -> None:
+        """Begin at another time than that of the constructor."""
+        for group in self.groups:
+            group.start(now + self._share * group.interval)
 
     @property
     def is_tried(self) -> bool:

@@ -45,6 +45,11 @@ class Group:
         self._limits = limits
         self.forget()
 
+    def start(self, origin: float) -> None:
+        """Begin with another first time."""
+        self._origin = origin
+        self._set(0)
+
     def forget(self) -> None:
         """Forget what the device refuses: it may be another one now."""
         self.planner = Planner((each.asked.span for each in self.points), self._limits)

@@ -34,6 +34,8 @@ class MqttSink(Sink):
     """
 
     kind = "mqtt"
+    # The acknowledgements of all of them are handled at once, in a few milliseconds.
+    most = 250
     keys = (
         "topic",
         "commands",

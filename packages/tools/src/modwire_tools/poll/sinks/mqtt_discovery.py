@@ -53,7 +53,7 @@ class Discovery:
         self, plant: Plant, device: PlantDevice, point: PlantPoint
     ) -> tuple[str, dict[str, object]]:
         item = point.item
-        is_bit = item.place.has_bits
+        is_bit = item.place.has_bits or item.is_part
         is_text = item.is_text or item.type.startswith("bits")
         is_writable = self._commands is not None and item.place.is_writable and not is_text
         component = {

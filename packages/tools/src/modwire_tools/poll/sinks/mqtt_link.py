@@ -24,6 +24,7 @@ Message = tuple[str, bytes]
 
 _CONNECT = 10.0  # seconds for the connection, and for the broker's answer
 _ANSWER = 20.0  # seconds without any acknowledgement, after which the broker counts as lost
+_AT_ONCE = 25  # messages, which take about a millisecond
 _MISC = 1.0  # seconds between two calls that keep the connection alive
 
 
@@ -55,6 +56,7 @@ class MqttLink:
         self._is_connected: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._unanswered: set[int] = set()
+        self._is_all_sent = True
         self._answered: asyncio.Future[None] | None = None
         self._refusal = ""
         self._socket: socket.socket | None = None
@@ -118,12 +120,18 @@ class MqttLink:
             return
         answered = self._answered = self._loop.create_future()
         self._unanswered.clear()
+        self._is_all_sent = False
         self._refusal = ""
-        for topic, payload in messages:
+        for number, (topic, payload) in enumerate(messages, 1):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)  # readings of devices must not wait for all messages
             info = self._client.publish(topic, payload, qos, retain)
             if info.rc != paho.MQTT_ERR_SUCCESS:
                 raise OSError(f"the broker cannot be reached: {paho.error_string(info.rc)}")
             self._unanswered.add(info.mid)
+        self._is_all_sent = True
+        if not self._unanswered:
+            return
         while self._unanswered and not answered.done():
             count = len(self._unanswered)
             try:
@@ -141,6 +149,7 @@ class MqttLink:
         if result != paho.MQTT_ERR_SUCCESS or mid is None:
             raise OSError(f"cannot subscribe to {topic}: {paho.error_string(result)}")
         self._unanswered = {mid}
+        self._is_all_sent = True
         self._refusal = ""
         await self._answer(self._answered, f"no answer to the subscription to {topic}")
         if self._refusal:
@@ -199,8 +208,9 @@ class MqttLink:
         if reason.is_failure:
             self._refusal = str(reason)
         self._unanswered.discard(mid)
-        if not self._unanswered and self._answered is not None and not self._answered.done():
-            self._answered.set_result(None)
+        answered = self._answered
+        if self._is_all_sent and not self._unanswered and answered and not answered.done():
+            answered.set_result(None)
 
     def _received(self, client: Client, data: Any, message: MQTTMessage) -> None:
         self.on_message(message)
