@@ -1,4 +1,4 @@
-"""How pymodbus 2.5.3 behaves where modwire does otherwise: prints a line of JSON, name to value."""
+"""Facts of pymodbus 2.5.3 where modwire differs: prints a line of JSON, name to value."""
 
 import json
 import logging

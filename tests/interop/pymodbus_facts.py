@@ -1,4 +1,4 @@
-"""How pymodbus 3.16 behaves where modwire does otherwise: prints a line of JSON, name to value."""
+"""Facts of pymodbus 3.16 where modwire differs: prints a line of JSON, name to value."""
 
 import asyncio
 import json

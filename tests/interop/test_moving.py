@@ -26,16 +26,17 @@ NEW_CLASSES = {
     *("ModbusClientMixin", "ModbusBaseClient", "ModbusBaseSyncClient", *CLIENTS),
     *("ModbusBaseServer", "ModbusServerContext", "SimData", "SimDevice", "DecodePDU"),
     *("ModbusDeviceIdentification", "DeviceInformationFactory", "ModbusControlBlock"),
-    *("ModbusPlusStatistics", "ModbusCountersHandler"),
+    *("ModbusPlusStatistics", "ModbusCountersHandler", "ModbusPDU", "ModbusException"),
 }
 OLD_ROWS = rows_of(OLD_PAGE, "2.5.3")
-# Classes of pymodbus 2.5.3 whose methods are called by programs; those of payloads are on a page of
-# their own.
+# Classes of pymodbus whose methods are called by programs.
 OLD_CLASSES = {
     *("ModbusClientMixin", "BaseModbusClient", "ModbusSlaveContext", "ModbusServerContext"),
     *("BaseModbusDataBlock", "ModbusSequentialDataBlock", "ModbusSparseDataBlock"),
     *("ModbusDeviceIdentification", "DeviceInformationFactory", "ModbusControlBlock"),
     *("ModbusAccessControl", "ModbusPlusStatistics", "ModbusCountersHandler"),
+    *("BinaryPayloadBuilder", "BinaryPayloadDecoder", "ServerDecoder", "ClientDecoder"),
+    *("ModbusPDU", "ModbusRequest", "ModbusResponse", "ModbusException", *SERVERS),
 }
 
 

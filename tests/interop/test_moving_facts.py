@@ -1,4 +1,4 @@
-"""What the pages say of pymodbus and modwire where these differ, row by row."""
+"""Differences of pymodbus and modwire, as the pages for those who move say, row by row."""
 
 from __future__ import annotations
 
