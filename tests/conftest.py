@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from importlib.util import find_spec
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = {*first.values(), *last.values()}
     config.hook.pytest_deselected(items=[each for each in items if each not in kept])
     items[:] = [each for each in items if each in kept]
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests themselves out of collections: there are twenty thousand, and they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 class RequirePeer(Protocol):
