@@ -21,6 +21,7 @@ from pymodbus.pdu.utils import unpack_bitstring
 from pymodbus.server import ModbusTcpServer
 
 logging.disable(logging.CRITICAL)
+PATIENCE = 20.0  # seconds for an answer on a busy machine
 REQUEST = bytes.fromhex("010300000001")
 
 
@@ -80,7 +81,7 @@ def on_links():
 
 def client_of(context, **arguments):
     port = serve(context, **arguments)
-    client = ModbusTcpClient("127.0.0.1", port=port, timeout=0.3, retries=0)
+    client = ModbusTcpClient("127.0.0.1", port=port, timeout=PATIENCE, retries=0)
     client.connect()
     return client
 
