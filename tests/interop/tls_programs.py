@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plant_pki import Issued, Pki
@@ -36,8 +36,10 @@ class Piped:
         self._timer.start()
 
     def send(self, data: bytes) -> None:
+        """Send plaintext, unless the program has ended, as one does that is refused."""
         assert self._child.stdin is not None
-        self._child.stdin.write(data)
+        with suppress(BrokenPipeError):
+            self._child.stdin.write(data)
 
     def receive(self, size: int) -> bytes:
         """Return so many bytes, or fewer if the program has ended."""

@@ -118,6 +118,9 @@ import os
 @pytest.fixture(autouse=True)
 def nothing_is_left():
     yield
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(30.0)  # it is told to end, and may need a moment
     assert threading.active_count() == 1
 
 @pytest.mark.parametrize("scheme", ["tcp", "udp", "rtu", "ascii+tcp"])

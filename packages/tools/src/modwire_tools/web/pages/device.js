@@ -24,12 +24,13 @@ const TABS = {
 
 // Returns a function that closes the view; its `turnTo` changes the tab.
 export function openDevice(main, device, unit, parts, wanted) {
-  const name = h("h1");
+  // What is not known yet has a name already, for readers of the screen.
+  const name = h("h1", {}, `Device ${device}`);
   const state = h("span", { class: "pill" });
   const places = h("p", { class: "places" });
   const numbers = h("p", { class: "muted numbers" });
   const problem = h("p", { class: "problem", role: "alert" });
-  const power = h("button", { type: "button", class: "power", disabled: true, onclick: turn });
+  const power = h("button", { type: "button", class: "power", disabled: true, onclick: turn }, "Start");
   const known = Object.fromEntries(Object.entries(TABS).filter(([, [, , feature]]) => feature === undefined || features.has(feature)));
   const units = h("div", { class: "units" });
   const tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Views of the unit", onkeydown: moveTab });
