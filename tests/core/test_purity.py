@@ -26,6 +26,7 @@ PURE = {
     "difflib",
     "enum",
     "functools",
+    "gc",
     "heapq",
     "ipaddress",
     "itertools",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from threading import RLock
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from modwire.client import guard as guards
-from modwire.client.guard import Guard, is_running
+from modwire.client.guard import Guard, is_running, without_collection
+from modwire_sync import TcpClient
 
 PATIENCE = 30.0
 
@@ -23,7 +25,7 @@ class Owner:
         self.inside = self.most = self.sections = 0
 
     def _is_gone(self, thread: int) -> bool:
-        return not is_running(sys._current_frames().get(thread), self)
+        return not is_running(without_collection(sys._current_frames).get(thread), self)
 
     def use(self, times: int) -> None:
         for _ in range(times):
@@ -141,3 +143,37 @@ def test_a_lock_that_was_replaced_while_we_waited_is_not_taken() -> None:
     guard = Guard(lambda: old, lambda thread: False)
     guard.take()
     assert (old.taken, new.taken) == (0, 1)
+
+
+@pytest.mark.parametrize("is_collecting", [True, False])
+def test_threads_are_looked_at_without_a_collection(is_collecting: bool) -> None:
+    """Before Python 3.13 a collection at that time could stop all threads for good."""
+    seen: list[bool] = []
+
+    def fail() -> None:
+        seen.append(gc.isenabled())
+        raise MemoryError
+
+    was_collecting = gc.isenabled()
+    try:
+        (gc.enable if is_collecting else gc.disable)()
+        with pytest.raises(MemoryError):
+            without_collection(fail)
+        assert gc.isenabled() is is_collecting
+    finally:
+        (gc.enable if was_collecting else gc.disable)()
+    assert seen == [False]
+
+
+def test_a_client_looks_without_a_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    frames = sys._current_frames
+
+    def look() -> Any:
+        seen.append(gc.isenabled())
+        return frames()
+
+    monkeypatch.setattr(sys, "_current_frames", look)
+    client = TcpClient("127.0.0.1", 9)
+    assert client._shared._is_gone(threading.get_ident())
+    assert seen == [False]

@@ -6,12 +6,15 @@ The core imports no locks: the adapter passes `threading.RLock`.
 
 from __future__ import annotations
 
+import gc
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+T = TypeVar("T")
 
 SLICE = 0.25  # seconds after which a thread that waits looks whether the other one is gone
 
@@ -86,3 +89,18 @@ def is_running(frame: FrameType | None, owner: object) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def without_collection(function: Callable[[], T]) -> T:
+    """Return what `function` returns, with no garbage collected meanwhile.
+
+    For `sys._current_frames`: before Python 3.13 a collection that runs code, such as the callback
+    of a weak reference, can stop all threads for good there (CPython issue 106883).
+    """
+    is_collecting = gc.isenabled()
+    try:
+        gc.disable()
+        return function()
+    finally:
+        if is_collecting:
+            gc.enable()

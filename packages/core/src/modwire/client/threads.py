@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..forks import forget_after_fork
-from .guard import SLICE, Guard, Lock, is_running
+from .guard import SLICE, Guard, Lock, is_running, without_collection
 from .link import Link
 from .turns import Turns
 
@@ -164,7 +164,7 @@ class ThreadTurns(Generic[ThreadLinkT]):
 
     def _is_gone(self, thread: Any) -> bool:
         """True if no call of this client runs in `thread`."""
-        frames = self._frames()
+        frames = without_collection(self._frames)
         if self._get_ident() not in frames:
             return False  # the threads are greenlets, by monkey-patching
         return not is_running(frames.get(thread), self._owner)
