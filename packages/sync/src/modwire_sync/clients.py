@@ -91,11 +91,10 @@ class UnixClient(constructors.UnixClientBase, _SocketClient):
             sock.settimeout(0.0)
             # On Linux, EAGAIN if too many connections wait to be accepted. If the system waited, it
             # would be unknown after a signal whether the socket is connected.
-            while (error := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
+            while (code := sock.connect_ex(self._path)) == EAGAIN and monotonic() < until:
                 sleep(BUSY_PAUSE)
-            if error:
-                late = error == EAGAIN
-                raise TimeoutError("timed out") if late else OSError(error, strerror(error))
+            if code:
+                raise TimeoutError("timed out") if code == EAGAIN else OSError(code, strerror(code))
         except BaseException:
             sock.close()
             raise

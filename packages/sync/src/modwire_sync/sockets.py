@@ -137,8 +137,9 @@ def unix_family() -> int:
 
 
 def _bind_path(path: str, kind: socket.SocketKind) -> socket.socket:
-    bound = socket.socket(unix_family(), kind)
+    family = unix_family()
     remove_stale(path)
+    bound = socket.socket(family, kind)
     try:
         bound.setblocking(False)
         bound.bind(path)

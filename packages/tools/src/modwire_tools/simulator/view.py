@@ -28,8 +28,8 @@ Outcome = Literal["ok", "exception", "silence", "mistake"]
 Mode = Literal["tcp", "rtu", "ascii", "binary"]
 MODES: Sequence[Mode] = ("tcp", "rtu", "ascii", "binary")
 Feature = Literal["points", "faults", "power", "clients", "networks", "mode"]
-"""What only some views have: changing points and their trends, faults, start and stop, the clients
-and the traffic, networks of clients that may be changed, and modes that may be."""
+"""Features that only some views have: changing points and their trends, faults, start and stop, the
+clients and the traffic, networks of clients that may be changed, and modes that may be."""
 
 Byte = Annotated[int, Meta(ge=0, le=255)]
 Delimiter = Annotated[int, Meta(ge=0, le=127, description="code of a character, 10 for line feed")]
