@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +31,61 @@ def test_values_reach_a_sink_in_order(tmp_path: Path) -> None:
                 assert polled.sink.values("tank", "pump") == [False]
                 first = polled.sink.samples[0]
                 assert (first.quality, first.measure) == (GOOD, "mm")
+
+    run(test)
+
+
+def test_an_answer_that_is_on_its_way_at_the_end_is_delivered(tmp_path: Path) -> None:
+    """A stop loses no reading that was begun, and begins no other one."""
+
+    async def test() -> None:
+        asked, answering = asyncio.Event(), asyncio.Event()
+        requests: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with closing(writer):
+                while request := await reader.read(12):
+                    requests.append(request)
+                    asked.set()
+                    await answering.wait()
+                    size = 2 * request[11]
+                    head = request[:4] + bytes((0, 3 + size)) + request[6:8] + bytes((size,))
+                    writer.write(head + bytes((0, 7)) * request[11])
+
+        text = '[[device.point]]\nname = "far"\nat = "hr:1000"\n'
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            text = device("tank", server.sockets[0].getsockname()[1]).partition(
+                "[[device.point]]\nname = \"pump\"")[0] + text  # fmt: skip
+            async with polling(plant_of(tmp_path, text)) as polled:
+                await asked.wait()
+                polled.poller.stop()
+                (line,) = polled.poller.schedule.lines.values()
+                await polled.until(lambda: line.is_ending)
+                assert len(requests) == 1
+                answering.set()
+        # Two requests are one reading.
+        assert [each.value for each in polled.sink.samples] == [7, 7]
+        assert len(requests) == 2
+
+    run(test)
+
+
+def test_a_device_that_does_not_answer_holds_up_the_end_for_two_seconds(tmp_path: Path) -> None:
+    async def test() -> None:
+        asked = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with closing(writer):
+                while await reader.read(12):
+                    asked.set()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            text = device("tank", server.sockets[0].getsockname()[1]).replace(
+                "timeout=5", "timeout=3600"
+            )
+            async with polling(plant_of(tmp_path, text)) as polled:
+                await asked.wait()
+        assert polled.sink.samples == []
 
     run(test)
 

@@ -52,7 +52,7 @@ class LineRunner:
         self._sleepers = [Sleeper() for _ in range(options.max_in_flight)]
 
     async def run(self) -> None:
-        """Poll until cancelled, then close the link."""
+        """Poll until cancelled or finished, then close the link."""
         tasks = [asyncio.create_task(self._poll(each)) for each in self._sleepers]
         try:
             await asyncio.gather(*tasks)
@@ -67,12 +67,19 @@ class LineRunner:
         for sleeper in self._sleepers:
             sleeper.wake()
 
+    def finish(self) -> None:
+        """Begin no more readings; `run` ends when those that were begun have their values."""
+        self.line.is_ending = True
+        self.wake()
+
     async def _poll(self, sleeper: Sleeper) -> None:
         """Send one request after the other; as many of these run as requests may be in flight."""
         line, now = self.line, self._now
         while True:
             ask = line.next(now())
             if ask is None:
+                if line.is_ending:
+                    return
                 wake = line.wake(now())
                 await sleeper.sleep(None if wake is None else wake - now())
                 continue

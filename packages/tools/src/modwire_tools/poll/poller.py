@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .schedule import DeviceState
 
 _LOOK = 1.0  # seconds between two looks for stale values
+_ANSWERS = 2.0  # seconds for the answers that are on their way at the end
 _GRACE = 5.0  # seconds that sinks have at the end
 
 _LineKey = tuple[str, str, int, str]
@@ -92,9 +93,13 @@ class Poller:
             self._ended.set_result(None)
 
     async def _finish(self) -> None:
-        """Stop reading, and give the sinks time for what they have not taken."""
-        sinks = {("sink", name) for name in self.deliveries}
-        await self._cancel([key for key in self._tasks if key not in sinks])
+        """Take the answers that are on their way, and give the sinks time for all values."""
+        await self._cancel(["stale"])
+        for runner in self._lines.values():
+            runner.finish()
+        if self._lines:
+            await asyncio.wait([self._tasks[key] for key in self._lines], timeout=_ANSWERS)
+        await self._cancel(list(self._lines))
         waiting = time.monotonic() + _GRACE
         # There are several queues, each with an event of its own.
         while time.monotonic() < waiting and any(  # noqa: ASYNC110

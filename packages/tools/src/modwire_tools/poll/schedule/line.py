@@ -39,6 +39,8 @@ class Line:
     So neither a device with many points nor one that does not answer keeps the others waiting for
     longer than one request. `seconds` is the time that the line was in use; `lateness` has the
     number of readings that began too late by up to each of `LATENESS`, `late` the sum of all.
+
+    - `is_ending`: set it to begin no more readings; those that were begun go on to their end.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,7 @@ class Line:
         self.seconds = 0.0
         self.lateness = [0] * (len(LATENESS) + 1)
         self.late = 0.0
+        self.is_ending = False
         self._used = 0.0  # that of the device whose turn it was last
         self._now = -math.inf
 
@@ -75,7 +78,7 @@ class Line:
         """Return the device whose turn it is."""
         chosen: DeviceState | None = None
         for device in self.devices.values():
-            if device.due() <= now:
+            if device.due() <= now and not (self.is_ending and device.reading is None):
                 if not device.is_ready:
                     device.is_ready = True
                     device.used = max(device.used, self._used)
