@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -181,6 +182,31 @@ def test_reload_follows_the_file(served: int, tmp_path: Path) -> None:
         command.read_until(r'"device":"tank"')
         file.write_text(device("renamed", served))
         command.read_until(r'"device":"renamed"')
+
+
+def test_a_second_poller_with_the_same_spool_is_refused(served: int, tmp_path: Path) -> None:
+    """The first one goes on, and keeps the spool through a reload, until it ends."""
+    text = device("tank", served) + '[spool]\nfile = "values.spool"\n[[sink]]\njson = "-"\n'
+    file = plant(tmp_path, text)
+    with started("poll", file) as command:
+        command.read_until(r'"device":"tank"')
+        who = f"process {command.child.pid} on {socket.gethostname()}"
+        said = (
+            f"modwire: the spool {tmp_path}/values.spool is in use by {who}: "
+            "each poller needs a spool of its own\n"
+        )
+        for options in ((), ("--once",)):
+            result = modwire("poll", file, *options)
+            assert (result.out, result.err, result.code) == ("", said, 1)
+        file.write_text(text + device("second", served, 2))
+        command.child.send_signal(signal.SIGHUP)
+        command.read_until(r"read again: 1 devices as before; new or changed: second\.")
+        assert modwire("poll", file, "--once").err == said
+        count = command.text.count('"device":"tank"')
+        command.read_until(rf'(?s)("device":"tank".*){{{count + 2}}}')
+        command.child.kill()
+        command.child.wait()
+    assert modwire("poll", file, "--once").code == 0
 
 
 def test_the_live_table_shows_devices_and_sinks(served: int, tmp_path: Path) -> None:

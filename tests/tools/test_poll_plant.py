@@ -78,6 +78,7 @@ def test_a_plant_may_have_the_points_itself(tmp_path: Path) -> None:
         file = "values.spool"
         size = "20MB"
         age = "3d"
+        sync = "full"
         [[device]]
         name = "boiler"
         endpoint = "rtu:///dev/ttyUSB0?baudrate=9600&unit=3"
@@ -114,6 +115,7 @@ def test_a_plant_may_have_the_points_itself(tmp_path: Path) -> None:
         20_000_000,
         3 * 86400,
     )
+    assert plant.spool.is_synced
     assert plant.sinks[0].name == "json /var/lib/$values.jsonl"
 
 

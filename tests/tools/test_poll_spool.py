@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import socket
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -258,6 +261,39 @@ def test_a_file_that_is_no_spool_is_said(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version = 9")
     with pytest.raises(OSError, match="it has format 9, this version knows 1"):
         Store(tmp_path / "t")
+
+
+def test_a_spool_that_is_in_use_is_refused_and_says_by_whom(tmp_path: Path) -> None:
+    """By whatever name; the first one does not notice, and its end frees the spool."""
+    first = Store(tmp_path / "s")
+    other = tmp_path / "link"
+    other.symlink_to(tmp_path / "s")
+    who = re.escape(f"process {os.getpid()} on {socket.gethostname()}")
+    for name in ("s", "link"):
+        with pytest.raises(OSError, match=f"the spool .*{name} is in use by {who}: each poller"):
+            Store(tmp_path / name)
+    first.append([(1, 1.7e9, 1, pack(reading(1)))])
+    first.close()
+    again = Store(other)
+    assert again.last == 1
+    again.close()
+
+
+def test_a_spool_that_cannot_be_opened_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("text" * 1000)
+    for _ in range(2):
+        with pytest.raises(OSError, match="file is not a database"):
+            Store(tmp_path / "s")
+    with pytest.raises(OSError, match=r"cannot lock the spool .*s\.lock: No such file"):
+        Store(tmp_path / "nowhere" / "s")
+
+
+def test_a_commit_waits_for_the_disk_if_that_is_wanted(tmp_path: Path) -> None:
+    """SQLite: 1 is a sync at each checkpoint, 2 at each commit too."""
+    for is_synced, level in ((False, 1), (True, 2)):
+        store = Store(tmp_path / f"{level}", is_synced=is_synced)
+        assert store._database.execute("PRAGMA synchronous").fetchone() == (level,)
+        store.close()
 
 
 STEPS = st.lists(

@@ -31,7 +31,7 @@ _LineKey = tuple[str, str, int, str]
 class Poller:
     """A plant that is polled. `report` is called with sentences for whoever watches over it.
 
-    Raises OSError if the spool cannot be opened.
+    Raises OSError if the spool cannot be opened, or another process uses it.
     """
 
     def __init__(self, plant: Plant, report: Callable[[str], None]) -> None:
@@ -55,7 +55,8 @@ class Poller:
         spool = self.plant.spool
         if spool is None:
             return Backlog(self._report, self._clock)
-        return Backlog(self._report, self._clock, Store(spool.file), size=spool.size, age=spool.age)
+        store = Store(spool.file, is_synced=spool.is_synced)
+        return Backlog(self._report, self._clock, store, size=spool.size, age=spool.age)
 
     def _clock(self) -> float:
         return self._steady + time.monotonic()
@@ -74,7 +75,7 @@ class Poller:
             self.backlog.keep_only([each.name for each in self.plant.sinks])
             self._add(self.plant.devices)
             if once:
-                self.schedule.hasten(time.monotonic())
+                self.schedule.read_once(time.monotonic())
             self._start("stale", self._look_for_stale_values())
             while not self._ended.done():
                 await asyncio.wait([self._ended], timeout=0.02 if once else None)

@@ -1,9 +1,9 @@
 """`Store`: the spool on disk, an SQLite database with the readings that no sink has taken yet.
 
-A reading is committed before a sink gets it. The database is in WAL mode without a sync for each
-commit: what is committed survives the end of the process (SIGKILL too), and the last moments may be
-lost if the machine loses power. The thread that copies the WAL into the database is not the one
-that reads devices, because it waits for the disk.
+A reading is committed before a sink gets it. The database is in WAL mode: what is committed
+survives the end of the process (SIGKILL too). Without a sync for each commit, readings that came
+after the last checkpoint may be lost if the machine loses power. The thread that copies the WAL
+into the database, and syncs both, is not the one that reads devices, because it waits for the disk.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from .spool_lock import SpoolLock
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS readings (
     id INTEGER PRIMARY KEY, time REAL NOT NULL, count INTEGER NOT NULL, data BLOB NOT NULL);
@@ -20,7 +22,7 @@ CREATE TABLE IF NOT EXISTS sinks (name TEXT PRIMARY KEY, id INTEGER NOT NULL);
 """
 _FORMAT = 1
 _OVERHEAD = 32  # bytes of a row beside its data
-_CHECKPOINT = 5.0  # seconds
+_CHECKPOINT = 5.0  # seconds, which the reference states as the loss by a power cut
 
 Row = tuple[int, float, int, bytes]
 """A reading: its number, its time in seconds since 1970, its number of values, and its bytes."""
@@ -29,18 +31,23 @@ Row = tuple[int, float, int, bytes]
 class Store:
     """The database in `file`. Raises OSError wherever the disk or the database fails.
 
-    `size` is the number of bytes of the readings in it, `last` the number of the newest one ever.
+    Only one of them can use a file at a time. With `is_synced`, a commit waits until the disk has
+    it. `size` is the number of bytes of the readings in it, `last` the number of the newest one
+    ever.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, is_synced: bool = False) -> None:
         self.file = file
+        self._is_synced = is_synced
         self.size = 0
         self.last = 0
         self._ended = threading.Event()
+        self._lock = SpoolLock(file)
         try:
             self._database = sqlite3.connect(file, isolation_level=None)
             self._set_up()
         except sqlite3.Error as error:
+            self._lock.close()
             raise OSError(f"cannot open the spool {file}: {error}") from None
         self._thread = threading.Thread(target=self._copy, name="modwire spool", daemon=True)
         self._thread.start()
@@ -51,10 +58,11 @@ class Store:
         if version not in (0, _FORMAT):
             raise sqlite3.DatabaseError(f"it has format {version}, this version knows {_FORMAT}")
         run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = NORMAL")
+        run(f"PRAGMA synchronous = {'FULL' if self._is_synced else 'NORMAL'}")
         run("PRAGMA busy_timeout = 1000")
         self._database.executescript(_TABLES)
-        run(f"PRAGMA user_version = {_FORMAT}")
+        if not version:  # else nothing is written, which the disk may have no room for
+            run(f"PRAGMA user_version = {_FORMAT}")
         run("PRAGMA wal_autocheckpoint = 0")
         query = f"SELECT COALESCE(SUM(LENGTH(data) + {_OVERHEAD}), 0), COALESCE(MAX(id), 0)"
         self.size, self.last = run(f"{query} FROM readings").fetchone()
@@ -169,3 +177,4 @@ class Store:
         self._ended.set()
         self._thread.join()
         self._database.close()
+        self._lock.close()

@@ -23,7 +23,7 @@ _parse_toml: Callable[[str], dict[str, object]] = import_module(
 ).loads
 
 _KEYS = ("name", "interval", "spool", "device", "sink")
-_SPOOL_KEYS = ("file", "size", "age")
+_SPOOL_KEYS = ("file", "size", "age", "sync")
 _SPOOL_SIZE = 10**9
 _SPOOL_AGE = 7 * 86400.0
 
@@ -101,7 +101,9 @@ class _Reader:
         take = self._mistakes.take
         file = take(lambda: settings.path("file"), Path())
         size = take(lambda: settings.size("size", _SPOOL_SIZE), _SPOOL_SIZE)
-        return SpoolSpec(file, size, take(lambda: settings.seconds("age", _SPOOL_AGE), _SPOOL_AGE))
+        age = take(lambda: settings.seconds("age", _SPOOL_AGE), _SPOOL_AGE)
+        sync = take(lambda: settings.one_of("sync", ("normal", "full"), "normal"), "normal")
+        return SpoolSpec(file, size, age, is_synced=sync == "full")
 
     def _sinks(self, plant: Section) -> list[SinkSpec]:
         found: list[SinkSpec] = []

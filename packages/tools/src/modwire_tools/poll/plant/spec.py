@@ -73,11 +73,15 @@ class SinkSpec:
 
 @dataclass(frozen=True)
 class SpoolSpec:
-    """The file for values that no sink has taken yet, at most `size` bytes and `age` seconds."""
+    """The file for values that no sink has taken yet, at most `size` bytes and `age` seconds.
+
+    With `is_synced`, each reading waits until the disk has it.
+    """
 
     file: Path
     size: int
     age: float
+    is_synced: bool = False
 
 
 @dataclass(frozen=True)

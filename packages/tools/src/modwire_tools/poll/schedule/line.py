@@ -41,6 +41,7 @@ class Line:
     number of readings that began too late by up to each of `LATENESS`, `late` the sum of all.
 
     - `is_ending`: set it to begin no more readings; those that were begun go on to their end.
+    - `is_once`: set it to read each device once.
     """
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class Line:
         self.seconds = 0.0
         self.lateness = [0] * (len(LATENESS) + 1)
         self.late = 0.0
-        self.is_ending = False
+        self.is_ending = self.is_once = False
         self._used = 0.0  # that of the device whose turn it was last
         self._now = -math.inf
 
@@ -78,7 +79,7 @@ class Line:
         """Return the device whose turn it is."""
         chosen: DeviceState | None = None
         for device in self.devices.values():
-            if device.due() <= now and not (self.is_ending and device.reading is None):
+            if self._due(device) <= now:
                 if not device.is_ready:
                     device.is_ready = True
                     device.used = max(device.used, self._used)
@@ -86,9 +87,14 @@ class Line:
                     chosen = device
         return chosen
 
+    def _due(self, device: DeviceState) -> float:
+        """Return the time of the next request to a device; infinity if there is none."""
+        is_over = self.is_ending or (self.is_once and device.is_tried)
+        return math.inf if is_over and device.reading is None else device.due()
+
     def wake(self, now: float) -> float | None:
         """Return the time at which there is a next request; None if only an answer brings one."""
-        due = min((device.due() for device in self.devices.values()), default=math.inf)
+        due = min(map(self._due, self.devices.values()), default=math.inf)
         return None if due == math.inf else max(due, now)
 
     def answered(self, ask: Ask, response: Response, now: float, wall: float) -> list[Sample]:

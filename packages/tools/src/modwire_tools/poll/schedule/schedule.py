@@ -49,8 +49,10 @@ class Schedule:
         for line in self.lines.values():
             yield from line.devices.values()
 
-    def hasten(self, now: float) -> None:
-        """Let all groups be due at `now`, to read each once."""
+    def read_once(self, now: float) -> None:
+        """Let all groups be due at `now`, and no later time."""
+        for line in self.lines.values():
+            line.is_once = True
         for device in self.devices():
             for group in device.groups:
                 group.due = now
