@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,48 @@ async def until(subscriber: Subscriber, condition: Callable[[list[Any]], object]
 
 def sink(broker: Mosquitto, *lines: str) -> str:
     return "\n".join(["[[sink]]", f'mqtt = "{broker.url}"', *lines, ""])
+
+
+class LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """As that of Windows: its own transports work, and nothing else."""
+
+    def add_reader(self, *arguments: Any) -> None:
+        raise NotImplementedError
+
+    add_writer = add_reader  # type: ignore[assignment]
+
+
+def test_a_loop_that_cannot_wait_for_sockets_leaves_it_to_a_thread(
+    broker: Mosquitto, subscriber: Subscriber, tmp_path: Path
+) -> None:
+    """Values, commands, an outage, the end: all as in other loops."""
+
+    async def test() -> None:
+        async with serving() as served:
+            text = device("tank", served.port)
+            text += sink(broker, 'commands = "plant/{device}/{point}/set"')
+            async with polling(plant_of(tmp_path, text)) as polled:
+                await until(subscriber, lambda all_: any(e.topic.endswith("level") for e in all_))
+                subscriber.client.publish("plant/tank/level/set", "22", 1)
+                await until(subscriber, lambda all_: subscriber.topics("set/result"))
+                await polled.until_value("tank", "level", 22)
+                await asyncio.to_thread(broker.stop)
+                await polled.until(lambda: polled.told)
+                served.set_level(23)
+                await polled.until_value("tank", "level", 23)
+                await asyncio.to_thread(broker.start)
+                await until(subscriber, lambda all_: any(is_level(e, 23) for e in all_))
+
+    def is_level(message: Any, value: int) -> bool:
+        return bool(message.topic == "plant/tank/level" and message.value == value)
+
+    with closing(LoopWithoutReaders()) as loop:
+        loop.run_until_complete(test())
+    subscriber.until(lambda all_: all_[-1].payload == b"offline")
+    (result,) = subscriber.topics("set/result")
+    assert json.loads(result.payload) == {"ok": True, "value": 22}
+    names = {each.name for each in threading.enumerate()}
+    assert not [each for each in names if each.startswith("paho-mqtt-client-modwire")]
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

@@ -1,4 +1,8 @@
-"""`MqttLink`: a connection to an MQTT broker, in the loop of the poller, with paho's client."""
+"""`MqttLink`: a connection to an MQTT broker, in the loop of the poller, with paho's client.
+
+A loop that cannot wait for a socket, such as that of Windows, leaves that to a thread of paho; what
+paho calls there is called in the loop.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ Message = tuple[str, bytes]
 _CONNECT = 10.0  # seconds for the connection, and for the broker's answer
 _ANSWER = 20.0  # seconds without any acknowledgement, after which the broker counts as lost
 _AT_ONCE = 25  # messages, which take about a millisecond
+_GOODBYE = 1.0  # seconds until paho's thread has sent it
 _MISC = 1.0  # seconds between two calls that keep the connection alive
 
 
@@ -61,9 +66,13 @@ class MqttLink:
         self._refusal = ""
         self._socket: socket.socket | None = None
         self._misc: asyncio.TimerHandle | None = None
+        self._has_thread = False
         version = paho.MQTTv5 if login.is_version_5 else paho.MQTTv311
         client = self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=version,
+            reconnect_on_failure=False,
         )
         if login.username:
             client.username_pw_set(login.username, login.password or None)
@@ -83,25 +92,42 @@ class MqttLink:
         except OSError as error:
             text = error.strerror or str(error)
             raise OSError(f"{login.host}:{login.port}: {text}") from None
-        client.on_connect = self._connected
-        client.on_disconnect = self._disconnected
-        client.on_publish = self._published
-        client.on_subscribe = self._subscribed
-        client.on_message = self._received
-        client.on_socket_close = self._closed
-        client.on_socket_register_write = self._wants_to_write
-        client.on_socket_unregister_write = self._has_written
         found = client.socket()
         if not isinstance(found, socket.socket):
             raise OSError(f"{login.host}:{login.port}: the connection was lost")
         self._socket = found
         # Acknowledgements of many small messages would else wait for one another.
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._loop.add_reader(found, client.loop_read)
-        if client.want_write():
-            self._loop.add_writer(found, client.loop_write)
-        self._misc = self._loop.call_later(_MISC, self._keep_alive)
+        try:
+            self._loop.add_reader(found, self._read)
+        except NotImplementedError:
+            self._has_thread = True
+        client.on_connect = self._in_loop(self._connected)
+        client.on_disconnect = self._in_loop(self._disconnected)
+        client.on_publish = self._in_loop(self._published)
+        client.on_subscribe = self._in_loop(self._subscribed)
+        client.on_message = self._in_loop(self._received)
+        if self._has_thread:
+            client.loop_start()
+        else:
+            client.on_socket_close = self._closed
+            client.on_socket_register_write = self._wants_to_write
+            client.on_socket_unregister_write = self._has_written
+            if client.want_write():
+                self._loop.add_writer(found, client.loop_write)
+            self._misc = self._loop.call_later(_MISC, self._keep_alive)
         await self._answer(self._is_connected, "the broker does not answer")
+
+    def _in_loop(self, function: Callable[..., None]) -> Callable[..., None]:
+        """Return what paho calls in place of `function`."""
+        if not self._has_thread:
+            return function
+
+        def call(*arguments: Any) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(function, *arguments)
+
+        return call
 
     async def _answer(self, future: asyncio.Future[None], text: str) -> None:
         """Wait for a future; raise OSError with `text` if it takes too long."""
@@ -167,17 +193,30 @@ class MqttLink:
             with suppress(OSError):
                 await self.publish([self._will], qos=1, retain=True)
             self._client.disconnect()
-            self._client.loop_write()
+            if self._has_thread:
+                await asyncio.wait([self._lost], timeout=_GOODBYE)
+            else:
+                self._client.loop_write()
         self._closed()
         found, self._socket = self._socket, None
         if found is not None:
+            with suppress(OSError):
+                found.shutdown(socket.SHUT_RDWR)  # the thread may wait for it
             found.close()
+        if self._has_thread:
+            await asyncio.to_thread(self._client.loop_stop)
         if self._lost.done():
             self._lost.exception()  # it has been seen
         if self._is_connected.done():
             self._is_connected.exception()
 
     # What paho calls.
+
+    def _read(self) -> None:
+        self._client.loop_read()
+        # Of TLS, more may have been received than the socket shows.
+        while isinstance(found := self._client.socket(), ssl.SSLSocket) and found.pending():
+            self._client.loop_read()
 
     def _keep_alive(self) -> None:
         self._client.loop_misc()
@@ -223,6 +262,6 @@ class MqttLink:
 
     def _closed(self, *arguments: Any) -> None:
         found = self._socket
-        if found is not None and found.fileno() >= 0:
+        if found is not None and found.fileno() >= 0 and not self._has_thread:
             self._loop.remove_reader(found)
             self._loop.remove_writer(found)
