@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from modwire import SequentialBlock, ServerOptions, Unit, Units
 from modwire_asyncio import TcpServer
+from modwire_tools.poll.local_reader import LocalReader
 from modwire_tools.poll.plant import Plant, SinkSpec, read_plant
 from modwire_tools.poll.plant.settings import Settings
 from modwire_tools.poll.poller import Poller
 from modwire_tools.poll.sample import GOOD, Sample
+from modwire_tools.poll.schedule import Schedule
 from modwire_tools.poll.sinks import Sink, find_sink
 from modwire_tools.simulator.files.sections import Section
 
@@ -58,6 +60,12 @@ class Polled:
         self.poller = poller
         self.told = told
         self.sink = KeepingSink()
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule of the lines, which this process runs."""
+        assert isinstance(self.poller.reader, LocalReader)
+        return self.poller.reader.schedule
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until the poller has made `condition` true."""

@@ -59,7 +59,7 @@ def test_an_answer_that_is_on_its_way_at_the_end_is_delivered(tmp_path: Path) ->
             async with polling(plant_of(tmp_path, text)) as polled:
                 await asked.wait()
                 polled.poller.stop()
-                (line,) = polled.poller.schedule.lines.values()
+                (line,) = polled.schedule.lines.values()
                 await polled.until(lambda: line.is_ending)
                 assert len(requests) == 1
                 answering.set()
@@ -142,7 +142,7 @@ def test_a_dead_device_on_a_serial_line_is_asked_seldom(tmp_path: Path) -> None:
             await polled.until(
                 lambda: min(len(values("u1", "level")), len(values("u3", "level"))) > 40
             )
-            states = {each.spec.name: each for each in polled.poller.schedule.devices()}
+            states = {each.spec.name: each for each in polled.schedule.devices()}
             assert values("u2", "level") == [None]
             assert states["u2"].reason == "no answer"
             assert states["u2"].requests < states["u1"].requests / 5
@@ -200,12 +200,12 @@ def test_a_reload_touches_only_what_has_changed(tmp_path: Path) -> None:
                 sink = polled.sink
                 names = {"same", "other", "gone"}
                 await polled.until(lambda: {each.device for each in sink.samples} == names)
-                state = {each.spec.name: each for each in polled.poller.schedule.devices()}
+                state = {each.spec.name: each for each in polled.schedule.devices()}
                 plant = plant_of(tmp_path, before + device("new", port, 3))
                 said = await polled.poller.reload(replace(plant, sinks=polled.poller.plant.sinks))
                 assert said == "2 devices as before; new or changed: new; no longer read: gone"
                 await polled.until(lambda: sink.values("new", "level"))
-                now = {each.spec.name: each for each in polled.poller.schedule.devices()}
+                now = {each.spec.name: each for each in polled.schedule.devices()}
                 assert set(now) == {"same", "other", "new"}
                 assert now["same"] is state["same"]
                 assert now["other"] is state["other"]

@@ -55,8 +55,7 @@ def _is_output(sink: SinkSpec) -> bool:
 
 
 def _check_once(poller: Poller) -> None:
-    devices = list(poller.schedule.devices())
-    dead = [f"{each.spec.name}: {each.reason}" for each in devices if each.failures]
+    dead = [f"{each.name}: {each.reason}" for each in poller.reader.devices() if each.failures]
     problems = [f"sink {each.name}: {each.problem}" for each in poller.deliveries.values()
                 if each.problem]  # fmt: skip
     if dead or problems:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from modwire_tools.explain.walk import count
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from modwire_tools.poll.delivery import Delivery
     from modwire_tools.poll.poller import Poller
-    from modwire_tools.poll.schedule import DeviceState
+    from modwire_tools.poll.reader import DeviceFigures
+    from modwire_tools.poll.sample import Sample
 
 _COLUMNS = [
     Column("device"),
@@ -62,8 +64,9 @@ class PollTable:
 
     def sheet(self) -> Sheet:
         """Return the table."""
-        devices = list(self._poller.schedule.devices())
-        devices.sort(key=lambda each: not each.failures)
+        reader = self._poller.reader
+        devices = sorted(reader.devices(), key=lambda each: not each.failures)
+        samples = dict(reader.samples())
         deliveries = self._poller.deliveries.values()
         problems = [f"{each.name}: {each.problem}" for each in deliveries if each.problem]
         caption = ", ".join(
@@ -71,7 +74,7 @@ class PollTable:
         )
         if self._note:
             caption = f"{self._note} {caption}"
-        rows = [_row(each) for each in devices]
+        rows = [_row(each, samples[each.name]) for each in devices]
         return Sheet(self._poller.plant.name, _COLUMNS, rows, caption, "; ".join(problems))
 
 
@@ -83,10 +86,9 @@ def _described(delivery: Delivery) -> str:
     return f"{delivery.name}: {cursor.taken} taken, {cursor.waiting} waiting{dropped}"
 
 
-def _row(device: DeviceState) -> list[str | Text]:
+def _row(device: DeviceFigures, samples: Sequence[Sample | None]) -> list[str | Text]:
     from rich.text import Text
 
-    samples = [each.sample for each in device.points]
     qualities = Counter("" if each is None else each.quality for each in samples)
     answered = device.answered_at
     since = f"{max(0.0, time.time() - answered):.0f} s" if answered else ""
@@ -96,7 +98,7 @@ def _row(device: DeviceState) -> list[str | Text]:
     reasons = [each.reason for each in samples if each is not None and each.reason]
     reason = device.reason or (reasons[0] if reasons else "")
     return [
-        device.spec.name,
+        device.name,
         mark,
         str(qualities[GOOD]),
         str(qualities[STALE]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..metrics.text import Family
@@ -11,11 +11,11 @@ from .schedule import LATENESS
 
 if TYPE_CHECKING:
     from .delivery import Backlog, Delivery
-    from .schedule import DeviceState, Schedule
+    from .reader import DeviceFigures, LineFigures, Reader
 
 
 def figures(
-    version: str, started: float, schedule: Schedule, deliveries: Iterable[Delivery],
+    version: str, started: float, reader: Reader, deliveries: Iterable[Delivery],
     backlog: Backlog, reloads: Mapping[str, int],
 ) -> str:  # fmt: skip
     """Return the figures of a poller in the text format of Prometheus."""
@@ -29,8 +29,8 @@ def figures(
     for outcome, count in reloads.items():
         loads.add(count, outcome=outcome)
     families = [info, start, loads]
-    families += _of_devices(list(schedule.devices()))
-    families += _of_lines(schedule)
+    families += _of_devices(reader.devices())
+    families += _of_lines(reader.lines())
     families += _of_sinks(deliveries)
     if backlog.store is not None:
         spool = Family("modwire_poll_spool_bytes", "gauge", "Bytes of the readings in the spool")
@@ -41,7 +41,7 @@ def figures(
     return "".join(map(str, families))
 
 
-def _of_devices(devices: list[DeviceState]) -> list[Family]:
+def _of_devices(devices: Sequence[DeviceFigures]) -> list[Family]:
     up = Family("modwire_poll_up", "gauge", "1 if the device answers")
     requests = Family("modwire_poll_requests_total", "counter", "Requests to the device")
     errors = Family(
@@ -58,25 +58,25 @@ def _of_devices(devices: list[DeviceState]) -> list[Family]:
         "modwire_poll_answer_time_seconds", "gauge", "Last answer, in seconds since the epoch"
     )
     for each in devices:
-        name = each.spec.name
+        name = each.name
         up.add(int(not each.failures and each.answered_at > 0), device=name)
         requests.add(each.requests, device=name)
         errors.add(each.errors, device=name)
-        readings.add(sum(group.readings for group in each.groups), device=name)
+        readings.add(each.readings, device=name)
         missed.add(each.missed, device=name)
         seconds.add(each.seconds, device=name)
         answered.add(each.answered_at, device=name)
     return [up, requests, errors, readings, missed, seconds, answered]
 
 
-def _of_lines(schedule: Schedule) -> list[Family]:
+def _of_lines(lines: Sequence[LineFigures]) -> list[Family]:
     busy = Family(
         "modwire_poll_line_busy_seconds_total", "counter", "Time that requests were on the line"
     )
     late = Family("modwire_poll_late_seconds", "histogram", "Time by which readings began too late")
     counts, total = [0] * (len(LATENESS) + 1), 0.0
-    for (transport, host, port, path), line in schedule.lines.items():
-        busy.add(line.seconds, line=path or f"{transport}://{host}:{port}")
+    for line in lines:
+        busy.add(line.seconds, line=line.name)
         counts = [one + other for one, other in zip(counts, line.lateness, strict=True)]
         total += line.late
     late.add_histogram(LATENESS, counts, total)
@@ -107,20 +107,20 @@ def _of_sinks(deliveries: Iterable[Delivery]) -> list[Family]:
 
 
 def health(
-    schedule: Schedule, deliveries: Iterable[Delivery], backlog: Backlog
+    reader: Reader, deliveries: Iterable[Delivery], backlog: Backlog
 ) -> tuple[bool, dict[str, object]]:
     """Return True if at least one device answers, each sink takes values, and the disk works.
 
     The second value is the same in plain values: the devices that do not answer, each with the
     reason, the sinks that take nothing, and the number of values by quality.
     """
-    devices = list(schedule.devices())
-    dead = {each.spec.name: each.reason for each in devices if each.failures}
+    devices = reader.devices()
+    dead = {each.name: each.reason for each in devices if each.failures}
     problems = {each.name: each.problem for each in deliveries if each.problem}
     qualities: dict[str, int] = {}
-    for device in devices:
-        for point in device.points:
-            quality = "unknown" if point.sample is None else point.sample.quality
+    for _, samples in reader.samples():
+        for sample in samples:
+            quality = "unknown" if sample is None else sample.quality
             qualities[quality] = qualities.get(quality, 0) + 1
     is_well = len(dead) < len(devices) and not problems and not backlog.is_failing
     return is_well, {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,31 +12,33 @@ from .. import __version__
 from ..values.item_texts import Assignment
 from .delivery import Backlog, Delivery, Store
 from .figures import figures, health
-from .line_runner import LineRunner
-from .schedule import Schedule
+from .local_reader import LocalReader
 from .sinks.base import Surroundings
+from .tasks import Tasks
 
 if TYPE_CHECKING:
     from .plant.spec import Plant, PlantDevice, SinkSpec
+    from .reader import Reader, Take
     from .sample import Sample
-    from .schedule import DeviceState
 
-_LOOK = 1.0  # seconds between two looks for stale values
-_ANSWERS = 2.0  # seconds for the answers that are on their way at the end
 _GRACE = 5.0  # seconds that sinks have at the end
-
-_LineKey = tuple[str, str, int, str]
+_READER = "reader"  # the key of its task; those of sinks are pairs
 
 
 class Poller:
     """A plant that is polled. `report` is called with sentences for whoever watches over it.
 
+    `make_reader` makes what reads the devices; by default, this process does.
     Raises OSError if the spool cannot be opened, or another process uses it.
     """
 
-    def __init__(self, plant: Plant, report: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plant: Plant,
+        report: Callable[[str], None],
+        make_reader: Callable[[Take], Reader] = LocalReader,
+    ) -> None:
         self.plant = plant
-        self.schedule = Schedule()
         self.deliveries: dict[str, Delivery] = {}
         self.reloads = {"taken": 0, "refused": 0}
         self._report = report
@@ -44,8 +46,8 @@ class Poller:
         # Ages in the spool are those of a clock that does not jump while the poller runs.
         self._steady = self._started - time.monotonic()
         self.backlog = self._open_backlog()
-        self._lines: dict[_LineKey, LineRunner] = {}
-        self._tasks: dict[object, asyncio.Task[None]] = {}
+        self.reader = make_reader(self.backlog.append)
+        self._tasks = Tasks(self._fail)
         self._ended: asyncio.Future[None] | None = None
         self._surroundings = Surroundings(
             lambda: self.plant, self.write, report, self.latest, self.figures, self.health
@@ -73,19 +75,17 @@ class Poller:
             for sink in self.plant.sinks:
                 self._start_sink(sink)
             self.backlog.keep_only([each.name for each in self.plant.sinks])
-            self._add(self.plant.devices)
-            if once:
-                self.schedule.read_once(time.monotonic())
-            self._start("stale", self._look_for_stale_values())
+            await self.reader.start(self.plant.devices, once=once)
+            self._tasks.start(_READER, self.reader.run())
             while not self._ended.done():
                 await asyncio.wait([self._ended], timeout=0.02 if once else None)
-                if once and all(device.is_tried for device in self.schedule.devices()):
+                if once and all(device.is_tried for device in self.reader.devices()):
                     break
             if self._ended.done():
                 self._ended.result()
             await self._finish()
         finally:
-            await self._cancel(list(self._tasks))
+            await self._tasks.cancel_all()
             self.backlog.close()
 
     def stop(self) -> None:
@@ -95,12 +95,8 @@ class Poller:
 
     async def _finish(self) -> None:
         """Take the answers that are on their way, and give the sinks time for all values."""
-        await self._cancel(["stale"])
-        for runner in self._lines.values():
-            runner.finish()
-        if self._lines:
-            await asyncio.wait([self._tasks[key] for key in self._lines], timeout=_ANSWERS)
-        await self._cancel(list(self._lines))
+        await self.reader.finish()
+        await self._tasks.cancel([_READER])
         waiting = time.monotonic() + _GRACE
         # There are several queues, each with an event of its own.
         while time.monotonic() < waiting and any(  # noqa: ASYNC110
@@ -111,53 +107,15 @@ class Poller:
         if left and self.backlog.store is None:
             self._report(f"{left} values were not delivered, and there is no spool for them")
 
-    def _start(self, key: object, work: Coroutine[object, object, None]) -> None:
-        """Run a coroutine; its error, which is a bug, ends `run`."""
-        task = self._tasks[key] = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(self._check)
-
-    def _check(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            if self._ended is not None and not self._ended.done():
-                self._ended.set_exception(error)
-
-    async def _cancel(self, keys: Sequence[object]) -> None:
-        tasks = [self._tasks.pop(key) for key in keys]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _look_for_stale_values(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK)
-            by_device: dict[str, list[Sample]] = {}
-            for sample in self.schedule.turn_stale(time.monotonic()):
-                by_device.setdefault(sample.device, []).append(sample)
-            for samples in by_device.values():
-                self.backlog.append(samples)
+    def _fail(self, error: BaseException) -> None:
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(error)
 
     def _start_sink(self, spec: SinkSpec) -> None:
         cursor = self.backlog.cursor(spec.name) if spec.sink.is_queued else None
         delivery = Delivery(spec.name, spec.sink, cursor, self._report)
         self.deliveries[spec.name] = delivery
-        self._start(("sink", spec.name), delivery.run(self._surroundings))
-
-    def _add(self, devices: Sequence[PlantDevice]) -> None:
-        states: list[DeviceState] = []
-        for spec in devices:
-            states.append(self.schedule.add(spec, time.monotonic()))
-            runner = self._lines.get(spec.line)
-            if runner is not None:
-                runner.wake()
-                continue
-            line = self.schedule.lines[spec.line]
-            runner = LineRunner(line, spec.endpoint, self.backlog.append, time.monotonic, time.time)
-            self._lines[spec.line] = runner
-            self._start(spec.line, runner.run())
-        # To make thousands of clients takes a second, by which the first ones would be late.
-        now = time.monotonic()
-        for state in states:
-            state.start(now)
+        self._tasks.start(("sink", spec.name), delivery.run(self._surroundings))
 
     # While it runs.
 
@@ -176,12 +134,7 @@ class Poller:
         if plant.spool != self.plant.spool:
             self._report("the spool is that of the start: a change of it needs a restart")
             plant = replace(plant, spool=self.plant.spool)
-        for each in gone:
-            self.schedule.remove(each)
-        unused = [key for key in self._lines if key not in self.schedule.lines]
-        for key in unused:
-            del self._lines[key]
-        await self._cancel([*unused, *(("sink", each.name) for each in lost)])
+        await self._tasks.cancel([("sink", each.name) for each in lost])
         for sink in lost:
             del self.deliveries[sink.name]
         self.plant = replace(plant, sinks=[kept.get(each.name, each) for each in plant.sinks])
@@ -189,7 +142,7 @@ class Poller:
             if sink.name not in kept:
                 self._start_sink(sink)
         self.backlog.keep_only(list(sinks))
-        self._add(come)
+        await self.reader.change(gone, come)
         self.reloads["taken"] += 1
         parts = [f"{len(new) - len(come)} devices as before"]
         parts += [f"new or changed: {_names(come)}"] * bool(come)
@@ -215,22 +168,20 @@ class Poller:
             table = item.place.table.replace("_", " ")
             raise ValueError(f"{point} cannot be written, it is one of the {table}")
         encoded = item.encode(text)
-        await self._lines[spec.line].write(spec, Assignment(item, text, encoded))
+        await self.reader.write(spec, Assignment(item, text, encoded))
         return item.decode(encoded)
 
     def latest(self) -> Iterator[Sample]:
         """Yield the latest value of each point that was read or has failed."""
-        for device in self.schedule.devices():
-            for point in device.points:
-                if point.sample is not None:
-                    yield point.sample
+        for _, samples in self.reader.samples():
+            yield from (each for each in samples if each is not None)
 
     def figures(self) -> str:
         """Return the figures in the text format of Prometheus."""
         return figures(
             __version__,
             self._started,
-            self.schedule,
+            self.reader,
             self.deliveries.values(),
             self.backlog,
             self.reloads,
@@ -238,7 +189,7 @@ class Poller:
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Return True if all is well, and the same in plain values."""
-        return health(self.schedule, self.deliveries.values(), self.backlog)
+        return health(self.reader, self.deliveries.values(), self.backlog)
 
 
 def _is_waiting(delivery: Delivery) -> bool:

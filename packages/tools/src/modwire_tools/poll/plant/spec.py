@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..sinks.base import Sink
 
 
+LineKey = tuple[str, str, int, str]
+"""A line: its transport, host, port, and the path of a serial port."""
+
+
 @dataclass(frozen=True)
 class PlantPoint:
     """A point to read every `interval` seconds.
@@ -52,7 +56,7 @@ class PlantDevice:
     retry: float = 60.0
 
     @property
-    def line(self) -> tuple[str, str, int, str]:
+    def line(self) -> LineKey:
         """The line that the device shares with others: a serial port, or a connection."""
         each = self.endpoint
         return each.transport, each.host, each.port, each.path
