@@ -41,6 +41,15 @@ def poll(
             "that too. A mistake in it changes nothing.",
         ),
     ] = False,
+    ray: Annotated[
+        str,
+        typer.Option(
+            "--ray",
+            metavar="auto|HOST:PORT",
+            help="Read the lines on the nodes of a Ray cluster: of the one that this machine is "
+            "in, or of the head node at HOST:PORT.",
+        ),
+    ] = "",
 ) -> None:
     """Read the devices of a plant for ever, and hand their values on.
 
@@ -54,7 +63,7 @@ def poll(
     if len(given) != 1:
         what = f"got {' '.join(given)}" if given else "got none"
         raise WrongArgumentError(f"PLANT must be one file, {what}; see modwire poll --help")
-    if action == "check" and (once or watch or follow):
+    if action == "check" and (once or watch or follow or ray):
         raise WrongArgumentError("check takes no options: it reads no device")
     with extra("poll", "modwire poll"):
         import_module("modwire_asyncio")
@@ -64,7 +73,7 @@ def poll(
         return
     from .poll_running import run_plant
 
-    run_plant(plant, once=once, watch=watch, follow=follow)
+    run_plant(plant, once=once, watch=watch, follow=follow, ray=ray)
 
 
 def read(file: Path) -> Plant:
@@ -92,7 +101,9 @@ def _check(plant: Plant) -> None:
     for line in check_plant(plant):
         load = "" if line.load is None else f", {line.load:.0%} of its time"
         requests = f"{line.rate:.3g} requests per second"
-        print_line(f"{line.name}: {count(len(line.devices), 'device')}, {requests}{load}")
+        node = line.devices[0].device.node
+        where = f", on node {node}" if node else ""
+        print_line(f"{line.name}: {count(len(line.devices), 'device')}, {requests}{load}{where}")
         for each in line.devices:
             device = each.device
             print_line(f"  {device.name}: unit {device.unit}, {device.endpoint}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modwire_tools.poll.local_reader import LocalReader
 from modwire_tools.poll.plant import PlantError, read_plant
 from modwire_tools.poll.poller import Poller
 from modwire_tools.server.systemd import tell_manager
@@ -19,14 +21,18 @@ from .ending import FailedError, WrongArgumentError
 from .output import is_terminal, note
 
 if TYPE_CHECKING:
+    from modwire_tools.poll.cluster.nodes import Cluster
     from modwire_tools.poll.plant import Plant, SinkSpec
+    from modwire_tools.poll.reader import Reader, Take
 
 _CONNECTED = 60.0  # seconds, after which most devices have been asked
 _LOOK = 1.0  # seconds between two looks at the files, and two drawings of the table
 
 
-def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool) -> None:
+def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool, ray: str = "") -> None:
     """Poll until a signal ends it, or with `once` until each point was read.
+
+    `ray` is the address of a Ray cluster that reads the lines; without it, this process does.
 
     Raises KeyboardInterrupt for Ctrl+C, FailedError if `once` has read or delivered nothing.
     """
@@ -35,12 +41,36 @@ def run_plant(plant: Plant, *, once: bool, watch: bool, follow: bool) -> None:
     if watch and any(_is_output(each) for each in plant.sinks):
         raise WrongArgumentError('--watch and a sink "-" cannot both use standard output')
     raise_file_limit()  # each TCP device has a connection
-    running = _Running(_with_sink(plant, watch=watch))
-    asyncio.run(running.main(once=once, watch=watch, follow=follow))
+    plant = _with_sink(plant, watch=watch)
+    with _cluster(plant, ray) as cluster:
+        running = _Running(plant, cluster)
+        asyncio.run(running.main(once=once, watch=watch, follow=follow))
     if running.is_interrupted:
         raise KeyboardInterrupt
     if once:
         _check_once(running.poller)
+
+
+@contextmanager
+def _cluster(plant: Plant, address: str) -> Generator[Cluster | None]:
+    """Join a Ray cluster for the time of the block; None without an address."""
+    if not address:
+        if any(each.node for each in plant.devices):
+            note("Without --ray, lines with a node are read here, as all others.")
+        yield None
+        return
+    from modwire_tools.poll.cluster.ray_cluster import join
+
+    try:
+        cluster = join(address)
+    except ValueError as error:
+        raise WrongArgumentError(str(error)) from None
+    except OSError as error:
+        raise FailedError(str(error)) from None
+    try:
+        yield cluster
+    finally:
+        cluster.leave()
 
 
 def _with_sink(plant: Plant, *, watch: bool) -> Plant:
@@ -63,12 +93,21 @@ def _check_once(poller: Poller) -> None:
 
 
 class _Running:
-    def __init__(self, plant: Plant) -> None:
+    def __init__(self, plant: Plant, cluster: Cluster | None) -> None:
         self.is_interrupted = False
         self._note: Callable[[str], None] = note
-        self.poller = Poller(plant, lambda text: self._note(text))
+        self._cluster = cluster
+        self.poller = Poller(plant, lambda text: self._note(text), self._reader)
         self._tasks: list[asyncio.Task[None]] = []
         self._reloading = asyncio.Lock()  # a second signal waits for the first
+
+    def _reader(self, take: Take) -> Reader:
+        """Make what reads the devices: here, or in the cluster."""
+        if self._cluster is None:
+            return LocalReader(take)
+        from modwire_tools.poll.cluster.cluster_reader import ClusterReader
+
+        return ClusterReader(take, self._cluster, lambda text: self._note(text))
 
     async def main(self, *, once: bool, watch: bool, follow: bool) -> None:
         loop = asyncio.get_running_loop()

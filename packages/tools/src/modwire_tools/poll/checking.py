@@ -60,6 +60,11 @@ def check_plant(plant: Plant) -> list[LineCheck]:
     return list(lines.values())
 
 
+def request_rate(device: PlantDevice) -> float:
+    """Return the requests per second that a device needs."""
+    return sum(len(each.requests) / each.interval for each in _device(device).groups)
+
+
 def _device(device: PlantDevice) -> DeviceCheck:
     by_interval: dict[float, list[Span]] = {}
     for point in device.points:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,7 @@ DEVICE_KEYS = (
     "tags",
     "stale",
     "retry",
+    "node",
     "max_registers",
     "max_bits",
     "max_gap",
@@ -44,6 +46,9 @@ DEVICE_KEYS = (
 _ANYWHERE = Endpoint.parse("tcp://0.0.0.0")  # in place of a wrong endpoint, to go on
 _POINT_KEYS = tuple(key for key in POINT_KEYS if key != "value")
 _LONGEST_NAME = 100
+# The name of a custom resource: Ray has meanings of its own for these.
+_NODE = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_RESOURCES = ("CPU", "GPU", "TPU", "memory", "object_store_memory")
 
 SHORTEST = 0.001
 """The shortest interval, in seconds."""
@@ -85,6 +90,7 @@ class DeviceReader:
         tags = take(lambda: _tags(section), dict[str, str]())
         stale = take(lambda: section.seconds("stale", 0.0), 0.0)
         retry = take(lambda: section.seconds("retry", 60.0), 60.0)
+        node = take(lambda: _node(section), "")
         limits = take(lambda: _limits(section, endpoint or _ANYWHERE, unit), None)
         if not name or endpoint is None or unit is None or limits is None or not chosen:
             return None
@@ -105,7 +111,7 @@ class DeviceReader:
                 raise section.error(
                     "stale", f"must be longer than each interval, {longest:g} s, got {stale:g} s"
                 )
-        return PlantDevice(name, endpoint, unit.id, points, limits, tags, stale, retry)
+        return PlantDevice(name, endpoint, unit.id, points, limits, tags, stale, retry, node)
 
     def _name(self, section: Section) -> str:
         name = section.text("name")
@@ -265,6 +271,17 @@ def _tags(section: Section) -> dict[str, str]:
         return {}
     table = section.section("tags", None)
     return {key: table.text(key) for key in list(table.keys())}
+
+
+def _node(section: Section) -> str:
+    """Return the node of a Ray cluster that runs the line; "" for any."""
+    if "node" not in section:
+        return ""
+    node = section.text("node")
+    if not _NODE.fullmatch(node) or node in _RESOURCES:
+        allowed = "1..100 letters, digits, '-', '_' and '.', and no resource of Ray's own"
+        raise section.error("node", f"must be a name of {allowed}, got {node!r}")
+    return node
 
 
 def _limits(section: Section, endpoint: Endpoint, unit: UnitSpec | None) -> PlanLimits:

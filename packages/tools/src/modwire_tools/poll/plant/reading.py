@@ -157,6 +157,12 @@ def _check_beside(section: Section, device: PlantDevice, others: list[PlantDevic
                 f"must have the same options as that of {other.name}, except unit and timeout: it "
                 f"is the same line, got {device.endpoint} and {other.endpoint}",
             )
+        if other.line == device.line and other.node != device.node:
+            raise section.error(
+                "node" if device.node else "",
+                f"must have the node of {other.name}: it is the same line, got "
+                f"{device.node or 'no node'} and {other.node or 'no node'}",
+            )
 
 
 def _link(device: PlantDevice) -> object:

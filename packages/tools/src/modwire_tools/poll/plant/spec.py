@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from modwire import Endpoint
 from modwire.planner import PlanLimits
 
+from ...client.points import item_of
 from ...simulator.devices import PointSpec
 from ...values.items import Item
 
@@ -37,13 +38,24 @@ class PlantPoint:
     on_change: bool = False
     source: PointSpec | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the source in place of the item, which has functions."""
+        return _point, (self.name, self.interval, self.deadband, self.on_change, self.source)
+
+
+def _point(
+    name: str, interval: float, deadband: float, on_change: bool, source: PointSpec
+) -> PlantPoint:
+    return PlantPoint(name, item_of(source), interval, deadband, on_change, source)
+
 
 @dataclass(frozen=True)
 class PlantDevice:
     """A device, its unit id and its points.
 
     Its values are stale `stale` seconds after they should have been read again, 0 for three
-    intervals. While it does not answer, it is asked at least every `retry` seconds.
+    intervals. While it does not answer, it is asked at least every `retry` seconds. `node` is
+    the name of the node of a cluster that runs its line, "" for any node.
     """
 
     name: str
@@ -54,6 +66,7 @@ class PlantDevice:
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
     stale: float = 0.0
     retry: float = 60.0
+    node: str = ""
 
     @property
     def line(self) -> LineKey:
