@@ -57,7 +57,7 @@ class LineActor:
         return __version__, self._life, self._node
 
     async def set_devices(
-        self, revision: int, devices: Sequence[PlantDevice], *, once: bool = False
+        self, revision: int, devices: Sequence[PlantDevice], once: bool
     ) -> int:
         """Read these devices, and no others; those that are read already go on undisturbed.
 

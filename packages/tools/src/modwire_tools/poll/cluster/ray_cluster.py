@@ -79,7 +79,8 @@ class RayActor:
             raise
         except self._errors.RayError as error:
             is_final = isinstance(error, self._errors.ActorDiedError)
-            raise LostError(_reason(error), is_final=is_final) from None
+            reason = _reason(error) if is_final else "it does not answer"
+            raise LostError(reason, is_final=is_final) from None
 
     def end(self) -> None:
         """End the actor; a node that cannot be reached ends it later."""

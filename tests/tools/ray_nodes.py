@@ -1,0 +1,103 @@
+"""`RayNodes`: a Ray cluster of several nodes on this machine, for tests and benchmarks.
+
+A node is a process of Ray, its raylet, with children: the actors. All are at 127.0.0.1.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+# Nothing is sent anywhere, and Ray takes 127.0.0.1 as the address of each node.
+ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_MEMORY = 80 * 2**20  # bytes, the least that Ray takes
+_PATIENCE = 60.0  # seconds
+
+
+class RayNodes:
+    """A cluster; `nodes` are its nodes by number, the first one is the head, where pollers join.
+
+    `names` has the name of each node, by which plant files may call it.
+    """
+
+    def __init__(self, *names: str) -> None:
+        os.environ.update(ENVIRONMENT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of Ray's imports
+            from ray.cluster_utils import Cluster
+
+            self._folder = tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)
+            self._cluster = Cluster()
+            self.nodes: list[Any] = [self._add(each) for each in names]
+        self.address = str(self._cluster.address)
+
+    def _add(self, name: str) -> Any:
+        given: dict[str, Any] = {
+            "num_cpus": 1,
+            "object_store_memory": _MEMORY,
+            "resources": {name: 1},
+            "node_ip_address": "127.0.0.1",
+        }
+        if not self._cluster.list_all_nodes():
+            given |= {"include_dashboard": False, "temp_dir": self._folder.name}
+        return self._cluster.add_node(**given)
+
+    def __enter__(self) -> RayNodes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, traceback: TracebackType | None
+    ) -> None:
+        for node in self._cluster.list_all_nodes():
+            for process in _family(_raylet(node)):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._cluster.shutdown()
+        self._folder.cleanup()
+
+    def kill(self, number: int) -> None:
+        """End a node and all that runs on it at once, as a power cut does."""
+        self._signal(number, signal.SIGKILL)
+
+    def freeze(self, number: int) -> None:
+        """Stop a node and all that runs on it: its connections stay, and nothing answers."""
+        self._signal(number, signal.SIGSTOP)
+
+    def thaw(self, number: int) -> None:
+        """Let a stopped node go on."""
+        self._signal(number, signal.SIGCONT)
+
+    def _signal(self, number: int, sent: signal.Signals) -> None:
+        for process in _family(_raylet(self.nodes[number])):
+            with suppress(ProcessLookupError):
+                os.kill(process, sent)
+
+    def start_again(self, number: int, name: str) -> None:
+        """Start a node in place of one that was killed."""
+        self.nodes[number] = self._add(name)
+
+
+def _raylet(node: Any) -> int:
+    found = node.all_processes.get("raylet") or node.dead_processes
+    return int(found[0].process.pid)
+
+
+def _family(process: int) -> list[int]:
+    """Return the ids of a process and of all its children, and their children."""
+    parents: dict[int, list[int]] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = file.read_text().rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(file.parent.name))
+    found = [process]
+    for each in found:
+        found += parents.get(each, [])
+    return found
