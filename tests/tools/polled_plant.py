@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 from modwire import SequentialBlock, ServerOptions, Unit, Units
 from modwire_asyncio import TcpServer
+from modwire_tools.poll.cluster.cluster_reader import ClusterReader
+from modwire_tools.poll.cluster.nodes import Cluster
 from modwire_tools.poll.local_reader import LocalReader
 from modwire_tools.poll.plant import Plant, SinkSpec, read_plant
 from modwire_tools.poll.plant.settings import Settings
 from modwire_tools.poll.poller import Poller
+from modwire_tools.poll.reader import Reader, Take
 from modwire_tools.poll.sample import GOOD, Sample
 from modwire_tools.poll.schedule import Schedule
 from modwire_tools.poll.sinks import Sink, find_sink
@@ -91,12 +94,16 @@ def plant_of(folder: Path, text: str, **environment: str) -> Plant:
 
 
 @asynccontextmanager
-async def polling(plant: Plant) -> AsyncIterator[Polled]:
-    """Poll a plant, with a sink "keep" besides its own."""
+async def polling(plant: Plant, cluster: Cluster | None = None) -> AsyncIterator[Polled]:
+    """Poll a plant, with a sink "keep" besides its own, here or in a cluster."""
     told: list[str] = []
     sink = KeepingSink()
     plant = replace(plant, sinks=[*plant.sinks, spec_of(sink)])
-    polled = Polled(Poller(plant, told.append), told)
+
+    def reader(take: Take) -> Reader:
+        return LocalReader(take) if cluster is None else ClusterReader(take, cluster, told.append)
+
+    polled = Polled(Poller(plant, told.append, reader), told)
     polled.sink = sink
     task = asyncio.get_running_loop().create_task(polled.poller.run())
     try:

@@ -140,7 +140,7 @@ class Group:
         self._taken = batch.last
         if batch.revision and self.is_lost:
             self.is_lost = False
-            self._report(f"{self._count()} are read again, on node {self._address()}")
+            self._report(f"node {self._address()}: {self._count()} read again")
         if batch.revision != self._revision:
             revision, devices = self._revision, list(self.devices.values())
             last = await self._ask(_SETTING, "set_devices", revision, devices, self._once)
@@ -185,8 +185,8 @@ class Group:
             return
         self.is_lost = True
         where = f"node {self.pin}" if self.pin else f"node {self._address()}"
-        then = "wait for it" if self.pin else "are given to another node"
-        self._report(f"{where}: {reason}; {self._count()} {then}")
+        then = "the lines wait for it" if self.pin else "another node takes over its lines"
+        self._report(f"{where}: {reason}; {then}, {self._count()}")
         self._reason = f"{where}: {reason}"
         self._mirror.lose(self.devices, self._reason, time.time())
 
@@ -207,6 +207,8 @@ class Group:
 
     async def finish(self) -> None:
         """Let the actor begin no more readings; take the values of those that it had begun."""
+        if self.is_lost or not self._is_born:
+            return
         try:
             await self._actor.call("finish")
         except LostError:

@@ -56,9 +56,7 @@ class LineActor:
         """Return the version of modwire-tools, the life, and the id of the node."""
         return __version__, self._life, self._node
 
-    async def set_devices(
-        self, revision: int, devices: Sequence[PlantDevice], once: bool
-    ) -> int:
+    async def set_devices(self, revision: int, devices: Sequence[PlantDevice], once: bool) -> int:
         """Read these devices, and no others; those that are read already go on undisturbed.
 
         Returns the number of the last reading before: no later one is of a device that is gone.
