@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Collection
 from itertools import combinations
 from types import TracebackType
 
@@ -52,7 +53,7 @@ class LoggedMeters:
             transport.abort()
         await asyncio.sleep(0)
 
-    def plant(self, interval: str = "1s", **nodes: str) -> str:
+    def plant(self, interval: str, **nodes: str) -> str:
         """Return the devices m0, m1 and so on of a plant file; `nodes` has those that are bound."""
         return "".join(
             f'[[device]]\nname = "m{number}"\nendpoint = "tcp://127.0.0.1:{port}?timeout=1"\n'
@@ -65,24 +66,29 @@ class LoggedMeters:
         """Return the time of the last request to a device; 0 if there was none."""
         return max((times[-1] for times in self.log[number].values() if times), default=0.0)
 
-    def until_asked(self, since: float, patience: float) -> float:
+    def until_asked(self, since: float, patience: float, without: Collection[int] = ()) -> float:
         """Wait until each device was asked after the time `since`; return the seconds from then."""
         give_up = time.monotonic() + patience
-        waiting = set(range(len(self.log)))
+        asked = set(range(len(self.log))) - set(without)
+        waiting = asked
         while waiting:
             waiting = {each for each in waiting if self.last(each) <= since}
             assert time.monotonic() < give_up, f"{len(waiting)} are not asked: {sorted(waiting)}"
             time.sleep(0.02)
         firsts = [
             min(at for times in list(log.values()) for at in list(times) if at > since)
-            for log in self.log
+            for log in map(self.log.__getitem__, asked)
         ]
         return max(firsts) - since
 
-    def longest_overlap(self) -> float:
-        """Return the most seconds in which two connections have asked one device."""
+    def longest_overlap(self, pause: float) -> float:
+        """Return the most seconds in which two connections have asked one device.
+
+        A connection that is silent for longer than `pause` seconds is one that does not ask then.
+        """
         spans = [
-            [(times[0], times[-1]) for times in list(log.values()) if times] for log in self.log
+            [span for times in list(log.values()) for span in _spans(list(times), pause)]
+            for log in self.log
         ]
         return max(
             (
@@ -96,6 +102,17 @@ class LoggedMeters:
     def connections(self, number: int) -> int:
         """Return the number of connections that have asked a device."""
         return len(self.log[number])
+
+
+def _spans(times: list[float], pause: float) -> list[tuple[float, float]]:
+    """Return the times from which to which a connection has asked without a longer pause."""
+    found: list[tuple[float, float]] = []
+    for at in times:
+        if found and at - found[-1][1] <= pause:
+            found[-1] = found[-1][0], at
+        else:
+            found.append((at, at))
+    return found
 
 
 class _Connection(asyncio.Protocol):

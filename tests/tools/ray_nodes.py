@@ -75,6 +75,16 @@ class RayNodes:
         """Let a stopped node go on."""
         self._signal(number, signal.SIGCONT)
 
+    def actors(self) -> list[int]:
+        """Return the ids of the processes of actors, on all nodes that run."""
+        found: list[int] = []
+        for node in self._cluster.list_all_nodes():
+            for process in _family(_raylet(node)):
+                with suppress(OSError):
+                    if b"LineActor" in Path(f"/proc/{process}/cmdline").read_bytes():
+                        found.append(process)
+        return found
+
     def _signal(self, number: int, sent: signal.Signals) -> None:
         for process in _family(_raylet(self.nodes[number])):
             with suppress(ProcessLookupError):
