@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from .output import is_terminal, note
 if TYPE_CHECKING:
     from modwire_tools.poll.plant import Plant, SinkSpec
 
-_CONNECTED = 60.0  # seconds, after which most devices have been asked
+_CONNECTED = 60.0  # seconds, after which devices that were not asked yet are waited for no longer
 _LOOK = 1.0  # seconds between two looks at the files, and two drawings of the table
 
 
@@ -82,16 +83,27 @@ class _Running:
         if watch:
             self._tasks.append(asyncio.create_task(self._watch()))
         loop.call_soon(tell_manager, "READY=1")
-        # With thousands of devices, a full garbage collection takes a fifth of a second, in which
-        # no device is asked. What is there now, and with all connections, stays for ever.
-        for seconds in () if once else (0.0, _CONNECTED):
-            loop.call_later(seconds, gc.freeze)
+        if not once:
+            self._tasks.append(asyncio.create_task(self._freeze()))
         try:
             await self.poller.run(once=once)
         finally:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _freeze(self) -> None:
+        """Leave what stays for ever out of garbage collections: now, and with all connections.
+
+        With thousands of devices, a full one takes a fifth of a second, in which none is asked.
+        """
+        gc.freeze()
+        until = time.monotonic() + _CONNECTED
+        is_connected = False
+        while not is_connected and time.monotonic() < until:
+            await asyncio.sleep(_LOOK)
+            is_connected = all(each.is_tried for each in self.poller.schedule.devices())
+        gc.freeze()
 
     def _interrupt(self) -> None:
         self.is_interrupted = True
