@@ -366,7 +366,7 @@ def main() -> None:
         print(text, flush=True)
 
     add(f"Measured on {version}, {platform.system()}, {os.cpu_count()} processors:\n\n{TABLE}")
-    plants = PLANTS
+    plants: Sequence[Plant] = PLANTS
     if options.meters:
         plants = (Plant(options.meters, options.points, options.interval),)
     for plant in plants:
