@@ -6,10 +6,11 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modwire_tools.poll.plant import PlantError, read_plant
 from modwire_tools.poll.poller import Poller
@@ -64,6 +65,26 @@ def _check_once(poller: Poller) -> None:
         raise FailedError("; ".join([*dead, *problems]))
 
 
+@contextmanager
+def _handled(
+    loop: asyncio.AbstractEventLoop, actions: Mapping[int, Callable[[], None]]
+) -> Iterator[None]:
+    """Call an action in the loop at each signal; that of Windows cannot do it by itself."""
+    former: dict[int, Any] = {}
+    for number, action in actions.items():
+        try:
+            loop.add_signal_handler(number, action)
+        except NotImplementedError:
+            former[number] = signal.signal(
+                number, lambda *_, action=action: loop.call_soon_threadsafe(action)
+            )
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
 class _Running:
     def __init__(self, plant: Plant) -> None:
         self.is_interrupted = False
@@ -74,10 +95,12 @@ class _Running:
 
     async def main(self, *, once: bool, watch: bool, follow: bool) -> None:
         loop = asyncio.get_running_loop()
+        actions: dict[int, Callable[[], None]] = {
+            signal.SIGINT: self._interrupt,
+            signal.SIGTERM: self.poller.stop,
+        }
         if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
-            loop.add_signal_handler(signal.SIGTERM, self.poller.stop)
-            loop.add_signal_handler(signal.SIGINT, self._interrupt)
+            actions[signal.SIGHUP] = self._reload_soon
         if follow:
             self._tasks.append(asyncio.create_task(self._follow()))
         if watch:
@@ -85,12 +108,13 @@ class _Running:
         loop.call_soon(tell_manager, "READY=1")
         if not once:
             self._tasks.append(asyncio.create_task(self._freeze()))
-        try:
-            await self.poller.run(once=once)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        with _handled(loop, actions):
+            try:
+                await self.poller.run(once=once)
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _freeze(self) -> None:
         """Leave what stays for ever out of garbage collections: now, and with all connections.
