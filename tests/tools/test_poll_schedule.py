@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -242,6 +243,53 @@ def test_what_has_not_changed_is_not_passed_on(
         line.unit.holding_registers.write(0, [value])
         line.run(1.0)
     assert [each.value for each in line.samples] == passed
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "settings", "registers", "passed"),
+    [
+        (
+            "float32",
+            1,
+            {"deadband": 0.5},
+            [[0x3F80, 0], [0x7FC0, 0], [0x7FC0, 0], [0x3F80, 0]],
+            ["1.0", "nan", "1.0"],
+        ),
+        (
+            "string",
+            4,
+            {"on_change": True},
+            [[0x4142, 0x4344], [0x4142, 0x4344], [0x4142, 0x4345]],
+            ["ABCD", "ABCE"],
+        ),
+    ],
+)
+def test_no_number_is_a_change_and_so_is_another_text(
+    kind: str,
+    size: int,
+    settings: dict[str, Any],
+    registers: list[list[int]],
+    passed: list[str],
+) -> None:
+    spec = PointSpec("p", parse_place("hr:0"), kind, size=size)
+    point = PlantPoint("p", item_of(spec), 1.0, **settings)
+    line = Simulated()
+    line.add(PlantDevice("a", Endpoint.parse("tcp://127.0.0.1"), 1, [point]))
+    for each in registers:
+        assert line.unit.holding_registers is not None
+        line.unit.holding_registers.write(0, each)
+        line.run(1.0)
+    assert [str(each.value) for each in line.samples] == passed
+
+
+def test_another_reason_of_a_bad_value_is_passed_on() -> None:
+    line = Simulated()
+    line.add(device("a", 1.0, retry=1.0))
+    for error in (timeout(), timeout(), ConnectionLostError("gone"), timeout()):
+        line.failing["a"] = error
+        line.run(3.0)
+    reasons = [each.reason for each in line.samples]
+    assert reasons == ["no answer", "the connection was lost", "no answer"]
 
 
 def test_a_value_after_a_failure_is_passed_on_though_it_is_the_same() -> None:
