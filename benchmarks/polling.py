@@ -1,13 +1,15 @@
-"""Poll many meters into an MQTT broker: `modwire poll` beside a script with pymodbus.
+"""Poll many meters into an MQTT broker: `modwire poll` beside modpoll and a script with pymodbus.
 
-    python benchmarks/polling.py                          200 meters of 40 points at 1 s, 5 minutes
-    python benchmarks/polling.py --meters 2000 --points 10 --interval 10
-    python benchmarks/polling.py --seconds 20 --only modwire
+    python benchmarks/polling.py                       both plants, all pollers: 22 minutes
+    python benchmarks/polling.py --readme              also put the table into benchmarks/README.md
+    python benchmarks/polling.py --seconds 20 --peer-seconds 20 --only modwire
+    python benchmarks/polling.py --meters 50 --points 10 --interval 0.5      another plant
 
-It needs mosquitto. The meters are one process, the broker another, and the poller a third, whose
-processor time counts. Each meter is a connection to an address of its own, and answers with a
-counter, so that a value that is missing at the subscriber is noticed. A reading is on time if its
-first request comes within 50 ms of its time: the phase of the meter is the median of all readings.
+It needs mosquitto, and modpoll, which has to have an environment of its own: give its command with
+`--modpoll`. Meters, broker and poller are processes of their own, whose processor time counts. A
+reading is on time if its request comes within 50 ms of its time: the phase of the meter is the
+median of all readings. What is due is what the interval asks for, so a poller that does not keep
+up has fewer readings than that, and the values of the others are missing.
 """
 
 from __future__ import annotations
@@ -15,95 +17,117 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import os
+import platform
 import shutil
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import NamedTuple
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
+from polling_meters import Numbers, Subscriber
+from rounds import write_table
+from servers import allow_open_files
 
+README = Path(__file__).with_name("README.md")
+METERS = Path(__file__).with_name("polling_meters.py")
 LATE = 0.05  # seconds
 SETTLE = 3.0  # seconds until the meters are connected, and until the last values have come
+UNITS = 250  # meters at one address, for modpoll, which reads one address
+POLLERS = ("modwire", "modwire, with a spool", "modpoll", "pymodbus")
 
 
-# The meters.
+class Plant(NamedTuple):
+    """So many meters of so many points, every `interval` seconds."""
+
+    meters: int
+    points: int
+    interval: float
+
+    def __str__(self) -> str:
+        return f"{self.meters:,} of {self.points}, {self.interval:g} s"
 
 
-class Meter(asyncio.Protocol):
-    """A connection: each register pair has the number of the reading, as a uint32."""
-
-    all: ClassVar[list[Meter]] = []
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.times: list[float] = []
-        self.data = b""
-        Meter.all.append(self)
-
-    def data_received(self, data: bytes) -> None:
-        self.data += data
-        while len(self.data) >= 12:
-            head, self.data = self.data[:12], self.data[12:]
-            transaction, _, _, unit, function, address, count = struct.unpack(">HHHBBHH", head)
-            if address == 0:
-                self.times.append(time.monotonic())
-            number = struct.pack(">L", len(self.times)) * (count // 2)
-            size = len(number)
-            answer = struct.pack(">HHHBBB", transaction, 0, size + 3, unit, function, size)
-            self.transport.write(answer + number)
+PLANTS = (Plant(200, 40, 1.0), Plant(2000, 10, 10.0))
 
 
-async def serve_meters() -> None:
-    """Serve until SIGTERM; print the port, and at the end the times of all readings."""
-    loop = asyncio.get_running_loop()
-    ended = loop.create_future()
-    loop.add_signal_handler(signal.SIGTERM, ended.set_result, None)
-    server = await loop.create_server(Meter, "0.0.0.0", 0, backlog=4096)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await ended
-    print(json.dumps([each.times for each in Meter.all if each.times]))
+class Place(NamedTuple):
+    """The ports of the meters and of the broker, and a folder for files."""
+
+    folder: Path
+    meters: int
+    broker: int
 
 
 # The pollers.
 
 
-def host(meter: int) -> str:
-    """Return the address of a meter."""
-    return f"127.0.{1 + meter // 250}.{1 + meter % 250}"
+def host(number: int) -> str:
+    """Return an address of loopback."""
+    return f"127.0.{1 + number // 250}.{1 + number % 250}"
 
 
-def plant(folder: Path, options: argparse.Namespace, port: int, broker: int) -> Path:
-    """Write the files for modwire poll."""
+def modwire(plant: Plant, place: Place, *, spool: bool) -> list[list[str]]:
+    """Write the files for modwire poll; return its command."""
     points = "".join(
         f'[[unit.point]]\nname = "p{number}"\nat = "ir:{2 * number}"\ntype = "uint32"\n'
-        for number in range(options.points)
+        for number in range(plant.points)
     )
-    (folder / "meter.toml").write_text(f"[[unit]]\nid = 1\n{points}")
+    (place.folder / "meter.toml").write_text(f"[[unit]]\nid = 1\n{points}")
     devices = "".join(
-        f'[[device]]\nname = "m{meter}"\nendpoint = "tcp://{host(meter)}:{port}"\n'
-        f'file = "meter.toml"\ninterval = {options.interval}\n'
-        for meter in range(options.meters)
+        f'[[device]]\nname = "m{meter}"\nendpoint = "tcp://{host(meter)}:{place.meters}"\n'
+        f'file = "meter.toml"\ninterval = {plant.interval}\n'
+        for meter in range(plant.meters)
     )
-    spool = '[spool]\nfile = "values.spool"\n' if options.spool else ""
-    sink = f'[[sink]]\nmqtt = "mqtt://127.0.0.1:{broker}"\ntopic = "plant/{{device}}/{{point}}"\n'
-    file = folder / "plant.toml"
-    file.write_text(spool + devices + sink)
-    return file
+    head = '[spool]\nfile = "values.spool"\n' if spool else ""
+    sink = f'[[sink]]\nmqtt = "mqtt://127.0.0.1:{place.broker}"\n'
+    sink += 'topic = "plant/{device}/{point}"\n'
+    file = place.folder / "plant.toml"
+    file.write_text(head + devices + sink)
+    return [[sys.executable, "-m", "modwire_tools", "poll", str(file)]]
 
 
-async def poll_with_pymodbus(options: argparse.Namespace, port: int, broker: int) -> None:
-    """Do the same with pymodbus' client and paho, a task for each meter."""
+def modpoll(plant: Plant, place: Place, program: str) -> list[list[str]]:
+    """Write the files for modpoll; return its commands, one for each address."""
+    commands: list[list[str]] = []
+    for first in range(0, plant.meters, UNITS):
+        lines: list[str] = []
+        for meter in range(first, min(first + UNITS, plant.meters)):
+            lines += [f"device,m{meter},{1 + meter - first},,"]
+            lines += [f"poll,input_register,0,{2 * plant.points},BE_BE"]
+            lines += [f"ref,p{number},{2 * number},uint32,r" for number in range(plant.points)]
+        file = place.folder / f"modpoll{first}.csv"
+        file.write_text("\n".join(lines))
+        command = [program, "--config", str(file), "--rate", str(plant.interval)]
+        command += ["--interval", "0", "--tcp", host(first // UNITS), "--daemon"]
+        command += ["--tcp-port", str(place.meters), "--mqtt-host", "127.0.0.1"]
+        command += ["--mqtt-port", str(place.broker), "--mqtt-qos", "1", "--mqtt-single"]
+        command += ["--mqtt-clientid", f"modpoll{first}", "--loglevel", "ERROR"]
+        # Its login by version 3.1.1 fails with today's paho.
+        command += ["--mqtt-version", "5.0"]
+        command += ["--mqtt-publish-topic-pattern", "plant/{{device_name}}"]
+        commands.append(command)
+    return commands
+
+
+def pymodbus(plant: Plant, place: Place) -> list[list[str]]:
+    """Return the command for `poll_with_pymodbus`."""
+    values = [*plant, place.meters, place.broker]
+    return [[sys.executable, __file__, "--pymodbus", ",".join(map(str, values))]]
+
+
+async def poll_with_pymodbus(plant: Plant, port: int, broker: int) -> None:
+    """Poll with pymodbus' client and paho, a task for each meter."""
     from pymodbus.client import AsyncModbusTcpClient
 
     publisher = paho.Client(CallbackAPIVersion.VERSION2)
@@ -114,134 +138,244 @@ async def poll_with_pymodbus(options: argparse.Namespace, port: int, broker: int
     async def poll(meter: int) -> None:
         client = AsyncModbusTcpClient(host(meter), port=port)
         await client.connect()
-        await asyncio.sleep(options.interval * meter / options.meters)
+        await asyncio.sleep(plant.interval * meter / plant.meters)
         due = time.monotonic()
         while True:
-            answer = await client.read_input_registers(0, count=2 * options.points, device_id=1)
+            answer = await client.read_input_registers(0, count=2 * plant.points, device_id=1)
             now = time.time()
-            for number in range(options.points):
+            for number in range(plant.points):
                 registers = answer.registers[2 * number : 2 * number + 2]
                 value = client.convert_from_registers(registers, client.DATATYPE.UINT32)
                 payload = json.dumps({"value": value, "quality": "good", "time": now})
                 publisher.publish(f"plant/m{meter}/p{number}", payload, 1)
-            due += options.interval
+            due += plant.interval
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
-    await asyncio.gather(*(poll(meter) for meter in range(options.meters)))
+    await asyncio.gather(*(poll(meter) for meter in range(plant.meters)))
+
+
+def commands_of(poller: str, plant: Plant, place: Place, program: str) -> list[list[str]]:
+    """Return the commands of a poller; a plant may need several processes of it."""
+    if poller == "modpoll":
+        return modpoll(plant, place, program)
+    if poller == "pymodbus":
+        return pymodbus(plant, place)
+    return modwire(plant, place, spool=poller != "modwire")
+
+
+def key_of(poller: str, meter: int) -> str:
+    """Return the address and the unit of a meter."""
+    if poller == "modpoll":
+        return f"{host(meter // UNITS)} {1 + meter % UNITS}"
+    return f"{host(meter)} 1"
 
 
 # Measuring.
 
 
-class Received:
-    """Counts the messages to a topic; the last point of a reading is decoded."""
+class Found(NamedTuple):
+    """A row: readings that were due, made and on time, values that are missing, and processors."""
 
-    def __init__(self, port: int) -> None:
-        self.count = 0
-        client = self.client = paho.Client(CallbackAPIVersion.VERSION2)
-        subscribed = threading.Event()
-        client.on_subscribe = lambda *_: subscribed.set()
-        client.on_message = self._count
-        client.connect("127.0.0.1", port)
-        client.loop_start()
-        client.subscribe("plant/+/+", 0)
-        assert subscribed.wait(10)
+    plant: Plant
+    poller: str
+    seconds: float
+    due: int
+    made: int
+    on_time: int
+    missing: int
+    processes: int
+    used: float
+    meters: float
+    broker: float
 
-    def _count(self, *message: object) -> None:
-        self.count += 1
-
-
-def processor_time(pid: int) -> float:
-    """Return the seconds of a processor that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def on_time(readings: list[list[float]], interval: float) -> tuple[int, int]:
-    """Return the number of readings within `LATE` of their times, and of all."""
-    good = total = 0
-    for times in readings:
-        first = times[0]
-        offsets = [(each - first + interval / 2) % interval - interval / 2 for each in times]
-        phase = statistics.median(offsets)
-        good += sum(abs(each - phase) <= LATE for each in offsets)
-        total += len(times)
-    return good, total
+    def __str__(self) -> str:
+        ours = self.poller == "modwire"
+        share = self.on_time / self.due
+        name = self.poller + f", {self.processes} processes" * (self.processes > 1)
+        cells = [
+            str(self.plant),
+            name,
+            f"{self.seconds:g}",
+            f"{self.due:,}",
+            f"{self.made:,}",
+            f"{share:.2%}" + " **missed**" * (ours and share < 0.99),
+            f"{self.missing:,}" + " **missed**" * (ours and self.missing > 0),
+            f"{self.used:.0%}" + " **missed**" * (ours and self.used >= 0.6),
+            f"{self.meters:.0%}",
+            f"{self.broker:.0%}",
+        ]
+        return f"| {' | '.join(cells)} |"
 
 
-def measure(name: str, options: argparse.Namespace, folder: Path) -> str:
-    """Return a row of the table for one poller."""
-    me = [sys.executable, __file__, "--meters", str(options.meters), "--points"]
-    me += [str(options.points), "--interval", str(options.interval)]
-    meters = subprocess.Popen([*me, "--serve"], stdout=subprocess.PIPE, text=True)
-    assert meters.stdout is not None
-    port = int(meters.stdout.readline())
+TABLE = """\
+| meters of points, every | poller | seconds | readings due | made | within 50 ms, ≥ 99 % \
+| values missing, 0 | of one core, < 60 % | meters | broker |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|"""
+
+
+def processor_time(*processes: subprocess.Popen[str]) -> float:
+    """Return the seconds of a processor that processes have used."""
+    total = 0
+    for process in processes:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+class Judged(NamedTuple):
+    """Readings of a meter within the time that counts, and the numbers of the first and last."""
+
+    due: int
+    made: int
+    on_time: int
+    first: int
+    last: int
+
+
+def judge(times: Sequence[float], begun: float, seconds: float, interval: float) -> Judged:
+    """Compare the times of the readings of a meter with those at which they were due."""
+    due = round(seconds / interval)
+    inside = [each for each in times if begun <= each < begun + seconds]
+    if not inside:
+        return Judged(due, 0, 0, 1, 0)
+    first = inside[0]
+    half = interval / 2
+    phase = first + statistics.median((each - first + half) % interval - half for each in inside)
+    phase -= math.floor((phase - begun) / interval) * interval
+    numbers = [round((each - phase) / interval) for each in times]
+    late = [abs(each - phase - interval * number)
+            for each, number in zip(times, numbers, strict=True)]  # fmt: skip
+    begin, end = bisect_left(numbers, 0), bisect_left(numbers, due)
+    on_time = {numbers[at] for at in range(begin, end) if late[at] <= LATE}
+    return Judged(due, len(set(numbers[begin:end])), len(on_time), begin + 1, end)
+
+
+def start_broker(folder: Path) -> tuple[subprocess.Popen[str], int]:
+    """Start mosquitto; return it and its port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        broker_port = int(free.getsockname()[1])
+        port = int(free.getsockname()[1])
     conf = folder / "mosquitto.conf"
     conf.write_text(
-        f"listener {broker_port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
         "max_inflight_messages 0\n"
     )
-    mosquitto = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    broker = subprocess.Popen([mosquitto, "-c", str(conf)], stderr=subprocess.DEVNULL)
-    time.sleep(1.0)
-    received = Received(broker_port)
-    if name == "modwire":
-        file = plant(folder, options, port, broker_port)
-        command = [sys.executable, "-m", "modwire_tools", "poll", str(file)]
-    else:
-        command = [*me, "--pymodbus", f"{port},{broker_port}"]
-    poller = subprocess.Popen(command)
+    program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+    broker = subprocess.Popen([program, "-c", str(conf)], stderr=subprocess.DEVNULL, text=True)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return broker, port
+        time.sleep(0.05)
+    raise SystemExit("mosquitto does not start")
+
+
+def measure(poller: str, plant: Plant, seconds: float, folder: Path, program: str) -> Found:
+    """Return the row of the table for one poller."""
+    meters = subprocess.Popen([sys.executable, str(METERS)], stdout=subprocess.PIPE, text=True)
+    assert meters.stdout is not None
+    port = int(meters.stdout.readline())
+    broker, broker_port = start_broker(folder)
+    received = Subscriber(broker_port)
+    commands = commands_of(poller, plant, Place(folder, port, broker_port), program)
+    pollers = [
+        subprocess.Popen(each, text=True, stdout=subprocess.DEVNULL if program in each else None)
+        for each in commands
+    ]
     try:
-        time.sleep(SETTLE + options.interval)
-        used, begun = processor_time(poller.pid), time.monotonic()
-        time.sleep(options.seconds)
-        used = processor_time(poller.pid) - used
-        seconds = time.monotonic() - begun
-        poller.terminate()
-        poller.wait()
+        time.sleep(SETTLE + plant.interval)
+        if any(each.poll() is not None for each in pollers):
+            raise SystemExit(f"{poller} has ended")
+        begun = time.monotonic()
+        before = [processor_time(*each) for each in (pollers, [meters], [broker])]
+        time.sleep(seconds)
+        after = [processor_time(*each) for each in (pollers, [meters], [broker])]
+        elapsed = time.monotonic() - begun
+        time.sleep(plant.interval / 2)  # a reading that is late belongs to a time before
+        for each in pollers:
+            each.send_signal(signal.SIGINT if poller == "modpoll" else signal.SIGTERM)
+        for each in pollers:
+            each.wait(60)
         time.sleep(SETTLE)
         meters.terminate()
-        readings = json.loads(meters.communicate()[0])
+        times = json.loads(meters.communicate()[0])["times"]
     finally:
-        for process in (poller, meters, broker):
+        for process in (*pollers, meters, broker):
             process.kill()
             process.wait()
-        received.client.loop_stop()
-    good, total = on_time(readings, options.interval)
-    missing = total * options.points - received.count
-    return (
-        f"| {name} | {len(readings)} | {total} | {received.count} | {missing} | "
-        f"{good / total:.2%} | {used / seconds:.0%} |"
+    received.close()
+    used = [(new - old) / elapsed for new, old in zip(after, before, strict=True)]
+    judged = [
+        judge(times.get(key_of(poller, meter), []), begun, seconds, plant.interval)
+        for meter in range(plant.meters)
+    ]
+    due, made, on_time = (sum(each[at] for each in judged) for at in range(3))
+    missing = (due - made) * plant.points + sum(
+        received.topics.get(f"plant/m{meter}/p{number}".encode(), Numbers()).missing(*each[3:])
+        for meter, each in enumerate(judged)
+        for number in range(plant.points)
     )
+    if poller.startswith("modwire"):
+        # Nor may any be missing from before, or from the end.
+        missing += sum(
+            received.topics.get(f"plant/m{meter}/p{number}".encode(), Numbers()).missing(
+                first, last
+            )
+            for meter, each in enumerate(judged)
+            for first, last in (
+                (1, each.first - 1),
+                (each.last + 1, len(times.get(key_of(poller, meter), []))),
+            )
+            for number in range(plant.points)
+        )
+    return Found(plant, poller, seconds, due, made, on_time, missing, len(pollers), *used)
 
 
 def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description="Poll many meters into an MQTT broker.")
-    parser.add_argument("--meters", type=int, default=200)
-    parser.add_argument("--points", type=int, default=40, help="at most 62")
+    parser.add_argument("--meters", type=int)
+    parser.add_argument("--points", type=int, default=10, help="at most 61")
     parser.add_argument("--interval", type=float, default=1.0)
-    parser.add_argument("--seconds", type=float, default=300.0)
-    parser.add_argument("--spool", action="store_true", help="with a spool on disk")
-    parser.add_argument("--only", choices=("modwire", "pymodbus"))
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=300.0, help="of modwire")
+    parser.add_argument("--peer-seconds", type=float, default=120.0, help="of the others")
+    parser.add_argument("--only", action="append", choices=POLLERS)
+    parser.add_argument("--modpoll", default=shutil.which("modpoll"), help="its command")
+    parser.add_argument("--readme", action="store_true", help="write the table to README.md")
     parser.add_argument("--pymodbus", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        asyncio.run(serve_meters())
-        return
     if options.pymodbus:
-        port, broker = map(int, options.pymodbus.split(","))
-        asyncio.run(poll_with_pymodbus(options, port, broker))
+        numbers = options.pymodbus.split(",")
+        plant = Plant(int(numbers[0]), int(numbers[1]), float(numbers[2]))
+        asyncio.run(poll_with_pymodbus(plant, *map(int, numbers[3:])))
         return
-    print("| poller | meters | readings | values | missing | on time | of one core |")
-    print("|---|---|---|---|---|---|---|")
-    for name in [options.only] if options.only else ("modwire", "pymodbus"):
-        with tempfile.TemporaryDirectory() as folder:
-            print(measure(name, options, Path(folder)), flush=True)
+    pollers = list(options.only or POLLERS)
+    if options.readme and (options.only or options.meters or not options.modpoll):
+        parser.error("--readme must stand alone, and needs modpoll: the page has all rows")
+    if not options.modpoll and "modpoll" in pollers:
+        pollers.remove("modpoll")
+        print("modpoll is not here: its rows are left out", file=sys.stderr)
+    if not allow_open_files(8000):
+        raise SystemExit("too few files may be open")
+    version = f"{platform.python_implementation()} {platform.python_version()}"
+    lines: list[str] = []
+
+    def add(text: str) -> None:
+        lines.append(text)
+        print(text, flush=True)
+
+    add(f"Measured on {version}, {platform.system()}, {os.cpu_count()} processors:\n\n{TABLE}")
+    plants: Sequence[Plant] = PLANTS
+    if options.meters:
+        plants = (Plant(options.meters, options.points, options.interval),)
+    for plant in plants:
+        for poller in pollers:
+            seconds = options.seconds if poller == "modwire" else options.peer_seconds
+            with tempfile.TemporaryDirectory() as folder:
+                add(str(measure(poller, plant, seconds, Path(folder), options.modpoll or "")))
+    if options.readme:
+        write_table(README, "polling.py", "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -161,19 +162,25 @@ def test_it_ends_when_nobody_reads_its_output(served: int, tmp_path: Path) -> No
 def test_sighup_reads_the_file_again_and_a_mistake_changes_nothing(
     served: int, tmp_path: Path
 ) -> None:
-    file = plant(tmp_path, device("tank", served))
+    sinks = '[[sink]]\njson = "-"\n[[sink]]\nprometheus = "127.0.0.1:0"\n'
+    file = plant(tmp_path, device("tank", served) + sinks)
     with started("poll", file) as command:
+        url = command.read_until(r"Metrics: (http:\S+)\n")[1]
         command.read_until(r'"device":"tank"')
-        file.write_text(device("tank", served) + "[[device]]\nnam = 3\n")
+        file.write_text(device("tank", served) + "[[device]]\nnam = 3\n" + sinks)
         command.child.send_signal(signal.SIGHUP)
         command.read_until(r"plant.toml:17: device 2 may have name, .*did you mean name\?")
         command.read_until(r"The plant file was not taken: all goes on as before\.")
         count = command.text.count('"device":"tank"')
         command.read_until(rf'(?s)("device":"tank".*){{{count + 2}}}')
-        file.write_text(device("tank", served) + device("second", served, 2))
+        file.write_text(device("tank", served) + device("second", served, 2) + sinks)
         command.child.send_signal(signal.SIGHUP)
         command.read_until(r"read again: 1 devices as before; new or changed: second\.")
         command.read_until(r'"device":"second"')
+        with urlopen(url) as answer:
+            figures = answer.read().decode()
+        for outcome in ("taken", "refused"):
+            assert f'modwire_poll_reloads_total{{outcome="{outcome}"}} 1\n' in figures
 
 
 def test_reload_follows_the_file(served: int, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,31 @@ def test_a_full_disk_leaves_whole_lines_and_is_tried_again(tmp_path: Path) -> No
 
     run(test)
     assert len(path.read_text().splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_what_a_full_disk_took_of_the_values_is_not_there_twice(tmp_path: Path) -> None:
+    """A disk takes the first bytes; a limit for the size of files does the same."""
+    import resource
+
+    path = tmp_path / "v.jsonl"
+    sink = sink_of("json", tmp_path, json="v.jsonl")
+    samples = [sample(number) for number in range(20)]
+
+    async def test() -> None:
+        await sink.write(samples[:5])
+        whole = path.read_bytes()
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 100, hard))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                await sink.write(samples[5:])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert path.read_bytes() == whole
+        await sink.write(samples[5:])
+        await sink.aclose()
+
+    run(test)
+    values = [json.loads(line)["value"] for line in path.read_text().splitlines()]
+    assert values == list(range(20))

@@ -178,6 +178,29 @@ def test_a_write_is_checked_and_read_again(tmp_path: Path) -> None:
     run(test)
 
 
+def test_a_write_goes_to_the_unit_of_the_device_and_to_nothing_that_is_only_read(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with serving(1, 2) as served:
+            text = device("a", served.port) + device("b", served.port, 2)
+            text += '[[device.point]]\nname = "flow"\nat = "ir:0"\n'
+            text += '[[device.point]]\nname = "full"\nat = "di:0"\n'
+            async with polling(plant_of(tmp_path, text)) as polled:
+                await polled.until_value("b", "level", 0)
+                assert await polled.poller.write("b", "level", "22") == 22
+                await polled.until_value("b", "level", 22)
+                for point, table in (("flow", "input registers"), ("full", "discrete inputs")):
+                    said = f"{point} cannot be written, it is one of the {table}"
+                    with pytest.raises(ValueError, match=said):
+                        await polled.poller.write("b", point, "1")
+            first = served.units.by_id[1].holding_registers
+            assert first is not None
+            assert first.read(0, 1) == (0,)
+
+    run(test)
+
+
 def test_a_refused_write_raises_the_refusal(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving(registers=5) as served:

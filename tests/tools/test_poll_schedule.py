@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,11 +13,12 @@ from hypothesis import strategies as st
 from modwire import (
     ConnectionLostError,
     Endpoint,
-    ExceptionResponse,
-    ExceptionResponseError,
+    GatewayTargetFailedError,
+    InvalidResponseError,
     ModbusError,
     ResponseTimeoutError,
     SequentialBlock,
+    ServerDeviceFailureError,
     Unit,
 )
 from modwire.planner import PlanLimits
@@ -26,94 +26,8 @@ from modwire_tools.addresses import parse_place
 from modwire_tools.client.points import item_of
 from modwire_tools.poll.plant import PlantDevice, PlantPoint
 from modwire_tools.poll.sample import BAD, GOOD, STALE, Sample
-from modwire_tools.poll.schedule import Schedule
 from modwire_tools.simulator.devices import PointSpec
-
-TIMEOUT = 1.0
-WALL = 1_700_000_000.0
-
-
-def device(
-    name: str,
-    *intervals: float,
-    at: Sequence[str] = (),
-    retry: float = 60.0,
-    stale: float = 0.0,
-    limits: PlanLimits | None = None,
-    **settings: object,
-) -> PlantDevice:
-    """A device on the line with a point for each interval, or one at each address in `at`."""
-    places = at or [f"hr:{10 * number}" for number in range(len(intervals))]
-    steps = intervals if len(intervals) == len(places) else intervals * len(places)
-    points = [
-        PlantPoint(
-            f"p{number}", item_of(PointSpec(f"p{number}", parse_place(place), "uint16")), step,
-            **settings,  # type: ignore[arg-type]
-        )
-        for number, (place, step) in enumerate(zip(places, steps, strict=True))
-    ]  # fmt: skip
-    endpoint = Endpoint.parse("rtu:///dev/ttyUSB0")
-    return PlantDevice(
-        name, endpoint, 1, points, limits or PlanLimits(), {"hall": "3"}, stale, retry
-    )
-
-
-@dataclass
-class Simulated:
-    """A line on which a request takes `seconds(device)`, and fails with `failing[device]`."""
-
-    schedule: Schedule = field(default_factory=Schedule)
-    now: float = 1000.0
-    seconds: Callable[[str], float] = lambda name: 0.01
-    failing: dict[str, ModbusError] = field(default_factory=dict)
-    unit: Unit = field(default_factory=lambda: Unit(holding_registers=SequentialBlock(0, [7] * 50)))
-    begun: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    samples: list[Sample] = field(default_factory=list)
-
-    def add(self, *specs: PlantDevice) -> None:
-        for spec in specs:
-            self.schedule.add(spec, self.now)
-
-    def step(self, until: float) -> bool:
-        """Send one request, or wait for the next; return False at `until`."""
-        (line,) = self.schedule.lines.values()
-        ask = line.next(self.now)
-        if ask is None:
-            wake = line.wake(self.now)
-            assert wake is not None
-            self.now = max(self.now, min(wake, until))
-            return wake < until
-        name = ask.device.spec.name
-        self.begun[name].append(self.now)
-        error = self.failing.get(name)
-        self.now += TIMEOUT if isinstance(error, ResponseTimeoutError) else self.seconds(name)
-        wall = WALL + self.now
-        if error is not None:
-            self.samples += line.failed(ask, error, self.now, wall)
-            return self.now < until
-        response = self.unit.execute(ask.request)
-        if isinstance(response, ExceptionResponse):
-            refusal = ExceptionResponseError.for_code(ask.request, response.exception_code)
-            self.samples += line.failed(ask, refusal, self.now, wall)
-        else:
-            self.samples += line.answered(ask, response, self.now, wall)
-        return self.now < until
-
-    def run(self, seconds: float) -> None:
-        until = self.now + seconds
-        while self.step(until):
-            pass
-
-    def take(self) -> list[Sample]:
-        taken, self.samples = self.samples, []
-        return taken
-
-    def state(self, name: str):  # type: ignore[no-untyped-def]
-        return next(each for each in self.schedule.devices() if each.spec.name == name)
-
-
-def timeout() -> ModbusError:
-    return ResponseTimeoutError("no answer from unit 1 within 1 s")
+from simulated_line import TIMEOUT, WALL, Simulated, device, timeout
 
 
 def test_a_point_is_read_at_the_phase_of_its_interval() -> None:
@@ -168,6 +82,15 @@ def test_a_clock_that_is_set_back_does_no_harm() -> None:
     assert 9 <= len(line.begun["a"]) <= 11
 
 
+def test_a_clock_that_is_set_back_within_a_reading_does_no_harm() -> None:
+    line = Simulated()
+    line.add(device("a", 1.0, at=["hr:0", "hr:40"], limits=PlanLimits(max_gap=0)))
+    assert line.step(1001.0)
+    line.now -= 3600.0
+    line.run(1.5)
+    assert [each.value for each in line.samples] == [7] * 4
+
+
 def test_devices_share_a_line_that_is_too_slow_for_them() -> None:
     """One with many points does not take the line from one with few."""
     line = Simulated(seconds=lambda name: 0.1)
@@ -195,6 +118,32 @@ def test_a_dead_device_costs_the_others_one_timeout() -> None:
     pauses = [after - before for before, after in itertools.pairwise(dead)]
     assert pauses[:6] == pytest.approx([2, 3, 5, 9, 17, 33])
     assert pauses[6:] == pytest.approx([61] * len(pauses[6:]), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("error", "pause"),
+    [
+        (timeout(), 1.3),
+        (InvalidResponseError("it is of unit 9"), 1.3),
+        (GatewayTargetFailedError(None), 1.3 + 1.5),
+        (ServerDeviceFailureError(None), 0.1),
+    ],
+)
+def test_a_unit_whose_answer_may_be_late_keeps_nobody_waiting(
+    error: ModbusError, pause: float
+) -> None:
+    """Without transaction ids, a client holds back its next request for some time."""
+    line = Simulated(failing={"odd": error})
+    spec = device("odd", 0.1)
+    line.add(replace(spec, endpoint=spec.endpoint.replace(timeout=1.5)), device("b", 0.1))
+    (only,) = line.schedule.lines.values()
+    only.late_window = 1.3
+    line.run(4.5)
+    begun = line.begun["odd"]
+    seconds = TIMEOUT if isinstance(error, ResponseTimeoutError) else 0.01
+    assert begun[1] - begun[0] == pytest.approx(pause + seconds, abs=0.11)
+    assert begun[1] - begun[0] - seconds >= pause - 0.011
+    assert line.state("b").latest <= TIMEOUT
 
 
 def test_a_device_that_comes_back_is_read_as_before() -> None:
@@ -294,6 +243,53 @@ def test_what_has_not_changed_is_not_passed_on(
         line.unit.holding_registers.write(0, [value])
         line.run(1.0)
     assert [each.value for each in line.samples] == passed
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "settings", "registers", "passed"),
+    [
+        (
+            "float32",
+            1,
+            {"deadband": 0.5},
+            [[0x3F80, 0], [0x7FC0, 0], [0x7FC0, 0], [0x3F80, 0]],
+            ["1.0", "nan", "1.0"],
+        ),
+        (
+            "string",
+            4,
+            {"on_change": True},
+            [[0x4142, 0x4344], [0x4142, 0x4344], [0x4142, 0x4345]],
+            ["ABCD", "ABCE"],
+        ),
+    ],
+)
+def test_no_number_is_a_change_and_so_is_another_text(
+    kind: str,
+    size: int,
+    settings: dict[str, Any],
+    registers: list[list[int]],
+    passed: list[str],
+) -> None:
+    spec = PointSpec("p", parse_place("hr:0"), kind, size=size)
+    point = PlantPoint("p", item_of(spec), 1.0, **settings)
+    line = Simulated()
+    line.add(PlantDevice("a", Endpoint.parse("tcp://127.0.0.1"), 1, [point]))
+    for each in registers:
+        assert line.unit.holding_registers is not None
+        line.unit.holding_registers.write(0, each)
+        line.run(1.0)
+    assert [str(each.value) for each in line.samples] == passed
+
+
+def test_another_reason_of_a_bad_value_is_passed_on() -> None:
+    line = Simulated()
+    line.add(device("a", 1.0, retry=1.0))
+    for error in (timeout(), timeout(), ConnectionLostError("gone"), timeout()):
+        line.failing["a"] = error
+        line.run(3.0)
+    reasons = [each.reason for each in line.samples]
+    assert reasons == ["no answer", "the connection was lost", "no answer"]
 
 
 def test_a_value_after_a_failure_is_passed_on_though_it_is_the_same() -> None:

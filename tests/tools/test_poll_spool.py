@@ -235,6 +235,67 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
     run(test)
 
 
+def fill(store: Store, spare: int = 0) -> None:
+    """Let the database have no room for more than `spare` pages."""
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages + spare}")
+
+
+def test_a_full_disk_is_tried_once_a_second(tmp_path: Path) -> None:
+    """Each try costs time, in which no device is asked."""
+
+    async def test() -> None:
+        clock = Clock()
+        backlog = backlog_at(tmp_path / "s", clock=clock)
+        backlog.cursor("slow")
+        store = backlog.store
+        assert store is not None
+        fill(store)
+        number = 0
+        while not backlog.is_failing:
+            backlog.append(reading(number))
+            number += 1
+        fill(store, 1000)
+        for _ in range(50):
+            clock.now += 0.01
+            backlog.append(reading(number))
+            number += 1
+        assert backlog.is_failing
+        clock.now += 1
+        backlog.append(reading(number))
+        assert not backlog.is_failing
+        assert store.count(0) == number + 1
+        backlog.close()
+
+    run(test)
+
+
+def test_an_almost_full_disk_takes_a_part_and_the_end_takes_the_rest(tmp_path: Path) -> None:
+    async def test() -> None:
+        clock = Clock()
+        backlog = backlog_at(tmp_path / "s", clock=clock)
+        backlog.cursor("slow")
+        store = backlog.store
+        assert store is not None
+        fill(store)
+        for number in range(3000):
+            backlog.append(reading(number))
+        assert backlog.is_failing
+        saved = store.count(0)
+        fill(store, 10)
+        clock.now += 1
+        backlog.append(reading(3000))
+        assert backlog.is_failing
+        assert saved + 200 < store.count(0) < 3001
+        fill(store, 1000)
+        backlog.close()
+        again = backlog_at(tmp_path / "s")
+        assert await drained(again.cursor("slow")) == list(range(3001))
+        again.close()
+
+    run(test)
+
+
 def test_a_damaged_reading_is_left_out_and_said(tmp_path: Path) -> None:
     async def test() -> None:
         first = backlog_at(tmp_path / "s")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modwire_tools.poll.local_reader import LocalReader
 from modwire_tools.poll.plant import PlantError, read_plant
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from modwire_tools.poll.plant import Plant, SinkSpec
     from modwire_tools.poll.reader import Reader, Take
 
-_CONNECTED = 60.0  # seconds, after which most devices have been asked
+_CONNECTED = 60.0  # seconds, after which devices that were not asked yet are waited for no longer
 _LOOK = 1.0  # seconds between two looks at the files, and two drawings of the table
 
 
@@ -92,6 +93,26 @@ def _check_once(poller: Poller) -> None:
         raise FailedError("; ".join([*dead, *problems]))
 
 
+@contextmanager
+def _handled(
+    loop: asyncio.AbstractEventLoop, actions: Mapping[int, Callable[[], None]]
+) -> Generator[None]:
+    """Call an action in the loop at each signal; that of Windows cannot do it by itself."""
+    former: dict[int, Any] = {}
+    for number, action in actions.items():
+        try:
+            loop.add_signal_handler(number, action)
+        except NotImplementedError:
+            former[number] = signal.signal(
+                number, lambda *_, action=action: loop.call_soon_threadsafe(action)
+            )
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
 class _Running:
     def __init__(self, plant: Plant, cluster: Cluster | None) -> None:
         self.is_interrupted = False
@@ -111,25 +132,39 @@ class _Running:
 
     async def main(self, *, once: bool, watch: bool, follow: bool) -> None:
         loop = asyncio.get_running_loop()
+        actions: dict[int, Callable[[], None]] = {
+            signal.SIGINT: self._interrupt,
+            signal.SIGTERM: self.poller.stop,
+        }
         if hasattr(signal, "SIGHUP"):
-            loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
-            loop.add_signal_handler(signal.SIGTERM, self.poller.stop)
-            loop.add_signal_handler(signal.SIGINT, self._interrupt)
+            actions[signal.SIGHUP] = self._reload_soon
         if follow:
             self._tasks.append(asyncio.create_task(self._follow()))
         if watch:
             self._tasks.append(asyncio.create_task(self._watch()))
         loop.call_soon(tell_manager, "READY=1")
-        # With thousands of devices, a full garbage collection takes a fifth of a second, in which
-        # no device is asked. What is there now, and with all connections, stays for ever.
-        for seconds in () if once else (0.0, _CONNECTED):
-            loop.call_later(seconds, gc.freeze)
-        try:
-            await self.poller.run(once=once)
-        finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not once:
+            self._tasks.append(asyncio.create_task(self._freeze()))
+        with _handled(loop, actions):
+            try:
+                await self.poller.run(once=once)
+            finally:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _freeze(self) -> None:
+        """Leave what stays for ever out of garbage collections: now, and with all connections.
+
+        With thousands of devices, a full one takes a fifth of a second, in which none is asked.
+        """
+        gc.freeze()
+        until = time.monotonic() + _CONNECTED
+        is_connected = False
+        while not is_connected and time.monotonic() < until:
+            await asyncio.sleep(_LOOK)
+            is_connected = all(each.is_tried for each in self.poller.reader.devices())
+        gc.freeze()
 
     def _interrupt(self) -> None:
         self.is_interrupted = True

@@ -49,6 +49,9 @@ class LineRunner:
         # Each request names its unit and its timeout.
         self._client = connect(endpoint.replace(unit=None, timeout=None))
         options = self._client.options
+        if endpoint.framing != "tcp":
+            window = options.late_reply_window
+            line.late_window = options.response_timeout if window is None else window
         self._sleepers = [Sleeper() for _ in range(options.max_in_flight)]
 
     async def run(self) -> None:

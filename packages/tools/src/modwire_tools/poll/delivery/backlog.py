@@ -20,7 +20,7 @@ from .store import Row, Store
 MEMORY = 100_000
 """The values that are in memory, at most."""
 
-_READ_AT_ONCE = 200  # readings
+_READ_AT_ONCE = _SAVED_AT_ONCE = 200  # readings
 _RETRY = 1.0  # seconds until the next try, after the disk has failed
 
 
@@ -191,8 +191,12 @@ class Backlog:
 
     def _save(self) -> None:
         assert self.store is not None
-        self.store.append(self._unsaved)
-        self._unsaved.clear()
+        while self._unsaved:
+            # Of many, a disk that is almost full has room for some.
+            rows = list(islice(self._unsaved, _SAVED_AT_ONCE))
+            self.store.append(rows)
+            for _ in rows:
+                self._unsaved.popleft()
         if self.store.size > self._size or self._clock() >= self._next_look:
             self._next_look = self._clock() + min(60.0, self._age / 10)
             self._bound()

@@ -26,10 +26,9 @@ class DeviceState:
     """A device and its figures.
 
     - `reading`: the reading that was begun and has requests to send, or None.
-    - `is_asked`: True while a request is on its way.
+    - `is_asked`: True while a request is on its way; `asked_at` is the end of the last one.
     - `failures`: the number of failures in a row because of which the device counts as dead; 0 if
       it answers. `reason` has the last one, and it is asked again at `retry_at`.
-    - `used`: seconds of the line that it has used, as `Line` counts them.
     - `requests`, `errors`: all requests, and those without a good answer.
     - `late`: seconds by which the last reading began too late; `latest`: the most so far.
     - `answered_at`: time of the last answer, in seconds since 1970, 0 before the first.
@@ -50,8 +49,7 @@ class DeviceState:
         self.reason = ""
         self.is_link_lost = False
         self.retry_at = -math.inf
-        self.used = 0.0
-        self.is_ready = False
+        self.asked_at = -math.inf
         self.requests = self.errors = 0
         self.late = self.latest = 0.0
         self.answered_at = 0.0
@@ -79,11 +77,11 @@ class DeviceState:
         return sum(group.missed for group in self.groups)
 
     def due(self) -> float:
-        """Return the time of the next request; infinity while one is on its way."""
+        """Return the time from which the next request waits; infinity while one is on its way."""
         if self.is_asked:
             return math.inf
         if self.reading is not None:
-            return -math.inf
+            return self.asked_at
         return max(self.retry_at, min(group.due for group in self.groups))
 
     def begin(self, now: float) -> None:
@@ -108,6 +106,7 @@ class DeviceState:
         """Set times that are too far away: the clock was set back."""
         for group in self.groups:
             group.settle(now)
+        self.asked_at = min(self.asked_at, now)
         if self.retry_at > now + self.spec.retry:
             self.retry_at = now
 
@@ -136,22 +135,23 @@ class DeviceState:
     def _patience(self, group: Group) -> float:
         return self.spec.stale or _STALE_INTERVALS * group.interval
 
-    def failed(self, error: ModbusError, now: float, wall: float) -> list[Sample]:
+    def failed(self, error: ModbusError, now: float, wall: float, rest: float) -> list[Sample]:
         """Take a failed request: the reading ends, and a device that is not there is left alone.
 
-        Returns the values that are bad now.
+        It is not asked for `rest` seconds at least. Returns the values that are bad now.
         """
         reading, reason = self.reading, reason_of(error)
         if reading is None:
             return []
         reading.abandon()
         found = self._finish(reading, now, wall, reason)
+        self.retry_at = now + rest
         if not is_absence(error):
             return found
         self.failures += 1
         self.reason = reason
         pause = min(self.spec.retry, _FIRST_RETRY * 2.0 ** min(self.failures - 1, 30))
-        self.retry_at = now + pause
+        self.retry_at = now + max(pause, rest)
         for group in self.groups:
             group.skip(self.retry_at)
             if self.failures == _GONE:

@@ -7,7 +7,11 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modwire.errors import ConnectionLostError, ExceptionResponseError
+from modwire.errors import (
+    ConnectionLostError,
+    ExceptionResponseError,
+    GatewayTargetFailedError,
+)
 
 from .device import DeviceState
 
@@ -34,14 +38,18 @@ class Ask:
 class Line:
     """Devices that are asked in turn.
 
-    Of those that have something to send, the one is next that has used the line for the shortest
-    time (start-time fair queuing: a device that comes late gets no credit for the time before).
-    So neither a device with many points nor one that does not answer keeps the others waiting for
-    longer than one request. `seconds` is the time that the line was in use; `lateness` has the
-    number of readings that began too late by up to each of `LATENESS`, `late` the sum of all.
+    Of those that have something to send, the one is next that has waited for the longest time:
+    since its reading was due, or since the answer to its last request. So a device with many
+    requests takes turns with the others, and one that does not answer makes no reading of another
+    one later than by its timeout, as long as the line has time for all. `seconds` is the time that
+    the line was in use; `lateness` has the number of readings that began too late by up to each of
+    `LATENESS`, `late` the sum of all.
 
     - `is_ending`: set it to begin no more readings; those that were begun go on to their end.
     - `is_once`: set it to read each device once.
+    - `late_window`: the seconds for which a client holds back the next request to a unit that did
+      not answer, because its answer may be late; 0 with transaction ids. To ask it earlier would
+      keep the others waiting.
     """
 
     def __init__(self) -> None:
@@ -50,7 +58,7 @@ class Line:
         self.lateness = [0] * (len(LATENESS) + 1)
         self.late = 0.0
         self.is_ending = self.is_once = False
-        self._used = 0.0  # that of the device whose turn it was last
+        self.late_window = 0.0
         self._now = -math.inf
 
     def next(self, now: float) -> Ask | None:
@@ -60,7 +68,6 @@ class Line:
                 each.settle(now)
         self._now = now
         while (device := self._chosen(now)) is not None:
-            self._used = device.used
             if device.reading is None:
                 device.begin(now)
                 self.lateness[bisect_left(LATENESS, device.late)] += 1
@@ -76,16 +83,9 @@ class Line:
         return None
 
     def _chosen(self, now: float) -> DeviceState | None:
-        """Return the device whose turn it is."""
-        chosen: DeviceState | None = None
-        for device in self.devices.values():
-            if self._due(device) <= now:
-                if not device.is_ready:
-                    device.is_ready = True
-                    device.used = max(device.used, self._used)
-                if chosen is None or device.used < chosen.used:
-                    chosen = device
-        return chosen
+        """Return the device whose turn it is; None if there is none yet."""
+        chosen = min(self.devices.values(), key=self._due, default=None)
+        return chosen if chosen is not None and self._due(chosen) <= now else None
 
     def _due(self, device: DeviceState) -> float:
         """Return the time of the next request to a device; infinity if there is none."""
@@ -115,16 +115,23 @@ class Line:
             try:
                 device.reading.refused(error)
             except ExceptionResponseError:
-                return device.failed(error, now, wall)
+                return device.failed(error, now, wall, self._rest(ask, error))
             return self._answered(device, now, wall)
         device.is_link_lost = isinstance(error, ConnectionLostError)
-        return device.failed(error, now, wall)
+        return device.failed(error, now, wall, self.late_window)
+
+    def _rest(self, ask: Ask, error: ExceptionResponseError) -> float:
+        """Return the seconds for which the client holds back the next request to the unit."""
+        if not isinstance(error, GatewayTargetFailedError):
+            return 0.0
+        # The answer to the gateway may still come, until its timeout and later.
+        return self.late_window and self.late_window + (ask.timeout or 0.0)
 
     def _end(self, ask: Ask, now: float) -> DeviceState:
         device = ask.device
-        device.is_asked = device.is_ready = False
+        device.is_asked = False
+        device.asked_at = now
         device.seconds = max(0.0, now - ask.now)
-        device.used += device.seconds
         self.seconds += device.seconds
         return device
 
