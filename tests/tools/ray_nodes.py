@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 # Nothing is sent anywhere, and Ray takes 127.0.0.1 as the address of each node.
-ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _MEMORY = 80 * 2**20  # bytes, the least that Ray takes
 _PATIENCE = 60.0  # seconds
 
@@ -27,7 +27,8 @@ class RayNodes:
     """
 
     def __init__(self, *names: str) -> None:
-        os.environ.update(ENVIRONMENT)
+        self._former = {name: os.environ.get(name) for name in _ENVIRONMENT}
+        os.environ.update(_ENVIRONMENT)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of Ray's imports
             from ray.cluster_utils import Cluster
@@ -62,6 +63,11 @@ class RayNodes:
             warnings.simplefilter("ignore")
             self._cluster.shutdown()
         self._folder.cleanup()
+        for name, value in self._former.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
     def kill(self, number: int) -> None:
         """End a node and all that runs on it at once, as a power cut does."""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from modwire_tools.poll import poller
+from modwire_tools.poll import local_reader, poller
 from polled_plant import KeepingSink, device, plant_of, polling, run, serving, spec_of
 from simulated_line import Simulated, timeout
 from simulated_line import device as line_device
@@ -24,7 +24,8 @@ def test_the_clock_of_the_system_may_be_set(
     """No value in the spool is too old by that, and no reading is left out, or made twice."""
     offset = [0.0]
     clocks = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + offset[0])
-    monkeypatch.setattr(poller, "time", clocks)
+    for room in (poller, local_reader):
+        monkeypatch.setattr(room, "time", clocks)
 
     async def test() -> None:
         async with serving() as served:

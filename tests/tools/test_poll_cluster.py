@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -20,15 +21,11 @@ import pytest
 
 from logged_meters import LoggedMeters
 from modwire_command import Started, modwire, process, started
-from ray_nodes import ENVIRONMENT, RayNodes
+from ray_nodes import RayNodes
 
 from ..conftest import RequirePeer
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(sys.platform != "linux", reason="the tests look for processes in /proc"),
-]
+pytestmark = pytest.mark.timeout(600)
 INSTALL = 'pip install "modwire-tools[cluster]"'
 PATIENCE = 60.0  # seconds
 READ_AGAIN = 10.0  # seconds in which each device has to be read again
@@ -38,7 +35,9 @@ FULL = os.environ.get("MODWIRE_FULL", "") not in ("", "0")
 
 @pytest.fixture
 def nodes(require_peer: RequirePeer) -> Iterator[RayNodes]:
-    """Three nodes; a poller joins at the first one."""
+    """Three nodes; a poller joins at the first one. Their processes are found in /proc."""
+    if sys.platform != "linux":
+        pytest.skip("nodes are killed on Linux only")
     require_peer("Ray", find_spec("ray") is not None, INSTALL)
     with RayNodes("gateway-0", "gateway-1", "gateway-2") as found:
         yield found
@@ -66,9 +65,11 @@ class Values:
             if each["device"] == device
         ]
 
-    def until(
-        self, device: str, condition: Callable[[list[tuple[object, str, str]]], bool]
-    ) -> None:
+    def good(self, device: str) -> list[int]:
+        """Return the good values of a device: the numbers of its requests."""
+        return [int(str(each.value)) for each in self.of(device) if each.quality == "good"]
+
+    def until(self, device: str, condition: Callable[[list[Value]], bool]) -> None:
         """Wait until `condition` is true of the values of a device."""
         give_up = time.monotonic() + PATIENCE
         while not condition(self.of(device)):
@@ -82,11 +83,16 @@ def poller(folder: Path, text: str, address: str) -> tuple[Path, Values]:
     return file, Values(folder / "values.jsonl")
 
 
+def polling(file: Path, nodes: RayNodes) -> AbstractContextManager[Started]:
+    return started("poll", file, "--ray", nodes.address)
+
+
 def reload(command: Started) -> None:
     command.child.send_signal(signal.SIGHUP)
     command.read_until("The plant file was read again: .*")
 
 
+@pytest.mark.long
 def test_a_node_dies_and_comes_back(tmp_path: Path, nodes: RayNodes) -> None:
     """Its lines are read by others within ten seconds, except one that is bound to it."""
     # Interval of 500 ms: a pause of 1.2 s is longer than two intervals.
@@ -94,7 +100,7 @@ def test_a_node_dies_and_comes_back(tmp_path: Path, nodes: RayNodes) -> None:
         text = meters.plant("500ms", m0="gateway-1", m1="gateway-9")
         file, values = poller(tmp_path, text, nodes.address)
         bound, absent = 0, 1
-        with started("poll", file, "--ray", nodes.address, **ENVIRONMENT) as command:
+        with polling(file, nodes) as command:
             meters.until_asked(0.0, PATIENCE, without={absent})
             assert values.of("m1") == [(None, "bad", "node gateway-9: it is not in the cluster")]
             before = [meters.connections(each) for each in range(12)]
@@ -126,7 +132,8 @@ def test_a_node_dies_and_comes_back(tmp_path: Path, nodes: RayNodes) -> None:
             assert re.fullmatch(
                 r"node gateway-9: it is not in the cluster; the lines wait for it, 1 device\n"
                 r"(node \S+ \(\w+\): it does not answer; another node takes over its lines, "
-                r"\d devices\n|node gateway-1: it does not answer; the lines wait for it, 1 device\n"
+                r"\d devices\n"
+                r"|node gateway-1: it does not answer; the lines wait for it, 1 device\n"
                 r"|node \S+( \S+)* \(\w+\): \d devices? read again\n){4}"
                 r"The plant file was read again: 12 devices as before.\n",
                 command.text,
@@ -139,11 +146,12 @@ def test_a_node_dies_and_comes_back(tmp_path: Path, nodes: RayNodes) -> None:
             assert good == sorted(set(good))  # in order, and none twice
 
 
+@pytest.mark.long
 def test_a_node_that_hangs_is_given_up(tmp_path: Path, nodes: RayNodes) -> None:
     """Its connections stay open, as after a power cut; when it goes on, it reads nothing more."""
     with LoggedMeters(6) as meters:
         file, _ = poller(tmp_path, meters.plant("500ms"), nodes.address)
-        with started("poll", file, "--ray", nodes.address, **ENVIRONMENT) as command:
+        with polling(file, nodes) as command:
             meters.until_asked(0.0, PATIENCE)
             frozen = time.monotonic()
             nodes.freeze(2)
@@ -163,27 +171,29 @@ def test_a_node_that_hangs_is_given_up(tmp_path: Path, nodes: RayNodes) -> None:
         assert meters.longest_overlap(1.2) < TWICE
 
 
+@pytest.mark.long
 def test_once_and_no_cluster(tmp_path: Path, nodes: RayNodes) -> None:
     with LoggedMeters(4) as meters:
         file, values = poller(tmp_path, meters.plant("1s"), nodes.address)
-        result = process("poll", file, "--once", "--ray", nodes.address, **ENVIRONMENT)
+        result = process("poll", file, "--once", "--ray", nodes.address)
         assert (result.out, result.err, result.code) == ("", "", 0)
         assert [values.of(f"m{each}") for each in range(4)] == [[(1, "good", "")]] * 4
         for address, said in (
             ("127.0.0.1:1", "there is no Ray cluster at 127.0.0.1:1: Connection refused"),
             ("ray://x:1", "--ray must be auto or HOST:PORT of the head node, got 'ray://x:1'"),
         ):
-            result = process("poll", file, "--ray", address, **ENVIRONMENT)
+            result = process("poll", file, "--ray", address)
             assert (result.out, result.err) == ("", f"modwire: {said}\n")
             assert result.code in (1, 2)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not FULL, reason="takes a minute; MODWIRE_FULL=1 runs it")
 def test_300_devices_and_three_nodes(tmp_path: Path, nodes: RayNodes) -> None:
     """Killed twice: a node that others rely on, and then one that has taken over."""
     with LoggedMeters(300) as meters:
         file, values = poller(tmp_path, meters.plant("1s"), nodes.address)
-        with started("poll", file, "--ray", nodes.address, **ENVIRONMENT) as command:
+        with polling(file, nodes) as command:
             meters.until_asked(0.0, PATIENCE)
             for number in (1, 2):
                 before = [meters.connections(each) for each in range(300)]
@@ -216,6 +226,9 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         '[[device]]\nname = "m"\nendpoint = "tcp://127.0.0.1:1"\ninterval = "1s"\n'
         'point = [{ name = "p", at = "hr:0" }]\n'
     )
+    # Without --ray, nothing asks for it.
+    result = modwire("poll", file, "--once")
+    assert result.err == "modwire: m: no connection: Connection refused\n"
     result = modwire("poll", file, "--ray", "auto")
     said = 'modwire: modwire poll --ray needs more packages: pip install "modwire-tools[cluster]"\n'
     assert (result.out, result.err, result.code) == ("", said, 1)

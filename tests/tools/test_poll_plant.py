@@ -189,6 +189,18 @@ name = "m8"
 endpoint = "rtu:///dev/ttyUSB1?baudrate=19200"
 interval = 1
 point = [{ name = "x", at = "hr:0" }]
+[[device]]
+name = "m9"
+endpoint = "rtu:///dev/ttyUSB1?baudrate=9600&unit=2"
+interval = 1
+node = "gateway-2"
+point = [{ name = "x", at = "hr:0" }]
+[[device]]
+name = "m10"
+endpoint = "tcp://127.0.0.1"
+interval = 1
+node = "CPU"
+point = [{ name = "x", at = "hr:0" }]
 [[sink]]
 json = "${NIX}/x"
 [[sink]]
@@ -238,14 +250,16 @@ plant.toml:59: device 7 (), name must have 1..100 printable characters, got ''
 plant.toml:58: device 7 () must have a file with points, or [[device.point]]
 plant.toml:58: device 7 (), endpoint is missing, such as tcp://192.0.2.7
 plant.toml:67: device 9 (m8), endpoint must have the same options as that of m7, except unit and
-plant.toml:71: sink 1, json needs NIX in the environment, and it is not there
-plant.toml:72: sink 2 must have one of json, csv, influx, prometheus, sql, mqtt, got none of them
-plant.toml:74: sink 3 must have one of json, csv, influx, prometheus, sql, mqtt, got json and csv
-plant.toml:78: sink 4, json must have $$ for a dollar, or ${NAME} for a variable
-plant.toml:81: sink 5, size must be a size such as 100MB, at least 1kB, got '1'
-plant.toml:82: sink 5 may have json, name, size, keep, got 'kep'; did you mean keep?
-plant.toml:85: sink 6, keep must be 0..1000, got -1
-plant.toml:89: sink 8, csv must have a name of its own, name = ...,
+plant.toml:74: device 10 (m9), node must have the node of m7: it is the same line, got gateway-2
+plant.toml:80: device 11 (m10), node must be a name of 1..100 letters, digits, '-', '_' and '.',
+plant.toml:83: sink 1, json needs NIX in the environment, and it is not there
+plant.toml:84: sink 2 must have one of json, csv, influx, prometheus, sql, mqtt, got none of them
+plant.toml:86: sink 3 must have one of json, csv, influx, prometheus, sql, mqtt, got json and csv
+plant.toml:90: sink 4, json must have $$ for a dollar, or ${NAME} for a variable
+plant.toml:93: sink 5, size must be a size such as 100MB, at least 1kB, got '1'
+plant.toml:94: sink 5 may have json, name, size, keep, got 'kep'; did you mean keep?
+plant.toml:97: sink 6, keep must be 0..1000, got -1
+plant.toml:101: sink 8, csv must have a name of its own, name = ...,
 """
 
 
