@@ -175,7 +175,7 @@ def test_a_node_that_hangs_is_given_up(tmp_path: Path, nodes: RayNodes) -> None:
 def test_once_and_no_cluster(tmp_path: Path, nodes: RayNodes) -> None:
     with LoggedMeters(4) as meters:
         file, values = poller(tmp_path, meters.plant("1s"), nodes.address)
-        result = process("poll", file, "--once", "--ray", nodes.address)
+        result = process("poll", file, "--once", "--ray", "auto", RAY_ADDRESS=nodes.address)
         assert (result.out, result.err, result.code) == ("", "", 0)
         assert [values.of(f"m{each}") for each in range(4)] == [[(1, "good", "")]] * 4
         for address, said in (
