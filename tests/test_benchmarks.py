@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,22 @@ def test_polling_loses_nothing(require_peer: Callable[[str, bool, str], None]) -
         # On a slow machine, readings may be left out, and their values are missing.
         assert missing == (due - made) * 4
         assert made > 0
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(sys.platform != "linux", reason="nodes are killed on Linux only")
+def test_polling_on_a_cluster_loses_nothing(require_peer: Callable[[str, bool, str], None]) -> None:
+    """A few meters for a second, with two nodes, of which one is killed after that."""
+    require_peer("Ray", find_spec("ray") is not None, 'pip install "modwire-tools[cluster]"')
+    command = [sys.executable, str(RUN.with_name("polling_cluster.py")), "--interval", "0.5"]
+    command += ["--meters", "4", "--points", "2", "--seconds", "2", "--nodes", "2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    row = done.stdout.splitlines()[-1].strip("| ").split(" | ")
+    due, made, missing = int(row[1]), int(row[2]), int(row[4])
+    assert (row[0], due) == ("2 nodes", 16)
+    assert made > 0
+    # On a slow machine, readings may be left out, and their values are missing.
+    assert missing == (due - made) * 2
+    assert 0 < float(row[7].removesuffix(" s")) < 30

@@ -21,7 +21,7 @@ _PATIENCE = 60.0  # seconds
 
 
 class RayNodes:
-    """A cluster; `nodes` are its nodes by number, the first one is the head, where pollers join.
+    """A cluster; its nodes are numbered, the first one is the head, where pollers join.
 
     `names` has the name of each node, by which plant files may call it.
     """
@@ -35,10 +35,11 @@ class RayNodes:
 
             self._folder = tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)
             self._cluster = Cluster()
-            self.nodes: list[Any] = [self._add(each) for each in names]
+            self._raylets = [self._add(each) for each in names]
         self.address = str(self._cluster.address)
 
-    def _add(self, name: str) -> Any:
+    def _add(self, name: str) -> int:
+        """Start a node; return the id of the process that has all its others."""
         given: dict[str, Any] = {
             "num_cpus": 1,
             "object_store_memory": _MEMORY,
@@ -47,7 +48,8 @@ class RayNodes:
         }
         if not self._cluster.list_all_nodes():
             given |= {"include_dashboard": False, "temp_dir": self._folder.name}
-        return self._cluster.add_node(**given)
+        node = self._cluster.add_node(**given)
+        return int(node.all_processes["raylet"][0].process.pid)
 
     def __enter__(self) -> RayNodes:
         return self
@@ -55,10 +57,8 @@ class RayNodes:
     def __exit__(
         self, kind: type[BaseException] | None, value: object, traceback: TracebackType | None
     ) -> None:
-        for node in self._cluster.list_all_nodes():
-            for process in _family(_raylet(node)):
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGCONT)
+        for number in range(len(self._raylets)):
+            self.thaw(number)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._cluster.shutdown()
@@ -82,28 +82,23 @@ class RayNodes:
         self._signal(number, signal.SIGCONT)
 
     def actors(self) -> list[int]:
-        """Return the ids of the processes of actors, on all nodes that run."""
+        """Return the ids of the processes of actors, on all nodes."""
         found: list[int] = []
-        for node in self._cluster.list_all_nodes():
-            for process in _family(_raylet(node)):
+        for raylet in self._raylets:
+            for process in _family(raylet):
                 with suppress(OSError):
                     if b"LineActor" in Path(f"/proc/{process}/cmdline").read_bytes():
                         found.append(process)
         return found
 
     def _signal(self, number: int, sent: signal.Signals) -> None:
-        for process in _family(_raylet(self.nodes[number])):
+        for process in _family(self._raylets[number]):
             with suppress(ProcessLookupError):
                 os.kill(process, sent)
 
     def start_again(self, number: int, name: str) -> None:
         """Start a node in place of one that was killed."""
-        self.nodes[number] = self._add(name)
-
-
-def _raylet(node: Any) -> int:
-    found = node.all_processes.get("raylet") or node.dead_processes
-    return int(found[0].process.pid)
+        self._raylets[number] = self._add(name)
 
 
 def _family(process: int) -> list[int]:
