@@ -50,7 +50,7 @@ class Value(NamedTuple):
 
 
 class Values:
-    """What a poller has written to a file of JSON lines."""
+    """Values that a poller has written to a file of JSON lines."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -183,8 +183,8 @@ def test_another_node_takes_over(how: str, tmp_path: Path, monkeypatch: pytest.M
     async def test() -> None:
         cluster = FakeCluster("a", "b")
         async with serving() as one, serving() as two:
-            text = device("d0", one.port) + device("d1", two.port)
-            async with polling(plant_of(tmp_path, text), cluster) as polled:
+            plant = plant_of(tmp_path, device("d0", one.port) + device("d1", two.port))
+            async with polling(plant, cluster) as polled:
                 names = {"d0", "d1"}
                 await polled.until(lambda: {each.device for each in polled.sink.samples} == names)
                 lost = next(
@@ -203,6 +203,13 @@ def test_another_node_takes_over(how: str, tmp_path: Path, monkeypatch: pytest.M
                 assert polled.told == [f"{said}1 device", "node address 0: 1 device read again"]
                 # The first actor has ended by itself: one connection is left at each device.
                 await polled.until(lambda: len(one.connections) == len(two.connections) == 1)
+                # Ray has the node for long: a reload gives it nothing until it answers again.
+                same = replace(plant, sinks=polled.poller.plant.sinks)
+                await polled.poller.reload(same)
+                assert {each.node for each in cluster.running()} == {"0"}
+                getattr(cluster, how).clear()
+                await polled.poller.reload(same)
+                assert {each.node for each in cluster.running()} == {"0", "1"}
 
     run(test)
 

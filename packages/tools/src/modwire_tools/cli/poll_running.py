@@ -181,7 +181,8 @@ class _Running:
     async def _read_again(self) -> None:
         old = self.poller.plant
         try:
-            plant = read_plant(old.file)
+            # Beside the readings: thousands of devices take a second.
+            plant = await asyncio.to_thread(read_plant, old.file)
         except (PlantError, OSError) as error:
             self.poller.reloads["refused"] += 1
             texts = error.mistakes if isinstance(error, PlantError) else [str(error)]

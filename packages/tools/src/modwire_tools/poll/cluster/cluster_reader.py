@@ -13,7 +13,7 @@ from ..tasks import Tasks
 from .batch import SILENCE
 from .group import Group
 from .mirror import Mirror
-from .nodes import Cluster, Node
+from .nodes import Cluster, LostError, Node
 from .spreading import spread
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class ClusterReader:
         self._mirror = Mirror(take)
         self._devices: dict[str, PlantDevice] = {}
         self._groups: list[Group] = []
+        self._given_up: set[str] = set()  # nodes whose lines were given to others
         self._tasks = Tasks(self._fail)
         self._failed: asyncio.Future[None] | None = None
         self._once = False
@@ -67,7 +68,7 @@ class ClusterReader:
         for each in come:
             self._devices[each.name] = each
             self._mirror.add(each)
-        nodes = await asyncio.to_thread(self._cluster.nodes)
+        nodes = await self._alive()
         wanted = self._wanted(nodes)
         old = {name: group for group in self._groups for name in group.devices}
         moving: set[Group] = set()
@@ -86,6 +87,27 @@ class ClusterReader:
         await self._end([each for each in self._groups if not each.devices])
         self._look_for_names(nodes)
 
+    async def _alive(self) -> Sequence[Node]:
+        """Return the nodes that are alive: Ray has those for long that have died."""
+        nodes = await asyncio.to_thread(self._cluster.nodes)
+        doubtful = [each.id for each in nodes if each.id in self._given_up]
+        answers = await asyncio.gather(*map(self._is_alive, doubtful))
+        self._given_up = {
+            node for node, is_alive in zip(doubtful, answers, strict=True) if not is_alive
+        }
+        return [each for each in nodes if each.id not in self._given_up]
+
+    async def _is_alive(self, node: str) -> bool:
+        """True if a node answers that was given up before."""
+        actor = self._cluster.start(node, "")
+        try:
+            _, _, found = await asyncio.wait_for(actor.call("hello"), SILENCE)
+        except (LostError, asyncio.TimeoutError):
+            return False
+        finally:
+            actor.end()
+        return bool(found == node)
+
     def _wanted(self, nodes: Sequence[Node]) -> Mapping[Group, dict[str, PlantDevice]]:
         """Return the devices that each group should have; all groups are there."""
         lines: dict[LineKey, list[PlantDevice]] = {}
@@ -101,7 +123,7 @@ class ClusterReader:
         free = {line: rate for line, rate in rates.items() if line not in bound}
         first: dict[str, Group] = {}  # of each node; others have come from nodes that died
         runs: dict[LineKey, Group] = {}
-        for group in self._groups:
+        for group in sorted(self._groups, key=lambda each: each.is_guest):
             if not group.pin:
                 first.setdefault(group.node, group)
                 runs.update((each.line, group) for each in group.devices.values())
@@ -150,6 +172,7 @@ class ClusterReader:
         Ray takes long to notice that a node has died. One whose actor has just answered is alive,
         and so is that of the driver.
         """
+        self._given_up.add(lost.node)
         now = asyncio.get_running_loop().time()
         loads: dict[str, float] = {}
         for group in self._groups:

@@ -27,8 +27,9 @@ _PAUSE = 0.2  # seconds until an actor that does not answer is asked again
 class Group:
     """Lines that one actor runs: on the nodes with the name `pin`, or with "" on any node.
 
-    `node` is the id of the node where it runs, or should. `choose` returns the node for another
-    actor, once this one does not answer. `report` is called with sentences.
+    `node` is the id of the node where it runs, or should; `is_guest` is True if it has come there
+    from another one. `choose` returns the node for another actor, once this one does not answer.
+    `report` is called with sentences.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Group:
     ) -> None:
         self.pin = pin
         self.node = node
+        self.is_guest = False
         self.devices: Mapping[str, PlantDevice] = {}
         self.heard_at = 0.0
         self.is_lost = False
@@ -131,6 +133,7 @@ class Group:
                 await asyncio.sleep(_AGAIN)
                 self._replace()
                 return
+            self.is_guest = self.is_guest or node != self.node
             self._life, self.node, self._taken, self._is_born = life, node, 0, True
         batch: Batch = await self._ask(SILENCE, "collect", self._life, self._taken)
         if batch.life != self._life:
@@ -161,6 +164,7 @@ class Group:
             self.lose(str(error))
         if is_late and (error.is_final or not self.pin):
             self.node = self._choose(self)
+            self.is_guest = True
             self._replace()
         else:
             await asyncio.sleep(_PAUSE)

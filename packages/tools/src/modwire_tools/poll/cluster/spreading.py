@@ -7,7 +7,7 @@ from typing import TypeVar
 
 LineT = TypeVar("LineT", bound=Hashable)
 
-_EVEN = 0.1  # of a node's share; a smaller difference is not worth a move
+_EVEN = 0.01  # of a node's share; a smaller difference is not worth a move
 
 
 def spread(
