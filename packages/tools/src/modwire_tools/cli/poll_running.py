@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -68,16 +68,18 @@ def _check_once(poller: Poller) -> None:
 @contextmanager
 def _handled(
     loop: asyncio.AbstractEventLoop, actions: Mapping[int, Callable[[], None]]
-) -> Iterator[None]:
+) -> Generator[None]:
     """Call an action in the loop at each signal; that of Windows cannot do it by itself."""
     former: dict[int, Any] = {}
+
+    def call(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(actions[number])
+
     for number, action in actions.items():
         try:
             loop.add_signal_handler(number, action)
         except NotImplementedError:
-            former[number] = signal.signal(
-                number, lambda *_, action=action: loop.call_soon_threadsafe(action)
-            )
+            former[number] = signal.signal(number, call)
     try:
         yield
     finally:
