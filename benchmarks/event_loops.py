@@ -116,9 +116,7 @@ def _clients(
             row("16 callers on one connection", port, PIPELINED, shared, None),
         ]
     if not spare_processors:
-        print(
-            f"{family}: there is no second processor, so the rows with the server on it are left out"
-        )
+        print(f"{family}: there is no second processor, so two rows are left out")
         return rows
     with running("canned", spare_processors) as port:
         place = "server on another processor"
