@@ -11,8 +11,9 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import pytest
+
 from polled_plant import KeepingSink, Polled, device, plant_of, polling, run, serving, spec_of
-from spooled import fill
 
 SINK = '[[sink]]\nprometheus = "127.0.0.1:0"\n'
 
@@ -88,26 +89,28 @@ def test_a_sink_that_takes_nothing_is_not_well(tmp_path: Path) -> None:
     run(main)
 
 
-def test_a_spool_that_cannot_be_written_is_not_well(tmp_path: Path) -> None:
+def test_a_spool_that_cannot_be_written_is_not_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(rows: object) -> None:
+        raise OSError("the disk is full")
+
     async def main() -> None:
         async with serving() as served:
             text = device("tank", served.port) + SINK + '[spool]\nfile = "s"\n'
-            slow = KeepingSink()
-            plant = plant_of(tmp_path, text)
-            plant = replace(plant, sinks=[*plant.sinks, spec_of(slow, "slow")])
-            async with polling(plant) as polled:
+            async with polling(plant_of(tmp_path, text)) as polled:
                 await until_health(
                     polled, lambda code, found: (code, found["spool"]) == (200, "ok")
                 )
-                store = polled.poller.backlog.store
-                assert store is not None
-                slow.problem = "the broker is away"
-                fill(store)
-                await until_health(
-                    polled, lambda code, found: (code, found["spool"]) == (503, "failing")
-                )
-                fill(store, 10_000)
-                slow.problem = ""
+                with monkeypatch.context() as patched:
+                    patched.setattr(polled.poller.backlog.store, "append", refuse)
+                    await until_health(
+                        polled,
+                        lambda code, found: (
+                            (code, found["spool"]) == (503, "failing")
+                            and found["sinks"] == {"failing": {}}
+                        ),
+                    )
                 await until_health(
                     polled, lambda code, found: (code, found["spool"]) == (200, "ok")
                 )
