@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from modwire import Endpoint
 from modwire_command import COMMAND, good, modwire, started
 from modwire_sync import connect
-from modwire_tools.server.systemd import InheritedSockets
 from secured import Plant
 
 pytestmark = [
@@ -103,13 +100,6 @@ def test_a_hangup_puts_a_revoked_client_out_at_once(plant: Plant) -> None:
             with pytest.raises(Exception, match="certificate_revoked|closed|lost"):
                 client.write_register(0, 3)
         assert good("read", plant.at(place, other), "hr:0") == "hr:0\t1\n"
-
-
-def test_sockets_of_a_service_manager_are_not_for_tls() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as passed:
-        place = f"tls://127.0.0.1:{passed.getsockname()[1]}"
-        with pytest.raises(OSError, match=f"{place} opens its socket itself: leave out that of"):
-            InheritedSockets([passed]).take(Endpoint.parse(place))
 
 
 def test_files_that_are_wrong_at_a_hangup_change_nothing(plant: Plant) -> None:
