@@ -150,6 +150,20 @@ def test_processes_reload_their_files(plant: Plant, tmp_path: Path) -> None:
         assert server.interrupt() == 130
 
 
+def test_processes_write_one_audit(plant: Plant, tmp_path: Path) -> None:
+    """Whichever process a connection goes to, its writes are in the same file."""
+    store = f"sqlite:///{tmp_path / 'plant.db'}"
+    operator = plant.pki.client("operator")
+    with started("serve", TLS, *plant.options, "--processes", "2", "--store", store) as server:
+        place = server.read_until(f"serves {LISTENING}:")[1]
+        for value in range(12):
+            with connect(plant.at(place, operator)) as client:
+                client.write_register(0, value)
+        assert server.interrupt() == 130
+    found = [json.loads(line) for line in plant.audit.read_text().splitlines()]
+    assert [int(each["pdu"], 16) & 0xFF for each in found] == list(range(12))
+
+
 def test_a_gateway_over_tls_that_only_reads(plant: Plant) -> None:
     """Devices without TLS behind it, as at a machine that must not be changed from outside."""
     operator = plant.pki.client("operator")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # refuses SHA-1 and RSA keys below 2048 bits, whatever the system's default is.
 _SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 _STRONG, _WITH_NULL = ":@SECLEVEL=2", ":NULL-SHA256:@SECLEVEL=0"
+_LONGEST_PASSWORD = 1023  # bytes, for OpenSSL
 _TLS_1_2 = ssl.TLSVersion.TLSv1_2
 _WEAK = {
     "EE_KEY_TOO_SMALL": "its key is too short: RSA keys need 2048 bits",
@@ -115,6 +116,29 @@ def client_context(
     return context
 
 
+def password_of(password: str | None, file: File | None) -> str | None:
+    """Return the password of a key: `password`, the first line of a file, or None for neither.
+
+    Raises CredentialsError if both are given, or if the file has none.
+    """
+    if file is None:
+        return password
+    place = f"password_file {file}"
+    if password is not None:
+        raise CredentialsError("give either password or password_file")
+    try:
+        with Path(file).open("rb") as opened:
+            line = opened.readline(_LONGEST_PASSWORD + 2)
+        found = line.rstrip(b"\r\n").decode()
+    except UnicodeDecodeError:
+        _refuse(place, "its first line is not UTF-8")
+    except (OSError, TypeError, ValueError) as error:
+        _refuse(place, getattr(error, "strerror", None) or "it is no path of a file")
+    if not found:
+        _refuse(place, "its first line, which is the password, is empty")
+    return found
+
+
 def check_context(context: object, *, is_server: bool) -> ssl.SSLContext:
     """Return a context of the user. Raises TypeError, or CredentialsError if it is not safe."""
     if not isinstance(context, ssl.SSLContext):
@@ -193,7 +217,7 @@ def _load_own(
     place = f"key {key}" if key is not None else f"certificate {certificate}"
     is_encrypted = _check_key(place, certificate if key is None else key)
     if is_encrypted and password is None:
-        raise CredentialsError(f"{place} is encrypted: give its password")
+        raise CredentialsError(f"{place} is encrypted: give its password, or password_file")
     try:
         # A function in its place, or OpenSSL would ask at the terminal for a missing one.
         context.load_cert_chain(certificate, key, lambda: password or "")
