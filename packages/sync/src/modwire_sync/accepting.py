@@ -17,7 +17,7 @@ from modwire.server.peers import HostPort, peer_of
 from .sockets import address_of, bind, identify, notice_dead_peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from modwire.logger import Logger
     from modwire.server.connection import Connections
@@ -59,15 +59,6 @@ class Listeners:
             self.close()
             raise
         return address
-
-    def take(self, sockets: Sequence[socket.socket], allowed: AllowedNetworks) -> HostPort | str:
-        """Accept on copies of sockets that listen already; return the address of the first."""
-        self._allowed = allowed
-        self.sockets = [each.dup() for each in sockets]
-        for each in self.sockets:
-            each.setblocking(False)
-        self.address = address_of(self.sockets[0])
-        return self.address
 
     def accept(
         self, listener: socket.socket, serve: Callable[[socket.socket, object], object]

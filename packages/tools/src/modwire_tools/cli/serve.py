@@ -155,18 +155,9 @@ def serve(
         units = [1]
     if not name.replace("_", "").replace(":", "").replace(".", "").isalnum():
         raise WrongArgumentError(f"--name must be letters, digits and _ . :, got {name!r}")
+    named = certificate, key, key_password_file, client_ca, crl, rights, audit
     files = check_files(
-        SecurityFiles(
-            certificate,
-            key,
-            key_password_file,
-            client_ca,
-            crl,
-            rights,
-            audit,
-            is_shared=processes > 1,
-        ),
-        [each.endpoint for each in listens],
+        SecurityFiles(*named, is_shared=processes > 1), [each.endpoint for each in listens]
     )
     storage = Storage(store, name, sizes, units)
     with argument("--store"):

@@ -145,8 +145,9 @@ def simulate(
     from modwire_tools.server.systemd import InheritedSockets
 
     secured = SecurityFiles(certificate, key, key_password_file, client_ca, crl, rights, audit)
-    own = None if page is None else page.certificate
-    with opened(check_files(secured, endpoints), own) as security:
+    with opened(
+        check_files(secured, endpoints), None if page is None else page.certificate
+    ) as security:
         simulation = build(
             files or [], endpoints, devices, consecutive, seed, speed, counted, security
         )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from modwire import Framing, ServerOptions, Units
     from modwire.server.options import Authorize, OnCall
-    from modwire.server.peers import Address
+    from modwire.server.peers import Address, Listening
     from modwire.tls import Credentials
     from modwire.tls.contexts import File
     from modwire_sync.sockets import Found
@@ -241,22 +241,34 @@ async def look_up(address: Address, kind: socket.SocketKind) -> Found | None:
     )
 
 
+class _Passed(Listeners):
+    """Copies of sockets that listen already, in place of new ones; the file of a path stays."""
+
+    def listen(self, asked: Listening, found: Found | None = None) -> HostPort | str:
+        self._allowed = asked.allowed
+        assert isinstance(self._server, _TcpServer)
+        self.sockets = [each.dup() for each in self._server.passed]
+        for each in self.sockets:
+            each.setblocking(False)
+        self.address = sockets.address_of(self.sockets[0])
+        return self.address
+
+
 class _TcpServer(TcpServerBase, Server):
     """The listening sockets and the accepted connections."""
 
     _kind_of_connections = SocketConnections
     _readers: Readers | None = None
-    passed: Sequence[socket.socket] = ()  # listen already
+    passed: Sequence[socket.socket] = ()  # these listen already
+    _listeners: Listeners
 
     async def serve_at(self, function: str, grace: float, task_status: Any) -> None:
         """Serve for `function` until cancelled; tell the host and the port in use, or the path."""
-        self._listeners = Listeners(self, self._connections, self._logger)
+        kind = _Passed if self.passed else Listeners
+        self._listeners = kind(self, self._connections, self._logger)
         try:
-            if self.passed:
-                address = self._listeners.take(self.passed, self._allow)
-            else:
-                found = await look_up(self._asked.address, socket.SOCK_STREAM)
-                address = self._listeners.listen(self._asked, found)
+            found = await look_up(self._asked.address, socket.SOCK_STREAM)
+            address = self._listeners.listen(self._asked, found)
             self._listeners.is_serving = True
             self.name = f"{function} on {address}"
             task_status.started(address)
