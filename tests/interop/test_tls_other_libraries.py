@@ -146,7 +146,7 @@ def allow_operators(peer: object, role: str | None, unit: int, request: object) 
 @every_package
 @every_version
 def test_as_client(package: str, version: str, pki: Pki, peer: TlsProgram) -> None:
-    """What the role may not do is answered with exception 01, and is not executed."""
+    """Requests that the role may not make get exception 01, and are not executed."""
     unit = Watched()
     with served(package, pki, unit, authorize=allow_operators) as (_, port):
         steps = [("read", 0, 3), ("write", 1, 99), ("read", 0, 3)]
