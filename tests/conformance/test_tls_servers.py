@@ -213,8 +213,9 @@ def test_what_is_no_tls_is_closed(package: str, pki: Pki) -> None:
 
 
 @every_package
-def test_a_handshake_that_stalls_is_closed(package: str, pki: Pki) -> None:
-    context = client_side(pki.ca, pki.client("operator"))
+@every_version
+def test_a_handshake_that_stalls_is_closed(package: str, pki: Pki, version: ssl.TLSVersion) -> None:
+    context = client_side(pki.ca, pki.client("operator"), version)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     with pytest.raises(ssl.SSLWantReadError):
         context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
@@ -228,15 +229,16 @@ def test_a_handshake_that_stalls_is_closed(package: str, pki: Pki) -> None:
             assert is_closed(each)
         while began.recv(4096):
             pass
-        with dialled(address, pki, pki.client("operator")) as peer:
+        with dialled(address, pki, pki.client("operator"), version) as peer:
             assert ask(peer)
 
 
 @every_package
-def test_handshakes_count_as_connections(package: str, pki: Pki) -> None:
+@every_version
+def test_handshakes_count_as_connections(package: str, pki: Pki, version: ssl.TLSVersion) -> None:
     """A flood of them costs a client that has asked nothing of its own."""
     with served(package, pki, max_connections=4) as address, ExitStack() as stack:
-        peer = stack.enter_context(dialled(address, pki, pki.client("operator")))
+        peer = stack.enter_context(dialled(address, pki, pki.client("operator"), version))
         assert ask(peer)
         stalled = [stack.enter_context(connected(address)) for _ in range(12)]
         assert sum(is_closed(each) for each in stalled[:9]) == 9
