@@ -184,7 +184,10 @@ def test_a_simulated_device_over_tls(plant: Plant) -> None:
     viewer = plant.pki.client("viewer")
     with started("simulate", "--tls", "0", *plant.options) as server:
         place = server.read_until(LISTENING)[1]
-        server.read_until("Ctrl")
+        said = server.read_until(r"Try: (.*)\n")[1]
+        assert (
+            f'modwire read "{place}?ca=ca.pem&certificate=client.pem&key=client.key" ir:0' in said
+        )
         assert good("read", plant.at(place, viewer), "hr:0").startswith("hr:0\t")
         assert "exception 01" in modwire("write", plant.at(place, viewer), "hr:0=6").err
         plant.pki.revoke(viewer)

@@ -322,6 +322,8 @@ def _example(view: View) -> str:
                 words = [str(Place(table, first))]
                 words += ["--count", str(min(count, 3))] if count > 1 else []
     endpoint = device.endpoints[0].replace(f"://{ALL}:", "://127.0.0.1:")
+    if "tls://" in endpoint:
+        endpoint += "?ca=ca.pem&certificate=client.pem&key=client.key"
     if not words:
         return command_line("scan", endpoint)
     return command_line("read", endpoint, *words, *(["--unit", unit] if unit != 1 else []))
