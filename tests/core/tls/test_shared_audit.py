@@ -123,8 +123,6 @@ def test_a_folder_that_is_missing_leaves_nothing_open(tmp_path: Path) -> None:
 
 def test_a_system_without_locks_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows."""
-    from modwire.tls import shared_file
-
-    monkeypatch.setattr(shared_file, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "fcntl", None)
     with pytest.raises(OSError, match="several processes cannot share a file on this system"):
         AuditLog(tmp_path / "audit.jsonl", is_shared=True)

@@ -6,14 +6,10 @@ import errno
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from logging import LogRecord
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING
-
-try:
-    import fcntl
-except ImportError:  # on Windows
-    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -27,11 +23,16 @@ class SharedFile(RotatingFileHandler):
     """
 
     def __init__(self, path: str | PathLike[str], size: int, kept: int) -> None:
-        if fcntl is None:
+        try:
+            # Not flock(), whose locks are shared with processes that were forked.
+            from fcntl import LOCK_EX, LOCK_UN, lockf
+        except ImportError:  # on Windows
             raise OSError(
                 errno.ENOTSUP, "several processes cannot share a file on this system", str(path)
-            )
+            ) from None
         self._lock_file = os.open(f"{os.fspath(path)}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        self._take = partial(lockf, self._lock_file, LOCK_EX)
+        self._give_back = partial(lockf, self._lock_file, LOCK_UN)
         try:
             super().__init__(path, maxBytes=size, backupCount=kept, encoding="utf-8")
         except BaseException:
@@ -49,12 +50,11 @@ class SharedFile(RotatingFileHandler):
 
     @contextmanager
     def _alone(self) -> Generator[None]:
-        # Not flock(), whose locks are shared with processes that were forked.
-        fcntl.lockf(self._lock_file, fcntl.LOCK_EX)
+        self._take()
         try:
             yield
         finally:
-            fcntl.lockf(self._lock_file, fcntl.LOCK_UN)
+            self._give_back()
 
     def _follow(self) -> None:
         """Open the file anew if another process has renamed it."""

@@ -211,7 +211,7 @@ async def start_page(
             page.port,
             token=page.token,
             metrics=metrics.text if metrics is not None else None,
-            context=None if own is None else lambda: own.context,
+            context=None if own is None else own.context,
             task_status=task_status,
         )
 

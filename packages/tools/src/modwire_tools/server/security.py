@@ -47,7 +47,7 @@ class SecurityFiles:
 
 
 class PageCertificate:
-    """The certificate of a page over TLS; `context` is for its new connections."""
+    """The certificate of a page over TLS."""
 
     def __init__(
         self, certificate: Path, key: Path | None = None, password_file: Path | None = None
@@ -59,14 +59,18 @@ class PageCertificate:
             return page_context(certificate, key, password=password)
 
         self._read = read
-        self.context = read()
+        self._context = read()
+
+    def context(self) -> ssl.SSLContext:
+        """Return the context of a new connection."""
+        return self._context
 
     def prepare(self) -> Callable[[], None]:
         """Read the files again, and return a function that exchanges the certificate by them."""
         context = self._read()
 
         def exchange() -> None:
-            self.context = context
+            self._context = context
 
         return exchange
 
