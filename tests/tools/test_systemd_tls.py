@@ -62,6 +62,21 @@ def test_a_server_over_tls_on_a_passed_socket(plant: Plant, passed: socket.socke
     assert '"outcome": "denied"' in plant.audit.read_text()
 
 
+def test_a_socket_is_not_for_tls_and_for_plain_clients(plant: Plant, passed: socket.socket) -> None:
+    """By chance, a client without a certificate would be let in."""
+    place = tls_at(passed)
+    for endpoints in (
+        (place, place.replace("tls:", "tcp:")),
+        (place.replace("tls:", "tcp:"), place),
+    ):
+        with activated([passed], "serve", *endpoints, *plant.files) as server:
+            assert server.wait() == 1
+            said = (
+                f"modwire: {endpoints[1]}: another endpoint is there already, with other security\n"
+            )
+            assert server.text == said
+
+
 def test_a_handshake_that_stalls_on_a_passed_socket_makes_room(
     plant: Plant, passed: socket.socket
 ) -> None:

@@ -33,6 +33,7 @@ class InheritedSockets:
     def __init__(self, sockets: Sequence[socket.socket] = ()) -> None:
         self._sockets = list(sockets)
         self._left = list(sockets)
+        self._transports: dict[socket.socket, str] = {}  # of the endpoints that have taken them
 
     @classmethod
     def from_environment(
@@ -59,8 +60,14 @@ class InheritedSockets:
 
         An endpoint at all addresses takes the sockets at any address with its port. The caller may
         use a copy only (`dup`), so that a device can be served again.
+
+        Raises OSError if another endpoint serves such a socket with TLS, and this one without, or
+        the other way round: clients would reach either of them by chance.
         """
         found = [each for each in self._sockets if _is_at(each, endpoint)]
+        for each in found:
+            if self._transports.setdefault(each, endpoint.transport) != endpoint.transport:
+                raise OSError(f"{endpoint}: another endpoint is there already, with other security")
         self._left = [each for each in self._left if each not in found]
         return found
 
