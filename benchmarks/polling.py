@@ -1,6 +1,6 @@
 """Poll many meters into an MQTT broker: `modwire poll` beside modpoll and a script with pymodbus.
 
-    python benchmarks/polling.py                       both plants, all pollers: 22 minutes
+    python benchmarks/polling.py                       both plants, all pollers: 24 minutes
     python benchmarks/polling.py --readme              also put the table into benchmarks/README.md
     python benchmarks/polling.py --seconds 20 --peer-seconds 20 --only modwire
     python benchmarks/polling.py --meters 50 --points 10 --interval 0.5      another plant

@@ -177,10 +177,13 @@ def test_sighup_reads_the_file_again_and_a_mistake_changes_nothing(
         command.child.send_signal(signal.SIGHUP)
         command.read_until(r"read again: 1 devices as before; new or changed: second\.")
         command.read_until(r'"device":"second"')
+        file.unlink()
+        command.child.send_signal(signal.SIGHUP)
+        command.read_until(r"cannot read .*plant.toml: No such file or directory\n.*as before\.")
         with urlopen(url) as answer:
             figures = answer.read().decode()
-        for outcome in ("taken", "refused"):
-            assert f'modwire_poll_reloads_total{{outcome="{outcome}"}} 1\n' in figures
+        for outcome, count in (("taken", 1), ("refused", 2)):
+            assert f'modwire_poll_reloads_total{{outcome="{outcome}"}} {count}\n' in figures
 
 
 def test_reload_follows_the_file(served: int, tmp_path: Path) -> None:

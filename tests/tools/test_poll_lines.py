@@ -62,13 +62,27 @@ def test_one_of_ten_dead_devices_at_9600_baud_makes_no_reading_later_than_its_ti
 
 
 class Stalls:
-    """Measures how late this machine is: `seconds` is the sum of all that was too late."""
+    """Measures how late this machine is by itself."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._late: list[tuple[float, float]] = []  # time, seconds
 
     def add(self, wanted: float, now: float) -> None:
-        self.seconds += max(0.0, now - wanted - 0.001)
+        if now > wanted + 0.001:
+            self._late.append((now, now - wanted))
+
+    def worst(self, window: float = 2.0) -> float:
+        """Return the most that came together in so many seconds."""
+        worst = total = 0.0
+        first = 0
+        late = sorted(self._late)
+        for now, seconds in late:
+            total += seconds
+            while late[first][0] < now - window:
+                total -= late[first][1]
+                first += 1
+            worst = max(worst, total)
+        return worst
 
     async def watch(self) -> None:
         while True:
@@ -175,15 +189,14 @@ def test_a_dead_device_on_a_real_line_at_9600_baud(tmp_path: Path) -> None:
         }
         good = [each for each in polled.sink.samples if each.device != dead.spec.name]
         assert {(each.value, each.quality) for each in good} == {(7, GOOD)}
-        bound = limit + stalls.seconds
-        assert max(each.latest for each in states.values()) <= bound, stalls.seconds
+        assert max(each.latest for each in states.values()) <= limit + 0.02 + stalls.worst()
         first, last = line.asked[0][1], line.asked[-1][1]
         counts = Counter(unit for unit, _ in line.asked)
         for unit in set(range(1, 11)) - {DEAD}:
             assert counts[unit] + states[f"u{unit}"].missed >= int(last - first)
             assert counts[unit] <= last - first + 2
         print(f"late by up to {max(e.latest for e in states.values()):.3f} s, "
-              f"stalls {stalls.seconds:.3f} s, {dict(counts)}")  # fmt: skip
+              f"stalls {stalls.worst():.3f} s, {dict(counts)}")  # fmt: skip
 
     with slow_line(stalls) as line:
         run(lambda: test(line))
@@ -236,9 +249,9 @@ def test_one_dead_device_behind_each_of_fifty_gateways(tmp_path: Path) -> None:
                 kind: max(each.latest for name, each in states.items() if name.startswith(kind))
                 for kind in ("dead", "beside", "free")
             }
-            print(f"late by up to {late}, stalls {stalls.seconds:.3f} s")
-            assert late["free"] <= 0.02 + stalls.seconds
-            assert late["beside"] <= limit + 0.02 + stalls.seconds
+            print(f"late by up to {late}, stalls {stalls.worst():.3f} s")
+            assert late["free"] <= 0.02 + stalls.worst()
+            assert late["beside"] <= limit + 0.02 + stalls.worst()
             by_quality = {(each.device.partition(" ")[0], each.quality)
                           for each in polled.sink.samples}  # fmt: skip
             assert by_quality == {("dead", BAD), ("beside", GOOD), ("free", GOOD)}

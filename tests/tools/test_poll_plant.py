@@ -338,3 +338,18 @@ def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     plant = mistakes(tmp_path, text, PLACE="a", SECRET="hush")
     assert len(plant) == 2
     assert "hush" not in "".join(plant)
+
+
+def test_secrets_are_those_of_the_environment_and_another_one_is_another_sink(
+    tmp_path: Path,
+) -> None:
+    """A reload opens a sink anew whose password has changed; nothing prints one."""
+    text = '[[device]]\nname = "x"\nendpoint = "tcp://${PLACE}"\ninterval = 1\n'
+    text += 'point = [{ name = "a", at = "hr:0" }]\n'
+    text += '[[sink]]\nsql = "postgresql://u:${SECRET}@h/d"\n'
+    first = read(tmp_path, text, PLACE="127.0.0.7", SECRET="hush")
+    assert first.devices[0].endpoint.host == "127.0.0.7"
+    assert first == read(tmp_path, text, PLACE="127.0.0.7", SECRET="hush")
+    assert first.sinks != read(tmp_path, text, PLACE="127.0.0.7", SECRET="hush!").sinks
+    assert first.sinks[0].name == "sql postgresql+psycopg://u:***@h/d"
+    assert "hush" not in repr(first)

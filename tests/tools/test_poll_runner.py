@@ -258,6 +258,38 @@ def test_a_reload_closes_lines_without_devices_and_exchanges_sinks(tmp_path: Pat
     run(test)
 
 
+def test_a_reload_forgets_the_queues_of_sinks_that_are_gone_and_keeps_the_spool(
+    tmp_path: Path,
+) -> None:
+    """Else the spool would grow for a sink that never comes back."""
+
+    async def test() -> None:
+        async with serving() as served:
+            text = device("a", served.port)
+            plant = plant_of(tmp_path, text + '[spool]\nfile = "s"\n')
+            gone = KeepingSink()
+            gone.problem = "it is away"
+            plant = replace(plant, sinks=[spec_of(gone, "gone")])
+            async with polling(plant) as polled:
+                await polled.until(lambda: len(polled.sink.samples) > 20)
+                store = polled.poller.backlog.store
+                assert store is not None
+                assert store.size > 0
+                other = plant_of(tmp_path, text + '[spool]\nfile = "other"\n')
+                keep = [each for each in polled.poller.plant.sinks if each.name == "keep"]
+                await polled.poller.reload(replace(other, sinks=keep))
+                said = "the spool is that of the start: a change of it needs a restart"
+                assert said in polled.told
+                assert polled.poller.plant.spool == plant.spool
+                assert not (tmp_path / "other").exists()
+                assert set(store.cursors()) == {"keep"}
+                count = len(polled.sink.samples)
+                await polled.until(lambda: len(polled.sink.samples) > count + 5)
+                await polled.until(lambda: store.size < 1000)
+
+    run(test)
+
+
 def test_a_sink_that_fails_holds_up_nobody_and_gets_all_values_later(tmp_path: Path) -> None:
     async def test() -> None:
         async with serving() as served:

@@ -99,13 +99,15 @@ def _handled(
 ) -> Generator[None]:
     """Call an action in the loop at each signal; that of Windows cannot do it by itself."""
     former: dict[int, Any] = {}
+
+    def call(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(actions[number])
+
     for number, action in actions.items():
         try:
             loop.add_signal_handler(number, action)
         except NotImplementedError:
-            former[number] = signal.signal(
-                number, lambda *_, action=action: loop.call_soon_threadsafe(action)
-            )
+            former[number] = signal.signal(number, call)
     try:
         yield
     finally:
