@@ -33,7 +33,10 @@ class RayNodes:
             warnings.simplefilter("ignore")  # those of Ray's imports
             from ray.cluster_utils import Cluster
 
-            self._folder = tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)
+            # The paths of sockets may have 107 characters.
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="ray", dir="/tmp", ignore_cleanup_errors=True
+            )
             self._cluster = Cluster()
             self._raylets = [self._add(each) for each in names]
         self.address = str(self._cluster.address)

@@ -16,7 +16,7 @@ import pytest
 
 from fake_cluster import FakeCluster
 from modwire import ConnectionLostError, IllegalDataAddressError
-from modwire_tools.poll.cluster import batch, group, line_actor
+from modwire_tools.poll.cluster import batch, group
 from modwire_tools.poll.cluster.cluster_reader import ClusterReader
 from modwire_tools.poll.cluster.line_actor import LineActor
 from modwire_tools.poll.cluster.spreading import spread
@@ -176,9 +176,8 @@ def test_a_line_is_read_by_the_node_that_it_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["dead", "silent"])
-def test_another_node_takes_over(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_node_takes_over(how: str, tmp_path: Path) -> None:
     """Only the lines of the lost node move; its values are bad until they are read again."""
-    short(monkeypatch)
 
     async def test() -> None:
         cluster = FakeCluster("a", "b")
@@ -212,13 +211,6 @@ def test_another_node_takes_over(how: str, tmp_path: Path, monkeypatch: pytest.M
                 assert {each.node for each in cluster.running()} == {"0", "1"}
 
     run(test)
-
-
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let leases be shorter: a test of the order of events need not wait for them."""
-    monkeypatch.setattr(line_actor, "LEASE", 0.8)
-    monkeypatch.setattr(group, "SILENCE", 1.2)
-    monkeypatch.setattr(group, "_AGAIN", 0.1)
 
 
 def test_an_actor_that_nobody_asks_stops_reading(tmp_path: Path) -> None:
@@ -297,7 +289,7 @@ async def count_more(polled: Polled, names: set[str], more: int = 5) -> None:
 
 
 def test_another_version_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    short(monkeypatch)
+    monkeypatch.setattr(group, "_AGAIN", 0.1)
 
     async def test() -> None:
         cluster = FakeCluster("a")

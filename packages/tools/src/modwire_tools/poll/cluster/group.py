@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..plant.spec import PlantDevice
 
 _BIRTH = 15.0  # seconds for the first answer of an actor
-_SETTING = 30.0  # seconds for an actor to begin with thousands of devices
+_SETTING = 0.01  # seconds for an actor to begin with a device, beside those of a silence
 _WRITING = 60.0  # seconds for a write
 _AGAIN = 1.0  # seconds until an actor is started anew that is of no use
 _PAUSE = 0.2  # seconds until an actor that does not answer is asked again
@@ -146,7 +146,8 @@ class Group:
             self._report(f"node {self._address()}: {self._count()} read again")
         if batch.revision != self._revision:
             revision, devices = self._revision, list(self.devices.values())
-            last = await self._ask(_SETTING, "set_devices", revision, devices, self._once)
+            patience = SILENCE + _SETTING * len(devices)
+            last = await self._ask(patience, "set_devices", revision, devices, self._once)
             self._gone = revision, last
         if self._is_settled():
             self._accepted = set(self.devices)
@@ -225,6 +226,8 @@ class Group:
 
     async def write(self, device: str, point: str, text: str) -> None:
         """Write a value; raises what `LineActor.write` returns."""
+        if self.is_lost:
+            raise ConnectionLostError(self._reason)
         try:
             call = self._actor.call("write", device, point, text)
             error = await asyncio.wait_for(call, _WRITING)

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from ...extras import extra
+from ...simulator.file_limit import raise_file_limit
 from .line_actor import LineActor
 from .nodes import LostError, Node
 
@@ -20,6 +21,7 @@ class RayLineActor(LineActor):
     """A `LineActor` that Ray starts."""
 
     def __init__(self) -> None:
+        raise_file_limit()  # each TCP device has a connection
         super().__init__(import_module("ray").get_runtime_context().get_node_id())
 
 
