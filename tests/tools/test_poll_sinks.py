@@ -6,10 +6,9 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -35,9 +34,6 @@ from polled_plant import (
     serving,
     sink_of,
 )
-from store_servers import POSTGRES, PostgresServer
-
-Peer = Callable[[str, bool, str], None]
 
 
 def surroundings(told: list[str]) -> Surroundings:
@@ -155,23 +151,11 @@ def rows_of(url: str, table: str = "readings") -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def postgres(require_peer: Peer) -> Iterator[PostgresServer]:
-    require_peer("PostgreSQL", POSTGRES is not None, "apt-get install postgresql")
-    require_peer("psycopg", find_spec("psycopg") is not None, "pip install psycopg[binary]")
-    server = PostgresServer()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.close()
-
-
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_values_are_rows(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/plant.db"
     if kind == "postgresql":
-        url = request.getfixturevalue("postgres").url
+        url = request.getfixturevalue("postgres_server").url
     given = "sqlite:///plant.db" if kind == "sqlite" else url
     sink = sink_of("sql", tmp_path, sql=given)
 
