@@ -32,6 +32,26 @@ def test_a_file_rotates_and_keeps_the_last(tmp_path: Path) -> None:
     assert len(values) > 30
 
 
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    """A spreadsheet that opens the file would run it, and a device may send any text."""
+    sink = sink_of("csv", tmp_path, csv="v.csv")
+
+    async def test() -> None:
+        await sink.write(
+            [sample("=1+1", "@x", measure="+"), sample(-3), sample("\tx"), sample("a")]
+        )
+        await sink.aclose()
+
+    run(test)
+    _, *rows = (tmp_path / "v.csv").read_text().splitlines()
+    assert [row.split(",")[2:5] for row in rows] == [
+        ["'@x", "'=1+1", "'+"],
+        ["p", "-3", "V"],
+        ["p", "'\tx", "V"],
+        ["p", "a", "V"],
+    ]
+
+
 def test_a_line_that_was_cut_by_a_crash_does_not_spoil_the_next(tmp_path: Path) -> None:
     (tmp_path / "v.jsonl").write_text('{"value":1}\n{"valu')
     sink = sink_of("json", tmp_path, json="v.jsonl")

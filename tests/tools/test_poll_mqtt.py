@@ -6,6 +6,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ import pytest
 
 from brokers import INSTALL, MOSQUITTO, Mosquitto, Subscriber
 from modwire_tools.poll.plant import PlantError
+from modwire_tools.poll.plant.settings import Settings
+from modwire_tools.poll.sinks import Surroundings
+from modwire_tools.poll.sinks.mqtt_commands import Commands
+from modwire_tools.poll.sinks.templates import Template
+from modwire_tools.simulator.files.sections import Section
 from plant_pki import Pki
 from polled_plant import Polled, device, plant_of, polling, run, serving
 
@@ -288,6 +294,70 @@ def test_a_wrong_password_is_said(require_peer: Peer, tmp_path: Path) -> None:
         broker.close()
 
 
+class FakeLink:
+    """Keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, bytes]] = []
+
+    def send(self, topic: str, payload: bytes) -> None:
+        self.sent.append((topic, payload))
+
+
+class FakeMessage:
+    """A message as paho has it: its topic is decoded when it is looked at."""
+
+    retain = False
+
+    def __init__(self, topic: bytes, payload: bytes) -> None:
+        self._topic = topic
+        self.payload = payload
+
+    @property
+    def topic(self) -> str:
+        return self._topic.decode()
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "answer"),
+    [
+        (b"p/tank/level/tank/set", b"7", b'{"ok":true,"value":"tank level 7"}'),
+        (b"p/tank/level/tank/set", b"x" * 1001, b"a value must have at most 1000 bytes"),
+        (b"p/tank/level/tank/set", b"\xff", b'{"ok":true,"value":"tank level \xef\xbf\xbd"}'),
+        (b"p/tank/level/pump/set", b"7", b"there is no device None"),
+        (b"p/tank/levels/tank/set", b"7", b"tank has no point 'levels'"),
+        (b"p/tank/\xff/tank/set", b"7", None),
+        (b"p/" + b"-" * 60000 + b"/level/tank/set", b"7", None),
+    ],
+)
+def test_odd_messages_to_the_topics_of_commands(
+    topic: bytes, payload: bytes, answer: bytes | None, tmp_path: Path
+) -> None:
+    """A name may be in the topic twice; what a broker should never send is left out."""
+    plant = replace(plant_of(tmp_path, device("tank", 5020)), name="p")
+    section = Section({"commands": "{plant}/{device}/{point}/{device}/set"}, None, "plant.toml")
+    settings = Settings(section, {}, tmp_path)
+    template = Template(settings, "commands", None, ("plant", "device", "point"))
+    link = FakeLink()
+
+    async def write(device: str, point: str, text: str) -> object:
+        return f"{device} {point} {text}"
+
+    async def test() -> None:
+        around = Surroundings(lambda: plant, write, print, list, str, lambda: (True, {}))
+        commands = Commands(template, around, link)  # type: ignore[arg-type]
+        commands._received(FakeMessage(topic, payload))  # type: ignore[arg-type]
+        await asyncio.gather(*commands._running)
+
+    run(test)
+    if answer is None:
+        assert link.sent == []
+    else:
+        ((place, data),) = link.sent
+        assert place == f"{topic.decode()}/result"
+        assert answer in data
+
+
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
@@ -298,6 +368,14 @@ def test_a_wrong_password_is_said(require_peer: Peer, tmp_path: Path) -> None:
         ('mqtt = "mqtt://x"\npayload = "xml"', "payload must be one of json, value, got 'xml'"),
         ('mqtt = "mqtt://x"\ntopic = "a"', "topic must have {device}, or values could not be told"),
         ('mqtt = "mqtt://x"\ntopic = "{device}/{point}/#"', "topic must be the topic of a message"),
+        ('mqtt = "mqtt://x"\ntopic = "{device}/{point}/\\u0000"', "topic must be the topic of a"),
+        ('mqtt = "mqtt://x"\nstatus = "a/#"', "status must be the topic of a message, without +"),
+        ('mqtt = "mqtt://x"\ndiscovery = "a/+"', "discovery must be the topic of a message"),
+        (f'mqtt = "mqtt://x"\nstatus = "{"x" * 1001}"', "status must have at most 1000 characters"),
+        (
+            f'mqtt = "mqtt://x"\nclient_id = "{"x" * 70000}"',
+            "client_id must have at most 65535 byt",
+        ),
         ('mqtt = "mqtt://x"\ntopic = "{devise}"', "topic may have {plant}, {device}, {point} in"),
         ('mqtt = "mqtt://x"\ncommands = "{device"', "commands may have {plant}, {device}, {point}"),
         ('mqtt = "mqtt://x"\nca = "x"', "ca is for TLS: use mqtts://"),

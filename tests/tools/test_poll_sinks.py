@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -77,6 +79,7 @@ class Influx:
         self.answers: list[int] = []
         self.bodies: list[bytes] = []
         self.tokens: set[str] = set()
+        self.places: list[str] = []
         self.refused = b"\0"
 
 
@@ -89,11 +92,14 @@ def influx_server() -> Iterator[tuple[Influx, str]]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             state.tokens.add(self.headers["Authorization"])
             code = state.answers.pop(0) if state.answers else 204
+            state.places.append(self.path)
             if state.refused in body:
                 code = 400
             if code == 204:
                 state.bodies.append(body)
             self.send_response(code)
+            if code == 302:
+                self.send_header("Location", "/elsewhere")
             self.end_headers()
             if code >= 400:
                 self.wfile.write(b"field type conflict")
@@ -135,6 +141,20 @@ def test_influx_over_http(tmp_path: Path) -> None:
     (text,) = told
     assert "the server answers 400 Bad Request: field type conflict; left out: " in text
     assert "hush" not in text + sink.place
+
+
+def test_influx_is_not_redirected(tmp_path: Path) -> None:
+    """A redirected request has no values, but its 204 would count, and it has the token."""
+    with influx_server() as (server, url):
+        sink = sink_of("influx", tmp_path, influx=url, token="hush")
+
+        async def test() -> None:
+            server.answers = [302]
+            with pytest.raises(OSError, match="the server answers 302 Found"):
+                await sink.write([sample(1)])
+
+        run(test)
+    assert server.places == ["/write"]
 
 
 # Databases.
@@ -248,6 +268,33 @@ def test_values_and_figures_are_metrics(tmp_path: Path) -> None:
     run(test)
 
 
+def test_scrapes_that_do_not_read_are_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them would keep its megabytes for as long as its client likes."""
+    monkeypatch.setattr("modwire_tools.poll.sinks.prometheus.PATIENCE", 0.5)
+    sink = sink_of("prometheus", tmp_path, prometheus="127.0.0.1:0")
+    assert isinstance(sink, PrometheusSink)
+
+    async def test() -> None:
+        await sink.open(replace(surroundings([]), figures=lambda: "x" * 30_000_000))
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        await asyncio.to_thread(client.connect, sink.address)
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        for is_open in (True, False):
+            while bool(sink._open) is not is_open:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.01)
+        read = 0
+        with client, suppress(ConnectionResetError):
+            while data := await asyncio.to_thread(client.recv, 1_000_000):
+                read += len(data)
+        assert read < 30_000_000
+        await sink.aclose()
+
+    run(test)
+
+
 def test_values_that_are_not_good_are_left_out() -> None:
     text = values_text([sample(1, "a"), sample(2, "b", STALE), sample("x", "c")])
     found = [each for family in text_string_to_metric_families(text) for each in family.samples]
@@ -302,6 +349,19 @@ def test_another_package_may_have_a_sink(tmp_path: Path, monkeypatch: pytest.Mon
     ("lines", "said"),
     [
         ('influx = "ftp://x"', "influx must be http://HOST:PORT/PATH, the name of a file, or -"),
+        (
+            'influx = "http://h:b/"',
+            "influx must be http://HOST:PORT/PATH, the name of a file, or -",
+        ),
+        ('influx = "http://[::1/"', "influx must be http://HOST:PORT/PATH, the name of a file"),
+        ('influx = "http://a b/"', "influx must be http://HOST:PORT/PATH, the name of a file"),
+        ('influx = "http://h/\\r\\nX: y"', "influx must be http://HOST:PORT/PATH, the name"),
+        ('influx = "http://me:secret@h/"', "influx must be http://HOST:PORT/PATH, the name of"),
+        (
+            'influx = "http://h/"\ntoken = "a\\r\\nX: y"',
+            "token must have printable ASCII characters",
+        ),
+        ('influx = "http://h/"\ntoken = "€"', "token must have printable ASCII characters only"),
         ('influx = "-"\nmeasurement = ""', "measurement must not be empty"),
         ('sql = "nix"', "sql must be a URL of SQLAlchemy, as sqlite:///plant.db or postgresql"),
         ('sql = "nix://a"', "sql must be a URL of SQLAlchemy, as sqlite:///plant.db or postgresql"),
@@ -309,6 +369,8 @@ def test_another_package_may_have_a_sink(tmp_path: Path, monkeypatch: pytest.Mon
             'sql = "sqlite://"\ntable = "{point}"',
             "table may have {device} in braces, got '{point}'",
         ),
+        ('sql = "sqlite://"\ntable = ""', "table must have 1..63 printable characters, got ''"),
+        ('sql = "sqlite://"\ntable = "a\\u0000"', "table must have 1..63 printable characters"),
         ('prometheus = "x:y"', "prometheus: "),
         ('prometheus = ":1"\nvalues = 1', "values must be true or false, got 1"),
     ],

@@ -76,8 +76,7 @@ def read(file: Path) -> Plant:
     except PlantError as error:
         for text in error.mistakes[:-1]:
             note(f"modwire: {text}")
-        count = len(error.mistakes)
-        more = f" ({count} mistakes)" if count > 1 else ""
+        more = f" ({error.number} mistakes)" if error.number > 1 else ""
         raise WrongArgumentError(f"{error.mistakes[-1]}{more}") from None
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...values.cells import plain_cell
 from ..sample import Sample
 from ..timestamps import iso_time
 from .base import Sink, Surroundings
@@ -44,7 +45,8 @@ class CsvSink(Sink):
         rows = csv.writer(text, lineterminator="\n")
         for each in samples:
             rows.writerow(
-                (
+                plain_cell(cell) if isinstance(cell, str) else cell
+                for cell in (
                     iso_time(each.time),
                     each.device,
                     each.point,

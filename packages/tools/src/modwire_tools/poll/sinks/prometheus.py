@@ -67,15 +67,20 @@ class PrometheusSink(Sink):
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request, and close the connection."""
         self._open += 1
+        failures = (OSError, EOFError, asyncio.LimitOverrunError, asyncio.TimeoutError)
+        is_taken = False
         try:
             if self._open <= MOST_AT_ONCE:
-                with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                with suppress(*failures):
                     await asyncio.wait_for(self._exchange(reader, writer), PATIENCE)
-        except asyncio.TimeoutError:
-            pass  # a client that says nothing
+                    is_taken = True
         finally:
             self._open -= 1
-            writer.close()
+            if is_taken:
+                writer.close()
+            else:
+                # A client may not read: what was written for it must not stay in memory.
+                writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

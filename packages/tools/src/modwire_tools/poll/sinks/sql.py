@@ -66,6 +66,10 @@ class SqlSink(Sink):
         ):
             self._url = self._url.set(database=str(settings.folder / str(self._url.database)))
         self._table = Template(settings, "table", "readings", ("device",))
+        name = self._table.text
+        if not name or not name.isprintable() or len(name) > _LONGEST_NAME:
+            allowed = f"1..{_LONGEST_NAME} printable characters"
+            raise settings.error("table", f"must have {allowed}, got {name[:_LONGEST_NAME]!r}")
         self._metadata = MetaData()
         self._tables: dict[str, Table] = {}
         self._engine: Engine | None = None
