@@ -15,6 +15,7 @@ from ...client.points import item_of
 from ...client.reading import limits_for
 from ...endpoint_forms import check_settings, explained
 from ...simulator.devices import DeviceSpec, PointSpec, UnitSpec
+from ...simulator.fields import shown
 from ...simulator.files import with_connection
 from ...simulator.files.limits import LARGEST
 from ...simulator.files.points import POINT_KEYS, read_point
@@ -243,7 +244,9 @@ def read_interval(section: Section, default: float) -> float:
     """Return the interval of a device or a plant, in seconds; raises DeviceFileError."""
     found = section.seconds("interval", default)
     if 0 < found < SHORTEST:
-        raise section.error("interval", f"must be at least 1ms, got {section.get('interval')!r}")
+        raise section.error(
+            "interval", f"must be at least 1ms, got {shown(section.get('interval'))}"
+        )
     return found
 
 
@@ -273,13 +276,15 @@ def _chosen(section: Section, specs: Sequence[PointSpec]) -> Sequence[PointSpec]
     value = section.get("only")
     names: list[object] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
     if not names:
-        raise section.error("only", f'must be a list of names, such as ["power"], got {value!r}')
+        raise section.error(
+            "only", f'must be a list of names, such as ["power"], got {shown(value)}'
+        )
     by_name = {each.name: each for each in specs}
     for name in names:
         if name not in by_name:
             known = ", ".join(list(by_name)[:8])
             raise section.error(
-                "only", f"must name points, of which there are {known}, got {name!r}"
+                "only", f"must name points, of which there are {known}, got {shown(name)}"
             )
     return [by_name[str(name)] for name in dict.fromkeys(names)]
 

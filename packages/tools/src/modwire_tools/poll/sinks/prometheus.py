@@ -83,6 +83,8 @@ class PrometheusSink(Sink):
                 writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # So that drain() waits for all: the rest would keep the connection open.
+        writer.transport.set_write_buffer_limits(0)
         head = await reader.readuntil(b"\r\n\r\n")
         writer.write(self._responses.to(head[:-4]))
         await writer.drain()
