@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import programs
 from modwire_tools.poll.sample import BAD
 from polled_plant import run, sample, sink_of
 
@@ -85,3 +86,28 @@ def test_a_full_disk_leaves_whole_lines_and_is_tried_again(tmp_path: Path) -> No
 
     run(test)
     assert len(path.read_text().splitlines()) == 1
+
+
+def test_a_call_that_hangs_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A thread of asyncio's own would: the process would wait until the database answers."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import asyncio, threading\n"
+        "from modwire_tools.poll.threads import in_thread\n"
+        "async def main():\n"
+        "    assert await in_thread(divmod, 7, 2) == (3, 1)\n"
+        "    try:\n"
+        "        await in_thread(divmod, 7, 0)\n"
+        "    except ZeroDivisionError:\n"
+        "        print('raised')\n"
+        "    begun = threading.Event()\n"
+        "    def hang():\n"
+        "        begun.set()\n"
+        "        threading.Event().wait()\n"
+        "    task = asyncio.ensure_future(in_thread(hang))\n"
+        "    await in_thread(begun.wait)\n"
+        "    task.cancel()\n"
+        "asyncio.run(main())\n"
+        "print('ended')\n"
+    )
+    assert programs.run(program) == ["raised", "ended"]

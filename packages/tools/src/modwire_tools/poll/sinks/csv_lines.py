@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ...values.cells import plain_cell
 from ..sample import Sample
+from ..threads import in_thread
 from ..timestamps import iso_time
 from .base import Sink, Surroundings
 from .files import FILE_KEYS, RotatingFile
@@ -60,7 +60,7 @@ class CsvSink(Sink):
         if self._file.is_output and not self._has_head:
             self._has_head = True
             data = _HEAD + data
-        await asyncio.to_thread(self._file.append, data, _HEAD)
+        await in_thread(self._file.append, data, _HEAD)
 
     async def aclose(self) -> None:
         self._file.close()

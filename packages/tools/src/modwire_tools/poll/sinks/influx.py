@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..sample import GOOD, Sample
+from ..threads import in_thread
 from .base import Sink
 from .files import FILE_KEYS, RotatingFile
 
@@ -73,16 +73,16 @@ class InfluxSink(Sink):
         if not lines:
             return
         if self._file is not None:
-            await asyncio.to_thread(self._file.append, b"".join(lines))
+            await in_thread(self._file.append, b"".join(lines))
         else:
             await self._send(lines)
 
     async def _send(self, lines: Sequence[bytes]) -> None:
         """Send lines; those that the server refuses for good are left out, and it is reported."""
         try:
-            await asyncio.to_thread(self._post, b"".join(lines))
+            await in_thread(self._post, b"".join(lines))
         except urllib.error.HTTPError as error:
-            text = await asyncio.to_thread(_answer, error)
+            text = await in_thread(_answer, error)
             if error.code not in _REFUSED_FOR_GOOD:
                 raise OSError(text) from None
             if len(lines) == 1:

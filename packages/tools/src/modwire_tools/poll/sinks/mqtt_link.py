@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...extras import extra
+from ..threads import in_thread
 
 with extra("poll", "the sink mqtt"):
     import paho.mqtt.client as paho
@@ -79,7 +80,7 @@ class MqttLink:
         client, login = self._client, self._login
         try:
             # It blocks until TCP and TLS are there.
-            await asyncio.to_thread(client.connect, login.host, login.port, login.keepalive)
+            await in_thread(client.connect, login.host, login.port, login.keepalive)
         except OSError as error:
             text = error.strerror or str(error)
             raise OSError(f"{login.host}:{login.port}: {text}") from None

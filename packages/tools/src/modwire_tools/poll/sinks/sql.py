@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...extras import extra
 from ..sample import Sample
+from ..threads import in_thread
 from .base import Sink
 from .templates import Template
 
@@ -84,7 +84,7 @@ class SqlSink(Sink):
             name = self._table.filled({"device": each.device})[:_LONGEST_NAME]
             rows.setdefault(name, []).append(_row(each))
         try:
-            await asyncio.to_thread(self._insert, rows)
+            await in_thread(self._insert, rows)
         except (SQLAlchemyError, ImportError) as error:
             # The second line and those after it have the statement, with all values.
             raise OSError(str(error).partition("\n")[0]) from None
@@ -127,7 +127,7 @@ class SqlSink(Sink):
     async def aclose(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
-            await asyncio.to_thread(engine.dispose)
+            await in_thread(engine.dispose)
 
 
 def _row(sample: Sample) -> dict[str, Any]:
