@@ -22,9 +22,9 @@ def poll(
         list[str] | None,
         typer.Argument(
             metavar="[run|check] PLANT",
-            help="The plant file, docs/reference/plant-files.md, to poll (the default) or to "
-            "check: what would be read, in how many requests, how full each serial line gets, and "
-            "what does not fit.",
+            help="The plant file, to poll (the default) or to check: what would be read, in how "
+            "many requests, how full each serial line gets, and what does not fit. See Plant "
+            "files in the documentation.",
         ),
     ] = None,
     once: Annotated[

@@ -225,14 +225,15 @@ class Window:
         self.value = ttk.Entry(foot, width=24)
         self.value.bind("<Return>", lambda event: presenter.set_value(self.value.get()))
         self.value_label = self._label(foot, "&Value", self.value)
-        self.value_label.pack(side="left")
-        self.value.pack(side="left", padx=gap)
         self.set_button = self._button(
             foot, labels.SET, lambda: presenter.set_value(self.value.get())
         )
-        self.set_button.pack(side="left")
         self.hold_button = self._button(foot, labels.HOLD, presenter.hold)
-        self.hold_button.pack(side="left", padx=gap)
+        # What is packed first has its room; then the field has what a long name leaves.
+        self.hold_button.pack(side="right")
+        self.set_button.pack(side="right", padx=gap)
+        self.value_label.pack(side="left")
+        self.value.pack(side="left", padx=(gap, 0), fill="x", expand=True)
 
     def _edit(self) -> str:
         if not self.presenter.switch():
