@@ -116,13 +116,15 @@ def _clients(
             row("16 callers on one connection", port, PIPELINED, shared, None),
         ]
     if not spare_processors:
-        print(
-            f"{family}: there is no second processor, so the row with the server on it is left out"
-        )
+        print(f"{family}: there is no second processor, so two rows are left out")
         return rows
     with running("canned", spare_processors) as port:
-        name = "16 callers, server on another processor"
-        return [*rows, row(name, port, PIPELINED, shared, targets.other_processor)]
+        place = "server on another processor"
+        return [
+            *rows,
+            row(f"1 caller, {place}", port, 1, targets.one, targets.one_peer),
+            row(f"16 callers, {place}", port, PIPELINED, shared, targets.other_processor),
+        ]
 
 
 def _servers(family: str, settings: Settings, targets: Targets = TARGETS) -> list[Row]:

@@ -6,7 +6,6 @@ with canned bytes behind an `ssl.SSLObject`, and check nothing: the least for a 
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 import sys
@@ -59,30 +58,37 @@ class Echo:
 
 
 def serve_echo(tell: Tell, folder: Path) -> None:
-    """Serve in an epoll loop."""
+    """Serve in the loop of modwire_sync: a handler for each connection."""
+    from logging import getLogger
+
+    from modwire.server.workers import WorkerQueue
+    from modwire_sync.servers.loop import Loop
+
     settings = context(folder)
+    logger = getLogger(__name__)
+    loop = Loop(WorkerQueue(1, 0), logger, logger)
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-    listener.setblocking(False)
-    poll = select.epoll()
-    poll.register(listener, select.EPOLLIN)
-    links: dict[int, tuple[socket.socket, Echo]] = {}
-    tell(listener.getsockname()[1])
-    while True:
-        for number, _ in poll.poll():
-            if number not in links:
-                link, _ = listener.accept()
-                link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                links[link.fileno()] = link, Echo(settings)
-                poll.register(link, select.EPOLLIN)
-                continue
-            link, echo = links[number]
+
+    def accept(mask: int, now: float) -> None:
+        link, _ = listener.accept()
+        link.setblocking(False)
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        echo = Echo(settings)
+
+        def answer(mask: int, now: float) -> None:
             data = link.recv(_CHUNK)
             if not data:
-                poll.unregister(link)
-                del links[number]
+                loop.unwatch(link.fileno())
                 link.close()
-            elif answer := echo.answer(data):
-                link.send(answer)
+            elif found := echo.answer(data):
+                link.send(found)
+
+        loop.watch(link.fileno(), answer)
+
+    loop.watch(listener.fileno(), accept)
+    tell(listener.getsockname()[1])
+    while True:
+        loop.run_once(None)
 
 
 def serve_echo_trio(tell: Tell, folder: Path) -> None:

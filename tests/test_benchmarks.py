@@ -27,6 +27,7 @@ def loop_rows(loop: str) -> list[str]:
     return [
         f"{loop} client: FC3 of 10, 1 caller |",
         f"{loop} client: FC3 of 10, 16 callers on one connection |",
+        f"{loop} client: FC3 of 10, 1 caller, server on another processor |",
         f"{loop} client: FC3 of 10, 16 callers, server on another processor |",
         *(f"{loop} server: FC3 of 10, {load} |" for load in LOADS),
     ]

@@ -10,7 +10,7 @@ from modwire.calls import BlockingCalls
 
 from .drivers.all import DRIVERS
 from .drivers.base import Driver, calls_of
-from .players import check_scenarios, plays
+from .players import check_scenarios, plays, run
 from .scenarios import (
     client_answers,
     client_cancellation,
@@ -37,7 +37,7 @@ SCENARIOS = [
 
 @pytest.mark.parametrize(("driver", "scenario"), plays(DRIVERS, SCENARIOS))
 def test_client(driver: Driver, scenario: ClientScenario, tmp_path: Path) -> None:
-    driver.run(lambda: play_client(driver, scenario, str(tmp_path)))
+    run(play_client, driver, scenario, tmp_path)
 
 
 def test_every_call_is_in_a_scenario() -> None:

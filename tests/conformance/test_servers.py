@@ -8,7 +8,7 @@ import pytest
 
 from .drivers.all import DRIVERS
 from .drivers.base import Driver
-from .players import check_scenarios, plays
+from .players import check_scenarios, plays, run
 from .scenarios import (
     server_faults,
     server_functions,
@@ -31,7 +31,7 @@ SCENARIOS = [
 
 @pytest.mark.parametrize(("driver", "scenario"), plays(DRIVERS, SCENARIOS))
 def test_server(driver: Driver, scenario: ServerScenario, tmp_path: Path) -> None:
-    driver.run(lambda: play_server(driver, scenario, str(tmp_path)))
+    run(play_server, driver, scenario, tmp_path)
 
 
 def test_every_server_plays_every_scenario_that_it_can() -> None:

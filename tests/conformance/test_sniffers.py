@@ -17,7 +17,7 @@ from modwire import ConnectionLostError
 
 from .drivers.all import DRIVERS
 from .drivers.base import Driver
-from .players import check_scenarios, plays
+from .players import check_scenarios, plays, run
 from .scenarios import sniffing
 from .scenarios.sniffing import SnifferScenario, play_sniffer
 from .test_parity import PACKAGES
@@ -27,7 +27,7 @@ SCENARIOS = sniffing.scenarios()
 
 @pytest.mark.parametrize(("driver", "scenario"), plays(DRIVERS, SCENARIOS))
 def test_sniffer(driver: Driver, scenario: SnifferScenario, tmp_path: Path) -> None:
-    driver.run(lambda: play_sniffer(driver, scenario, str(tmp_path)))
+    run(play_sniffer, driver, scenario, tmp_path)
 
 
 def test_every_sniffer_plays_every_scenario() -> None:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     Check = Callable[["bytes | None", bool], str]
 
-_MOST_OF_A_HANDSHAKE = 0x20000  # bytes; a chain of certificates has at most 100 KiB in OpenSSL
-_MOST_WITHOUT_DATA = 0x20000  # bytes of records that carry no plaintext, such as key updates
-_HANDSHAKE, _ALERT = 0x16, 0x15  # types of the first record
+# Bytes of a handshake (a chain of certificates has at most 100 KiB in OpenSSL), and then of records
+# that carry no plaintext, such as key updates.
+_MOST_WITHOUT_DATA = 0x20000
+_FIRST = b"\x16\x15"  # types of the first record: a handshake, an alert; or no bytes
 
 
 class Filter:
@@ -30,6 +31,7 @@ class Filter:
     - `certificate`: the peer's certificate in DER, once the connection is open; None for none.
     - `fault`: the `TlsError` that ended the connection, or None; its alert has yet to be sent.
     - `has_ended`: True if the peer has closed the connection, with or without a close_notify.
+    - `has_more`: True if `read` may return something without new bytes of the peer.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class Filter:
         """
         self.context = context
         self.is_open = False
-        self.has_ended = False
+        self.has_ended = self.has_more = False
         self.certificate: bytes | None = None
         self.fault: TlsError | None = None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -89,17 +91,17 @@ class Filter:
 
     def receive_data(self, data: bytes) -> None:
         """Process bytes that the peer has sent; go on with `data_to_send` and `read`."""
-        is_over = self.has_ended or self.fault is not None
-        if is_over or not (self.is_open or self._is_shaking) or not data:
+        if self.has_ended or not (self.is_open or (self._is_shaking and self.fault is None)):
             return
-        if not self._received and self._is_shaking and data[0] not in (_HANDSHAKE, _ALERT):
+        if not self._received and self._is_shaking and data[:1] not in _FIRST:
             self.fault = not_tls(data, self._peer)
             return
         self._received += len(data)
         self._incoming.write(data)
+        self.has_more = self.is_open
         if self._is_shaking:
             self._shake_hands()
-        if self._received > (_MOST_OF_A_HANDSHAKE if self._is_shaking else _MOST_WITHOUT_DATA):
+        if self._received > _MOST_WITHOUT_DATA:
             self._refuse(f"it sent {self._received} bytes without data")
 
     def receive_eof(self) -> None:
@@ -110,6 +112,9 @@ class Filter:
 
     def read(self, most: int) -> bytes:
         """Return at most so many bytes of plaintext; b"" if there are none now, or no more."""
+        if not self.has_more:
+            return b""
+        self.has_more = False
         if not self.is_open or self.has_ended:
             return b""
         try:
@@ -123,15 +128,11 @@ class Filter:
             self._fail(error)
             return b""
         self._received = 0
-        self.has_ended = not data  # the close_notify of the peer
+        if not data:
+            self.has_ended = True  # the close_notify of the peer
+        elif self._incoming.pending or (len(data) == most and self._tls.pending()):
+            self.has_more = True
         return data
-
-    @property
-    def has_more(self) -> bool:
-        """True if `read` may return more without new bytes of the peer."""
-        if not self.is_open or self.has_ended:
-            return False
-        return bool(self._incoming.pending or self._tls.pending())
 
     # To the peer.
 
@@ -181,6 +182,7 @@ class Filter:
             return
         self.certificate = self._tls.getpeercert(binary_form=True)
         self.is_open, self._is_shaking, self._received = True, False, 0
+        self.has_more = bool(self._incoming.pending)
         reason = "" if self._check is None else self._check(self.certificate, self.is_resumed)
         if reason:
             self._refuse(reason)
