@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from modwire_tools.poll.plant import PlantError
 from modwire_tools.poll.plant.settings import Settings
 from modwire_tools.poll.sinks import Surroundings
 from modwire_tools.poll.sinks.mqtt_commands import Commands
+from modwire_tools.poll.sinks.mqtt_discovery import Discovery
 from modwire_tools.poll.sinks.templates import Template
 from modwire_tools.simulator.files.sections import Section
 from plant_pki import Pki
@@ -292,6 +294,32 @@ def test_a_wrong_password_is_said(require_peer: Peer, tmp_path: Path) -> None:
         run(test)
     finally:
         broker.close()
+
+
+def test_points_may_not_have_one_topic(tmp_path: Path) -> None:
+    """Their values could not be told apart, and a command would write to the first of them."""
+    text = device("a/b", 5020) + device("a_b", 5021)
+    with pytest.raises(PlantError) as raised:
+        plant_of(tmp_path, text + '[[sink]]\nmqtt = "mqtt://x"\n')
+    (said,) = raised.value.mistakes
+    assert said.endswith(
+        "sink 1, mqtt: level of a/b and level of a_b have one topic: /, + and # become _ there"
+    )
+    assert len(plant_of(tmp_path, text + '[[sink]]\njson = "-"\n').devices) == 2
+
+
+def test_names_that_home_assistant_does_not_allow_stay_different(tmp_path: Path) -> None:
+    plant = plant_of(tmp_path, device("전압", 5020) + device("전류", 5021) + device("tank", 5022))
+    section = Section({}, None, "plant.toml")
+    topic = Template(
+        Settings(section, {}, tmp_path), "topic", "{device}/{point}", ("device", "point")
+    )
+    found = Discovery("ha", "status", topic, None, is_json=True).messages(plant)
+    entities = [json.loads(payload) for _, payload in found]
+    assert len({topic for topic, _ in found}) == len({each["unique_id"] for each in entities}) == 6
+    assert len({each["device"]["identifiers"][0] for each in entities}) == 3
+    assert all(re.fullmatch(r"ha/[a-z_]+/[A-Za-z0-9_-]+/config", topic) for topic, _ in found)
+    assert entities[-2]["unique_id"] == "plant_tank_level"
 
 
 class FakeLink:

@@ -212,6 +212,35 @@ def test_each_device_may_have_a_table(tmp_path: Path) -> None:
     assert [each[2] for each in rows_of(url, 'values of a""b')] == [2.0]
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_long_names_have_tables_of_their_own(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """PostgreSQL cuts names at 63 bytes, and would not find such a table after a restart."""
+    url = f"sqlite:///{tmp_path}/plant.db"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgres_server").url
+    names = ["ü" * 70 + "a", "ü" * 70 + "b"]
+
+    async def test() -> None:
+        for value in (1, 2):  # the second time as after a restart
+            sink = sink_of("sql", tmp_path, sql=url, table="{device}")
+            await sink.write([sample(value, device=each) for each in names])
+            await sink.aclose()
+
+    run(test)
+    from sqlalchemy import create_engine, inspect
+
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    tables = [each for each in inspect(engine).get_table_names() if each.startswith("ü")]
+    engine.dispose()
+    assert len(tables) == 2
+    assert all(len(each.encode()) <= 63 for each in tables)
+    assert sorted(each[:3] for table in tables for each in rows_of(url, table)) == sorted(
+        (name, "p", value) for name in names for value in (1.0, 2.0)
+    )
+
+
 def test_a_database_that_is_away_is_tried_again(tmp_path: Path) -> None:
     sink = sink_of("sql", tmp_path, sql="sqlite:///there/plant.db")
 

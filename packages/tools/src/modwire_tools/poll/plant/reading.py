@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -89,7 +89,7 @@ class _Reader:
                     _check_beside(section, found, first.setdefault(found.line, found))
                     devices.append(found)
         spool = self._spool(plant)
-        sinks = self._sinks(plant)
+        sinks = self._sinks(plant, devices)
         self._mistakes.check()
         return Plant(self._path, name, devices, sinks, spool, reader.files)
 
@@ -107,12 +107,14 @@ class _Reader:
         size = take(lambda: settings.size("size", _SPOOL_SIZE), _SPOOL_SIZE)
         return SpoolSpec(file, size, take(lambda: settings.seconds("age", _SPOOL_AGE), _SPOOL_AGE))
 
-    def _sinks(self, plant: Section) -> list[SinkSpec]:
+    def _sinks(self, plant: Section, devices: Sequence[PlantDevice]) -> list[SinkSpec]:
         found: list[SinkSpec] = []
         sections = self._mistakes.take(lambda: plant.sections("sink", None), list[Section]())
         for section in sections:
             with self._mistakes.caught():
                 sink = self._sink(section)
+                if clash := sink.sink.clash(devices):
+                    raise section.failure(sink.kind, clash)
                 if sink.name in {each.name for each in found}:
                     key = "name" if "name" in section else sink.kind
                     raise section.error(

@@ -20,6 +20,7 @@ from .templates import Template
 
 if TYPE_CHECKING:
     from ..plant.settings import Settings
+    from ..plant.spec import PlantDevice
 
 _LONGEST_TOPIC = 1000  # characters, without those of names; MQTT has topics of 65535 bytes
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -79,6 +80,17 @@ class MqttSink(Sink):
     @property
     def place(self) -> str:
         return f"mqtt {self._login.host}:{self._login.port}"
+
+    def clash(self, devices: Sequence[PlantDevice]) -> str:
+        topics: dict[str, str] = {}
+        for device in devices:
+            for point in device.points:
+                names = {"plant": "", "device": device.name, "point": point.name}
+                this = f"{point.name} of {device.name}"
+                other = topics.setdefault(self._topic.filled(names, segment), this)
+                if other != this:
+                    return f"{other} and {this} have one topic: /, + and # become _ there"
+        return ""
 
     async def open(self, surroundings: Surroundings) -> None:
         await super().open(surroundings)

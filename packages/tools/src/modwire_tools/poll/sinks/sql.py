@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from ...extras import extra
 from ..sample import Sample
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 # Without a driver in the URL, the one that the extra `stores` installs.
 _DRIVERS = {"postgresql://": "postgresql+psycopg://", "postgres://": "postgresql+psycopg://"}
-_LONGEST_NAME = 63  # characters, of PostgreSQL
+_LONGEST_NAME = 63  # bytes, of PostgreSQL
 
 
 class SqlSink(Sink):
@@ -81,7 +82,7 @@ class SqlSink(Sink):
     async def write(self, samples: Sequence[Sample]) -> None:
         rows: dict[str, list[dict[str, object]]] = {}
         for each in samples:
-            name = self._table.filled({"device": each.device})[:_LONGEST_NAME]
+            name = _identifier(self._table.filled({"device": each.device}))
             rows.setdefault(name, []).append(_row(each))
         try:
             await in_thread(self._insert, rows)
@@ -121,13 +122,21 @@ class SqlSink(Sink):
             Column("unit", String(50), nullable=False),
             Column("quality", String(5), nullable=False),
             Column("reason", Text, nullable=False),
-            Index(f"ix_{name}"[:_LONGEST_NAME], "device", "point", "time"),
+            Index(_identifier(f"ix_{name}"), "device", "point", "time"),
         )
 
     async def aclose(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:
             await in_thread(engine.dispose)
+
+
+def _identifier(name: str) -> str:
+    """Return a name as PostgreSQL can have it, in bytes; long ones stay different."""
+    data = name.encode()
+    if len(data) <= _LONGEST_NAME:
+        return name
+    return f"{data[: _LONGEST_NAME - 9].decode(errors='ignore')}_{crc32(data):08x}"
 
 
 def _row(sample: Sample) -> dict[str, Any]:
