@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from modwire_tools.metrics.responses import MOST_AT_ONCE
 from modwire_tools.poll import sinks
 from modwire_tools.poll.plant import PlantError
 from modwire_tools.poll.plant.settings import Settings
@@ -319,6 +320,23 @@ def test_scrapes_that_do_not_read_are_ended(
             while data := await asyncio.to_thread(client.recv, 1_000_000):
                 read += len(data)
         assert read < 30_000_000
+        await sink.aclose()
+
+    run(test)
+
+
+def test_clients_that_say_nothing_leave_room_for_a_scrape(tmp_path: Path) -> None:
+    sink = sink_of("prometheus", tmp_path, prometheus="127.0.0.1:0")
+    assert isinstance(sink, PrometheusSink)
+
+    async def test() -> None:
+        await sink.open(surroundings([]))
+        silent = [await asyncio.open_connection(*sink.address) for _ in range(MOST_AT_ONCE + 5)]
+        reader, writer = await asyncio.open_connection(*sink.address)
+        writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        for _, each in (*silent, (reader, writer)):
+            each.close()
         await sink.aclose()
 
     run(test)
