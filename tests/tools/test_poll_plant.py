@@ -291,6 +291,10 @@ DEVICE = '[[device]]\nname = "x"\nendpoint = "tcp://127.0.0.1"\ninterval = 1\n'
             "plant.toml:7: device 1 (x), point 1 (a), at: addresses must be 0..65535, got 65534..",
         ),
         (
+            DEVICE + 'only = [["a"]]\n' + POINT.format("a", "hr:0", "uint16"),
+            "plant.toml:5: device 1 (x), only must name points, of which there are a, got ['a']",
+        ),
+        (
             DEVICE + POINT.format("a\\nb", "hr:0", "uint16"),
             "plant.toml:1: device 1 (x): the name of a point must have 1..200 printable characters",
         ),

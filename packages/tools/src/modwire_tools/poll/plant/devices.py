@@ -281,7 +281,7 @@ def _chosen(section: Section, specs: Sequence[PointSpec]) -> Sequence[PointSpec]
         )
     by_name = {each.name: each for each in specs}
     for name in names:
-        if name not in by_name:
+        if not isinstance(name, str) or name not in by_name:
             known = ", ".join(list(by_name)[:8])
             raise section.error(
                 "only", f"must name points, of which there are {known}, got {shown(name)}"
