@@ -48,7 +48,7 @@ _POINT = b'[[device.point]]\nname = "v"\nat = "hr:0"\n'
 _SINKS = (
     b'json = "-"\n',
     b'csv = "v.csv"\nsize = "10MB"\nkeep = 3\n',
-    b'influx = "http://127.0.0.1:8086/write"\ntoken = "${SECRET}"\nmeasurement = "m"\ntimeout = 5\n',
+    b'influx = "http://127.0.0.1:8086/write"\ntoken = "${SECRET}"\ntimeout = 5\n',
     b'prometheus = "127.0.0.1:9502"\nvalues = false\n',
     b'sql = "postgresql://u:${SECRET}@127.0.0.1/x"\ntable = "t {device}"\n',
     b'mqtt = "mqtt://127.0.0.1"\npassword = "${SECRET}"\ntopic = "{plant}/{device}/{point}"\n'
