@@ -20,7 +20,7 @@ def surroundings(figures: str) -> Surroundings:
         raise AssertionError
 
     return Surroundings(
-        lambda: pytest.fail("no plant"), write, str, list, lambda: figures, lambda: (True, {})
+        lambda: pytest.fail("no plant"), write, print, list, lambda: figures, lambda: (True, {})
     )
 
 

@@ -277,7 +277,7 @@ def _chosen(section: Section, specs: Sequence[PointSpec]) -> Sequence[PointSpec]
     names: list[object] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
     if not names:
         raise section.error(
-            "only", f'must be a list of names, such as ["power"], got {shown(value)}'
+            "only", f'must be a list of names, such as ["power"], got {shown(section.get("only"))}'
         )
     by_name = {each.name: each for each in specs}
     for name in names:

@@ -27,7 +27,9 @@ _MOST_READ = 1 << 16  # bytes of it, which is empty if all is well
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Takes a redirection for an error: the values and the token are for this server alone."""
 
-    def redirect_request(self, *arguments: object) -> None:
+    def redirect_request(
+        self, req: object, fp: object, code: object, msg: object, headers: object, newurl: object
+    ) -> None:
         """Return None, which lets the status be raised as HTTPError."""
 
 

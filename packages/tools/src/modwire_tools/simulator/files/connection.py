@@ -106,7 +106,7 @@ def _quirks(table: Section, name: str) -> object:
     texts = [each for each in names if isinstance(each, str)]
     if len(texts) != len(names):
         raise table.error(
-            name, f'must be a list of names, such as ["any_unit"], got {shown(value)}'
+            name, f'must be a list of names, such as ["any_unit"], got {shown(table.get(name))}'
         )
     try:
         return option_value(name, ",".join(texts)) if texts else Quirks.none
